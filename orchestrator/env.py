@@ -1,0 +1,85 @@
+"""Typed readers of the environment. A bad value stops start-up with its name and what is allowed.
+
+Every reader also honours ``<NAME>_FILE``: the value is then the content of that file, as secrets are mounted in
+Kubernetes. Setting both is an error, because nobody could say which one wins.
+"""
+
+import os
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def text(name: str, default: str | None = None, *, choices: Iterable[str] = ()) -> str:
+    """The value of ``name`` or of the file that ``<name>_FILE`` names; required where there is no default."""
+    value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if value and path:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; keep one of them.")
+    if path:
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
+    if value is None or value == "":
+        if default is None:
+            raise ImproperlyConfigured(f"{name} is required: set {name} or {name}_FILE.")
+        value = default
+    allowed = tuple(choices)
+    if allowed and value not in allowed:
+        raise ImproperlyConfigured(f"{name}={value!r} is not allowed; choose one of {', '.join(allowed)}.")
+    return value
+
+
+def flag(name: str, default: bool) -> bool:
+    """A boolean: 1/true/yes/on or 0/false/no/off."""
+    value = text(name, "true" if default else "false").lower()
+    if value not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a boolean; use true or false.")
+    return value in _TRUE
+
+
+def integer(name: str, default: int, *, low: int = 0, high: int | None = None) -> int:
+    """A whole number from ``low`` to ``high``, both included."""
+    value = text(name, str(default))
+    try:
+        number = int(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number.") from error
+    if number < low or (high is not None and number > high):
+        bound = f"from {low} to {high}" if high is not None else f"of at least {low}"
+        raise ImproperlyConfigured(f"{name}={number} is out of range; use a number {bound}.")
+    return number
+
+
+def decimal(name: str, default: str, *, low: str = "0") -> Decimal:
+    """An exact decimal number of at least ``low``; money is never a float."""
+    value = text(name, default)
+    try:
+        number = Decimal(value)
+    except InvalidOperation as error:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a number.") from error
+    if not number.is_finite() or number < Decimal(low):
+        raise ImproperlyConfigured(f"{name}={value} is out of range; use a number of at least {low}.")
+    return number
+
+
+def names(name: str, default: str = "") -> tuple[str, ...]:
+    """A comma-separated list; blanks are dropped."""
+    return tuple(part.strip() for part in text(name, default).split(",") if part.strip())
+
+
+def url(name: str, default: str = "", *, schemes: Iterable[str] = ("http", "https")) -> str:
+    """An absolute URL of one of ``schemes``, without a trailing slash; empty where unset and the default is empty."""
+    value = text(name, default)
+    if value == "":
+        return ""
+    parts, allowed = urlsplit(value), tuple(schemes)
+    if parts.scheme not in allowed or not (parts.netloc or parts.path):
+        raise ImproperlyConfigured(f"{name} is not a URL of the form {' or '.join(s + '://...' for s in allowed)}.")
+    return value.rstrip("/")

@@ -1,0 +1,229 @@
+"""The rows of the engine. Only ``orchestrator.flows.engine`` writes a status; the constraints hold the invariants."""
+
+import secrets
+import time
+
+from django.db import models
+from django.db.models import Q
+
+from orchestrator.flows.states import AttemptOutcome, FlowStatus, StageStatus
+from orchestrator.queues import Queue
+from orchestrator.repos.models import Repo
+
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_flow_id() -> str:
+    """``task_`` and 20 characters: 50 bits of milliseconds, 50 random bits. Ids sort by the time they were made."""
+    number = (time.time_ns() // 1_000_000) << 50 | secrets.randbits(50)
+    return "task_" + "".join(_BASE32[number >> shift & 31] for shift in range(95, -5, -5))
+
+
+class Flow(models.Model):
+    """One run of a feature request through the stages of a flow type."""
+
+    id = models.CharField(primary_key=True, max_length=25, default=new_flow_id, editable=False)
+    repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="flows")
+    flow_type = models.CharField(max_length=50)
+    flow_type_version = models.PositiveIntegerField(default=1)
+    block_family = models.CharField(max_length=100, blank=True)
+    feature_request = models.TextField()
+    context = models.JSONField(default=dict, blank=True)
+    settings = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=10, choices=FlowStatus, default=FlowStatus.PENDING)
+    priority = models.SmallIntegerField(default=0)
+    created_by = models.CharField(max_length=150, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+    request_digest = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    cost_usd = models.DecimalField(max_digits=16, decimal_places=9, default=0)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+    error_cure = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=FlowStatus.values), name="flow_status_known"),
+            models.CheckConstraint(condition=Q(cost_usd__gte=0), name="flow_cost_not_negative"),
+            models.UniqueConstraint(fields=["repo", "idempotency_key"], name="flow_idempotent_per_repo"),
+            models.CheckConstraint(
+                condition=Q(status__in=["passed", "failed", "cancelled"], finished_at__isnull=False)
+                | Q(status__in=["pending", "running", "waiting", "paused"], finished_at__isnull=True),
+                name="flow_finished_iff_ended",
+            ),
+            models.CheckConstraint(condition=~Q(status="failed") | ~Q(error_code=""), name="flow_failed_has_reason"),
+        ]
+        indexes = [models.Index(fields=["status", "created_at"], name="flow_status_created")]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Stage(models.Model):
+    """One step of a flow on one queue. The stage table is also the outbox of messages to the queues."""
+
+    id: int
+    flow_id: str
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="stages")
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=50)
+    round = models.PositiveSmallIntegerField(default=1)
+    queue = models.CharField(max_length=20, choices=[(q.value, q.value) for q in Queue])
+    status = models.CharField(max_length=10, choices=StageStatus, default=StageStatus.PENDING)
+    token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    attempts_made = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveSmallIntegerField(default=0)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    wait_reason = models.TextField(blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    sends = models.PositiveIntegerField(default=0)
+    fair_tag = models.FloatField(default=0)
+    feedback = models.TextField(blank=True)
+    output = models.JSONField(default=dict, blank=True)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+    error_cure = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["flow_id", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["flow", "position"], name="stage_position_once", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.UniqueConstraint(
+                fields=["flow"], condition=Q(status__in=["ready", "running", "waiting"]), name="stage_one_live_per_flow"
+            ),
+            models.CheckConstraint(condition=Q(status__in=StageStatus.values), name="stage_status_known"),
+            models.CheckConstraint(
+                condition=Q(status="running", token__isnull=False, lease_until__isnull=False)
+                | (~Q(status="running") & Q(token__isnull=True, lease_until__isnull=True)),
+                name="stage_token_iff_running",
+            ),
+            models.CheckConstraint(condition=~Q(status="waiting") | ~Q(wait_reason=""), name="stage_waits_for_a_reason"),
+            models.CheckConstraint(condition=~Q(status="failed") | ~Q(error_code=""), name="stage_failed_has_reason"),
+        ]
+        indexes = [
+            models.Index(fields=["queue", "fair_tag"], condition=Q(status="ready"), name="stage_ready"),
+            models.Index(fields=["not_before"], condition=Q(status="waiting"), name="stage_waiting"),
+            models.Index(fields=["lease_until"], condition=Q(status="running"), name="stage_leases"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id} {self.kind}" + (f" round {self.round}" if self.round > 1 else "")
+
+
+class Attempt(models.Model):
+    """One execution of a stage, fenced by its token."""
+
+    stage_id: int
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    token = models.UUIDField(unique=True)
+    worker = models.CharField(max_length=200)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=AttemptOutcome, default=AttemptOutcome.RUNNING)
+    model = models.CharField(max_length=100, blank=True)
+    fallback_from = models.CharField(max_length=100, blank=True)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["stage_id", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["stage", "number"], name="attempt_number_once"),
+            models.UniqueConstraint(fields=["stage"], condition=Q(outcome="running"), name="attempt_one_live_per_stage"),
+            models.CheckConstraint(condition=Q(outcome__in=AttemptOutcome.values), name="attempt_outcome_known"),
+            models.CheckConstraint(
+                condition=Q(outcome="running", finished_at__isnull=True) | (~Q(outcome="running") & Q(finished_at__isnull=False)),
+                name="attempt_finished_iff_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of {self.stage_id}"
+
+
+class FlowEvent(models.Model):
+    """Something that happened to a flow, in order. Followers read it as server-sent events; ids only grow."""
+
+    flow_id: str
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=50)
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    data = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["flow", "id"], name="flow_event_order")]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id} {self.kind}"
+
+
+class Blob(models.Model):
+    """Bytes under their SHA-256, stored once."""
+
+    sha256 = models.CharField(primary_key=True, max_length=64)
+    content = models.BinaryField()
+    size = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
+class Artifact(models.Model):
+    """What a stage left behind: a context bundle, generated files, a gate's evidence, a manifest."""
+
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="artifacts")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="artifacts")
+    kind = models.CharField(max_length=100)
+    name = models.CharField(max_length=255)
+    media_type = models.CharField(max_length=100)
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["stage", "kind"], name="artifact_kind_once_per_stage")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.name}"
+
+
+class Block(models.Model):
+    """What a flow yields: one module, its tests, its contract, its docs, with signed evidence."""
+
+    flow = models.OneToOneField(Flow, on_delete=models.PROTECT, related_name="block")
+    repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="blocks")
+    family = models.CharField(max_length=100)
+    name = models.CharField(max_length=100)
+    version = models.PositiveIntegerField()
+    summary = models.TextField(blank=True)
+    manifest = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    quality_score = models.DecimalField(max_digits=5, decimal_places=2)
+    verified = models.BooleanField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["repo", "family", "name", "version"], name="block_version_once"),
+            models.CheckConstraint(
+                condition=Q(version__gte=1) & Q(quality_score__gte=0, quality_score__lte=100), name="block_sane"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.family}/{self.name} v{self.version}"

@@ -1,0 +1,77 @@
+"""A repository that flows work for: its phase, its settings with their history, its tokens."""
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+REPO_NAME = RegexValidator(r"^[a-z0-9][a-z0-9._-]{0,99}$", "Use lower-case letters, digits, dots, dashes or underscores.")
+
+
+class Phase(models.TextChoices):
+    """How far a repo is rolled out."""
+
+    PILOT = "pilot"
+    SOAK = "soak"
+    ORG = "org"
+
+
+class Repo(models.Model):
+    """A repository. Table and column names are the runbook's: its operators query them by hand."""
+
+    name = models.CharField(max_length=100, unique=True, validators=[REPO_NAME], db_column="repo_name")
+    domain = models.CharField(max_length=100, blank=True)
+    team_lead = models.EmailField(blank=True)
+    clone_url = models.CharField(max_length=500, blank=True)
+    phase = models.CharField(max_length=10, choices=Phase, default=Phase.ORG)
+    enabled = models.BooleanField(default=True)
+    paused = models.BooleanField(default=False)
+    onboarded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "repos"
+        ordering = ["name"]
+        constraints = [models.CheckConstraint(condition=Q(phase__in=Phase.values), name="repo_phase_known")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_enabled(self) -> bool:
+        """Enabled here and, where REPO_ALLOWLIST is set, named in it."""
+        allowlist = settings.REPO_ALLOWLIST
+        return self.enabled and (not allowlist or self.name in allowlist)
+
+
+class RepoSetting(models.Model):
+    """One value set for one repo, or for all (``repo`` empty). Rows are added, never changed: the newest counts."""
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, null=True, blank=True, related_name="setting_rows")
+    key = models.CharField(max_length=100)
+    value = models.JSONField()
+    actor = models.CharField(max_length=150)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["repo", "key", "-id"], name="repo_setting_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.repo or 'all repos'}: {self.key}"
+
+
+class Token(models.Model):
+    """An API token, stored as SHA-256 only. Without a repo it is an operator's and reaches every repo."""
+
+    name = models.CharField(max_length=100)
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.repo or 'all repos'})"

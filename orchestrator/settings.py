@@ -1,0 +1,172 @@
+"""The one settings file. Every variable of the environment is read here, once, through ``orchestrator.env``.
+
+``docs/settings.md`` describes each variable; a test holds the two against each other.
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from orchestrator import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / ".state")))
+
+
+def _database(value: str, *, pool_size: int, max_overflow: int) -> dict[str, Any]:
+    """Django's database settings from ``postgres://user:password@host:port/name?option=value``.
+
+    The host may be a folder (percent-encoded, or as ``?host=``): then the server listens on a Unix socket there.
+    """
+    parts = urlsplit(value)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must start with postgres:// or postgresql://.")
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "postgres",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", unquote(parts.hostname or "")),
+        "PORT": str(parts.port or options.pop("port", "")),
+        "CONN_HEALTH_CHECKS": False,
+        # min_size is what the pool keeps open, max_size what it may grow to under load. Pools are per process:
+        # the two variables are what one process may use of the server's budget.
+        "OPTIONS": {
+            **options,
+            "pool": {"min_size": min(2, pool_size), "max_size": pool_size + max_overflow, "timeout": 10},
+        },
+    }
+
+
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY", "insecure-for-local-use-only" if DEBUG else None)
+ALLOWED_HOSTS = list(env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"))
+
+DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 20, low=1)
+DB_MAX_OVERFLOW = env.integer("DB_MAX_OVERFLOW", 5)
+DATABASES = {"default": _database(env.text("DATABASE_URL"), pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW)}
+for _number, _replica in enumerate(env.names("DATABASE_REPLICA_URLS"), start=1):
+    DATABASES[f"replica{_number}"] = _database(_replica, pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW)
+
+REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", schemes=("redis", "rediss", "unix", "redis+socket"))
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "providers",
+    "gates",
+    "orchestrator.repos",
+    "orchestrator.flows",
+    "orchestrator.ops",
+    "orchestrator.web",
+    "onboarding",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "orchestrator.urls"
+WSGI_APPLICATION = "orchestrator.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+# --- providers: the quotas are the runbook's; rates are what the vendors' first paid tiers allow
+_DEFAULTS = {
+    #             tokens a day, requests/min, tokens/min, concurrency, timeout s
+    "anthropic": (2_000_000, 500, 200_000, 32, 120),
+    "openai": (1_500_000, 500, 200_000, 32, 120),
+    "google": (500_000, 300, 200_000, 32, 120),
+}
+
+
+def _provider(name: str, tokens: int, requests: int, tokens_minute: int, concurrency: int, timeout: int) -> dict[str, Any]:
+    prefix = name.upper()
+    return {
+        "api_key": env.text(f"{prefix}_API_KEY", ""),
+        "base_url": env.url(f"{prefix}_BASE_URL"),
+        "daily_token_quota": env.integer(f"{prefix}_DAILY_TOKEN_QUOTA", tokens, low=1),
+        "requests_per_minute": env.integer(f"{prefix}_REQUESTS_PER_MINUTE", requests, low=1),
+        "tokens_per_minute": env.integer(f"{prefix}_TOKENS_PER_MINUTE", tokens_minute, low=1),
+        "max_concurrency": env.integer(f"{prefix}_MAX_CONCURRENCY", concurrency, low=1),
+        "timeout_seconds": env.integer(f"{prefix}_TIMEOUT_SECONDS", timeout, low=1, high=3600),
+    }
+
+
+PROVIDERS = {name: _provider(name, *limits) for name, limits in _DEFAULTS.items()}
+GOOGLE_SDK = env.text("GOOGLE_SDK", "google-genai", choices=("google-genai", "google-generativeai"))
+
+ARCHITECT_MODEL = env.text("ARCHITECT_MODEL", "claude-sonnet-4-5")
+IMPLEMENTATION_MODEL = env.text("IMPLEMENTATION_MODEL", "gpt-4-turbo")
+CONTEXT_MODEL = env.text("CONTEXT_MODEL", "gemini-pro")
+FALLBACK_MODEL = env.text("FALLBACK_MODEL", "")
+
+ENABLE_CIRCUIT_BREAKER = env.flag("ENABLE_CIRCUIT_BREAKER", default=True)
+CIRCUIT_BREAKER_THRESHOLD = env.integer("CIRCUIT_BREAKER_THRESHOLD", 85, low=1, high=100)
+DAILY_BUDGET_USD = env.decimal("DAILY_BUDGET_USD", "50")
+
+# --- context, gates, flows
+CONTEXT_PRUNING_ENABLED = env.flag("CONTEXT_PRUNING_ENABLED", default=True)
+CONTEXT_MAX_SIZE_KB = env.integer("CONTEXT_MAX_SIZE_KB", 180, low=1, high=500)
+QUALITY_GATE_MODE = env.text("QUALITY_GATE_MODE", "strict", choices=("strict", "advisory", "off"))
+MIN_MUTATION_KILL_RATE = env.integer("MIN_MUTATION_KILL_RATE", 60, high=100)
+MIN_UNIT_COVERAGE = env.integer("MIN_UNIT_COVERAGE", 90, high=100)
+MAX_REPAIR_ROUNDS = env.integer("MAX_REPAIR_ROUNDS", 2, high=10)
+FLOW_DEADLINE_SECONDS = env.integer("FLOW_DEADLINE_SECONDS", 3600, low=1)
+REPO_ALLOWLIST = env.names("REPO_ALLOWLIST")
+PILOT_REPOS = env.names("PILOT_REPOS", "compliance-service")
+ONBOARDING_ENABLED = env.flag("ONBOARDING_ENABLED", default=True)
+ONBOARDING_MAX_PER_DAY = env.integer("ONBOARDING_MAX_PER_DAY", 5)
+
+# --- evidence
+S3_ENDPOINT_URL = env.url("S3_ENDPOINT_URL")
+CONTEXT_BUNDLE_BUCKET = env.text("CONTEXT_BUNDLE_BUCKET", "")
+EVIDENCE_SIGNING_KEY = env.text("EVIDENCE_SIGNING_KEY", "")
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Multi-LLM Orchestrator",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}

@@ -1,0 +1,202 @@
+"""What every provider speaks: a request, a completion, its usage, and the errors that a call may end in.
+
+An adapter (one module in ``providers/adapters``) translates these to one vendor's SDK and back. It knows nothing of
+quotas, prices or the database: ``providers.calls`` wraps it with those.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+
+class StopReason(StrEnum):
+    """Why a model stopped."""
+
+    END = "end"
+    LENGTH = "length"
+    REFUSAL = "refusal"
+    CONTENT_FILTER = "content_filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to one model.
+
+    ``stable`` is the part that does not change between calls of the same flow (the context bundle); it goes first and is
+    marked for caching where the vendor can. ``max_output_tokens`` covers thinking tokens too. ``timeout_seconds`` is the
+    wall clock of the whole call.
+    """
+
+    model: str
+    system: str
+    prompt: str
+    max_output_tokens: int
+    timeout_seconds: float
+    stable: str = ""
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call in disjoint parts: their sum is the provider's total."""
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens that the provider counted."""
+        return (
+            self.input_tokens
+            + self.cache_read_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+            + self.output_tokens
+            + self.reasoning_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A model's answer. ``raw`` is the vendor's response as JSON, kept so that usage and price can be recomputed."""
+
+    text: str
+    stop_reason: StopReason
+    usage: Usage
+    model: str
+    request_id: str
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+class ProviderError(Exception):
+    """A call that yielded no usable answer.
+
+    ``code`` is stable, ``mender`` says who can mend it (provider, operator, owner, us), ``retryable`` whether the same
+    call may succeed later, ``spent`` whether tokens may have been used although no usage is known.
+    """
+
+    code: ClassVar[str] = "provider:error"
+    mender: ClassVar[str] = "provider"
+    retryable: ClassVar[bool] = True
+    spent: ClassVar[bool] = False
+    cure: ClassVar[str] = "The stage is tried again by itself; if it keeps failing, look at the provider's status page."
+
+    def __init__(self, provider: str, detail: str = "", *, raw: Mapping[str, Any] | None = None) -> None:
+        super().__init__(f"{provider}: {detail or type(self).code}")
+        self.provider, self.detail, self.raw = provider, detail, raw
+
+
+class RateLimited(ProviderError):
+    """HTTP 429 before generation: no tokens used; everybody waits until ``retry_after_seconds`` have passed."""
+
+    code = "provider:rate-limited"
+    cure = "The stage waits for the time that the provider named and goes on by itself."
+
+    def __init__(self, provider: str, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(provider, detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Overloaded(ProviderError):
+    """The provider is up but refuses work (529, 503)."""
+
+    code = "provider:overloaded"
+
+
+class ServerFailed(ProviderError):
+    """The provider failed inside (5xx)."""
+
+    code = "provider:server-error"
+
+
+class TimedOut(ProviderError):
+    """No answer in time; the provider may have generated, so the reservation stays charged."""
+
+    code = "provider:timeout"
+    spent = True
+
+
+class ConnectionCut(ProviderError):
+    """The connection broke after the request had left."""
+
+    code = "provider:connection-lost"
+    spent = True
+
+
+class Unreachable(ProviderError):
+    """No connection could be made; nothing was sent."""
+
+    code = "provider:unreachable"
+
+
+class MalformedAnswer(ProviderError):
+    """A success status whose body is not what the vendor's protocol promises, or is empty."""
+
+    code = "provider:malformed-answer"
+    spent = True
+
+
+class BadRequest(ProviderError):
+    """The provider rejects the request itself (400, 413, 422)."""
+
+    code = "provider:bad-request"
+    mender = "us"
+    retryable = False
+    cure = "Read the provider's message; the request has to change."
+
+
+class AuthenticationFailed(ProviderError):
+    """The key is missing, wrong, or may not use the model (401, 403)."""
+
+    code = "provider:authentication-failed"
+    mender = "operator"
+    retryable = False
+    cure = "Set the provider's API key and see that it may use the configured model."
+
+
+class UnknownModel(ProviderError):
+    """The model does not exist at the provider, or has no price."""
+
+    code = "provider:unknown-model"
+    mender = "operator"
+    retryable = False
+    cure = "Set ARCHITECT_MODEL, IMPLEMENTATION_MODEL, CONTEXT_MODEL or FALLBACK_MODEL to a model that `blocks quota show` lists."
+
+
+class NotAdmitted(Exception):
+    """The call did not leave: a limit, budget, pause or open breaker is in the way.
+
+    ``dimension`` names what denied (``tokens_day``, ``requests_minute``, ``tokens_minute``, ``concurrency``, ``usd_day``,
+    ``breaker``, ``paused``, ``not_before``); ``until`` is when it is worth asking again. ``reason`` is for people.
+    """
+
+    def __init__(self, provider: str, dimension: str, reason: str, until: datetime) -> None:
+        super().__init__(reason)
+        self.provider, self.dimension, self.reason, self.until = provider, dimension, reason, until
+
+
+class NeverAdmissible(Exception):
+    """The call could not fit into an empty quota or the flow's cost ceiling: waiting would not help."""
+
+    code: ClassVar[str] = "provider:request-too-large"
+    cure: ClassVar[str] = "Lower context.max_size_kb or split the feature request."
+
+
+class Adapter(Protocol):
+    """One vendor's SDK behind our words. Stateless but for its client, safe to share between threads."""
+
+    name: str
+
+    def complete(self, request: Request) -> Completion:
+        """Send ``request``; return the whole answer or raise a ``ProviderError``."""
+        ...
+
+    def count_tokens(self, request: Request) -> int:
+        """The provider's own count of the input, in tokens."""
+        ...
