@@ -1,0 +1,71 @@
+# The commands of this project. Everything they need lands in .venv; nothing else on the machine is touched.
+# Paths are relative throughout, so that a checkout may lie in a folder whose name has a space.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+PY := .venv/bin/python
+UV := .venv/bin/uv
+LOCKS := requirements-uv.txt requirements.txt requirements-dev.txt requirements-sandbox.txt
+SERVED := $(PY) -m orchestrator.embedded
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-browser lint format up bench chaos lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.ready ## a virtual environment in .venv with everything in it
+	@:
+
+.venv/.uv: requirements-uv.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=..."; exit 1; }
+	@echo "Making .venv with $(PYTHON)"
+	@"$(PYTHON)" -m venv --clear .venv || { echo "This Python has no venv module with pip (on Debian: apt install python3-venv)."; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@touch $@
+
+.venv/.ready: .venv/.uv $(LOCKS) pyproject.toml
+	@echo "Installing what requirements.txt and requirements-dev.txt pin"
+	@$(UV) pip sync --quiet --python $(PY) --no-build --require-hashes requirements-uv.txt requirements.txt requirements-dev.txt
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@$(UV) venv --quiet --clear --python $(PY) .venv-sandbox
+	@$(UV) pip sync --quiet --python .venv-sandbox/bin/python --no-build --require-hashes requirements-sandbox.txt
+	@touch $@
+
+demo: setup ## a sample feature request becomes a verified block (SAMPLE=<name>)
+	@$(PY) -m orchestrator.demo
+
+up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT, SIMULATOR=0)
+	@exec $(PY) -m orchestrator.stack
+
+test: setup ## the test suite, on real PostgreSQL, Redis and Celery workers (ARGS=...)
+	@$(SERVED) $(PY) -m pytest -n 2 --dist loadgroup -m "not slow and not chaos and not browser" $(ARGS)
+
+test-slow: setup ## the tests that take longer
+	@$(SERVED) $(PY) -m pytest -n 2 --dist loadgroup -m "slow" $(ARGS)
+
+test-browser: setup ## the pages in a real Chromium
+	@$(SERVED) $(PY) -m pytest -m "browser" $(ARGS)
+
+lint: setup ## style, types, import contracts
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@.venv/bin/lint-imports
+	@DATABASE_URL=postgres://nobody@localhost/none SECRET_KEY=lint $(PY) -m mypy
+
+format: setup ## mend what can be mended by itself
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+bench: setup ## benchmarks into bench/results (BENCH=<name> for one)
+	@$(SERVED) $(PY) -m bench $(BENCH)
+
+chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the long run)
+	@$(PY) -m tests.chaos
+
+lock: setup ## pin requirements*.in anew, with hashes
+	@for name in requirements-uv requirements requirements-dev requirements-sandbox requirements-google-generativeai; do \
+	  $(UV) pip compile --quiet --no-header --universal --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done
+
+clean: ## remove what setup and runs have made
+	rm -rf .venv .venv-sandbox .venv-google .state bench/.venvs
