@@ -7,6 +7,8 @@ UV := .venv/bin/uv
 LOCKS := requirements-uv.txt requirements.txt requirements-dev.txt requirements-sandbox.txt
 SERVED := $(PY) -m orchestrator.embedded
 export PYTHONUNBUFFERED := 1
+# The certificates that the machine trusts, a company proxy's among them, not only those that the installer brings.
+export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-browser lint format up bench chaos lock clean
