@@ -1,0 +1,34 @@
+"""The documentation against the code: a setting that is not described, or described and gone, is a failure."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_every_setting_is_described_and_every_described_setting_exists() -> None:
+    source = (ROOT / "orchestrator/settings.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', source))
+    read |= {f"<P>_{name}" for name in re.findall(r'env\.\w+\(\s*f"\{prefix\}_([A-Z_]+)"', source)} - {"<P>_API_KEY"}
+    table = "".join(
+        line for line in (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines(True) if line.startswith("| `")
+    )
+    described = {name for cell in re.findall(r"^\| ([^|]*)\|", table, re.M) for name in re.findall(r"`([A-Z0-9_<>]+)`", cell)}
+    described -= {f"{name}_API_KEY" for name in ("ANTHROPIC", "OPENAI", "GOOGLE")}
+    assert read == described
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_inside_the_documentation_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
+    broken = [link for link in links if "://" not in link and not (document.parent / link).exists()]
+    assert broken == []
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert named <= targets, named - targets
