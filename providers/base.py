@@ -215,3 +215,7 @@ class Adapter(Protocol):
     def request_bytes(self, request: Request) -> int:
         """A hard upper bound of the input tokens: the bytes of the request as it is sent. No call is made."""
         ...
+
+    def close(self) -> None:
+        """Close the connections; the adapter is of no use afterwards."""
+        ...

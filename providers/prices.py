@@ -44,7 +44,7 @@ class Price:
 
 def price(provider: str, model: str, usage: Usage, at: datetime) -> Price:
     """The price of ``usage``, rounded to a nano-USD; raises ``UnknownModel`` when the model has none."""
-    info = _model(provider, wire_model(model))
+    info = _model(provider, wire_model(model, at.date()))
     prices = info.get_prices(at)
     total_input = sum(getattr(usage, part) for part in _INPUTS)
     units: dict[str, str] = {}
@@ -68,7 +68,8 @@ def price(provider: str, model: str, usage: Usage, at: datetime) -> Price:
 
 def worst_case(provider: str, model: str, input_tokens_bound: int, max_output_tokens: int, at: datetime | None = None) -> Decimal:
     """The most that a call can cost in USD: every input token as the dearest kind, in the dearest tier it can reach."""
-    prices = _model(provider, wire_model(model)).get_prices(at or datetime.now(UTC))
+    at = at or datetime.now(UTC)
+    prices = _model(provider, wire_model(model, at.date())).get_prices(at)
     dearest_input = max(_dearest(prices, part, input_tokens_bound) for part in _INPUTS)
     dearest_output = max(_dearest(prices, part, input_tokens_bound) for part in _OUTPUTS)
     usd = (dearest_input * input_tokens_bound + dearest_output * max_output_tokens) / _MILLION

@@ -64,6 +64,14 @@ def provider_for_model(model: str) -> str:
         raise
 
 
+def close() -> None:
+    """Close every adapter of this process; the next ``get`` builds anew."""
+    with _lock:
+        for adapter in _built.values():
+            adapter.close()
+        _built.clear()
+
+
 def _after_fork() -> None:
     """A child builds its own clients. The parent's are kept unused: closing them would end the parent's TLS sessions."""
     global _lock, _built

@@ -1,6 +1,5 @@
 """Claude through Anthropic's SDK: the Messages API."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import anthropic
@@ -33,15 +32,13 @@ class AnthropicAdapter:
 
     def complete(self, request: Request) -> Completion:
         """One message; see ``Adapter``."""
-        limit = transport.limit(request.timeout_seconds)
-        response = self._ask(lambda: self._client.messages.with_raw_response.create(**_body(request), timeout=limit))
+        response = self._post("/v1/messages", _body(request), request.timeout_seconds)
         return _completion(wire.json_object(self.name, response.content), response.headers.get("request-id", ""))
 
     def count_tokens(self, request: Request) -> int:
         """By ``/v1/messages/count_tokens``, which is free."""
         body = {name: value for name, value in _body(request).items() if name != "max_tokens"}
-        limit = transport.limit(min(request.timeout_seconds, _COUNT_SECONDS))
-        response = self._ask(lambda: self._client.messages.with_raw_response.count_tokens(**body, timeout=limit))
+        response = self._post("/v1/messages/count_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS))
         counted = wire.json_object(self.name, response.content).get("input_tokens")
         if not isinstance(counted, int):
             raise MalformedAnswer(self.name, "the count has no input_tokens")
@@ -51,9 +48,15 @@ class AnthropicAdapter:
         """See ``Adapter``."""
         return wire.body_bytes(_body(request), with_schema=request.json_schema is not None)
 
-    def _ask(self, send: Callable[[], Any]) -> httpx2.Response:
+    def close(self) -> None:
+        """See ``Adapter``."""
+        self._client.close()
+
+    def _post(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
+        """The SDK's door for raw requests: ``messages.create`` would parse twice, and warn at every call of an ageing model."""
         try:
-            response: httpx2.Response = send().http_response
+            limit = transport.limit(timeout_seconds)
+            return self._client.post(path, cast_to=httpx2.Response, body=body, options={"timeout": limit})
         except anthropic.APIStatusError as error:
             raise _refused(error) from error
         except anthropic.APIConnectionError as error:
@@ -62,7 +65,6 @@ class AnthropicAdapter:
             raise transport.from_transport(self.name, error) from error
         except (anthropic.APIError, ValueError) as error:
             raise MalformedAnswer(self.name, str(error)) from error
-        return response
 
 
 def _body(request: Request) -> dict[str, Any]:

@@ -65,6 +65,11 @@ class GoogleAdapter:
         }
         return wire.body_bytes(body, with_schema=request.json_schema is not None)
 
+    def close(self) -> None:
+        """See ``Adapter``."""
+        self._client.close()
+        self._http.close()
+
     def _ask(self, send: Callable[[], Any]) -> Any:
         try:
             return send()

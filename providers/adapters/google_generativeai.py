@@ -65,6 +65,10 @@ class OldGoogleAdapter:
         body = {"system": _system(request), "contents": request.prompt, "max": request.max_output_tokens, "pad": "." * 128}
         return wire.body_bytes(body, with_schema=request.json_schema is not None)
 
+    def close(self) -> None:
+        """See ``Adapter``."""
+        self._client.transport.close()
+
     def _model(self, request: Request) -> Any:
         model = genai.GenerativeModel(wire_model(request.model), system_instruction=_system(request) or None)
         model._client = self._client  # its own way is one client per process, set up globally

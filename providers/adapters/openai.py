@@ -7,7 +7,6 @@ is what compatible servers speak.
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
@@ -26,6 +25,8 @@ _OUTPUT_CAPS: Final = ((re.compile(r"gpt-(4-turbo|3\.5-turbo)"), 4096), (re.comp
 _FINISHED: Final = {"stop": StopReason.END, "length": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
 _INCOMPLETE: Final = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
 _COUNT_SECONDS: Final = 15.0
+_CHAT: Final = "/chat/completions"
+_RESPONSES: Final = "/responses"
 
 
 class OpenAIAdapter:
@@ -40,37 +41,35 @@ class OpenAIAdapter:
 
     def complete(self, request: Request) -> Completion:
         """One chat completion or one response; see ``Adapter``."""
-        limit = transport.limit(request.timeout_seconds)
-        if _reasons(request):
-            answer = self._ask(lambda: self._client.responses.with_raw_response.create(**_response_body(request), timeout=limit))
-            read = _from_response
-        else:
-            chat = self._client.chat.completions
-            answer = self._ask(lambda: chat.with_raw_response.create(**_chat_body(request), timeout=limit))
-            read = _from_chat
+        path, body, read = (_RESPONSES, _response_body, _from_response) if _reasons(request) else (_CHAT, _chat_body, _from_chat)
+        answer = self._post(path, body(request), request.timeout_seconds)
         return read(wire.json_object(self.name, answer.content), answer.headers.get("x-request-id", ""))
 
     def count_tokens(self, request: Request) -> int:
         """By ``/v1/responses/input_tokens``; a compatible server that has no such door gives the bound in bytes."""
-        body = {
-            name: value for name, value in _response_body(request).items() if name in {"model", "input", "instructions", "text"}
-        }
-        limit = transport.limit(min(request.timeout_seconds, _COUNT_SECONDS))
+        counted = {"model", "input", "instructions", "text"}
+        body = {name: value for name, value in _response_body(request).items() if name in counted}
         try:
-            answer = self._ask(lambda: self._client.responses.input_tokens.with_raw_response.count(**body, timeout=limit))
+            answer = self._post("/responses/input_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS))
         except (UnknownModel, BadRequest):
             return self.request_bytes(request)
-        counted = wire.json_object(self.name, answer.content).get("input_tokens")
-        return counted if isinstance(counted, int) else self.request_bytes(request)
+        total = wire.json_object(self.name, answer.content).get("input_tokens")
+        return total if isinstance(total, int) else self.request_bytes(request)
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
         body = _response_body(request) if _reasons(request) else _chat_body(request)
         return wire.body_bytes(body, with_schema=request.json_schema is not None)
 
-    def _ask(self, send: Callable[[], Any]) -> httpx2.Response:
+    def close(self) -> None:
+        """See ``Adapter``."""
+        self._client.close()
+
+    def _post(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
+        """The SDK's door for raw requests: its typed methods would parse the answer a second time."""
         try:
-            response: httpx2.Response = send().http_response
+            limit = transport.limit(timeout_seconds)
+            return self._client.post(path, cast_to=httpx2.Response, body=body, options={"timeout": limit})
         except openai.APIStatusError as error:
             raise _refused(error) from error
         except openai.APIConnectionError as error:
@@ -79,11 +78,10 @@ class OpenAIAdapter:
             raise transport.from_transport(self.name, error) from error
         except (openai.APIError, ValueError) as error:
             raise MalformedAnswer(self.name, str(error)) from error
-        return response
 
 
 def _reasons(request: Request) -> bool:
-    return bool(_REASONING.match(request.model))
+    return bool(_REASONING.match(wire_model(request.model)))
 
 
 def _stable_first(request: Request) -> str:
