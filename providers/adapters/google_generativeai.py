@@ -6,6 +6,7 @@ Out of support; needs ``requirements-google-generativeai.txt``. It drops the fie
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,7 +17,8 @@ from google.api_core import exceptions
 from google.api_core.client_options import ClientOptions
 from google.generativeai import protos
 from google.protobuf.json_format import ParseError
-from urllib3.exceptions import NewConnectionError
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from providers import usage, wire
 from providers.base import (
@@ -37,6 +39,26 @@ _FILTERS: Final = frozenset({"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "P
 _COUNT_SECONDS: Final = 15.0
 
 
+class _Deadline(HTTPAdapter):
+    """Ends a call when its time is over: the limit of ``requests`` is for each read."""
+
+    def send(self, request: Any, *arguments: Any, timeout: Any = None, **options: Any) -> requests.Response:
+        deadline = time.monotonic() + float(timeout or _COUNT_SECONDS)
+        response = super().send(request, *arguments, timeout=timeout, **options)
+        chunks: list[bytes] = []
+        try:
+            while chunk := response.raw.read1(65_536, decode_content=True):
+                chunks.append(chunk)
+                if time.monotonic() > deadline:
+                    raise requests.exceptions.ReadTimeout("the answer took longer than the call may")
+        except ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout(str(error)) from error
+        except HTTPError as error:
+            raise requests.exceptions.ChunkedEncodingError(str(error)) from error
+        response._content = b"".join(chunks)
+        return response
+
+
 class OldGoogleAdapter:
     """One client for all threads of a process, over REST: gRPC would not know our base URLs."""
 
@@ -45,6 +67,10 @@ class OldGoogleAdapter:
     def __init__(self, api_key: str, base_url: str = "") -> None:
         options = ClientOptions(api_key=api_key, api_endpoint=base_url or None)
         self._client = GenerativeServiceClient(client_options=options, transport="rest")
+        session = self._client.transport._session
+        session._max_refresh_attempts = 0
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Deadline())
 
     def complete(self, request: Request) -> Completion:
         """One ``generateContent``; see ``Adapter``."""
