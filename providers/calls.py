@@ -18,8 +18,8 @@ from typing import Final
 from uuid import UUID
 
 from providers import admission, database, ledger, limits, prices, registry, treatments
-from providers.base import Adapter, Completion, NotAdmitted, ProviderError, Request, UnknownModel
 from providers.admission import Refused
+from providers.base import Adapter, Completion, NotAdmitted, ProviderError, Request, UnknownModel
 from providers.limits import Admitted, Wanted
 from providers.models import CallStatus, ProviderCall
 

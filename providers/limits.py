@@ -29,8 +29,9 @@ _ACQUIRE_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 30.0
 
 _ACQUIRE: Final = (
-    "SELECT outcome, until, held, filled, answered, asked_at FROM provider_acquire(%s::uuid, %s::text, %s::text, %s::bigint, %s::bigint,"
-    " %s::float8, %s::bigint[], %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text)"
+    "SELECT outcome, until, held, filled, answered, asked_at FROM provider_acquire("
+    "%s::uuid, %s::text, %s::text, %s::bigint, %s::bigint, %s::float8, %s::bigint[],"
+    " %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text)"
 )
 _SETTLE: Final = (
     "SELECT provider_settle(%s::uuid, %s::text, %s::text, %s::bigint[], %s::numeric, %s::jsonb, %s::text, %s::text, %s::int,"

@@ -21,7 +21,8 @@ class Clock:
         with connection.cursor() as cursor:
             cursor.execute("CREATE TABLE test_clock AS SELECT %s::timestamptz AS now", [NOON])
             cursor.execute(
-                "CREATE OR REPLACE FUNCTION provider_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT now FROM test_clock'"
+                "CREATE OR REPLACE FUNCTION provider_now() RETURNS timestamptz LANGUAGE sql VOLATILE"
+                " AS 'SELECT now FROM test_clock'"
             )
 
     @property

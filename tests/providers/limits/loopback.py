@@ -101,7 +101,7 @@ class Adapter:
     name = ""
 
     def __init__(self, api_key: str, base_url: str) -> None:
-        parts = urlsplit(base_url)
+        self._key, parts = api_key, urlsplit(base_url)
         self._host, self._port = parts.hostname or "", parts.port
 
     def complete(self, request: Request) -> Completion:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers import limits
+from providers import limits, prices
 from providers.base import (
     BadRequest,
     ConnectionCut,
@@ -19,6 +19,7 @@ from providers.base import (
     ServerFailed,
     TimedOut,
     Unreachable,
+    Usage,
 )
 from providers.calls import Caller, complete
 from providers.limits import Wanted
@@ -43,8 +44,9 @@ def test_a_call_is_charged_what_it_used(clock: Clock, loopback: LoopbackProvider
     call = ProviderCall.objects.get()
     assert (call.id, call.status, call.reserved_tokens) == (answered.call_id, "settled", 1000)
     assert (call.input_tokens, call.output_tokens) == (100, 50)
-    assert call.cost_usd == answered.cost_usd == Decimal("0.0025")
-    assert call.price["usd_per_million"]["input_tokens"] == "10"
+    expected = prices.price("openai", MODEL, Usage(input_tokens=100, output_tokens=50), call.created_at)
+    assert call.cost_usd == answered.cost_usd == expected.usd > 0
+    assert call.price["usd_per_million"] == expected.snapshot["usd_per_million"]
     assert (state().day_tokens, state().reserved_tokens, state().inflight, state().minute_requests) == (150, 0, 0, 1)
     assert not answered.replayed
 
@@ -152,7 +154,7 @@ def test_a_fault_in_an_adapter_leaves_no_open_reservation(
     assert (ProviderCall.objects.get().error_code, state().inflight, state().day_tokens) == ("provider:aborted", 0, 1000)
 
 
-def test_what_cannot_fit_an_empty_quota_is_refused_at_once_but_only_after_counting(
+def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(
     clock: Clock, loopback: LoopbackProvider
 ) -> None:
     loopback.count = 200_000
