@@ -20,11 +20,10 @@ from gates.sandbox import limits, seccomp
 from gates.sandbox.base import Availability, Job, Outcome, SandboxUnavailable
 from gates.sandbox.cgroups import ControlGroup, control_group, hierarchies
 from gates.sandbox.interpreter import Interpreter, locate
-from gates.sandbox.layout import INSIDE_ID, SOURCE, Account, environment, reachable, source_folder, spare_account
+from gates.sandbox.layout import DEVICES, INSIDE_ID, PYTHON, SOURCE, VENV, environment, source_folder
 from gates.sandbox.supervise import Pipe, Pipes, Watch, kill_session
 
 _CURE = "Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or set SANDBOX_BACKEND=linux."
-_DEVICES = ("null", "zero", "full", "random", "urandom")
 _DEVICE_FOLDER_BYTES = 1 << 16
 _SHELL = "/bin/sh"
 
@@ -55,36 +54,47 @@ def _options(job: Job, python: Interpreter, source: Path, descriptors: _Descript
     """bwrap's options. They travel through a descriptor (``--args``): process 1's command line is readable inside."""
     options = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
     options += ["--cap-drop", "ALL", "--uid", str(INSIDE_ID), "--gid", str(INSIDE_ID), "--hostname", "sandbox"]
+    # before the trees: one of them may lie in the host's /tmp
+    options += ["--size", str(job.tmp_bytes), "--perms", "0700", "--tmpfs", "/tmp"]  # noqa: S108 (the job's own)
     for tree in python.trees:
         options += ["--ro-bind", tree, tree]
     for target, name in python.links:
         options += ["--symlink", target, name]
-    options += ["--ro-bind", str(source), SOURCE]
-    options += ["--size", str(job.tmp_bytes), "--perms", "0700", "--tmpfs", "/tmp"]  # noqa: S108 (the job's own)
+    options += ["--ro-bind", python.venv, VENV, "--ro-bind", str(source), SOURCE]
     options += ["--size", str(_DEVICE_FOLDER_BYTES), "--perms", "0755", "--tmpfs", "/dev"]
-    for device in _DEVICES:
-        options += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    for device in DEVICES:
+        options += ["--dev-bind", device, device]
     # semaphores of multiprocessing live in /dev/shm; there, /tmp's size holds
-    options += ["--symlink", "/tmp", "/dev/shm", "--remount-ro", "/dev", "--proc", "/proc", "--remount-ro", "/"]  # noqa: S108
+    options += [
+        "--symlink",
+        "/tmp",
+        "/dev/shm",
+        "--remount-ro",
+        "/dev",
+        "--proc",
+        "/proc",
+        "--remount-ro",
+        "/proc",
+        "--remount-ro",
+        "/",
+    ]
     options += ["--chdir", SOURCE, "--clearenv"]
     for name, value in environment(job.environment).items():
         options += ["--setenv", name, value]
     return [*options, "--seccomp", descriptors.content(seccomp.program())]
 
 
-def _start(job: Job, source: Path, account: Account | None, pipes: Pipes, gates: tuple[Pipe, Pipe]) -> subprocess.Popen[bytes]:
+def _start(job: Job, source: Path, pipes: Pipes, gates: tuple[Pipe, Pipe]) -> subprocess.Popen[bytes]:
     info, block = gates
     python, descriptors = locate(), _Descriptors()
     try:
         options = _options(job, python, source, descriptors)
         options += ["--info-fd", str(info.write_end), "--block-fd", str(block.read_end)]
         packed = descriptors.content(b"\0".join(os.fsencode(option) for option in options) + b"\0")
-        if account:
-            os.fchown(pipes.result.write_end, account.uid, account.gid)
         # the shell's only work is to put the result pipe on descriptor 3, which in our process is somebody else's
         shell = f'exec "$@" 3>/proc/self/fd/{pipes.result.write_end}'
         return subprocess.Popen(
-            [_SHELL, "-c", shell, "sh", str(_program()), "--args", packed, "--", python.python, *job.argv[1:]],
+            [_SHELL, "-c", shell, "sh", str(_program()), "--args", packed, "--", f"{VENV}/{PYTHON}", *job.argv[1:]],
             stdin=pipes.stdin.read_end,
             stdout=pipes.stdout.write_end,
             stderr=pipes.stderr.write_end,
@@ -92,9 +102,6 @@ def _start(job: Job, source: Path, account: Account | None, pipes: Pipes, gates:
             env={},
             cwd="/",
             start_new_session=True,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
         )
     finally:
         descriptors.close()
@@ -115,16 +122,6 @@ def _hold(job: Job, pid: int, group: ControlGroup) -> None:
     group.add(pid)
     for limit, value in limits.of(job).items():
         resource.prlimit(pid, limit, (value, value))
-
-
-def _account() -> Account | None:
-    """A user of the job's own, if that user can reach the interpreter; bwrap mounts nothing from inside a 0700 home.
-
-    Else root stays root on the host, without one capability and behind the namespaces; then the control group counts tasks,
-    because the kernel never refuses root a process.
-    """
-    account = spare_account()
-    return account if account and all(reachable(tree) for tree in locate().trees) else None
 
 
 @contextlib.contextmanager
@@ -157,16 +154,16 @@ class Bubblewrap:
     def run(self, job: Job) -> Outcome:
         if _program() is None:
             raise SandboxUnavailable("bwrap is not installed.", _CURE)
-        account = _account()
         with (
-            source_folder(job.files, account) as source,
+            source_folder(job.files, None) as source,
             control_group(job.memory_bytes, job.processes) as group,
             Pipes() as pipes,
             _gate_pipes() as gates,
         ):
-            if os.geteuid() == 0 and account is None and "pids" not in group.controllers:
+            # the kernel refuses root no process, whatever the limit: then only a control group can count them
+            if os.geteuid() == 0 and "pids" not in group.controllers:
                 raise SandboxUnavailable("As root, nothing would bound the number of processes here.", _CURE)
-            process = _start(job, source, account, pipes, gates)
+            process = _start(job, source, pipes, gates)
             return self._watched(job, process, pipes, gates, group)
 
     def _watched(

@@ -62,6 +62,9 @@ def build(target: Path) -> bool:
     try:
         venv.create(fresh, symlinks=True, with_pip=False)
         subprocess.run(_installer(fresh / "bin" / "python"), check=True)
+        # straight to the real binary: a link on the way would not be there inside
+        (fresh / "bin" / "python").unlink()
+        (fresh / "bin" / "python").symlink_to(wanted()["executable"])
         # read-only inside, so nothing could be compiled there later
         compileall.compile_dir(fresh / "lib", quiet=2, workers=1)
         (fresh / STAMP).write_text(json.dumps(wanted(), indent=1))

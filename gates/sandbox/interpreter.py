@@ -15,15 +15,18 @@ from django.conf import settings
 from gates.sandbox.base import SandboxUnavailable
 from gates.sandbox.stamp import STAMP
 
-
 CURE = "Run `make setup` (or `python -m gates.sandbox.build`), which builds the lean interpreter once."
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """``python`` is what a job starts. ``trees`` are host paths shown read-only under the same names; ``links`` symlinks."""
+    """``venv`` is the lean environment on the host, ``executable`` the real binary below it.
 
-    python: str
+    ``trees`` are host paths shown read-only under the same names; ``links`` (target, name) the symlinks of a merged /usr.
+    """
+
+    venv: str
+    executable: str
     version: str
     trees: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
@@ -67,9 +70,9 @@ def locate(venv: str = "") -> Interpreter:
     if not executable.is_file():
         raise SandboxUnavailable("The Python under the sandbox's interpreter is gone.", CURE)
     trees, links = _libraries()
-    wanted = [*trees, *_runtime(base, executable, stdlib), str(root)]
+    wanted = [*trees, *_runtime(base, executable, stdlib)]
     wanted += [path for path in ("/etc/ld.so.cache", "/usr/share/zoneinfo") if Path(path).exists()]
-    return Interpreter(str(root / "bin" / "python"), str(stamp["version"]), _outermost(wanted), tuple(links))
+    return Interpreter(str(root), str(executable), str(stamp["version"]), _outermost(wanted), tuple(links))
 
 
 def _outermost(paths: list[str]) -> tuple[str, ...]:

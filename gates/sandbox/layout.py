@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-SOURCE = "/work/src"
+SOURCE, VENV = "/work/src", "/work/venv"
+PYTHON = "bin/python"  # below the lean environment
 INSIDE_ID = 1000
+DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
 # far above what people and services use, and one per job: so that the kernel's count of tasks per user is the job's own
 _FIRST_SPARE_ID, _SPARE_IDS = 1_610_612_736, 1 << 28
 _NOBODY = 65534
@@ -44,12 +46,12 @@ def reachable(path: str) -> bool:
     return above and bool(place.stat().st_mode & 0o004)
 
 
-def environment(extra: Mapping[str, str]) -> dict[str, str]:
+def environment(extra: Mapping[str, str], tmp: str = "/tmp") -> dict[str, str]:  # noqa: S108 (the job's own)
     """All that a job finds in its environment."""
     return {
         "PATH": "/nowhere",
-        "HOME": "/tmp",  # noqa: S108 (the job's own)
-        "TMPDIR": "/tmp",  # noqa: S108
+        "HOME": tmp,
+        "TMPDIR": tmp,
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -6,6 +6,7 @@ import resource
 from gates.sandbox.base import Job
 
 _FILES = 256
+PROCESSES = resource.RLIMIT_NPROC
 _STACK = 16 << 20
 
 

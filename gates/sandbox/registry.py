@@ -7,8 +7,9 @@ from django.conf import settings
 
 from gates.sandbox.base import Availability, Backend, Job, Outcome, SandboxUnavailable
 from gates.sandbox.bubblewrap import Bubblewrap
+from gates.sandbox.linux import Linux
 
-BACKENDS = MappingProxyType({backend.name: backend for backend in (Bubblewrap(),)})
+BACKENDS = MappingProxyType({backend.name: backend for backend in (Bubblewrap(), Linux())})
 _CURE = (
     "Install bubblewrap (apt-get install bubblewrap), or run on a kernel with user namespaces or Landlock (Linux 5.13 or newer); "
     "`python manage.py doctor` says what is missing."
@@ -23,7 +24,7 @@ def backends() -> tuple[Availability, ...]:
 
 
 def chosen() -> Backend:
-    """The backend in force: the one that ``SANDBOX_BACKEND`` names, or with ``auto`` the first that works. Tried once a process."""
+    """The backend in force: the one that ``SANDBOX_BACKEND`` names, or with ``auto`` the first that works. Tried once."""
     wanted = settings.SANDBOX_BACKEND
     with _lock:
         if wanted not in _chosen:

@@ -100,8 +100,39 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "mbind": (237, 235),
     "set_mempolicy": (238, 237),
     "lookup_dcookie": (212, 18),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
 }
 _CLONE, _CLONE3, _IOCTL, _SOCKETPAIR = (56, 220), (435, 435), (16, 29), (53, 199)
+# first argument 0 is the caller itself; other processes of the same user are not a job's business
+_SELF_ONLY = {
+    "prlimit64": (302, 261),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    "sched_setaffinity": (203, 122),
+}
+_PRCTL, _PR_SET_DUMPABLE, _PR_SET_PTRACER = (157, 167), 4, 0x59616D61
+# where a job shares its user with us: Landlock guards what files hold, not who owns them or when they were changed
+_METADATA = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+}
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 MACHINES = tuple(_AUDIT_ARCH)
 
@@ -119,8 +150,11 @@ def _when(number: int, test: list[bytes]) -> list[bytes]:
     return [_op(_JEQ, number, 0, len(test) + 1), *test, _op(_LD_ABS, _NR)]
 
 
-def program(machine: str = "") -> bytes:
-    """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``. Raises ``KeyError`` for others."""
+def program(machine: str = "", *, shares_user: bool = False) -> bytes:
+    """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``. Raises ``KeyError`` for others.
+
+    ``shares_user``: the job runs as the user that we are, with no namespace between.
+    """
     machine = machine or platform.machine()
     column = MACHINES.index(machine) if machine in MACHINES else None
     if column is None:
@@ -138,7 +172,11 @@ def program(machine: str = "") -> bytes:
     for request in _TERMINAL_INJECTION:
         injection += [_op(_JEQ, request, 0, 1), deny]
     code += _when(_IOCTL[column], injection)
-    for numbers in REFUSED.values():
+    for numbers in _SELF_ONLY.values():
+        code += _when(numbers[column], [_op(_LD_ABS, _ARGUMENT), _op(_JEQ, 0, 1, 0), deny])
+    hiding = [_op(_LD_ABS, _ARGUMENT), _op(_JEQ, _PR_SET_DUMPABLE, 0, 1), deny, _op(_JEQ, _PR_SET_PTRACER, 0, 1), deny]
+    code += _when(_PRCTL[column], hiding)
+    for numbers in [*REFUSED.values(), *(_METADATA.values() if shares_user else ())]:
         number = numbers[column]
         if number is not None:
             code += _refuse(number)
