@@ -108,10 +108,10 @@ def _bandit(folder: Path, candidate: Candidate) -> list[Finding]:
 
 
 def _ruff(folder: Path, candidate: Candidate) -> list[Finding]:
-    options = ("--isolated", "--no-cache", "--select", "S", "--ignore-noqa", ".")
+    options = ("--isolated", "--no-cache", "--select", "S", ".")
     listed = _tool(folder, "ruff", "check", "--show-files", *options).splitlines()
     _all_scanned("ruff", (Path(line).name for line in listed), candidate, ".py")
-    found = _parsed("ruff", _tool(folder, "ruff", "check", "--output-format", "json", *options))
+    found = _parsed("ruff", _tool(folder, "ruff", "check", "--ignore-noqa", "--output-format", "json", *options))
     return [
         _finding(candidate, each["code"] or "syntax", each["message"], Path(each["filename"]).name, each["location"]["row"], each["end_location"]["row"])
         for each in found
