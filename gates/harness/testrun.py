@@ -19,7 +19,8 @@ from _pytest.assertion.rewrite import _rewrite_test
 from _pytest.config import Config, _prepareconfig
 
 _MAX_TEXT = 4000
-_OFF = ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "stepwise", "debugging", "unittest_async", "terminalprogress")
+# What a run of one file needs not: each costs start-up in every child. The two exception hooks collect garbage twice per run.
+_OFF = ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "stepwise", "terminalprogress", "unraisableexception", "threadexception")
 
 
 class Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -46,6 +47,7 @@ class Recorder:
         self.tests: dict[str, dict[str, Any]] = {}
         self.errors: list[str] = []
         self.skipped_modules = 0
+        self.stopped = False
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -86,9 +88,14 @@ class Tests:
         self.recorder = Recorder()
         test_file = self.folder / f"test_{name}.py"
         off = [word for plugin in _OFF for word in ("-p", f"no:{plugin}")]
-        options = ["-c", os.devnull, "--rootdir", folder, "--noconftest", "--capture=no", "-q", "-x", "--tb=short", "--strict-markers"]
+        options = ["-c", os.devnull, "--rootdir", folder, "--noconftest", "--capture=no", "-q", "--tb=short", "--strict-markers"]
         self.config: Config = _prepareconfig([*options, *off, "-W", "ignore", str(test_file)], plugins=[self.recorder])
-        self.test_code = _rewrite_test(test_file, self.config)[1]
+        self.test_file, self.test_code = test_file, _rewrite_test(test_file, self.config)[1]
+        # All that pytest does before it meets the block is done once, here; children inherit it.
+        self.config._do_configure()
+        self.config.pluginmanager.unregister(name="terminalreporter")
+        self.session = pytest.Session.from_config(self.config)
+        self.config.hook.pytest_sessionstart(session=self.session)
         sys.path[:0] = [folder]
         repo = self.folder.parent / "repo"
         if repo.is_dir():
@@ -106,16 +113,24 @@ class Tests:
         sys.meta_path.insert(0, served)
         self.recorder.only = None if job["only"] is None else set(job["only"])
         self.config.option.maxfail = job["maxfail"]
-        self.config.option.basetemp = str(Path.cwd() / "pytest")
+        self.config._tmp_path_factory._given_basetemp = Path.cwd() / "pytest"  # type: ignore[attr-defined]
         if job["measure"]:
             self._measured(module)
         result = self._session()
         _write(report, {**result, **self._lines(module)})
 
     def _session(self) -> dict[str, Any]:
-        code = int(self.config.hook.pytest_cmdline_main(config=self.config))
-        recorder = self.recorder
-        return {"exit": code, "tests": recorder.tests, "errors": recorder.errors, "skipped_modules": recorder.skipped_modules}
+        session, recorder = self.session, self.recorder
+        module = pytest.Module.from_parent(session, path=self.test_file)
+        items = list(session.genitems(module))
+        self.config.hook.pytest_collection_modifyitems(session=session, config=self.config, items=items)
+        session.items, session.testscollected = items, len(items)
+        try:
+            self.config.hook.pytest_runtestloop(session=session)
+        except (pytest.Session.Failed, pytest.Session.Interrupted):
+            recorder.stopped = True
+        passed = bool(items) and not recorder.errors and not session.testsfailed and not recorder.stopped
+        return {"exit": 0 if passed else 1, "tests": recorder.tests, "errors": recorder.errors, "skipped_modules": recorder.skipped_modules}
 
     def _measured(self, module: Path) -> None:
         self.recorder.cover = coverage.Coverage(data_file=None, config_file=False, branch=True, include=[str(module)], messages=False)

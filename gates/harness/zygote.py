@@ -5,6 +5,7 @@ code that they were handed. A child can lie about its own run, but not about ano
 """
 
 import ctypes
+import gc
 import os
 import select
 import shutil
@@ -32,6 +33,9 @@ def shield() -> None:
 def serve(requests: int, answers: int, work: Work) -> None:
     """Answer each request by one child's fate and report, until the planner closes the channel."""
     shield()
+    # No child lives long enough to need collecting, and a collection would copy every page that it touches.
+    gc.disable()
+    gc.freeze()
     while True:
         try:
             job = channel.receive(requests)
