@@ -37,3 +37,11 @@ def test_breaking_changes_come_first():
 
 def test_names_are_compared_without_case_and_outer_spaces():
     assert schema_drift([column("Customer_ID ")], [column("customer_id")]).changes == ()
+
+
+def test_columns_may_come_and_go():
+    drift = schema_drift([column("old", "date")], [column("new", "int32")])
+    assert drift.changes == (
+        Change("old", "removed", Severity.BREAKING, "date", ""),
+        Change("new", "added", Severity.INFO, "", "int32"),
+    )

@@ -49,10 +49,10 @@ class BurnReport:
 
 
 def burn_rate(objective: Decimal, windows: Mapping[str, Mapping[str, int]]) -> BurnReport:
-    """Judge ``windows`` (name to ``{"total": requests, "failed": requests}``) against ``objective`` in percent.
+    """Judge ``windows`` (name to ``{"good": requests, "failed": requests}``) against ``objective`` in percent.
 
     All of ``WINDOWS`` must be there. Raises ``ValueError`` for an objective outside 50..99.999, a missing or unknown
-    window, negative counts, and more failures than requests.
+    window, and negative counts.
     """
     if not MIN_OBJECTIVE <= objective <= MAX_OBJECTIVE:
         raise ValueError(f"objective: must be {MIN_OBJECTIVE} to {MAX_OBJECTIVE} percent")
@@ -76,12 +76,10 @@ def burn_rate(objective: Decimal, windows: Mapping[str, Mapping[str, int]]) -> B
 
 def _error_rate(name: str, counts: Mapping[str, int]) -> Decimal:
     """Share of failed requests; a window without traffic fails nothing."""
-    total, failed = counts["total"], counts["failed"]
-    if total < 0 or failed < 0:
+    good, failed = counts["good"], counts["failed"]
+    if good < 0 or failed < 0:
         raise ValueError(f"window {name}: counts must not be negative")
-    if failed > total:
-        raise ValueError(f"window {name}: more failures than requests")
-    return Decimal(failed) / total if total else Decimal(0)
+    return Decimal(failed) / (good + failed) if failed else Decimal(0)
 
 
 def _round(value: Decimal) -> Decimal:
