@@ -25,7 +25,8 @@ def test_no_events_no_cohorts():
 
 
 def test_the_whole_result_of_two_cohorts():
-    events = [event("a"), event("b", 6), event("c", 2), event("a", 8), event("b", 14), event("a", 20), event("d", 7), event("d", 15)]
+    events = [event("a"), event("b", 6), event("c", 2), event("a", 8), event("b", 14), event("a", 20)]
+    events += [event("d", 7), event("d", 15)]
     assert cohort_retention(events, LATER, weeks=2) == Retention(
         cohorts=(
             Cohort(MONDAY, 3, (3, 1, 2), percent("100.0", "33.3", "66.7")),

@@ -92,7 +92,8 @@ def test_the_same_violation_is_listed_once():
 
 
 def test_two_rules_on_one_key_are_told_apart_in_order():
-    problems = [v.problem for v in tag_policy([resource(env="x")], [rule("env", "prefix", "y"), rule("env", "equals", "z")]).violations]
+    rules = [rule("env", "prefix", "y"), rule("env", "equals", "z")]
+    problems = [violation.problem for violation in tag_policy([resource(env="x")], rules).violations]
     assert problems == ["'x' is not equals 'z'", "'x' is not prefix 'y'"]
 
 
