@@ -56,7 +56,7 @@ def test_the_whole_verdict():
         ("-1", "at_most", "7", False),
         ("one", "at_most", "7", False),
         ("1", "at_most", "many", False),
-        ("__import__('sys')", "equals", "__import__('sys')", True),
+        ("1 or True", "equals", "1", False),
     ],
 )
 def test_operators(actual, operator, value, expected):

@@ -1,6 +1,7 @@
 """Deployment freezes: whether a day is frozen, by which freeze, and when deployments are possible again.
 
-A freeze runs from its first day up to its last, on which deployments are possible again. Days are dates in UTC. Teams that are exempt may deploy during a freeze.
+A freeze runs from its first day up to its last, on which deployments are possible again. Days are dates in UTC. Teams
+that are exempt may deploy during a freeze.
 """
 
 from collections.abc import Mapping, Sequence
