@@ -60,9 +60,9 @@ def candidate(work: Work) -> Candidate:
     )
 
 
-def digest(subject: Candidate) -> str:
+def digest(files: Mapping[str, str]) -> str:
     """SHA-256 over the files of a candidate: equal for equal blocks."""
-    parts = (f"{path}\0{len(text.encode())}\0{text}" for path, text in sorted(subject.files.items()))
+    parts = (f"{path}\0{len(text.encode())}\0{text}" for path, text in sorted(files.items()))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -75,7 +75,8 @@ def _scan(text: str, nonce: str) -> _Scan:
         else:
             closing = _CLOSING.search(visible(line)) if "<<<" in line else None
             if closing and _same(closing["nonce"], nonce):
-                content.append(line[: line.index("<<<")].rstrip(" \t#*`"))
+                # What stands before the delimiter is the last line of the file, unless it only decorates the delimiter.
+                content.append(line[: line.index("<<<")].rstrip(" \t#*`>"))
                 _close(scan, content, implicit=False)
             else:
                 content.append(line)

@@ -96,7 +96,7 @@ def _text(path: str, content: bytes) -> str | None:
 
 
 def _section(path: str, text: str) -> str:
-    return f"--- {path.encode('ascii', 'backslashreplace').decode()}\n{text.rstrip()}\n\n"
+    return f"--- {path if path.isprintable() else ascii(path)}\n{text.rstrip()}\n\n"
 
 
 def _cut(section: str, room: int) -> str:

@@ -6,9 +6,10 @@ and may ask the vendors whether a found key is live.
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
-from detect_secrets.plugins.base import BasePlugin
+from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
 from detect_secrets.plugins.high_entropy_strings import HighEntropyStringsPlugin
 from detect_secrets.plugins.keyword import REGEX_BY_FILETYPE, KeywordDetector
 from detect_secrets.util.filetype import determine_file_type
@@ -19,9 +20,15 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z0-9 ]*-----.*?(?
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@\"']+):([^\s/@\"']+)(?=@)")
 # An address is no secret, and a key block is handled whole above instead of by its first line.
 _LEFT_OUT = {"IPPublicDetector", "PrivateKeyDetector"}
-_DETECTORS: list[BasePlugin] = [
-    detector() for _, detector in sorted(get_mapping_from_secret_type_to_class().items()) if detector.__name__ not in _LEFT_OUT
-]
+
+
+def _detectors() -> list[BasePlugin]:
+    # The mapping is annotated as one of abstract classes; each of its members is concrete.
+    known: dict[str, Any] = dict(get_mapping_from_secret_type_to_class())
+    return [detector() for _, detector in sorted(known.items()) if detector.__name__ not in _LEFT_OUT]
+
+
+_DETECTORS = _detectors()
 
 
 def redact(path: str, text: str) -> tuple[str, int]:
@@ -43,16 +50,25 @@ def _secrets(path: str, line: str) -> Iterator[str]:
     if len(line) < 8:
         return
     for detector in _DETECTORS:
-        if isinstance(detector, KeywordDetector):
-            found = detector.analyze_string(line, REGEX_BY_FILETYPE.get(determine_file_type(path)))
-        else:
-            found = detector.analyze_string(line)
-        for secret in found:
-            if not secret or len(secret) < 4 or MARK in secret:
-                continue
-            if (
-                isinstance(detector, HighEntropyStringsPlugin)
-                and detector.calculate_shannon_entropy(secret) <= detector.entropy_limit
-            ):
-                continue
-            yield secret
+        for secret in _found(detector, path, line):
+            if len(secret) >= 4 and MARK not in secret:
+                yield secret
+
+
+def _found(detector: BasePlugin, path: str, line: str) -> Iterator[str]:
+    if isinstance(detector, KeywordDetector):
+        yield from detector.analyze_string(line, REGEX_BY_FILETYPE.get(determine_file_type(path)))
+    elif isinstance(detector, HighEntropyStringsPlugin):
+        for text in detector.analyze_string(line):
+            if detector.calculate_shannon_entropy(text) > detector.entropy_limit:
+                yield text
+    elif isinstance(detector, RegexBasedDetector):
+        for pattern in detector.denylist:
+            for match in pattern.finditer(line):
+                yield _secret_of(match)
+
+
+def _secret_of(match: re.Match[str]) -> str:
+    """The part of a match that is the secret. Some patterns group only a token's prefix: then the whole match counts."""
+    longest = max((group for group in match.groups() if group), key=len, default="")
+    return longest if len(longest) >= 8 else match[0].strip(" \t\"'=:")

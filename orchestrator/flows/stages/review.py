@@ -64,7 +64,7 @@ class Review:
         if reply.facts["provider"] == subject.implementer:
             # A fallback may have answered in the reviewer's place.
             return _same_vendor(subject.implementer)
-        subject_digest = digest(subject)
+        subject_digest = digest(subject.files)
         reports = runner.run(replace(subject, review=reply.value, reviewer=reply.facts["provider"]), gates, GATES)
         if (failure := verdicts.missing(reports, GATES)) is not None:
             return failure

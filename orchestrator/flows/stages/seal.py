@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from gates import score
 from gates.base import Policy
 from orchestrator.flows import evidence, policy, verdicts
-from orchestrator.flows.blocks import CONTRACT, README, Name, archive, name_of, written
+from orchestrator.flows.blocks import CONTRACT, README, Name, archive, digest, name_of, written
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Result, Work
 
 CALLING = ("context", "plan", "implement", "review", "docs")
@@ -64,8 +64,9 @@ def _folder(name: Name) -> str:
 
 def _fresh(work: Work, kind: str) -> bool:
     """Whether the newest verdict of ``kind`` is a pass and is about the files as they are now."""
-    output = work.output(kind)
-    return bool(output.get("passed")) and output.get("candidate_sha256") == work.output("verify").get("candidate_sha256")
+    paths, output = name_of(work).paths, work.output(kind)
+    files = {paths[kind]: text for kind, text in written(work).items()}
+    return bool(output.get("passed")) and output.get("candidate_sha256") == digest(files)
 
 
 def _files(work: Work, name: Name, facts: list[dict[str, Any]]) -> dict[str, bytes]:

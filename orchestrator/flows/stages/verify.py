@@ -27,7 +27,7 @@ class Verify:
         reports = runner.run(subject, gates, GATES)
         if (failure := verdicts.missing(reports, GATES)) is not None:
             return failure
-        passed, subject_digest, found = runner.judge(reports, gates), digest(subject), verdicts.fingerprint(reports)
+        passed, subject_digest, found = runner.judge(reports, gates), digest(subject.files), verdicts.fingerprint(reports)
         output = {
             "mode": gates.mode,
             "passed": passed,
