@@ -48,14 +48,14 @@ def written(work: Work) -> dict[str, str]:
 
 def candidate(work: Work) -> Candidate:
     """The newest implementation as the gates see it."""
-    name, texts = name_of(work), written(work)
+    name, texts, implementer = name_of(work), written(work), work.output("implement")
     return Candidate(
         family=name.family,
         name=name.name,
         module=texts[MODULE],
         tests=texts[TESTS],
         contract=texts[CONTRACT],
-        implementer=str(work.output("implement").get("provider", "")),
+        implementer=f"{implementer.get('provider', '')}:{implementer.get('model', '')}",
         previous_contract=previous_contract(work.repo, name),
     )
 

@@ -64,7 +64,7 @@ def _result(work: LiveWork) -> Result:
         return Park(reason=str(limited), until=datetime.now(UTC) + pause, provider=limited.provider)
     except ProviderError as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
-    except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
+    except Exception as error:
         log.exception("stage %s of %s crashed", work.kind, work.flow_id)
         # Only the type is shown: the text of an unforeseen error may quote anything, a key or a prompt.
         message = f"The stage {work.kind} ended in an unexpected {type(error).__name__}."

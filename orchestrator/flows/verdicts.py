@@ -90,6 +90,11 @@ def worst(found: Sequence[GateReport]) -> GateReport:
     return (failed or [report for report in found if report.verdict is not Verdict.PASSED])[0]
 
 
+def passed(found: Sequence[GateReport]) -> bool:
+    """Whether every gate passed, whatever the mode: what a verified block needs."""
+    return bool(found) and all(report.verdict is Verdict.PASSED for report in found)
+
+
 def missing(found: Iterable[GateReport], names: Iterable[str]) -> Failed | None:
     """A failure where a gate gave no report at all: no result is never a pass."""
     absent = sorted(set(names) - {report.gate for report in found})
@@ -107,7 +112,7 @@ def stopped(found: Sequence[GateReport], feedback: str, *, unchanged: bool, inse
     """What follows from gates that did not pass: a repair round, or the end where a round would change nothing."""
     report = worst(found)
     code = f"gate:{report.gate}-{report.verdict}"
-    if report.verdict is Verdict.ERRORED and not feedback.strip():
+    if report.verdict is Verdict.ERRORED and not any(each.feedback for each in found if each.verdict is not Verdict.PASSED):
         # Nothing that the implementer could mend: a tool or the sandbox is at fault, which a later attempt may find mended.
         return Failed(code, _message(report), report.cure or "See the log of the gates queue, then retry.", retryable=True)
     cure = report.cure or "Read `blocks verify show TASK --verbose`, then make the request more precise and retry."

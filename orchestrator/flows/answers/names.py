@@ -15,7 +15,7 @@ _TAKEN = frozenset(
         *("conftest", "sitecustomize", "usercustomize", "setup", "pyproject", "tox", "noxfile", "coveragerc"),
         # what the sandbox itself imports
         *("pytest", "_pytest", "coverage", "hypothesis", "jsonschema", "pluggy", "iniconfig", "packaging", "attr", "attrs"),
-        *("pygments", "referencing", "rpds", "yaml", "numpy", "pandas", "six", "typing_extensions", "setuptools", "pip"),
+        *("pygments", "referencing", "rpds", "yaml", "numpy", "pandas", "six", "typing_extensions", "setuptools", "pip", "start"),
         # our own packages, and words that say nothing
         *("orchestrator", "providers", "gates", "onboarding", "block", "blocks", "module", "main", "contract", "manifest"),
         *("test", "tests", "readme", "con", "nul", "aux", "prn"),

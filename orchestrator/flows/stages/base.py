@@ -103,8 +103,11 @@ class Work(Protocol):
     """Unpredictable to generated text, the same in every attempt of the stage, so that a stored answer can be reused."""
     settings: Mapping[str, Any]
     """The repo's settings in force when the flow was created: models, thresholds, context limits."""
-    context: Mapping[str, Any]
-    """What the caller sent along: ``{"files": {path: text}}``, the part of the repo that the models may be shown."""
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What the caller sent along: ``{"files": {path: text}}``, the part of the repo that the models may be shown."""
+        ...
 
     def output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind`` (any round); empty if there is none."""

@@ -24,16 +24,16 @@ SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "verdict": {"type": "string", "enum": ["approve", "block"]},
-        "summary": {"type": "string"},
+        "summary": {"type": "string", "minLength": 1},
         "findings": {
             "type": "array",
             "items": {
                 "type": "object",
                 "properties": {
                     "path": {"type": "string"},
-                    "line": {"type": "integer"},
+                    "line": {"type": "integer", "minimum": 0},
                     "severity": {"type": "string", "enum": ["error", "warning", "note"]},
-                    "message": {"type": "string"},
+                    "message": {"type": "string", "minLength": 1},
                 },
                 "required": ["path", "line", "severity", "message"],
                 "additionalProperties": False,
@@ -55,20 +55,22 @@ class Review:
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": [], "calls": []})
         subject = candidate(work)
-        model = _reviewer(work, subject.implementer)
+        implementer = str(work.output("implement")["provider"])
+        model = _reviewer(work, implementer)
         if model is None:
-            return _same_vendor(subject.implementer)
+            return _same_vendor(implementer)
         reply = ask(work, _question(work, subject, model), lambda text: json_object(text, SCHEMA))
         if isinstance(reply, Failed):
             return reply
-        if reply.facts["provider"] == subject.implementer:
+        if reply.facts["provider"] == implementer:
             # A fallback may have answered in the reviewer's place.
-            return _same_vendor(subject.implementer)
+            return _same_vendor(implementer)
+        reviewer = f"{reply.facts['provider']}:{reply.facts['model']}"
         subject_digest = digest(subject.files)
-        reports = runner.run(replace(subject, review=reply.value, reviewer=reply.facts["provider"]), gates, GATES)
+        reports = runner.run(replace(subject, review=reply.value, reviewer=reviewer), gates, GATES)
         if (failure := verdicts.missing(reports, GATES)) is not None:
             return failure
-        passed, found = runner.judge(reports, gates), verdicts.fingerprint(reports)
+        passed, found = verdicts.passed(reports), verdicts.fingerprint(reports)
         output = {
             **reply.value,
             "mode": gates.mode,
@@ -82,7 +84,7 @@ class Review:
             reply.answer,
             *verdicts.evidence(reports),
         )
-        if passed or gates.mode == "advisory":
+        if runner.judge(reports, gates):
             return Done(output=output, artifacts=artifacts, gates=reports)
         unchanged = verdicts.unchanged(work, "review", subject_digest, found)
         result = verdicts.stopped(reports, runner.feedback(reports), unchanged=unchanged, insert=ROUND)

@@ -7,9 +7,6 @@ from orchestrator.flows import policy, verdicts
 from orchestrator.flows.blocks import candidate, digest
 from orchestrator.flows.stages.base import Done, Result, Work
 
-GATES = ("contract", "coverage", "mutation", "security")
-"""The gates that need no model; ``review`` has a stage of its own."""
-
 ROUND = ("implement", "verify")
 """What a repair round consists of."""
 
@@ -24,10 +21,10 @@ class Verify:
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})
         subject = candidate(work)
-        reports = runner.run(subject, gates, GATES)
-        if (failure := verdicts.missing(reports, GATES)) is not None:
+        reports = runner.run(subject, gates, runner.DEFAULT)
+        if (failure := verdicts.missing(reports, runner.DEFAULT)) is not None:
             return failure
-        passed, subject_digest, found = runner.judge(reports, gates), digest(subject.files), verdicts.fingerprint(reports)
+        passed, subject_digest, found = verdicts.passed(reports), digest(subject.files), verdicts.fingerprint(reports)
         output = {
             "mode": gates.mode,
             "passed": passed,
@@ -39,7 +36,7 @@ class Verify:
             verdicts.record(work, "verdict", subject_digest, found, passed=passed),
             *verdicts.evidence(reports),
         )
-        if passed or gates.mode == "advisory":
+        if runner.judge(reports, gates):
             return Done(output=output, artifacts=artifacts, gates=reports)
         unchanged = verdicts.unchanged(work, "verdict", subject_digest, found)
         result = verdicts.stopped(reports, runner.feedback(reports), unchanged=unchanged, insert=ROUND)

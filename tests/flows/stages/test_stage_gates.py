@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
+from gates import runner
 from gates.base import Finding, GateReport, Verdict
 from orchestrator.flows.stages import implement, review, verify
 from orchestrator.flows.stages.base import Done, Failed, Repair
@@ -24,13 +25,13 @@ def test_passing_gates_are_recorded(implemented: FakeWork, gates: Gates) -> None
     fake = gates()
     result = implemented.run(verify.stage)
     assert isinstance(result, Done)
-    assert [report.gate for report in result.gates] == list(verify.GATES)
+    assert [report.gate for report in result.gates] == list(runner.DEFAULT)
     assert result.output["passed"] is True
     assert result.output["gates"][0]["score"] == "97.5"
     candidate, policy, names = fake.seen[0]
     assert (candidate.family, candidate.name, candidate.module) == ("compliance", "capital_ratio", fakes.MODULE)
-    assert (candidate.implementer, candidate.review, candidate.previous_contract) == ("openai", None, None)
-    assert names == verify.GATES
+    assert (candidate.implementer, candidate.review, candidate.previous_contract) == ("openai:gpt-4-turbo", None, None)
+    assert names == runner.DEFAULT
     assert policy.mode == "strict"
     assert implemented.artifacts["evidence:mutation:mutation.json"] == b"{}"
 
@@ -41,7 +42,7 @@ def test_failed_gate_starts_a_repair_round(implemented: FakeWork, gates: Gates) 
     assert isinstance(result, Repair)
     assert result.insert == ("implement", "verify")
     assert (result.code, result.cure) == ("gate:mutation-failed", "Fix schema or implementation, then retry.")
-    assert result.feedback == "mutation: mend it"
+    assert "mutation: mend it" in result.feedback
     assert len(result.gates) == 4
     assert result.output["passed"] is False
 
@@ -66,7 +67,6 @@ def test_feedback_is_at_most_8_kb(implemented: FakeWork, gates: Gates) -> None:
     result = implemented.run(verify.stage)
     assert isinstance(result, Repair)
     assert len(result.feedback.encode()) <= 8192
-    assert result.feedback.endswith("(cut)")
 
 
 def _second_round(work: FakeWork, module: str) -> Any:
@@ -168,7 +168,8 @@ def test_reviewer_sees_numbered_files_and_verdicts(implemented: FakeWork, gates:
     assert "mutation: passed, All well." in request.prompt
     candidate, _, names = fake.seen[-1]
     assert names == ("review",)
-    assert (candidate.review, candidate.reviewer, candidate.implementer) == (fakes.APPROVAL, "anthropic", "openai")
+    assert candidate.review == fakes.APPROVAL
+    assert (candidate.reviewer, candidate.implementer) == ("anthropic:claude-sonnet-4-5", "openai:gpt-4-turbo")
 
 
 def test_blocking_review_starts_a_round_with_a_new_review(implemented: FakeWork, gates: Gates) -> None:
