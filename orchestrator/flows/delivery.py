@@ -23,7 +23,7 @@ def block(flow: Flow) -> dict[str, bytes] | None:
     if found is None:
         return None
     manifest = bytes(found.manifest.content)
-    named = {entry["path"]: entry["sha256"] for entry in json.loads(manifest)["files"]}
+    named = {path: entry["sha256"] for path, entry in json.loads(manifest)["files"].items()}
     blobs = {blob.sha256: bytes(blob.content) for blob in Blob.objects.filter(pk__in=named.values())}
     return {path: blobs[sha256] for path, sha256 in named.items()} | {MANIFEST: manifest}
 
