@@ -149,6 +149,21 @@ MIN_MUTATION_KILL_RATE = env.integer("MIN_MUTATION_KILL_RATE", 60, high=100)
 MIN_UNIT_COVERAGE = env.integer("MIN_UNIT_COVERAGE", 90, high=100)
 MAX_REPAIR_ROUNDS = env.integer("MAX_REPAIR_ROUNDS", 2, high=10)
 FLOW_DEADLINE_SECONDS = env.integer("FLOW_DEADLINE_SECONDS", 3600, low=1)
+# A running stage is lost when its worker has not beaten for this long; it beats every third of it.
+ENGINE_LEASE_SECONDS = env.integer("ENGINE_LEASE_SECONDS", 15, low=1, high=600)
+ENGINE_MAX_ATTEMPTS = env.integer("ENGINE_MAX_ATTEMPTS", 4, low=1, high=100)
+ENGINE_MAX_CRASHES = env.integer("ENGINE_MAX_CRASHES", 3, low=1, high=100)
+ENGINE_BACKOFF_SECONDS = env.integer("ENGINE_BACKOFF_SECONDS", 2, low=0, high=600)
+ENGINE_RESEND_SECONDS = env.integer("ENGINE_RESEND_SECONDS", 15, low=1, high=3600)
+ENGINE_SHUTDOWN_SECONDS = env.integer("ENGINE_SHUTDOWN_SECONDS", 20, low=1, high=3600)
+# Modules that bring further flow types and stages, each with FLOW_TYPES and STAGES.
+ENGINE_PLUGINS = env.names("ENGINE_PLUGINS")
+# How many stages of a queue run at once over all workers; the broker holds about twice as many messages.
+QUEUE_SLOTS = {
+    **{name: env.integer(f"{name.upper()}_SLOTS", PROVIDERS[name]["max_concurrency"], low=1) for name in PROVIDERS},
+    "gates": env.integer("GATES_SLOTS", 2, low=1),
+    "control": env.integer("CONTROL_SLOTS", 8, low=1),
+}
 REPO_ALLOWLIST = env.names("REPO_ALLOWLIST")
 PILOT_REPOS = env.names("PILOT_REPOS", "compliance-service")
 ONBOARDING_ENABLED = env.flag("ONBOARDING_ENABLED", default=True)

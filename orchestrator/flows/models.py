@@ -57,7 +57,14 @@ class Flow(models.Model):
             ),
             models.CheckConstraint(condition=~Q(status="failed") | ~Q(error_code=""), name="flow_failed_has_reason"),
         ]
-        indexes = [models.Index(fields=["status", "created_at"], name="flow_status_created")]
+        indexes = [
+            models.Index(fields=["status", "created_at"], name="flow_status_created"),
+            models.Index(
+                fields=["deadline_at"],
+                condition=Q(status__in=["pending", "running", "waiting", "paused"]),
+                name="flow_deadline",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.id
@@ -79,9 +86,12 @@ class Stage(models.Model):
     worker = models.CharField(max_length=200, blank=True)
     attempts_made = models.PositiveIntegerField(default=0)
     crashes = models.PositiveSmallIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0)
+    repair = models.JSONField(default=dict, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     wait_reason = models.TextField(blank=True)
+    waits_for = models.CharField(max_length=20, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     sends = models.PositiveIntegerField(default=0)
     fair_tag = models.FloatField(default=0)
@@ -112,7 +122,10 @@ class Stage(models.Model):
             models.CheckConstraint(condition=~Q(status="failed") | ~Q(error_code=""), name="stage_failed_has_reason"),
         ]
         indexes = [
-            models.Index(fields=["queue", "fair_tag"], condition=Q(status="ready"), name="stage_ready"),
+            models.Index(
+                fields=["queue", "fair_tag", "id"], condition=Q(status="ready", sent_at__isnull=True), name="stage_unsent"
+            ),
+            models.Index(fields=["queue", "sent_at"], condition=Q(status="ready", sent_at__isnull=False), name="stage_sent"),
             models.Index(fields=["not_before"], condition=Q(status="waiting"), name="stage_waiting"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="stage_leases"),
         ]
@@ -169,6 +182,44 @@ class FlowEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.flow_id} {self.kind}"
+
+
+class HoldScope(models.TextChoices):
+    """What an operator may pause beyond one flow."""
+
+    EVERYTHING = "everything"
+    REPO = "repo"
+    QUEUE = "queue"
+
+
+class Hold(models.Model):
+    """A pause that stands: no stage in its scope is started. ``target`` names the repo or queue, empty for everything."""
+
+    scope = models.CharField(max_length=10, choices=HoldScope)
+    target = models.CharField(max_length=100, blank=True)
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["scope", "target"], name="hold_once"),
+            models.CheckConstraint(condition=Q(scope__in=HoldScope.values), name="hold_scope_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.target}".strip()
+
+
+class QueueLoad(models.Model):
+    """What the dispatcher last saw of a queue. Until ``full_until`` nobody but the dispatcher sends to it."""
+
+    queue = models.CharField(primary_key=True, max_length=20, choices=[(q.value, q.value) for q in Queue])
+    full_until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.queue
 
 
 class Blob(models.Model):

@@ -49,7 +49,14 @@ FLOW_MOVES: dict[str, frozenset[str]] = {
     ),
     FlowStatus.WAITING: frozenset({FlowStatus.RUNNING, FlowStatus.PAUSED, FlowStatus.FAILED, FlowStatus.CANCELLED}),
     FlowStatus.PAUSED: frozenset(
-        {FlowStatus.PENDING, FlowStatus.RUNNING, FlowStatus.WAITING, FlowStatus.FAILED, FlowStatus.CANCELLED}
+        {
+            FlowStatus.PENDING,
+            FlowStatus.RUNNING,
+            FlowStatus.WAITING,
+            FlowStatus.PASSED,  # its last stage was running when it was paused
+            FlowStatus.FAILED,
+            FlowStatus.CANCELLED,
+        }
     ),
     FlowStatus.PASSED: frozenset(),
     FlowStatus.FAILED: frozenset({FlowStatus.RUNNING}),  # by retry only

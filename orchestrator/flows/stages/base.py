@@ -7,8 +7,10 @@ engine: it returns a result, and the engine, if the attempt is still the live on
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
+from gates.base import GateReport
 from providers.base import Completion, Request
 
 
@@ -23,11 +25,25 @@ class NewArtifact:
 
 
 @dataclass(frozen=True, slots=True)
+class NewBlock:
+    """What the flow yields. The engine gives it the next version of its family and name in the repo."""
+
+    family: str
+    name: str
+    manifest: bytes = field(repr=False)
+    quality_score: Decimal
+    verified: bool
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The stage is through. ``output`` is JSON that later stages read with ``work.output(kind)``."""
 
     output: Mapping[str, Any] = field(default_factory=dict)
     artifacts: tuple[NewArtifact, ...] = ()
+    gates: tuple[GateReport, ...] = ()
+    block: NewBlock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,7 @@ class Repair:
     cure: str
     output: Mapping[str, Any] = field(default_factory=dict)
     artifacts: tuple[NewArtifact, ...] = ()
+    gates: tuple[GateReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,7 @@ class Failed:
     cure: str
     retryable: bool = False
     artifacts: tuple[NewArtifact, ...] = ()
+    gates: tuple[GateReport, ...] = ()
 
 
 Result = Done | Repair | Park | Failed

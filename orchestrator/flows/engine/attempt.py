@@ -1,0 +1,39 @@
+"""What a live attempt writes before it ends, and what is left to run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from orchestrator.flows.engine import locked
+from orchestrator.flows.engine.claim import Claim
+from orchestrator.flows.engine.database import rows
+from orchestrator.flows.engine.errors import Fenced
+
+_PROGRESS = """
+WITH f AS (SELECT id FROM flows_flow WHERE id = %(flow)s FOR NO KEY UPDATE)
+INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
+SELECT f.id, 'stage.progress', s.id, %(data)s, clock_timestamp()
+FROM f JOIN flows_stage s ON s.flow_id = f.id WHERE s.id = %(stage)s AND s.token = %(token)s AND s.status = 'running'
+RETURNING id
+"""
+_REMAINING = """
+SELECT id, queue FROM flows_stage WHERE flow_id = %(flow)s AND status IN ('ready', 'pending') ORDER BY position
+"""
+
+
+def progress(claim: Claim, message: str, data: Mapping[str, Any]) -> None:
+    """Tell followers something; raises ``Fenced`` when the attempt is no longer the live one."""
+    shown = {"stage": claim.kind, "round": claim.round, "message": message, **data}
+    if not rows(_PROGRESS, {"flow": claim.flow_id, "stage": claim.stage_id, "token": claim.token, "data": Jsonb(shown)}):
+        raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
+
+
+def refresh_cost(flow_id: str) -> None:
+    """Take a late settlement into the flow's cost."""
+    locked.refresh_cost(flow_id)
+
+
+def remaining(flow_id: str) -> list[tuple[int, str]]:
+    """The stages that are left, in order: id and queue. The chain is rebuilt from this."""
+    return [(row.id, row.queue) for row in rows(_REMAINING, {"flow": flow_id})]

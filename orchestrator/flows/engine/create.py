@@ -1,0 +1,111 @@
+"""A new flow: itself, its stages and its first events, in one statement."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings as env
+from django.db import transaction
+from psycopg.types.json import Jsonb
+
+from orchestrator.flows import dispatch, types
+from orchestrator.flows.engine.database import rows
+from orchestrator.flows.engine.errors import IdempotencyConflict
+from orchestrator.flows.models import Flow, new_flow_id
+from orchestrator.repos.models import Repo
+
+# The first stage counts as sent when its queue has room: if this process dies before it does send, the sweep will.
+CREATE = """
+WITH f AS (
+    INSERT INTO flows_flow (id, repo_id, flow_type, flow_type_version, block_family, feature_request, context, settings, status,
+        priority, created_by, idempotency_key, request_digest, created_at, deadline_at, cost_usd, error_code, error_message,
+        error_cure)
+    VALUES (%(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(context)s, %(settings)s, 'pending',
+        %(priority)s, %(created_by)s, %(key)s, %(digest)s, now(), now() + make_interval(secs => %(deadline)s), 0, '', '', '')
+    ON CONFLICT (repo_id, idempotency_key) DO NOTHING
+    RETURNING id, repo_id
+), room AS (
+    SELECT NOT EXISTS (SELECT 1 FROM flows_queueload q WHERE q.queue = (%(queues)s::text[])[1] AND q.full_until > now())
+        AND NOT EXISTS (SELECT 1 FROM flows_hold h WHERE h.scope = 'everything'
+            OR h.scope = 'queue' AND h.target = (%(queues)s::text[])[1] OR h.scope = 'repo' AND h.target = %(repo_name)s) AS yes
+), s AS (
+    INSERT INTO flows_stage (flow_id, position, kind, round, queue, status, worker, attempts_made, crashes, failures, repair,
+        ready_at, wait_reason, waits_for, sent_at, sends, fair_tag, feedback, output, error_code, error_message, error_cure)
+    SELECT f.id, t.n, t.kind, 1, t.queue, CASE t.n WHEN 1 THEN 'ready' ELSE 'pending' END, '', 0, 0, 0, '{}',
+        CASE t.n WHEN 1 THEN now() END, '', '', CASE WHEN t.n = 1 AND room.yes THEN now() END,
+        CASE WHEN t.n = 1 AND room.yes THEN 1 ELSE 0 END, 0, '', '{}', '', '', ''
+    FROM f, room, unnest(%(kinds)s::text[], %(queues)s::text[]) WITH ORDINALITY AS t(kind, queue, n)
+    ORDER BY t.n
+    RETURNING id, flow_id, position, kind, queue, sent_at
+), e AS (
+    INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
+    SELECT flow_id, kind, stage_id, data, now() FROM (
+        SELECT 1 AS n, f.id AS flow_id, 'flow.created' AS kind, NULL::bigint AS stage_id, %(created)s::jsonb AS data FROM f
+        UNION ALL
+        SELECT 2, s.flow_id, 'stage.ready', s.id, jsonb_build_object('stage', s.kind, 'round', 1, 'queue', s.queue)
+        FROM s WHERE s.position = 1
+    ) both_events ORDER BY n
+)
+SELECT id, queue, sent_at IS NOT NULL AS sent FROM s ORDER BY position
+"""
+
+
+def create(
+    repo: Repo,
+    feature_request: str,
+    *,
+    flow_type: str = "plan_impl_review_docs",
+    block_family: str = "",
+    context: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    created_by: str = "",
+    idempotency_key: str | None = None,
+    request_digest: str = "",
+    priority: int = 0,
+    deadline_seconds: float | None = None,
+) -> Flow:
+    """Create a flow of the newest version of ``flow_type`` and, after the commit, send its first stage.
+
+    The same ``idempotency_key`` in the same repo gives the same flow when ``request_digest`` is the same, and raises
+    ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made. ``KeyError``: no such type.
+    """
+    chosen = types.newest(flow_type)
+    digest = request_digest or _digest(feature_request, flow_type, block_family, context)
+    params = {
+        "id": new_flow_id(),
+        "repo": repo.pk,
+        "repo_name": repo.name,
+        "flow_type": chosen.name,
+        "version": chosen.version,
+        "family": block_family,
+        "request": feature_request,
+        "context": Jsonb(dict(context or {})),
+        "settings": Jsonb(dict(settings or {})),
+        "priority": priority,
+        "created_by": created_by,
+        "key": idempotency_key or None,
+        "digest": digest,
+        "deadline": float(env.FLOW_DEADLINE_SECONDS if deadline_seconds is None else deadline_seconds),
+        "kinds": [spec.kind for spec in chosen.stages],
+        "queues": [spec.queue.value for spec in chosen.stages],
+        "created": Jsonb({"by": created_by, "flow_type": chosen.name, "priority": priority}),
+    }
+    made = rows(CREATE, params)
+    if not made:
+        return _existing(repo, idempotency_key, digest)
+    if made[0].sent:
+        chain = [(row.id, row.queue) for row in made]
+        transaction.on_commit(lambda: dispatch.send(chain), robust=True)
+    return Flow.objects.select_related("repo").get(pk=params["id"])
+
+
+def _existing(repo: Repo, key: str | None, digest: str) -> Flow:
+    flow = Flow.objects.select_related("repo").get(repo=repo, idempotency_key=key)
+    if flow.request_digest != digest:
+        raise IdempotencyConflict(f"The key {key!r} already belongs to {flow.pk}, which was asked for something else.")
+    return flow
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""The ends of an attempt other than a pass: a repair round, a wait, a failure."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from orchestrator.flows.engine import locked, rounds, store
+from orchestrator.flows.engine.claim import Claim
+from orchestrator.flows.engine.database import rows
+from orchestrator.flows.stages.base import Failed, Park, Repair
+
+MAX_MESSAGE = 4000
+MAX_BACKOFF_SECONDS = 300.0
+_WAIT = """
+WITH s AS (
+    UPDATE flows_stage SET status = 'waiting', token = NULL, lease_until = NULL, wait_reason = %(reason)s, waits_for = %(provider)s,
+        failures = failures + %(failed)s,
+        not_before = COALESCE(%(until)s::timestamptz, clock_timestamp() + make_interval(secs => %(pause)s))
+    WHERE id = %(stage)s RETURNING not_before
+), moved AS (UPDATE flows_flow SET status = 'waiting' WHERE id = %(flow)s AND status = 'running')
+SELECT not_before FROM s
+"""
+
+
+def repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool:
+    """Insert a repair round, or fail the flow when none is left. True: a round was inserted and wants sending."""
+    allowed = int(claim.settings.get("max_repair_rounds", settings.MAX_REPAIR_ROUNDS))
+    reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
+    with transaction.atomic():
+        held = locked.live(claim)
+        store.keep(claim, result)
+        rounds.remember(claim.stage_id, result)
+        seconds = locked.end_attempt(
+            claim.token, "failed", code=result.code, message=reason["message"], model=model, fallback_from=fallback_from
+        )
+        locked.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
+        if claim.round > allowed:
+            locked.fail_flow(claim.flow_id, **reason)
+            return False
+        locked.refresh_cost(claim.flow_id)
+        return rounds.insert(held, claim.stage_id)
+
+
+def park(claim: Claim, result: Park) -> None:
+    """Let the stage wait without a worker."""
+    with transaction.atomic():
+        locked.live(claim)
+        locked.end_attempt(claim.token, "parked", message=result.reason[:MAX_MESSAGE])
+        _wait(claim, result.reason, until=result.until, provider=result.provider)
+
+
+def fail(claim: Claim, result: Failed, model: str, fallback_from: str) -> None:
+    """Try again after a pause while attempts are left, else fail stage and flow."""
+    reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
+    with transaction.atomic():
+        locked.live(claim)
+        store.keep(claim, result)
+        seconds = locked.end_attempt(
+            claim.token, "failed", code=result.code, message=reason["message"], model=model, fallback_from=fallback_from
+        )
+        tries = claim.failures + 1
+        if result.retryable and tries < settings.ENGINE_MAX_ATTEMPTS:
+            pause = min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (tries - 1), MAX_BACKOFF_SECONDS)
+            locked.refresh_cost(claim.flow_id)
+            _wait(claim, f"Attempt {tries} of {settings.ENGINE_MAX_ATTEMPTS} failed: {reason['message']}", pause=pause, failed=1)
+            return
+        locked.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
+        locked.fail_flow(claim.flow_id, **reason)
+
+
+def _wait(
+    claim: Claim, reason: str, *, until: datetime | None = None, pause: float = 0, provider: str = "", failed: int = 0
+) -> None:
+    params: dict[str, Any] = {
+        "stage": claim.stage_id,
+        "flow": claim.flow_id,
+        "reason": reason[:MAX_MESSAGE] or "Waiting.",
+        "provider": provider,
+        "until": until,
+        "pause": pause,
+        "failed": failed,
+    }
+    (row,) = rows(_WAIT, params)
+    shown = {"stage": claim.kind, "round": claim.round, "reason": params["reason"], "until": row.not_before.isoformat()}
+    locked.record(claim.flow_id, "stage.waiting", claim.stage_id, shown | ({"provider": provider} if provider else {}))

@@ -1,0 +1,102 @@
+"""What the verbs share: the locks in their order, events, the cost of a flow, the end of a flow.
+
+Everything here is called inside a transaction, after ``flow`` or ``live`` has taken the flow's lock.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from orchestrator.flows.engine.claim import Claim
+from orchestrator.flows.engine.database import rows
+from orchestrator.flows.engine.errors import Fenced
+
+_FLOW = """
+SELECT f.id, f.status, f.flow_type, f.flow_type_version, f.repo_id
+FROM flows_flow f WHERE f.id = %(flow)s FOR NO KEY UPDATE
+"""
+_LIVE = """
+SELECT id FROM flows_stage WHERE id = %(stage)s AND token = %(token)s AND status = 'running' FOR NO KEY UPDATE
+"""
+_EVENT = """
+INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
+VALUES (%(flow)s, %(kind)s, %(stage)s, %(data)s, clock_timestamp())
+"""
+_COST = """
+UPDATE flows_flow SET cost_usd = c.usd
+FROM (SELECT COALESCE(sum(cost_usd), 0) AS usd FROM providers_providercall WHERE flow_id = %(flow)s AND status = 'settled') c
+WHERE id = %(flow)s AND cost_usd <> c.usd
+"""
+_END_ATTEMPT = """
+UPDATE flows_attempt SET outcome = %(outcome)s, finished_at = clock_timestamp(), error_code = %(code)s,
+    error_message = %(message)s, model = %(model)s, fallback_from = %(fallback_from)s
+WHERE token = %(token)s AND outcome = 'running'
+RETURNING extract(epoch FROM finished_at - started_at)::float8 AS seconds
+"""
+_FAIL_STAGE = """
+UPDATE flows_stage SET status = 'failed', token = NULL, lease_until = NULL, finished_at = clock_timestamp(), not_before = NULL,
+    wait_reason = '', waits_for = '', error_code = %(code)s, error_message = %(message)s, error_cure = %(cure)s
+WHERE id = %(stage)s RETURNING kind, round
+"""
+_FAIL_FLOW = """
+WITH skipped AS (UPDATE flows_stage SET status = 'skipped' WHERE flow_id = %(flow)s AND status = 'pending')
+UPDATE flows_flow SET status = 'failed', finished_at = clock_timestamp(), error_code = %(code)s, error_message = %(message)s,
+    error_cure = %(cure)s WHERE id = %(flow)s
+"""
+
+
+def flow(flow_id: str) -> Any | None:
+    """Lock a flow: its id, status, type and repo; ``None`` if there is none."""
+    found = rows(_FLOW, {"flow": flow_id})
+    return found[0] if found else None
+
+
+def live(claim: Claim) -> Any:
+    """Lock flow, then stage, of a claim; the flow. Raises ``Fenced`` unless the claim is the live one."""
+    held = flow(claim.flow_id)
+    # A statement of its own: it has to see the stage as it is once the flow's lock is ours.
+    if held is None or not rows(_LIVE, {"stage": claim.stage_id, "token": claim.token}):
+        raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
+    return held
+
+
+def record(flow_id: str, kind: str, stage_id: int | None = None, data: Mapping[str, Any] | None = None) -> None:
+    """Write an event. Under the flow's lock, ids of a flow's events grow in the order of their commits."""
+    rows(_EVENT, {"flow": flow_id, "kind": kind, "stage": stage_id, "data": Jsonb(dict(data or {}))})
+
+
+def refresh_cost(flow_id: str) -> None:
+    """Set the flow's cost to the sum of its settled calls: the ledger is the truth, so nothing is added twice."""
+    rows(_COST, {"flow": flow_id})
+
+
+def end_attempt(
+    token: Any, outcome: str, *, code: str = "", message: str = "", model: str = "", fallback_from: str = ""
+) -> float | None:
+    """Close the attempt with ``token``; its duration in seconds, ``None`` if it was closed before."""
+    params = {
+        "token": token,
+        "outcome": outcome,
+        "code": code,
+        "message": message,
+        "model": model,
+        "fallback_from": fallback_from,
+    }
+    closed = rows(_END_ATTEMPT, params)
+    return round(closed[0].seconds, 3) if closed else None
+
+
+def fail_stage(flow_id: str, stage_id: int, *, code: str, message: str, cure: str, **data: Any) -> None:
+    """Move a live stage to failed, with its reason."""
+    params = {"stage": stage_id, "code": code, "message": message, "cure": cure}
+    (stage,) = rows(_FAIL_STAGE, params)
+    shown = {"stage": stage.kind, "round": stage.round, "code": code, "reason": message, "cure": cure}
+    record(flow_id, "stage.failed", stage_id, shown | data)
+
+
+def fail_flow(flow_id: str, *, code: str, message: str, cure: str) -> None:
+    """End a flow as failed; what had not begun is skipped until a retry."""
+    rows(_FAIL_FLOW, {"flow": flow_id, "code": code, "message": message, "cure": cure})
+    refresh_cost(flow_id)
+    record(flow_id, "flow.failed", None, {"code": code, "reason": message, "cure": cure})

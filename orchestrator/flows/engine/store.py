@@ -1,0 +1,104 @@
+"""What a result carries beside its status: artifacts, gate results, the block. Written in the transaction of the finish."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from django.db.models import Max
+
+from gates.base import GateReport
+from gates.models import GateResult
+from orchestrator.flows.engine import locked
+from orchestrator.flows.engine.claim import Claim
+from orchestrator.flows.engine.database import rows
+from orchestrator.flows.models import Artifact, Blob, Block
+from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Repair
+
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
+
+
+def keep(claim: Claim, result: Done | Repair | Failed) -> None:
+    """Write everything that ``result`` carries; raises ``Fenced`` before it has written anything."""
+    held = locked.live(claim)
+    _keep_artifacts(claim, result.artifacts)
+    _keep_gates(claim, result.gates)
+    if isinstance(result, Done) and result.block is not None:
+        _keep_block(claim, held.repo_id, result.block)
+
+
+def keep_blobs(contents: Iterable[bytes]) -> list[str]:
+    """Store contents under their SHA-256, once each; the digests in order."""
+    digests = [(hashlib.sha256(content).hexdigest(), content) for content in contents]
+    new = {digest: Blob(sha256=digest, content=content, size=len(content)) for digest, content in digests}
+    # In the order of their keys: two transactions with the same blobs would otherwise wait for each other.
+    Blob.objects.bulk_create([new[digest] for digest in sorted(new)], ignore_conflicts=True)
+    return [digest for digest, _ in digests]
+
+
+def _keep_artifacts(claim: Claim, artifacts: tuple[NewArtifact, ...]) -> None:
+    if not artifacts:
+        return
+    digests = keep_blobs(artifact.content for artifact in artifacts)
+    Artifact.objects.bulk_create(
+        [
+            Artifact(
+                flow_id=claim.flow_id,
+                stage_id=claim.stage_id,
+                kind=new.kind,
+                name=new.name,
+                media_type=new.media_type,
+                blob_id=digest,
+            )
+            for new, digest in zip(artifacts, digests, strict=True)
+        ],
+        # A failed attempt may have left artifacts; those of the newest attempt count.
+        update_conflicts=True,
+        unique_fields=["stage", "kind"],
+        update_fields=["name", "media_type", "blob", "created_at"],
+    )
+
+
+def _keep_gates(claim: Claim, reports: tuple[GateReport, ...]) -> None:
+    if not reports:
+        return
+    fields = ["round", "verdict", "score", "threshold", "summary", "cure", "findings", "details", "seconds", "created_at"]
+    GateResult.objects.bulk_create(
+        [
+            GateResult(
+                flow_id=claim.flow_id,
+                stage_id=claim.stage_id,
+                gate=report.gate,
+                round=claim.round,
+                verdict=report.verdict.value,
+                score=report.score,
+                threshold=report.threshold,
+                summary=report.summary,
+                cure=report.cure,
+                findings=[asdict(finding) for finding in report.findings],
+                details=dict(report.details),
+                seconds=report.seconds,
+            )
+            for report in reports
+        ],
+        update_conflicts=True,
+        unique_fields=["stage", "gate"],
+        update_fields=fields,
+    )
+
+
+def _keep_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
+    """The next version of the block. Two flows of one block at once wait for each other here, after their own flows' locks."""
+    rows(_ONE_AT_A_TIME, {"key": f"{repo_id}/{new.family}/{new.name}"})
+    earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(newest=Max("version"))
+    (manifest,) = keep_blobs([new.manifest])
+    Block.objects.create(
+        flow_id=claim.flow_id,
+        repo_id=repo_id,
+        family=new.family,
+        name=new.name,
+        version=(earlier["newest"] or 0) + 1,
+        summary=new.summary,
+        manifest_id=manifest,
+        quality_score=new.quality_score,
+        verified=new.verified,
+    )

@@ -1,0 +1,124 @@
+"""What the dispatcher finds by looking: leases that ran out, deadlines that passed, waits that are over."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from orchestrator.flows.engine import locked
+from orchestrator.flows.engine.database import rows
+from orchestrator.flows.states import FLOW_ENDED
+
+_EXPIRED = """
+SELECT id, flow_id, token FROM flows_stage WHERE status = 'running' AND lease_until < clock_timestamp()
+ORDER BY lease_until LIMIT %(limit)s
+"""
+_STILL_EXPIRED = """
+SELECT id, kind, round, queue, worker, crashes FROM flows_stage
+WHERE id = %(stage)s AND token = %(token)s AND status = 'running' AND (lease_until < clock_timestamp() OR %(given_up)s)
+FOR NO KEY UPDATE
+"""
+_AGAIN = """
+UPDATE flows_stage SET status = 'ready', token = NULL, lease_until = NULL, crashes = crashes + %(crashed)s, sent_at = NULL,
+    sends = 0, ready_at = clock_timestamp() WHERE id = %(stage)s
+"""
+_OVERDUE = """
+SELECT fl.id FROM flows_flow fl JOIN repos r ON r.id = fl.repo_id
+WHERE fl.status IN ('pending', 'running', 'waiting') AND fl.deadline_at < clock_timestamp()
+    AND NOT EXISTS (SELECT 1 FROM flows_hold h WHERE h.scope = 'everything' OR h.scope = 'repo' AND h.target = r.repo_name
+        OR h.scope = 'queue' AND h.target = (SELECT st.queue FROM flows_stage st WHERE st.flow_id = fl.id
+            AND st.status IN ('ready', 'waiting')))
+LIMIT %(limit)s
+"""
+_LIVE_STAGE = """
+SELECT id, token FROM flows_stage WHERE flow_id = %(flow)s AND status IN ('ready', 'running', 'waiting') FOR NO KEY UPDATE
+"""
+# A flow's lock that somebody holds is skipped: the next look finds the stage again.
+_DUE = """
+WITH f AS (
+    SELECT st.id AS stage_id, fl.id FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
+    WHERE st.status = 'waiting' AND fl.status <> 'paused' AND (st.not_before <= clock_timestamp()
+        OR st.not_before IS NOT NULL AND st.waits_for = ANY(%(free)s::text[]))
+    ORDER BY st.not_before LIMIT %(limit)s FOR NO KEY UPDATE OF fl SKIP LOCKED
+), s AS (
+    UPDATE flows_stage st SET status = 'ready', wait_reason = '', waits_for = '', not_before = NULL, ready_at = clock_timestamp(),
+        sent_at = NULL, sends = 0
+    FROM f WHERE st.id = f.stage_id AND st.status = 'waiting' RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
+)
+INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
+SELECT s.flow_id, 'stage.ready', s.id, jsonb_build_object('stage', s.kind, 'round', s.round, 'queue', s.queue),
+    clock_timestamp() FROM s
+RETURNING id
+"""
+
+
+def expired(limit: int = 100) -> list[Any]:
+    """Running stages whose lease has run out: id, flow_id, token."""
+    return rows(_EXPIRED, {"limit": limit})
+
+
+def expire(flow_id: str, stage_id: int, token: UUID) -> bool:
+    """Take a stage from the worker that has not beaten: ready again, or failed after too many crashes. False: it lives."""
+    with transaction.atomic():
+        return _take_back(flow_id, stage_id, token, crashed=True)
+
+
+def give_up(flow_id: str, stage_id: int, token: UUID) -> bool:
+    """Give a stage back by the worker that holds it and has to stop: ready again, at nobody's charge."""
+    with transaction.atomic():
+        return _take_back(flow_id, stage_id, token, crashed=False)
+
+
+def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bool:
+    locked.flow(flow_id)
+    found = rows(_STILL_EXPIRED, {"stage": stage_id, "token": token, "given_up": not crashed})
+    if not found:
+        return False
+    (stage,) = found
+    why = "The worker stopped before the stage was done." if not crashed else f"The worker {stage.worker} was lost."
+    locked.end_attempt(token, "expired", code="engine:worker-lost" if crashed else "engine:worker-stopped", message=why)
+    locked.refresh_cost(flow_id)
+    if crashed and stage.crashes + 1 >= settings.ENGINE_MAX_CRASHES:
+        reason = {
+            "code": "engine:worker-crashed",
+            "message": f"The stage {stage.kind} lost its worker {stage.crashes + 1} times, last {stage.worker}.",
+            "cure": "Look for what kills the worker (memory, the node); then retry the flow.",
+        }
+        locked.fail_stage(flow_id, stage_id, **reason, worker=stage.worker)
+        locked.fail_flow(flow_id, **reason)
+        return True
+    rows(_AGAIN, {"stage": stage_id, "crashed": int(crashed)})
+    shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue, "reason": why, "worker": stage.worker}
+    locked.record(flow_id, "stage.ready", stage_id, shown)
+    return True
+
+
+def overdue(limit: int = 100) -> list[str]:
+    """Flows past their deadline that nothing holds."""
+    return [row.id for row in rows(_OVERDUE, {"limit": limit})]
+
+
+def fail_overdue(flow_id: str) -> bool:
+    """Fail a flow for its deadline, its live stage with it; a running attempt is fenced. False: it had ended."""
+    reason = {
+        "code": "flow:deadline-exceeded",
+        "message": "The flow did not end before its deadline.",
+        "cure": "See which stage took the time; retry the flow for a new deadline, or raise FLOW_DEADLINE_SECONDS.",
+    }
+    with transaction.atomic():
+        held = locked.flow(flow_id)
+        if held is None or held.status in FLOW_ENDED:
+            return False
+        for stage in rows(_LIVE_STAGE, {"flow": flow_id}):
+            if stage.token is not None:
+                locked.end_attempt(stage.token, "expired", code=reason["code"], message=reason["message"])
+            locked.fail_stage(flow_id, stage.id, **reason)
+        locked.fail_flow(flow_id, **reason)
+    return True
+
+
+def release_due(free_providers: Sequence[str] = (), limit: int = 200) -> int:
+    """Make stages ready whose wait is over, or whose provider has capacity again; how many."""
+    return len(rows(_DUE, {"limit": limit, "free": list(free_providers)}))

@@ -1,0 +1,73 @@
+"""Runs a stage inside a claim and hands its result to the engine."""
+
+import logging
+import os
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+
+from celery.exceptions import Ignore
+from django.db import connection
+
+from orchestrator.flows import dispatch, engine
+from orchestrator.flows.heartbeat import Attempt, pulse
+from orchestrator.flows.stages.base import Failed, Park, Result
+from orchestrator.flows.stages.registry import stage_of
+from orchestrator.flows.work import LiveWork
+from providers.base import NeverAdmissible, NotAdmitted, ProviderError, RateLimited
+
+HOST = socket.gethostname()
+DEFAULT_RETRY_AFTER_SECONDS = 5.0
+log = logging.getLogger(__name__)
+
+
+def run(stage_id: int) -> None:
+    """Claim ``stage_id``, run it, apply its result. Raises ``Ignore`` where the tail of the chain must not fire."""
+    try:
+        claim = engine.claim(stage_id, f"{HOST}:{os.getpid()}:{threading.current_thread().name}")
+        if claim is None:
+            raise Ignore
+        finished = _attempt(claim)
+        if finished.resend:
+            dispatch.send(engine.remaining(claim.flow_id))
+        if not finished.follow_tail:
+            raise Ignore
+    except engine.Fenced as fenced:
+        log.info("%s", fenced)
+        raise Ignore from fenced
+    finally:
+        connection.close()
+
+
+def _attempt(claim: engine.Claim) -> engine.Finished:
+    attempt = Attempt(claim)
+    work = LiveWork(attempt)
+    pulse.enter(attempt)
+    try:
+        return engine.finish(claim, _result(work), work.spent)
+    finally:
+        pulse.leave(attempt)
+
+
+def _result(work: LiveWork) -> Result:
+    """Run the stage; whatever it raises becomes a result, but for ``Fenced``."""
+    try:
+        return stage_of(work.kind).run(work)
+    except engine.Fenced:
+        raise
+    except NotAdmitted as denied:
+        return Park(reason=denied.reason, until=denied.until, provider=denied.provider)
+    except NeverAdmissible as refused:
+        return Failed(refused.code, str(refused), refused.cure)
+    except RateLimited as limited:
+        pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)
+        return Park(reason=str(limited), until=datetime.now(UTC) + pause, provider=limited.provider)
+    except ProviderError as error:
+        return Failed(error.code, str(error), error.cure, retryable=error.retryable)
+    except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
+        log.exception("stage %s of %s crashed", work.kind, work.flow_id)
+        # Only the type is shown: the text of an unforeseen error may quote anything, a key or a prompt.
+        message = f"The stage {work.kind} ended in an unexpected {type(error).__name__}."
+        return Failed(
+            "engine:stage-crashed", message, "Look into the worker's log; report it if it happens again.", retryable=True
+        )

@@ -1,0 +1,10 @@
+"""The interface to Celery: it calls the engine, nothing else."""
+
+from orchestrator.celery import app
+from orchestrator.flows import runner
+
+
+@app.task(name="flows.run_stage", ignore_result=True)
+def run_stage(stage_id: int) -> None:
+    """Run the stage ``stage_id``; its chain goes on only if this returns."""
+    runner.run(stage_id)

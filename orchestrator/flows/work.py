@@ -1,0 +1,122 @@
+"""What a stage is handed while it runs: reads of the flow, model calls, progress; all of it ends when the attempt is fenced."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from orchestrator.flows import engine
+from orchestrator.flows.engine import Claim, Spent
+from orchestrator.flows.heartbeat import Attempt
+from orchestrator.flows.models import Artifact, Flow, Stage
+from orchestrator.flows.nonce import nonce_of
+from orchestrator.flows.states import StageStatus
+from orchestrator.flows.types import pinned
+from providers import calls
+from providers.base import Completion, Request
+from providers.calls import Answered, Caller
+from providers.models import CallStatus, ProviderCall
+
+
+@dataclass(slots=True)
+class _Call:
+    """A model call in a thread of its own, so that a fenced attempt need not wait for it."""
+
+    answered: Answered | None = None
+    error: BaseException | None = None
+    ended: bool = field(default=False)
+
+
+class LiveWork:
+    """The engine's side of ``stages.base.Work``."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        claim = attempt.claim
+        self._attempt, self._claim = attempt, claim
+        self.flow_id, self.repo, self.stage_id, self.kind, self.round = (
+            claim.flow_id,
+            claim.repo,
+            claim.stage_id,
+            claim.kind,
+            claim.round,
+        )
+        self.attempt_number = claim.attempt_number
+        self.feature_request, self.block_family, self.feedback = claim.feature_request, claim.block_family, claim.feedback
+        self.settings: Mapping[str, Any] = claim.settings
+        self.nonce = nonce_of(claim.stage_id)
+        self.spent = Spent()
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What the flow was given as context when it was created."""
+        context: Mapping[str, Any] = Flow.objects.values_list("context", flat=True).get(pk=self.flow_id)
+        return context
+
+    def output(self, kind: str) -> Mapping[str, Any]:
+        """The output of the newest passed stage of ``kind``; empty if there is none."""
+        passed = Stage.objects.filter(flow_id=self.flow_id, kind=kind, status=StageStatus.PASSED).order_by("-position")
+        return passed.values_list("output", flat=True).first() or {}
+
+    def artifact(self, kind: str) -> bytes | None:
+        """The newest artifact of ``kind`` in this flow."""
+        newest = Artifact.objects.filter(flow_id=self.flow_id, kind=kind).order_by("-created_at", "-id")
+        content = newest.values_list("blob__content", flat=True).first()
+        return None if content is None else bytes(content)
+
+    def progress(self, message: str, **data: Any) -> None:
+        """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""
+        self._attempt.check()
+        engine.progress(self._claim, message, data)
+
+    def complete(self, provider: str, request: Request) -> Completion:
+        """One model call. A fenced attempt leaves it at once; the late answer is settled in the ledger all the same."""
+        self._attempt.check()
+        caller = self._caller()
+        connection.close()  # back to the pool: a call may take minutes
+        call = _Call()
+        self._attempt.changed.clear()
+        self._attempt.check()  # again, for a fence between the check and the clear
+        threading.Thread(target=self._run, args=(call, provider, request, caller), name=f"call-{provider}", daemon=True).start()
+        while not call.ended:
+            self._attempt.changed.wait()
+            self._attempt.check()
+        if call.error is not None:
+            raise call.error
+        if call.answered is None:
+            raise RuntimeError("a model call ended without an answer and without an error")
+        self.spent = Spent(call.answered.model, call.answered.fallback_from)
+        return call.answered.completion
+
+    def _run(self, call: _Call, provider: str, request: Request, caller: Caller) -> None:
+        try:
+            call.answered = calls.complete(provider, request, caller)
+        except BaseException as error:  # noqa: BLE001 - carried to the waiting thread, which raises it
+            call.error = error
+        try:
+            if self._attempt.fenced:
+                engine.refresh_cost(self.flow_id)
+        finally:
+            connection.close()
+            call.ended = True
+            self._attempt.changed.set()
+
+    def _caller(self) -> Caller:
+        return Caller(
+            repo=self.repo,
+            flow_id=self.flow_id,
+            stage_id=self.stage_id,
+            attempt_id=self._claim.attempt_id,
+            stage_kind=self.kind,
+            fallback_model=str(self.settings.get("fallback.model", "")),
+            forbidden_vendors=self._forbidden(),
+        )
+
+    def _forbidden(self) -> frozenset[str]:
+        """The providers that served the stages which this one has to be independent of."""
+        spec = pinned(self._claim.flow_type, self._claim.flow_type_version).spec(self.kind)
+        if not spec.apart_from:
+            return frozenset()
+        served = ProviderCall.objects.filter(flow_id=self.flow_id, stage_kind__in=spec.apart_from, status=CallStatus.SETTLED)
+        return frozenset(served.values_list("provider", flat=True).distinct())

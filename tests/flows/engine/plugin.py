@@ -1,0 +1,100 @@
+"""Flow types of fake stages for the tests and the benchmark: what a stage does stands in the flow's feature request."""
+
+import os
+import signal
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.flows.stages.base import Done, Failed, Park, Repair, Result, Work
+from orchestrator.flows.types import FlowType, StageSpec
+from orchestrator.queues import Queue
+
+FLOW_TYPES = (
+    FlowType(
+        "noop",
+        1,
+        (
+            StageSpec("noop", Queue.GOOGLE),
+            StageSpec("noop", Queue.ANTHROPIC),
+            StageSpec("noop", Queue.OPENAI),
+            StageSpec("noop", Queue.CONTROL),
+        ),
+    ),
+    FlowType(
+        "scripted",
+        1,
+        (StageSpec("first", Queue.GOOGLE), StageSpec("second", Queue.GATES), StageSpec("third", Queue.CONTROL)),
+    ),
+)
+STAGES = {
+    "noop": "tests.flows.engine.plugin:noop",
+    "first": "tests.flows.engine.plugin:first",
+    "second": "tests.flows.engine.plugin:second",
+    "third": "tests.flows.engine.plugin:third",
+}
+
+
+class Noop:
+    """Does nothing."""
+
+    kind = "noop"
+
+    def run(self, work: Work) -> Result:
+        """Pass at once."""
+        return Done()
+
+
+class Scripted:
+    """Does what the feature request says for its kind: lines of ``kind: verb argument``."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def run(self, work: Work) -> Result:
+        """Follow the script."""
+        script = dict(line.split(": ", 1) for line in work.feature_request.splitlines() if ": " in line)
+        verb, _, argument = script.get(self.kind, "pass").partition(" ")
+        return getattr(self, f"_{verb}")(work, argument)
+
+    def _pass(self, work: Work, argument: str) -> Result:
+        return Done(output={"attempt": work.attempt_number, "round": work.round, "said": argument})
+
+    def _sleep(self, work: Work, argument: str) -> Result:
+        until = time.monotonic() + float(argument)
+        while time.monotonic() < until:
+            threading.Event().wait(0.05)
+            work.progress("still at it")
+        return Done()
+
+    def _kill(self, work: Work, argument: str) -> Result:
+        """Kill the own process in the first ``argument`` attempts."""
+        if work.attempt_number <= int(argument or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Done()
+
+    def _park(self, work: Work, argument: str) -> Result:
+        """Wait once, for ``argument`` seconds."""
+        if work.attempt_number > 1:
+            return Done()
+        return Park("no room", datetime.now(UTC) + timedelta(seconds=float(argument)), "google")
+
+    def _repair(self, work: Work, argument: str) -> Result:
+        """Ask for ``argument`` repair rounds."""
+        if work.round > int(argument):
+            return Done()
+        return Repair("do better", ("first", "second"), "gate:failed", "A gate failed.", "Mend it.")
+
+    def _fail(self, work: Work, argument: str) -> Result:
+        return Failed("test:failed", "It failed.", "Nothing.", retryable=argument == "retryable")
+
+    def _flaky(self, work: Work, argument: str) -> Result:
+        """Fail ``argument`` times, then pass."""
+        return Done() if work.attempt_number > int(argument) else Failed("test:flaky", "Not yet.", "Wait.", retryable=True)
+
+    def _crash(self, work: Work, argument: str) -> Result:
+        raise ZeroDivisionError("sk-this-must-never-be-shown")
+
+
+noop = Noop()
+first, second, third = Scripted("first"), Scripted("second"), Scripted("third")
