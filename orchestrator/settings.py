@@ -180,11 +180,23 @@ EVIDENCE_SIGNING_KEY = env.text("EVIDENCE_SIGNING_KEY", "")
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["orchestrator.rest.parsers.StrictJSON"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["orchestrator.repos.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["orchestrator.rest.auth.HasToken"],
+    "EXCEPTION_HANDLER": "orchestrator.rest.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of our own
+    "UNAUTHENTICATED_USER": None,
 }
+DATA_UPLOAD_MAX_MEMORY_SIZE = 13 * 1024 * 1024  # above what the API's own reader takes, so that its error is the one seen
 SPECTACULAR_SETTINGS = {
     "TITLE": "Multi-LLM Orchestrator",
+    "DESCRIPTION": "Turns feature requests into verified blocks. Errors are RFC 9457 problems with a stable `code` and a `cure`.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "APPEND_COMPONENTS": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "blk_..."}}},
+    "SECURITY": [{"token": []}],
+    "AUTHENTICATION_WHITELIST": [],
     "SERVE_INCLUDE_SCHEMA": False,
 }

@@ -1,6 +1,23 @@
 """Every URL of the service; the modules beside the models define them, this file composes."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
+from orchestrator.rest.missing import Missing
+
+_open = {"authentication_classes": [], "permission_classes": []}
+api: list[URLPattern | URLResolver] = [
+    path("schema/", SpectacularAPIView.as_view(**_open), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **_open), name="docs"),
+    path("flows/", include("orchestrator.flows.urls")),
+    path("", include("orchestrator.ops.urls")),
+    path("", include("orchestrator.repos.urls")),
+    re_path(r"^.*$", Missing.as_view()),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include(api)),
+    path("admin/", admin.site.urls),
+    path("onboarding/", include("onboarding.urls")),
+    path("", include("orchestrator.web.urls")),
+]

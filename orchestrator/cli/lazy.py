@@ -1,0 +1,45 @@
+"""Commands that are loaded when they are called: `blocks --help` must not pay for HTTP, YAML and live displays."""
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+COMMANDS = {
+    "init": ("orchestrator.cli.init", "Prepare this folder: .blocks/config.yml, .blocks/catalog/, .blocks/schemas/."),
+    "flow": ("orchestrator.cli.flow", "Run, follow, cancel and retry flows."),
+    "verify": ("orchestrator.cli.verify", "Show what the gates found."),
+    "status": ("orchestrator.cli.status", "List flows."),
+    "config": ("orchestrator.cli.config", "Show and set a repo's settings."),
+    "quota": ("orchestrator.cli.quota", "Show what each provider may still use."),
+    "test-flow": ("orchestrator.cli.trial", "Run a feature request and say whether the service works; keeps no block."),
+}
+_LOADING = "orchestrator.cli.loading"
+
+
+class LazyGroup(TyperGroup):
+    """Knows names and one-line helps; imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the group's signature
+        """Names, in the order of a first day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself when it is about to run, else a stand-in with its help."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, text = COMMANDS[cmd_name]
+        if not ctx.meta.get(_LOADING):
+            return TyperCommand(cmd_name, help=text)
+        command = typer.main.get_command(importlib.import_module(module).app)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that ``args`` call."""
+        ctx.meta[_LOADING] = True
+        try:
+            return super().resolve_command(ctx, args)
+        finally:
+            ctx.meta[_LOADING] = False

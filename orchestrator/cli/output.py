@@ -1,0 +1,29 @@
+"""What every command prints with: plain lines, JSON, and the one `--json` option."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+_PIPE_WIDTH = 200  # a pipe has no width; cutting ids to fit one would break scripts
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and nothing else, on standard output.")]
+
+
+def say(line: str = "") -> None:
+    """One line for people on standard output."""
+    sys.stdout.write(line + "\n")
+
+
+def json_out(value: Any) -> None:
+    """``value`` as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Where tables go: as wide as the terminal, or wide enough where there is none."""
+    found = Console(highlight=False, stderr=to_stderr)
+    if not found.is_terminal:
+        found.width = max(found.width, _PIPE_WIDTH)
+    return found

@@ -1,0 +1,71 @@
+"""What a flow came to: its gates, its cost, its error."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.progress import mark, usd
+
+
+def _percent(value: str | None) -> str:
+    return "" if value is None else f"{float(value):g} %"
+
+
+def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False) -> Table:
+    """One line for each gate: of its newest round, or of every round."""
+    found = list(gates)
+    if not every_round:
+        newest = {gate["gate"]: gate for gate in found}
+        found = list(newest.values())
+    grid = Table(
+        title="Quality gates", title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
+    )
+    for column in ("gate", "verdict", "score", "needed", "round", "finding"):
+        grid.add_column(
+            column, justify="right" if column in {"score", "needed", "round"} else "left", no_wrap=column != "finding"
+        )
+    for gate in found:
+        grid.add_row(
+            gate["gate"],
+            mark(gate["verdict"]),
+            _percent(gate["score"]),
+            _percent(gate["threshold"]),
+            str(gate["round"]),
+            Text(gate["summary"]),
+        )
+    return grid
+
+
+def cost_line(flow: Mapping[str, Any]) -> str:
+    """The cost of a flow and each provider's part of it."""
+    parts = ", ".join(f"{name} {usd(amount) or '$0'}" for name, amount in flow["cost_by_provider"].items())
+    return f"Cost {usd(flow['cost_usd']) or '$0'}" + (f"  ({parts})" if parts else "")
+
+
+def findings(console: Console, gate: Mapping[str, Any]) -> None:
+    """All that a gate has to say."""
+    console.print(
+        Text.assemble((f"{gate['gate']}, round {gate['round']}  ", "bold"), mark(gate["verdict"]), f"  {gate['summary']}")
+    )
+    for found in gate["findings"]:
+        place = f"{found.get('path', '')}:{found['line']}" if found.get("line") else str(found.get("path", ""))
+        console.print(Text(f"  {found.get('severity', 'error')}  {place}  {found.get('rule', '')}  {found.get('message', '')}"))
+        for line in str(found.get("snippet") or "").splitlines():
+            console.print(Text(f"      {line}", style="dim"))
+    if gate["details"]:
+        console.print(Text(f"  details: {json.dumps(gate['details'], ensure_ascii=False, sort_keys=True)}", style="dim"))
+    if gate["cure"]:
+        console.print(Text(f"  cure: {gate['cure']}"))
+    console.print()
+
+
+def error_lines(console: Console, error: Mapping[str, str] | None) -> None:
+    """Why a flow failed, and what mends it."""
+    if error:
+        console.print(Text(f"{error['code']}: {error['message']}", style="red"))
+        if error["cure"]:
+            console.print(Text(f"  cure: {error['cure']}"))

@@ -1,0 +1,68 @@
+"""`blocks status flows`: which flows there are and how they stand."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli import output
+from orchestrator.cli.client import Client
+from orchestrator.cli.progress import mark, seconds, usd
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="List flows.")
+_PAGE = 200
+
+
+@app.callback()
+def status() -> None:
+    """List flows."""
+
+
+@app.command()
+def flows(
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed ones.")] = False,
+    last_1h: Annotated[bool, typer.Option("--last-1h", help="Of the last hour.")] = False,
+    last_24h: Annotated[bool, typer.Option("--last-24h", help="Of the last 24 hours.")] = False,
+    since: Annotated[str | None, typer.Option(help="Of the last 30m, 6h, 7d, or since an ISO time.")] = None,
+    state: Annotated[str | None, typer.Option("--status", help="running, waiting, ...; several with commas.")] = None,
+    repo: Annotated[str | None, typer.Option(help="Of one repo.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 50,
+    as_json: output.AsJson = False,
+) -> None:
+    """List flows, newest first."""
+    ago = since or ("1h" if last_1h else "24h" if last_24h else None)
+    query: dict[str, Any] = {"since": ago, "status": state, "repo": repo, "failed": "true" if failed else None}
+    with Client.here() as client:
+        found = _pages(client, query, limit)
+    if as_json:
+        return output.json_out({"flows": found})
+    console = output.console()
+    if not found:
+        return console.print("No flows" + (f" of the last {ago}" if ago else "") + (" failed." if failed else "."))
+    grid = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for column in ("flow", "status", "time", "cost", "repo", "request"):
+        whole = column in {"flow", "status", "time", "cost"}
+        grid.add_column(
+            column,
+            justify="right" if column in {"time", "cost"} else "left",
+            no_wrap=True,
+            overflow="ignore" if whole else "ellipsis",
+        )
+    for flow in found:
+        why = f"{flow['title']}  {flow['error']['code']}" if flow["error"] else flow["title"]
+        took = seconds(flow["duration_seconds"])
+        grid.add_row(flow["id"], mark(flow["status"]), took, usd(flow["cost_usd"]), flow["repo"], Text(why))
+    return console.print(grid)
+
+
+def _pages(client: Client, query: dict[str, Any], limit: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while len(found) < limit:
+        page = client.get("flows/", limit=min(_PAGE, limit - len(found)), cursor=cursor, **query)
+        found += page["results"]
+        cursor = client.cursor_of(page["next"])
+        if cursor is None:
+            break
+    return found

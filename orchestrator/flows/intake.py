@@ -1,0 +1,161 @@
+"""What a new flow is asked with, checked before anything is written: request, repo, flow type, models, keys, context."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings as env
+
+from orchestrator.flows.types import FLOW_TYPES
+from orchestrator.queues import PROVIDER_QUEUES
+from orchestrator.repos import settings
+from orchestrator.repos.models import REPO_NAME, Repo
+from orchestrator.rest.problems import Problem
+
+MAX_REQUEST_BYTES = 64 * 1024
+MAX_CONTEXT_BYTES = 6 * 1024 * 1024
+MAX_CONTEXT_FILES = 5000
+MAX_PATH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for a flow that may be created as it stands."""
+
+    repo: Repo
+    feature_request: str
+    flow_type: str
+    block_family: str
+    context: Mapping[str, Any] = field(repr=False)
+    settings: Mapping[str, Any] = field(repr=False)
+
+
+def check(repo: Repo, body: Mapping[str, Any]) -> Asked:
+    """``body`` as a flow of ``repo``; a ``Problem`` names the first thing that is wrong and its cure."""
+    _repo_open(repo)
+    in_force = settings.effective(repo)
+    flow_type = _flow_type(body.get("flow_type"))
+    _keys_set()
+    return Asked(
+        repo=repo,
+        feature_request=_feature_request(body.get("feature_request")),
+        flow_type=flow_type,
+        block_family=_family(body.get("block_family")),
+        context=_context(body.get("context")),
+        settings=in_force,
+    )
+
+
+def _repo_open(repo: Repo) -> None:
+    if not repo.is_enabled:
+        raise Problem(
+            403,
+            "repo:disabled",
+            f"{repo} is not enabled for the orchestrator at present.",
+            cure="Ask the operators: the repo is switched off, or REPO_ALLOWLIST does not name it. Review by hand meanwhile.",
+        )
+    if repo.paused:
+        raise Problem(403, "repo:paused", f"{repo} is paused.", cure="Wait until an operator resumes the repo, or ask them why.")
+
+
+def _feature_request(text: Any) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise Problem(
+            422,
+            "flow:empty-request",
+            "The feature request is empty.",
+            cure="Describe in Markdown what the block shall do: a title, the inputs, the outputs, the rules, an example.",
+        )
+    size = len(text.encode())
+    if size > MAX_REQUEST_BYTES:
+        raise Problem(
+            413,
+            "flow:request-too-large",
+            f"The feature request has {size:,} bytes; at most {MAX_REQUEST_BYTES:,} (64 KB) are taken.",
+            cure="Split it into several features, and leave source code to the context.",
+        )
+    return text
+
+
+def _flow_type(name: Any) -> str:
+    if name in (None, ""):
+        return "plan_impl_review_docs"
+    if name not in FLOW_TYPES:
+        raise Problem(
+            422, "flow:unknown-type", f"There is no flow type {name!r}.", cure=f"Use one of: {', '.join(sorted(FLOW_TYPES))}."
+        )
+    return str(name)
+
+
+def _family(name: Any) -> str:
+    if name in (None, ""):
+        return ""
+    if not isinstance(name, str) or REPO_NAME.regex.fullmatch(name) is None:  # type: ignore[union-attr]  # compiled lazily
+        raise Problem(
+            422,
+            "flow:invalid-family",
+            f"{name!r} cannot name a block family.",
+            cure="Use lower-case letters, digits, dots, dashes or underscores: compliance, observability, ...",
+        )
+    return name
+
+
+def _keys_set() -> None:
+    missing = [q.value for q in PROVIDER_QUEUES if not env.PROVIDERS[q.value]["api_key"]]
+    if missing:
+        names = ", ".join(f"{name.upper()}_API_KEY" for name in missing)
+        raise Problem(
+            503,
+            "provider:missing-key",
+            f"No API key is set for: {', '.join(missing)}.",
+            cure=f"An operator sets {names} (or the same with _FILE), or starts the simulator with `make up`.",
+        )
+
+
+def _context(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or set(value) - {"files"} or not isinstance(value.get("files", {}), dict):
+        raise Problem(
+            422,
+            "context:invalid",
+            "context must be an object with files.",
+            cure='Send {"files": {"path/in/repo.py": "text", "logo.png": {"base64": "..."}}}.',
+        )
+    files: dict[str, Any] = value.get("files", {})
+    if len(files) > MAX_CONTEXT_FILES:
+        raise _too_large(f"The context has {len(files):,} files; at most {MAX_CONTEXT_FILES:,} are taken.")
+    total = sum(_size(path, content) for path, content in files.items())
+    if total > MAX_CONTEXT_BYTES:
+        raise _too_large(f"The context has {total:,} bytes; at most {MAX_CONTEXT_BYTES:,} (6 MB) are taken.")
+    return {"files": files}
+
+
+def _too_large(detail: str) -> Problem:
+    return Problem(
+        413,
+        "context:too-large",
+        detail,
+        cure="Send only the source that matters; name the rest in .gitignore or .blocks/config.yml.",
+    )
+
+
+def _size(path: str, content: Any) -> int:
+    """Bytes of one file, whose path must stay inside the repo and whose content must be text or base64."""
+    parts = path.split("/")
+    if not path or len(path) > MAX_PATH or path.startswith("/") or "\\" in path or {"", ".", ".."} & set(parts):
+        raise Problem(
+            422, "context:invalid-path", f"{path[:80]!r} is not a path inside a repo.", cure="Send relative paths with slashes."
+        )
+    if isinstance(content, str):
+        return len(content.encode())
+    try:
+        if isinstance(content, dict) and list(content) == ["base64"]:
+            return len(base64.b64decode(content["base64"], validate=True))
+    except (TypeError, ValueError, binascii.Error):
+        pass
+    raise Problem(
+        422, "context:invalid", f"{path!r} is neither text nor base64.", cure='Send a text, or {"base64": "..."} for other bytes.'
+    )

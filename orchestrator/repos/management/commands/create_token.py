@@ -1,0 +1,30 @@
+"""``manage.py create_token NAME [--repo R]``: prints the secret once, alone on its line, for scripts."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from orchestrator.repos import tokens
+from orchestrator.repos.models import Repo
+
+
+class Command(BaseCommand):
+    """Make an API token."""
+
+    help = "Make an API token and print its secret, which cannot be read again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The name of the token and the repo that it is bound to."""
+        parser.add_argument("name", help="what the token is for, as shown in the admin and in the history")
+        parser.add_argument("--repo", help="bind the token to this repo; without it the token is an operator's")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Make the token; print the secret."""
+        repo = None
+        if options["repo"]:
+            repo = Repo.objects.filter(name=options["repo"]).first()
+            if repo is None:
+                raise CommandError(f"No repo is registered as {options['repo']!r}; register it first: manage.py register_repo.")
+        _, secret = tokens.create(options["name"], repo)
+        self.stdout.write(secret)

@@ -1,0 +1,33 @@
+"""``manage.py register_repo NAME``: a repo without the form; does nothing where it is there already."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from orchestrator.repos.models import Phase
+from orchestrator.repos.registration import register
+
+
+class Command(BaseCommand):
+    """Register a repo."""
+
+    help = "Register a repo; registering it again changes nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Name, domain, team lead, phase."""
+        parser.add_argument("name")
+        parser.add_argument("--domain", default="")
+        parser.add_argument("--team-lead", default="")
+        parser.add_argument("--phase", choices=Phase.values)
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Register; say what happened."""
+        try:
+            repo, new = register(
+                options["name"], domain=options["domain"], team_lead=options["team_lead"], phase=options["phase"]
+            )
+        except ValidationError as error:
+            raise CommandError("; ".join(error.messages)) from error
+        self.stdout.write(f"{repo.name}: {'registered' if new else 'was registered already'} ({repo.phase})")

@@ -1,0 +1,41 @@
+"""API tokens: made once, shown once, known afterwards by their SHA-256 only."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from orchestrator.repos.models import Repo, Token
+
+PREFIX = "blk_"
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+def digest(secret: str) -> str:
+    """What is stored of a secret. A plain hash is enough: the secret has 256 random bits, so it cannot be guessed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def create(name: str, repo: Repo | None = None, *, secret: str = "") -> tuple[Token, str]:
+    """A new token and its secret, which nobody can read again. Without a repo it reaches every repo."""
+    secret = secret or PREFIX + secrets.token_urlsafe(32)
+    return Token.objects.create(name=name, repo=repo, digest=digest(secret)), secret
+
+
+def find(secret: str) -> Token | None:
+    """The live token behind ``secret``. Its last use is kept to the minute, so that a read is seldom a write."""
+    if not secret.startswith(PREFIX):
+        return None
+    token = Token.objects.select_related("repo").filter(digest=digest(secret), revoked_at=None).first()
+    if token is not None:
+        now = timezone.now()
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _TOUCH_EVERY)
+        Token.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+    return token
+
+
+def revoke(token: Token) -> bool:
+    """End ``token``; whether it was live until now."""
+    return Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()) == 1

@@ -1,0 +1,25 @@
+"""What an address that is not there answers: a problem like any other, for whoever has a token or none."""
+
+from typing import Any, NoReturn
+
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from orchestrator.rest.problems import Problem
+
+
+class Missing(APIView):
+    """Every address under /api/v1/ that nobody else answers."""
+
+    authentication_classes = []
+    permission_classes = []
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002 - DRF's signature
+        """404, for every method."""
+        raise Problem(
+            404,
+            "request:not-found",
+            f"There is nothing under {request.path}.",
+            cure="/api/v1/docs/ lists every address; they end in a slash.",
+        )

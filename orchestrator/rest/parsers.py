@@ -1,0 +1,85 @@
+"""JSON in UTF-8, of a bounded size, without the oddities that Python's reader lets through."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from django.core.exceptions import RequestDataTooBig
+from rest_framework.parsers import BaseParser
+
+from orchestrator.rest.problems import Problem
+
+MAX_BODY_BYTES = 12 * 1024 * 1024
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class StrictJSON(BaseParser):
+    """A JSON object; NaN, a body that is not UTF-8 and one over ``MAX_BODY_BYTES`` are refused with their own codes."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002
+        """The object in the body of the request."""
+        try:
+            raw = stream.read(MAX_BODY_BYTES + 1)
+        except RequestDataTooBig as error:
+            raise _too_large() from error
+        if len(raw) > MAX_BODY_BYTES:
+            raise _too_large()
+        try:
+            value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        except UnicodeDecodeError as error:
+            raise Problem(
+                400, "request:not-utf8", f"The body is not UTF-8 (byte {error.start}).", cure="Save the feature request as UTF-8."
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise Problem(
+                400,
+                "request:malformed",
+                f"The body is not JSON: {error}",
+                cure="Send a JSON object in UTF-8 with Content-Type: application/json.",
+            ) from error
+        if not isinstance(value, dict):
+            raise Problem(400, "request:malformed", "The body must be a JSON object.", cure="Send {...}.")
+        if _has_odd_text(value):
+            raise Problem(
+                400,
+                "request:not-utf8",
+                "The body holds a NUL or half a surrogate pair, which no text can hold.",
+                cure="Remove the control characters from the text.",
+            )
+        return value
+
+
+def _has_odd_text(value: Any) -> bool:
+    """Whether a text anywhere in ``value`` holds what PostgreSQL cannot store: NUL, or a lone surrogate."""
+    todo = [value]
+    while todo:
+        match todo.pop():
+            case str() as text if "\0" in text or not _encodable(text):
+                return True
+            case dict() as found:
+                todo += [*found.keys(), *found.values()]
+            case list() as found:
+                todo += found
+    return False
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _too_large() -> Problem:
+    return Problem(
+        413,
+        "request:body-too-large",
+        f"The body is over {MAX_BODY_BYTES // 1024 // 1024} MB.",
+        cure="Send fewer files as context.",
+    )

@@ -1,0 +1,59 @@
+"""Whether the process lives, and whether it can work: what Kubernetes asks before it sends anybody here."""
+
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+
+_TIMEOUT_SECONDS = 2.0
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return f"unreachable: {type(error).__name__}"
+    return "ok"
+
+
+def _migrations() -> str:
+    try:
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        return f"unknown: {type(error).__name__}"
+    return f"{len(missing)} not applied; run manage.py migrate" if missing else "ok"
+
+
+def _redis() -> str:
+    try:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+        ) as client:
+            client.ping()
+    except (redis.RedisError, OSError) as error:
+        return f"unreachable: {type(error).__name__}"
+    return "ok"
+
+
+PARTS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "redis": _redis}
+
+
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """The process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+    """Every part that work needs; 503 with the failing ones."""
+    parts = {name: check() for name, check in PARTS.items()}
+    failing = sorted(name for name, state in parts.items() if state != "ok")
+    body = {"status": "unready" if failing else "ok", "failing": failing, "parts": parts}
+    return JsonResponse(body, status=503 if failing else 200, headers={"Cache-Control": "no-store"})
