@@ -30,8 +30,7 @@ setup: .venv/.ready ## a virtual environment in .venv with everything in it
 	@echo "Installing what requirements.txt and requirements-dev.txt pin"
 	@$(UV) pip sync --quiet --python $(PY) --no-build --require-hashes requirements-uv.txt requirements.txt requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
-	@$(UV) venv --quiet --clear --python $(PY) .venv-sandbox
-	@$(UV) pip sync --quiet --python .venv-sandbox/bin/python --no-build --require-hashes requirements-sandbox.txt
+	@$(PY) -m gates.sandbox.build
 	@touch $@
 
 demo: setup ## a sample feature request becomes a verified block (SAMPLE=<name>)

@@ -25,6 +25,8 @@ def workspace(sample: str, state: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(stack.ROOT / "samples" / sample / "repo", folder)
     shutil.copy(stack.ROOT / "samples" / sample / "feature_request.md", folder)
+    if shutil.which("git"):  # a repo of its own: this folder may lie inside another one's work tree
+        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     return folder
 
 

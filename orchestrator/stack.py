@@ -159,13 +159,20 @@ def _simulate(stack: Stack) -> None:
     ]
     if not missing:
         return
-    port = embedded.free_port()
     latency = stack.values.get("SIMULATOR_LATENCY_SECONDS", "0.4")
-    stack.start("simulator", f"python -m providers.simulator --port {port} --samples samples --latency {latency}")
+    stack.start("simulator", f"python -m providers.simulator --samples samples --latency {latency}")
+    stack.wait("simulator", lambda: _addresses(stack.log("simulator")) != {})
+    urls = _addresses(stack.log("simulator"))
     for name in missing:
         stack.values[f"{name.upper()}_API_KEY"] = "simulated"
-        stack.values[f"{name.upper()}_BASE_URL"] = f"http://127.0.0.1:{port}/{name}"
-    stack.wait("simulator", lambda: _ready(f"http://127.0.0.1:{port}/__sim__/health"))
+        stack.values[f"{name.upper()}_BASE_URL"] = urls[f"{name.upper()}_BASE_URL"]
+
+
+def _addresses(log: Path) -> dict[str, str]:
+    """The base URLs that the simulator prints in one line as soon as it listens."""
+    lines = (line for line in log.read_text(encoding="utf-8").splitlines(keepends=True) if line.startswith("{"))
+    first = next(lines, "")
+    return dict(json.loads(first)) if first.endswith("\n") else {}
 
 
 def _ready(url: str) -> bool:

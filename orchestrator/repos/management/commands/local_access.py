@@ -1,0 +1,34 @@
+"""``manage.py local_access REPO ...``: what a person needs on a machine of their own, printed as JSON."""
+
+import secrets
+from argparse import ArgumentParser
+from json import dumps
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand
+
+from orchestrator.repos import registration, tokens
+
+USER = "admin"
+
+
+class Command(BaseCommand):
+    """Register repos, make an admin and an operator's token."""
+
+    help = "Register the repos and print user, password and token for local use. The password is new at each call."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The repos to register."""
+        parser.add_argument("repos", nargs="*", help="names of repos; those already registered stay as they are")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Make what is missing; print it."""
+        for name in options["repos"]:
+            registration.register(name)
+        password = secrets.token_urlsafe(12)
+        user, _ = get_user_model().objects.get_or_create(username=USER, defaults={"is_staff": True, "is_superuser": True})
+        user.set_password(password)
+        user.save()
+        _, token = tokens.create("local use")
+        self.stdout.write(dumps({"user": USER, "password": password, "token": token}))
