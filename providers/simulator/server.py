@@ -55,7 +55,7 @@ class Simulator(ThreadingHTTPServer):
         self.state.stopping.set()
         super().shutdown()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
         """A client that goes away in mid answer is what chaos tests do; it is not an error here."""
         _log.debug("connection of %s ended early", client_address)
 
