@@ -52,3 +52,8 @@ def vendor_of(model: str) -> str:
         if pattern.match(model):
             return vendor
     raise UnknownModel("no provider", f"no provider is known for the model {model!r}")
+
+
+def is_vendors(model: str) -> bool:
+    """Whether one of the three vendors names its models so."""
+    return any(pattern.match(model) for _, pattern in _VENDORS)

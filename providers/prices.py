@@ -17,7 +17,7 @@ from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
 from providers.base import UnknownModel, Usage
-from providers.catalog import wire_model
+from providers.catalog import is_vendors, wire_model
 
 NANO: Final = Decimal("0.000000001")
 _MILLION: Final = Decimal(1_000_000)
@@ -87,8 +87,10 @@ def known(provider: str, model: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _model(provider: str, model: str) -> ModelInfo:
+    """The model in the list. A compatible server's model (no vendor's name) is priced as its maker sells it."""
+    of_a_vendor = provider != "openai" or is_vendors(model)
     try:
-        _, info = get_snapshot().find_provider_model(model.removeprefix("models/"), None, provider, None)
+        _, info = get_snapshot().find_provider_model(model.removeprefix("models/"), None, provider if of_a_vendor else None, None)
     except LookupError:
         raise UnknownModel(provider, f"the model {model!r} has no price") from None
     return info

@@ -97,7 +97,7 @@ def _completion(raw: dict[str, Any]) -> Completion:
         raise MalformedAnswer("google", str(error), raw=raw) from error
     if (raw.get("promptFeedback") or {}).get("blockReason"):
         return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw)
-    candidate = next(iter(raw.get("candidates") or []), {})
+    candidate: dict[str, Any] = next(iter(raw.get("candidates") or []), {})
     reason = str(candidate.get("finishReason", ""))
     stop = StopReason.CONTENT_FILTER if reason in _FILTERS else _STOPS.get(reason)
     parts = (candidate.get("content") or {}).get("parts") or []

@@ -42,9 +42,9 @@ _COUNT_SECONDS: Final = 15.0
 class _Deadline(HTTPAdapter):
     """Ends a call when its time is over: the limit of ``requests`` is for each read."""
 
-    def send(self, request: Any, *arguments: Any, timeout: Any = None, **options: Any) -> requests.Response:
-        deadline = time.monotonic() + float(timeout or _COUNT_SECONDS)
-        response = super().send(request, *arguments, timeout=timeout, **options)
+    def send(self, request: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+        deadline = time.monotonic() + float(options.get("timeout") or _COUNT_SECONDS)
+        response = super().send(request, **options)
         chunks: list[bytes] = []
         try:
             while chunk := response.raw.read1(65_536, decode_content=True):
@@ -140,7 +140,7 @@ def _completion(raw: dict[str, Any]) -> Completion:
         raise MalformedAnswer("google", str(error), raw=raw) from error
     if (raw.get("promptFeedback") or {}).get("blockReason"):
         return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw)
-    candidate = next(iter(raw.get("candidates") or []), {})
+    candidate: dict[str, Any] = next(iter(raw.get("candidates") or []), {})
     reason = protos.Candidate.FinishReason(candidate.get("finishReason", 0)).name
     stop = StopReason.CONTENT_FILTER if reason in _FILTERS else _STOPS.get(reason)
     text = "".join(part.get("text", "") for part in (candidate.get("content") or {}).get("parts") or [])

@@ -34,7 +34,8 @@ def read_prompt(text: str) -> Prompt:
     inside = text[start + len(_OPEN) :].partition(_CLOSE)[0] if start >= 0 else ""
     title = _TITLE.search(inside)
     marks = list(_MARK.finditer(text, 0, start)) if start >= 0 else []
-    mark = (marks or list(_MARK.finditer(text)) or [None])[-1]
+    found = marks or list(_MARK.finditer(text))
+    mark = found[-1] if found else None
     return Prompt(
         title=title[1] if title else "",
         stage=mark[1] if mark else "",
@@ -86,15 +87,18 @@ class Library:
     def _unknown(self, prompt: Prompt) -> str:
         samples = ", ".join(f"{name} ({title!r})" for name, title in sorted(self.titles().items())) or "none"
         return (
-            f"This is the simulator: it answers only the samples, and {prompt.title or 'a prompt without a title'!r} is none of them. "
+            "This is the simulator: it answers only the samples, and "
+            f"{prompt.title or 'a prompt without a title'!r} is none of them. "
             f"Samples: {samples}. For any other request set {KEYS} and use the real providers."
         )
 
 
 def _files(folder: Path, nonce: str) -> str:
-    """Every file of a folder between the delimiters that carry the nonce."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return "\n".join(
-        f"<<<FILE {path.relative_to(folder).as_posix()} {nonce}>>>\n{path.read_text(encoding='utf-8').rstrip(chr(10))}\n<<<END {nonce}>>>"
-        for path in files
-    )
+    """Every file of a folder between the delimiters that carry the nonce; what tools leave beside them is left out."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return "\n".join(_file(path, nonce) for path in files)
+
+
+def _file(path: Path, nonce: str) -> str:
+    text = path.read_text(encoding="utf-8").rstrip("\n")
+    return f"<<<FILE {path.name} {nonce}>>>\n{text}\n<<<END {nonce}>>>"

@@ -52,10 +52,10 @@ class Simulator(ThreadingHTTPServer):
 
     def shutdown(self) -> None:
         """Stop serving; hanging requests are let go."""
-        self.state.stopping.set()
+        self.state.stop()
         super().shutdown()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
         """A client that goes away in mid answer is what chaos tests do; it is not an error here."""
         _log.debug("connection of %s ended early", client_address)
 
@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         state, prompt = self.server.state, read_prompt(asked.text)
         entry |= {"model": asked.model, "stage": prompt.stage, "round": prompt.round, "title": prompt.title}
         entry["fault"] = fault.kind if fault else ""
-        state.stopping.wait(behaviour.wait_seconds())
+        state.wait(behaviour.wait_seconds())
         if fault and fault.kind in {*_ERROR_KINDS, "hang", "reset", "empty"}:
             self._fail_early(wire, fault, entry)
             return
@@ -164,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _fail_early(self, wire: Wire, fault: Fault, entry: dict[str, Any]) -> None:
         if fault.kind == "hang":
-            self.server.state.stopping.wait(fault.seconds)
+            self.server.state.wait(fault.seconds)
             self._drop()
         elif fault.kind == "reset":
             self._drop()
@@ -202,7 +202,7 @@ class Handler(BaseHTTPRequestHandler):
         for place in range(len(body)):
             self.wfile.write(body[place : place + 1])
             self.wfile.flush()
-            if self.server.state.stopping.wait(seconds / len(body)):
+            if self.server.state.wait(seconds / len(body)):
                 return
 
     def _drop(self) -> None:

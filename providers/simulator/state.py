@@ -27,14 +27,15 @@ class State:
 
     def __init__(self, library: Library, *, echo: bool = False) -> None:
         self.library, self.echo = library, echo
-        self.stopping = threading.Event()
+        self._let_go = threading.Event()
         self._lock = threading.Lock()
         self._behaviours = {provider: Behaviour() for provider in PROVIDERS}
         self._ids = itertools.count(1)
         self._clear()
 
     def _clear(self) -> None:
-        self._counters: dict[str, Counter[str]] = {provider: Counter() for provider in PROVIDERS}
+        flying = {provider: counter["in_flight"] for provider, counter in getattr(self, "_counters", {}).items()}
+        self._counters: dict[str, Counter[str]] = {provider: Counter(in_flight=flying.get(provider, 0)) for provider in PROVIDERS}
         self._shown: dict[str, Counter[int]] = {provider: Counter() for provider in PROVIDERS}
         self._since: dict[str, int] = dict.fromkeys(PROVIDERS, 0)
         self._log: deque[dict[str, Any]] = deque(maxlen=20_000)
@@ -50,10 +51,20 @@ class State:
             self._since[provider] = self._counters[provider]["requests"]
 
     def reset(self) -> None:
-        """Forget counters, log, caches and behaviours."""
+        """Forget counters, log, caches and behaviours; requests that hang are let go."""
         with self._lock:
+            self._let_go.set()
+            self._let_go = threading.Event()
             self._behaviours = {provider: Behaviour() for provider in PROVIDERS}
             self._clear()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; true when a reset or the end of the server cut it short."""
+        return self._let_go.wait(seconds)
+
+    def stop(self) -> None:
+        """Let every waiting request go, for good."""
+        self._let_go.set()
 
     def arrive(self, provider: str) -> tuple[int, Behaviour, Fault | None]:
         """Count a request that generates; its id, the behaviour, and the fault that hits it."""

@@ -82,3 +82,9 @@ def test_successors_are_of_the_same_vendor_and_not_themselves_shut_down() -> Non
         assert catalog.vendor_of(model) == catalog.vendor_of(successor.model)
         assert successor.model not in catalog.SUCCESSORS
         assert prices.known(catalog.vendor_of(model), successor.model)
+
+
+def test_a_compatible_servers_model_is_priced_as_its_maker_sells_it() -> None:
+    assert prices.price("openai", "deepseek-chat", Usage(1_000_000), NOW).usd > 0
+    with pytest.raises(UnknownModel):
+        prices.price("openai", "my-own-model", Usage(1), NOW)

@@ -81,11 +81,11 @@ class AnthropicWire:
         yield event({"type": "message_delta", "delta": end, "usage": {"output_tokens": answer.output_tokens}}, "message_delta")
         yield event({"type": "message_stop"}, "message_stop")
 
-    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:
+    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
         """See ``Wire``."""
         return {"input_tokens": tokens}
 
-    def error(self, status: int, code: str, message: str, retry_after: float | None) -> dict[str, Any]:
+    def error(self, status: int, code: str, message: str, _retry_after: float | None) -> dict[str, Any]:
         """See ``Wire``."""
         kind = code or _TYPES.get(status, "api_error")
         return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "simulated"}

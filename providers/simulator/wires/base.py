@@ -71,15 +71,15 @@ class Wire(Protocol):
         """The server-sent events of a streamed answer."""
         ...
 
-    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:
+    def count(self, asked: Asked, tokens: int, /) -> dict[str, Any]:
         """The body of a token count."""
         ...
 
-    def error(self, status: int, code: str, message: str, retry_after: float | None) -> dict[str, Any]:
+    def error(self, status: int, code: str, message: str, retry_after: float | None, /) -> dict[str, Any]:
         """The body of an error; ``retry_after`` in seconds where the vendor says it in the body."""
         ...
 
-    def reset_headers(self, seconds: float) -> dict[str, str]:
+    def reset_headers(self, seconds: float, /) -> dict[str, str]:
         """The headers that say a limit is used up and when it resets."""
         ...
 

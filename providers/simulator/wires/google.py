@@ -79,7 +79,7 @@ class GoogleWire:
         full["candidates"][0]["content"]["parts"] = [{"text": pieces[-1]}]
         yield event(full)
 
-    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:
+    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
         """See ``Wire``."""
         return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
 
@@ -93,6 +93,6 @@ class GoogleWire:
         kind = _STATUSES.get(status, "UNKNOWN")
         return {"error": {"code": status, "message": message, "status": kind, "details": details}}
 
-    def reset_headers(self, seconds: float) -> dict[str, str]:
+    def reset_headers(self, _seconds: float) -> dict[str, str]:
         """Google has none."""
         return {}

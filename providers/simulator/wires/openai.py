@@ -59,11 +59,11 @@ class OpenAIWire:
         yield event({**base, "choices": [], "usage": self._chat(asked, answer)["usage"]})
         yield event("[DONE]")
 
-    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:
+    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
         """See ``Wire``."""
         return {"object": "response.input_tokens", "input_tokens": tokens}
 
-    def error(self, status: int, code: str, message: str, retry_after: float | None) -> dict[str, Any]:
+    def error(self, status: int, code: str, message: str, _retry_after: float | None) -> dict[str, Any]:
         """See ``Wire``."""
         kind = "server_error" if status >= 500 else "invalid_request_error"
         return {"error": {"message": message, "type": kind, "param": None, "code": code or _CODES.get(status)}}

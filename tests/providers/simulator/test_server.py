@@ -96,12 +96,21 @@ def test_an_hour_of_caching_is_counted_apart(simulator: Simulated) -> None:
 
 
 def test_a_hundred_and_fifty_slow_calls_run_at_once(simulator: Simulated) -> None:
-    simulator.behave("anthropic", latency=2)
+    """All of them are held until the last has arrived, then let go by a reset."""
+    simulator.behave("anthropic", {"kind": "hang", "seconds": 60})
     headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+
+    def held() -> str:
+        with pytest.raises((ConnectionResetError, http.client.RemoteDisconnected)) as caught:
+            post(simulator, "/v1/messages", MESSAGE, **headers)
+        return type(caught.value).__name__
+
     with ThreadPoolExecutor(150) as pool:
-        answers = list(pool.map(lambda _: post(simulator, "/v1/messages", MESSAGE, **headers)[0], range(150)))
-    assert set(answers) == {200}
-    assert simulator.call("GET")["counters"]["anthropic"]["max_in_flight"] > 100
+        calls = [pool.submit(held) for _ in range(150)]
+        while simulator.call("GET")["counters"]["anthropic"]["in_flight"] < 150:
+            assert not any(call.done() for call in calls)
+        simulator.reset()
+    assert {call.result() for call in calls} <= {"ConnectionResetError", "RemoteDisconnected"}
 
 
 def test_faults_come_in_bursts_and_end(simulator: Simulated) -> None:
