@@ -16,12 +16,13 @@ from gates.sandbox.base import Job, Outcome
 
 HELD = b"held"
 _PRELUDE = (Path(__file__).parent / "scripts" / "prelude.py").read_text()
+_JOB = Job(argv=("python",), wall_seconds=20, memory_bytes=512 << 20)
 _MARK = "SANDBOX_ATTACK_MARK"
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One way of breaking out. ``script`` is a file of ``scripts/``; ``judge`` says ``None`` when it was held, else what got through.
+    """One way of breaking out. ``script`` is a file of ``scripts/``; ``judge`` says what got through, ``None`` when it was held.
 
     ``harmless`` attacks can be run without any sandbox, where they must succeed: that shows that they are attacks.
     """
@@ -29,7 +30,7 @@ class Attack:
     name: str
     claim: str
     script: str
-    job: Job = Job(argv=("python",), wall_seconds=20, memory_bytes=512 << 20)
+    job: Job = _JOB
     judge: "Callable[[Outcome, Host], str | None] | None" = None
     harmless: bool = False
 

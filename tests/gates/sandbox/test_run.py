@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from django.conf import settings
 
 from gates.sandbox import Job, Outcome, SandboxUnavailable, backends, run
 from gates.sandbox.base import Availability, Backend
@@ -104,8 +104,8 @@ def test_only_the_lean_interpreter_can_be_run() -> None:
         run(Job(argv=("/bin/sh", "-c", "true")))
 
 
-def test_without_the_interpreter_the_operator_is_told_what_to_do(settings: SettingsWrapper, tmp_path: Path) -> None:
-    settings.SANDBOX_VENV = tmp_path / "nowhere"
+def test_without_the_interpreter_the_operator_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(settings, "SANDBOX_VENV", tmp_path / "nowhere")
     locate.cache_clear()
     try:
         with pytest.raises(SandboxUnavailable, match="not built") as caught:
