@@ -227,7 +227,8 @@ def family(own: int) -> set[int]:
                 fields = file.read().rpartition(")")[2].split()
                 if fields[0] not in "ZX":
                     parents[int(name)] = int(fields[1])
-    found, fresh = set(), {own}
+    found: set[int] = set()
+    fresh = {own}
     while fresh:
         fresh = {pid for pid, parent in parents.items() if parent in fresh} - found
         found |= fresh
@@ -291,7 +292,8 @@ def end_family(account: list[int] | None) -> None:
 
 
 def fills_disk(spec: Spec) -> bool:
-    return folder_size(spec["tmp"]) + unlinked_size(family(os.getpid())) > spec["tmp_bytes"]
+    allowed: int = spec["tmp_bytes"]
+    return folder_size(spec["tmp"]) + unlinked_size(family(os.getpid())) > allowed
 
 
 def watch(spec: Spec, child: int, status: int, *, namespaced: bool) -> None:

@@ -1,7 +1,7 @@
 """``manage.py doctor``: which sandbox runs here, how fast it starts, and whether it holds against every attack we know."""
 
 import sys
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--write", metavar="FILE", help="put the table of attacks into this Markdown file")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        console = Console(file=self.stdout, width=None if sys.stdout.isatty() else 120)
+        console = Console(file=cast(IO[str], self.stdout), width=None if sys.stdout.isatty() else 120)
         found = backends()
         console.print(_availability(found))
         tried: dict[str, list[Result]] = {}
