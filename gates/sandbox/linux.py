@@ -79,7 +79,7 @@ class _Room:
         return self.mode == "landlock" and self.account is None
 
 
-def _spec(job: Job, room: _Room, python: Interpreter, group: ControlGroup) -> dict[str, object]:
+def _spec(job: Job, room: _Room, python: Interpreter) -> dict[str, object]:
     """What the launcher is told; see there."""
     namespaced = room.mode == "namespaces"
     tmp = "/tmp" if namespaced else str(room.tmp)  # noqa: S108 (the job's own)
@@ -96,8 +96,6 @@ def _spec(job: Job, room: _Room, python: Interpreter, group: ControlGroup) -> di
         "readable": ["/"] if namespaced else [*python.trees, python.venv, str(room.source)],
         "tmp": tmp,
         "tmp_bytes": job.tmp_bytes,
-        "memory_bytes": job.memory_bytes,
-        "watch_memory": "memory" not in group.controllers,
         "links": python.links,
         "devices": DEVICES,
         "limits": list(bounds.items()),
@@ -183,11 +181,12 @@ class Linux:
     def _held(self, job: Job, room: _Room, group: ControlGroup) -> Outcome:
         python = locate()
         with Pipes() as pipes, contextlib.closing(Pipe()) as config, contextlib.closing(Pipe()) as status:
-            spec = _spec(job, room, python, group)
+            spec = _spec(job, room, python)
             spec |= {"result": pipes.result.write_end, "status": status.write_end}
             with _launched(pipes, config, status, python) as process:
                 group.add(process.pid)
-                watch = Watch(job, process, pipes, lambda: _end(process, room, group))
+                weigh = "memory" not in group.controllers
+                watch = Watch(job, process, pipes, lambda: _end(process, room, group), weigh=weigh)
                 with os.fdopen(os.dup(config.write_end), "wb") as file:
                     config.close(config.write_end)
                     file.write(json.dumps(spec).encode())

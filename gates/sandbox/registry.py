@@ -1,6 +1,7 @@
 """The sandbox backends, best first, and the choice among them."""
 
 import threading
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from django.conf import settings
@@ -9,7 +10,8 @@ from gates.sandbox.base import Availability, Backend, Job, Outcome, SandboxUnava
 from gates.sandbox.bubblewrap import Bubblewrap
 from gates.sandbox.linux import Linux
 
-BACKENDS = MappingProxyType({backend.name: backend for backend in (Bubblewrap(), Linux())})
+_BEST_FIRST: tuple[Backend, ...] = (Bubblewrap(), Linux())
+BACKENDS: Mapping[str, Backend] = MappingProxyType({backend.name: backend for backend in _BEST_FIRST})
 _CURE = (
     "Install bubblewrap (apt-get install bubblewrap), or run on a kernel with user namespaces or Landlock (Linux 5.13 or newer); "
     "`python manage.py doctor` says what is missing."

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Self
 
 from gates.sandbox.base import Job, Outcome
+from gates.sandbox.family import anonymous_bytes
 
 _CHUNK = 1 << 16
 _DRAIN_SECONDS = 2.0
+_LOOK_SECONDS = 0.05
 
 
 class Pipe:
@@ -60,14 +62,19 @@ class _Kept:
 
 
 class Watch:
-    """One job from its start to its end. ``kill`` must end every process of the job, and may be called twice."""
+    """One job from its start to its end. ``kill`` must end every process of the job, and may be called twice.
 
-    def __init__(self, job: Job, process: subprocess.Popen[bytes], pipes: Pipes, kill: Callable[[], None]) -> None:
-        self.job, self.process, self.pipes, self.kill = job, process, pipes, kill
+    ``weigh``: add up the memory of all its processes every so often, as no control group does it.
+    """
+
+    def __init__(
+        self, job: Job, process: subprocess.Popen[bytes], pipes: Pipes, kill: Callable[[], None], *, weigh: bool = False
+    ) -> None:
+        self.job, self.process, self.pipes, self.kill, self.weigh = job, process, pipes, kill, weigh
         self.kept = {pipe.read_end: _Kept(job.max_output) for pipe in (pipes.stdout, pipes.stderr, pipes.result)}
         self.pending = memoryview(job.stdin)
         self.started = time.monotonic()
-        self.timed_out = False
+        self.timed_out = self.too_heavy = False
 
     def until_gone(self) -> None:
         """Return when the job is over and nothing of it is left; what it wrote before is kept."""
@@ -103,7 +110,10 @@ class Watch:
         if left <= 0:
             self.timed_out = True
             return True
-        ready = selector.select(left)
+        ready = selector.select(min(left, _LOOK_SECONDS) if self.weigh else left)
+        if self.weigh and anonymous_bytes(self.process.pid) > self.job.memory_bytes:
+            self.too_heavy = True
+            return True
         for key, _ in ready:
             if key.fd != exited:
                 self._move(selector, key.fd)
@@ -138,8 +148,8 @@ class Watch:
             selector.unregister(descriptor)
 
     def outcome(self, exit_code: int | None, ended_by: int | None, backend: str) -> Outcome:
-        """The result of the watch. A job that the clock stopped is reported as killed."""
-        if self.timed_out:
+        """The result of the watch. A job that we stopped is reported as killed."""
+        if self.timed_out or self.too_heavy:
             exit_code, ended_by = None, int(signal.SIGKILL)
         stdout, stderr, result = (self.kept[pipe.read_end] for pipe in (self.pipes.stdout, self.pipes.stderr, self.pipes.result))
         return Outcome(

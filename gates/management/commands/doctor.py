@@ -1,0 +1,74 @@
+"""``manage.py doctor``: which sandbox runs here, how fast it starts, and whether it holds against every attack we know."""
+
+import sys
+from typing import IO, Any, cast
+
+from django.core.management.base import BaseCommand, CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from gates.sandbox import SandboxUnavailable
+from gates.sandbox.attacks import ATTACKS, Result, attempt_all
+from gates.sandbox.base import Availability, Backend
+from gates.sandbox.registry import BACKENDS, backends, chosen
+from gates.sandbox.start import start_milliseconds
+from gates.sandbox.threat_table import write_table
+
+_START_ALLOWED_MS = 60
+
+
+class Command(BaseCommand):
+    """Exit code 1 when an attack gets through, or when there is no sandbox at all."""
+
+    help = "Says which sandbox runs generated code on this machine, how fast it starts, and tries to break out of it."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--backend", choices=sorted(BACKENDS), help="try this one instead of the one in force")
+        parser.add_argument("--all", action="store_true", help="try every backend that works here")
+        parser.add_argument("--write", metavar="FILE", help="put the table of attacks into this Markdown file")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        console = Console(file=cast(IO[str], self.stdout), width=None if sys.stdout.isatty() else 120)
+        found = backends()
+        console.print(_availability(found))
+        tried: dict[str, list[Result]] = {}
+        try:
+            for backend in _wanted(found, options):
+                tried[backend.name] = _attack(console, backend)
+        except SandboxUnavailable as error:
+            console.print(f"[red]{error.code}[/red] {error}\nCure: {error.cure}", highlight=False)
+            sys.exit(1)
+        if options["write"]:
+            write_table(options["write"], tried)
+        breaches = sum(bool(result.breach) for results in tried.values() for result in results)
+        console.print(f"[red]{breaches} attacks got through[/red]" if breaches else "[green]every attack was held[/green]")
+        if breaches:
+            sys.exit(1)
+
+
+def _wanted(found: tuple[Availability, ...], options: dict[str, Any]) -> list[Backend]:
+    if options["all"]:
+        working = [BACKENDS[each.name] for each in found if each.available]
+        return working or [chosen()]
+    return [BACKENDS[options["backend"]]] if options["backend"] else [chosen()]
+
+
+def _availability(found: tuple[Availability, ...]) -> Table:
+    table = Table("sandbox", "works here", "made of, or why not")
+    for each in found:
+        table.add_row(each.name, "[green]yes[/green]" if each.available else "[red]no[/red]", each.reason)
+    return table
+
+
+def _attack(console: Console, backend: Backend) -> list[Result]:
+    start = start_milliseconds(backend.run)
+    colour = "green" if start <= _START_ALLOWED_MS else "yellow"
+    console.print(f"\n[bold]{backend.name}[/bold] starts in [{colour}]{start:.0f} ms[/{colour}] (median, interpreter included)")
+    table = Table("attack", "the job", "outcome", "s")
+    results = list(attempt_all(ATTACKS, backend.run))
+    for result in results:
+        verdict = f"[red]{result.breach}[/red]" if result.breach else "[green]held[/green]"
+        table.add_row(result.attack.name, result.attack.claim, verdict, f"{result.seconds:.1f}")
+    console.print(table)
+    return results

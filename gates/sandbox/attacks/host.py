@@ -1,0 +1,150 @@
+"""What an attack aims at: bait on the host, and the judgement whether it was taken."""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gates.sandbox.base import Job, Outcome
+
+HELD = b"held"
+_PRELUDE = (Path(__file__).parent / "scripts" / "prelude.py").read_text()
+_JOB = Job(argv=("python",), wall_seconds=20, memory_bytes=512 << 20)
+_MARK = "SANDBOX_ATTACK_MARK"
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """One way of breaking out. ``script`` is a file of ``scripts/``; ``judge`` says what got through, ``None`` when it was held.
+
+    ``harmless`` attacks can be run without any sandbox, where they must succeed: that shows that they are attacks.
+    """
+
+    name: str
+    claim: str
+    script: str
+    job: Job = _JOB
+    judge: "Callable[[Outcome, Host], str | None] | None" = None
+    harmless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one attack went. ``breach`` is empty when it was held."""
+
+    attack: Attack
+    breach: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The bait: a secret in a file, in the environment and in another job's folder; open doors; a process to kill."""
+
+    secret: str
+    secret_file: Path
+    other_job: Path
+    port: int
+    unix_socket: Path
+    abstract_socket: str
+    victim: subprocess.Popen[bytes]
+
+    def told(self) -> bytes:
+        """What the attacker knows: everything but the secret itself. The worst case, an insider."""
+        known = {
+            "secret_file": str(self.secret_file),
+            "other_job": str(self.other_job),
+            "port": self.port,
+            "unix_socket": str(self.unix_socket),
+            "abstract_socket": self.abstract_socket,
+            "victim": self.victim.pid,
+            "worker": os.getpid(),
+            "mark": _MARK,
+            "project": str(Path(__file__).resolve().parents[3]),
+            "home": str(Path.home()),
+            "daemon": self.daemon_mark,
+        }
+        return json.dumps(known).encode()
+
+    @property
+    def daemon_mark(self) -> str:
+        return f"daemon-{self.secret[:12]}"
+
+    def survivors(self) -> list[int]:
+        """Processes of the attack that still live."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if folder.name.isdigit() and self.daemon_mark.encode() in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+        return found
+
+
+@contextlib.contextmanager
+def host() -> Iterator[Host]:
+    """Lay out the bait; all of it is gone at the end."""
+    secret = secrets.token_hex(16)
+    os.environ[_MARK] = secret
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.environ.pop, _MARK, None)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bait-")))
+        folder.chmod(0o755)  # readable for everybody: only the sandbox stands between
+        other = folder / "src"
+        other.mkdir()
+        for path in (folder / ".env", other / "block.py"):
+            path.write_text(secret)
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        named = stack.enter_context(socket.socket(socket.AF_UNIX))
+        named.bind(str(folder / "socket"))
+        (folder / "socket").chmod(0o777)
+        named.listen()
+        abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
+        abstract.bind(f"\0{secret}")
+        abstract.listen()
+        victim = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"], env={_MARK: secret})
+        stack.callback(victim.wait)
+        stack.callback(victim.kill)
+        yield Host(secret, folder / ".env", other / "block.py", listener.getsockname()[1], folder / "socket", secret, victim)
+
+
+def job(attack: Attack, target: Host) -> Job:
+    """The attack as a job: the prelude and the script in one file, what the attacker knows on standard input."""
+    script = (Path(__file__).parent / "scripts" / f"{attack.script}.py").read_text()
+    files = {"attack.py": (_PRELUDE + script + "\nfinish()\n").encode(), "honest.py": b"VALUE = 1\n"}
+    return replace(attack.job, argv=("python", "-I", "-B", "attack.py"), files=files, stdin=target.told())
+
+
+def attempt(attack: Attack, run: Callable[[Job], Outcome], target: Host) -> Result:
+    """Run one attack through ``run`` and judge it from outside."""
+    outcome = run(job(attack, target))
+    return Result(attack, _breach(attack, outcome, target), outcome.wall_seconds)
+
+
+def _breach(attack: Attack, outcome: Outcome, target: Host) -> str:
+    if target.secret.encode() in outcome.stdout + outcome.stderr + outcome.result:
+        return "a secret of the host came out"
+    if target.victim.poll() is not None:
+        return "a process of the host was killed"
+    judged = attack.judge(outcome, target) if attack.judge else _told_held(outcome)
+    return judged or ""
+
+
+def _told_held(outcome: Outcome) -> str | None:
+    """By default the script itself says what it got through; one that ends before it can say so proves nothing."""
+    if outcome.result == HELD:
+        return None
+    return outcome.result.decode(errors="replace") or f"no word from it: {outcome.stderr.decode(errors='replace')[-300:]}"
+
+
+def attempt_all(attacks: Iterable[Attack], run: Callable[[Job], Outcome]) -> Iterator[Result]:
+    """Every attack in turn, each against fresh bait. Raises ``SandboxUnavailable``."""
+    for attack in attacks:
+        with host() as target:
+            yield attempt(attack, run, target)

@@ -1,0 +1,35 @@
+"""The table of attacks in ``docs/threat-model.md``, written from a run and never by hand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gates.sandbox.attacks import ATTACKS, Result
+
+BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
+
+
+def table(tried: Mapping[str, Sequence[Result]]) -> str:
+    """Markdown: one row for each attack, one column for each backend that was tried."""
+    verdicts = {(name, each.attack.name): each.breach for name, results in tried.items() for each in results}
+    lines = ["| attack | the job | " + " | ".join(tried) + " |", "|---|---|" + "---|" * len(tried)]
+    for attack in ATTACKS:
+        cells = ["**got through**" if verdicts[name, attack.name] else "held" for name in tried]
+        lines.append(f"| `{attack.name}` | {attack.claim} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Attack name to cells, as the document holds them."""
+    body = text.partition(BEGIN)[2].partition(END)[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines() if line.startswith("| `")]
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def write_table(path: str, tried: Mapping[str, Sequence[Result]]) -> None:
+    """Replace what is between the two marks in the document at ``path``. ``ValueError`` when it has no marks."""
+    text = Path(path).read_text(encoding="utf-8")
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} has no marks {BEGIN} and {END}.")
+    Path(path).write_text(f"{head}{BEGIN}\n{table(tried)}\n{END}{tail}", encoding="utf-8")

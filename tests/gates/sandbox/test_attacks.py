@@ -1,0 +1,50 @@
+"""Every attack on every backend; and without a sandbox, to see that they are attacks."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gates.sandbox.attacks import ATTACKS, Attack, attempt
+from gates.sandbox.attacks.host import host
+from gates.sandbox.base import Backend, Job, Outcome
+
+BY_NAME = [pytest.param(attack, id=attack.name) for attack in ATTACKS]
+HARMLESS = [pytest.param(attack, id=attack.name) for attack in ATTACKS if attack.harmless]
+
+
+@pytest.fixture
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place for temporary folders that nobody else on this machine uses; open to all, as the usual one is."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("attack", BY_NAME)
+def test_attack_is_held(backend: Backend, attack: Attack, scratch: Path) -> None:
+    with host() as target:
+        result = attempt(attack, backend.run, target)
+        assert result.breach == ""
+    assert not list(scratch.iterdir())
+
+
+def without_sandbox(job: Job) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in job.files.items():
+            (Path(folder) / name).write_bytes(content)
+        command = [sys.executable, "-I", "-B", f"{folder}/attack.py"]
+        shell = ["/bin/sh", "-c", 'exec "$@" 3>result', "sh", *command]
+        done = subprocess.run(shell, cwd=folder, input=job.stdin, capture_output=True, timeout=60, check=False)
+        result = (Path(folder) / "result").read_bytes()
+    return Outcome(done.returncode, None, done.stdout, done.stderr, result, False, False, 0.0, "none")
+
+
+@pytest.mark.parametrize("attack", HARMLESS)
+def test_attack_gets_through_without_a_sandbox(attack: Attack) -> None:
+    with host() as target:
+        assert attempt(attack, without_sandbox, target).breach

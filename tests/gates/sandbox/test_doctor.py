@@ -1,0 +1,36 @@
+"""``manage.py doctor`` through its own door."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+
+from gates.sandbox.attacks import ATTACKS, Attack
+from gates.sandbox.base import Job
+
+
+@pytest.fixture
+def one_attack(monkeypatch: pytest.MonkeyPatch) -> Attack:
+    """The suite runs all of them elsewhere; here it is about what the operator sees."""
+    attack = next(each for each in ATTACKS if each.name == "loopback")
+    monkeypatch.setattr("gates.management.commands.doctor.ATTACKS", (attack,))
+    return attack
+
+
+def test_it_names_the_backend_its_start_and_what_held(one_attack: Attack) -> None:
+    out = StringIO()
+    call_command("doctor", stdout=out)
+    text = out.getvalue()
+    assert "starts in" in text
+    assert one_attack.name in text
+    assert "every attack was held" in text
+
+
+def test_an_attack_that_gets_through_ends_in_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    breach = Attack("loopback", "connects", "loopback", Job(argv=("python",)), lambda *_: "it answered")
+    monkeypatch.setattr("gates.management.commands.doctor.ATTACKS", (breach,))
+    out = StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("doctor", stdout=out)
+    assert caught.value.code == 1
+    assert "it answered" in out.getvalue()

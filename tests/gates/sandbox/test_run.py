@@ -1,0 +1,132 @@
+"""What a job gets and what comes back, on every backend."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from gates.sandbox import Job, Outcome, SandboxUnavailable, backends, run
+from gates.sandbox.base import Availability, Backend
+from gates.sandbox.interpreter import locate
+from gates.sandbox.registry import BACKENDS, _choose
+
+Python = Callable[..., Outcome]
+
+
+def test_outputs_and_exit_code_come_back(python: Python) -> None:
+    outcome = python("import os, sys; print('out'); print('err', file=sys.stderr); os.write(3, b'result'); sys.exit(3)")
+    assert (outcome.stdout, outcome.stderr, outcome.result) == (b"out\n", b"err\n", b"result")
+    assert (outcome.exit_code, outcome.signal, outcome.timed_out, outcome.truncated) == (3, None, False, False)
+
+
+def test_a_signal_is_told_from_an_exit_code(python: Python) -> None:
+    outcome = python("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert (outcome.exit_code, outcome.signal) == (None, 11)
+
+
+def test_files_lie_in_the_working_directory(backend: Backend) -> None:
+    files = {"block.py": b"import deep.er.data\n", "deep/er/data.py": b"print('imported')\n"}
+    outcome = backend.run(Job(argv=("python", "-B", "block.py"), files=files))
+    assert outcome.stdout == b"imported\n", outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/out", "a/../../out", "", "a\0b"])
+def test_a_path_that_leads_out_is_refused(backend: Backend, name: str) -> None:
+    with pytest.raises(ValueError, match="not a path inside"):
+        backend.run(Job(argv=("python", "-c", "pass"), files={name: b""}))
+
+
+def test_large_input_and_output_do_not_block_each_other(backend: Backend) -> None:
+    code = "import sys; data = sys.stdin.buffer.read(); sys.stdout.buffer.write(data)"
+    data = bytes(range(256)) * 3000
+    assert backend.run(Job(argv=("python", "-I", "-c", code), stdin=data)).stdout == data
+
+
+def test_the_gates_tools_work_inside(backend: Backend) -> None:
+    code = b"""
+import asyncio
+
+def test_it(tmp_path):
+    asyncio.run(asyncio.sleep(0))
+    (tmp_path / "a").write_text("x")
+"""
+    tools = ("-m", "coverage", "run", "--data-file=/dev/null", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    outcome = backend.run(Job(argv=("python", *tools), files={"test_block.py": code}))
+    assert b"1 passed" in outcome.stdout, outcome.stdout + outcome.stderr
+
+
+def test_only_the_lean_packages_are_there(python: Python) -> None:
+    assert python("import pytest, coverage, jsonschema").exit_code == 0
+    assert python("import django").exit_code == 1
+
+
+def test_a_job_gets_its_own_variables_and_no_other(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "of-the-host")
+    code = "import os; print(os.environ.get('SEED'), os.environ.get('OPENAI_API_KEY'))"
+    outcome = backend.run(Job(argv=("python", "-I", "-c", code), environment={"SEED": "7"}))
+    assert outcome.stdout == b"7 None\n"
+
+
+def test_jobs_run_from_several_threads_at_once(backend: Backend) -> None:
+    jobs = [Job(argv=("python", "-I", "-S", "-c", f"print({number})")) for number in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        assert [outcome.stdout for outcome in pool.map(backend.run, jobs)] == [b"%d\n" % number for number in range(8)]
+
+
+def _in_child(backend: Backend, told: Connection) -> None:
+    told.send(backend.run(Job(argv=("python", "-I", "-S", "-c", "print('child')"))).stdout)
+
+
+def test_a_daemonic_process_may_run_jobs(backend: Backend) -> None:
+    """Celery's pool children are such: they may have no children of multiprocessing's own."""
+    context = multiprocessing.get_context("fork")
+    heard, told = context.Pipe(duplex=False)
+    child = context.Process(target=_in_child, args=(backend, told), daemon=True)
+    child.start()
+    try:
+        assert heard.poll(30)
+        assert heard.recv() == b"child\n"
+    finally:
+        child.join(10)
+
+
+def test_a_backend_works_here() -> None:
+    assert any(each.available for each in backends()), backends()
+    assert run(Job(argv=("python", "-I", "-S", "-c", "print(1)"))).stdout == b"1\n"
+
+
+def test_only_the_lean_interpreter_can_be_run() -> None:
+    with pytest.raises(ValueError, match="lean interpreter"):
+        run(Job(argv=("/bin/sh", "-c", "true")))
+
+
+def test_without_the_interpreter_the_operator_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(settings, "SANDBOX_VENV", tmp_path / "nowhere")
+    locate.cache_clear()
+    try:
+        with pytest.raises(SandboxUnavailable, match="not built") as caught:
+            next(iter(BACKENDS.values())).run(Job(argv=("python",)))
+    finally:
+        locate.cache_clear()
+    assert caught.value.code == "gates:no-sandbox"
+    assert "make setup" in caught.value.cure
+
+
+class Missing:
+    name = "bubblewrap"
+
+    def availability(self) -> Availability:
+        return Availability(self.name, False, "not on this machine")
+
+    def run(self, job: Job) -> Outcome:
+        raise AssertionError(f"{job} must not be run")
+
+
+def test_with_no_backend_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gates.sandbox.registry.BACKENDS", {"bubblewrap": Missing()})
+    with pytest.raises(SandboxUnavailable, match="not on this machine"):
+        _choose("auto")

@@ -1,0 +1,30 @@
+"""The filter as bytes: whole instructions, jumps that land inside, a verdict at the end, on both architectures."""
+
+import struct
+
+import pytest
+
+from gates.sandbox.seccomp import MACHINES, REFUSED, program
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("shares_user", [False, True])
+def test_every_jump_lands_inside(machine: str, shares_user: bool) -> None:
+    code = program(machine, shares_user=shares_user)
+    instructions = list(struct.iter_unpack("=HBBI", code))
+    assert len(instructions) < 4096
+    for index, (operation, when_true, when_false, _) in enumerate(instructions):
+        if operation & 0x07 == 0x05:
+            assert index + 1 + max(when_true, when_false) < len(instructions)
+    assert instructions[-1][0] == 0x06
+
+
+def test_no_number_stands_twice() -> None:
+    for column in range(len(MACHINES)):
+        numbers = [numbers[column] for numbers in REFUSED.values() if numbers[column] is not None]
+        assert len(numbers) == len(set(numbers))
+
+
+def test_an_unknown_machine_has_no_filter() -> None:
+    with pytest.raises(KeyError):
+        program("vax")
