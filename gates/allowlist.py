@@ -12,10 +12,10 @@ from typing import TypeGuard
 from gates.base import Finding
 
 MODULES = frozenset(
-    "__future__ abc array asyncio base64 binascii bisect calendar cmath collections colorsys configparser contextlib contextvars copy csv "
-    "dataclasses datetime decimal difflib email enum fnmatch fractions functools graphlib hashlib heapq hmac html io ipaddress itertools "
-    "json keyword locale logging math mimetypes numbers operator pathlib pprint queue quopri random re reprlib sched secrets "
-    "statistics string stringprep struct tempfile textwrap threading time timeit tomllib types typing typing_extensions "
+    "__future__ abc array ast asyncio base64 binascii bisect bz2 calendar codecs concurrent.futures cmath collections colorsys configparser contextlib contextvars copy csv "
+    "dataclasses datetime decimal difflib email enum errno fnmatch fractions functools graphlib gzip hashlib heapq hmac html io ipaddress itertools "
+    "json keyword locale logging lzma math mimetypes numbers operator pathlib pprint queue quopri random re reprlib sched secrets "
+    "statistics shlex string stringprep struct tempfile textwrap threading time tomllib types typing typing_extensions "
     "unicodedata urllib.parse uuid warnings weakref zlib zoneinfo colorsys plistlib".split()
 )
 TEST_MODULES = MODULES | {"pytest", "unittest", "unittest.mock"}
@@ -28,7 +28,9 @@ _ATTRIBUTES = frozenset(
     "co_names mro func_globals system popen fork execv execve spawnl spawnv kill _exit _os _sys modules _getframe settrace setprofile "
     "create_subprocess_exec create_subprocess_shell subprocess_exec open_connection start_server create_connection create_server "
     "import_module load_module exec_module reload get_objects get_referrers loads_module CodeType FunctionType ModuleType "
-    "attrgetter methodcaller resolve_name set_trace pytestconfig applymarker chmod symlink_to hardlink_to".split()
+    "attrgetter methodcaller resolve_name set_trace pytestconfig applymarker chmod symlink_to hardlink_to "
+    "get_field vformat get_type_hints ForwardRef importorskip ProcessPoolExecutor os sys subprocess builtins importlib ctypes socket "
+    "inspect gc shutil pickle marshal pty posix multiprocessing open_code mock_open_code".split()
 )
 _DUNDERS_ALLOWED = frozenset(
     "__init__ __post_init__ __name__ __doc__ __all__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __repr__ __str__ __len__ "
@@ -71,6 +73,8 @@ def _refusals(tree: ast.AST, allowed: frozenset[str], own: frozenset[str], test:
                     yield from _name(node, name, test)
             case ast.arg(arg=name) if test and name in _FIXTURES:
                 yield node, "fixture", f"fixture {name} is not allowed"
+            case ast.Call() if _patches_others(node, own):
+                yield node, "patch", "only names of the block itself may be patched, given as plain text"
             case ast.Constant(value=str() as text) if _smuggles(text):
                 yield node, "string", f"text {text[:40]!r} names an attribute that is not allowed"
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name.startswith("pytest_") or _hidden(name):
@@ -83,6 +87,22 @@ def _reads_known_name(node: ast.AST) -> TypeGuard[ast.Call]:
         return False
     name = node.args[1]
     return isinstance(name, ast.Constant) and isinstance(name.value, str) and not _hidden(name.value) and name.value not in _ATTRIBUTES
+
+
+def _patches_others(node: ast.Call, own: frozenset[str]) -> bool:
+    """``patch("os.system")`` imports by name; so does ``monkeypatch.setattr`` where its first argument is text."""
+    called = ast.unparse(node.func).split(".")
+    target = node.args[0] if node.args else None
+    if called[-1] in ("patch", "multiple", "dict") and "patch" in called[-2:]:
+        plain = isinstance(target, ast.Constant) and isinstance(target.value, str)
+    elif called[-1] in ("setattr", "delattr") and len(called) > 1:
+        plain = isinstance(target, ast.Constant) and isinstance(target.value, str)
+        if isinstance(target, (ast.Name, ast.Attribute)):
+            return False
+    else:
+        return False
+    words = str(target.value).split(".") if plain and isinstance(target, ast.Constant) else [""]
+    return words[0] not in own or not _ATTRIBUTES.isdisjoint(words)
 
 
 def _from_import(

@@ -2,10 +2,12 @@
 
 import ast
 import hashlib
+import io
 import json
 import keyword
 import re
 import sys
+import tokenize
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +36,9 @@ def problems(candidate: Candidate) -> tuple[Finding, ...]:
 
 def _unreadable(path: str, text: str) -> list[Finding]:
     try:
-        text.encode()
+        # Python would obey a coding line where the scanners read UTF-8: each would see another program.
+        if tokenize.detect_encoding(io.BytesIO(text.encode()).readline)[0] != "utf-8":
+            return [Finding("encoding", "declares another encoding than UTF-8, or starts with a byte order mark", path=path, line=1)]
         ast.parse(text)
     except SyntaxError as error:
         return [Finding("syntax", f"{error.msg}", path=path, line=error.lineno or 0)]

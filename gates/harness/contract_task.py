@@ -9,7 +9,6 @@ from gates.harness.schemas import Source, validator
 from gates.harness.subject import Refused, Subject
 
 EXAMPLES, _CHUNK, _MAX_BREACHES = 200, 50, 10
-_CPU = 10.0
 
 
 def exercise(subject: Subject, spec: dict[str, Any], deadline: float) -> dict[str, Any]:
@@ -59,8 +58,8 @@ def _outcomes(subject: Subject, entry: dict[str, Any], inputs: list[Any], deadli
             "call": entry["call"],
             "schema": json.dumps(entry["input"]),
             "inputs": json.dumps(chunk),
-            "cpu": _CPU,
-            "wall": max(1.0, min(3 * _CPU, deadline - time.monotonic())),
+            "cpu": subject.patience,
+            "wall": max(1.0, min(3 * subject.patience, deadline - time.monotonic())),
         }
         for index, chunk in enumerate(chunks)
     ]
@@ -70,7 +69,7 @@ def _outcomes(subject: Subject, entry: dict[str, Any], inputs: list[Any], deadli
 
 def _answers(ran: Ran, count: int) -> list[dict[str, Any]]:
     if ran.fate == "timeout":
-        raise Refused(f"Calls with {count} valid inputs did not end within {_CPU:.0f} s.")
+        raise Refused(f"Calls with {count} valid inputs did not end in time.")
     try:
         report = json.loads(ran.report)
     except (ValueError, RecursionError) as error:

@@ -48,7 +48,7 @@ def _run(spec: dict[str, Any], pool: Pool) -> dict[str, Any]:
     deadline = time.monotonic() + spec["seconds"]
     folder = Path(sys.path[0]) / "block"
     pool.set_up({"folder": str(folder), "name": spec["name"], "task": spec["task"]})
-    subject = Subject(folder, spec["name"], pool, spec["seed"])
+    subject = Subject(folder, spec["name"], pool, spec["seed"], min(20.0, spec["seconds"] / 5))
     match spec["task"]:
         case "coverage":
             return cover(subject, deadline)

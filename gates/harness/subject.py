@@ -20,12 +20,16 @@ class Refused(Exception):
 
 @dataclass
 class Subject:
-    """A block in its folder, and its runs in a pool. ``seed`` decides every draw, so that a replay draws the same."""
+    """A block in its folder, and its runs in a pool. ``seed`` decides every draw, so that a replay draws the same.
+
+    ``patience`` is what the honest run may take, in seconds of processor time.
+    """
 
     folder: Path
     name: str
     pool: Pool
     seed: str
+    patience: float
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_line: dict[int, set[str]] = field(default_factory=dict)
     baseline_seconds: float = 0.0
@@ -45,15 +49,16 @@ class Subject:
     def draw(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed}:{purpose}")  # noqa: S311 - reproducible, not secret
 
-    def job(self, code: bytes, only: list[str] | None = None, measure: bool = False, maxfail: int = 1, slack: float = 1.0) -> dict[str, Any]:
+    def job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:
         """A run of the tests against ``code``. Limits grow with what the honest run took."""
-        cpu = max(CPU_FLOOR, 6 * self.baseline_seconds) * slack
-        return {"code": code, "only": only, "measure": measure, "maxfail": maxfail, "cpu": cpu, "wall": max(WALL_FLOOR, 3 * cpu)}
+        cpu = max(CPU_FLOOR, 6 * self.baseline_seconds)
+        return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": max(WALL_FLOOR, 3 * cpu)}
 
     def measure(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The honest run twice: bare, and under coverage. Returns both reports; raises `Refused` when there is none."""
-        bare = self.pool.one(self.job(self.code, maxfail=0, slack=15))
-        covered = self.pool.one(self.job(self.code, measure=True, maxfail=0, slack=20))
+        patient = {"cpu": self.patience, "wall": 1.5 * self.patience, "maxfail": 0}
+        bare = self.pool.one(self.job(self.code) | patient)
+        covered = self.pool.one(self.job(self.code, measure=True) | patient)
         honest, measured = read_report(bare), read_report(covered)
         self.baseline_seconds = bare.seconds
         self.tests = honest["tests"]
