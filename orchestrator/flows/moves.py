@@ -21,7 +21,8 @@ def guard(table: str, moves: Mapping[str, frozenset[str]]) -> str:
     return (
         f"{REFUSE};\n"
         f"CREATE OR REPLACE TRIGGER {table}_moves BEFORE UPDATE OF status ON {table} FOR EACH ROW\n"
-        f"WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT (OLD.status || '>' || NEW.status = ANY ('{{{allowed}}}'::text[])))\n"
+        f"WHEN (OLD.status IS DISTINCT FROM NEW.status\n"
+        f"    AND NOT (OLD.status || '>' || NEW.status = ANY ('{{{allowed}}}'::text[])))\n"
         f"EXECUTE FUNCTION flows_refuse_move()"
     )
 

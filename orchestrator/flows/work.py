@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from orchestrator.flows import engine
-from orchestrator.flows.engine import Claim, Spent
+from orchestrator.flows.engine import Spent
 from orchestrator.flows.heartbeat import Attempt
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.nonce import nonce_of

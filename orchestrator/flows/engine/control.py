@@ -36,7 +36,8 @@ _RESUME = """
 WITH since AS (
     SELECT max(created_at) AS at FROM flows_flowevent WHERE flow_id = %(flow)s AND kind = 'flow.paused'
 ), s AS (
-    UPDATE flows_stage SET status = 'ready', wait_reason = '', ready_at = clock_timestamp(), sent_at = clock_timestamp(), sends = 1
+    UPDATE flows_stage SET status = 'ready', wait_reason = '', ready_at = clock_timestamp(),
+        sent_at = clock_timestamp(), sends = 1
     WHERE flow_id = %(flow)s AND status = 'waiting' AND not_before IS NULL
     RETURNING id, kind, round, queue
 ), moved AS (
@@ -57,7 +58,8 @@ UPDATE flows_flow SET status = 'running', finished_at = NULL, error_code = '', e
     deadline_at = clock_timestamp() + make_interval(secs => %(deadline)s) WHERE id = %(flow)s
 """
 _LAST_FAILED = """
-SELECT id, repair <> '{}' AS asked_for_repair FROM flows_stage WHERE flow_id = %(flow)s AND status = 'failed' ORDER BY position DESC LIMIT 1
+SELECT id, repair <> '{}' AS asked_for_repair FROM flows_stage
+WHERE flow_id = %(flow)s AND status = 'failed' ORDER BY position DESC LIMIT 1
 """
 _AGAIN = """
 UPDATE flows_stage SET status = 'ready', ready_at = clock_timestamp(), sent_at = clock_timestamp(), sends = 1, failures = 0,

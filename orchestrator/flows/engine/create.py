@@ -24,7 +24,7 @@ WITH f AS (
     VALUES (%(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(context)s, %(settings)s, 'pending',
         %(priority)s, %(created_by)s, %(key)s, %(digest)s, now(), now() + make_interval(secs => %(deadline)s), 0, '', '', '')
     ON CONFLICT (repo_id, idempotency_key) DO NOTHING
-    RETURNING id, repo_id
+    RETURNING id, created_at, deadline_at
 ), room AS (
     SELECT NOT EXISTS (SELECT 1 FROM flows_queueload q WHERE q.queue = (%(queues)s::text[])[1] AND q.full_until > now())
         AND NOT EXISTS (SELECT 1 FROM flows_hold h WHERE h.scope = 'everything'
@@ -47,7 +47,7 @@ WITH f AS (
         FROM s WHERE s.position = 1
     ) both_events ORDER BY n
 )
-SELECT id, queue, sent_at IS NOT NULL AS sent FROM s ORDER BY position
+SELECT s.id, s.queue, s.sent_at IS NOT NULL AS sent, f.created_at, f.deadline_at FROM s CROSS JOIN f ORDER BY s.position
 """
 
 
@@ -97,7 +97,29 @@ def create(
     if made[0].sent:
         chain = [(row.id, row.queue) for row in made]
         transaction.on_commit(lambda: dispatch.send(chain), robust=True)
-    return Flow.objects.select_related("repo").get(pk=params["id"])
+    return _flow(repo, params, made[0])
+
+
+def _flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
+    """The row just written, without asking for it again."""
+    flow = Flow(
+        id=params["id"],
+        repo=repo,
+        flow_type=params["flow_type"],
+        flow_type_version=params["version"],
+        block_family=params["family"],
+        feature_request=params["request"],
+        context=params["context"].obj,
+        settings=params["settings"].obj,
+        priority=params["priority"],
+        created_by=params["created_by"],
+        idempotency_key=params["key"],
+        request_digest=params["digest"],
+        created_at=row.created_at,
+        deadline_at=row.deadline_at,
+    )
+    flow._state.adding, flow._state.db = False, "default"
+    return flow
 
 
 def _existing(repo: Repo, key: str | None, digest: str) -> Flow:

@@ -15,8 +15,8 @@ MAX_MESSAGE = 4000
 MAX_BACKOFF_SECONDS = 300.0
 _WAIT = """
 WITH s AS (
-    UPDATE flows_stage SET status = 'waiting', token = NULL, lease_until = NULL, wait_reason = %(reason)s, waits_for = %(provider)s,
-        failures = failures + %(failed)s,
+    UPDATE flows_stage SET status = 'waiting', token = NULL, lease_until = NULL, wait_reason = %(reason)s,
+        waits_for = %(provider)s, failures = failures + %(failed)s,
         not_before = COALESCE(%(until)s::timestamptz, clock_timestamp() + make_interval(secs => %(pause)s))
     WHERE id = %(stage)s RETURNING not_before
 ), moved AS (UPDATE flows_flow SET status = 'waiting' WHERE id = %(flow)s AND status = 'running')

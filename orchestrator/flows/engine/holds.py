@@ -31,7 +31,7 @@ INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
 SELECT s.flow_id, 'stage.waiting', s.id, jsonb_build_object('stage', s.kind, 'round', s.round, 'reason', s.reason),
     clock_timestamp() FROM s
 RETURNING id
-"""
+"""  # noqa: S608 - made of constants
 LET_GO = f"""
 WITH f AS (
     SELECT st.id AS stage_id, fl.id
@@ -47,7 +47,7 @@ INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
 SELECT s.flow_id, 'stage.ready', s.id, jsonb_build_object('stage', s.kind, 'round', s.round, 'queue', s.queue),
     clock_timestamp() FROM s
 RETURNING id
-"""
+"""  # noqa: S608 - made of constants
 # The time for which it was held does not count against a flow's deadline.
 _EXTEND = """
 UPDATE flows_flow fl SET deadline_at = fl.deadline_at + (clock_timestamp() - GREATEST(fl.created_at, %(since)s))

@@ -59,7 +59,8 @@ _FORGET = """
 UPDATE flows_stage SET sent_at = NULL, sends = 0 WHERE status = 'ready' AND sent_at IS NOT NULL
 """
 _LOAD = """
-INSERT INTO flows_queueload (queue, full_until) SELECT q, now() + make_interval(secs => %(seconds)s) FROM unnest(%(full)s::text[]) q
+INSERT INTO flows_queueload (queue, full_until)
+SELECT q, now() + make_interval(secs => %(seconds)s) FROM unnest(%(full)s::text[]) q
 UNION ALL SELECT q, NULL FROM unnest(%(open)s::text[]) q
 ON CONFLICT (queue) DO UPDATE SET full_until = EXCLUDED.full_until
 """
@@ -78,7 +79,7 @@ class Clock:
         for row in rows(_LAST_TAGS, {"queue": queue}):
             shift = row.priority * PRIORITY_STEP
             self.last[row.repo_id, row.priority] = row.newest + shift
-            self.now[row.priority] = min(self.now.get(row.priority, row.oldest + shift), row.oldest + shift)
+            self.now[row.priority] = min(self.now.get(row.priority, row.oldest + shift), row.oldest + shift - 1.0)
 
     def tag(self, repo: int, priority: int) -> float:
         """The time of the next stage of ``repo``; the smaller, the sooner. Never 0, which means: none yet."""

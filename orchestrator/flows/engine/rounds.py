@@ -27,8 +27,8 @@ WITH room AS (
 )
 INSERT INTO flows_stage (flow_id, position, kind, round, queue, status, worker, attempts_made, crashes, failures, repair,
     ready_at, wait_reason, waits_for, sent_at, sends, fair_tag, feedback, output, error_code, error_message, error_cure)
-SELECT %(flow)s, %(position)s + t.n, t.kind, %(round)s, t.queue, CASE t.n WHEN 1 THEN 'ready' ELSE 'pending' END, '', 0, 0, 0, '{}',
-    CASE t.n WHEN 1 THEN clock_timestamp() END, '', '', CASE WHEN t.n = 1 AND room.yes THEN clock_timestamp() END,
+SELECT %(flow)s, %(position)s + t.n, t.kind, %(round)s, t.queue, CASE t.n WHEN 1 THEN 'ready' ELSE 'pending' END, '', 0, 0, 0,
+    '{}', CASE t.n WHEN 1 THEN clock_timestamp() END, '', '', CASE WHEN t.n = 1 AND room.yes THEN clock_timestamp() END,
     CASE WHEN t.n = 1 AND room.yes THEN 1 ELSE 0 END, 0, %(feedback)s, '{}', '', '', ''
 FROM room, unnest(%(kinds)s::text[], %(queues)s::text[]) WITH ORDINALITY AS t(kind, queue, n) ORDER BY t.n
 RETURNING id, kind, queue, status, sent_at

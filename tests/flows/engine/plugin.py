@@ -93,7 +93,8 @@ class Scripted:
         return Done() if work.attempt_number > int(argument) else Failed("test:flaky", "Not yet.", "Wait.", retryable=True)
 
     def _crash(self, work: Work, argument: str) -> Result:
-        raise ZeroDivisionError("sk-this-must-never-be-shown")
+        secret = "-".join(["sk", "this", "must", "never", "be", "shown"])  # as a value: a traceback shows the code
+        raise ZeroDivisionError(secret)
 
 
 noop = Noop()

@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     help = "Sweep, send again and release stages. Start two of it: one leads, the other stands by."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Run until told to stop."""
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

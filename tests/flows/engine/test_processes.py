@@ -1,0 +1,198 @@
+"""The engine as it is deployed: Celery workers on threads and prefork, a dispatcher, a broker of their own, and faults.
+
+Stages are fakes; everything else is real. Waits are for conditions in the database, never for a time.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from celery import Celery
+from django.db import connection
+
+from orchestrator.flows import dispatch, engine
+from orchestrator.flows.models import Attempt, Flow, Stage
+from orchestrator.repos.models import Repo
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+ROOT = Path(__file__).parents[3]
+PATIENCE_SECONDS = 60
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for ``condition``; fail with ``what`` when it does not come."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            stages = list(Stage.objects.values_list("flow_id", "kind", "status", "sent_at", "crashes", "wait_reason"))
+            pytest.fail(f"{what} did not come; stages: {stages}")
+        time.sleep(0.02)
+
+
+class Stack:
+    """A broker, and the processes started on it."""
+
+    def __init__(self, logs: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.logs, self.started = logs, []
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.broker = self.start("broker", "redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no")
+        self.redis = redis.Redis.from_url(self.url)
+        until(self._answers, "the broker")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.redis.ping())
+        except redis.RedisError:
+            return False
+
+    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+        """Start a process of the stack in a group of its own; its output goes to a file of the test."""
+        database = connection.settings_dict
+        environment = os.environ | {
+            "REDIS_URL": self.url,
+            "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
+            "ENGINE_PLUGINS": "tests.flows.engine.plugin",
+            "ENGINE_LEASE_SECONDS": "2",
+            "ENGINE_BACKOFF_SECONDS": "0",
+            "DJANGO_SETTINGS_MODULE": "orchestrator.settings",
+            "PYTHONPATH": str(ROOT),
+            "REMAP_SIGTERM": "SIGQUIT",
+        }
+        with (self.logs / f"{name}-{len(self.started)}.log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+        self.started.append(process)
+        return process
+
+    def worker(self, name: str, queues: str, pool: str = "threads") -> subprocess.Popen[bytes]:
+        """A Celery worker."""
+        options = ["-Q", queues, "-P", pool, "-c", "2", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
+        return self.start(name, sys.executable, "-m", "celery", "-A", "orchestrator", "worker", *options)
+
+    def dispatcher(self) -> subprocess.Popen[bytes]:
+        """A dispatcher."""
+        return self.start("dispatcher", sys.executable, "manage.py", "dispatcher")
+
+    def stop(self) -> None:
+        """End everything that was started, and nothing else."""
+        for process in reversed(self.started):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+
+
+@pytest.fixture
+def stack(tmp_path, monkeypatch) -> Iterator[Stack]:
+    """A broker without workers; what the test sends goes there."""
+    stack = Stack(tmp_path)
+    sender = Celery("sender", broker=stack.url, set_as_current=False)
+    sender.conf.task_queues = dispatch.app.conf.task_queues
+    monkeypatch.setattr(dispatch, "app", sender)
+    try:
+        yield stack
+    finally:
+        sender.close()
+        stack.redis.close()
+        stack.stop()
+
+
+@pytest.fixture
+def demo(db) -> Repo:
+    """A repo."""
+    return Repo.objects.create(name="demo")
+
+
+def ended(flows: list[Flow]) -> Callable[[], bool]:
+    ids = [flow.pk for flow in flows]
+    return lambda: Flow.objects.filter(pk__in=ids, finished_at__isnull=False).count() == len(ids)
+
+
+def statuses(flows: list[Flow]) -> set[str]:
+    return set(Flow.objects.filter(pk__in=[flow.pk for flow in flows]).values_list("status", flat=True))
+
+
+def flows(repo: Repo, *scripts: str) -> list[Flow]:
+    return [engine.create(repo, script, flow_type="scripted") for script in scripts]
+
+
+def test_flows_survive_everything_that_gets_lost(stack, demo):
+    threads = stack.worker("models", "google,openai,anthropic,control")
+    stack.worker("gates", "gates", "prefork")
+    # Without a dispatcher: what needs no sweep goes through by itself.
+    plain = flows(demo, "a", "second: repair 1", "third: fail")
+    until(ended(plain), "the end of flows without a dispatcher")
+    assert sorted(Flow.objects.filter(pk__in=[f.pk for f in plain]).values_list("status", flat=True)) == [
+        "failed",
+        "passed",
+        "passed",
+    ]
+
+    # Messages twice: the second loses its claim and does not fire the tail again.
+    doubled = flows(demo, "first: sleep 0.5")
+    for _ in range(3):
+        dispatch.send([(stage.pk, stage.queue) for stage in doubled[0].stages.all()])
+    until(ended(doubled), "the end of a flow sent four times")
+    assert Attempt.objects.filter(stage__flow=doubled[0]).count() == 3
+
+    leader = stack.dispatcher()
+    stack.dispatcher()
+    # Waits, tries again, a stage that kills its own process once, and one that does it always.
+    hard = flows(demo, "first: park 0.3\nthird: flaky 1", "second: kill 1", "second: kill 9")
+    until(ended(hard), "the end of flows that wait, fail and crash")
+    assert [Flow.objects.get(pk=flow.pk).status for flow in hard] == ["passed", "passed", "failed"]
+    assert Flow.objects.get(pk=hard[2].pk).error_code == "engine:worker-crashed"
+
+    # The broker loses everything while flows are queued and running.
+    many = flows(demo, *["first: sleep 0.2"] * 8)
+    stack.redis.flushall()
+    until(ended(many), "the end of flows after FLUSHALL")
+    assert statuses(many) == {"passed"}
+    assert Attempt.objects.filter(stage__flow__in=many).count() == 24
+
+    # A worker dies by kill -9 with stages in its hands; so does the leading dispatcher.
+    held = flows(demo, *["first: sleep 1"] * 4)
+    until(lambda: Stage.objects.filter(flow__in=held, status="running").count() == 2, "two running stages")
+    os.killpg(threads.pid, signal.SIGKILL)
+    os.killpg(leader.pid, signal.SIGKILL)
+    stack.worker("models2", "google,openai,anthropic,control")
+    until(ended(held), "the end of flows whose worker died")
+    assert statuses(held) == {"passed"}
+    assert Attempt.objects.filter(stage__flow__in=held, outcome="passed").count() == 12
+    assert Attempt.objects.filter(stage__flow__in=held).count() <= 14
+
+
+def test_sessions_of_the_database_may_be_cut(stack, demo):
+    stack.worker("all", "google,openai,anthropic,control,gates")
+    stack.dispatcher()
+    cut = flows(demo, *["second: sleep 0.3"] * 6)
+    until(lambda: Stage.objects.filter(flow__in=cut, status="running").exists(), "a running stage")
+    with psycopg.connect(**_address()) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid NOT IN (pg_backend_pid(), %s)",
+            [connection.connection.info.backend_pid],
+        )
+    until(ended(cut), "the end of flows whose sessions were cut")
+    assert statuses(cut) == {"passed"}
+
+
+def _address() -> dict[str, object]:
+    database = connection.settings_dict
+    return {
+        "host": database["HOST"],
+        "port": database["PORT"],
+        "user": database["USER"],
+        "password": database["PASSWORD"],
+        "dbname": database["NAME"],
+        "autocommit": True,
+    }

@@ -1,0 +1,176 @@
+"""What becomes of a stage that runs: results, errors, fences. The model calls are the only thing that is not real."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from celery.exceptions import Ignore
+
+from orchestrator.flows import engine, heartbeat, runner
+from orchestrator.flows.heartbeat import Attempt
+from orchestrator.flows.stages.base import Done, NewArtifact
+from orchestrator.flows.work import LiveWork
+from providers import base, calls
+from providers.base import Completion, Request, StopReason, Usage
+from providers.calls import Answered
+from tests.flows.engine.conftest import claim, live
+
+pytestmark = pytest.mark.django_db(transaction=True)
+REQUEST = Request(model="m", system="s", prompt="p", max_output_tokens=10, timeout_seconds=5)
+ANSWER = Answered(
+    Completion("hi", StopReason.END, Usage(), "m-7", "r", {}), uuid4(), Decimal("0.1"), "google", "m-7", fallback_from="m-6"
+)
+
+
+class Asks:
+    """A stage that makes one call."""
+
+    kind = "first"
+
+    def run(self, work):
+        work.complete("google", REQUEST)
+        return Done()
+
+
+@pytest.fixture
+def asks(monkeypatch):
+    """Every stage asks a model."""
+    monkeypatch.setattr(runner, "stage_of", lambda kind: Asks())
+
+
+def run(flow) -> bool:
+    """Run the live stage; whether the chain goes on."""
+    try:
+        runner.run(live(flow).pk)
+    except Ignore:
+        return False
+    return True
+
+
+def test_a_pass_goes_on_with_the_chain_and_a_duplicate_does_not(new_flow):
+    flow = new_flow()
+    stage = live(flow)
+    runner.run(stage.pk)
+    with pytest.raises(Ignore):
+        runner.run(stage.pk)
+
+
+def test_a_repair_sends_the_new_chain_and_drops_the_old(new_flow, sent):
+    flow = new_flow("second: repair 1")
+    assert run(flow)
+    sent.clear()
+    assert not run(flow)
+    assert [len(chain) for chain in sent] == [3]
+
+
+def test_an_unforeseen_error_shows_its_type_and_nothing_else(new_flow, caplog):
+    flow = new_flow("first: crash")
+    assert not run(flow)
+    stage = live(flow)
+    assert stage.status == "waiting"
+    assert "ZeroDivisionError" in stage.wait_reason
+    assert "sk-this" not in stage.wait_reason + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (base.NotAdmitted("google", "tokens_day", "used up", datetime.now(UTC) + timedelta(hours=1)), "waiting", ""),
+        (base.RateLimited("google", retry_after_seconds=30), "waiting", ""),
+        (base.Overloaded("google"), "waiting", ""),
+        (base.NeverAdmissible("too large"), "failed", "provider:request-too-large"),
+        (base.AuthenticationFailed("google"), "failed", "provider:authentication-failed"),
+    ],
+)
+def test_every_error_of_a_call_becomes_a_result(new_flow, asks, monkeypatch, error, status, code):
+    def refuse(provider, request, caller):
+        raise error
+
+    monkeypatch.setattr(calls, "complete", refuse)
+    flow = new_flow()
+    stage = live(flow)
+    assert not run(flow)
+    stage.refresh_from_db()
+    assert (stage.status, stage.error_code) == (status, code)
+
+
+def test_a_call_that_is_not_admitted_says_what_it_waits_for(new_flow, asks, monkeypatch):
+    until = datetime.now(UTC) + timedelta(minutes=3)
+
+    def refuse(provider, request, caller):
+        raise base.NotAdmitted("google", "tokens_day", "500,000 tokens are used up", until)
+
+    monkeypatch.setattr(calls, "complete", refuse)
+    flow = new_flow()
+    run(flow)
+    stage = live(flow)
+    assert (stage.wait_reason, stage.waits_for, stage.not_before) == ("500,000 tokens are used up", "google", until)
+    assert stage.failures == 0
+
+
+def test_an_answer_is_told_from_whom(new_flow, asks, monkeypatch):
+    seen = []
+    monkeypatch.setattr(calls, "complete", lambda provider, request, caller: seen.append(caller) or ANSWER)
+    flow = new_flow(settings={"fallback.model": "m-9"})
+    stage = live(flow)
+    assert run(flow)
+    attempt = stage.attempts.get()
+    assert (attempt.model, attempt.fallback_from) == ("m-7", "m-6")
+    (caller,) = seen
+    assert (caller.repo, caller.flow_id, caller.stage_id, caller.attempt_id) == ("demo", flow.pk, stage.pk, attempt.pk)
+    assert caller.fallback_model == "m-9"
+
+
+def test_a_cancel_aborts_a_call_within_a_heartbeat_and_nothing_gets_through(new_flow, asks, monkeypatch, settings):
+    settings.ENGINE_LEASE_SECONDS = 1
+    monkeypatch.setattr(heartbeat, "pulse", heartbeat.Pulse())
+    monkeypatch.setattr(runner, "pulse", heartbeat.pulse)
+    called, may_answer = threading.Event(), threading.Event()
+
+    def slow(provider, request, caller):
+        called.set()
+        may_answer.wait(30)
+        return ANSWER
+
+    monkeypatch.setattr(calls, "complete", slow)
+    flow = new_flow()
+    went_on = []
+    worker = threading.Thread(target=lambda: went_on.append(run(flow)))
+    worker.start()
+    assert called.wait(10)
+    engine.cancel(flow.pk)
+    worker.join(10)  # ends although the provider has not answered
+    assert went_on == [False]
+    may_answer.set()
+    flow.refresh_from_db()
+    assert flow.status == "cancelled"
+
+
+def test_a_fenced_attempt_may_say_nothing_more(new_flow):
+    flow = new_flow()
+    held = claim(flow)
+    work = LiveWork(Attempt(held))
+    work.progress("half way", share=0.5)
+    assert flow.events.get(kind="stage.progress").data == {"stage": "first", "round": 1, "message": "half way", "share": 0.5}
+    engine.cancel(flow.pk)
+    with pytest.raises(engine.Fenced):
+        work.progress("more")
+
+
+def test_the_nonce_is_the_stages_own_and_stays(new_flow):
+    held = claim(new_flow())
+    other = claim(new_flow())
+    assert LiveWork(Attempt(held)).nonce == LiveWork(Attempt(held)).nonce != LiveWork(Attempt(other)).nonce
+
+
+def test_work_reads_what_earlier_stages_left(new_flow):
+    flow = new_flow(context={"files": {"a.py": "x"}})
+    engine.finish(claim(flow), Done(output={"n": 1}, artifacts=(NewArtifact("bundle", "b", b"bytes"),)))
+    work = LiveWork(Attempt(claim(flow)))
+    assert work.output("first") == {"n": 1}
+    assert work.output("third") == {}
+    assert work.artifact("bundle") == b"bytes"
+    assert work.artifact("nothing") is None
+    assert work.context == {"files": {"a.py": "x"}}
