@@ -28,11 +28,13 @@ LEASE_MARGIN_SECONDS: Final = 30.0  # a lease outlives the call's own timeout by
 _ACQUIRE_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 30.0
 
-_ACQUIRE: Final = (
-    "SELECT outcome, until, held, filled, answered, asked_at FROM provider_acquire("
+_PARAMETERS: Final = (
     "%s::uuid, %s::text, %s::text, %s::bigint, %s::bigint, %s::float8, %s::bigint[],"
-    " %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text)"
+    " %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text"
 )
+# The procedure commits half-way, to wait for the disk without its locks; inside a transaction only the function can be used.
+_ACQUIRE_DURABLY: Final = f"CALL provider_acquire_durably({_PARAMETERS}, NULL, NULL, NULL, NULL, NULL, NULL)"
+_ACQUIRE: Final = f"SELECT outcome, until, held, filled, answered, asked_at FROM provider_acquire({_PARAMETERS})"  # noqa: S608
 _SETTLE: Final = (
     "SELECT provider_settle(%s::uuid, %s::text, %s::text, %s::bigint[], %s::numeric, %s::jsonb, %s::text, %s::text, %s::int,"
     " %s::int, %s::float8, %s::int[])"
@@ -144,7 +146,8 @@ def acquire(wanted: Wanted, limits: Limits | None = None) -> Admitted | Answered
 
     def reserve() -> tuple[Any, ...]:
         tried.append(uuid4())
-        return database.row(_ACQUIRE, _acquire_row(tried[-1], wanted, limits or of(wanted.provider)))
+        sql = _ACQUIRE if database.in_transaction() else _ACQUIRE_DURABLY
+        return database.row(sql, _acquire_row(tried[-1], wanted, limits or of(wanted.provider)))
 
     outcome, until, held, filled, answered, asked_at = database.persistently(reserve, seconds=_ACQUIRE_SECONDS)
     for lost in tried[:-1]:  # the answer was lost, so the reservation may be there: nothing left under it
