@@ -159,6 +159,13 @@ def acquire(wanted: Wanted, limits: Limits | None = None) -> Admitted | Answered
     return Denied(outcome, until, bool(held), filled or 0, asked_at)
 
 
+def would_admit(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Denied | None:
+    """What would deny a call of this size now; None: nothing. By the same function that admits, and nothing is reserved."""
+    wanted = Wanted(provider, "", tokens, nano_usd, timeout_seconds=0)
+    outcome, until, held, filled, _, asked_at = database.row(_ACQUIRE, _acquire_row(None, wanted, of(provider)))
+    return Denied(outcome, until, bool(held), filled or 0, asked_at) if outcome else None
+
+
 def settle(
     call_id: UUID,
     provider: str,
@@ -224,7 +231,7 @@ def keep(
     return _end(call_id, provider, CallStatus.UNKNOWN, code=code, message=message, latency_ms=latency_ms, health=health)
 
 
-def _acquire_row(call_id: UUID, wanted: Wanted, limits: Limits) -> list[Any]:
+def _acquire_row(call_id: UUID | None, wanted: Wanted, limits: Limits) -> list[Any]:
     return [
         call_id,
         wanted.provider,

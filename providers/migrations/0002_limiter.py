@@ -126,7 +126,7 @@ END $$;
 """
 
 # p_limits: tokens a day, tokens a minute, requests a minute, concurrency, nano-USD a day, used tokens that pause (0: never).
-# Answers outcome '' (admitted; the row p_call exists), 'replay' (p_stage has a stored answer: answered), or what denied.
+# Answers outcome '' (admitted; the row p_call exists; without p_call it is only asked whether it would be), 'replay' (p_stage has a stored answer: answered), or what denied.
 # `until` is when the denying dimension would admit this call if nothing else came; `held` whether only open reservations
 # are in the way, which may be settled any moment; `filled` what the dimension stood at.
 ACQUIRE = """
@@ -249,7 +249,7 @@ BEGIN
   END IF;
 
   v_paid := false;
-  IF outcome = '' THEN
+  IF outcome = '' AND p_call IS NOT NULL THEN
     UPDATE providers_budgetstate SET hour_nano[v_hour % 25 + 1] = hour_nano[v_hour % 25 + 1] + p_nano, day_nano = day_nano + p_nano
       WHERE id = 1 AND head_hour = v_hour AND day_nano + p_nano <= p_limits[5];
     v_paid := FOUND;
@@ -280,7 +280,7 @@ BEGIN
     END IF;
   END IF;
 
-  IF outcome <> '' THEN
+  IF outcome <> '' OR p_call IS NULL THEN
     -- Nothing that must survive was written: a refusal need not wait for the disk.
     PERFORM set_config('synchronous_commit', 'off', true);
     RETURN;

@@ -154,9 +154,7 @@ def test_a_fault_in_an_adapter_leaves_no_open_reservation(
     assert (ProviderCall.objects.get().error_code, state().inflight, state().day_tokens) == ("provider:aborted", 0, 1000)
 
 
-def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(
-    clock: Clock, loopback: LoopbackProvider
-) -> None:
+def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(clock: Clock, loopback: LoopbackProvider) -> None:
     loopback.count = 200_000
     with pytest.raises(NeverAdmissible, match="daily quota is 100000"):
         complete("openai", request("x" * 120_000), CALLER)
