@@ -28,11 +28,13 @@ LEASE_MARGIN_SECONDS: Final = 30.0  # a lease outlives the call's own timeout by
 _ACQUIRE_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 30.0
 
-_ACQUIRE: Final = (
-    "SELECT outcome, until, held, filled, answered, asked_at FROM provider_acquire("
+_PARAMETERS: Final = (
     "%s::uuid, %s::text, %s::text, %s::bigint, %s::bigint, %s::float8, %s::bigint[],"
-    " %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text)"
+    " %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text"
 )
+# The procedure commits half-way, to wait for the disk without its locks; inside a transaction only the function can be used.
+_ACQUIRE_DURABLY: Final = f"CALL provider_acquire_durably({_PARAMETERS}, NULL, NULL, NULL, NULL, NULL, NULL)"
+_ACQUIRE: Final = f"SELECT outcome, until, held, filled, answered, asked_at FROM provider_acquire({_PARAMETERS})"  # noqa: S608
 _SETTLE: Final = (
     "SELECT provider_settle(%s::uuid, %s::text, %s::text, %s::bigint[], %s::numeric, %s::jsonb, %s::text, %s::text, %s::int,"
     " %s::int, %s::float8, %s::int[])"
@@ -144,7 +146,8 @@ def acquire(wanted: Wanted, limits: Limits | None = None) -> Admitted | Answered
 
     def reserve() -> tuple[Any, ...]:
         tried.append(uuid4())
-        return database.row(_ACQUIRE, _acquire_row(tried[-1], wanted, limits or of(wanted.provider)))
+        sql = _ACQUIRE if database.in_transaction() else _ACQUIRE_DURABLY
+        return database.row(sql, _acquire_row(tried[-1], wanted, limits or of(wanted.provider)))
 
     outcome, until, held, filled, answered, asked_at = database.persistently(reserve, seconds=_ACQUIRE_SECONDS)
     for lost in tried[:-1]:  # the answer was lost, so the reservation may be there: nothing left under it
@@ -154,6 +157,13 @@ def acquire(wanted: Wanted, limits: Limits | None = None) -> Admitted | Answered
     if outcome == "replay":
         return Answered(answered)
     return Denied(outcome, until, bool(held), filled or 0, asked_at)
+
+
+def would_admit(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Denied | None:
+    """What would deny a call of this size now; None: nothing. By the same function that admits, and nothing is reserved."""
+    wanted = Wanted(provider, "", tokens, nano_usd, timeout_seconds=0)
+    outcome, until, held, filled, _, asked_at = database.row(_ACQUIRE, _acquire_row(None, wanted, of(provider)))
+    return Denied(outcome, until, bool(held), filled or 0, asked_at) if outcome else None
 
 
 def settle(
@@ -221,7 +231,7 @@ def keep(
     return _end(call_id, provider, CallStatus.UNKNOWN, code=code, message=message, latency_ms=latency_ms, health=health)
 
 
-def _acquire_row(call_id: UUID, wanted: Wanted, limits: Limits) -> list[Any]:
+def _acquire_row(call_id: UUID | None, wanted: Wanted, limits: Limits) -> list[Any]:
     return [
         call_id,
         wanted.provider,

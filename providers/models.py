@@ -34,7 +34,13 @@ class ProviderCall(models.Model):
     repo = models.CharField(max_length=100, blank=True)
     stage_kind = models.CharField(max_length=50, blank=True)
     flow = models.ForeignKey(
-        "flows.Flow", on_delete=models.PROTECT, null=True, blank=True, related_name="calls", db_constraint=False
+        "flows.Flow",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="calls",
+        db_constraint=False,
+        db_index=False,  # call_by_flow, without the second index that Django makes for LIKE
     )
     stage = models.ForeignKey(
         "flows.Stage",
@@ -89,6 +95,7 @@ class ProviderCall(models.Model):
         indexes = [
             models.Index(fields=["provider", "created_at"], name="call_provider_created"),
             models.Index(fields=["provider", "lease_until"], condition=Q(status="reserved"), name="call_open_leases"),
+            models.Index(fields=["flow"], name="call_by_flow"),
             models.Index(fields=["stage", "request_digest"], name="call_by_stage_request"),
         ]
 

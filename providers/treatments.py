@@ -8,6 +8,7 @@ from uuid import UUID
 
 from providers import ledger, limits, prices, usage
 from providers.base import (
+    AccountExhausted,
     AuthenticationFailed,
     BadRequest,
     ConnectionCut,
@@ -53,6 +54,7 @@ TREATMENTS: Final[Mapping[type[ProviderError], Treatment]] = {
     ConnectionCut: Treatment(Ending.KEEP, Health.FAILED),
     MalformedAnswer: Treatment(Ending.SETTLE_IF_KNOWN, Health.FAILED),
     BadRequest: Treatment(Ending.RELEASE, Health.SILENT),
+    AccountExhausted: Treatment(Ending.RELEASE, Health.SILENT),
     AuthenticationFailed: Treatment(Ending.RELEASE, Health.SILENT),
     UnknownModel: Treatment(Ending.RELEASE, Health.SILENT),
 }

@@ -126,7 +126,7 @@ END $$;
 """
 
 # p_limits: tokens a day, tokens a minute, requests a minute, concurrency, nano-USD a day, used tokens that pause (0: never).
-# Answers outcome '' (admitted; the row p_call exists), 'replay' (p_stage has a stored answer: answered), or what denied.
+# Answers outcome '' (admitted; the row p_call exists; without p_call it is only asked whether it would be), 'replay' (p_stage has a stored answer: answered), or what denied.
 # `until` is when the denying dimension would admit this call if nothing else came; `held` whether only open reservations
 # are in the way, which may be settled any moment; `filled` what the dimension stood at.
 ACQUIRE = """
@@ -140,7 +140,7 @@ DECLARE
   s providers_providerstate%ROWTYPE;
   b providers_budgetstate%ROWTYPE;
   v_now timestamptz; v_second bigint; v_hour bigint; k int; v_excess bigint; v_reserved bigint;
-  v_until timestamptz;
+  v_until timestamptz; v_paid boolean; v_rolled boolean;
   v_soon CONSTANT interval := '1 second';
 BEGIN
   held := false;
@@ -164,7 +164,8 @@ BEGIN
   v_second := provider_second(v_now);
   v_hour := v_second / 3600;
 
-  IF v_second > s.head_second THEN
+  v_rolled := v_second > s.head_second;
+  IF v_rolled THEN
     IF v_second >= s.head_second + 61 THEN
       s.second_tokens := array_fill(0::bigint, ARRAY[61]); s.minute_tokens := 0;
       s.second_requests := array_fill(0::bigint, ARRAY[61]); s.minute_requests := 0;
@@ -193,7 +194,12 @@ BEGIN
     s.head_hour := v_hour;
   END IF;
 
+  -- The common case in one expression: each expression costs microseconds under the lock.
   outcome := '';
+  IF s.paused OR s.not_before > v_now OR s.breaker = 'open' OR s.day_tokens + p_tokens > p_limits[1]
+    OR s.minute_tokens + p_tokens > p_limits[2] OR s.minute_requests >= p_limits[3] OR s.inflight >= p_limits[4]
+    OR (p_limits[6] > 0 AND s.day_tokens - s.reserved_tokens >= p_limits[6])
+  THEN
   IF s.paused THEN
     outcome := 'paused'; until := v_now + interval '1 minute';
   ELSIF s.not_before > v_now THEN
@@ -240,15 +246,21 @@ BEGIN
       outcome := 'concurrency'; until := v_now + v_soon; filled := s.inflight; held := true;
     END IF;
   END IF;
+  END IF;
 
-  IF outcome IN ('', 'concurrency') OR held THEN
+  v_paid := false;
+  IF outcome = '' AND p_call IS NOT NULL THEN
+    UPDATE providers_budgetstate SET hour_nano[v_hour % 25 + 1] = hour_nano[v_hour % 25 + 1] + p_nano, day_nano = day_nano + p_nano
+      WHERE id = 1 AND head_hour = v_hour AND day_nano + p_nano <= p_limits[5];
+    v_paid := FOUND;
+  END IF;
+  IF NOT v_paid AND (outcome IN ('', 'concurrency') OR held) THEN
     SELECT * INTO b FROM providers_budgetstate WHERE id = 1 FOR UPDATE;
     IF NOT FOUND THEN
       PERFORM provider_budget_rebuild();
       SELECT * INTO b FROM providers_budgetstate WHERE id = 1 FOR UPDATE;
     END IF;
     -- Another provider's clock under its own lock may be a moment ahead of ours.
-    v_hour := greatest(v_hour, b.head_hour);
     IF v_hour > b.head_hour THEN
       FOR i IN 1 .. least(v_hour - b.head_hour, 25) LOOP
         k := (b.head_hour + i) % 25 + 1;
@@ -263,36 +275,39 @@ BEGIN
       IF held THEN
         until := v_now + v_soon;
       ELSE
-        until := to_timestamp((provider_relief(b.hour_nano, v_hour, 25, v_excess) + 25) * 3600);
+        until := to_timestamp((provider_relief(b.hour_nano, b.head_hour, 25, v_excess) + 25) * 3600);
       END IF;
     END IF;
   END IF;
 
-  IF outcome <> '' THEN
+  IF outcome <> '' OR p_call IS NULL THEN
     -- Nothing that must survive was written: a refusal need not wait for the disk.
     PERFORM set_config('synchronous_commit', 'off', true);
     RETURN;
   END IF;
 
-  k := s.head_second % 61 + 1;
-  s.second_tokens[k] := s.second_tokens[k] + p_tokens;
-  s.second_requests[k] := s.second_requests[k] + 1;
-  k := s.head_hour % 25 + 1;
-  s.hour_tokens[k] := s.hour_tokens[k] + p_tokens;
+  IF NOT v_paid THEN
+    -- Into the hour of the lease, although the budget's newest hour may be the next one already.
+    k := s.head_hour % 25 + 1;
+    b.hour_nano[k] := b.hour_nano[k] + p_nano;
+    UPDATE providers_budgetstate SET head_hour = b.head_hour, hour_nano = b.hour_nano, day_nano = b.day_nano + p_nano
+      WHERE id = 1;
+  END IF;
   IF s.breaker = 'open' THEN
     s.probe_call := p_call; s.probe_until := v_now + make_interval(secs => p_lease_seconds);
   END IF;
+  IF v_rolled THEN
+    UPDATE providers_providerstate SET head_hour = s.head_hour, hour_tokens = s.hour_tokens, head_second = s.head_second,
+        second_tokens = s.second_tokens, second_requests = s.second_requests WHERE provider = p_provider;
+  END IF;
   UPDATE providers_providerstate SET
-      head_hour = s.head_hour, hour_tokens = s.hour_tokens, day_tokens = s.day_tokens + p_tokens,
-      head_second = s.head_second, second_tokens = s.second_tokens, minute_tokens = s.minute_tokens + p_tokens,
-      second_requests = s.second_requests, minute_requests = s.minute_requests + 1,
+      hour_tokens[v_hour % 25 + 1] = hour_tokens[v_hour % 25 + 1] + p_tokens, day_tokens = s.day_tokens + p_tokens,
+      second_tokens[v_second % 61 + 1] = second_tokens[v_second % 61 + 1] + p_tokens,
+      minute_tokens = s.minute_tokens + p_tokens,
+      second_requests[v_second % 61 + 1] = second_requests[v_second % 61 + 1] + 1, minute_requests = s.minute_requests + 1,
       reserved_tokens = s.reserved_tokens + p_tokens, reserved_nano = s.reserved_nano + p_nano, inflight = s.inflight + 1,
       probe_call = s.probe_call, probe_until = s.probe_until
     WHERE provider = p_provider;
-  -- Into the hour of the lease, although the budget's newest hour may be the next one already.
-  k := s.head_hour % 25 + 1;
-  b.hour_nano[k] := b.hour_nano[k] + p_nano;
-  UPDATE providers_budgetstate SET head_hour = b.head_hour, hour_nano = b.hour_nano, day_nano = b.day_nano + p_nano WHERE id = 1;
   INSERT INTO providers_providercall (id, provider, model, repo, stage_kind, flow_id, stage_id, attempt_id, fallback_from,
       status, request_digest, reserved_tokens, reserved_usd, input_tokens, cache_read_tokens, cache_write_5m_tokens,
       cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_usd, price, error_code, error_message, created_at, lease_until)
@@ -314,7 +329,7 @@ CREATE FUNCTION provider_settle(
 DECLARE
   s providers_providerstate%ROWTYPE;
   c providers_providercall%ROWTYPE;
-  v_now timestamptz; v_hour bigint; v_second bigint; v_total bigint := 0; v_delta bigint; v_nano bigint; v_was_open boolean; k int;
+  v_now timestamptz; v_hour bigint; v_second bigint; v_delta bigint := 0; v_nano bigint := 0; k int;
   v_wait double precision;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -328,19 +343,15 @@ BEGIN
     RETURN false;
   END IF;
   v_now := greatest(provider_now(), c.created_at);
-  v_was_open := c.status = 'reserved';
-  v_hour := provider_hour(c.created_at);
   v_second := provider_second(c.created_at);
-  v_nano := 0;
+  v_hour := v_second / 3600;
   IF p_status = 'settled' THEN
-    SELECT sum(t) INTO v_total FROM unnest(p_tokens) t;
-    v_nano := (p_usd * 1000000000)::bigint;
-  ELSIF p_status = 'unknown' THEN
-    v_total := c.reserved_tokens;
-    v_nano := provider_charge_nano(c);
+    v_delta := p_tokens[1] + p_tokens[2] + p_tokens[3] + p_tokens[4] + p_tokens[5] + p_tokens[6] - c.reserved_tokens;
+    v_nano := ((p_usd - c.reserved_usd) * 1000000000)::bigint;
+  ELSIF p_status = 'released' THEN
+    v_delta := -c.reserved_tokens;
+    v_nano := (-c.reserved_usd * 1000000000)::bigint;
   END IF;
-  v_delta := v_total - c.reserved_tokens;
-  v_nano := v_nano - (c.reserved_usd * 1000000000)::bigint;
 
   UPDATE providers_providercall SET status = p_status, settled_at = v_now,
       input_tokens = coalesce(p_tokens[1], 0), cache_read_tokens = coalesce(p_tokens[2], 0),
@@ -360,7 +371,7 @@ BEGIN
     s.second_tokens[k] := s.second_tokens[k] + v_delta;
     s.minute_tokens := s.minute_tokens + v_delta;
   END IF;
-  IF v_was_open THEN
+  IF c.status = 'reserved' THEN
     s.reserved_tokens := s.reserved_tokens - c.reserved_tokens;
     s.reserved_nano := s.reserved_nano - (c.reserved_usd * 1000000000)::bigint;
     s.inflight := s.inflight - 1;
@@ -374,7 +385,7 @@ BEGIN
     END IF;
     s.not_before := greatest(s.not_before, v_now + make_interval(secs => v_wait));
   END IF;
-  IF p_health > 0 THEN
+  IF p_health > 0 AND (s.failure_score > 0 OR s.throttles > 0 OR s.breaker = 'open') THEN
     s.failure_score := greatest(s.failure_score - 1, 0);
     s.throttles := 0;
     IF s.breaker = 'open' AND s.probe_call = p_call THEN

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
-from providers import limits, prices
+from providers import audit, limits, prices
 from providers.base import (
     BadRequest,
     ConnectionCut,
@@ -51,15 +52,19 @@ def test_a_call_is_charged_what_it_used(clock: Clock, loopback: LoopbackProvider
     assert not answered.replayed
 
 
-def test_the_ledger_row_is_there_before_the_call_leaves(clock: Clock, loopback: LoopbackProvider) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_the_reservation_is_committed_before_the_call_leaves(loopback: LoopbackProvider) -> None:
     seen: list[Any] = []
 
     def look() -> None:
-        seen.append(threading.current_thread())
+        """On the server's thread, so on a connection of its own: it sees only what is committed."""
+        seen.extend(ProviderCall.objects.values_list("status", "reserved_tokens"))
+        connection.close()
 
     loopback.replies = [Reply(meanwhile=look)]
     complete("openai", request(), CALLER)
-    assert seen
+    assert seen == [("reserved", 1000)]
+    assert audit.differences() == []
 
 
 def test_the_same_question_of_the_same_stage_is_not_paid_twice(clock: Clock, loopback: LoopbackProvider) -> None:
@@ -154,9 +159,7 @@ def test_a_fault_in_an_adapter_leaves_no_open_reservation(
     assert (ProviderCall.objects.get().error_code, state().inflight, state().day_tokens) == ("provider:aborted", 0, 1000)
 
 
-def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(
-    clock: Clock, loopback: LoopbackProvider
-) -> None:
+def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(clock: Clock, loopback: LoopbackProvider) -> None:
     loopback.count = 200_000
     with pytest.raises(NeverAdmissible, match="daily quota is 100000"):
         complete("openai", request("x" * 120_000), CALLER)
