@@ -169,7 +169,13 @@ def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
             judge(stage, "contract")
             judge(stage, "coverage", score=Decimal("97.2"), threshold=Decimal(90), summary="97.2 % of 41 branches")
             verdict = "failed" if gates_fail else "passed"
-            survivor = {"rule": "survived", "message": "`<` became `<=`", "path": "capital_ratio.py", "line": 12, "severity": "error"}
+            survivor = {
+                "rule": "survived",
+                "message": "`<` became `<=`",
+                "path": "capital_ratio.py",
+                "line": 12,
+                "severity": "error",
+            }
             judge(
                 stage,
                 "mutation",

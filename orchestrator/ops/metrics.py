@@ -111,7 +111,10 @@ def calls() -> Iterator[Metric]:
 
 def gates() -> Iterator[Metric]:
     """Verdicts of the gates."""
-    counts = {(gate, verdict): count for gate, verdict, count in _rows("SELECT gate, verdict, count(*) FROM gates_gateresult GROUP BY 1, 2")}
+    counts = {
+        (gate, verdict): count
+        for gate, verdict, count in _rows("SELECT gate, verdict, count(*) FROM gates_gateresult GROUP BY 1, 2")
+    }
     known = sorted({str(gate) for gate, _ in counts})
     samples = [([gate, verdict], _number(counts.get((gate, verdict), 0))) for gate in known for verdict in VERDICTS]
     yield from _twice("quality_gate_result", "Reports of gates, by verdict.", ["gate", "result"], samples)
