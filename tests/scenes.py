@@ -56,6 +56,7 @@ def flow(owner: Repo | None = None, *, request: str = "# Capital ratio\nBasel I.
 def start(stage: Stage) -> Attempt:
     """A worker has claimed ``stage``."""
     now, token = timezone.now(), uuid.uuid4()
+    Stage.objects.filter(pk=stage.pk, status="pending").update(status="ready", ready_at=now)
     Flow.objects.filter(pk=stage.flow_id, status="pending").update(status="running", started_at=now)
     stage.status, stage.token, stage.lease_until, stage.started_at = "running", token, now + timedelta(minutes=1), now
     stage.attempts_made += 1

@@ -163,9 +163,9 @@ class OrchestratorCollector(Collector):
                 found = list(source())
             except Exception:  # noqa: BLE001 - the outermost edge of a scrape: what fails here must show as a metric
                 up.add_metric([name], 0)
-                connection.close()
                 continue
             up.add_metric([name], 1)
             yield from found
         yield up
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close()

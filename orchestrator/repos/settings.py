@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings as env
 from django.db import transaction
+from django.db.models import JSONField, Value
 
 from orchestrator.repos.models import Repo, RepoSetting
 
@@ -184,7 +185,9 @@ def put(repo: Repo | None, name: str, value: Any, *, actor: str) -> InForce:
     """
     parsed = check(repo, name, value)
     with transaction.atomic():
-        RepoSetting.objects.create(repo=repo, key=name, value=parsed, actor=actor)
+        # None must become JSON's null, which means "no longer set here"; SQL's NULL is refused by the column.
+        stored = Value(None, JSONField()) if parsed is None else parsed
+        RepoSetting.objects.create(repo=repo, key=name, value=stored, actor=actor)
         if repo is not None and name == "enabled":
             repo.enabled = parsed
             repo.save(update_fields=["enabled"])
