@@ -105,7 +105,17 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# Where collectstatic puts the static files; without it they are served from the packages that bring them.
+STATIC_ROOT = env.text("STATIC_ROOT", "") or None
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
+UNFOLD = {
+    "SITE_TITLE": "Blocks",
+    "SITE_HEADER": "Blocks",
+    "SITE_SUBHEADER": "Multi-LLM Orchestrator",
+    "SITE_SYMBOL": "deployed_code",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": True,
+}
 
 # --- providers: the quotas are the runbook's; rates are what the vendors' first paid tiers allow
 _DEFAULTS = {

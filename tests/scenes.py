@@ -56,6 +56,7 @@ def flow(owner: Repo | None = None, *, request: str = "# Capital ratio\nBasel I.
 def start(stage: Stage) -> Attempt:
     """A worker has claimed ``stage``."""
     now, token = timezone.now(), uuid.uuid4()
+    Stage.objects.filter(pk=stage.pk, status="pending").update(status="ready", ready_at=now)
     Flow.objects.filter(pk=stage.flow_id, status="pending").update(status="running", started_at=now)
     stage.status, stage.token, stage.lease_until, stage.started_at = "running", token, now + timedelta(minutes=1), now
     stage.attempts_made += 1
@@ -169,7 +170,13 @@ def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
             judge(stage, "contract")
             judge(stage, "coverage", score=Decimal("97.2"), threshold=Decimal(90), summary="97.2 % of 41 branches")
             verdict = "failed" if gates_fail else "passed"
-            survivor = {"rule": "survived", "message": "`<` became `<=`", "path": "capital_ratio.py", "line": 12, "severity": "error"}
+            survivor = {
+                "rule": "survived",
+                "message": "`<` became `<=`",
+                "path": "capital_ratio.py",
+                "line": 12,
+                "severity": "error",
+            }
             judge(
                 stage,
                 "mutation",

@@ -4,7 +4,6 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -140,12 +139,8 @@ class Flows(APIView):
                 idempotency_key=key,
                 request_digest=digest,
             )
-        except IntegrityError:
-            # Two requests with one key at once: the unique key let one through, the other finds its flow.
-            found = _replayed(repo, key, digest)
-            if found is None:
-                raise
-            return _accepted(found, replayed=True)
+        except engine.IdempotencyConflict as error:  # two requests with one key at the same moment
+            raise _refused(error) from error
         return _accepted(flow, replayed=False)
 
 
@@ -167,9 +162,9 @@ def _replayed(repo: Repo, key: str | None, digest: str) -> Flow | None:
     if flow is not None and flow.request_digest != digest:
         raise Problem(
             409,
-            "idempotency:key-reused",
+            engine.IdempotencyConflict.code,
             f"The key {key!r} came before with another body and made {flow.id}.",
-            cure="Send the same body again, or a new Idempotency-Key.",
+            cure=engine.IdempotencyConflict.cure,
             flow=flow.id,
         )
     return flow
@@ -309,13 +304,12 @@ class Retry(APIView):
     def post(self, request: Request, flow_id: str) -> Response:
         """Run a failed flow again from the stage that failed; what passed is kept."""
         flow = flow_for(request, flow_id)
-        if flow.status != FlowStatus.FAILED:
-            raise Problem(
-                409,
-                "flow:not-failed",
-                f"{flow.id} is {flow.status}; only a failed flow can be retried.",
-                cure="Start a new flow.",
-            )
-        engine.retry(flow.id, actor=caller_of(request).name)
-        flow.refresh_from_db()
+        try:
+            flow = engine.retry(flow.id, actor=caller_of(request).name)
+        except engine.EngineError as error:
+            raise _refused(error) from error
         return _accepted(flow, replayed=False)
+
+
+def _refused(error: engine.EngineError) -> Problem:
+    return Problem(409, error.code, str(error), cure=error.cure)

@@ -72,7 +72,8 @@ def events(flow_id: str, after: int) -> Iterator[str]:
             yield f"event: end\ndata: {json.dumps({'status': status})}\n\n"
             return
         # Back to the pool between looks: a hundred followers must not hold a hundred connections.
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close()
         if time.monotonic() - spoke >= KEEP_ALIVE_SECONDS:
             yield ": still here\n\n"
             spoke = time.monotonic()

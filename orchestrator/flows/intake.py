@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings as env
 
-from orchestrator.flows.types import FLOW_TYPES
+from orchestrator.flows import types
 from orchestrator.queues import PROVIDER_QUEUES
 from orchestrator.repos import settings
 from orchestrator.repos.models import REPO_NAME, Repo
@@ -81,12 +81,12 @@ def _feature_request(text: Any) -> str:
 
 def _flow_type(name: Any) -> str:
     if name in (None, ""):
-        return "plan_impl_review_docs"
-    if name not in FLOW_TYPES:
-        raise Problem(
-            422, "flow:unknown-type", f"There is no flow type {name!r}.", cure=f"Use one of: {', '.join(sorted(FLOW_TYPES))}."
-        )
-    return str(name)
+        return types.PLAN_IMPL_REVIEW_DOCS.name
+    try:
+        return types.newest(name).name
+    except KeyError as error:
+        known = ", ".join(sorted(types.FLOW_TYPES))
+        raise Problem(422, "flow:unknown-type", f"There is no flow type {name!r}.", cure=f"Use one of: {known}.") from error
 
 
 def _family(name: Any) -> str:

@@ -111,7 +111,10 @@ def calls() -> Iterator[Metric]:
 
 def gates() -> Iterator[Metric]:
     """Verdicts of the gates."""
-    counts = {(gate, verdict): count for gate, verdict, count in _rows("SELECT gate, verdict, count(*) FROM gates_gateresult GROUP BY 1, 2")}
+    counts = {
+        (gate, verdict): count
+        for gate, verdict, count in _rows("SELECT gate, verdict, count(*) FROM gates_gateresult GROUP BY 1, 2")
+    }
     known = sorted({str(gate) for gate, _ in counts})
     samples = [([gate, verdict], _number(counts.get((gate, verdict), 0))) for gate in known for verdict in VERDICTS]
     yield from _twice("quality_gate_result", "Reports of gates, by verdict.", ["gate", "result"], samples)
@@ -160,9 +163,9 @@ class OrchestratorCollector(Collector):
                 found = list(source())
             except Exception:  # noqa: BLE001 - the outermost edge of a scrape: what fails here must show as a metric
                 up.add_metric([name], 0)
-                connection.close()
                 continue
             up.add_metric([name], 1)
             yield from found
         yield up
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings as env
 from django.db import transaction
+from django.db.models import JSONField, Value
 
 from orchestrator.repos.models import Repo, RepoSetting
 
@@ -160,15 +161,12 @@ def put_all(repo: Repo | None, values: Mapping[str, Any], *, actor: str) -> None
             put(repo, name, value, actor=actor)
 
 
-def put(repo: Repo | None, name: str, value: Any, *, actor: str) -> InForce:
-    """Set ``name`` for ``repo``, or for the organisation; ``None`` takes the own value away again.
-
-    Raises ``SettingRefused`` for a value of the wrong kind, and for one that would relax what the organisation demands.
-    """
+def check(repo: Repo | None, name: str, value: Any) -> Any:
+    """``value`` in the type of the key ``name``; raises ``SettingRefused`` where ``put`` would."""
     key = key_named(name)
     parsed = None if value is None else key.parse(value)
-    if name == "enabled":
-        return _switch(repo, parsed, actor=actor)
+    if name == "enabled" and (repo is None or parsed is None):
+        raise SettingRefused("config:invalid-value", "enabled belongs to one repo.", "Name a repo and say true or false.")
     if repo is not None and parsed is not None and key.strictness is not None:
         floor = in_force(None)[name].value
         if key.strictness(parsed) < key.strictness(floor):
@@ -177,15 +175,20 @@ def put(repo: Repo | None, name: str, value: Any, *, actor: str) -> InForce:
                 f"{name} is {floor} for the organisation and cannot be lowered to {parsed} for {repo}.",
                 f"Set {name} to {floor} or stricter; an operator can change the organisation's value.",
             )
-    RepoSetting.objects.create(repo=repo, key=name, value=parsed, actor=actor)
-    return in_force(repo)[name]
+    return parsed
 
 
-def _switch(repo: Repo | None, on: bool | None, *, actor: str) -> InForce:
-    if repo is None or on is None:
-        raise SettingRefused("config:invalid-value", "enabled belongs to one repo.", "Name a repo and say true or false.")
+def put(repo: Repo | None, name: str, value: Any, *, actor: str) -> InForce:
+    """Set ``name`` for ``repo``, or for the organisation; ``None`` takes the own value away again.
+
+    Raises ``SettingRefused`` for a value of the wrong kind, and for one that would relax what the organisation demands.
+    """
+    parsed = check(repo, name, value)
     with transaction.atomic():
-        Repo.objects.filter(pk=repo.pk).update(enabled=on)
-        RepoSetting.objects.create(repo=repo, key="enabled", value=on, actor=actor)
-    repo.refresh_from_db()
-    return in_force(repo)["enabled"]
+        # None must become JSON's null, which means "no longer set here"; SQL's NULL is refused by the column.
+        stored = Value(None, JSONField()) if parsed is None else parsed
+        RepoSetting.objects.create(repo=repo, key=name, value=stored, actor=actor)
+        if repo is not None and name == "enabled":
+            repo.enabled = parsed
+            repo.save(update_fields=["enabled"])
+    return in_force(repo)[name]

@@ -24,7 +24,9 @@ class Command(BaseCommand):
         try:
             listening = server(options["host"], options["port"])
         except OSError as error:
-            raise CommandError(f"Cannot listen on {options['host']}:{options['port']}: {error}; choose another --port.") from error
+            raise CommandError(
+                f"Cannot listen on {options['host']}:{options['port']}: {error}; choose another --port."
+            ) from error
         with listening:
             self.stdout.write(f"metrics at http://{options['host']}:{listening.server_port}/metrics")
             self.stdout.flush()

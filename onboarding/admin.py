@@ -1,0 +1,64 @@
+"""Requests for repos, which an SRE approves or rejects."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from onboarding import decisions
+from onboarding.models import OnboardingRequest
+
+
+@admin.register(OnboardingRequest)
+class OnboardingRequestAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Requests, newest first; approving one registers its repo."""
+
+    list_display = ["repo_name", "domain", "team_lead", "state", "decided_by", "decided_at", "created_at"]
+    list_filter = ["status", "domain"]
+    search_fields = ["repo_name", "team_lead"]
+    actions = ["approve", "reject"]
+
+    @display(description="status", ordering="status", label={"requested": "info", "approved": "success", "rejected": "danger"})
+    def state(self, row: OnboardingRequest) -> str:
+        """The status as a label."""
+        return row.status
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
+        """Requests come through the form."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """A request is decided on, not edited."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Never."""
+        return False
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may decide."""
+        return bool(request.user.has_perm("onboarding.change_onboardingrequest"))
+
+    @admin.action(description="Approve: register the repo", permissions=["decide"])
+    def approve(self, request: HttpRequest, rows: QuerySet[OnboardingRequest]) -> None:
+        """Say yes."""
+        self._each(request, rows, decisions.approve, "approved and registered")
+
+    @admin.action(description="Reject", permissions=["decide"])
+    def reject(self, request: HttpRequest, rows: QuerySet[OnboardingRequest]) -> None:
+        """Say no."""
+        self._each(request, rows, decisions.reject, "rejected")
+
+    def _each(self, request: HttpRequest, rows: QuerySet[OnboardingRequest], decide: Callable[..., Any], done: str) -> None:
+        for row in rows:
+            try:
+                decide(row.pk, actor=request.user.get_username())
+            except (decisions.AlreadyDecided, ValidationError) as error:
+                self.message_user(request, f"{row.repo_name}: {error}", messages.WARNING)
+            else:
+                self.message_user(request, f"{row.repo_name} {done}.", messages.SUCCESS)

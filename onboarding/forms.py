@@ -1,0 +1,54 @@
+"""The form of a repo owner."""
+
+from typing import TYPE_CHECKING
+
+from django import forms
+
+from onboarding.models import OnboardingRequest, OnboardingStatus
+from orchestrator.repos.models import Repo
+
+
+if TYPE_CHECKING:
+    _Base = forms.ModelForm[OnboardingRequest]
+else:  # generic in its types only
+    _Base = forms.ModelForm
+
+
+class OnboardingForm(_Base):
+    """Repo, domain, team lead. One open request for a repo; none for a repo that is registered."""
+
+    class Meta:
+        model = OnboardingRequest
+        fields = ["repo_name", "domain", "team_lead", "clone_url"]
+        labels = {
+            "repo_name": "Repository",
+            "domain": "Domain",
+            "team_lead": "Team lead's e-mail address",
+            "clone_url": "Clone URL (may stay empty)",
+        }
+        help_texts = {
+            "repo_name": "As it is called in your code host, in lower case: compliance-service.",
+            "domain": "What it is about: regulatory, reporting, payments.",
+            "team_lead": "Who approves, and who is told when it is done.",
+            "clone_url": "https://..., ssh://... or git@host:path.",
+        }
+        widgets = {"repo_name": forms.TextInput(attrs={"autofocus": True, "autocapitalize": "off", "spellcheck": "false"})}
+
+    def clean_repo_name(self) -> str:
+        """Lower case; not registered, and not asked for already."""
+        name = str(self.cleaned_data["repo_name"]).lower()
+        if Repo.objects.filter(name=name).exists():
+            raise forms.ValidationError("This repo is enabled already; run `blocks init` in it.", code="registered")
+        if OnboardingRequest.objects.filter(repo_name=name, status=OnboardingStatus.REQUESTED).exists():
+            raise forms.ValidationError("This repo has been asked for already; the SREs will answer.", code="open")
+        return name
+
+    def clean_clone_url(self) -> str:
+        """Empty, or an address that git can clone over the network, without a password in it."""
+        url = str(self.cleaned_data["clone_url"]).strip()
+        secure = url.startswith(("https://", "ssh://", "git@"))
+        if url and (not secure or any(c.isspace() for c in url)):
+            raise forms.ValidationError("Use an address that begins with https://, ssh:// or git@.", code="scheme")
+        if url.startswith("https://") and "@" in url.partition("://")[2].partition("/")[0]:
+            raise forms.ValidationError("Leave user and password out of the address.", code="credentials")
+        return url

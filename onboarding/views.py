@@ -1,0 +1,37 @@
+"""The page on which a repo owner asks for a repo to be enabled."""
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from onboarding.forms import OnboardingForm
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def form(request: HttpRequest) -> HttpResponse:
+    """The form; a good one is stored, and waits for an SRE. 503 while onboarding is switched off."""
+    if not settings.ONBOARDING_ENABLED:
+        return render(request, "onboarding/paused.html", status=503)
+    asked = OnboardingForm(request.POST or None)
+    if request.method == "POST" and asked.is_valid() and _store(asked):
+        return redirect("onboarding-thanks")
+    return render(request, "onboarding/form.html", {"form": asked}, status=422 if asked.errors else 200)
+
+
+def _store(asked: OnboardingForm) -> bool:
+    """Write the request; False where another one for the same repo came in between, which the database saw."""
+    try:
+        with transaction.atomic():
+            asked.save()
+    except IntegrityError:
+        asked.add_error("repo_name", "This repo has been asked for already; the SREs will answer.")
+        return False
+    return True
+
+
+@require_safe
+def thanks(request: HttpRequest) -> HttpResponse:
+    """What happens next."""
+    return render(request, "onboarding/thanks.html")

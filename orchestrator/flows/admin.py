@@ -1,0 +1,240 @@
+"""Flows for SREs: everything to read, nothing to edit, and the engine's own verbs as actions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.decorators import display
+
+from gates.models import GateResult
+from orchestrator.flows import engine, shown
+from orchestrator.flows.models import Attempt, Block, Flow, FlowEvent, Hold, Stage
+from providers.models import ProviderCall
+
+LABELS = {
+    "passed": "success",
+    "failed": "danger",
+    "running": "info",
+    "ready": "info",
+    "waiting": "warning",
+    "paused": "warning",
+}
+
+
+class ReadOnly:
+    """Rows of the engine: nobody adds, edits or deletes them by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+        """Never."""
+        return False
+
+
+class StagesOfFlow(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """The stages of a flow, in order."""
+
+    model = Stage
+    extra = 0
+    fields = [
+        "position",
+        "kind",
+        "round",
+        "queue",
+        "status",
+        "attempts_made",
+        "crashes",
+        "wait_reason",
+        "error_code",
+        "started_at",
+        "finished_at",
+    ]
+    ordering = ["position"]
+    tab = True
+
+
+class GatesOfFlow(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """What the gates found."""
+
+    model = GateResult
+    extra = 0
+    fields = ["gate", "round", "verdict", "score", "threshold", "summary", "cure"]
+    tab = True
+
+
+class CallsOfFlow(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """What was asked of the providers."""
+
+    model = ProviderCall
+    extra = 0
+    fields = [
+        "stage_kind",
+        "provider",
+        "model",
+        "status",
+        "input_tokens",
+        "output_tokens",
+        "cost_usd",
+        "latency_ms",
+        "error_code",
+    ]
+    ordering = ["created_at"]
+    tab = True
+
+
+class BlockOfFlow(ReadOnly, StackedInline):  # type: ignore[misc]  # unfold has no types
+    """What the flow yielded."""
+
+    model = Block
+    extra = 0
+    fields = ["family", "name", "version", "summary", "quality_score", "verified", "manifest"]
+    tab = True
+
+
+@admin.register(Flow)
+class FlowAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Flows, and the verbs that are safe to use twice."""
+
+    list_display = ["id", "repo", "heading", "state", "cost", "created_at", "finished_at", "error_code"]
+    list_filter = ["status", "repo", "block_family", "created_at"]
+    list_select_related = ["repo"]
+    search_fields = ["id", "repo__name", "error_code", "created_by"]
+    date_hierarchy = "created_at"
+    exclude = ["context"]
+    inlines = [StagesOfFlow, GatesOfFlow, CallsOfFlow, BlockOfFlow]
+    actions = ["cancel", "retry", "pause", "resume"]
+
+    @display(description="status", ordering="status", label=LABELS)
+    def state(self, flow: Flow) -> str:
+        """The status as a label."""
+        return flow.status
+
+    @admin.display(description="request")
+    def heading(self, flow: Flow) -> str:
+        """The title of the request."""
+        return shown.title(flow)
+
+    @admin.display(description="cost (USD)", ordering="cost_usd")
+    def cost(self, flow: Flow) -> str:
+        """USD."""
+        return shown.usd(flow.cost_usd)
+
+    def view_on_site(self, flow: Flow) -> str:
+        """The page of the flow."""
+        return reverse("flow", args=[flow.pk])
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may use the verbs: who may change flows, although nobody edits them."""
+        return bool(request.user.has_perm("flows.change_flow"))
+
+    @admin.action(description="Cancel", permissions=["act"])
+    def cancel(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
+        """End the chosen flows."""
+        self._each(request, rows, engine.cancel, "cancelled")
+
+    @admin.action(description="Retry from the failed stage", permissions=["act"])
+    def retry(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
+        """Run failed flows on."""
+        self._each(request, rows, engine.retry, "run again")
+
+    @admin.action(description="Pause", permissions=["act"])
+    def pause(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
+        """Start no further stage of the chosen flows."""
+        self._each(request, rows, engine.pause, "paused")
+
+    @admin.action(description="Resume", permissions=["act"])
+    def resume(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
+        """Go on with paused flows."""
+        self._each(request, rows, engine.resume, "resumed")
+
+    def _each(self, request: HttpRequest, rows: QuerySet[Flow], verb: Callable[..., Any], done: str) -> None:
+        count = 0
+        for flow in rows:
+            try:
+                count += bool(verb(flow.pk, actor=request.user.get_username()))
+            except engine.EngineError as error:
+                self.message_user(request, f"{error} {error.cure}", messages.WARNING)
+        self.message_user(request, f"{count} {done}.", messages.SUCCESS if count else messages.INFO)
+
+
+class AttemptsOfStage(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
+    """The attempts of a stage."""
+
+    model = Attempt
+    extra = 0
+    fields = ["number", "outcome", "worker", "model", "fallback_from", "started_at", "finished_at", "error_code", "error_message"]
+
+
+@admin.register(Stage)
+class StageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Stages with their attempts: where work stands and why it waits."""
+
+    list_display = ["flow", "kind", "round", "queue", "state", "attempts_made", "crashes", "ready_at", "wait_reason"]
+    list_filter = ["status", "queue", "kind"]
+    list_select_related = ["flow"]
+    search_fields = ["flow__id", "error_code"]
+    exclude = ["token"]
+    inlines = [AttemptsOfStage]
+
+    @display(description="status", ordering="status", label=LABELS)
+    def state(self, stage: Stage) -> str:
+        """The status as a label."""
+        return stage.status
+
+
+@admin.register(FlowEvent)
+class FlowEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Everything that happened, newest first."""
+
+    list_display = ["created_at", "flow", "kind", "stage", "data"]
+    list_filter = ["kind", "created_at"]
+    list_select_related = ["flow", "stage"]
+    search_fields = ["flow__id"]
+    ordering = ["-id"]
+    show_full_result_count = False
+
+
+@admin.register(Block)
+class BlockAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Blocks that flows yielded."""
+
+    list_display = ["family", "name", "version", "repo", "quality_score", "verified", "created_at"]
+    list_filter = ["family", "verified", "repo"]
+    list_select_related = ["repo"]
+    search_fields = ["name", "family", "flow__id"]
+
+
+@admin.register(Hold)
+class HoldAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Pauses beyond one flow: of everything, of a repo, of a queue. Adding one pauses, deleting one releases."""
+
+    list_display = ["scope", "target", "reason", "actor", "created_at"]
+    fields = ["scope", "target", "reason"]
+
+    def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+        """Through the engine, which knows what a pause touches."""
+        engine.hold(obj.scope, obj.target, actor=request.user.get_username(), reason=obj.reason)
+        obj.pk = Hold.objects.get(scope=obj.scope, target=obj.target).pk
+
+    def delete_model(self, request: HttpRequest, obj: Hold) -> None:  # noqa: ARG002 - Django's signature
+        """Release."""
+        engine.release(obj.scope, obj.target)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
+        """Release each."""
+        for hold in queryset:
+            self.delete_model(request, hold)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A pause stands or is released; it is not altered."""
+        return obj is None and bool(super().has_change_permission(request, obj))

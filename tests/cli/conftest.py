@@ -1,0 +1,56 @@
+"""The real command line against a real server, in a folder of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.repos import tokens
+from orchestrator.repos.models import Repo
+from tests import scenes
+
+ROOT = Path(__file__).resolve().parents[2]
+Blocks = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """An empty git work tree called after the repo."""
+    folder = tmp_path / "compliance-service"
+    folder.mkdir()
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def offline(work: Path) -> Blocks:
+    """`blocks` without a service; more environment may be given."""
+
+    def run(*words: str, timeout: float = 60, **env: str) -> "subprocess.CompletedProcess[str]":
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("BLOCKS_", "COV"))}
+        clean |= {"PYTHONPATH": str(ROOT), "COLUMNS": "120", "PYTHONUTF8": "1"} | env
+        command = [sys.executable, "-m", "orchestrator.cli.main", *words]
+        return subprocess.run(command, cwd=work, env=clean, capture_output=True, text=True, timeout=timeout, check=False)
+
+    return run
+
+
+@pytest.fixture
+def repo(transactional_db: None, settings) -> Iterator[Repo]:
+    """A registered repo, and keys for every provider."""
+    settings.PROVIDERS = {name: {**limits, "api_key": "k"} for name, limits in settings.PROVIDERS.items()}
+    yield scenes.repo()
+
+
+@pytest.fixture
+def blocks(offline: Blocks, live_server, repo: Repo) -> Blocks:
+    """`blocks` with the service's address and a token of the repo."""
+    secret = tokens.create("cli", repo)[1]
+
+    def run(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        return offline(*words, **({"BLOCKS_API_URL": live_server.url, "BLOCKS_TOKEN": secret} | env))
+
+    return run

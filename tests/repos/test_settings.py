@@ -1,0 +1,117 @@
+"""Which value is in force: environment, organisation, repo; and what may not be set."""
+
+import pytest
+
+from orchestrator.repos import settings as repo_settings
+from orchestrator.repos.models import Repo, RepoSetting
+from orchestrator.repos.settings import SettingRefused, effective, in_force, put
+from tests import scenes
+
+
+@pytest.fixture
+def repo(db) -> Repo:
+    return scenes.repo()
+
+
+def test_every_promised_key_is_there(repo):
+    assert effective(repo) == {
+        "architect.model": "claude-sonnet-4-5",
+        "implementation.model": "gpt-4-turbo",
+        "context.model": "gemini-pro",
+        "fallback.model": "",
+        "context.pruning.enabled": True,
+        "context.max_size_kb": 180,
+        "gates.mode": "strict",
+        "gates.min_unit_coverage": 90,
+        "gates.min_mutation_kill_rate": 60,
+        "max_repair_rounds": 2,
+        "enabled": True,
+    }
+
+
+def test_the_nearer_value_wins_and_the_newest_of_a_level_counts(repo):
+    key = "context.max_size_kb"
+    assert in_force(repo)[key].source == "env"
+    put(None, key, 200, actor="sre")
+    assert (in_force(repo)[key].value, in_force(repo)[key].source) == (200, "org")
+    put(repo, key, 100, actor="owner")
+    put(repo, key, "120", actor="owner")
+    assert (in_force(repo)[key].value, in_force(repo)[key].source) == (120, "repo")
+    put(repo, key, None, actor="owner")
+    assert (in_force(repo)[key].value, in_force(repo)[key].source) == (200, "org")
+    assert [row.value for row in RepoSetting.objects.filter(repo=repo)] == [None, 120, 100]
+
+
+@pytest.mark.parametrize("key", ["gates.min_unit_coverage", "gates.min_mutation_kill_rate"])
+def test_thresholds_rise_and_never_fall_below_the_organisation(repo, key):
+    floor = effective(None)[key]
+    assert put(repo, key, floor + 5, actor="owner").value == floor + 5
+    with pytest.raises(SettingRefused) as refused:
+        put(repo, key, floor - 1, actor="owner")
+    assert refused.value.code == "config:below-organisation"
+    assert str(floor) in refused.value.cure
+
+
+def test_a_repo_follows_when_the_organisation_raises_its_threshold_later(repo):
+    put(repo, "gates.min_unit_coverage", 92, actor="owner")
+    put(None, "gates.min_unit_coverage", 97, actor="sre")
+    assert (effective(repo)["gates.min_unit_coverage"], in_force(repo)["gates.min_unit_coverage"].source) == (97, "org")
+
+
+def test_the_gate_mode_tightens_only(repo, settings):
+    settings.QUALITY_GATE_MODE = "advisory"
+    assert put(repo, "gates.mode", "strict", actor="o").value == "strict"
+    with pytest.raises(SettingRefused, match="cannot be lowered"):
+        put(repo, "gates.mode", "off", actor="o")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("context.max_size_kb", 501),
+        ("context.max_size_kb", 0),
+        ("context.max_size_kb", "many"),
+        ("context.max_size_kb", True),
+        ("context.max_size_kb", 1.5),
+        ("context.pruning.enabled", "maybe"),
+        ("context.pruning.enabled", 1),
+        ("gates.mode", "lenient"),
+        ("gates.min_unit_coverage", 101),
+        ("max_repair_rounds", -1),
+        ("architect.model", ""),
+        ("architect.model", "two words"),
+        ("architect.model", 7),
+        ("fallback.model", "x" * 101),
+        ("enabled", "perhaps"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused_and_say_what_is_taken(repo, key, value):
+    with pytest.raises(SettingRefused) as refused:
+        put(repo, key, value, actor="o")
+    assert refused.value.code == "config:invalid-value"
+    assert key in refused.value.cure
+    assert not RepoSetting.objects.exists()
+
+
+def test_an_unknown_key_is_refused(repo):
+    with pytest.raises(SettingRefused) as refused:
+        put(repo, "context.prunning", True, actor="o")
+    assert refused.value.code == "config:unknown-key"
+    assert "context.pruning.enabled" in refused.value.cure
+
+
+def test_all_or_none(repo):
+    with pytest.raises(SettingRefused):
+        repo_settings.put_all(repo, {"context.max_size_kb": 100, "gates.mode": "x"}, actor="o")
+    assert effective(repo)["context.max_size_kb"] == 180
+
+
+def test_enabled_follows_switch_and_allowlist(repo, settings):
+    put(repo, "enabled", False, actor="sre")
+    assert not effective(repo)["enabled"]
+    assert not Repo.objects.get(pk=repo.pk).enabled
+    put(repo, "enabled", True, actor="sre")
+    settings.REPO_ALLOWLIST = ("compliance",)
+    assert (effective(repo)["enabled"], in_force(repo)["enabled"].source) == (False, "env")
+    with pytest.raises(SettingRefused):
+        put(None, "enabled", True, actor="sre")

@@ -1,0 +1,180 @@
+"""POST /api/v1/flows/: what is taken, what is refused, and that the same request twice is one flow."""
+
+import base64
+import json
+
+import pytest
+
+from orchestrator.flows.models import Flow
+from tests import scenes
+
+URL = "/api/v1/flows/"
+
+
+def problem(answer, status: int, code: str) -> dict:
+    """The problem document of ``answer``, which must be complete."""
+    assert answer.status_code == status, answer.content
+    assert answer["Content-Type"] == "application/problem+json"
+    body = json.loads(answer.content)
+    assert body["code"] == code
+    assert body["status"] == status
+    assert body["type"] == f"urn:blocks:problem:{code}"
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+def post(client, body, **headers):
+    return client.post(URL, body, format="json", headers=headers)
+
+
+def test_a_good_request_is_accepted_with_its_address(api, repo):
+    answer = post(api, {"repo": repo.name, "feature_request": "# Ratio\nCompute it.", "block_family": "compliance"})
+    assert answer.status_code == 202
+    flow = Flow.objects.get()
+    assert answer["Location"] == f"/api/v1/flows/{flow.id}/"
+    assert answer.json()["status"] == "pending"
+    assert answer.json()["title"] == "Ratio"
+    assert flow.block_family == "compliance"
+    assert flow.created_by == "token:test"
+    assert [s.kind for s in flow.stages.order_by("position")][:3] == ["context", "plan", "implement"]
+
+
+def test_the_settings_in_force_are_frozen_into_the_flow(api, repo):
+    api.put(f"/api/v1/repos/{repo.name}/config/", {"gates.min_unit_coverage": 95}, format="json")
+    post(api, {"feature_request": "x"})
+    frozen = Flow.objects.get().settings
+    assert frozen["gates.min_unit_coverage"] == 95
+    assert frozen["architect.model"]
+
+
+def test_a_token_of_one_repo_need_not_name_it_but_an_operator_must(api, operator, repo):
+    assert post(api, {"feature_request": "x"}).json()["repo"] == repo.name
+    problem(post(operator, {"feature_request": "x"}), 422, "request:invalid")
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t", None, 7])
+def test_an_empty_request_is_refused(api, text):
+    assert problem(post(api, {"feature_request": text}), 422, "flow:empty-request")["cure"]
+    assert not Flow.objects.exists()
+
+
+def test_sixty_four_kilobytes_are_taken_and_one_byte_more_is_not(api):
+    assert post(api, {"feature_request": "é" * (32 * 1024)}).status_code == 202
+    problem(post(api, {"feature_request": "é" * (32 * 1024) + "x"}), 413, "flow:request-too-large")
+
+
+def test_a_body_that_is_not_utf8_is_refused(api):
+    answer = api.generic("POST", URL, b'{"feature_request": "\xff"}', content_type="application/json")
+    problem(answer, 400, "request:not-utf8")
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[1]", b'{"a": NaN}', b'"x"'])
+def test_a_body_that_is_no_json_object_is_refused(api, raw):
+    problem(api.generic("POST", URL, raw, content_type="application/json"), 400, "request:malformed")
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
+def test_text_that_no_database_can_hold_is_refused_and_its_escape_in_source_is_not(api, text):
+    answer = api.generic("POST", URL, json.dumps({"feature_request": text}).encode(), content_type="application/json")
+    problem(answer, 400, "request:not-utf8")
+    assert post(api, {"feature_request": "the escape \\u0000 as text"}).status_code == 202
+
+
+def test_another_media_type_is_refused(api):
+    problem(api.generic("POST", URL, b"x=1", content_type="application/x-www-form-urlencoded"), 415, "request:unsupported-media-type")
+
+
+def test_unknown_and_foreign_repos(api, operator):
+    scenes.repo("other")
+    problem(post(operator, {"repo": "nowhere", "feature_request": "x"}), 404, "repo:unknown")
+    foreign = problem(post(api, {"repo": "other", "feature_request": "x"}), 403, "auth:wrong-repo")
+    absent = problem(post(api, {"repo": "nowhere", "feature_request": "x"}), 403, "auth:wrong-repo")
+    assert foreign.keys() == absent.keys()
+
+
+def test_a_repo_that_is_off_or_not_in_the_allowlist_or_paused(api, repo, settings):
+    settings.REPO_ALLOWLIST = ("somebody-else",)
+    problem(post(api, {"feature_request": "x"}), 403, "repo:disabled")
+    settings.REPO_ALLOWLIST = (repo.name,)
+    assert post(api, {"feature_request": "x"}).status_code == 202
+    repo.paused = True
+    repo.save()
+    problem(post(api, {"feature_request": "x"}), 403, "repo:paused")
+    repo.enabled = False
+    repo.save()
+    problem(post(api, {"feature_request": "x"}), 403, "repo:disabled")
+
+
+def test_unknown_flow_type_family_field(api):
+    body = problem(post(api, {"feature_request": "x", "flow_type": "magic"}), 422, "flow:unknown-type")
+    assert "plan_impl_review_docs" in body["cure"]
+    problem(post(api, {"feature_request": "x", "block_family": "../up"}), 422, "flow:invalid-family")
+    problem(post(api, {"feature_request": "x", "feture": 1}), 422, "request:unknown-field")
+
+
+def test_a_missing_key_names_its_variable(api, settings):
+    settings.PROVIDERS = {**settings.PROVIDERS, "openai": {**settings.PROVIDERS["openai"], "api_key": ""}}
+    body = problem(post(api, {"feature_request": "x"}), 503, "provider:missing-key")
+    assert "OPENAI_API_KEY" in body["cure"]
+    assert "ANTHROPIC" not in body["cure"]
+
+
+def test_context_is_kept_as_sent(api):
+    files = {"a/b.py": "print(1)\n", "logo.png": {"base64": base64.b64encode(b"\x89PNG\0").decode()}}
+    assert post(api, {"feature_request": "x", "context": {"files": files}}).status_code == 202
+    assert Flow.objects.get().context == {"files": files}
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", "a//b", "", "a\\b", "x" * 501, "./a"])
+def test_context_paths_stay_inside_the_repo(api, path):
+    problem(post(api, {"feature_request": "x", "context": {"files": {path: "x"}}}), 422, "context:invalid-path")
+
+
+@pytest.mark.parametrize("context", [[], "x", {"file": {}}, {"files": []}, {"files": {"a": 1}}, {"files": {"a": {"base64": "???"}}}])
+def test_context_of_another_shape_is_refused(api, context):
+    problem(post(api, {"feature_request": "x", "context": context}), 422, "context:invalid")
+
+
+def test_context_over_six_megabytes_is_refused(api):
+    files = {f"f{n}.txt": "x" * 1024 * 1024 for n in range(6)}
+    assert post(api, {"feature_request": "x", "context": {"files": files}}).status_code == 202
+    problem(post(api, {"feature_request": "x", "context": {"files": files | {"more": "x"}}}), 413, "context:too-large")
+
+
+def test_a_body_over_twelve_megabytes_is_refused(api):
+    problem(post(api, {"feature_request": "x" * (13 * 1024 * 1024)}), 413, "request:body-too-large")
+
+
+def test_the_same_key_and_body_give_the_same_flow(api):
+    first = post(api, {"feature_request": "x"}, **{"Idempotency-Key": "job-1"})
+    again = post(api, {"feature_request": "x"}, **{"Idempotency-Key": "job-1"})
+    assert again.status_code == 202
+    assert again["Location"] == first["Location"]
+    assert again["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first
+    assert Flow.objects.count() == 1
+
+
+def test_the_same_key_with_another_body_is_a_conflict(api):
+    post(api, {"feature_request": "x"}, **{"Idempotency-Key": "job-1"})
+    body = problem(post(api, {"feature_request": "y"}, **{"Idempotency-Key": "job-1"}), 409, "flow:idempotency-conflict")
+    assert body["flow"] == Flow.objects.get().id
+
+
+def test_a_key_belongs_to_one_repo(api, as_token):
+    other = as_token(scenes.repo("other"))
+    post(api, {"feature_request": "x"}, **{"Idempotency-Key": "job-1"})
+    assert post(other, {"feature_request": "y"}, **{"Idempotency-Key": "job-1"}).status_code == 202
+
+
+def test_a_replay_is_answered_although_the_repo_is_off_by_now(api, repo):
+    post(api, {"feature_request": "x"}, **{"Idempotency-Key": "job-1"})
+    repo.enabled = False
+    repo.save()
+    assert post(api, {"feature_request": "x"}, **{"Idempotency-Key": "job-1"}).status_code == 202
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256])
+def test_a_malformed_key_is_refused(api, key):
+    problem(post(api, {"feature_request": "x"}, **{"Idempotency-Key": key}), 400, "idempotency:invalid-key")

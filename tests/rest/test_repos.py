@@ -1,0 +1,67 @@
+"""Repos, settings and quota over REST."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from orchestrator.repos.models import Repo
+from providers.models import ProviderCall
+from tests import scenes
+from tests.rest.test_create import problem
+
+
+def test_operators_register_repos_once(operator, api):
+    body = {"name": "financial-reporting", "domain": "reporting", "team_lead": "lead@example.org"}
+    first = operator.post("/api/v1/repos/", body, format="json")
+    assert first.status_code == 201
+    assert first["Location"] == "/api/v1/repos/financial-reporting/"
+    assert operator.post("/api/v1/repos/", body, format="json").status_code == 200
+    problem(operator.post("/api/v1/repos/", {"name": "Not Good"}, format="json"), 422, "request:invalid")
+    problem(api.post("/api/v1/repos/", {"name": "mine"}, format="json"), 403, "auth:operators-only")
+    assert Repo.objects.count() == 2
+
+
+def test_a_pilot_is_registered_as_one(operator, settings):
+    settings.PILOT_REPOS = ("first",)
+    assert operator.post("/api/v1/repos/", {"name": "first"}, format="json").json()["phase"] == "pilot"
+    assert operator.post("/api/v1/repos/", {"name": "second"}, format="json").json()["phase"] == "org"
+
+
+def test_each_sees_what_is_within_reach(operator, api, repo):
+    scenes.repo("other")
+    assert [row["name"] for row in operator.get("/api/v1/repos/").json()["results"]] == ["other", repo.name]
+    assert [row["name"] for row in api.get("/api/v1/repos/").json()["results"]] == [repo.name]
+    problem(api.get("/api/v1/repos/other/"), 403, "auth:wrong-repo")
+    problem(operator.get("/api/v1/repos/nowhere/"), 404, "repo:unknown")
+    assert api.get("/api/v1/whoami/").json() == {"name": "test", "operator": False, "repo": repo.name}
+
+
+def test_settings_show_value_source_and_history(api, repo):
+    url = f"/api/v1/repos/{repo.name}/config/"
+    shown = api.put(url, {"context.max_size_kb": 100, "context.pruning.enabled": "true"}, format="json").json()
+    assert shown["config"]["context.max_size_kb"] == {"value": 100, "source": "repo"}
+    assert shown["config"]["architect.model"]["source"] == "env"
+    assert {(row["key"], row["actor"]) for row in shown["history"]} == {
+        ("context.max_size_kb", "token:test"),
+        ("context.pruning.enabled", "token:test"),
+    }
+    problem(api.put(url, {"gates.min_unit_coverage": 10}, format="json"), 422, "config:below-organisation")
+    problem(api.put(url, {"nothing": 10}, format="json"), 422, "config:unknown-key")
+
+
+def test_an_owner_neither_enables_a_repo_nor_sets_the_organisations_values(api, operator, repo):
+    url = f"/api/v1/repos/{repo.name}/config/"
+    problem(api.put(url, {"enabled": True}, format="json"), 403, "auth:operators-only")
+    problem(api.put("/api/v1/config/", {"gates.min_unit_coverage": 95}, format="json"), 403, "auth:operators-only")
+    assert operator.put("/api/v1/config/", {"gates.min_unit_coverage": 95}, format="json").status_code == 200
+    assert api.get(url).json()["config"]["gates.min_unit_coverage"] == {"value": 95, "source": "org"}
+    assert operator.put(url, {"enabled": False}, format="json").json()["enabled"] is False
+
+
+def test_quota_counts_the_last_day_only(api):
+    scenes.run_through(scenes.flow())
+    ProviderCall.objects.filter(provider="openai").update(created_at=timezone.now() - timedelta(hours=25))
+    found = {one["provider"]: one for one in api.get("/api/v1/quota/").json()["providers"]}
+    assert found["anthropic"]["used_tokens"] == 400
+    assert found["anthropic"]["left_tokens"] == found["anthropic"]["limit_tokens"] - 400
+    assert found["openai"]["used_tokens"] == 0
