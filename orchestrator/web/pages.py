@@ -62,7 +62,7 @@ def _picture(flow: Flow) -> dict[str, Any]:
         "flow": shown.full(flow),
         "row": flow,
         "gates": GateResult.objects.filter(flow=flow).order_by("-round", "id"),
-        "events": events,
+        "events": [(event, str(event.data.get("message") or event.data.get("reason") or "")) for event in events],
         "ended": flow.status in FLOW_ENDED,
     }
 

@@ -1,0 +1,86 @@
+"""The admin: every list and page opens, and its actions do what they say."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import Client
+
+from onboarding.models import OnboardingRequest
+from orchestrator.flows.models import Flow, Hold
+from orchestrator.repos import tokens
+from orchestrator.repos.models import Repo, RepoSetting, Token
+from tests import scenes
+
+OURS = ("repos", "flows", "gates", "onboarding")
+
+
+@pytest.fixture
+def sre(db) -> Client:
+    """An SRE who has logged in."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("sre", "sre@example.org", "pw"))
+    return client
+
+
+def act(client: Client, path: str, action: str, *keys: object) -> str:
+    """Choose rows and run an action on them; the page that follows."""
+    body = {"action": action, "_selected_action": [str(key) for key in keys], "index": "0"}
+    return client.post(f"/admin/{path}/", body, follow=True).content.decode()
+
+
+def test_every_list_and_page_opens(sre):
+    scenes.run_through(scenes.flow())
+    RepoSetting.objects.create(repo=scenes.repo(), key="gates.mode", value="strict", actor="x")
+    tokens.create("t")
+    OnboardingRequest.objects.create(repo_name="new", domain="d", team_lead="lead@example.org")
+    shown = [model for label in OURS for model in apps.get_app_config(label).get_models() if admin.site.is_registered(model)]
+    assert {"Flow", "Stage", "Repo", "Token", "RepoSetting", "GateResult", "OnboardingRequest"} <= {m.__name__ for m in shown}
+    for model in shown:
+        base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert sre.get(base).status_code == 200, base
+        row = model._default_manager.first()
+        if row is not None and model not in {Token, Hold}:
+            assert sre.get(f"{base}{row.pk}/change/").status_code == 200, base
+
+
+def test_flows_are_read_only_but_for_the_engines_verbs(sre):
+    flow = scenes.flow()
+    assert sre.get("/admin/flows/flow/add/").status_code == 403
+    assert sre.post(f"/admin/flows/flow/{flow.pk}/delete/", {"post": "yes"}).status_code == 403
+    act(sre, "flows/flow", "pause", flow.pk)
+    assert Flow.objects.get().status == "paused"
+    act(sre, "flows/flow", "resume", flow.pk)
+    act(sre, "flows/flow", "cancel", flow.pk)
+    assert Flow.objects.get().status == "cancelled"
+    assert "Wait for the flow to end" in act(sre, "flows/flow", "retry", flow.pk)
+
+
+def test_a_tokens_secret_is_shown_once_and_works(sre):
+    scenes.repo()
+    page = sre.post("/admin/repos/token/add/", {"name": "ci", "repo": Repo.objects.get().pk}, follow=True).content.decode()
+    secret = page.partition("not shown again: ")[2].partition("<")[0].strip()
+    assert tokens.find(secret).name == "ci"
+    assert secret not in sre.get("/admin/repos/token/").content.decode()
+    act(sre, "repos/token", "revoke", Token.objects.get().pk)
+    assert tokens.find(secret) is None
+
+
+def test_settings_are_added_checked_and_never_changed(sre):
+    repo = scenes.repo()
+    body = {"repo": repo.pk, "key": "gates.min_unit_coverage", "value": "10"}
+    assert "cannot be lowered" in sre.post("/admin/repos/reposetting/add/", body).content.decode()
+    sre.post("/admin/repos/reposetting/add/", body | {"value": "95"})
+    row = RepoSetting.objects.get()
+    assert (row.value, row.actor) == (95, "sre")
+    sre.post(f"/admin/repos/reposetting/{row.pk}/change/", body | {"value": "99"})
+    row.refresh_from_db()
+    assert row.value == 95
+
+
+def test_switching_a_repo_off_leaves_a_trace(sre):
+    repo = scenes.repo()
+    act(sre, "repos/repo", "switch_off", repo.pk)
+    repo.refresh_from_db()
+    assert not repo.enabled
+    assert RepoSetting.objects.get().actor == "sre"

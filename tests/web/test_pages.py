@@ -1,0 +1,84 @@
+"""Pages for people, and what Kubernetes asks."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from orchestrator.flows.models import Flow
+from orchestrator.web import health
+from tests import scenes
+
+
+@pytest.fixture
+def sre(db) -> Client:
+    """An SRE who has logged in."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("sre", "sre@example.org", "pw"))
+    return client
+
+
+def test_health_and_ready(db):
+    assert Client().get("/health").json() == {"status": "ok"}
+    answer = Client().get("/ready")
+    assert (answer.status_code, answer.json()["failing"]) == (200, [])
+
+
+def test_not_ready_names_the_failing_part(db, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    answer = Client().get("/ready")
+    assert (answer.status_code, answer.json()["failing"]) == (503, ["redis"])
+    assert Client().get("/health").status_code == 200
+
+
+def test_not_ready_while_a_migration_is_missing(db, monkeypatch):
+    monkeypatch.setitem(health.PARTS, "migrations", lambda: "1 not applied; run manage.py migrate")
+    answer = Client().get("/ready")
+    assert (answer.status_code, answer.json()["failing"]) == (503, ["migrations"])
+
+
+def test_the_open_pages_name_no_repo(db):
+    scenes.run_through(scenes.flow(scenes.repo("secret-project")))
+    for url in ("/", "/status/"):
+        page = Client().get(url)
+        assert page.status_code == 200
+        assert b"secret-project" not in page.content
+    assert "<dd>100.0 %</dd>" in Client().get("/status/").content.decode()
+
+
+def test_pages_load_nothing_from_elsewhere(sre):
+    flow = scenes.run_through(scenes.flow())
+    for url in ("/", "/status/", "/onboarding/", f"/flows/{flow.id}/"):
+        text = sre.get(url).content.decode()
+        assert 'src="http' not in text
+        assert 'href="http' not in text
+
+
+def test_a_flow_is_for_staff(db):
+    flow = scenes.flow()
+    answer = Client().get(f"/flows/{flow.id}/")
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/admin/login/")
+    assert Client().post(f"/flows/{flow.id}/cancel/").status_code == 302
+    assert Flow.objects.get().status == "pending"
+
+
+def test_a_flow_shows_stages_gates_cost_and_events(sre):
+    flow = scenes.run_through(scenes.flow(request="# <script>alert(1)</script>"), gates_fail=True)
+    page = sre.get(f"/flows/{flow.id}/").content.decode()
+    for words in ("implement", "mutation", "The mutation gate failed", "Describe the limits", "capital_ratio.py", "stage.failed", "0.0405"):
+        assert words in page
+    assert "<script>alert" not in page
+    assert "Retry from the failed stage" in page
+    assert "data-ended" in page
+    assert "<html" not in sre.get(f"/flows/{flow.id}/", {"part": "body"}).content.decode()
+    assert sre.get("/flows/task_none/").status_code == 404
+
+
+def test_the_buttons_use_the_engines_verbs(sre):
+    flow = scenes.flow()
+    for verb, status in (("pause", "paused"), ("resume", "pending"), ("cancel", "cancelled")):
+        assert sre.post(f"/flows/{flow.id}/{verb}/").status_code == 302
+        assert Flow.objects.get().status == status
+    page = sre.post(f"/flows/{flow.id}/retry/", follow=True).content.decode()
+    assert 'class="notice error"' in page
+    assert sre.get(f"/flows/{flow.id}/cancel/").status_code == 405
