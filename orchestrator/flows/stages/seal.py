@@ -1,7 +1,6 @@
-"""Seal: the files of the block in the layout of the repo's ``.blocks`` folder, with the manifest that proves them."""
+"""Seal: the files of the block as they will lie in its folder, with the manifest that proves them."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 from gates import score
 from gates.base import Policy
 from orchestrator.flows import evidence, policy, verdicts
-from orchestrator.flows.blocks import CONTRACT, README, Name, archive, digest, name_of, written
+from orchestrator.flows.blocks import README, Name, archive, digest, name_of, written
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Result, Work
 
 CALLING = ("context", "plan", "implement", "review", "docs")
@@ -36,7 +35,7 @@ class Seal:
         quality = score.quality(verdicts.reports(facts)) if facts else Decimal(0)
         summary = str(work.output("plan").get("summary", ""))
         sealed = evidence.seal(_subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified))
-        delivered = {**files, f"{_folder(name)}/manifest.json": sealed.manifest}
+        delivered = {**files, "manifest.json": sealed.manifest}
         packed = archive(delivered)
         return Done(
             output={
@@ -58,10 +57,6 @@ class Seal:
         )
 
 
-def _folder(name: Name) -> str:
-    return f".blocks/catalog/{name.family}/{name.name}"
-
-
 def _fresh(work: Work, kind: str) -> bool:
     """Whether the newest verdict of ``kind`` is a pass and is about the files as they are now."""
     paths, output = name_of(work).paths, work.output(kind)
@@ -70,32 +65,15 @@ def _fresh(work: Work, kind: str) -> bool:
 
 
 def _files(work: Work, name: Name, facts: list[dict[str, Any]]) -> dict[str, bytes]:
-    """Path in the repo to bytes: the block, its evidence, its schema."""
-    folder, texts = _folder(name), written(work)
-    files = {f"{folder}/{path}": texts[kind].encode() for kind, path in name.paths.items()}
-    files[f"{folder}/README.md"] = work.artifact(README) or b""
+    """Path inside the block's folder to bytes: module, tests, contract, README, and the gates' evidence."""
+    texts = written(work)
+    files = {path: texts[kind].encode() for kind, path in name.paths.items()}
+    files["README.md"] = work.artifact(README) or b""
     for fact in facts:
         for file, kept in fact["evidence"].items():
             if (content := work.artifact(kept["artifact"])) is not None:
-                files[f"{folder}/evidence/{fact['gate']}/{file}"] = content
-    files[f".blocks/schemas/{name.family}/{name.name}.json"] = _schema(name, texts[CONTRACT])
+                files[f"evidence/{fact['gate']}/{file}"] = content
     return files
-
-
-def _schema(name: Name, contract: str) -> bytes:
-    """Input and output of every entry point as one JSON Schema document. A contract that is none gives no definitions."""
-    try:
-        entrypoints = json.loads(contract)["entrypoints"]
-        definitions = {str(entry["call"]): {"input": entry["input"], "output": entry["output"]} for entry in entrypoints}
-    except (ValueError, KeyError, TypeError):
-        # Only where the gates do not block can such a contract come this far.
-        definitions = {}
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"{name.family}/{name.name}",
-        "$defs": {f"{call}.{side}": schema for call, sides in sorted(definitions.items()) for side, schema in sides.items()},
-    }
-    return json.dumps(schema, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def _subject(
