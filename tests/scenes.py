@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from gates.models import GateResult
+from orchestrator.flows.blocks import archive
 from orchestrator.flows.models import Artifact, Attempt, Blob, Block, Flow, FlowEvent, Stage
 from orchestrator.repos.models import Repo
 from providers.models import CallStatus, ProviderCall
@@ -130,6 +131,10 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         "files": {path: {"sha256": blob(content).sha256, "size": len(content)} for path, content in files.items()},
     }
     seal = made.stages.get(kind="seal")
+    sealed = blob(archive(files | {"manifest.json": json.dumps(manifest, indent=2).encode()}))
+    Artifact.objects.create(
+        flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type="application/gzip", blob=sealed
+    )
     for number, (path, content) in enumerate(sorted(files.items())):
         Artifact.objects.create(
             flow=made, stage=seal, kind=f"file{number}", name=path, media_type="text/plain; charset=utf-8", blob=blob(content)
