@@ -36,7 +36,8 @@ def test_pausing_needs_a_reason_and_is_recorded(sre: Client) -> None:
     sre.post(url, {"paused": "on", "reason": "bills look wrong"})
     change = ProviderChange.objects.get()
     assert (change.action, change.actor, change.reason) == ("paused", "sre", "bills look wrong")
-    assert (ProviderState.objects.get(provider="openai").paused, ProviderState.objects.get().reserved_tokens) == (True, 150_000)
+    state = ProviderState.objects.get(provider="openai")
+    assert (state.paused, state.reserved_tokens) == (True, 150_000)
     sre.post(url, {"reason": "they are right"})
     assert not ProviderState.objects.get(provider="openai").paused
 
