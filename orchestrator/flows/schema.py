@@ -96,6 +96,15 @@ class FlowBrief(s.Serializer[Any]):
     url = s.CharField()
 
 
+class TimeShown(s.Serializer[Any]):
+    """Where the seconds went."""
+
+    wall_seconds = s.FloatField(allow_null=True)
+    provider_seconds = s.FloatField(help_text="In calls of models.")
+    gates_seconds = s.FloatField(help_text="In gates.")
+    own_seconds = s.FloatField(allow_null=True, help_text="The rest: the orchestrator's own time, waiting included.")
+
+
 class FlowShown(FlowBrief):
     """One flow, whole."""
 
@@ -103,6 +112,7 @@ class FlowShown(FlowBrief):
     settings = s.DictField()
     stages = StageShown(many=True)
     cost_by_provider = s.DictField(child=s.CharField())
+    time = TimeShown()
     block = BlockShown(allow_null=True)
 
 
