@@ -48,6 +48,8 @@ def resolve(schema: Any, root: Any) -> Any:
 
 def converted(schema: Any, value: Any, root: Any) -> Any:
     """Strings of the formats decimal, date and date-time become ``Decimal``, ``date`` and ``datetime``."""
+    if not _has_formats(root):
+        return value
     schema = resolve(schema, root)
     if not isinstance(schema, dict):
         return value
@@ -65,6 +67,13 @@ def converted(schema: Any, value: Any, root: Any) -> Any:
             known, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
             return {key: converted(known.get(key, rest), item, root) for key, item in value.items()}
     return value
+
+
+def _has_formats(schema: Any) -> bool:
+    """Most contracts have none, and to look for the branch that a value took is slow."""
+    if isinstance(schema, dict):
+        return schema.get("format") in ("decimal", "date", "date-time") or any(map(_has_formats, schema.values()))
+    return isinstance(schema, list) and any(map(_has_formats, schema))
 
 
 def _from_text(form: Any, value: str) -> Any:
@@ -199,7 +208,8 @@ class Source:
         high = schema.get("maxItems", low + (6 if depth < 4 else 0))
         if schema.get("items") is False:
             high = len(prefix)
-        count = self.draw.randint(low, max(low, min(high, low + 8)))
+        # Schemas that name themselves would grow without end.
+        count = self.draw.randint(low, max(low, min(high, low + 8))) if depth < 4 else low
         items = [self._value(prefix[index] if index < len(prefix) else schema.get("items", {}), depth + 1) for index in range(count)]
         if schema.get("uniqueItems"):
             return list({json.dumps(item, sort_keys=True): item for item in items}.values())

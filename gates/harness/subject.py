@@ -11,7 +11,7 @@ from typing import Any
 from gates.harness.edits import Edit, code_of
 from gates.harness.pool import Pool, Ran
 
-CPU_FLOOR, WALL_FLOOR = 1.0, 4.0
+CPU_FLOOR, WALL_FLOOR = 0.5, 3.0
 
 
 class Refused(Exception):
@@ -52,7 +52,7 @@ class Subject:
     def job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:
         """A run of the tests against ``code``. Limits grow with what the honest run took."""
         cpu = max(CPU_FLOOR, 6 * self.baseline_seconds)
-        return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": max(WALL_FLOOR, 3 * cpu)}
+        return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": max(WALL_FLOOR, 4 * cpu)}
 
     def measure(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The honest run twice: bare, and under coverage. Returns both reports; raises `Refused` when there is none."""
