@@ -42,7 +42,9 @@ _DUNDERS_ALLOWED = frozenset(
     "__debug__ __annotations__ __set__ __divmod__ __trunc__ __floor__ __ceil__ __length_hint__ __hash__ __wrapped__ __future__ __isub__ "
     "__qualname__ __module__ __sizeof__ __fspath__ __rmod__ __rfloordiv__ __rpow__ __str__ __imul__ __ior__ __iand__ __class__ __setattr__ __getattr__".split()
 )
-_FIXTURES = frozenset("request pytestconfig pytester testdir monkeypatch_session recwarn_session record_testsuite_property".split())
+_FIXTURES = frozenset(
+    "request pytestconfig pytester testdir monkeypatch_session recwarn_session record_testsuite_property".split()
+)
 
 
 def refused(path: str, source: str, own: Iterable[str], test: bool) -> tuple[Finding, ...]:
@@ -86,7 +88,12 @@ def _reads_known_name(node: ast.AST) -> TypeGuard[ast.Call]:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) >= 2):
         return False
     name = node.args[1]
-    return isinstance(name, ast.Constant) and isinstance(name.value, str) and not _hidden(name.value) and name.value not in _ATTRIBUTES
+    return (
+        isinstance(name, ast.Constant)
+        and isinstance(name.value, str)
+        and not _hidden(name.value)
+        and name.value not in _ATTRIBUTES
+    )
 
 
 def _patches_others(node: ast.Call, own: frozenset[str]) -> bool:
@@ -140,4 +147,8 @@ def _hidden(name: str) -> bool:
 
 def _smuggles(text: str) -> bool:
     """Whether text holds a forbidden dunder: the stuff of ``getattr`` tricks and of format strings that walk attributes."""
-    return any(_hidden(word) for word in text.replace("{", " ").replace("}", " ").replace(".", " ").replace("[", " ").split() if len(word) > 4)
+    return any(
+        _hidden(word)
+        for word in text.replace("{", " ").replace("}", " ").replace(".", " ").replace("[", " ").split()
+        if len(word) > 4
+    )

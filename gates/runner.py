@@ -52,7 +52,11 @@ def _checked(name: str, candidate: Candidate, policy: Policy) -> GateReport:
     except SandboxUnavailable as reason:
         return _errored(name, f"{reason.code}: {reason}", reason.cure)
     except Exception as error:  # noqa: BLE001 - the outermost edge: a gate that crashes must not pass
-        return _errored(name, f"the gate crashed: {type(error).__name__}: {error}", "Report this to the operator; it is not the block's fault.")
+        return _errored(
+            name,
+            f"the gate crashed: {type(error).__name__}: {error}",
+            "Report this to the operator; it is not the block's fault.",
+        )
 
 
 def _errored(name: str, message: str, cure: str) -> GateReport:

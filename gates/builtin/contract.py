@@ -46,7 +46,11 @@ class ContractGate:
             threshold=Decimal(100),
             findings=found,
             evidence={"contract.json": json.dumps({"tried": tried, "breached": breached, "findings": plain}, indent=1).encode()},
-            details={"tried": tried, "breached": breached, "entrypoints": [entry["call"] for entry in measured.get("entrypoints", [])]},
+            details={
+                "tried": tried,
+                "breached": breached,
+                "entrypoints": [entry["call"] for entry in measured.get("entrypoints", [])],
+            },
             feedback="\n".join(f"- {finding.message}" for finding in found[:10]),
             cure=_CURE if found else "",
         )
@@ -61,7 +65,9 @@ def _breaches(measured: Mapping[str, Any]) -> tuple[Finding, ...]:
     found = []
     for entry in measured["entrypoints"]:
         if not entry["normal"]:
-            found.append(Finding("no-result", f"{entry['call']}: no valid input ended in a result, so nothing shows that it works"))
+            found.append(
+                Finding("no-result", f"{entry['call']}: no valid input ended in a result, so nothing shows that it works")
+            )
         if not entry["drawn"]:
             found.append(Finding("no-inputs", f"{entry['call']}: no valid input can be drawn from its schema; simplify it"))
         for breach in entry["breaches"]:

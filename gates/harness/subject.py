@@ -82,7 +82,9 @@ def read_report(ran: Ran) -> dict[str, Any]:
         report = json.loads(ran.report)
         tests, errors = report["tests"], report["errors"]
         ok = isinstance(tests, dict) and isinstance(errors, list) and isinstance(report["exit"], int)
-        ok = ok and all(isinstance(test["outcome"], str) and isinstance(test["text"], str) and test["seconds"] >= 0 for test in tests.values())
+        ok = ok and all(
+            isinstance(test["outcome"], str) and isinstance(test["text"], str) and test["seconds"] >= 0 for test in tests.values()
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refused("The test run ended without a result: the code or its tests stopped the process.") from error
     if not ok:
@@ -101,3 +103,11 @@ def detected(ran: Ran, expected: list[str] | None) -> str:
     outcomes = [test["outcome"] for test in report["tests"].values()]
     wanted = expected is None or len(outcomes) == len(expected)
     return "Survived" if report["exit"] == 0 and wanted and set(outcomes) == {"passed"} else "Killed"
+
+
+def by_assertion(ran: Ran) -> bool:
+    """Whether a test objected by an assertion, rather than by crashing."""
+    try:
+        return any(test.get("asserted") is True for test in read_report(ran)["tests"].values())
+    except Refused:
+        return False

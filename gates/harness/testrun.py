@@ -20,7 +20,17 @@ from _pytest.config import Config, _prepareconfig
 
 _MAX_TEXT = 4000
 # What a run of one file needs not: each costs start-up in every child. The two exception hooks collect garbage twice per run.
-_OFF = ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "stepwise", "terminalprogress", "unraisableexception", "threadexception")
+_OFF = (
+    "cacheprovider",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "pastebin",
+    "stepwise",
+    "terminalprogress",
+    "unraisableexception",
+    "threadexception",
+)
 
 
 class Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -78,6 +88,8 @@ class Recorder:
                 entry["outcome"] = outcome
         if outcome == "failed":
             entry["text"] = str(report.longrepr)[-_MAX_TEXT:]
+            crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
+            entry["asserted"] = report.when == "call" and crash.startswith(("assert", "AssertionError", "Failed: DID NOT"))
 
 
 class Tests:
@@ -130,10 +142,17 @@ class Tests:
         except (pytest.Session.Failed, pytest.Session.Interrupted):
             recorder.stopped = True
         passed = bool(items) and not recorder.errors and not session.testsfailed and not recorder.stopped
-        return {"exit": 0 if passed else 1, "tests": recorder.tests, "errors": recorder.errors, "skipped_modules": recorder.skipped_modules}
+        return {
+            "exit": 0 if passed else 1,
+            "tests": recorder.tests,
+            "errors": recorder.errors,
+            "skipped_modules": recorder.skipped_modules,
+        }
 
     def _measured(self, module: Path) -> None:
-        self.recorder.cover = coverage.Coverage(data_file=None, config_file=False, branch=True, include=[str(module)], messages=False)
+        self.recorder.cover = coverage.Coverage(
+            data_file=None, config_file=False, branch=True, include=[str(module)], messages=False
+        )
         self.recorder.cover.start()
 
     def _lines(self, module: Path) -> dict[str, Any]:

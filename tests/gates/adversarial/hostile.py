@@ -159,13 +159,22 @@ _WALLS: dict[str, str] = {
     "star-of-os": "from os import *\n",
 }
 _SECURITY = [_module(name, f"{MODULE}\n{text}", SECURITY) for name, text in _WALLS.items()] + [
-    _tests("patches-by-name", f"from unittest import mock\n{TESTS}\n\ndef test_more():\n    with mock.patch('os.getpid'):\n        assert fee(1)\n", SECURITY),
+    _tests(
+        "patches-by-name",
+        f"from unittest import mock\n{TESTS}\n\ndef test_more():\n    with mock.patch('os.getpid'):\n        assert fee(1)\n",
+        SECURITY,
+    ),
     _tests("importorskip", f"{TESTS}\nos = pytest.importorskip('os')\n", SECURITY),
     _tests("private-pytest", f"from _pytest import runner\n{TESTS}", SECURITY),
     _tests("pytest-hook", f"{TESTS}\n\ndef pytest_runtest_makereport(item, call):\n    return None\n", SECURITY),
 ]
 
-_OPEN: Callable[[Any], Any] = lambda inner: {"type": "object", "properties": {"weight": inner}, "required": ["weight"], "additionalProperties": False}  # noqa: E731
+_OPEN: Callable[[Any], Any] = lambda inner: {
+    "type": "object",
+    "properties": {"weight": inner},
+    "required": ["weight"],
+    "additionalProperties": False,
+}  # noqa: E731
 _PROMISES = [
     _contract("contract-no-json", "{"),
     _contract("contract-empty", json.dumps({**CONTRACT, "entrypoints": []})),
