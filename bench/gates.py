@@ -62,7 +62,7 @@ def mutmut() -> tuple[float, int, str]:
         folder = Path(name)
         _project(folder)
         config = f'[tool.mutmut]\nsource_paths = ["{NAME}.py"]\npaths_to_mutate = ["{NAME}.py"]\ntests_dir = ["tests"]\n'
-        (folder / "pyproject.toml").write_text(f"{config}pytest_add_cli_args_test_selection = [\"tests\"]\n")
+        (folder / "pyproject.toml").write_text(f'{config}pytest_add_cli_args_test_selection = ["tests"]\n')
         seconds, _ = _timed([str(binaries / "mutmut"), "run", "--max-children", str(os.cpu_count())], folder, binaries)
         listed = _timed([str(binaries / "mutmut"), "results", "--all", "true"], folder, binaries)[1]
         mutants = len(re.findall(r"__mutmut_\d+", listed))

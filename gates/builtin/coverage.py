@@ -112,7 +112,8 @@ def _summary(
 ) -> str:
     if broken:
         return f"{len(broken)} problems with the tests; first: {broken[0].message}"[:300]
-    text = f"{shares['lines_and_branches']} % of lines and branches, {shares['sabotage']} % under sabotage, {len(measured['tests'])} tests"
+    reached, proven = shares["lines_and_branches"], shares["sabotage"]
+    text = f"{reached} % of lines and branches, {proven} % under sabotage, {len(measured['tests'])} tests"
     return f"{gaming[0].message}; {text}" if gaming else text
 
 

@@ -43,7 +43,7 @@ class MutationGate:
                 "null_mutants_killed": measured["nulls_killed"],
                 **counts,
             },
-            feedback="" if passed else _feedback(candidate, objections, survivors),
+            feedback="" if passed else _feedback(objections, survivors),
             cure="" if passed else (_CURE_SMALL if len(mutants) < MINIMUM_MUTANTS else _CURE),
         )
 
@@ -84,7 +84,7 @@ def _finding(candidate: Candidate, mutant: dict[str, Any]) -> Finding:
     return Finding(f"mutant-{mutant['operator']}", message, "warning", f"{candidate.name}.py", mutant["line"], mutant["end_line"])
 
 
-def _feedback(candidate: Candidate, objections: tuple[Finding, ...], survivors: list[dict[str, Any]]) -> str:
+def _feedback(objections: tuple[Finding, ...], survivors: list[dict[str, Any]]) -> str:
     lines = [f"- {objection.message}" for objection in objections]
     lines += [
         f"- line {mutant['line']}: `{mutant['original'][:160]}` became `{mutant['replacement'][:160]}` and every test passed"

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import string
-import subprocess  # noqa: S404 - the scanners are started from fixed argument lists
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -56,7 +56,7 @@ class SecurityGate:
 
     name = "security"
 
-    def check(self, candidate: Candidate, policy: Policy) -> GateReport:
+    def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - the protocol's shape
         if found := problems(candidate):
             return self._report(candidate, found)
         with tempfile.TemporaryDirectory(prefix="scan-") as folder:
@@ -159,7 +159,7 @@ def _expected(finding: Finding) -> bool:
     return finding.rule in ("S101", "B101") and finding.path.startswith("test_")
 
 
-def _secrets(folder: Path, candidate: Candidate) -> list[Finding]:
+def _secrets(_: Path, candidate: Candidate) -> list[Finding]:
     """Each file gets a made-up key as its last line: a file in which that is not found was not scanned."""
     planted = {}
     with tempfile.TemporaryDirectory(prefix="secrets-") as other:
@@ -198,7 +198,7 @@ def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
     )
 
 
-def _allowlist(folder: Path, candidate: Candidate) -> list[Finding]:
+def _allowlist(_: Path, candidate: Candidate) -> list[Finding]:
     own = {candidate.name, *(path.split("/")[0].removesuffix(".py") for path in candidate.repo_files if path.endswith(".py"))}
     own -= set(sys.stdlib_module_names)
     try:

@@ -40,7 +40,7 @@ def _entrypoint(
         for (value, example), outcome in zip(batch, outcomes, strict=True):
             results += 1
             normal += "output" in outcome
-            why = _breach(judged_by, value, example, outcome)
+            why = _breach(judged_by, example, outcome)
             if kind == "compatibility" and not validator(entry["input"]).is_valid(value):
                 why = "an input that the previous version took is refused by the schema"
             if why:
@@ -90,7 +90,7 @@ def _answers(ran: Ran, count: int) -> list[dict[str, Any]]:
     return outcomes
 
 
-def _breach(entry: dict[str, Any], value: Any, example: dict[str, Any] | None, outcome: dict[str, Any]) -> str:
+def _breach(entry: dict[str, Any], example: dict[str, Any] | None, outcome: dict[str, Any]) -> str:
     """Why an outcome breaks the contract, or nothing."""
     if "raised" in outcome:
         names = outcome["raised"]

@@ -53,7 +53,7 @@ class Pool:
         """Yield results as they come. Jobs are drawn lazily; none is started after ``deadline`` (monotonic seconds)."""
         queue = iter(jobs)
         busy: set[int] = set()
-        idle = [index for index in range(len(self._zygotes))]
+        idle = list(range(len(self._zygotes)))
         while True:
             while idle and time.monotonic() < deadline and (job := next(queue, None)) is not None:
                 index = idle.pop()

@@ -47,7 +47,7 @@ class Subject:
         return code_of(self.tree, self.filename)
 
     def draw(self, purpose: str) -> random.Random:
-        return random.Random(f"{self.seed}:{purpose}")  # noqa: S311 - reproducible, not secret
+        return random.Random(f"{self.seed}:{purpose}")
 
     def job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:
         """A run of the tests against ``code``. Limits grow with what the honest run took."""

@@ -39,7 +39,7 @@ class Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, codes: dict[str, tuple[Path, types.CodeType]]) -> None:
         self.codes = codes
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, _path: Any = None, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
         if fullname not in self.codes:
             return None
         return importlib.util.spec_from_file_location(fullname, self.codes[fullname][0], loader=self)
@@ -84,8 +84,7 @@ class Recorder:
         outcome = "xfail" if hasattr(report, "wasxfail") else report.outcome
         if report.when == "call" or outcome != "passed":
             # A later phase may worsen an outcome, never mend it.
-            if entry["outcome"] in ("none", "passed"):
-                entry["outcome"] = outcome
+            entry["outcome"] = outcome if entry["outcome"] in ("none", "passed") else entry["outcome"]
         if outcome == "failed":
             entry["text"] = str(report.longrepr)[-_MAX_TEXT:]
             crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")

@@ -99,10 +99,7 @@ def _collect(fd: int, pid: int, deadline: float) -> tuple[bytes, bool]:
 
 def _end(pid: int, in_time: bool) -> str:
     """Kill the child's whole session, reap it and every orphan that fell to us."""
-    if in_time:
-        status = _wait_briefly(pid)
-    else:
-        status = None
+    status = _wait_briefly(pid) if in_time else None
     for victim in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
         try:
             victim()
