@@ -33,12 +33,12 @@ _IN_TESTS = frozenset({"setattr", "delattr"})  # to show that a frozen object st
 _ATTRIBUTES = frozenset(
     """
     CodeType ForwardRef FunctionType ModuleType ProcessPoolExecutor _exit _getframe _os _sys ag_code ag_frame applymarker
-    attrgetter builtins chmod co_code co_consts co_names cr_code cr_frame create_connection create_server
+    attrgetter builtins co_code co_consts co_names cr_code cr_frame create_connection create_server
     create_subprocess_exec create_subprocess_shell ctypes exec_module execv execve f_back f_builtins f_code f_globals
     f_locals fork func_globals gc get_field get_objects get_referrers get_type_hints gi_code gi_frame hardlink_to
-    import_module importlib importorskip inspect kill load_module loads_module marshal methodcaller mock_open_code modules
-    mro multiprocessing open_code open_connection os pickle popen posix pty pytestconfig reload resolve_name set_trace
-    setprofile settrace shutil socket spawnl spawnv start_server subprocess subprocess_exec symlink_to sys system tb_frame
+    import_module importlib importorskip inspect load_module loads_module marshal methodcaller mock_open_code 
+    mro multiprocessing open_code open_connection os pickle popen posix pty pytestconfig resolve_name set_trace
+    setprofile settrace shutil socket spawnl spawnv start_server subprocess subprocess_exec symlink_to sys tb_frame
     tb_next vformat
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
