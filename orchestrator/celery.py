@@ -6,8 +6,6 @@ half-open sockets, workers that die in the middle.
 
 import os
 
-# Read by billiard when it is first imported: SIGTERM then means a soft shutdown, with a bounded time to finish.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
 from celery import Celery

@@ -178,6 +178,9 @@ REPO_ALLOWLIST = env.names("REPO_ALLOWLIST")
 PILOT_REPOS = env.names("PILOT_REPOS", "compliance-service")
 ONBOARDING_ENABLED = env.flag("ONBOARDING_ENABLED", default=True)
 ONBOARDING_MAX_PER_DAY = env.integer("ONBOARDING_MAX_PER_DAY", 5)
+# where generated code runs, and the lean interpreter that `python -m gates.sandbox.build` made for it
+SANDBOX_BACKEND = env.text("SANDBOX_BACKEND", "auto", choices=("auto", "bubblewrap", "linux"))
+SANDBOX_VENV = Path(env.text("SANDBOX_VENV", str(BASE_DIR / ".venv-sandbox")))
 
 # --- evidence
 S3_ENDPOINT_URL = env.url("S3_ENDPOINT_URL")

@@ -87,6 +87,8 @@ class ProviderError(Exception):
     spent: ClassVar[bool] = False
     cure: ClassVar[str] = "The stage is tried again by itself; if it keeps failing, look at the provider's status page."
 
+    retry_after_seconds: float | None = None
+
     def __init__(self, provider: str, detail: str = "", *, raw: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{provider}: {detail or type(self).code}")
         self.provider, self.detail, self.raw = provider, detail, raw
@@ -151,6 +153,15 @@ class BadRequest(ProviderError):
     cure = "Read the provider's message; the request has to change."
 
 
+class AccountExhausted(ProviderError):
+    """The account has no money or no quota left (402, OpenAI's ``insufficient_quota``): waiting does not help."""
+
+    code = "provider:account-exhausted"
+    mender = "operator"
+    retryable = False
+    cure = "Top up the account or raise its spending limit at the provider, then retry the flow."
+
+
 class AuthenticationFailed(ProviderError):
     """The key is missing, wrong, or may not use the model (401, 403)."""
 
@@ -199,4 +210,12 @@ class Adapter(Protocol):
 
     def count_tokens(self, request: Request) -> int:
         """The provider's own count of the input, in tokens."""
+        ...
+
+    def request_bytes(self, request: Request) -> int:
+        """A hard upper bound of the input tokens: the bytes of the request as it is sent. No call is made."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections; the adapter is of no use afterwards."""
         ...

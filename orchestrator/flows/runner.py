@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import threading
+import traceback
 from datetime import UTC, datetime, timedelta
 
 from celery.exceptions import Ignore
@@ -65,8 +66,9 @@ def _result(work: LiveWork) -> Result:
     except ProviderError as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
-        log.exception("stage %s of %s crashed", work.kind, work.flow_id)
-        # Only the type is shown: the text of an unforeseen error may quote anything, a key or a prompt.
+        # Where, and of which type, but never the text: that of an unforeseen error may quote anything, a key or a prompt.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("stage %s of %s crashed with %s at\n%s", work.kind, work.flow_id, type(error).__name__, where)  # noqa: TRY400
         message = f"The stage {work.kind} ended in an unexpected {type(error).__name__}."
         return Failed(
             "engine:stage-crashed", message, "Look into the worker's log; report it if it happens again.", retryable=True

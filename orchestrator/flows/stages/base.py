@@ -104,6 +104,11 @@ class Work(Protocol):
     settings: Mapping[str, Any]
     """The repo's settings in force when the flow was created: models, thresholds, context limits."""
 
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What the caller sent along: ``{"files": {path: text}}``, the part of the repo that the models may be shown."""
+        ...
+
     def output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind`` (any round); empty if there is none."""
         ...

@@ -1,0 +1,73 @@
+"""Takes a candidate into the sandbox with the harness and brings the answer back."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gates.base import Candidate, Policy
+from gates.candidate import digest, problems
+from gates.sandbox import Job, Outcome, run
+
+_HARNESS = Path(__file__).parent / "harness"
+_START = b"import sys\nsys.path[0] = '/work/src'\nfrom gates.harness.main import main\nmain()\n"
+_ANSWER_BYTES = 16 << 20
+
+
+class NotJudged(Exception):
+    """The block gave the harness nothing to measure. It is the implementer's to mend; the message says how."""
+
+    code = "gates:not-judged"
+
+
+class HarnessFailed(Exception):
+    """The run yielded no result, so there is no verdict. The operator's, or the block's own doing."""
+
+    code = "gates:no-result"
+
+
+def execute(candidate: Candidate, policy: Policy, task: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Run one task of the harness on ``candidate``: ``contract``, ``coverage`` or ``mutation``.
+
+    Raises ``NotJudged`` for a block that cannot be measured, ``HarnessFailed`` where no result came back, and what the sandbox
+    raises where there is none.
+    """
+    if found := problems(candidate):
+        raise NotJudged("; ".join(f"{finding.path or candidate.name}: {finding.message}" for finding in found))
+    spec = {"task": task, "name": candidate.name, "seed": digest(candidate), "seconds": policy.wall_seconds * 0.85, **(extra or {})}
+    job = Job(
+        argv=("python", "-I", "-B", "/work/src/start.py"),
+        files=_files(candidate),
+        stdin=json.dumps(spec).encode(),
+        wall_seconds=policy.wall_seconds,
+        max_output=_ANSWER_BYTES,
+    )
+    return _answer(run(job))
+
+
+def _files(candidate: Candidate) -> dict[str, bytes]:
+    files = {"start.py": _START, "gates/__init__.py": b""}
+    for path in sorted(_HARNESS.glob("*.py")):
+        files[f"gates/harness/{path.name}"] = path.read_bytes()
+    files |= {f"block/{path}": text.encode() for path, text in candidate.files.items()}
+    for path, content in candidate.repo_files.items():
+        clean = os.path.normpath(path)
+        if not clean.startswith(("/", "..")):
+            files[f"repo/{clean}"] = content
+    return files
+
+
+def _answer(outcome: Outcome) -> dict[str, Any]:
+    if outcome.timed_out:
+        raise HarnessFailed(f"no result within {outcome.wall_seconds:.0f} s")
+    try:
+        answer = json.loads(outcome.result)
+    except ValueError as error:
+        tail = outcome.stderr[-500:].decode("utf-8", "replace")
+        raise HarnessFailed(f"the run ended without a result (exit {outcome.exit_code}, signal {outcome.signal}): {tail}") from error
+    if "refused" in answer:
+        raise NotJudged(str(answer["refused"]))
+    if "ok" not in answer:
+        raise HarnessFailed(str(answer.get("error", "the harness gave no answer")))
+    return dict(answer["ok"])

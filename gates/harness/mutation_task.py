@@ -1,0 +1,82 @@
+"""The mutation engine: a fork per mutant, only the tests that reach it, null mutants in between."""
+
+import random
+import time
+from typing import Any
+
+from gates.harness.edits import Edit
+from gates.harness.mutants import mutants
+from gates.harness.nulls import null_mutants
+from gates.harness.subject import Refused, Subject, detected
+
+MINIMUM, MAXIMUM = 20, 500
+
+
+def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
+    """Returns every mutant's place, change, status and killers, the number of null mutants and how many of them died."""
+    honest, _ = subject.measure()
+    if honest["exit"] != 0 or not honest["tests"] or {test["outcome"] for test in honest["tests"].values()} != {"passed"}:
+        raise Refused("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
+    draw = subject.draw("mutation")
+    edits = _compilable(subject, _chosen(subject, draw))
+    nulls = [(edit, code) for edit, code in _compilable(subject, null_mutants(subject.tree, set(subject.by_line), draw))]
+    plan = [*edits, *nulls]
+    order = list(range(len(plan)))
+    draw.shuffle(order)
+    tests = {index: subject.selection(plan[index][0]) for index in order}
+    jobs = ({**subject.job(plan[index][1], tests[index]), "id": index} for index in order if tests[index] != [])
+    fates, killers = {}, {}
+    started = time.monotonic()
+    for ran in subject.pool.run(jobs, deadline):
+        fates[ran.id] = detected(ran, tests[ran.id])
+        killers[ran.id] = ran.seconds
+    unrun = sum(tests[index] != [] and index not in fates for index in range(len(plan)))
+    return {
+        "mutants": [_described(edits[index][0], index, fates, tests) for index in range(len(edits))],
+        "nulls": len(nulls),
+        "nulls_killed": sum(fates.get(index, "Killed") != "Survived" for index in range(len(edits), len(plan)) if tests[index] != []),
+        "nulls_run": sum(tests[index] != [] for index in range(len(edits), len(plan))),
+        "unrun": unrun,
+        "tests": honest["tests"],
+        "seconds": time.monotonic() - started,
+    }
+
+
+def _chosen(subject: Subject, draw: random.Random) -> list[Edit]:
+    """All mutants; the extended set where there are too few, a fair draw where there are too many."""
+    edits = mutants(subject.tree)
+    if len(edits) < MINIMUM * 2:
+        edits = mutants(subject.tree, extended=True)
+    return draw.sample(edits, MAXIMUM) if len(edits) > MAXIMUM else edits
+
+
+def _compilable(subject: Subject, edits: list[Edit]) -> list[tuple[Edit, bytes]]:
+    """Compile each edit once; drop those that do not compile, change nothing, or repeat another."""
+    seen = {subject.code}
+    kept = []
+    for edit in edits:
+        try:
+            code = edit.compiled(subject.tree, subject.filename)
+        except (SyntaxError, ValueError, TypeError):
+            continue
+        if code not in seen:
+            seen.add(code)
+            kept.append((edit, code))
+    return kept
+
+
+def _described(edit: Edit, index: int, fates: dict[int, str], tests: dict[int, list[str] | None]) -> dict[str, Any]:
+    old, new = edit.texts()
+    node = edit.old
+    return {
+        "operator": edit.operator,
+        "line": getattr(node, "lineno", edit.first),
+        "column": getattr(node, "col_offset", 0),
+        "end_line": getattr(node, "end_lineno", edit.last) or edit.last,
+        "end_column": getattr(node, "end_col_offset", 0) or 0,
+        "function": edit.function,
+        "original": old,
+        "replacement": new,
+        "status": "NoCoverage" if tests[index] == [] else fates.get(index, "Pending"),
+        "covered_by": tests[index],
+    }

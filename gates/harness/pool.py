@@ -1,0 +1,85 @@
+"""The planner's side of the zygotes: runs go out to every core, results come back by id."""
+
+import os
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gates.harness import channel
+from gates.harness.zygote import Work, serve, shield
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One child's fate. ``report`` is what hostile code may have written: JSON at best."""
+
+    id: int
+    fate: str
+    report: bytes
+    seconds: float
+
+
+class ZygoteDied(Exception):
+    """A child took its zygote with it: nothing more can be trusted from this run."""
+
+
+class Pool:
+    """Zygotes, forked while this process knows nothing that a block may not know."""
+
+    def __init__(self, prepare: Callable[[dict[str, Any]], Work], size: int, private: Iterable[int] = ()) -> None:
+        shield()
+        self._zygotes: list[tuple[int, int]] = []
+        ours: list[int] = [*private]
+        for _ in range(size):
+            requests, to_zygote = os.pipe()
+            from_zygote, answers = os.pipe()
+            if os.fork() == 0:
+                for fd in (to_zygote, from_zygote, *ours):
+                    os.close(fd)
+                try:
+                    serve(requests, answers, prepare(channel.receive(requests)))
+                finally:
+                    os._exit(0)
+            os.close(requests)
+            os.close(answers)
+            ours += [to_zygote, from_zygote]
+            self._zygotes.append((to_zygote, from_zygote))
+
+    def set_up(self, setup: dict[str, Any]) -> None:
+        """Tell every zygote what it may know: which folder, which block."""
+        for index in range(len(self._zygotes)):
+            self._send(index, setup)
+
+    def run(self, jobs: Iterable[dict[str, Any]], deadline: float = float("inf")) -> Iterator[Ran]:
+        """Yield results as they come. Jobs are drawn lazily; none is started after ``deadline`` (monotonic seconds)."""
+        queue = iter(jobs)
+        busy: set[int] = set()
+        idle = [index for index in range(len(self._zygotes))]
+        while True:
+            while idle and time.monotonic() < deadline and (job := next(queue, None)) is not None:
+                index = idle.pop()
+                self._send(index, job)
+                busy.add(index)
+            if not busy:
+                return
+            by_fd = {self._zygotes[index][1]: index for index in busy}
+            for fd in select.select(list(by_fd), [], [])[0]:
+                try:
+                    result = Ran(*channel.receive(fd))
+                except EOFError:
+                    raise ZygoteDied("the block ended the process that watches it") from None
+                busy.discard(by_fd[fd])
+                idle.append(by_fd[fd])
+                yield result
+
+    def one(self, job: dict[str, Any]) -> Ran:
+        """Run a single job."""
+        return next(self.run([{**job, "id": 0}]))
+
+    def _send(self, index: int, job: dict[str, Any]) -> None:
+        try:
+            channel.send(self._zygotes[index][0], job)
+        except BrokenPipeError:
+            raise ZygoteDied("the block ended the process that watches it") from None

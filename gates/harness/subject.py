@@ -1,0 +1,98 @@
+"""The block under test as the planner sees it: text and tree, never a running module."""
+
+import ast
+import json
+import random
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gates.harness.edits import Edit, code_of
+from gates.harness.pool import Pool, Ran
+
+CPU_FLOOR, WALL_FLOOR = 1.0, 4.0
+
+
+class Refused(Exception):
+    """The block cannot be judged further; the message is for its author."""
+
+
+@dataclass
+class Subject:
+    """A block in its folder, and its runs in a pool. ``seed`` decides every draw, so that a replay draws the same."""
+
+    folder: Path
+    name: str
+    pool: Pool
+    seed: str
+    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    by_line: dict[int, set[str]] = field(default_factory=dict)
+    baseline_seconds: float = 0.0
+
+    @property
+    def filename(self) -> str:
+        return str(self.folder / f"{self.name}.py")
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(Path(self.filename).read_bytes(), self.filename)
+
+    @cached_property
+    def code(self) -> bytes:
+        return code_of(self.tree, self.filename)
+
+    def draw(self, purpose: str) -> random.Random:
+        return random.Random(f"{self.seed}:{purpose}")  # noqa: S311 - reproducible, not secret
+
+    def job(self, code: bytes, only: list[str] | None = None, measure: bool = False, maxfail: int = 1, slack: float = 1.0) -> dict[str, Any]:
+        """A run of the tests against ``code``. Limits grow with what the honest run took."""
+        cpu = max(CPU_FLOOR, 6 * self.baseline_seconds) * slack
+        return {"code": code, "only": only, "measure": measure, "maxfail": maxfail, "cpu": cpu, "wall": max(WALL_FLOOR, 3 * cpu)}
+
+    def measure(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The honest run twice: bare, and under coverage. Returns both reports; raises `Refused` when there is none."""
+        bare = self.pool.one(self.job(self.code, maxfail=0, slack=15))
+        covered = self.pool.one(self.job(self.code, measure=True, maxfail=0, slack=20))
+        honest, measured = read_report(bare), read_report(covered)
+        self.baseline_seconds = bare.seconds
+        self.tests = honest["tests"]
+        for line, names in measured.get("contexts", {}).items():
+            self.by_line[int(line)] = {name for name in names if name in self.tests}
+        return honest, measured
+
+    def selection(self, edit: Edit) -> list[str] | None:
+        """The tests that reach an edit, quick ones first; ``None`` is all of them, for code that runs on import."""
+        if not edit.function:
+            return None
+        names = set().union(*(self.by_line.get(line, set()) for line in range(edit.first, edit.last + 1)))
+        return sorted(names)
+
+
+def read_report(ran: Ran) -> dict[str, Any]:
+    """Parse a child's report. Raises `Refused`: no report is never a pass."""
+    if ran.fate == "timeout":
+        raise Refused("The tests did not end in time.")
+    try:
+        report = json.loads(ran.report)
+        tests, errors = report["tests"], report["errors"]
+        ok = isinstance(tests, dict) and isinstance(errors, list) and isinstance(report["exit"], int)
+        ok = ok and all(isinstance(test["outcome"], str) and isinstance(test["text"], str) and test["seconds"] >= 0 for test in tests.values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Refused("The test run ended without a result: the code or its tests stopped the process.") from error
+    if not ok:
+        raise Refused("The test run's result is malformed.")
+    return report  # type: ignore[no-any-return]
+
+
+def detected(ran: Ran, expected: list[str] | None) -> str:
+    """How a run under an edit ended: ``Killed``, ``Timeout`` or ``Survived``."""
+    if ran.fate == "timeout":
+        return "Timeout"
+    try:
+        report = read_report(ran)
+    except Refused:
+        return "Killed"
+    outcomes = [test["outcome"] for test in report["tests"].values()]
+    wanted = expected is None or len(outcomes) == len(expected)
+    return "Survived" if report["exit"] == 0 and wanted and set(outcomes) == {"passed"} else "Killed"

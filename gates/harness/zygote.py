@@ -1,0 +1,144 @@
+"""A process that forks one child per run and never runs a line of the block itself.
+
+The planner knows which run is honest, which is sabotaged and which is a null mutant; the zygote and its children know only the
+code that they were handed. A child can lie about its own run, but not about another's, and it cannot know which lie pays.
+"""
+
+import ctypes
+import gc
+import os
+import select
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gates.harness import channel
+
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+_MAX_REPORT = 4 << 20
+
+Work = Callable[[dict[str, Any], int], None]
+
+
+def shield() -> None:
+    """Keep same-uid children out of our memory and descriptors in ``/proc``, and adopt whatever they leave behind."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def serve(requests: int, answers: int, work: Work) -> None:
+    """Answer each request by one child's fate and report, until the planner closes the channel."""
+    shield()
+    # No child lives long enough to need collecting, and a collection would copy every page that it touches.
+    gc.disable()
+    gc.freeze()
+    while True:
+        try:
+            job = channel.receive(requests)
+        except EOFError:
+            return
+        channel.send(answers, (job["id"], *_one(job, work, [requests, answers])))
+
+
+def _one(job: dict[str, Any], work: Work, keep_out: list[int]) -> tuple[str, bytes, float]:
+    """Returns fate (``exited``, ``signalled``, ``timeout``), the report's bytes, and wall seconds."""
+    started = time.monotonic()
+    # /tmp is the sandbox's own sized tmpfs
+    room = tempfile.mkdtemp(prefix="run-")
+    inner, outer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _child(job, work, room, outer, [inner, *keep_out])
+    os.close(outer)
+    report, in_time = _collect(inner, started + job["wall"])
+    os.close(inner)
+    fate = _end(pid, in_time)
+    shutil.rmtree(room, ignore_errors=True)
+    return fate, report, time.monotonic() - started
+
+
+def _child(job: dict[str, Any], work: Work, room: str, report: int, keep_out: list[int]) -> None:
+    try:
+        os.setsid()
+        for fd in keep_out:
+            os.close(fd)
+        os.chdir(room)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        # Processor time, not wall time: a busy machine must not turn a slow mutant into a dead one.
+        signal.setitimer(signal.ITIMER_PROF, job["cpu"])
+        work(job, report)
+    finally:
+        os._exit(0)
+
+
+def _collect(fd: int, deadline: float) -> tuple[bytes, bool]:
+    parts = bytearray()
+    while len(parts) <= _MAX_REPORT:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([fd], [], [], left)[0]:
+            return bytes(parts), False
+        part = os.read(fd, 1 << 16)
+        if not part:
+            return bytes(parts), True
+        parts += part
+    return b"", True
+
+
+def _end(pid: int, in_time: bool) -> str:
+    """Kill the child's whole session, reap it and every orphan that fell to us."""
+    if in_time:
+        status = _wait_briefly(pid)
+    else:
+        status = None
+    for victim in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
+        try:
+            victim()
+        except (ProcessLookupError, PermissionError):
+            continue
+    if status is None:
+        try:
+            _, status = os.waitpid(pid, 0)
+        except ChildProcessError:
+            status = 0
+    _reap_orphans()
+    if not in_time or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF):
+        return "timeout"
+    return "signalled" if os.WIFSIGNALED(status) else "exited"
+
+
+def _wait_briefly(pid: int) -> int | None:
+    """A child that closed its report but lives on gets a tenth of a second."""
+    for _ in range(50):
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(0.002)
+    return None
+
+
+def _reap_orphans() -> None:
+    for _ in range(256):
+        for orphan in _children():
+            try:
+                os.kill(orphan, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.001)
+        except ChildProcessError:
+            return
+
+
+def _children() -> list[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as listing:
+            return [int(pid) for pid in listing.read().split()]
+    except OSError:
+        return []

@@ -1,0 +1,77 @@
+"""What every sandbox backend speaks: a job, an outcome, and the reason why there is none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Code that nobody trusts, and what it may use up.
+
+    ``argv[0] == "python"`` means the lean interpreter; nothing else can be run. ``files`` (relative path to bytes) lie read-only
+    under ``/work/src``, which is the working directory. Sizes are bytes, times are seconds. ``max_output`` bounds standard
+    output, standard error and the result (what the job writes to file descriptor 3) each on its own.
+    """
+
+    argv: tuple[str, ...]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    stdin: bytes = b""
+    wall_seconds: float = 60
+    memory_bytes: int = 1 << 30
+    processes: int = 64
+    max_output: int = 1 << 20
+    tmp_bytes: int = 64 << 20
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job. Exactly one of ``exit_code`` and ``signal`` is set.
+
+    Under bubblewrap an exit code above 128 cannot be told from a signal and is reported as the signal, as shells do.
+    ``truncated`` says that one of the three outputs was longer than ``max_output``; the rest of it was thrown away.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    stdout: bytes
+    stderr: bytes
+    result: bytes
+    timed_out: bool
+    truncated: bool
+    wall_seconds: float
+    backend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a backend can hold a job on this machine. ``reason`` says why not, or what it is made of."""
+
+    name: str
+    available: bool
+    reason: str
+
+
+class SandboxUnavailable(Exception):
+    """No sandbox holds on this machine, so nothing that was generated may run. The operator can mend it."""
+
+    code = "gates:no-sandbox"
+
+    def __init__(self, message: str, cure: str) -> None:
+        super().__init__(message)
+        self.cure = cure
+
+
+class Backend(Protocol):
+    """One way of holding a job: one module and one line in the registry."""
+
+    name: str
+
+    def availability(self) -> Availability:
+        """Try a job that does nothing. Cheap enough for every start of a worker (about 0.1 s)."""
+        ...
+
+    def run(self, job: Job) -> Outcome:
+        """Run ``job`` and leave nothing of it behind. Raises ``SandboxUnavailable``; never an error of the job's own making."""
+        ...

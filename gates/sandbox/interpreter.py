@@ -1,0 +1,81 @@
+"""The lean interpreter: a virtual environment with what the gates need inside, and nothing else, built once.
+
+Its folder is ``.venv-sandbox`` beside the project, or what ``SANDBOX_VENV`` names. What a job may see of the host is decided
+here: the interpreter's own prefix, the C library, time zones. All of it read-only.
+"""
+
+import json
+import sysconfig
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+
+from gates.sandbox.base import SandboxUnavailable
+from gates.sandbox.stamp import STAMP
+
+CURE = "Run `make setup` (or `python -m gates.sandbox.build`), which builds the lean interpreter once."
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """``venv`` is the lean environment on the host, ``executable`` the real binary below it.
+
+    ``trees`` are host paths shown read-only under the same names; ``links`` (target, name) the symlinks of a merged /usr.
+    """
+
+    venv: str
+    executable: str
+    version: str
+    trees: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+
+
+def folder() -> Path:
+    """Where the lean environment lies, built or not."""
+    return Path(settings.SANDBOX_VENV)
+
+
+def _libraries() -> tuple[list[str], list[tuple[str, str]]]:
+    """The C library's folders: real ones as trees, the links of a merged /usr as links."""
+    trees, links = [], []
+    for name in ("/usr/lib", "/usr/lib64", "/lib", "/lib64"):
+        path = Path(name)
+        if path.is_symlink():
+            links.append((str(path.readlink()), name))
+        elif path.is_dir():
+            trees.append(name)
+    return trees, links
+
+
+def _runtime(base: Path, executable: Path, stdlib: Path) -> list[str]:
+    """The real interpreter's own files. Only the binary itself of its ``bin``, which may be all of /usr/bin."""
+    trees = [str(executable), str(stdlib)]
+    library = sysconfig.get_config_var("INSTSONAME")
+    trees += [str(path) for path in base.glob(f"lib*/{library}")]
+    return trees
+
+
+@cache
+def locate(venv: str = "") -> Interpreter:
+    """Find the lean interpreter. Raises ``SandboxUnavailable`` with the cure when it was not built, or is half built."""
+    root = Path(venv) if venv else folder()
+    try:
+        stamp = json.loads((root / STAMP).read_text())
+        base, executable = Path(stamp["base_prefix"]), Path(stamp["executable"])
+        stdlib = Path(stamp["stdlib"])
+    except (OSError, ValueError, KeyError) as error:
+        raise SandboxUnavailable(f"The sandbox's interpreter is not built in {root.name}.", CURE) from error
+    if not executable.is_file():
+        raise SandboxUnavailable("The Python under the sandbox's interpreter is gone.", CURE)
+    trees, links = _libraries()
+    wanted = [*trees, *_runtime(base, executable, stdlib)]
+    wanted += [path for path in ("/etc/ld.so.cache", "/usr/share/zoneinfo") if Path(path).exists()]
+    return Interpreter(str(root), str(executable), str(stamp["version"]), _outermost(wanted), tuple(links))
+
+
+def _outermost(paths: list[str]) -> tuple[str, ...]:
+    """``paths`` without those that lie inside another."""
+    unique = sorted(set(paths))
+    return tuple(path for path in unique if not any(path.startswith(other + "/") for other in unique))

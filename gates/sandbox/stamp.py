@@ -1,0 +1,3 @@
+"""The name that the lean interpreter's builder and its user share (the builder runs before anything is configured)."""
+
+STAMP = "sandbox.json"

@@ -1,0 +1,22 @@
+"""``manage.py dispatcher``: lead, or stand by to."""
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from orchestrator.flows.dispatcher import Dispatcher
+
+
+class Command(BaseCommand):
+    """Run the dispatcher in the foreground until SIGTERM or SIGINT. Start two: one leads, the other stands by."""
+
+    help = "Sweep, send again and release stages. Start two of it: one leads, the other stands by."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until told to stop."""
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        Dispatcher(stop).run()

@@ -1,0 +1,72 @@
+"""Context: what of the repo the models are shown, and what a librarian says about it."""
+
+from typing import Any, ClassVar
+
+from orchestrator.flows import policy
+from orchestrator.flows.answers import json_object
+from orchestrator.flows.asking import Question, ask
+from orchestrator.flows.context import BundleTooLarge, build
+from orchestrator.flows.stages import prompts
+from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
+
+MAX_OUTPUT_TOKENS = 4096
+"""A page of prose is under 1,000 tokens; the rest is room for thinking."""
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "summary": {"type": "string"},
+        "conventions": {"type": "array", "items": {"type": "string"}},
+        "relevant_paths": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["summary", "conventions", "relevant_paths"],
+    "additionalProperties": False,
+}
+
+
+class Context:
+    """Builds the bundle and has it summarised. Artifact ``bundle``; output: the summary and what is in the bundle."""
+
+    kind: ClassVar[str] = "context"
+
+    def run(self, work: Work) -> Result:
+        max_bytes, pruning = policy.context_budget(work.settings)
+        files = {str(path): str(text).encode("utf-8", "replace") for path, text in dict(work.context.get("files") or {}).items()}
+        try:
+            bundle = build(files, work.feature_request, max_bytes=max_bytes, pruning=pruning)
+        except BundleTooLarge as error:
+            return Failed(error.code, str(error), error.cure)
+        work.progress(
+            f"Context bundle: {len(bundle.included)} files, {bundle.size} bytes",
+            omitted=bundle.omitted,
+            redactions=bundle.redactions,
+        )
+        question = Question(
+            prompt="context",
+            model=policy.model(work.settings, "context"),
+            variables={},
+            max_output_tokens=MAX_OUTPUT_TOKENS,
+            stable=prompts.stable(bundle.text),
+            json_schema=SCHEMA,
+        )
+        reply = ask(work, question, lambda text: json_object(text, SCHEMA))
+        if isinstance(reply, Failed):
+            return reply
+        shown = set(bundle.included)
+        return Done(
+            output={
+                **reply.value,
+                # A path that is not in the bundle is invented.
+                "relevant_paths": [path for path in reply.value["relevant_paths"] if path in shown],
+                "bundle_sha256": bundle.sha256,
+                "bundle_bytes": bundle.size,
+                "included": list(bundle.included),
+                "omitted": bundle.omitted,
+                "redactions": bundle.redactions,
+                "calls": [reply.facts],
+            },
+            artifacts=(NewArtifact("bundle", "bundle.txt", bundle.text.encode()), reply.answer),
+        )
+
+
+stage = Context()

@@ -1,0 +1,41 @@
+"""Docs: the README of the block, written from its contract and its code."""
+
+from typing import ClassVar
+
+from orchestrator.flows import policy
+from orchestrator.flows.answers import files
+from orchestrator.flows.asking import Question, ask
+from orchestrator.flows.blocks import README, bundle, name_of, written
+from orchestrator.flows.stages import prompts
+from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
+
+MAX_OUTPUT_TOKENS = 6144
+"""120 lines of Markdown are about 2,000 tokens; the rest is room for thinking."""
+
+
+class Docs:
+    """Asks for ``README.md``. Artifact ``readme``; output: its name."""
+
+    kind: ClassVar[str] = "docs"
+
+    def run(self, work: Work) -> Result:
+        name, texts = name_of(work), written(work)
+        question = Question(
+            prompt="docs",
+            model=policy.model(work.settings, "context"),
+            variables={
+                "block_family": name.family,
+                "block_name": name.name,
+                "files": prompts.fenced_files({path: texts[kind] for kind, path in name.paths.items()}),
+            },
+            max_output_tokens=MAX_OUTPUT_TOKENS,
+            stable=bundle(work),
+        )
+        reply = ask(work, question, lambda text: files(text, work.nonce, ("README.md",)))
+        if isinstance(reply, Failed):
+            return reply
+        readme = NewArtifact(README, "README.md", reply.value["README.md"].encode(), "text/markdown; charset=utf-8")
+        return Done(output={"files": ["README.md"], "calls": [reply.facts]}, artifacts=(readme, reply.answer))
+
+
+stage = Docs()

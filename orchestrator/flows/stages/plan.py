@@ -1,0 +1,79 @@
+"""Plan: the architect turns the request into a plan for one block, contract first."""
+
+from typing import Any, ClassVar
+
+from orchestrator.flows import policy
+from orchestrator.flows.answers import block_name, family_name, json_object
+from orchestrator.flows.asking import Question, ask
+from orchestrator.flows.blocks import bundle
+from orchestrator.flows.stages import prompts
+from orchestrator.flows.stages.base import Done, Failed, Result, Work
+
+MAX_OUTPUT_TOKENS = 8192
+"""A long plan with its schemas is about 3,000 tokens; the rest is room for thinking."""
+
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "block_name": {"type": "string"},
+        "block_family": {"type": "string"},
+        "summary": {"type": "string", "minLength": 1},
+        "steps": {**_TEXTS, "minItems": 1},
+        "entrypoints": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "call": {"type": "string"},
+                    "summary": {"type": "string"},
+                    "input": {"type": "object"},
+                    "output": {"type": "object"},
+                    "raises": _TEXTS,
+                },
+                "required": ["call", "input", "output"],
+            },
+        },
+        "risks": _TEXTS,
+        "tests": {**_TEXTS, "minItems": 1},
+    },
+    "required": ["block_name", "block_family", "summary", "steps", "entrypoints", "risks", "tests"],
+}
+
+
+class Plan:
+    """Asks for the plan. Output: the plan with checked names; a family that the caller gave wins over the architect's."""
+
+    kind: ClassVar[str] = "plan"
+
+    def run(self, work: Work) -> Result:
+        context = work.output("context")
+        question = Question(
+            prompt="plan",
+            model=policy.model(work.settings, "architect"),
+            variables={
+                "block_family": work.block_family or "(yours to choose)",
+                "summary": str(context.get("summary", "")),
+                "conventions": prompts.listed(context.get("conventions")),
+            },
+            max_output_tokens=MAX_OUTPUT_TOKENS,
+            stable=bundle(work),
+            json_schema=SCHEMA,
+        )
+        reply = ask(work, question, lambda text: _read(text, work.block_family))
+        if isinstance(reply, Failed):
+            return reply
+        return Done(output={**reply.value, "calls": [reply.facts]}, artifacts=(reply.answer,))
+
+
+def _read(text: str, given_family: str) -> dict[str, Any]:
+    plan = json_object(text, SCHEMA)
+    return {
+        **{key: plan[key] for key in SCHEMA["properties"]},
+        "block_name": block_name(plan["block_name"]),
+        "block_family": family_name(given_family or plan["block_family"]),
+    }
+
+
+stage = Plan()

@@ -1,0 +1,127 @@
+"""Review: a model of another vendor than the implementer's reads the block; the review gate judges what it says."""
+
+import json
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from gates import runner
+from gates.base import Candidate
+from orchestrator.flows import policy, verdicts
+from orchestrator.flows.answers import json_object
+from orchestrator.flows.asking import Question, ask
+from orchestrator.flows.blocks import bundle, candidate, digest
+from orchestrator.flows.stages import prompts
+from orchestrator.flows.stages.base import Done, Failed, Result, Work
+from providers.registry import provider_for_model
+
+MAX_OUTPUT_TOKENS = 8192
+"""Twenty findings are about 2,000 tokens; the rest is room for thinking, which a review needs."""
+
+GATES = ("review",)
+ROUND = ("implement", "verify", "review")
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "verdict": {"type": "string", "enum": ["approve", "block"]},
+        "summary": {"type": "string", "minLength": 1},
+        "findings": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "path": {"type": "string"},
+                    "line": {"type": "integer", "minimum": 0},
+                    "severity": {"type": "string", "enum": ["error", "warning", "note"]},
+                    "message": {"type": "string", "minLength": 1},
+                },
+                "required": ["path", "line", "severity", "message"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "required": ["verdict", "summary", "findings"],
+    "additionalProperties": False,
+}
+
+
+class Review:
+    """Has the block read by another house. Artifact ``review``; output: the verdict and the facts of the gate."""
+
+    kind: ClassVar[str] = "review"
+
+    def run(self, work: Work) -> Result:
+        gates = policy.gate_policy(work.settings)
+        if gates.mode == "off":
+            return Done(output={"mode": "off", "passed": False, "gates": [], "calls": []})
+        subject = candidate(work)
+        implementer = str(work.output("implement")["provider"])
+        model = _reviewer(work, implementer)
+        if model is None:
+            return _same_vendor(implementer)
+        reply = ask(work, _question(work, subject, model), lambda text: json_object(text, SCHEMA))
+        if isinstance(reply, Failed):
+            return reply
+        if reply.facts["provider"] == implementer:
+            # A fallback may have answered in the reviewer's place.
+            return _same_vendor(implementer)
+        reviewer = f"{reply.facts['provider']}:{reply.facts['model']}"
+        subject_digest = digest(subject.files)
+        reports = runner.run(replace(subject, review=reply.value, reviewer=reviewer), gates, GATES)
+        if (failure := verdicts.missing(reports, GATES)) is not None:
+            return failure
+        passed, found = verdicts.passed(reports), verdicts.fingerprint(reports)
+        output = {
+            **reply.value,
+            "mode": gates.mode,
+            "passed": passed,
+            "candidate_sha256": subject_digest,
+            "gates": verdicts.facts(reports, work.round),
+            "calls": [*work.output("review").get("calls", []), reply.facts],
+        }
+        artifacts = (
+            verdicts.record(work, "review", subject_digest, found, passed=passed, review=reply.value),
+            reply.answer,
+            *verdicts.evidence(reports),
+        )
+        if runner.judge(reports, gates):
+            return Done(output=output, artifacts=artifacts, gates=reports)
+        unchanged = verdicts.unchanged(work, "review", subject_digest, found)
+        result = verdicts.stopped(reports, runner.feedback(reports), unchanged=unchanged, insert=ROUND)
+        return verdicts.with_proof(result, output, artifacts, reports)
+
+
+def _reviewer(work: Work, implementer: str) -> str | None:
+    """The architect's model, or the first other one that is not of the implementer's vendor."""
+    models = [policy.model(work.settings, role) for role in ("architect", "context", "fallback")]
+    return next((model for model in models if model and provider_for_model(model) != implementer), None)
+
+
+def _same_vendor(vendor: str) -> Failed:
+    return Failed(
+        "review:same-vendor",
+        f"The block was written by a model of {vendor}, and no model of another vendor is there to review it.",
+        "Choose architect.model and implementation.model of different vendors with `blocks config set`, then retry.",
+    )
+
+
+def _question(work: Work, subject: Candidate, model: str) -> Question:
+    plan = {key: value for key, value in work.output("plan").items() if key != "calls"}
+    gates = [f"{gate['gate']}: {gate['verdict']}, {gate['summary']}" for gate in work.output("verify").get("gates", [])]
+    return Question(
+        prompt="review",
+        model=model,
+        variables={
+            "block_family": subject.family,
+            "block_name": subject.name,
+            "plan": json.dumps(plan, indent=2, ensure_ascii=False),
+            "gates": prompts.listed(gates),
+            "files": prompts.fenced_files(subject.files, numbered=True),
+        },
+        max_output_tokens=MAX_OUTPUT_TOKENS,
+        stable=bundle(work),
+        json_schema=SCHEMA,
+    )
+
+
+stage = Review()

@@ -1,0 +1,46 @@
+"""Verify: the automatic gates judge the newest implementation; what they find starts a repair round."""
+
+from typing import ClassVar
+
+from gates import runner, score
+from orchestrator.flows import policy, verdicts
+from orchestrator.flows.blocks import candidate, digest
+from orchestrator.flows.stages.base import Done, Result, Work
+
+ROUND = ("implement", "verify")
+"""What a repair round consists of."""
+
+
+class Verify:
+    """Runs the gates in the sandbox. Artifacts: ``verdict`` and the gates' evidence; output: mode and facts of the gates."""
+
+    kind: ClassVar[str] = "verify"
+
+    def run(self, work: Work) -> Result:
+        gates = policy.gate_policy(work.settings)
+        if gates.mode == "off":
+            return Done(output={"mode": "off", "passed": False, "gates": []})
+        subject = candidate(work)
+        reports = runner.run(subject, gates, runner.DEFAULT)
+        if (failure := verdicts.missing(reports, runner.DEFAULT)) is not None:
+            return failure
+        passed, subject_digest, found = verdicts.passed(reports), digest(subject.files), verdicts.fingerprint(reports)
+        output = {
+            "mode": gates.mode,
+            "passed": passed,
+            "candidate_sha256": subject_digest,
+            "quality_score": str(score.quality(reports)),
+            "gates": verdicts.facts(reports, work.round),
+        }
+        artifacts = (
+            verdicts.record(work, "verdict", subject_digest, found, passed=passed),
+            *verdicts.evidence(reports),
+        )
+        if runner.judge(reports, gates):
+            return Done(output=output, artifacts=artifacts, gates=reports)
+        unchanged = verdicts.unchanged(work, "verdict", subject_digest, found)
+        result = verdicts.stopped(reports, runner.feedback(reports), unchanged=unchanged, insert=ROUND)
+        return verdicts.with_proof(result, output, artifacts, reports)
+
+
+stage = Verify()

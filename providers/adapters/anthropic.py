@@ -1,0 +1,102 @@
+"""Claude through Anthropic's SDK: the Messages API."""
+
+from typing import Any, Final
+
+import anthropic
+import httpx2
+
+from providers import transport, usage, wire
+from providers.base import Completion, MalformedAnswer, ProviderError, Request, StopReason
+from providers.catalog import wire_model
+from providers.failures import from_status
+
+_STOPS: Final = {
+    "end_turn": StopReason.END,
+    "stop_sequence": StopReason.END,
+    "max_tokens": StopReason.LENGTH,
+    "model_context_window_exceeded": StopReason.LENGTH,
+    "refusal": StopReason.REFUSAL,
+}
+_COUNT_SECONDS: Final = 15.0
+
+
+class AnthropicAdapter:
+    """One client for all threads of a process."""
+
+    name = "anthropic"
+
+    def __init__(self, api_key: str, base_url: str = "") -> None:
+        self._client = anthropic.Anthropic(
+            api_key=api_key, base_url=base_url or None, max_retries=0, http_client=transport.client(_COUNT_SECONDS)
+        )
+
+    def complete(self, request: Request) -> Completion:
+        """One message; see ``Adapter``."""
+        response = self._post("/v1/messages", _body(request), request.timeout_seconds)
+        return _completion(wire.json_object(self.name, response.content), response.headers.get("request-id", ""))
+
+    def count_tokens(self, request: Request) -> int:
+        """By ``/v1/messages/count_tokens``, which is free."""
+        body = {name: value for name, value in _body(request).items() if name != "max_tokens"}
+        response = self._post("/v1/messages/count_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS))
+        counted = wire.json_object(self.name, response.content).get("input_tokens")
+        if not isinstance(counted, int):
+            raise MalformedAnswer(self.name, "the count has no input_tokens")
+        return counted
+
+    def request_bytes(self, request: Request) -> int:
+        """See ``Adapter``."""
+        return wire.body_bytes(_body(request), with_schema=request.json_schema is not None)
+
+    def close(self) -> None:
+        """See ``Adapter``."""
+        self._client.close()
+
+    def _post(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
+        """The SDK's door for raw requests: ``messages.create`` would parse twice, and warn at every call of an ageing model."""
+        try:
+            limit = transport.limit(timeout_seconds)
+            return self._client.post(path, cast_to=httpx2.Response, body=body, options={"timeout": limit})
+        except anthropic.APIStatusError as error:
+            raise _refused(error) from error
+        except anthropic.APIConnectionError as error:
+            raise transport.from_transport(self.name, error.__cause__ or error) from error
+        except httpx2.HTTPError as error:
+            raise transport.from_transport(self.name, error) from error
+        except (anthropic.APIError, ValueError) as error:
+            raise MalformedAnswer(self.name, str(error)) from error
+
+
+def _body(request: Request) -> dict[str, Any]:
+    """The stable part is first, before the system text, so that stages with different system texts share its cache."""
+    stable = [{"type": "text", "text": request.stable, "cache_control": {"type": "ephemeral"}}] if request.stable else []
+    system = [{"type": "text", "text": request.system}] if request.system else []
+    body: dict[str, Any] = {
+        "model": wire_model(request.model),
+        "max_tokens": request.max_output_tokens,
+        "messages": [{"role": "user", "content": request.prompt}],
+    }
+    if stable or system:
+        body["system"] = stable + system
+    if request.json_schema is not None:
+        schema = anthropic.transform_schema(dict(request.json_schema))
+        body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+    return body
+
+
+def _completion(raw: dict[str, Any], request_id: str) -> Completion:
+    stop = _STOPS.get(str(raw.get("stop_reason")))
+    try:
+        text = "".join(part["text"] for part in raw["content"] if part["type"] == "text")
+        used = usage.of("anthropic", raw)
+    except (KeyError, TypeError, ValueError) as error:
+        raise MalformedAnswer("anthropic", f"not a message: {error!r}", raw=raw) from error
+    if stop is None or (not text and stop is StopReason.END):
+        raise MalformedAnswer("anthropic", f"no text, stop reason {raw.get('stop_reason')!r}", raw=raw)
+    return Completion(text, stop, used, str(raw.get("model", "")), request_id or str(raw.get("id", "")), raw)
+
+
+def _refused(error: anthropic.APIStatusError) -> ProviderError:
+    inner = error.body.get("error") if isinstance(error.body, dict) else None
+    code = str(inner.get("type", "")) if isinstance(inner, dict) else ""
+    return from_status("anthropic", error.status_code, error.message, codes=[code], headers=error.response.headers)

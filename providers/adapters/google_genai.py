@@ -1,0 +1,116 @@
+"""Gemini through google-genai, the SDK that Google supports."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx2
+from google import genai
+from google.genai import errors, types
+
+from providers import transport, usage, wire
+from providers.base import Completion, MalformedAnswer, ProviderError, Request, StopReason
+from providers.catalog import wire_model
+from providers.failures import from_status, retry_info
+
+_STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
+_FILTERS: Final = frozenset(
+    {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "MODEL_ARMOR", "ESCALATION"}
+)
+_COUNT_SECONDS: Final = 15.0
+_MS: Final = 1000
+
+
+class GoogleAdapter:
+    """One client for all threads of a process. It is kept: a ``Client`` that is collected closes its connections."""
+
+    name = "google"
+
+    def __init__(self, api_key: str, base_url: str = "") -> None:
+        self._http = transport.client(_COUNT_SECONDS)
+        options = types.HttpOptions(base_url=base_url or None, timeout=int(_COUNT_SECONDS * _MS), httpx_client=self._http)
+        self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
+
+    def complete(self, request: Request) -> Completion:
+        """One ``generateContent``; see ``Adapter``. Prefixes are cached by Gemini itself, so the stable part is first."""
+        config = types.GenerateContentConfig(
+            system_instruction=_system(request) or None,
+            max_output_tokens=request.max_output_tokens,
+            http_options=_limit(request.timeout_seconds),
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        )
+        if request.json_schema is not None:
+            config.response_mime_type = "application/json"
+            config.response_json_schema = dict(request.json_schema)
+        model = wire_model(request.model)
+        answer = self._ask(lambda: self._client.models.generate_content(model=model, contents=request.prompt, config=config))
+        raw = answer.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"sdk_http_response", "parsed"})
+        return _completion(raw)
+
+    def count_tokens(self, request: Request) -> int:
+        """By ``countTokens``, which takes no system text apart: it is counted as content."""
+        config = types.CountTokensConfig(http_options=_limit(min(request.timeout_seconds, _COUNT_SECONDS)))
+        contents = [part for part in (_system(request), request.prompt) if part]
+        model = wire_model(request.model)
+        counted = self._ask(lambda: self._client.models.count_tokens(model=model, contents=contents, config=config))
+        if not isinstance(counted.total_tokens, int):
+            raise MalformedAnswer(self.name, "the count has no totalTokens")
+        return counted.total_tokens
+
+    def request_bytes(self, request: Request) -> int:
+        """See ``Adapter``."""
+        body = {
+            "systemInstruction": {"parts": [{"text": _system(request)}], "role": "user"},
+            "contents": [{"parts": [{"text": request.prompt}], "role": "user"}],
+            "generationConfig": {"maxOutputTokens": request.max_output_tokens, "responseJsonSchema": request.json_schema},
+        }
+        return wire.body_bytes(body, with_schema=request.json_schema is not None)
+
+    def close(self) -> None:
+        """See ``Adapter``."""
+        self._client.close()
+        self._http.close()
+
+    def _ask(self, send: Callable[[], Any]) -> Any:
+        try:
+            return send()
+        except errors.APIError as error:
+            raise _refused(error) from error
+        except httpx2.HTTPError as error:
+            raise transport.from_transport(self.name, error) from error
+        except ValueError as error:  # JSON that is none, or that the SDK's types do not take
+            raise MalformedAnswer(self.name, str(error)) from error
+
+
+def _system(request: Request) -> str:
+    return "\n\n".join(part for part in (request.stable, request.system) if part)
+
+
+def _limit(timeout_seconds: float) -> types.HttpOptions:
+    return types.HttpOptions(timeout=max(1, int(timeout_seconds * _MS)))
+
+
+def _completion(raw: dict[str, Any]) -> Completion:
+    model, request_id = str(raw.get("modelVersion", "")), str(raw.get("responseId", ""))
+    try:
+        used = usage.of("google", raw)
+    except ValueError as error:
+        raise MalformedAnswer("google", str(error), raw=raw) from error
+    if (raw.get("promptFeedback") or {}).get("blockReason"):
+        return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw)
+    candidate = next(iter(raw.get("candidates") or []), {})
+    reason = str(candidate.get("finishReason", ""))
+    stop = StopReason.CONTENT_FILTER if reason in _FILTERS else _STOPS.get(reason)
+    parts = (candidate.get("content") or {}).get("parts") or []
+    text = "".join(part.get("text", "") for part in parts if not part.get("thought"))
+    if stop is None or (not text and stop is StopReason.END):
+        raise MalformedAnswer("google", f"no text, finish reason {reason!r}", raw=raw)
+    return Completion(text, stop, used, model, request_id, raw)
+
+
+def _refused(error: errors.APIError) -> ProviderError:
+    body = error.details if isinstance(error.details, dict) else {}
+    inner = body.get("error", body)
+    details = inner.get("details") or [] if isinstance(inner, dict) else []
+    codes = [str(one.get("reason", "")) for one in details if isinstance(one, dict)]
+    headers = getattr(error.response, "headers", None) or {}
+    return from_status("google", error.code, str(error.message), codes=codes, headers=headers, waits=retry_info(details))

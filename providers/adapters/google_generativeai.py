@@ -1,0 +1,167 @@
+"""Gemini through google-generativeai, the older SDK (``GOOGLE_SDK=google-generativeai``).
+
+Out of support; needs ``requirements-google-generativeai.txt``. It drops the field of the thinking tokens, so
+``providers.usage`` recovers them from the total. See ``docs/decisions/0002-google-sdk.md``.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import google.generativeai as genai
+import requests
+from google.ai.generativelanguage import GenerativeServiceClient
+from google.api_core import exceptions
+from google.api_core.client_options import ClientOptions
+from google.generativeai import protos
+from google.protobuf.json_format import ParseError
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+
+from providers import usage, wire
+from providers.base import (
+    Completion,
+    ConnectionCut,
+    MalformedAnswer,
+    ProviderError,
+    Request,
+    StopReason,
+    TimedOut,
+    Unreachable,
+)
+from providers.catalog import wire_model
+from providers.failures import from_status, retry_info
+
+_STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
+_FILTERS: Final = frozenset({"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
+_COUNT_SECONDS: Final = 15.0
+
+
+class _Deadline(HTTPAdapter):
+    """Ends a call when its time is over: the limit of ``requests`` is for each read."""
+
+    def send(self, request: Any, *arguments: Any, timeout: Any = None, **options: Any) -> requests.Response:
+        deadline = time.monotonic() + float(timeout or _COUNT_SECONDS)
+        response = super().send(request, *arguments, timeout=timeout, **options)
+        chunks: list[bytes] = []
+        try:
+            while chunk := response.raw.read1(65_536, decode_content=True):
+                chunks.append(chunk)
+                if time.monotonic() > deadline:
+                    raise requests.exceptions.ReadTimeout("the answer took longer than the call may")
+        except ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout(str(error)) from error
+        except HTTPError as error:
+            raise requests.exceptions.ChunkedEncodingError(str(error)) from error
+        response._content = b"".join(chunks)
+        return response
+
+
+class OldGoogleAdapter:
+    """One client for all threads of a process, over REST: gRPC would not know our base URLs."""
+
+    name = "google"
+
+    def __init__(self, api_key: str, base_url: str = "") -> None:
+        options = ClientOptions(api_key=api_key, api_endpoint=base_url or None)
+        self._client = GenerativeServiceClient(client_options=options, transport="rest")
+        session = self._client.transport._session
+        session._max_refresh_attempts = 0
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Deadline())
+
+    def complete(self, request: Request) -> Completion:
+        """One ``generateContent``; see ``Adapter``."""
+        config: dict[str, Any] = {"max_output_tokens": request.max_output_tokens}
+        if request.json_schema is not None:
+            config["response_mime_type"] = "application/json"
+        model, limit = self._model(request), _limit(request.timeout_seconds)
+        answer = self._ask(lambda: model.generate_content(request.prompt, generation_config=config, request_options=limit))
+        return _completion(_camel(answer.to_dict()))
+
+    def count_tokens(self, request: Request) -> int:
+        """By ``countTokens``; system text goes along."""
+        model, limit = self._model(request), _limit(min(request.timeout_seconds, _COUNT_SECONDS))
+        return int(self._ask(lambda: model.count_tokens(request.prompt, request_options=limit)).total_tokens)
+
+    def request_bytes(self, request: Request) -> int:
+        """See ``Adapter``."""
+        body = {"system": _system(request), "contents": request.prompt, "max": request.max_output_tokens, "pad": "." * 128}
+        return wire.body_bytes(body, with_schema=request.json_schema is not None)
+
+    def close(self) -> None:
+        """See ``Adapter``."""
+        self._client.transport.close()
+
+    def _model(self, request: Request) -> Any:
+        model = genai.GenerativeModel(wire_model(request.model), system_instruction=_system(request) or None)
+        model._client = self._client  # its own way is one client per process, set up globally
+        return model
+
+    def _ask(self, send: Callable[[], Any]) -> Any:
+        try:
+            return send()
+        except exceptions.GoogleAPICallError as error:
+            raise _refused(error) from error
+        except requests.exceptions.Timeout as error:
+            kind = Unreachable if isinstance(error, requests.exceptions.ConnectTimeout) else TimedOut
+            raise kind(self.name, str(error)) from error
+        except requests.exceptions.RequestException as error:
+            raise _broken(error) from error
+        except (ValueError, TypeError, ParseError) as error:
+            raise MalformedAnswer(self.name, str(error)) from error
+
+
+def _system(request: Request) -> str:
+    """The stable part first. Its schemas know no ``additionalProperties``, so the schema is told in words."""
+    schema = request.json_schema
+    told = f"Answer with one JSON object that follows this JSON schema:\n{json.dumps(schema)}" if schema is not None else ""
+    return "\n\n".join(part for part in (request.stable, request.system, told) if part)
+
+
+def _limit(timeout_seconds: float) -> dict[str, Any]:
+    return {"timeout": timeout_seconds, "retry": None}
+
+
+def _camel(value: Any) -> Any:
+    """The names of the wire, as the newer SDK gives them: one shape of stored responses."""
+    if isinstance(value, dict):
+        return {re.sub(r"_(\w)", lambda m: m[1].upper(), name): _camel(one) for name, one in value.items()}
+    return [_camel(one) for one in value] if isinstance(value, list) else value
+
+
+def _completion(raw: dict[str, Any]) -> Completion:
+    model, request_id = str(raw.get("modelVersion", "")), str(raw.get("responseId", ""))
+    try:
+        used = usage.of("google", raw)
+    except ValueError as error:
+        raise MalformedAnswer("google", str(error), raw=raw) from error
+    if (raw.get("promptFeedback") or {}).get("blockReason"):
+        return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw)
+    candidate = next(iter(raw.get("candidates") or []), {})
+    reason = protos.Candidate.FinishReason(candidate.get("finishReason", 0)).name
+    stop = StopReason.CONTENT_FILTER if reason in _FILTERS else _STOPS.get(reason)
+    text = "".join(part.get("text", "") for part in (candidate.get("content") or {}).get("parts") or [])
+    if stop is None or (not text and stop is StopReason.END):
+        raise MalformedAnswer("google", f"no text, finish reason {reason!r}", raw=raw)
+    return Completion(text, stop, used, model, request_id, raw)
+
+
+def _broken(error: requests.exceptions.RequestException) -> ProviderError:
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.exceptions.JSONDecodeError):
+        return MalformedAnswer("google", str(error))
+    return (Unreachable if isinstance(cause, NewConnectionError) else ConnectionCut)("google", str(error))
+
+
+def _refused(error: exceptions.GoogleAPICallError) -> ProviderError:
+    try:
+        inner = error.response.json()["error"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        inner = {}
+    details = inner.get("details") or []
+    codes = [str(one.get("reason", "")) for one in details if isinstance(one, dict)]
+    headers = getattr(error.response, "headers", None) or {}
+    return from_status("google", int(error.code or 500), error.message, codes=codes, headers=headers, waits=retry_info(details))

@@ -1,0 +1,182 @@
+"""GPT, and any OpenAI-compatible server, through OpenAI's SDK.
+
+Reasoning models (o1 and later, GPT-5 and later) go over the Responses API, everything else over chat completions, which
+is what compatible servers speak.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any, Final
+
+import httpx2
+import openai
+
+from providers import transport, usage, wire
+from providers.base import BadRequest, Completion, MalformedAnswer, ProviderError, Request, ServerFailed, StopReason, UnknownModel
+from providers.catalog import wire_model
+from providers.failures import from_status
+
+_REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
+# Older models have no structured output, only "some JSON object"; the schema then goes into the system text.
+_NO_SCHEMA: Final = re.compile(r"gpt-(3\.5|4-|4$)")
+# What these models may write at most; asking for more is refused with a 400.
+_OUTPUT_CAPS: Final = ((re.compile(r"gpt-(4-turbo|3\.5-turbo)"), 4096), (re.compile(r"gpt-4o"), 16_384))
+_FINISHED: Final = {"stop": StopReason.END, "length": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
+_INCOMPLETE: Final = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
+_COUNT_SECONDS: Final = 15.0
+_CHAT: Final = "/chat/completions"
+_RESPONSES: Final = "/responses"
+
+
+class OpenAIAdapter:
+    """One client for all threads of a process."""
+
+    name = "openai"
+
+    def __init__(self, api_key: str, base_url: str = "") -> None:
+        self._client = openai.OpenAI(
+            api_key=api_key, base_url=base_url or None, max_retries=0, http_client=transport.client(_COUNT_SECONDS)
+        )
+
+    def complete(self, request: Request) -> Completion:
+        """One chat completion or one response; see ``Adapter``."""
+        path, body, read = (_RESPONSES, _response_body, _from_response) if _reasons(request) else (_CHAT, _chat_body, _from_chat)
+        answer = self._post(path, body(request), request.timeout_seconds)
+        return read(wire.json_object(self.name, answer.content), answer.headers.get("x-request-id", ""))
+
+    def count_tokens(self, request: Request) -> int:
+        """By ``/v1/responses/input_tokens``; a compatible server that has no such door gives the bound in bytes."""
+        counted = {"model", "input", "instructions", "text"}
+        body = {name: value for name, value in _response_body(request).items() if name in counted}
+        try:
+            answer = self._post("/responses/input_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS))
+        except (UnknownModel, BadRequest):
+            return self.request_bytes(request)
+        total = wire.json_object(self.name, answer.content).get("input_tokens")
+        return total if isinstance(total, int) else self.request_bytes(request)
+
+    def request_bytes(self, request: Request) -> int:
+        """See ``Adapter``."""
+        body = _response_body(request) if _reasons(request) else _chat_body(request)
+        return wire.body_bytes(body, with_schema=request.json_schema is not None)
+
+    def close(self) -> None:
+        """See ``Adapter``."""
+        self._client.close()
+
+    def _post(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
+        """The SDK's door for raw requests: its typed methods would parse the answer a second time."""
+        try:
+            limit = transport.limit(timeout_seconds)
+            return self._client.post(path, cast_to=httpx2.Response, body=body, options={"timeout": limit})
+        except openai.APIStatusError as error:
+            raise _refused(error) from error
+        except openai.APIConnectionError as error:
+            raise transport.from_transport(self.name, error.__cause__ or error) from error
+        except httpx2.HTTPError as error:
+            raise transport.from_transport(self.name, error) from error
+        except (openai.APIError, ValueError) as error:
+            raise MalformedAnswer(self.name, str(error)) from error
+
+
+def _reasons(request: Request) -> bool:
+    return bool(_REASONING.match(wire_model(request.model)))
+
+
+def _stable_first(request: Request) -> str:
+    """One system text, the stable part first: prefixes of 1,024 tokens and more are cached by themselves."""
+    return "\n\n".join(part for part in (request.stable, request.system) if part)
+
+
+def _cache_key(request: Request) -> dict[str, str]:
+    """Sends calls with the same prefix to the same cache; only OpenAI's own models know the field."""
+    if not request.stable or not re.match(r"(gpt-|o\d)", request.model):
+        return {}
+    return {"prompt_cache_key": hashlib.sha256(request.stable.encode()).hexdigest()[:32]}
+
+
+def _chat_body(request: Request) -> dict[str, Any]:
+    model, system = wire_model(request.model), _stable_first(request)
+    caps = [cap for pattern, cap in _OUTPUT_CAPS if pattern.match(model)]
+    body: dict[str, Any] = {"model": model, "max_tokens": min([request.max_output_tokens, *caps]), **_cache_key(request)}
+    if request.json_schema is not None and _NO_SCHEMA.match(model):
+        body["response_format"] = {"type": "json_object"}
+        system += f"\n\nAnswer with one JSON object that follows this JSON schema:\n{json.dumps(request.json_schema)}"
+    elif request.json_schema is not None:
+        body["response_format"] = {"type": "json_schema", "json_schema": _named_schema(request)}
+    system_message = [{"role": "system", "content": system}] if system else []
+    body["messages"] = [*system_message, {"role": "user", "content": request.prompt}]
+    return body
+
+
+def _response_body(request: Request) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": wire_model(request.model),
+        "instructions": _stable_first(request),
+        "input": request.prompt,
+        "max_output_tokens": request.max_output_tokens,
+        "store": False,
+        **_cache_key(request),
+    }
+    if request.json_schema is not None:
+        body["text"] = {"format": {"type": "json_schema", **_named_schema(request)}}
+    return body
+
+
+def _named_schema(request: Request) -> dict[str, Any]:
+    return {"name": "answer", "schema": request.json_schema, "strict": _is_strict(request.json_schema)}
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether a schema is what OpenAI's strict mode takes: every object closed, every property required."""
+    if isinstance(schema, list):
+        return all(_is_strict(one) for one in schema)
+    if not isinstance(schema, dict):
+        return True
+    if "properties" in schema and (
+        schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(schema["properties"])
+    ):
+        return False
+    return all(_is_strict(one) for one in schema.values())
+
+
+def _from_chat(raw: dict[str, Any], request_id: str) -> Completion:
+    try:
+        choice = raw["choices"][0]
+        message, finish = choice["message"], choice.get("finish_reason")
+        text, refusal = message.get("content") or "", message.get("refusal")
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise MalformedAnswer("openai", f"not a chat completion: {error!r}", raw=raw) from error
+    return _answered(raw, text, StopReason.REFUSAL if refusal else _FINISHED.get(str(finish)), request_id)
+
+
+def _from_response(raw: dict[str, Any], request_id: str) -> Completion:
+    if raw.get("status") == "failed":
+        raise ServerFailed("openai", str(raw.get("error")), raw=raw)
+    try:
+        parts = [part for item in raw["output"] if item["type"] == "message" for part in item["content"]]
+        text = "".join(part["text"] for part in parts if part["type"] == "output_text")
+        reason = (raw.get("incomplete_details") or {}).get("reason")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise MalformedAnswer("openai", f"not a response: {error!r}", raw=raw) from error
+    stop = StopReason.END if raw.get("status") == "completed" else _INCOMPLETE.get(str(reason))
+    refused = any(part["type"] == "refusal" for part in parts)
+    return _answered(raw, text, StopReason.REFUSAL if refused else stop, request_id)
+
+
+def _answered(raw: dict[str, Any], text: str, stop: StopReason | None, request_id: str) -> Completion:
+    if stop is None or (not text and stop is StopReason.END):
+        raise MalformedAnswer("openai", "no text, or an unknown reason to stop", raw=raw)
+    try:
+        used = usage.of("openai", raw)
+    except ValueError as error:
+        raise MalformedAnswer("openai", str(error), raw=raw) from error
+    return Completion(text, stop, used, str(raw.get("model", "")), request_id or str(raw.get("id", "")), raw)
+
+
+def _refused(error: openai.APIStatusError) -> ProviderError:
+    codes = [str(error.code), str(error.type)]
+    if error.status_code == 404 and "model" not in f"{error.code} {error.message}".lower():
+        return BadRequest("openai", f"HTTP 404: {error.message}")  # a path that the server does not have
+    return from_status("openai", error.status_code, error.message, codes=codes, headers=error.response.headers)

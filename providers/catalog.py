@@ -1,0 +1,54 @@
+"""Which vendor a model belongs to, and what a model's name means on the wire today."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+from typing import Final
+
+from providers.base import UnknownModel
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """What answers for a model from the day on which its vendor shuts it down, by the vendor's own recommendation."""
+
+    model: str
+    since: date
+
+
+SUCCESSORS: Final[Mapping[str, Successor]] = MappingProxyType(
+    {
+        # https://platform.claude.com/docs/en/about-claude/model-deprecations
+        "claude-sonnet-4-5": Successor("claude-sonnet-5-5", date(2026, 11, 30)),
+        # https://developers.openai.com/api/docs/deprecations
+        "gpt-4-turbo": Successor("gpt-5.6-sol", date(2026, 10, 23)),
+        # https://ai.google.dev/gemini-api/docs/deprecations: the replacement of 2.5 Pro, which replaced this one.
+        # Its old price, a fraction of today's, is still in the list and must not be applied.
+        "gemini-pro": Successor("gemini-3.8-flash", date(2025, 2, 15)),
+        "gemini-2.5-pro": Successor("gemini-3.8-flash", date(2026, 12, 1)),
+    }
+)
+
+_VENDORS: Final = (
+    ("anthropic", re.compile(r"claude-")),
+    ("google", re.compile(r"(models/)?(gemini|gemma)-")),
+    ("openai", re.compile(r"(gpt-|chatgpt-|codex-|ft:gpt-|o\d)")),
+)
+
+
+def wire_model(model: str, on: date | None = None) -> str:
+    """The name that is sent and priced for ``model`` on a day (today in UTC): itself, or its successor once it is shut down."""
+    successor = SUCCESSORS.get(model)
+    if successor is None or (on or datetime.now(UTC).date()) < successor.since:
+        return model
+    return successor.model
+
+
+def vendor_of(model: str) -> str:
+    """``anthropic``, ``google`` or ``openai``, by the model's name; raises ``UnknownModel`` for any other."""
+    for vendor, pattern in _VENDORS:
+        if pattern.match(model):
+            return vendor
+    raise UnknownModel("no provider", f"no provider is known for the model {model!r}")

@@ -1,0 +1,129 @@
+"""From what a vendor's HTTP answer says to our errors: status codes, error codes, and when to come back."""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from providers.base import (
+    AccountExhausted,
+    AuthenticationFailed,
+    BadRequest,
+    ConnectionCut,
+    Overloaded,
+    ProviderError,
+    RateLimited,
+    ServerFailed,
+    TimedOut,
+    UnknownModel,
+)
+
+_BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
+    401: AuthenticationFailed,
+    402: AccountExhausted,
+    403: AuthenticationFailed,
+    404: UnknownModel,
+    408: TimedOut,  # the vendor gave up on a request that it had begun
+    409: ServerFailed,
+    499: ConnectionCut,
+    503: Overloaded,
+    504: TimedOut,
+    529: Overloaded,
+}
+# Codes that say more than the status they come with.
+_BY_CODE: Final[Mapping[str, type[ProviderError]]] = {
+    "insufficient_quota": AccountExhausted,
+    "billing_error": AccountExhausted,
+    "model_not_found": UnknownModel,
+    "API_KEY_INVALID": AuthenticationFailed,
+    "overloaded_error": Overloaded,
+}
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def from_status(
+    provider: str,
+    status: int,
+    message: str,
+    *,
+    codes: Iterable[str] = (),
+    headers: Mapping[str, str],
+    waits: Iterable[float] = (),
+) -> ProviderError:
+    """The error for an HTTP ``status`` of a vendor.
+
+    ``codes`` are the vendor's own error codes, ``waits`` seconds that its body named (Google's RetryInfo).
+    """
+    after = latest([*waits, *header_waits(headers)])
+    kind = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None) or _BY_STATUS.get(status)
+    detail = f"HTTP {status}: {message[:2000]}"
+    if kind is None and status == 429:
+        return RateLimited(provider, detail, retry_after_seconds=after)
+    error = (kind or (ServerFailed if status >= 500 else BadRequest))(provider, detail)
+    error.retry_after_seconds = after
+    return error
+
+
+def latest(waits: Iterable[float]) -> float | None:
+    """The longest of the waits, never negative; None when there is none."""
+    return max((max(0.0, wait) for wait in waits), default=None)
+
+
+def header_waits(headers: Mapping[str, str]) -> list[float]:
+    """Seconds to wait by ``retry-after``, ``retry-after-ms`` and the reset headers of limits that are used up."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    waits = [_instant_or_seconds(lower["retry-after"])] if "retry-after" in lower else []
+    if "retry-after-ms" in lower:
+        waits.append(_number(lower["retry-after-ms"], 0.001))
+    for name, value in lower.items():
+        if "ratelimit" in name and "-reset" in name and _used_up(lower, name):
+            waits.append(_instant_or_seconds(value))
+    return [wait for wait in waits if wait is not None]
+
+
+def seconds(span: str) -> float | None:
+    """Seconds of a span as ``17s``, ``6m0s`` or ``120ms``; None when it is none."""
+    parts = _SPAN.findall(span.strip())
+    if not parts or "".join(number + unit for number, unit in parts) != span.strip():
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def retry_info(details: Iterable[Any]) -> list[float]:
+    """Seconds named by ``google.rpc.RetryInfo`` among the details of a Google error."""
+    spans = (str(one.get("retryDelay", "")) for one in details if isinstance(one, dict))
+    return [wait for span in spans if (wait := seconds(span)) is not None]
+
+
+def _used_up(headers: Mapping[str, str], reset: str) -> bool:
+    """Whether the limit behind a reset header has nothing left; a full limit's reset is no reason to wait."""
+    return headers.get(reset.replace("-reset", "-remaining"), "").strip() == "0"
+
+
+def _number(value: str, scale: float = 1.0) -> float | None:
+    try:
+        return float(value) * scale
+    except ValueError:
+        return None
+
+
+def _instant_or_seconds(value: str) -> float | None:
+    """Seconds from now of a number, a span, an RFC 3339 time or an HTTP date."""
+    plain = _number(value)
+    if plain is None:
+        plain = seconds(value)
+    return plain if plain is not None else _from_now(value)
+
+
+def _from_now(value: str) -> float | None:
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            instant = read(value.strip())
+        except ValueError:
+            continue
+        aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return aware.timestamp() - time.time()
+    return None

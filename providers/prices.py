@@ -1,0 +1,118 @@
+"""What a call costs, in USD, by the prices of ``genai-prices`` as installed; it never asks the network.
+
+The price list is bundled with the library and pinned with it; ``UpdatePrices``, which would fetch, is not used. A model
+that the list does not know is refused: unknown is not free. Long-context tiers apply to the whole call once the input
+passes their start, as the vendors bill.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any, Final
+
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+
+from providers.base import UnknownModel, Usage
+from providers.catalog import wire_model
+
+NANO: Final = Decimal("0.000000001")
+_MILLION: Final = Decimal(1_000_000)
+# Part of a Usage -> price keys to try in turn: a vendor that does not price a part apart bills it as the next one.
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "input_tokens": ("input_mtok",),
+    "cache_read_tokens": ("cache_read_mtok", "input_mtok"),
+    "cache_write_5m_tokens": ("cache_write_5m_mtok", "cache_write_mtok", "input_mtok"),
+    "cache_write_1h_tokens": ("cache_write_1h_mtok", "cache_write_mtok", "input_mtok"),
+    "output_tokens": ("output_mtok",),
+    "reasoning_tokens": ("output_reasoning_mtok", "output_mtok"),
+}
+_INPUTS: Final = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+_OUTPUTS: Final = ("output_tokens", "reasoning_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a call costs. ``snapshot`` is JSON: the unit prices (USD a million tokens), the tier and the list they are from."""
+
+    usd: Decimal
+    snapshot: Mapping[str, Any]
+
+
+def price(provider: str, model: str, usage: Usage, at: datetime) -> Price:
+    """The price of ``usage``, rounded to a nano-USD; raises ``UnknownModel`` when the model has none."""
+    info = _model(provider, wire_model(model, at.date()))
+    prices = info.get_prices(at)
+    total_input = sum(getattr(usage, part) for part in _INPUTS)
+    units: dict[str, str] = {}
+    usd, tier = Decimal(0), 0
+    for part in _KEYS:
+        unit, start = _unit(prices, part, total_input)
+        usd += unit * getattr(usage, part) / _MILLION
+        units[part] = format(unit, "f")
+        tier = max(tier, start)
+    snapshot = {
+        "provider": provider,
+        "model": model,
+        "priced_as": info.id,
+        "usd_per_million": units,
+        "tier_above_input_tokens": tier,
+        "at": at.isoformat(),
+        "source": f"genai-prices {version('genai-prices')}",
+    }
+    return Price(usd.quantize(NANO, rounding=ROUND_HALF_EVEN), snapshot)
+
+
+def worst_case(provider: str, model: str, input_tokens_bound: int, max_output_tokens: int, at: datetime | None = None) -> Decimal:
+    """The most that a call can cost in USD: every input token as the dearest kind, in the dearest tier it can reach."""
+    at = at or datetime.now(UTC)
+    prices = _model(provider, wire_model(model, at.date())).get_prices(at)
+    dearest_input = max(_dearest(prices, part, input_tokens_bound) for part in _INPUTS)
+    dearest_output = max(_dearest(prices, part, input_tokens_bound) for part in _OUTPUTS)
+    usd = (dearest_input * input_tokens_bound + dearest_output * max_output_tokens) / _MILLION
+    return usd.quantize(NANO, rounding=ROUND_UP)
+
+
+def known(provider: str, model: str) -> bool:
+    """Whether ``model`` has a price at ``provider``."""
+    try:
+        _model(provider, wire_model(model))
+    except UnknownModel:
+        return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def _model(provider: str, model: str) -> ModelInfo:
+    try:
+        _, info = get_snapshot().find_provider_model(model.removeprefix("models/"), None, provider, None)
+    except LookupError:
+        raise UnknownModel(provider, f"the model {model!r} has no price") from None
+    return info
+
+
+def _value(prices: ModelPrice, part: str) -> Decimal | TieredPrices:
+    for key in _KEYS[part]:
+        value = getattr(prices, key)
+        if value is not None:
+            return value  # type: ignore[no-any-return]
+    raise UnknownModel("prices", f"no price for {part}")
+
+
+def _unit(prices: ModelPrice, part: str, total_input: int) -> tuple[Decimal, int]:
+    """USD a million tokens of ``part``, and the input size above which that tier applies."""
+    value = _value(prices, part)
+    if not isinstance(value, TieredPrices):
+        return value, 0
+    reached = [tier for tier in value.tiers if total_input > tier.start]
+    return (reached[-1].price, reached[-1].start) if reached else (value.base, 0)
+
+
+def _dearest(prices: ModelPrice, part: str, total_input: int) -> Decimal:
+    value = _value(prices, part)
+    if not isinstance(value, TieredPrices):
+        return value
+    return max([value.base, *(tier.price for tier in value.tiers if total_input > tier.start)])

@@ -1,0 +1,48 @@
+"""From a text to an answer with the usage that the vendor would report: caches, thoughts, the length limit."""
+
+from providers.simulator.state import MIN_CACHED_TOKENS, State, tokens
+from providers.simulator.wires.base import Answer, Asked
+
+
+def compose(state: State, provider: str, asked: Asked, text: str, number: int, fault: str) -> Answer:
+    """The answer to ``asked``. A text longer than the caller's limit is cut there and stops for length."""
+    scope = f"{provider} {asked.model}"
+    total = tokens(asked.text)
+    if provider == "anthropic":
+        read, write_5m, write_1h = _marked(state, scope, asked)
+    else:
+        read, write_5m, write_1h = state.cached(scope, asked.text), 0, 0
+    stop = fault if fault in {"length", "refusal", "content_filter"} else "end"
+    thoughts = tokens(text) // 4 if asked.thinks else 0
+    if asked.max_tokens and tokens(text) + thoughts > asked.max_tokens:
+        thoughts = min(thoughts, asked.max_tokens // 4)
+        text, stop = text.encode()[: 4 * (asked.max_tokens - thoughts)].decode(errors="ignore"), "length"
+    elif stop == "length":
+        text = text[: len(text) // 2]
+    elif stop in {"refusal", "content_filter"}:
+        text = ""
+    return Answer(
+        number=number,
+        text=text,
+        stop=stop,
+        input_tokens=total - read - write_5m - write_1h,
+        cache_read=read,
+        cache_write_5m=write_5m,
+        cache_write_1h=write_1h,
+        output_tokens=tokens(text),
+        reasoning_tokens=thoughts,
+    )
+
+
+def _marked(state: State, scope: str, asked: Asked) -> tuple[int, int, int]:
+    """Tokens read from the cache, written for five minutes, written for an hour, by the marked breakpoints."""
+    read, written = 0, {300.0: 0, 3600.0: 0}
+    for prefix, ttl in asked.prefixes:
+        size = tokens(prefix)
+        if size < MIN_CACHED_TOKENS:
+            continue
+        if state.breakpoint(scope, prefix, ttl):
+            read, written = size, {300.0: 0, 3600.0: 0}
+        else:
+            written[ttl] += size - read - sum(written.values())
+    return read, written[300.0], written[3600.0]

@@ -1,0 +1,85 @@
+"""How one provider of the simulator behaves: its latency, and the faults that it shows."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+PROVIDERS: Final = ("anthropic", "openai", "google")
+KINDS: Final = (
+    "status",  # an error answer with ``status``
+    "rate_limit",  # 429 with ``retry_after``
+    "hang",  # no answer for ``seconds``
+    "cut",  # the connection ends in mid answer
+    "reset",  # the connection ends before any answer
+    "drip",  # one byte a time, ``seconds`` in all
+    "empty",  # 200 and nothing
+    "malformed",  # 200 and half a JSON text
+    "length",  # stops at the length limit
+    "refusal",
+    "content_filter",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong, and for which requests: at ``rate``, at most ``times``, or the first ``burst`` of each ``every``."""
+
+    kind: str
+    rate: float = 1.0
+    times: int | None = None
+    every: int = 0
+    burst: int = 1
+    status: int = 500
+    retry_after: float | None = None
+    retry_after_style: str = "header"
+    seconds: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"fault kind {self.kind!r}: one of {', '.join(KINDS)}")
+        if self.retry_after_style not in {"header", "ms", "body", "reset", "date"}:
+            raise ValueError("retry_after_style: one of header, ms, body, reset, date")
+
+    def hits(self, number: int, shown: int) -> bool:
+        """Whether request ``number`` (from 0) is hit when ``shown`` were hit before."""
+        if self.times is not None and shown >= self.times:
+            return False
+        if self.every:
+            return number % self.every < self.burst
+        return self.rate >= 1.0 or random.random() < self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """Latency in seconds, uniform between its two ends, and the faults in the order in which they are tried."""
+
+    latency: tuple[float, float] = (0.0, 0.0)
+    faults: tuple[Fault, ...] = ()
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> "Behaviour":
+        """From JSON: ``{"latency": 0.2 | [0.1, 0.5] | "0.1-0.5", "faults": [{"kind": "rate_limit", "times": 3}]}``."""
+        unknown = set(given) - {"latency", "faults"}
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known: latency, faults")
+        try:
+            faults = tuple(Fault(**one) for one in given.get("faults", ()))
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+        return cls(_span(given.get("latency", 0.0)), faults)
+
+    def wait_seconds(self) -> float:
+        """The latency of one answer."""
+        low, high = self.latency
+        return low if low == high else random.uniform(low, high)
+
+
+def _span(given: Any) -> tuple[float, float]:
+    if isinstance(given, str):
+        low, _, high = given.partition("-")
+        given = [low, high or low]
+    low, high = given if isinstance(given, list | tuple) else (given, given)
+    if not 0 <= float(low) <= float(high):
+        raise ValueError(f"latency {given!r}: seconds, the lower first")
+    return float(low), float(high)

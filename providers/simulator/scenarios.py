@@ -1,0 +1,100 @@
+"""Which answer a prompt gets: scenario files, found by the title of the feature request (``docs/answer-format.md``)."""
+
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+_MARK: Final = re.compile(r"\[blocks stage=(\w+) round=(\d+) nonce=([0-9a-fA-F]+)\]")
+_TITLE: Final = re.compile(r"^# +(.+?)\s*$", re.MULTILINE)
+_OPEN, _CLOSE = "<feature_request>", "</feature_request>"
+KEYS: Final = "ANTHROPIC_API_KEY, OPENAI_API_KEY, GOOGLE_API_KEY"
+
+
+class NoScenario(Exception):
+    """No scenario answers this prompt; the message names the samples there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a prompt asks for, by its machine-readable line and its title."""
+
+    title: str
+    stage: str
+    round: int
+    nonce: str
+
+
+def read_prompt(text: str) -> Prompt:
+    """The last request in the text and the line before it: the context in front of it may quote other ones."""
+    start = text.rfind(_OPEN)
+    inside = text[start + len(_OPEN) :].partition(_CLOSE)[0] if start >= 0 else ""
+    title = _TITLE.search(inside)
+    marks = list(_MARK.finditer(text, 0, start)) if start >= 0 else []
+    mark = (marks or list(_MARK.finditer(text)) or [None])[-1]
+    return Prompt(
+        title=title[1] if title else "",
+        stage=mark[1] if mark else "",
+        round=int(mark[2]) if mark else 1,
+        nonce=mark[3] if mark else "",
+    )
+
+
+@dataclass
+class Library:
+    """The scenarios of a folder; read again when a request names a title that is not known yet."""
+
+    folder: Path | None
+    _by_title: dict[str, tuple[Path, dict[str, Any]]] = field(default_factory=dict)
+    _read_at: float = float("-inf")
+
+    def answer(self, prompt: Prompt) -> str:
+        """The text of the scenario for this stage and round; raises ``NoScenario``."""
+        found = self._find(prompt.title)
+        if found is None:
+            raise NoScenario(self._unknown(prompt))
+        folder, scenario = found
+        answers = (scenario.get("answers") or {}).get(prompt.stage)
+        if not answers:
+            raise NoScenario(
+                f"The scenario {folder.name!r} has no answer for the stage {prompt.stage!r}. {self._unknown(prompt)}"
+            )
+        chosen = folder / "answers" / str(answers[min(max(prompt.round, 1), len(answers)) - 1])
+        return _files(chosen, prompt.nonce) if chosen.is_dir() else chosen.read_text(encoding="utf-8")
+
+    def titles(self) -> dict[str, str]:
+        """Folder name -> title of every scenario."""
+        self._read()
+        return {path.name: str(scenario["title"]) for path, scenario in self._by_title.values()}
+
+    def _find(self, title: str) -> tuple[Path, dict[str, Any]] | None:
+        key = " ".join(title.split()).casefold()
+        if key not in self._by_title and time.monotonic() - self._read_at > 1:
+            self._read()
+        return self._by_title.get(key)
+
+    def _read(self) -> None:
+        found: dict[str, tuple[Path, dict[str, Any]]] = {}
+        for path in sorted(self.folder.glob("*/scenario.yml")) if self.folder else ():
+            scenario = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+            found[" ".join(str(scenario["title"]).split()).casefold()] = (path.parent, scenario)
+        self._by_title, self._read_at = found, time.monotonic()
+
+    def _unknown(self, prompt: Prompt) -> str:
+        samples = ", ".join(f"{name} ({title!r})" for name, title in sorted(self.titles().items())) or "none"
+        return (
+            f"This is the simulator: it answers only the samples, and {prompt.title or 'a prompt without a title'!r} is none of them. "
+            f"Samples: {samples}. For any other request set {KEYS} and use the real providers."
+        )
+
+
+def _files(folder: Path, nonce: str) -> str:
+    """Every file of a folder between the delimiters that carry the nonce."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return "\n".join(
+        f"<<<FILE {path.relative_to(folder).as_posix()} {nonce}>>>\n{path.read_text(encoding='utf-8').rstrip(chr(10))}\n<<<END {nonce}>>>"
+        for path in files
+    )

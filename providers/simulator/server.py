@@ -1,0 +1,237 @@
+"""The HTTP server: routes, the life of one request, faults, and the control door under ``/__sim__/``."""
+
+import json
+import logging
+import re
+import socket
+import struct
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from providers.simulator.answers import compose
+from providers.simulator.behaviour import Behaviour, Fault
+from providers.simulator.scenarios import NoScenario, read_prompt
+from providers.simulator.state import State, tokens
+from providers.simulator.wires.anthropic import AnthropicWire
+from providers.simulator.wires.base import Asked, Refused, Wire
+from providers.simulator.wires.google import GoogleWire
+from providers.simulator.wires.openai import OpenAIWire
+
+_log = logging.getLogger("simulator")
+ROUTES: Final[tuple[tuple[re.Pattern[str], Wire], ...]] = (
+    (re.compile(r"/v1/messages(/count_tokens)?$"), AnthropicWire()),
+    (re.compile(r"/v1/(chat/completions|responses(/input_tokens)?)$"), OpenAIWire()),
+    (re.compile(r"/v1(beta)?/models/[^/]+:\w+$"), GoogleWire()),
+)
+_ERROR_KINDS: Final = frozenset({"status", "rate_limit"})
+
+
+class Simulator(ThreadingHTTPServer):
+    """One process, a thread per connection: hundreds of slow calls at once are what it is for."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+
+    def __init__(self, address: tuple[str, int], state: State) -> None:
+        super().__init__(address, Handler)
+        self.state = state
+
+    def base_urls(self) -> dict[str, str]:
+        """What goes into the ``<P>_BASE_URL`` variables, and where the control door is."""
+        root = f"http://{self.server_address[0]!s}:{self.server_address[1]}"
+        return {
+            "ANTHROPIC_BASE_URL": root,
+            "OPENAI_BASE_URL": f"{root}/v1",
+            "GOOGLE_BASE_URL": root,
+            "control": f"{root}/__sim__/",
+        }
+
+    def shutdown(self) -> None:
+        """Stop serving; hanging requests are let go."""
+        self.state.stopping.set()
+        super().shutdown()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in mid answer is what chaos tests do; it is not an error here."""
+        _log.debug("connection of %s ended early", client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection. Answers leave in one write: split ones wait 40 ms for the delayed acknowledgement."""
+
+    server: Simulator
+    protocol_version = "HTTP/1.1"
+    server_version = "simulator"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        """``/__sim__/`` reports, ``/__sim__/log`` lists what arrived."""
+        if self.path == "/__sim__/log":
+            self._send(200, self.server.state.log())
+        elif self.path.rstrip("/") == "/__sim__":
+            self._send(200, self.server.state.report())
+        else:
+            self._send(404, {"error": "GET knows /__sim__/ and /__sim__/log"})
+
+    def do_PUT(self) -> None:
+        """``/__sim__/<provider>`` takes a behaviour."""
+        try:
+            provider = self.path.removeprefix("/__sim__/")
+            self.server.state.behave(provider, Behaviour.parse(self._body()))
+        except (ValueError, TypeError, AttributeError) as error:
+            self._send(400, {"error": str(error)})
+        else:
+            self._send(200, self.server.state.report()["behaviours"][provider])
+
+    def do_POST(self) -> None:
+        """A question to a model, or ``/__sim__/reset``."""
+        path = self.path.partition("?")[0]
+        if path == "/__sim__/reset":
+            self._body()
+            self.server.state.reset()
+            self._send(200, {})
+            return
+        wire = next((wire for pattern, wire in ROUTES if pattern.search(path)), None)
+        if wire is None:
+            self._body()
+            self._send(404, {"error": {"message": f"no such path: {path}", "type": "invalid_request_error", "code": None}})
+        else:
+            self._question(wire, path)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The base class logs each request line; ``_close`` logs what matters instead."""
+
+    def _question(self, wire: Wire, path: str) -> None:
+        try:
+            asked = wire.ask(path, {name.lower(): value for name, value in self.headers.items()}, self._body())
+        except (Refused, ValueError, TypeError, AttributeError, KeyError) as error:
+            asked, refused = None, error if isinstance(error, Refused) else Refused(400, "", f"malformed request: {error!r}")
+        if asked is not None and asked.counting:
+            self.server.state.counted(wire.name)
+            self._send(200, wire.count(asked, tokens(asked.text)))
+            return
+        number, behaviour, fault = self.server.state.arrive(wire.name)
+        entry: dict[str, Any] = {
+            "id": number,
+            "at": datetime.now(UTC).isoformat(),
+            "provider": wire.name,
+            "path": path,
+            "status": 0,
+        }
+        started = time.monotonic()
+        try:
+            if asked is None:
+                entry["status"] = refused.status
+                self._send(refused.status, wire.error(refused.status, refused.code, refused.message, None))
+            else:
+                self._reply(wire, asked, number, behaviour, fault, entry)
+        finally:
+            entry["seconds"] = round(time.monotonic() - started, 4)
+            self._close(wire, entry)
+
+    def _reply(
+        self, wire: Wire, asked: Asked, number: int, behaviour: Behaviour, fault: Fault | None, entry: dict[str, Any]
+    ) -> None:
+        state, prompt = self.server.state, read_prompt(asked.text)
+        entry |= {"model": asked.model, "stage": prompt.stage, "round": prompt.round, "title": prompt.title}
+        entry["fault"] = fault.kind if fault else ""
+        state.stopping.wait(behaviour.wait_seconds())
+        if fault and fault.kind in {*_ERROR_KINDS, "hang", "reset", "empty"}:
+            self._fail_early(wire, fault, entry)
+            return
+        try:
+            text = "simulated answer" if state.echo else state.library.answer(prompt)
+        except NoScenario as unknown:
+            entry["status"] = 400
+            self._send(400, wire.error(400, "", str(unknown), None))
+            return
+        answer = compose(state, wire.name, asked, text, number, fault.kind if fault else "")
+        entry |= {
+            "status": 200,
+            "input_tokens": answer.input_tokens + answer.cache_read + answer.cache_write_5m + answer.cache_write_1h,
+            "cache_read_tokens": answer.cache_read,
+            "output_tokens": answer.output_tokens + answer.reasoning_tokens,
+        }
+        if asked.stream:
+            self._send_bytes(200, b"".join(wire.stream(asked, answer)), {"Content-Type": "text/event-stream"}, fault)
+        else:
+            self._send_bytes(200, json.dumps(wire.answer(asked, answer)).encode(), {}, fault)
+
+    def _fail_early(self, wire: Wire, fault: Fault, entry: dict[str, Any]) -> None:
+        if fault.kind == "hang":
+            self.server.state.stopping.wait(fault.seconds)
+            self._drop()
+        elif fault.kind == "reset":
+            self._drop()
+        elif fault.kind == "empty":
+            entry["status"] = 200
+            self._send_bytes(200, b"", {}, None)
+        else:
+            status = 429 if fault.kind == "rate_limit" else fault.status
+            entry["status"] = status
+            in_body = fault.retry_after if fault.retry_after_style == "body" else None
+            body = wire.error(status, "", f"simulated {fault.kind} {status}", in_body)
+            self._send_bytes(status, json.dumps(body).encode(), _wait_headers(wire, fault), None)
+
+    def _send(self, status: int, body: Any) -> None:
+        self._send_bytes(status, json.dumps(body).encode(), {}, None)
+
+    def _send_bytes(self, status: int, body: bytes, headers: dict[str, str], fault: Fault | None) -> None:
+        kind = fault.kind if fault else ""
+        if kind == "malformed":
+            body = body[: len(body) // 2]
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "x-simulated": "true", **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if kind == "drip" and fault:
+            self._drip(body, fault.seconds)
+            return
+        self.wfile.write(body[: len(body) // 2] if kind == "cut" else body)
+        self.wfile.flush()
+        if kind == "cut":
+            self._drop()
+
+    def _drip(self, body: bytes, seconds: float) -> None:
+        for place in range(len(body)):
+            self.wfile.write(body[place : place + 1])
+            self.wfile.flush()
+            if self.server.state.stopping.wait(seconds / len(body)):
+                return
+
+    def _drop(self) -> None:
+        """End the connection as a crashed peer does: with a reset, not with an orderly close."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def _close(self, wire: Wire, entry: dict[str, Any]) -> None:
+        self.server.state.leave(wire.name, entry)
+        known = ("provider", "model", "stage", "round", "title", "fault", "status", "seconds")
+        _log.info("SIMULATED %s", " ".join(f"{name}={entry[name]!r}" for name in known if name in entry))
+
+    def _body(self) -> dict[str, Any]:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        if not isinstance(body, dict):
+            raise TypeError("the body is not a JSON object")
+        return body
+
+
+def _wait_headers(wire: Wire, fault: Fault) -> dict[str, str]:
+    """How the vendor says when to come back, in the style that the fault asks for."""
+    seconds = fault.retry_after
+    if seconds is None or fault.retry_after_style == "body":
+        return {}
+    if fault.retry_after_style == "reset":
+        return wire.reset_headers(seconds)
+    if fault.retry_after_style == "ms":
+        return {"retry-after-ms": str(int(seconds * 1000))}
+    if fault.retry_after_style == "date":
+        return {"Retry-After": format_datetime(datetime.fromtimestamp(time.time() + seconds, UTC), usegmt=True)}
+    return {"Retry-After": f"{seconds:g}"}

@@ -1,0 +1,1 @@
+"""One module per wire protocol; each offers the functions of ``base.Wire``."""

@@ -1,0 +1,104 @@
+"""What a wire protocol is to the simulator: how a question is read, and how an answer or an error is written."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+MODEL_PREFIX: Final = "simulated-"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question as it arrived. ``prefixes`` are the marked cache breakpoints: (text up to there, seconds to live)."""
+
+    model: str
+    text: str
+    max_tokens: int
+    route: str = ""
+    stream: bool = False
+    counting: bool = False
+    prefixes: tuple[tuple[str, float], ...] = ()
+    thinks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer. ``stop`` is end, length, refusal or content_filter; tokens are disjoint."""
+
+    number: int
+    text: str
+    stop: str
+    input_tokens: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    output_tokens: int
+    reasoning_tokens: int
+
+    @property
+    def id(self) -> str:
+        """The answer's id; it says that the answer is simulated."""
+        return f"{MODEL_PREFIX}{self.number:08d}"
+
+    def pieces(self) -> list[str]:
+        """The text as a stream sends it."""
+        return [self.text[start : start + 64] for start in range(0, len(self.text), 64)] or [""]
+
+
+class Refused(Exception):
+    """The request is answered with an error of the vendor's shape. ``code`` is the vendor's."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class Wire(Protocol):
+    """One vendor's protocol over HTTP."""
+
+    name: str
+
+    def ask(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Asked:
+        """Read a request; raises ``Refused``."""
+        ...
+
+    def answer(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+        """The body of a whole answer."""
+        ...
+
+    def stream(self, asked: Asked, answer: Answer) -> Iterator[bytes]:
+        """The server-sent events of a streamed answer."""
+        ...
+
+    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:
+        """The body of a token count."""
+        ...
+
+    def error(self, status: int, code: str, message: str, retry_after: float | None) -> dict[str, Any]:
+        """The body of an error; ``retry_after`` in seconds where the vendor says it in the body."""
+        ...
+
+    def reset_headers(self, seconds: float) -> dict[str, str]:
+        """The headers that say a limit is used up and when it resets."""
+        ...
+
+
+def event(data: Any, name: str = "") -> bytes:
+    """One server-sent event."""
+    head = f"event: {name}\n" if name else ""
+    return f"{head}data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
+
+
+def whole(body: Mapping[str, Any], name: str, *, low: int = 1) -> int:
+    """A required whole number of the body; raises ``Refused``."""
+    value = body.get(name)
+    if not isinstance(value, int) or value < low:
+        raise Refused(400, "invalid_request_error", f"{name}: a whole number of at least {low} is required")
+    return value
+
+
+def require_key(key: str) -> None:
+    """Raises ``Refused`` for a missing or a wrong key; ``invalid`` plays the wrong one."""
+    if not key or key == "invalid":
+        raise Refused(401, "authentication_error", "invalid API key")

@@ -1,0 +1,65 @@
+"""The HTTP client under the SDKs: one deadline for a whole call, and the transport's errors in our words.
+
+An SDK's own timeout is per read, so a server that drips one byte a second would hold a worker for ever.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import httpx2
+
+from providers.base import ConnectionCut, MalformedAnswer, ProviderError, TimedOut, Unreachable
+
+CONNECT_SECONDS: Final = 10.0
+_LIMITS: Final = httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=30)
+
+
+class _Body(httpx2.SyncByteStream):
+    """A response body that stops when the call's time is over."""
+
+    def __init__(self, inner: httpx2.SyncByteStream, deadline: float, request: httpx2.Request) -> None:
+        self._inner, self._deadline, self._request = inner, deadline, request
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._inner:
+            if time.monotonic() > self._deadline:
+                raise httpx2.ReadTimeout("the answer took longer than the call may", request=self._request)
+            yield chunk
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _Deadline(httpx2.HTTPTransport):
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        allowed = (request.extensions.get("timeout") or {}).get("read") or 600.0
+        deadline = time.monotonic() + float(allowed)
+        response = super().handle_request(request)
+        if isinstance(response.stream, httpx2.SyncByteStream):
+            response.stream = _Body(response.stream, deadline, request)
+        return response
+
+
+def client(timeout_seconds: float) -> httpx2.Client:
+    """A client for one adapter, safe to share between threads; it never retries."""
+    return httpx2.Client(
+        transport=_Deadline(limits=_LIMITS, retries=0), timeout=limit(timeout_seconds), follow_redirects=False, trust_env=False
+    )
+
+
+def limit(timeout_seconds: float) -> httpx2.Timeout:
+    """The time limits of one call of ``timeout_seconds``."""
+    return httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
+
+
+def from_transport(provider: str, error: BaseException) -> ProviderError:
+    """What a failed exchange means: nothing sent, no answer in time, or cut in the middle."""
+    detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol):
+        return Unreachable(provider, detail)
+    if isinstance(error, httpx2.TimeoutException):
+        return TimedOut(provider, detail)
+    if isinstance(error, httpx2.DecodingError):
+        return MalformedAnswer(provider, detail)
+    return ConnectionCut(provider, detail)

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from gates import runner
+from orchestrator.flows.stages import context, implement, plan
+from tests.flows.stages import fakes
+from tests.flows.stages.fakes import FakeGates, FakeWork
+
+
+@pytest.fixture(autouse=True)
+def _database(db: None) -> None:
+    """Stages read the previous contract of a block."""
+
+
+@pytest.fixture
+def gates(monkeypatch: pytest.MonkeyPatch) -> fakes.Gates:
+    """Replaces the sandboxed run of the gates by reports that the test gives."""
+
+    def replace(*reports: object) -> FakeGates:
+        fake = FakeGates(*reports)  # type: ignore[arg-type]
+        monkeypatch.setattr(runner, "run", fake)
+        return fake
+
+    replace()
+    return replace
+
+
+@pytest.fixture
+def work() -> FakeWork:
+    return FakeWork()
+
+
+@pytest.fixture
+def planned(work: FakeWork) -> FakeWork:
+    """A flow that has a plan."""
+    work.run(context.stage, json.dumps(fakes.CONTEXT))
+    work.run(plan.stage, json.dumps(fakes.PLAN))
+    return work
+
+
+@pytest.fixture
+def implemented(planned: FakeWork) -> FakeWork:
+    """A flow that has an implementation."""
+    planned.run(implement.stage, fakes.implementation())
+    return planned

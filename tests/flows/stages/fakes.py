@@ -1,0 +1,143 @@
+"""A ``Work`` without an engine, and gates without a sandbox: the far sides of a stage."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from gates.base import Candidate, GateReport, Policy, Verdict
+from orchestrator.flows.stages.base import Done, Repair, Result
+from providers.base import Completion, Request, StopReason, Usage
+
+NONCE = "4f1c9a7be02d3365"
+PLAN = {
+    "block_name": "capital_ratio",
+    "block_family": "compliance",
+    "summary": "The capital ratio of a bank's exposures.",
+    "steps": ["Weigh every exposure.", "Divide."],
+    "entrypoints": [
+        {
+            "call": "capital_ratio",
+            "summary": "The ratio.",
+            "input": {
+                "type": "object",
+                "properties": {"capital": {"type": "string", "format": "decimal"}},
+                "required": ["capital"],
+            },
+            "output": {"type": "string"},
+            "raises": ["ValueError"],
+        }
+    ],
+    "risks": [],
+    "tests": ["8 of 100 is 0.08"],
+}
+CONTEXT = {"summary": "Ledgers of a bank.", "conventions": ["Money is Decimal."], "relevant_paths": ["ledger.py", "invented.py"]}
+CONTRACT = {
+    "contract": 1,
+    "family": "compliance",
+    "name": "capital_ratio",
+    "version": "1.0.0",
+    "entrypoints": PLAN["entrypoints"],
+}
+MODULE = '"""Capital ratio."""\n\n\ndef capital_ratio(capital):\n    return capital\n'
+TESTS = "from capital_ratio import capital_ratio\n\n\ndef test_it():\n    assert capital_ratio(1) == 1\n"
+APPROVAL = {"verdict": "approve", "summary": "Right.", "findings": []}
+
+
+def delimited(files: Mapping[str, str], nonce: str = NONCE) -> str:
+    return "".join(f"<<<FILE {path} {nonce}>>>\n{text}<<<END {nonce}>>>\n" for path, text in files.items())
+
+
+def implementation(module: str = MODULE) -> str:
+    return delimited({"capital_ratio.py": module, "test_capital_ratio.py": TESTS, "contract.json": json.dumps(CONTRACT) + "\n"})
+
+
+README = delimited({"README.md": "# Capital ratio\n"})
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """An answer with another stop reason than the end."""
+
+    reason: StopReason
+    text: str = ""
+
+
+@dataclass
+class FakeWork:
+    """Keeps outputs and artifacts as the engine does, answers from a list of texts, remembers the requests."""
+
+    answers: list[str | Stopped] = field(default_factory=list)
+    kind: str = ""
+    round: int = 1
+    stage_id: int = 1
+    feedback: str = ""
+    feature_request: str = "# Basel I capital ratio\n\nDivide capital by weighted exposures."
+    block_family: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=lambda: {"files": {"ledger.py": "def capital(): ...\n"}})
+    flow_id: str = "task_00000000000000000000"
+    repo: str = "compliance-service"
+    attempt_number: int = 1
+    nonce: str = NONCE
+    outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+    requests: list[tuple[str, Request]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    answering_model: str = ""
+
+    def output(self, kind: str) -> Mapping[str, Any]:
+        return self.outputs.get(kind, {})
+
+    def artifact(self, kind: str) -> bytes | None:
+        return self.artifacts.get(kind)
+
+    def complete(self, provider: str, request: Request) -> Completion:
+        self.requests.append((provider, request))
+        answer = self.answers.pop(0)
+        stopped = answer if isinstance(answer, Stopped) else Stopped(StopReason.END, answer)
+        usage = Usage(input_tokens=100, output_tokens=10)
+        return Completion(stopped.text, stopped.reason, usage, self.answering_model or request.model, "req_1", {})
+
+    def progress(self, message: str, **data: Any) -> None:  # noqa: ARG002 - as the protocol has it
+        self.said.append(message)
+
+    def run(self, stage: Any, *answers: str | Stopped) -> Result:
+        """Run ``stage`` as its next stage in the flow, and keep what it leaves as the engine would."""
+        self.answers, self.kind, self.stage_id = list(answers), stage.kind, self.stage_id + 1
+        result: Result = stage.run(self)
+        assert not self.answers, "the stage asked less than it was expected to"
+        if isinstance(result, (Done, Repair)):
+            self.outputs[stage.kind] = json.loads(json.dumps(dict(result.output)))
+        for artifact in getattr(result, "artifacts", ()):
+            assert len(artifact.kind) <= 100
+            self.artifacts[artifact.kind] = artifact.content
+        return result
+
+
+class FakeGates:
+    """Stands in for ``gates.runner.run``: passes all, but for the reports that it is given."""
+
+    def __init__(self, *reports: GateReport) -> None:
+        self.reports = {report.gate: report for report in reports}
+        self.seen: list[tuple[Candidate, Policy, tuple[str, ...]]] = []
+
+    def __call__(self, candidate: Candidate, policy: Policy, names: Sequence[str]) -> tuple[GateReport, ...]:
+        self.seen.append((candidate, policy, tuple(names)))
+        return tuple(self.reports.get(name) or passing(name) for name in names)
+
+
+def passing(gate: str) -> GateReport:
+    return GateReport(
+        gate, Verdict.PASSED, "All well.", score=Decimal("97.5"), threshold=Decimal(90), evidence={f"{gate}.json": b"{}"}
+    )
+
+
+def failing(gate: str, summary: str = "Two mutants survived.", **more: Any) -> GateReport:
+    return GateReport(
+        gate, Verdict.FAILED, summary, feedback=f"{gate}: mend it", cure="Fix schema or implementation, then retry.", **more
+    )
+
+
+Gates = Callable[..., FakeGates]

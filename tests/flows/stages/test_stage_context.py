@@ -1,0 +1,80 @@
+"""The context stage: bundle and summary."""
+
+import json
+
+from orchestrator.flows.stages import context, plan
+from orchestrator.flows.stages.base import Done, Failed
+from tests.flows.stages import fakes
+from tests.flows.stages.fakes import FakeWork
+
+ANSWER = json.dumps(fakes.CONTEXT)
+
+
+def test_bundle_is_kept_and_summarised(work: FakeWork) -> None:
+    result = work.run(context.stage, ANSWER)
+    assert isinstance(result, Done)
+    assert result.output["summary"] == "Ledgers of a bank."
+    assert result.output["relevant_paths"] == ["ledger.py"]
+    assert result.output["included"] == ["ledger.py"]
+    assert result.output["bundle_bytes"] == len(work.artifacts["bundle"])
+    call = result.output["calls"][0]
+    assert (call["provider"], call["prompt"], len(call["prompt_digest"])) == ("google", "context.v1", 64)
+    assert work.requests[0][0] == "google"
+    assert work.artifacts["bundle"].decode().rstrip() in work.requests[0][1].stable
+
+
+def test_secrets_never_leave(work: FakeWork) -> None:
+    secret = "AKIAIOSFODNN7ABCDEFG"
+    work.context = {"files": {"deploy.py": f'KEY = "{secret}"\n', ".env": "TOKEN=abcdef0123456789\n"}}
+    result = work.run(context.stage, ANSWER)
+    assert isinstance(result, Done)
+    assert result.output["redactions"] >= 1
+    sent = work.requests[0][1]
+    assert secret not in sent.stable + sent.prompt + sent.system
+    assert "abcdef0123456789" not in sent.stable
+    assert secret.encode() not in work.artifacts["bundle"]
+
+
+def test_too_large_without_pruning_is_refused_in_the_words_of_the_runbook(work: FakeWork) -> None:
+    work.settings = {"context.pruning.enabled": False}
+    work.context = {"files": {"big.py": "x = 1\n" * 100_000}}
+    result = work.run(context.stage)
+    assert isinstance(result, Failed)
+    assert (result.code, result.message) == ("context:bundle-too-large", "Context bundle exceeds 500KB")
+    assert "blocks config set context.pruning.enabled true" in result.cure
+    assert "blocks config set context.max_size_kb 180" in result.cure
+    assert not work.requests
+
+
+def test_budget_of_the_repo_counts(work: FakeWork) -> None:
+    work.settings = {"context.max_size_kb": 2}
+    work.context = {"files": {f"f{n}.py": "x = 1\n" * 100 for n in range(9)}}
+    result = work.run(context.stage, ANSWER)
+    assert isinstance(result, Done)
+    assert len(work.artifacts["bundle"]) <= 2000
+    assert result.output["omitted"] >= 5
+
+
+def test_flow_without_files_still_has_a_summary(work: FakeWork) -> None:
+    work.context = {}
+    assert isinstance(work.run(context.stage, ANSWER), Done)
+    assert "no files were given" in work.requests[0][1].stable
+
+
+def test_plan_gets_summary_and_conventions_and_given_family_wins(work: FakeWork) -> None:
+    work.block_family = "risk"
+    work.run(context.stage, ANSWER)
+    result = work.run(plan.stage, json.dumps({**fakes.PLAN, "block_name": "Capital-Ratio"}))
+    assert isinstance(result, Done)
+    assert (result.output["block_family"], result.output["block_name"]) == ("risk", "capital_ratio")
+    provider, request = work.requests[-1]
+    assert provider == "anthropic"
+    assert "Ledgers of a bank." in request.prompt
+    assert "- Money is Decimal." in request.prompt
+    assert request.json_schema is plan.SCHEMA
+
+
+def test_models_of_the_repo_count(work: FakeWork) -> None:
+    work.settings = {"context.model": "claude-haiku-4-5"}
+    work.run(context.stage, ANSWER)
+    assert (work.requests[0][0], work.requests[0][1].model) == ("anthropic", "claude-haiku-4-5")

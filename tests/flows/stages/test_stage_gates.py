@@ -1,0 +1,220 @@
+"""Verify and review: verdicts, repair rounds, and when no round would help."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from gates import runner
+from gates.base import Finding, GateReport, Verdict
+from orchestrator.flows.stages import implement, review, verify
+from orchestrator.flows.stages.base import Done, Failed, Repair
+from tests.flows.stages import fakes
+from tests.flows.stages.fakes import FakeWork, Gates, failing
+
+BLOCKING = {
+    "verdict": "block",
+    "summary": "Wrong rate.",
+    "findings": [{"path": "capital_ratio.py", "line": 5, "severity": "error", "message": "Inverted."}],
+}
+
+
+def test_passing_gates_are_recorded(implemented: FakeWork, gates: Gates) -> None:
+    fake = gates()
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Done)
+    assert [report.gate for report in result.gates] == list(runner.DEFAULT)
+    assert result.output["passed"] is True
+    assert result.output["gates"][0]["score"] == "97.5"
+    candidate, policy, names = fake.seen[0]
+    assert (candidate.family, candidate.name, candidate.module) == ("compliance", "capital_ratio", fakes.MODULE)
+    assert (candidate.implementer, candidate.review, candidate.previous_contract) == ("openai:gpt-4-turbo", None, None)
+    assert names == runner.DEFAULT
+    assert policy.mode == "strict"
+    assert implemented.artifacts["evidence:mutation:mutation.json"] == b"{}"
+
+
+def test_failed_gate_starts_a_repair_round(implemented: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation"))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Repair)
+    assert result.insert == ("implement", "verify")
+    assert (result.code, result.cure) == ("gate:mutation-failed", "Fix schema or implementation, then retry.")
+    assert "mutation: mend it" in result.feedback
+    assert len(result.gates) == 4
+    assert result.output["passed"] is False
+
+
+def test_repair_round_shows_files_and_findings_to_the_implementer(implemented: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation"))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Repair)
+    implemented.round, implemented.feedback = 2, result.feedback
+    again = implemented.run(implement.stage, fakes.implementation(fakes.MODULE + "# better\n"))
+    request = implemented.requests[-1][1]
+    assert "mutation: mend it" in request.prompt
+    assert fakes.TESTS.strip() in request.prompt
+    assert isinstance(again, Done)
+    assert [call["round"] for call in again.output["calls"]] == [1, 2]
+    assert "repair_digest" in again.output["calls"][1]
+    assert implemented.artifacts["module"].endswith(b"# better\n")
+
+
+def test_feedback_is_at_most_8_kb(implemented: FakeWork, gates: Gates) -> None:
+    gates(GateReport("coverage", Verdict.FAILED, "Low.", feedback="é" * 10_000))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Repair)
+    assert len(result.feedback.encode()) <= 8192
+
+
+def _second_round(work: FakeWork, module: str) -> Any:
+    work.feedback, work.round = "mend it", 2
+    work.run(implement.stage, fakes.implementation(module))
+    return work.run(verify.stage)
+
+
+def test_same_files_again_stop_the_loop(implemented: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation", "Two survived."))
+    implemented.run(verify.stage)
+    gates(failing("mutation", "Three survived."))
+    result = _second_round(implemented, fakes.MODULE)
+    assert isinstance(result, Failed)
+    assert result.code == "gates:no-progress"
+    assert "mutation gate failed: Three survived." in result.message
+    assert result.cure == "Fix schema or implementation, then retry."
+    assert result.gates
+
+
+def test_same_findings_again_stop_the_loop_even_on_other_lines(implemented: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation", findings=(Finding("survived", "a < b", path="capital_ratio.py", line=5),)))
+    implemented.run(verify.stage)
+    gates(failing("mutation", findings=(Finding("survived", "a < b", path="capital_ratio.py", line=9),)))
+    result = _second_round(implemented, fakes.MODULE + "# moved\n")
+    assert isinstance(result, Failed)
+    assert result.code == "gates:no-progress"
+
+
+def test_other_findings_get_another_round(implemented: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation", "Nine survived."))
+    implemented.run(verify.stage)
+    gates(failing("mutation", "Two survived."))
+    assert isinstance(_second_round(implemented, fakes.MODULE + "# better\n"), Repair)
+
+
+def test_stage_run_again_does_not_compare_itself_with_itself(implemented: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation"))
+    implemented.run(verify.stage)
+    assert isinstance(verify.stage.run(implemented), Repair)
+
+
+@pytest.mark.parametrize(("feedback", "kind"), [("", Failed), ("the tests end the interpreter", Repair)])
+def test_errored_is_never_a_pass(implemented: FakeWork, gates: Gates, feedback: str, kind: type) -> None:
+    gates(GateReport("coverage", Verdict.ERRORED, "No sandbox.", feedback=feedback, cure="Install bubblewrap."))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, kind)
+    assert (result.code, result.cure) == ("gate:coverage-errored", "Install bubblewrap.")  # type: ignore[attr-defined]
+    assert getattr(result, "retryable", False) is (kind is Failed)
+
+
+def test_gate_without_a_report_is_no_pass(implemented: FakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify.runner, "run", lambda *_: (fakes.passing("contract"),))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Failed)
+    assert result.code == "gate:no-result"
+    assert "mutation" in result.message
+
+
+@pytest.mark.parametrize(("mode", "ran"), [("advisory", True), ("off", False)])
+def test_laxer_modes_do_not_block(implemented: FakeWork, gates: Gates, settings: LazySettings, mode: str, ran: bool) -> None:
+    settings.QUALITY_GATE_MODE = mode
+    fake = gates(failing("mutation"))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Done)
+    assert result.output["passed"] is False
+    assert bool(result.gates) is bool(fake.seen) is ran
+
+
+@pytest.mark.parametrize(
+    ("own", "coverage", "kill_rate", "mode"),
+    [
+        ({}, 90, 60, "strict"),
+        ({"gates.min_unit_coverage": 95, "gates.min_mutation_kill_rate": 80}, 95, 80, "strict"),
+        ({"gates.min_unit_coverage": 10, "gates.min_mutation_kill_rate": 0, "gates.mode": "off"}, 90, 60, "strict"),
+        ({"gates.mode": "whatever"}, 90, 60, "whatever"),
+    ],
+)
+def test_repo_may_raise_but_never_lower(
+    implemented: FakeWork, gates: Gates, own: dict[str, Any], coverage: int, kill_rate: int, mode: str
+) -> None:
+    implemented.settings = own
+    fake = gates(failing("mutation"))
+    assert isinstance(implemented.run(verify.stage), Repair)
+    policy = fake.seen[0][1]
+    assert (policy.min_unit_coverage, policy.min_mutation_kill_rate) == (Decimal(coverage), Decimal(kill_rate))
+    assert policy.mode == mode
+
+
+def test_reviewer_sees_numbered_files_and_verdicts(implemented: FakeWork, gates: Gates) -> None:
+    fake = gates()
+    implemented.run(verify.stage)
+    result = implemented.run(review.stage, json.dumps(fakes.APPROVAL))
+    assert isinstance(result, Done)
+    assert result.output["verdict"] == "approve"
+    provider, request = implemented.requests[-1]
+    assert provider == "anthropic"
+    assert "   4 | def capital_ratio(capital):" in request.prompt
+    assert "mutation: passed, All well." in request.prompt
+    candidate, _, names = fake.seen[-1]
+    assert names == ("review",)
+    assert candidate.review == fakes.APPROVAL
+    assert (candidate.reviewer, candidate.implementer) == ("anthropic:claude-sonnet-4-5", "openai:gpt-4-turbo")
+
+
+def test_blocking_review_starts_a_round_with_a_new_review(implemented: FakeWork, gates: Gates) -> None:
+    implemented.run(verify.stage)
+    gates(failing("review", "Wrong rate."))
+    result = implemented.run(review.stage, json.dumps(BLOCKING))
+    assert isinstance(result, Repair)
+    assert result.insert == ("implement", "verify", "review")
+    assert result.code == "gate:review-failed"
+    assert json.loads(implemented.artifacts["review"])["review"] == BLOCKING
+    gates()
+    _second_round(implemented, fakes.MODULE)
+    gates(failing("review", "Still wrong."))
+    again = implemented.run(review.stage, json.dumps(BLOCKING))
+    assert isinstance(again, Failed)
+    assert again.code == "gates:no-progress"
+
+
+def test_reviewer_is_of_another_house(implemented: FakeWork, gates: Gates) -> None:
+    implemented.settings = {"architect.model": "gpt-5"}
+    implemented.run(verify.stage)
+    result = implemented.run(review.stage, json.dumps(fakes.APPROVAL))
+    assert isinstance(result, Done)
+    assert implemented.requests[-1][0] == "google"
+
+
+def test_no_other_house_no_review(implemented: FakeWork, gates: Gates) -> None:
+    implemented.settings = {"architect.model": "gpt-5", "context.model": "gpt-5-mini"}
+    implemented.run(verify.stage)
+    result = implemented.run(review.stage)
+    assert isinstance(result, Failed)
+    assert result.code == "review:same-vendor"
+
+
+def test_fallback_of_the_implementers_house_does_not_review(implemented: FakeWork, gates: Gates) -> None:
+    implemented.run(verify.stage)
+    implemented.answering_model = "gpt-4-turbo"
+    result = implemented.run(review.stage, json.dumps(fakes.APPROVAL))
+    assert isinstance(result, Failed)
+    assert result.code == "review:same-vendor"
+
+
+def test_reviewer_who_quotes_an_approval_is_asked_again(implemented: FakeWork, gates: Gates) -> None:
+    implemented.run(verify.stage)
+    quoting = f"The comment says {json.dumps(fakes.APPROVAL)}.\n{json.dumps(BLOCKING)}"
+    result = implemented.run(review.stage, quoting, json.dumps(fakes.APPROVAL))
+    assert isinstance(result, Done)
+    assert "Answer with one object" in implemented.requests[-1][1].prompt

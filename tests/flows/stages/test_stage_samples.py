@@ -1,0 +1,72 @@
+"""Every shipped sample through the stages, over the providers' own SDKs, against the simulator. Only the gates are not run."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from django.conf import LazySettings
+
+from orchestrator.flows.nonce import nonce_of
+from orchestrator.flows.stages import context, docs, implement, plan, review, seal, verify
+from orchestrator.flows.stages.base import Done, Repair
+from providers import registry
+from providers.base import Completion, Request
+from tests.flows.stages.fakes import FakeWork, Gates, failing
+from tests.providers.simulated import Simulated, started
+
+SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/scenario.yml"))
+
+
+class OnlineWork(FakeWork):
+    """Answers come from the simulator instead of a list."""
+
+    def complete(self, provider: str, request: Request) -> Completion:
+        self.requests.append((provider, request))
+        return registry.get(provider).complete(request)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulated]:
+    with started("--samples", str(SAMPLES)) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def sample(request: pytest.FixtureRequest, simulator: Simulated, settings: LazySettings) -> OnlineWork:
+    settings.PROVIDERS = copy.deepcopy(settings.PROVIDERS)
+    for provider, options in settings.PROVIDERS.items():
+        options.update(base_url=simulator.urls[f"{provider.upper()}_BASE_URL"], api_key="simulated")
+    folder = SAMPLES / request.param
+    files = {path.relative_to(folder / "repo").as_posix(): path for path in (folder / "repo").rglob("*") if path.is_file()}
+    return OnlineWork(
+        repo=request.param,
+        feature_request=(folder / "feature_request.md").read_text(),
+        context={"files": {name: path.read_text() for name, path in files.items() if path.suffix != ".pyc"}},
+        nonce=nonce_of(7),
+    )
+
+
+@pytest.mark.parametrize("sample", NAMES, indirect=True)
+def test_sample_goes_through_every_stage_with_one_repair(sample: OnlineWork, gates: Gates) -> None:
+    scenario = yaml.safe_load((SAMPLES / sample.repo / "scenario.yml").read_text())
+    assert isinstance(sample.run(context.stage), Done)
+    assert isinstance(sample.run(plan.stage), Done)
+    assert (sample.outputs["plan"]["block_family"], sample.outputs["plan"]["block_name"]) == (
+        scenario["family"],
+        scenario["block"],
+    )
+    assert isinstance(sample.run(implement.stage), Done)
+    gates(failing("mutation"))
+    repair = sample.run(verify.stage)
+    assert isinstance(repair, Repair)
+    sample.round, sample.feedback = 2, repair.feedback
+    gates()
+    for stage in (implement.stage, verify.stage, review.stage, docs.stage, seal.stage):
+        assert isinstance(sample.run(stage), Done)
+    assert f".blocks/catalog/{scenario['family']}/{scenario['block']}/README.md" in sample.outputs["seal"]["paths"]
+    # One question for each asking stage, and one for the repair: nothing had to be asked for twice.
+    assert len(sample.requests) == 6
+    assert len({request.stable for _, request in sample.requests}) == 1

@@ -1,0 +1,84 @@
+"""Docs and seal."""
+
+import json
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from orchestrator.flows.blocks import archive
+from orchestrator.flows.stages import docs, review, seal, verify
+from orchestrator.flows.stages.base import Done, Failed
+from tests.flows.stages import fakes
+from tests.flows.stages.fakes import FakeWork, Gates, failing
+
+
+def test_readme_is_written_from_contract_and_code(implemented: FakeWork) -> None:
+    result = implemented.run(docs.stage, fakes.README)
+    assert isinstance(result, Done)
+    provider, request = implemented.requests[-1]
+    assert provider == "google"
+    assert fakes.MODULE.strip() in request.prompt
+    assert implemented.artifacts["readme"] == b"# Capital ratio\n"
+
+
+@pytest.mark.parametrize(("mode", "verified"), [("strict", True), ("advisory", False), ("off", False)])
+def test_only_strict_gates_verify(implemented: FakeWork, gates: Gates, settings: LazySettings, mode: str, verified: bool) -> None:
+    settings.QUALITY_GATE_MODE = mode
+    implemented.run(verify.stage)
+    implemented.run(review.stage, *([] if mode == "off" else [json.dumps(fakes.APPROVAL)]))
+    implemented.run(docs.stage, fakes.README)
+    result = implemented.run(seal.stage)
+    assert isinstance(result, Done)
+    assert result.block is not None
+    assert result.block.verified is verified is result.output["verified"]
+    assert json.loads(result.block.manifest)["policy"]["mode"] == mode
+
+
+def test_advisory_block_says_what_failed(implemented: FakeWork, gates: Gates, settings: LazySettings) -> None:
+    settings.QUALITY_GATE_MODE = "advisory"
+    gates(failing("mutation"))
+    implemented.run(verify.stage)
+    implemented.run(review.stage, json.dumps(fakes.APPROVAL))
+    implemented.run(docs.stage, fakes.README)
+    implemented.run(seal.stage)
+    facts = {gate["gate"]: gate["verdict"] for gate in json.loads(implemented.artifacts["manifest"])["gates"]}
+    assert facts["mutation"] == "failed"
+
+
+def test_block_changed_after_its_verdict_is_not_sealed(implemented: FakeWork, gates: Gates) -> None:
+    implemented.run(verify.stage)
+    implemented.run(review.stage, json.dumps(fakes.APPROVAL))
+    implemented.run(docs.stage, fakes.README)
+    implemented.artifacts["module"] += b"import os\n"
+    result = implemented.run(seal.stage)
+    assert isinstance(result, Failed)
+    assert result.code == "seal:not-judged"
+
+
+def test_block_that_nobody_judged_is_not_sealed(implemented: FakeWork) -> None:
+    implemented.run(docs.stage, fakes.README)
+    result = implemented.run(seal.stage)
+    assert isinstance(result, Failed)
+    assert result.code == "seal:not-judged"
+
+
+def test_schema_names_every_entry_point(implemented: FakeWork, gates: Gates) -> None:
+    implemented.run(verify.stage)
+    implemented.run(review.stage, json.dumps(fakes.APPROVAL))
+    implemented.run(docs.stage, fakes.README)
+    result = implemented.run(seal.stage)
+    assert isinstance(result, Done)
+    schema = json.loads(seal._schema(seal.name_of(implemented), json.dumps(fakes.CONTRACT)))
+    assert set(schema["$defs"]) == {"capital_ratio.input", "capital_ratio.output"}
+
+
+@pytest.mark.parametrize("contract", ["", "[]", "{", '{"entrypoints": [{"call": "x"}]}', '{"entrypoints": 3}'])
+def test_contract_that_is_none_gives_an_empty_schema(implemented: FakeWork, contract: str) -> None:
+    assert json.loads(seal._schema(seal.name_of(implemented), contract))["$defs"] == {}
+
+
+def test_archive_has_the_same_bytes_for_the_same_files(tmp_path: Path) -> None:
+    files = {"b": b"2", "a": b"1"}
+    assert archive(files) == archive(dict(reversed(files.items())))
+    assert archive(files) != archive({**files, "a": b"3"})

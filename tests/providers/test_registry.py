@@ -1,0 +1,100 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+
+import pytest
+from django.conf import settings as configured
+from pytest_django import Settings
+
+from providers import registry
+from providers.base import AuthenticationFailed, UnknownModel
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    registry.close()
+
+
+@pytest.fixture
+def provide(settings: Settings) -> Callable[..., None]:
+    settings.PROVIDERS = deepcopy(configured.PROVIDERS)
+
+    def change(provider: str, **options: str) -> None:
+        settings.PROVIDERS[provider] |= {"api_key": "", "base_url": "", **options}
+
+    return change
+
+
+def test_one_adapter_per_provider_for_all_threads(provide: Callable[..., None]) -> None:
+    provide("openai", api_key="k")
+    with ThreadPoolExecutor(8) as pool:
+        assert len({id(adapter) for adapter in pool.map(lambda _: registry.get("openai"), range(32))}) == 1
+
+
+def test_a_changed_setting_gets_an_adapter_of_its_own(provide: Callable[..., None]) -> None:
+    provide("openai", api_key="k")
+    first = registry.get("openai")
+    provide("openai", api_key="k", base_url="http://127.0.0.1:1/v1")
+    assert registry.get("openai") is not first
+
+
+def test_a_missing_key_names_its_variable(provide: Callable[..., None]) -> None:
+    provide("anthropic")
+    with pytest.raises(AuthenticationFailed, match="ANTHROPIC_API_KEY"):
+        registry.get("anthropic")
+
+
+def test_a_server_of_ones_own_needs_no_key(provide: Callable[..., None]) -> None:
+    provide("openai", base_url="http://127.0.0.1:1/v1")
+    assert registry.get("openai").name == "openai"
+
+
+def test_an_unknown_provider(provide: Callable[..., None]) -> None:
+    with pytest.raises(UnknownModel):
+        registry.get("nonesuch")
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("claude-opus-5", "anthropic"),
+        ("gemini-pro", "google"),
+        ("gpt-4-turbo", "openai"),
+        ("o3", "openai"),
+        ("models/gemini-x", "google"),
+    ],
+)
+def test_a_model_says_whose_it_is(model: str, provider: str) -> None:
+    assert registry.provider_for_model(model) == provider
+
+
+def test_any_other_model_belongs_to_the_compatible_server_if_there_is_one(provide: Callable[..., None]) -> None:
+    provide("openai", api_key="k")
+    with pytest.raises(UnknownModel):
+        registry.provider_for_model("qwen3-coder")
+    provide("openai", base_url="http://127.0.0.1:1/v1")
+    assert registry.provider_for_model("qwen3-coder") == "openai"
+
+
+def test_a_worker_of_one_queue_pays_for_one_sdk() -> None:
+    code = (
+        "import sys; from providers import registry; registry.load('openai'); "
+        "print([name for name in ('anthropic', 'openai', 'google.genai') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.strip() == "['openai']"
+
+
+def test_a_forked_child_builds_its_own(provide: Callable[..., None]) -> None:
+    """As Celery's prefork pool does: a child must not share the parent's connections, nor close them."""
+    provide("openai", api_key="k")
+    parent = registry.get("openai")
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if registry.get("openai") is not parent else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert registry.get("openai") is parent
