@@ -1,13 +1,30 @@
 """The one way to call a model: limits, ledger, breaker, adapter, settlement, cost, in that order.
 
-(Interface; the implementation lands with the limiter.)
+A call in steps, each of which may be the last one before a crash:
+
+1. An answer stored for the same stage and request is returned; it was paid before.
+2. The reservation: counters and ledger row in one transaction. A crash after it leaves a lease, which runs out and stays
+   charged as unknown spend.
+3. The vendor's SDK. No lock and no database connection is held meanwhile.
+4. The raw response is stored in a transaction of its own. A crash after it finds it in step 1.
+5. Settlement: the reservation becomes what was used, at the price of the moment.
 """
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
-from providers.base import Completion, Request
+from providers import admission, database, ledger, limits, prices, registry, treatments
+from providers.admission import Refused
+from providers.base import Adapter, Completion, NotAdmitted, ProviderError, Request, UnknownModel
+from providers.limits import Admitted, Wanted
+from providers.models import CallStatus, ProviderCall
+
+# A shorter wait is waited for: another model gives another answer, so it is taken only where waiting would hurt.
+FALLBACK_AFTER: Final = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +55,109 @@ class Answered:
 
 
 def complete(provider: str, request: Request, caller: Caller) -> Answered:
-    """Call ``provider``; raises ``NotAdmitted``, ``NeverAdmissible`` or a ``ProviderError``."""
-    raise ConnectionError("providers.calls is not built yet")
+    """Call ``provider``; raises ``NotAdmitted``, ``NeverAdmissible`` or a ``ProviderError``.
+
+    A retry is the caller's: this sends at most one request, to the asked model or, if that one would have to wait long and the
+    fallback admits at once, to the fallback. Not inside a transaction: its locks would be held during the call.
+    """
+    digest = ledger.digest(provider, request)
+    adapter = registry.get(provider)
+    try:
+        admitted = admission.admit(adapter, request, _wanted(provider, request, caller, digest), caller.ceiling_usd)
+    except Refused as refused:
+        other = _fallback(request, caller, refused)
+        if other is None:
+            raise
+        return _complete_on_fallback(other, request, caller, digest, refused)
+    if isinstance(admitted, Admitted):
+        return _call(adapter, request, admitted)
+    return _replayed(admitted.call_id)
+
+
+def _complete_on_fallback(provider: str, request: Request, caller: Caller, digest: str, refused: Refused) -> Answered:
+    """The same request to the fallback, if that is admitted; else the first refusal stands."""
+    request, asked = replace(request, model=caller.fallback_model), request.model
+    wanted = replace(_wanted(provider, request, caller, digest), fallback_from=asked)
+    try:
+        adapter = registry.get(provider)
+        admitted = admission.admit(adapter, request, wanted, caller.ceiling_usd)
+    except (NotAdmitted, ProviderError):
+        raise refused from None
+    if not isinstance(admitted, Admitted):
+        return _replayed(admitted.call_id)
+    return replace(_call(adapter, request, admitted), fallback_from=asked)
+
+
+def _fallback(request: Request, caller: Caller, refused: Refused) -> str | None:
+    """The provider of the fallback, where there is one, it is another model, its vendor is allowed, and the wait is long."""
+    if not caller.fallback_model or caller.fallback_model == request.model:
+        return None
+    if refused.wait < FALLBACK_AFTER:
+        return None
+    try:
+        provider = registry.provider_for_model(caller.fallback_model)
+    except UnknownModel:
+        return None
+    return None if provider in caller.forbidden_vendors else provider
+
+
+def _wanted(provider: str, request: Request, caller: Caller, digest: str) -> Wanted:
+    return Wanted(
+        provider=provider,
+        model=request.model,
+        tokens=0,
+        nano=0,
+        timeout_seconds=request.timeout_seconds,
+        digest=digest,
+        repo=caller.repo,
+        stage_kind=caller.stage_kind,
+        flow_id=caller.flow_id,
+        stage_id=caller.stage_id,
+        attempt_id=caller.attempt_id,
+    )
+
+
+def _call(adapter: Adapter, request: Request, admitted: Admitted) -> Answered:
+    """Send, store, settle."""
+    call_id, provider = admitted.call_id, admitted.provider
+    database.let_go()
+    started = time.monotonic()
+    try:
+        completion = adapter.complete(request)
+    except ProviderError as error:
+        treatments.apply(call_id, provider, request.model, error, _since(started))
+        raise
+    except BaseException as error:
+        # The worker is being stopped, or an adapter has a fault: the request may have left, so it stays charged.
+        limits.keep(
+            call_id,
+            provider,
+            code="provider:aborted",
+            message=f"The call was broken off by {type(error).__name__}.",
+            latency_ms=_since(started),
+            health=limits.Health.SILENT,
+        )
+        raise
+    latency_ms = _since(started)
+    ledger.store(call_id, completion.raw, completion)
+    cost = _settle(call_id, provider, request.model, completion, datetime.now(UTC), latency_ms)
+    return Answered(completion, call_id, cost, provider, request.model)
+
+
+def _replayed(call_id: UUID) -> Answered:
+    """The stored answer; where the worker died between storing and settling, settled now."""
+    call = ProviderCall.objects.get(id=call_id)
+    completion, cost = ledger.completion_of(call), call.cost_usd
+    if call.status != CallStatus.SETTLED:
+        cost = _settle(call_id, call.provider, call.model, completion, call.created_at, call.latency_ms)
+    return Answered(completion, call_id, cost, call.provider, call.model, replayed=True, fallback_from=call.fallback_from)
+
+
+def _settle(call_id: UUID, provider: str, model: str, completion: Completion, at: datetime, latency_ms: int | None) -> Decimal:
+    price = prices.price(provider, model, completion.usage, at)
+    limits.settle(call_id, provider, completion.usage, price.usd, price.snapshot, latency_ms=latency_ms)
+    return price.usd
+
+
+def _since(started: float) -> int:
+    return int((time.monotonic() - started) * 1000)

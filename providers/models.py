@@ -1,7 +1,12 @@
-"""The ledger of provider calls. A row is there before a call leaves; it is settled at most once."""
+"""The ledger of provider calls, and the counters that admit them. Both change in one transaction, so they cannot disagree.
+
+A ledger row is there before a call leaves; it is settled at most once. The counters are written only by the functions of
+``migrations/0002_limiter.py``; ``manage.py audit_quota`` recomputes each of them from the ledger.
+"""
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -16,16 +21,46 @@ class CallStatus(models.TextChoices):
 
 
 class ProviderCall(models.Model):
-    """One call to a model: what was set aside before it, what it really used, what it cost."""
+    """One call to a model: what was set aside before it, what it really used, what it cost.
+
+    What counts against the quota is ``reserved_tokens`` while reserved or unknown, the sum of the six parts once settled,
+    and nothing once released; always in the hour of ``created_at``. The foreign keys carry no database constraint: its
+    check would wait for the engine's lock on a flow while the provider's counters are locked, and hold up every caller.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     provider = models.CharField(max_length=20)
     model = models.CharField(max_length=100)
     repo = models.CharField(max_length=100, blank=True)
     stage_kind = models.CharField(max_length=50, blank=True)
-    flow = models.ForeignKey("flows.Flow", on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
-    stage = models.ForeignKey("flows.Stage", on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
-    attempt = models.ForeignKey("flows.Attempt", on_delete=models.PROTECT, null=True, blank=True, related_name="calls")
+    flow = models.ForeignKey(
+        "flows.Flow",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="calls",
+        db_constraint=False,
+        db_index=False,  # call_by_flow, without the second index that Django makes for LIKE
+    )
+    stage = models.ForeignKey(
+        "flows.Stage",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="calls",
+        db_constraint=False,
+        db_index=False,  # call_by_stage_request leads with it
+    )
+    attempt = models.ForeignKey(
+        "flows.Attempt",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="calls",
+        db_constraint=False,
+        db_index=False,  # calls of an attempt are few and found by their stage
+    )
+    fallback_from = models.CharField(max_length=100, blank=True)
     status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.RESERVED)
     request_digest = models.CharField(max_length=64)
     reserved_tokens = models.PositiveBigIntegerField()
@@ -59,9 +94,112 @@ class ProviderCall(models.Model):
         ]
         indexes = [
             models.Index(fields=["provider", "created_at"], name="call_provider_created"),
-            models.Index(fields=["lease_until"], condition=Q(status="reserved"), name="call_open_leases"),
+            models.Index(fields=["provider", "lease_until"], condition=Q(status="reserved"), name="call_open_leases"),
+            models.Index(fields=["flow"], name="call_by_flow"),
             models.Index(fields=["stage", "request_digest"], name="call_by_stage_request"),
         ]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.model} {self.id}"
+
+
+class BreakerState(models.TextChoices):
+    """The health breaker. An open one whose ``open_until`` has passed is half-open: it lets one probe through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class ProviderState(models.Model):
+    """One provider's counters, breaker and pause, in one row, so that a call is admitted by one lock.
+
+    ``hour_tokens[h % 25]`` is what the calls created in hour ``h`` (since 1970) are charged; 25 hours cover any rolling 24.
+    ``second_*[s % 61]`` likewise; 61 seconds cover any rolling minute. ``day_*`` and ``minute_*`` are their running sums,
+    as of ``head_hour`` and ``head_second``. ``reserved_*`` and ``inflight`` count the open leases.
+    """
+
+    provider = models.CharField(primary_key=True, max_length=20)
+    head_hour = models.BigIntegerField()
+    hour_tokens = ArrayField(models.BigIntegerField())
+    day_tokens = models.BigIntegerField(default=0)
+    head_second = models.BigIntegerField()
+    second_tokens = ArrayField(models.BigIntegerField())
+    minute_tokens = models.BigIntegerField(default=0)
+    second_requests = ArrayField(models.BigIntegerField())
+    minute_requests = models.BigIntegerField(default=0)
+    reserved_tokens = models.BigIntegerField(default=0)
+    reserved_nano = models.BigIntegerField(default=0)
+    inflight = models.IntegerField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True)
+    throttles = models.PositiveSmallIntegerField(default=0)
+    breaker = models.CharField(max_length=10, choices=BreakerState, default=BreakerState.CLOSED)
+    failure_score = models.PositiveSmallIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    openings = models.PositiveSmallIntegerField(default=0)
+    open_until = models.DateTimeField(null=True, blank=True)
+    probe_call = models.UUIDField(null=True, blank=True)
+    probe_until = models.DateTimeField(null=True, blank=True)
+    paused = models.BooleanField(default=False)
+    pause_reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    day_tokens__gte=0,
+                    minute_tokens__gte=0,
+                    minute_requests__gte=0,
+                    reserved_tokens__gte=0,
+                    reserved_nano__gte=0,
+                    inflight__gte=0,
+                ),
+                name="provider_counters_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(breaker="closed") | Q(breaker="open", open_until__isnull=False), name="provider_breaker_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.provider
+
+
+class BudgetState(models.Model):
+    """What all providers together have cost in the last 25 hours, in nano-USD: one row, ``id`` 1."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    head_hour = models.BigIntegerField()
+    hour_nano = ArrayField(models.BigIntegerField())
+    day_nano = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1, day_nano__gte=0), name="budget_one_row_not_negative")]
+
+    def __str__(self) -> str:
+        return "daily budget"
+
+
+class ProviderChange(models.Model):
+    """Who paused or resumed a provider, or when its breaker opened and closed, and why."""
+
+    class Action(models.TextChoices):
+        PAUSED = "paused"
+        RESUMED = "resumed"
+        OPENED = "opened"
+        CLOSED = "closed"
+
+    provider = models.CharField(max_length=20)
+    action = models.CharField(max_length=10, choices=Action)
+    actor = models.CharField(max_length=150)
+    reason = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason="") & ~Q(actor=""), name="provider_change_says_who_and_why"),
+        ]
+        indexes = [models.Index(fields=["provider", "-id"], name="provider_change_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.action} by {self.actor}"

@@ -1,0 +1,94 @@
+"""Two breakers and a switch. The quota breaker watches what is used, the health breaker whether calls succeed, and an
+operator can pause a provider; each is checked where a call is admitted, in the same transaction as the limits.
+
+A 429 is neither success nor failure: it moves ``not_before`` for everybody.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from providers.models import ProviderChange, ProviderState
+
+WARNING_PERCENT: Final = 70
+ROLLBACK_PERCENT: Final = 95
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPolicy:
+    """A failure adds ``failure`` points, a success takes one off; ``opens_at`` points open the breaker.
+
+    With 2 and 10, five failures in a row open it, and so does any mix with more than a third of failures, in time. A failure
+    older than a minute is forgotten. The first pause is doubled by each probe that fails, up to the longest.
+    """
+
+    opens_at: int = 10
+    failure: int = 2
+    first_pause_seconds: int = 10
+    longest_pause_seconds: int = 300
+
+    def row(self) -> list[int]:
+        """In the order in which the database function reads them."""
+        return [self.opens_at, self.failure, self.first_pause_seconds, self.longest_pause_seconds]
+
+
+_ENSURE: Final = "SELECT provider_rebuild(%s) WHERE NOT EXISTS (SELECT 1 FROM providers_providerstate WHERE provider = %s)"
+
+HEALTH: Final = HealthPolicy()
+
+
+class QuotaLevel(StrEnum):
+    """How far a provider's daily tokens are used up."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PAUSED = "paused"
+    ROLLBACK = "rollback"
+
+
+def level(used: int, quota: int) -> QuotaLevel:
+    """The level at ``used`` of ``quota`` tokens; without the quota breaker nothing pauses and nothing is rolled back."""
+    percent = 100 * used
+    if settings.ENABLE_CIRCUIT_BREAKER and percent >= ROLLBACK_PERCENT * quota:
+        return QuotaLevel.ROLLBACK
+    if settings.ENABLE_CIRCUIT_BREAKER and percent >= settings.CIRCUIT_BREAKER_THRESHOLD * quota:
+        return QuotaLevel.PAUSED
+    return QuotaLevel.WARNING if percent >= WARNING_PERCENT * quota else QuotaLevel.OK
+
+
+def pause(provider: str, *, actor: str, reason: str) -> bool:
+    """No call to ``provider`` leaves until it is resumed. False: it was paused before; nothing is recorded."""
+    return _switch(provider, paused=True, actor=actor, reason=reason)
+
+
+def resume(provider: str, *, actor: str, reason: str) -> bool:
+    """Calls to ``provider`` may leave again. False: it was not paused; nothing is recorded."""
+    return _switch(provider, paused=False, actor=actor, reason=reason)
+
+
+def _switch(provider: str, *, paused: bool, actor: str, reason: str) -> bool:
+    if provider not in settings.PROVIDERS:
+        raise ValueError(f"there is no provider {provider!r}")
+    if not actor.strip() or not reason.strip():
+        raise ValueError("a change of a provider says who made it and why")
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT provider_rebuild(%s) WHERE NOT EXISTS (SELECT 1 FROM providers_providerstate WHERE provider = %s)",
+                [provider, provider],
+            )
+            changed = ProviderState.objects.filter(provider=provider, paused=not paused).update(
+                paused=paused, pause_reason=reason.strip() if paused else ""
+            )
+            if not changed:
+                return False
+            cursor.execute("SELECT provider_now()")
+            (now,) = cursor.fetchone()
+        action = ProviderChange.Action.PAUSED if paused else ProviderChange.Action.RESUMED
+        ProviderChange.objects.create(
+            provider=provider, action=action, actor=actor.strip(), reason=reason.strip(), created_at=now
+        )
+    return True

@@ -1,0 +1,75 @@
+"""The ledger's own words: what makes two requests the same, and an answer as it is kept and read back."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from providers import database
+from providers.base import Completion, Request, StopReason, Usage
+from providers.models import ProviderCall
+
+_STORE_SECONDS: Final = 30.0
+_STORE: Final = (
+    "WITH stored AS (UPDATE providers_providercall SET response = %s::jsonb, answer = %s::jsonb"
+    " WHERE id = %s::uuid AND response IS NULL RETURNING 1) SELECT count(*) FROM stored"
+)
+
+
+def digest(provider: str, request: Request) -> str:
+    """SHA-256 of what is asked of whom. The timeout is not part of the question."""
+    asked = [
+        provider,
+        request.model,
+        request.system,
+        request.stable,
+        request.prompt,
+        request.max_output_tokens,
+        dict(request.json_schema) if request.json_schema is not None else None,
+    ]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def store(call_id: UUID, raw: Mapping[str, Any], completion: Completion | None = None) -> None:
+    """Keep the raw response, and the answer read from it, in a transaction of their own: it is paid, whatever happens next."""
+    answer = None if completion is None else _json(_kept(completion))
+    database.persistently(lambda: database.row(_STORE, [_json(raw), answer, call_id]), seconds=_STORE_SECONDS)
+
+
+def completion_of(call: ProviderCall) -> Completion:
+    """The answer that ``store`` kept, as the adapter returned it."""
+    kept = call.answer or {}
+    return Completion(
+        text=kept["text"],
+        stop_reason=StopReason(kept["stop_reason"]),
+        usage=Usage(**kept["usage"]),
+        model=kept["model"],
+        request_id=kept["request_id"],
+        raw=call.response or {},
+    )
+
+
+def _kept(completion: Completion) -> dict[str, Any]:
+    usage = completion.usage
+    return {
+        "text": completion.text,
+        "stop_reason": completion.stop_reason.value,
+        "model": completion.model,
+        "request_id": completion.request_id,
+        "usage": {name: getattr(usage, name) for name in Usage.__dataclass_fields__},
+    }
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    """JSON that PostgreSQL takes: it has no NUL character and no lone surrogates."""
+    text = json.dumps(dict(value), ensure_ascii=True)
+    return text if "\\u0000" not in text and "\\ud" not in text else json.dumps(_clean(dict(value)), ensure_ascii=False)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list | tuple) else value

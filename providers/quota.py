@@ -1,0 +1,233 @@
+"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go. Nothing is reserved here."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Q, Sum
+
+from providers import admission, limits
+from providers.breaker import QuotaLevel, level
+from providers.limits import NANO
+from providers.models import BreakerState, BudgetState, CallStatus, ProviderCall, ProviderState
+
+_HOURS: Final = 25
+_SECONDS: Final = 61
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Whether a call may go now; if not, what denies, why in words, and when it is worth asking again."""
+
+    provider: str
+    admits: bool
+    dimension: str = ""
+    reason: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One bar of the chart: tokens charged to the calls that were admitted in the hour from ``start``."""
+
+    start: datetime
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderQuota:
+    """One provider, now. Tokens and requests are counts; ``used`` excludes what is only ``reserved``; ``percent`` is of used."""
+
+    provider: str
+    limit: int
+    used: int
+    reserved: int
+    percent: float
+    level: QuotaLevel
+    tokens_minute: int
+    tokens_minute_limit: int
+    requests_minute: int
+    requests_minute_limit: int
+    inflight: int
+    concurrency_limit: int
+    breaker: str
+    breaker_until: datetime | None
+    not_before: datetime | None
+    paused: bool
+    pause_reason: str
+    usd: Decimal
+    unknown_calls: int
+    unknown_usd: Decimal
+    next_capacity: Hint
+    hours: tuple[Hour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Every provider, and the daily budget over all of them, in USD over the last 24 hours in whole hours."""
+
+    at: datetime
+    providers: tuple[ProviderQuota, ...]
+    usd_used: Decimal
+    usd_limit: Decimal
+    circuit_breaker_enabled: bool
+    circuit_breaker_threshold: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain dicts and lists, for JSON encoders that know datetimes and Decimals."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """A state row as of now: what its windows hold after the clock has moved on, without leases that ran out."""
+
+    day: int = 0
+    reserved: int = 0
+    minute_tokens: int = 0
+    minute_requests: int = 0
+    inflight: int = 0
+    hours: Mapping[int, int] | None = None
+
+
+def admission_hint(provider: str, *, tokens: int = 1) -> Hint:
+    """Whether a call of at least ``tokens`` tokens would be admitted now, and if not, when to ask again."""
+    denied = limits.would_admit(provider, tokens=tokens)
+    if denied is None:
+        return Hint(provider, admits=True)
+    dimension = "tokens_day" if denied.dimension == "quota" else denied.dimension
+    return Hint(provider, False, dimension, admission.reason(provider, denied, limits.of(provider)), denied.until)
+
+
+def capacity(provider: str) -> int:
+    """How many more calls could be admitted at once: free slots and requests of this minute; 0 while anything denies.
+
+    Half-open, it is one: the probe.
+    """
+    if limits.would_admit(provider) is not None:
+        return 0
+    state = ProviderState.objects.filter(provider=provider).first()
+    allowed = limits.of(provider)
+    if state is None:
+        return min(allowed.concurrency, allowed.requests_minute)
+    if state.breaker == BreakerState.OPEN:
+        return 1
+    load = _load(state, _now())
+    return max(0, min(allowed.concurrency - load.inflight, allowed.requests_minute - load.minute_requests))
+
+
+def rollback_signal() -> tuple[str, ...]:
+    """The providers whose daily tokens are used up to the share at which the rollout is rolled back; none without the breaker."""
+    return tuple(one.provider for one in snapshot().providers if one.level is QuotaLevel.ROLLBACK)
+
+
+def snapshot() -> Quotas:
+    """Everything at this moment, by the limiter's clock."""
+    now = _now()
+    states = {state.provider: state for state in ProviderState.objects.all()}
+    spent = _spent(now)
+    return Quotas(
+        at=now,
+        providers=tuple(_provider(name, states.get(name), spent.get(name, {}), now) for name in settings.PROVIDERS),
+        usd_used=_usd_used(now),
+        usd_limit=settings.DAILY_BUDGET_USD,
+        circuit_breaker_enabled=settings.ENABLE_CIRCUIT_BREAKER,
+        circuit_breaker_threshold=settings.CIRCUIT_BREAKER_THRESHOLD,
+    )
+
+
+def _provider(name: str, state: ProviderState | None, spent: Mapping[str, Any], now: datetime) -> ProviderQuota:
+    allowed, load = limits.of(name), _load(state, now)
+    used = load.day - load.reserved
+    return ProviderQuota(
+        provider=name,
+        limit=allowed.tokens_day,
+        used=used,
+        reserved=load.reserved,
+        percent=round(100 * used / allowed.tokens_day, 1),
+        level=level(used, allowed.tokens_day),
+        tokens_minute=load.minute_tokens,
+        tokens_minute_limit=allowed.tokens_minute,
+        requests_minute=load.minute_requests,
+        requests_minute_limit=allowed.requests_minute,
+        inflight=load.inflight,
+        concurrency_limit=allowed.concurrency,
+        breaker=_breaker(state, now),
+        breaker_until=state.open_until if state else None,
+        not_before=state.not_before if state and state.not_before and state.not_before > now else None,
+        paused=bool(state and state.paused),
+        pause_reason=state.pause_reason if state else "",
+        usd=spent.get("usd") or Decimal(0),
+        unknown_calls=spent.get("unknown_calls") or 0,
+        unknown_usd=spent.get("unknown_usd") or Decimal(0),
+        next_capacity=admission_hint(name),
+        hours=_hours(load, now),
+    )
+
+
+def _breaker(state: ProviderState | None, now: datetime) -> str:
+    if state is None or state.breaker == BreakerState.CLOSED:
+        return "closed"
+    return "open" if state.open_until and state.open_until > now else "half-open"
+
+
+def _load(state: ProviderState | None, now: datetime) -> _Load:
+    if state is None:
+        return _Load()
+    second = max(int(now.timestamp()), state.head_second)
+    hour = max(second // 3600, state.head_hour)
+    hours = _live(state.hour_tokens, state.head_hour, hour)
+    seconds = range(second - _SECONDS + 1, state.head_second + 1)
+    lapsed = ProviderCall.objects.filter(provider=state.provider, status=CallStatus.RESERVED, lease_until__lt=now)
+    gone = lapsed.aggregate(count=Count("id"), tokens=Sum("reserved_tokens"))
+    return _Load(
+        day=sum(hours.values()),
+        reserved=state.reserved_tokens - (gone["tokens"] or 0),
+        minute_tokens=sum(state.second_tokens[one % _SECONDS] for one in seconds),
+        minute_requests=sum(state.second_requests[one % _SECONDS] for one in seconds),
+        inflight=state.inflight - gone["count"],
+        hours=hours,
+    )
+
+
+def _live(buckets: list[int], head: int, now: int) -> dict[int, int]:
+    """The buckets that are still in the window when it ends at ``now``."""
+    span = len(buckets)
+    return {one: buckets[one % span] for one in range(now - span + 1, head + 1)}
+
+
+def _hours(load: _Load, now: datetime) -> tuple[Hour, ...]:
+    last, tokens = int(now.timestamp()) // 3600, load.hours or {}
+    return tuple(Hour(datetime.fromtimestamp(one * 3600, UTC), tokens.get(one, 0)) for one in range(last - _HOURS + 1, last + 1))
+
+
+def _usd_used(now: datetime) -> Decimal:
+    budget = BudgetState.objects.first()
+    if budget is None:
+        return Decimal(0)
+    hour = max(int(now.timestamp()) // 3600, budget.head_hour)
+    return Decimal(sum(_live(budget.hour_nano, budget.head_hour, hour).values())) / NANO
+
+
+def _spent(now: datetime) -> dict[str, dict[str, Any]]:
+    """USD by provider since the hour of 24 hours ago, and how much of it is unknown spend."""
+    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
+    unknown = Q(status=CallStatus.UNKNOWN)
+    rows = (
+        ProviderCall.objects.filter(created_at__gte=since)
+        .order_by()
+        .values("provider")
+        .annotate(usd=Sum("cost_usd"), unknown_calls=Count("id", filter=unknown), unknown_usd=Sum("cost_usd", filter=unknown))
+    )
+    return {row["provider"]: dict(row) for row in rows}
+
+
+def _now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT provider_now()")
+        now: datetime = cursor.fetchone()[0]
+    return now

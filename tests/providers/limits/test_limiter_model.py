@@ -1,0 +1,155 @@
+"""The limiter against a model of it, over every order of events that Hypothesis finds: whatever happens, the ceilings hold
+and the counters equal the ledger."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
+
+from providers import audit, limits
+from providers.base import Usage
+from providers.limits import Admitted, Denied, Health, Limits, Wanted
+from providers.models import BudgetState, ProviderState
+from tests.providers.limits.conftest import Clock
+
+LIMITS = Limits(tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000)
+PAUSING = Limits(tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000, pause_tokens=850)
+PROVIDERS = ("openai", "google")
+
+
+class Rollback(Exception):
+    """Ends an example's transaction."""
+
+
+class Leases(RuleBasedStateMachine):
+    """Admitted calls with what they hold, and the exact times at which they were admitted."""
+
+    open = Bundle("open")
+    ended = Bundle("ended")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+        self.clock = Clock()
+        self.overage = 0
+        self.admitted: list[tuple[datetime, str, int, UUID]] = []
+        self.charge: dict[UUID, int] = {}
+        self.nano: dict[UUID, int] = {}
+
+    def teardown(self) -> None:
+        self.transaction.__exit__(Rollback, Rollback(), None)
+
+    @rule(
+        target=open,
+        provider=st.sampled_from(PROVIDERS),
+        tokens=st.integers(1, 500),
+        nano=st.integers(0, 400),
+        allowed=st.sampled_from([LIMITS, PAUSING]),
+    )
+    def acquire(self, provider: str, tokens: int, nano: int, allowed: Limits) -> Any:
+        before = self.used(provider)
+        verdict = limits.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
+        if isinstance(verdict, Denied):
+            assert verdict.until > verdict.asked_at
+            return multiple()
+        assert isinstance(verdict, Admitted)
+        if allowed.pause_tokens:
+            assert before < allowed.pause_tokens
+        self.admitted.append((self.clock.now, provider, tokens, verdict.call_id))
+        self.charge[verdict.call_id], self.nano[verdict.call_id] = tokens, nano
+        return (verdict, tokens, nano)
+
+    def used(self, provider: str) -> int:
+        state = ProviderState.objects.filter(provider=provider).first()
+        return state.day_tokens - state.reserved_tokens if state else 0
+
+    @rule(target=ended, lease=consumes(open), share=st.integers(0, 100))
+    def settle(self, lease: Any, share: int) -> Any:
+        admitted, tokens, nano = lease
+        self.settle_with(admitted, tokens * share // 100, nano * share // 100)
+        return lease
+
+    def settle_with(self, admitted: Admitted, tokens: int, nano: int) -> None:
+        usage = Usage(input_tokens=tokens // 2, output_tokens=tokens - tokens // 2)
+        assert limits.settle(admitted.call_id, admitted.provider, usage, Decimal(nano) / limits.NANO, {})
+        self.charge[admitted.call_id], self.nano[admitted.call_id] = tokens, nano
+
+    @rule(target=ended, lease=consumes(open), extra=st.integers(1, 50))
+    def settle_with_overage(self, lease: Any, extra: int) -> Any:
+        admitted, tokens, nano = lease
+        self.overage += extra
+        self.settle_with(admitted, tokens + extra, nano)
+        return lease
+
+    @rule(target=ended, lease=consumes(open))
+    def release(self, lease: Any) -> Any:
+        assert limits.release(lease[0].call_id, lease[0].provider)
+        self.charge[lease[0].call_id] = self.nano[lease[0].call_id] = 0
+        return lease
+
+    @rule(lease=consumes(open), late=st.booleans(), tokens=st.integers(0, 300))
+    def lose(self, lease: Any, late: bool, tokens: int) -> None:
+        """The outcome is unknown: charged in full, until a late settlement corrects it once."""
+        admitted, reserved, nano = lease
+        assert limits.keep(admitted.call_id, admitted.provider, code="x", message="", health=Health.SILENT)
+        if late:
+            self.settle_with(admitted, min(tokens, reserved), nano)
+
+    @rule(lease=ended)
+    def settle_again(self, lease: Any) -> None:
+        """A settled call never moves a counter again."""
+        admitted, tokens, nano = lease
+        assert not limits.settle(admitted.call_id, admitted.provider, Usage(input_tokens=tokens), Decimal(nano), {})
+        assert not limits.release(admitted.call_id, admitted.provider)
+        assert not limits.keep(admitted.call_id, admitted.provider, code="x", message="")
+
+    @rule(seconds=st.sampled_from([0.4, 1, 5, 59, 61, 95, 600, 3600, 3601, 7200, 86_400, 90_000]))
+    def step(self, seconds: float) -> None:
+        self.clock.step(seconds=seconds)
+
+    @rule(seconds=st.sampled_from([0.4, 1, 30]))
+    def step_back(self, seconds: float) -> None:
+        self.clock.step(seconds=-seconds)
+
+    @invariant()
+    def counters_equal_the_ledger(self) -> None:
+        assert audit.differences() == []
+
+    @invariant()
+    def ceilings_hold(self) -> None:
+        for state in ProviderState.objects.all():
+            assert state.day_tokens <= LIMITS.tokens_day + self.overage
+            assert state.minute_tokens <= LIMITS.tokens_minute + self.overage
+            assert state.minute_requests <= LIMITS.requests_minute
+            assert state.inflight <= LIMITS.concurrency
+        for budget in BudgetState.objects.all():
+            assert budget.day_nano <= LIMITS.nano_day
+
+    @invariant()
+    def no_window_of_24_hours_or_one_minute_holds_more(self) -> None:
+        """By the exact times of admission, not by buckets. A clock that stepped back only makes it stricter."""
+        for provider in PROVIDERS:
+            mine = [(at, call) for at, name, _, call in self.admitted if name == provider]
+            for at, _ in mine:
+                day = sum(self.charge[call] for other, call in mine if at - timedelta(hours=24) < other <= at)
+                minute = [call for other, call in mine if at - timedelta(seconds=60) < other <= at]
+                assert day <= LIMITS.tokens_day + self.overage
+                assert len(minute) <= LIMITS.requests_minute
+
+
+@pytest.mark.django_db
+def test_whatever_happens_the_ceilings_hold_and_the_counters_equal_the_ledger() -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Leases,
+        settings=settings(
+            max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        ),
+    )
+    assert connection.in_atomic_block

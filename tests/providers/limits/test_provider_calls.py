@@ -1,0 +1,225 @@
+"""`complete` through its own door: what is in the ledger and the counters after each way that a call can end."""
+
+import threading
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from providers import audit, limits, prices
+from providers.base import (
+    BadRequest,
+    ConnectionCut,
+    MalformedAnswer,
+    NeverAdmissible,
+    NotAdmitted,
+    Overloaded,
+    RateLimited,
+    Request,
+    ServerFailed,
+    TimedOut,
+    Unreachable,
+    Usage,
+)
+from providers.calls import Caller, complete
+from providers.limits import Wanted
+from providers.models import ProviderCall, ProviderState
+from tests.providers.limits.conftest import Clock
+from tests.providers.limits.loopback import LoopbackProvider, Reply
+
+MODEL = "gpt-4-turbo"
+CALLER = Caller(repo="r", stage_id=7, stage_kind="plan")
+
+
+def request(prompt: str = "x" * 900, *, output: int = 100, timeout: float = 5, model: str = MODEL) -> Request:
+    return Request(model=model, system="", prompt=prompt, max_output_tokens=output, timeout_seconds=timeout)
+
+
+def state(provider: str = "openai") -> ProviderState:
+    return ProviderState.objects.get(provider=provider)
+
+
+def test_a_call_is_charged_what_it_used(clock: Clock, loopback: LoopbackProvider) -> None:
+    answered = complete("openai", request(), CALLER)
+    call = ProviderCall.objects.get()
+    assert (call.id, call.status, call.reserved_tokens) == (answered.call_id, "settled", 1000)
+    assert (call.input_tokens, call.output_tokens) == (100, 50)
+    expected = prices.price("openai", MODEL, Usage(input_tokens=100, output_tokens=50), call.created_at)
+    assert call.cost_usd == answered.cost_usd == expected.usd > 0
+    assert call.price["usd_per_million"] == expected.snapshot["usd_per_million"]
+    assert (state().day_tokens, state().reserved_tokens, state().inflight, state().minute_requests) == (150, 0, 0, 1)
+    assert not answered.replayed
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_reservation_is_committed_before_the_call_leaves(loopback: LoopbackProvider) -> None:
+    seen: list[Any] = []
+
+    def look() -> None:
+        """On the server's thread, so on a connection of its own: it sees only what is committed."""
+        seen.extend(ProviderCall.objects.values_list("status", "reserved_tokens"))
+        connection.close()
+
+    loopback.replies = [Reply(meanwhile=look)]
+    complete("openai", request(), CALLER)
+    assert seen == [("reserved", 1000)]
+    assert audit.differences() == []
+
+
+def test_the_same_question_of_the_same_stage_is_not_paid_twice(clock: Clock, loopback: LoopbackProvider) -> None:
+    first = complete("openai", request(), CALLER)
+    again = complete("openai", request(timeout=9), CALLER)
+    assert again.replayed
+    assert (again.call_id, again.cost_usd, again.completion.usage) == (first.call_id, first.cost_usd, first.completion.usage)
+    assert len(loopback.asked) == 1
+    assert not complete("openai", request("y" * 900), CALLER).replayed
+
+
+def test_an_answer_stored_before_a_crash_is_settled_and_returned(
+    clock: Clock, loopback: LoopbackProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(limits, "settle", lambda *_, **__: (_ for _ in ()).throw(SystemExit()))
+        with pytest.raises(SystemExit):
+            complete("openai", request(), CALLER)
+    assert ProviderCall.objects.get().status == "reserved"
+    assert complete("openai", request(), CALLER).replayed
+    assert ProviderCall.objects.get().status == "settled"
+    assert state().day_tokens == 150
+    assert len(loopback.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "status", "charged"),
+    [
+        (Reply(status=500), ServerFailed, "released", 0),
+        (Reply(status=529), Overloaded, "released", 0),
+        (Reply(status=400), BadRequest, "released", 0),
+        (Reply(status=429, retry_after=7), RateLimited, "released", 0),
+        (Reply(cut=True), ConnectionCut, "unknown", 1000),
+        (Reply(body=b"<html>"), MalformedAnswer, "unknown", 1000),
+    ],
+)
+def test_each_error_ends_the_reservation_its_way(
+    clock: Clock, loopback: LoopbackProvider, reply: Reply, error: type[Exception], status: str, charged: int
+) -> None:
+    loopback.replies = [reply]
+    with pytest.raises(error):
+        complete("openai", request(), CALLER)
+    call = ProviderCall.objects.get()
+    assert (call.status, call.error_code) == (status, error.code)  # type: ignore[attr-defined]
+    assert (state().day_tokens, state().reserved_tokens, state().inflight) == (charged, 0, 0)
+
+
+def test_a_timeout_stays_charged_as_unknown_spend(clock: Clock, loopback: LoopbackProvider) -> None:
+    hold = threading.Event()
+    loopback.replies = [Reply(meanwhile=hold.wait)]
+    with pytest.raises(TimedOut):
+        complete("openai", request(timeout=0.05), CALLER)
+    hold.set()
+    call = ProviderCall.objects.get()
+    assert (call.status, call.cost_usd, state().day_tokens) == ("unknown", call.reserved_usd, 1000)
+
+
+def test_a_malformed_answer_with_usage_is_charged_what_it_says(clock: Clock, loopback: LoopbackProvider) -> None:
+    loopback.replies = [Reply(body=b'{"id": "r", "usage": {"prompt_tokens": 30, "completion_tokens": 3, "total_tokens": 33}}')]
+    with pytest.raises(MalformedAnswer):
+        complete("openai", request(), CALLER)
+    call = ProviderCall.objects.get()
+    assert (call.status, call.error_code, state().day_tokens) == ("settled", "provider:malformed-answer", 33)
+    assert call.response["id"] == "r"
+
+
+def test_nobody_listens(clock: Clock, loopback: LoopbackProvider, settings: Any) -> None:
+    settings.PROVIDERS["openai"]["base_url"] = "http://127.0.0.1:1"
+    with pytest.raises(Unreachable):
+        complete("openai", request(), CALLER)
+    assert ProviderCall.objects.get().status == "released"
+
+
+def test_a_429_keeps_everybody_away_for_as_long_as_it_says(clock: Clock, loopback: LoopbackProvider) -> None:
+    loopback.replies = [Reply(status=429, retry_after=30)]
+    with pytest.raises(RateLimited):
+        complete("openai", request(), CALLER)
+    with pytest.raises(NotAdmitted) as refused:
+        complete("openai", request(), Caller(repo="another"))
+    assert (refused.value.dimension, (refused.value.until - clock.now).total_seconds()) == ("not_before", 30)
+    clock.step(seconds=30)
+    complete("openai", request(), CALLER)
+    assert len(loopback.asked) == 2
+
+
+def test_a_fault_in_an_adapter_leaves_no_open_reservation(
+    clock: Clock, loopback: LoopbackProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loopback.replies = [Reply(body=b'{"text": "x", "usage": {}}')]
+    with pytest.raises(KeyError):
+        complete("openai", request(), CALLER)
+    assert (ProviderCall.objects.get().error_code, state().inflight, state().day_tokens) == ("provider:aborted", 0, 1000)
+
+
+def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(clock: Clock, loopback: LoopbackProvider) -> None:
+    loopback.count = 200_000
+    with pytest.raises(NeverAdmissible, match="daily quota is 100000"):
+        complete("openai", request("x" * 120_000), CALLER)
+    assert (loopback.counted, loopback.asked, ProviderCall.objects.count()) == (1, [], 0)
+    loopback.count = 1000
+    complete("openai", request("x" * 120_000), CALLER)
+    assert ProviderCall.objects.get().reserved_tokens == 1000 + 20 + 64 + 100
+
+
+def test_a_flow_without_money_is_refused_at_once(clock: Clock, loopback: LoopbackProvider) -> None:
+    with pytest.raises(NeverAdmissible, match="may still spend"):
+        complete("openai", request(), Caller(repo="r", ceiling_usd=Decimal("0.001")))
+
+
+def test_the_provider_counts_when_the_bytes_do_not_fit(clock: Clock, loopback: LoopbackProvider) -> None:
+    limits.acquire(Wanted("openai", MODEL, tokens=49_000, nano=0, timeout_seconds=60))
+    complete("openai", request("x" * 3000), CALLER)
+    assert loopback.counted == 1
+    loopback.count = 5000
+    with pytest.raises(NotAdmitted) as refused:
+        complete("openai", request("y" * 3000), CALLER)
+    assert (refused.value.dimension, (refused.value.until - clock.now).total_seconds()) == ("tokens_minute", 61)
+
+
+def fill(provider: str, tokens: int) -> None:
+    admitted = limits.acquire(
+        Wanted(provider, MODEL, tokens=tokens, nano=0, timeout_seconds=60), limits.Limits(10**9, 10**9, 10**6, 10**6, 10**15)
+    )
+    assert isinstance(admitted, limits.Admitted)
+    limits.keep(admitted.call_id, provider, code="x", message="", health=limits.Health.SILENT)
+
+
+def test_another_model_answers_when_the_wait_would_be_long(clock: Clock, loopback: LoopbackProvider) -> None:
+    fill("openai", 90_000)
+    answered = complete("openai", request(), Caller(repo="r", stage_id=7, fallback_model="claude-sonnet-4-5"))
+    assert (answered.provider, answered.model, answered.fallback_from) == ("anthropic", "claude-sonnet-4-5", MODEL)
+    call = ProviderCall.objects.get(id=answered.call_id)
+    assert (call.provider, call.fallback_from, loopback.asked[0]["model"]) == ("anthropic", MODEL, "claude-sonnet-4-5")
+    again = complete("openai", request(), Caller(repo="r", stage_id=7, fallback_model="claude-sonnet-4-5"))
+    assert (again.replayed, again.fallback_from, again.call_id) == (True, MODEL, answered.call_id)
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        Caller(repo="r"),
+        Caller(repo="r", fallback_model=MODEL),
+        Caller(repo="r", fallback_model="claude-sonnet-4-5", forbidden_vendors=frozenset({"anthropic"})),
+    ],
+)
+def test_no_fallback_is_taken(clock: Clock, loopback: LoopbackProvider, caller: Caller) -> None:
+    fill("openai", 90_000)
+    with pytest.raises(NotAdmitted, match=r"openai: 90 % of daily tokens used; capacity returns 13:00"):
+        complete("openai", request(), caller)
+    assert loopback.asked == []
+
+
+def test_a_fallback_that_is_full_is_not_called(clock: Clock, loopback: LoopbackProvider) -> None:
+    fill("openai", 90_000)
+    fill("anthropic", 90_000)
+    with pytest.raises(NotAdmitted, match="openai"):
+        complete("openai", request(), Caller(repo="r", fallback_model="claude-sonnet-4-5"))
+    assert loopback.asked == []
