@@ -221,7 +221,7 @@ class HoldAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     list_display = ["scope", "target", "reason", "actor", "created_at"]
     fields = ["scope", "target", "reason"]
 
-    def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+    def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:  # noqa: ARG002
         """Through the engine, which knows what a pause touches."""
         engine.hold(obj.scope, obj.target, actor=request.user.get_username(), reason=obj.reason)
         obj.pk = Hold.objects.get(scope=obj.scope, target=obj.target).pk

@@ -267,8 +267,8 @@ class BlockFile(APIView):
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
         """The block as tar.gz: its files, its evidence under ``evidence/``, and ``manifest.json`` with every SHA-256."""
         flow = flow_for(request, flow_id)
-        files = delivery.block(flow)
-        if files is None:
+        sealed = delivery.block(flow)
+        if sealed is None:
             ended = flow.finished_at is not None
             raise Problem(
                 409 if not ended else 404,
@@ -276,7 +276,7 @@ class BlockFile(APIView):
                 f"{flow.id} {'ended without a block' if ended else 'has no block yet'} ({flow.status}).",
                 cure="See why: `blocks verify show " + flow.id + " --verbose`." if ended else "Wait until it has passed.",
             )
-        return _attachment(delivery.as_tar(files), "application/gzip", f"{flow.id}-block.tar.gz")
+        return _attachment(sealed, "application/gzip", f"{flow.id}-block.tar.gz")
 
 
 def _attachment(content: bytes, media_type: str, name: str) -> HttpResponse:

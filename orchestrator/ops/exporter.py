@@ -14,7 +14,7 @@ from orchestrator.ops.metrics import OrchestratorCollector
 class _Quiet(WSGIRequestHandler):
     """A scrape every few seconds is no news."""
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 

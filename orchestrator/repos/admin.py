@@ -93,7 +93,7 @@ class RepoSettingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     list_filter = ["key", "repo"]
     search_fields = ["key", "repo__name", "actor"]
 
-    def save_model(self, request: HttpRequest, obj: RepoSetting, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+    def save_model(self, request: HttpRequest, obj: RepoSetting, form: Any, change: bool) -> None:  # noqa: ARG002
         """Through the one way in which settings are set; the row that it writes is the one shown."""
         settings.put(obj.repo, obj.key, obj.value, actor=request.user.get_username())
         newest = RepoSetting.objects.filter(repo=obj.repo, key=obj.key).latest("id")
@@ -118,7 +118,7 @@ class TokenAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     fields = ["name", "repo"]
     actions = ["revoke"]
 
-    def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
+    def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:  # noqa: ARG002
         """Make the token, and say its secret this once."""
         made, secret = tokens.create(obj.name, obj.repo)
         obj.pk = made.pk
