@@ -13,7 +13,7 @@ class LowerCaseField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         """``value`` in lower case, without blanks around it."""
-        return super().to_python(value).lower()
+        return str(super().to_python(value) or "").lower()
 
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Pages for people: what this is, how it stands, and one flow from its first stage to its block."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,12 @@ from orchestrator.web.health import PARTS
 from providers import quota
 
 _EVENTS = 60
-_ACTIONS = {"cancel": engine.cancel, "retry": engine.retry, "pause": engine.pause, "resume": engine.resume}
+_ACTIONS: dict[str, Callable[..., object]] = {
+    "cancel": engine.cancel,
+    "retry": engine.retry,
+    "pause": engine.pause,
+    "resume": engine.resume,
+}
 
 
 @require_safe
