@@ -17,7 +17,9 @@ class FlowAsked(s.Serializer[Any]):
     feature_request = s.CharField(help_text="Markdown, at most 64 KB.")
     flow_type = s.CharField(required=False, default="plan_impl_review_docs")
     block_family = s.CharField(required=False, allow_blank=True, help_text="compliance, observability, ...")
-    context = s.DictField(required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.')
+    context = s.DictField(  # type: ignore[assignment]  # the field of that name, not the base class's property
+        required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.'
+    )
 
 
 class Error(s.Serializer[Any]):
