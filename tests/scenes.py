@@ -116,14 +116,12 @@ def blob(content: bytes) -> Blob:
 
 def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "capital_ratio") -> Block:
     """What ``made`` yields: sealed files under a manifest."""
-    folder = f".blocks/catalog/compliance/{name}"
     files = files or {
-        f"{folder}/{name}.py": b"def capital_ratio(capital):\n    return capital\n",
-        f"{folder}/test_{name}.py": b"def test_it():\n    assert True\n",
-        f"{folder}/contract.json": json.dumps(CONTRACT).encode(),
-        f"{folder}/README.md": b"# Capital ratio\n",
-        f"{folder}/evidence/coverage/coverage.json": b'{"percent": 97}',
-        f".blocks/schemas/compliance/{name}.json": b"{}",
+        f"{name}.py": b"def capital_ratio(capital):\n    return capital\n",
+        f"test_{name}.py": b"def test_it():\n    assert True\n",
+        "contract.json": json.dumps(CONTRACT).encode(),
+        "README.md": b"# Capital ratio\n",
+        "evidence/coverage/coverage.json": b'{"percent": 97}',
     }
     manifest = {
         "manifest": 1,
@@ -132,7 +130,7 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         "name": name,
         "files": {path: {"sha256": blob(content).sha256, "size": len(content)} for path, content in files.items()},
     }
-    packed = blocks.archive(files | {f"{folder}/manifest.json": json.dumps(manifest, indent=2).encode()})
+    packed = blocks.archive(files | {"manifest.json": json.dumps(manifest, indent=2).encode()})
     seal, media_type = made.stages.get(kind="seal"), "application/gzip"
     Artifact.objects.create(flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=blob(packed))
     return Block.objects.create(

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from orchestrator.cli.errors import Exit, Failure
 
-_MANIFEST = re.compile(r"\.blocks/catalog/([^/]+)/([^/]+)/manifest\.json")
+MANIFEST = "manifest.json"
 MAX_BLOCK_BYTES = 64 * 1024 * 1024
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
@@ -53,6 +53,7 @@ def _safe(name: str) -> bool:
 def read(archive: bytes) -> dict[str, bytes]:
     """Path to bytes of a tar.gz: plain files only, inside the folder only, of a bounded size."""
     files: dict[str, bytes] = {}
+    total = 0
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(archive)) as packed:
             raw = packed.read(MAX_BLOCK_BYTES + 1)
@@ -64,6 +65,7 @@ def read(archive: bytes) -> dict[str, bytes]:
                     continue
                 if not member.isreg() or not _safe(member.name) or member.name in files:
                     _refuse(f"{member.name[:80]!r} is not a plain file inside the block")
+                total += member.size
                 content = tar.extractfile(member)
                 files[member.name] = content.read() if content is not None else b""
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
@@ -71,54 +73,41 @@ def read(archive: bytes) -> dict[str, bytes]:
     return files
 
 
-def check(files: dict[str, bytes]) -> tuple[str, str]:
-    """Family and name, after every file was held against the manifest: none missing, none besides, every SHA-256 right.
-
-    Files lie where they belong in a repo: ``.blocks/catalog/<family>/<name>/...`` and ``.blocks/schemas/<family>/<name>.json``.
-    """
-    manifests = [match for match in map(_MANIFEST.fullmatch, files) if match]
-    if len(manifests) != 1:
-        _refuse("it has no manifest, or several")
-    path, family, name = manifests[0][0], manifests[0][1], manifests[0][2]
-    if not (_NAME.fullmatch(family) and _NAME.fullmatch(name)):
-        _refuse("its manifest names no family and block")
+def check(files: dict[str, bytes]) -> dict[str, Any]:
+    """The manifest, after every file was held against it: none missing, none besides, every SHA-256 right."""
     try:
-        manifest: dict[str, Any] = json.loads(files[path])
-        named = {str(file): entry["sha256"] for file, entry in manifest["files"].items()}
-        if (manifest["family"], manifest["name"]) != (family, name):
-            _refuse("its manifest is of another block")
+        manifest: dict[str, Any] = json.loads(files[MANIFEST])
+        named = {path: entry["sha256"] for path, entry in manifest["files"].items()}
+        family, name = manifest["family"], manifest["name"]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         _refuse(f"its manifest cannot be read ({error!r})")
-    if odd := sorted(set(named) ^ (set(files) - {path})):
+    if not (isinstance(family, str) and isinstance(name, str) and _NAME.fullmatch(family) and _NAME.fullmatch(name)):
+        _refuse("its manifest names no family and block")
+    unsealed = {MANIFEST, *(path for path in files if path.endswith((".dsse.json", ".sig")))}
+    if odd := sorted(set(named) ^ (set(files) - unsealed) - (set(named) & unsealed)):
         _refuse(f"{odd[0]!r} is in the manifest or in the block, but not in both")
-    folder, schema = f".blocks/catalog/{family}/{name}/", f".blocks/schemas/{family}/{name}.json"
-    for file, sha256 in named.items():
-        if not file.startswith(folder) and file != schema:
-            _refuse(f"{file!r} lies outside of the block")
-        if hashlib.sha256(files[file]).hexdigest() != sha256:
-            _refuse(f"{file!r} has another SHA-256 than its manifest says")
-    return family, name
+    for path, sha256 in named.items():
+        if hashlib.sha256(files[path]).hexdigest() != sha256:
+            _refuse(f"{path!r} has another SHA-256 than its manifest says")
+    return manifest
 
 
 def place(archive: bytes, blocks: Path) -> Placed:
-    """Put a block under ``blocks``/catalog/<family>/<name>/ and its schema under ``blocks``/schemas/<family>/."""
+    """Put a block under ``blocks``/catalog/<family>/<name>/ and its schema under ``blocks``/schemas/."""
     files = read(archive)
-    family, name = check(files)
-    target, inside = blocks / "catalog" / family / name, f".blocks/catalog/{family}/{name}/"
-    schema, text = blocks / "schemas" / family / f"{name}.json", files.get(f".blocks/schemas/{family}/{name}.json")
+    manifest = check(files)
+    family, name = manifest["family"], manifest["name"]
+    target = blocks / "catalog" / family / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        schema.parent.mkdir(parents=True, exist_ok=True)
-        _swap({file.removeprefix(inside): content for file, content in files.items() if file.startswith(inside)}, target)
-        if text is not None:
-            scratch = schema.with_suffix(".tmp")
-            scratch.write_bytes(text)
-            scratch.replace(schema)
+        (blocks / "schemas").mkdir(parents=True, exist_ok=True)
+        _swap(files, target)
+        schema = _write_schema(files.get("contract.json"), blocks / "schemas" / f"{family}.{name}.json")
     except OSError as error:
         raise Failure(
             f"The block cannot be written: {error}", cure="Make the folder writable, or name another with --output."
         ) from error
-    return Placed(target, schema if text is not None else None, len(files))
+    return Placed(target, schema, len(files))
 
 
 def _swap(files: dict[str, bytes], target: Path) -> None:
@@ -138,3 +127,22 @@ def _swap(files: dict[str, bytes], target: Path) -> None:
                 old.rename(target)
             raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_schema(contract: bytes | None, path: Path) -> Path | None:
+    """The inputs and outputs of a contract as one JSON Schema, for editors and consumers."""
+    if contract is None:
+        return None
+    found = json.loads(contract)
+    parts = {}
+    for entry in found.get("entrypoints", []):
+        parts[f"{entry['call']}.input"], parts[f"{entry['call']}.output"] = entry["input"], entry["output"]
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{found.get('family')}/{found.get('name')} {found.get('version', '')}".strip(),
+        "$defs": parts,
+    }
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+    scratch.replace(path)
+    return path

@@ -41,7 +41,7 @@ def test_a_passed_flow_is_fetched_checked_and_placed(blocks, work):
     folder = work / ".blocks/catalog/compliance/capital_ratio"
     assert (folder / "capital_ratio.py").is_file()
     assert (folder / "evidence/coverage/coverage.json").is_file()
-    assert (work / ".blocks/schemas/compliance/capital_ratio.json").is_file()
+    assert (work / ".blocks/schemas/compliance.capital_ratio.json").is_file()
     assert str(folder) in found.stdout
 
 

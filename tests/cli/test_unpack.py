@@ -11,14 +11,13 @@ import pytest
 from orchestrator.cli import unpack
 from orchestrator.cli.errors import Failure
 
-IN = ".blocks/catalog/f/ratio/"
-FILES = {f"{IN}ratio.py": b"x = 1\n", f"{IN}evidence/a.json": b"{}", ".blocks/schemas/f/ratio.json": b"{}"}
+FILES = {"ratio.py": b"x = 1\n", "contract.json": b'{"family": "f", "name": "ratio", "entrypoints": []}', "evidence/a.json": b"{}"}
 
 
 def sealed(files: dict[str, bytes], /, **manifest) -> dict[str, bytes]:
     """``files`` with a manifest of them; members of the manifest may be overridden."""
     named = {path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)} for path, content in files.items()}
-    return files | {f"{IN}manifest.json": json.dumps({"family": "f", "name": "ratio", "files": named} | manifest).encode()}
+    return files | {"manifest.json": json.dumps({"family": "f", "name": "ratio", "files": named} | manifest).encode()}
 
 
 def tarred(files: dict[str, bytes], /, **odd: str) -> bytes:
@@ -43,13 +42,14 @@ def everything(folder: Path) -> dict[str, bytes]:
 def test_a_good_block_is_placed_whole(tmp_path):
     placed = unpack.place(tarred(sealed(FILES)), tmp_path)
     assert placed.folder == tmp_path / "catalog/f/ratio"
-    assert {f".blocks/{path}": content for path, content in everything(tmp_path).items()} == sealed(FILES)
+    assert everything(placed.folder) == sealed(FILES)
+    assert json.loads((tmp_path / "schemas/f.ratio.json").read_text())["title"] == "f/ratio"
 
 
 def test_a_new_version_replaces_the_old_one_without_leavings(tmp_path):
-    unpack.place(tarred(sealed(FILES | {f"{IN}old.py": b""})), tmp_path)
+    unpack.place(tarred(sealed(FILES | {"old.py": b""})), tmp_path)
     unpack.place(tarred(sealed(FILES)), tmp_path)
-    assert {f".blocks/{path}": content for path, content in everything(tmp_path).items()} == sealed(FILES)
+    assert everything(tmp_path / "catalog/f") == {f"ratio/{path}": content for path, content in sealed(FILES).items()}
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,9 @@ def test_a_new_version_replaces_the_old_one_without_leavings(tmp_path):
         pytest.param(b"", id="empty"),
         pytest.param(b"\x1f\x8b\x08 no gzip", id="no gzip"),
         pytest.param(tarred(FILES), id="no manifest"),
-        pytest.param(tarred(sealed(FILES) | {f"{IN}ratio.py": b"x = 2\n"}), id="changed"),
-        pytest.param(tarred({k: v for k, v in sealed(FILES).items() if not k.endswith("ratio.py")}), id="missing"),
-        pytest.param(tarred(sealed(FILES) | {f"{IN}extra.py": b""}), id="besides"),
-        pytest.param(tarred(sealed(FILES | {".github/workflows/x.yml": b""})), id="beside the block"),
-        pytest.param(tarred(sealed(FILES | {".blocks/config.yml": b""})), id="configuration"),
+        pytest.param(tarred(sealed(FILES) | {"ratio.py": b"x = 2\n"}), id="changed"),
+        pytest.param(tarred({k: v for k, v in sealed(FILES).items() if k != "ratio.py"}), id="missing"),
+        pytest.param(tarred(sealed(FILES) | {"extra.py": b""}), id="besides"),
         pytest.param(tarred(sealed(FILES | {"../up.py": b""})), id="upwards"),
         pytest.param(tarred(sealed(FILES | {"/abs.py": b""})), id="absolute"),
         pytest.param(tarred(sealed(FILES | {"a/../../b.py": b""})), id="upwards inside"),
@@ -87,4 +85,4 @@ def test_what_is_not_to_be_trusted_writes_nothing(tmp_path, archive):
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(unpack, "MAX_BLOCK_BYTES", 1000)
     with pytest.raises(Failure, match="unpacks to over"):
-        unpack.place(tarred(sealed({f"{IN}zeros": b"\0" * 100_000})), tmp_path)
+        unpack.place(tarred(sealed({"zeros": b"\0" * 100_000})), tmp_path)

@@ -180,7 +180,7 @@ def test_the_block_comes_as_tar_with_a_manifest_that_holds(api):
     assert answer["Content-Type"] == "application/gzip"
     with tarfile.open(fileobj=io.BytesIO(answer.content), mode="r:gz") as tar:
         files = {member.name: tar.extractfile(member).read() for member in tar}
-    manifest = json.loads(files.pop(".blocks/catalog/compliance/capital_ratio/manifest.json"))
+    manifest = json.loads(files.pop("manifest.json"))
     assert {path: hashlib.sha256(content).hexdigest() for path, content in files.items()} == {
         path: entry["sha256"] for path, entry in manifest["files"].items()
     }
