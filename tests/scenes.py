@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from gates.models import GateResult
-from orchestrator.flows import blocks
+from orchestrator.flows.evidence import archive
 from orchestrator.flows.models import Artifact, Attempt, Blob, Block, Flow, FlowEvent, Stage
 from orchestrator.repos.models import Repo
 from providers.models import CallStatus, ProviderCall
@@ -130,7 +130,7 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         "name": name,
         "files": {path: {"sha256": blob(content).sha256, "size": len(content)} for path, content in files.items()},
     }
-    packed = blocks.archive(files | {"manifest.json": json.dumps(manifest, indent=2).encode()})
+    packed = archive.pack(files | {"manifest.json": json.dumps(manifest, indent=2).encode()})
     seal, media_type = made.stages.get(kind="seal"), "application/gzip"
     Artifact.objects.create(flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=blob(packed))
     return Block.objects.create(

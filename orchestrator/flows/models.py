@@ -278,3 +278,77 @@ class Block(models.Model):
 
     def __str__(self) -> str:
         return f"{self.family}/{self.name} v{self.version}"
+
+
+class EvidenceKey(models.Model):
+    """A public key that has signed evidence, in force or retired. Blocks signed long ago are checked against it."""
+
+    key_id = models.CharField(primary_key=True, max_length=64)
+    public_pem = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.key_id
+
+
+class EvidenceLog(models.Model):
+    """One sealing in the hash-chained log of a repo. A trigger refuses every change; see ``evidence/log.py``.
+
+    ``hash`` is the SHA-256 of repo, sequence, flow, manifest, content and the previous hash; ``content_sha256`` covers the
+    digests of manifest and statements; ``envelope`` is the entry signed, as it lies in the block.
+    """
+
+    repo = models.CharField(max_length=100)
+    sequence = models.PositiveBigIntegerField()
+    flow = models.CharField(max_length=25)
+    manifest_sha256 = models.CharField(max_length=64)
+    content_sha256 = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64, unique=True)
+    envelope = models.TextField()
+    key_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["repo", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["repo", "sequence"], name="evidence_log_sequence_once"),
+            models.CheckConstraint(condition=Q(sequence__gte=1), name="evidence_log_counts_from_one"),
+        ]
+        indexes = [models.Index(fields=["flow"], name="evidence_log_by_flow")]
+
+    def __str__(self) -> str:
+        return f"{self.repo} {self.sequence}"
+
+
+class ReplayStatus(models.TextChoices):
+    """Where a replay of the gates stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class GateReplay(models.Model):
+    """The gates run again on a stored block. ``comparison``: per gate, the sealed verdict beside the new one."""
+
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="replays")
+    status = models.CharField(max_length=10, choices=ReplayStatus, default=ReplayStatus.PENDING)
+    requested_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    comparison = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["flow"], condition=~Q(status="done"), name="replay_one_at_a_time"),
+            models.CheckConstraint(condition=Q(status__in=ReplayStatus.values), name="replay_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id} {self.status}"

@@ -1,12 +1,10 @@
 """Docs and seal."""
 
 import json
-from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
-from orchestrator.flows.blocks import archive
 from orchestrator.flows.stages import docs, review, seal, verify
 from orchestrator.flows.stages.base import Done, Failed
 from tests.flows.stages import fakes
@@ -61,9 +59,3 @@ def test_block_that_nobody_judged_is_not_sealed(implemented: FakeWork) -> None:
     result = implemented.run(seal.stage)
     assert isinstance(result, Failed)
     assert result.code == "seal:not-judged"
-
-
-def test_archive_has_the_same_bytes_for_the_same_files(tmp_path: Path) -> None:
-    files = {"b": b"2", "a": b"1"}
-    assert archive(files) == archive(dict(reversed(files.items())))
-    assert archive(files) != archive({**files, "a": b"3"})
