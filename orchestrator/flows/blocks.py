@@ -63,9 +63,10 @@ def digest(files: Mapping[str, str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def previous_contract(repo: str, name: Name) -> str | None:
-    """The contract of the newest verified version of the block, which consumers may rely on."""
-    newest = Block.objects.filter(repo__name=repo, family=name.family, name=name.name, verified=True).order_by("-version").first()
+def previous_contract(repo: str, name: Name, *, before: int | None = None) -> str | None:
+    """The contract of the newest verified version of the block (older than ``before``), which consumers may rely on."""
+    versions = Block.objects.filter(repo__name=repo, family=name.family, name=name.name, verified=True)
+    newest = (versions if before is None else versions.filter(version__lt=before)).order_by("-version").first()
     if newest is None:
         return None
     artifact = Artifact.objects.filter(flow_id=newest.flow_id, kind=CONTRACT).select_related("blob").order_by("-id").first()

@@ -150,6 +150,29 @@ class GatesShown(s.Serializer[Any]):
     gates = GateShown(many=True)
 
 
+class ReplayedGate(s.Serializer[Any]):
+    """A gate's sealed verdict beside the one that it gave again."""
+
+    gate = s.CharField()
+    sealed = s.ChoiceField(choices=["passed", "failed", "errored"])
+    sealed_score = s.CharField(allow_null=True)
+    replayed = s.ChoiceField(choices=["passed", "failed", "errored"])
+    replayed_score = s.CharField(allow_null=True)
+    summary = s.CharField()
+    same = s.BooleanField()
+
+
+class ReplayShown(s.Serializer[Any]):
+    """The gates run again on a sealed block."""
+
+    flow = s.CharField()
+    status = s.ChoiceField(choices=["pending", "running", "done"])
+    same = s.BooleanField(allow_null=True, help_text="Whether every gate gave its sealed verdict again; null until done.")
+    requested_at = s.DateTimeField()
+    finished_at = s.DateTimeField(allow_null=True)
+    comparison = ReplayedGate(many=True)
+
+
 class CallShown(s.Serializer[Any]):
     """One provider call."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.flows.evidence.canonical import sha256, time_text
 
 FORMAT = 1
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.flows.evidence import archive, canonical, envelope, keys, log, manifest, setup, statements, store
-from orchestrator.flows.evidence.manifest import Subject
-
-MANIFEST = "manifest.json"
+from orchestrator.flows.evidence.manifest import MANIFEST, Subject
 
 
 @dataclass(frozen=True, slots=True)
