@@ -54,8 +54,8 @@ def execute(candidate: Candidate, policy: Policy, task: str, extra: Mapping[str,
 
 def _files(candidate: Candidate) -> dict[str, bytes]:
     files = {"start.py": _START, "gates/__init__.py": b""}
-    for path in sorted(_HARNESS.glob("*.py")):
-        files[f"gates/harness/{path.name}"] = path.read_bytes()
+    for source in sorted(_HARNESS.glob("*.py")):
+        files[f"gates/harness/{source.name}"] = source.read_bytes()
     files |= {f"block/{path}": text.encode() for path, text in candidate.files.items()}
     for path, content in candidate.repo_files.items():
         clean = os.path.normpath(path)

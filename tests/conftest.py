@@ -1,4 +1,4 @@
-"""Where the suite finds its servers, and a folder for what is kept between processes: never the one of `make up`."""
+"""What the whole suite needs before Django is set up: a key, and a folder that is never the one of `make up`."""
 
 import atexit
 import os

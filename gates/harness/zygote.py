@@ -100,9 +100,9 @@ def _collect(fd: int, pid: int, deadline: float) -> tuple[bytes, bool]:
 def _end(pid: int, in_time: bool) -> str:
     """Kill the child's whole session, reap it and every orphan that fell to us."""
     status = _wait_briefly(pid) if in_time else None
-    for victim in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
+    for kill in (os.killpg, os.kill):
         try:
-            victim()
+            kill(pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             continue
     if status is None:

@@ -85,7 +85,7 @@ def test_a_run_sends_what_git_does_not_ignore(blocks, work, repo):
     (work / "bytes.dat").write_bytes(b"\0\xff")
     (work / "link.py").symlink_to("/etc/hostname")
     (work / "fr.md").write_text("# Ratio\nCompute it.\n")
-    subprocess.run(["git", "-C", str(work), "add", "src"], check=True)  # noqa: S607 - git of the machine
+    subprocess.run(["git", "-C", str(work), "add", "src"], check=True)
     found = blocks("flow", "run", "--input", "fr.md", "--no-follow")
     assert found.returncode == 0, found.stderr
     flow = Flow.objects.get()
