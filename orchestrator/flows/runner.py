@@ -47,7 +47,8 @@ def prepare(queues: Iterable[str]) -> None:
     """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to."""
     for queue in queues:
         for kind in types.kinds_on(queue):
-            stage_of(kind)
+            # A stage that has something to look after at start-up has ``prepare``.
+            getattr(stage_of(kind), "prepare", lambda: None)()
         if queue in registry.providers():
             with suppress(AuthenticationFailed):  # a flow that needs the key will say so
                 registry.get(queue)

@@ -8,7 +8,7 @@ from gates import score
 from gates.base import Policy
 from orchestrator.flows import policy, verdicts
 from orchestrator.flows.blocks import README, Name, digest, name_of, written
-from orchestrator.flows.evidence import log, sealing
+from orchestrator.flows.evidence import log, sealing, setup
 from orchestrator.flows.evidence.canonical import sha256
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.evidence.manifest import CallFact, GateFact, Subject
@@ -22,6 +22,10 @@ class Seal:
     """Seals and delivers. Artifacts ``block`` (tar.gz) and ``manifest``; output: paths, digests, verdict, score."""
 
     kind: ClassVar[str] = "seal"
+
+    def prepare(self) -> None:
+        """As a worker starts: say what is wrong with key and store before the first flow is refused for it."""
+        setup.announce()
 
     def run(self, work: Work) -> Result:
         name, gates = name_of(work), policy.gate_policy(work.settings)
