@@ -34,6 +34,7 @@ class Bucket:
                     Bucket=self.name,
                     Key=key,
                     Body=content,
+                    ChecksumAlgorithm="SHA256",  # a locked object is taken only with this header or an MD5
                     ChecksumSHA256=checksum(content),
                     IfNoneMatch="*",
                     ObjectLockMode="COMPLIANCE",
