@@ -211,7 +211,7 @@ def _manifest(files: Mapping[str, bytes], sealed: Mapping[str, str], report: Rep
     for path in sorted(set(named) & set(others)):
         if named[path] != others[path]:
             report.add(path, "has another SHA-256 in the manifest than in the statements")
-    return manifest | {"gates": gates, "verified": verified}
+    return {**manifest, "gates": gates, "verified": verified}
 
 
 def _complete(files: Mapping[str, bytes], manifest: Mapping[str, Any], report: Report) -> None:

@@ -19,7 +19,7 @@ from gates import runner
 from gates.base import Candidate, GateReport, Policy
 from orchestrator.celery import app
 from orchestrator.flows import delivery
-from orchestrator.flows.blocks import Name, previous_contract
+from orchestrator.flows.blocks import CONTRACT, MODULE, TESTS, Name, previous_contract
 from orchestrator.flows.evidence import archive
 from orchestrator.flows.evidence.manifest import MANIFEST
 from orchestrator.flows.models import Block, Flow, GateReplay, ReplayStatus
@@ -110,7 +110,9 @@ def _candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[str, by
     return Candidate(
         family=name.family,
         name=name.name,
-        **texts,
+        module=texts[MODULE],
+        tests=texts[TESTS],
+        contract=texts[CONTRACT],
         implementer=f"{models[-1]['provider']}:{models[-1]['model']}" if models else "",
         previous_contract=previous_contract(block.repo.name, name, before=block.version),
     )

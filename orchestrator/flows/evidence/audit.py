@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError, VerificationError
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # its __init__ names no exports
 
 from orchestrator.flows.evidence import archive, canonical, log, statements, store
 from orchestrator.flows.evidence.manifest import MANIFEST
@@ -72,7 +72,7 @@ def _signed(row: EvidenceLog) -> str:
     known = EvidenceKey.objects.filter(key_id=row.key_id).first()
     if known is None:
         return f"it is signed with a key that nobody knows: {row.key_id}"
-    public = SSlibKey.from_crypto(load_pem_public_key(known.public_pem.encode()), keyid=row.key_id)  # type: ignore[arg-type]
+    public = SSlibKey.from_crypto(load_pem_public_key(known.public_pem.encode()), keyid=row.key_id)
     try:
         envelope = Envelope.from_dict(json.loads(row.envelope))
         envelope.verify([public], 1)

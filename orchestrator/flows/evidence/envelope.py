@@ -9,7 +9,7 @@ from typing import Any
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import STATEMENT_TYPE_URI, Statement
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # its __init__ names no exports
 
 from orchestrator.flows.evidence import canonical
 from orchestrator.flows.evidence.keys import SigningKey

@@ -122,8 +122,12 @@ class Bucket:
 @lru_cache(maxsize=4)
 def bucket(name: str, endpoint: str) -> Bucket:
     """The store of ``name``; credentials come by AWS' own rules. One client serves all threads of a process."""
-    style = {"addressing_style": "path"} if endpoint else {}
-    config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4}, s3=style)
+    config = Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        s3={"addressing_style": "path" if endpoint else "auto"},
+    )
     return Bucket(name, boto3.client("s3", endpoint_url=endpoint or None, config=config))
 
 
