@@ -58,26 +58,22 @@ def test_an_untouched_block_holds(block, trusted):
     assert (report.sequence, report.verdict) == (1, "PASSED")
 
 
-def test_bits_flipped_at_random_are_found_and_the_file_named(block, trusted):
-    chance = random.Random(20260102)
-    for path, content in block.items():
-        places = range(len(content)) if len(content) < 40 else chance.sample(range(len(content)), 40)
-        for place in places:
-            changed = block | {path: flipped(content, place, chance.randrange(8))}
-            assert wrong(changed, trusted) == {path}, (path, place)
+def test_every_byte_flipped_is_found_and_the_file_named(block, trusted, monkeypatch):
+    opened, known = attestation._open, {}
 
+    def remembering(raw: bytes, keys: Keys) -> tuple[str, bytes]:
+        """An envelope that was not touched is opened once for all flips: the same bytes under the same keys."""
+        if raw not in known:
+            known[raw] = opened(raw, keys)
+        return known[raw]
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_every_byte_flipped_is_found_and_the_file_named(block, trusted):
+    monkeypatch.setattr(attestation, "_open", remembering)
     chance = random.Random(7)
-    flips = 0
     for path, content in block.items():
         for place in range(len(content)):
             changed = block | {path: flipped(content, place, chance.randrange(8))}
             assert wrong(changed, trusted) == {path}, (path, place)
-            flips += 1
-    assert flips == sum(map(len, block.values()))
+    assert known.keys() == {content for path, content in block.items() if path.startswith("attestations/")}
 
 
 def test_every_kind_of_byte_of_an_archive_is_guarded(block, trusted):

@@ -122,7 +122,7 @@ def _subject(
             CallFact(kind, call["round"], call["provider"], call["model"], call["request_id"], call["tokens"])
             for kind, call in calls
         ),
-        prompts={call["prompt"]: call["prompt_digest"] for _, call in calls},
+        prompts=_prompts([call for _, call in calls]),
         policy={
             "mode": gates.mode,
             "min_unit_coverage": str(gates.min_unit_coverage),
@@ -132,6 +132,13 @@ def _subject(
         feature_request=work.feature_request,
         sealed_at=log.sealed_at(work.flow_id),
     )
+
+
+def _prompts(calls: list[dict[str, Any]]) -> dict[str, str]:
+    """Prompt to SHA-256; the repair prompt, where a repair round was asked for, beside the one it adds to."""
+    found = {call["prompt"]: call["prompt_digest"] for call in calls}
+    repairs = [call["repair_digest"] for call in calls if "repair_digest" in call]
+    return found | ({"repair": repairs[-1]} if repairs else {})
 
 
 stage = Seal()
