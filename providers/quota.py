@@ -1,4 +1,4 @@
-"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go. Reads only."""
+"""What every screen shows of the quotas, and what the dispatcher asks before a waiting stage goes. Nothing is reserved here."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -223,7 +223,7 @@ def _spent(now: datetime) -> dict[str, dict[str, Any]]:
         .values("provider")
         .annotate(usd=Sum("cost_usd"), unknown_calls=Count("id", filter=unknown), unknown_usd=Sum("cost_usd", filter=unknown))
     )
-    return {row["provider"]: row for row in rows}
+    return {row["provider"]: dict(row) for row in rows}
 
 
 def _now() -> datetime:

@@ -1,4 +1,7 @@
-"""The interface to Celery: it calls the engine, nothing else."""
+"""The interface to Celery: it calls the runner, nothing else."""
+
+from celery.apps.worker import Worker
+from celery.signals import celeryd_after_setup
 
 from orchestrator.celery import app
 from orchestrator.flows import runner
@@ -8,3 +11,9 @@ from orchestrator.flows import runner
 def run_stage(stage_id: int) -> None:
     """Run the stage ``stage_id``; its chain goes on only if this returns."""
     runner.run(stage_id)
+
+
+@celeryd_after_setup.connect
+def prepare(instance: Worker, **_: object) -> None:
+    """Import what this worker's queues need before it takes work, so that no flow waits for an SDK to load."""
+    runner.prepare(instance.app.amqp.queues.consume_from)

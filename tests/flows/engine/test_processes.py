@@ -21,6 +21,7 @@ from django.db import connection
 from orchestrator.flows import dispatch, engine
 from orchestrator.flows.models import Attempt, Flow, Stage
 from orchestrator.repos.models import Repo
+from tests.databases import url_of_test_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[3]
@@ -58,10 +59,9 @@ class Stack:
 
     def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         """Start a process of the stack in a group of its own; its output goes to a file of the test."""
-        database = connection.settings_dict
         environment = os.environ | {
             "REDIS_URL": self.url,
-            "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
+            "DATABASE_URL": url_of_test_database(),
             "ENGINE_PLUGINS": "tests.flows.engine.plugin",
             "ENGINE_LEASE_SECONDS": "2",
             "ENGINE_BACKOFF_SECONDS": "0",
@@ -184,6 +184,9 @@ def test_sessions_of_the_database_may_be_cut(stack, demo):
         )
     until(ended(cut), "the end of flows whose sessions were cut")
     assert statuses(cut) == {"passed"}
+    # The idle sessions of this process's own pool were cut too: the next test shall not be handed one.
+    connection.close()
+    connection.close_pool()
 
 
 def _address() -> dict[str, object]:
