@@ -1,7 +1,7 @@
 """From a request to a reservation: a hard bound, the provider's own count where that bound hurts, the refusal in words."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -16,9 +16,11 @@ _BOUND_HURTS: Final = frozenset({"tokens_day", "tokens_minute", "usd_day"})
 class Refused(NotAdmitted):
     """``NotAdmitted`` with the length of the wait by the limiter's own clock."""
 
-    def __init__(self, provider: str, dimension: str, reason: str, until: datetime, wait: timedelta) -> None:
-        super().__init__(provider, dimension, reason, until)
-        self.wait = wait
+    def __init__(self, wanted: Wanted, denied: Denied, allowed: Limits) -> None:
+        dimension = "tokens_day" if denied.dimension == "quota" else denied.dimension
+        words = reason(wanted.provider, denied, allowed)
+        super().__init__(wanted.provider, dimension, words, denied.until, tokens=wanted.tokens, nano_usd=wanted.nano)
+        self.wait = denied.until - denied.asked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,10 @@ def admit(adapter: Adapter, request: Request, wanted: Wanted, ceiling_usd: Decim
     if isinstance(verdict, Denied) and verdict.dimension in _BOUND_HURTS and not counted:
         smaller = _counted(adapter, request, provider, size)
         if smaller.tokens < size.tokens:
-            verdict = limits.acquire(_sized(wanted, smaller), allowed)
+            size = smaller
+            verdict = limits.acquire(_sized(wanted, size), allowed)
     if isinstance(verdict, Denied):
-        dimension = "tokens_day" if verdict.dimension == "quota" else verdict.dimension
-        raise Refused(provider, dimension, reason(provider, verdict, allowed), verdict.until, verdict.until - verdict.asked_at)
+        raise Refused(_sized(wanted, size), verdict, allowed)
     return verdict
 
 
