@@ -47,12 +47,16 @@ def _checked(name: str, candidate: Candidate, policy: Policy) -> GateReport:
         cure = "Make the module import and its tests end by themselves, then retry."
         return GateReport(name, Verdict.FAILED, f"could not be judged: {message}"[:500], feedback=message[:3000], cure=cure)
     except HarnessFailed as reason:
-        cure = "Run the tests locally: code that ends its process or never returns gives no result. If they are sound, tell the operator."
+        cure = "Code that ends its process or never returns gives no result: mend that; if the block is sound, tell the operator."
         return _errored(name, str(reason), cure)
     except SandboxUnavailable as reason:
         return _errored(name, f"{reason.code}: {reason}", reason.cure)
     except Exception as error:  # noqa: BLE001 - the outermost edge: a gate that crashes must not pass
-        return _errored(name, f"the gate crashed: {type(error).__name__}: {error}", "Report this to the operator; it is not the block's fault.")
+        return _errored(
+            name,
+            f"the gate crashed: {type(error).__name__}: {error}",
+            "Report this to the operator; it is not the block's fault.",
+        )
 
 
 def _errored(name: str, message: str, cure: str) -> GateReport:
@@ -60,7 +64,10 @@ def _errored(name: str, message: str, cure: str) -> GateReport:
 
 
 def judge(reports: Iterable[GateReport], policy: Policy) -> bool:
-    """Whether a block may go on. ``strict``: all passed, and there is at least one. ``advisory``: all gave a verdict. ``off``: yes."""
+    """Whether a block may go on.
+
+    ``strict``: every report passed, and there is one. ``advisory``: every gate gave a verdict. ``off``: always.
+    """
     reports = tuple(reports)
     match policy.mode:
         case "off":

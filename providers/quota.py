@@ -1,4 +1,4 @@
-"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go. Nothing is reserved here."""
+"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go. Reserves nothing."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

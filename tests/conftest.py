@@ -1,4 +1,4 @@
-"""Where the suite finds its servers. (The embedded ones land with `orchestrator.embedded`.)"""
+"""What the whole suite needs before Django is set up. `make test` brings the servers."""
 
 import os
 

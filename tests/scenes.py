@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from gates.models import GateResult
+from orchestrator.flows import blocks
 from orchestrator.flows.models import Artifact, Attempt, Blob, Block, Flow, FlowEvent, Stage
 from orchestrator.repos.models import Repo
 from providers.models import CallStatus, ProviderCall
@@ -120,7 +121,7 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         f"test_{name}.py": b"def test_it():\n    assert True\n",
         "contract.json": json.dumps(CONTRACT).encode(),
         "README.md": b"# Capital ratio\n",
-        "evidence/coverage.json": b'{"percent": 97}',
+        "evidence/coverage/coverage.json": b'{"percent": 97}',
     }
     manifest = {
         "manifest": 1,
@@ -129,11 +130,9 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         "name": name,
         "files": {path: {"sha256": blob(content).sha256, "size": len(content)} for path, content in files.items()},
     }
-    seal = made.stages.get(kind="seal")
-    for number, (path, content) in enumerate(sorted(files.items())):
-        Artifact.objects.create(
-            flow=made, stage=seal, kind=f"file{number}", name=path, media_type="text/plain; charset=utf-8", blob=blob(content)
-        )
+    packed = blocks.archive(files | {"manifest.json": json.dumps(manifest, indent=2).encode()})
+    seal, media_type = made.stages.get(kind="seal"), "application/gzip"
+    Artifact.objects.create(flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=blob(packed))
     return Block.objects.create(
         flow=made,
         repo=made.repo,

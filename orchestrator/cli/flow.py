@@ -10,7 +10,7 @@ from rich.console import Console
 from orchestrator.cli import output, place, report, sources, unpack
 from orchestrator.cli.client import Client
 from orchestrator.cli.errors import Exit, Failure
-from orchestrator.cli.progress import Progress, seconds
+from orchestrator.cli.progress import Progress
 
 MAX_REQUEST_BYTES = 64 * 1024
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Run, follow, cancel and retry flows.")
@@ -183,7 +183,8 @@ def _say_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any]]
     if gates:
         console.print(report.gate_table(gates))
         console.print()
-    console.print(f"{report.cost_line(flow)}   Time {seconds(flow['duration_seconds'])}")
+    console.print(report.cost_line(flow))
+    console.print(report.time_line(flow))
     if placed is not None:
         console.print(f"Block   {placed.folder}  ({placed.files} files, each as its manifest says)", soft_wrap=True)
         if placed.schema:

@@ -38,12 +38,15 @@ def show(
         return output.json_out(found)
     console = output.console()
     grid = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("provider", "used", "", "tokens", "set aside", "quota", "cost"):
-        grid.add_column(column, justify="left" if column in {"provider", ""} else "right", no_wrap=True)
+    for column in ("provider", "used", "", "tokens", "set aside", "quota", "cost", "now"):
+        grid.add_column(column, justify="left" if column in {"provider", "", "now"} else "right", no_wrap=True)
     shown = [one for one in found["providers"] if every or one["used_tokens"] or one["reserved_tokens"]]
     for one in shown or found["providers"]:
         numbers = (f"{one[name]:,}" for name in ("used_tokens", "reserved_tokens", "limit_tokens"))
-        grid.add_row(one["provider"], f"{one['percent']:.1f}%", _bar(one["percent"]), *numbers, f"${float(one['cost_usd']):.2f}")
+        stop = "" if one["admits"] else one["reason"]
+        grid.add_row(
+            one["provider"], f"{one['percent']:.1f}%", _bar(one["percent"]), *numbers, f"${float(one['cost_usd']):.2f}", stop
+        )
     console.print(grid)
     return console.print(
         f"\nSpent ${float(found['spent_usd']):.2f} of ${float(found['daily_budget_usd']):.2f} in {found['window_hours']} hours"

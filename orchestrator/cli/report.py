@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.progress import mark, usd
+from orchestrator.cli.progress import mark, seconds, usd
 
 
 def _percent(value: str | None) -> str:
@@ -61,6 +61,13 @@ def findings(console: Console, gate: Mapping[str, Any]) -> None:
     if gate["cure"]:
         console.print(Text(f"  cure: {gate['cure']}"))
     console.print()
+
+
+def time_line(flow: Mapping[str, Any]) -> str:
+    """Where the time went."""
+    spent = flow["time"]
+    parts = ((spent["provider_seconds"], "models"), (spent["gates_seconds"], "gates"), (spent["own_seconds"], "orchestrator"))
+    return f"Time {seconds(spent['wall_seconds'])}  ({', '.join(f'{name} {seconds(value)}' for value, name in parts)})"
 
 
 def error_lines(console: Console, error: Mapping[str, str] | None) -> None:

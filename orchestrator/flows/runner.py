@@ -5,17 +5,20 @@ import os
 import socket
 import threading
 import traceback
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from celery.exceptions import Ignore
 from django.db import connection
 
-from orchestrator.flows import dispatch, engine
+from orchestrator.flows import dispatch, engine, types
 from orchestrator.flows.heartbeat import Attempt, pulse
 from orchestrator.flows.stages.base import Failed, Park, Result
 from orchestrator.flows.stages.registry import stage_of
 from orchestrator.flows.work import LiveWork
-from providers.base import NeverAdmissible, NotAdmitted, ProviderError, RateLimited
+from providers import registry
+from providers.base import AuthenticationFailed, NeverAdmissible, NotAdmitted, ProviderError, RateLimited
 
 HOST = socket.gethostname()
 DEFAULT_RETRY_AFTER_SECONDS = 5.0
@@ -38,6 +41,16 @@ def run(stage_id: int) -> None:
         raise Ignore from fenced
     finally:
         connection.close()
+
+
+def prepare(queues: Iterable[str]) -> None:
+    """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to."""
+    for queue in queues:
+        for kind in types.kinds_on(queue):
+            stage_of(kind)
+        if queue in registry.providers():
+            with suppress(AuthenticationFailed):  # a flow that needs the key will say so
+                registry.get(queue)
 
 
 def _attempt(claim: engine.Claim) -> engine.Finished:

@@ -17,7 +17,9 @@ class FlowAsked(s.Serializer[Any]):
     feature_request = s.CharField(help_text="Markdown, at most 64 KB.")
     flow_type = s.CharField(required=False, default="plan_impl_review_docs")
     block_family = s.CharField(required=False, allow_blank=True, help_text="compliance, observability, ...")
-    context = s.DictField(required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.')
+    context = s.DictField(  # type: ignore[assignment]  # the field of that name, not the base class's property
+        required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.'
+    )
 
 
 class Error(s.Serializer[Any]):
@@ -97,6 +99,15 @@ class FlowBrief(s.Serializer[Any]):
     url = s.CharField()
 
 
+class TimeShown(s.Serializer[Any]):
+    """Where the seconds went."""
+
+    wall_seconds = s.FloatField(allow_null=True)
+    provider_seconds = s.FloatField(help_text="In calls of models.")
+    gates_seconds = s.FloatField(help_text="In gates.")
+    own_seconds = s.FloatField(allow_null=True, help_text="The rest: the orchestrator's own time, waiting included.")
+
+
 class FlowShown(FlowBrief):
     """One flow, whole."""
 
@@ -104,6 +115,7 @@ class FlowShown(FlowBrief):
     settings = s.DictField()
     stages = StageShown(many=True)
     cost_by_provider = s.DictField(child=s.CharField())
+    time = TimeShown()
     block = BlockShown(allow_null=True)
 
 

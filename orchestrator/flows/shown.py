@@ -122,6 +122,20 @@ def block(row: Block) -> dict[str, Any]:
     }
 
 
+def time_spent(flow: Flow, calls: QuerySet[ProviderCall]) -> dict[str, float | None]:
+    """Where the seconds of a flow went: models, gates, and what is left for the orchestrator itself, waiting included."""
+    wall = _seconds(flow.created_at, flow.finished_at)
+    models = float(calls.aggregate(total=Sum("latency_ms"))["total"] or 0) / 1000
+    outputs = flow.stages.filter(kind="verify").values_list("output", flat=True)
+    judged = sum(float(output.get("gates_seconds") or 0) for output in outputs)
+    return {
+        "wall_seconds": wall,
+        "provider_seconds": round(models, 3),
+        "gates_seconds": round(judged, 3),
+        "own_seconds": None if wall is None else round(max(0.0, wall - models - judged), 3),
+    }
+
+
 def full(flow: Flow) -> dict[str, Any]:
     """Everything about one flow but its events, gates and calls."""
     calls = ProviderCall.objects.filter(flow=flow).order_by()
@@ -135,6 +149,7 @@ def full(flow: Flow) -> dict[str, Any]:
         "settings": flow.settings,
         "stages": [stage(row, by_stage.get(row.pk) or Decimal(0)) for row in stages],
         "cost_by_provider": {name: usd(total or Decimal(0)) for name, total in sorted(by_provider)},
+        "time": time_spent(flow, calls),
         "block": None if found is None else block(found),
     }
 

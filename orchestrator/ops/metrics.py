@@ -88,7 +88,8 @@ def durations_and_costs() -> Iterator[Metric]:
 def calls() -> Iterator[Metric]:
     """What the providers were asked for: calls, tokens, USD."""
     rows = _rows("""SELECT provider, model, repo, status, count(*), sum(input_tokens),
-        sum(cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_usd)
+        sum(cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens), sum(output_tokens), sum(reasoning_tokens),
+        sum(cost_usd)
         FROM providers_providercall GROUP BY 1, 2, 3, 4""")
     names = ["provider", "model", "repo"]
     cost: dict[tuple[str, ...], float] = {}

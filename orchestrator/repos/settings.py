@@ -13,6 +13,8 @@ from django.db import transaction
 from django.db.models import JSONField, Value
 
 from orchestrator.repos.models import Repo, RepoSetting
+from providers import prices, registry
+from providers.base import UnknownModel
 
 MODES = ("off", "advisory", "strict")  # from lax to strict
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
@@ -111,6 +113,18 @@ KEYS: dict[str, Key] = {
 }
 
 
+MODEL_KEYS = ("architect.model", "implementation.model", "context.model", "fallback.model")
+MODEL_CURE = "Set it to a model that a provider offers and that has a price: claude-sonnet-4-5, gpt-4-turbo, gemini-pro, ..."
+
+
+def model_known(name: str) -> bool:
+    """Whether a provider serves the model ``name`` and its price is known; a call without a price would have no cost."""
+    try:
+        return prices.known(registry.provider_for_model(name), name)
+    except UnknownModel:
+        return False
+
+
 def _newest(repo: Repo | None) -> dict[str, Any]:
     rows = RepoSetting.objects.filter(repo=repo, key__in=KEYS).order_by("key", "-id").distinct("key")
     return dict(rows.values_list("key", "value"))
@@ -165,6 +179,8 @@ def check(repo: Repo | None, name: str, value: Any) -> Any:
     """``value`` in the type of the key ``name``; raises ``SettingRefused`` where ``put`` would."""
     key = key_named(name)
     parsed = None if value is None else key.parse(value)
+    if name in MODEL_KEYS and parsed and not model_known(parsed):
+        raise SettingRefused("provider:unknown-model", f"{name} cannot be {parsed!r}: no provider offers it.", MODEL_CURE)
     if name == "enabled" and (repo is None or parsed is None):
         raise SettingRefused("config:invalid-value", "enabled belongs to one repo.", "Name a repo and say true or false.")
     if repo is not None and parsed is not None and key.strictness is not None:

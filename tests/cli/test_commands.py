@@ -40,7 +40,7 @@ def test_a_passed_flow_is_fetched_checked_and_placed(blocks, work):
     assert "anthropic $0.0426" in found.stdout
     folder = work / ".blocks/catalog/compliance/capital_ratio"
     assert (folder / "capital_ratio.py").is_file()
-    assert (folder / "evidence/coverage.json").is_file()
+    assert (folder / "evidence/coverage/coverage.json").is_file()
     assert (work / ".blocks/schemas/compliance.capital_ratio.json").is_file()
     assert str(folder) in found.stdout
 
@@ -85,13 +85,18 @@ def test_a_run_sends_what_git_does_not_ignore(blocks, work, repo):
     (work / "bytes.dat").write_bytes(b"\0\xff")
     (work / "link.py").symlink_to("/etc/hostname")
     (work / "fr.md").write_text("# Ratio\nCompute it.\n")
-    subprocess.run(["git", "-C", str(work), "add", "src"], check=True)
+    subprocess.run(["git", "-C", str(work), "add", "src"], check=True)  # noqa: S607 - git of the machine
     found = blocks("flow", "run", "--input", "fr.md", "--no-follow")
     assert found.returncode == 0, found.stderr
     flow = Flow.objects.get()
     assert found.stdout.strip() == flow.id
     assert flow.context == {
-        "files": {".gitignore": "*.log\n", "bytes.dat": {"base64": "AP8="}, "fr.md": "# Ratio\nCompute it.\n", "src/ratio.py": "x = 1\n"}
+        "files": {
+            ".gitignore": "*.log\n",
+            "bytes.dat": {"base64": "AP8="},
+            "fr.md": "# Ratio\nCompute it.\n",
+            "src/ratio.py": "x = 1\n",
+        }
     }
 
 

@@ -197,7 +197,10 @@ def test_evidence_as_json_and_as_zip(api):
     flow = scenes.run_through(scenes.flow())
     files = api.get(f"{URL}{flow.id}/evidence/").json()["files"]
     assert "manifest.json" in files
-    for answer in (api.get(f"{URL}{flow.id}/evidence/", {"format": "zip"}), api.get(f"{URL}{flow.id}/evidence/", headers={"Accept": "application/zip"})):
+    for answer in (
+        api.get(f"{URL}{flow.id}/evidence/", {"format": "zip"}),
+        api.get(f"{URL}{flow.id}/evidence/", headers={"Accept": "application/zip"}),
+    ):
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             assert sorted(archive.namelist()) == sorted(files)
 

@@ -42,7 +42,8 @@ WITH f AS (
     WHERE st.status = 'waiting' AND fl.status <> 'paused' AND st.not_before <= clock_timestamp() AND st.waits_for = ''
     ORDER BY st.not_before LIMIT %(limit)s FOR NO KEY UPDATE OF fl SKIP LOCKED
 ), s AS (
-    UPDATE flows_stage st SET status = 'ready', wait_reason = '', not_before = NULL, ready_at = clock_timestamp(), sent_at = NULL, sends = 0
+    UPDATE flows_stage st SET status = 'ready', wait_reason = '', not_before = NULL, ready_at = clock_timestamp(),
+        sent_at = NULL, sends = 0
     FROM f WHERE st.id = f.stage_id AND st.status = 'waiting' RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
 )
 INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)

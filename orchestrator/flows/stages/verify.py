@@ -1,5 +1,6 @@
 """Verify: the automatic gates judge the newest implementation; what they find starts a repair round."""
 
+import time
 from typing import ClassVar
 
 from gates import runner, score
@@ -21,13 +22,16 @@ class Verify:
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})
         subject = candidate(work)
+        started = time.monotonic()
         reports = runner.run(subject, gates, runner.DEFAULT)
+        seconds = round(time.monotonic() - started, 3)
         if (failure := verdicts.missing(reports, runner.DEFAULT)) is not None:
             return failure
         passed, subject_digest, found = verdicts.passed(reports), digest(subject.files), verdicts.fingerprint(reports)
         output = {
             "mode": gates.mode,
             "passed": passed,
+            "gates_seconds": seconds,
             "candidate_sha256": subject_digest,
             "quality_score": str(score.quality(reports)),
             "gates": verdicts.facts(reports, work.round),

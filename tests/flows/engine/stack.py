@@ -15,10 +15,10 @@ from unittest.mock import patch
 import pytest
 import redis
 from celery import Celery
-from django.db import connection
 
 from orchestrator.flows import dispatch
 from orchestrator.flows.models import Stage
+from tests.databases import url_of_test_database
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 60
@@ -55,10 +55,9 @@ class Stack:
 
     def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         """Start a process of the stack in a group of its own; its output goes to a file of the test."""
-        database = connection.settings_dict
         environment = os.environ | {
             "REDIS_URL": self.url,
-            "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
+            "DATABASE_URL": url_of_test_database(),
             "ENGINE_PLUGINS": "tests.flows.engine.plugin",
             "ENGINE_LEASE_SECONDS": "2",
             "ENGINE_BACKOFF_SECONDS": "0",

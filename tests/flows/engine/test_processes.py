@@ -104,6 +104,9 @@ def test_sessions_of_the_database_may_be_cut(stack, demo):
         )
     until(ended(cut), "the end of flows whose sessions were cut")
     assert statuses(cut) == {"passed"}
+    # The idle sessions of this process's own pool were cut too: the next test shall not be handed one.
+    connection.close()
+    connection.close_pool()
 
 
 def _address() -> dict[str, object]:

@@ -162,6 +162,6 @@ def test_the_protocol_holds_for_any_order_of_steps(sent):
     run_state_machine_as_test(
         RolledBack,
         settings=settings(
-            max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
         ),
     )

@@ -127,7 +127,7 @@ def test_who_comes_fresh_waits_behind_and_has_a_turn_then(new_flow: Callable[...
     first, second = new_flow(), new_flow()
     park(first)
     held = claim(second)
-    with pytest.raises(NotAdmitted, match="waits its turn behind 1 other$"):
+    with pytest.raises(NotAdmitted, match=r"waits its turn behind 1 other$"):
         LiveWork(Attempt(held))._take_turn("google")
     LiveWork(Attempt(held))._take_turn("openai")  # nobody waits there
     engine.finish(held, Park("behind", datetime.now(UTC), "google"))
