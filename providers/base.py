@@ -203,6 +203,16 @@ class NeverAdmissible(Exception):
     cure: ClassVar[str] = "Lower context.max_size_kb or split the feature request."
 
 
+class CostCeilingReached(NeverAdmissible):
+    """The call might cost more than the flow may still spend."""
+
+    code: ClassVar[str] = "provider:cost-ceiling"
+    cure: ClassVar[str] = (
+        "Split the feature request, lower context.max_size_kb, or raise flow.max_cost_usd and start a new flow; an operator "
+        "raises FLOW_MAX_COST_USD."
+    )
+
+
 class Adapter(Protocol):
     """One vendor's SDK behind our words. Stateless but for its client, safe to share between threads."""
 

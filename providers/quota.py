@@ -139,14 +139,21 @@ def rollback_signal() -> tuple[str, ...]:
     return tuple(one.provider for one in snapshot().providers if one.level is QuotaLevel.ROLLBACK)
 
 
+def names() -> tuple[str, ...]:
+    """Every provider."""
+    return tuple(settings.PROVIDERS)
+
+
 def snapshot() -> Quotas:
     """Everything at this moment, by the limiter's clock."""
+    # Asked first: a provider that was never called gets its row, with what the ledger says, by being asked.
+    hints = {name: admission_hint(name) for name in names()}
     at = clock()
     states = {state.provider: state for state in ProviderState.objects.all()}
     spent = _spent(at)
     return Quotas(
         at=at,
-        providers=tuple(_provider(name, states.get(name), spent.get(name, {}), at) for name in settings.PROVIDERS),
+        providers=tuple(_provider(name, states.get(name), spent.get(name, {}), hints[name], at) for name in names()),
         usd_used=_usd_used(at),
         usd_limit=settings.DAILY_BUDGET_USD,
         circuit_breaker_enabled=settings.ENABLE_CIRCUIT_BREAKER,
@@ -154,7 +161,7 @@ def snapshot() -> Quotas:
     )
 
 
-def _provider(name: str, state: ProviderState | None, spent: Mapping[str, Any], now: datetime) -> ProviderQuota:
+def _provider(name: str, state: ProviderState | None, spent: Mapping[str, Any], hint: Hint, now: datetime) -> ProviderQuota:
     allowed, load = limits.of(name), _load(state, now)
     used = load.day - load.reserved
     return ProviderQuota(
@@ -178,7 +185,7 @@ def _provider(name: str, state: ProviderState | None, spent: Mapping[str, Any], 
         usd=spent.get("usd") or Decimal(0),
         unknown_calls=spent.get("unknown_calls") or 0,
         unknown_usd=spent.get("unknown_usd") or Decimal(0),
-        next_capacity=admission_hint(name),
+        next_capacity=hint,
         hours=_hours(load, now),
     )
 

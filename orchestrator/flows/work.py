@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from orchestrator.flows import engine
@@ -14,7 +16,7 @@ from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.nonce import nonce_of
 from orchestrator.flows.states import StageStatus
 from orchestrator.flows.types import pinned
-from providers import calls, quota
+from providers import calls, ledger, quota
 from providers.base import Completion, NotAdmitted, Request
 from providers.calls import Answered, Caller
 from providers.models import CallStatus, ProviderCall
@@ -125,9 +127,15 @@ class LiveWork:
             stage_id=self.stage_id,
             attempt_id=self._claim.attempt_id,
             stage_kind=self.kind,
+            ceiling_usd=self._may_spend(),
             fallback_model=str(self.settings.get("fallback.model", "")),
             forbidden_vendors=self._forbidden(),
         )
+
+    def _may_spend(self) -> Decimal:
+        """What is left below the flow's ceiling."""
+        ceiling = Decimal(str(self.settings.get("flow.max_cost_usd", settings.FLOW_MAX_COST_USD)))
+        return ceiling - ledger.committed_usd(self.flow_id)
 
     def _forbidden(self) -> frozenset[str]:
         """The providers that served the stages which this one has to be independent of."""

@@ -1,4 +1,4 @@
-"""A flow type of three stages, each of which asks one provider one question, and nothing else."""
+"""Flow types whose stages ask one provider one question, and do nothing else."""
 
 from orchestrator.flows.stages.base import Done, Result, Work
 from orchestrator.flows.types import FlowType, StageSpec
@@ -15,6 +15,11 @@ FLOW_TYPES = (
             StageSpec("ask_anthropic", Queue.ANTHROPIC),
             StageSpec("ask_openai", Queue.OPENAI),
         ),
+    ),
+    FlowType(
+        "apart",
+        1,
+        (StageSpec("ask_openai", Queue.OPENAI), StageSpec("ask_anthropic", Queue.ANTHROPIC, apart_from=("ask_openai",))),
     ),
 )
 STAGES = {f"ask_{name}": f"tests.flows.quotas.plugin:{name}" for name in MODELS}

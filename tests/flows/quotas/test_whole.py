@@ -15,9 +15,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from orchestrator.flows import engine, types
+from orchestrator.flows import engine
 from orchestrator.flows.models import Flow, Stage
-from orchestrator.flows.stages import registry as stages
 from orchestrator.repos import tokens
 from orchestrator.repos.models import Repo
 from providers import audit, registry
@@ -57,16 +56,13 @@ def simulated() -> Iterator[Simulated]:
 
 
 @pytest.fixture
-def stack(simulated: Simulated, tmp_path, settings) -> Iterator[Stack]:
+def stack(simulated: Simulated, asking_flows, tmp_path, settings) -> Iterator[Stack]:
     """Workers and a dispatcher. Anthropic takes one call at a time, so that exactly forty fit below the breaker's 85 %."""
     with closing(registry.load("anthropic")("k", simulated.urls["ANTHROPIC_BASE_URL"])) as adapter:
         used = adapter.complete(request("anthropic")).usage.total
     simulated.reset()
     quota = PASSING * used * 100 // 85
-    settings.ENGINE_PLUGINS = ("tests.flows.quotas.plugin",)
     settings.PROVIDERS = {**settings.PROVIDERS, "anthropic": settings.PROVIDERS["anthropic"] | {"daily_token_quota": quota}}
-    types._all.cache_clear()
-    stages.stage_of.cache_clear()
     environment = {key: url for key, url in simulated.urls.items() if key != "control"} | {
         f"{name}_{what}": value
         for name in ("ANTHROPIC", "OPENAI", "GOOGLE")
@@ -82,8 +78,6 @@ def stack(simulated: Simulated, tmp_path, settings) -> Iterator[Stack]:
         stack.worker("models", "google,openai,anthropic,control")
         stack.dispatcher()
         yield stack
-    types._all.cache_clear()
-    stages.stage_of.cache_clear()
 
 
 def standing() -> Counter[str]:
