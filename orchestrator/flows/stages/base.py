@@ -65,11 +65,16 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """The stage cannot go now: wait without a worker until ``until`` or until capacity appears on ``provider``."""
+    """The stage cannot go now: wait without a worker until ``until`` or, with a ``provider``, until it has room for it.
+
+    ``tokens`` and ``nano_usd`` are the room that its call needs; ``until`` is then when that is expected, for people.
+    """
 
     reason: str
     until: datetime
     provider: str = ""
+    tokens: int = 0
+    nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
