@@ -9,11 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from orchestrator.flows import engine
+from orchestrator.flows import budget, engine
 from orchestrator.flows.engine import Spent, capacity
 from orchestrator.flows.heartbeat import Attempt
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.nonce import nonce_of
+from orchestrator.flows.stages.base import Budget
 from orchestrator.flows.states import StageStatus
 from orchestrator.flows.types import pinned
 from providers import calls, ledger, quota
@@ -72,6 +73,10 @@ class LiveWork:
         """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""
         self._attempt.check()
         engine.progress(self._claim, message, data)
+
+    def budget(self, kinds: tuple[str, ...]) -> Budget:
+        """What the flow may still use, and what a round of ``kinds`` took last."""
+        return budget.read(self.flow_id, kinds)
 
     def complete(self, provider: str, request: Request) -> Completion:
         """One model call. A fenced attempt leaves it at once; the late answer is settled in the ledger all the same."""
