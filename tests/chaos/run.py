@@ -134,7 +134,7 @@ def _inject(scene: Scene, names: list[str], flows: int, outcome: Outcome, tell: 
             feeder.want(max(flows * number // len(names) + 20 - submitted, 0) if submitted < flows else 0)
             _heal(heals, until=lambda: len({at for at, *_ in heals}) < 3)
             tell(f"{number}/{len(names)} {name}")
-            for after, heal in _attempt(scene, name):
+            for after, heal in _attempt(scene, name, heals):
                 heapq.heappush(heals, (time.monotonic() + after, next(order), heal))
             outcome.faults[name] += 1
             _wait(heals, scene.chance.uniform(0.2, 1.0))
@@ -147,14 +147,13 @@ def _inject(scene: Scene, names: list[str], flows: int, outcome: Outcome, tell: 
     scene.traffic.submit(max(flows - (len(scene.traffic.flows) - begun), 0))
 
 
-def _attempt(scene: Scene, name: str) -> list[Heal]:
-    """A fault may meet another one's: a broker that is away cannot be flushed. It counts, as what it was: no effect."""
-    for _ in range(40):
+def _attempt(scene: Scene, name: str, heals: list[tuple[float, int, Callable[[], object]]]) -> list[Heal]:
+    """A fault may meet another one's: a broker that is away cannot be flushed. Then it waits until that is healed."""
+    while True:
         try:
             return FAULTS[name][1](scene)
         except (psycopg.OperationalError, redis.RedisError):
-            time.sleep(0.1)
-    return []
+            _wait(heals, 0.1)
 
 
 def _heal(heals: list[tuple[float, int, Callable[[], object]]], until: Callable[[], bool]) -> None:

@@ -125,7 +125,7 @@ class Broker:
 
     def __init__(self, url: str) -> None:
         self.url, self._restarted = url, []
-        self.client = redis.Redis.from_url(url, socket_timeout=5, retry=None)
+        self.client = redis.Redis.from_url(url, socket_timeout=1, retry=None)
         known = self.client.info("server")
         self.pid = int(known["process_id"])
         # It has written over its own command line; the kernel and the server know better.
