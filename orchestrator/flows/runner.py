@@ -5,12 +5,13 @@ import os
 import socket
 import threading
 import traceback
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from celery.exceptions import Ignore
 from django.db import connection
 
 from orchestrator.flows import dispatch, engine
+from orchestrator.flows.engine.database import now
 from orchestrator.flows.heartbeat import Attempt, pulse
 from orchestrator.flows.stages.base import Failed, Park, Result
 from orchestrator.flows.stages.registry import stage_of
@@ -62,7 +63,7 @@ def _result(work: LiveWork) -> Result:
         return Failed(refused.code, str(refused), refused.cure)
     except RateLimited as limited:
         pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)
-        return Park(reason=str(limited), until=datetime.now(UTC) + pause, provider=limited.provider)
+        return Park(reason=str(limited), until=now() + pause, provider=limited.provider)
     except ProviderError as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
