@@ -92,6 +92,12 @@ def main(argv: list[str]) -> int:
 
 def _sabotage(console: Console, chosen: argparse.Namespace, postgres: Postgres, broker: Any, logs: Path, tell: Any) -> list[str]:
     undetected = []
+    control = run.sabotage_run(postgres, broker, logs, "", flows=30, seed=chosen.seed, tell=tell)
+    console.print(f"the same faults without sabotage: {'held' if control.clean else 'BROKEN'}")
+    for finding in control.findings:
+        console.print(f"  {finding}", style="red", soft_wrap=True, markup=False)
+    if not control.clean:
+        undetected.append("nothing")
     for what in chosen.without or run.SABOTAGES:
         verdict = run.sabotage_run(postgres, broker, logs, what, flows=45, seed=chosen.seed, tell=tell)
         if verdict.clean:

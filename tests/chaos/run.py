@@ -227,15 +227,19 @@ def _rest(stack: Stack, seconds: float, tell: Tell) -> int:
 
 
 def sabotage_run(postgres: Postgres, broker: Broker, logs: Path, what: str, *, flows: int, seed: int, tell: Tell) -> Verdict:
-    """A stack without one safeguard, under the faults that it is there for: the verdict must not be clean."""
+    """A stack without one safeguard, under the faults that it is there for: the verdict must not be clean.
+
+    Without nothing (``what`` is empty) it has to stand all of these faults: they break nothing but what is missing.
+    """
     chance = random.Random(seed)
-    tell(f"sabotage: without the {what}")
-    extra = {"CHAOS_SABOTAGE": what, "CHAOS_SLOW_CANCEL_SECONDS": "0.4"}
-    with running(postgres, broker, f"chaos_without_{what}", logs, **extra) as (stack, token):
+    tell(f"sabotage: without the {what}" if what else "the faults of the sabotage runs, without sabotage")
+    extra = {"CHAOS_SLOW_CANCEL_SECONDS": "0.6"} | ({"CHAOS_SABOTAGE": what} if what else {})
+    with running(postgres, broker, f"chaos_without_{what or 'nothing'}", logs, **extra) as (stack, token):
         traffic = Traffic(stack, token, chance)
-        SABOTAGES[what](stack, traffic, flows)
+        for scenario in [SABOTAGES[what]] if what else SABOTAGES.values():
+            scenario(stack, traffic, flows)
         traffic.stop()
-        _rest(stack, SABOTAGE_REST_SECONDS, tell)
+        _rest(stack, SABOTAGE_REST_SECONDS if what else REST_SECONDS, tell)
         kills = len(stack.killed) + len(stack.fired())
         return invariants.judge(stack, traffic.flows, traffic.errors, kills)
 
@@ -254,21 +258,23 @@ def _freeze_late_attempts(stack: Stack, traffic: Traffic, flows: int) -> None:
         time.sleep(0.5)
 
 
-def _cancel_at_every_moment(stack: Stack, traffic: Traffic, flows: int) -> None:
-    """Many flows, each cancelled while its stages change hands."""
-    made: list[threading.Thread] = []
-    for _ in range(flows):
-        for one in traffic.submit(1, "", cancel=False):
-            thread = threading.Thread(target=_cancel_later, args=(traffic, one, traffic.chance.uniform(0, 0.6)), daemon=True)
+def _cancel_while_claimed(stack: Stack, traffic: Traffic, flows: int) -> None:
+    """Flows wait at their last stage for a worker that is frozen; it wakes up in the middle of their cancels."""
+    for _ in range(3):
+        frozen = stack.kill("control", signal.SIGSTOP)
+        made = traffic.submit(flows // 3, "", cancel=False)
+        waiting = "SELECT count(*) FROM flows_stage WHERE kind = 'close' AND status = 'ready' AND flow_id = ANY(%s)"
+        ids = [one.flow_id for one in made]
+        end = time.monotonic() + 60
+        while stack.rows(waiting, [ids])[0][0] < len(made) * 3 // 4 and time.monotonic() < end:
+            time.sleep(0.05)
+        threads = [threading.Thread(target=traffic.cancel, args=(one,), daemon=True) for one in made]
+        for thread in threads:
             thread.start()
-            made.append(thread)
-    for thread in made:
-        thread.join()
-
-
-def _cancel_later(traffic: Traffic, one: object, seconds: float) -> None:
-    time.sleep(seconds)
-    traffic.cancel(one)  # type: ignore[arg-type]
+        time.sleep(0.3)
+        stack.signal(frozen, signal.SIGCONT)
+        for thread in threads:
+            thread.join()
 
 
 def _kill_and_flush(stack: Stack, traffic: Traffic, flows: int) -> None:
@@ -281,7 +287,7 @@ def _kill_and_flush(stack: Stack, traffic: Traffic, flows: int) -> None:
 
 SABOTAGES: dict[str, Callable[[Stack, Traffic, int], None]] = {
     "token": _freeze_late_attempts,
-    "lock": _cancel_at_every_moment,
+    "lock": _cancel_while_claimed,
     "sweep": _kill_and_flush,
 }
 
