@@ -7,12 +7,13 @@ import threading
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from celery.exceptions import Ignore
 from django.db import connection
 
 from orchestrator.flows import dispatch, engine, types
+from orchestrator.flows.engine.database import now
 from orchestrator.flows.heartbeat import Attempt, pulse
 from orchestrator.flows.stages.base import Failed, Park, Result
 from orchestrator.flows.stages.registry import stage_of
@@ -90,8 +91,8 @@ def _result(work: LiveWork) -> Result:
 
 def _rate_limited(work: LiveWork, limited: RateLimited) -> Park:
     """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once, to be sent there."""
-    now = datetime.now(UTC)
+    at = now()
     if work.settings.get("fallback.model"):
-        return Park(str(limited), now)
+        return Park(str(limited), at)
     pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)
-    return Park(str(limited), now + pause, limited.provider)
+    return Park(str(limited), at + pause, limited.provider)

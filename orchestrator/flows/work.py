@@ -114,6 +114,10 @@ class LiveWork:
 
     def _run(self, call: _Call, provider: str, request: Request, caller: Caller) -> None:
         try:
+            # A flow may have been cancelled since the last beat; what has left cannot be called back.
+            if not engine.heartbeat([(self.stage_id, self._claim.token)]):
+                self._attempt.fence()
+            self._attempt.check()
             call.answered = calls.complete(provider, request, caller)
         except BaseException as error:  # noqa: BLE001 - carried to the waiting thread, which raises it
             call.error = error
