@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("flows", "0002_engine"),
+        ("flows", "0003_evidence"),
     ]
 
     operations = [
