@@ -102,7 +102,8 @@ class Flows(APIView):
         """List flows, newest first, a page at a time."""
         pages = ByNewest()
         page = pages.paginate_queryset(_filtered(request), request, self) or []
-        return pages.get_paginated_response([shown.brief(flow) for flow in page])
+        reasons = shown.wait_reasons(page)
+        return pages.get_paginated_response([shown.brief(flow, reasons) for flow in page])
 
     @extend_schema(
         operation_id="flows_create",

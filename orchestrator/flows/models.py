@@ -92,6 +92,9 @@ class Stage(models.Model):
     not_before = models.DateTimeField(null=True, blank=True)
     wait_reason = models.TextField(blank=True)
     waits_for = models.CharField(max_length=20, blank=True)
+    wait_tokens = models.BigIntegerField(default=0, db_default=0)
+    wait_nano_usd = models.BigIntegerField(default=0, db_default=0)
+    waiting_since = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     sends = models.PositiveIntegerField(default=0)
     fair_tag = models.FloatField(default=0)
@@ -128,6 +131,11 @@ class Stage(models.Model):
             models.Index(fields=["queue", "sent_at"], condition=Q(status="ready", sent_at__isnull=False), name="stage_sent"),
             models.Index(fields=["not_before"], condition=Q(status="waiting"), name="stage_waiting"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="stage_leases"),
+            models.Index(
+                fields=["waits_for"],
+                condition=Q(status__in=["ready", "running", "waiting"]) & ~Q(waits_for=""),
+                name="stage_for_capacity",
+            ),
         ]
 
     def __str__(self) -> str:
