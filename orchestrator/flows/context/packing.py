@@ -1,7 +1,7 @@
 """Cutting to the byte: whole files while they fit, then outlines, then a piece of the most relevant file that is not whole.
 
-Each part begins with a heading, a line of its own that starts with ``=== ``. A line of a file that starts like one is shown with a
-backslash before it, and a path with anything unusual in it is quoted, so no file can pass for another.
+Each part begins with a heading, a line of its own that starts with ``=== ``. A line of a file that starts like one is shown with
+a backslash before it, and a path with anything unusual in it is quoted, so no file can pass for another.
 """
 
 import json
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from orchestrator.flows.context.redact import redact_file
 from orchestrator.flows.context.symbols import outline
 
-WHOLE_SHARE = 0.7
+WHOLE_SHARE = 0.5
 """Of the budget, for whole files; the rest shows more files by their signatures. Chosen as ``relevance.WEIGHTS`` are."""
 LARGEST_SHARE = 0.25
 """A file that takes more of the budget than this is not shown whole while others wait."""
@@ -57,7 +57,7 @@ def everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
 
 
 def pack(order: list[str], texts: Mapping[str, str], max_bytes: int) -> Packed:
-    """At most ``max_bytes`` of UTF-8 of the files in ``order``, redacted; no less than a character short of it where there is enough."""
+    """At most ``max_bytes`` of UTF-8 of the files in ``order``, redacted; where there is enough, at most 80 bytes less."""
     return _Packing(order, texts, max_bytes).packed()
 
 

@@ -7,6 +7,7 @@ from orchestrator.flows import policy
 from orchestrator.flows.answers import files
 from orchestrator.flows.asking import Question, ask
 from orchestrator.flows.blocks import bundle, name_of, written
+from orchestrator.flows.context import redact
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
 
@@ -60,8 +61,10 @@ class Implement:
 
 def _repair(work: Work, paths: dict[str, str]) -> str:
     previous = {paths[kind]: text for kind, text in written(work).items()}
+    # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see again.
+    findings, _ = redact(work.feedback, written="\n".join(previous.values()))
     return prompts.load("repair").text.substitute(
-        feedback=prompts.fence("findings", work.feedback), files=prompts.fenced_files(previous)
+        feedback=prompts.fence("findings", findings), files=prompts.fenced_files(previous)
     )
 
 
