@@ -29,7 +29,7 @@ _PIN = re.compile(
 )
 _PASSED_ON = re.compile(r"(?:UV|PIP)_(?:\w*INDEX\w*|CERT|FIND_LINKS|\w*CERTS?)|SSL_CERT_\w+|(?:https?|no)_proxy", re.IGNORECASE)
 _CURE = (
-    "Pin all packages and what they need under dependencies in .blocks/config.yml, each line `name==version --hash=sha256:...`, as "
+    "Pin all packages and what they need under dependencies in .blocks/config.yml, as `name==version --hash=sha256:...`, as "
     "`uv pip compile --generate-hashes` prints them; wheels only."
 )
 
