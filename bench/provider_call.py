@@ -10,13 +10,12 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.cost import peer_python
 from bench.private_postgres import postgres, version
+from bench.simulated import simulator
 
 BENCH = Path(__file__).resolve().parent
 TURNS, CALLS = 12, 40
@@ -25,10 +24,10 @@ WHO = ("sdk", "ours", "router")
 
 def main() -> None:
     """Write ``results/provider_call.json``."""
-    with postgres() as server, simulator() as url:
+    with postgres() as server, simulator() as urls:
         environment = {
             "DATABASE_URL": server.url,
-            "OPENAI_BASE_URL": url,
+            "OPENAI_BASE_URL": urls["OPENAI_BASE_URL"],
             "OPENAI_API_KEY": "k",
             "SECRET_KEY": "bench",
             "PYTHONPATH": str(BENCH.parent),
@@ -96,19 +95,6 @@ def start(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[
     return subprocess.Popen(
         command, env=_with(environment), cwd=BENCH.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-
-
-@contextmanager
-def simulator() -> Iterator[str]:
-    """The base URL of a simulated OpenAI that answers everything with a short text."""
-    command = [sys.executable, "-m", "providers.simulator", "--quiet", "--echo"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=BENCH.parent) as process:
-        if process.stdout is None:
-            raise RuntimeError("the simulator has no output")
-        try:
-            yield str(json.loads(process.stdout.readline())["OPENAI_BASE_URL"])
-        finally:
-            process.terminate()
 
 
 def _with(environment: dict[str, str]) -> dict[str, str]:
