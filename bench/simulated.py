@@ -11,9 +11,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
-def simulator(*arguments: str, latency: str = "0") -> Iterator[dict[str, str]]:
-    """Its base URLs, by the names of their variables, and ``control``. Answers everything with a short text."""
-    command = [sys.executable, "-m", "providers.simulator", "--quiet", "--echo", "--latency", latency, *arguments]
+def simulator(*, echo: bool = True, latency: str = "0") -> Iterator[dict[str, str]]:
+    """Its base URLs, by the names of their variables, and ``control``.
+
+    With ``echo`` a short text answers everything, else the samples do.
+    """
+    answers = ["--echo"] if echo else ["--samples", str(ROOT / "samples")]
+    command = [sys.executable, "-m", "providers.simulator", "--quiet", "--latency", latency, *answers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         if process.stdout is None:
             raise RuntimeError("the simulator has no output")
