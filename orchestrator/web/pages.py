@@ -60,36 +60,3 @@ def status(request: HttpRequest) -> HttpResponse:
         "now": timezone.now(),
     }
     return render(request, "web/status.html", context)
-
-
-def _picture(flow: Flow) -> dict[str, Any]:
-    events = FlowEvent.objects.filter(flow=flow).select_related("stage").order_by("-id")[:_EVENTS]
-    return {
-        "flow": shown.full(flow),
-        "row": flow,
-        "gates": GateResult.objects.filter(flow=flow).order_by("-round", "id"),
-        "events": [(event, str(event.data.get("message") or event.data.get("reason") or "")) for event in events],
-        "ended": flow.status in FLOW_ENDED,
-    }
-
-
-@require_safe
-@never_cache
-@staff_member_required
-def flow(request: HttpRequest, flow_id: str) -> HttpResponse:
-    """One flow; ``?part=body`` is what the page asks again for while the flow goes on."""
-    found = get_object_or_404(Flow.objects.select_related("repo"), pk=flow_id)
-    template = "web/flow_body.html" if request.GET.get("part") == "body" else "web/flow.html"
-    return render(request, template, _picture(found))
-
-
-@require_POST
-@staff_member_required
-def act(request: HttpRequest, flow_id: str, action: str) -> HttpResponseRedirectBase:
-    """Cancel, retry, pause or resume a flow, by the same verbs as everywhere."""
-    get_object_or_404(Flow, pk=flow_id)
-    try:
-        _ACTIONS[action](flow_id, actor=request.user.get_username())
-    except engine.EngineError as error:
-        messages.error(request, f"{error} {error.cure}")
-    return redirect("flow", flow_id=flow_id)
