@@ -19,6 +19,7 @@ from orchestrator.flows.states import FLOW_ENDED, FlowStatus
 from orchestrator.repos.models import Repo
 from orchestrator.rest.problems import Problem
 from orchestrator.web.show.flow import picture
+from orchestrator.web.show.timeline import duration
 
 PAGE = 50
 _ACTIONS: dict[str, Callable[..., object]] = {
@@ -38,7 +39,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     rows = list(_filtered(asked, request.GET.get("before", "")[:25])[: PAGE + 1])
     older = urlencode({key: value for key, value in asked.items() if value} | {"before": rows[PAGE - 1].id}) if len(rows) > PAGE else ""
     context: dict[str, Any] = {
-        "flows": [shown.brief(row) for row in rows[:PAGE]],
+        "flows": [(line, duration(line["duration_seconds"])) for line in map(shown.brief, rows[:PAGE])],
         "asked": asked,
         "statuses": FlowStatus.values,
         "repos": Repo.objects.order_by("name").values_list("name", flat=True),

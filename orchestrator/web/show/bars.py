@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from orchestrator.flows.shown import usd
 from orchestrator.web.show.timeline import duration
 
 
@@ -39,17 +38,23 @@ def shares(amounts: Mapping[str, Decimal]) -> list[Share]:
     """USD by name, each as wide as its part of the dearest, in the order given."""
     most = max(amounts.values(), default=Decimal(0))
     return [
-        Share(name or "none", f"${usd(amount)}", _percent(100 * amount / most) if most else 0.0)
+        Share(name or "none", f"${amount:.4f}", _percent(100 * amount / most) if most else 0.0)
         for name, amount in amounts.items()
     ]
 
 
-def time_bar(spent: Mapping[str, float | None]) -> list[Share]:
-    """Models, gates, orchestrator: one stacked bar of the wall time."""
-    wall = spent["wall_seconds"] or 0.0
+def time_bar(spent: Mapping[str, float | None], waited: float) -> list[Share]:
+    """Models, gates, waiting, orchestrator: one stacked bar of the wall time. ``waited`` seconds are part of what is its own."""
+    wall, own = spent["wall_seconds"] or 0.0, spent["own_seconds"] or 0.0
+    waiting = min(waited, own)
+    parts = {
+        "models": spent["provider_seconds"] or 0.0,
+        "gates": spent["gates_seconds"] or 0.0,
+        "waiting": waiting,
+        "orchestrator": own - waiting,
+    }
     found, x = [], 0.0
-    for name, key in (("models", "provider_seconds"), ("gates", "gates_seconds"), ("waiting and orchestrator", "own_seconds")):
-        seconds = spent[key] or 0.0
+    for name, seconds in parts.items():
         width = min(_percent(100 * seconds / wall) if wall else 0.0, round(100 - x, 2))
         found.append(Share(name, duration(seconds), width, round(x, 2)))
         x += width

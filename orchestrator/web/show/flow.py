@@ -67,9 +67,9 @@ def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     artifacts = list(Artifact.objects.filter(flow=flow).select_related("stage").order_by("id"))
     events = list(FlowEvent.objects.filter(flow=flow).select_related("stage").order_by("-id")[: 5 * EVENTS])
     calls = list(ProviderCall.objects.filter(flow=flow).order_by("created_at"))
-    texts = _texts(artifacts)
+    texts, judged = _texts(artifacts), _rounds(stages)
     results = list(GateResult.objects.filter(flow=flow).order_by("round", "id"))
-    numbers = sorted({row.round for row in results} | {a.stage.round for a in artifacts if a.kind == _MODULE})
+    numbers = sorted({judged[row.stage_id] for row in results} | {a.stage.round for a in artifacts if a.kind == _MODULE})
     number = asked if asked in numbers else (numbers[-1] if numbers else None)
     full, chart = shown.full(flow), timeline.chart(flow, stages, reversed(events))
     return {
@@ -81,9 +81,9 @@ def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
         "kinds": " ".join(KINDS),
         "last_event": events[0].pk if events else 0,
         "costs": _costs(calls),
-        "time": bars.time_bar(shown.time_spent(flow, ProviderCall.objects.filter(flow=flow).order_by())),
+        "time": bars.time_bar(full["time"], sum(row.waited for row in chart.rows)),
         "rounds": numbers,
-        "round": None if number is None else _round(number, results, artifacts, texts),
+        "round": None if number is None else _round(number, judged, results, artifacts, texts),
         "repairs": rounds.repairs([stage for stage in stages if stage.kind == "implement"], texts),
         "readme": _readme(artifacts),
         "calls": calls,
@@ -126,18 +126,31 @@ def _costs(calls: Sequence[ProviderCall]) -> dict[str, Any]:
     return {"by_stage": bars.shares(stages), "by_provider": bars.shares(providers)}
 
 
+def _rounds(stages: Sequence[Stage]) -> dict[int, int]:
+    """Stage to the round of the implementation that it saw: a review keeps the number it began with, whatever was repaired."""
+    found, newest = {}, 1
+    for stage in stages:
+        newest = stage.round if stage.kind == "implement" else newest
+        found[stage.pk] = newest
+    return found
+
+
 def _round(
-    number: int, results: Sequence[GateResult], artifacts: Sequence[Artifact], texts: Mapping[int, Mapping[str, tuple[str, str]]]
+    number: int,
+    judged: Mapping[int, int],
+    results: Sequence[GateResult],
+    artifacts: Sequence[Artifact],
+    texts: Mapping[int, Mapping[str, tuple[str, str]]],
 ) -> Round:
-    rows = [row for row in results if row.round == number]
-    evidence = [a for a in artifacts if a.stage.round == number and a.kind.startswith("evidence:")]
+    rows = [row for row in results if judged[row.stage_id] == number]
+    evidence = [a for a in artifacts if judged[a.stage_id] == number and a.kind.startswith("evidence:")]
     written = [a.stage_id for a in artifacts if a.kind == _MODULE and a.stage.round <= number]
     files = texts[written[-1]] if written else {}
     return Round(number, [_card(row, evidence) for row in rows], list(_sources(files, rows, evidence)))
 
 
 def _card(row: GateResult, evidence: Sequence[Artifact]) -> GateCard:
-    files = [a for a in evidence if a.kind.startswith(f"evidence:{row.gate}:")]
+    files = [a for a in evidence if a.stage_id == row.stage_id and a.kind.startswith(f"evidence:{row.gate}:")]
     loose = notes.unplaced(row)
     return GateCard(row, bars.score_bar(row.score, row.threshold), loose, len(row.findings) - len(loose), files)
 

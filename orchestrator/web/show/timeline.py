@@ -14,7 +14,7 @@ from orchestrator.flows.states import STAGE_ENDED, AttemptOutcome
 
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _TICKS = 5
-_NARROWEST = 0.4  # a bar that is there is seen
+_NARROWEST = 0.7  # a bar that is there is seen
 _NOTED_SECONDS = 0.5
 _WAITS = {"stage.ready": "queued", "stage.waiting": "parked"}
 
