@@ -37,7 +37,11 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Flows, newest first. Filters: ``status`` (also ``going``), ``repo``, ``q``; ``before`` is the id to go on from."""
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
     rows = list(_filtered(asked, request.GET.get("before", "")[:25])[: PAGE + 1])
-    older = urlencode({key: value for key, value in asked.items() if value} | {"before": rows[PAGE - 1].id}) if len(rows) > PAGE else ""
+    older = (
+        urlencode({key: value for key, value in asked.items() if value} | {"before": rows[PAGE - 1].id})
+        if len(rows) > PAGE
+        else ""
+    )
     context: dict[str, Any] = {
         "flows": [(line, duration(line["duration_seconds"])) for line in map(shown.brief, rows[:PAGE])],
         "asked": asked,

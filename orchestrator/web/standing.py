@@ -54,7 +54,10 @@ def groups(now: datetime) -> list[tuple[str, list[Part]]]:
 
 def _core() -> list[Part]:
     found = ((name, check()) for name, check in PARTS.items())
-    return [Part(name.capitalize(), Level.OK if state == "ok" else Level.DOWN, "" if state == "ok" else state) for name, state in found]
+    return [
+        Part(name.capitalize(), Level.OK if state == "ok" else Level.DOWN, "" if state == "ok" else state)
+        for name, state in found
+    ]
 
 
 def _queues(now: datetime) -> list[Part]:

@@ -119,7 +119,12 @@ class Piece:
 
 def pieces(lines: list[Line], around: int = 3, worth: int = 12) -> list[Piece]:
     """Lines far from any note folded away, where that spares at least ``worth`` lines; all of them where there is no note."""
-    near = {n for line in lines if line.notes or line.cover in ("miss", "part") for n in range(line.number - around, line.number + around + 1)}
+    near = {
+        n
+        for line in lines
+        if line.notes or line.cover in ("miss", "part")
+        for n in range(line.number - around, line.number + around + 1)
+    }
     if not near:
         return [Piece(tuple(lines))]
     found: list[Piece] = []

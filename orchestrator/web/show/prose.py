@@ -12,7 +12,7 @@ _DEEPEST = 6
 
 
 @cache
-def _reader(below: int) -> MarkdownIt:
+def _reader() -> MarkdownIt:
     # "js-default" never passes HTML through; an image would tell its host who reads this.
     reader = MarkdownIt("js-default", {"html": False, "linkify": False, "typographer": False}).disable("image")
     reader.validateLink = _allowed  # type: ignore[method-assign]
@@ -28,7 +28,7 @@ def _allowed(url: str) -> bool:
 
 def rendered(text: str, *, below: int = 2) -> SafeString:
     """``text`` as HTML; its headings begin under level ``below``."""
-    reader = _reader(below)
+    reader = _reader()
     tokens = reader.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):

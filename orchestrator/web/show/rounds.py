@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from orchestrator.flows.models import Stage
 
@@ -12,7 +13,7 @@ FILES = ("module", "tests", "contract")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One line of a diff. ``sign`` is ``+``, ``-``, a blank, or ``@`` for the head of a hunk; numbers are 0 where there is none."""
+    """One line of a diff. ``sign``: ``+``, ``-``, a blank, ``@`` for the head of a hunk; a number is 0 where there is none."""
 
     sign: str
     old: int
@@ -68,7 +69,7 @@ def repairs(stages: Sequence[Stage], texts: Mapping[int, Mapping[str, tuple[str,
     """Every repair round. ``stages`` are the implement stages in order; ``texts`` maps a stage to kind to path and text."""
     found = []
     written = [stage for stage in stages if texts.get(stage.pk)]
-    for before, after in zip(written, written[1:], strict=False):
+    for before, after in pairwise(written):
         old, new = texts[before.pk], texts[after.pk]
         changed = (diff(new[kind][0], old.get(kind, ("", ""))[1], new[kind][1]) for kind in FILES if kind in new)
         found.append(Repair(after.round, after.feedback, tuple(one for one in changed if one.parts)))

@@ -1,6 +1,6 @@
 """Where a flow's time went, as bars: queued, running, parked; one row a stage, one bar an attempt.
 
-Places are percent of the flow's time, for the attributes of SVG elements: drawn without a script or an inline style, at any width.
+Places are percent of the flow's time, for attributes of SVG elements: no script, no inline style, any width.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,9 +98,7 @@ def chart(flow: Flow, stages: Sequence[Stage], events: Iterable[FlowEvent]) -> C
     waits = _waits(events)
     rows = [Row(_name(stage), stage.status, tuple(_bars(stage, waits.get(stage.pk, ()), now))) for stage in stages]
     total = max(0.1, (now - flow.created_at).total_seconds())
-    placed = tuple(
-        Row(row.name, row.status, tuple(_placed(bar, flow.created_at, total) for bar in row.bars)) for row in rows
-    )
+    placed = tuple(Row(row.name, row.status, tuple(_placed(bar, flow.created_at, total) for bar in row.bars)) for row in rows)
     kinds = dict.fromkeys(bar.kind for row in placed for bar in row.bars)
     return Chart(placed, tuple(_ticks(total)), tuple(kinds))
 
@@ -114,7 +112,9 @@ def _waits(events: Iterable[FlowEvent]) -> Mapping[int, list[tuple[str, datetime
     found: dict[int, list[tuple[str, datetime, str]]] = {}
     for event in events:
         if event.stage_id is not None and event.kind in _WAITS:
-            found.setdefault(event.stage_id, []).append((_WAITS[event.kind], event.created_at, str(event.data.get("reason") or "")))
+            found.setdefault(event.stage_id, []).append(
+                (_WAITS[event.kind], event.created_at, str(event.data.get("reason") or ""))
+            )
     return found
 
 
@@ -131,7 +131,9 @@ def _bars(stage: Stage, waits: Iterable[tuple[str, datetime, str]], now: datetim
             end = what.finished_at or now
             yield Bar(kind, start, end, _attempt_words(what, (end - start).total_seconds()))
         elif following is not None:
-            yield Bar(kind, start, following, f"{kind} {duration((following - start).total_seconds())}" + (f": {what}" if what else ""))
+            yield Bar(
+                kind, start, following, f"{kind} {duration((following - start).total_seconds())}" + (f": {what}" if what else "")
+            )
 
 
 def _attempt_words(attempt: Attempt, seconds: float) -> str:
