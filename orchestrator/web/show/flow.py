@@ -146,12 +146,13 @@ def _round(
     evidence = [a for a in artifacts if judged[a.stage_id] == number and a.kind.startswith("evidence:")]
     written = [a.stage_id for a in artifacts if a.kind == _MODULE and a.stage.round <= number]
     files = texts[written[-1]] if written else {}
-    return Round(number, [_card(row, evidence) for row in rows], list(_sources(files, rows, evidence)))
+    paths = {path for path, _ in files.values()}
+    return Round(number, [_card(row, evidence, paths) for row in rows], _sources(files, rows, evidence))
 
 
-def _card(row: GateResult, evidence: Sequence[Artifact]) -> GateCard:
+def _card(row: GateResult, evidence: Sequence[Artifact], paths: set[str]) -> GateCard:
     files = [a for a in evidence if a.stage_id == row.stage_id and a.kind.startswith(f"evidence:{row.gate}:")]
-    loose = notes.unplaced(row)
+    loose = notes.unplaced(row, paths)
     return GateCard(row, bars.score_bar(row.score, row.threshold), loose, len(row.findings) - len(loose), files)
 
 

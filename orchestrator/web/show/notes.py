@@ -4,7 +4,7 @@ Evidence comes from a sandbox in which hostile code ran. Whatever has not the sh
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from gates.models import GateResult
@@ -96,6 +96,6 @@ def findings(rows: Iterable[GateResult], path: str, *, without: Iterable[str] = 
                 )
 
 
-def unplaced(row: GateResult) -> list[Mapping[str, Any]]:
-    """Findings that no line of a file can show; they go into the gate's card."""
-    return [one for one in row.findings if int(one.get("line") or 0) < 1][:_SHOWN]
+def unplaced(row: GateResult, paths: Container[str]) -> list[Mapping[str, Any]]:
+    """Findings that no line of the files shown can take; they go into the gate's card."""
+    return [one for one in row.findings if int(one.get("line") or 0) < 1 or one.get("path") not in paths][:_SHOWN]
