@@ -1,6 +1,5 @@
 """What a flow came to: its gates, its cost, its error."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -46,21 +45,12 @@ def cost_line(flow: Mapping[str, Any]) -> str:
     return f"Cost {usd(flow['cost_usd']) or '$0'}" + (f"  ({parts})" if parts else "")
 
 
-def findings(console: Console, gate: Mapping[str, Any]) -> None:
-    """All that a gate has to say."""
-    console.print(
-        Text.assemble((f"{gate['gate']}, round {gate['round']}  ", "bold"), mark(gate["verdict"]), f"  {gate['summary']}")
+def first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
+    """The cure of the first gate that did not pass in its newest round; nothing where all did."""
+    newest = {gate["gate"]: gate for gate in gates}
+    return next(
+        (f"{gate['gate']}: {gate['cure']}" for gate in newest.values() if gate["verdict"] != "passed" and gate["cure"]), ""
     )
-    for found in gate["findings"]:
-        place = f"{found.get('path', '')}:{found['line']}" if found.get("line") else str(found.get("path", ""))
-        console.print(Text(f"  {found.get('severity', 'error')}  {place}  {found.get('rule', '')}  {found.get('message', '')}"))
-        for line in str(found.get("snippet") or "").splitlines():
-            console.print(Text(f"      {line}", style="dim"))
-    if gate["details"]:
-        console.print(Text(f"  details: {json.dumps(gate['details'], ensure_ascii=False, sort_keys=True)}", style="dim"))
-    if gate["cure"]:
-        console.print(Text(f"  cure: {gate['cure']}"))
-    console.print()
 
 
 def time_line(flow: Mapping[str, Any]) -> str:
