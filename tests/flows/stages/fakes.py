@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gates.base import Candidate, GateReport, Policy, Verdict
-from orchestrator.flows.stages.base import Done, Repair, Result
+from orchestrator.flows.stages.base import Budget, Done, Repair, Result
 from providers.base import Completion, Request, StopReason, Usage
 
 NONCE = "4f1c9a7be02d3365"
@@ -54,6 +54,12 @@ def implementation(module: str = MODULE) -> str:
     return delimited({"capital_ratio.py": module, "test_capital_ratio.py": TESTS, "contract.json": json.dumps(CONTRACT) + "\n"})
 
 
+def only(path: str) -> str:
+    """One file of the implementation."""
+    files = {"capital_ratio.py": MODULE, "test_capital_ratio.py": TESTS, "contract.json": json.dumps(CONTRACT) + "\n"}
+    return delimited({path: files[path]})
+
+
 README = delimited({"README.md": "# Capital ratio\n"})
 
 
@@ -88,12 +94,17 @@ class FakeWork:
     said: list[str] = field(default_factory=list)
     stored: dict[str, bytes] = field(default_factory=dict)
     answering_model: str = ""
+    left: Budget = Budget(3600.0, Decimal(0), 20.0, Decimal("0.05"))
 
     def output(self, kind: str) -> Mapping[str, Any]:
         return self.outputs.get(kind, {})
 
     def artifact(self, kind: str) -> bytes | None:
         return self.artifacts.get(kind)
+
+    def budget(self, kinds: tuple[str, ...]) -> Budget:
+        assert "implement" in kinds
+        return self.left
 
     def complete(self, provider: str, request: Request) -> Completion:
         self.requests.append((provider, request))
