@@ -7,6 +7,7 @@ answer that is read otherwise, a gate that judges otherwise.
 
 import json
 import logging
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -135,8 +136,9 @@ def _differences(stage: Stage, work: RecordedWork) -> list[Difference]:
     except Unrecorded as unknown:
         recorded = ProviderCall.objects.filter(stage=stage, answer__isnull=False).values_list("request_digest", flat=True)
         return [found("prompt digest", ", ".join(recorded) or MISSING, unknown.request_digest)]
-    except Exception as error:  # the outermost edge of a stage, as in the runner; here a crash is a difference
-        log.exception("the replay of %s crashed", stage)
+    except Exception as error:  # noqa: BLE001 - the outermost edge of a stage, as in the runner; here a crash is a difference
+        where = "".join(traceback.format_tb(error.__traceback__))  # never the text, which may quote anything
+        log.error("the replay of %s crashed with %s at\n%s", stage, type(error).__name__, where)  # noqa: TRY400
         return [found("result", stage.status, f"an unexpected {type(error).__name__}")]
     ended = [found("result", _ending_of(stage), ending) for ending in [_ending(result)] if ending != _ending_of(stage)]
     artifacts = () if isinstance(result, Park) else result.artifacts
