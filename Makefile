@@ -66,7 +66,7 @@ chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the lo
 
 lock: setup ## pin requirements*.in anew, with hashes
 	@for name in requirements-uv requirements requirements-dev requirements-sandbox requirements-google-generativeai; do \
-	  $(UV) pip compile --quiet --no-header --universal --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done
+	  $(UV) pip compile --quiet --no-header --universal --no-strip-extras --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done
 
 clean: ## remove what setup and runs have made
 	rm -rf .venv .venv-sandbox .venv-google .state bench/.venvs

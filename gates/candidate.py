@@ -15,7 +15,19 @@ from gates.base import Candidate, Finding
 
 MAX_FILE_BYTES = 256 << 10
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
-_RESERVED = {"gates", "pytest", "coverage", "conftest", "sitecustomize", "usercustomize", "jsonschema", "attr", "attrs", "setup", "start"}
+_RESERVED = {
+    "gates",
+    "pytest",
+    "coverage",
+    "conftest",
+    "sitecustomize",
+    "usercustomize",
+    "jsonschema",
+    "attr",
+    "attrs",
+    "setup",
+    "start",
+}
 
 
 def problems(candidate: Candidate) -> tuple[Finding, ...]:
@@ -38,7 +50,9 @@ def _unreadable(path: str, text: str) -> list[Finding]:
     try:
         # Python would obey a coding line where the scanners read UTF-8: each would see another program.
         if tokenize.detect_encoding(io.BytesIO(text.encode()).readline)[0] != "utf-8":
-            return [Finding("encoding", "declares another encoding than UTF-8, or starts with a byte order mark", path=path, line=1)]
+            return [
+                Finding("encoding", "declares another encoding than UTF-8, or starts with a byte order mark", path=path, line=1)
+            ]
         ast.parse(text)
     except SyntaxError as error:
         return [Finding("syntax", f"{error.msg}", path=path, line=error.lineno or 0)]

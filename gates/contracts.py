@@ -36,7 +36,11 @@ _SHAPE = Draft202012Validator(
                         "raises": {"type": "array", "items": {"type": "string"}},
                         "examples": {
                             "type": "array",
-                            "items": {"type": "object", "required": ["input"], "anyOf": [{"required": ["output"]}, {"required": ["raises"]}]},
+                            "items": {
+                                "type": "object",
+                                "required": ["input"],
+                                "anyOf": [{"required": ["output"]}, {"required": ["raises"]}],
+                            },
                         },
                     },
                 },
@@ -50,12 +54,17 @@ def objections(candidate: Candidate, contract: Mapping[str, Any] | None) -> tupl
     """Why a contract is refused before anything runs; empty where it is sound."""
     if contract is None:
         return (Finding("json", "the contract is no JSON object", path="contract.json"),)
-    shape = [Finding("shape", f"{error.json_path}: {error.message[:200]}", path="contract.json") for error in _SHAPE.iter_errors(contract)]
+    shape = [
+        Finding("shape", f"{error.json_path}: {error.message[:200]}", path="contract.json")
+        for error in _SHAPE.iter_errors(contract)
+    ]
     if shape:
         return tuple(shape[:10])
     found = list(_identity(candidate, contract))
     for entry in contract["entrypoints"]:
-        found += [Finding(rule, f"{entry['call']}: {message}", path="contract.json") for rule, message in _entry(candidate, entry)]
+        found += [
+            Finding(rule, f"{entry['call']}: {message}", path="contract.json") for rule, message in _entry(candidate, entry)
+        ]
     return tuple(found)
 
 
@@ -99,7 +108,9 @@ def _callables(module: str) -> set[str]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             names.add(node.name)
         elif isinstance(node, ast.ClassDef):
-            names |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))}
+            names |= {
+                f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))
+            }
             names |= {f"{node.name}.{method}" for base in node.bases for method in _inherited(module, base)}
     return names
 
@@ -117,7 +128,9 @@ def removed(contract: Mapping[str, Any], previous: Mapping[str, Any]) -> tuple[F
     found = []
     for entry in previous.get("entrypoints", []):
         if entry["call"] not in now:
-            found.append(Finding("compatibility-breach", f"{entry['call']}: was promised by version {previous.get('version')} and is gone"))
+            found.append(
+                Finding("compatibility-breach", f"{entry['call']}: was promised by version {previous.get('version')} and is gone")
+            )
             continue
         added = set(now[entry["call"]].get("raises", [])) - set(entry.get("raises", []))
         if added:

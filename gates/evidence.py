@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring  # noqa: S405 - written, never parsed
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from gates.base import Finding, Policy
 
@@ -15,11 +15,15 @@ def junit(name: str, tests: Mapping[str, Mapping[str, Any]]) -> bytes:
     """JUnit XML of one suite. ``tests`` maps a node id to outcome, seconds and text."""
     counts = {kind: sum(test["outcome"] == kind for test in tests.values()) for kind in ("failed", "skipped", "xfail")}
     seconds = sum(float(test["seconds"]) for test in tests.values())
-    suite = Element("testsuite", name=name, tests=str(len(tests)), failures=str(counts["failed"]), errors="0", time=f"{seconds:.4f}")
+    suite = Element(
+        "testsuite", name=name, tests=str(len(tests)), failures=str(counts["failed"]), errors="0", time=f"{seconds:.4f}"
+    )
     suite.set("skipped", str(counts["skipped"] + counts["xfail"]))
     for node, test in tests.items():
         path, _, case_name = node.partition("::")
-        case = SubElement(suite, "testcase", classname=path.removesuffix(".py"), name=_xml(case_name), time=f"{float(test['seconds']):.4f}")
+        case = SubElement(
+            suite, "testcase", classname=path.removesuffix(".py"), name=_xml(case_name), time=f"{float(test['seconds']):.4f}"
+        )
         if test["outcome"] == "failed":
             SubElement(case, "failure", message="failed").text = _xml(test["text"])
         elif test["outcome"] != "passed":
@@ -63,7 +67,11 @@ def sarif(tool: str, version: str, findings: Iterable[Finding], scanned: Iterabl
     results, rules = [], {}
     for finding in findings:
         rules[finding.rule] = {"id": finding.rule}
-        result: dict[str, Any] = {"ruleId": finding.rule, "level": _LEVELS[finding.severity], "message": {"text": finding.message}}
+        result: dict[str, Any] = {
+            "ruleId": finding.rule,
+            "level": _LEVELS[finding.severity],
+            "message": {"text": finding.message},
+        }
         if finding.path:
             place: dict[str, Any] = {"artifactLocation": {"uri": finding.path}}
             if finding.line > 0:

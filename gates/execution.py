@@ -35,7 +35,13 @@ def execute(candidate: Candidate, policy: Policy, task: str, extra: Mapping[str,
     """
     if found := problems(candidate):
         raise NotJudged("; ".join(f"{finding.path or candidate.name}: {finding.message}" for finding in found))
-    spec = {"task": task, "name": candidate.name, "seed": digest(candidate), "seconds": policy.wall_seconds * 0.85, **(extra or {})}
+    spec = {
+        "task": task,
+        "name": candidate.name,
+        "seed": digest(candidate),
+        "seconds": policy.wall_seconds * 0.85,
+        **(extra or {}),
+    }
     job = Job(
         argv=("python", "-I", "-B", "/work/src/start.py"),
         files=_files(candidate),
@@ -48,8 +54,8 @@ def execute(candidate: Candidate, policy: Policy, task: str, extra: Mapping[str,
 
 def _files(candidate: Candidate) -> dict[str, bytes]:
     files = {"start.py": _START, "gates/__init__.py": b""}
-    for path in sorted(_HARNESS.glob("*.py")):
-        files[f"gates/harness/{path.name}"] = path.read_bytes()
+    for source in sorted(_HARNESS.glob("*.py")):
+        files[f"gates/harness/{source.name}"] = source.read_bytes()
     files |= {f"block/{path}": text.encode() for path, text in candidate.files.items()}
     for path, content in candidate.repo_files.items():
         clean = os.path.normpath(path)
@@ -63,9 +69,11 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
         raise HarnessFailed(f"no result within {outcome.wall_seconds:.0f} s")
     try:
         answer = json.loads(outcome.result)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         tail = outcome.stderr[-500:].decode("utf-8", "replace")
-        raise HarnessFailed(f"the run ended without a result (exit {outcome.exit_code}, signal {outcome.signal}): {tail}") from error
+        raise HarnessFailed(
+            f"the run ended without a result (exit {outcome.exit_code}, signal {outcome.signal}): {tail}"
+        ) from error
     if "refused" in answer:
         raise NotJudged(str(answer["refused"]))
     if "ok" not in answer:

@@ -5,7 +5,13 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from gates.base import GateReport, Verdict
 
-WEIGHTS = {"contract": Decimal(25), "coverage": Decimal(20), "mutation": Decimal(30), "security": Decimal(15), "review": Decimal(10)}
+WEIGHTS = {
+    "contract": Decimal(25),
+    "coverage": Decimal(20),
+    "mutation": Decimal(30),
+    "security": Decimal(15),
+    "review": Decimal(10),
+}
 
 
 def quality(reports: Iterable[GateReport]) -> Decimal:

@@ -23,7 +23,7 @@ class OnboardingRequestAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no
     search_fields = ["repo_name", "team_lead"]
     actions = ["approve", "reject"]
 
-    @display(description="status", ordering="status", label={"requested": "info", "approved": "success", "rejected": "danger"})
+    @display(description="status", ordering="status", label={"requested": "info", "approved": "success", "rejected": "danger"})  # type: ignore[untyped-decorator]
     def state(self, row: OnboardingRequest) -> str:
         """The status as a label."""
         return row.status

@@ -1,11 +1,19 @@
 """The form of a repo owner."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 
 from onboarding.models import OnboardingRequest, OnboardingStatus
 from orchestrator.repos.models import Repo
+
+
+class LowerCaseField(forms.CharField):
+    """Text in lower case, before it is checked."""
+
+    def to_python(self, value: Any) -> Any:
+        """``value`` in lower case, without blanks around it."""
+        return str(super().to_python(value) or "").lower()
 
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ class OnboardingForm(_Base):
 
     class Meta:
         model = OnboardingRequest
+        field_classes = {"repo_name": LowerCaseField}
         fields = ["repo_name", "domain", "team_lead", "clone_url"]
         labels = {
             "repo_name": "Repository",
@@ -35,8 +44,8 @@ class OnboardingForm(_Base):
         widgets = {"repo_name": forms.TextInput(attrs={"autofocus": True, "autocapitalize": "off", "spellcheck": "false"})}
 
     def clean_repo_name(self) -> str:
-        """Lower case; not registered, and not asked for already."""
-        name = str(self.cleaned_data["repo_name"]).lower()
+        """Not registered, and not asked for already."""
+        name = str(self.cleaned_data["repo_name"])
         if Repo.objects.filter(name=name).exists():
             raise forms.ValidationError("This repo is enabled already; run `blocks init` in it.", code="registered")
         if OnboardingRequest.objects.filter(repo_name=name, status=OnboardingStatus.REQUESTED).exists():

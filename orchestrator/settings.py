@@ -150,6 +150,7 @@ FALLBACK_MODEL = env.text("FALLBACK_MODEL", "")
 ENABLE_CIRCUIT_BREAKER = env.flag("ENABLE_CIRCUIT_BREAKER", default=True)
 CIRCUIT_BREAKER_THRESHOLD = env.integer("CIRCUIT_BREAKER_THRESHOLD", 85, low=1, high=100)
 DAILY_BUDGET_USD = env.decimal("DAILY_BUDGET_USD", "50")
+FLOW_MAX_COST_USD = env.decimal("FLOW_MAX_COST_USD", "2")
 
 # --- context, gates, flows
 CONTEXT_PRUNING_ENABLED = env.flag("CONTEXT_PRUNING_ENABLED", default=True)

@@ -44,6 +44,11 @@ def get(provider: str) -> Adapter:
         return _built[identity]
 
 
+def providers() -> frozenset[str]:
+    """The names that ``get`` takes."""
+    return frozenset(settings.PROVIDERS)
+
+
 def load(name: str) -> Callable[[str, str], Adapter]:
     """The class behind a line of ``ADAPTERS``: called with an API key and a base URL (empty: the vendor's own)."""
     module, _, attribute = ADAPTERS[name].partition(":")

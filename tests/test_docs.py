@@ -12,7 +12,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 def test_every_setting_is_described_and_every_described_setting_exists() -> None:
     source = (ROOT / "orchestrator/settings.py").read_text(encoding="utf-8")
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', source))
-    read |= {f"<P>_{name}" for name in re.findall(r'env\.\w+\(\s*f"\{prefix\}_([A-Z_]+)"', source)} - {"<P>_API_KEY"}
+    prefixed = re.findall(r'env\.\w+\(\s*f"\{(?:prefix|name\.upper\(\))\}_([A-Z_]+)"', source)
+    read |= {f"<P>_{name}" for name in prefixed} - {"<P>_API_KEY"}
     table = "".join(
         line for line in (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines(True) if line.startswith("| `")
     )

@@ -22,7 +22,7 @@ class ContractGate:
         contract = contract_of(candidate)
         found = objections(candidate, contract)
         if found or contract is None:
-            return self._report(candidate, found, {})
+            return self._report(found, {})
         previous = _parsed(candidate.previous_contract)
         gone = removed(contract, previous)
         older = {entry["call"]: entry for entry in previous.get("entrypoints", [])}
@@ -30,10 +30,10 @@ class ContractGate:
         try:
             measured = execute(candidate, policy, "contract", {"entrypoints": entrypoints})
         except NotJudged as reason:
-            return self._report(candidate, (Finding("not-usable", str(reason), path=f"{candidate.name}.py"),), {})
-        return self._report(candidate, (*gone, *_breaches(measured)), measured)
+            return self._report((Finding("not-usable", str(reason), path=f"{candidate.name}.py"),), {})
+        return self._report((*gone, *_breaches(measured)), measured)
 
-    def _report(self, candidate: Candidate, found: tuple[Finding, ...], measured: Mapping[str, Any]) -> GateReport:
+    def _report(self, found: tuple[Finding, ...], measured: Mapping[str, Any]) -> GateReport:
         tried = measured.get("tried", 0)
         breached = sum(entry["breached"] for entry in measured.get("entrypoints", []))
         score = (Decimal(100) * (tried - min(breached, tried)) / tried).quantize(Decimal("0.01")) if tried else Decimal(0)
@@ -46,7 +46,11 @@ class ContractGate:
             threshold=Decimal(100),
             findings=found,
             evidence={"contract.json": json.dumps({"tried": tried, "breached": breached, "findings": plain}, indent=1).encode()},
-            details={"tried": tried, "breached": breached, "entrypoints": [entry["call"] for entry in measured.get("entrypoints", [])]},
+            details={
+                "tried": tried,
+                "breached": breached,
+                "entrypoints": [entry["call"] for entry in measured.get("entrypoints", [])],
+            },
             feedback="\n".join(f"- {finding.message}" for finding in found[:10]),
             cure=_CURE if found else "",
         )
@@ -61,7 +65,9 @@ def _breaches(measured: Mapping[str, Any]) -> tuple[Finding, ...]:
     found = []
     for entry in measured["entrypoints"]:
         if not entry["normal"]:
-            found.append(Finding("no-result", f"{entry['call']}: no valid input ended in a result, so nothing shows that it works"))
+            found.append(
+                Finding("no-result", f"{entry['call']}: no valid input ended in a result, so nothing shows that it works")
+            )
         if not entry["drawn"]:
             found.append(Finding("no-inputs", f"{entry['call']}: no valid input can be drawn from its schema; simplify it"))
         for breach in entry["breaches"]:

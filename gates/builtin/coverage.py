@@ -44,7 +44,11 @@ class CoverageGate:
                 "coverage.xml": _relative(measured["reports"]["coverage.xml"]),
                 "sabotage.json": json.dumps({key: measured[key] for key in measured if key.startswith("sabotage")}).encode(),
             },
-            details={**{key: str(share) for key, share in shares.items()}, "tests": len(measured["tests"]), "statements": measured["statements"]},
+            details={
+                **{key: str(share) for key, share in shares.items()},
+                "tests": len(measured["tests"]),
+                "statements": measured["statements"],
+            },
             feedback="" if passed else _feedback(measured, broken, gaming, uncovered),
             cure="" if passed else (_CURE_TESTS if broken or gaming else _CURE_COVER),
         )
@@ -94,21 +98,28 @@ def _gaming(measured: dict[str, Any]) -> tuple[Finding, ...]:
 
 def _uncovered(candidate: Candidate, measured: dict[str, Any]) -> tuple[Finding, ...]:
     path = f"{candidate.name}.py"
-    missed = [Finding("uncovered", "no test runs these lines", "warning", path, first, last) for first, last in measured["uncovered"]]
+    missed = [
+        Finding("uncovered", "no test runs these lines", "warning", path, first, last) for first, last in measured["uncovered"]
+    ]
     known = {tuple(span) for span in measured["uncovered"]}
     silent = [span for span in measured["sabotages_survived"] if tuple(span) not in known]
     unproven = [Finding("sabotage-survived", "no test notices when these lines raise", "warning", path, *span) for span in silent]
     return (*missed, *unproven)
 
 
-def _summary(measured: dict[str, Any], shares: dict[str, Decimal], broken: tuple[Finding, ...], gaming: tuple[Finding, ...]) -> str:
+def _summary(
+    measured: dict[str, Any], shares: dict[str, Decimal], broken: tuple[Finding, ...], gaming: tuple[Finding, ...]
+) -> str:
     if broken:
         return f"{len(broken)} problems with the tests; first: {broken[0].message}"[:300]
-    text = f"{shares['lines_and_branches']} % of lines and branches, {shares['sabotage']} % under sabotage, {len(measured['tests'])} tests"
+    reached, proven = shares["lines_and_branches"], shares["sabotage"]
+    text = f"{reached} % of lines and branches, {proven} % under sabotage, {len(measured['tests'])} tests"
     return f"{gaming[0].message}; {text}" if gaming else text
 
 
-def _feedback(measured: dict[str, Any], broken: tuple[Finding, ...], gaming: tuple[Finding, ...], uncovered: tuple[Finding, ...]) -> str:
+def _feedback(
+    measured: dict[str, Any], broken: tuple[Finding, ...], gaming: tuple[Finding, ...], uncovered: tuple[Finding, ...]
+) -> str:
     lines = [f"- {finding.message}" for finding in (*broken, *gaming)][:20]
     failing = [(name, test["text"]) for name, test in measured["tests"].items() if test["text"]]
     lines += [f"{name}:\n{text[-1200:]}" for name, text in failing[:3]]

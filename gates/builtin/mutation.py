@@ -37,8 +37,13 @@ class MutationGate:
             threshold=policy.min_mutation_kill_rate,
             findings=(*objections, *(_finding(candidate, mutant) for mutant in survivors)),
             evidence={"mutation.json": stryker(f"{candidate.name}.py", candidate.module, mutants, policy)},
-            details={"mutants": len(mutants), "null_mutants": measured["nulls"], "null_mutants_killed": measured["nulls_killed"], **counts},
-            feedback="" if passed else _feedback(candidate, objections, survivors),
+            details={
+                "mutants": len(mutants),
+                "null_mutants": measured["nulls"],
+                "null_mutants_killed": measured["nulls_killed"],
+                **counts,
+            },
+            feedback="" if passed else _feedback(objections, survivors),
             cure="" if passed else (_CURE_SMALL if len(mutants) < MINIMUM_MUTANTS else _CURE),
         )
 
@@ -48,7 +53,13 @@ def _objections(candidate: Candidate, measured: dict[str, Any], mutants: list[di
     path = f"{candidate.name}.py"
     found = []
     if len(mutants) < MINIMUM_MUTANTS:
-        found.append(Finding("too-small", f"only {len(mutants)} changes can be made to this code, {MINIMUM_MUTANTS} are needed to judge it", path=path))
+        found.append(
+            Finding(
+                "too-small",
+                f"only {len(mutants)} changes can be made to this code, {MINIMUM_MUTANTS} are needed to judge it",
+                path=path,
+            )
+        )
     elif measured["nulls"] < MINIMUM_NULLS or measured["nulls_run"] < min(MINIMUM_NULLS, measured["nulls"]):
         found.append(Finding("no-control", "too little of the code is tested to tell real kills from pretended ones", path=path))
     if measured["nulls_killed"]:
@@ -60,11 +71,11 @@ def _objections(candidate: Candidate, measured: dict[str, Any], mutants: list[di
 
 
 def _hollow(path: str, mutants: list[dict[str, Any]]) -> tuple[Finding, ...]:
-    """Functions in which nothing is ever noticed: padding elsewhere must not make up for them."""
+    """Functions about which no test ever asserts anything: others, well tested, must not make up for them."""
     total = Counter(mutant["function"] for mutant in mutants if mutant["function"])
-    dead = Counter(mutant["function"] for mutant in mutants if mutant["function"] and mutant["status"] in _DETECTED)
-    hollow = [name for name, count in total.items() if count >= HOLLOW and not dead[name]]
-    return tuple(Finding("hollow", f"no change inside {name} is noticed by any test", path=path) for name in hollow)
+    noticed = Counter(mutant["function"] for mutant in mutants if mutant["function"] and mutant["asserted"])
+    hollow = [name for name, count in total.items() if count >= HOLLOW and not noticed[name]]
+    return tuple(Finding("hollow", f"no assertion of any test notices a change inside {name}", path=path) for name in hollow)
 
 
 def _finding(candidate: Candidate, mutant: dict[str, Any]) -> Finding:
@@ -73,9 +84,12 @@ def _finding(candidate: Candidate, mutant: dict[str, Any]) -> Finding:
     return Finding(f"mutant-{mutant['operator']}", message, "warning", f"{candidate.name}.py", mutant["line"], mutant["end_line"])
 
 
-def _feedback(candidate: Candidate, objections: tuple[Finding, ...], survivors: list[dict[str, Any]]) -> str:
+def _feedback(objections: tuple[Finding, ...], survivors: list[dict[str, Any]]) -> str:
     lines = [f"- {objection.message}" for objection in objections]
-    lines += [f"- line {mutant['line']}: `{mutant['original'][:160]}` became `{mutant['replacement'][:160]}` and every test passed" for mutant in _spread(survivors)]
+    lines += [
+        f"- line {mutant['line']}: `{mutant['original'][:160]}` became `{mutant['replacement'][:160]}` and every test passed"
+        for mutant in _spread(survivors)
+    ]
     return "\n".join(lines)
 
 

@@ -41,12 +41,14 @@ class ReviewGate:
 
     name = "review"
 
-    def check(self, candidate: Candidate, policy: Policy) -> GateReport:
+    def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - the protocol's shape
         if candidate.review is None:
             return self._errored("there is no review", "Run the review stage, then the gate again.")
         if _vendor(candidate.reviewer) in ("", _vendor(candidate.implementer)):
             who = candidate.reviewer or "nobody"
-            return self._errored(f"the reviewer ({who}) is of the implementer's own vendor or unknown", "Set another vendor's model for reviews.")
+            return self._errored(
+                f"the reviewer ({who}) is of the implementer's own vendor or unknown", "Set another vendor's model for reviews."
+            )
         review = json.loads(json.dumps(candidate.review))
         errors = [error.message for error in Draft202012Validator(SCHEMA).iter_errors(review)]
         if errors:
@@ -61,7 +63,9 @@ class ReviewGate:
         # An approval that lists an error contradicts itself; the error counts.
         blocked = review["verdict"] == "block" or any(finding.severity == "error" for finding in findings)
         penalty = sum({"error": 25, "warning": 5, "note": 1}[finding.severity] for finding in findings)
-        shown = "\n".join(f"- {finding.path}:{finding.line} {finding.severity}: {finding.message[:600]}" for finding in findings[:15])
+        shown = "\n".join(
+            f"- {finding.path}:{finding.line} {finding.severity}: {finding.message[:600]}" for finding in findings[:15]
+        )
         return GateReport(
             gate=self.name,
             verdict=Verdict.FAILED if blocked else Verdict.PASSED,

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import string
-import subprocess  # noqa: S404 - the scanners are started from fixed argument lists
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -23,7 +23,24 @@ from gates.evidence import sarif
 _SECONDS = 60
 _CURE = "Remove what was found; comments that silence a scanner are ignored."
 # Said, not refused: assertions, randomness without secrets, swallowed errors in small code.
-_ADVISORY = {"S101", "S110", "S112", "S311", "S324", "B101", "B110", "B112", "B311", "B324", "B105", "B106", "B107", "S105", "S106", "S107"}
+_ADVISORY = {
+    "S101",
+    "S110",
+    "S112",
+    "S311",
+    "S324",
+    "B101",
+    "B110",
+    "B112",
+    "B311",
+    "B324",
+    "B105",
+    "B106",
+    "B107",
+    "S105",
+    "S106",
+    "S107",
+}
 _IN_TESTS = {"S101", "S105", "S106", "S107", "S108", "B101", "B105", "B106", "B107", "B108"}
 _SENSITIVE = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
 
@@ -39,7 +56,7 @@ class SecurityGate:
 
     name = "security"
 
-    def check(self, candidate: Candidate, policy: Policy) -> GateReport:
+    def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - the protocol's shape
         if found := problems(candidate):
             return self._report(candidate, found)
         with tempfile.TemporaryDirectory(prefix="scan-") as folder:
@@ -102,7 +119,14 @@ def _bandit(folder: Path, candidate: Candidate) -> list[Finding]:
         raise ScannerFailed(f"bandit could not read {report['errors'][0].get('filename')}")
     _all_scanned("bandit", (Path(name).name for name in report["metrics"] if name != "_totals"), candidate, ".py")
     return [
-        _finding(candidate, each["test_id"], each["issue_text"], Path(each["filename"]).name, each["line_number"], each["line_range"][-1])
+        _finding(
+            candidate,
+            each["test_id"],
+            each["issue_text"],
+            Path(each["filename"]).name,
+            each["line_number"],
+            each["line_range"][-1],
+        )
         for each in report["results"]
     ]
 
@@ -113,7 +137,14 @@ def _ruff(folder: Path, candidate: Candidate) -> list[Finding]:
     _all_scanned("ruff", (Path(line).name for line in listed), candidate, ".py")
     found = _parsed("ruff", _tool(folder, "ruff", "check", "--ignore-noqa", "--output-format", "json", *options))
     return [
-        _finding(candidate, each["code"] or "syntax", each["message"], Path(each["filename"]).name, each["location"]["row"], each["end_location"]["row"])
+        _finding(
+            candidate,
+            each["code"] or "syntax",
+            each["message"],
+            Path(each["filename"]).name,
+            each["location"]["row"],
+            each["end_location"]["row"],
+        )
         for each in found
     ]
 
@@ -128,7 +159,7 @@ def _expected(finding: Finding) -> bool:
     return finding.rule in ("S101", "B101") and finding.path.startswith("test_")
 
 
-def _secrets(folder: Path, candidate: Candidate) -> list[Finding]:
+def _secrets(_: Path, candidate: Candidate) -> list[Finding]:
     """Each file gets a made-up key as its last line: a file in which that is not found was not scanned."""
     planted = {}
     with tempfile.TemporaryDirectory(prefix="secrets-") as other:
@@ -157,10 +188,17 @@ def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
     text = lines[line - 1] if line <= len(lines) else ""
     vague = "Entropy" in kind and not _SENSITIVE.search(text)
     in_test = kind == "Secret Keyword" and path != f"{candidate.name}.py"
-    return Finding(f"secret-{kind.lower().replace(' ', '-')}", f"possible {kind}", "warning" if vague or in_test else "error", path, line, line)
+    return Finding(
+        f"secret-{kind.lower().replace(' ', '-')}",
+        f"possible {kind}",
+        "warning" if vague or in_test else "error",
+        path,
+        line,
+        line,
+    )
 
 
-def _allowlist(folder: Path, candidate: Candidate) -> list[Finding]:
+def _allowlist(_: Path, candidate: Candidate) -> list[Finding]:
     own = {candidate.name, *(path.split("/")[0].removesuffix(".py") for path in candidate.repo_files if path.endswith(".py"))}
     own -= set(sys.stdlib_module_names)
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import enum
 import importlib
@@ -84,7 +84,7 @@ async def _listed(result: Any) -> list[Any]:
     return [item async for item in result]
 
 
-def as_json(value: Any, depth: int = 0) -> Any:
+def as_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case for each kind of value
     """The JSON form of a result. Raises ``TypeError`` for what has none, ``ValueError`` for what is too deep or too long."""
     if depth > _MAX_DEPTH:
         raise ValueError("the result is nested too deeply")
@@ -95,9 +95,9 @@ def as_json(value: Any, depth: int = 0) -> Any:
             return value
         case decimal.Decimal() | uuid.UUID() | PurePath():
             return str(value)
-        case datetime.date() | datetime.time():
+        case dt.date() | dt.time():
             return value.isoformat()
-        case datetime.timedelta():
+        case dt.timedelta():
             return value.total_seconds()
         case Mapping():
             return {_key(key): as_json(item, depth + 1) for key, item in value.items()}

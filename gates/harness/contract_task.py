@@ -19,13 +19,19 @@ def exercise(subject: Subject, spec: dict[str, Any], deadline: float) -> dict[st
     return {"entrypoints": results, "tried": sum(result["tried"] for result in results)}
 
 
-def _entrypoint(subject: Subject, entry: dict[str, Any], previous: dict[str, Any] | None, count: int, deadline: float) -> dict[str, Any]:
+def _entrypoint(
+    subject: Subject, entry: dict[str, Any], previous: dict[str, Any] | None, count: int, deadline: float
+) -> dict[str, Any]:
     breaches: list[dict[str, Any]] = []
     inputs = Source(entry["input"], subject.draw(f"contract:{entry['call']}")).inputs(count)
     examples = entry.get("examples", [])
-    cases: list[tuple[Any, dict[str, Any] | None]] = [(example["input"], example) for example in examples] + [(value, None) for value in inputs]
+    cases: list[tuple[Any, dict[str, Any] | None]] = [(example["input"], example) for example in examples] + [
+        (value, None) for value in inputs
+    ]
     older = Source(previous["input"], subject.draw(f"previous:{entry['call']}")).inputs(count) if previous else []
-    older_cases = [(example["input"], example) for example in (previous or {}).get("examples", [])] + [(value, None) for value in older]
+    older_cases = [(example["input"], example) for example in (previous or {}).get("examples", [])] + [
+        (value, None) for value in older
+    ]
     results = normal = 0
     for batch, judged_by, kind in ((cases, entry, "contract"), (older_cases, previous, "compatibility")):
         if judged_by is None or not batch:
@@ -34,7 +40,7 @@ def _entrypoint(subject: Subject, entry: dict[str, Any], previous: dict[str, Any
         for (value, example), outcome in zip(batch, outcomes, strict=True):
             results += 1
             normal += "output" in outcome
-            why = _breach(judged_by, value, example, outcome)
+            why = _breach(judged_by, example, outcome)
             if kind == "compatibility" and not validator(entry["input"]).is_valid(value):
                 why = "an input that the previous version took is refused by the schema"
             if why:
@@ -45,7 +51,9 @@ def _entrypoint(subject: Subject, entry: dict[str, Any], previous: dict[str, Any
         "drawn": len(inputs),
         "normal": normal,
         "breached": len(breaches),
-        "breaches": sorted(breaches, key=lambda breach: (not breach["example"], len(json.dumps(breach["input"]))))[:_MAX_BREACHES],
+        "breaches": sorted(breaches, key=lambda breach: (not breach["example"], len(json.dumps(breach["input"]))))[
+            :_MAX_BREACHES
+        ],
     }
 
 
@@ -82,7 +90,7 @@ def _answers(ran: Ran, count: int) -> list[dict[str, Any]]:
     return outcomes
 
 
-def _breach(entry: dict[str, Any], value: Any, example: dict[str, Any] | None, outcome: dict[str, Any]) -> str:
+def _breach(entry: dict[str, Any], example: dict[str, Any] | None, outcome: dict[str, Any]) -> str:
     """Why an outcome breaks the contract, or nothing."""
     if "raised" in outcome:
         names = outcome["raised"]

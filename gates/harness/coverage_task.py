@@ -84,7 +84,9 @@ def _sabotaged(subject: Subject, inner: list[Place], lines: set[int], deadline: 
         "sabotages_killed": sum(fates.get(index, "Survived") != "Survived" for index in range(len(edits))),
         "sabotages_survived": _ranges([place for index, place in enumerate(inner) if fates.get(index, "Survived") == "Survived"]),
         "nulls": len(nulls),
-        "nulls_killed": sum(fates.get(index, "Killed") != "Survived" for index in range(len(edits), len(plan)) if chosen[index] != []),
+        "nulls_killed": sum(
+            fates.get(index, "Killed") != "Survived" for index in range(len(edits), len(plan)) if chosen[index] != []
+        ),
     }
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     sys.setrecursionlimit(2000)
     workers = min(2, os.cpu_count() or 1)
     # The zygotes are born before the task is read: what decides the draws is never in their memory.
-    pool = Pool(_prepare, workers, [RESULT_FD])
+    pool = Pool(_prepare, workers)
     spec = json.load(sys.stdin)
     try:
         answer: dict[str, Any] = {"ok": _run(spec, pool)}

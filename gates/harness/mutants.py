@@ -38,13 +38,8 @@ def mutants(tree: ast.Module, extended: bool = False) -> list[Edit]:
         for parent, field, index, node in _expressions(place.node):
             first, last = place.lines
             for operator, new in _of_expression(node, extended):
-                found.append(Edit(operator, parent, field, index, (new,), first, last, _owner(place)))
+                found.append(Edit(operator, parent, field, index, (new,), first, last, place.function))
     return found
-
-
-def _owner(place: Place) -> str:
-    """Defaults of a function run where the function is defined."""
-    return place.function
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
@@ -54,7 +49,11 @@ def _is_main_guard(node: ast.stmt) -> bool:
 def _expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int, ast.AST]]:
     """Every expression of one statement with its place, nested statements left out."""
     for field, value in ast.iter_fields(node):
-        if field in _SKIPPED_FIELDS or (field in _BLOCKS and isinstance(value, list)) or isinstance(node, (ast.JoinedStr, ast.pattern)):
+        if (
+            field in _SKIPPED_FIELDS
+            or (field in _BLOCKS and isinstance(value, list))
+            or isinstance(node, (ast.JoinedStr, ast.pattern))
+        ):
             continue
         for index, child in enumerate(value) if isinstance(value, list) else ((-1, value),):
             if isinstance(child, ast.expr):
@@ -73,7 +72,9 @@ def _of_statement(place: Place) -> Iterator[Edit]:
     match node:
         case ast.Return(value=ast.expr() as value) if not _is_none(value):
             yield edit("return-none", ast.Return(none))
-        case ast.Assign(targets=[ast.Name() | ast.Attribute() | ast.Subscript()], value=value) if place.function and not _is_none(value):
+        case ast.Assign(targets=[ast.Name() | ast.Attribute() | ast.Subscript()], value=value) if place.function and not _is_none(
+            value
+        ):
             yield edit("assign-none", ast.Assign(node.targets, none))
         case ast.AugAssign(target=target, op=op, value=value):
             yield edit("augmented-operator", ast.AugAssign(target, _BINARY[type(op)](), value))
@@ -88,7 +89,7 @@ def _of_statement(place: Place) -> Iterator[Edit]:
             yield edit("delete-assert", ast.Pass())
 
 
-def _of_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST]]:
+def _of_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST]]:  # noqa: C901 - one case for each node
     match node:
         case ast.Constant(value=value):
             yield from _of_constant(value, extended)
@@ -98,14 +99,14 @@ def _of_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST
                 yield "left-operand", left
                 yield "right-operand", right
         case ast.Compare(left=left, ops=ops, comparators=comparators):
-            for index, op in enumerate(ops):
-                for other in _COMPARE[type(op)]:
+            for index, sign in enumerate(ops):
+                for other in _COMPARE[type(sign)]:
                     yield "comparison", ast.Compare(left, [*ops[:index], other(), *ops[index + 1 :]], comparators)
         case ast.BoolOp(op=op, values=values):
             yield "boolean-operator", ast.BoolOp(ast.Or() if isinstance(op, ast.And) else ast.And(), values)
             if extended:
-                for value in values:
-                    yield "boolean-operand", value
+                for operand in values:
+                    yield "boolean-operand", operand
         case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.Invert(), operand=operand):
             yield "drop-unary", operand
         case ast.IfExp(test=test, body=body, orelse=orelse):
@@ -135,7 +136,10 @@ def _of_constant(value: object, extended: bool) -> Iterator[tuple[str, ast.AST]]
 def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
     for index, argument in enumerate(node.args):
         if not isinstance(argument, ast.Starred) and not _is_none(argument):
-            yield "argument-none", ast.Call(node.func, [*node.args[:index], ast.Constant(None), *node.args[index + 1 :]], node.keywords)
+            yield (
+                "argument-none",
+                ast.Call(node.func, [*node.args[:index], ast.Constant(None), *node.args[index + 1 :]], node.keywords),
+            )
     for index, keyword in enumerate(node.keywords):
         if keyword.arg:
             yield "drop-keyword", ast.Call(node.func, node.args, [*node.keywords[:index], *node.keywords[index + 1 :]])

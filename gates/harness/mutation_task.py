@@ -7,7 +7,7 @@ from typing import Any
 from gates.harness.edits import Edit
 from gates.harness.mutants import mutants
 from gates.harness.nulls import null_mutants
-from gates.harness.subject import Refused, Subject, detected
+from gates.harness.subject import Refused, Subject, by_assertion, detected
 
 MINIMUM, MAXIMUM = 20, 500
 
@@ -25,16 +25,22 @@ def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
     draw.shuffle(order)
     tests = {index: subject.selection(plan[index][0]) for index in order}
     jobs = ({**subject.job(plan[index][1], tests[index]), "id": index} for index in order if tests[index] != [])
-    fates, killers = {}, {}
+    fates: dict[int, str] = {}
+    asserted: set[int] = set()
     started = time.monotonic()
     for ran in subject.pool.run(jobs, deadline):
         fates[ran.id] = detected(ran, tests[ran.id])
-        killers[ran.id] = ran.seconds
+        if by_assertion(ran):
+            asserted.add(ran.id)
     unrun = sum(tests[index] != [] and index not in fates for index in range(len(plan)))
     return {
-        "mutants": [_described(edits[index][0], index, fates, tests) for index in range(len(edits))],
+        "mutants": [
+            {**_described(edits[index][0], index, fates, tests), "asserted": index in asserted} for index in range(len(edits))
+        ],
         "nulls": len(nulls),
-        "nulls_killed": sum(fates.get(index, "Killed") != "Survived" for index in range(len(edits), len(plan)) if tests[index] != []),
+        "nulls_killed": sum(
+            fates.get(index, "Killed") != "Survived" for index in range(len(edits), len(plan)) if tests[index] != []
+        ),
         "nulls_run": sum(tests[index] != [] for index in range(len(edits), len(plan))),
         "unrun": unrun,
         "tests": honest["tests"],

@@ -31,14 +31,20 @@ def null_mutants(tree: ast.Module, lines: set[int], draw: random.Random, count: 
 
 def _insert(place: Place, draw: random.Random) -> Edit:
     name = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))
-    text = draw.choice([f"{name} = type({name!r}, (), {{}})", f"for {name} in ():\n    raise {name}", f"if not 1 == 1.0:\n    raise {name}"])
-    return Edit("null", place.parent, place.field, place.index, (ast.parse(text).body[0], place.node), *place.lines, place.function)
+    text = draw.choice(
+        [f"{name} = type({name!r}, (), {{}})", f"for {name} in ():\n    raise {name}", f"if not 1 == 1.0:\n    raise {name}"]
+    )
+    return Edit(
+        "null", place.parent, place.field, place.index, (ast.parse(text).body[0], place.node), *place.lines, place.function
+    )
 
 
 def _wraps(place: Place) -> list[Edit]:
     found = []
     for parent, field, index, node in _expressions(place.node):
-        if isinstance(node, (ast.Constant, ast.BinOp, ast.Compare)) and isinstance(parent, (ast.Return, ast.Assign, ast.BinOp, ast.Compare, ast.Call)):
+        if isinstance(node, (ast.Constant, ast.BinOp, ast.Compare)) and isinstance(
+            parent, (ast.Return, ast.Assign, ast.BinOp, ast.Compare, ast.Call)
+        ):
             if field in ("targets", "func"):
                 continue
             wrapped = ast.Subscript(ast.List([node], ast.Load()), ast.Constant(0), ast.Load())

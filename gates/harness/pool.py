@@ -28,23 +28,20 @@ class ZygoteDied(Exception):
 class Pool:
     """Zygotes, forked while this process knows nothing that a block may not know."""
 
-    def __init__(self, prepare: Callable[[dict[str, Any]], Work], size: int, private: Iterable[int] = ()) -> None:
+    def __init__(self, prepare: Callable[[dict[str, Any]], Work], size: int) -> None:
         shield()
         self._zygotes: list[tuple[int, int]] = []
-        ours: list[int] = [*private]
         for _ in range(size):
             requests, to_zygote = os.pipe()
             from_zygote, answers = os.pipe()
             if os.fork() == 0:
-                for fd in (to_zygote, from_zygote, *ours):
-                    os.close(fd)
+                _close_all_but(requests, answers)
                 try:
                     serve(requests, answers, prepare(channel.receive(requests)))
                 finally:
                     os._exit(0)
             os.close(requests)
             os.close(answers)
-            ours += [to_zygote, from_zygote]
             self._zygotes.append((to_zygote, from_zygote))
 
     def set_up(self, setup: dict[str, Any]) -> None:
@@ -56,7 +53,7 @@ class Pool:
         """Yield results as they come. Jobs are drawn lazily; none is started after ``deadline`` (monotonic seconds)."""
         queue = iter(jobs)
         busy: set[int] = set()
-        idle = [index for index in range(len(self._zygotes))]
+        idle = list(range(len(self._zygotes)))
         while True:
             while idle and time.monotonic() < deadline and (job := next(queue, None)) is not None:
                 index = idle.pop()
@@ -83,3 +80,13 @@ class Pool:
             channel.send(self._zygotes[index][0], job)
         except BrokenPipeError:
             raise ZygoteDied("the block ended the process that watches it") from None
+
+
+def _close_all_but(*kept: int) -> None:
+    """The result's descriptor, under whatever number the sandbox left it, must not reach a child."""
+    for fd in range(3, max(256, *kept) + 1):
+        if fd not in kept:
+            try:
+                os.close(fd)
+            except OSError:
+                continue

@@ -11,7 +11,25 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 FORMATS = FormatChecker()
-_WORDS = ["", "a", "0", "-1", "null", " ", "Zürich", "naïve café", "日本語", "'; --", "<b>", "line\nbreak", "\t", "A" * 64, "%s", "../x", "𝔘𝔫𝔦"]
+_WORDS = [
+    "",
+    "a",
+    "0",
+    "-1",
+    "null",
+    " ",
+    "Zürich",
+    "naïve café",
+    "日本語",
+    "'; --",
+    "<b>",
+    "line\nbreak",
+    "\t",
+    "A" * 64,
+    "%s",
+    "../x",
+    "\U0001d518",
+]
 _DECIMALS = ["0", "1", "0.01", "-1", "100", "0.1", "1234567.89", "-0.005", "999999999999.99", "33.333333"]
 _DATES = [date(2000, 2, 29), date(1999, 12, 31), date(2024, 1, 1), date(1970, 1, 1), date(2099, 12, 31)]
 
@@ -48,23 +66,37 @@ def resolve(schema: Any, root: Any) -> Any:
 
 def converted(schema: Any, value: Any, root: Any) -> Any:
     """Strings of the formats decimal, date and date-time become ``Decimal``, ``date`` and ``datetime``."""
+    if not _has_formats(root):
+        return value
     schema = resolve(schema, root)
     if not isinstance(schema, dict):
         return value
     for keyword in ("anyOf", "oneOf", "allOf"):
         for option in schema.get(keyword, []):
-            if Draft202012Validator({**resolve(option, root), "$defs": root.get("$defs", {})}, format_checker=FORMATS).is_valid(value):
+            if Draft202012Validator({**resolve(option, root), "$defs": root.get("$defs", {})}, format_checker=FORMATS).is_valid(
+                value
+            ):
                 value = converted(option, value, root)
     match value:
         case str():
             return _from_text(schema.get("format"), value)
         case list():
             prefix = schema.get("prefixItems", [])
-            return [converted(prefix[index] if index < len(prefix) else schema.get("items", {}), item, root) for index, item in enumerate(value)]
+            return [
+                converted(prefix[index] if index < len(prefix) else schema.get("items", {}), item, root)
+                for index, item in enumerate(value)
+            ]
         case dict():
             known, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
             return {key: converted(known.get(key, rest), item, root) for key, item in value.items()}
     return value
+
+
+def _has_formats(schema: Any) -> bool:
+    """Most contracts have none, and to look for the branch that a value took is slow."""
+    if isinstance(schema, dict):
+        return schema.get("format") in ("decimal", "date", "date-time") or any(map(_has_formats, schema.values()))
+    return isinstance(schema, list) and any(map(_has_formats, schema))
 
 
 def _from_text(form: Any, value: str) -> Any:
@@ -128,15 +160,25 @@ class Source:
         low = schema.get("minimum", schema.get("exclusiveMinimum", -1001) + 1)
         high = schema.get("maximum", schema.get("exclusiveMaximum", max(low, 0) + 1001) - 1)
         low, high = int(-(-low // 1)), int(high // 1)
-        value = self.draw.choice([low, high, min(max(0, low), high), min(max(1, low), high), *(self.draw.randint(min(low, high), high) for _ in range(4))])
+        value = self.draw.choice(
+            [
+                low,
+                high,
+                min(max(0, low), high),
+                min(max(1, low), high),
+                *(self.draw.randint(min(low, high), high) for _ in range(4)),
+            ]
+        )
         return int(value // step * step) if step >= 1 else value
 
     def _number(self, schema: dict[str, Any], depth: int) -> float:
         low = schema.get("minimum", schema.get("exclusiveMinimum", -1e6))
         high = schema.get("maximum", schema.get("exclusiveMaximum", max(low, 0) + 1e6))
-        value = self.draw.choice([low, high, min(max(0.0, low), high), self.draw.uniform(low, high), round(self.draw.uniform(low, high), 2)])
+        value = self.draw.choice(
+            [low, high, min(max(0.0, low), high), self.draw.uniform(low, high), round(self.draw.uniform(low, high), 2)]
+        )
         step = schema.get("multipleOf")
-        return round(value / step) * step if step else value
+        return float(round(value / step) * step if step else value)
 
     def _string(self, schema: dict[str, Any], depth: int) -> str:
         form, pattern = schema.get("format"), schema.get("pattern")
@@ -145,7 +187,9 @@ class Source:
         if form in ("decimal", "date", "date-time", "time", "uuid", "email"):
             return self._formatted(form)
         low, high = schema.get("minLength", 0), schema.get("maxLength", 200)
-        text = self.draw.choice(_WORDS) if self.draw.random() < 0.5 else self._letters(self.draw.randint(low, min(high, low + 20)))
+        text = (
+            self.draw.choice(_WORDS) if self.draw.random() < 0.5 else self._letters(self.draw.randint(low, min(high, low + 20)))
+        )
         return (text + self._letters(max(0, low - len(text))))[:high]
 
     def _letters(self, count: int) -> str:
@@ -199,8 +243,11 @@ class Source:
         high = schema.get("maxItems", low + (6 if depth < 4 else 0))
         if schema.get("items") is False:
             high = len(prefix)
-        count = self.draw.randint(low, max(low, min(high, low + 8)))
-        items = [self._value(prefix[index] if index < len(prefix) else schema.get("items", {}), depth + 1) for index in range(count)]
+        # Schemas that name themselves would grow without end.
+        count = self.draw.randint(low, max(low, min(high, low + 8))) if depth < 4 else low
+        items = [
+            self._value(prefix[index] if index < len(prefix) else schema.get("items", {}), depth + 1) for index in range(count)
+        ]
         if schema.get("uniqueItems"):
             return list({json.dumps(item, sort_keys=True): item for item in items}.values())
         return items
@@ -214,7 +261,9 @@ class Source:
         rest = schema.get("additionalProperties")
         if isinstance(rest, dict) and depth < 6:
             for _ in range(self.draw.randint(schema.get("minProperties", 0), schema.get("minProperties", 0) + 3)):
-                value[self._value(schema.get("propertyNames", {"type": "string"}) | {"type": "string"}, depth + 1)] = self._value(rest, depth + 1)
+                value[self._value(schema.get("propertyNames", {"type": "string"}) | {"type": "string"}, depth + 1)] = self._value(
+                    rest, depth + 1
+                )
         return value
 
 
@@ -233,7 +282,12 @@ def vacuous(schema: Any, root: Any, where: str = "#", seen: frozenset[int] = fro
     found = [f"{where}: names no type"] if "type" not in schema and not options else []
     for key, index, option in options:
         if key != "allOf" or "type" not in schema:
-            found += vacuous({**{k: v for k, v in schema.items() if k not in ("anyOf", "oneOf", "allOf")}, **resolve(option, root)}, root, f"{where}/{key}/{index}", seen)
+            found += vacuous(
+                {**{k: v for k, v in schema.items() if k not in ("anyOf", "oneOf", "allOf")}, **resolve(option, root)},
+                root,
+                f"{where}/{key}/{index}",
+                seen,
+            )
     kinds = schema.get("type", [])
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if len(set(kinds)) >= 6:

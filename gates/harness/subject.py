@@ -11,7 +11,7 @@ from typing import Any
 from gates.harness.edits import Edit, code_of
 from gates.harness.pool import Pool, Ran
 
-CPU_FLOOR, WALL_FLOOR = 1.0, 4.0
+CPU_FLOOR, WALL_FLOOR = 0.5, 3.0
 
 
 class Refused(Exception):
@@ -47,12 +47,12 @@ class Subject:
         return code_of(self.tree, self.filename)
 
     def draw(self, purpose: str) -> random.Random:
-        return random.Random(f"{self.seed}:{purpose}")  # noqa: S311 - reproducible, not secret
+        return random.Random(f"{self.seed}:{purpose}")
 
     def job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:
         """A run of the tests against ``code``. Limits grow with what the honest run took."""
         cpu = max(CPU_FLOOR, 6 * self.baseline_seconds)
-        return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": max(WALL_FLOOR, 3 * cpu)}
+        return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": max(WALL_FLOOR, 4 * cpu)}
 
     def measure(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The honest run twice: bare, and under coverage. Returns both reports; raises `Refused` when there is none."""
@@ -82,7 +82,9 @@ def read_report(ran: Ran) -> dict[str, Any]:
         report = json.loads(ran.report)
         tests, errors = report["tests"], report["errors"]
         ok = isinstance(tests, dict) and isinstance(errors, list) and isinstance(report["exit"], int)
-        ok = ok and all(isinstance(test["outcome"], str) and isinstance(test["text"], str) and test["seconds"] >= 0 for test in tests.values())
+        ok = ok and all(
+            isinstance(test["outcome"], str) and isinstance(test["text"], str) and test["seconds"] >= 0 for test in tests.values()
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refused("The test run ended without a result: the code or its tests stopped the process.") from error
     if not ok:
@@ -101,3 +103,11 @@ def detected(ran: Ran, expected: list[str] | None) -> str:
     outcomes = [test["outcome"] for test in report["tests"].values()]
     wanted = expected is None or len(outcomes) == len(expected)
     return "Survived" if report["exit"] == 0 and wanted and set(outcomes) == {"passed"} else "Killed"
+
+
+def by_assertion(ran: Ran) -> bool:
+    """Whether a test objected by an assertion, rather than by crashing."""
+    try:
+        return any(test.get("asserted") is True for test in read_report(ran)["tests"].values())
+    except Refused:
+        return False

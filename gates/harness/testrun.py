@@ -20,7 +20,17 @@ from _pytest.config import Config, _prepareconfig
 
 _MAX_TEXT = 4000
 # What a run of one file needs not: each costs start-up in every child. The two exception hooks collect garbage twice per run.
-_OFF = ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "stepwise", "terminalprogress", "unraisableexception", "threadexception")
+_OFF = (
+    "cacheprovider",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "pastebin",
+    "stepwise",
+    "terminalprogress",
+    "unraisableexception",
+    "threadexception",
+)
 
 
 class Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -29,7 +39,7 @@ class Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, codes: dict[str, tuple[Path, types.CodeType]]) -> None:
         self.codes = codes
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, _path: Any = None, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
         if fullname not in self.codes:
             return None
         return importlib.util.spec_from_file_location(fullname, self.codes[fullname][0], loader=self)
@@ -74,10 +84,11 @@ class Recorder:
         outcome = "xfail" if hasattr(report, "wasxfail") else report.outcome
         if report.when == "call" or outcome != "passed":
             # A later phase may worsen an outcome, never mend it.
-            if entry["outcome"] in ("none", "passed"):
-                entry["outcome"] = outcome
+            entry["outcome"] = outcome if entry["outcome"] in ("none", "passed") else entry["outcome"]
         if outcome == "failed":
             entry["text"] = str(report.longrepr)[-_MAX_TEXT:]
+            crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
+            entry["asserted"] = report.when == "call" and crash.startswith(("assert", "AssertionError", "Failed: DID NOT"))
 
 
 class Tests:
@@ -130,10 +141,17 @@ class Tests:
         except (pytest.Session.Failed, pytest.Session.Interrupted):
             recorder.stopped = True
         passed = bool(items) and not recorder.errors and not session.testsfailed and not recorder.stopped
-        return {"exit": 0 if passed else 1, "tests": recorder.tests, "errors": recorder.errors, "skipped_modules": recorder.skipped_modules}
+        return {
+            "exit": 0 if passed else 1,
+            "tests": recorder.tests,
+            "errors": recorder.errors,
+            "skipped_modules": recorder.skipped_modules,
+        }
 
     def _measured(self, module: Path) -> None:
-        self.recorder.cover = coverage.Coverage(data_file=None, config_file=False, branch=True, include=[str(module)], messages=False)
+        self.recorder.cover = coverage.Coverage(
+            data_file=None, config_file=False, branch=True, include=[str(module)], messages=False
+        )
         self.recorder.cover.start()
 
     def _lines(self, module: Path) -> dict[str, Any]:

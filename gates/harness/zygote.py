@@ -54,7 +54,7 @@ def _one(job: dict[str, Any], work: Work, keep_out: list[int]) -> tuple[str, byt
     if pid == 0:
         _child(job, work, room, outer, [inner, *keep_out])
     os.close(outer)
-    report, in_time = _collect(inner, started + job["wall"])
+    report, in_time = _collect(inner, pid, started + job["wall"])
     os.close(inner)
     fate = _end(pid, in_time)
     shutil.rmtree(room, ignore_errors=True)
@@ -77,12 +77,19 @@ def _child(job: dict[str, Any], work: Work, room: str, report: int, keep_out: li
         os._exit(0)
 
 
-def _collect(fd: int, deadline: float) -> tuple[bytes, bool]:
+def _collect(fd: int, pid: int, deadline: float) -> tuple[bytes, bool]:
+    """What the child wrote, and whether it ended in time. A grandchild that holds the pipe open delays nothing."""
     parts = bytearray()
+    gone = False
     while len(parts) <= _MAX_REPORT:
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([fd], [], [], left)[0]:
+        if left <= 0:
             return bytes(parts), False
+        if not select.select([fd], [], [], 0 if gone else min(left, 0.05))[0]:
+            if gone:
+                return bytes(parts), True
+            gone = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+            continue
         part = os.read(fd, 1 << 16)
         if not part:
             return bytes(parts), True
@@ -92,13 +99,10 @@ def _collect(fd: int, deadline: float) -> tuple[bytes, bool]:
 
 def _end(pid: int, in_time: bool) -> str:
     """Kill the child's whole session, reap it and every orphan that fell to us."""
-    if in_time:
-        status = _wait_briefly(pid)
-    else:
-        status = None
-    for victim in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
+    status = _wait_briefly(pid) if in_time else None
+    for kill in (os.killpg, os.kill):
         try:
-            victim()
+            kill(pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             continue
     if status is None:

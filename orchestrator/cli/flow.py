@@ -1,5 +1,6 @@
 """`blocks flow`: run a feature request, follow it, fetch its block; cancel and retry."""
 
+import importlib
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orchestrator.cli import output, place, report, sources, unpack
+from orchestrator.cli import output, place, report, sources
 from orchestrator.cli.client import Client
 from orchestrator.cli.errors import Exit, Failure
-from orchestrator.cli.progress import Progress, seconds
+from orchestrator.cli.progress import Progress
 
 MAX_REQUEST_BYTES = 64 * 1024
 _REPLAY_POLL_SECONDS = 0.5
@@ -185,9 +186,11 @@ def end(client: Client, flow_id: str, blocks: Path | None, *, timeout: float | N
     console = output.console(to_stderr=as_json)
     flow = watch(client, flow_id, console, timeout=timeout, quiet=as_json)
     gates = client.get(f"flows/{flow_id}/gates/")["gates"]
-    placed = None
+    fetched = None
     if flow["status"] == "passed" and blocks is not None:
-        placed = unpack.place(client.download(f"flows/{flow_id}/block/"), blocks)
+        # Loaded here: it brings a library for cryptography, which only a block at its end needs.
+        fetched = importlib.import_module("orchestrator.cli.fetch").block(client, flow_id, blocks)
+    placed = fetched.placed if fetched else None
     if as_json:
         paths = {
             "block_path": str(placed.folder) if placed else None,
@@ -195,22 +198,27 @@ def end(client: Client, flow_id: str, blocks: Path | None, *, timeout: float | N
         }
         output.json_out(flow | {"gates": gates} | paths)
     else:
-        _say_end(console, flow, gates, placed)
+        _say_end(console, flow, gates, fetched)
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(flow["status"], Exit.STILL_RUNNING)
     if code:
         raise typer.Exit(code)
 
 
-def _say_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any]], placed: unpack.Placed | None) -> None:
+def _say_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any]], fetched: Any) -> None:
     console.print()
     if gates:
         console.print(report.gate_table(gates))
         console.print()
-    console.print(f"{report.cost_line(flow)}   Time {seconds(flow['duration_seconds'])}")
-    if placed is not None:
-        console.print(f"Block   {placed.folder}  ({placed.files} files, each as its manifest says)", soft_wrap=True)
+    console.print(report.cost_line(flow))
+    console.print(report.time_line(flow))
+    if fetched is not None:
+        placed = fetched.placed
+        console.print(f"Block   {placed.folder}  ({placed.files} files)", soft_wrap=True)
         if placed.schema:
             console.print(f"Schema  {placed.schema}", soft_wrap=True)
+        console.print(f"Proof   {fetched.proof}", soft_wrap=True)
+        for key_id in fetched.new_keys:
+            console.print(f"Key     {key_id} is trusted from now on; commit .blocks/keys/", soft_wrap=True)
     report.error_lines(console, flow["error"])
     if flow["status"] == "failed":
         console.print(f"More: blocks verify show {flow['id']} --verbose", soft_wrap=True)

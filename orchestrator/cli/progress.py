@@ -59,7 +59,7 @@ def elapsed(stage: Mapping[str, Any]) -> float | None:
 
 def name_of(stage: Mapping[str, Any]) -> str:
     """``verify``, and from the first repair on ``verify (round 2)``."""
-    return stage["kind"] + (f" (round {stage['round']})" if stage["round"] > 1 else "")
+    return str(stage["kind"]) + (f" (round {stage['round']})" if stage["round"] > 1 else "")
 
 
 def note(stage: Mapping[str, Any]) -> str:

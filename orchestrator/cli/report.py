@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.progress import mark, usd
+from orchestrator.cli.progress import mark, seconds, usd
 
 
 def _percent(value: str | None) -> str:
@@ -85,6 +85,13 @@ def replayed(console: Console, report: Mapping[str, Any]) -> None:
         style="bold green" if report["same"] else "bold red",
         soft_wrap=True,
     )
+
+
+def time_line(flow: Mapping[str, Any]) -> str:
+    """Where the time went."""
+    spent = flow["time"]
+    parts = ((spent["provider_seconds"], "models"), (spent["gates_seconds"], "gates"), (spent["own_seconds"], "orchestrator"))
+    return f"Time {seconds(spent['wall_seconds'])}  ({', '.join(f'{name} {seconds(value)}' for value, name in parts)})"
 
 
 def error_lines(console: Console, error: Mapping[str, str] | None) -> None:

@@ -114,7 +114,7 @@ class FlowAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no ty
     inlines = [StagesOfFlow, GatesOfFlow, CallsOfFlow, BlockOfFlow]
     actions = ["cancel", "retry", "pause", "resume"]
 
-    @display(description="status", ordering="status", label=LABELS)
+    @display(description="status", ordering="status", label=LABELS)  # type: ignore[untyped-decorator]
     def state(self, flow: Flow) -> str:
         """The status as a label."""
         return flow.status
@@ -186,7 +186,7 @@ class StageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no t
     exclude = ["token"]
     inlines = [AttemptsOfStage]
 
-    @display(description="status", ordering="status", label=LABELS)
+    @display(description="status", ordering="status", label=LABELS)  # type: ignore[untyped-decorator]
     def state(self, stage: Stage) -> str:
         """The status as a label."""
         return stage.status

@@ -1,4 +1,4 @@
-"""A block and its evidence as files: as JSON or zip, with fixed times so that the same evidence gives the same bytes."""
+"""A block and its evidence as files: as they were sealed, as JSON, as zip with fixed times."""
 
 import base64
 import io
@@ -6,33 +6,37 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.flows.evidence import archive
 from orchestrator.flows.models import Artifact, Block, Flow
 
-MANIFEST = "manifest.json"
+PROOF = ("manifest.json", "attestations/")
+_NO_EVIDENCE = {"bundle", "block", "answer"}  # what the models were shown and said, and the block itself
 
 
 def block(flow: Flow) -> bytes | None:
-    """The block that ``flow`` yielded as tar.gz, byte for byte as it was sealed; nothing where there is none."""
+    """The tar.gz that was sealed, byte for byte; nothing where no block came of ``flow``."""
     if not Block.objects.filter(flow=flow).exists():
         return None
-    sealed = Artifact.objects.filter(flow=flow, kind="block").select_related("blob").order_by("-id").first()
-    return bytes(sealed.blob.content) if sealed else None
+    sealed = Artifact.objects.filter(flow=flow, kind="block").select_related("blob").latest("id")
+    return bytes(sealed.blob.content)
 
 
 def evidence(flow: Flow) -> dict[str, bytes]:
     """Path to bytes of what the stages of ``flow`` left as evidence, round by round; also where no block came of it."""
     rows = Artifact.objects.filter(flow=flow).select_related("stage", "blob").order_by("id")
-    files = {f"{row.stage.kind}-{row.stage.round}/{row.name}": bytes(row.blob.content) for row in rows if row.kind != "context"}
-    found = Block.objects.filter(flow=flow).select_related("manifest").first()
-    return files if found is None else files | {MANIFEST: bytes(found.manifest.content)}
+    files = {
+        f"{row.stage.kind}-{row.stage.round}/{row.name}": bytes(row.blob.content) for row in rows if row.kind not in _NO_EVIDENCE
+    }
+    sealed = block(flow)
+    return files if sealed is None else files | {p: c for p, c in archive.unpack(sealed).items() if p.startswith(PROOF)}
 
 
 def as_zip(files: Mapping[str, bytes]) -> bytes:
     """``files`` as zip."""
     raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as packed:
         for path, content in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), content)
+            packed.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), content)
     return raw.getvalue()
 
 

@@ -38,6 +38,7 @@ def check(repo: Repo, body: Mapping[str, Any]) -> Asked:
     in_force = settings.effective(repo)
     flow_type = _flow_type(body.get("flow_type"))
     _keys_set()
+    _models_known(in_force)
     return Asked(
         repo=repo,
         feature_request=_feature_request(body.get("feature_request")),
@@ -103,7 +104,7 @@ def _family(name: Any) -> str:
 
 
 def _keys_set() -> None:
-    missing = [q.value for q in PROVIDER_QUEUES if not env.PROVIDERS[q.value]["api_key"]]
+    missing = [q.value for q in PROVIDER_QUEUES if not (env.PROVIDERS[q.value]["api_key"] or env.PROVIDERS[q.value]["base_url"])]
     if missing:
         names = ", ".join(f"{name.upper()}_API_KEY" for name in missing)
         raise Problem(
@@ -112,6 +113,14 @@ def _keys_set() -> None:
             f"No API key is set for: {', '.join(missing)}.",
             cure=f"An operator sets {names} (or the same with _FILE), or starts the simulator with `make up`.",
         )
+
+
+def _models_known(in_force: Mapping[str, Any]) -> None:
+    for key in settings.MODEL_KEYS:
+        if in_force[key] and not settings.model_known(in_force[key]):
+            raise Problem(
+                422, "provider:unknown-model", f"{key} is {in_force[key]!r}, which no provider offers.", cure=settings.MODEL_CURE
+            )
 
 
 def _context(value: Any) -> dict[str, Any]:

@@ -17,7 +17,9 @@ class FlowAsked(s.Serializer[Any]):
     feature_request = s.CharField(help_text="Markdown, at most 64 KB.")
     flow_type = s.CharField(required=False, default="plan_impl_review_docs")
     block_family = s.CharField(required=False, allow_blank=True, help_text="compliance, observability, ...")
-    context = s.DictField(required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.')
+    context = s.DictField(  # type: ignore[assignment]  # the field of that name, not the base class's property
+        required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.'
+    )
 
 
 class Error(s.Serializer[Any]):
@@ -82,6 +84,7 @@ class FlowBrief(s.Serializer[Any]):
     id = s.CharField()
     repo = s.CharField()
     status = s.ChoiceField(choices=FlowStatus.choices)
+    wait_reason = s.CharField(help_text="Why it waits; empty if it does not.")
     flow_type = s.CharField()
     block_family = s.CharField()
     title = s.CharField()
@@ -96,6 +99,15 @@ class FlowBrief(s.Serializer[Any]):
     url = s.CharField()
 
 
+class TimeShown(s.Serializer[Any]):
+    """Where the seconds went."""
+
+    wall_seconds = s.FloatField(allow_null=True)
+    provider_seconds = s.FloatField(help_text="In calls of models.")
+    gates_seconds = s.FloatField(help_text="In gates.")
+    own_seconds = s.FloatField(allow_null=True, help_text="The rest: the orchestrator's own time, waiting included.")
+
+
 class FlowShown(FlowBrief):
     """One flow, whole."""
 
@@ -103,6 +115,7 @@ class FlowShown(FlowBrief):
     settings = s.DictField()
     stages = StageShown(many=True)
     cost_by_provider = s.DictField(child=s.CharField())
+    time = TimeShown()
     block = BlockShown(allow_null=True)
 
 
@@ -138,12 +151,36 @@ class GatesShown(s.Serializer[Any]):
     gates = GateShown(many=True)
 
 
+class ReplayedGate(s.Serializer[Any]):
+    """A gate's sealed verdict beside the one that it gave again."""
+
+    gate = s.CharField()
+    sealed = s.ChoiceField(choices=["passed", "failed", "errored"])
+    sealed_score = s.CharField(allow_null=True)
+    replayed = s.ChoiceField(choices=["passed", "failed", "errored"])
+    replayed_score = s.CharField(allow_null=True)
+    summary = s.CharField()
+    same = s.BooleanField()
+
+
+class ReplayShown(s.Serializer[Any]):
+    """The gates run again on a sealed block."""
+
+    flow = s.CharField()
+    status = s.ChoiceField(choices=["pending", "running", "done"])
+    same = s.BooleanField(allow_null=True, help_text="Whether every gate gave its sealed verdict again; null until done.")
+    requested_at = s.DateTimeField()
+    finished_at = s.DateTimeField(allow_null=True)
+    comparison = ReplayedGate(many=True)
+
+
 class CallShown(s.Serializer[Any]):
     """One provider call."""
 
     id = s.UUIDField()
     provider = s.CharField()
     model = s.CharField()
+    fallback_from = s.CharField(help_text="The model that was asked first, where another answered.")
     stage = s.CharField()
     status = s.ChoiceField(choices=CallStatus.choices)
     reserved_tokens = s.IntegerField()

@@ -1,6 +1,6 @@
 """A flow as the API, the command line and the pages show it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,10 @@ from django.utils import timezone
 
 from gates.models import GateResult
 from orchestrator.flows.models import Attempt, Block, Flow, Stage
+from orchestrator.flows.states import FlowStatus, StageStatus
 from providers.models import ProviderCall
+
+_WAIT = (FlowStatus.WAITING, FlowStatus.PAUSED)
 
 
 def _time(value: datetime | None) -> str | None:
@@ -33,13 +36,20 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None else round(((end or timezone.now()) - start).total_seconds(), 3)
 
 
-def brief(flow: Flow) -> dict[str, Any]:
-    """One line of a list."""
+def wait_reasons(flows: Iterable[Flow]) -> dict[str, str]:
+    """Why each of ``flows`` waits that does, by id, in one query."""
+    waiting = Stage.objects.filter(flow_id__in=[flow.id for flow in flows if flow.status in _WAIT], status=StageStatus.WAITING)
+    return dict(waiting.values_list("flow_id", "wait_reason"))
+
+
+def brief(flow: Flow, reasons: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One line of a list; ``reasons`` are the list's ``wait_reasons``."""
     return {
         "id": flow.id,
         "repo": flow.repo.name,
         "status": flow.status,
         "flow_type": flow.flow_type,
+        "wait_reason": (wait_reasons([flow]) if reasons is None else reasons).get(flow.id, ""),
         "block_family": flow.block_family,
         "title": title(flow),
         "created_by": flow.created_by,
@@ -112,6 +122,20 @@ def block(row: Block) -> dict[str, Any]:
     }
 
 
+def time_spent(flow: Flow, calls: QuerySet[ProviderCall]) -> dict[str, float | None]:
+    """Where the seconds of a flow went: models, gates, and what is left for the orchestrator itself, waiting included."""
+    wall = _seconds(flow.created_at, flow.finished_at)
+    models = float(calls.aggregate(total=Sum("latency_ms"))["total"] or 0) / 1000
+    outputs = flow.stages.filter(kind="verify").values_list("output", flat=True)
+    judged = sum(float(output.get("gates_seconds") or 0) for output in outputs)
+    return {
+        "wall_seconds": wall,
+        "provider_seconds": round(models, 3),
+        "gates_seconds": round(judged, 3),
+        "own_seconds": None if wall is None else round(max(0.0, wall - models - judged), 3),
+    }
+
+
 def full(flow: Flow) -> dict[str, Any]:
     """Everything about one flow but its events, gates and calls."""
     calls = ProviderCall.objects.filter(flow=flow).order_by()
@@ -125,6 +149,7 @@ def full(flow: Flow) -> dict[str, Any]:
         "settings": flow.settings,
         "stages": [stage(row, by_stage.get(row.pk) or Decimal(0)) for row in stages],
         "cost_by_provider": {name: usd(total or Decimal(0)) for name, total in sorted(by_provider)},
+        "time": time_spent(flow, calls),
         "block": None if found is None else block(found),
     }
 
@@ -152,6 +177,7 @@ def call(row: ProviderCall) -> dict[str, Any]:
         "id": str(row.pk),
         "provider": row.provider,
         "model": row.model,
+        "fallback_from": row.fallback_from,
         "stage": row.stage_kind,
         "status": row.status,
         "reserved_tokens": row.reserved_tokens,

@@ -72,3 +72,8 @@ def newest(name: str) -> FlowType:
 def pinned(name: str, version: int) -> FlowType:
     """Exactly this version of a type; raises ``KeyError`` where a deploy has dropped it."""
     return _all()[name, version]
+
+
+def kinds_on(queue: str) -> frozenset[str]:
+    """The kinds of stages that any known type runs on ``queue``."""
+    return frozenset(spec.kind for flow_type in _all().values() for spec in flow_type.stages if spec.queue == queue)

@@ -9,6 +9,7 @@ urlpatterns = [
     path("<str:flow_id>/", api.OneFlow.as_view()),
     path("<str:flow_id>/events/", api.Events.as_view()),
     path("<str:flow_id>/gates/", api.Gates.as_view()),
+    path("<str:flow_id>/gates/replay/", api.GatesReplay.as_view()),
     path("<str:flow_id>/calls/", api.Calls.as_view()),
     path("<str:flow_id>/evidence/", api.Evidence.as_view()),
     path("<str:flow_id>/block/", api.BlockFile.as_view()),

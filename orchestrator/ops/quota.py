@@ -1,114 +1,152 @@
-"""What each provider may still use today, over REST."""
+"""What each provider may still use, and the switch that pauses one, over REST."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, DecimalField, F, Sum, When
-from django.utils import timezone
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orchestrator.repos.auth import caller_of
-from providers.models import CallStatus, ProviderCall
+from orchestrator.repos.auth import caller_of, require_operator
+from orchestrator.rest.problems import Problem
+from providers import breaker, quota
+from providers.models import ProviderChange
+from providers.quota import ProviderQuota
 
-_WINDOW = timedelta(hours=24)
-_TOKENS = (
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
+_HOURS = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One provider's day: tokens used and set aside in the last 24 hours against the quota, USD spent."""
+class HourShown(s.Serializer[Any]):
+    """One bar of a chart."""
 
-    provider: str
-    limit_tokens: int
-    used_tokens: int
-    reserved_tokens: int
-    cost_usd: Decimal
-
-    @property
-    def percent(self) -> float:
-        """Used and set aside, in percent of the quota."""
-        return round(100 * (self.used_tokens + self.reserved_tokens) / self.limit_tokens, 2)
+    start = s.DateTimeField()
+    tokens = s.IntegerField()
 
 
-def standings() -> list[Standing]:
-    """Every provider's day, from the ledger."""
-    since, held = timezone.now() - _WINDOW, (CallStatus.RESERVED, CallStatus.UNKNOWN)
-    used = sum((F(name) for name in _TOKENS[1:]), start=F(_TOKENS[0]))
-    rows = (
-        ProviderCall.objects.filter(created_at__gte=since)
-        .order_by()
-        .values("provider")
-        .annotate(
-            used=Sum(Case(When(status=CallStatus.SETTLED, then=used), default=0)),
-            held=Sum(Case(When(status__in=held, then=F("reserved_tokens")), default=0)),
-            cost=Sum("cost_usd", output_field=DecimalField()),
-        )
-    )
-    found = {row["provider"]: row for row in rows}
-    return [
-        Standing(
-            provider=name,
-            limit_tokens=limits["daily_token_quota"],
-            used_tokens=int(found.get(name, {}).get("used") or 0),
-            reserved_tokens=int(found.get(name, {}).get("held") or 0),
-            cost_usd=Decimal(found.get(name, {}).get("cost") or 0),
-        )
-        for name, limits in settings.PROVIDERS.items()
-    ]
+class ProviderShown(s.Serializer[Any]):
+    """One provider, now."""
+
+    provider = s.CharField()
+    limit_tokens = s.IntegerField(help_text="Tokens in any 24 hours.")
+    used_tokens = s.IntegerField()
+    reserved_tokens = s.IntegerField(help_text="Set aside for calls under way.")
+    left_tokens = s.IntegerField()
+    percent = s.FloatField(help_text="Used tokens of the daily quota; what the breaker's thresholds are compared with.")
+    level = s.ChoiceField(choices=[level.value for level in breaker.QuotaLevel])
+    tokens_minute = s.IntegerField()
+    tokens_minute_limit = s.IntegerField()
+    requests_minute = s.IntegerField()
+    requests_minute_limit = s.IntegerField()
+    inflight = s.IntegerField(help_text="Calls under way.")
+    concurrency_limit = s.IntegerField()
+    breaker = s.ChoiceField(choices=["closed", "open", "half-open"])
+    breaker_until = s.DateTimeField(allow_null=True)
+    not_before = s.DateTimeField(allow_null=True, help_text="Until when the provider asked everybody to wait.")
+    paused = s.BooleanField()
+    pause_reason = s.CharField()
+    admits = s.BooleanField(help_text="Whether a call may leave now.")
+    reason = s.CharField(help_text="Why not.")
+    until = s.DateTimeField(allow_null=True, help_text="When it is worth asking again.")
+    cost_usd = s.CharField()
+    unknown_calls = s.IntegerField(help_text="Calls whose use was never learned; charged in full.")
+    unknown_usd = s.CharField()
+    hours = HourShown(many=True)
+
+
+class QuotaShown(s.Serializer[Any]):
+    """Every provider, and the budget over all of them."""
+
+    at = s.DateTimeField()
+    window_hours = s.IntegerField()
+    daily_budget_usd = s.CharField()
+    spent_usd = s.CharField(help_text="With what is set aside for calls under way.")
+    circuit_breaker_enabled = s.BooleanField()
+    circuit_breaker_threshold = s.IntegerField(help_text="Percent of a daily quota at which no new stage starts.")
+    providers = ProviderShown(many=True)
+
+
+class Why(s.Serializer[Any]):
+    """The reason of a change."""
+
+    reason = s.CharField(max_length=1000)
+
+
+class ChangeShown(s.ModelSerializer[ProviderChange]):
+    """Who paused or resumed a provider, when and why."""
+
+    class Meta:
+        model = ProviderChange
+        fields = ["provider", "action", "actor", "reason", "created_at"]
 
 
 class Quota(APIView):
     """The providers' quotas."""
 
-    @extend_schema(
-        operation_id="quota",
-        tags=["quota"],
-        responses=inline_serializer(
-            "Quota",
-            {
-                "window_hours": s.IntegerField(),
-                "daily_budget_usd": s.CharField(),
-                "spent_usd": s.CharField(),
-                "providers": s.ListField(child=s.DictField()),
-            },
-        ),
-    )
+    @extend_schema(operation_id="quota", tags=["quota"], responses=QuotaShown)
     def get(self, request: Request) -> Response:
-        """Tokens used, set aside and left of the last 24 hours, for each provider; USD of the same window."""
+        """Tokens used, set aside and left of the last 24 hours, each provider, what holds it up, and the USD."""
         caller_of(request)
-        found = standings()
+        found = quota.snapshot()
         return Response(
             {
-                "window_hours": 24,
-                "daily_budget_usd": str(settings.DAILY_BUDGET_USD),
-                "spent_usd": str(sum((one.cost_usd for one in found), Decimal(0)).normalize()),
-                "providers": [_shown(one) for one in found],
+                "at": found.at,
+                "window_hours": _HOURS,
+                "daily_budget_usd": f"{found.usd_limit:f}",
+                "spent_usd": f"{found.usd_used.normalize():f}",
+                "circuit_breaker_enabled": found.circuit_breaker_enabled,
+                "circuit_breaker_threshold": found.circuit_breaker_threshold,
+                "providers": [_shown(one) for one in found.providers],
             }
         )
 
 
-def _shown(one: Standing) -> dict[str, Any]:
-    left = max(0, one.limit_tokens - one.used_tokens - one.reserved_tokens)
-    return {
-        "provider": one.provider,
-        "limit_tokens": one.limit_tokens,
-        "used_tokens": one.used_tokens,
-        "reserved_tokens": one.reserved_tokens,
-        "left_tokens": left,
-        "percent": one.percent,
-        "cost_usd": f"{one.cost_usd:f}",
+class Switch(APIView):
+    """Pauses or resumes one provider."""
+
+    turn = "pause"
+
+    def post(self, request: Request, provider: str) -> Response:
+        """Turn the switch, recorded with who, when and why. For operators. 200 with the newest change, made now or before."""
+        actor = require_operator(request).name
+        if provider not in settings.PROVIDERS:
+            known = ", ".join(settings.PROVIDERS)
+            raise Problem(404, "quota:unknown-provider", f"There is no provider {provider!r}.", cure=f"Name one of {known}.")
+        asked = Why(data=request.data)
+        asked.is_valid(raise_exception=True)
+        verb = breaker.pause if self.turn == "pause" else breaker.resume
+        changed = verb(provider, actor=actor, reason=asked.validated_data["reason"])
+        newest = ProviderChange.objects.filter(provider=provider, action__in=["paused", "resumed"]).first()
+        return Response({"provider": provider, "changed": changed} | (dict(ChangeShown(newest).data) if newest else {}))
+
+
+def _switch(turn: str, summary: str) -> Any:
+    annotated = extend_schema(operation_id=f"quota_{turn}", tags=["quota"], request=Why, responses=ChangeShown, summary=summary)
+    return annotated(type(turn.title(), (Switch,), {"turn": turn, "__doc__": summary}))
+
+
+Pause = _switch("pause", "Let no call to a provider leave until it is resumed.")
+Resume = _switch("resume", "Let calls to a provider leave again.")
+
+
+def _shown(one: ProviderQuota) -> dict[str, Any]:
+    hint = one.next_capacity
+    same = (
+        "provider percent tokens_minute tokens_minute_limit requests_minute requests_minute_limit concurrency_limit breaker"
+        " breaker_until not_before paused pause_reason unknown_calls"
+    )
+    return {name: getattr(one, name) for name in same.split()} | {
+        "limit_tokens": one.limit,
+        "used_tokens": one.used,
+        "reserved_tokens": one.reserved,
+        "left_tokens": max(0, one.limit - one.used - one.reserved),
+        "level": one.level.value,
+        "inflight": one.inflight,
+        "admits": hint.admits,
+        "reason": hint.reason,
+        "until": hint.at,
+        "cost_usd": f"{one.usd:f}",
+        "unknown_usd": f"{one.unknown_usd:f}",
+        "hours": [{"start": hour.start, "tokens": hour.tokens} for hour in one.hours],
     }

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from drf_spectacular.utils import OpenApiTypes, extend_schema, inline_serializer
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -49,7 +50,7 @@ class Repos(APIView):
         """List repos, newest first, a page at a time."""
         caller, rows = caller_of(request), Repo.objects.all()
         if not caller.is_operator:
-            rows = rows.filter(pk=caller.token.repo_id)
+            rows = rows.filter(tokens=caller.token)
         pages = ByNewest()
         page = pages.paginate_queryset(rows, request, self)
         return pages.get_paginated_response(RepoShown(page, many=True).data)

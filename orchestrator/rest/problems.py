@@ -99,8 +99,8 @@ def _api_exception(error: exceptions.APIException) -> Problem:
             code = "request:not-found"
         case exceptions.Throttled():
             code, cure = "request:throttled", "Ask again after the time in Retry-After."
-            if error.wait is not None:
-                headers["Retry-After"] = str(int(error.wait))
+            if (wait := getattr(error, "wait", None)) is not None:
+                headers["Retry-After"] = str(int(wait))
     return Problem(error.status_code, code, str(error.detail), cure=cure, headers=headers)
 
 

@@ -1,5 +1,6 @@
 """Pages for people: what this is, how it stands, and one flow from its first stage to its block."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,11 +19,16 @@ from gates.models import GateResult
 from orchestrator.flows import engine, shown
 from orchestrator.flows.models import Flow, FlowEvent
 from orchestrator.flows.states import FLOW_ENDED, FlowStatus
-from orchestrator.ops.quota import standings
 from orchestrator.web.health import PARTS
+from providers import quota
 
 _EVENTS = 60
-_ACTIONS = {"cancel": engine.cancel, "retry": engine.retry, "pause": engine.pause, "resume": engine.resume}
+_ACTIONS: dict[str, Callable[..., object]] = {
+    "cancel": engine.cancel,
+    "retry": engine.retry,
+    "pause": engine.pause,
+    "resume": engine.resume,
+}
 
 
 @require_safe
@@ -49,7 +55,7 @@ def status(request: HttpRequest) -> HttpResponse:
         "well": all(state == "ok" for _, state in parts),
         "flows": flows,
         "rate": None if not ended else round(100 * flows["passed"] / ended, 1),
-        "providers": standings(),
+        "providers": quota.snapshot().providers,
         "threshold": settings.CIRCUIT_BREAKER_THRESHOLD,
         "now": timezone.now(),
     }

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,10 +39,10 @@ def offline(work: Path) -> Blocks:
 
 
 @pytest.fixture
-def repo(transactional_db: None, settings) -> Iterator[Repo]:
+def repo(transactional_db: None, settings) -> Repo:
     """A registered repo, and keys for every provider."""
     settings.PROVIDERS = {name: {**limits, "api_key": "k"} for name, limits in settings.PROVIDERS.items()}
-    yield scenes.repo()
+    return scenes.repo()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_a_passed_flow_is_fetched_checked_and_placed(blocks, work):
     assert "anthropic $0.0426" in found.stdout
     folder = work / ".blocks/catalog/compliance/capital_ratio"
     assert (folder / "capital_ratio.py").is_file()
-    assert (folder / "evidence/coverage.json").is_file()
+    assert (folder / "evidence/coverage/coverage.json").is_file()
     assert (work / ".blocks/schemas/compliance.capital_ratio.json").is_file()
     assert str(folder) in found.stdout
 
@@ -91,7 +91,12 @@ def test_a_run_sends_what_git_does_not_ignore(blocks, work, repo):
     flow = Flow.objects.get()
     assert found.stdout.strip() == flow.id
     assert flow.context == {
-        "files": {".gitignore": "*.log\n", "bytes.dat": {"base64": "AP8="}, "fr.md": "# Ratio\nCompute it.\n", "src/ratio.py": "x = 1\n"}
+        "files": {
+            ".gitignore": "*.log\n",
+            "bytes.dat": {"base64": "AP8="},
+            "fr.md": "# Ratio\nCompute it.\n",
+            "src/ratio.py": "x = 1\n",
+        }
     }
 
 
@@ -144,3 +149,13 @@ def test_retry(blocks):
     assert blocks("flow", "retry", flow.id).returncode == 0
     assert blocks("flow", "retry", flow.id).returncode == 2
     assert blocks("test-flow", "--input", "missing.md").returncode == 2
+
+
+def test_operators_pause_and_resume_a_provider(blocks):
+    secret = tokens.create("sre", None)[1]
+    paused = blocks("quota", "pause", "openai", "--reason", "an outage", BLOCKS_TOKEN=secret)
+    assert paused.stdout.strip() == "openai is paused by token:sre: an outage"
+    assert "paused: an outage" in blocks("quota", "show").stdout
+    assert blocks("quota", "pause", "openai", "--reason", "x").returncode == 4
+    assert json.loads(blocks("quota", "resume", "openai", "--reason", "over", "--json", BLOCKS_TOKEN=secret).stdout)["changed"]
+    assert blocks("quota", "show", "--all").stdout.splitlines()[2].split()[-1] == "ok"

@@ -80,6 +80,12 @@ def test_help_names_every_command_and_loads_none(offline):
 def test_the_command_line_imports_nothing_of_ours():
     for path in FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             for name in names:
                 assert name.partition(".")[0] not in OURS or name.startswith("orchestrator.cli"), (path, name)

@@ -24,7 +24,7 @@ def fee(weight: int, express: bool = False) -> int:
     return base
 '''
 
-TESTS = '''import pytest
+TESTS = """import pytest
 
 from parcel import fee
 
@@ -46,7 +46,7 @@ def test_express_fee(weight, cents):
 def test_refused(weight):
     with pytest.raises(ValueError, match=f"^weight {weight} is outside 1 to 30000$"):
         fee(weight)
-'''
+"""
 
 CONTRACT: dict[str, Any] = {
     "contract": 1,
@@ -70,7 +70,9 @@ CONTRACT: dict[str, Any] = {
     ],
 }
 
-SOUND = Candidate("logistics", "parcel", MODULE, TESTS, json.dumps(CONTRACT), implementer="openai/gpt-5.1", reviewer="anthropic/claude-opus")
+SOUND = Candidate(
+    "logistics", "parcel", MODULE, TESTS, json.dumps(CONTRACT), implementer="openai/gpt-5.1", reviewer="anthropic/claude-opus"
+)
 
 
 def entry(**changes: Any) -> str:

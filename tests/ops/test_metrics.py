@@ -1,7 +1,6 @@
 """The exporter: what the runbook's queries need, over HTTP."""
 
 import threading
-from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -26,8 +25,8 @@ def scrape() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 
 @pytest.fixture
-def rows(transactional_db) -> Iterator[None]:
-    yield
+def rows(transactional_db) -> None:
+    return None
 
 
 def value(samples, name: str, **labels: str) -> float:

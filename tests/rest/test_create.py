@@ -82,7 +82,9 @@ def test_text_that_no_database_can_hold_is_refused_and_its_escape_in_source_is_n
 
 
 def test_another_media_type_is_refused(api):
-    problem(api.generic("POST", URL, b"x=1", content_type="application/x-www-form-urlencoded"), 415, "request:unsupported-media-type")
+    problem(
+        api.generic("POST", URL, b"x=1", content_type="application/x-www-form-urlencoded"), 415, "request:unsupported-media-type"
+    )
 
 
 def test_unknown_and_foreign_repos(api, operator):
@@ -131,7 +133,9 @@ def test_context_paths_stay_inside_the_repo(api, path):
     problem(post(api, {"feature_request": "x", "context": {"files": {path: "x"}}}), 422, "context:invalid-path")
 
 
-@pytest.mark.parametrize("context", [[], "x", {"file": {}}, {"files": []}, {"files": {"a": 1}}, {"files": {"a": {"base64": "???"}}}])
+@pytest.mark.parametrize(
+    "context", [[], "x", {"file": {}}, {"files": []}, {"files": {"a": 1}}, {"files": {"a": {"base64": "???"}}}]
+)
 def test_context_of_another_shape_is_refused(api, context):
     problem(post(api, {"feature_request": "x", "context": context}), 422, "context:invalid")
 
@@ -178,3 +182,12 @@ def test_a_replay_is_answered_although_the_repo_is_off_by_now(api, repo):
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
 def test_a_malformed_key_is_refused(api, key):
     problem(post(api, {"feature_request": "x"}, **{"Idempotency-Key": key}), 400, "idempotency:invalid-key")
+
+
+def test_an_unknown_model_is_refused_where_it_is_set_and_where_it_is_used(api, repo, settings):
+    body = problem(
+        api.put(f"/api/v1/repos/{repo.name}/config/", {"architect.model": "deep-9"}, format="json"), 422, "provider:unknown-model"
+    )
+    assert "claude-" in body["cure"]
+    settings.ARCHITECT_MODEL = "deep-9"
+    problem(post(api, {"feature_request": "x"}), 422, "provider:unknown-model")

@@ -65,7 +65,15 @@ def test_a_flow_is_for_staff(db):
 def test_a_flow_shows_stages_gates_cost_and_events(sre):
     flow = scenes.run_through(scenes.flow(request="# <script>alert(1)</script>"), gates_fail=True)
     page = sre.get(f"/flows/{flow.id}/").content.decode()
-    for words in ("implement", "mutation", "The mutation gate failed", "Describe the limits", "capital_ratio.py", "stage.failed", "0.0405"):
+    for words in (
+        "implement",
+        "mutation",
+        "The mutation gate failed",
+        "Describe the limits",
+        "capital_ratio.py",
+        "stage.failed",
+        "0.0405",
+    ):
         assert words in page
     assert "<script>alert" not in page
     assert "Retry from the failed stage" in page

@@ -63,7 +63,7 @@ class Context:
                 "included": list(bundle.included),
                 "omitted": bundle.omitted,
                 "redactions": bundle.redactions,
-                "calls": [reply.facts],
+                "calls": reply.calls,
             },
             artifacts=(NewArtifact("bundle", "bundle.txt", bundle.text.encode()), reply.answer),
         )

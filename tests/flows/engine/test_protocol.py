@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from orchestrator.flows import engine
-from orchestrator.flows.engine import Claim
+from orchestrator.flows.engine import Claim, capacity
 from orchestrator.flows.models import Attempt, Flow
 from orchestrator.flows.stages.base import Done, Failed, Repair
 from orchestrator.repos.models import Repo
@@ -89,6 +89,7 @@ class Protocol(RuleBasedStateMachine):
         for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False):
             let_wait_end(stage.pk)
         engine.release_due()
+        capacity.let_go_for([stage.pk for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False)])
 
     @rule()
     def pause(self) -> None:
@@ -161,6 +162,6 @@ def test_the_protocol_holds_for_any_order_of_steps(sent):
     run_state_machine_as_test(
         RolledBack,
         settings=settings(
-            max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
         ),
     )

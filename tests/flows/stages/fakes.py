@@ -100,7 +100,7 @@ class FakeWork:
         usage = Usage(input_tokens=100, output_tokens=10)
         return Completion(stopped.text, stopped.reason, usage, self.answering_model or request.model, "req_1", {})
 
-    def progress(self, message: str, **data: Any) -> None:  # noqa: ARG002 - as the protocol has it
+    def progress(self, message: str, **data: Any) -> None:
         self.said.append(message)
 
     def run(self, stage: Any, *answers: str | Stopped) -> Result:

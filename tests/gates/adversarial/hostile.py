@@ -1,7 +1,6 @@
 """Blocks that try to be called verified without being so. Each names the gates of which every single one must refuse it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -159,13 +158,21 @@ _WALLS: dict[str, str] = {
     "star-of-os": "from os import *\n",
 }
 _SECURITY = [_module(name, f"{MODULE}\n{text}", SECURITY) for name, text in _WALLS.items()] + [
-    _tests("patches-by-name", f"from unittest import mock\n{TESTS}\n\ndef test_more():\n    with mock.patch('os.getpid'):\n        assert fee(1)\n", SECURITY),
+    _tests(
+        "patches-by-name",
+        f"from unittest import mock\n{TESTS}\n\ndef test_more():\n    with mock.patch('os.getpid'):\n        assert fee(1)\n",
+        SECURITY,
+    ),
     _tests("importorskip", f"{TESTS}\nos = pytest.importorskip('os')\n", SECURITY),
     _tests("private-pytest", f"from _pytest import runner\n{TESTS}", SECURITY),
     _tests("pytest-hook", f"{TESTS}\n\ndef pytest_runtest_makereport(item, call):\n    return None\n", SECURITY),
 ]
 
-_OPEN: Callable[[Any], Any] = lambda inner: {"type": "object", "properties": {"weight": inner}, "required": ["weight"], "additionalProperties": False}  # noqa: E731
+
+def _open(inner: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"weight": inner}, "required": ["weight"], "additionalProperties": False}
+
+
 _PROMISES = [
     _contract("contract-no-json", "{"),
     _contract("contract-empty", json.dumps({**CONTRACT, "entrypoints": []})),
@@ -179,21 +186,21 @@ _PROMISES = [
     _contract("schema-open-array", entry(output={"type": "array"})),
     _contract("schema-any-of-all", entry(output={"anyOf": [{"type": "integer"}, {}]})),
     _contract("schema-open-input", _input({"type": "object"})),
-    _contract("schema-open-argument", _input(_OPEN({}))),
-    _contract("schema-broken", _input(_OPEN({"type": "weight"}))),
+    _contract("schema-open-argument", _input(_open({}))),
+    _contract("schema-broken", _input(_open({"type": "weight"}))),
     _contract("raises-everything", entry(raises=["Exception"])),
     _contract("lies-in-example", entry(examples=[{"input": {"weight": 501}, "output": 491}])),
     _contract("lies-about-output", entry(output={"type": "string"})),
     _contract("lies-about-range", entry(output={"type": "integer", "maximum": 600})),
-    _contract("takes-more-than-it-can", _input(_OPEN({"type": "integer"}))),
-    _contract("unknown-argument", _input(_OPEN({"type": "integer", "minimum": 1, "maximum": 5}) | {"properties": {"grams": {"type": "integer"}}, "required": ["grams"]})),
+    _contract("takes-more-than-it-can", _input(_open({"type": "integer"}))),
+    _contract("unknown-argument", _input(_open({"type": "integer", "minimum": 1, "maximum": 5}) | {"properties": {"grams": {"type": "integer"}}, "required": ["grams"]})),
     _contract("raises-always", entry(raises=["ValueError"], examples=[]), MODULE.replace("    if weight < 1 or weight > 30000:\n", "    if weight:\n")),
     _contract("rare-wrong-type", entry(), MODULE.replace("    if express:", "    if weight == 30000:\n        return 'free'\n    if express:")),
     _contract("not-a-number", entry(output={"type": "number"}), MODULE.replace("base * 2 + 99", "float('nan')")),
     _contract("exits-when-called", entry(), MODULE.replace("    if express:", "    if express:\n        raise SystemExit(0)\n    if express:")),
     _contract("loops-when-called", entry(), MODULE.replace("    if express:", "    while express:\n        pass\n    if express:")),
     _follow_up("drops-what-it-promised", entry(), call="toll"),
-    _follow_up("narrows-its-input", entry(), input=_OPEN({"type": "integer", "minimum": 1, "maximum": 60000})),
+    _follow_up("narrows-its-input", entry(), input=_open({"type": "integer", "minimum": 1, "maximum": 60000})),
     _follow_up("widens-its-output", entry(), output={"type": "integer", "maximum": 600}),
     _follow_up("raises-more", entry(raises=["ValueError"]), raises=[]),
 ]  # fmt: skip

@@ -36,6 +36,8 @@ def test_an_honest_block_passes(folder: Path) -> None:
 def test_an_honest_block_is_judged_the_same_five_times(folder: Path) -> None:
     candidate = _load(folder)
 
-    seen = {json.dumps([(report.gate, report.verdict, str(report.score)) for report in run(candidate, Policy())]) for _ in range(5)}
+    seen = {
+        json.dumps([(report.gate, report.verdict, str(report.score)) for report in run(candidate, Policy())]) for _ in range(5)
+    }
 
     assert len(seen) == 1

@@ -6,7 +6,9 @@ from due_dates import due, is_working_day, overdue
 FRIDAY = date(2024, 3, 1)
 
 
-@pytest.mark.parametrize(("days", "expected"), [(0, FRIDAY), (1, date(2024, 3, 5)), (2, date(2024, 3, 6)), (5, date(2024, 3, 11))])
+@pytest.mark.parametrize(
+    ("days", "expected"), [(0, FRIDAY), (1, date(2024, 3, 5)), (2, date(2024, 3, 6)), (5, date(2024, 3, 11))]
+)
 def test_due(days, expected):
     assert due(FRIDAY, days, [date(2024, 3, 4)]) == expected
 

@@ -9,9 +9,9 @@ import pytest
 from celery.exceptions import Ignore
 
 from gates import runner as gates_runner
-from orchestrator.flows import dispatch, engine, replays, runner
-from orchestrator.flows.models import Flow, FlowEvent, Replay, Stage
-from orchestrator.flows.replay import replay
+from orchestrator.flows import dispatch, engine, flow_replays, runner
+from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
+from orchestrator.flows.flow_replay import replay
 from orchestrator.flows.sameness import differing, plain, same_bytes
 from orchestrator.flows.stages import prompts
 from providers import registry
@@ -138,12 +138,12 @@ def test_over_rest_it_is_run_once_by_a_worker_and_its_report_is_kept(flow, sent,
     answer = api.post(url)
     assert (answer.status_code, answer["Location"], answer.json()["status"]) == (202, url, "pending")
     assert api.post(url).json()["id"] == answer.json()["id"]
-    assert sent == [("flows.replay", (answer.json()["id"],), "gates")] * 2
+    assert sent == [("flows.replay_flow", (answer.json()["id"],), "gates")] * 2
     for _, (number,), _ in sent:
-        replays.run(number)
+        flow_replays.run(number)
     told = api.get(url).json()
     assert (told["status"], told["report"]["same"], told["report"]["calls"]) == ("same", True, 5)
-    assert Replay.objects.count() == 1
+    assert FlowReplay.objects.count() == 1
     assert api.post(url).json()["id"] != told["id"]
 
 
