@@ -53,6 +53,30 @@ def first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
+def replayed(console: Console, report: Mapping[str, Any]) -> None:
+    """What a replay came to: its differences as a table, and one line."""
+    if report["differences"]:
+        grid = Table(
+            title="Differences", title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
+        )
+        for column in ("stage", "round", "what", "recorded", "replayed"):
+            grid.add_column(column, justify="right" if column == "round" else "left", overflow="fold")
+        for found in report["differences"]:
+            texts = (found["stage"], str(found["round"]), found["what"], found["recorded"], found["replayed"])
+            grid.add_row(*(Text(text) for text in texts))
+        console.print(grid)
+        console.print()
+    for why in report["skipped"]:
+        console.print(Text(f"not replayed: {why}", style="dim"))
+    count = len(report["differences"])
+    console.print(
+        f"REPLAY {'SAME' if report['same'] else 'DIFFERENT'} {report['flow']}: {report['stages']} stages, "
+        f"{report['calls']} recorded answers, no call made, {count} difference{'' if count == 1 else 's'}",
+        style="bold green" if report["same"] else "bold red",
+        soft_wrap=True,
+    )
+
+
 def time_line(flow: Mapping[str, Any]) -> str:
     """Where the time went."""
     spent = flow["time"]
