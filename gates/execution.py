@@ -1,6 +1,7 @@
 """Takes a candidate into the sandbox with the harness and brings the answer back."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -8,8 +8,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orchestrator.celery import app
-from orchestrator.flows.models import Flow, FlowReplay, FlowReplayStatus
 from orchestrator.flows.flow_replay import replay
+from orchestrator.flows.models import Flow, FlowReplay, FlowReplayStatus
 from orchestrator.queues import Queue
 
 TASK = "flows.replay_flow"

@@ -45,7 +45,9 @@ def test_the_one_that_can_never_pass_fails_with_the_gate_and_the_cure(product: P
     assert "contract gate failed" in done.stdout
     assert "cure:" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("FLOW FAILED task_")
-    assert [path for path in (work / ".blocks").rglob("*") if path.is_file() and path.name not in {"config.yml", ".gitkeep"}] == []
+    assert [
+        path for path in (work / ".blocks").rglob("*") if path.is_file() and path.name not in {"config.yml", ".gitkeep"}
+    ] == []
     shown = product.blocks(work, "verify", "show", done.stdout.split()[-1], "--verbose")
     assert shown.returncode == 1
     assert "round 3" in shown.stdout

@@ -10,8 +10,8 @@ from celery.exceptions import Ignore
 
 from gates import runner as gates_runner
 from orchestrator.flows import dispatch, engine, flow_replays, runner
-from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
 from orchestrator.flows.flow_replay import replay
+from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
 from orchestrator.flows.sameness import differing, plain, same_bytes
 from orchestrator.flows.stages import prompts
 from providers import registry

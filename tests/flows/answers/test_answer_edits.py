@@ -95,7 +95,9 @@ def test_whole_files_of_an_answer_that_was_cut_off(text: str, expected: dict[str
 SAID = f"<<<CONTRADICTION {N}>>>\nBoth.\n<<<END {N}>>>\n"
 
 
-@pytest.mark.parametrize("text", [SAID, f"Sorry.\n```\n{SAID}```", SAID.replace("\n", "\r\n"), SAID.lower(), f"<think>{WHOLE}</think>{SAID}"])
+@pytest.mark.parametrize(
+    "text", [SAID, f"Sorry.\n```\n{SAID}```", SAID.replace("\n", "\r\n"), SAID.lower(), f"<think>{WHOLE}</think>{SAID}"]
+)
 def test_contradiction_is_told(text: str) -> None:
     with pytest.raises(Contradicted, match=r"(?i)^both\.$"):
         files(text, N, ALLOWED, may_contradict=True)
