@@ -46,7 +46,16 @@ def test_without_the_repo_the_same_block_fails() -> None:
     assert verdict("coverage", using({}))[0] is Verdict.FAILED
 
 
-LIE = b"import pytest\n\n@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    report = yield\n    report.outcome = 'passed'\n    return report\n"
+LIE = b"""
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    report.outcome = 'passed'
+    return report
+"""
 FAILING = TESTS.replace("(1, 250)", "(1, 251)")
 SWAY = {
     "conftest": {"conftest.py": LIE},
@@ -56,10 +65,21 @@ SWAY = {
     "setup-cfg": {"setup.cfg": b"[tool:pytest]\naddopts = --co\n[coverage:run]\nomit = *\n", ".coveragerc": b"[run]\nomit = *\n"},
     "sitecustomize": {"sitecustomize.py": b"import os\nos._exit(0)\n", "usercustomize.py": b"import os\nos._exit(0)\n"},
     "pth": {"evil.pth": b"import os; os._exit(0)\n"},
-    "plugin": {"evil-1.dist-info/entry_points.txt": b"[pytest11]\nevil = lie\n", "evil-1.dist-info/METADATA": b"Name: evil\n", "lie.py": LIE},
+    "plugin": {
+        "evil-1.dist-info/entry_points.txt": b"[pytest11]\nevil = lie\n",
+        "evil-1.dist-info/METADATA": b"Name: evil\n",
+        "lie.py": LIE,
+    },
     "pytest-itself": {"pytest.py": b"raise SystemExit(0)\n", "pytest/__init__.py": b"", "_pytest/__init__.py": b""},
-    "standard-library": {"json.py": b"raise SystemExit(0)\n", "decimal.py": b"raise SystemExit(0)\n", "random.py": b"raise SystemExit(0)\n"},
-    "the-block-itself": {"parcel.py": b"def fee(weight, express=False):\n    return 0\n", "test_parcel.py": b"def test_it(): pass\n"},
+    "standard-library": {
+        "json.py": b"raise SystemExit(0)\n",
+        "decimal.py": b"raise SystemExit(0)\n",
+        "random.py": b"raise SystemExit(0)\n",
+    },
+    "the-block-itself": {
+        "parcel.py": b"def fee(weight, express=False):\n    return 0\n",
+        "test_parcel.py": b"def test_it(): pass\n",
+    },
     "the-harness": {"gates/harness/main.py": b"raise SystemExit(0)\n", "start.py": b"raise SystemExit(0)\n"},
 }
 
