@@ -86,7 +86,7 @@ def run(
         body |= {
             name: value for name, value in (("block_family", block_family or here.family), ("flow_type", flow_type)) if value
         }
-        found = sources.collect(Path.cwd()) if context else None
+        found = sources.collect(here.root) if context else None
         if found is not None and found.files:
             body["context"] = {"files": found.files}
         flow = client.post("flows/", body, key=key)
@@ -94,7 +94,8 @@ def run(
             return output.json_out(flow) if as_json else output.say(flow["id"])
         if not as_json and found is not None and found.files:
             output.say(
-                f"Sent {len(found.files)} files of this repo as context ({found.size / 1024:,.0f} KB; {found.left_out} left out)."
+                f"Sent {len(found.files)} files of this repo as context ({found.size / 1024:,.0f} KB)."
+                + (f" Left out: {found.told}." if found.told else "")
             )
         end(client, flow["id"], (output_dir or here.root) / place.FOLDER, timeout=timeout, as_json=as_json)
     return None

@@ -46,7 +46,16 @@ def test_without_the_repo_the_same_block_fails() -> None:
     assert verdict("coverage", using({}))[0] is Verdict.FAILED
 
 
-LIE = b"import pytest\n\n@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport(item, call):\n    report = yield\n    report.outcome = 'passed'\n    return report\n"
+LIE = b"""
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    report.outcome = 'passed'
+    return report
+"""
 FAILING = TESTS.replace("(1, 250)", "(1, 251)")
 SWAY = {
     "conftest": {"conftest.py": LIE},

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.flows.context.redact import redact_file
-from orchestrator.flows.context.symbols import outline
+from orchestrator.flows.context.symbols import is_code, outline
 
-WHOLE_SHARE = 0.5
+WHOLE_SHARE = 0.4
 """Of the budget, for whole files; the rest shows more files by their signatures. Chosen as ``relevance.WEIGHTS`` are."""
 LARGEST_SHARE = 0.25
 """A file that takes more of the budget than this is not shown whole while others wait."""
-LARGEST_OUTLINE_SHARE = 0.05
+LARGEST_OUTLINE_SHARE = 0.1
 """The same for outlines: those of many files tell more than that of a long one."""
+ASIDE_SHARE = 0.1
+"""For whole files that are no code, as long as code waits: a README tells conventions, a manual would fill everything."""
 _SMALLEST_PIECE = 80
 _MAX_MISSES = 20
 # Everything that a reader may take for the start of a line.
@@ -73,10 +75,12 @@ class _Packing:
         self.redactions = 0
 
     def packed(self) -> Packed:
-        self._take_whole(int(self.max_bytes * WHOLE_SHARE), int(self.max_bytes * LARGEST_SHARE))
+        self._take_whole(
+            int(self.max_bytes * WHOLE_SHARE), int(self.max_bytes * LARGEST_SHARE), int(self.max_bytes * ASIDE_SHARE)
+        )
         self._take_outlines(int(self.max_bytes * LARGEST_OUTLINE_SHARE))
         # What outlines did not need goes to further whole files, and the last gap to the beginning of one.
-        self._take_whole(self.room, self.room)
+        self._take_whole(self.room, self.room, self.room)
         self._cut()
         text = "".join((*self.whole.values(), *self.outlined.values(), *self.cut.values()))
         return Packed(text, tuple(self.whole), tuple(self.outlined), tuple(self.cut), self.redactions)
@@ -85,17 +89,19 @@ class _Packing:
         """Files not yet shown at all, in order."""
         return [path for path in self.order if path not in self.whole and path not in self.outlined]
 
-    def _take_whole(self, room: int, largest: int) -> None:
+    def _take_whole(self, room: int, largest: int, aside: int) -> None:
         """Whole files that fit, in order. What cannot fit by its length is not redacted in vain, for that is what takes time."""
         misses = 0
         for path in self._left():
             if misses > _MAX_MISSES or room < _SMALLEST_PIECE:
                 return
-            if len(self.texts[path]) > largest:
+            code = is_code(path)
+            if len(self.texts[path]) > (largest if code else min(largest, aside)):
                 continue
             size = self._put(self.whole, path, self.texts[path], "", room) if len(self.texts[path]) <= room else 0
             misses += not size
             room -= size
+            aside -= 0 if code else size
 
     def _take_outlines(self, largest: int) -> None:
         misses = 0

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from orchestrator.flows.context.symbols import symbols
+from orchestrator.flows.context.symbols import is_code, symbols
 from orchestrator.flows.context.words import IDENTIFIER, identifiers, split
 
 
@@ -69,7 +69,9 @@ def _kind(path: str) -> float:
     pure = PurePosixPath(path.lower())
     if pure.suffix in _DATA or ".min." in pure.name or pure.name.startswith(_LOGS):
         return 0.1
-    return 0.25 if pure.suffix in _PROSE else 1.0
+    if is_code(path):
+        return 1.0
+    return 0.25 if pure.suffix in _PROSE else 0.5
 
 
 def _share(scores: list[float]) -> list[float]:

@@ -1,5 +1,6 @@
 """What becomes of a stage that runs: results, errors, fences. The model calls are the only thing that is not real."""
 
+import hashlib
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from celery.exceptions import Ignore
 
 from orchestrator.flows import engine, heartbeat, runner
 from orchestrator.flows.heartbeat import Attempt
+from orchestrator.flows.models import Blob
 from orchestrator.flows.stages.base import Done, NewArtifact
 from orchestrator.flows.work import LiveWork
 from providers import base, calls
@@ -199,3 +201,15 @@ def test_work_reads_what_earlier_stages_left(new_flow):
     assert work.artifact("bundle") == b"bytes"
     assert work.artifact("nothing") is None
     assert work.context == {"files": {"a.py": "x"}}
+
+
+def test_what_is_stored_is_there_at_once_and_only_for_the_live_attempt(new_flow):
+    flow = new_flow()
+    work = LiveWork(Attempt(claim(flow)))
+    digest = work.store(b"a bundle")
+    assert digest == hashlib.sha256(b"a bundle").hexdigest() == work.store(b"a bundle")
+    assert bytes(Blob.objects.get(pk=digest).content) == b"a bundle"
+    work._attempt.fence()
+    with pytest.raises(engine.Fenced):
+        work.store(b"more")
+    assert Blob.objects.count() == 1

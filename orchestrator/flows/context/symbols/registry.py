@@ -14,6 +14,19 @@ LARGEST_CHARACTERS = 512 * 1024
 _MAX_SIGNATURE_LINES = 8
 
 
+# Shown as code, though nothing here can tell what they define.
+_OTHER_CODE = frozenset(
+    {".c", ".cc", ".cpp", ".cs", ".cxx", ".ex", ".h", ".hpp", ".kt", ".lua", ".m", ".php", ".pl", ".proto", ".pyx", ".r", ".rb"}
+    | {".rs", ".scala", ".sh", ".sql", ".swift", ".vue"}
+)
+
+
+def is_code(path: str) -> bool:
+    """Whether the file is a program, so far as its suffix tells."""
+    suffix = PurePosixPath(path).suffix.lower()
+    return suffix in LANGUAGES or suffix in _OTHER_CODE
+
+
 def symbols(path: str, text: str) -> tuple[Defined, ...]:
     """What ``text`` defines; nothing for a language that is not known."""
     language = LANGUAGES.get(PurePosixPath(path).suffix.lower())
