@@ -1,13 +1,15 @@
 """How often the files that a change touched are in the context bundle, beside plain recency and beside BM25 alone.
 
-The changes are consecutive releases of packages from the index: the request is what the newer release added to its changelog, the
-repo is the older release, and touched are the Python files, tests included, that both have and that differ in more than their
-version. The budget is a tenth of the older release, 180 KB at most. ``WEIGHTS`` and the shares of ``packing`` were chosen on the
-packages of ``DEVELOPMENT`` only; ``recall_held_out`` is of the others.
+The changes are consecutive releases of packages from the index: the request is what the newer release added to its changelog,
+the repo is the older release, and touched are the Python files, tests included, that both have and that differ in more than
+their version. The budget is a tenth of the older release, 180 KB at most. ``WEIGHTS`` and the shares of ``packing`` were
+chosen on the packages of ``DEVELOPMENT`` only; ``recall_held_out`` is of the others. ``recall`` counts a file that is shown
+in any way, ``recall_whole_files`` only those shown from their first line to their last.
 
-Both rivals choose among code only: a changelog mentions every word, and would fill their budget alone. *Recency* is the newest time of modification first, as the archive has it; builders that give all files one time leave the order of
-the paths. *BM25 alone* ranks by the words of text and path (k1 1.2, b 0.75, the same splitting of identifiers). Both show whole
-files until the budget ends within one, as the bundle would without outlines; ``recall_bm25_same_packing`` is BM25's order under our
+Both rivals choose among code only: a changelog mentions every word, and would fill their budget alone. *Recency* is the
+newest time of modification first, as the archive has it; builders that give all files one time leave the order of the paths.
+*BM25 alone* ranks by the words of text and path (k1 1.2, b 0.75, the same splitting of identifiers). Both show whole files
+until the budget ends within one, as the bundle would without outlines; ``recall_bm25_same_packing`` is BM25's order under our
 packing. Downloads go to ``bench/.cache``. Writes ``bench/results/context.json``.
 """
 
@@ -22,6 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from statistics import fmean
 
@@ -106,7 +109,7 @@ def changes() -> list[Change]:
     """Every pair of consecutive releases that has notes and touches a file which is there before."""
     found = []
     for package, releases in RELEASES.items():
-        for before, after in zip(releases, releases[1:], strict=False):
+        for before, after in pairwise(releases):
             old, modified = unpacked(archive(package, before))
             new, _ = unpacked(archive(package, after))
             request, touched = notes(old, new), differing(old, new, before, after)
@@ -150,7 +153,10 @@ def bm25_order(texts: Mapping[str, str], request: str) -> list[str]:
         counts = documents[path]
         norm = 1.2 * (0.25 + 0.75 * counts.total() / average)
         return sum(
-            math.log(1 + (len(documents) - holding[word] + 0.5) / (holding[word] + 0.5)) * counts[word] * 2.2 / (counts[word] + norm)
+            math.log(1 + (len(documents) - holding[word] + 0.5) / (holding[word] + 0.5))
+            * counts[word]
+            * 2.2
+            / (counts[word] + norm)
             for word in wanted
             if counts[word]
         )

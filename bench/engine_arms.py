@@ -51,6 +51,7 @@ class Arm:
     environment: dict[str, str]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    awake: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, name: str, *argv: str) -> None:
         """A process that serves."""
@@ -110,7 +111,7 @@ class Arm:
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self.processes + self.drivers:
-            if process.poll() is None:
+            if process.poll() is None and process not in self.awake:
                 process.send_signal(number)
 
     def __enter__(self) -> Self:
@@ -136,6 +137,8 @@ def worker(arm: Arm, name: str, app: str, queues: str, threads: str = THREADS) -
     """A Celery worker on threads."""
     command = [sys.executable, "-m", "celery", "-A", app, "worker", "-l", "INFO", "-P", "threads", "-c", threads, "-Q", queues]
     arm.start(name, *command, "-n", f"{arm.name}-{name}@%h", "--without-gossip", "--without-mingle")
+    # Idle, it costs nothing; frozen past its socket's timeout, it would lose the first messages of its next turn.
+    arm.awake.append(arm.processes[-1])
 
 
 def bare(servers: Servers) -> Arm:
@@ -149,18 +152,19 @@ def bare(servers: Servers) -> Arm:
     return arm
 
 
-def ours(servers: Servers, database: str = "ours", flow_type: str = "noop", threads: str = THREADS, **more: str) -> Arm:
+def ours(servers: Servers, database: str = "ours", threads: str = THREADS, **more: str) -> Arm:
     """The orchestrator: two workers for all queues of the flow type, and the dispatcher."""
     slots = {f"{name.upper()}_SLOTS": "128" for name in FOUR.split(",")}
     url = servers.database(database)
-    arm = Arm(database, servers, environment(servers, url, ENGINE_PLUGINS="bench.engine_plugin", **(slots | more)))
+    own = {"ENGINE_PLUGINS": "bench.engine_plugin", "FLOW_TYPE": "noop", "FLIGHT": "64", **slots, **more}
+    arm = Arm(database, servers, environment(servers, url, **own))
     subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], check=True, env=arm.environment, cwd=BENCH.parent)
     for name in ("one", "two"):
         worker(arm, name, "orchestrator", FOUR, threads)
     arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")
     for name in ("one", "two"):
         arm.wait(name, " ready.")
-    arm.drive(sys.executable, "-m", "bench.engine_driver", flow_type)
+    arm.drive(sys.executable, "-m", "bench.engine_driver")
     return arm
 
 

@@ -35,7 +35,13 @@ def flow() -> float:
 
 def launch(executor: str) -> None:
     """Become an executor of the application."""
-    config = {"name": "bench", "system_database_url": URL, "log_level": "ERROR", "executor_id": executor, "application_version": "1"}
+    config = {
+        "name": "bench",
+        "system_database_url": URL,
+        "log_level": "ERROR",
+        "executor_id": executor,
+        "application_version": "1",
+    }
     DBOS(config=config)
     DBOS.launch()
 

@@ -15,11 +15,11 @@ WINDOW = 64
 POLL_SECONDS = 0.01
 
 
-def windowed(count: int, start: Callable[[int], object], finished: Callable[[], int]) -> dict[str, float]:
-    """Start flows so that at most ``WINDOW`` are under way until all have ended; ``finished`` counts the ended ones."""
+def windowed(count: int, start: Callable[[int], object], finished: Callable[[], int], window: int = WINDOW) -> dict[str, float]:
+    """Start flows so that at most ``window`` are under way until all have ended; ``finished`` counts the ended ones."""
     started, sent, ended = time.time(), 0, 0
     while ended < count:
-        while sent < count and sent - ended < WINDOW:
+        while sent < count and sent - ended < window:
             start(sent)
             sent += 1
         time.sleep(POLL_SECONDS)

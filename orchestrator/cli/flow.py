@@ -14,6 +14,7 @@ from orchestrator.cli.errors import Exit, Failure
 from orchestrator.cli.progress import Progress
 
 MAX_REQUEST_BYTES = 64 * 1024
+_REPLAY_POLL_SECONDS = 0.5
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Run, follow, cancel and retry flows.")
 Task = Annotated[str, typer.Argument(metavar="TASK", help="The id of a flow: task_...")]
 Timeout = Annotated[
@@ -126,6 +127,28 @@ def retry(task: Task, as_json: output.AsJson = False) -> None:
     with Client.here() as client:
         flow = client.post(f"flows/{task}/retry/")
     output.json_out(flow) if as_json else output.say(f"{task} {flow['status']}: blocks flow follow {task}")
+
+
+@app.command()
+def replay(task: Task, timeout: Timeout = 600, as_json: output.AsJson = False) -> None:
+    """Run a finished flow again from its recorded answers, without a call and without cost; exits 1 on a difference."""
+    with Client.here() as client:
+        found = client.post(f"flows/{task}/replay/")
+        until = time.monotonic() + (timeout or 600)
+        while found["report"] is None:
+            if time.monotonic() > until:
+                raise Failure(
+                    f"The replay of {task} has not ended.",
+                    cure=f"Ask again: blocks flow replay {task}",
+                    code="flow:still-replaying",
+                    exit_code=Exit.STILL_RUNNING,
+                )
+            time.sleep(_REPLAY_POLL_SECONDS)
+            found = client.get(f"flows/{task}/replay/")
+    told = found["report"]
+    output.json_out(found) if as_json else report.replayed(output.console(), told)
+    if not told["same"]:
+        raise typer.Exit(Exit.FAILED)
 
 
 def watch(client: Client, flow_id: str, console: Console, *, timeout: float | None, quiet: bool) -> dict[str, Any]:

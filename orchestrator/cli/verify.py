@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from orchestrator.cli import output, place, report, sealed
+from orchestrator.cli import findings, output, place, report, sealed
 from orchestrator.cli.client import Client
 from orchestrator.cli.errors import Exit, Failure
 from orchestrator.cli.progress import mark
@@ -40,6 +40,7 @@ def show(
     with Client.here() as client:
         flow = client.get(f"flows/{task}/")
         gates = client.get(f"flows/{task}/gates/")["gates"]
+        files = client.get(f"flows/{task}/evidence/")["files"] if verbose and gates and not as_json else {}
     if as_json:
         output.json_out(
             {"flow": flow["id"], "status": flow["status"], "error": flow["error"], "block": flow["block"], "gates": gates}
@@ -50,10 +51,13 @@ def show(
         console.print(report.gate_table(gates, every_round=verbose) if gates else "No gate has judged this flow yet.")
         console.print()
         if verbose:
-            for gate in gates:
-                report.findings(console, gate)
+            findings.show(console, flow, gates, files)
+            for line in findings.changes(files):
+                console.print(line, soft_wrap=True)
         report.error_lines(console, flow["error"])
-        if any(gate["verdict"] != "passed" for gate in gates) and not verbose:
+        if not verbose and any(gate["verdict"] != "passed" for gate in gates):
+            if (cure := report.first_cure(gates)) and not flow["error"]:
+                console.print(f"cure: {cure}", soft_wrap=True, markup=False)
             console.print(f"Every finding: blocks verify show {task} --verbose", soft_wrap=True)
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(flow["status"], Exit.STILL_RUNNING)
     if code:

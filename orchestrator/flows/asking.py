@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 
 from orchestrator.flows.answers import Contradicted, Unreadable
+from orchestrator.flows.context import redact
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Failed, NewArtifact, Work
 from providers.base import Completion, Request, StopReason, UnknownModel
@@ -73,9 +74,7 @@ _CONTRADICTED_CURE = "Mend the feature request where it contradicts itself, and 
 _SHORTER = "Your previous answer was cut off because it became too long. Answer again, complete, and much shorter."
 
 
-def ask(
-    work: Work, question: Question, read: Callable[[str], T], cut: Callable[[str], T] | None = None
-) -> Reply[T] | Failed:
+def ask(work: Work, question: Question, read: Callable[[str], T], cut: Callable[[str], T] | None = None) -> Reply[T] | Failed:
     """The answer to ``question`` as ``read`` understands it (raising ``Unreadable``), or why there is none.
 
     An answer that was cut off is asked for once more with twice the room; one that cannot be read once more with what to
@@ -139,9 +138,7 @@ def _again(request: Request, problem: _Again[T]) -> Request | None:
     return replace(request, prompt=f"{request.prompt}\n{problem.advice}\n", max_output_tokens=longer)
 
 
-def _attempt(
-    completion: Completion, read: Callable[[str], T], cut: Callable[[str], T] | None
-) -> _Read[T] | _Again[T] | Failed:
+def _attempt(completion: Completion, read: Callable[[str], T], cut: Callable[[str], T] | None) -> _Read[T] | _Again[T] | Failed:
     if completion.stop_reason in _STOPPED:
         return Failed(*_STOPPED[completion.stop_reason])
     try:
@@ -157,12 +154,13 @@ def _attempt(
 
 
 def _request(work: Work, question: Question, timeout_seconds: float) -> Request:
+    # Nothing leaves before redaction. The bundle was redacted when it was built; plans and code are of models that saw no more.
     prompt = prompts.load(question.prompt)
     variables = {
         "round": str(work.round),
         "nonce": work.nonce,
         "repo": work.repo,
-        "feature_request": prompts.feature_request(work.feature_request),
+        "feature_request": prompts.feature_request(redact(work.feature_request)[0]),
         **question.variables,
     }
     return Request(

@@ -360,3 +360,40 @@ class GateReplay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.flow_id} {self.status}"
+
+
+class FlowReplayStatus(models.TextChoices):
+    """Where a replay stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SAME = "same"
+    DIFFERENT = "different"
+
+
+class FlowReplay(models.Model):
+    """A finished flow run again from its record, and what came out otherwise. Nothing of the flow refers to it."""
+
+    flow_id: str
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="flow_replays")
+    status = models.CharField(max_length=10, choices=FlowReplayStatus, default=FlowReplayStatus.PENDING)
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    report = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=FlowReplayStatus.values), name="flow_replay_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=["same", "different"], finished_at__isnull=False)
+                | Q(status__in=["pending", "running"], finished_at__isnull=True),
+                name="flow_replay_finished_iff_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay of {self.flow_id}"

@@ -1,5 +1,6 @@
 """Runs a stage inside a claim and hands its result to the engine."""
 
+import gc
 import logging
 import os
 import socket
@@ -35,7 +36,7 @@ def run(stage_id: int) -> None:
         finished = _attempt(claim)
         if finished.resend:
             dispatch.send(engine.remaining(claim.flow_id))
-        if not finished.follow_tail:
+        if not (finished.follow_tail or finished.ended):
             raise Ignore
     except engine.Fenced as fenced:
         log.info("%s", fenced)
@@ -53,6 +54,9 @@ def prepare(queues: Iterable[str]) -> None:
         if queue in registry.providers():
             with suppress(AuthenticationFailed):  # a flow that needs the key will say so
                 registry.get(queue)
+    # What is loaded stays: the collector need not walk it again, and children keep sharing its pages.
+    gc.collect()
+    gc.freeze()
 
 
 def _attempt(claim: engine.Claim) -> engine.Finished:

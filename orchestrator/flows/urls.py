@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orchestrator.flows import api
+from orchestrator.flows import api, api_replay
 
 urlpatterns = [
     path("", api.Flows.as_view()),
@@ -15,4 +15,5 @@ urlpatterns = [
     path("<str:flow_id>/block/", api.BlockFile.as_view()),
     path("<str:flow_id>/cancel/", api.Cancel.as_view()),
     path("<str:flow_id>/retry/", api.Retry.as_view()),
+    path("<str:flow_id>/replay/", api_replay.Replays.as_view()),
 ]

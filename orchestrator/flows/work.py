@@ -11,6 +11,7 @@ from django.db import connection
 
 from orchestrator.flows import budget, engine
 from orchestrator.flows.engine import Spent, capacity
+from orchestrator.flows.engine.store import keep_blobs
 from orchestrator.flows.heartbeat import Attempt
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.nonce import nonce_of
@@ -68,6 +69,12 @@ class LiveWork:
         newest = Artifact.objects.filter(flow_id=self.flow_id, kind=kind).order_by("-created_at", "-id")
         content = newest.values_list("blob__content", flat=True).first()
         return None if content is None else bytes(content)
+
+    def store(self, content: bytes) -> str:
+        """Keep ``content`` under its SHA-256 before it is used; raises ``Fenced`` when the attempt is no longer the live one."""
+        self._attempt.check()
+        (digest,) = keep_blobs([content])
+        return digest
 
     def progress(self, message: str, **data: Any) -> None:
         """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""

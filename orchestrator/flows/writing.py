@@ -98,4 +98,3 @@ def _form(paths: Sequence[str], large: Mapping[str, str], nonce: str) -> str:
 
 def _answer(work: Work, content: bytes) -> NewArtifact:
     return NewArtifact("answer", f"{work.kind}-{work.round}.txt", content)
-

@@ -149,7 +149,10 @@ def figures(outcome: Outcome, undetected: list[str], seed: int) -> dict[str, Any
         "failpoints": len(outcome.fired),
         "seconds": round(outcome.seconds),
         "seed": seed,
-        **{f"fault_{name.replace(',', '').replace('-', '_').replace(' ', '_')}": count for name, count in sorted(outcome.faults.items())},
+        **{
+            f"fault_{name.replace(',', '').replace('-', '_').replace(' ', '_')}": count
+            for name, count in sorted(outcome.faults.items())
+        },
         "python_version": platform.python_version(),
         "celery_version": version("celery"),
         "kombu_version": version("kombu"),

@@ -232,7 +232,7 @@ FAULTS: dict[str, tuple[int, Callable[[Scene], list[Heal]]]] = {
     "clock step": (2, _wrong_clock),
     "429 storm": (3, _storm({"kind": "rate_limit", "retry_after": 1})),
     "5xx storm": (3, _storm({"kind": "status", "status": 503})),
-    "failpoint": (28, _failpoint),
+    "failpoint": (60, _failpoint),
     "rolling restart": (1, _new_version),
 }
 

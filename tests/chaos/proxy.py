@@ -1,6 +1,8 @@
 """A TCP proxy on loopback that can stop answering without closing anything: the half-open connection of a lost host."""
 
 import asyncio
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -46,6 +48,8 @@ class Proxy:
 
     def _cut(self) -> None:
         for writer in list(self._writers):
+            # With a reset, as a crashed peer's kernel does it, not with an orderly end.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     def _run(self) -> None:

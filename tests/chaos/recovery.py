@@ -31,9 +31,7 @@ def worker_kill(stack: Stack, traffic: Traffic, name: str = "control") -> float:
     running = "SELECT count(*) FROM flows_stage WHERE status = 'running' AND queue = %s AND worker LIKE %s"
     # A prefork pool's children have the stages, and each its own pid.
     pids = [stack.running[name].pid, *stack.children_of(name)]
-    _until(
-        lambda: any(stack.rows(running, [name, f"%:{pid}:%"])[0][0] for pid in pids), 60, f"no stage was running on {name}"
-    )
+    _until(lambda: any(stack.rows(running, [name, f"%:{pid}:%"])[0][0] for pid in pids), 60, f"no stage was running on {name}")
     killed = time.time()
     stack.kill(name, signal.SIGKILL, group=True)
     held = f"({'|'.join(map(str, pids))})"

@@ -178,7 +178,10 @@ class Stack:
     def children_of(self, name: str) -> list[int]:
         """Pids of the children of a process: those of a prefork pool."""
         try:
-            return [int(pid) for pid in Path(f"/proc/{self.running[name].pid}/task/{self.running[name].pid}/children").read_text().split()]
+            return [
+                int(pid)
+                for pid in Path(f"/proc/{self.running[name].pid}/task/{self.running[name].pid}/children").read_text().split()
+            ]
         except OSError:
             return []
 
@@ -233,7 +236,12 @@ class Stack:
     def manage(self, *arguments: str) -> str:
         """Run a management command to its end; what it printed."""
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], env=self.values, cwd=stack.ROOT, capture_output=True, text=True, check=False
+            [sys.executable, "manage.py", *arguments],
+            env=self.values,
+            cwd=stack.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
             raise stack.StackError(f"manage.py {arguments[0]} failed: {done.stderr[-2000:]}")

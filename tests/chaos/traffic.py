@@ -96,9 +96,7 @@ class Traffic:
             for _, one in due:
                 self.cancel(one)
 
-    def _insist(
-        self, method: str, path: str, body: Any, key: str | None, good: Callable[[int], bool]
-    ) -> dict[str, Any] | None:
+    def _insist(self, method: str, path: str, body: Any, key: str | None, good: Callable[[int], bool]) -> dict[str, Any] | None:
         end, last = time.monotonic() + PATIENCE_SECONDS, ""
         while time.monotonic() < end:
             try:

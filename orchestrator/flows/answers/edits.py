@@ -28,13 +28,16 @@ def edited(path: str, original: str, lines: Iterable[str], nonce: str) -> str:
 
 def _pairs(path: str, lines: Iterable[str], nonce: str) -> list[tuple[list[str], list[str]]]:
     parts: list[tuple[str, list[str]]] = []
+    lines = list(lines)
+    if lines and not lines[-1]:
+        lines.pop()  # what stood before END on its line
     for line in lines:
         mark = _MARK.fullmatch(visible(line)) if "<<<" in line else None
         if mark and mark["nonce"].lower() == nonce.lower():
             parts.append((mark["kind"].upper(), []))
         elif parts:
             parts[-1][1].append(line)
-        elif line.strip(" \t`~"):
+        elif line.strip():
             raise _mismatch(path, "an edit starts with a SEARCH line")
     kinds = [kind for kind, _ in parts]
     if not parts or kinds != ["SEARCH", "REPLACE"] * (len(parts) // 2):

@@ -77,12 +77,15 @@ def _bundle(packed: Packed, files: int) -> Bundle:
     )
 
 
+def secret_by_name(path: str) -> bool:
+    """Whether the file exists to hold secrets, so far as its name tells."""
+    name = PurePosixPath(path.lower())
+    return name.name in _SECRET_FILES or name.suffix in _SECRET_SUFFIXES or name.name.startswith(".env.")
+
+
 def readable(path: str, content: bytes) -> str | None:
     """The file as text with plain line ends, or None where it must not or cannot be shown."""
-    name = PurePosixPath(path.lower())
-    if name.name in _SECRET_FILES or name.suffix in _SECRET_SUFFIXES or name.name.startswith(".env."):
-        return None
-    if b"\0" in content:
+    if secret_by_name(path) or b"\0" in content:
         return None
     try:
         text = content.decode("utf-8-sig")

@@ -1,7 +1,7 @@
 """Cutting to the byte: whole files while they fit, then outlines, then a piece of the most relevant file that is not whole.
 
-Each part begins with a heading, a line of its own that starts with ``=== ``. A line of a file that starts like one is shown with a
-backslash before it, and a path with anything unusual in it is quoted, so no file can pass for another.
+Each part begins with a heading, a line of its own that starts with ``=== ``. A line of a file that starts like one is shown with
+a backslash before it, and a path with anything unusual in it is quoted, so no file can pass for another.
 """
 
 import json
@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from orchestrator.flows.context.redact import redact_file
 from orchestrator.flows.context.symbols import outline
 
-WHOLE_SHARE = 0.7
+WHOLE_SHARE = 0.5
 """Of the budget, for whole files; the rest shows more files by their signatures. Chosen as ``relevance.WEIGHTS`` are."""
 LARGEST_SHARE = 0.25
 """A file that takes more of the budget than this is not shown whole while others wait."""
+LARGEST_OUTLINE_SHARE = 0.05
+"""The same for outlines: those of many files tell more than that of a long one."""
 _SMALLEST_PIECE = 80
 _MAX_MISSES = 20
 # Everything that a reader may take for the start of a line.
@@ -57,7 +59,7 @@ def everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
 
 
 def pack(order: list[str], texts: Mapping[str, str], max_bytes: int) -> Packed:
-    """At most ``max_bytes`` of UTF-8 of the files in ``order``, redacted; no less than a character short of it where there is enough."""
+    """At most ``max_bytes`` of UTF-8 of the files in ``order``, redacted; where there is enough, at most 80 bytes less."""
     return _Packing(order, texts, max_bytes).packed()
 
 
@@ -72,7 +74,7 @@ class _Packing:
 
     def packed(self) -> Packed:
         self._take_whole(int(self.max_bytes * WHOLE_SHARE), int(self.max_bytes * LARGEST_SHARE))
-        self._take_outlines()
+        self._take_outlines(int(self.max_bytes * LARGEST_OUTLINE_SHARE))
         # What outlines did not need goes to further whole files, and the last gap to the beginning of one.
         self._take_whole(self.room, self.room)
         self._cut()
@@ -95,12 +97,13 @@ class _Packing:
             misses += not size
             room -= size
 
-    def _take_outlines(self) -> None:
+    def _take_outlines(self, largest: int) -> None:
         misses = 0
         for path in self._left():
             if misses > _MAX_MISSES or self.room < _SMALLEST_PIECE:
                 return
-            if signatures := outline(path, self.texts[path]):
+            signatures = outline(path, self.texts[path])
+            if 0 < len(signatures) <= largest:
                 misses += not self._put(self.outlined, path, signatures, "outline", self.room)
 
     def _put(self, kind: dict[str, str], path: str, text: str, shown: str, room: int) -> int:

@@ -77,7 +77,9 @@ def _secrets(kind: FileType, line: str) -> tuple[str, ...]:
     """What in ``line`` of a file of ``kind`` looks like a secret, the longest first, for one may contain another."""
     if len(line) < 8:
         return ()
-    found = {secret for detector in _DETECTORS for secret in _found(detector, kind, line) if len(secret) >= 4 and MARK not in secret}
+    found = {
+        secret for detector in _DETECTORS for secret in _found(detector, kind, line) if len(secret) >= 4 and MARK not in secret
+    }
     return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
 
 

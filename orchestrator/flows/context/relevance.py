@@ -1,8 +1,8 @@
 """Which files matter for a request: its words (BM25 over path, definitions and text), then what refers to what (PageRank).
 
 BM25F after Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009); PageRank personalised by the words' scores, so
-that what is wired to a relevant file counts too. Sums run in the order of the paths and scores are rounded: the same files give the
-same order everywhere.
+that what is wired to a relevant file counts too. Sums run in the order of the paths and scores are rounded: the same files give
+the same order everywhere.
 """
 
 import math
@@ -22,12 +22,12 @@ class Weights:
 
     path: float = 4.0
     defined: float = 2.0
-    named: float = 1.5
+    named: float = 3.0
     """For a file that defines what the request names in code."""
     saturation: float = 1.2
     length: float = 0.5
-    damping: float = 0.6
-    graph: float = 0.5
+    damping: float = 0.3
+    graph: float = 0.2
     """Of PageRank in the sum; the rest is the words'."""
 
 
@@ -69,7 +69,7 @@ def _kind(path: str) -> float:
     pure = PurePosixPath(path.lower())
     if pure.suffix in _DATA or ".min." in pure.name or pure.name.startswith(_LOGS):
         return 0.1
-    return 0.4 if pure.suffix in _PROSE else 1.0
+    return 0.25 if pure.suffix in _PROSE else 1.0
 
 
 def _share(scores: list[float]) -> list[float]:
@@ -133,7 +133,8 @@ def _named(files: list[_File], request: str) -> list[float]:
     names = dict.fromkeys(name for span in spans for name in IDENTIFIER.findall(span) if len(name) > 2)
     definers = Counter(name for file in files for name in file.defined if name in names)
     return [
-        sum(math.log(1 + len(files) / definers[name]) / definers[name] for name in file.defined if name in names) for file in files
+        sum(math.log(1 + len(files) / definers[name]) / definers[name] for name in file.defined if name in names)
+        for file in files
     ]
 
 

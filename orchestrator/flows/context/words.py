@@ -7,11 +7,12 @@ from functools import lru_cache
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\dA-Za-z_]+")
 _STOP_WORDS = frozenset(
-    "a all also an and any are as at be been but by can could do does each for from had has have if in into is it its may more "
-    "must no not of on one only or other our out shall should so some than that the their them then there these they this to "
-    "use used using was we were what when where which who will with would you your "
-    "def class return self none true false import str int list dict type"
-    .split()
+    """
+    a all also an and any are as at be been but by can could do does each for from had has have if in into is it its may more must
+    no not of on one only or other our out shall should so some than that the their them then there these they this to use used
+    using was we were what when where which who will with would you your
+    def class return self none true false import str int list dict type
+    """.split()  # noqa: SIM905 - a list of a hundred quoted words is no easier to read
 )
 
 

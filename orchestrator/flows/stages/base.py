@@ -139,6 +139,11 @@ class Work(Protocol):
         """What the flow may still use, and what a round of ``kinds`` took last."""
         ...
 
+    def store(self, content: bytes) -> str:
+        """Keep ``content`` under its SHA-256, which is returned, at once and whatever becomes of the attempt. What a model is
+        shown is stored before it is shown; an artifact of the same bytes then costs nothing more."""
+        ...
+
     def complete(self, provider: str, request: Request) -> Completion:
         """One model call through limits, ledger and breaker. Raises ``NotAdmitted`` or a ``ProviderError``; the engine's
         runner turns both into ``Park`` or ``Failed``, so a stage need not catch them."""

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from orchestrator.flows.context import BundleTooLarge, build
-from orchestrator.flows.context.redact import MARK, redact, redact_file
+from orchestrator.flows.context.redact import MARK, redact_file
 
 FILES = {
     "ledger/ratio.py": b"def capital_ratio(exposures): ...\n",

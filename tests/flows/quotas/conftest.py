@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.flows import types
 from orchestrator.flows.stages import registry
+from providers import registry as models
 
 
 @pytest.fixture
@@ -14,5 +15,6 @@ def asking_flows(settings) -> Iterator[None]:
     types._all.cache_clear()
     registry.stage_of.cache_clear()
     yield
+    models.close()
     types._all.cache_clear()
     registry.stage_of.cache_clear()

@@ -68,7 +68,7 @@ def test_a_flow_stops_before_the_call_that_would_pass_its_ceiling(flow, simulate
 def test_what_was_spent_and_what_is_unknown_count_against_the_ceiling(flow, settings):
     settings.FLOW_MAX_COST_USD = Decimal("0.20")
     made = flow()
-    for usd, end in ((Decimal("0.095"), "settled"), (Decimal("0.10"), "unknown")):
+    for usd, end in ((Decimal("0.097"), "settled"), (Decimal("0.10"), "unknown")):
         wanted = Wanted("google", "m", 10, limits.nano(usd), timeout_seconds=60, flow_id=made.pk)
         verdict = limits.acquire(wanted)
         assert isinstance(verdict, Admitted)
