@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.flows import delivery
+from gates import runner
+from orchestrator.celery import app
+from orchestrator.flows import delivery, replay
 from orchestrator.flows.evidence import keys
 from orchestrator.flows.models import EvidenceKey
 from tests import scenes
 from tests.flows.evidence.test_s3 import made
+from tests.flows.stages.fakes import FakeGates, failing
 
 
 @pytest.fixture
@@ -73,3 +76,14 @@ def test_what_is_no_block_is_refused_with_code_1(offline, work, tmp_path):
         found = offline("verify", "attestation", str(path), "--key", str(key))
         assert found.returncode == 1, path
         assert "is not a sealed block" in found.stderr
+
+
+def test_a_replay_is_waited_for_and_compared(state, blocks, monkeypatch):
+    flow = scenes.run_through(scenes.flow())
+    monkeypatch.setattr(app, "send_task", lambda name, args, queue, retry: replay.run(*args))
+    for gates, code, word in ((FakeGates(), 0, "same"), (FakeGates(failing("coverage")), 1, "DIFFERENT")):
+        monkeypatch.setattr(runner, "run", gates)
+        found = blocks("verify", "replay", flow.id)
+        assert found.returncode == code, found.stderr
+        assert found.stdout.splitlines()[1].split()[0] == "coverage"
+        assert found.stdout.splitlines()[1].split()[-1] == word
