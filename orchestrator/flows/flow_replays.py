@@ -1,4 +1,4 @@
-"""Replays that were asked for: rows, messages, and the worker's side of it. A message that gets lost is sent again by whoever asks."""
+"""Replays that were asked for: rows, messages, the worker's side. A message that gets lost is sent again by whoever asks."""
 
 import logging
 from datetime import timedelta
@@ -8,8 +8,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from orchestrator.celery import app
-from orchestrator.flows.models import Flow, FlowReplay, FlowReplayStatus
 from orchestrator.flows.flow_replay import replay
+from orchestrator.flows.models import Flow, FlowReplay, FlowReplayStatus
 from orchestrator.queues import Queue
 
 TASK = "flows.replay_flow"
