@@ -10,8 +10,8 @@ from celery.exceptions import Ignore
 
 from gates import runner as gates_runner
 from orchestrator.flows import dispatch, engine, flow_replays, runner
-from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
 from orchestrator.flows.flow_replay import replay
+from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
 from orchestrator.flows.sameness import differing, plain, same_bytes
 from orchestrator.flows.stages import prompts
 from providers import registry
@@ -38,7 +38,8 @@ def sent(monkeypatch):
     """What was sent to workers, in place of a broker."""
     tasks: list[tuple[str, tuple[int, ...], str]] = []
     monkeypatch.setattr(dispatch, "send", lambda chain: True)
-    monkeypatch.setattr(flow_replays.app, "send_task", lambda name, args, queue, **options: tasks.append((name, tuple(args), queue)))
+    send = lambda name, args, queue, **options: tasks.append((name, tuple(args), queue))  # noqa: E731
+    monkeypatch.setattr(flow_replays.app, "send_task", send)
     return tasks
 
 
