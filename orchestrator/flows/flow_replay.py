@@ -18,7 +18,7 @@ from gates.models import GateResult
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.nonce import nonce_of
 from orchestrator.flows.sameness import MISSING, clipped, differing, digest, plain, same_bytes
-from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Park, Repair, Result
+from orchestrator.flows.stages.base import Budget, Done, Failed, NewArtifact, Park, Repair, Result
 from orchestrator.flows.stages.registry import stage_of
 from orchestrator.flows.states import StageStatus
 from providers import ledger
@@ -28,7 +28,7 @@ from providers.models import ProviderCall
 log = logging.getLogger(__name__)
 # The block is the manifest's files and nothing more; its archive holds the manifest, and with it the time of the seal.
 _DERIVED = frozenset({"block"})
-_OF_ARCHIVES = frozenset({"block_sha256", "manifest_sha256"})
+_OF_ARCHIVES = frozenset({"block_sha256", "log_sequence", "paths"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,10 @@ class RecordedWork:
         content = before.order_by("-stage__position", "-id").values_list("blob__content", flat=True).first()
         return None if content is None else bytes(content)
 
+    def budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
+        """Without end: time and money that were left then are not recorded, so what ended for them is not replayed."""
+        return Budget(seconds_left=None, spent_usd=Decimal(0), round_seconds=0.0, round_usd=Decimal(0))
+
     def complete(self, provider: str, request: Request) -> Completion:
         """The answer of then; raises ``Unrecorded``."""
         asked = ledger.digest(provider, request)
@@ -122,7 +126,9 @@ def _too_little(stage: Stage) -> str:
     """Why a stage cannot be run again from its record; empty if it can."""
     if stage.status not in {StageStatus.PASSED, StageStatus.FAILED}:
         return f"it was {stage.status}"
-    if stage.status == StageStatus.FAILED and stage.error_code.startswith(("engine:", "provider:", "flow:")):
+    if stage.status == StageStatus.FAILED and stage.error_code.startswith(
+        ("engine:", "provider:", "flow:", "repair:out-of-time", "repair:over-budget")
+    ):
         return f"it ended by {stage.error_code}, which is no result of its own"
     return ""
 
@@ -132,7 +138,9 @@ def _differences(stage: Stage, work: RecordedWork) -> list[Difference]:
         return Difference(stage.kind, stage.round, what, clipped(recorded), clipped(replayed))
 
     try:
-        result = stage_of(stage.kind).run(work)
+        # A stage with effects outside of the flow, such as a seal that is logged and stored for ever, rehearses them.
+        implementation = stage_of(stage.kind)
+        result = getattr(implementation, "rehearse", implementation.run)(work)
     except Unrecorded as unknown:
         recorded = ProviderCall.objects.filter(stage=stage, answer__isnull=False).values_list("request_digest", flat=True)
         return [found("prompt digest", ", ".join(recorded) or MISSING, unknown.request_digest)]

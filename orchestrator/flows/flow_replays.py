@@ -1,4 +1,4 @@
-"""Replays that were asked for: rows, messages, and the worker's side of it. A message that gets lost is sent again by whoever asks."""
+"""Replays that were asked for: rows, messages, the worker's side. A message that gets lost is sent again by whoever asks."""
 
 import logging
 from datetime import timedelta

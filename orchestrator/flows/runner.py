@@ -65,6 +65,10 @@ def _attempt(claim: engine.Claim) -> engine.Finished:
     pulse.enter(attempt)
     try:
         return engine.finish(claim, _result(work), work.spent)
+    except engine.Fenced:
+        # A call that was settled before anybody knew of the fence: the flow may have ended meanwhile, at an older sum.
+        engine.refresh_cost(claim.flow_id)
+        raise
     finally:
         pulse.leave(attempt)
 

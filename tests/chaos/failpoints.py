@@ -159,7 +159,8 @@ def _shift_clocks(by: timedelta) -> None:
 
 def _slow_cancel(seconds: float) -> None:
     control = sys.modules[ENGINE + "control"]
-    nap = f"), nap AS MATERIALIZED (SELECT pg_sleep({seconds} + 0 * n) FROM (SELECT count(*) AS n FROM stopped) x), a AS ("
+    pause = f"SELECT pg_sleep({seconds} + 0 * n) FROM (SELECT count(*) AS n FROM stopped) x"  # noqa: S608 - a number of our own
+    nap = f"), nap AS MATERIALIZED ({pause}), a AS ("
     slow = _replaced(control._CANCEL, "), a AS (", nap)
     slow = _replaced(slow, "FROM stopped WHERE at.token", "FROM stopped, nap WHERE at.token")
     control._CANCEL = _replaced(slow, "FROM stopped WHERE st.id", "FROM stopped, nap WHERE st.id")

@@ -55,10 +55,10 @@ _AFTER_CANCEL = {
         WHERE f.status = 'cancelled' AND s.status IN ('pending', 'ready', 'running', 'waiting')""",
     # A heartbeat, and what a crowded machine adds to it.
     "calls that left long after a cancel": f"""
-        SELECT format('%s left %s after the cancel of %s, its attempt began %s and ended %s', p.stage_kind, p.created_at - f.finished_at,
-            f.id, a.started_at - f.finished_at, a.finished_at - f.finished_at)
+        SELECT format('%s left %s after the cancel of %s, its attempt began %s and ended %s',
+            p.stage_kind, p.created_at - f.finished_at, f.id, a.started_at - f.finished_at, a.finished_at - f.finished_at)
         FROM flows_flow f JOIN providers_providercall p ON p.flow_id = f.id LEFT JOIN flows_attempt a ON a.id = p.attempt_id
-        WHERE f.status = 'cancelled' AND p.created_at > f.finished_at + interval '{LEASE_SECONDS / 3 + 5} seconds'""",
+        WHERE f.status = 'cancelled' AND p.created_at > f.finished_at + interval '{LEASE_SECONDS / 3 + 5} seconds'""",  # noqa: S608 - made of constants
 }
 
 

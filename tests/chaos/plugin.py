@@ -50,7 +50,8 @@ class Scripted:
         if self.kind in CALLING:
             provider = CALLING[self.kind]
             title = work.feature_request.splitlines()[0].removeprefix("# ")
-            prompt = f"[blocks stage={self.kind} round={work.round} nonce={work.nonce}]\n<feature_request>\n# {title}\n</feature_request>"
+            mark = f"[blocks stage={self.kind} round={work.round} nonce={work.nonce}]"
+            prompt = f"{mark}\n<feature_request>\n# {title}\n</feature_request>"
             completion = work.complete(provider, Request(MODELS[provider], "You answer.", prompt, 200, 5))
             said = {"text": completion.text, "tokens": completion.usage.total}
         work.progress("half-way")

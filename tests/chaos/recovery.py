@@ -57,11 +57,12 @@ def flushall(stack: Stack, traffic: Traffic) -> float:
         taken = [row[0] for row in stack.rows(query)]
         flushed = time.time()
         stack.broker.client.flushall()
-        again = """SELECT count(*), extract(epoch FROM max(sent_at))::float8 FROM flows_stage WHERE id = ANY(%s) AND status = 'ready'
-            AND (sent_at IS NULL OR sent_at > to_timestamp(%s))"""
-        left = "SELECT count(*) FROM flows_stage WHERE id = ANY(%s) AND status = 'ready' AND (sent_at IS NULL OR sent_at < to_timestamp(%s))"
+        resent = """SELECT extract(epoch FROM max(sent_at))::float8 FROM flows_stage
+            WHERE id = ANY(%s) AND status = 'ready' AND sent_at > to_timestamp(%s)"""
+        left = """SELECT count(*) FROM flows_stage
+            WHERE id = ANY(%s) AND status = 'ready' AND (sent_at IS NULL OR sent_at < to_timestamp(%s))"""
         _until(lambda: stack.rows(left, [taken, flushed])[0][0] == 0, 60, "not everything was sent again after FLUSHALL")
-        return max((stack.rows(again, [taken, flushed])[0][1] or flushed) - flushed, 0.0)
+        return max((stack.rows(resent, [taken, flushed])[0][0] or flushed) - flushed, 0.0)
     finally:
         for pid in frozen:
             stack.signal(pid, signal.SIGCONT)

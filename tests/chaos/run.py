@@ -251,8 +251,7 @@ def _freeze_late_attempts(stack: Stack, traffic: Traffic, flows: int) -> None:
         time.sleep(1)
         old = stack.running["control"].pid
         stack.signal(old, signal.SIGSTOP)
-        with stack._lock:
-            stack._spawn(stack.running["control"])
+        stack.again("control")
         time.sleep(LEASE_SECONDS + 2)
         stack.signal(old, signal.SIGCONT)
         time.sleep(0.5)

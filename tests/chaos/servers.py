@@ -103,9 +103,10 @@ class Postgres:
         while True:
             try:
                 self.connect().close()
-                return
             except psycopg.OperationalError:
                 time.sleep(0.02)
+            else:
+                return
 
     def stop(self) -> None:
         """End the server that the last restart has started."""
@@ -158,9 +159,10 @@ class Broker:
         while True:
             try:
                 self.client.ping()
-                return
             except redis.RedisError:
                 time.sleep(0.02)
+            else:
+                return
 
     def full(self, yes: bool) -> None:
         """Refuse writes for want of memory, or take them again."""

@@ -1,5 +1,6 @@
 """The processes of one run: what the Procfile names, two dispatchers, the simulator, each restarted when it dies."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -130,6 +131,11 @@ class Stack:
             self._spawn(process)
         return process
 
+    def again(self, name: str) -> None:
+        """Start a successor beside a process that is frozen; from now on the successor has its name."""
+        with self._lock:
+            self._spawn(self.running[name])
+
     def _spawn(self, process: Running) -> None:
         asked = {
             "argv": process.argv,
@@ -155,10 +161,8 @@ class Stack:
         """Signal a process that we have started, if it still lives."""
         if number == signal.SIGKILL:
             self.killed.append((pid, time.time()))
-        try:
+        with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(pid, number)
-        except ProcessLookupError:
-            pass
 
     def retire(self, name: str) -> int:
         """Start a successor at once and let the process end by SIGTERM; the old pid."""
@@ -201,10 +205,8 @@ class Stack:
 
     def signal_leftovers(self, leader: int) -> None:
         """Kill what is left of a dead process's session, as a container's end would."""
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
 
     def wait_ready(self, seconds: float = 90) -> None:
         """Wait for web and workers."""
@@ -228,7 +230,7 @@ class Stack:
             return log.exists() and b" ready." in log.read_bytes()
         url = f"http://127.0.0.1:{self.port}/ready" if name == "web" else f"http://127.0.0.1:{self.simulator_port}/__sim__/"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -255,10 +257,8 @@ class Stack:
             method="PUT",
             headers={"Content-Type": "application/json"},
         )
-        try:
-            urllib.request.urlopen(request, timeout=5).close()
-        except OSError:
-            pass  # it was killed a moment ago; it comes back as it was at first
+        with contextlib.suppress(OSError):  # it was killed a moment ago; it comes back as it was at first
+            urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - our own loopback address
 
     def rows(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:
         """What the database answers, asked from outside; tried again while it is away."""

@@ -37,8 +37,12 @@ def simulator():
 def sent(monkeypatch):
     """What was sent to workers, in place of a broker."""
     tasks: list[tuple[str, tuple[int, ...], str]] = []
+
+    def note(name, args, queue, **options):
+        tasks.append((name, tuple(args), queue))
+
     monkeypatch.setattr(dispatch, "send", lambda chain: True)
-    monkeypatch.setattr(replays.app, "send_task", lambda name, args, queue, **options: tasks.append((name, tuple(args), queue)))
+    monkeypatch.setattr(flow_replays.app, "send_task", note)
     return tasks
 
 

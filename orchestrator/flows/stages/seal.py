@@ -8,7 +8,7 @@ from gates import score
 from gates.base import Policy
 from orchestrator.flows import policy, verdicts
 from orchestrator.flows.blocks import README, Name, digest, name_of, written
-from orchestrator.flows.evidence import log, sealing, setup
+from orchestrator.flows.evidence import log, manifest, sealing, setup
 from orchestrator.flows.evidence.canonical import sha256
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.evidence.manifest import CallFact, GateFact, Subject
@@ -28,42 +28,70 @@ class Seal:
         setup.announce()
 
     def run(self, work: Work) -> Result:
-        name, gates = name_of(work), policy.gate_policy(work.settings)
-        facts = [fact for kind in JUDGING for fact in work.output(kind).get("gates", [])]
-        verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
-        if gates.mode == "strict" and not verified:
-            return Failed(
-                "seal:not-judged",
-                "The gates did not judge the files that would be sealed.",
-                "Retry the flow from its verify stage; if this comes back, report it.",
-            )
-        files = _files(work, name, facts)
-        quality = score.quality(verdicts.reports(facts)) if facts else Decimal(0)
-        summary = str(work.output("plan").get("summary", ""))
-        subject = _subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified)
+        subject = _judged(work)
+        if isinstance(subject, Failed):
+            return subject
         try:
             sealed = sealing.seal(subject, work.artifact("bundle") or b"")
         except EvidenceError as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
         return Done(
             output={
-                "family": name.family,
-                "name": name.name,
-                "verified": verified,
-                "quality_score": str(quality),
-                "manifest_sha256": sealed.sha256,
+                **_said(subject, sealed.sha256),
                 "block_sha256": sha256(sealed.block),
                 "log_sequence": sealed.sequence,
                 "paths": sorted(sealed.files),
             },
             artifacts=(
-                NewArtifact("block", f"{name.name}.tar.gz", sealed.block, "application/gzip"),
+                NewArtifact("block", f"{subject.name}.tar.gz", sealed.block, "application/gzip"),
                 NewArtifact("manifest", "manifest.json", sealed.manifest, "application/json"),
             ),
             block=NewBlock(
-                name.family, name.name, manifest=sealed.manifest, quality_score=quality, verified=verified, summary=summary
+                subject.family,
+                subject.name,
+                manifest=sealed.manifest,
+                quality_score=subject.quality_score,
+                verified=subject.verified,
+                summary=subject.summary,
             ),
         )
+
+    def rehearse(self, work: Work) -> Result:
+        """What a replay compares: the manifest. It signs nothing, logs nothing and stores nothing."""
+        subject = _judged(work)
+        if isinstance(subject, Failed):
+            return subject
+        text = manifest.write(subject)
+        return Done(
+            output=_said(subject, sha256(text)), artifacts=(NewArtifact("manifest", "manifest.json", text, "application/json"),)
+        )
+
+
+def _judged(work: Work) -> Subject | Failed:
+    """What is to be sealed, if the gates have judged it as it is now."""
+    name, gates = name_of(work), policy.gate_policy(work.settings)
+    facts = [fact for kind in JUDGING for fact in work.output(kind).get("gates", [])]
+    verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
+    if gates.mode == "strict" and not verified:
+        return Failed(
+            "seal:not-judged",
+            "The gates did not judge the files that would be sealed.",
+            "Retry the flow from its verify stage; if this comes back, report it.",
+        )
+    files = _files(work, name, facts)
+    quality = score.quality(verdicts.reports(facts)) if facts else Decimal(0)
+    summary = str(work.output("plan").get("summary", ""))
+    return _subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified)
+
+
+def _said(subject: Subject, manifest_sha256: str) -> dict[str, Any]:
+    return {
+        "family": subject.family,
+        "name": subject.name,
+        "verified": subject.verified,
+        "quality_score": str(subject.quality_score),
+        "manifest_sha256": manifest_sha256,
+    }
 
 
 def _fresh(work: Work, kind: str) -> bool:

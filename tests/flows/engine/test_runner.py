@@ -17,6 +17,7 @@ from orchestrator.flows.work import LiveWork
 from providers import base, calls
 from providers.base import Completion, Request, StopReason, Usage
 from providers.calls import Answered
+from providers.models import ProviderCall
 from tests.flows.engine.conftest import claim, live
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,6 +127,24 @@ def test_a_worker_whose_clock_is_wrong_waits_no_longer(new_flow, asks, monkeypat
     flow = new_flow()
     run(flow)
     assert live(flow).not_before < datetime.now(UTC) + timedelta(minutes=5)
+
+
+def test_what_was_settled_before_the_fence_was_known_is_in_the_flows_cost(new_flow, asks, monkeypatch):
+    flow = new_flow()
+
+    def answer_after_a_cancel(provider, request, caller):
+        engine.cancel(flow.pk)
+        now = datetime.now(UTC)
+        more = {"reserved_tokens": 1, "reserved_usd": 1, "created_at": now, "lease_until": now, "settled_at": now}
+        ProviderCall.objects.create(
+            provider="google", model="m", flow_id=flow.pk, status="settled", cost_usd=Decimal("0.1"), answer={}, **more
+        )
+        return ANSWER
+
+    monkeypatch.setattr(calls, "complete", answer_after_a_cancel)
+    assert not run(flow)
+    flow.refresh_from_db()
+    assert (flow.status, flow.cost_usd) == ("cancelled", Decimal("0.1"))
 
 
 def test_a_call_does_not_leave_after_a_cancel_that_no_beat_has_told_of(new_flow, monkeypatch):
