@@ -4,14 +4,13 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('providers', '0002_limiter'),
+        ("providers", "0002_limiter"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='providerstate',
-            options={'verbose_name': 'provider'},
+            name="providerstate",
+            options={"verbose_name": "provider"},
         ),
     ]
