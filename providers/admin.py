@@ -16,7 +16,6 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 from providers import breaker, chart, quota
 from providers.models import ProviderCall, ProviderChange, ProviderState
 
-
 _LABELS = {"ok": "success", "warning": "warning", "paused": "danger", "rollback": "danger"}
 
 
