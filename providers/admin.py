@@ -16,6 +16,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 from providers import breaker, chart, quota
 from providers.models import ProviderCall, ProviderChange, ProviderState
 
+_LABELS = {"ok": "success", "warning": "warning", "paused": "danger", "rollback": "danger"}
+
 
 class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
     """The one thing that an operator may change, and why."""
@@ -84,7 +86,7 @@ class ProviderStateAdmin(ReadOnly):
         """The chart."""
         return chart.hours(_of(state).hours, _of(state).limit, settings.CIRCUIT_BREAKER_THRESHOLD)
 
-    @display(description="used tokens", label={"ok": "success", "warning": "warning", "paused": "danger", "rollback": "danger"})
+    @display(description="used tokens", label=_LABELS)  # type: ignore[untyped-decorator]  # unfold has no types
     def level(self, state: ProviderState) -> tuple[str, str]:
         """Of the quota breaker."""
         return _of(state).level.value, f"{_of(state).percent} % {_of(state).level.value}"
@@ -127,7 +129,7 @@ class ProviderStateAdmin(ReadOnly):
         one = _of(state)
         return f"{one.usd:.4f} USD, of which {one.unknown_usd:.4f} USD unknown in {one.unknown_calls} calls"
 
-    @display(description="newest changes")
+    @display(description="newest changes")  # type: ignore[untyped-decorator]
     def changes(self, state: ProviderState) -> SafeString:
         """Who or what paused, resumed, opened and closed it, when and why."""
         newest = ProviderChange.objects.filter(provider=state.provider)[:5]
