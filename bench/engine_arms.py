@@ -22,7 +22,7 @@ import psycopg
 from orchestrator import children, embedded
 
 BENCH = Path(__file__).resolve().parent
-THREADS = "16"
+THREADS = "8"
 FOUR = "google,anthropic,openai,control"
 
 

@@ -34,7 +34,7 @@ class Noop:
 
     kind = "noop"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: Work) -> Result:  # noqa: ARG002 - the protocol's signature
         """Pass at once."""
         return Done()
 
@@ -44,7 +44,7 @@ class Nap:
 
     kind = "nap"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: Work) -> Result:  # noqa: ARG002 - the protocol's signature
         """Sleep, then pass."""
         time.sleep(NAP_SECONDS)
         return Done()

@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
 from celery import Celery, signals
 from celery.apps.worker import Worker
+from celery.worker.consumer import Consumer
 from django.conf import settings
 from kombu import Exchange
 from kombu import Queue as Route
@@ -47,8 +48,7 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_soft_shutdown_timeout=settings.ENGINE_SHUTDOWN_SECONDS,
-    worker_enable_soft_shutdown_on_idle=False,
+    worker_soft_shutdown_timeout=0,  # of SIGQUIT and ctrl-C; SIGTERM is answered by flows.leaving
     worker_hijack_root_logger=False,
     worker_proc_alive_timeout=30,
     timezone="UTC",
@@ -64,3 +64,10 @@ def prepare(instance: Worker, **_: object) -> None:
     """Import what this worker's queues need before it takes work, so that no flow waits for an SDK to load."""
     runner = import_module("orchestrator.flows.runner")  # needs Django's apps, which Celery has set up by now
     runner.prepare(instance.app.amqp.queues.consume_from)
+
+
+@signals.worker_ready.connect
+def answer_sigterm(sender: Consumer, **_: object) -> None:
+    """Leave in an orderly way when asked to, see ``flows.leaving``; Celery has set its own answer before."""
+    leaving = import_module("orchestrator.flows.leaving")  # needs Django's apps
+    leaving.install(sender.controller)
