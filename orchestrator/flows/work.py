@@ -15,6 +15,7 @@ from orchestrator.flows.nonce import nonce_of
 from orchestrator.flows.states import StageStatus
 from orchestrator.flows.types import pinned
 from providers import calls
+from providers.abort import Abort, abortable
 from providers.base import Completion, Request
 from providers.calls import Answered, Caller
 from providers.models import CallStatus, ProviderCall
@@ -27,6 +28,7 @@ class _Call:
     answered: Answered | None = None
     error: BaseException | None = None
     ended: bool = field(default=False)
+    abort: Abort = field(default_factory=Abort)
 
 
 class LiveWork:
@@ -71,7 +73,7 @@ class LiveWork:
         engine.progress(self._claim, message, data)
 
     def complete(self, provider: str, request: Request) -> Completion:
-        """One model call. A fenced attempt leaves it at once; the late answer is settled in the ledger all the same."""
+        """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as unknown spend."""
         self._attempt.check()
         caller = self._caller()
         connection.close()  # back to the pool: a call may take minutes
@@ -81,6 +83,8 @@ class LiveWork:
         threading.Thread(target=self._run, args=(call, provider, request, caller), name=f"call-{provider}", daemon=True).start()
         while not call.ended:
             self._attempt.changed.wait()
+            if self._attempt.fenced:
+                call.abort.now()
             self._attempt.check()
         if call.error is not None:
             raise call.error
@@ -91,7 +95,8 @@ class LiveWork:
 
     def _run(self, call: _Call, provider: str, request: Request, caller: Caller) -> None:
         try:
-            call.answered = calls.complete(provider, request, caller)
+            with abortable(call.abort):
+                call.answered = calls.complete(provider, request, caller)
         except BaseException as error:  # noqa: BLE001 - carried to the waiting thread, which raises it
             call.error = error
         try:
