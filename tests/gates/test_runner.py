@@ -94,7 +94,7 @@ def test_feedback_names_survivors_and_never_the_control() -> None:
 
 
 def test_feedback_of_flaky_tests_tells_no_null_mutant_and_no_seed() -> None:
-    counting = "import pathlib\nimport tempfile\nfrom parcel import fee\n\nMARK = pathlib.Path(tempfile.gettempdir()) / 'seen'\nSEEN = len(MARK.read_text()) if MARK.exists() else 0\nMARK.write_text('x' * (SEEN + 1))\n\n\ndef test_fee():\n    assert fee(1) == 250 and fee(501) == 490 and SEEN < 2\n"  # fmt: skip  # noqa: E501
+    counting = "import pathlib\nimport tempfile\nfrom parcel import fee\n\nMARK = pathlib.Path(tempfile.gettempdir()) / 'seen'\nSEEN = len(MARK.read_text()) if MARK.exists() else 0\nMARK.write_text('x' * (SEEN + 1))\n\n\ndef test_fee():\n    assert fee(1) == 250 and fee(501) == 490 and SEEN < 2\n"  # fmt: skip
 
     reports = run(block(tests=counting), Policy(), ("mutation",))
 
