@@ -1,5 +1,6 @@
 """What the dispatcher finds by looking: leases that ran out, deadlines that passed, waits that are over."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
