@@ -73,9 +73,7 @@ _CONTRADICTED_CURE = "Mend the feature request where it contradicts itself, and 
 _SHORTER = "Your previous answer was cut off because it became too long. Answer again, complete, and much shorter."
 
 
-def ask(
-    work: Work, question: Question, read: Callable[[str], T], cut: Callable[[str], T] | None = None
-) -> Reply[T] | Failed:
+def ask(work: Work, question: Question, read: Callable[[str], T], cut: Callable[[str], T] | None = None) -> Reply[T] | Failed:
     """The answer to ``question`` as ``read`` understands it (raising ``Unreadable``), or why there is none.
 
     An answer that was cut off is asked for once more with twice the room; one that cannot be read once more with what to
@@ -139,9 +137,7 @@ def _again(request: Request, problem: _Again[T]) -> Request | None:
     return replace(request, prompt=f"{request.prompt}\n{problem.advice}\n", max_output_tokens=longer)
 
 
-def _attempt(
-    completion: Completion, read: Callable[[str], T], cut: Callable[[str], T] | None
-) -> _Read[T] | _Again[T] | Failed:
+def _attempt(completion: Completion, read: Callable[[str], T], cut: Callable[[str], T] | None) -> _Read[T] | _Again[T] | Failed:
     if completion.stop_reason in _STOPPED:
         return Failed(*_STOPPED[completion.stop_reason])
     try:

@@ -21,7 +21,8 @@ def read(flow_id: str, kinds: Iterable[str]) -> Budget:
     return Budget(
         seconds_left=None if deadline is None else (deadline - now).total_seconds(),
         # What is not settled yet counts in full: it may turn out so.
-        spent_usd=_sum(calls, "cost_usd") + _sum(calls.filter(status__in=[CallStatus.RESERVED, CallStatus.UNKNOWN]), "reserved_usd"),
+        spent_usd=_sum(calls, "cost_usd")
+        + _sum(calls.filter(status__in=[CallStatus.RESERVED, CallStatus.UNKNOWN]), "reserved_usd"),
         round_seconds=sum(_seconds(stage, now) for stage in newest),
         round_usd=_sum(calls.filter(stage_id__in=newest), "cost_usd"),
     )
@@ -35,7 +36,9 @@ def _newest(flow_id: str, kinds: Iterable[str]) -> list[int]:
 
 def _seconds(stage_id: int, now: datetime) -> float:
     """How long the newest attempt ran or has been running; waiting for quota is no part of it."""
-    attempt = Attempt.objects.filter(stage_id=stage_id).order_by("-number").annotate(ended=Coalesce(F("finished_at"), now)).first()
+    attempt = (
+        Attempt.objects.filter(stage_id=stage_id).order_by("-number").annotate(ended=Coalesce(F("finished_at"), now)).first()
+    )
     return (attempt.ended - attempt.started_at).total_seconds() if attempt else 0.0
 
 

@@ -39,7 +39,9 @@ def _call(flow: Flow, stage: Stage, status: str, cost: str, reserved: str) -> No
 @pytest.mark.django_db
 def test_newest_round_counts_and_what_is_not_settled_counts_in_full() -> None:
     repo = Repo.objects.create(name="pilot")
-    flow = Flow.objects.create(repo=repo, flow_type="t", feature_request="# A", deadline_at=datetime.now(UTC) + timedelta(minutes=5))
+    flow = Flow.objects.create(
+        repo=repo, flow_type="t", feature_request="# A", deadline_at=datetime.now(UTC) + timedelta(minutes=5)
+    )
     first, second, verify = _stage(flow, 1, "implement", 50), _stage(flow, 3, "implement", 7), _stage(flow, 4, "verify", 3)
     _call(flow, first, CallStatus.SETTLED, "0.10", "0.90")
     _call(flow, second, CallStatus.SETTLED, "0.02", "0.90")

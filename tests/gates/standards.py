@@ -27,9 +27,7 @@ _RESULT = _object(
     message=_object(["text"], text=_TEXT),
     locations=_list(_object([], physicalLocation=_object(["artifactLocation"], artifactLocation=_PLACE, region=_REGION))),
 )
-_DRIVER = _object(
-    ["name"], name=_TEXT, version={"type": "string"}, rules=_list(_object(["id"], id=_TEXT), uniqueItems=True)
-)
+_DRIVER = _object(["name"], name=_TEXT, version={"type": "string"}, rules=_list(_object(["id"], id=_TEXT), uniqueItems=True))
 SARIF = _object(
     ["version", "runs"],
     **{
@@ -55,9 +53,7 @@ _MUTANT = _object(
     mutatorName=_TEXT,
     replacement={"type": "string"},
     location=_object(["start", "end"], start=_POSITION, end=_POSITION),
-    status={
-        "enum": ["Killed", "Survived", "NoCoverage", "CompileError", "RuntimeError", "Timeout", "Ignored", "Pending"]
-    },
+    status={"enum": ["Killed", "Survived", "NoCoverage", "CompileError", "RuntimeError", "Timeout", "Ignored", "Pending"]},
     coveredBy=_list(_TEXT, uniqueItems=True),
 )
 STRYKER = _object(

@@ -73,5 +73,5 @@ def test_what_tests_may(source: str) -> None:
 
 
 def test_modules_may_import_no_test_tools() -> None:
-    assert TEST_MODULES - MODULES == {"pytest", "unittest", "unittest.mock"}
+    assert {"pytest", "unittest", "unittest.mock"} == TEST_MODULES - MODULES
     assert refused("x.py", "import pytest\n", OWN, test=False)

@@ -7,7 +7,15 @@ from gates.credentials import looks_like_a_secret, secrets_on
 from gates.runner import check
 from tests.gates.blocks import MODULE, block
 
-SECRETS = ("hunter2", "s3cr3t", "P@ssw0rd!", "correct-horse-9", "sk-live-51HxQz", "Zm9vYmFyYmF6cXV4Zm9vYmFy", "qpwoeirutyalskdjfhgmznx")  # noqa: S105
+SECRETS = (
+    "hunter2",
+    "s3cr3t",
+    "P@ssw0rd!",
+    "correct-horse-9",
+    "sk-live-51HxQz",
+    "Zm9vYmFyYmF6cXV4Zm9vYmFy",
+    "qpwoeirutyalskdjfhgmznx",
+)
 WORDS = (
     "", "bearer", "Basic", "access_token", "SHA256", "oauth2", "RS256", "password", "the password", "client_credentials",
     "urn:ietf:params:oauth:grant-type:jwt-bearer", "https://login.example/oauth/token", "https://login.example:8443/token",

@@ -68,7 +68,11 @@ def test_security_evidence_is_sarif(module: str) -> None:
 
 
 def test_review_evidence_is_sarif() -> None:
-    odd = [Finding("review", "here", "note", "a.py", 0), Finding("review", "there", "error", "a.py", 5, 2), Finding("r", "nowhere")]
+    odd = [
+        Finding("review", "here", "note", "a.py", 0),
+        Finding("review", "there", "error", "a.py", 5, 2),
+        Finding("r", "nowhere"),
+    ]
 
     assert _complaints(SARIF, sarif("reviewer", "1", odd, ["a.py"])) == []
 

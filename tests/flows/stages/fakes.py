@@ -92,7 +92,7 @@ class FakeWork:
     requests: list[tuple[str, Request]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     answering_model: str = ""
-    left: Budget = Budget(3600.0, Decimal(0), 20.0, Decimal("0.05"))
+    left: Budget = field(default_factory=lambda: Budget(3600.0, Decimal(0), 20.0, Decimal("0.05")))
 
     def output(self, kind: str) -> Mapping[str, Any]:
         return self.outputs.get(kind, {})

@@ -192,7 +192,11 @@ def test_short_files_are_not_offered_as_edits(failed_once: FakeWork) -> None:
 
 def test_missing_sandbox_makes_the_flow_wait_for_the_operator(implemented: FakeWork, gates: Gates) -> None:
     missing = GateReport(
-        "coverage", Verdict.ERRORED, "gates:no-sandbox: not built.", cure="Run `make setup`.", details={"code": "gates:no-sandbox"}
+        "coverage",
+        Verdict.ERRORED,
+        "gates:no-sandbox: not built.",
+        cure="Run `make setup`.",
+        details={"code": "gates:no-sandbox"},
     )
     gates(missing)
     result = implemented.run(verify.stage)
@@ -201,9 +205,7 @@ def test_missing_sandbox_makes_the_flow_wait_for_the_operator(implemented: FakeW
     assert result.provider == ""
 
 
-def test_advisory_gates_that_err_do_not_block_and_do_not_verify(
-    implemented: FakeWork, gates: Gates, settings: Any
-) -> None:
+def test_advisory_gates_that_err_do_not_block_and_do_not_verify(implemented: FakeWork, gates: Gates, settings: Any) -> None:
     settings.QUALITY_GATE_MODE = "advisory"
     gates(GateReport("coverage", Verdict.ERRORED, "No sandbox.", details={"code": "gates:no-sandbox"}))
     result = implemented.run(verify.stage)
