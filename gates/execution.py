@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gates import surroundings
 from gates.base import Candidate, Policy
 from gates.candidate import digest, problems
 from gates.sandbox import Job, Outcome, run
 
 _HARNESS = Path(__file__).parent / "harness"
-_START = b"import sys\nsys.path[0] = '/work/src'\nfrom gates.harness.main import main\nmain()\n"
+_START = b"import os, sys\nsys.path[0] = os.getcwd()\nfrom gates.harness.main import main\nmain()\n"
 _ANSWER_BYTES = 16 << 20
 MAX_SLACK = 4.0
 
@@ -46,11 +47,12 @@ def execute(candidate: Candidate, policy: Policy, task: str, extra: Mapping[str,
         **(extra or {}),
     }
     job = Job(
-        argv=("python", "-I", "-B", "/work/src/start.py"),
+        argv=("python", "-I", "-B", "start.py"),
         files=_files(candidate),
         stdin=json.dumps(spec).encode(),
         wall_seconds=policy.wall_seconds * slack,
         max_output=_ANSWER_BYTES,
+        extra_readonly={} if candidate.environment is None else {surroundings.PACKAGES: candidate.environment},
     )
     return _answer(run(job))
 
@@ -69,10 +71,7 @@ def _files(candidate: Candidate) -> dict[str, bytes]:
     for source in sorted(_HARNESS.glob("*.py")):
         files[f"gates/harness/{source.name}"] = source.read_bytes()
     files |= {f"block/{path}": text.encode() for path, text in candidate.files.items()}
-    for path, content in candidate.repo_files.items():
-        clean = os.path.normpath(path)
-        if not clean.startswith(("/", "..")):
-            files[f"repo/{clean}"] = content
+    files |= {f"{surroundings.REPO}/{path}": content for path, content in surroundings.laid_down(candidate).items()}
     return files
 
 

@@ -13,6 +13,7 @@ api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(**_open), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **_open), name="docs"),
     path("flows/", include("orchestrator.flows.urls")),
+    path("evidence/", include("orchestrator.flows.evidence.urls")),
     path("", include("orchestrator.ops.urls")),
     path("", include("orchestrator.repos.urls")),
     re_path(r"^.*$", Missing.as_view()),

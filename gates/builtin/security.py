@@ -20,6 +20,7 @@ from gates.base import Candidate, Finding, GateReport, Policy, Verdict
 from gates.candidate import problems
 from gates.credentials import secrets_on
 from gates.evidence import sarif
+from gates.surroundings import importable
 
 _SECONDS = 60
 _CURE = "Remove what was found; comments that silence a scanner are ignored."
@@ -200,8 +201,7 @@ def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
 
 
 def _allowlist(_: Path, candidate: Candidate) -> list[Finding]:
-    own = {candidate.name, *(path.split("/")[0].removesuffix(".py") for path in candidate.repo_files if path.endswith(".py"))}
-    own -= set(sys.stdlib_module_names)
+    own = {candidate.name, *importable(candidate)}
     try:
         return [
             *refused(f"{candidate.name}.py", candidate.module, own, test=False),

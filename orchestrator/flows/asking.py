@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from django.conf import settings
 
 from orchestrator.flows.answers import Contradicted, Unreadable
+from orchestrator.flows.context import redact
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Failed, NewArtifact, Work
 from providers.base import Completion, Request, StopReason, UnknownModel
@@ -153,12 +154,13 @@ def _attempt(completion: Completion, read: Callable[[str], T], cut: Callable[[st
 
 
 def _request(work: Work, question: Question, timeout_seconds: float) -> Request:
+    # Nothing leaves before redaction. The bundle was redacted when it was built; plans and code are of models that saw no more.
     prompt = prompts.load(question.prompt)
     variables = {
         "round": str(work.round),
         "nonce": work.nonce,
         "repo": work.repo,
-        "feature_request": prompts.feature_request(work.feature_request),
+        "feature_request": prompts.feature_request(redact(work.feature_request)[0]),
         **question.variables,
     }
     return Request(

@@ -78,11 +78,16 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """The stage cannot go now: wait without a worker until ``until`` or until capacity appears on ``provider``."""
+    """The stage cannot go now: wait without a worker until ``until`` or, with a ``provider``, until it has room for it.
+
+    ``tokens`` and ``nano_usd`` are the room that its call needs; ``until`` is then when that is expected, for people.
+    """
 
     reason: str
     until: datetime
     provider: str = ""
+    tokens: int = 0
+    nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,11 @@ class Work(Protocol):
 
     def budget(self, kinds: tuple[str, ...]) -> Budget:
         """What the flow may still use, and what a round of ``kinds`` took last."""
+        ...
+
+    def store(self, content: bytes) -> str:
+        """Keep ``content`` under its SHA-256, which is returned, at once and whatever becomes of the attempt. What a model is
+        shown is stored before it is shown; an artifact of the same bytes then costs nothing more."""
         ...
 
     def complete(self, provider: str, request: Request) -> Completion:

@@ -7,6 +7,7 @@ from gates.allowlist import MODULES, TEST_MODULES
 from orchestrator.flows import policy, repairs
 from orchestrator.flows.asking import Question
 from orchestrator.flows.blocks import CONTRACT, MODULE, TESTS, bundle, name_of, written
+from orchestrator.flows.context import redact
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
 from orchestrator.flows.writing import Wanted, write
@@ -73,8 +74,10 @@ def _previous(work: Work, paths: dict[str, str]) -> dict[str, str]:
 
 
 def _repair(work: Work, previous: dict[str, str]) -> str:
+    # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see again.
+    findings, _ = redact(work.feedback, written="\n".join(previous.values()))
     return prompts.load("repair").text.substitute(
-        feedback=prompts.fence("findings", work.feedback), files=prompts.fenced_files(previous)
+        feedback=prompts.fence("findings", findings), files=prompts.fenced_files(previous)
     )
 
 

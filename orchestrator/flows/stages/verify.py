@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from gates import runner, score
+from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
 from orchestrator.flows import policy, repairs, verdicts
 from orchestrator.flows.blocks import candidate, digest
-from orchestrator.flows.stages.base import Done, Park, Repair, Result, Work
+from orchestrator.flows.context import snapshot
+from orchestrator.flows.stages.base import Done, Failed, Park, Repair, Result, Work
 
 ROUND = ("implement", "verify")
 """What a repair round consists of."""
@@ -27,7 +28,13 @@ class Verify:
         gates = policy.gate_policy(work.settings)
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})
-        subject = candidate(work)
+        try:
+            around = snapshot.world(work.context)
+        except environments.EnvironmentRefused as refused:
+            return Failed(refused.code, str(refused), refused.cure)
+        except environments.EnvironmentUnavailable as missing:
+            return Failed(missing.code, str(missing), missing.cure, retryable=True)
+        subject = replace(candidate(work), repo_files=around.files, environment=around.environment)
         started = time.monotonic()
         reports = runner.run(subject, gates, runner.DEFAULT)
         seconds = round(time.monotonic() - started, 3)

@@ -1,5 +1,6 @@
 """A ``Work`` without an engine, and gates without a sandbox: the far sides of a stage."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,6 +92,7 @@ class FakeWork:
     artifacts: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, Request]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    stored: dict[str, bytes] = field(default_factory=dict)
     answering_model: str = ""
     left: Budget = field(default_factory=lambda: Budget(3600.0, Decimal(0), 20.0, Decimal("0.05")))
 
@@ -110,6 +112,11 @@ class FakeWork:
         stopped = answer if isinstance(answer, Stopped) else Stopped(StopReason.END, answer)
         usage = Usage(input_tokens=100, output_tokens=10)
         return Completion(stopped.text, stopped.reason, usage, self.answering_model or request.model, "req_1", {})
+
+    def store(self, content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        self.stored[digest] = content
+        return digest
 
     def progress(self, message: str, **data: Any) -> None:
         self.said.append(message)
