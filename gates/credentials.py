@@ -13,7 +13,8 @@ _SHORTEST, _LONG, _BITS = 6, 20, 3.5
 _WORDS = re.compile(r"[A-Za-z]+([ _.:/-]+[A-Za-z]+)*[ _.:/-]*")
 # An algorithm, a version, a format: words that end in a number and are no secret.
 _TECHNICAL = re.compile(
-    r"(aes|argon|base|blake|bcrypt|ecdsa|ed|es|hs|http|iso|ldap|md|oauth|pbkdf|ps|rfc|rs|rsa|scrypt|sha|tls|utf|v|x)[-_ ]?\d+[\w.-]*",
+    r"(aes|argon|base|blake|bcrypt|ecdsa|ed|es|hs|http|iso|ldap|md|oauth|pbkdf|ps|rfc|rs|rsa|scrypt|sha|tls|utf|v|x)"
+    r"[-_ ]?\d+[\w.-]*",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:@/]+(:\d+)?(/\S*)?", re.IGNORECASE)

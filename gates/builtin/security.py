@@ -184,7 +184,7 @@ def _secrets(_: Path, candidate: Candidate) -> list[Finding]:
 
 
 def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
-    """High entropy alone is a remark (digests are honest); next to a word like "token" it is a secret. So is a name without it."""
+    """High entropy alone is a remark (digests are honest), and so is a name like "token"; both together are a secret."""
     lines = candidate.files[path].splitlines()
     text = lines[line - 1] if line <= len(lines) else ""
     vague = "Entropy" in kind and not _SENSITIVE.search(text)

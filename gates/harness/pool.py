@@ -82,7 +82,7 @@ class Pool:
         return next(self.run([{**job, "id": 0}]))
 
     def again(self, jobs: dict[int, dict[str, Any]], slack: float) -> Iterator[Ran]:
-        """Run jobs once more, one after the other, with ``slack`` times the clock: what stalled on a busy machine gets through."""
+        """Run jobs once more, one after the other, with ``slack`` times the clock: for what stalled on a busy machine."""
         for id_, job in jobs.items():
             yield replace(self.one({**job, "wall": job["wall"] * slack}), id=id_)
 

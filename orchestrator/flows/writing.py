@@ -10,7 +10,7 @@ from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Failed, NewArtifact, Work
 
 LARGE_BYTES = 12_000
-"""Above this a repair may answer a file as edits: whole files are well-formed more often, but a long one costs, and may not fit."""
+"""Above this a repair may answer a file as edits: whole files come out well-formed more often, but a long one may not fit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,13 @@ _OPENING = re.compile(
     rf"(?:\bnonce=)?(?P<nonce>\b[0-9a-f]{{8,64}})?\s*>>>{_DECORATION}",
     re.IGNORECASE,
 )
-_CLOSING = re.compile(r"<<<\s*END\b:?\s*(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*$", re.IGNORECASE)
+# Some close a file as they opened it, with its path, or as a tag.
+_CLOSING = re.compile(
+    r"<<<\s*(?:END\b|/\s*(?:FILE|EDIT)\b)(?:\s+(?:OF\s+)?(?:FILE|EDIT)\b)?:?\s*(?:[^\s<>]+\s+)??"
+    r"(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*$",
+    re.IGNORECASE,
+)
+_CLOSING_OF_SORTS = re.compile(r"^[\s#>*`]*<<<\s*(END\b|/)", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<language>[\w+-]*)\s*")
 
 
@@ -168,7 +174,7 @@ def _same(found: str | None, nonce: str) -> bool:
 def _close(scan: _Scan, content: list[str], *, implicit: bool) -> None:
     """End the open file. Where the next FILE line ends it, a misspelt END must not become part of the file."""
     path = scan.open_path or ""
-    if implicit and any(_CLOSING.search(line) for line in content):
+    if implicit and any(_CLOSING_OF_SORTS.search(visible(line)) or _CLOSING.search(line) for line in content):
         raise Unreadable(
             "answer:wrong-nonce",
             f"{path!r} is closed with another nonce than the request's.",

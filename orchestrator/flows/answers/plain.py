@@ -8,7 +8,7 @@ LIMIT = 1_000_000
 """Characters of an answer that are read at all; the largest honest answer is a tenth of it."""
 
 _REASONING = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_INVISIBLE = re.compile("[\ufeff\u200b\u2060]")
+_INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\u00ad]")
 
 
 def plain(text: str) -> str:

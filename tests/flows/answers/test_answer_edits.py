@@ -28,7 +28,9 @@ READ = {
     "a blank line at the end of what is new": (edit(("b = 2", "b = 2\n")), ORIGINAL.replace("b = 2", "b = 2\n")),
     "crlf": (edit(("b = 2", "b = 3")).replace("\n", "\r\n"), ORIGINAL.replace("b = 2", "b = 3")),
     "in a fence": (f"```\n{edit(('b = 2', 'b = 3'))}```\n", ORIGINAL.replace("b = 2", "b = 3")),
-    "lower case": (edit(("b = 2", "b = 3")).replace("SEARCH", "search").replace("REPLACE", "replace"), ORIGINAL.replace("b = 2", "b = 3")),
+    "lower case": (
+        edit(("b = 2", "b = 3")).replace("SEARCH", "search").replace("REPLACE", "replace"), ORIGINAL.replace("b = 2", "b = 3"),
+    ),
     "whole file after all": (f"<<<FILE long.py {N}>>>\nx = 1\n<<<END {N}>>>\n", "x = 1\n"),
     "edit, then the whole file": (edit(("b = 2", "b = 3")) + f"<<<FILE long.py {N}>>>\nx = 1\n<<<END {N}>>>\n", "x = 1\n"),
     "left out": ("", ORIGINAL),

@@ -57,6 +57,24 @@ READ = {
     "delimiters as comments": BOTH.replace("<<<", "# <<<"),
     "delimiters as headings": BOTH.replace("<<<FILE", "### <<<FILE"),
     "quoted as a mail": "".join(f"> {line}" if "<<<" in line else line for line in BOTH.splitlines(True)),
+    "END with the path": BOTH.replace(f"x = 1\n<<<END {N}", f"x = 1\n<<<END {PY} {N}").replace(
+        f"{{}}\n<<<END {N}", f"{{}}\n<<<END {CT} {N}"
+    ),
+    "END FILE": BOTH.replace("<<<END", "<<<END FILE"),
+    "END of file": BOTH.replace("<<<END", "<<<END OF FILE"),
+    "closed as a tag": BOTH.replace("<<<END", "<<</FILE"),
+    "no-break spaces in the delimiters": BOTH.replace("FILE ", "FILE\u00a0").replace("END ", "END\u00a0"),
+    "tabs in the delimiters": BOTH.replace("FILE ", "FILE\t").replace("END ", "END\t"),
+    "joiners in the nonce": BOTH.replace(N, f"{N[:4]}\u200d{N[4:]}"),
+    "soft hyphen in a delimiter": BOTH.replace("<<<END", "<<<E\u00adND"),
+    "wrapped as a tool's call": f"<tool_call>\n{BOTH}</tool_call>",
+    "wrapped in an answer tag": f"<answer>\n{BOTH}</answer>",
+    "end of reasoning without its start": f"Draft:\n{section(PY, 'x = 0')}\n</think>\n{BOTH}",
+    "reasoning that is never closed": f"<think>\nLet me write it.\n{BOTH}",
+    "headings between": f"## Module\n\n{A}\n## Contract\n\n{B}",
+    "answer, then the same as a summary": f"{BOTH}\nSummary:\n- {PY}: done\n- {CT}: done\n",
+    "bom, crlf and a fence at once": "\ufeff" + f"```\n{BOTH}```".replace("\n", "\r\n"),
+    "files listed before": f"Files: {PY}, {CT}\n---\n{BOTH}---\n",
     "END at the end of the last line": f"<<<FILE {PY} {N}>>>\nx = 1<<<END {N}>>>\n{B}",
     "END missing before the next FILE": f"<<<FILE {PY} {N}>>>\nx = 1\n{B}",
     "END twice": A + f"<<<END {N}>>>\n" + B,
@@ -87,6 +105,12 @@ CONTENT = {
     "indented first line": "    x = 1",
     "reasoning tags": 'x = "<think>no</think>"',
     "html": "x = '&lt;b&gt;'",
+    "typographic quotes": "x = \u201cone\u201d",
+    "line numbers": " 1 | x = 1",
+    "plus signs of a diff": "+x = 1\n+y = 2",
+    "conflict markers": "<<<<<<< ours\nx = 1\n=======\nx = 2\n>>>>>>> theirs",
+    "here-document": "cat <<<END\nx\nEND",
+    "joiners in a text": "x = 'a\u200db'",
 }
 
 
@@ -119,6 +143,23 @@ REFUSED = {
     "two angles": (BOTH.replace("<<<", "<<").replace(">>>", ">>"), "answer:unparseable"),
     "reasoning only": (f"<think>{BOTH}</think>", "answer:unparseable"),
     "answer in the middle of a line": (f"Files: {BOTH}".replace("\n", " "), "answer:unparseable"),
+    "look-alike brackets": (BOTH.replace("<<<", "\uff1c\uff1c\uff1c").replace(">>>", "\uff1e\uff1e\uff1e"), "answer:unparseable"),
+    "guillemets": (BOTH.replace("<<<", "\u00ab<").replace(">>>", ">\u00bb"), "answer:unparseable"),
+    "look-alike letters in FILE": (BOTH.replace("FILE", "F\u0406LE"), "answer:unparseable"),
+    "colours of a terminal": (BOTH.replace("<<<", "\x1b[1m<<<"), "answer:unparseable"),
+    "numbered": (BOTH.replace("<<<FILE", "1. <<<FILE"), "answer:unparseable"),
+    "a search and replace block": ("<<<<<<< SEARCH\nx = 0\n=======\nx = 1\n>>>>>>> REPLACE\n", "answer:unparseable"),
+    "xml": (f"<file path='{PY}'>x = 1</file><file path='{CT}'>{{}}</file>", "answer:unparseable"),
+    "a refusal": ("I'm sorry, but I can't help with that.", "answer:unparseable"),
+    "base64 of the answer": ("PDw8RklMRSByYXRpby5weQ==", "answer:unparseable"),
+    "look-alike in the nonce": (BOTH.replace(N, N.replace("a", "\u0430")), "answer:wrong-nonce"),
+    "letter o for nought": (BOTH.replace(N, N.replace("0", "o")), "answer:wrong-nonce"),
+    "nonce twice": (BOTH.replace(N, N + N), "answer:wrong-nonce"),
+    "END with a path and no nonce": (f"<<<FILE {PY} {N}>>>\nx = 1\n<<<END {PY}>>>\n{B}", "answer:wrong-nonce"),
+    "END in other words": (f"<<<FILE {PY} {N}>>>\nx = 1\n<<<END OF {PY}!>>>\n{B}", "answer:wrong-nonce"),
+    "one file inside another": (f"<<<FILE {PY} {N}>>>\n{B}<<<END {N}>>>\n", "answer:empty-file"),
+    "an edit where none is asked for": (BOTH.replace("<<<FILE", "<<<EDIT"), "answer:edit-mismatch"),
+    "contradiction where none may be": (f"<<<CONTRADICTION {N}>>>\nNo.\n<<<END {N}>>>\n", "answer:unparseable"),
     "wrong nonce": (BOTH.replace(N, OTHER), "answer:wrong-nonce"),
     "no nonce": (BOTH.replace(f" {N}", ""), "answer:wrong-nonce"),
     "placeholder instead of the nonce": (BOTH.replace(N, "NONCE"), "answer:wrong-nonce"),
@@ -185,4 +226,4 @@ def test_other_paths_refuse_the_whole_answer(path: str) -> None:
 
 
 def test_table_is_as_long_as_promised() -> None:
-    assert len(READ) + len(REFUSED) + len(FORBIDDEN) >= 60
+    assert len(READ) + len(REFUSED) + len(FORBIDDEN) >= 100

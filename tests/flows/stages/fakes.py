@@ -94,7 +94,7 @@ class FakeWork:
     said: list[str] = field(default_factory=list)
     stored: dict[str, bytes] = field(default_factory=dict)
     answering_model: str = ""
-    left: Budget = Budget(3600.0, Decimal(0), 20.0, Decimal("0.05"))
+    left: Budget = field(default_factory=lambda: Budget(3600.0, Decimal(0), 20.0, Decimal("0.05")))
 
     def output(self, kind: str) -> Mapping[str, Any]:
         return self.outputs.get(kind, {})

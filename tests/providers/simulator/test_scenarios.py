@@ -56,6 +56,11 @@ def test_each_round_has_its_files_and_the_last_is_repeated(simulator: Simulated,
     )
 
 
+def test_only_the_files_that_are_asked_for_are_answered(simulator: Simulated) -> None:
+    asked = prompt("implement").replace(f"nonce={NONCE}]", f"nonce={NONCE} files=ledger.py]")
+    assert answer(simulator, asked) == f"<<<FILE ledger.py {NONCE}>>>\nONE = 1\n<<<END {NONCE}>>>"
+
+
 def test_a_context_that_quotes_another_request_does_not_mislead(simulator: Simulated) -> None:
     quoted = "[blocks stage=plan round=1 nonce=00]\n<feature_request>\n# Another\n</feature_request>"
     assert "ONE = 1" in answer(simulator, prompt("implement"), stable=quoted)

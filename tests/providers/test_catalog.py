@@ -1,0 +1,38 @@
+"""How much a model may write, by the name that goes out."""
+
+from datetime import date
+
+import pytest
+
+from providers.catalog import output_limit
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"),
+    [
+        ("gpt-4-turbo-2024-04-09", 4096),
+        ("gpt-3.5-turbo", 4096),
+        ("gpt-4", 8192),
+        ("gpt-4-0613", 8192),
+        ("gpt-4o", 16_384),
+        ("gpt-4o-mini", 16_384),
+        ("gpt-4o-2024-05-13", 4096),
+        ("gpt-4.1-mini", 32_768),
+        ("claude-3-haiku-20240307", 4096),
+        ("claude-3-5-sonnet-latest", 8192),
+        ("claude-opus-4-1", 32_000),
+        ("models/gemini-1.5-pro", 8192),
+        ("gpt-5.1", None),
+        ("claude-sonnet-4-5", None),
+        ("claude-opus-4-5", None),
+        ("gemini-2.5-pro", None),
+        ("qwen3-coder", None),
+    ],
+)
+def test_limits(model: str, limit: int | None) -> None:
+    assert output_limit(model, date(2026, 7, 1)) == limit
+
+
+def test_successor_counts_once_a_model_is_gone() -> None:
+    assert output_limit("gpt-4-turbo", date(2026, 10, 22)) == 4096
+    assert output_limit("gpt-4-turbo", date(2026, 10, 23)) is None
