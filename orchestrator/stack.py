@@ -137,6 +137,10 @@ def running(
             say(f"Waiting for {len(early)} processes that are still loading")
             if "web" in names:
                 stack.wait("web", lambda: answers(f"http://{values['HOST']}:{values['PORT']}/ready"))
+            if "exporter" in names:
+                stack.wait("exporter", lambda: answers(f"http://{values['HOST']}:{values['EXPORTER_PORT']}/metrics"))
+            if "flower" in names:
+                stack.wait("flower", lambda: answers(f"http://{values['HOST']}:{values['FLOWER_PORT']}/healthcheck"))
             for name in workers:
                 stack.wait(name, lambda name=name: b" ready." in stack.log(name).read_bytes())  # type: ignore[misc]
             yield stack
