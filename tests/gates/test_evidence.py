@@ -1,10 +1,17 @@
 """Evidence keeps to the formats that it claims."""
 
 import json
+from typing import Any
 from xml.etree.ElementTree import fromstring
+
+import pytest
+from jsonschema import Draft202012Validator
 
 from gates.base import Finding, Policy
 from gates.evidence import junit, sarif, stryker
+from gates.runner import check
+from tests.gates.blocks import MODULE, SOUND, block
+from tests.gates.standards import SARIF, STRYKER
 
 
 def test_junit_counts_and_survives_any_text() -> None:
@@ -44,3 +51,46 @@ def test_sarif_places_what_has_a_place() -> None:
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["R1", "R2"]
     assert run["results"][0]["locations"][0]["physicalLocation"]["region"] == {"startLine": 3, "endLine": 4}
     assert "locations" not in run["results"][1]
+
+
+def _complaints(schema: dict[str, Any], content: bytes) -> list[str]:
+    checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return [f"{error.json_path}: {error.message}" for error in checker.iter_errors(json.loads(content))]
+
+
+@pytest.mark.parametrize(
+    "module", [MODULE, f"{MODULE}\n\nimport pickle\nimport subprocess\n\nsubprocess.call('id', shell=True)\n", f"{MODULE}\n(:\n"]
+)
+def test_security_evidence_is_sarif(module: str) -> None:
+    report = check("security", block(module=module), Policy())
+
+    assert _complaints(SARIF, report.evidence["security.sarif"]) == []
+
+
+def test_review_evidence_is_sarif() -> None:
+    odd = [
+        Finding("review", "here", "note", "a.py", 0),
+        Finding("review", "there", "error", "a.py", 5, 2),
+        Finding("r", "nowhere"),
+    ]
+
+    assert _complaints(SARIF, sarif("reviewer", "1", odd, ["a.py"])) == []
+
+
+def test_mutation_evidence_is_strykers() -> None:
+    report = check("mutation", SOUND, Policy())
+
+    content = report.evidence["mutation.json"]
+    assert _complaints(STRYKER, content) == []
+    (file,) = json.loads(content)["files"].values()
+    assert len({mutant["id"] for mutant in file["mutants"]}) == len(file["mutants"]) >= 20
+    lines = file["source"].splitlines()
+    assert all(mutant["location"]["end"]["line"] <= len(lines) for mutant in file["mutants"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "content"),
+    [(SARIF, {"version": "2.1.0", "runs": [{"results": []}]}), (STRYKER, {"schemaVersion": "2.0", "files": {}}), (SARIF, [])],
+)
+def test_schemas_refuse_what_is_none(schema: dict[str, Any], content: object) -> None:
+    assert _complaints(schema, json.dumps(content).encode())

@@ -1,13 +1,19 @@
 """Running, judging, scoring, and what the implementer is told."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import LazySettings
 
 from gates.base import Candidate, GateReport, Policy, Verdict
+from gates.builtin import mutation
 from gates.registry import GATES
 from gates.runner import FEEDBACK_BYTES, check, feedback, judge, run
+from gates.sandbox import interpreter, registry
 from gates.score import quality
 from tests.gates.blocks import SOUND, approved, block
 
@@ -24,7 +30,7 @@ ERRORED = GateReport("security", Verdict.ERRORED, "no scanner", cure="Tell the o
         ("strict", [PASSED, ERRORED], False),
         ("strict", [], False),
         ("advisory", [PASSED, FAILED], True),
-        ("advisory", [PASSED, ERRORED], False),
+        ("advisory", [PASSED, ERRORED], True),
         ("advisory", [], False),
         ("off", [FAILED, ERRORED], True),
         ("unheard-of", [FAILED], False),
@@ -84,7 +90,55 @@ def test_feedback_names_survivors_and_never_the_control() -> None:
     assert "every test passed" in text
     assert text.count("became") <= 10
     assert "no test runs these lines" in text
-    assert "null" not in text.lower()
+    assert not re.search(r"(?i)\bnull|\bseed|control|sabotage:", text)
+
+
+def test_feedback_of_flaky_tests_tells_no_null_mutant_and_no_seed() -> None:
+    counting = "import pathlib\nimport tempfile\nfrom parcel import fee\n\nMARK = pathlib.Path(tempfile.gettempdir()) / 'seen'\nSEEN = len(MARK.read_text()) if MARK.exists() else 0\nMARK.write_text('x' * (SEEN + 1))\n\n\ndef test_fee():\n    assert fee(1) == 250 and fee(501) == 490 and SEEN < 2\n"  # fmt: skip  # noqa: E501
+
+    reports = run(block(tests=counting), Policy(), ("mutation",))
+
+    assert reports[0].verdict is Verdict.FAILED
+    assert not re.search(r"(?i)\bnull|\bseed|\braise [a-z]{9}\b", f"{feedback(reports)}{reports[0].findings}")
+
+
+def _measured(*, unrun: int, feasible: bool) -> dict[str, Any]:
+    mutant = {
+        "operator": "number", "line": 3, "column": 0, "end_line": 3, "end_column": 1, "function": "fee", "original": "1",
+        "replacement": "2", "status": "Killed", "covered_by": None, "asserted": True,
+    }  # fmt: skip
+    return {"mutants": [mutant] * 30, "nulls": 12, "nulls_killed": 0, "nulls_run": 12, "unrun": unrun, "feasible": feasible}
+
+
+@pytest.mark.parametrize(
+    ("unrun", "feasible", "verdict"), [(0, True, Verdict.PASSED), (7, True, Verdict.ERRORED), (7, False, Verdict.FAILED)]
+)
+def test_mutants_for_which_there_was_no_time(
+    monkeypatch: pytest.MonkeyPatch, unrun: int, feasible: bool, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(mutation, "execute", lambda *_: _measured(unrun=unrun, feasible=feasible))
+
+    report = check("mutation", SOUND, Policy())
+
+    assert report.verdict is verdict
+    assert bool(report.feedback) is (verdict is Verdict.FAILED)
+
+
+def test_missing_interpreter_is_told_apart_from_a_missing_sandbox(settings: LazySettings, tmp_path: Path) -> None:
+    settings.SANDBOX_VENV = tmp_path
+    settings.SANDBOX_BACKEND = "linux"
+    interpreter.locate.cache_clear()
+    registry._chosen.clear()
+    try:
+        report = check("coverage", SOUND, Policy())
+    finally:
+        interpreter.locate.cache_clear()
+        registry._chosen.clear()
+
+    assert report.verdict is Verdict.ERRORED
+    assert report.details["code"] == "gates:no-sandbox"
+    assert "make setup" in report.cure
+    assert "python -m gates.sandbox.build" in report.cure
 
 
 def test_feedback_is_bounded_and_leaves_room_for_each_gate() -> None:

@@ -87,10 +87,11 @@ class Spent:
 class Finished:
     """What follows a finish. ``follow_tail``: the next stage was given to the tail of the chain that brought this one.
 
-    ``resend``: the stages have changed; a new chain from the database has to be sent in place of the tail.
+    ``ended``: nothing follows, so there is no tail that must not fire. ``resend``: the stages have changed; a new chain from the database has to be sent in place of the tail.
     """
 
     follow_tail: bool = False
+    ended: bool = False
     resend: bool = False
 
 
@@ -130,7 +131,7 @@ def _pass(claim: Claim, result: Done, spent: Spent) -> Finished:
     done = rows(DONE, _done(claim, result, spent))
     if not done:
         raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
-    return Finished(follow_tail=done[0].next_id is not None and done[0].sent)
+    return Finished(follow_tail=done[0].sent, ended=done[0].next_id is None)
 
 
 def _done(claim: Claim, result: Done, spent: Spent) -> dict[str, Any]:

@@ -29,7 +29,8 @@ FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
 WHERE st.queue = %(queue)s AND st.status = 'ready' AND st.sent_at IS NULL AND st.fair_tag <> 0 GROUP BY 1, 2
 """
 _OUTSTANDING = """
-SELECT count(*) AS n FROM flows_stage WHERE queue = %(queue)s AND status = 'ready' AND sent_at IS NOT NULL
+SELECT (SELECT count(*) FROM flows_stage WHERE queue = %(queue)s AND status = 'ready' AND sent_at IS NOT NULL)
+    + (SELECT count(*) FROM flows_stage WHERE queue = %(queue)s AND status = 'running') AS n
 """
 # Skips what is locked: a flow that is being paused or cancelled right now is looked at again next time.
 _TAKE = """
@@ -102,7 +103,7 @@ def tag_ready(clock: Clock, limit: int = 1000) -> int:
 
 
 def outstanding(queue: str) -> int:
-    """Stages of ``queue`` that were sent and not claimed."""
+    """Stages of ``queue`` that were sent and have not ended: in the broker, or running."""
     return int(rows(_OUTSTANDING, {"queue": queue})[0].n)
 
 

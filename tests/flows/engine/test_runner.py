@@ -110,6 +110,31 @@ def test_a_call_that_is_not_admitted_says_what_it_waits_for(new_flow, asks, monk
     assert stage.failures == 0
 
 
+def test_a_worker_whose_clock_is_wrong_waits_no_longer(new_flow, asks, monkeypatch):
+    class AnHourAhead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(hours=1)
+
+    def refuse(provider, request, caller):
+        raise base.RateLimited("google", retry_after_seconds=30)
+
+    monkeypatch.setattr(calls, "complete", refuse)
+    monkeypatch.setattr(runner, "datetime", AnHourAhead, raising=False)
+    flow = new_flow()
+    run(flow)
+    assert live(flow).not_before < datetime.now(UTC) + timedelta(minutes=5)
+
+
+def test_a_call_does_not_leave_after_a_cancel_that_no_beat_has_told_of(new_flow, monkeypatch):
+    flow = new_flow()
+    held = claim(flow)
+    monkeypatch.setattr(calls, "complete", lambda *asked: pytest.fail("a call left after the cancel"))
+    engine.cancel(flow.pk)
+    with pytest.raises(engine.Fenced):
+        LiveWork(Attempt(held)).complete("google", REQUEST)
+
+
 def test_an_answer_is_told_from_whom(new_flow, asks, monkeypatch):
     seen = []
     monkeypatch.setattr(calls, "complete", lambda provider, request, caller: seen.append(caller) or ANSWER)

@@ -1,0 +1,67 @@
+"""Flow types of the engine's benchmark: nothing, a short sleep, and real model calls to the simulator with real latencies."""
+
+import time
+
+from orchestrator.flows.stages.base import Done, Result, Work
+from orchestrator.flows.types import FlowType, StageSpec
+from orchestrator.queues import Queue
+from providers.base import Request
+
+MODELS = {"google": "gemini-pro", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4-turbo"}
+LATENCY_SECONDS = {"google": 10.0, "anthropic": 20.0, "openai": 40.0}
+"""Anthropic is asked twice: 90 s of model time a flow, as the launch runbook has it."""
+FOUR = (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI, Queue.CONTROL)
+FLOW_TYPES = (
+    FlowType("noop", 1, tuple(StageSpec("noop", queue) for queue in FOUR)),
+    FlowType("nap", 1, (StageSpec("nap", Queue.GOOGLE),)),
+    FlowType(
+        "modelled",
+        1,
+        tuple(StageSpec(f"ask_{queue}", queue) for queue in (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI))
+        + (StageSpec("ask_anthropic", Queue.ANTHROPIC),),
+    ),
+)
+STAGES = {
+    "noop": "bench.engine_plugin:noop",
+    "nap": "bench.engine_plugin:nap",
+    **{f"ask_{name}": f"bench.engine_plugin:ask_{name}" for name in MODELS},
+}
+NAP_SECONDS = 0.5
+
+
+class Noop:
+    """Does nothing."""
+
+    kind = "noop"
+
+    def run(self, work: Work) -> Result:
+        """Pass at once."""
+        return Done()
+
+
+class Nap:
+    """Holds its slot for a moment."""
+
+    kind = "nap"
+
+    def run(self, work: Work) -> Result:
+        """Sleep, then pass."""
+        time.sleep(NAP_SECONDS)
+        return Done()
+
+
+class Ask:
+    """One call of a model, through limits, ledger and SDK."""
+
+    def __init__(self, provider: str) -> None:
+        self.kind, self.provider = f"ask_{provider}", provider
+
+    def run(self, work: Work) -> Result:
+        """Ask, and keep nothing."""
+        prompt = f"{work.flow_id} {work.stage_id}"
+        work.complete(self.provider, Request(MODELS[self.provider], "Answer.", prompt, max_output_tokens=64, timeout_seconds=120))
+        return Done()
+
+
+noop, nap = Noop(), Nap()
+ask_google, ask_anthropic, ask_openai = Ask("google"), Ask("anthropic"), Ask("openai")
