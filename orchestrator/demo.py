@@ -28,7 +28,7 @@ def workspace(sample: str, state: Path) -> Path:
     shutil.copytree(stack.ROOT / "samples" / sample / "repo", folder)
     shutil.copy(stack.ROOT / "samples" / sample / "feature_request.md", folder)
     if shutil.which("git"):  # a repo of its own: this folder may lie inside another one's work tree
-        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)  # noqa: S607 - git of the machine
+        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     return folder
 
 

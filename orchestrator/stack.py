@@ -69,7 +69,7 @@ class Stack:
         """The file that takes a process's output."""
         return self.logs / f"{name}.log"
 
-    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 180) -> None:
         """Wait until ``ready``; fail early with the end of the log when a process ends."""
         end = time.monotonic() + seconds
         while not ready():
