@@ -39,7 +39,7 @@ class Leaving:
             self._now.set()
             return
         self._asked = True
-        state.should_stop = 0
+        state.should_stop = 0  # type: ignore[assignment]  # the stubs know only its first value
         threading.Thread(target=self._leave, name="leaving", daemon=True).start()
 
     def _leave(self) -> None:

@@ -35,4 +35,4 @@ def prepare(instance: Worker, **_: object) -> None:
 @worker_ready.connect
 def answer_sigterm(sender: Consumer, **_: object) -> None:
     """Leave in an orderly way when asked to; Celery has set its own answer before."""
-    leaving.install(sender.controller)
+    leaving.install(sender.controller)  # type: ignore[attr-defined]  # set in its constructor; the stubs lack it
