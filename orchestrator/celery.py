@@ -8,11 +8,12 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
-from celery import Celery
+from celery import Celery, signals
 from django.conf import settings
 from kombu import Exchange
 from kombu import Queue as Route
 
+from orchestrator import children
 from orchestrator.queues import Queue
 
 VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
@@ -54,3 +55,9 @@ app.conf.update(
     CELERY_DB_REUSE_MAX=2**31,
 )
 app.autodiscover_tasks()
+
+
+@signals.worker_process_init.connect
+def end_with_the_worker(**_: object) -> None:
+    """A pool's process does not outlive its worker, however that ended: it would run gates that nobody waits for."""
+    children.end_with_parent()

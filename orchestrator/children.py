@@ -23,6 +23,12 @@ def _die_with(parent: int, death_signal: int) -> Callable[[], None]:
     return prepare
 
 
+def end_with_parent() -> None:
+    """From now on the kernel kills this process when its parent ends."""
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def start(
     argv: Sequence[str],
     *,

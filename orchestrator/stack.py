@@ -62,8 +62,11 @@ class Stack:
         if argv[0] == "python":
             argv[0] = sys.executable
         with self.log(name).open("wb") as output:
-            # Workers end their pools on SIGTERM; a process that is killed leaves nothing half-written: the database is the truth.
-            self.running[name] = children.start(argv, environment=self.values, output=output, cwd=ROOT)
+            # When we are killed, the servers go with us: a worker that then ended softly would wait for a broker that never
+            # comes back. A process that is killed leaves nothing half-written: the database is the truth.
+            self.running[name] = children.start(
+                argv, death_signal=signal.SIGKILL, environment=self.values, output=output, cwd=ROOT
+            )
 
     def log(self, name: str) -> Path:
         """The file that takes a process's output."""
