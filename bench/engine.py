@@ -47,7 +47,7 @@ def race(servers: arms.Servers) -> dict[str, Any]:
         running = []
         for start in (arms.bare, arms.ours, arms.dbos_direct, arms.dbos_queue, arms.prefect):
             arm = stack.enter_context(start(servers))
-            arm.run(2 * engine_parts.WARM_UP)
+            arm.run(SLOW.get(arm.name, FLOWS))  # connections are open and statements planned before anything counts
             arm.freeze()
             running.append(arm)
         for number in range(ROUNDS):

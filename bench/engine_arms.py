@@ -22,7 +22,7 @@ import psycopg
 from orchestrator import children, embedded
 
 BENCH = Path(__file__).resolve().parent
-THREADS = "16"
+THREADS = "8"
 FOUR = "google,anthropic,openai,control"
 
 
@@ -56,7 +56,9 @@ class Arm:
     def start(self, name: str, *argv: str) -> None:
         """A process that serves."""
         with self.log(name).open("ab") as log:
-            self.processes.append(children.start(argv, environment=self.environment, output=log, cwd=BENCH.parent))
+            self.processes.append(
+                children.start(argv, death_signal=signal.SIGKILL, environment=self.environment, output=log, cwd=BENCH.parent)
+            )
 
     def drive(self, *argv: str) -> None:
         """A process that takes a number of flows and reports; waits until it is ready."""

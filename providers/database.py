@@ -37,7 +37,7 @@ def in_transaction() -> bool:
 def refuse_transaction() -> None:
     """Raise ``RuntimeError`` inside a transaction of the caller's, as Django does for durable blocks: not for that of a test."""
     blocks = connection.atomic_blocks
-    if blocks and not blocks[-1]._from_testcase:
+    if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]  # as Django asks it itself
         raise RuntimeError("A model is not called inside a transaction: its locks would be held for as long as the call takes.")
 
 

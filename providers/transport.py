@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx2
 
+from providers import abort
 from providers.base import ConnectionCut, MalformedAnswer, ProviderError, TimedOut, Unreachable
 
 CONNECT_SECONDS: Final = 10.0
@@ -32,6 +33,10 @@ class _Body(httpx2.SyncByteStream):
 
 
 class _Deadline(httpx2.HTTPTransport):
+    def __init__(self) -> None:
+        super().__init__(limits=_LIMITS, retries=0)
+        self._pool._network_backend = abort.Backend()  # the client has no public door for it
+
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         allowed = (request.extensions.get("timeout") or {}).get("read") or 600.0
         deadline = time.monotonic() + float(allowed)
@@ -43,9 +48,7 @@ class _Deadline(httpx2.HTTPTransport):
 
 def client(timeout_seconds: float) -> httpx2.Client:
     """A client for one adapter, safe to share between threads; it never retries."""
-    return httpx2.Client(
-        transport=_Deadline(limits=_LIMITS, retries=0), timeout=limit(timeout_seconds), follow_redirects=False, trust_env=False
-    )
+    return httpx2.Client(transport=_Deadline(), timeout=limit(timeout_seconds), follow_redirects=False, trust_env=False)
 
 
 def limit(timeout_seconds: float) -> httpx2.Timeout:

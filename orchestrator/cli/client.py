@@ -5,15 +5,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx2
-
-from orchestrator.cli import place
+from orchestrator.cli import lazy, place
 from orchestrator.cli.errors import Exit, Failure
 
-_TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
-_STREAM_TIMEOUT = httpx2.Timeout(60.0, connect=5.0)  # four keep-alives of the service
+if TYPE_CHECKING:
+    import httpx2
+else:
+    httpx2 = lazy.module("httpx2")  # a third of the start-up time, and help needs none of it
+
+_CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
+_STREAM_SECONDS = 60.0  # four keep-alives of the service
 GIVE_UP_SECONDS = 60.0
 _NOT_ALLOWED = {401, 403}
 
@@ -33,7 +36,9 @@ class Client:
         self.url = url
         headers = {"Authorization": f"Bearer {token}", "User-Agent": "blocks-cli"}
         try:
-            self._http = httpx2.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
+            self._http = httpx2.Client(
+                base_url=url, headers=headers, timeout=httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
+            )
         except (httpx2.InvalidURL, UnicodeEncodeError, ValueError) as error:
             raise Failure(
                 f"BLOCKS_API_URL or BLOCKS_TOKEN is malformed: {error}", cure="Correct it.", code="cli:bad-config"
@@ -71,7 +76,7 @@ class Client:
         """The cursor in the ``next`` link of a page; the link's host is not followed, it may be one behind a proxy."""
         return None if link is None else httpx2.URL(link).params.get("cursor")
 
-    def _send(self, method: str, path: str, **how: Any) -> httpx2.Response:
+    def _send(self, method: str, path: str, **how: Any) -> "httpx2.Response":
         try:
             answer = self._http.request(method, f"/api/v1/{path}", **how)
         except httpx2.HTTPError as error:
@@ -111,7 +116,8 @@ class Client:
 
     def _stream(self, flow_id: str, last: str, on_idle: Callable[[], None]) -> Iterator[tuple[Event, str]]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": last}
-        with self._http.stream("GET", f"/api/v1/flows/{flow_id}/events/", headers=headers, timeout=_STREAM_TIMEOUT) as answer:
+        limits = httpx2.Timeout(_STREAM_SECONDS, connect=_CONNECT_SECONDS)
+        with self._http.stream("GET", f"/api/v1/flows/{flow_id}/events/", headers=headers, timeout=limits) as answer:
             if not answer.is_success:
                 answer.read()
                 if answer.status_code >= 500:
@@ -133,7 +139,7 @@ class Client:
                     kind, data = "", ""
 
 
-def failure_of(answer: httpx2.Response) -> Failure:
+def failure_of(answer: "httpx2.Response") -> Failure:
     """A problem document, or whatever else came instead, as a failure."""
     try:
         body = answer.json()

@@ -1,6 +1,9 @@
 """Commands that are loaded when they are called: `blocks --help` must not pay for HTTP, YAML and live displays."""
 
 import importlib
+import importlib.util
+import sys
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -16,6 +19,20 @@ COMMANDS = {
     "test-flow": ("orchestrator.cli.trial", "Run a feature request and say whether the service works; keeps no block."),
 }
 _LOADING = "orchestrator.cli.loading"
+
+
+def module(name: str) -> ModuleType:
+    """The module ``name``, executed at the first use of one of its attributes."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[name] = made
+    spec.loader.exec_module(made)
+    return made
 
 
 class LazyGroup(TyperGroup):

@@ -5,6 +5,7 @@ a difference shows where it arises and does not run on into the stages behind it
 answer that is read otherwise, a gate that judges otherwise.
 """
 
+import hashlib
 import json
 import logging
 import traceback
@@ -92,6 +93,10 @@ class RecordedWork:
     def budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
         """Without end: time and money that were left then are not recorded, so what ended for them is not replayed."""
         return Budget(seconds_left=None, spent_usd=Decimal(0), round_seconds=0.0, round_usd=Decimal(0))
+
+    def store(self, content: bytes) -> str:
+        """The SHA-256 of ``content``; nothing is kept."""
+        return hashlib.sha256(content).hexdigest()
 
     def complete(self, provider: str, request: Request) -> Completion:
         """The answer of then; raises ``Unrecorded``."""

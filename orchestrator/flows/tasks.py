@@ -1,10 +1,11 @@
 """The interface to Celery: it calls the runner, nothing else."""
 
 from celery.apps.worker import Worker
-from celery.signals import celeryd_after_setup
+from celery.signals import celeryd_after_setup, worker_ready
+from celery.worker.consumer import Consumer
 
 from orchestrator.celery import app
-from orchestrator.flows import flow_replays, replay, runner
+from orchestrator.flows import flow_replays, leaving, replay, runner
 
 
 @app.task(name="flows.run_stage", ignore_result=True)
@@ -29,3 +30,9 @@ def replay_flow(replay_id: int) -> None:
 def prepare(instance: Worker, **_: object) -> None:
     """Import what this worker's queues need before it takes work, so that no flow waits for an SDK to load."""
     runner.prepare(instance.app.amqp.queues.consume_from)
+
+
+@worker_ready.connect
+def answer_sigterm(sender: Consumer, **_: object) -> None:
+    """Leave in an orderly way when asked to; Celery has set its own answer before."""
+    leaving.install(sender.controller)  # type: ignore[attr-defined]  # set in its constructor; the stubs lack it

@@ -19,6 +19,7 @@ from orchestrator.flows.stages.base import Budget
 from orchestrator.flows.states import StageStatus
 from orchestrator.flows.types import pinned
 from providers import calls, ledger, quota
+from providers.abort import Abort, abortable
 from providers.base import Completion, NotAdmitted, Request
 from providers.calls import Answered, Caller
 from providers.models import CallStatus, ProviderCall
@@ -31,6 +32,7 @@ class _Call:
     answered: Answered | None = None
     error: BaseException | None = None
     ended: bool = field(default=False)
+    abort: Abort = field(default_factory=Abort)
 
 
 class LiveWork:
@@ -86,7 +88,7 @@ class LiveWork:
         return budget.read(self.flow_id, kinds)
 
     def complete(self, provider: str, request: Request) -> Completion:
-        """One model call. A fenced attempt leaves it at once; the late answer is settled in the ledger all the same."""
+        """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as unknown spend."""
         self._attempt.check()
         self._take_turn(provider)
         caller = self._caller()
@@ -97,6 +99,8 @@ class LiveWork:
         threading.Thread(target=self._run, args=(call, provider, request, caller), name=f"call-{provider}", daemon=True).start()
         while not call.ended:
             self._attempt.changed.wait()
+            if self._attempt.fenced:
+                call.abort.now()
             self._attempt.check()
         if call.error is not None:
             raise call.error
@@ -125,7 +129,8 @@ class LiveWork:
             if not engine.heartbeat([(self.stage_id, self._claim.token)]):
                 self._attempt.fence()
             self._attempt.check()
-            call.answered = calls.complete(provider, request, caller)
+            with abortable(call.abort):
+                call.answered = calls.complete(provider, request, caller)
         except BaseException as error:  # noqa: BLE001 - carried to the waiting thread, which raises it
             call.error = error
         try:

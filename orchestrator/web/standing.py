@@ -1,9 +1,10 @@
 """How each part of the service stands, for the public: ok, degraded or down, and a few words. No repo, no key, no address."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Min, Q
@@ -75,7 +76,7 @@ def _queues(now: datetime) -> list[Part]:
     return [_queue(queue, found.get(queue.value), now) for queue in Queue]
 
 
-def _queue(queue: Queue, row: dict[str, object] | None, now: datetime) -> Part:
+def _queue(queue: Queue, row: Mapping[str, Any] | None, now: datetime) -> Part:
     if row is None:
         return Part(queue.value, Level.OK, "idle")
     words, oldest = f"{row['running']} running, {row['ready']} queued", row["oldest"]

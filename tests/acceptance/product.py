@@ -59,9 +59,9 @@ class Product:
         """A POST to the API with an operator's token; bytes go as they are."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.stack.access['token']}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{url or self.url}/api/v1/{path}", data, headers, method="POST")  # noqa: S310 - ours
+        request = urllib.request.Request(f"{url or self.url}/api/v1/{path}", data, headers, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own loopback address
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -76,6 +76,6 @@ class Product:
         """Let the simulated provider fail like this from now on."""
         root = self.stack.values["OPENAI_BASE_URL"].removesuffix("/v1")
         body = json.dumps({"latency": 0.05, "faults": list(faults)}).encode()
-        request = urllib.request.Request(f"{root}/__sim__/{provider}", body, method="PUT")  # noqa: S310 - our own loopback address
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own loopback address
+        request = urllib.request.Request(f"{root}/__sim__/{provider}", body, method="PUT")
+        with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200

@@ -11,6 +11,7 @@ from tests.acceptance.product import CLOSED_REPO, Product
 from tests.acceptance.scenarios import FORBIDDEN, GARBAGE, PATTERN
 
 REPO = demo.repo_of(PATTERN)
+pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -123,7 +124,8 @@ def test_a_missing_key_is_the_operators_to_mend(product: Product) -> None:
 
 
 def test_a_bundle_over_the_limit_with_pruning_off(product: Product, work: Path) -> None:
-    (work / "big.py").write_text("VALUE = 'a line of a large module'\n" * 18_000, encoding="utf-8")
+    for number in range(18):
+        (work / f"large_{number}.py").write_text("VALUE = 'a line of a large module'\n" * 1000, encoding="utf-8")
     assert product.blocks(work, "config", "set", "context.pruning.enabled", "false", "--repo", REPO).returncode == 0
     try:
         exit_code, flow = product.run(work, REPO)

@@ -1,6 +1,5 @@
 """``make up``: what it prints works, every part runs once, and however it ends, nothing of it is left."""
 
-import http.client
 import http.cookiejar
 import os
 import re
@@ -20,7 +19,7 @@ import pytest
 from orchestrator import embedded, stack
 from orchestrator.queues import Queue
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(400)]
 
 HIDDEN = ("DATABASE_URL", "REDIS_URL", "BLOCKS_", "COV", "ANTHROPIC_", "OPENAI_", "GOOGLE_")
 FAMILIES = ("flows", "duration", "cost", "gate", "queue")
@@ -44,7 +43,7 @@ class Up:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        until(lambda: "ctrl-C stops everything" in self.text() or self.process.poll() is not None, 110)
+        until(lambda: "ctrl-C stops everything" in self.text() or self.process.poll() is not None, 300)
         assert self.process.poll() is None, self.text()
 
     def text(self) -> str:
@@ -75,7 +74,7 @@ def until(ready: Callable[[], bool], seconds: float) -> None:
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own loopback address
+    with urllib.request.urlopen(url, timeout=30) as answer:
         assert answer.status == 200
         return str(answer.read().decode())
 
@@ -121,7 +120,7 @@ def test_the_printed_admin_login_works(running: Up) -> None:
     assert csrf
     form = {"username": user, "password": password, "csrfmiddlewaretoken": csrf[1], "next": "/admin/"}
     answer = browser.open(
-        urllib.request.Request(  # noqa: S310 - our own loopback address
+        urllib.request.Request(
             f"{running.url}/admin/login/", urllib.parse.urlencode(form).encode(), {"Referer": f"{running.url}/admin/login/"}
         ),
         timeout=30,

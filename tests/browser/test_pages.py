@@ -23,11 +23,13 @@ FAINT = """() => {
         return 'rgb(255, 255, 255)'; };
     const found = new Set();
     for (const one of document.querySelectorAll('main *, header *')) {
-        if (one.closest('svg') || ![...one.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) || !one.checkVisibility()) continue;
+        const words = [...one.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+        if (one.closest('svg') || !words || !one.checkVisibility()) continue;
         const style = getComputedStyle(one);
         const [a, b] = [light(style.color), light(ground(one))].sort((x, y) => y - x);
         const large = parseFloat(style.fontSize) >= 24;
-        if ((a + 0.05) / (b + 0.05) < (large ? 3 : 4.5)) found.add(`${one.tagName}.${one.className}: ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
+        const ratio = (a + 0.05) / (b + 0.05);
+        if (ratio < (large ? 3 : 4.5)) found.add(`${one.tagName}.${one.className}: ${ratio.toFixed(2)}`);
     }
     return [...found];
 }"""
@@ -74,7 +76,7 @@ def test_what_models_wrote_does_nothing(page: Page, faults, sre, live_server):
     flow = story.told()
     page.on("dialog", lambda dialog: faults.append(dialog.message))
     page.goto(f"{live_server.url}/flows/{flow.id}/?round=1")
-    expect(page.get_by_text("Mutant survived")).to_be_visible()
+    expect(page.get_by_text("Mutant survived", exact=True)).to_be_visible()
     assert page.locator("main script, main img").count() == 0
 
 

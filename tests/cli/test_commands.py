@@ -9,6 +9,7 @@ from django.db import connection
 from orchestrator.flows.models import Flow
 from orchestrator.repos import tokens
 from tests import scenes
+from tests.web import story
 
 
 def test_what_an_operator_types_in_the_runbook(blocks, repo, settings):
@@ -59,12 +60,32 @@ def test_verify_show_has_an_exit_code_for_every_state(blocks):
     found = blocks("verify", "show", failed.id, "--verbose")
     assert found.returncode == 1
     assert "capital_ratio.py:12" in found.stdout
+    assert "cure: Test the limits of each comparison." in found.stdout
     assert blocks("verify", "show", scenes.run_through(scenes.flow()).id).returncode == 0
     assert blocks("verify", "show", scenes.flow().id).returncode == 8
     assert blocks("verify", "show", scenes.end(scenes.flow(), "cancelled").id).returncode == 2
     assert blocks("verify", "show", "task_none").returncode == 2
     document = json.loads(blocks("verify", "show", failed.id, "--json").stdout)
     assert {gate["gate"] for gate in document["gates"]} == {"contract", "coverage", "mutation"}
+
+
+def test_verify_show_verbose_shows_lines_mutants_and_rounds(blocks):
+    found = blocks("verify", "show", story.told().id, "--verbose").stdout.splitlines()
+    assert "  cure: Fix schema or implementation, then retry." in found
+    at = found.index("  clip.py:5  comparison")
+    assert found[at + 1 : at + 3] == ["    -     if value > LIMIT:", "    +     if value < LIMIT:"]
+    assert "  Sabotage not detected: clip.py 7" in found
+    assert "        4 | def clip(value: int) -> int:" in found  # under the reviewer's remark
+    assert "round 2: clip.py +1 -1" in found
+
+
+def test_verify_show_ends_with_the_first_cure_while_the_flow_goes_on(blocks):
+    flow = scenes.flow()
+    attempt = scenes.start(flow.stages.get(kind="context"))
+    scenes.judge(attempt.stage, "contract", "failed", cure="Fix schema or implementation, then retry.")
+    found = blocks("verify", "show", flow.id)
+    assert found.returncode == 8
+    assert "cure: contract: Fix schema or implementation, then retry." in found.stdout
 
 
 def test_status_lists_and_filters(blocks):

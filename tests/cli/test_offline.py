@@ -77,6 +77,16 @@ def test_help_names_every_command_and_loads_none(offline):
     assert loaded.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("words", [["flow", "run"], ["verify", "show"], ["status", "flows"], ["config"], ["quota"]])
+def test_the_help_of_a_command_does_not_pay_for_http(words):
+    loaded = "sorted({'httpx2._client', 'django', 'celery'} & set(sys.modules))"
+    report = f"import atexit, sys; atexit.register(lambda: print('LOADED', *{loaded}))"
+    code = f"{report}; sys.argv = ['blocks', *{words!r}, '--help']; from orchestrator.cli.main import run; run()"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=FOLDER.parents[1])
+    assert "Usage: blocks" in found.stdout
+    assert found.stdout.splitlines()[-1] == "LOADED"
+
+
 def test_the_command_line_imports_nothing_of_ours():
     for path in FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

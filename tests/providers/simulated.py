@@ -21,8 +21,8 @@ class Simulated:
 
     def call(self, method: str, path: str = "", body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.urls["control"] + path, data, method=method)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        request = urllib.request.Request(self.urls["control"] + path, data, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
     def behave(self, provider: str, *faults: dict[str, Any], latency: float = 0) -> None:

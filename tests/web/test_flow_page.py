@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from itertools import pairwise
 
 import pytest
 from django.contrib.auth.models import User
@@ -96,7 +97,7 @@ def test_headings_descend_one_at_a_time(sre):
     text = page(sre, story.told())
     levels = [int(level) for level in re.findall(r"<h([1-6])[ >]", text)]
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     ids = re.findall(r' id="([^"]+)"', text)
     assert len(ids) == len(set(ids))
 

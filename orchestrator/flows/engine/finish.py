@@ -87,7 +87,8 @@ class Spent:
 class Finished:
     """What follows a finish. ``follow_tail``: the next stage was given to the tail of the chain that brought this one.
 
-    ``ended``: nothing follows, so there is no tail that must not fire. ``resend``: the stages have changed; a new chain from the database has to be sent in place of the tail.
+    ``ended``: nothing follows, so there is no tail that must not fire. ``resend``: the stages have changed; a new chain from
+    the database has to be sent in place of the tail.
     """
 
     follow_tail: bool = False

@@ -1,5 +1,6 @@
 """What the dispatcher finds by looking: leases that ran out, deadlines that passed, waits that are over."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,10 @@ _STILL_EXPIRED = """
 SELECT id, kind, round, queue, worker, crashes FROM flows_stage
 WHERE id = %(stage)s AND token = %(token)s AND status = 'running' AND (lease_until < clock_timestamp() OR %(given_up)s)
 FOR NO KEY UPDATE
+"""
+_HELD = """
+SELECT id, flow_id, token FROM flows_stage st WHERE status = 'running'
+    AND EXISTS (SELECT 1 FROM unnest(%(workers)s::text[]) AS w(name) WHERE starts_with(st.worker, w.name))
 """
 _AGAIN = """
 UPDATE flows_stage SET status = 'ready', token = NULL, lease_until = NULL, crashes = crashes + %(crashed)s, sent_at = NULL,
@@ -68,6 +73,12 @@ def give_up(flow_id: str, stage_id: int, token: UUID) -> bool:
     """Give a stage back by the worker that holds it and has to stop: ready again, at nobody's charge."""
     with transaction.atomic():
         return _take_back(flow_id, stage_id, token, crashed=False)
+
+
+def give_up_all(workers: Sequence[str]) -> int:
+    """Give back everything that workers hold whose names begin with one of ``workers``; how many stages."""
+    held = rows(_HELD, {"workers": list(workers)})
+    return sum(give_up(stage.flow_id, stage.id, stage.token) for stage in held)
 
 
 def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bool:

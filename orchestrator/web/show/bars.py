@@ -43,15 +43,18 @@ def shares(amounts: Mapping[str, Decimal]) -> list[Share]:
     ]
 
 
-def time_bar(spent: Mapping[str, float | None], waited: float) -> list[Share]:
-    """Models, gates, waiting, orchestrator: one stacked bar of the wall time. ``waited`` seconds are part of what is its own."""
+def time_bar(spent: Mapping[str, float | None], waited: float, judging: float = 0.0) -> list[Share]:
+    """Models, gates, waiting, orchestrator: one stacked bar of the wall time. ``waited`` seconds are part of what is its own,
+    and so are ``judging`` seconds: what gates that have not ended yet have taken, which ``spent`` does not know.
+    """
     wall, own = spent["wall_seconds"] or 0.0, spent["own_seconds"] or 0.0
     waiting = min(waited, own)
+    judging = min(judging, own - waiting)
     parts = {
         "models": spent["provider_seconds"] or 0.0,
-        "gates": spent["gates_seconds"] or 0.0,
+        "gates": (spent["gates_seconds"] or 0.0) + judging,
         "waiting": waiting,
-        "orchestrator": own - waiting,
+        "orchestrator": own - waiting - judging,
     }
     found, x = [], 0.0
     for name, seconds in parts.items():

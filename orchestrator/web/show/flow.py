@@ -81,7 +81,7 @@ def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
         "kinds": " ".join(KINDS),
         "last_event": events[0].pk if events else 0,
         "costs": _costs(calls),
-        "time": bars.time_bar(full["time"], sum(row.waited for row in chart.rows)),
+        "time": bars.time_bar(full["time"], sum(row.waited for row in chart.rows), _judging(stages, chart)),
         "rounds": numbers,
         "round": None if number is None else _round(number, judged, results, artifacts, texts),
         "repairs": rounds.repairs([stage for stage in stages if stage.kind == "implement"], texts),
@@ -90,6 +90,11 @@ def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
         "events": [(event, said(event)) for event in events[:EVENTS]],
         "more_events": len(events) > EVENTS,
     }
+
+
+def _judging(stages: Sequence[Stage], chart: timeline.Chart) -> float:
+    rows = [row for stage, row in zip(stages, chart.rows, strict=True) if stage.kind == "verify"]
+    return sum(bar.seconds for row in rows for bar in row.bars if bar.kind == "running")
 
 
 def said(event: FlowEvent) -> str:

@@ -35,7 +35,7 @@ def rendered(text: str, *, below: int = 2) -> SafeString:
             token.tag = f"h{min(_DEEPEST, int(token.tag[1:]) + below)}"
         for child in token.children or ():
             _link(child)
-    return mark_safe(reader.renderer.render(tokens, reader.options, {}))  # noqa: S308 - markdown-it escapes all text
+    return mark_safe(str(reader.renderer.render(tokens, reader.options, {})))  # noqa: S308 - markdown-it escapes all text
 
 
 def _link(token: Token) -> None:

@@ -67,6 +67,12 @@ class Scripted:
             work.progress("still at it")
         return Done()
 
+    def _hold(self, work: Work, argument: str) -> Result:
+        """Heed nothing for ``argument`` seconds, the first time."""
+        if work.attempt_number == 1:
+            time.sleep(float(argument))
+        return Done()
+
     def _kill(self, work: Work, argument: str) -> Result:
         """Kill the own process in the first ``argument`` attempts."""
         if work.attempt_number <= int(argument or 1):

@@ -16,6 +16,7 @@ import pytest
 import redis
 from celery import Celery
 
+from orchestrator import embedded
 from orchestrator.flows import dispatch
 from orchestrator.flows.models import Stage
 from tests.databases import url_of_test_database
@@ -35,7 +36,9 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 class Stack:
-    """A broker, and the processes started on it."""
+    """A broker, and the processes started on it. ``lease`` is what processes started from now on have, in seconds."""
+
+    lease = "2"
 
     def __init__(self, logs: Path, environment: Mapping[str, str] | None = None) -> None:
         with socket.socket() as free:
@@ -43,7 +46,7 @@ class Stack:
             self.port = free.getsockname()[1]
         self.logs, self.started, self.environment = logs, [], dict(environment or {})
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.broker = self.start("broker", "redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no")
+        self.broker = self.start("broker", embedded.valkey_binary(), "--port", str(self.port), "--save", "", "--appendonly", "no")
         self.redis = redis.Redis.from_url(self.url)
         until(self._answers, "the broker")
 
@@ -59,11 +62,11 @@ class Stack:
             "REDIS_URL": self.url,
             "DATABASE_URL": url_of_test_database(),
             "ENGINE_PLUGINS": "tests.flows.engine.plugin",
-            "ENGINE_LEASE_SECONDS": "2",
+            "ENGINE_LEASE_SECONDS": self.lease,
             "ENGINE_BACKOFF_SECONDS": "0",
             "DJANGO_SETTINGS_MODULE": "orchestrator.settings",
             "PYTHONPATH": str(ROOT),
-            "REMAP_SIGTERM": "SIGQUIT",
+            "ENGINE_SHUTDOWN_SECONDS": "3",
             **self.environment,
         }
         with (self.logs / f"{name}-{len(self.started)}.log").open("wb") as log:

@@ -109,6 +109,40 @@ def test_sessions_of_the_database_may_be_cut(stack, demo):
     connection.close_pool()
 
 
+@pytest.mark.parametrize(("pool", "kind"), [("threads", "first"), ("prefork", "second")])
+def test_a_worker_that_is_asked_to_leave_finishes_or_gives_back(stack, demo, pool, kind):
+    stack.lease = "600"  # nothing comes back because a lease ran out
+    queues = {"first": "google", "second": "gates"}[kind]
+    rest = stack.worker("rest", {"google": "gates,control", "gates": "google,control"}[queues])
+    leaver = stack.worker("leaver", queues, pool)
+    stack.dispatcher()
+    short, long = flows(demo, f"{kind}: hold 1", f"{kind}: hold 600")
+    running = Stage.objects.filter(flow__in=[short, long], kind=kind, status="running")
+    until(lambda: running.count() == 2, "two running stages")
+    os.kill(leaver.pid, signal.SIGTERM)
+    until(lambda: leaver.poll() is not None, "the end of the worker")
+    assert leaver.returncode == 0
+    assert rest.poll() is None
+    given_back = Stage.objects.get(flow=long, kind=kind)
+    assert (given_back.status, given_back.crashes) == ("ready", 0)
+    assert Attempt.objects.get(stage=given_back).error_code == "engine:worker-stopped"
+    stack.worker("next", queues, pool)
+    until(ended([short, long]), "the end of both flows")
+    assert statuses([short, long]) == {"passed"}
+    assert Attempt.objects.filter(stage__flow=short).count() == 3
+    assert Attempt.objects.filter(stage__flow=long).count() == 4
+
+
+def test_an_idle_worker_leaves_at_once(stack, demo):
+    idle = stack.worker("idle", "google")
+    done = flows(demo, "x")
+    until(lambda: Stage.objects.filter(flow__in=done, kind="first", status="passed").exists(), "a stage")
+    os.kill(idle.pid, signal.SIGTERM)
+    until(lambda: idle.poll() is not None, "the end of the worker")
+    assert idle.returncode == 0
+    assert not Attempt.objects.exclude(outcome="passed").exists()
+
+
 def _address() -> dict[str, object]:
     database = connection.settings_dict
     return {

@@ -1,0 +1,105 @@
+"""Breaking off an exchange from another thread: the socket under it is shut, so whoever waits in it wakes up.
+
+No SDK offers this. The streams below register the socket that a thread is about to read from; the thread says beforehand, by
+``abortable``, who may break it off.
+"""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpcore2
+
+_current = threading.local()
+
+
+class Aborted(BaseException):
+    """The exchange was broken off by us. No ``Exception``: SDKs would wrap it, and the breaker blame the provider."""
+
+
+class Abort:
+    """One call's way to be broken off. ``now`` may come before, during or after the exchange, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._wanted = False
+
+    def now(self) -> None:
+        """Break off: what is being read is lost, what has not begun is refused."""
+        with self._lock:
+            self._wanted = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):  # the other side was faster
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def reading(self, from_: Any) -> Iterator[None]:
+        """While inside, ``now`` shuts the socket ``from_``; raises ``Aborted`` if it came."""
+        with self._lock:
+            self._check()
+            self._socket = from_
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._socket = None
+                self._check()
+
+    def _check(self) -> None:
+        if self._wanted:
+            raise Aborted
+
+
+@contextlib.contextmanager
+def abortable(abort: Abort) -> Iterator[None]:
+    """Let ``abort`` break off what this thread exchanges meanwhile."""
+    _current.abort = abort
+    try:
+        yield
+    finally:
+        _current.abort = None
+
+
+class _Stream(httpcore2.NetworkStream):
+    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        abort: Abort | None = getattr(_current, "abort", None)
+        if abort is None:
+            return self._inner.read(max_bytes, timeout)
+        with abort.reading(self._inner.get_extra_info("socket")):
+            return self._inner.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class Backend(httpcore2.SyncBackend):
+    """Opens connections whose reads can be broken off."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """See ``httpcore2.NetworkBackend``."""
+        return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options))

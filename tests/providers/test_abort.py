@@ -1,0 +1,57 @@
+"""An exchange that waits for its answer ends when somebody else breaks it off."""
+
+import socket
+import threading
+
+import pytest
+
+from providers.abort import Abort, Aborted, abortable
+from providers.adapters.anthropic import AnthropicAdapter
+from providers.base import ProviderError, Request
+
+
+@pytest.fixture
+def silent():
+    """A server that takes a request and never answers: its address, and an event once the request is there."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked, held = threading.Event(), []
+
+        def serve() -> None:
+            held.append(server.accept()[0])
+            held[0].recv(65536)
+            asked.set()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/", asked
+        for connection in held:
+            connection.close()
+
+
+def call(url: str, abort: Abort, errors: list[BaseException]) -> None:
+    adapter = AnthropicAdapter("no-key", url)
+    with abortable(abort):
+        try:
+            adapter.complete(Request("claude-sonnet-4-5", "s", "p", max_output_tokens=10, timeout_seconds=600))
+        except (Aborted, ProviderError) as error:
+            errors.append(error)
+    adapter.close()
+
+
+def test_a_waiting_call_is_broken_off(silent):
+    url, asked = silent
+    abort, errors = Abort(), []
+    waiting = threading.Thread(target=call, args=(url, abort, errors))
+    waiting.start()
+    assert asked.wait(30)
+    abort.now()
+    waiting.join(30)
+    assert not waiting.is_alive()
+    assert [type(error) for error in errors] == [Aborted]
+
+
+def test_a_call_broken_off_beforehand_waits_for_nothing(silent):
+    url, _ = silent
+    abort, errors = Abort(), []
+    abort.now()
+    call(url, abort, errors)
+    assert [type(error) for error in errors] == [Aborted]
