@@ -43,10 +43,9 @@ def repair_rounds(chosen: Mapping[str, Any]) -> int:
     return int(chosen.get("max_repair_rounds", settings.MAX_REPAIR_ROUNDS))
 
 
-def max_cost_usd(chosen: Mapping[str, Any]) -> Decimal | None:
-    """What a flow may cost; ``None`` where nobody set a ceiling."""
-    ceiling = chosen.get("flow.max_cost_usd")
-    return None if ceiling is None else Decimal(str(ceiling))
+def max_cost_usd(chosen: Mapping[str, Any]) -> Decimal:
+    """What a flow may cost."""
+    return Decimal(str(chosen.get("flow.max_cost_usd", settings.FLOW_MAX_COST_USD)))
 
 
 def _strictness(mode: str) -> int:

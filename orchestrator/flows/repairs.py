@@ -165,7 +165,7 @@ def _refused(work: Work, insert: tuple[str, ...]) -> Failed | None:
             f"A repair round takes about {seconds:.0f} s, and the flow has {max(0.0, left.seconds_left):.0f} s left.",
             "Retry the flow, which gives it a new deadline; if this happens often, raise FLOW_DEADLINE_SECONDS.",
         )
-    if ceiling is not None and left.spent_usd + usd > ceiling:
+    if left.spent_usd + usd > ceiling:
         return Failed(
             "repair:over-budget",
             f"A repair round costs about {usd:.4f} USD; {left.spent_usd:.4f} of {ceiling:.4f} USD are spent.",

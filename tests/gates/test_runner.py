@@ -21,6 +21,19 @@ PASSED = GateReport("contract", Verdict.PASSED, "kept", score=Decimal(100))
 FAILED = GateReport("mutation", Verdict.FAILED, "survivors", score=Decimal(50), feedback="- line 3", cure="Add tests.")
 ERRORED = GateReport("security", Verdict.ERRORED, "no scanner", cure="Tell the operator.")
 
+COUNTING = """import pathlib
+import tempfile
+from parcel import fee
+
+MARK = pathlib.Path(tempfile.gettempdir()) / "seen"
+SEEN = len(MARK.read_text()) if MARK.exists() else 0
+MARK.write_text("x" * (SEEN + 1))
+
+
+def test_fee():
+    assert fee(1) == 250 and fee(501) == 490 and SEEN < 2
+"""
+
 
 @pytest.mark.parametrize(
     ("mode", "reports", "expected"),
@@ -94,9 +107,7 @@ def test_feedback_names_survivors_and_never_the_control() -> None:
 
 
 def test_feedback_of_flaky_tests_tells_no_null_mutant_and_no_seed() -> None:
-    counting = "import pathlib\nimport tempfile\nfrom parcel import fee\n\nMARK = pathlib.Path(tempfile.gettempdir()) / 'seen'\nSEEN = len(MARK.read_text()) if MARK.exists() else 0\nMARK.write_text('x' * (SEEN + 1))\n\n\ndef test_fee():\n    assert fee(1) == 250 and fee(501) == 490 and SEEN < 2\n"  # fmt: skip
-
-    reports = run(block(tests=counting), Policy(), ("mutation",))
+    reports = run(block(tests=COUNTING), Policy(), ("mutation",))
 
     assert reports[0].verdict is Verdict.FAILED
     assert not re.search(r"(?i)\bnull|\bseed|\braise [a-z]{9}\b", f"{feedback(reports)}{reports[0].findings}")

@@ -100,17 +100,18 @@ def test_another_uncovered_line_is_another_failure(planned: FakeWork, gates: Gat
 
 
 @pytest.mark.parametrize(
-    ("left", "settings", "code"),
+    ("left", "own", "code"),
     [
         (Budget(24.0, Decimal(0), 20.0, Decimal("0.05")), {}, "repair:out-of-time"),
         (Budget(-3.0, Decimal(0), 0.0, Decimal(0)), {}, "repair:out-of-time"),
         (Budget(3600.0, Decimal("0.45"), 20.0, Decimal("0.05")), {"flow.max_cost_usd": "0.50"}, "repair:over-budget"),
+        (Budget(3600.0, Decimal("1.98"), 20.0, Decimal("0.05")), {}, "repair:over-budget"),  # FLOW_MAX_COST_USD is 2
     ],
 )
 def test_round_that_time_or_money_does_not_admit_is_not_begun(
-    implemented: FakeWork, gates: Gates, left: Budget, settings: dict[str, Any], code: str
+    implemented: FakeWork, gates: Gates, left: Budget, own: dict[str, Any], code: str
 ) -> None:
-    implemented.left, implemented.settings = left, settings
+    implemented.left, implemented.settings = left, own
     gates(failing("mutation"))
     result = implemented.run(verify.stage)
     assert isinstance(result, Failed)
@@ -123,7 +124,7 @@ def test_round_that_time_or_money_does_not_admit_is_not_begun(
 @pytest.mark.parametrize("ceiling", [None, "0.60"])
 def test_round_within_time_and_money_begins(implemented: FakeWork, gates: Gates, ceiling: str | None) -> None:
     implemented.left = Budget(None if ceiling is None else 25.0, Decimal("0.45"), 20.0, Decimal("0.05"))
-    implemented.settings = {"flow.max_cost_usd": ceiling}
+    implemented.settings = {} if ceiling is None else {"flow.max_cost_usd": ceiling}
     gates(failing("mutation"))
     assert isinstance(implemented.run(verify.stage), Repair)
 
