@@ -17,8 +17,7 @@ FLOW_TYPES = (
     FlowType(
         "modelled",
         1,
-        tuple(StageSpec(f"ask_{queue}", queue) for queue in (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI))
-        + (StageSpec("ask_anthropic", Queue.ANTHROPIC),),
+        tuple(StageSpec(f"ask_{queue}", queue) for queue in (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI, Queue.ANTHROPIC)),
     ),
 )
 STAGES = {
@@ -34,7 +33,7 @@ class Noop:
 
     kind = "noop"
 
-    def run(self, work: Work) -> Result:  # noqa: ARG002 - the protocol's signature
+    def run(self, work: Work) -> Result:
         """Pass at once."""
         return Done()
 
@@ -44,7 +43,7 @@ class Nap:
 
     kind = "nap"
 
-    def run(self, work: Work) -> Result:  # noqa: ARG002 - the protocol's signature
+    def run(self, work: Work) -> Result:
         """Sleep, then pass."""
         time.sleep(NAP_SECONDS)
         return Done()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +22,14 @@ from typing import Any
 
 import psycopg
 import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
+from bench.cost import peer_python
 from bench.private_postgres import Server, postgres, version
+from bench.simulated import simulator
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS, PEERS = Path(__file__).parent / "results", Path(__file__).parent / "peers"
 PROCESSES, THREADS, QUOTA = 8, 8, 500_000
 MODULE = "bench.limiter_caller"
 
@@ -43,15 +48,14 @@ def main() -> None:
         results |= {"pairs_per_s": throughput(Path(folder) / "pairs", seconds=8)}
         wipe(server)
         results |= uncontended()
+        results |= litellm(cache)
         results |= {"postgresql": version(server.url), "psycopg": psycopg.__version__}
     results["overshoot_tokens"] = max(results["overshoot_tokens_calm"], results["overshoot_tokens_chaos"])
     results["utilisation"] = min(results["utilisation_calm"], results["utilisation_chaos"])
     results["phantom_tokens"] = max(results["phantom_tokens_calm"], results["phantom_tokens_chaos"])
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "limiter.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    peers = {key: value for key, value in known.items() if key.startswith("litellm_")}
-    path.write_text(json.dumps(results | peers, indent=2, sort_keys=True) + "\n")
+    path.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
     sys.stdout.write(path.read_text())
 
 
@@ -115,6 +119,25 @@ def ended(name: str, tally: Path) -> dict[str, Any]:
         f"provider_tokens_{name}": used(tally),
         f"unknown_calls_{name}": unknown_calls,
         f"unknown_tokens_{name}": unknown_tokens,
+    }
+
+
+def litellm(cache: str) -> dict[str, Any]:
+    """The same callers against the same quota through litellm's Router: its budget of a day, shared over Redis."""
+    redis.Redis.from_url(cache).flushall()
+    with simulator(latency="0.005-0.03") as urls:
+        environment = {**os.environ, "OPENAI_BASE_URL": urls["OPENAI_BASE_URL"], "REDIS_URL": cache}
+        argv = [str(peer_python()), str(PEERS / "litellm_limiter.py"), str(THREADS), "120", str(QUOTA)]
+        running = [subprocess.Popen(argv, env=environment, start_new_session=True) for _ in range(PROCESSES)]
+        if any(one.wait() for one in running):
+            raise RuntimeError("a caller of litellm failed")
+        with urllib.request.urlopen(urls["control"], timeout=10) as answer:  # noqa: S310 - our own simulator
+            tokens = int(json.load(answer)["counters"]["openai"]["tokens"])
+    pins = dict(line.split("==") for line in (PEERS / "litellm.txt").read_text().splitlines() if "==" in line)
+    return {
+        "litellm_overshoot_tokens": max(0, tokens - QUOTA),
+        "litellm_utilisation": round(tokens / QUOTA, 5),
+        "litellm": pins["litellm"],
     }
 
 
@@ -185,6 +208,8 @@ def valkey() -> Iterator[str]:
     argv = [str(binary), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
     child = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
     try:
+        patience = Retry(ConstantBackoff(0.05), 200)
+        redis.Redis(port=port, retry=patience, retry_on_error=[redis.ConnectionError]).ping()
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         child.terminate()

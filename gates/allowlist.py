@@ -36,7 +36,7 @@ _ATTRIBUTES = frozenset(
     attrgetter builtins co_code co_consts co_names cr_code cr_frame create_connection create_server
     create_subprocess_exec create_subprocess_shell ctypes exec_module execv execve f_back f_builtins f_code f_globals
     f_locals fork func_globals gc get_field get_objects get_referrers get_type_hints gi_code gi_frame hardlink_to
-    import_module importlib importorskip inspect load_module loads_module marshal methodcaller mock_open_code 
+    import_module importlib importorskip inspect load_module loads_module marshal methodcaller mock_open_code
     mro multiprocessing open_code open_connection os pickle popen posix pty pytestconfig resolve_name set_trace
     setprofile settrace shutil socket spawnl spawnv start_server subprocess subprocess_exec symlink_to sys tb_frame
     tb_next vformat

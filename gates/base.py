@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -26,7 +27,8 @@ class Candidate:
     ``module`` is imported as ``<name>``; ``tests`` is a pytest file; ``contract`` is JSON as ``docs/contract-format.md``
     describes. ``review`` is the reviewer's verdict as parsed JSON, present once the review stage has run. ``previous_contract``
     is the contract of the newest verified version of the same block, if there is one. ``repo_files`` is the snapshot of the
-    repo that the flow carries: path to bytes, read-only in the sandbox.
+    repo that the flow carries: path to bytes, read-only in the sandbox. ``environment`` is a folder of packages that the repo
+    depends on, built beforehand (``gates.environments``).
     """
 
     family: str
@@ -38,7 +40,8 @@ class Candidate:
     review: Mapping[str, Any] | None = None
     reviewer: str = ""
     previous_contract: str | None = None
-    repo_files: Mapping[str, bytes] = field(default_factory=dict)
+    repo_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    environment: Path | None = None
 
     @property
     def files(self) -> dict[str, str]:

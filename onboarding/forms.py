@@ -38,10 +38,14 @@ class OnboardingForm(_Base):
         help_texts = {
             "repo_name": "As it is called in your code host, in lower case: compliance-service.",
             "domain": "What it is about: regulatory, reporting, payments.",
-            "team_lead": "Who approves, and who is told when it is done.",
+            "team_lead": "Who answers for the repo, and is told when it is enabled.",
             "clone_url": "https://..., ssh://... or git@host:path.",
         }
-        widgets = {"repo_name": forms.TextInput(attrs={"autofocus": True, "autocapitalize": "off", "spellcheck": "false"})}
+        widgets = {
+            "repo_name": forms.TextInput(attrs={"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}),
+            "team_lead": forms.EmailInput(attrs={"autocomplete": "email"}),
+            "clone_url": forms.TextInput(attrs={"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}),
+        }
 
     def clean_repo_name(self) -> str:
         """Not registered, and not asked for already."""

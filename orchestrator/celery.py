@@ -5,13 +5,10 @@ half-open sockets, workers that die in the middle.
 """
 
 import os
-from importlib import import_module
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
-from celery import Celery, signals
-from celery.apps.worker import Worker
-from celery.worker.consumer import Consumer
+from celery import Celery
 from django.conf import settings
 from kombu import Exchange
 from kombu import Queue as Route
@@ -57,17 +54,3 @@ app.conf.update(
     CELERY_DB_REUSE_MAX=2**31,
 )
 app.autodiscover_tasks()
-
-
-@signals.celeryd_after_setup.connect
-def prepare(instance: Worker, **_: object) -> None:
-    """Import what this worker's queues need before it takes work, so that no flow waits for an SDK to load."""
-    runner = import_module("orchestrator.flows.runner")  # needs Django's apps, which Celery has set up by now
-    runner.prepare(instance.app.amqp.queues.consume_from)
-
-
-@signals.worker_ready.connect
-def answer_sigterm(sender: Consumer, **_: object) -> None:
-    """Leave in an orderly way when asked to, see ``flows.leaving``; Celery has set its own answer before."""
-    leaving = import_module("orchestrator.flows.leaving")  # needs Django's apps
-    leaving.install(sender.controller)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 
@@ -38,16 +40,43 @@ def repo_of(sample: str) -> str:
 
 def walk(sample: str, running: stack.Stack, folder: Path) -> int:
     """Run the flow as its owner would, with the command line; returns its exit code."""
-    access = stack.local_access(running)
     values = running.values | {
         "BLOCKS_API_URL": f"http://{running.values['HOST']}:{running.values['PORT']}",
-        "BLOCKS_TOKEN": access["token"],
+        "BLOCKS_TOKEN": running.access["token"],
     }
     blocks = [sys.executable, "-m", "orchestrator.cli.main"]
     values["PYTHONPATH"] = str(stack.ROOT)
     subprocess.run([*blocks, "init"], cwd=folder, env=values, check=True, stdout=subprocess.DEVNULL)
     command = [*blocks, "flow", "run", "--input", "feature_request.md", "--repo", repo_of(sample), "--follow"]
     return subprocess.run(command, cwd=folder, env=values, check=False).returncode
+
+
+class Steps:
+    """What set-up is doing, each step with its time as soon as it is done. Use as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._status = console, console.status("")
+        self._step, self._begun = "", time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._status.stop()
+
+    def say(self, step: str) -> None:
+        """The next step begins."""
+        now = time.monotonic()
+        if self._step:
+            self._console.print(f"{self._step}  [dim]{now - self._begun:.1f} s[/]", highlight=False)
+        self._step, self._begun = step, now
+        self._status.update(step)
+
+    def close(self) -> None:
+        """The last step is done."""
+        self.say("")
+        self._status.stop()
 
 
 def main() -> int:
@@ -61,12 +90,18 @@ def main() -> int:
     begun = time.monotonic()
     try:
         with (
-            console.status("Starting PostgreSQL, Valkey, the web process and a worker for each queue"),
-            stack.running(NEEDED, state=None, logs=state / "demo-logs", simulator=True, environment=environment) as running,
+            Steps(console) as steps,
+            stack.running(
+                NEEDED, state=None, logs=state / "demo-logs", simulator=True, environment=environment, say=steps.say
+            ) as running,
         ):
             folder = workspace(sample, state)
+            steps.close()
             console.print(
-                f"[dim]Set up in {time.monotonic() - begun:.1f} s; logs are in {state / 'demo-logs'}[/]", highlight=False
+                f"Set up in {time.monotonic() - begun:.1f} s; the processes' logs are in {state / 'demo-logs'}\n",
+                highlight=False,
+                style="dim",
+                soft_wrap=True,
             )
             return walk(sample, running, folder)
     except KeyboardInterrupt:

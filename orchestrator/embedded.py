@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,12 +34,12 @@ class EmbeddedServerError(RuntimeError):
 
 
 @contextlib.contextmanager
-def environment(state: Path | None = None) -> Iterator[dict[str, str]]:
-    """The environment with both URLs set; starts what is missing and stops it again.
+def environment(state: Path | None = None, given: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """The environment, ``given`` over it, with both URLs set; starts what is missing and stops it again.
 
     With ``state`` the database survives in that folder; without, it is gone afterwards.
     """
-    values = dict(os.environ)
+    values = dict(os.environ) | dict(given or {})
     with contextlib.ExitStack() as stack:
         if not (values.get("DATABASE_URL") or values.get("DATABASE_URL_FILE")):
             values["DATABASE_URL"] = stack.enter_context(postgres(state))

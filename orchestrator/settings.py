@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from orchestrator import env
+from orchestrator import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / ".state")))
@@ -43,6 +43,10 @@ def _database(value: str, *, pool_size: int, max_overflow: int) -> dict[str, Any
 
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY", "insecure-for-local-use-only" if DEBUG else None)
+LOGGING = logs.configured(
+    env.text("LOG_FORMAT", "json", choices=("json", "text")),
+    env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")),
+)
 ALLOWED_HOSTS = list(env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"))
 
 DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 20, low=1)
@@ -75,6 +79,8 @@ INSTALLED_APPS = [
     "onboarding",
 ]
 MIDDLEWARE = [
+    "orchestrator.rest.requests.numbered",
+    "orchestrator.web.headers.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -84,6 +90,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+LOGIN_REDIRECT_URL = "/flows/"
 ROOT_URLCONF = "orchestrator.urls"
 WSGI_APPLICATION = "orchestrator.wsgi.application"
 TEMPLATES = [
@@ -150,6 +157,7 @@ FALLBACK_MODEL = env.text("FALLBACK_MODEL", "")
 ENABLE_CIRCUIT_BREAKER = env.flag("ENABLE_CIRCUIT_BREAKER", default=True)
 CIRCUIT_BREAKER_THRESHOLD = env.integer("CIRCUIT_BREAKER_THRESHOLD", 85, low=1, high=100)
 DAILY_BUDGET_USD = env.decimal("DAILY_BUDGET_USD", "50")
+FLOW_MAX_COST_USD = env.decimal("FLOW_MAX_COST_USD", "2")
 
 # --- context, gates, flows
 CONTEXT_PRUNING_ENABLED = env.flag("CONTEXT_PRUNING_ENABLED", default=True)

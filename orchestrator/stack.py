@@ -38,7 +38,7 @@ _COLOURS = (
     "bright_yellow",
     "bright_blue",
 )
-_DEFAULTS = {"HOST": "127.0.0.1", "PORT": "8000", "FLOWER_PORT": "5555", "EXPORTER_PORT": "9808"}
+_DEFAULTS = {"HOST": "127.0.0.1", "PORT": "8000", "FLOWER_PORT": "5555", "EXPORTER_PORT": "9808", "SIMULATOR_SAMPLES": "samples"}
 
 
 class StackError(RuntimeError):
@@ -52,6 +52,8 @@ class Stack:
     values: dict[str, str]
     logs: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    access: dict[str, str] = field(default_factory=dict)
+    """``user`` and ``password`` of the admin, ``token`` of an operator; new at each start."""
 
     def start(self, name: str, command: str) -> None:
         """Start one process; its output goes to ``<logs>/<name>.log``."""
@@ -100,30 +102,41 @@ def procfile() -> dict[str, str]:
 
 @contextlib.contextmanager
 def running(
-    names: Iterable[str], *, state: Path | None, logs: Path, simulator: bool, environment: Mapping[str, str] | None = None
+    names: Iterable[str],
+    *,
+    state: Path | None,
+    logs: Path,
+    simulator: bool,
+    environment: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Stack]:
     """Run the named processes of the Procfile, migrated and ready; stop them all at the end.
 
     ``environment`` overrides the process's own. With ``simulator`` every provider without an API key is simulated.
+    ``say`` hears what is done next.
     """
     commands = procfile()
     logs.mkdir(parents=True, exist_ok=True)
-    with embedded.environment(state) as values:
-        values.update(_DEFAULTS | {key: values[key] for key in _DEFAULTS if values.get(key)} | dict(environment or {}))
+    say("Starting PostgreSQL and Valkey")
+    with embedded.environment(state, environment) as values:
+        values.update({key: values.get(key) or default for key, default in _DEFAULTS.items()})
         values.setdefault("SECRET_KEY", _secret(state))
         stack = Stack(values, logs)
         try:
             if simulator:
                 _simulate(stack)
             workers = [name for name in names if " worker " in commands[name]]
-            for name in workers:  # they import for seconds and need no table to start: side by side with the migration
+            early = [name for name in names if name in {*workers, "web"}]
+            for name in early:  # they import for seconds and need no table to start: side by side with the migration
                 stack.start(name, commands[name])
-            manage(stack, "migrate", "--verbosity", "0")
+            say("Migrating the database; loading the web process and a worker for each queue")
+            stack.access = json.loads(manage(stack, "local_access", "--migrate", *sample_repos()))
             for name in names:
-                if name not in workers:
+                if name not in early:
                     stack.start(name, commands[name])
+            say(f"Waiting for {len(early)} processes that are still loading")
             if "web" in names:
-                stack.wait("web", lambda: _ready(f"http://{values['HOST']}:{values['PORT']}/ready"))
+                stack.wait("web", lambda: answers(f"http://{values['HOST']}:{values['PORT']}/ready"))
             for name in workers:
                 stack.wait(name, lambda name=name: b" ready." in stack.log(name).read_bytes())  # type: ignore[misc]
             yield stack
@@ -141,10 +154,9 @@ def manage(stack: Stack, *arguments: str) -> str:
     return done.stdout
 
 
-def local_access(stack: Stack) -> dict[str, str]:
-    """Register the sample repos, make an admin and a token for this machine; returns user, password and token."""
-    repos = sorted({line.split(":", 1)[1].strip() for path in ROOT.glob("samples/*/scenario.yml") for line in _repo_lines(path)})
-    return dict(json.loads(manage(stack, "local_access", *repos)))
+def sample_repos() -> list[str]:
+    """The repos that the samples are for."""
+    return sorted({line.split(":", 1)[1].strip() for path in ROOT.glob("samples/*/scenario.yml") for line in _repo_lines(path)})
 
 
 def _repo_lines(path: Path) -> Iterator[str]:
@@ -160,7 +172,7 @@ def _simulate(stack: Stack) -> None:
     if not missing:
         return
     latency = stack.values.get("SIMULATOR_LATENCY_SECONDS", "0.4")
-    stack.start("simulator", f"python -m providers.simulator --samples samples --latency {latency}")
+    stack.start("simulator", f"python -m providers.simulator --samples ${{SIMULATOR_SAMPLES}} --latency {latency}")
     stack.wait("simulator", lambda: _addresses(stack.log("simulator")) != {})
     urls = _addresses(stack.log("simulator"))
     for name in missing:
@@ -175,7 +187,8 @@ def _addresses(log: Path) -> dict[str, str]:
     return dict(json.loads(first)) if first.endswith("\n") else {}
 
 
-def _ready(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether ``url`` answers 200."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
             return bool(answer.status == 200)
@@ -240,7 +253,7 @@ def main() -> int:
     simulator, ended = os.environ.get("SIMULATOR", "1") != "0", threading.Event()
     try:
         with running(procfile(), state=state, logs=state / "logs", simulator=simulator) as stack:
-            _welcome(stack, local_access(stack), console)
+            _welcome(stack, stack.access, console)
             follower = threading.Thread(target=_follow, args=(stack, console, ended), daemon=True)
             follower.start()
             try:

@@ -1,16 +1,19 @@
 """Every URL of the service; the modules beside the models define them, this file composes."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from orchestrator.rest.missing import Missing
 
-_open = {"authentication_classes": [], "permission_classes": []}
+_open: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(**_open), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **_open), name="docs"),
     path("flows/", include("orchestrator.flows.urls")),
+    path("evidence/", include("orchestrator.flows.evidence.urls")),
     path("", include("orchestrator.ops.urls")),
     path("", include("orchestrator.repos.urls")),
     re_path(r"^.*$", Missing.as_view()),

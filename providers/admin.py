@@ -3,14 +3,20 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from providers import breaker, chart, quota
 from providers.models import ProviderCall, ProviderChange, ProviderState
+
+_LABELS = {"ok": "success", "warning": "warning", "paused": "danger", "rollback": "danger"}
 
 
 class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -45,9 +51,27 @@ class ProviderStateAdmin(ReadOnly):
     """One provider: what is used, when capacity returns, the last 24 hours, the switch."""
 
     form = SwitchForm
-    list_display = ["provider", "level", "used", "reserved", "slots", "breaker", "paused"]
-    fields = ["last_24_hours", "level", "used", "reserved", "slots", "a_minute", "next_capacity", "spent", "paused", "reason"]
-    readonly_fields = ["last_24_hours", "level", "used", "reserved", "slots", "a_minute", "next_capacity", "spent"]
+    list_display = ["provider", "level", "used", "reserved", "slots", "health", "next_capacity"]
+    readonly_fields = [
+        "last_24_hours",
+        "level",
+        "used",
+        "reserved",
+        "slots",
+        "a_minute",
+        "health",
+        "next_capacity",
+        "spent",
+        "changes",
+    ]
+    fields = [*readonly_fields, "paused", "reason"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderState]:
+        """Every provider, also one that was never called: being asked for its quota, it gets its row."""
+        if ProviderState.objects.count() < len(quota.names()):
+            quota.snapshot()
+        rows: QuerySet[ProviderState] = super().get_queryset(request)
+        return rows
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The switch may be turned by those who may change the model."""
@@ -60,12 +84,18 @@ class ProviderStateAdmin(ReadOnly):
 
     def last_24_hours(self, state: ProviderState) -> SafeString:
         """The chart."""
-        seen = quota.snapshot()
-        return chart.hours(_of(state).hours, _of(state).limit, seen.circuit_breaker_threshold)
+        return chart.hours(_of(state).hours, _of(state).limit, settings.CIRCUIT_BREAKER_THRESHOLD)
 
-    def level(self, state: ProviderState) -> str:
+    @display(description="used tokens", label=_LABELS)  # type: ignore[untyped-decorator]  # unfold has no types
+    def level(self, state: ProviderState) -> tuple[str, str]:
         """Of the quota breaker."""
-        return f"{_of(state).level.value} ({_of(state).percent} %)"
+        return _of(state).level.value, f"{_of(state).percent} % {_of(state).level.value}"
+
+    def health(self, state: ProviderState) -> str:
+        """Of the health breaker, and what the provider asked for."""
+        one = _of(state)
+        opened = f"breaker {one.breaker}" + (f" until {one.breaker_until:%H:%M:%S}" if one.breaker_until else "")
+        return opened + (f", asked to wait until {one.not_before:%H:%M:%S}" if one.not_before else "")
 
     def used(self, state: ProviderState) -> str:
         """Of the daily quota."""
@@ -88,14 +118,23 @@ class ProviderStateAdmin(ReadOnly):
         )
 
     def next_capacity(self, state: ProviderState) -> str:
-        """Whether a call may go now."""
-        hint = _of(state).next_capacity
-        return "now" if hint.admits else f"{hint.reason} ({hint.at:%H:%M:%S})"
+        """Whether a call may go now, and who or what is in the way if not."""
+        one = _of(state)
+        if one.paused:
+            return f"paused by an operator: {one.pause_reason}"
+        return "now" if one.next_capacity.admits else one.next_capacity.reason
 
     def spent(self, state: ProviderState) -> str:
         """In the last 24 hours."""
         one = _of(state)
         return f"{one.usd:.4f} USD, of which {one.unknown_usd:.4f} USD unknown in {one.unknown_calls} calls"
+
+    @display(description="newest changes")  # type: ignore[untyped-decorator]
+    def changes(self, state: ProviderState) -> SafeString:
+        """Who or what paused, resumed, opened and closed it, when and why."""
+        newest = ProviderChange.objects.filter(provider=state.provider)[:5]
+        lines = ((f"{one.created_at:%d %b %H:%M:%S}", one.action, one.actor, one.reason) for one in newest)
+        return format_html_join(mark_safe("<br>"), "{} {} by {}: {}", lines) or SafeString("none")
 
 
 @admin.register(ProviderCall)
@@ -136,4 +175,9 @@ class ProviderChangeAdmin(ReadOnly):
 
 
 def _of(state: ProviderState) -> quota.ProviderQuota:
-    return next(one for one in quota.snapshot().providers if one.provider == state.provider)
+    """What the limiter says, once for a row of a page."""
+    known: quota.ProviderQuota | None = getattr(state, "_quota", None)
+    if known is None:
+        known = next(one for one in quota.snapshot().providers if one.provider == state.provider)
+        state._quota = known  # type: ignore[attr-defined]
+    return known

@@ -1,12 +1,12 @@
 """From a request to a reservation: a hard bound, the provider's own count where that bound hurts, the refusal in words."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from providers import limits, prices
-from providers.base import Adapter, NeverAdmissible, NotAdmitted, ProviderError, Request
+from providers import ledger, limits, prices
+from providers.base import Adapter, CostCeilingReached, NeverAdmissible, NotAdmitted, ProviderError, Request
 from providers.limits import Admitted, Answered, Denied, Limits, Wanted
 
 # Dimensions in which a smaller bound of the same request may be admitted.
@@ -16,9 +16,11 @@ _BOUND_HURTS: Final = frozenset({"tokens_day", "tokens_minute", "usd_day"})
 class Refused(NotAdmitted):
     """``NotAdmitted`` with the length of the wait by the limiter's own clock."""
 
-    def __init__(self, provider: str, dimension: str, reason: str, until: datetime, wait: timedelta) -> None:
-        super().__init__(provider, dimension, reason, until)
-        self.wait = wait
+    def __init__(self, wanted: Wanted, denied: Denied, allowed: Limits) -> None:
+        dimension = "tokens_day" if denied.dimension == "quota" else denied.dimension
+        words = reason(wanted.provider, denied, allowed)
+        super().__init__(wanted.provider, dimension, words, denied.until, tokens=wanted.tokens, nano_usd=wanted.nano)
+        self.wait = denied.until - denied.asked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,22 @@ def admit(adapter: Adapter, request: Request, wanted: Wanted, ceiling_usd: Decim
     """
     provider, allowed = wanted.provider, limits.of(wanted.provider)
     size, counted = bound(provider, request, adapter.request_bytes(request)), False
-    if _obstacle(size, allowed, ceiling_usd):
+    if _obstacle(size, allowed, provider, ceiling_usd):
+        stored = ledger.stored(wanted.stage_id, wanted.digest)
+        if stored is not None:
+            return Answered(stored)  # paid before, so nothing is in its way
         size, counted = _counted(adapter, request, provider, size), True
-    obstacle = _obstacle(size, allowed, ceiling_usd)
-    if obstacle:
-        raise NeverAdmissible(f"{provider}: {obstacle}")
+    obstacle = _obstacle(size, allowed, provider, ceiling_usd)
+    if obstacle is not None:
+        raise obstacle
     verdict = limits.acquire(_sized(wanted, size), allowed)
     if isinstance(verdict, Denied) and verdict.dimension in _BOUND_HURTS and not counted:
         smaller = _counted(adapter, request, provider, size)
         if smaller.tokens < size.tokens:
-            verdict = limits.acquire(_sized(wanted, smaller), allowed)
+            size = smaller
+            verdict = limits.acquire(_sized(wanted, size), allowed)
     if isinstance(verdict, Denied):
-        dimension = "tokens_day" if verdict.dimension == "quota" else verdict.dimension
-        raise Refused(provider, dimension, reason(provider, verdict, allowed), verdict.until, verdict.until - verdict.asked_at)
+        raise Refused(_sized(wanted, size), verdict, allowed)
     return verdict
 
 
@@ -77,17 +82,21 @@ def reason(provider: str, denied: Denied, allowed: Limits) -> str:
     return f"{provider}: {texts[denied.dimension]}"
 
 
-def _obstacle(size: Bound, allowed: Limits, ceiling_usd: Decimal | None) -> str:
-    """Why a request of this size could not even fit into empty quotas; empty if it could."""
+def _obstacle(size: Bound, allowed: Limits, provider: str, ceiling_usd: Decimal | None) -> NeverAdmissible | None:
+    """Why a request of this size could not even fit into empty quotas; None if it could."""
+    use = f"{provider}: the request may use {size.tokens:,} tokens"
     if size.tokens > allowed.tokens_day:
-        return f"the request may use {size.tokens} tokens, the daily quota is {allowed.tokens_day}"
+        return NeverAdmissible(f"{use}, the daily quota is {allowed.tokens_day:,}")
     if size.tokens > allowed.tokens_minute:
-        return f"the request may use {size.tokens} tokens, the limit is {allowed.tokens_minute} a minute"
+        return NeverAdmissible(f"{use}, the limit is {allowed.tokens_minute:,} a minute")
     if limits.nano(size.usd) > allowed.nano_day:
-        return f"the request may cost {size.usd} USD, more than the daily budget"
+        return NeverAdmissible(f"{provider}: the request may cost {size.usd:.4f} USD, more than the daily budget")
     if ceiling_usd is not None and size.usd > ceiling_usd:
-        return f"the request may cost {size.usd} USD, the flow may still spend {ceiling_usd} USD"
-    return ""
+        left = max(ceiling_usd, Decimal(0))
+        return CostCeilingReached(
+            f"{provider}: the request may cost up to {size.usd:.4f} USD, the flow may still spend {left:.4f} USD"
+        )
+    return None
 
 
 def _counted(adapter: Adapter, request: Request, provider: str, size: Bound) -> Bound:

@@ -185,11 +185,15 @@ class NotAdmitted(Exception):
 
     ``dimension`` names what denied (``tokens_day``, ``requests_minute``, ``tokens_minute``, ``concurrency``, ``usd_day``,
     ``breaker``, ``paused``, ``not_before``); ``until`` is when it is worth asking again. ``reason`` is for people.
+    ``tokens`` and ``nano_usd`` are what has to be free before the call can go.
     """
 
-    def __init__(self, provider: str, dimension: str, reason: str, until: datetime) -> None:
+    def __init__(
+        self, provider: str, dimension: str, reason: str, until: datetime, *, tokens: int = 0, nano_usd: int = 0
+    ) -> None:
         super().__init__(reason)
         self.provider, self.dimension, self.reason, self.until = provider, dimension, reason, until
+        self.tokens, self.nano_usd = tokens, nano_usd
 
 
 class NeverAdmissible(Exception):
@@ -197,6 +201,16 @@ class NeverAdmissible(Exception):
 
     code: ClassVar[str] = "provider:request-too-large"
     cure: ClassVar[str] = "Lower context.max_size_kb or split the feature request."
+
+
+class CostCeilingReached(NeverAdmissible):
+    """The call might cost more than the flow may still spend."""
+
+    code: ClassVar[str] = "provider:cost-ceiling"
+    cure: ClassVar[str] = (
+        "Split the feature request, lower context.max_size_kb, or raise flow.max_cost_usd and start a new flow; an operator "
+        "raises FLOW_MAX_COST_USD."
+    )
 
 
 class Adapter(Protocol):

@@ -76,10 +76,7 @@ def _switch(provider: str, *, paused: bool, actor: str, reason: str) -> bool:
         raise ValueError("a change of a provider says who made it and why")
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT provider_rebuild(%s) WHERE NOT EXISTS (SELECT 1 FROM providers_providerstate WHERE provider = %s)",
-                [provider, provider],
-            )
+            cursor.execute(_ENSURE, [provider, provider])
             changed = ProviderState.objects.filter(provider=provider, paused=not paused).update(
                 paused=paused, pause_reason=reason.strip() if paused else ""
             )

@@ -58,8 +58,9 @@ def complete(provider: str, request: Request, caller: Caller) -> Answered:
     """Call ``provider``; raises ``NotAdmitted``, ``NeverAdmissible`` or a ``ProviderError``.
 
     A retry is the caller's: this sends at most one request, to the asked model or, if that one would have to wait long and the
-    fallback admits at once, to the fallback. Not inside a transaction: its locks would be held during the call.
+    fallback admits at once, to the fallback. Inside a transaction it refuses: locks would be held during the call.
     """
+    database.refuse_transaction()
     digest = ledger.digest(provider, request)
     adapter = registry.get(provider)
     try:

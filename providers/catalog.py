@@ -31,6 +31,22 @@ SUCCESSORS: Final[Mapping[str, Successor]] = MappingProxyType(
     }
 )
 
+# The first pattern that matches counts. Models that may write 64,000 tokens and more are not listed: no stage asks for as much.
+_OUTPUT_LIMITS: Final = (
+    # https://platform.openai.com/docs/models, "max output tokens" of each model
+    (re.compile(r"gpt-(4-turbo|4-\d{4}-(preview|vision)|4-(vision|turbo)-preview|3\.5-turbo)"), 4096),
+    (re.compile(r"gpt-4o-2024-05-13"), 4096),
+    (re.compile(r"gpt-4o"), 16_384),
+    (re.compile(r"gpt-4\.1"), 32_768),
+    (re.compile(r"gpt-4(-0613|-0314|$)"), 8192),
+    # https://docs.claude.com/en/docs/about-claude/models/overview
+    (re.compile(r"claude-3-(opus|sonnet|haiku)"), 4096),
+    (re.compile(r"claude-3-5-"), 8192),
+    (re.compile(r"claude-opus-4-[01](-|$)|claude-opus-4-2025"), 32_000),
+    # https://ai.google.dev/gemini-api/docs/models
+    (re.compile(r"(models/)?gemini-(1\.|2\.0)"), 8192),
+)
+
 _VENDORS: Final = (
     ("anthropic", re.compile(r"claude-")),
     ("google", re.compile(r"(models/)?(gemini|gemma)-")),
@@ -44,6 +60,15 @@ def wire_model(model: str, on: date | None = None) -> str:
     if successor is None or (on or datetime.now(UTC).date()) < successor.since:
         return model
     return successor.model
+
+
+def output_limit(model: str, on: date | None = None) -> int | None:
+    """How many tokens ``model`` may write in one answer, by the name that goes out on a day; ``None`` where nobody needs to care.
+
+    Asking for more is refused by some vendors and cut by others.
+    """
+    wire = wire_model(model, on)
+    return next((limit for pattern, limit in _OUTPUT_LIMITS if pattern.match(wire)), None)
 
 
 def vendor_of(model: str) -> str:

@@ -28,6 +28,7 @@ def hours(bars: Sequence[Hour], limit: int, threshold_percent: int) -> SafeStrin
     return format_html(
         '<svg role="img" aria-label="Tokens of the last 24 hours" viewBox="0 0 {} {}" width="100%" fill="currentColor">{}'
         '<line x1="0" x2="{}" y1="{}" y2="{}" stroke="#dc2626" stroke-dasharray="4"/>'
+        '<text x="2" y="{}" font-size="11" fill="#dc2626">{}</text>'
         '<text x="0" y="{}" font-size="11">{}</text><text x="{}" y="{}" font-size="11" text-anchor="end">now</text></svg>',
         _WIDTH,
         _HEIGHT,
@@ -35,6 +36,8 @@ def hours(bars: Sequence[Hour], limit: int, threshold_percent: int) -> SafeStrin
         _WIDTH,
         line,
         line,
+        line + 12,
+        f"{threshold_percent} % of {limit:,} tokens pauses",
         _HEIGHT - 4,
         f"{bars[0].start:%d %b %H:00}" if bars else "",
         _WIDTH,

@@ -34,6 +34,13 @@ def in_transaction() -> bool:
     return connection.in_atomic_block
 
 
+def refuse_transaction() -> None:
+    """Raise ``RuntimeError`` inside a transaction of the caller's, as Django does for durable blocks: not for that of a test."""
+    blocks = connection.atomic_blocks
+    if blocks and not blocks[-1]._from_testcase:
+        raise RuntimeError("A model is not called inside a transaction: its locks would be held for as long as the call takes.")
+
+
 def let_go() -> None:
     """Give the connection back to the pool while the thread waits for something else."""
     if not connection.in_atomic_block:

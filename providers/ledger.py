@@ -3,12 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Case, Sum, When
+
 from providers import database
 from providers.base import Completion, Request, StopReason, Usage
-from providers.models import ProviderCall
+from providers.models import CallStatus, ProviderCall
 
 _STORE_SECONDS: Final = 30.0
 _STORE: Final = (
@@ -29,6 +32,21 @@ def digest(provider: str, request: Request) -> str:
         dict(request.json_schema) if request.json_schema is not None else None,
     ]
     return hashlib.sha256(json.dumps(asked, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def stored(stage_id: int | None, request_digest: str) -> UUID | None:
+    """The call of this stage that has an answer to this very request."""
+    if stage_id is None:
+        return None
+    found = ProviderCall.objects.filter(stage_id=stage_id, request_digest=request_digest, answer__isnull=False)
+    return found.order_by("created_at").values_list("id", flat=True).first()
+
+
+def committed_usd(flow_id: str) -> Decimal:
+    """What a flow has spent, and what calls under way or of unknown use may have cost."""
+    spent = Case(When(status=CallStatus.RESERVED, then="reserved_usd"), default="cost_usd")
+    total: Decimal | None = ProviderCall.objects.filter(flow_id=flow_id).aggregate(usd=Sum(spent))["usd"]
+    return total or Decimal(0)
 
 
 def store(call_id: UUID, raw: Mapping[str, Any], completion: Completion | None = None) -> None:

@@ -143,6 +143,7 @@ class ProviderState(models.Model):
     pause_reason = models.TextField(blank=True)
 
     class Meta:
+        verbose_name = "provider"
         constraints = [
             models.CheckConstraint(
                 condition=Q(

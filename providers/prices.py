@@ -20,6 +20,7 @@ from providers.base import UnknownModel, Usage
 from providers.catalog import is_vendors, wire_model
 
 NANO: Final = Decimal("0.000000001")
+_SOURCE: Final = f"genai-prices {version('genai-prices')}"  # once: it is read from a file
 _MILLION: Final = Decimal(1_000_000)
 # Part of a Usage -> price keys to try in turn: a vendor that does not price a part apart bills it as the next one.
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -61,7 +62,7 @@ def price(provider: str, model: str, usage: Usage, at: datetime) -> Price:
         "usd_per_million": units,
         "tier_above_input_tokens": tier,
         "at": at.isoformat(),
-        "source": f"genai-prices {version('genai-prices')}",
+        "source": _SOURCE,
     }
     return Price(usd.quantize(NANO, rounding=ROUND_HALF_EVEN), snapshot)
 

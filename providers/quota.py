@@ -1,4 +1,4 @@
-"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go. Nothing is reserved here."""
+"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go. Reserves nothing."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -28,6 +28,23 @@ class Hint:
     dimension: str = ""
     reason: str = ""
     at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a provider would admit now: so many calls, with together so many tokens and nano-USD."""
+
+    calls: int
+    tokens: int = 0
+    nano_usd: int = 0
+
+    def fits(self, tokens: int, nano_usd: int) -> bool:
+        """Whether one more call of this size would be admitted."""
+        return self.calls > 0 and tokens <= self.tokens and nano_usd <= self.nano_usd
+
+    def less(self, calls: int, tokens: int, nano_usd: int) -> "Room":
+        """What is left after them."""
+        return Room(self.calls - calls, self.tokens - tokens, self.nano_usd - nano_usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +111,27 @@ class _Load:
     hours: Mapping[int, int] | None = None
 
 
-def admission_hint(provider: str, *, tokens: int = 1) -> Hint:
-    """Whether a call of at least ``tokens`` tokens would be admitted now, and if not, when to ask again."""
-    denied = limits.would_admit(provider, tokens=tokens)
+def admission_hint(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Hint:
+    """Whether a call of this size would be admitted now, and if not, when to ask again."""
+    denied = limits.would_admit(provider, tokens=tokens, nano_usd=nano_usd)
     if denied is None:
         return Hint(provider, admits=True)
     dimension = "tokens_day" if denied.dimension == "quota" else denied.dimension
     return Hint(provider, False, dimension, admission.reason(provider, denied, limits.of(provider)), denied.until)
 
 
-def capacity(provider: str) -> int:
-    """How many more calls could be admitted at once: free slots and requests of this minute; 0 while anything denies.
-
-    Half-open, it is one: the probe.
-    """
+def room(provider: str) -> Room:
+    """What could be admitted at once; no call while anything denies, one, the probe, while the breaker is half-open."""
     if limits.would_admit(provider) is not None:
-        return 0
-    state = ProviderState.objects.filter(provider=provider).first()
-    allowed = limits.of(provider)
-    if state is None:
-        return min(allowed.concurrency, allowed.requests_minute)
-    if state.breaker == BreakerState.OPEN:
-        return 1
-    load = _load(state, _now())
-    return max(0, min(allowed.concurrency - load.inflight, allowed.requests_minute - load.minute_requests))
+        return Room(0)
+    state, allowed = ProviderState.objects.filter(provider=provider).first(), limits.of(provider)
+    load = _load(state, clock())
+    calls = min(allowed.concurrency - load.inflight, allowed.requests_minute - load.minute_requests)
+    return Room(
+        calls=min(calls, 1) if state and state.breaker == BreakerState.OPEN else calls,
+        tokens=min(allowed.tokens_day - load.day, allowed.tokens_minute - load.minute_tokens),
+        nano_usd=allowed.nano_day - limits.nano(_usd_used(clock())),
+    )
 
 
 def rollback_signal() -> tuple[str, ...]:
@@ -125,22 +139,29 @@ def rollback_signal() -> tuple[str, ...]:
     return tuple(one.provider for one in snapshot().providers if one.level is QuotaLevel.ROLLBACK)
 
 
+def names() -> tuple[str, ...]:
+    """Every provider."""
+    return tuple(settings.PROVIDERS)
+
+
 def snapshot() -> Quotas:
     """Everything at this moment, by the limiter's clock."""
-    now = _now()
+    # Asked first: a provider that was never called gets its row, with what the ledger says, by being asked.
+    hints = {name: admission_hint(name) for name in names()}
+    at = clock()
     states = {state.provider: state for state in ProviderState.objects.all()}
-    spent = _spent(now)
+    spent = _spent(at)
     return Quotas(
-        at=now,
-        providers=tuple(_provider(name, states.get(name), spent.get(name, {}), now) for name in settings.PROVIDERS),
-        usd_used=_usd_used(now),
+        at=at,
+        providers=tuple(_provider(name, states.get(name), spent.get(name, {}), hints[name], at) for name in names()),
+        usd_used=_usd_used(at),
         usd_limit=settings.DAILY_BUDGET_USD,
         circuit_breaker_enabled=settings.ENABLE_CIRCUIT_BREAKER,
         circuit_breaker_threshold=settings.CIRCUIT_BREAKER_THRESHOLD,
     )
 
 
-def _provider(name: str, state: ProviderState | None, spent: Mapping[str, Any], now: datetime) -> ProviderQuota:
+def _provider(name: str, state: ProviderState | None, spent: Mapping[str, Any], hint: Hint, now: datetime) -> ProviderQuota:
     allowed, load = limits.of(name), _load(state, now)
     used = load.day - load.reserved
     return ProviderQuota(
@@ -164,7 +185,7 @@ def _provider(name: str, state: ProviderState | None, spent: Mapping[str, Any], 
         usd=spent.get("usd") or Decimal(0),
         unknown_calls=spent.get("unknown_calls") or 0,
         unknown_usd=spent.get("unknown_usd") or Decimal(0),
-        next_capacity=admission_hint(name),
+        next_capacity=hint,
         hours=_hours(load, now),
     )
 
@@ -226,8 +247,9 @@ def _spent(now: datetime) -> dict[str, dict[str, Any]]:
     return {row["provider"]: dict(row) for row in rows}
 
 
-def _now() -> datetime:
+def clock() -> datetime:
+    """The limiter's own clock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT provider_now()")
-        now: datetime = cursor.fetchone()[0]
-    return now
+        at: datetime = cursor.fetchone()[0]
+    return at

@@ -10,7 +10,8 @@ from typing import Any
 from django.utils import timezone
 
 from gates.models import GateResult
-from orchestrator.flows import blocks
+from orchestrator.flows.evidence import sealing
+from orchestrator.flows.evidence.manifest import GateFact, Subject
 from orchestrator.flows.models import Artifact, Attempt, Blob, Block, Flow, FlowEvent, Stage
 from orchestrator.repos.models import Repo
 from providers.models import CallStatus, ProviderCall
@@ -123,16 +124,28 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         "README.md": b"# Capital ratio\n",
         "evidence/coverage/coverage.json": b'{"percent": 97}',
     }
-    manifest = {
-        "manifest": 1,
-        "flow": made.id,
-        "family": "compliance",
-        "name": name,
-        "files": {path: {"sha256": blob(content).sha256, "size": len(content)} for path, content in files.items()},
-    }
-    packed = blocks.archive(files | {"manifest.json": json.dumps(manifest, indent=2).encode()})
+    sealed = sealing.seal(
+        Subject(
+            flow_id=made.id,
+            repo=made.repo.name,
+            family="compliance",
+            name=name,
+            summary="Basel I capital ratio",
+            verified=True,
+            quality_score=Decimal("93.5"),
+            files=files,
+            gates=(GateFact("coverage", "passed", "97.2 % of 41 branches", 1, "97.2", "90"),),
+            calls=(),
+            prompts={},
+            policy={"mode": "strict", "min_unit_coverage": "90", "min_mutation_kill_rate": "60"},
+            context_sha256="",
+            feature_request=made.feature_request,
+            sealed_at=timezone.now(),
+        )
+    )
     seal, media_type = made.stages.get(kind="seal"), "application/gzip"
-    Artifact.objects.create(flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=blob(packed))
+    packed = blob(sealed.block)
+    Artifact.objects.create(flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=packed)
     return Block.objects.create(
         flow=made,
         repo=made.repo,
@@ -140,7 +153,7 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         name=name,
         version=Block.objects.filter(repo=made.repo, name=name).count() + 1,
         summary="Basel I capital ratio",
-        manifest=blob(json.dumps(manifest, indent=2).encode()),
+        manifest=blob(sealed.manifest),
         quality_score=Decimal("93.5"),
         verified=True,
     )

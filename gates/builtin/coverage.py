@@ -7,7 +7,7 @@ from typing import Any
 from gates.assertions import without_assertion
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
 from gates.evidence import junit
-from gates.execution import execute
+from gates.execution import HarnessFailed, execute
 
 _CURE_TESTS = "Make every test pass; delete skips and expected failures; let each test assert something, then retry."
 _CURE_COVER = "Add tests that reach the lines listed and assert their results, then retry."
@@ -20,6 +20,8 @@ class CoverageGate:
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         measured = execute(candidate, policy, "coverage")
+        if measured["unrun"] and measured["feasible"]:
+            raise HarnessFailed(f"{measured['unrun']} sabotages could not be run in time: the machine was busy")
         lazy = tuple(
             Finding("no-assertion", f"{name} asserts nothing", path=f"test_{candidate.name}.py", line=line)
             for name, line in without_assertion(candidate.tests)

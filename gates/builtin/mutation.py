@@ -6,7 +6,7 @@ from typing import Any
 
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
 from gates.evidence import stryker
-from gates.execution import execute
+from gates.execution import HarnessFailed, execute
 
 MINIMUM_MUTANTS, MINIMUM_NULLS, HOLLOW = 20, 10, 5
 _CURE = "Add tests that assert exact results at the lines of the surviving mutants, then retry."
@@ -21,6 +21,8 @@ class MutationGate:
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         measured = execute(candidate, policy, "mutation")
+        if measured["unrun"] and measured["feasible"]:
+            raise HarnessFailed(f"{measured['unrun']} mutants could not be run in time: the machine was busy")
         mutants = measured["mutants"]
         counts = Counter(mutant["status"] for mutant in mutants)
         killed = sum(counts[status] for status in _DETECTED)
@@ -66,7 +68,8 @@ def _objections(candidate: Candidate, measured: dict[str, Any], mutants: list[di
         message = "tests fail where nothing changed: they are flaky, depend on order, or inspect code"
         found.append(Finding("unstable-tests", message, path=f"test_{path}"))
     if measured["unrun"]:
-        found.append(Finding("out-of-time", f"{measured['unrun']} mutants could not be run in time", path=path))
+        message = f"{measured['unrun']} mutants could not be run in time, so slow are the tests"
+        found.append(Finding("out-of-time", message, path=f"test_{path}"))
     return (*found, *_hollow(path, mutants))
 
 

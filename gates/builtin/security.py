@@ -18,11 +18,13 @@ from typing import Any
 from gates.allowlist import refused
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
 from gates.candidate import problems
+from gates.credentials import secrets_on
 from gates.evidence import sarif
+from gates.surroundings import importable
 
 _SECONDS = 60
 _CURE = "Remove what was found; comments that silence a scanner are ignored."
-# Said, not refused: assertions, randomness without secrets, swallowed errors in small code.
+# Said, not refused: assertions, randomness and weak digests (a checksum is one), swallowed errors in small code.
 _ADVISORY = {
     "S101",
     "S110",
@@ -34,13 +36,9 @@ _ADVISORY = {
     "B112",
     "B311",
     "B324",
-    "B105",
-    "B106",
-    "B107",
-    "S105",
-    "S106",
-    "S107",
 }
+# Said by the name of a variable alone: an error where its value looks like a secret.
+_BY_NAME = {"S105", "S106", "S107", "B105", "B106", "B107"}
 _IN_TESTS = {"S101", "S105", "S106", "S107", "S108", "B101", "B105", "B106", "B107", "B108"}
 _SENSITIVE = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
 
@@ -150,7 +148,10 @@ def _ruff(folder: Path, candidate: Candidate) -> list[Finding]:
 
 
 def _finding(candidate: Candidate, rule: str, message: str, path: str, line: int, end: int) -> Finding:
-    quiet = rule in _ADVISORY or (rule in _IN_TESTS and path != f"{candidate.name}.py")
+    in_test = path != f"{candidate.name}.py"
+    quiet = rule in _ADVISORY or (rule in _IN_TESTS and in_test)
+    if rule in _BY_NAME and not in_test:
+        quiet = not any(secrets_on(candidate.module, line, max(line, end)))
     return Finding(rule, message, "note" if quiet else "error", path, line, end)
 
 
@@ -183,15 +184,16 @@ def _secrets(_: Path, candidate: Candidate) -> list[Finding]:
 
 
 def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
-    """High entropy alone is a remark (digests are honest); next to a word like "token" it is a secret."""
+    """High entropy alone is a remark (digests are honest); next to a word like "token" it is a secret. So is a name without it."""
     lines = candidate.files[path].splitlines()
     text = lines[line - 1] if line <= len(lines) else ""
     vague = "Entropy" in kind and not _SENSITIVE.search(text)
-    in_test = kind == "Secret Keyword" and path != f"{candidate.name}.py"
+    in_module = path == f"{candidate.name}.py"
+    named_only = kind == "Secret Keyword" and not (in_module and any(secrets_on(candidate.module, line, line)))
     return Finding(
         f"secret-{kind.lower().replace(' ', '-')}",
         f"possible {kind}",
-        "warning" if vague or in_test else "error",
+        "warning" if vague or named_only else "error",
         path,
         line,
         line,
@@ -199,8 +201,7 @@ def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
 
 
 def _allowlist(_: Path, candidate: Candidate) -> list[Finding]:
-    own = {candidate.name, *(path.split("/")[0].removesuffix(".py") for path in candidate.repo_files if path.endswith(".py"))}
-    own -= set(sys.stdlib_module_names)
+    own = {candidate.name, *importable(candidate)}
     try:
         return [
             *refused(f"{candidate.name}.py", candidate.module, own, test=False),

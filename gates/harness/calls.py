@@ -16,6 +16,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path, PurePath
 from typing import Any
 
+from gates.harness import surroundings
 from gates.harness.schemas import converted
 from gates.harness.testrun import Served
 
@@ -27,11 +28,9 @@ class Calls:
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder, self.name = Path(folder), name
-        repo = self.folder.parent / "repo"
-        if repo.is_dir():
-            sys.path.append(str(repo))
 
     def __call__(self, job: dict[str, Any], report: int) -> None:
+        surroundings.enter(self.folder)
         code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
         sys.meta_path.insert(0, Served({self.name: (self.folder / f"{self.name}.py", code)}))
         inputs, schema = json.loads(job["inputs"]), json.loads(job["schema"])

@@ -67,7 +67,7 @@ def _outcomes(subject: Subject, entry: dict[str, Any], inputs: list[Any], deadli
             "schema": json.dumps(entry["input"]),
             "inputs": json.dumps(chunk),
             "cpu": subject.patience,
-            "wall": max(1.0, min(3 * subject.patience, deadline - time.monotonic())),
+            "wall": max(1.0, min(3 * subject.patience * subject.slack, deadline - time.monotonic())),
         }
         for index, chunk in enumerate(chunks)
     ]
@@ -76,7 +76,7 @@ def _outcomes(subject: Subject, entry: dict[str, Any], inputs: list[Any], deadli
 
 
 def _answers(ran: Ran, count: int) -> list[dict[str, Any]]:
-    if ran.fate == "timeout":
+    if ran.too_slow:
         raise Refused(f"Calls with {count} valid inputs did not end in time.")
     try:
         report = json.loads(ran.report)

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +74,24 @@ def _sabotaged(subject: Subject, inner: list[Place], lines: set[int], deadline: 
     order = list(range(len(plan)))
     draw.shuffle(order)
     chosen = {index: subject.selection(plan[index]) for index in order}
-    jobs = (
-        {**subject.job(plan[index].compiled(subject.tree, subject.filename), chosen[index]), "id": index}
+    jobs = {
+        index: {**subject.job(plan[index].compiled(subject.tree, subject.filename), chosen[index]), "id": index}
         for index in order
         if chosen[index] != []
-    )
-    fates = {ran.id: detected(ran, chosen[ran.id]) for ran in subject.pool.run(jobs, deadline)}
+    }
+    started = time.monotonic()
+    runs = {ran.id: ran for ran in subject.pool.run(jobs.values(), deadline)}
+    # Of a null mutant the clock alone must not say that it died: one died once fails the block.
+    stalled = {index: jobs[index] for index, ran in runs.items() if ran.fate == "stalled" and index >= len(edits)}
+    runs |= {ran.id: ran for ran in subject.pool.again(stalled, 4)}
+    fates = {index: detected(ran, chosen[index]) for index, ran in runs.items()}
     return {
         "sabotages": len(edits),
         "sabotages_killed": sum(fates.get(index, "Survived") != "Survived" for index in range(len(edits))),
         "sabotages_survived": _ranges([place for index, place in enumerate(inner) if fates.get(index, "Survived") == "Survived"]),
+        "unrun": len(jobs) - len(runs),
+        # Whether a machine with nothing else to do would have had the time.
+        "feasible": subject.baseline * len(jobs) < (deadline - started) / subject.slack,
         "nulls": len(nulls),
         "nulls_killed": sum(
             fates.get(index, "Killed") != "Survived" for index in range(len(edits), len(plan)) if chosen[index] != []

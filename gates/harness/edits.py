@@ -26,7 +26,8 @@ class Edit:
     @property
     def old(self) -> ast.AST:
         value = getattr(self.parent, self.field)
-        return value[self.index] if self.index >= 0 else value
+        old: ast.AST = value[self.index] if self.index >= 0 else value
+        return old
 
     def compiled(self, tree: ast.Module, filename: str) -> bytes:
         """The tree with this edit as marshalled code. The tree is the same afterwards. Raises what ``compile`` raises."""

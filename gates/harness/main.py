@@ -48,7 +48,8 @@ def _run(spec: dict[str, Any], pool: Pool) -> dict[str, Any]:
     deadline = time.monotonic() + spec["seconds"]
     folder = Path(sys.path[0]) / "block"
     pool.set_up({"folder": str(folder), "name": spec["name"], "task": spec["task"]})
-    subject = Subject(folder, spec["name"], pool, spec["seed"], min(20.0, spec["seconds"] / 5))
+    slack = spec.get("slack", 1.0)
+    subject = Subject(folder, spec["name"], pool, spec["seed"], min(20.0, spec["seconds"] / slack / 5), slack)
     match spec["task"]:
         case "coverage":
             return cover(subject, deadline)

@@ -99,14 +99,14 @@ def _of_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST
                 yield "left-operand", left
                 yield "right-operand", right
         case ast.Compare(left=left, ops=ops, comparators=comparators):
-            for index, op in enumerate(ops):
-                for other in _COMPARE[type(op)]:
+            for index, sign in enumerate(ops):
+                for other in _COMPARE[type(sign)]:
                     yield "comparison", ast.Compare(left, [*ops[:index], other(), *ops[index + 1 :]], comparators)
         case ast.BoolOp(op=op, values=values):
             yield "boolean-operator", ast.BoolOp(ast.Or() if isinstance(op, ast.And) else ast.And(), values)
             if extended:
-                for value in values:
-                    yield "boolean-operand", value
+                for operand in values:
+                    yield "boolean-operand", operand
         case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.Invert(), operand=operand):
             yield "drop-unary", operand
         case ast.IfExp(test=test, body=body, orelse=orelse):

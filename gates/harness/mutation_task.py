@@ -24,14 +24,19 @@ def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
     order = list(range(len(plan)))
     draw.shuffle(order)
     tests = {index: subject.selection(plan[index][0]) for index in order}
-    jobs = ({**subject.job(plan[index][1], tests[index]), "id": index} for index in order if tests[index] != [])
+    jobs = {index: {**subject.job(plan[index][1], tests[index]), "id": index} for index in order if tests[index] != []}
     fates: dict[int, str] = {}
     asserted: set[int] = set()
     started = time.monotonic()
-    for ran in subject.pool.run(jobs, deadline):
+    stalled: dict[int, dict[str, Any]] = {}
+    for ran in subject.pool.run(jobs.values(), deadline):
         fates[ran.id] = detected(ran, tests[ran.id])
+        # Of a null mutant the clock alone must not say that it died: one died once fails the block.
+        if ran.fate == "stalled" and ran.id >= len(edits):
+            stalled[ran.id] = jobs[ran.id]
         if by_assertion(ran):
             asserted.add(ran.id)
+    fates |= {ran.id: detected(ran, tests[ran.id]) for ran in subject.pool.again(stalled, 4)}
     unrun = sum(tests[index] != [] and index not in fates for index in range(len(plan)))
     return {
         "mutants": [
@@ -43,6 +48,8 @@ def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
         ),
         "nulls_run": sum(tests[index] != [] for index in range(len(edits), len(plan))),
         "unrun": unrun,
+        # Whether a machine with nothing else to do would have had the time.
+        "feasible": subject.baseline * len(jobs) < (deadline - started) / subject.slack,
         "tests": honest["tests"],
         "seconds": time.monotonic() - started,
     }

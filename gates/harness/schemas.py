@@ -178,7 +178,7 @@ class Source:
             [low, high, min(max(0.0, low), high), self.draw.uniform(low, high), round(self.draw.uniform(low, high), 2)]
         )
         step = schema.get("multipleOf")
-        return round(value / step) * step if step else value
+        return float(round(value / step) * step if step else value)
 
     def _string(self, schema: dict[str, Any], depth: int) -> str:
         form, pattern = schema.get("format"), schema.get("pattern")

@@ -22,7 +22,8 @@ class Refused(Exception):
 class Subject:
     """A block in its folder, and its runs in a pool. ``seed`` decides every draw, so that a replay draws the same.
 
-    ``patience`` is what the honest run may take, in seconds of processor time.
+    ``patience`` is what the honest run may take, in seconds of processor time; ``slack`` how many times more than that the
+    clock may show, on a machine that has other things to do.
     """
 
     folder: Path
@@ -30,9 +31,11 @@ class Subject:
     pool: Pool
     seed: str
     patience: float
+    slack: float = 1.0
     tests: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_line: dict[int, set[str]] = field(default_factory=dict)
-    baseline_seconds: float = 0.0
+    baseline: float = 0.0
+    baseline_wall: float = 0.0
 
     @property
     def filename(self) -> str:
@@ -50,17 +53,18 @@ class Subject:
         return random.Random(f"{self.seed}:{purpose}")
 
     def job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:
-        """A run of the tests against ``code``. Limits grow with what the honest run took."""
-        cpu = max(CPU_FLOOR, 6 * self.baseline_seconds)
-        return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": max(WALL_FLOOR, 4 * cpu)}
+        """A run of the tests against ``code``. Limits grow with what the honest run took, a moment ago, on the same machine."""
+        cpu = max(CPU_FLOOR, 6 * self.baseline)
+        wall = max(WALL_FLOOR * self.slack, 4 * cpu, 6 * self.baseline_wall)
+        return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": wall}
 
     def measure(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The honest run twice: bare, and under coverage. Returns both reports; raises `Refused` when there is none."""
-        patient = {"cpu": self.patience, "wall": 1.5 * self.patience, "maxfail": 0}
+        patient = {"cpu": self.patience, "wall": 1.5 * self.patience * self.slack, "maxfail": 0}
         bare = self.pool.one(self.job(self.code) | patient)
         covered = self.pool.one(self.job(self.code, measure=True) | patient)
         honest, measured = read_report(bare), read_report(covered)
-        self.baseline_seconds = bare.seconds
+        self.baseline, self.baseline_wall = bare.processor_seconds, bare.seconds
         self.tests = honest["tests"]
         for line, names in measured.get("contexts", {}).items():
             self.by_line[int(line)] = {name for name in names if name in self.tests}
@@ -76,7 +80,7 @@ class Subject:
 
 def read_report(ran: Ran) -> dict[str, Any]:
     """Parse a child's report. Raises `Refused`: no report is never a pass."""
-    if ran.fate == "timeout":
+    if ran.too_slow:
         raise Refused("The tests did not end in time.")
     try:
         report = json.loads(ran.report)
@@ -94,7 +98,7 @@ def read_report(ran: Ran) -> dict[str, Any]:
 
 def detected(ran: Ran, expected: list[str] | None) -> str:
     """How a run under an edit ended: ``Killed``, ``Timeout`` or ``Survived``."""
-    if ran.fate == "timeout":
+    if ran.too_slow:
         return "Timeout"
     try:
         report = read_report(ran)

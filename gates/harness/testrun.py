@@ -18,6 +18,8 @@ import pytest
 from _pytest.assertion.rewrite import _rewrite_test
 from _pytest.config import Config, _prepareconfig
 
+from gates.harness import surroundings
+
 _MAX_TEXT = 4000
 # What a run of one file needs not: each costs start-up in every child. The two exception hooks collect garbage twice per run.
 _OFF = (
@@ -108,12 +110,10 @@ class Tests:
         self.session = pytest.Session.from_config(self.config)
         self.config.hook.pytest_sessionstart(session=self.session)
         sys.path[:0] = [folder]
-        repo = self.folder.parent / "repo"
-        if repo.is_dir():
-            sys.path.append(str(repo))
 
     def __call__(self, job: dict[str, Any], report: int) -> None:
         module = self.folder / f"{self.name}.py"
+        surroundings.enter(self.folder)
         linecache.checkcache()
         served = Served(
             {

@@ -7,6 +7,7 @@ code that they were handed. A child can lie about its own run, but not about ano
 import ctypes
 import gc
 import os
+import resource
 import select
 import shutil
 import signal
@@ -44,8 +45,11 @@ def serve(requests: int, answers: int, work: Work) -> None:
         channel.send(answers, (job["id"], *_one(job, work, [requests, answers])))
 
 
-def _one(job: dict[str, Any], work: Work, keep_out: list[int]) -> tuple[str, bytes, float]:
-    """Returns fate (``exited``, ``signalled``, ``timeout``), the report's bytes, and wall seconds."""
+def _one(job: dict[str, Any], work: Work, keep_out: list[int]) -> tuple[str, bytes, float, float]:
+    """Returns fate, the report's bytes, seconds by the clock, and seconds of processor time.
+
+    Fates are ``exited``, ``signalled``, ``timeout`` (its processor time was used up) and ``stalled`` (the clock ran out).
+    """
     started = time.monotonic()
     # /tmp is the sandbox's own sized tmpfs
     room = tempfile.mkdtemp(prefix="run-")
@@ -56,9 +60,9 @@ def _one(job: dict[str, Any], work: Work, keep_out: list[int]) -> tuple[str, byt
     os.close(outer)
     report, in_time = _collect(inner, pid, started + job["wall"])
     os.close(inner)
-    fate = _end(pid, in_time)
+    fate, processor = _end(pid, in_time)
     shutil.rmtree(room, ignore_errors=True)
-    return fate, report, time.monotonic() - started
+    return fate, report, time.monotonic() - started, processor
 
 
 def _child(job: dict[str, Any], work: Work, room: str, report: int, keep_out: list[int]) -> None:
@@ -97,31 +101,35 @@ def _collect(fd: int, pid: int, deadline: float) -> tuple[bytes, bool]:
     return b"", True
 
 
-def _end(pid: int, in_time: bool) -> str:
-    """Kill the child's whole session, reap it and every orphan that fell to us."""
-    status = _wait_briefly(pid) if in_time else None
-    for victim in (lambda: os.killpg(pid, signal.SIGKILL), lambda: os.kill(pid, signal.SIGKILL)):
+def _end(pid: int, in_time: bool) -> tuple[str, float]:
+    """Kill the child's whole session, reap it and every orphan that fell to us. Returns fate and processor time."""
+    ended = _wait_briefly(pid) if in_time else None
+    for kill in (os.killpg, os.kill):
         try:
-            victim()
+            kill(pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             continue
-    if status is None:
+    if ended is None:
         try:
-            _, status = os.waitpid(pid, 0)
+            ended = os.wait4(pid, 0)
         except ChildProcessError:
-            status = 0
+            ended = None
     _reap_orphans()
-    if not in_time or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF):
-        return "timeout"
-    return "signalled" if os.WIFSIGNALED(status) else "exited"
+    status = ended[1] if ended else 0
+    processor = ended[2].ru_utime + ended[2].ru_stime if ended else 0.0
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
+        return "timeout", processor
+    if not in_time:
+        return "stalled", processor
+    return "signalled" if os.WIFSIGNALED(status) else "exited", processor
 
 
-def _wait_briefly(pid: int) -> int | None:
+def _wait_briefly(pid: int) -> tuple[int, int, resource.struct_rusage] | None:
     """A child that closed its report but lives on gets a tenth of a second."""
     for _ in range(50):
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return status
+        ended = os.wait4(pid, os.WNOHANG)
+        if ended[0]:
+            return ended
         time.sleep(0.002)
     return None
 

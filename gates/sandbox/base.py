@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 
@@ -11,7 +12,8 @@ class Job:
 
     ``argv[0] == "python"`` means the lean interpreter; nothing else can be run. ``files`` (relative path to bytes) lie read-only
     under ``/work/src``, which is the working directory. Sizes are bytes, times are seconds. ``max_output`` bounds standard
-    output, standard error and the result (what the job writes to file descriptor 3) each on its own.
+    output, standard error and the result (what the job writes to file descriptor 3) each on its own. ``extra_readonly`` (name
+    to a folder of the host that strangers may read) appear under their names in the working directory, read-only.
     """
 
     argv: tuple[str, ...]
@@ -23,6 +25,7 @@ class Job:
     max_output: int = 1 << 20
     tmp_bytes: int = 64 << 20
     environment: Mapping[str, str] = field(default_factory=dict)
+    extra_readonly: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

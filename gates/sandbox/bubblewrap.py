@@ -20,7 +20,7 @@ from gates.sandbox import limits, seccomp
 from gates.sandbox.base import Availability, Job, Outcome, SandboxUnavailable
 from gates.sandbox.cgroups import ControlGroup, control_group, hierarchies
 from gates.sandbox.interpreter import Interpreter, locate
-from gates.sandbox.layout import DEVICES, INSIDE_ID, PYTHON, SOURCE, VENV, environment, source_folder
+from gates.sandbox.layout import DEVICES, EXTRA, INSIDE_ID, PYTHON, SOURCE, VENV, environment, source_folder
 from gates.sandbox.supervise import Pipe, Pipes, Watch, kill_session
 
 _CURE = "Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or set SANDBOX_BACKEND=linux."
@@ -61,6 +61,8 @@ def _options(job: Job, python: Interpreter, source: Path, descriptors: _Descript
     for target, name in python.links:
         options += ["--symlink", target, name]
     options += ["--ro-bind", python.venv, VENV, "--ro-bind", str(source), SOURCE]
+    for name, folder in job.extra_readonly.items():
+        options += ["--ro-bind", str(folder), f"{EXTRA}/{name}"]
     options += ["--size", str(_DEVICE_FOLDER_BYTES), "--perms", "0755", "--tmpfs", "/dev"]
     for device in DEVICES:
         options += ["--dev-bind", device, device]
@@ -144,7 +146,7 @@ class Bubblewrap:
         if _program() is None:
             raise SandboxUnavailable("bwrap is not installed.", _CURE)
         with (
-            source_folder(job.files, None) as source,
+            source_folder(job.files, None, {name: f"{EXTRA}/{name}" for name in job.extra_readonly}) as source,
             control_group(job.memory_bytes, job.processes) as group,
             Pipes() as pipes,
             _gate_pipes() as gates,

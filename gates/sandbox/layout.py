@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-SOURCE, VENV = "/work/src", "/work/venv"
+SOURCE, VENV, EXTRA = "/work/src", "/work/venv", "/work/extra"
 PYTHON = "bin/python"  # below the lean environment
 INSIDE_ID = 1000
 DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
@@ -67,8 +67,11 @@ def _checked(name: str) -> PurePosixPath:
 
 
 @contextlib.contextmanager
-def source_folder(files: Mapping[str, bytes], account: Account | None) -> Iterator[Path]:
-    """``files`` in a folder that only this job's account can enter, gone at the end. ``ValueError`` for a path that leads out."""
+def source_folder(files: Mapping[str, bytes], account: Account | None, links: Mapping[str, str]) -> Iterator[Path]:
+    """``files`` in a folder that only this job's account can enter, gone at the end. ``ValueError`` for a path that leads out.
+
+    ``links`` (name to where it leads, as the job sees it) lie beside them.
+    """
     with tempfile.TemporaryDirectory(prefix="sandbox-") as private:
         source = Path(private) / "src"
         source.mkdir(mode=0o755)
@@ -76,6 +79,8 @@ def source_folder(files: Mapping[str, bytes], account: Account | None) -> Iterat
             target = source / _checked(name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+        for name, target_name in links.items():
+            (source / _checked(name)).symlink_to(target_name)
         if account:
             os.chown(private, account.uid, account.gid)
         yield source

@@ -24,6 +24,7 @@ from gates.sandbox.cgroups import ControlGroup, control_group, hierarchies
 from gates.sandbox.interpreter import Interpreter, locate
 from gates.sandbox.layout import (
     DEVICES,
+    EXTRA,
     INSIDE_ID,
     PYTHON,
     SOURCE,
@@ -92,8 +93,15 @@ def _spec(job: Job, room: _Room, python: Interpreter) -> dict[str, object]:
         "inside_id": INSIDE_ID,
         "root": str(room.source.parent / "root"),
         "source": SOURCE if namespaced else str(room.source),
-        "binds": [*((tree, tree) for tree in python.trees), (python.venv, VENV), (str(room.source), SOURCE)],
-        "readable": ["/"] if namespaced else [*python.trees, python.venv, str(room.source)],
+        "binds": [
+            *((tree, tree) for tree in python.trees),
+            (python.venv, VENV),
+            (str(room.source), SOURCE),
+            *((str(folder), f"{EXTRA}/{name}") for name, folder in job.extra_readonly.items()),
+        ],
+        "readable": ["/"]
+        if namespaced
+        else [*python.trees, python.venv, str(room.source), *map(str, job.extra_readonly.values())],
         "tmp": tmp,
         "tmp_bytes": job.tmp_bytes,
         "links": python.links,
@@ -166,9 +174,9 @@ class Linux:
     def _run(self, job: Job, mode: str) -> Outcome:
         account = spare_account()
         if mode == "landlock":
-            _must_suffice(account)
+            _must_suffice(account, job)
         with (
-            source_folder(job.files, account) as source,
+            source_folder(job.files, account, _links(job, mode)) as source,
             control_group(job.memory_bytes, job.processes + _OWN_PROCESSES) as group,
         ):
             room = _Room(mode, account, source)
@@ -198,13 +206,22 @@ class Linux:
         return watch.outcome(verdict.get("exit"), verdict.get("signal"), self.name)
 
 
-def _must_suffice(account: Account | None) -> None:
+def _links(job: Job, mode: str) -> dict[str, str]:
+    """Where the extra folders are as the job sees them: without a tree of its own, where they are on the host."""
+    return {name: f"{EXTRA}/{name}" if mode == "namespaces" else str(folder) for name, folder in job.extra_readonly.items()}
+
+
+def _must_suffice(account: Account | None, job: Job) -> None:
     """Raise when Landlock would not be enough on this machine."""
     if landlock_version() < 1:
         raise SandboxUnavailable("this kernel has no Landlock", _CURE)
     if account is None and landlock_version() < _LANDLOCK_WITH_SIGNALS:
         raise SandboxUnavailable("an ordinary user needs Landlock version 6, which keeps signals in", _CURE)
     closed = [tree for tree in (*locate().trees, locate().venv) if account and not reachable(tree)]
+    if account and not all(reachable(str(folder)) for folder in job.extra_readonly.values()):
+        raise SandboxUnavailable(
+            "the repo's packages lie where the job's user cannot enter (STATE_DIR in a private folder)", _CURE
+        )
     if closed:
         raise SandboxUnavailable("the interpreter lies where the job's user cannot enter (a private home folder)", _CURE)
 

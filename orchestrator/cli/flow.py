@@ -1,5 +1,6 @@
 """`blocks flow`: run a feature request, follow it, fetch its block; cancel and retry."""
 
+import importlib
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,12 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orchestrator.cli import output, place, report, sources, unpack
+from orchestrator.cli import output, place, report, sources
 from orchestrator.cli.client import Client
 from orchestrator.cli.errors import Exit, Failure
 from orchestrator.cli.progress import Progress
 
 MAX_REQUEST_BYTES = 64 * 1024
+_REPLAY_POLL_SECONDS = 0.5
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Run, follow, cancel and retry flows.")
 Task = Annotated[str, typer.Argument(metavar="TASK", help="The id of a flow: task_...")]
 Timeout = Annotated[
@@ -84,7 +86,7 @@ def run(
         body |= {
             name: value for name, value in (("block_family", block_family or here.family), ("flow_type", flow_type)) if value
         }
-        found = sources.collect(Path.cwd()) if context else None
+        found = sources.collect(here.root) if context else None
         if found is not None and found.files:
             body["context"] = {"files": found.files}
         flow = client.post("flows/", body, key=key)
@@ -92,7 +94,8 @@ def run(
             return output.json_out(flow) if as_json else output.say(flow["id"])
         if not as_json and found is not None and found.files:
             output.say(
-                f"Sent {len(found.files)} files of this repo as context ({found.size / 1024:,.0f} KB; {found.left_out} left out)."
+                f"Sent {len(found.files)} files of this repo as context ({found.size / 1024:,.0f} KB)."
+                + (f" Left out: {found.told}." if found.told else "")
             )
         end(client, flow["id"], (output_dir or here.root) / place.FOLDER, timeout=timeout, as_json=as_json)
     return None
@@ -125,6 +128,28 @@ def retry(task: Task, as_json: output.AsJson = False) -> None:
     with Client.here() as client:
         flow = client.post(f"flows/{task}/retry/")
     output.json_out(flow) if as_json else output.say(f"{task} {flow['status']}: blocks flow follow {task}")
+
+
+@app.command()
+def replay(task: Task, timeout: Timeout = 600, as_json: output.AsJson = False) -> None:
+    """Run a finished flow again from its recorded answers, without a call and without cost; exits 1 on a difference."""
+    with Client.here() as client:
+        found = client.post(f"flows/{task}/replay/")
+        until = time.monotonic() + (timeout or 600)
+        while found["report"] is None:
+            if time.monotonic() > until:
+                raise Failure(
+                    f"The replay of {task} has not ended.",
+                    cure=f"Ask again: blocks flow replay {task}",
+                    code="flow:still-replaying",
+                    exit_code=Exit.STILL_RUNNING,
+                )
+            time.sleep(_REPLAY_POLL_SECONDS)
+            found = client.get(f"flows/{task}/replay/")
+    told = found["report"]
+    output.json_out(found) if as_json else report.replayed(output.console(), told)
+    if not told["same"]:
+        raise typer.Exit(Exit.FAILED)
 
 
 def watch(client: Client, flow_id: str, console: Console, *, timeout: float | None, quiet: bool) -> dict[str, Any]:
@@ -162,9 +187,11 @@ def end(client: Client, flow_id: str, blocks: Path | None, *, timeout: float | N
     console = output.console(to_stderr=as_json)
     flow = watch(client, flow_id, console, timeout=timeout, quiet=as_json)
     gates = client.get(f"flows/{flow_id}/gates/")["gates"]
-    placed = None
+    fetched = None
     if flow["status"] == "passed" and blocks is not None:
-        placed = unpack.place(client.download(f"flows/{flow_id}/block/"), blocks)
+        # Loaded here: it brings a library for cryptography, which only a block at its end needs.
+        fetched = importlib.import_module("orchestrator.cli.fetch").block(client, flow_id, blocks)
+    placed = fetched.placed if fetched else None
     if as_json:
         paths = {
             "block_path": str(placed.folder) if placed else None,
@@ -172,23 +199,27 @@ def end(client: Client, flow_id: str, blocks: Path | None, *, timeout: float | N
         }
         output.json_out(flow | {"gates": gates} | paths)
     else:
-        _say_end(console, flow, gates, placed)
+        _say_end(console, flow, gates, fetched)
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(flow["status"], Exit.STILL_RUNNING)
     if code:
         raise typer.Exit(code)
 
 
-def _say_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any]], placed: unpack.Placed | None) -> None:
+def _say_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any]], fetched: Any) -> None:
     console.print()
     if gates:
         console.print(report.gate_table(gates))
         console.print()
     console.print(report.cost_line(flow))
     console.print(report.time_line(flow))
-    if placed is not None:
-        console.print(f"Block   {placed.folder}  ({placed.files} files, each as its manifest says)", soft_wrap=True)
+    if fetched is not None:
+        placed = fetched.placed
+        console.print(f"Block   {placed.folder}  ({placed.files} files)", soft_wrap=True)
         if placed.schema:
             console.print(f"Schema  {placed.schema}", soft_wrap=True)
+        console.print(f"Proof   {fetched.proof}", soft_wrap=True)
+        for key_id in fetched.new_keys:
+            console.print(f"Key     {key_id} is trusted from now on; commit .blocks/keys/", soft_wrap=True)
     report.error_lines(console, flow["error"])
     if flow["status"] == "failed":
         console.print(f"More: blocks verify show {flow['id']} --verbose", soft_wrap=True)

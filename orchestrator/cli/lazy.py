@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "init": ("orchestrator.cli.init", "Prepare this folder: .blocks/config.yml, .blocks/catalog/, .blocks/schemas/."),
     "flow": ("orchestrator.cli.flow", "Run, follow, cancel and retry flows."),
-    "verify": ("orchestrator.cli.verify", "Show what the gates found."),
+    "verify": ("orchestrator.cli.verify", "Show what the gates found; check a block's evidence; run the gates again."),
     "status": ("orchestrator.cli.status", "List flows."),
     "config": ("orchestrator.cli.config", "Show and set a repo's settings."),
     "quota": ("orchestrator.cli.quota", "Show what each provider may still use."),

@@ -27,3 +27,8 @@ def console(*, to_stderr: bool = False) -> Console:
     if not found.is_terminal:
         found.width = max(found.width, _PIPE_WIDTH)
     return found
+
+
+def printable(text: str) -> str:
+    """``text`` from a foreign file without what could steer a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -1,6 +1,5 @@
 """What a flow came to: its gates, its cost, its error."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -46,21 +45,36 @@ def cost_line(flow: Mapping[str, Any]) -> str:
     return f"Cost {usd(flow['cost_usd']) or '$0'}" + (f"  ({parts})" if parts else "")
 
 
-def findings(console: Console, gate: Mapping[str, Any]) -> None:
-    """All that a gate has to say."""
-    console.print(
-        Text.assemble((f"{gate['gate']}, round {gate['round']}  ", "bold"), mark(gate["verdict"]), f"  {gate['summary']}")
+def first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
+    """The cure of the first gate that did not pass in its newest round; nothing where all did."""
+    newest = {gate["gate"]: gate for gate in gates}
+    return next(
+        (f"{gate['gate']}: {gate['cure']}" for gate in newest.values() if gate["verdict"] != "passed" and gate["cure"]), ""
     )
-    for found in gate["findings"]:
-        place = f"{found.get('path', '')}:{found['line']}" if found.get("line") else str(found.get("path", ""))
-        console.print(Text(f"  {found.get('severity', 'error')}  {place}  {found.get('rule', '')}  {found.get('message', '')}"))
-        for line in str(found.get("snippet") or "").splitlines():
-            console.print(Text(f"      {line}", style="dim"))
-    if gate["details"]:
-        console.print(Text(f"  details: {json.dumps(gate['details'], ensure_ascii=False, sort_keys=True)}", style="dim"))
-    if gate["cure"]:
-        console.print(Text(f"  cure: {gate['cure']}"))
-    console.print()
+
+
+def replayed(console: Console, report: Mapping[str, Any]) -> None:
+    """What a replay came to: its differences as a table, and one line."""
+    if report["differences"]:
+        grid = Table(
+            title="Differences", title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
+        )
+        for column in ("stage", "round", "what", "recorded", "replayed"):
+            grid.add_column(column, justify="right" if column == "round" else "left", overflow="fold")
+        for found in report["differences"]:
+            texts = (found["stage"], str(found["round"]), found["what"], found["recorded"], found["replayed"])
+            grid.add_row(*(Text(text) for text in texts))
+        console.print(grid)
+        console.print()
+    for why in report["skipped"]:
+        console.print(Text(f"not replayed: {why}", style="dim"))
+    count = len(report["differences"])
+    console.print(
+        f"REPLAY {'SAME' if report['same'] else 'DIFFERENT'} {report['flow']}: {report['stages']} stages, "
+        f"{report['calls']} recorded answers, no call made, {count} difference{'' if count == 1 else 's'}",
+        style="bold green" if report["same"] else "bold red",
+        soft_wrap=True,
+    )
 
 
 def time_line(flow: Mapping[str, Any]) -> str:

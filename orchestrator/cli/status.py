@@ -50,7 +50,8 @@ def flows(
             overflow="ignore" if whole else "ellipsis",
         )
     for flow in found:
-        why = f"{flow['title']}  {flow['error']['code']}" if flow["error"] else flow["title"]
+        more = flow["error"]["code"] if flow["error"] else flow["wait_reason"]
+        why = f"{flow['title']}  {more}" if more else flow["title"]
         took = seconds(flow["duration_seconds"])
         grid.add_row(flow["id"], mark(flow["status"]), took, usd(flow["cost_usd"]), flow["repo"], Text(why))
     return console.print(grid)

@@ -83,7 +83,7 @@ def check(files: dict[str, bytes]) -> dict[str, Any]:
         _refuse(f"its manifest cannot be read ({error!r})")
     if not (isinstance(family, str) and isinstance(name, str) and _NAME.fullmatch(family) and _NAME.fullmatch(name)):
         _refuse("its manifest names no family and block")
-    unsealed = {MANIFEST, *(path for path in files if path.endswith((".dsse.json", ".sig")))}
+    unsealed = {MANIFEST, *(path for path in files if path.startswith("attestations/") and path.endswith(".dsse.json"))}
     if odd := sorted(set(named) ^ (set(files) - unsealed) - (set(named) & unsealed)):
         _refuse(f"{odd[0]!r} is in the manifest or in the block, but not in both")
     for path, sha256 in named.items():

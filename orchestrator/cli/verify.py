@@ -1,25 +1,36 @@
-"""`blocks verify show TASK`: what the gates found."""
+"""`blocks verify`: what the gates found, whether a block is what was sealed, whether the gates say the same again."""
 
-from typing import Annotated
+import importlib
+import time
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from orchestrator.cli import output, report
+from orchestrator.cli import findings, output, place, report, sealed
 from orchestrator.cli.client import Client
-from orchestrator.cli.errors import Exit
+from orchestrator.cli.errors import Exit, Failure
 from orchestrator.cli.progress import mark
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Show what the gates found.")
+_HELP = "Show what the gates found; check a block's evidence; run the gates again."
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=_HELP)
+Task = Annotated[str, typer.Argument(metavar="TASK", help="The id of a flow: task_...")]
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def verify() -> None:
-    """Show what the gates found."""
+    """Show what the gates found; check a block's evidence; run the gates again."""
+
+
+def _lazy(name: str) -> Any:
+    """A module of ours that brings a library for cryptography, which only some commands need."""
+    return importlib.import_module(f"orchestrator.cli.{name}")
 
 
 @app.command()
 def show(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The id of a flow: task_...")],
+    task: Task,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Every round, every finding, with its place and cure.")
     ] = False,
@@ -29,6 +40,7 @@ def show(
     with Client.here() as client:
         flow = client.get(f"flows/{task}/")
         gates = client.get(f"flows/{task}/gates/")["gates"]
+        files = client.get(f"flows/{task}/evidence/")["files"] if verbose and gates and not as_json else {}
     if as_json:
         output.json_out(
             {"flow": flow["id"], "status": flow["status"], "error": flow["error"], "block": flow["block"], "gates": gates}
@@ -39,11 +51,126 @@ def show(
         console.print(report.gate_table(gates, every_round=verbose) if gates else "No gate has judged this flow yet.")
         console.print()
         if verbose:
-            for gate in gates:
-                report.findings(console, gate)
+            findings.show(console, flow, gates, files)
+            for line in findings.changes(files):
+                console.print(line, soft_wrap=True)
         report.error_lines(console, flow["error"])
-        if any(gate["verdict"] != "passed" for gate in gates) and not verbose:
+        if not verbose and any(gate["verdict"] != "passed" for gate in gates):
+            if (cure := report.first_cure(gates)) and not flow["error"]:
+                console.print(f"cure: {cure}", soft_wrap=True, markup=False)
             console.print(f"Every finding: blocks verify show {task} --verbose", soft_wrap=True)
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(flow["status"], Exit.STILL_RUNNING)
     if code:
         raise typer.Exit(code)
+
+
+@app.command()
+def attestation(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder of a block, or its tar.gz.")],
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", help="A public key in PEM; those under .blocks/keys/ by default.")
+    ] = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Check a block offline: signatures, every file, the verdict. Exits 0 when all holds, else 1 and names what does not."""
+    checking = _lazy("attestation")
+    keys = dict(checking.load_key(file) for file in key) if key else _pinned(path)
+    files, around = sealed.read(path)
+    found = checking.verify(files, keys)
+    if around and not found.problems:
+        found.add(path.name, around)
+    if as_json:
+        output.json_out(
+            {
+                "ok": found.ok,
+                "block": found.block,
+                "repo": found.repo,
+                "flow": found.flow,
+                "log_sequence": found.sequence,
+                "key_ids": sorted(found.key_ids),
+                "gates": found.gates,
+                "verdict": found.verdict,
+                "files": found.files,
+                "problems": [{"path": problem.path, "problem": problem.what} for problem in found.problems],
+            }
+        )
+    else:
+        _say(found)
+    if not found.ok:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _pinned(path: Path) -> Any:
+    pins = _lazy("pins")
+    for start in (path if path.is_dir() else path.parent, Path.cwd()):
+        if keys := pins.pinned(place.find(start).blocks):
+            return keys
+    raise Failure(
+        "No key is trusted here: there is none under .blocks/keys/.",
+        cure="Fetch it once with `blocks verify key`, or name a file with --key.",
+        code="evidence:no-key",
+    )
+
+
+def _say(found: Any) -> None:
+    for problem in found.problems:
+        output.say(f"WRONG  {output.printable(problem.path)}: {output.printable(problem.what)}")
+    for gate, result in sorted(found.gates.items()):
+        output.say(f"{result:6}  {output.printable(gate)}")
+    if found.problems:
+        output.say(f"NOT TO BE TRUSTED: {len(found.problems)} of what was checked does not hold.")
+    elif not found.ok:
+        output.say(f"UNCHANGED, but its verdict is {output.printable(found.verdict)}: this block has not passed its gates.")
+    else:
+        output.say(f"{output.printable(found.block)} of {output.printable(found.repo)}, {output.printable(found.flow)}")
+        output.say(f"HOLDS: {found.files} files, entry {found.sequence} of the log, key {min(found.key_ids)}")
+
+
+@app.command("key")
+def fetch_key(
+    accept: Annotated[str, typer.Option("--accept", metavar="KEY_ID", help="Trust this key besides those trusted so far.")] = "",
+    as_json: output.AsJson = False,
+) -> None:
+    """Fetch the public key of the evidence and keep it under .blocks/keys/; once one is there, others only by id."""
+    here = place.find()
+    with Client.here() as client:
+        keys, new = _lazy("pins").trust(client, here.blocks, accept)
+    if as_json:
+        return output.json_out({"trusted": sorted(keys), "new": new})
+    for key_id in sorted(keys):
+        output.say(f"{key_id}  {'now trusted' if key_id in new else 'trusted'}")
+    return output.say(f"Commit {here.blocks / 'keys'}: whoever has it can check every block offline.")
+
+
+@app.command()
+def replay(
+    task: Task,
+    timeout: Annotated[float, typer.Option(help="Stop waiting after so many seconds; the replay goes on.")] = 600.0,
+    as_json: output.AsJson = False,
+) -> None:
+    """Run the gates again on the stored block and compare verdicts. Exits 0 when all are the same, else 1."""
+    until = time.monotonic() + timeout
+    with Client.here() as client:
+        found = client.post(f"flows/{task}/gates/replay/")
+        while found["status"] != "done":
+            if time.monotonic() > until:
+                raise Failure(
+                    f"The replay of {task} is still {found['status']} after {timeout:g} s.",
+                    cure=f"Wait, or see that the gates queue has a worker; `blocks verify replay {task}` goes on with it.",
+                    code="replay:still-running",
+                    exit_code=Exit.STILL_RUNNING,
+                )
+            time.sleep(min(0.5, timeout))
+            found = client.get(f"flows/{task}/gates/replay/")
+    if as_json:
+        output.json_out(found)
+    else:
+        table = Table("Gate", "Sealed", "Score", "Replayed", "Score", "", box=None, pad_edge=False)
+        for row in found["comparison"]:
+            word = "same" if row["same"] else "DIFFERENT"
+            table.add_row(
+                row["gate"], row["sealed"], row["sealed_score"] or "", row["replayed"], row["replayed_score"] or "", word
+            )
+        output.console().print(table)
+    if not found["same"]:
+        raise typer.Exit(Exit.FAILED)

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gates.models import GateResult
-from orchestrator.flows import delivery, engine, follow, intake, schema, shown
+from orchestrator.flows import delivery, engine, follow, intake, replay, schema, shown
 from orchestrator.flows.models import Flow
 from orchestrator.flows.states import FlowStatus
 from orchestrator.repos.auth import caller_of, repo_for
@@ -102,7 +102,8 @@ class Flows(APIView):
         """List flows, newest first, a page at a time."""
         pages = ByNewest()
         page = pages.paginate_queryset(_filtered(request), request, self) or []
-        return pages.get_paginated_response([shown.brief(flow) for flow in page])
+        reasons = shown.wait_reasons(page)
+        return pages.get_paginated_response([shown.brief(flow, reasons) for flow in page])
 
     @extend_schema(
         operation_id="flows_create",
@@ -228,6 +229,31 @@ class Gates(APIView):
         return Response({"flow": flow.id, "status": flow.status, "gates": [shown.gate(row) for row in rows]})
 
 
+class GatesReplay(APIView):
+    """The gates once more."""
+
+    @extend_schema(operation_id="flows_gates_replay", tags=_TAGS, request=None, responses={202: schema.ReplayShown})
+    def post(self, request: Request, flow_id: str) -> Response:
+        """Run the gates again on the sealed block. 202: a worker does it; one that is under way is given back."""
+        flow = flow_for(request, flow_id)
+        if delivery.block(flow) is None:
+            raise _no_block(flow)
+        started = replay.start(flow, caller_of(request).name)
+        location = {"Location": f"/api/v1/flows/{flow.id}/gates/replay/"}
+        return Response(replay.shown(started), status=202, headers=location)
+
+    @extend_schema(operation_id="flows_gates_replayed", tags=_TAGS, responses=schema.ReplayShown)
+    def get(self, request: Request, flow_id: str) -> Response:
+        """The last replay: sealed verdicts beside those given again."""
+        flow = flow_for(request, flow_id)
+        newest = replay.newest_of(flow)
+        if newest is None:
+            raise Problem(
+                404, "replay:none", f"The gates of {flow.id} were not run again.", cure=f"`blocks verify replay {flow.id}`."
+            )
+        return Response(replay.shown(newest))
+
+
 class Calls(APIView):
     """What was asked of the providers."""
 
@@ -270,14 +296,18 @@ class BlockFile(APIView):
         flow = flow_for(request, flow_id)
         sealed = delivery.block(flow)
         if sealed is None:
-            ended = flow.finished_at is not None
-            raise Problem(
-                409 if not ended else 404,
-                "flow:no-block",
-                f"{flow.id} {'ended without a block' if ended else 'has no block yet'} ({flow.status}).",
-                cure="See why: `blocks verify show " + flow.id + " --verbose`." if ended else "Wait until it has passed.",
-            )
+            raise _no_block(flow)
         return _attachment(sealed, "application/gzip", f"{flow.id}-block.tar.gz")
+
+
+def _no_block(flow: Flow) -> Problem:
+    ended = flow.finished_at is not None
+    return Problem(
+        409 if not ended else 404,
+        "flow:no-block",
+        f"{flow.id} {'ended without a block' if ended else 'has no block yet'} ({flow.status}).",
+        cure="See why: `blocks verify show " + flow.id + " --verbose`." if ended else "Wait until it has passed.",
+    )
 
 
 def _attachment(content: bytes, media_type: str, name: str) -> HttpResponse:

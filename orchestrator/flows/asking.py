@@ -1,5 +1,7 @@
 """One question of a stage to a model, and the second chance that a wrong format or a cut answer gets.
 
+No question asks for more than its model may write in one answer (``providers.catalog``).
+
 Both calls are made of what the stage was given and of the first answer alone, so a stage that is run again asks the same
 and is served the stored answers.
 """
@@ -10,10 +12,12 @@ from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 
-from orchestrator.flows.answers import Unreadable
+from orchestrator.flows.answers import Contradicted, Unreadable
+from orchestrator.flows.context import redact
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Failed, NewArtifact, Work
 from providers.base import Completion, Request, StopReason, UnknownModel
+from providers.catalog import output_limit
 from providers.registry import provider_for_model
 
 T = TypeVar("T")
@@ -21,23 +25,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask: the prompt's name, its variables, and how long the answer may become (tokens, thinking included)."""
+    """What to ask: the prompt's name, its variables, and how long the answer may become (tokens, thinking included).
+
+    ``repair`` says that the prompt of a repair round is part of it, whose digest the provenance then keeps too.
+    """
 
     prompt: str
     model: str
     variables: Mapping[str, str] = field(repr=False)
     max_output_tokens: int
     stable: str = field(default="", repr=False)
+    repair: bool = False
     json_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
-    """A read answer. ``facts`` is what the provenance keeps of the call; ``answer`` the text for people."""
+    """A read answer. ``calls`` is what the provenance keeps, a call each, the answering one last; ``answer`` is for people."""
 
     value: T
-    facts: dict[str, Any]
+    calls: list[dict[str, Any]]
     answer: NewArtifact
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the provenance keeps of the call that answered."""
+        return self.calls[-1]
 
 
 _STOPPED = {
@@ -57,42 +70,59 @@ _TOO_LONG = (
     "The answer did not fit, even with twice the room.",
     "Split the feature request into smaller blocks, or choose a model with a larger output for this stage.",
 )
+_CONTRADICTED_CURE = "Mend the feature request where it contradicts itself, and start a new flow."
 _SHORTER = "Your previous answer was cut off because it became too long. Answer again, complete, and much shorter."
 
 
-def ask(work: Work, question: Question, read: Callable[[str], T]) -> Reply[T] | Failed:
+def ask(work: Work, question: Question, read: Callable[[str], T], cut: Callable[[str], T] | None = None) -> Reply[T] | Failed:
     """The answer to ``question`` as ``read`` understands it (raising ``Unreadable``), or why there is none.
 
     An answer that was cut off is asked for once more with twice the room; one that cannot be read once more with what to
-    repair. Errors of the provider pass through to the engine.
+    repair. ``cut`` says what is usable of an answer that was cut off, something falsy where nothing is: what is usable is the
+    reply, and what is not after two answers, too. Errors of the provider pass through to the engine.
     """
     provider = provider_for_model(question.model)
     request = _request(work, question, float(settings.PROVIDERS[provider]["timeout_seconds"]))
     completion = work.complete(provider, request)
-    problem = _attempt(completion, read)
-    if isinstance(problem, _Again):
+    calls = [_facts(work, question, completion)]
+    problem = _attempt(completion, read, cut)
+    if isinstance(problem, _Again) and (again := _again(request, problem)) is not None:
         work.progress(f"Asking {question.model} again: {problem.failure.message}", code=problem.failure.code)
-        again = replace(
-            request,
-            prompt=f"{request.prompt}\n{problem.advice}\n",
-            max_output_tokens=request.max_output_tokens * (2 if problem.failure.code == _TOO_LONG[0] else 1),
-        )
         completion = work.complete(provider, again)
-        problem = _attempt(completion, read)
+        calls.append(_facts(work, question, completion))
+        problem = _attempt(completion, read, cut)
     answer = NewArtifact("answer", f"{work.kind}-{work.round}.txt", completion.text.encode("utf-8", "replace"))
-    if isinstance(problem, _Again):
-        return replace(problem.failure, artifacts=(answer,))
-    if isinstance(problem, Failed):
-        return replace(problem, artifacts=(answer,))
-    return Reply(problem.value, _facts(work, question, completion), answer)
+    if isinstance(problem, _Read):
+        return Reply(problem.value, calls, answer)
+    if isinstance(problem, _Again) and problem.partial is not None:
+        return Reply(problem.partial, calls, answer)
+    return replace(problem.failure if isinstance(problem, _Again) else problem, artifacts=(answer,))
+
+
+def room(model: str, wanted: int) -> int:
+    """``wanted`` tokens of output, or as many as ``model`` may write."""
+    return min(wanted, output_limit(model) or wanted)
+
+
+def contradicted(reason: str) -> Failed:
+    """The end of a flow whose request cannot be fulfilled, in the model's words."""
+    return Failed("spec:contradiction", f"The feature request contradicts itself: {reason}", _CONTRADICTED_CURE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Again:
-    """Worth a second question. ``advice`` goes to the model, ``failure`` is what remains if that does not help."""
+class _Again(Generic[T]):
+    """Worth a second question. ``advice`` goes to the model, ``failure`` is what remains if that does not help.
+
+    ``partial`` is the usable part of an answer that was cut off, which may be empty.
+    """
 
     advice: str
     failure: Failed
+    partial: T | None = None
+
+    @property
+    def too_long(self) -> bool:
+        return self.failure.code == _TOO_LONG[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +130,44 @@ class _Read(Generic[T]):
     value: T
 
 
-def _attempt(completion: Completion, read: Callable[[str], T]) -> _Read[T] | _Again | Failed:
+def _again(request: Request, problem: _Again[T]) -> Request | None:
+    """The second question; ``None`` where it would be cut off like the first, and there is a better way on."""
+    longer = room(request.model, request.max_output_tokens * 2) if problem.too_long else request.max_output_tokens
+    if problem.partial is not None and longer == request.max_output_tokens:
+        return None
+    return replace(request, prompt=f"{request.prompt}\n{problem.advice}\n", max_output_tokens=longer)
+
+
+def _attempt(completion: Completion, read: Callable[[str], T], cut: Callable[[str], T] | None) -> _Read[T] | _Again[T] | Failed:
     if completion.stop_reason in _STOPPED:
         return Failed(*_STOPPED[completion.stop_reason])
-    if completion.stop_reason is StopReason.LENGTH:
-        return _Again(_SHORTER, Failed(*_TOO_LONG))
     try:
-        return _Read(read(completion.text))
+        if completion.stop_reason is StopReason.END:
+            return _Read(read(completion.text))
+        usable = cut(completion.text) if cut is not None else None
+        return _Read(usable) if usable else _Again(_SHORTER, Failed(*_TOO_LONG), usable)
+    except Contradicted as reason:
+        return contradicted(str(reason))
     except Unreadable as error:
         advice = f"Your previous answer could not be used: {error} {error.repair} Answer again, complete."
         return _Again(advice, Failed(error.code, str(error), error.cure))
 
 
 def _request(work: Work, question: Question, timeout_seconds: float) -> Request:
+    # Nothing leaves before redaction. The bundle was redacted when it was built; plans and code are of models that saw no more.
     prompt = prompts.load(question.prompt)
     variables = {
         "round": str(work.round),
         "nonce": work.nonce,
         "repo": work.repo,
-        "feature_request": prompts.feature_request(work.feature_request),
+        "feature_request": prompts.feature_request(redact(work.feature_request)[0]),
         **question.variables,
     }
     return Request(
         model=question.model,
         system=prompt.system.substitute(variables),
         prompt=prompt.text.substitute(variables),
-        max_output_tokens=question.max_output_tokens,
+        max_output_tokens=room(question.model, question.max_output_tokens),
         timeout_seconds=timeout_seconds,
         stable=question.stable,
         json_schema=question.json_schema,
@@ -133,6 +175,7 @@ def _request(work: Work, question: Question, timeout_seconds: float) -> Request:
 
 
 def _facts(work: Work, question: Question, completion: Completion) -> dict[str, Any]:
+    repair = {"repair_digest": prompts.load("repair").digest} if question.repair else {}
     return {
         "model": completion.model,
         "provider": vendor_of(completion.model, question.model),
@@ -141,6 +184,7 @@ def _facts(work: Work, question: Question, completion: Completion) -> dict[str, 
         "prompt": f"{question.prompt}.v{prompts.VERSIONS[question.prompt]}",
         "prompt_digest": prompts.load(question.prompt).digest,
         "round": work.round,
+        **repair,
     }
 
 

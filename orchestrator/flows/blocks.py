@@ -1,9 +1,6 @@
 """A block on its way: its files as the stages leave them, as the gates judge them, as they are delivered."""
 
-import gzip
 import hashlib
-import io
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,21 +63,11 @@ def digest(files: Mapping[str, str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def previous_contract(repo: str, name: Name) -> str | None:
-    """The contract of the newest verified version of the block, which consumers may rely on."""
-    newest = Block.objects.filter(repo__name=repo, family=name.family, name=name.name, verified=True).order_by("-version").first()
+def previous_contract(repo: str, name: Name, *, before: int | None = None) -> str | None:
+    """The contract of the newest verified version of the block (older than ``before``), which consumers may rely on."""
+    versions = Block.objects.filter(repo__name=repo, family=name.family, name=name.name, verified=True)
+    newest = (versions if before is None else versions.filter(version__lt=before)).order_by("-version").first()
     if newest is None:
         return None
     artifact = Artifact.objects.filter(flow_id=newest.flow_id, kind=CONTRACT).select_related("blob").order_by("-id").first()
     return bytes(artifact.blob.content).decode() if artifact else None
-
-
-def archive(files: Mapping[str, bytes]) -> bytes:
-    """``files`` as tar.gz; the same files give the same bytes: sorted, without times, owners or the name of a machine."""
-    buffer = io.BytesIO()
-    with gzip.GzipFile(filename="", fileobj=buffer, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
-        for path, content in sorted(files.items()):
-            entry = tarfile.TarInfo(path)
-            entry.size, entry.mode, entry.mtime = len(content), 0o644, 0
-            tar.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()

@@ -6,9 +6,10 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.flows.evidence import archive
 from orchestrator.flows.models import Artifact, Block, Flow
 
-MANIFEST = "manifest.json"
+PROOF = ("manifest.json", "attestations/")
 _NO_EVIDENCE = {"bundle", "block", "answer"}  # what the models were shown and said, and the block itself
 
 
@@ -26,16 +27,16 @@ def evidence(flow: Flow) -> dict[str, bytes]:
     files = {
         f"{row.stage.kind}-{row.stage.round}/{row.name}": bytes(row.blob.content) for row in rows if row.kind not in _NO_EVIDENCE
     }
-    found = Block.objects.filter(flow=flow).select_related("manifest").first()
-    return files if found is None else files | {MANIFEST: bytes(found.manifest.content)}
+    sealed = block(flow)
+    return files if sealed is None else files | {p: c for p, c in archive.unpack(sealed).items() if p.startswith(PROOF)}
 
 
 def as_zip(files: Mapping[str, bytes]) -> bytes:
     """``files`` as zip."""
     raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as packed:
         for path, content in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), content)
+            packed.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), content)
     return raw.getvalue()
 
 

@@ -17,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from orchestrator.flows import dispatch, engine
 from orchestrator.flows.engine import outbox
 from orchestrator.flows.engine.database import rows
+from orchestrator.flows.turns import Releaser
 from orchestrator.queues import Queue
 
 LOCK = 0x6F726368  # any number that nothing else in this database locks
@@ -41,6 +42,7 @@ class Dispatcher:
         self._clocks: dict[str, outbox.Clock] = {}
         self._due: dict[str, float] = {}
         self._full: tuple[str, ...] = ()
+        self._releaser = Releaser()
 
     def run(self) -> None:
         """Lead or stand by until ``stop`` is set."""
@@ -83,6 +85,7 @@ class Dispatcher:
         self._every("sweep", SWEEP_SECONDS, self.sweep)
         self._every("holds", HOLD_SECONDS, self._holds)
         engine.release_due()
+        self._releaser.release()
         if lost is None:
             return  # the broker is away: what is sent now would only count as sent
         if lost:
@@ -100,6 +103,7 @@ class Dispatcher:
     def _holds(self) -> None:
         engine.hold_ready(BATCH)
         engine.let_go(BATCH)
+        self._releaser.reword()
 
     def _every(self, name: str, seconds: float, work: Callable[[], None]) -> None:
         now = time.monotonic()

@@ -92,6 +92,9 @@ class Stage(models.Model):
     not_before = models.DateTimeField(null=True, blank=True)
     wait_reason = models.TextField(blank=True)
     waits_for = models.CharField(max_length=20, blank=True)
+    wait_tokens = models.BigIntegerField(default=0, db_default=0)
+    wait_nano_usd = models.BigIntegerField(default=0, db_default=0)
+    waiting_since = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     sends = models.PositiveIntegerField(default=0)
     fair_tag = models.FloatField(default=0)
@@ -128,6 +131,11 @@ class Stage(models.Model):
             models.Index(fields=["queue", "sent_at"], condition=Q(status="ready", sent_at__isnull=False), name="stage_sent"),
             models.Index(fields=["not_before"], condition=Q(status="waiting"), name="stage_waiting"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="stage_leases"),
+            models.Index(
+                fields=["waits_for"],
+                condition=Q(status__in=["ready", "running", "waiting"]) & ~Q(waits_for=""),
+                name="stage_for_capacity",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -278,3 +286,114 @@ class Block(models.Model):
 
     def __str__(self) -> str:
         return f"{self.family}/{self.name} v{self.version}"
+
+
+class EvidenceKey(models.Model):
+    """A public key that has signed evidence, in force or retired. Blocks signed long ago are checked against it."""
+
+    key_id = models.CharField(primary_key=True, max_length=64)
+    public_pem = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.key_id
+
+
+class EvidenceLog(models.Model):
+    """One sealing in the hash-chained log of a repo. A trigger refuses every change; see ``evidence/log.py``.
+
+    ``hash`` is the SHA-256 of repo, sequence, flow, manifest, content and the previous hash; ``content_sha256`` covers the
+    digests of manifest and statements; ``envelope`` is the entry signed, as it lies in the block.
+    """
+
+    repo = models.CharField(max_length=100)
+    sequence = models.PositiveBigIntegerField()
+    flow = models.CharField(max_length=25)
+    manifest_sha256 = models.CharField(max_length=64)
+    content_sha256 = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64, unique=True)
+    envelope = models.TextField()
+    key_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["repo", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["repo", "sequence"], name="evidence_log_sequence_once"),
+            models.CheckConstraint(condition=Q(sequence__gte=1), name="evidence_log_counts_from_one"),
+        ]
+        indexes = [models.Index(fields=["flow"], name="evidence_log_by_flow")]
+
+    def __str__(self) -> str:
+        return f"{self.repo} {self.sequence}"
+
+
+class ReplayStatus(models.TextChoices):
+    """Where a replay of the gates stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class GateReplay(models.Model):
+    """The gates run again on a stored block. ``comparison``: per gate, the sealed verdict beside the new one."""
+
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="replays")
+    status = models.CharField(max_length=10, choices=ReplayStatus, default=ReplayStatus.PENDING)
+    requested_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    comparison = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["flow"], condition=~Q(status="done"), name="replay_one_at_a_time"),
+            models.CheckConstraint(condition=Q(status__in=ReplayStatus.values), name="replay_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id} {self.status}"
+
+
+class FlowReplayStatus(models.TextChoices):
+    """Where a replay stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SAME = "same"
+    DIFFERENT = "different"
+
+
+class FlowReplay(models.Model):
+    """A finished flow run again from its record, and what came out otherwise. Nothing of the flow refers to it."""
+
+    flow_id: str
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="flow_replays")
+    status = models.CharField(max_length=10, choices=FlowReplayStatus, default=FlowReplayStatus.PENDING)
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    report = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=FlowReplayStatus.values), name="flow_replay_status_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=["same", "different"], finished_at__isnull=False)
+                | Q(status__in=["pending", "running"], finished_at__isnull=True),
+                name="flow_replay_finished_iff_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"replay of {self.flow_id}"

@@ -38,6 +38,17 @@ def context_budget(chosen: Mapping[str, Any]) -> tuple[int, bool]:
     return int(kilobytes) * 1000, settings.CONTEXT_PRUNING_ENABLED if pruning is None else bool(pruning)
 
 
+def repair_rounds(chosen: Mapping[str, Any]) -> int:
+    """How many repair rounds a flow may have."""
+    return int(chosen.get("max_repair_rounds", settings.MAX_REPAIR_ROUNDS))
+
+
+def max_cost_usd(chosen: Mapping[str, Any]) -> Decimal | None:
+    """What a flow may cost; ``None`` where nobody set a ceiling."""
+    ceiling = chosen.get("flow.max_cost_usd")
+    return None if ceiling is None else Decimal(str(ceiling))
+
+
 def _strictness(mode: str) -> int:
     # A word nobody knows counts as the strictest: in doubt, closed.
     return _STRICTNESS.index(mode) if mode in _STRICTNESS else len(_STRICTNESS)

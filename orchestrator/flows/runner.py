@@ -8,12 +8,13 @@ import threading
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from celery.exceptions import Ignore
 from django.db import connection
 
 from orchestrator.flows import dispatch, engine, types
+from orchestrator.flows.engine.database import now
 from orchestrator.flows.heartbeat import Attempt, pulse
 from orchestrator.flows.stages.base import Failed, Park, Result
 from orchestrator.flows.stages.registry import stage_of
@@ -48,7 +49,8 @@ def prepare(queues: Iterable[str]) -> None:
     """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to."""
     for queue in queues:
         for kind in types.kinds_on(queue):
-            stage_of(kind)
+            # A stage that has something to look after at start-up has ``prepare``.
+            getattr(stage_of(kind), "prepare", lambda: None)()
         if queue in registry.providers():
             with suppress(AuthenticationFailed):  # a flow that needs the key will say so
                 registry.get(queue)
@@ -63,6 +65,10 @@ def _attempt(claim: engine.Claim) -> engine.Finished:
     pulse.enter(attempt)
     try:
         return engine.finish(claim, _result(work), work.spent)
+    except engine.Fenced:
+        # A call that was settled before anybody knew of the fence: the flow may have ended meanwhile, at an older sum.
+        engine.refresh_cost(claim.flow_id)
+        raise
     finally:
         pulse.leave(attempt)
 
@@ -74,12 +80,11 @@ def _result(work: LiveWork) -> Result:
     except engine.Fenced:
         raise
     except NotAdmitted as denied:
-        return Park(reason=denied.reason, until=denied.until, provider=denied.provider)
+        return Park(denied.reason, denied.until, denied.provider, denied.tokens, denied.nano_usd)
     except NeverAdmissible as refused:
         return Failed(refused.code, str(refused), refused.cure)
     except RateLimited as limited:
-        pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)
-        return Park(reason=str(limited), until=datetime.now(UTC) + pause, provider=limited.provider)
+        return _rate_limited(work, limited)
     except ProviderError as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
@@ -90,3 +95,12 @@ def _result(work: LiveWork) -> Result:
         return Failed(
             "engine:stage-crashed", message, "Look into the worker's log; report it if it happens again.", retryable=True
         )
+
+
+def _rate_limited(work: LiveWork, limited: RateLimited) -> Park:
+    """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once, to be sent there."""
+    at = now()
+    if work.settings.get("fallback.model"):
+        return Park(str(limited), at)
+    pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)
+    return Park(str(limited), at + pause, limited.provider)

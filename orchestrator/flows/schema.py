@@ -84,6 +84,7 @@ class FlowBrief(s.Serializer[Any]):
     id = s.CharField()
     repo = s.CharField()
     status = s.ChoiceField(choices=FlowStatus.choices)
+    wait_reason = s.CharField(help_text="Why it waits; empty if it does not.")
     flow_type = s.CharField()
     block_family = s.CharField()
     title = s.CharField()
@@ -150,12 +151,36 @@ class GatesShown(s.Serializer[Any]):
     gates = GateShown(many=True)
 
 
+class ReplayedGate(s.Serializer[Any]):
+    """A gate's sealed verdict beside the one that it gave again."""
+
+    gate = s.CharField()
+    sealed = s.ChoiceField(choices=["passed", "failed", "errored"])
+    sealed_score = s.CharField(allow_null=True)
+    replayed = s.ChoiceField(choices=["passed", "failed", "errored"])
+    replayed_score = s.CharField(allow_null=True)
+    summary = s.CharField()
+    same = s.BooleanField()
+
+
+class ReplayShown(s.Serializer[Any]):
+    """The gates run again on a sealed block."""
+
+    flow = s.CharField()
+    status = s.ChoiceField(choices=["pending", "running", "done"])
+    same = s.BooleanField(allow_null=True, help_text="Whether every gate gave its sealed verdict again; null until done.")
+    requested_at = s.DateTimeField()
+    finished_at = s.DateTimeField(allow_null=True)
+    comparison = ReplayedGate(many=True)
+
+
 class CallShown(s.Serializer[Any]):
     """One provider call."""
 
     id = s.UUIDField()
     provider = s.CharField()
     model = s.CharField()
+    fallback_from = s.CharField(help_text="The model that was asked first, where another answered.")
     stage = s.CharField()
     status = s.ChoiceField(choices=CallStatus.choices)
     reserved_tokens = s.IntegerField()

@@ -1,6 +1,6 @@
 """A flow as the API, the command line and the pages show it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,10 @@ from django.utils import timezone
 
 from gates.models import GateResult
 from orchestrator.flows.models import Attempt, Block, Flow, Stage
+from orchestrator.flows.states import FlowStatus, StageStatus
 from providers.models import ProviderCall
+
+_WAIT = (FlowStatus.WAITING, FlowStatus.PAUSED)
 
 
 def _time(value: datetime | None) -> str | None:
@@ -33,13 +36,20 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return None if start is None else round(((end or timezone.now()) - start).total_seconds(), 3)
 
 
-def brief(flow: Flow) -> dict[str, Any]:
-    """One line of a list."""
+def wait_reasons(flows: Iterable[Flow]) -> dict[str, str]:
+    """Why each of ``flows`` waits that does, by id, in one query."""
+    waiting = Stage.objects.filter(flow_id__in=[flow.id for flow in flows if flow.status in _WAIT], status=StageStatus.WAITING)
+    return dict(waiting.values_list("flow_id", "wait_reason"))
+
+
+def brief(flow: Flow, reasons: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One line of a list; ``reasons`` are the list's ``wait_reasons``."""
     return {
         "id": flow.id,
         "repo": flow.repo.name,
         "status": flow.status,
         "flow_type": flow.flow_type,
+        "wait_reason": (wait_reasons([flow]) if reasons is None else reasons).get(flow.id, ""),
         "block_family": flow.block_family,
         "title": title(flow),
         "created_by": flow.created_by,
@@ -167,6 +177,7 @@ def call(row: ProviderCall) -> dict[str, Any]:
         "id": str(row.pk),
         "provider": row.provider,
         "model": row.model,
+        "fallback_from": row.fallback_from,
         "stage": row.stage_kind,
         "status": row.status,
         "reserved_tokens": row.reserved_tokens,

@@ -1,10 +1,38 @@
-"""The interface to Celery: it calls the engine, nothing else."""
+"""The interface to Celery: it calls the runner, nothing else."""
+
+from celery.apps.worker import Worker
+from celery.signals import celeryd_after_setup, worker_ready
+from celery.worker.consumer import Consumer
 
 from orchestrator.celery import app
-from orchestrator.flows import runner
+from orchestrator.flows import flow_replays, leaving, replay, runner
 
 
 @app.task(name="flows.run_stage", ignore_result=True)
 def run_stage(stage_id: int) -> None:
     """Run the stage ``stage_id``; its chain goes on only if this returns."""
     runner.run(stage_id)
+
+
+@app.task(name=replay.TASK, ignore_result=True)
+def replay_gates(replay_id: int) -> None:
+    """Run the gates again on the sealed block of the replay ``replay_id``."""
+    replay.run(replay_id)
+
+
+@app.task(name=flow_replays.TASK, ignore_result=True)
+def replay_flow(replay_id: int) -> None:
+    """Replay a finished flow from its record; a second message for the same replay does nothing."""
+    flow_replays.run(replay_id)
+
+
+@celeryd_after_setup.connect
+def prepare(instance: Worker, **_: object) -> None:
+    """Import what this worker's queues need before it takes work, so that no flow waits for an SDK to load."""
+    runner.prepare(instance.app.amqp.queues.consume_from)
+
+
+@worker_ready.connect
+def answer_sigterm(sender: Consumer, **_: object) -> None:
+    """Leave in an orderly way when asked to, see ``leaving``; Celery has set its own answer before."""
+    leaving.install(sender.controller)

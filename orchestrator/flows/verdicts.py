@@ -1,16 +1,13 @@
-"""What gates said, as later stages, the manifest and the repair loop need it."""
+"""What gates said, as later stages and the manifest need it. ``repairs`` decides what follows from it."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from gates.base import GateReport, Verdict
-from orchestrator.flows.stages.base import Failed, NewArtifact, Repair, Work
-
-FEEDBACK_BYTES = 8192
+from gates.base import Finding, GateReport, Verdict
+from orchestrator.flows.stages.base import Failed, NewArtifact
 
 
 def facts(reports: Iterable[GateReport], round_: int) -> list[dict[str, Any]]:
@@ -61,13 +58,18 @@ def evidence(found: Iterable[GateReport]) -> tuple[NewArtifact, ...]:
     )
 
 
-def fingerprint(found: Iterable[GateReport]) -> str:
-    """A digest of what was found wrong, blind to line numbers, so that the same failure is known again in moved code."""
+def fingerprint(found: Iterable[GateReport], files: Mapping[str, str]) -> str:
+    """A digest of what was found wrong in ``files``.
+
+    Blind to line numbers but not to what stands there: the same failure is known again in moved code, and another line left
+    uncovered is another failure.
+    """
+    lines = {path: text.splitlines() for path, text in files.items()}
     wrong = [
         (
             report.gate,
             str(report.verdict),
-            sorted((item.rule, item.path, item.message) for item in report.findings) or report.summary,
+            sorted((item.rule, item.path, item.message, _code(item, lines)) for item in report.findings) or report.summary,
         )
         for report in found
         if report.verdict is not Verdict.PASSED
@@ -75,13 +77,10 @@ def fingerprint(found: Iterable[GateReport]) -> str:
     return hashlib.sha256(json.dumps(sorted(wrong, key=str)).encode()).hexdigest()
 
 
-def clipped(feedback: str) -> str:
-    """At most 8 KB of ``feedback``: what comes first counts most."""
-    encoded = feedback.encode()
-    if len(encoded) <= FEEDBACK_BYTES:
-        return feedback
-    notice = "\n(cut)"
-    return encoded[: FEEDBACK_BYTES - len(notice)].decode(errors="ignore") + notice
+def _code(item: Finding, lines: Mapping[str, list[str]]) -> str:
+    if item.line < 1:
+        return ""
+    return "\n".join(line.strip() for line in lines.get(item.path, [])[item.line - 1 : max(item.line, item.end_line)])
 
 
 def worst(found: Sequence[GateReport]) -> GateReport:
@@ -106,53 +105,3 @@ def missing(found: Iterable[GateReport], names: Iterable[str]) -> Failed | None:
         "Run `manage.py doctor` on a worker of the gates queue and mend what it names.",
         retryable=True,
     )
-
-
-def stopped(found: Sequence[GateReport], feedback: str, *, unchanged: bool, insert: tuple[str, ...]) -> Repair | Failed:
-    """What follows from gates that did not pass: a repair round, or the end where a round would change nothing."""
-    report = worst(found)
-    code = f"gate:{report.gate}-{report.verdict}"
-    if report.verdict is Verdict.ERRORED and not any(each.feedback for each in found if each.verdict is not Verdict.PASSED):
-        # Nothing that the implementer could mend: a tool or the sandbox is at fault, which a later attempt may find mended.
-        return Failed(code, _message(report), report.cure or "See the log of the gates queue, then retry.", retryable=True)
-    cure = report.cure or "Read `blocks verify show TASK --verbose`, then make the request more precise and retry."
-    if unchanged:
-        return Failed("gates:no-progress", f"The repair round changed nothing. {_message(report)}", cure)
-    return Repair(clipped(feedback), insert, code, _message(report), cure)
-
-
-def unchanged(work: Work, kind: str, candidate_digest: str, found: str) -> bool:
-    """Whether the newest record of ``kind``, from another stage, blames the same files or the same failure."""
-    content = work.artifact(kind)
-    if content is None:
-        return False
-    before = json.loads(content)
-    if before["passed"] or before["stage_id"] == work.stage_id:
-        return False
-    return bool(before["candidate_sha256"] == candidate_digest or before["fingerprint"] == found)
-
-
-def record(work: Work, kind: str, candidate_digest: str, found: str, *, passed: bool, **more: Any) -> NewArtifact:
-    """What the next round compares itself with."""
-    content = {
-        "passed": passed,
-        "stage_id": work.stage_id,
-        "round": work.round,
-        "candidate_sha256": candidate_digest,
-        "fingerprint": found,
-        **more,
-    }
-    return NewArtifact(kind, f"{kind}-{work.round}.json", json.dumps(content, indent=2).encode(), "application/json")
-
-
-def with_proof(
-    result: Repair | Failed, output: Mapping[str, Any], artifacts: tuple[NewArtifact, ...], found: tuple[GateReport, ...]
-) -> Repair | Failed:
-    """``result`` with what the gates left behind."""
-    if isinstance(result, Repair):
-        return replace(result, output=output, artifacts=artifacts, gates=found)
-    return replace(result, artifacts=artifacts, gates=found)
-
-
-def _message(report: GateReport) -> str:
-    return f"The {report.gate} gate {report.verdict}: {report.summary}"

@@ -3,20 +3,24 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
-from orchestrator.flows import engine
-from orchestrator.flows.engine import Spent
+from orchestrator.flows import budget, engine
+from orchestrator.flows.engine import Spent, capacity
+from orchestrator.flows.engine.store import keep_blobs
 from orchestrator.flows.heartbeat import Attempt
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.nonce import nonce_of
+from orchestrator.flows.stages.base import Budget
 from orchestrator.flows.states import StageStatus
 from orchestrator.flows.types import pinned
-from providers import calls
+from providers import calls, ledger, quota
 from providers.abort import Abort, abortable
-from providers.base import Completion, Request
+from providers.base import Completion, NotAdmitted, Request
 from providers.calls import Answered, Caller
 from providers.models import CallStatus, ProviderCall
 
@@ -48,6 +52,7 @@ class LiveWork:
         self.feature_request, self.block_family, self.feedback = claim.feature_request, claim.block_family, claim.feedback
         self.settings: Mapping[str, Any] = claim.settings
         self.nonce = nonce_of(claim.stage_id)
+        self._turn = claim.turn
         self.spent = Spent()
 
     @property
@@ -67,14 +72,25 @@ class LiveWork:
         content = newest.values_list("blob__content", flat=True).first()
         return None if content is None else bytes(content)
 
+    def store(self, content: bytes) -> str:
+        """Keep ``content`` under its SHA-256 before it is used; raises ``Fenced`` when the attempt is no longer the live one."""
+        self._attempt.check()
+        (digest,) = keep_blobs([content])
+        return digest
+
     def progress(self, message: str, **data: Any) -> None:
         """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""
         self._attempt.check()
         engine.progress(self._claim, message, data)
 
+    def budget(self, kinds: tuple[str, ...]) -> Budget:
+        """What the flow may still use, and what a round of ``kinds`` took last."""
+        return budget.read(self.flow_id, kinds)
+
     def complete(self, provider: str, request: Request) -> Completion:
         """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as unknown spend."""
         self._attempt.check()
+        self._take_turn(provider)
         caller = self._caller()
         connection.close()  # back to the pool: a call may take minutes
         call = _Call()
@@ -93,8 +109,26 @@ class LiveWork:
         self.spent = Spent(call.answered.model, call.answered.fallback_from)
         return call.answered.completion
 
+    def _take_turn(self, provider: str) -> None:
+        """Nobody overtakes those who wait for this provider: a stage that comes fresh waits behind them, and is let go in turn.
+
+        Where the provider admits nothing at all, the limiter says so itself, and a fallback may be taken.
+        """
+        if self._turn == provider:
+            return
+        others = capacity.behind(provider, self.stage_id)
+        if others and quota.admission_hint(provider).admits:
+            self._turn = provider
+            words = f"{provider}: waits its turn behind {others} other{'s' if others > 1 else ''}"
+            raise NotAdmitted(provider, "turn", words, quota.clock())
+        self._turn = provider
+
     def _run(self, call: _Call, provider: str, request: Request, caller: Caller) -> None:
         try:
+            # A flow may have been cancelled since the last beat; what has left cannot be called back.
+            if not engine.heartbeat([(self.stage_id, self._claim.token)]):
+                self._attempt.fence()
+            self._attempt.check()
             with abortable(call.abort):
                 call.answered = calls.complete(provider, request, caller)
         except BaseException as error:  # noqa: BLE001 - carried to the waiting thread, which raises it
@@ -114,9 +148,15 @@ class LiveWork:
             stage_id=self.stage_id,
             attempt_id=self._claim.attempt_id,
             stage_kind=self.kind,
+            ceiling_usd=self._may_spend(),
             fallback_model=str(self.settings.get("fallback.model", "")),
             forbidden_vendors=self._forbidden(),
         )
+
+    def _may_spend(self) -> Decimal:
+        """What is left below the flow's ceiling."""
+        ceiling = Decimal(str(self.settings.get("flow.max_cost_usd", settings.FLOW_MAX_COST_USD)))
+        return ceiling - ledger.committed_usd(self.flow_id)
 
     def _forbidden(self) -> frozenset[str]:
         """The providers that served the stages which this one has to be independent of."""

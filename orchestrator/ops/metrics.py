@@ -13,6 +13,7 @@ from django.db import connection
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric, UntypedMetricFamily
 from prometheus_client.registry import Collector
 
+from orchestrator.ops import quota_metrics
 from orchestrator.queues import Queue
 
 BUCKETS = (5, 10, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 600, 1200, 3600)  # seconds; 120 and 150 are the runbook's limits
@@ -123,8 +124,8 @@ def gates() -> Iterator[Metric]:
 
 def waiting() -> Iterator[Metric]:
     """Work that waits: stages by queue and status, and how long the oldest of them has."""
-    rows = _rows("""SELECT queue, status, count(*), extract(epoch FROM now() - min(coalesce(ready_at, now()))) FROM flows_stage
-        WHERE status IN ('ready', 'running', 'waiting') GROUP BY 1, 2""")
+    rows = _rows("""SELECT queue, status, count(*), extract(epoch FROM now() - min(coalesce(waiting_since, ready_at, now())))
+        FROM flows_stage WHERE status IN ('ready', 'running', 'waiting') GROUP BY 1, 2""")
     stages = GaugeMetricFamily("orchestrator_stages", "Live stages by queue and status.", labels=["queue", "status"])
     oldest = GaugeMetricFamily("orchestrator_oldest_stage_seconds", "Age of the oldest live stage.", labels=["queue", "status"])
     for queue, status, count, age in rows:
@@ -150,6 +151,9 @@ SOURCES = {
     "gates": gates,
     "waiting": waiting,
     "queues": queues,
+    "quotas": quota_metrics.quotas,
+    "drift": quota_metrics.drift,
+    "queued": quota_metrics.queued,
 }
 
 

@@ -2,6 +2,10 @@
 
 from django.urls import path
 
-from orchestrator.ops.quota import Quota
+from orchestrator.ops.quota import Pause, Quota, Resume
 
-urlpatterns = [path("quota/", Quota.as_view())]
+urlpatterns = [
+    path("quota/", Quota.as_view()),
+    path("quota/<str:provider>/pause/", Pause.as_view()),
+    path("quota/<str:provider>/resume/", Resume.as_view()),
+]

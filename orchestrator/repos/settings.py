@@ -6,6 +6,7 @@ does, never less. Every change is a new row of ``RepoSetting``; the newest count
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.conf import settings as env
@@ -42,7 +43,7 @@ class Key:
         """``value`` in the key's type; text is read as the command line would type it."""
         try:
             return self.read(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, InvalidOperation) as error:
             raise SettingRefused(
                 "config:invalid-value", f"{self.name} cannot be {value!r}.", f"Set {self.name} to {self.allowed}."
             ) from error
@@ -88,6 +89,14 @@ def _needed_model(value: Any) -> str:
     return str(value)
 
 
+def _usd(value: Any) -> str:
+    """An amount as text: JSON has no decimals."""
+    amount = Decimal(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else Decimal(repr(value))
+    if not amount.is_finite() or amount <= 0:
+        raise ValueError
+    return f"{amount:f}"
+
+
 def _mode(value: Any) -> str:
     if value not in MODES:
         raise ValueError
@@ -107,6 +116,7 @@ KEYS: dict[str, Key] = {
         Key("gates.mode", "QUALITY_GATE_MODE", _mode, "strict, advisory or off", MODES.index),
         Key("gates.min_unit_coverage", "MIN_UNIT_COVERAGE", _whole(0, 100), _PERCENT, int),
         Key("gates.min_mutation_kill_rate", "MIN_MUTATION_KILL_RATE", _whole(0, 100), _PERCENT, int),
+        Key("flow.max_cost_usd", "FLOW_MAX_COST_USD", _usd, "an amount of USD above 0, such as 1.50", lambda usd: -Decimal(usd)),
         Key("max_repair_rounds", "MAX_REPAIR_ROUNDS", _whole(0, 10), "a whole number from 0 to 10"),
         Key("enabled", "REPO_ALLOWLIST", _boolean, "true or false"),
     )
@@ -147,7 +157,8 @@ def in_force(repo: Repo | None) -> dict[str, InForce]:
     for key in KEYS.values():
         if key.name == "enabled":
             continue
-        value = InForce(key.name, getattr(env, key.variable), "env")
+        from_env = getattr(env, key.variable)
+        value = InForce(key.name, f"{from_env:f}" if isinstance(from_env, Decimal) else from_env, "env")
         value = _over(key, value, org, "org")
         found[key.name] = _over(key, value, own, "repo")
     if repo is not None:

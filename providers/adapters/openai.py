@@ -14,14 +14,12 @@ import openai
 
 from providers import transport, usage, wire
 from providers.base import BadRequest, Completion, MalformedAnswer, ProviderError, Request, ServerFailed, StopReason, UnknownModel
-from providers.catalog import wire_model
+from providers.catalog import output_limit, wire_model
 from providers.failures import from_status
 
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
 # Older models have no structured output, only "some JSON object"; the schema then goes into the system text.
 _NO_SCHEMA: Final = re.compile(r"gpt-(3\.5|4-|4$)")
-# What these models may write at most; asking for more is refused with a 400.
-_OUTPUT_CAPS: Final = ((re.compile(r"gpt-(4-turbo|3\.5-turbo)"), 4096), (re.compile(r"gpt-4o"), 16_384))
 _FINISHED: Final = {"stop": StopReason.END, "length": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
 _INCOMPLETE: Final = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
 _COUNT_SECONDS: Final = 15.0
@@ -98,8 +96,9 @@ def _cache_key(request: Request) -> dict[str, str]:
 
 def _chat_body(request: Request) -> dict[str, Any]:
     model, system = wire_model(request.model), _stable_first(request)
-    caps = [cap for pattern, cap in _OUTPUT_CAPS if pattern.match(model)]
-    body: dict[str, Any] = {"model": model, "max_tokens": min([request.max_output_tokens, *caps]), **_cache_key(request)}
+    # Asking for more than the model may write is refused with a 400.
+    most = min(request.max_output_tokens, output_limit(request.model) or request.max_output_tokens)
+    body: dict[str, Any] = {"model": model, "max_tokens": most, **_cache_key(request)}
     if request.json_schema is not None and _NO_SCHEMA.match(model):
         body["response_format"] = {"type": "json_object"}
         system += f"\n\nAnswer with one JSON object that follows this JSON schema:\n{json.dumps(request.json_schema)}"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import yaml
 
-_MARK: Final = re.compile(r"\[blocks stage=(\w+) round=(\d+) nonce=([0-9a-fA-F]+)\]")
+_MARK: Final = re.compile(r"\[blocks stage=(\w+) round=(\d+) nonce=([0-9a-fA-F]+)(?: files=([^\]\s]+))?\]")
 _TITLE: Final = re.compile(r"^# +(.+?)\s*$", re.MULTILINE)
 _OPEN, _CLOSE = "<feature_request>", "</feature_request>"
 KEYS: Final = "ANTHROPIC_API_KEY, OPENAI_API_KEY, GOOGLE_API_KEY"
@@ -26,6 +26,8 @@ class Prompt:
     stage: str
     round: int
     nonce: str
+    files: tuple[str, ...] = ()
+    """The only files that are asked for; empty for all."""
 
 
 def read_prompt(text: str) -> Prompt:
@@ -41,6 +43,7 @@ def read_prompt(text: str) -> Prompt:
         stage=mark[1] if mark else "",
         round=int(mark[2]) if mark else 1,
         nonce=mark[3] if mark else "",
+        files=tuple(mark[4].split(",")) if mark and mark[4] else (),
     )
 
 
@@ -64,7 +67,7 @@ class Library:
                 f"The scenario {folder.name!r} has no answer for the stage {prompt.stage!r}. {self._unknown(prompt)}"
             )
         chosen = folder / "answers" / str(answers[min(max(prompt.round, 1), len(answers)) - 1])
-        return _files(chosen, prompt.nonce) if chosen.is_dir() else chosen.read_text(encoding="utf-8")
+        return _files(chosen, prompt) if chosen.is_dir() else chosen.read_text(encoding="utf-8")
 
     def titles(self) -> dict[str, str]:
         """Folder name -> title of every scenario."""
@@ -93,10 +96,10 @@ class Library:
         )
 
 
-def _files(folder: Path, nonce: str) -> str:
-    """Every file of a folder between the delimiters that carry the nonce; what tools leave beside them is left out."""
+def _files(folder: Path, prompt: Prompt) -> str:
+    """The files of a folder that are asked for, between delimiters with the nonce; what tools leave beside them is left out."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return "\n".join(_file(path, nonce) for path in files)
+    return "\n".join(_file(path, prompt.nonce) for path in files if not prompt.files or path.name in prompt.files)
 
 
 def _file(path: Path, nonce: str) -> str:

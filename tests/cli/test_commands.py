@@ -85,7 +85,7 @@ def test_a_run_sends_what_git_does_not_ignore(blocks, work, repo):
     (work / "bytes.dat").write_bytes(b"\0\xff")
     (work / "link.py").symlink_to("/etc/hostname")
     (work / "fr.md").write_text("# Ratio\nCompute it.\n")
-    subprocess.run(["git", "-C", str(work), "add", "src"], check=True)  # noqa: S607 - git of the machine
+    subprocess.run(["git", "-C", str(work), "add", "src"], check=True)
     found = blocks("flow", "run", "--input", "fr.md", "--no-follow")
     assert found.returncode == 0, found.stderr
     flow = Flow.objects.get()
@@ -149,3 +149,13 @@ def test_retry(blocks):
     assert blocks("flow", "retry", flow.id).returncode == 0
     assert blocks("flow", "retry", flow.id).returncode == 2
     assert blocks("test-flow", "--input", "missing.md").returncode == 2
+
+
+def test_operators_pause_and_resume_a_provider(blocks):
+    secret = tokens.create("sre", None)[1]
+    paused = blocks("quota", "pause", "openai", "--reason", "an outage", BLOCKS_TOKEN=secret)
+    assert paused.stdout.strip() == "openai is paused by token:sre: an outage"
+    assert "paused: an outage" in blocks("quota", "show").stdout
+    assert blocks("quota", "pause", "openai", "--reason", "x").returncode == 4
+    assert json.loads(blocks("quota", "resume", "openai", "--reason", "over", "--json", BLOCKS_TOKEN=secret).stdout)["changed"]
+    assert blocks("quota", "show", "--all").stdout.splitlines()[2].split()[-1] == "ok"

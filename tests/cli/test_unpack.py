@@ -11,7 +11,11 @@ import pytest
 from orchestrator.cli import unpack
 from orchestrator.cli.errors import Failure
 
-FILES = {"ratio.py": b"x = 1\n", "contract.json": b'{"family": "f", "name": "ratio", "entrypoints": []}', "evidence/a.json": b"{}"}
+FILES = {
+    "ratio.py": b"x = 1\n",
+    "contract.json": b'{"family": "f", "name": "ratio", "entrypoints": []}',
+    "evidence/a.json": b"{}",
+}
 
 
 def sealed(files: dict[str, bytes], /, **manifest) -> dict[str, bytes]:

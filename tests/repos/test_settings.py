@@ -25,6 +25,7 @@ def test_every_promised_key_is_there(repo):
         "gates.min_unit_coverage": 90,
         "gates.min_mutation_kill_rate": 60,
         "max_repair_rounds": 2,
+        "flow.max_cost_usd": "2",
         "enabled": True,
     }
 
@@ -78,6 +79,9 @@ def test_the_gate_mode_tightens_only(repo, settings):
         ("gates.mode", "lenient"),
         ("gates.min_unit_coverage", 101),
         ("max_repair_rounds", -1),
+        ("flow.max_cost_usd", "0"),
+        ("flow.max_cost_usd", "much"),
+        ("flow.max_cost_usd", True),
         ("architect.model", ""),
         ("architect.model", "two words"),
         ("architect.model", 7),

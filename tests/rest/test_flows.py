@@ -181,7 +181,7 @@ def test_the_block_comes_as_tar_with_a_manifest_that_holds(api):
     with tarfile.open(fileobj=io.BytesIO(answer.content), mode="r:gz") as tar:
         files = {member.name: tar.extractfile(member).read() for member in tar}
     manifest = json.loads(files.pop("manifest.json"))
-    assert {path: hashlib.sha256(content).hexdigest() for path, content in files.items()} == {
+    assert {path: hashlib.sha256(content).hexdigest() for path, content in files.items() if "attestations" not in path} == {
         path: entry["sha256"] for path, entry in manifest["files"].items()
     }
     assert answer.content == api.get(f"{URL}{flow.id}/block/").content

@@ -16,6 +16,7 @@ PROMISED = {
     "/api/v1/flows/{flow_id}/block/": {"get"},
     "/api/v1/flows/{flow_id}/cancel/": {"post"},
     "/api/v1/flows/{flow_id}/retry/": {"post"},
+    "/api/v1/flows/{flow_id}/replay/": {"get", "post"},
     "/api/v1/repos/": {"get", "post"},
     "/api/v1/repos/{name}/config/": {"get", "put"},
     "/api/v1/quota/": {"get"},

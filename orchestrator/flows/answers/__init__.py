@@ -5,9 +5,9 @@ returned is exactly what was asked for, and everything else is refused with what
 ``docs/answer-format.md`` is the format.
 """
 
-from orchestrator.flows.answers.delimited import files
+from orchestrator.flows.answers.delimited import Contradicted, files, whole_files
 from orchestrator.flows.answers.names import block_name, family_name
 from orchestrator.flows.answers.objects import json_object
 from orchestrator.flows.answers.unreadable import Unreadable
 
-__all__ = ["Unreadable", "block_name", "family_name", "files", "json_object"]
+__all__ = ["Contradicted", "Unreadable", "block_name", "family_name", "files", "json_object", "whole_files"]

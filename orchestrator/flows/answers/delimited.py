@@ -1,62 +1,135 @@
-"""Whole files as plain text, each between two lines that carry the nonce of the request.
+"""Files as plain text, each between two lines that carry the nonce of the request: whole, or as edits of a large one.
 
 The nonce is what tells a delimiter from content: generated code cannot know it in advance, so that text which looks like
 a delimiter with another nonce, or without one, stays content.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.flows.answers.edits import edited
 from orchestrator.flows.answers.plain import plain, storable, visible
 from orchestrator.flows.answers.unreadable import Unreadable
 
 MAX_FILE_BYTES = 200_000
+MAX_REASON = 2000
+"""Characters of a contradiction that are kept."""
 
 _DECORATION = r"[\s#>*`\"']*"
 _OPENING = re.compile(
-    rf"{_DECORATION}<<<\s*FILE\b:?\s*(?P<path>.*?)\s*(?:\bnonce=)?(?P<nonce>\b[0-9a-f]{{8,64}})?\s*>>>{_DECORATION}",
+    rf"{_DECORATION}<<<\s*(?P<kind>FILE|EDIT|CONTRADICTION)\b:?\s*(?P<path>.*?)\s*"
+    rf"(?:\bnonce=)?(?P<nonce>\b[0-9a-f]{{8,64}})?\s*>>>{_DECORATION}",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(r"<<<\s*END\b:?\s*(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*$", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<language>[\w+-]*)\s*")
 
 
-def files(text: str, nonce: str, allowed_paths: Collection[str]) -> dict[str, str]:
+class Contradicted(Exception):
+    """The model says that what it was asked for contradicts itself; the message is its reason."""
+
+
+def files(
+    text: str,
+    nonce: str,
+    allowed_paths: Collection[str],
+    *,
+    originals: Mapping[str, str] | None = None,
+    may_contradict: bool = False,
+) -> dict[str, str]:
     """The files of an answer: exactly ``allowed_paths``, each ending in one newline.
 
-    A path that is answered twice counts as last written: models correct themselves. Raises ``Unreadable``
-    (``answer:unparseable``, ``wrong-nonce``, ``truncated``, ``forbidden-path``, ``missing-file``, ``empty-file``, ``too-large``).
+    A path that is answered twice counts as last written: models correct themselves. ``originals`` are texts that may be
+    answered as edits, or left out where nothing changes in them. Raises ``Unreadable`` (``answer:unparseable``,
+    ``wrong-nonce``, ``truncated``, ``forbidden-path``, ``missing-file``, ``empty-file``, ``too-large``, ``edit-mismatch``,
+    ``ambiguous``), and ``Contradicted`` where the answer may be that and is nothing else.
     """
-    scan = _scan(plain(text), nonce)
-    found = {path: _unfenced(path, lines) for path, lines in scan.sections}
-    forbidden = sorted(set(found) - set(allowed_paths))
-    if forbidden:
-        raise Unreadable(
-            "answer:forbidden-path",
-            f"The answer contains {_listed(forbidden)}, which this stage may not write.",
-            f"Answer only {_listed(sorted(allowed_paths))}; no other path, no folder.",
-        )
+    scan, originals = _scan(plain(text), nonce), originals or {}
+    if may_contradict:
+        _check_contradiction(scan)
+    found = _found(scan, nonce, allowed_paths, originals)
     if scan.open_path is not None:
         raise Unreadable(
             "answer:truncated",
             f"{scan.open_path!r} has no END line: the answer is cut off or its delimiter is misspelt.",
             f"Close every file with a line `<<<END {nonce}>>>` of its own.",
         )
-    missing = [path for path in allowed_paths if path not in found]
+    missing = [path for path in allowed_paths if path not in found and (path not in originals or not found)]
     if missing:
         raise _missing(missing, found, scan, nonce)
     for path, content in found.items():
         _check(path, content)
-    return {path: found[path] for path in allowed_paths}
+    return {path: found.get(path) or originals[path] for path in allowed_paths}
+
+
+def whole_files(text: str, nonce: str, allowed_paths: Collection[str]) -> dict[str, str]:
+    """The files that are whole in an answer which was cut off; empty where there is none. Raises ``Unreadable`` as ``files``."""
+    scan = _scan(plain(text), nonce)
+    found = _found(scan, nonce, allowed_paths, {})
+    for path, content in found.items():
+        _check(path, content)
+    # One that was begun again is being corrected: the first try does not count.
+    return {path: found[path] for path in allowed_paths if path in found and path != scan.open_path}
+
+
+def _found(scan: "_Scan", nonce: str, allowed_paths: Collection[str], originals: Mapping[str, str]) -> dict[str, str]:
+    """Path to text of every section that was closed. Raises ``Unreadable`` for a path that may not be answered."""
+    sections = [section for section in scan.sections if section.kind != "CONTRADICTION"]
+    forbidden = sorted({section.path for section in sections} - set(allowed_paths))
+    if forbidden:
+        raise Unreadable(
+            "answer:forbidden-path",
+            f"The answer contains {_listed(forbidden)}, which this stage may not write.",
+            f"Answer only {_listed(sorted(allowed_paths))}; no other path, no folder.",
+        )
+    return {section.path: _content(section, nonce, originals) for section in sections}
+
+
+def _content(section: "_Section", nonce: str, originals: Mapping[str, str]) -> str:
+    if section.kind == "FILE":
+        return _unfenced(section.path, section.lines)
+    if section.path not in originals:
+        raise Unreadable(
+            "answer:edit-mismatch", f"{section.path} may not be answered as edits.", f"Write the whole of {section.path}."
+        )
+    return edited(section.path, originals[section.path], section.lines, nonce)
+
+
+def _check_contradiction(scan: "_Scan") -> None:
+    said = [section for section in scan.sections if section.kind == "CONTRADICTION"]
+    if not said:
+        return
+    if len(said) < len(scan.sections) or scan.open_path is not None:
+        raise Unreadable(
+            "answer:ambiguous",
+            "The answer holds files and says that the request contradicts itself.",
+            "Answer either all files, or the contradiction alone.",
+        )
+    reason = "\n".join(_stripped(said[-1].lines))
+    if not reason or not storable(reason):
+        raise Unreadable(
+            "answer:unparseable", "The contradiction has no reason.", "Say which two sentences contradict each other."
+        )
+    raise Contradicted(reason[:MAX_REASON])
+
+
+@dataclass(frozen=True)
+class _Section:
+    """``kind`` is FILE, EDIT or CONTRADICTION."""
+
+    kind: str
+    path: str
+    lines: list[str]
 
 
 @dataclass
 class _Scan:
     """What the lines of an answer were."""
 
-    sections: list[tuple[str, list[str]]] = field(default_factory=list)
+    sections: list[_Section] = field(default_factory=list)
     open_path: str | None = None
+    open_kind: str = ""
     strangers: int = 0
     """Delimiters outside of files with a wrong nonce or none."""
 
@@ -69,7 +142,7 @@ def _scan(text: str, nonce: str) -> _Scan:
         if opening and _same(opening["nonce"], nonce):
             if scan.open_path is not None:
                 _close(scan, content, implicit=True)
-            scan.open_path, content = _path(opening["path"]), []
+            scan.open_path, scan.open_kind, content = _path(opening["path"]), opening["kind"].upper(), []
         elif scan.open_path is None:
             scan.strangers += bool(opening)
         else:
@@ -101,7 +174,7 @@ def _close(scan: _Scan, content: list[str], *, implicit: bool) -> None:
             f"{path!r} is closed with another nonce than the request's.",
             "Copy the nonce of the request into every FILE and END line.",
         )
-    scan.sections.append((path, content))
+    scan.sections.append(_Section(scan.open_kind, path, content))
     scan.open_path = None
 
 

@@ -1,29 +1,28 @@
-"""Builds the bundle: rank by the words of the request, redact, cut to the byte. The same input gives the same bytes."""
+"""Builds the bundle: rank by the request, redact, cut to the byte. The same input gives the same bytes."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from orchestrator.flows.context.redact import redact
+from orchestrator.flows.context.packing import Packed, everything, pack, part
+from orchestrator.flows.context.relevance import ranked
 
 LARGEST_BYTES = 500_000
 """What a bundle may measure when nothing is pruned."""
 
-_WORD = re.compile(r"[a-z][a-z0-9]{2,}")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SECRET_FILES = frozenset({".env", ".netrc", ".pypirc", ".npmrc", "credentials", "id_rsa", "id_ed25519", "id_ecdsa"})
-_SECRET_SUFFIXES = frozenset({".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".tfstate"})
-_STOP_WORDS = frozenset(
-    {"and", "are", "but", "can", "for", "from", "has", "into", "not", "our", "that", "the", "this", "was", "when", "with"}
+_SECRET_FILES = frozenset(
+    {".env", ".netrc", ".pypirc", ".npmrc", ".htpasswd", ".pgpass", ".git-credentials", "credentials", "id_rsa", "id_dsa"}
+    | {"id_ed25519", "id_ecdsa"}
 )
+_SECRET_SUFFIXES = frozenset({".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".tfstate", ".ppk"})
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The text that models are shown. ``size`` in bytes of UTF-8; ``included`` paths in order; ``omitted`` files left out."""
+    """The text that models are shown. ``size`` in bytes of UTF-8; ``included`` paths in order, those of ``outlined`` by their
+    signatures or beginning only; ``omitted`` files left out."""
 
     text: str = field(repr=False)
     sha256: str
@@ -31,6 +30,7 @@ class Bundle:
     included: tuple[str, ...]
     omitted: int
     redactions: int
+    outlined: tuple[str, ...] = ()
 
 
 class BundleTooLarge(Exception):
@@ -52,68 +52,43 @@ def build(files: Mapping[str, bytes], request: str, *, max_bytes: int, pruning: 
     Files that are no text, or that exist to hold secrets, are left out; secrets found in the others are replaced. Raises
     ``BundleTooLarge``.
     """
-    texts = {path: text for path, content in files.items() if (text := _text(path, content)) is not None}
-    if not pruning and (size := sum(len(_section(path, text).encode()) for path, text in texts.items())) > LARGEST_BYTES:
+    texts = {path: text for path, content in files.items() if (text := readable(path, content)) is not None}
+
+    if not pruning and (size := sum(len(part(path, text).encode()) for path, text in texts.items())) > LARGEST_BYTES:
         raise BundleTooLarge(size)
-    budget = max_bytes if pruning else LARGEST_BYTES
-    words = _words(request)
-    parts: list[str] = []
-    included: list[str] = []
-    room, redactions = budget, 0
-    for path in sorted(texts, key=lambda path: (-_relevance(path, texts[path], words), path)):
-        # Redaction is what costs time, so only files that still fit in are redacted.
-        clean, found = redact(path, texts[path])
-        section = _cut(_section(path, clean), room)
-        if not section:
-            break
-        parts.append(section)
-        included.append(path)
-        room -= len(section.encode())
-        redactions += found
-    content = "".join(parts)
-    encoded = content.encode()
+    order = ranked(texts, request)
+    packed = pack(order, texts, max_bytes) if pruning else everything(order, texts)
+    if not pruning and (size := len(packed.text.encode())) > LARGEST_BYTES:
+        # Marks may be longer than what they stand for.
+        raise BundleTooLarge(size)
+    return _bundle(packed, len(files))
+
+
+def _bundle(packed: Packed, files: int) -> Bundle:
+    encoded = packed.text.encode()
     return Bundle(
-        text=content,
+        text=packed.text,
         sha256=hashlib.sha256(encoded).hexdigest(),
         size=len(encoded),
-        included=tuple(included),
-        omitted=len(files) - len(included),
-        redactions=redactions,
+        included=packed.paths,
+        omitted=files - len(packed.paths),
+        redactions=packed.redactions,
+        outlined=(*packed.outlined, *packed.cut),
     )
 
 
-def _text(path: str, content: bytes) -> str | None:
-    """The file as text, or None where it must not or cannot be shown."""
-    name = PurePosixPath(path)
-    if name.name.lower() in _SECRET_FILES or name.suffix.lower() in _SECRET_SUFFIXES or name.name.startswith(".env."):
-        return None
-    if b"\0" in content:
+def secret_by_name(path: str) -> bool:
+    """Whether the file exists to hold secrets, so far as its name tells."""
+    name = PurePosixPath(path.lower())
+    return name.name in _SECRET_FILES or name.suffix in _SECRET_SUFFIXES or name.name.startswith(".env.")
+
+
+def readable(path: str, content: bytes) -> str | None:
+    """The file as text with plain line ends, or None where it must not or cannot be shown."""
+    if secret_by_name(path) or b"\0" in content:
         return None
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-
-
-def _section(path: str, text: str) -> str:
-    return f"--- {path if path.isprintable() else ascii(path)}\n{text.rstrip()}\n\n"
-
-
-def _cut(section: str, room: int) -> str:
-    """``section`` within ``room`` bytes, cut between characters; empty when not even a few lines of it fit."""
-    encoded = section.encode()
-    if len(encoded) <= room:
-        return section
-    heading = section.index("\n") + 1
-    return encoded[:room].decode(errors="ignore") if room > heading + 80 else ""
-
-
-def _words(text: str) -> frozenset[str]:
-    spaced = _CAMEL.sub(" ", text).lower()
-    return frozenset(_WORD.findall(spaced)) - _STOP_WORDS
-
-
-def _relevance(path: str, text: str, words: frozenset[str]) -> float:
-    """Shared words with the request, those in the path thrice; long files pay for their length, gently."""
-    shared = 3 * len(words & _words(path)) + len(words & _words(text))
-    return shared / (1 + len(text) / 20_000)
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -32,9 +32,10 @@ f AS (
 ), s AS (
     UPDATE flows_stage st SET status = 'running', token = %(token)s,
         lease_until = clock_timestamp() + make_interval(secs => %(lease)s), worker = %(worker)s,
-        attempts_made = st.attempts_made + 1, started_at = COALESCE(st.started_at, clock_timestamp()), not_before = NULL
+        attempts_made = st.attempts_made + 1, started_at = COALESCE(st.started_at, clock_timestamp()), not_before = NULL,
+        waiting_since = NULL
     FROM f WHERE st.id = %(stage)s AND st.flow_id = f.id AND st.status = 'ready'
-    RETURNING st.id, st.flow_id, st.kind, st.round, st.queue, st.feedback, st.attempts_made, st.failures
+    RETURNING st.id, st.flow_id, st.kind, st.round, st.queue, st.feedback, st.attempts_made, st.failures, st.waits_for
 ), a AS (
     INSERT INTO flows_attempt (stage_id, number, token, worker, started_at, outcome, model, fallback_from, error_code,
         error_message)
@@ -62,7 +63,10 @@ RETURNING s.token
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A stage that this worker holds while ``token`` is the stage's, with what its work needs."""
+    """A stage that this worker holds while ``token`` is the stage's, with what its work needs.
+
+    ``turn`` is the provider for whose capacity the stage has waited, and whose turn it now has.
+    """
 
     token: UUID
     stage_id: int
@@ -81,6 +85,7 @@ class Claim:
     flow_type_version: int
     feedback: str
     settings: dict[str, Any]
+    turn: str = ""
 
 
 def claim(stage_id: int, worker: str) -> Claim | None:
@@ -111,6 +116,7 @@ def claim(stage_id: int, worker: str) -> Claim | None:
         flow_type_version=row.flow_type_version,
         feedback=row.feedback,
         settings=json.loads(row.settings),  # Django has psycopg hand JSON over as text
+        turn=row.waits_for,
     )
 
 

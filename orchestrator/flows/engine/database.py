@@ -6,6 +6,7 @@ to psycopg directly: planned once per connection, at its first use. Inside ``tra
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
@@ -30,6 +31,12 @@ def rows(sql: str, params: Mapping[str, Any]) -> list[Any]:
             raw.prepare_threshold = PREPARE_AT_ONCE
         cursor.execute(sql, params)
         return cursor.fetchall() if cursor.description else []
+
+
+def now() -> datetime:
+    """The time by the database's clock: the one that decides when a wait is over. That of a worker may be wrong."""
+    at: datetime = rows("SELECT clock_timestamp() AS at", {})[0].at
+    return at
 
 
 def outlasting(work: Callable[[], T]) -> T:

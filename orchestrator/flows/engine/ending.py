@@ -1,6 +1,6 @@
 """The ends of an attempt other than a pass: a repair round, a wait, a failure."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +16,8 @@ MAX_BACKOFF_SECONDS = 300.0
 _WAIT = """
 WITH s AS (
     UPDATE flows_stage SET status = 'waiting', token = NULL, lease_until = NULL, wait_reason = %(reason)s,
-        waits_for = %(provider)s, failures = failures + %(failed)s,
+        waits_for = %(provider)s, wait_tokens = %(tokens)s, wait_nano_usd = %(nano_usd)s, failures = failures + %(failed)s,
+        waiting_since = COALESCE(waiting_since, clock_timestamp()),
         not_before = COALESCE(%(until)s::timestamptz, clock_timestamp() + make_interval(secs => %(pause)s))
     WHERE id = %(stage)s RETURNING not_before
 ), moved AS (UPDATE flows_flow SET status = 'waiting' WHERE id = %(flow)s AND status = 'running')
@@ -48,7 +49,7 @@ def park(claim: Claim, result: Park) -> None:
     with transaction.atomic():
         locked.live(claim)
         locked.end_attempt(claim.token, "parked", message=result.reason[:MAX_MESSAGE])
-        _wait(claim, result.reason, until=result.until, provider=result.provider)
+        _wait(claim, result)
 
 
 def fail(claim: Claim, result: Failed, model: str, fallback_from: str) -> None:
@@ -64,24 +65,26 @@ def fail(claim: Claim, result: Failed, model: str, fallback_from: str) -> None:
         if result.retryable and tries < settings.ENGINE_MAX_ATTEMPTS:
             pause = min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (tries - 1), MAX_BACKOFF_SECONDS)
             locked.refresh_cost(claim.flow_id)
-            _wait(claim, f"Attempt {tries} of {settings.ENGINE_MAX_ATTEMPTS} failed: {reason['message']}", pause=pause, failed=1)
+            why = f"Attempt {tries} of {settings.ENGINE_MAX_ATTEMPTS} failed: {reason['message']}"
+            _wait(claim, Park(why, datetime.now(UTC)), pause=pause, failed=1)
             return
         locked.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
         locked.fail_flow(claim.flow_id, **reason)
 
 
-def _wait(
-    claim: Claim, reason: str, *, until: datetime | None = None, pause: float = 0, provider: str = "", failed: int = 0
-) -> None:
+def _wait(claim: Claim, wait: Park, *, pause: float | None = None, failed: int = 0) -> None:
+    """Wait as ``wait`` says or, after a failure, for ``pause`` seconds by the database's clock."""
     params: dict[str, Any] = {
         "stage": claim.stage_id,
         "flow": claim.flow_id,
-        "reason": reason[:MAX_MESSAGE] or "Waiting.",
-        "provider": provider,
-        "until": until,
-        "pause": pause,
+        "reason": wait.reason[:MAX_MESSAGE] or "Waiting.",
+        "provider": wait.provider,
+        "tokens": wait.tokens,
+        "nano_usd": wait.nano_usd,
+        "until": wait.until if pause is None else None,
+        "pause": pause or 0.0,
         "failed": failed,
     }
     (row,) = rows(_WAIT, params)
     shown = {"stage": claim.kind, "round": claim.round, "reason": params["reason"], "until": row.not_before.isoformat()}
-    locked.record(claim.flow_id, "stage.waiting", claim.stage_id, shown | ({"provider": provider} if provider else {}))
+    locked.record(claim.flow_id, "stage.waiting", claim.stage_id, shown | ({"provider": wait.provider} if wait.provider else {}))

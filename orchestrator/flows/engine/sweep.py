@@ -31,6 +31,7 @@ UPDATE flows_stage SET status = 'ready', token = NULL, lease_until = NULL, crash
 _OVERDUE = """
 SELECT fl.id FROM flows_flow fl JOIN repos r ON r.id = fl.repo_id
 WHERE fl.status IN ('pending', 'running', 'waiting') AND fl.deadline_at < clock_timestamp()
+    AND NOT EXISTS (SELECT 1 FROM flows_stage w WHERE w.flow_id = fl.id AND w.status = 'waiting' AND w.waits_for <> '')
     AND NOT EXISTS (SELECT 1 FROM flows_hold h WHERE h.scope = 'everything' OR h.scope = 'repo' AND h.target = r.repo_name
         OR h.scope = 'queue' AND h.target = (SELECT st.queue FROM flows_stage st WHERE st.flow_id = fl.id
             AND st.status IN ('ready', 'waiting')))
@@ -43,11 +44,10 @@ SELECT id, token FROM flows_stage WHERE flow_id = %(flow)s AND status IN ('ready
 _DUE = """
 WITH f AS (
     SELECT st.id AS stage_id, fl.id FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
-    WHERE st.status = 'waiting' AND fl.status <> 'paused' AND (st.not_before <= clock_timestamp()
-        OR st.not_before IS NOT NULL AND st.waits_for = ANY(%(free)s::text[]))
+    WHERE st.status = 'waiting' AND fl.status <> 'paused' AND st.not_before <= clock_timestamp() AND st.waits_for = ''
     ORDER BY st.not_before LIMIT %(limit)s FOR NO KEY UPDATE OF fl SKIP LOCKED
 ), s AS (
-    UPDATE flows_stage st SET status = 'ready', wait_reason = '', waits_for = '', not_before = NULL, ready_at = clock_timestamp(),
+    UPDATE flows_stage st SET status = 'ready', wait_reason = '', not_before = NULL, ready_at = clock_timestamp(),
         sent_at = NULL, sends = 0
     FROM f WHERE st.id = f.stage_id AND st.status = 'waiting' RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
 )
@@ -129,6 +129,6 @@ def fail_overdue(flow_id: str) -> bool:
     return True
 
 
-def release_due(free_providers: Sequence[str] = (), limit: int = 200) -> int:
-    """Make stages ready whose wait is over, or whose provider has capacity again; how many."""
-    return len(rows(_DUE, {"limit": limit, "free": list(free_providers)}))
+def release_due(limit: int = 200) -> int:
+    """Make stages ready whose pause after a failure is over; how many. What waits for a provider: see ``capacity``."""
+    return len(rows(_DUE, {"limit": limit}))

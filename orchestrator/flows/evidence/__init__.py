@@ -1,5 +1,4 @@
-"""The proof of a block: what it consists of, which gates it passed, which models wrote it, under which policy."""
+"""The proof of a block: signed statements, a hash-chained log per repo, and the stores that keep both for seven years.
 
-from orchestrator.flows.evidence.manifest import CallFact, GateFact, Sealed, Subject, seal
-
-__all__ = ["CallFact", "GateFact", "Sealed", "Subject", "seal"]
+``docs/evidence.md`` describes the formats; ``sealing.seal`` is the way in, ``audit.walk`` the way to see that all still holds.
+"""

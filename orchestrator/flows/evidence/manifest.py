@@ -1,14 +1,16 @@
 """The manifest: SHA-256 of every file of a block, and the facts that led to it, as JSON with sorted keys."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from orchestrator.flows.evidence.canonical import sha256, time_text
+
 FORMAT = 1
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +59,9 @@ class Subject:
     sealed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """The proof as files beside the block; ``manifest`` names every other file by digest."""
-
-    manifest: bytes = field(repr=False)
-    sha256: str
-
-
-def seal(subject: Subject) -> Sealed:
-    """The manifest of ``subject``."""
-    manifest = json.dumps(_manifest(subject), indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-    return Sealed(manifest, digest(manifest))
-
-
-def digest(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+def write(subject: Subject) -> bytes:
+    """The manifest of ``subject``: the same facts give the same bytes."""
+    return json.dumps(_manifest(subject), indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
 def _manifest(subject: Subject) -> dict[str, Any]:
@@ -86,12 +74,12 @@ def _manifest(subject: Subject) -> dict[str, Any]:
         "summary": subject.summary,
         "verified": subject.verified,
         "quality_score": str(subject.quality_score),
-        "sealed_at": subject.sealed_at.astimezone(UTC).isoformat(),
-        "files": {path: {"sha256": digest(content), "size": len(content)} for path, content in sorted(subject.files.items())},
+        "sealed_at": time_text(subject.sealed_at),
+        "files": {path: {"sha256": sha256(content), "size": len(content)} for path, content in sorted(subject.files.items())},
         "gates": [asdict(gate) for gate in subject.gates],
         "calls": [asdict(call) for call in subject.calls],
         "prompts": dict(subject.prompts),
         "policy": dict(subject.policy),
         "context_sha256": subject.context_sha256,
-        "feature_request_sha256": digest(subject.feature_request.encode()),
+        "feature_request_sha256": sha256(subject.feature_request.encode()),
     }

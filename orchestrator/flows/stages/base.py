@@ -37,6 +37,19 @@ class NewBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What a flow has left, and what the newest run of a round's stages took. Money in USD.
+
+    ``seconds_left`` until the deadline, ``None`` without one; ``spent_usd`` holds what is reserved and not yet settled.
+    """
+
+    seconds_left: float | None
+    spent_usd: Decimal
+    round_seconds: float
+    round_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The stage is through. ``output`` is JSON that later stages read with ``work.output(kind)``."""
 
@@ -65,11 +78,16 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """The stage cannot go now: wait without a worker until ``until`` or until capacity appears on ``provider``."""
+    """The stage cannot go now: wait without a worker until ``until`` or, with a ``provider``, until it has room for it.
+
+    ``tokens`` and ``nano_usd`` are the room that its call needs; ``until`` is then when that is expected, for people.
+    """
 
     reason: str
     until: datetime
     provider: str = ""
+    tokens: int = 0
+    nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,15 @@ class Work(Protocol):
 
     def artifact(self, kind: str) -> bytes | None:
         """The newest artifact of ``kind`` in this flow."""
+        ...
+
+    def budget(self, kinds: tuple[str, ...]) -> Budget:
+        """What the flow may still use, and what a round of ``kinds`` took last."""
+        ...
+
+    def store(self, content: bytes) -> str:
+        """Keep ``content`` under its SHA-256, which is returned, at once and whatever becomes of the attempt. What a model is
+        shown is stored before it is shown; an artifact of the same bytes then costs nothing more."""
         ...
 
     def complete(self, provider: str, request: Request) -> Completion:

@@ -1,11 +1,12 @@
 """Context: what of the repo the models are shown, and what a librarian says about it."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from orchestrator.flows import policy
 from orchestrator.flows.answers import json_object
 from orchestrator.flows.asking import Question, ask
-from orchestrator.flows.context import BundleTooLarge, build
+from orchestrator.flows.context import BundleTooLarge, build, snapshot
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
 
@@ -31,11 +32,12 @@ class Context:
 
     def run(self, work: Work) -> Result:
         max_bytes, pruning = policy.context_budget(work.settings)
-        files = {str(path): str(text).encode("utf-8", "replace") for path, text in dict(work.context.get("files") or {}).items()}
         try:
-            bundle = build(files, work.feature_request, max_bytes=max_bytes, pruning=pruning)
+            bundle = build(snapshot.files(work.context), work.feature_request, max_bytes=max_bytes, pruning=pruning)
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
+        kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())
+        work.store(kept.content)
         work.progress(
             f"Context bundle: {len(bundle.included)} files, {bundle.size} bytes",
             omitted=bundle.omitted,
@@ -51,7 +53,7 @@ class Context:
         )
         reply = ask(work, question, lambda text: json_object(text, SCHEMA))
         if isinstance(reply, Failed):
-            return reply
+            return replace(reply, artifacts=(kept, *reply.artifacts))
         shown = set(bundle.included)
         return Done(
             output={
@@ -61,11 +63,12 @@ class Context:
                 "bundle_sha256": bundle.sha256,
                 "bundle_bytes": bundle.size,
                 "included": list(bundle.included),
+                "outlined": list(bundle.outlined),
                 "omitted": bundle.omitted,
                 "redactions": bundle.redactions,
-                "calls": [reply.facts],
+                "calls": reply.calls,
             },
-            artifacts=(NewArtifact("bundle", "bundle.txt", bundle.text.encode()), reply.answer),
+            artifacts=(kept, reply.answer),
         )
 
 

@@ -35,7 +35,7 @@ class Docs:
         if isinstance(reply, Failed):
             return reply
         readme = NewArtifact(README, "README.md", reply.value["README.md"].encode(), "text/markdown; charset=utf-8")
-        return Done(output={"files": ["README.md"], "calls": [reply.facts]}, artifacts=(readme, reply.answer))
+        return Done(output={"files": ["README.md"], "calls": reply.calls}, artifacts=(readme, reply.answer))
 
 
 stage = Docs()

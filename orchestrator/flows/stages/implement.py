@@ -1,17 +1,21 @@
-"""Implement: the implementer writes module, tests and contract as whole files; in a repair round, again."""
+"""Implement: the implementer writes module, tests and contract; in a repair round again, from the best candidate so far."""
 
 import json
 from typing import ClassVar
 
-from orchestrator.flows import policy
-from orchestrator.flows.answers import files
-from orchestrator.flows.asking import Question, ask
-from orchestrator.flows.blocks import bundle, name_of, written
+from gates.allowlist import MODULES, TEST_MODULES
+from orchestrator.flows import policy, repairs
+from orchestrator.flows.asking import Question
+from orchestrator.flows.blocks import CONTRACT, MODULE, TESTS, bundle, name_of, written
+from orchestrator.flows.context import redact
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
+from orchestrator.flows.writing import Wanted, write
 
+EXPECTED_TOKENS = 8000
+"""Three whole files of a 200-line block."""
 MAX_OUTPUT_TOKENS = 16_384
-"""Three whole files of a 200-line block are about 8,000 tokens; the rest is room for thinking."""
+"""As much again is room for thinking."""
 
 _PLAN_KEYS = ("block_name", "block_family", "summary", "steps", "entrypoints", "risks", "tests")
 
@@ -25,6 +29,7 @@ class Implement:
         name = name_of(work)
         plan, context, gates = work.output("plan"), work.output("context"), policy.gate_policy(work.settings)
         repairing = bool(work.feedback)
+        previous = _previous(work, name.paths) if repairing else {}
         question = Question(
             prompt="implement",
             model=policy.model(work.settings, "implementation"),
@@ -33,23 +38,27 @@ class Implement:
                 "block_name": name.name,
                 "conventions": prompts.listed(context.get("conventions")),
                 "plan": json.dumps({key: plan[key] for key in _PLAN_KEYS if key in plan}, indent=2, ensure_ascii=False),
+                "modules": ", ".join(sorted(MODULES)),
+                "test_modules": ", ".join(sorted(TEST_MODULES - MODULES)),
                 "min_coverage": str(gates.min_unit_coverage),
                 "min_kill_rate": str(gates.min_mutation_kill_rate),
-                "repair": _repair(work, name.paths) if repairing else "",
+                "repair": _repair(work, previous) if repairing else "",
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
             stable=bundle(work),
+            repair=repairing,
         )
-        reply = ask(work, question, lambda text: files(text, work.nonce, tuple(name.paths.values())))
+        order = [name.paths[kind] for kind in (CONTRACT, MODULE, TESTS)]
+        wanted = Wanted(tuple(name.paths.values()), order, EXPECTED_TOKENS, previous)
+        reply = write(work, question, wanted)
         if isinstance(reply, Failed):
             return reply
-        facts = {**reply.facts, "repair_digest": prompts.load("repair").digest} if repairing else reply.facts
         return Done(
             output={
                 "files": list(reply.value),
-                "model": facts["model"],
-                "provider": facts["provider"],
-                "calls": [*work.output("implement").get("calls", []), facts],
+                "model": reply.facts["model"],
+                "provider": reply.facts["provider"],
+                "calls": [*work.output("implement").get("calls", []), *reply.calls],
             },
             artifacts=(
                 *(NewArtifact(kind, path, reply.value[path].encode()) for kind, path in name.paths.items()),
@@ -58,10 +67,17 @@ class Implement:
         )
 
 
-def _repair(work: Work, paths: dict[str, str]) -> str:
-    previous = {paths[kind]: text for kind, text in written(work).items()}
+def _previous(work: Work, paths: dict[str, str]) -> dict[str, str]:
+    """The files that a round starts from: those of the best candidate so far, else the newest."""
+    best = repairs.best(work)
+    return dict(best.files) if best is not None else {paths[kind]: text for kind, text in written(work).items()}
+
+
+def _repair(work: Work, previous: dict[str, str]) -> str:
+    # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see again.
+    findings, _ = redact(work.feedback, written="\n".join(previous.values()))
     return prompts.load("repair").text.substitute(
-        feedback=prompts.fence("findings", work.feedback), files=prompts.fenced_files(previous)
+        feedback=prompts.fence("findings", findings), files=prompts.fenced_files(previous)
     )
 
 

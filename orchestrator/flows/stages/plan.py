@@ -1,10 +1,11 @@
 """Plan: the architect turns the request into a plan for one block, contract first."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from orchestrator.flows import policy
 from orchestrator.flows.answers import block_name, family_name, json_object
-from orchestrator.flows.asking import Question, ask
+from orchestrator.flows.asking import Question, ask, contradicted
 from orchestrator.flows.blocks import bundle
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Done, Failed, Result, Work
@@ -37,6 +38,7 @@ SCHEMA: dict[str, Any] = {
         },
         "risks": _TEXTS,
         "tests": {**_TEXTS, "minItems": 1},
+        "contradiction": {"type": "string"},
     },
     "required": ["block_name", "block_family", "summary", "steps", "entrypoints", "risks", "tests"],
 }
@@ -64,13 +66,18 @@ class Plan:
         reply = ask(work, question, lambda text: _read(text, work.block_family))
         if isinstance(reply, Failed):
             return reply
-        return Done(output={**reply.value, "calls": [reply.facts]}, artifacts=(reply.answer,))
+        if "contradiction" in reply.value:
+            return replace(contradicted(reply.value["contradiction"].strip()), artifacts=(reply.answer,))
+        return Done(output={**reply.value, "calls": reply.calls}, artifacts=(reply.answer,))
 
 
 def _read(text: str, given_family: str) -> dict[str, Any]:
     plan = json_object(text, SCHEMA)
+    if plan.get("contradiction", "").strip():
+        # Names and steps of a block that will not be written need not be sound.
+        return plan
     return {
-        **{key: plan[key] for key in SCHEMA["properties"]},
+        **{key: plan[key] for key in SCHEMA["required"]},
         "block_name": block_name(plan["block_name"]),
         "block_family": family_name(given_family or plan["block_family"]),
     }

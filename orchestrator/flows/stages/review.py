@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from gates import runner
 from gates.base import Candidate
-from orchestrator.flows import policy, verdicts
+from orchestrator.flows import policy, repairs, verdicts
 from orchestrator.flows.answers import json_object
 from orchestrator.flows.asking import Question, ask
 from orchestrator.flows.blocks import bundle, candidate, digest
 from orchestrator.flows.stages import prompts
-from orchestrator.flows.stages.base import Done, Failed, Result, Work
+from orchestrator.flows.stages.base import Done, Failed, Repair, Result, Work
 from providers.registry import provider_for_model
 
 MAX_OUTPUT_TOKENS = 8192
@@ -66,29 +66,25 @@ class Review:
             # A fallback may have answered in the reviewer's place.
             return _same_vendor(implementer)
         reviewer = f"{reply.facts['provider']}:{reply.facts['model']}"
-        subject_digest = digest(subject.files)
         reports = runner.run(replace(subject, review=reply.value, reviewer=reviewer), gates, GATES)
         if (failure := verdicts.missing(reports, GATES)) is not None:
             return failure
-        passed, found = verdicts.passed(reports), verdicts.fingerprint(reports)
+        passed = verdicts.passed(reports)
         output = {
             **reply.value,
             "mode": gates.mode,
             "passed": passed,
-            "candidate_sha256": subject_digest,
+            "candidate_sha256": digest(subject.files),
             "gates": verdicts.facts(reports, work.round),
-            "calls": [*work.output("review").get("calls", []), reply.facts],
+            "calls": [*work.output("review").get("calls", []), *reply.calls],
         }
-        artifacts = (
-            verdicts.record(work, "review", subject_digest, found, passed=passed, review=reply.value),
-            reply.answer,
-            *verdicts.evidence(reports),
-        )
         if runner.judge(reports, gates):
-            return Done(output=output, artifacts=artifacts, gates=reports)
-        unchanged = verdicts.unchanged(work, "review", subject_digest, found)
-        result = verdicts.stopped(reports, runner.feedback(reports), unchanged=unchanged, insert=ROUND)
-        return verdicts.with_proof(result, output, artifacts, reports)
+            record = repairs.record(work, "review", reports, subject.files, passed=passed, review=reply.value)
+            return Done(output=output, artifacts=(record, reply.answer, *verdicts.evidence(reports)), gates=reports)
+        earlier = verdicts.reports(work.output("verify").get("gates", []))
+        result = repairs.follow(work, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value)
+        result = replace(result, artifacts=(*result.artifacts, reply.answer))
+        return replace(result, output=output) if isinstance(result, Repair) else result
 
 
 def _reviewer(work: Work, implementer: str) -> str | None:

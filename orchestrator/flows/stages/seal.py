@@ -1,15 +1,17 @@
 """Seal: the files of the block as they will lie in its folder, with the manifest that proves them."""
 
-import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from gates import score
 from gates.base import Policy
-from orchestrator.flows import evidence, policy, verdicts
-from orchestrator.flows.blocks import README, Name, archive, digest, name_of, written
+from orchestrator.flows import policy, verdicts
+from orchestrator.flows.blocks import README, Name, digest, name_of, written
+from orchestrator.flows.evidence import log, manifest, sealing, setup
+from orchestrator.flows.evidence.canonical import sha256
+from orchestrator.flows.evidence.errors import EvidenceError
+from orchestrator.flows.evidence.manifest import CallFact, GateFact, Subject
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Result, Work
 
 CALLING = ("context", "plan", "implement", "review", "docs")
@@ -21,40 +23,75 @@ class Seal:
 
     kind: ClassVar[str] = "seal"
 
+    def prepare(self) -> None:
+        """As a worker starts: say what is wrong with key and store before the first flow is refused for it."""
+        setup.announce()
+
     def run(self, work: Work) -> Result:
-        name, gates = name_of(work), policy.gate_policy(work.settings)
-        facts = [fact for kind in JUDGING for fact in work.output(kind).get("gates", [])]
-        verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
-        if gates.mode == "strict" and not verified:
-            return Failed(
-                "seal:not-judged",
-                "The gates did not judge the files that would be sealed.",
-                "Retry the flow from its verify stage; if this comes back, report it.",
-            )
-        files = _files(work, name, facts)
-        quality = score.quality(verdicts.reports(facts)) if facts else Decimal(0)
-        summary = str(work.output("plan").get("summary", ""))
-        sealed = evidence.seal(_subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified))
-        delivered = {**files, "manifest.json": sealed.manifest}
-        packed = archive(delivered)
+        subject = _judged(work)
+        if isinstance(subject, Failed):
+            return subject
+        try:
+            sealed = sealing.seal(subject, work.artifact("bundle") or b"")
+        except EvidenceError as error:
+            return Failed(error.code, str(error), error.cure, retryable=error.retryable)
         return Done(
             output={
-                "family": name.family,
-                "name": name.name,
-                "verified": verified,
-                "quality_score": str(quality),
-                "manifest_sha256": sealed.sha256,
-                "block_sha256": hashlib.sha256(packed).hexdigest(),
-                "paths": sorted(delivered),
+                **_said(subject, sealed.sha256),
+                "block_sha256": sha256(sealed.block),
+                "log_sequence": sealed.sequence,
+                "paths": sorted(sealed.files),
             },
             artifacts=(
-                NewArtifact("block", f"{name.name}.tar.gz", packed, "application/gzip"),
+                NewArtifact("block", f"{subject.name}.tar.gz", sealed.block, "application/gzip"),
                 NewArtifact("manifest", "manifest.json", sealed.manifest, "application/json"),
             ),
             block=NewBlock(
-                name.family, name.name, manifest=sealed.manifest, quality_score=quality, verified=verified, summary=summary
+                subject.family,
+                subject.name,
+                manifest=sealed.manifest,
+                quality_score=subject.quality_score,
+                verified=subject.verified,
+                summary=subject.summary,
             ),
         )
+
+    def rehearse(self, work: Work) -> Result:
+        """What a replay compares: the manifest. It signs nothing, logs nothing and stores nothing."""
+        subject = _judged(work)
+        if isinstance(subject, Failed):
+            return subject
+        text = manifest.write(subject)
+        return Done(
+            output=_said(subject, sha256(text)), artifacts=(NewArtifact("manifest", "manifest.json", text, "application/json"),)
+        )
+
+
+def _judged(work: Work) -> Subject | Failed:
+    """What is to be sealed, if the gates have judged it as it is now."""
+    name, gates = name_of(work), policy.gate_policy(work.settings)
+    facts = [fact for kind in JUDGING for fact in work.output(kind).get("gates", [])]
+    verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
+    if gates.mode == "strict" and not verified:
+        return Failed(
+            "seal:not-judged",
+            "The gates did not judge the files that would be sealed.",
+            "Retry the flow from its verify stage; if this comes back, report it.",
+        )
+    files = _files(work, name, facts)
+    quality = score.quality(verdicts.reports(facts)) if facts else Decimal(0)
+    summary = str(work.output("plan").get("summary", ""))
+    return _subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified)
+
+
+def _said(subject: Subject, manifest_sha256: str) -> dict[str, Any]:
+    return {
+        "family": subject.family,
+        "name": subject.name,
+        "verified": subject.verified,
+        "quality_score": str(subject.quality_score),
+        "manifest_sha256": manifest_sha256,
+    }
 
 
 def _fresh(work: Work, kind: str) -> bool:
@@ -86,9 +123,9 @@ def _subject(
     summary: str,
     quality: Decimal,
     verified: bool,
-) -> evidence.Subject:
+) -> Subject:
     calls = [(kind, call) for kind in CALLING for call in work.output(kind).get("calls", [])]
-    return evidence.Subject(
+    return Subject(
         flow_id=work.flow_id,
         repo=work.repo,
         family=name.family,
@@ -98,7 +135,7 @@ def _subject(
         quality_score=quality,
         files=files,
         gates=tuple(
-            evidence.GateFact(
+            GateFact(
                 gate=fact["gate"],
                 verdict=fact["verdict"],
                 summary=fact["summary"],
@@ -110,10 +147,10 @@ def _subject(
             for fact in facts
         ),
         calls=tuple(
-            evidence.CallFact(kind, call["round"], call["provider"], call["model"], call["request_id"], call["tokens"])
+            CallFact(kind, call["round"], call["provider"], call["model"], call["request_id"], call["tokens"])
             for kind, call in calls
         ),
-        prompts={call["prompt"]: call["prompt_digest"] for _, call in calls},
+        prompts=_prompts([call for _, call in calls]),
         policy={
             "mode": gates.mode,
             "min_unit_coverage": str(gates.min_unit_coverage),
@@ -121,8 +158,15 @@ def _subject(
         },
         context_sha256=str(work.output("context").get("bundle_sha256", "")),
         feature_request=work.feature_request,
-        sealed_at=datetime.now(UTC),
+        sealed_at=log.sealed_at(work.flow_id),
     )
+
+
+def _prompts(calls: list[dict[str, Any]]) -> dict[str, str]:
+    """Prompt to SHA-256; the repair prompt, where a repair round was asked for, beside the one it adds to."""
+    found = {call["prompt"]: call["prompt_digest"] for call in calls}
+    repairs = [call["repair_digest"] for call in calls if "repair_digest" in call]
+    return found | ({"repair": repairs[-1]} if repairs else {})
 
 
 stage = Seal()

@@ -1,15 +1,22 @@
 """Verify: the automatic gates judge the newest implementation; what they find starts a repair round."""
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from gates import runner, score
-from orchestrator.flows import policy, verdicts
+from gates import environments, runner, score
+from gates.base import GateReport
+from gates.sandbox import SandboxUnavailable
+from orchestrator.flows import policy, repairs, verdicts
 from orchestrator.flows.blocks import candidate, digest
-from orchestrator.flows.stages.base import Done, Result, Work
+from orchestrator.flows.context import snapshot
+from orchestrator.flows.stages.base import Done, Failed, Park, Repair, Result, Work
 
 ROUND = ("implement", "verify")
 """What a repair round consists of."""
+NO_SANDBOX_PAUSE_SECONDS = 60
+"""How soon a worker looks again whether the operator has mended the sandbox."""
 
 
 class Verify:
@@ -21,30 +28,43 @@ class Verify:
         gates = policy.gate_policy(work.settings)
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})
-        subject = candidate(work)
+        try:
+            around = snapshot.world(work.context)
+        except environments.EnvironmentRefused as refused:
+            return Failed(refused.code, str(refused), refused.cure)
+        except environments.EnvironmentUnavailable as missing:
+            return Failed(missing.code, str(missing), missing.cure, retryable=True)
+        subject = replace(candidate(work), repo_files=around.files, environment=around.environment)
         started = time.monotonic()
         reports = runner.run(subject, gates, runner.DEFAULT)
         seconds = round(time.monotonic() - started, 3)
         if (failure := verdicts.missing(reports, runner.DEFAULT)) is not None:
             return failure
-        passed, subject_digest, found = verdicts.passed(reports), digest(subject.files), verdicts.fingerprint(reports)
+        if gates.mode == "strict" and (waiting := _no_sandbox(reports)) is not None:
+            return waiting
+        passed = verdicts.passed(reports)
         output = {
             "mode": gates.mode,
             "passed": passed,
             "gates_seconds": seconds,
-            "candidate_sha256": subject_digest,
+            "candidate_sha256": digest(subject.files),
             "quality_score": str(score.quality(reports)),
             "gates": verdicts.facts(reports, work.round),
         }
-        artifacts = (
-            verdicts.record(work, "verdict", subject_digest, found, passed=passed),
-            *verdicts.evidence(reports),
-        )
         if runner.judge(reports, gates):
-            return Done(output=output, artifacts=artifacts, gates=reports)
-        unchanged = verdicts.unchanged(work, "verdict", subject_digest, found)
-        result = verdicts.stopped(reports, runner.feedback(reports), unchanged=unchanged, insert=ROUND)
-        return verdicts.with_proof(result, output, artifacts, reports)
+            record = repairs.record(work, "verdict", reports, subject.files, passed=passed)
+            return Done(output=output, artifacts=(record, *verdicts.evidence(reports)), gates=reports)
+        result = repairs.follow(work, "verdict", ROUND, reports, subject.files)
+        return replace(result, output=output) if isinstance(result, Repair) else result
+
+
+def _no_sandbox(reports: tuple[GateReport, ...]) -> Park | None:
+    """Nothing was judged, and no repair would help: wait for the operator, who is told what is missing, and go on by itself."""
+    for report in reports:
+        if report.details.get("code") == SandboxUnavailable.code:
+            until = datetime.now(UTC) + timedelta(seconds=NO_SANDBOX_PAUSE_SECONDS)
+            return Park(f"{report.summary} {report.cure}", until)
+    return None
 
 
 stage = Verify()

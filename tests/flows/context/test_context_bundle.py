@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from orchestrator.flows.context import BundleTooLarge, build
-from orchestrator.flows.context.redact import MARK, redact
+from orchestrator.flows.context.redact import MARK, redact_file
 
 FILES = {
     "ledger/ratio.py": b"def capital_ratio(exposures): ...\n",
@@ -48,8 +48,8 @@ def test_without_pruning_everything_up_to_500_kb() -> None:
 
 
 def test_path_cannot_forge_a_heading() -> None:
-    bundle = build({"a\n--- b.py\n.py": b"x = 1\n"}, "", max_bytes=1000, pruning=True)
-    assert sum(line.startswith("--- ") for line in bundle.text.splitlines()) == 1
+    bundle = build({"a\n=== b.py\n.py": b"x = 1\n"}, "", max_bytes=1000, pruning=True)
+    assert sum(line.startswith("=== ") for line in bundle.text.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_path_cannot_forge_a_heading() -> None:
     ],
 )
 def test_secret_is_replaced_and_counted(path: str, text: str, secret: str) -> None:
-    clean, found = redact(path, f"before\n{text}\nlast")
+    clean, found = redact_file(path, f"before\n{text}\nlast")
     assert secret not in clean
     assert MARK in clean
     assert found >= 1
@@ -76,9 +76,9 @@ def test_secret_is_replaced_and_counted(path: str, text: str, secret: str) -> No
 
 
 def test_key_without_an_end_takes_the_rest_of_the_file_along() -> None:
-    assert redact("key.txt", "before\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc\ndef") == (f"before\n{MARK}", 1)
+    assert redact_file("key.txt", "before\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc\ndef") == (f"before\n{MARK}", 1)
 
 
 def test_plain_code_is_left_alone() -> None:
     text = 'def post(entry: Entry) -> None:\n    """Post the entry."""\n    token = next(tokens)\n'
-    assert redact("a.py", text) == (text, 0)
+    assert redact_file("a.py", text) == (text, 0)

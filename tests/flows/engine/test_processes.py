@@ -5,107 +5,25 @@ Stages are fakes; everything else is real. Waits are for conditions in the datab
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
-import redis
-from celery import Celery
 from django.db import connection
 
 from orchestrator.flows import dispatch, engine
 from orchestrator.flows.models import Attempt, Flow, Stage
 from orchestrator.repos.models import Repo
+from tests.flows.engine.stack import Stack, running, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
-ROOT = Path(__file__).parents[3]
-PATIENCE_SECONDS = 60
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for ``condition``; fail with ``what`` when it does not come."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            stages = list(Stage.objects.values_list("flow_id", "kind", "status", "sent_at", "crashes", "wait_reason"))
-            pytest.fail(f"{what} did not come; stages: {stages}")
-        time.sleep(0.02)
-
-
-class Stack:
-    """A broker, and the processes started on it. ``lease`` is what processes started from now on have, in seconds."""
-
-    lease = "2"
-
-    def __init__(self, logs: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.logs, self.started = logs, []
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.broker = self.start("broker", "redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no")
-        self.redis = redis.Redis.from_url(self.url)
-        until(self._answers, "the broker")
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.redis.ping())
-        except redis.RedisError:
-            return False
-
-    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
-        """Start a process of the stack in a group of its own; its output goes to a file of the test."""
-        database = connection.settings_dict
-        environment = os.environ | {
-            "REDIS_URL": self.url,
-            "DATABASE_URL": "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database),
-            "ENGINE_PLUGINS": "tests.flows.engine.plugin",
-            "ENGINE_LEASE_SECONDS": self.lease,
-            "ENGINE_BACKOFF_SECONDS": "0",
-            "DJANGO_SETTINGS_MODULE": "orchestrator.settings",
-            "PYTHONPATH": str(ROOT),
-            "ENGINE_SHUTDOWN_SECONDS": "3",
-        }
-        with (self.logs / f"{name}-{len(self.started)}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
-        self.started.append(process)
-        return process
-
-    def worker(self, name: str, queues: str, pool: str = "threads") -> subprocess.Popen[bytes]:
-        """A Celery worker."""
-        options = ["-Q", queues, "-P", pool, "-c", "2", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
-        return self.start(name, sys.executable, "-m", "celery", "-A", "orchestrator", "worker", *options)
-
-    def dispatcher(self) -> subprocess.Popen[bytes]:
-        """A dispatcher."""
-        return self.start("dispatcher", sys.executable, "manage.py", "dispatcher")
-
-    def stop(self) -> None:
-        """End everything that was started, and nothing else."""
-        for process in reversed(self.started):
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
 
 
 @pytest.fixture
-def stack(tmp_path, monkeypatch) -> Iterator[Stack]:
-    """A broker without workers; what the test sends goes there."""
-    stack = Stack(tmp_path)
-    sender = Celery("sender", broker=stack.url, set_as_current=False)
-    sender.conf.task_queues = dispatch.app.conf.task_queues
-    monkeypatch.setattr(dispatch, "app", sender)
-    try:
+def stack(tmp_path) -> Iterator[Stack]:
+    """A broker without workers."""
+    with running(tmp_path) as stack:
         yield stack
-    finally:
-        sender.close()
-        stack.redis.close()
-        stack.stop()
 
 
 @pytest.fixture
@@ -193,7 +111,7 @@ def test_sessions_of_the_database_may_be_cut(stack, demo):
 
 @pytest.mark.parametrize(("pool", "kind"), [("threads", "first"), ("prefork", "second")])
 def test_a_worker_that_is_asked_to_leave_finishes_or_gives_back(stack, demo, pool, kind):
-    stack.lease = "600"  # nothing comes back because a lease ran out
+    stack.environment["ENGINE_LEASE_SECONDS"] = "600"  # nothing comes back because a lease ran out
     queues = {"first": "google", "second": "gates"}[kind]
     rest = stack.worker("rest", {"google": "gates,control", "gates": "google,control"}[queues])
     leaver = stack.worker("leaver", queues, pool)

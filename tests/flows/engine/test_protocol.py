@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from orchestrator.flows import engine
-from orchestrator.flows.engine import Claim
+from orchestrator.flows.engine import Claim, capacity
 from orchestrator.flows.models import Attempt, Flow
 from orchestrator.flows.stages.base import Done, Failed, Repair
 from orchestrator.repos.models import Repo
@@ -89,6 +89,7 @@ class Protocol(RuleBasedStateMachine):
         for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False):
             let_wait_end(stage.pk)
         engine.release_due()
+        capacity.let_go_for([stage.pk for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False)])
 
     @rule()
     def pause(self) -> None:

@@ -1,5 +1,6 @@
 """What becomes of a stage that runs: results, errors, fences. The model calls are the only thing that is not real."""
 
+import hashlib
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,11 +11,13 @@ from celery.exceptions import Ignore
 
 from orchestrator.flows import engine, heartbeat, runner
 from orchestrator.flows.heartbeat import Attempt
+from orchestrator.flows.models import Blob
 from orchestrator.flows.stages.base import Done, NewArtifact
 from orchestrator.flows.work import LiveWork
 from providers import base, calls
 from providers.base import Completion, Request, StopReason, Usage
 from providers.calls import Answered
+from providers.models import ProviderCall
 from tests.flows.engine.conftest import claim, live
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,6 +113,49 @@ def test_a_call_that_is_not_admitted_says_what_it_waits_for(new_flow, asks, monk
     assert stage.failures == 0
 
 
+def test_a_worker_whose_clock_is_wrong_waits_no_longer(new_flow, asks, monkeypatch):
+    class AnHourAhead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(hours=1)
+
+    def refuse(provider, request, caller):
+        raise base.RateLimited("google", retry_after_seconds=30)
+
+    monkeypatch.setattr(calls, "complete", refuse)
+    monkeypatch.setattr(runner, "datetime", AnHourAhead, raising=False)
+    flow = new_flow()
+    run(flow)
+    assert live(flow).not_before < datetime.now(UTC) + timedelta(minutes=5)
+
+
+def test_what_was_settled_before_the_fence_was_known_is_in_the_flows_cost(new_flow, asks, monkeypatch):
+    flow = new_flow()
+
+    def answer_after_a_cancel(provider, request, caller):
+        engine.cancel(flow.pk)
+        now = datetime.now(UTC)
+        more = {"reserved_tokens": 1, "reserved_usd": 1, "created_at": now, "lease_until": now, "settled_at": now}
+        ProviderCall.objects.create(
+            provider="google", model="m", flow_id=flow.pk, status="settled", cost_usd=Decimal("0.1"), answer={}, **more
+        )
+        return ANSWER
+
+    monkeypatch.setattr(calls, "complete", answer_after_a_cancel)
+    assert not run(flow)
+    flow.refresh_from_db()
+    assert (flow.status, flow.cost_usd) == ("cancelled", Decimal("0.1"))
+
+
+def test_a_call_does_not_leave_after_a_cancel_that_no_beat_has_told_of(new_flow, monkeypatch):
+    flow = new_flow()
+    held = claim(flow)
+    monkeypatch.setattr(calls, "complete", lambda *asked: pytest.fail("a call left after the cancel"))
+    engine.cancel(flow.pk)
+    with pytest.raises(engine.Fenced):
+        LiveWork(Attempt(held)).complete("google", REQUEST)
+
+
 def test_an_answer_is_told_from_whom(new_flow, asks, monkeypatch):
     seen = []
     monkeypatch.setattr(calls, "complete", lambda provider, request, caller: seen.append(caller) or ANSWER)
@@ -174,3 +220,15 @@ def test_work_reads_what_earlier_stages_left(new_flow):
     assert work.artifact("bundle") == b"bytes"
     assert work.artifact("nothing") is None
     assert work.context == {"files": {"a.py": "x"}}
+
+
+def test_what_is_stored_is_there_at_once_and_only_for_the_live_attempt(new_flow):
+    flow = new_flow()
+    work = LiveWork(Attempt(claim(flow)))
+    digest = work.store(b"a bundle")
+    assert digest == hashlib.sha256(b"a bundle").hexdigest() == work.store(b"a bundle")
+    assert bytes(Blob.objects.get(pk=digest).content) == b"a bundle"
+    work._attempt.fence()
+    with pytest.raises(engine.Fenced):
+        work.store(b"more")
+    assert Blob.objects.count() == 1

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from gates.base import Finding, GateReport, Verdict
 from orchestrator.flows import engine
+from orchestrator.flows.engine import capacity
 from orchestrator.flows.models import Artifact, Attempt, Block, Flow, Stage
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Park, Repair
 from providers.models import ProviderCall
@@ -139,17 +140,11 @@ def test_a_parked_stage_waits_with_its_reason_and_comes_back(new_flow):
     assert (flow.status, stage.status, stage.wait_reason, stage.not_before) == ("waiting", "waiting", "no tokens left", until)
     assert engine.release_due() == 0
     let_wait_end(stage.pk)
-    assert engine.release_due() == 1
+    assert engine.release_due() == 0  # the time is what people are told; it goes when there is room
+    assert capacity.let_go_for([stage.pk]) == 1
     assert claim(flow).attempt_number == 2
     flow.refresh_from_db()
     assert flow.status == "running"
-
-
-def test_capacity_releases_what_waits_for_that_provider(new_flow):
-    flow = new_flow()
-    engine.finish(claim(flow), Park("full", datetime.now(UTC) + timedelta(hours=1), "google"))
-    assert engine.release_due(["openai"]) == 0
-    assert engine.release_due(["google"]) == 1
 
 
 def test_a_retryable_failure_is_tried_again_until_attempts_are_used(new_flow, settings):

@@ -1,6 +1,8 @@
 import json
+from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 
 from gates import runner
 from orchestrator.flows.stages import context, implement, plan
@@ -11,6 +13,12 @@ from tests.flows.stages.fakes import FakeGates, FakeWork
 @pytest.fixture(autouse=True)
 def _database(db: None) -> None:
     """Stages read the previous contract of a block."""
+
+
+@pytest.fixture(autouse=True)
+def _state(settings: LazySettings, tmp_path: Path) -> None:
+    """Each test has a key and an evidence store of its own."""
+    settings.STATE_DIR = tmp_path / "state"
 
 
 @pytest.fixture

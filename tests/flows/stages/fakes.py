@@ -1,5 +1,6 @@
 """A ``Work`` without an engine, and gates without a sandbox: the far sides of a stage."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gates.base import Candidate, GateReport, Policy, Verdict
-from orchestrator.flows.stages.base import Done, Repair, Result
+from orchestrator.flows.stages.base import Budget, Done, Repair, Result
 from providers.base import Completion, Request, StopReason, Usage
 
 NONCE = "4f1c9a7be02d3365"
@@ -53,6 +54,12 @@ def implementation(module: str = MODULE) -> str:
     return delimited({"capital_ratio.py": module, "test_capital_ratio.py": TESTS, "contract.json": json.dumps(CONTRACT) + "\n"})
 
 
+def only(path: str) -> str:
+    """One file of the implementation."""
+    files = {"capital_ratio.py": MODULE, "test_capital_ratio.py": TESTS, "contract.json": json.dumps(CONTRACT) + "\n"}
+    return delimited({path: files[path]})
+
+
 README = delimited({"README.md": "# Capital ratio\n"})
 
 
@@ -85,13 +92,19 @@ class FakeWork:
     artifacts: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, Request]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    stored: dict[str, bytes] = field(default_factory=dict)
     answering_model: str = ""
+    left: Budget = Budget(3600.0, Decimal(0), 20.0, Decimal("0.05"))
 
     def output(self, kind: str) -> Mapping[str, Any]:
         return self.outputs.get(kind, {})
 
     def artifact(self, kind: str) -> bytes | None:
         return self.artifacts.get(kind)
+
+    def budget(self, kinds: tuple[str, ...]) -> Budget:
+        assert "implement" in kinds
+        return self.left
 
     def complete(self, provider: str, request: Request) -> Completion:
         self.requests.append((provider, request))
@@ -100,7 +113,12 @@ class FakeWork:
         usage = Usage(input_tokens=100, output_tokens=10)
         return Completion(stopped.text, stopped.reason, usage, self.answering_model or request.model, "req_1", {})
 
-    def progress(self, message: str, **data: Any) -> None:  # noqa: ARG002 - as the protocol has it
+    def store(self, content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        self.stored[digest] = content
+        return digest
+
+    def progress(self, message: str, **data: Any) -> None:
         self.said.append(message)
 
     def run(self, stage: Any, *answers: str | Stopped) -> Result:

@@ -1,6 +1,7 @@
 """What every asking stage does with answers that are none. Shown on the plan and the implementation."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -33,10 +34,12 @@ def test_cut_answer_is_asked_for_again_with_twice_the_room(planned: FakeWork) ->
     assert "shorter" in second.prompt
 
 
-def test_answer_cut_twice_fails(planned: FakeWork) -> None:
-    result = planned.run(implement.stage, Stopped(StopReason.LENGTH), Stopped(StopReason.LENGTH))
+def test_answer_cut_twice_is_asked_for_file_by_file_and_fails_where_one_does_not_fit(planned: FakeWork) -> None:
+    cut = Stopped(StopReason.LENGTH, "<<<FILE")
+    result = planned.run(implement.stage, cut, cut, fakes.only("contract.json"), cut, cut)
     assert isinstance(result, Failed)
     assert (result.code, result.retryable) == ("answer:too-long", False)
+    assert fakes.only("contract.json") in planned.artifacts["answer"].decode()
 
 
 def test_unreadable_answer_is_asked_for_again_with_what_to_repair(planned: FakeWork) -> None:
@@ -106,7 +109,7 @@ def test_prompt_has_digest_and_every_stage_its_machine_line(name: str) -> None:
     assert len(prompt.digest) == 64
     if name != "repair":
         assert prompt.system.template
-        assert prompt.text.template.startswith(f"[blocks stage={name} round=$round nonce=$nonce]\n")
+        assert re.match(rf"\[blocks stage={name} round=\$round nonce=\$nonce(\$only)?\]\n", prompt.text.template)
         assert "<feature_request>\n$feature_request\n</feature_request>" in prompt.text.template
 
 

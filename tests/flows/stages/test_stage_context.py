@@ -2,10 +2,13 @@
 
 import json
 
-from orchestrator.flows.stages import context, plan
+import pytest
+
+from orchestrator.flows.stages import context, implement, plan, verify
 from orchestrator.flows.stages.base import Done, Failed
+from providers.base import StopReason
 from tests.flows.stages import fakes
-from tests.flows.stages.fakes import FakeWork
+from tests.flows.stages.fakes import FakeWork, Stopped
 
 ANSWER = json.dumps(fakes.CONTEXT)
 
@@ -78,3 +81,69 @@ def test_models_of_the_repo_count(work: FakeWork) -> None:
     work.settings = {"context.model": "claude-haiku-4-5"}
     work.run(context.stage, ANSWER)
     assert (work.requests[0][0], work.requests[0][1].model) == ("anthropic", "claude-haiku-4-5")
+
+
+def test_bundle_is_stored_before_a_model_sees_it(work: FakeWork) -> None:
+    refused = work.run(context.stage, Stopped(StopReason.REFUSAL))
+    assert isinstance(refused, Failed)
+    (digest,) = work.stored
+    assert work.stored[digest].decode().rstrip() in work.requests[0][1].stable
+    assert work.artifacts["bundle"] == work.stored[digest], "a failed flow still shows what was sent"
+
+
+def test_secrets_in_request_and_findings_never_leave(work: FakeWork) -> None:
+    secret = "AKIAIOSFODNN7ABCDEFG"
+    work.feature_request = f"# Ratio\n\nUse {secret}."
+    work.run(context.stage, ANSWER)
+    work.run(plan.stage, json.dumps(fakes.PLAN))
+    work.run(implement.stage, fakes.implementation())
+    work.feedback, work.round = f"E  assert '{secret}' == ''", 2
+    work.run(implement.stage, fakes.implementation())
+    assert len(work.requests) == 4
+    for _, sent in work.requests:
+        assert secret not in sent.stable + sent.prompt + sent.system
+        assert "[REDACTED]" in sent.prompt
+
+
+def test_other_bytes_than_text_are_decoded_and_left_out(work: FakeWork) -> None:
+    work.context = {"files": {"a.py": "x = 1\n", "b.py": {"base64": "eSA9IDIK"}, "c.bin": {"base64": "AP8="}}}
+    result = work.run(context.stage, ANSWER)
+    assert isinstance(result, Done)
+    assert set(result.output["included"]) == {"a.py", "b.py"}
+    assert b"y = 2" in work.artifacts["bundle"]
+
+
+def test_gates_get_the_repo_without_its_secrets(work: FakeWork, gates: fakes.Gates) -> None:
+    fake = gates()
+    work.context = {
+        "files": {"ledger.py": "x = 1\n", ".env": "A=b\n", ".blocks/config.yml": "repo: x\n", "b.bin": {"base64": "AP8="}}
+    }
+    for stage, answer in (
+        (context.stage, ANSWER),
+        (plan.stage, json.dumps(fakes.PLAN)),
+        (implement.stage, fakes.implementation()),
+    ):
+        work.run(stage, answer)
+    work.run(verify.stage)
+    subject = fake.seen[-1][0]
+    assert dict(subject.repo_files) == {"ledger.py": b"x = 1\n", "b.bin": b"\0\xff"}
+    assert subject.environment is None
+
+
+@pytest.mark.parametrize(
+    "config", ["dependencies: [requests]\n", "dependencies: requests\n", "dependencies: [{a: b}]\n", "dependencies: [\n"]
+)
+def test_dependencies_that_are_no_pins_are_the_owners_to_mend(work: FakeWork, gates: fakes.Gates, config: str) -> None:
+    fake = gates()
+    work.context = {"files": {".blocks/config.yml": config}}
+    for stage, answer in (
+        (context.stage, ANSWER),
+        (plan.stage, json.dumps(fakes.PLAN)),
+        (implement.stage, fakes.implementation()),
+    ):
+        work.run(stage, answer)
+    result = work.run(verify.stage)
+    assert isinstance(result, Failed)
+    assert (result.code, result.retryable) == ("context:bad-dependencies", False)
+    assert "--hash=sha256" in result.cure
+    assert not fake.seen

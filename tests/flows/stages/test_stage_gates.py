@@ -91,7 +91,7 @@ def test_same_findings_again_stop_the_loop_even_on_other_lines(implemented: Fake
     gates(failing("mutation", findings=(Finding("survived", "a < b", path="capital_ratio.py", line=5),)))
     implemented.run(verify.stage)
     gates(failing("mutation", findings=(Finding("survived", "a < b", path="capital_ratio.py", line=9),)))
-    result = _second_round(implemented, fakes.MODULE + "# moved\n")
+    result = _second_round(implemented, fakes.MODULE.replace("\n\n\n", "\n\n\n#\n#\n#\n#\n"))
     assert isinstance(result, Failed)
     assert result.code == "gates:no-progress"
 

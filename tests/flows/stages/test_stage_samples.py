@@ -34,19 +34,24 @@ def simulator() -> Iterator[Simulated]:
         yield simulated
 
 
-@pytest.fixture
-def sample(request: pytest.FixtureRequest, simulator: Simulated, settings: LazySettings) -> OnlineWork:
+def online(name: str, simulator: Simulated, settings: LazySettings) -> OnlineWork:
+    """A flow of a sample whose models are the simulator's."""
     settings.PROVIDERS = copy.deepcopy(settings.PROVIDERS)
     for provider, options in settings.PROVIDERS.items():
         options.update(base_url=simulator.urls[f"{provider.upper()}_BASE_URL"], api_key="simulated")
-    folder = SAMPLES / request.param
+    folder = SAMPLES / name
     files = {path.relative_to(folder / "repo").as_posix(): path for path in (folder / "repo").rglob("*") if path.is_file()}
     return OnlineWork(
-        repo=request.param,
+        repo=name,
         feature_request=(folder / "feature_request.md").read_text(),
         context={"files": {name: path.read_text() for name, path in files.items() if path.suffix != ".pyc"}},
         nonce=nonce_of(7),
     )
+
+
+@pytest.fixture
+def sample(request: pytest.FixtureRequest, simulator: Simulated, settings: LazySettings) -> OnlineWork:
+    return online(request.param, simulator, settings)
 
 
 @pytest.mark.parametrize("sample", NAMES, indirect=True)
@@ -66,7 +71,38 @@ def test_sample_goes_through_every_stage_with_one_repair(sample: OnlineWork, gat
     gates()
     for stage in (implement.stage, verify.stage, review.stage, docs.stage, seal.stage):
         assert isinstance(sample.run(stage), Done)
-    assert f".blocks/catalog/{scenario['family']}/{scenario['block']}/README.md" in sample.outputs["seal"]["paths"]
+    assert {"README.md", f"{scenario['block']}.py", "manifest.json"} <= set(sample.outputs["seal"]["paths"])
     # One question for each asking stage, and one for the repair: nothing had to be asked for twice.
     assert len(sample.requests) == 6
     assert len({request.stable for _, request in sample.requests}) == 1
+
+
+def test_model_with_little_room_is_asked_file_by_file(simulator: Simulated, settings: LazySettings, gates: Gates) -> None:
+    """GPT-4 Turbo, as it was, writes 4,096 tokens at most: half of what three files may take."""
+    sample = online("compliance-service", simulator, settings)
+    sample.settings = {"implementation.model": "gpt-4-turbo-2024-04-09"}
+    for stage in (context.stage, plan.stage, implement.stage):
+        assert isinstance(sample.run(stage), Done)
+    asked = [request for _, request in sample.requests[2:]]
+    assert [request.max_output_tokens for request in asked] == [4096] * 3
+    marks = [request.prompt.partition("]")[0].partition(" files=")[2] for request in asked]
+    assert marks == ["contract.json", "capital_ratio.py", "test_capital_ratio.py"]
+    assert "def capital_ratio" in asked[2].prompt  # the tests are written for the module as it is
+    assert [call["prompt"] for call in sample.outputs["implement"]["calls"]] == ["implement.v1"] * 3
+    folder = SAMPLES / "compliance-service" / "answers"
+    assert sample.artifacts["tests"].decode() in {path.read_text() for path in folder.glob("implement*/test_*.py")}
+
+
+def test_small_answer_of_a_capable_model_goes_on_with_the_remaining_files(
+    simulator: Simulated, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(implement, "MAX_OUTPUT_TOKENS", 1200)
+    sample = online("compliance-service", simulator, settings)
+    sample.settings = {"implementation.model": "gpt-4o"}
+    for stage in (context.stage, plan.stage, implement.stage):
+        assert isinstance(sample.run(stage), Done)
+    asked = [request.prompt.partition("\n")[0] for _, request in sample.requests[2:]]
+    assert "files=" not in asked[0]
+    assert len(asked) > 1
+    assert "files=" in asked[-1]
+    assert {"module", "tests", "contract"} <= set(sample.artifacts)

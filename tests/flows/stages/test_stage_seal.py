@@ -1,12 +1,10 @@
 """Docs and seal."""
 
 import json
-from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
-from orchestrator.flows.blocks import archive
 from orchestrator.flows.stages import docs, review, seal, verify
 from orchestrator.flows.stages.base import Done, Failed
 from tests.flows.stages import fakes
@@ -61,24 +59,3 @@ def test_block_that_nobody_judged_is_not_sealed(implemented: FakeWork) -> None:
     result = implemented.run(seal.stage)
     assert isinstance(result, Failed)
     assert result.code == "seal:not-judged"
-
-
-def test_schema_names_every_entry_point(implemented: FakeWork, gates: Gates) -> None:
-    implemented.run(verify.stage)
-    implemented.run(review.stage, json.dumps(fakes.APPROVAL))
-    implemented.run(docs.stage, fakes.README)
-    result = implemented.run(seal.stage)
-    assert isinstance(result, Done)
-    schema = json.loads(seal._schema(seal.name_of(implemented), json.dumps(fakes.CONTRACT)))
-    assert set(schema["$defs"]) == {"capital_ratio.input", "capital_ratio.output"}
-
-
-@pytest.mark.parametrize("contract", ["", "[]", "{", '{"entrypoints": [{"call": "x"}]}', '{"entrypoints": 3}'])
-def test_contract_that_is_none_gives_an_empty_schema(implemented: FakeWork, contract: str) -> None:
-    assert json.loads(seal._schema(seal.name_of(implemented), contract))["$defs"] == {}
-
-
-def test_archive_has_the_same_bytes_for_the_same_files(tmp_path: Path) -> None:
-    files = {"b": b"2", "a": b"1"}
-    assert archive(files) == archive(dict(reversed(files.items())))
-    assert archive(files) != archive({**files, "a": b"3"})

@@ -23,18 +23,17 @@ def test_request_becomes_sealed_block(implemented: FakeWork, gates: Gates) -> No
     assert (result.block.family, result.block.name, result.block.verified) == ("compliance", "capital_ratio", True)
     with tarfile.open(fileobj=io.BytesIO(work.artifacts["block"])) as tar:
         files = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
-    folder = ".blocks/catalog/compliance/capital_ratio"
     assert set(files) == {
-        *(
-            f"{folder}/{name}"
-            for name in ("capital_ratio.py", "test_capital_ratio.py", "contract.json", "README.md", "manifest.json")
-        ),
-        *(f"{folder}/evidence/{gate}/{gate}.json" for gate in ("contract", "coverage", "mutation", "security", "review")),
-        ".blocks/schemas/compliance/capital_ratio.json",
+        *("capital_ratio.py", "test_capital_ratio.py", "contract.json", "README.md", "manifest.json"),
+        *(f"evidence/{gate}/{gate}.json" for gate in ("contract", "coverage", "mutation", "security", "review")),
+        *(f"attestations/test-result.{gate}.dsse.json" for gate in ("contract", "coverage", "mutation", "security", "review")),
+        *(f"attestations/{name}.dsse.json" for name in ("provenance", "verification-summary", "log-entry")),
     }
-    manifest = json.loads(files.pop(f"{folder}/manifest.json"))
+    manifest = json.loads(files.pop("manifest.json"))
     assert manifest["files"] == {
-        path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)} for path, content in files.items()
+        path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for path, content in files.items()
+        if not path.startswith("attestations/")
     }
     assert manifest["verified"] is True
     assert [gate["gate"] for gate in manifest["gates"]] == ["contract", "coverage", "mutation", "security", "review"]

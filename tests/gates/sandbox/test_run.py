@@ -1,6 +1,7 @@
 """What a job gets and what comes back, on every backend."""
 
 import multiprocessing
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -130,3 +131,22 @@ def test_with_no_backend_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gates.sandbox.registry.BACKENDS", {"bubblewrap": Missing()})
     with pytest.raises(SandboxUnavailable, match="not on this machine"):
         _choose("auto")
+
+
+def test_an_extra_folder_can_be_read_and_not_written(backend: Backend) -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    (folder / "extra_module.py").write_text("SAID = 'from outside'\n")
+    code = (
+        "import sys; sys.path.append('packages'); import extra_module; print(extra_module.SAID)\n"
+        "try: open('packages/new', 'w')\nexcept OSError as error: print('closed')\n"
+    )
+    outcome = backend.run(Job(argv=("python", "-I", "-B", "-c", code), extra_readonly={"packages": folder}))
+    assert outcome.stdout == b"from outside\nclosed\n", outcome.stderr
+    assert [path.name for path in folder.iterdir()] == ["extra_module.py"]
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/out", ""])
+def test_an_extra_folder_lies_in_the_working_directory(backend: Backend, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="not a path inside"):
+        backend.run(Job(argv=("python", "-c", "pass"), extra_readonly={name: tmp_path}))

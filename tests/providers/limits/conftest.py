@@ -62,4 +62,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopbac
                 },
             }
         settings.DAILY_BUDGET_USD = Decimal(50)
+        registry.close()  # what other tests built
         yield server
+        registry.close()

@@ -104,6 +104,9 @@ class Adapter:
         self._key, parts = api_key, urlsplit(base_url)
         self._host, self._port = parts.hostname or "", parts.port
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
     def complete(self, request: Request) -> Completion:
         status, headers, body = self._post("/complete", request, request.timeout_seconds)
         self._raise_for(status, headers)

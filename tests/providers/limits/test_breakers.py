@@ -41,7 +41,7 @@ def test_failures_open_it_and_one_probe_closes_it(clock: Clock) -> None:
     assert isinstance(probe, Admitted)
     assert isinstance(second, Denied)
     assert (second.dimension, second.held) == ("breaker", True)
-    assert quota.capacity("openai") == 0
+    assert quota.room("openai").calls == 0
     limits.settle(probe.call_id, "openai", limits.Usage(input_tokens=1), limits.Decimal(0), {})
     assert isinstance(acquire(), Admitted)
     assert [change.action for change in ProviderChange.objects.order_by("id")] == ["opened", "closed"]
@@ -137,7 +137,7 @@ def test_the_levels_of_the_quota_breaker(clock: Clock, settings: Any, used: int,
     paused = expected in {"paused", "rollback"}
     assert isinstance(acquire(limits.of("openai")), Denied) == paused
     assert openai.next_capacity.admits != paused
-    assert quota.capacity("openai") == (0 if paused else 31)
+    assert quota.room("openai").calls == (0 if paused else 31)
 
 
 def test_it_resumes_by_itself_as_hours_roll_off(clock: Clock, settings: Any) -> None:

@@ -1,7 +1,7 @@
 """The limiter against a model of it, over every order of events that Hypothesis finds: whatever happens, the ceilings hold
 and the counters equal the ledger."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
 
-from providers import audit, limits
+from providers import audit, breaker, limits
 from providers.base import Usage
 from providers.limits import Admitted, Denied, Health, Limits, Wanted
-from providers.models import BudgetState, ProviderState
+from providers.models import BudgetState, ProviderCall, ProviderState
 from tests.providers.limits.conftest import Clock
 
 LIMITS = Limits(tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000)
@@ -42,6 +42,8 @@ class Leases(RuleBasedStateMachine):
         self.admitted: list[tuple[datetime, str, int, UUID]] = []
         self.charge: dict[UUID, int] = {}
         self.nano: dict[UUID, int] = {}
+        self.paused: set[str] = set()
+        self.not_before: dict[str, datetime] = {}
 
     def teardown(self) -> None:
         self.transaction.__exit__(Rollback, Rollback(), None)
@@ -54,7 +56,7 @@ class Leases(RuleBasedStateMachine):
         allowed=st.sampled_from([LIMITS, PAUSING]),
     )
     def acquire(self, provider: str, tokens: int, nano: int, allowed: Limits) -> Any:
-        before = self.used(provider)
+        before, state = self.used(provider), ProviderState.objects.filter(provider=provider).first()
         verdict = limits.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
         if isinstance(verdict, Denied):
             assert verdict.until > verdict.asked_at
@@ -62,9 +64,49 @@ class Leases(RuleBasedStateMachine):
         assert isinstance(verdict, Admitted)
         if allowed.pause_tokens:
             assert before < allowed.pause_tokens
+        self.nothing_was_in_the_way(provider, state)
         self.admitted.append((self.clock.now, provider, tokens, verdict.call_id))
         self.charge[verdict.call_id], self.nano[verdict.call_id] = tokens, nano
         return (verdict, tokens, nano)
+
+    def nothing_was_in_the_way(self, provider: str, state: ProviderState | None) -> None:
+        """Of a call that was admitted when ``state`` stood: no pause, no time that a 429 named, no breaker but for one probe."""
+        assert provider not in self.paused
+        if state is None:
+            return
+        now = max(self.clock.now, datetime.fromtimestamp(ProviderState.objects.get(provider=provider).head_second, UTC))
+        assert self.not_before.get(provider, now) <= now
+        if state.breaker == "open":
+            assert state.open_until is not None
+            assert state.open_until <= now
+            assert state.probe_until is None or state.probe_until <= now
+
+    @rule(target=ended, lease=consumes(open), seconds=st.sampled_from([-1.0, 0.0, 0.5, 30.0, 4000.0]))
+    def throttle(self, lease: Any, seconds: float) -> Any:
+        """A 429: everybody waits at least for what it names."""
+        admitted = lease[0]
+        at = max(self.clock.now, ProviderCall.objects.get(id=admitted.call_id).created_at)
+        assert limits.release(admitted.call_id, admitted.provider, code="x", pause_seconds=seconds)
+        named = at + timedelta(seconds=max(seconds, 0.0))
+        self.not_before[admitted.provider] = max(named, self.not_before.get(admitted.provider, named))
+        self.charge[admitted.call_id] = self.nano[admitted.call_id] = 0
+        return lease
+
+    @rule(target=ended, lease=consumes(open))
+    def fail(self, lease: Any) -> Any:
+        """An error of the provider: five in a row open the breaker."""
+        admitted = lease[0]
+        assert limits.release(admitted.call_id, admitted.provider, code="x", health=Health.FAILED)
+        self.charge[admitted.call_id] = self.nano[admitted.call_id] = 0
+        return lease
+
+    @rule(provider=st.sampled_from(PROVIDERS))
+    def turn_the_switch(self, provider: str) -> None:
+        """Pause, or resume what is paused; the second time in a row nothing is recorded."""
+        turn = breaker.resume if provider in self.paused else breaker.pause
+        assert turn(provider, actor="sre", reason="x")
+        assert not turn(provider, actor="sre", reason="x")
+        self.paused ^= {provider}
 
     def used(self, provider: str) -> int:
         state = ProviderState.objects.filter(provider=provider).first()

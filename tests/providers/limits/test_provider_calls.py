@@ -1,16 +1,18 @@
 """`complete` through its own door: what is in the ledger and the counters after each way that a call can end."""
 
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from providers import audit, limits, prices
 from providers.base import (
     BadRequest,
     ConnectionCut,
+    CostCeilingReached,
     MalformedAnswer,
     NeverAdmissible,
     NotAdmitted,
@@ -161,7 +163,7 @@ def test_a_fault_in_an_adapter_leaves_no_open_reservation(
 
 def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(clock: Clock, loopback: LoopbackProvider) -> None:
     loopback.count = 200_000
-    with pytest.raises(NeverAdmissible, match="daily quota is 100000"):
+    with pytest.raises(NeverAdmissible, match="daily quota is 100,000"):
         complete("openai", request("x" * 120_000), CALLER)
     assert (loopback.counted, loopback.asked, ProviderCall.objects.count()) == (1, [], 0)
     loopback.count = 1000
@@ -172,6 +174,19 @@ def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(clock: C
 def test_a_flow_without_money_is_refused_at_once(clock: Clock, loopback: LoopbackProvider) -> None:
     with pytest.raises(NeverAdmissible, match="may still spend"):
         complete("openai", request(), Caller(repo="r", ceiling_usd=Decimal("0.001")))
+
+
+def test_a_stored_answer_is_given_whatever_is_left_to_spend(clock: Clock, loopback: LoopbackProvider) -> None:
+    paid = complete("openai", request(), CALLER)
+    assert complete("openai", request(), replace(CALLER, ceiling_usd=Decimal(-1))).call_id == paid.call_id
+    with pytest.raises(CostCeilingReached):
+        complete("openai", request("other"), replace(CALLER, ceiling_usd=Decimal(-1)))
+
+
+def test_a_call_inside_a_transaction_is_refused(loopback: LoopbackProvider, transactional_db: None) -> None:
+    with transaction.atomic(), pytest.raises(RuntimeError, match="inside a transaction"):
+        complete("openai", request(), CALLER)
+    assert loopback.asked == []
 
 
 def test_the_provider_counts_when_the_bytes_do_not_fit(clock: Clock, loopback: LoopbackProvider) -> None:

@@ -26,7 +26,8 @@ def test_the_page_of_a_provider_shows_its_quota_and_chart(sre: Client) -> None:
     assert "<svg" in page
     assert "150,000 tokens" in page
     assert "1 of 32" in page
-    assert "openai" in sre.get("/admin/providers/providerstate/").content.decode()
+    everything = sre.get("/admin/providers/providerstate/").content.decode()
+    assert all(name in everything for name in ("anthropic", "openai", "google"))  # also those that were never called
 
 
 def test_pausing_needs_a_reason_and_is_recorded(sre: Client) -> None:
@@ -36,6 +37,8 @@ def test_pausing_needs_a_reason_and_is_recorded(sre: Client) -> None:
     sre.post(url, {"paused": "on", "reason": "bills look wrong"})
     change = ProviderChange.objects.get()
     assert (change.action, change.actor, change.reason) == ("paused", "sre", "bills look wrong")
+    assert "paused by an operator: bills look wrong" in sre.get("/admin/providers/providerstate/").content.decode()
+    assert "paused by sre: bills look wrong" in sre.get(url).content.decode()
     state = ProviderState.objects.get(provider="openai")
     assert (state.paused, state.reserved_tokens) == (True, 150_000)
     sre.post(url, {"reason": "they are right"})

@@ -6,6 +6,7 @@ from json import dumps
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from orchestrator.repos import registration, tokens
@@ -20,10 +21,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The repos to register."""
+        parser.add_argument("--migrate", action="store_true", help="bring the database up to date first")
         parser.add_argument("repos", nargs="*", help="names of repos; those already registered stay as they are")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Make what is missing; print it."""
+        if options["migrate"]:  # here, because a process of its own would import everything once more
+            call_command("migrate", verbosity=0)
         for name in options["repos"]:
             registration.register(name)
         password = secrets.token_urlsafe(12)

@@ -1,0 +1,99 @@
+"""The Ed25519 key that signs evidence: from EVIDENCE_SIGNING_KEY, or made once under STATE_DIR for local use."""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from django.conf import settings
+
+from orchestrator.flows.evidence.errors import EvidenceError
+
+_MAKE_ONE = "Make one with `openssl genpkey -algorithm ed25519` and set EVIDENCE_SIGNING_KEY or EVIDENCE_SIGNING_KEY_FILE."
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key with what the world sees of it. ``key_id`` is the SHA-256 of the public key (SPKI, DER)."""
+
+    key_id: str
+    public_pem: str
+    private: Ed25519PrivateKey = field(repr=False)
+
+
+def current() -> SigningKey:
+    """The key in force; raises ``EvidenceError`` where there is none, or none that production may use."""
+    if settings.EVIDENCE_SIGNING_KEY:
+        # A PEM in one line, as some secret stores keep it, is understood too.
+        return _read(settings.EVIDENCE_SIGNING_KEY.replace("\\n", "\n").encode(), "EVIDENCE_SIGNING_KEY")
+    if settings.CONTEXT_BUNDLE_BUCKET:
+        raise EvidenceError(
+            "evidence:no-signing-key",
+            "EVIDENCE_SIGNING_KEY is not set, and evidence for a bucket is not signed with a key that lies on a worker's disk.",
+            _MAKE_ONE,
+        )
+    path = Path(settings.STATE_DIR) / "keys" / "evidence.pem"
+    try:
+        return _read(_local(path), str(path))
+    except OSError as error:
+        raise EvidenceError(
+            "evidence:no-signing-key",
+            f"The local signing key cannot be made or read: {error.strerror}.",
+            f"Make {path.parent} writable, or set EVIDENCE_SIGNING_KEY.",
+        ) from error
+
+
+def key_id(public: Ed25519PublicKey) -> str:
+    """SHA-256 of the public key as SubjectPublicKeyInfo, DER."""
+    return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _read(pem: bytes, source: str) -> SigningKey:
+    try:
+        private = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise EvidenceError(
+            "evidence:bad-signing-key", f"{source} is not a private key in PEM without password.", _MAKE_ONE
+        ) from error
+    if not isinstance(private, Ed25519PrivateKey):
+        raise EvidenceError("evidence:bad-signing-key", f"{source} is not an Ed25519 key.", _MAKE_ONE)
+    public = private.public_key()
+    return SigningKey(key_id(public), public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(), private)
+
+
+def _local(path: Path) -> bytes:
+    """The key under ``path``, made if it is not there. Of several processes that make one at once, all use the first's."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        place_once(path, made, mode=0o600)
+    return path.read_bytes()
+
+
+def place_once(path: Path, content: bytes, *, mode: int) -> bool:
+    """Put ``content`` under ``path`` whole, with ``mode``, unless something is there; whether it was put.
+
+    A link appears with all of its bytes or not at all, and fails where the name is taken: no reader sees half a file.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as scratch:  # made with 0600
+        scratch.write(content)
+        scratch.flush()
+        os.fchmod(scratch.fileno(), mode)
+        os.fsync(scratch.fileno())
+        try:
+            os.link(scratch.name, path)
+        except FileExistsError:
+            return False
+    return True

@@ -1,0 +1,30 @@
+"""What the models were asked for a flow, from the ledger: every call, also those that failed, with tokens and cost."""
+
+from typing import Any
+
+from orchestrator.flows.evidence import canonical
+from providers.models import ProviderCall
+
+_TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+
+
+def calls(flow_id: str) -> list[dict[str, Any]]:
+    """The calls of ``flow_id`` in their order. Cost in USD as text; tokens by kind, kinds without tokens left out."""
+    rows = ProviderCall.objects.filter(flow_id=flow_id).select_related("stage").order_by("created_at", "id")
+    return [_record(row) for row in rows]
+
+
+def _record(row: ProviderCall) -> dict[str, Any]:
+    tokens = {kind: getattr(row, f"{kind}_tokens") for kind in _TOKENS}
+    return {
+        "stage": row.stage_kind,
+        "round": row.stage.round if row.stage else 1,
+        "provider": row.provider,
+        "model": row.model,
+        "fallback_from": row.fallback_from,
+        "status": row.status,
+        "started_at": canonical.time_text(row.created_at),
+        "request_sha256": row.request_digest,
+        "tokens": {kind: count for kind, count in tokens.items() if count},
+        "cost_usd": format(row.cost_usd.normalize(), "f"),
+    }

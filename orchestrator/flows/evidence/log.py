@@ -1,0 +1,66 @@
+"""The hash-chained log of a repo: one entry for each sealing, each holding the hash of the one before.
+
+Whoever keeps one block keeps a point of the chain: an entry that is later taken out, changed or put in shows against it.
+Rows refuse changes by a trigger; the log names repo and flow by their names, because it outlives their rows.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from orchestrator.flows.engine.database import rows
+from orchestrator.flows.evidence import canonical, envelope, statements
+from orchestrator.flows.evidence.keys import SigningKey
+from orchestrator.flows.models import EvidenceKey, EvidenceLog
+
+START = "0" * 64
+"""What the first entry of a repo has as the hash before it."""
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 1))"
+
+
+def sealed_at(flow_id: str) -> datetime:
+    """When ``flow_id`` was first sealed, else now: a sealing that is run again writes the same bytes again."""
+    first = EvidenceLog.objects.filter(flow=flow_id).order_by("id").values_list("created_at", flat=True).first()
+    return first or datetime.now(UTC).replace(microsecond=0)
+
+
+def append(
+    key: SigningKey, *, repo: str, flow_id: str, manifest: bytes, signed: Mapping[str, bytes], at: datetime
+) -> EvidenceLog:
+    """The entry for a block with ``manifest`` and the statements ``signed`` (path to bytes).
+
+    The same content of the same flow gives the entry that is there. The lock of the repo's chain is held to the end of the
+    transaction, so entries follow each other without a gap.
+    """
+    digests = {"manifest.json": canonical.sha256(manifest)} | {path: canonical.sha256(data) for path, data in signed.items()}
+    content = canonical.sha256(canonical.json_bytes(digests))
+    with transaction.atomic():
+        rows(_ONE_AT_A_TIME, {"key": f"evidence/{repo}"})
+        if found := EvidenceLog.objects.filter(repo=repo, flow=flow_id, content_sha256=content, key_id=key.key_id).first():
+            return found
+        last = EvidenceLog.objects.filter(repo=repo).order_by("-sequence").first()
+        entry = {
+            "repo": repo,
+            "sequence": last.sequence + 1 if last else 1,
+            "flow": flow_id,
+            "manifest_sha256": digests["manifest.json"],
+            "content_sha256": content,
+            "previous_hash": last.hash if last else START,
+        }
+        chained = entry | {"hash": hash_of(entry)}
+        EvidenceKey.objects.get_or_create(key_id=key.key_id, defaults={"public_pem": key.public_pem})
+        text = envelope.sign(key, digests, statements.LOG_ENTRY, chained).decode()
+        return EvidenceLog.objects.create(**chained, envelope=text, key_id=key.key_id, created_at=at)
+
+
+def hash_of(entry: Mapping[str, Any]) -> str:
+    """SHA-256 of an entry without its own hash, as canonical JSON."""
+    return canonical.sha256(canonical.json_bytes(dict(entry)))
+
+
+def facts(row: EvidenceLog) -> dict[str, Any]:
+    """What the hash of ``row`` is made of."""
+    names = ("repo", "sequence", "flow", "manifest_sha256", "content_sha256", "previous_hash")
+    return {name: getattr(row, name) for name in names}

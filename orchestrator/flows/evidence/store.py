@@ -1,0 +1,61 @@
+"""Where evidence is kept: a bucket with Object Lock in production, a folder on a machine of one's own.
+
+Keys: ``content/sha256/<digest>`` for blocks and context bundles; ``repos/<repo>/flows/<flow>/<sequence>.json`` for the record
+that names them. Nothing under a key is ever replaced.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from django.conf import settings
+
+from orchestrator.flows.evidence import local, s3
+from orchestrator.flows.evidence.problems import Problem
+
+RETENTION_YEARS = 7
+
+
+class Store(Protocol):
+    """Write once, read for years."""
+
+    def put(self, key: str, content: bytes, retain_until: datetime) -> None:
+        """Keep ``content`` under ``key`` at least until ``retain_until``.
+
+        The same content under the same key is fine; another raises ``EvidenceError`` ``evidence:conflict``.
+        """
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """What lies under ``key``."""
+        ...
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the store's own set-up."""
+        ...
+
+
+def current() -> Store:
+    """The bucket, if one is named, else the folder."""
+    if settings.CONTEXT_BUNDLE_BUCKET:
+        return s3.bucket(settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL)
+    return local.Folder(Path(settings.STATE_DIR) / "evidence")
+
+
+def content_key(sha256: str) -> str:
+    """Where content lies by its digest."""
+    return f"content/sha256/{sha256}"
+
+
+def record_key(repo: str, flow_id: str, sequence: int) -> str:
+    """Where the record of a sealing lies."""
+    return f"repos/{quote(repo, safe='')}/flows/{flow_id}/{sequence:08d}.json"
+
+
+def retain_until(moment: datetime) -> datetime:
+    """Seven calendar years on. (S3's own ``Years: 7`` is 2,555 days, one or two short.)"""
+    try:
+        return moment.replace(year=moment.year + RETENTION_YEARS)
+    except ValueError:  # the 29th of February: the day after, never the day before
+        return moment.replace(year=moment.year + RETENTION_YEARS, month=3, day=1)

@@ -1,0 +1,80 @@
+"""Logs as events with fields, one line each on standard error: JSON for collectors, ``key=value`` for eyes.
+
+Lines of structlog and of plain ``logging`` go the same way. What looks like a credential is struck out last, so that a vendor's
+error message or a traceback cannot carry one out.
+"""
+
+import re
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_SECRETS = re.compile(
+    r"blk_[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|xox[abpr]-[A-Za-z0-9-]{10,}|gh[pousr]_[A-Za-z0-9]{20,}"
+    r"|(?i:bearer)\s+[A-Za-z0-9._~+/-]{12,}=*"
+)
+_PASSWORD_IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
+_TAKEN = {"request", "status_code", "server_time"}  # what Django adds to its records: objects, or said already
+
+
+def scrubbed(text: str) -> str:
+    """``text`` without tokens, keys, and passwords in addresses."""
+    return _PASSWORD_IN_URL.sub(r"\1:***@", _SECRETS.sub("***", text))
+
+
+def _scrub(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001 - structlog's shape
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = scrubbed(value)
+    return event
+
+
+def _drop(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001 - structlog's shape
+    for key in _TAKEN:
+        event.pop(key, None)
+    return event
+
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+    _drop,
+    _scrub,
+]
+
+
+def configured(form: str, level: str) -> dict[str, Any]:
+    """Django's ``LOGGING``. ``form``: ``json`` or ``text``; ``level``: of everything that has none of its own."""
+    drawn: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "events": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": _SHARED,
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, drawn],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Django's own handlers would say it twice, or by mail to nobody.
+            "django": {"handlers": [], "propagate": True, "level": level},
+            "django.server": {"handlers": [], "propagate": False},
+            # A 404 is a line of the access log already; a 500 comes with its traceback.
+            "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},
+            "httpx": {"level": "WARNING"},
+            "botocore": {"level": "WARNING"},
+        },
+    }

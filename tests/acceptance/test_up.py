@@ -1,0 +1,181 @@
+"""``make up``: what it prints works, every part runs once, and however it ends, nothing of it is left."""
+
+import http.client
+import http.cookiejar
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestrator import embedded, stack
+from orchestrator.queues import Queue
+
+pytestmark = pytest.mark.slow
+
+HIDDEN = ("DATABASE_URL", "REDIS_URL", "BLOCKS_", "COV", "ANTHROPIC_", "OPENAI_", "GOOGLE_")
+FAMILIES = ("flows", "duration", "cost", "gate", "queue")
+
+
+class Up:
+    """One ``make up`` and what it has printed."""
+
+    def __init__(self, state: Path) -> None:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN)}
+        ports = {name: str(embedded.free_port()) for name in ("PORT", "FLOWER_PORT", "EXPORTER_PORT")}
+        self.state, self.url, self.ports = state, f"http://127.0.0.1:{ports['PORT']}", ports
+        state.parent.mkdir(parents=True, exist_ok=True)
+        self.printed = state.parent / f"{state.name}.out"
+        with self.printed.open("wb") as output:
+            self.process = psutil.Popen(
+                [sys.executable, "-m", "orchestrator.stack"],
+                env=clean | ports | {"STATE_DIR": str(state), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+                cwd=stack.ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        until(lambda: "ctrl-C stops everything" in self.text() or self.process.poll() is not None, 110)
+        assert self.process.poll() is None, self.text()
+
+    def text(self) -> str:
+        return self.printed.read_text(encoding="utf-8", errors="replace")
+
+    def family(self) -> list[psutil.Process]:
+        """Itself and everything below it."""
+        return [self.process, *self.process.children(recursive=True)]
+
+    def found(self, pattern: str) -> str:
+        match = re.search(pattern, self.text())
+        assert match, (pattern, self.text())
+        return match[1]
+
+    def blocks(self, work: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+        """The command line as the printed lines set it up."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN)}
+        clean |= {"PYTHONPATH": str(stack.ROOT), "BLOCKS_API_URL": self.url, "BLOCKS_TOKEN": self.found(r"BLOCKS_TOKEN=(\S+)")}
+        argv = [sys.executable, "-m", "orchestrator.cli.main", *words]
+        return subprocess.run(argv, cwd=work, env=clean, capture_output=True, text=True, timeout=110, check=False)
+
+
+def until(ready: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.1)
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - our own loopback address
+        assert answer.status == 200
+        return str(answer.read().decode())
+
+
+@contextmanager
+def up(state: Path) -> Iterator[Up]:
+    """A running ``make up``; whatever a test left of it is killed."""
+    running = Up(state)
+    family = running.family()
+    try:
+        yield running
+    finally:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=10)
+
+
+def assert_all_gone(family: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(family, timeout=45)
+    assert [(process.pid, process.cmdline()) for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with up(tmp_path_factory.mktemp("a state") / "of mine") as one:
+        yield one
+
+
+def test_each_part_runs_once(running: Up) -> None:
+    lines = [" ".join(process.cmdline()) for process in running.process.children()]
+    for queue in Queue:
+        assert len([line for line in lines if f" -Q {queue.value} " in line]) == 1, queue
+    for part in (" beat ", " flower ", " dispatcher", " exporter ", "gunicorn", "providers.simulator"):
+        assert len([line for line in lines if part in f"{line} "]) == 1, part
+
+
+def test_the_printed_admin_login_works(running: Up) -> None:
+    user, password = running.found(r"Admin login\s+(\S+) / "), running.found(r"Admin login\s+\S+ / (\S+)")
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+    page = browser.open(f"{running.url}/admin/login/", timeout=30).read().decode()
+    csrf = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert csrf
+    form = {"username": user, "password": password, "csrfmiddlewaretoken": csrf[1], "next": "/admin/"}
+    answer = browser.open(
+        urllib.request.Request(  # noqa: S310 - our own loopback address
+            f"{running.url}/admin/login/", urllib.parse.urlencode(form).encode(), {"Referer": f"{running.url}/admin/login/"}
+        ),
+        timeout=30,
+    )
+    assert answer.url == f"{running.url}/admin/"
+    assert "Flows" in answer.read().decode()
+
+
+def test_the_api_docs_need_nobody_else(running: Up) -> None:
+    page = read(f"{running.url}/api/v1/docs/")
+    links = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert [link for link in links if link.startswith(("http", "//"))] == []
+    for link in links:
+        if link.startswith("/"):
+            read(running.url + link)
+    assert '"openapi":"3.1' in read(f"{running.url}/api/v1/schema/?format=json").replace(" ", "")
+
+
+@pytest.mark.parametrize("page", ["/onboarding/", "/status/", "/health", "/ready"])
+def test_the_printed_pages_answer(running: Up, page: str) -> None:
+    read(running.url + page)
+
+
+def test_flower_knows_the_workers(running: Up) -> None:
+    page = read(f"http://127.0.0.1:{running.ports['FLOWER_PORT']}/")
+    assert "gates@" in page
+
+
+def test_a_flow_runs_shows_in_the_metrics_and_is_there_after_a_restart(tmp_path: Path) -> None:
+    state, work = tmp_path / "kept state", tmp_path / "work"
+    work.mkdir()
+    with up(state) as first:
+        request = str(stack.ROOT / "samples" / "devops-tooling" / "feature_request.md")
+        done = first.blocks(work, "flow", "run", "--repo", "devops-tooling", "--input", request, "--no-context")
+        assert done.returncode == 0, done.stdout + done.stderr
+        task = done.stdout.split()[-1]
+        metrics = read(f"http://127.0.0.1:{first.ports['EXPORTER_PORT']}/metrics")
+        for family in FAMILIES:
+            assert re.search(rf"^\w*{family}\w*(\{{[^}}]*\}})? \d", metrics, re.MULTILINE), (family, metrics)
+        assert re.search(r'status="passed"\} [1-9]', metrics)
+        family = first.family()
+        first.process.send_signal(signal.SIGINT)
+        assert first.process.wait(60) == 0
+        assert_all_gone(family)
+    with up(state) as second:
+        assert task in second.blocks(work, "status", "flows").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_however_it_ends_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
+    with up(tmp_path / "state") as one, up(tmp_path / "another checkout's state") as other:
+        family = one.family()
+        assert len(family) > 12
+        one.process.send_signal(number)
+        one.process.wait(60)
+        assert_all_gone(family)
+        read(f"{other.url}/ready")  # the neighbour does not notice

@@ -1,0 +1,42 @@
+"""Chromium of the machine, a page that tolerates no error, and an SRE who has logged in."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# Playwright's own loop runs in this thread; the database is used from it all the same, one at a time.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    """Overrides the plugin's: the browser that is installed, without any traffic of its own."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; install chromium to run the browser tests")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
+    return {"executable_path": CHROMIUM, "args": quiet}
+
+
+@pytest.fixture
+def faults(page) -> Iterator[list[str]]:
+    """Errors on the console, breaches of the policy among them, and requests to elsewhere; there must be none."""
+    found: list[str] = []
+    page.on("console", lambda message: found.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("request", lambda request: None if "//localhost:" in request.url else found.append(f"asked {request.url}"))
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def sre(live_server, context, transactional_db) -> None:
+    """The browser has a session of an SRE."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("sre", "sre@example.org", "pw"))
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+    context.add_cookies([cookie])

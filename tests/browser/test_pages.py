@@ -1,0 +1,112 @@
+"""The pages as a person has them: alive, without errors, readable by everybody, on a phone too."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from orchestrator.flows.models import Stage
+from tests import scenes
+from tests.web import story
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+UNLABELLED = """() => [...document.querySelectorAll('input:not([type=hidden]), select, textarea, button, a, img, svg[role=img]')]
+    .filter((one) => !(one.labels?.length || one.textContent.trim() || one.getAttribute('aria-label') || one.hasAttribute('alt')))
+    .map((one) => one.outerHTML)"""
+NAMELESS = """() => [...document.querySelectorAll('section')].filter((one) =>
+    !document.getElementById(one.getAttribute('aria-labelledby'))).map((one) => one.outerHTML.slice(0, 80))"""
+# Contrast after WCAG 2.1, 1.4.3: relative luminance of the text against the nearest background that is painted.
+FAINT = """() => {
+    const light = (text) => { const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map((v) => v / 255)
+        .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+    const ground = (one) => { for (let up = one; up; up = up.parentElement) {
+        const colour = getComputedStyle(up).backgroundColor; if (!/, 0\\)$|transparent/.test(colour)) return colour; }
+        return 'rgb(255, 255, 255)'; };
+    const found = new Set();
+    for (const one of document.querySelectorAll('main *, header *')) {
+        if (one.closest('svg') || ![...one.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) || !one.checkVisibility()) continue;
+        const style = getComputedStyle(one);
+        const [a, b] = [light(style.color), light(ground(one))].sort((x, y) => y - x);
+        const large = parseFloat(style.fontSize) >= 24;
+        if ((a + 0.05) / (b + 0.05) < (large ? 3 : 4.5)) found.add(`${one.tagName}.${one.className}: ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
+    }
+    return [...found];
+}"""
+
+
+def test_a_running_flow_updates_by_itself(page: Page, faults, sre, live_server):
+    flow = scenes.flow()
+    attempt = scenes.start(flow.stages.get(kind="context"))
+    page.goto(f"{live_server.url}/flows/{flow.id}/")
+    row = page.locator(".gantt li", has_text="context")
+    expect(row.locator(".pill")).to_have_text("running")
+    expect(page.get_by_role("status")).to_have_text("This page follows the flow.")
+    page.get_by_text("Show the text").click()
+    scenes.finish(attempt, model="gemini-pro")
+    expect(row.locator(".pill")).to_have_text("passed")
+    second = scenes.start(flow.stages.get(kind="plan"))
+    expect(page.locator(".gantt li", has_text="plan").locator(".bar.running")).to_be_visible()
+    error = ("gate:contract-failed", "The contract gate failed.", "Fix schema or implementation, then retry.")
+    scenes.finish(second, "failed", error=error)
+    Stage.objects.filter(flow=flow, status__in=["pending", "ready"]).update(status="skipped")
+    scenes.end(flow, "failed", error=error)
+    expect(page.get_by_role("alert")).to_contain_text("Fix schema or implementation, then retry.")
+    expect(page.get_by_role("status")).to_have_text("This flow has ended.")
+    assert page.locator("#request-text").get_attribute("open") is not None  # what was opened stays open
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1200])
+def test_the_pages_are_readable(page: Page, faults, sre, live_server, theme, width):
+    flow = story.told()
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=theme)
+    paths = ["/", "/status/", "/onboarding/", "/flows/", f"/flows/{flow.id}/", f"/flows/{flow.id}/?round=1"]
+    for path in paths:
+        page.goto(live_server.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
+        assert page.evaluate(UNLABELLED) == [], path
+        assert page.evaluate(NAMELESS) == [], path
+        assert page.evaluate(FAINT) == [], path
+        assert page.locator("h1").count() == 1
+
+
+def test_what_models_wrote_does_nothing(page: Page, faults, sre, live_server):
+    flow = story.told()
+    page.on("dialog", lambda dialog: faults.append(dialog.message))
+    page.goto(f"{live_server.url}/flows/{flow.id}/?round=1")
+    expect(page.get_by_text("Mutant survived")).to_be_visible()
+    assert page.locator("main script, main img").count() == 0
+
+
+def test_the_keyboard_reaches_the_content_and_opens_a_file(page: Page, faults, sre, live_server):
+    page.goto(f"{live_server.url}/flows/{story.told().id}/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    tests = page.locator("#source-tests")
+    tests.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    expect(tests.get_by_role("region", name="test_clip.py")).to_be_visible()
+
+
+def test_cancel_asks_first(page: Page, faults, sre, live_server):
+    flow = scenes.flow()
+    page.goto(f"{live_server.url}/flows/{flow.id}/")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#part-head .pill").first).to_have_text("pending")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#part-head .pill").first).to_have_text("cancelled")
+
+
+def test_onboarding_says_what_is_missing(page: Page, live_server, transactional_db):
+    page.goto(f"{live_server.url}/onboarding/")
+    page.get_by_label("Repository").fill("ledger")
+    page.get_by_role("button").click()
+    expect(page.get_by_role("alert").first).to_contain_text("2 answers need another look")
+    lead = page.get_by_label("Team lead's e-mail address")
+    assert lead.get_attribute("aria-invalid") == "true"
+    page.get_by_label("Domain").fill("payments")
+    lead.fill("lead@example.org")
+    page.get_by_role("button").click()
+    expect(page.get_by_role("heading", name="Your request is in")).to_be_visible()

@@ -1,0 +1,202 @@
+"""Where a process of a chaos run may be made to die, to see another clock, or to lose a safeguard.
+
+Production has no failpoints to switch off: nothing in the product mentions them. A chaos run starts its processes through
+``zygote``, which calls ``install`` in each; that wraps the functions which the product's modules already call.
+
+- ``CHAOS_FAILPOINTS`` names a folder. A file ``<point>`` in it arms that point; the first process to get there moves the file
+  to ``fired/<point>`` and dies by SIGKILL. Points stand before and after every statement of the engine, every commit, and every
+  step of a model call.
+- ``CHAOS_CLOCK_SECONDS`` shifts what the process takes for the time.
+- ``CHAOS_SLOW_CANCEL_SECONDS`` stretches the moment between a cancel's look at the stages and its update of them.
+- ``CHAOS_SABOTAGE`` takes a safeguard away: ``token``, ``lock``, ``sweep``.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ENGINE = "orchestrator.flows.engine."
+CALL_STEPS = (
+    ("providers.limits", "acquire"),
+    ("providers.limits", "settle"),
+    ("providers.ledger", "store"),
+    ("orchestrator.flows.dispatch", "send"),
+    ("orchestrator.flows.engine.store", "keep"),
+)
+# What a worker passes on its way through claim, heartbeat and the ends of an attempt; the others are reached by other verbs.
+WORKER_STATEMENTS = (
+    "claim.CLAIM",
+    "claim.BEAT",
+    "attempt._PROGRESS",
+    "attempt._REMAINING",
+    "finish.DONE",
+    "locked._FLOW",
+    "locked._LIVE",
+    "locked._EVENT",
+    "locked._COST",
+    "locked._END_ATTEMPT",
+    "locked._FAIL_STAGE",
+    "locked._FAIL_FLOW",
+    "ending._WAIT",
+    "rounds._REMEMBER",
+    "rounds._ASKED",
+    "rounds._SHIFT",
+    "rounds._INSERT",
+)
+
+
+def points() -> list[str]:
+    """Every point that a worker passes."""
+    steps = [f"{module.rpartition('.')[2]}.{name}" for module, name in CALL_STEPS]
+    return [f"{where}:{when}" for where in (*WORKER_STATEMENTS, *steps, "call", "commit") for when in ("before", "after")]
+
+
+def install() -> None:
+    """Wrap what the environment asks for; in an environment without CHAOS_ variables this changes nothing."""
+    if folder := os.environ.get("CHAOS_FAILPOINTS"):
+        _Failpoints(Path(folder)).install()
+    if seconds := float(os.environ.get("CHAOS_CLOCK_SECONDS", "0")):
+        _shift_clocks(timedelta(seconds=seconds))
+    if seconds := float(os.environ.get("CHAOS_SLOW_CANCEL_SECONDS", "0")):
+        _slow_cancel(seconds)
+    if what := os.environ.get("CHAOS_SABOTAGE"):
+        SABOTAGE[what]()
+
+
+class _Failpoints:
+    def __init__(self, folder: Path) -> None:
+        self.armed, self.fired = folder, folder / "fired"
+
+    def reach(self, point: str) -> None:
+        """Die here if the point is armed, and if nobody else has just died of it."""
+        try:
+            (self.armed / point).rename(self.fired / f"{point}.{os.getpid()}")
+        except FileNotFoundError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def install(self) -> None:
+        for module in _engine_modules():
+            if hasattr(module, "rows") and not module.__name__.endswith(".database"):
+                module.rows = self._statements(module.rows)
+        for name, function in CALL_STEPS:
+            module = sys.modules[name]
+            short = f"{name.rpartition('.')[2]}.{function}"
+            setattr(module, function, self._around(short, getattr(module, function)))
+        registry = sys.modules["providers.registry"]
+        registry.get = self._adapters(registry.get)
+        base = sys.modules["django.db.backends.base.base"].BaseDatabaseWrapper
+        base._commit = self._around("commit", base._commit)
+
+    def _statements(self, rows: Callable[..., Any]) -> Callable[..., Any]:
+        names = {
+            value: f"{module.__name__.removeprefix(ENGINE)}.{name}"
+            for module in _engine_modules()
+            for name, value in vars(module).items()
+            if name.isupper() and isinstance(value, str)
+        }
+
+        def wrapped(sql: str, params: Any) -> Any:
+            name = names.get(sql)
+            if name is None:
+                return rows(sql, params)
+            self.reach(f"{name}:before")
+            found = rows(sql, params)
+            self.reach(f"{name}:after")
+            return found
+
+        return wrapped
+
+    def _around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.reach(f"{name}:before")
+            found = function(*args, **kwargs)
+            self.reach(f"{name}:after")
+            return found
+
+        return wrapped
+
+    def _adapters(self, get: Callable[[str], Any]) -> Callable[[str], Any]:
+        reach = self.reach
+
+        class Watched:
+            def __init__(self, adapter: Any) -> None:
+                self._adapter = adapter
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._adapter, name)
+
+            def complete(self, request: Any) -> Any:
+                reach("call:before")
+                completion = self._adapter.complete(request)
+                reach("call:after")
+                return completion
+
+        return lambda provider: Watched(get(provider))
+
+
+def _engine_modules() -> list[ModuleType]:
+    return [module for name, module in list(sys.modules.items()) if name.startswith(ENGINE)]
+
+
+def _shift_clocks(by: timedelta) -> None:
+    """Every ``datetime.now`` of our modules is off by so much: what decides has to be the database's clock."""
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + by
+
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] in {"orchestrator", "providers", "gates"} and getattr(module, "datetime", None) is datetime:
+            module.datetime = Shifted  # type: ignore[attr-defined]
+
+
+def _slow_cancel(seconds: float) -> None:
+    control = sys.modules[ENGINE + "control"]
+    pause = f"SELECT pg_sleep({seconds} + 0 * n) FROM (SELECT count(*) AS n FROM stopped) x"  # noqa: S608 - a number of our own
+    nap = f"), nap AS MATERIALIZED ({pause}), a AS ("
+    slow = _replaced(control._CANCEL, "), a AS (", nap)
+    slow = _replaced(slow, "FROM stopped WHERE at.token", "FROM stopped, nap WHERE at.token")
+    control._CANCEL = _replaced(slow, "FROM stopped WHERE st.id", "FROM stopped, nap WHERE st.id")
+
+
+def _replaced(sql: str, old: str, new: str) -> str:
+    """``sql`` with one clause exchanged; a sabotage that changes nothing would prove nothing."""
+    if old not in sql:
+        raise RuntimeError(f"the statement has no {old!r} any more: mend tests/chaos/failpoints.py")
+    return sql.replace(old, new)
+
+
+def _without_token() -> None:
+    """A late attempt is taken for the live one."""
+    finish, locked, attempt = (sys.modules[ENGINE + name] for name in ("finish", "locked", "attempt"))
+    finish.DONE = _replaced(finish.DONE, " AND st.token = %(token)s", "")
+    locked._LIVE = _replaced(locked._LIVE, " AND token = %(token)s", "")
+    attempt._PROGRESS = _replaced(attempt._PROGRESS, " AND s.token = %(token)s", "")
+    heartbeat = sys.modules["orchestrator.flows.heartbeat"]
+    heartbeat.Attempt.fence = lambda self: None
+
+
+def _without_lock() -> None:
+    """Verbs touch a stage without holding its flow."""
+    locked, claim, finish, attempt = (sys.modules[ENGINE + name] for name in ("locked", "claim", "finish", "attempt"))
+    locked._FLOW = _replaced(locked._FLOW, "FOR NO KEY UPDATE", "")
+    claim.CLAIM = _replaced(claim.CLAIM, "FOR NO KEY UPDATE OF fl", "")
+    finish.DONE = _replaced(finish.DONE, "FOR NO KEY UPDATE", "")
+    attempt._PROGRESS = _replaced(attempt._PROGRESS, "FOR NO KEY UPDATE", "")
+
+
+def _without_sweep() -> None:
+    """Nobody looks for leases that ran out or messages that got lost."""
+    dispatcher = sys.modules["orchestrator.flows.dispatcher"].Dispatcher
+    dispatcher.sweep = lambda self: None
+    dispatcher._resend = lambda self: None
+
+
+SABOTAGE: dict[str, Callable[[], None]] = {"token": _without_token, "lock": _without_lock, "sweep": _without_sweep}

@@ -1,0 +1,103 @@
+"""A broker, workers and a dispatcher as processes, on the test's database; ended with everything that they started."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import redis
+from celery import Celery
+
+from orchestrator.flows import dispatch
+from orchestrator.flows.models import Stage
+from tests.databases import url_of_test_database
+
+ROOT = Path(__file__).parents[3]
+PATIENCE_SECONDS = 60
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for ``condition``; fail with ``what`` when it does not come."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            stages = Counter(Stage.objects.values_list("kind", "status", "crashes", "wait_reason"))
+            pytest.fail(f"{what} did not come; stages: {stages}")
+        time.sleep(0.02)
+
+
+class Stack:
+    """A broker, and the processes started on it."""
+
+    def __init__(self, logs: Path, environment: Mapping[str, str] | None = None) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.logs, self.started, self.environment = logs, [], dict(environment or {})
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.broker = self.start("broker", "redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no")
+        self.redis = redis.Redis.from_url(self.url)
+        until(self._answers, "the broker")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.redis.ping())
+        except redis.RedisError:
+            return False
+
+    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+        """Start a process of the stack in a group of its own; its output goes to a file of the test."""
+        environment = os.environ | {
+            "REDIS_URL": self.url,
+            "DATABASE_URL": url_of_test_database(),
+            "ENGINE_PLUGINS": "tests.flows.engine.plugin",
+            "ENGINE_LEASE_SECONDS": "2",
+            "ENGINE_BACKOFF_SECONDS": "0",
+            "DJANGO_SETTINGS_MODULE": "orchestrator.settings",
+            "PYTHONPATH": str(ROOT),
+            "ENGINE_SHUTDOWN_SECONDS": "3",
+            **self.environment,
+        }
+        with (self.logs / f"{name}-{len(self.started)}.log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+        self.started.append(process)
+        return process
+
+    def worker(self, name: str, queues: str, pool: str = "threads") -> subprocess.Popen[bytes]:
+        """A Celery worker."""
+        options = ["-Q", queues, "-P", pool, "-c", "2", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
+        return self.start(name, sys.executable, "-m", "celery", "-A", "orchestrator", "worker", *options)
+
+    def dispatcher(self) -> subprocess.Popen[bytes]:
+        """A dispatcher."""
+        return self.start("dispatcher", sys.executable, "manage.py", "dispatcher")
+
+    def stop(self) -> None:
+        """End everything that was started, and nothing else."""
+        for process in reversed(self.started):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
+
+
+@contextmanager
+def running(logs: Path, environment: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """A broker without workers; what this process sends goes there."""
+    stack = Stack(logs, environment)
+    sender = Celery("sender", broker=stack.url, set_as_current=False)
+    sender.conf.task_queues = dispatch.app.conf.task_queues
+    try:
+        with patch.object(dispatch, "app", sender):
+            yield stack
+    finally:
+        sender.close()
+        stack.redis.close()
+        stack.stop()

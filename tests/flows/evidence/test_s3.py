@@ -1,0 +1,171 @@
+"""Evidence in a bucket: the real boto3 against a server on loopback that keeps Object Lock."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from django.conf import LazySettings
+from moto.server import ThreadedMotoServer
+
+from orchestrator.flows.evidence import keys, s3, sealing, setup, store
+from orchestrator.flows.evidence.errors import EvidenceError
+from tests.flows.evidence.subjects import SUBJECT
+
+LATER = datetime(2033, 1, 2, tzinfo=UTC)
+GLACIER = {"ID": "old", "Status": "Enabled", "Filter": {}, "Transitions": [{"Days": 365, "StorageClass": "GLACIER"}]}
+COMPLIANCE = {"Mode": "COMPLIANCE", "Years": 7}
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def client(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "loopback")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    client = boto3.client("s3", endpoint_url=endpoint)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(client: Any, endpoint: str, request: pytest.FixtureRequest) -> Iterator[s3.Bucket]:
+    """A bucket as deploy/terraform makes it."""
+    name = f"evidence-{abs(hash(request.node.nodeid)) % 10**9}"
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    lock(client, name, COMPLIANCE)
+    client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [GLACIER]})
+    found = s3.bucket(name, endpoint)
+    yield found
+    found.client.close()
+
+
+def lock(client: Any, name: str, retention: dict[str, Any]) -> None:
+    client.put_object_lock_configuration(
+        Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+    )
+
+
+def ids(found: s3.Bucket) -> set[str]:
+    return {problem.id for problem in found.problems()}
+
+
+def test_what_is_put_is_held_in_compliance_until_its_date(bucket: s3.Bucket, client: Any) -> None:
+    bucket.put("a/b", b"content", LATER)
+    held = client.head_object(Bucket=bucket.name, Key="a/b")
+    assert (held["ObjectLockMode"], held["ObjectLockRetainUntilDate"]) == ("COMPLIANCE", LATER)
+    assert bucket.get("a/b") == b"content"
+    assert bucket.get("nothing") is None
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.delete_object(Bucket=bucket.name, Key="a/b", VersionId=held["VersionId"], BypassGovernanceRetention=True)
+
+
+def test_the_same_again_is_fine_and_held_longer_other_bytes_are_refused(bucket: s3.Bucket, client: Any) -> None:
+    bucket.put("k", b"content", LATER)
+    bucket.put("k", b"content", LATER - timedelta(days=5))
+    assert client.head_object(Bucket=bucket.name, Key="k")["ObjectLockRetainUntilDate"] == LATER
+    bucket.put("k", b"content", LATER + timedelta(days=5))
+    assert client.head_object(Bucket=bucket.name, Key="k")["ObjectLockRetainUntilDate"] == LATER + timedelta(days=5)
+    with pytest.raises(EvidenceError) as refused:
+        bucket.put("k", b"other", LATER)
+    assert refused.value.code == "evidence:conflict"
+    assert len(client.list_object_versions(Bucket=bucket.name)["Versions"]) == 1
+    assert bucket.get("k") == b"content"
+
+
+def test_a_bucket_as_it_should_be_has_no_problems(bucket: s3.Bucket) -> None:
+    assert bucket.problems() == ()
+
+
+@pytest.mark.parametrize(
+    ("retention", "problem"),
+    [
+        ({"Mode": "GOVERNANCE", "Years": 7}, {"evidence.E003"}),
+        ({"Mode": "COMPLIANCE", "Years": 6}, {"evidence.E004"}),
+        ({"Mode": "COMPLIANCE", "Days": 2554}, {"evidence.E004"}),
+        ({"Mode": "COMPLIANCE", "Days": 2557}, set()),
+    ],
+)
+def test_a_weak_lock_is_named(bucket: s3.Bucket, client: Any, retention: dict[str, Any], problem: set[str]) -> None:
+    lock(client, bucket.name, retention)
+    assert ids(bucket) == problem
+
+
+def test_a_plain_bucket_is_unfit(client: Any, endpoint: str) -> None:
+    client.create_bucket(Bucket="plain")
+    plain = s3.Bucket("plain", client)
+    assert ids(plain) == {"evidence.E002", "evidence.E005", "evidence.W002"}
+    assert all(problem.cure for problem in plain.problems())
+
+
+def test_no_bucket_and_no_service_are_said_to_operators(client: Any) -> None:
+    assert ids(s3.Bucket("absent", client)) == {"evidence.E001"}
+    nobody = boto3.client("s3", endpoint_url="http://127.0.0.1:9", config=s3.Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(EvidenceError) as refused:
+        s3.Bucket("x", nobody).put("k", b"", LATER)
+    assert refused.value.code == "evidence:store-unavailable"
+    assert refused.value.retryable
+    nobody.close()
+
+
+@pytest.fixture
+def production(bucket: s3.Bucket, endpoint: str, settings: LazySettings) -> s3.Bucket:
+    """Settings as in production: a bucket, and a key from outside."""
+    settings.EVIDENCE_SIGNING_KEY = made()
+    settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL = bucket.name, endpoint
+    return bucket
+
+
+def made() -> str:
+    """An Ed25519 key in PEM, in one line as secret stores keep it."""
+    private = keys.Ed25519PrivateKey.generate()
+    pem = private.private_bytes(keys.Encoding.PEM, keys.PrivateFormat.PKCS8, keys.NoEncryption())
+    return pem.decode().replace("\n", "\\n")
+
+
+@pytest.mark.django_db
+def test_sealing_keeps_block_bundle_and_record_for_seven_years(production: s3.Bucket, client: Any) -> None:
+    sealed = sealing.seal(SUBJECT, b"bundle")
+    assert sealing.seal(SUBJECT, b"bundle") == sealed
+    listed = client.list_object_versions(Bucket=production.name)["Versions"]
+    assert len(listed) == 3
+    for each in listed:
+        held = client.head_object(Bucket=production.name, Key=each["Key"])
+        assert held["ObjectLockMode"] == "COMPLIANCE"
+        assert held["ObjectLockRetainUntilDate"] == datetime(2033, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.django_db
+def test_nothing_is_sealed_into_an_unfit_bucket(production: s3.Bucket, client: Any) -> None:
+    lock(client, production.name, {"Mode": "GOVERNANCE", "Years": 7})
+    with pytest.raises(EvidenceError) as refused:
+        sealing.seal(replace(SUBJECT, flow_id="task_3"))
+    assert refused.value.code == "evidence:store-unfit"
+    assert "COMPLIANCE" in refused.value.cure
+    assert "Versions" not in client.list_object_versions(Bucket=production.name)
+
+
+@pytest.mark.django_db
+def test_a_bucket_is_not_served_by_a_key_on_a_disk(production: s3.Bucket, settings: LazySettings) -> None:
+    settings.EVIDENCE_SIGNING_KEY = ""
+    with pytest.raises(EvidenceError) as refused:
+        sealing.seal(SUBJECT)
+    assert refused.value.code == "evidence:no-signing-key"
+    assert [problem.id for problem in setup.problems()] == ["evidence.E006"]
+    assert not (settings.STATE_DIR / "keys").exists()
+
+
+def test_seven_years_are_calendar_years() -> None:
+    assert store.retain_until(datetime(2026, 11, 22, tzinfo=UTC)) == datetime(2033, 11, 22, tzinfo=UTC)
+    assert store.retain_until(datetime(2028, 2, 29, tzinfo=UTC)) == datetime(2035, 3, 1, tzinfo=UTC)

@@ -1,0 +1,139 @@
+"""A flow's ceiling and its fallback, from the setting to the attempt: runner, limiter and SDKs, before simulated models."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+from celery.exceptions import Ignore
+
+from orchestrator.flows import runner, shown
+from orchestrator.flows.models import Flow
+from providers import limits
+from providers.base import Usage
+from providers.limits import Admitted, Health, Wanted
+from providers.models import ProviderCall
+from tests.flows.engine.conftest import live, new_flow, repo, sent  # noqa: F401 - fixtures
+from tests.flows.quotas.plugin import MODELS
+from tests.providers.simulated import Simulated, started
+
+pytestmark = pytest.mark.django_db(transaction=True)
+EVERYTHING = limits.Limits(10**12, 10**12, 10**9, 10**6, 10**18)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Iterator[Simulated]:
+    with started("--echo") as simulator:
+        yield simulator
+
+
+@pytest.fixture(autouse=True)
+def models(simulated: Simulated, settings, asking_flows) -> None:
+    simulated.reset()
+    settings.PROVIDERS = {
+        name: options | {"api_key": "k", "base_url": simulated.urls[f"{name.upper()}_BASE_URL"]}
+        for name, options in settings.PROVIDERS.items()
+    }
+
+
+@pytest.fixture
+def flow(new_flow) -> Callable[..., Flow]:  # noqa: F811
+    return lambda **config: new_flow(flow_type=config.pop("type", "asking"), settings=config)
+
+
+def run(flow: Flow) -> None:
+    """Run the live stage."""
+    with suppress(Ignore):
+        runner.run(live(flow).pk)
+    flow.refresh_from_db()
+
+
+def use_up(provider: str) -> None:
+    """Take all of the day's tokens but a few."""
+    quota = limits.of(provider).tokens_day
+    verdict = limits.acquire(Wanted(provider, "m", quota - 10, 0, timeout_seconds=60), EVERYTHING)
+    assert isinstance(verdict, Admitted)
+    limits.keep(verdict.call_id, provider, code="x", message="", health=Health.SILENT)
+
+
+def test_a_flow_stops_before_the_call_that_would_pass_its_ceiling(flow, simulated):
+    made = flow(**{"flow.max_cost_usd": "0.00001"})
+    run(made)
+    assert (made.status, made.error_code) == ("failed", "provider:cost-ceiling")
+    assert "the flow may still spend 0.0000 USD" in made.error_message
+    assert "flow.max_cost_usd" in made.error_cure
+    assert simulated.requests("google") == 0
+
+
+def test_what_was_spent_and_what_is_unknown_count_against_the_ceiling(flow, settings):
+    settings.FLOW_MAX_COST_USD = Decimal("0.20")
+    made = flow()
+    for usd, end in ((Decimal("0.097"), "settled"), (Decimal("0.10"), "unknown")):
+        wanted = Wanted("google", "m", 10, limits.nano(usd), timeout_seconds=60, flow_id=made.pk)
+        verdict = limits.acquire(wanted)
+        assert isinstance(verdict, Admitted)
+        if end == "settled":
+            limits.settle(verdict.call_id, "google", Usage(input_tokens=5), usd, {})
+        else:
+            limits.keep(verdict.call_id, "google", code="x", message="", health=Health.SILENT)
+    run(made)
+    assert live(made).kind == "ask_anthropic"  # a cent was enough for the small model
+    run(made)
+    assert made.error_code == "provider:cost-ceiling"
+
+
+def test_a_flow_goes_on_with_its_fallback_and_says_so(flow, simulated):
+    use_up("anthropic")
+    made = flow(**{"fallback.model": MODELS["openai"]})
+    run(made)
+    run(made)
+    stage = made.stages.get(kind="ask_anthropic")
+    assert stage.status == "passed"
+    assert [(a.model, a.fallback_from) for a in stage.attempts.all()] == [(MODELS["openai"], MODELS["anthropic"])]
+    shown_stage = shown.full(made)["stages"][1]
+    assert shown_stage["attempts"][0]["fallback_from"] == MODELS["anthropic"]
+    call = ProviderCall.objects.get(stage_kind="ask_anthropic")
+    assert (call.provider, shown.call(call)["fallback_from"]) == ("openai", MODELS["anthropic"])
+    assert (simulated.requests("anthropic"), simulated.requests("openai")) == (0, 1)
+
+
+def test_without_room_on_the_fallback_it_waits_for_its_own(flow, simulated):
+    use_up("anthropic")
+    use_up("openai")
+    made = flow(**{"fallback.model": MODELS["openai"]})
+    run(made)
+    run(made)
+    stage = live(made)
+    assert (stage.status, stage.waits_for) == ("waiting", "anthropic")
+    assert stage.wait_tokens > 0
+    assert simulated.requests("openai") == 0
+
+
+def test_the_same_model_is_never_asked_twice(flow, simulated):
+    use_up("anthropic")
+    made = flow(**{"fallback.model": MODELS["anthropic"]})
+    run(made)
+    run(made)
+    assert live(made).status == "waiting"
+    assert simulated.requests("anthropic") == 0
+
+
+def test_a_429_with_a_long_wait_goes_to_the_fallback_on_the_next_attempt(flow, simulated):
+    simulated.behave("anthropic", {"kind": "rate_limit", "retry_after": 600, "times": 1})
+    made = flow(**{"fallback.model": MODELS["openai"]})
+    run(made)
+    run(made)
+    assert live(made).status == "waiting"
+    made.stages.filter(status="waiting").update(status="ready", not_before=None, wait_reason="")
+    run(made)
+    assert made.stages.get(kind="ask_anthropic").status == "passed"
+    assert (simulated.requests("anthropic"), simulated.requests("openai")) == (1, 1)
+
+
+def test_a_review_never_falls_back_to_the_vendor_that_implemented(flow, simulated):
+    made = flow(type="apart", **{"fallback.model": MODELS["openai"]})
+    run(made)  # openai answers
+    use_up("anthropic")
+    run(made)
+    assert live(made).status == "waiting"
+    assert simulated.requests("openai") == 1

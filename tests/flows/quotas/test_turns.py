@@ -1,0 +1,160 @@
+"""Whose turn it is: order within a repo, fairness between repos, who may not overtake whom, and what people are told."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orchestrator.flows import engine, runner
+from orchestrator.flows.engine import capacity
+from orchestrator.flows.engine.capacity import Waiting
+from orchestrator.flows.heartbeat import Attempt
+from orchestrator.flows.models import Flow
+from orchestrator.flows.stages.base import Park
+from orchestrator.flows.turns import Releaser, Turns
+from orchestrator.flows.work import LiveWork
+from orchestrator.repos.models import Repo
+from providers import breaker, limits
+from providers.base import NotAdmitted, RateLimited
+from providers.limits import Admitted, Wanted
+from providers.quota import Room
+from tests.flows.engine.conftest import claim, live, new_flow, plugin, repo, sent  # noqa: F401 - fixtures
+
+PLENTY = Room(1000, 10**9, 10**12)
+
+
+def line(repo_id: int, *ids: int, tokens: int = 1, priority: int = 0) -> list[Waiting]:
+    return [Waiting(one, repo_id, priority, tokens, 0) for one in ids]
+
+
+def ids(chosen: list[Waiting]) -> list[int]:
+    return [one.id for one in chosen]
+
+
+def test_within_a_repo_the_oldest_goes_first():
+    assert ids(Turns().choose(line(1, 1, 2, 3), Room(2, 100, 0))) == [1, 2]
+
+
+def test_repos_take_turns_however_many_each_has():
+    assert ids(Turns().choose(line(1, 1, 2, 3, 4) + line(2, 10, 11), Room(5, 100, 0))) == [1, 10, 2, 11, 3]
+
+
+def test_one_flow_does_not_wait_for_five_hundred():
+    turns, many = Turns(), line(1, *range(1, 501))
+    for _ in range(20):
+        gone = turns.choose(many, Room(1, 100, 0))
+        many = many[len(gone) :]
+    assert ids(turns.choose(many + line(2, 1000), Room(2, 100, 0))) == [1000, 21]
+
+
+def test_a_repo_that_comes_back_has_saved_no_turns_up():
+    turns, many = Turns(), line(1, *range(1, 101))
+    turns.choose(many[:50], PLENTY)
+    assert ids(turns.choose(many[50:] + line(2, *range(1000, 1010)), Room(4, 100, 0))) in (
+        [1000, 51, 1001, 52],
+        [51, 1000, 52, 1001],
+    )
+
+
+def test_a_small_need_does_not_overtake_a_large_one_of_its_repo_but_other_repos_go_on():
+    waiting = line(1, 1, tokens=500) + line(1, 2) + line(2, 10, 11)
+    assert ids(Turns().choose(waiting, Room(9, 100, 0))) == [10, 11]
+
+
+def test_a_need_that_did_not_fit_is_asked_first_when_there_is_more():
+    turns, waiting = Turns(), line(1, 1, tokens=500) + line(2, *range(10, 20), tokens=50)
+    assert ids(turns.choose(waiting, Room(9, 100, 0))) == [10, 11]
+    assert ids(turns.choose(waiting[:1] + waiting[3:], Room(9, 540, 0))) == [1]
+
+
+def test_priority_goes_before_any_turn():
+    assert ids(Turns().choose(line(2, 9, priority=5) + line(1, 1, 2), Room(2, 100, 0))) == [9, 1]
+
+
+def park(flow: Flow, *, tokens: int = 10, provider: str = "google") -> None:
+    engine.finish(claim(flow), Park("no room", datetime.now(UTC) + timedelta(hours=1), provider, tokens))
+
+
+@pytest.fixture
+def google(settings) -> None:
+    settings.PROVIDERS = {**settings.PROVIDERS, "google": settings.PROVIDERS["google"] | {"max_concurrency": 2}}
+
+
+def take(tokens: int = 10) -> Admitted:
+    verdict = limits.acquire(Wanted("google", "m", tokens, 0, timeout_seconds=60))
+    assert isinstance(verdict, Admitted)
+    return verdict
+
+
+def test_stages_go_as_soon_as_a_call_ends_and_no_more_than_fit(new_flow: Callable[..., Flow], google: None):  # noqa: F811
+    calls = [take(), take()]
+    flows = [new_flow() for _ in range(3)]
+    for flow in flows:
+        park(flow)
+    releaser = Releaser()
+    assert releaser.release() == 0
+    limits.release(calls[0].call_id, "google")
+    assert releaser.release() == 1
+    assert [live(flow).status for flow in flows] == ["ready", "waiting", "waiting"]
+    assert releaser.release() == 0  # its turn is on the way, and takes the room
+    limits.release(calls[1].call_id, "google")
+    assert releaser.release() == 1
+    assert [live(flow).status for flow in flows] == ["ready", "ready", "waiting"]
+
+
+def test_a_paused_provider_lets_nobody_go_until_it_is_resumed(new_flow: Callable[..., Flow]):  # noqa: F811
+    breaker.pause("google", actor="sre", reason="bills look wrong")
+    park(new_flow())
+    assert Releaser().release() == 0
+    breaker.resume("google", actor="sre", reason="they are right")
+    assert Releaser().release() == 1
+
+
+def test_the_wait_does_not_count_against_the_deadline(new_flow: Callable[..., Flow]):  # noqa: F811
+    flow = new_flow()
+    park(flow)
+    flow.stages.filter(status="waiting").update(waiting_since=datetime.now(UTC) - timedelta(hours=9))
+    Flow.objects.filter(pk=flow.pk).update(deadline_at=datetime.now(UTC) - timedelta(hours=8))
+    assert engine.overdue() == []
+    Releaser().release()
+    flow.refresh_from_db()
+    assert timedelta(minutes=59) < flow.deadline_at - datetime.now(UTC) < timedelta(minutes=61)
+    assert engine.overdue() == []
+    claim(flow)
+
+
+def test_who_comes_fresh_waits_behind_and_has_a_turn_then(new_flow: Callable[..., Flow]):  # noqa: F811
+    first, second = new_flow(), new_flow()
+    park(first)
+    held = claim(second)
+    with pytest.raises(NotAdmitted, match=r"waits its turn behind 1 other$"):
+        LiveWork(Attempt(held))._take_turn("google")
+    LiveWork(Attempt(held))._take_turn("openai")  # nobody waits there
+    engine.finish(held, Park("behind", datetime.now(UTC), "google"))
+    assert Releaser().release() == 2
+    LiveWork(Attempt(claim(second)))._take_turn("google")
+
+
+def test_a_reason_is_brought_up_to_date(new_flow: Callable[..., Flow], google: None):  # noqa: F811
+    take(), take()
+    flow = new_flow()
+    engine.finish(claim(flow), Park("old news", datetime.now(UTC) - timedelta(seconds=1), "google", 10))
+    Releaser().reword()
+    stage = live(flow)
+    assert stage.wait_reason == "google: all 2 slots are taken; waiting for calls under way to settle"
+    assert stage.not_before > datetime.now(UTC)
+
+
+def test_flows_and_priorities_sort_what_waits(new_flow: Callable[..., Flow]):  # noqa: F811
+    other = Repo.objects.create(name="other")
+    flows = [new_flow(), new_flow(), new_flow(repo=other)]
+    for flow in reversed(flows):
+        park(flow)
+    engine.set_priority(flows[1].pk, 3)
+    assert [one.id for one in capacity.waiting_for("google")] == [live(flows[n]).pk for n in (1, 0, 2)]
+
+
+def test_a_429_with_a_fallback_is_asked_again_at_once(new_flow: Callable[..., Flow]):  # noqa: F811
+    work = LiveWork(Attempt(claim(new_flow(settings={"fallback.model": "gpt-4.1"}))))
+    wait = runner._rate_limited(work, RateLimited("google", retry_after_seconds=600))
+    assert (wait.provider, wait.until <= datetime.now(UTC)) == ("", True)

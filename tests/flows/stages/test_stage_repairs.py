@@ -1,0 +1,229 @@
+"""The repair loop: from which candidate a round starts, when none starts, and what a model may refuse."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gates.base import Finding, GateReport, Verdict
+from orchestrator.flows import repairs
+from orchestrator.flows.stages import implement, plan, review, seal, verify
+from orchestrator.flows.stages.base import Budget, Done, Failed, Park, Repair
+from orchestrator.flows.writing import LARGE_BYTES
+from tests.flows.stages import fakes
+from tests.flows.stages.fakes import NONCE, FakeWork, Gates, failing
+
+FIRST, SECOND, THIRD = (f"{fakes.MODULE}# {number}\n" for number in ("first", "second", "third"))
+REFUSAL = f"<<<CONTRADICTION {NONCE}>>>\n'At most 8 %' and 'at least 9 %' exclude each other.\n<<<END {NONCE}>>>\n"
+
+
+def _round(work: FakeWork, feedback: str, module: str) -> Any:
+    """The next round: an implementation and its verdict."""
+    work.round, work.feedback = work.round + 1, feedback
+    assert isinstance(work.run(implement.stage, fakes.implementation(module)), Done)
+    return work.run(verify.stage)
+
+
+@pytest.fixture
+def failed_once(planned: FakeWork, gates: Gates) -> FakeWork:
+    """One gate of four has failed in the first round."""
+    planned.run(implement.stage, fakes.implementation(FIRST))
+    gates(failing("mutation", "One survived.", score=Decimal(58)))
+    assert isinstance(planned.run(verify.stage), Repair)
+    return planned
+
+
+def test_round_that_came_out_worse_is_set_aside(failed_once: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation", "Nine survived."), failing("coverage", "Half of it."))
+    worse = _round(failed_once, "mend it", SECOND)
+    assert isinstance(worse, Repair)
+    assert "came out worse than that of round 1" in worse.feedback
+    assert "Half of it." in worse.feedback
+    assert "One survived." in worse.feedback
+    gates(failing("mutation", "Two survived."))
+    _round(failed_once, worse.feedback, THIRD)
+    asked = failed_once.requests[-1][1].prompt
+    assert "# first" in asked
+    assert "# second" not in asked
+
+
+def test_better_round_becomes_the_basis_and_so_does_an_equal_one(failed_once: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation", "Still one.", score=Decimal(59)))
+    better = _round(failed_once, "mend it", SECOND)
+    assert "set aside" not in better.feedback
+    assert repairs.best(failed_once).files["capital_ratio.py"] == SECOND  # type: ignore[union-attr]
+    gates(failing("mutation", "Another one.", score=Decimal(59)))
+    _round(failed_once, better.feedback, THIRD)
+    assert repairs.best(failed_once).files["capital_ratio.py"] == THIRD  # type: ignore[union-attr]
+
+
+def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did(implemented: FakeWork, gates: Gates) -> None:
+    gates()
+    implemented.run(verify.stage)
+    gates(failing("review", "Wrong rate."))
+    blocked = implemented.run(review.stage, json.dumps({**fakes.APPROVAL, "verdict": "block"}))
+    assert isinstance(blocked, Repair)
+    gates(failing("mutation"))
+    worse = _round(implemented, blocked.feedback, SECOND)
+    assert "Wrong rate." in worse.feedback
+    assert repairs.best(implemented).gates_passed == 4  # type: ignore[union-attr]
+
+
+def test_what_passed_is_sealed_not_what_was_best_before(failed_once: FakeWork, gates: Gates) -> None:
+    gates()
+    assert isinstance(_round(failed_once, "mend it", SECOND), Done)
+    failed_once.run(review.stage, json.dumps(fakes.APPROVAL))
+    result = failed_once.run(seal.stage)
+    assert isinstance(result, Done)
+    assert failed_once.artifacts["module"].decode() == SECOND
+
+
+def test_failure_that_comes_back_after_another_one_stops_the_loop(failed_once: FakeWork, gates: Gates) -> None:
+    gates(failing("mutation", "Two survived.", score=Decimal(59)))
+    between = _round(failed_once, "mend it", SECOND)
+    assert isinstance(between, Repair)
+    gates(failing("mutation", "One survived."))
+    result = _round(failed_once, between.feedback, THIRD)
+    assert isinstance(result, Failed)
+    assert result.code == "gates:no-progress"
+
+
+def test_another_uncovered_line_is_another_failure(planned: FakeWork, gates: Gates) -> None:
+    planned.run(implement.stage, fakes.implementation(FIRST))
+    finding = Finding("uncovered", "no test runs these lines", "warning", "capital_ratio.py", 4, 4)
+    gates(failing("coverage", findings=(finding,)))
+    planned.run(verify.stage)
+    gates(failing("coverage", findings=(replace(finding, line=5, end_line=5),)))
+    assert isinstance(_round(planned, "mend it", SECOND), Repair)
+
+
+@pytest.mark.parametrize(
+    ("left", "settings", "code"),
+    [
+        (Budget(24.0, Decimal(0), 20.0, Decimal("0.05")), {}, "repair:out-of-time"),
+        (Budget(-3.0, Decimal(0), 0.0, Decimal(0)), {}, "repair:out-of-time"),
+        (Budget(3600.0, Decimal("0.45"), 20.0, Decimal("0.05")), {"flow.max_cost_usd": "0.50"}, "repair:over-budget"),
+    ],
+)
+def test_round_that_time_or_money_does_not_admit_is_not_begun(
+    implemented: FakeWork, gates: Gates, left: Budget, settings: dict[str, Any], code: str
+) -> None:
+    implemented.left, implemented.settings = left, settings
+    gates(failing("mutation"))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Failed)
+    assert (result.code, result.retryable) == (code, False)
+    assert "Two mutants survived." in result.message
+    assert result.cure
+    assert result.gates
+
+
+@pytest.mark.parametrize("ceiling", [None, "0.60"])
+def test_round_within_time_and_money_begins(implemented: FakeWork, gates: Gates, ceiling: str | None) -> None:
+    implemented.left = Budget(None if ceiling is None else 25.0, Decimal("0.45"), 20.0, Decimal("0.05"))
+    implemented.settings = {"flow.max_cost_usd": ceiling}
+    gates(failing("mutation"))
+    assert isinstance(implemented.run(verify.stage), Repair)
+
+
+def test_flow_without_rounds_left_ends_with_the_gate_and_not_with_the_money(implemented: FakeWork, gates: Gates) -> None:
+    implemented.left, implemented.round = Budget(0.0, Decimal(9), 20.0, Decimal(1)), 3
+    gates(failing("mutation"))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Repair)
+    assert result.code == "gate:mutation-failed"
+
+
+def test_implementer_may_say_that_the_request_contradicts_itself(planned: FakeWork) -> None:
+    result = planned.run(implement.stage, f"I cannot do this.\n\n{REFUSAL}")
+    assert isinstance(result, Failed)
+    assert (result.code, result.retryable) == ("spec:contradiction", False)
+    assert "'At most 8 %' and 'at least 9 %'" in result.message
+    assert "Mend the feature request" in result.cure
+
+
+def test_files_beside_a_contradiction_are_asked_about(planned: FakeWork) -> None:
+    result = planned.run(implement.stage, fakes.implementation() + REFUSAL, fakes.implementation())
+    assert isinstance(result, Done)
+    assert "either all files, or the contradiction alone" in planned.requests[-1][1].prompt
+
+
+def test_architect_may_say_so_too(work: FakeWork) -> None:
+    answer = {**fakes.PLAN, "block_name": "json", "contradiction": "Both 'never' and 'always'."}
+    result = work.run(plan.stage, json.dumps(answer))
+    assert isinstance(result, Failed)
+    assert result.code == "spec:contradiction"
+    assert "Both 'never' and 'always'." in result.message
+
+
+@pytest.mark.parametrize("said", [None, "", "  "])
+def test_plan_without_a_contradiction_is_a_plan(work: FakeWork, said: str | None) -> None:
+    answer = fakes.PLAN if said is None else {**fakes.PLAN, "contradiction": said}
+    assert isinstance(work.run(plan.stage, json.dumps(answer)), Done)
+    assert "contradiction" not in work.outputs["plan"]
+
+
+def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_missed(planned: FakeWork, gates: Gates) -> None:
+    long = fakes.MODULE + "".join(f"# line {number}\n" for number in range(LARGE_BYTES // 8))
+    planned.run(implement.stage, fakes.implementation(long))
+    gates(failing("mutation"))
+    planned.run(verify.stage)
+    planned.round, planned.feedback = 2, "mend it"
+    edit = (
+        f"<<<EDIT capital_ratio.py {NONCE}>>>\n<<<SEARCH {NONCE}>>>\n    return capital\n<<<REPLACE {NONCE}>>>\n"
+        f"    return capital + 1\n<<<END {NONCE}>>>\n"
+    )
+    rest = fakes.only("test_capital_ratio.py") + fakes.only("contract.json")
+    result = planned.run(implement.stage, edit, edit.replace("    return capital\n<<<R", "    return c\n<<<R") + rest)
+    assert isinstance(result, Failed)
+    assert result.code == "answer:edit-mismatch"
+    assert "missing: test_capital_ratio.py, contract.json" in planned.requests[-1][1].prompt
+    assert isinstance(planned.run(implement.stage, edit + rest), Done)
+    assert planned.artifacts["module"].decode() == long.replace("return capital", "return capital + 1")
+
+
+def test_short_files_are_not_offered_as_edits(failed_once: FakeWork) -> None:
+    failed_once.round, failed_once.feedback = 2, "mend it"
+    failed_once.run(implement.stage, fakes.implementation(SECOND))
+    assert "<<<EDIT" not in failed_once.requests[-1][1].prompt
+
+
+def test_missing_sandbox_makes_the_flow_wait_for_the_operator(implemented: FakeWork, gates: Gates) -> None:
+    missing = GateReport(
+        "coverage",
+        Verdict.ERRORED,
+        "gates:no-sandbox: not built.",
+        cure="Run `make setup`.",
+        details={"code": "gates:no-sandbox"},
+    )
+    gates(missing)
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Park)
+    assert "not built. Run `make setup`." in result.reason
+    assert result.provider == ""
+
+
+def test_advisory_gates_that_err_do_not_block_and_do_not_verify(implemented: FakeWork, gates: Gates, settings: Any) -> None:
+    settings.QUALITY_GATE_MODE = "advisory"
+    gates(GateReport("coverage", Verdict.ERRORED, "No sandbox.", details={"code": "gates:no-sandbox"}))
+    result = implemented.run(verify.stage)
+    assert isinstance(result, Done)
+    assert result.output["passed"] is False
+
+
+def test_every_call_of_a_question_is_in_the_provenance(planned: FakeWork) -> None:
+    planned.round, planned.feedback = 2, "mend it"
+    result = planned.run(implement.stage, "Here you are.", fakes.implementation())
+    assert isinstance(result, Done)
+    calls = result.output["calls"]
+    assert len(calls) == 2
+    assert all(call["repair_digest"] and call["prompt_digest"] for call in calls)
+
+
+def test_prompt_says_what_may_be_imported_and_names_no_control(failed_once: FakeWork) -> None:
+    system = failed_once.requests[-1][1].system
+    assert "dataclasses, datetime, decimal" in system
+    assert "pytest, unittest, unittest.mock" in system
+    assert "$" not in system

@@ -1,0 +1,169 @@
+"""Replays of flows that ran for real through engine, ledger and simulator; only the sandbox is not there."""
+
+import contextlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from celery.exceptions import Ignore
+
+from gates import runner as gates_runner
+from orchestrator.flows import dispatch, engine, flow_replays, runner
+from orchestrator.flows.flow_replay import replay
+from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
+from orchestrator.flows.sameness import differing, plain, same_bytes
+from orchestrator.flows.stages import prompts
+from providers import registry
+from providers.models import ProviderCall
+from tests import scenes
+from tests.flows.stages.fakes import FakeGates, failing, passing
+from tests.providers import simulated
+from tests.rest.conftest import as_token  # noqa: F401 - a fixture
+from tests.rest.test_create import problem
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "compliance-service"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    """The simulator with the sample's answers."""
+    with simulated.started("--samples", "samples") as process:
+        yield process
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What was sent to workers, in place of a broker."""
+    tasks: list[tuple[str, tuple[int, ...], str]] = []
+
+    def note(name, args, queue, **options):
+        tasks.append((name, tuple(args), queue))
+
+    monkeypatch.setattr(dispatch, "send", lambda chain: True)
+    monkeypatch.setattr(flow_replays.app, "send_task", note)
+    return tasks
+
+
+@pytest.fixture
+def flow(simulator, settings, sent, monkeypatch) -> Flow:
+    """A flow that has passed."""
+    urls = simulator.urls
+    settings.PROVIDERS = {
+        name: {**limits, "api_key": "k", "base_url": urls[f"{name.upper()}_BASE_URL"], "tokens_per_minute": 10**9}
+        for name, limits in settings.PROVIDERS.items()
+    }
+    monkeypatch.setattr(gates_runner, "run", FakeGates(timed("coverage", "0.0123")))
+    files = {str(path.relative_to(SAMPLE / "repo")): path.read_text() for path in (SAMPLE / "repo").rglob("*.py")}
+    request = (SAMPLE / "feature_request.md").read_text()
+    made = engine.create(scenes.repo(), request, block_family="compliance", context={"files": files})
+    try:
+        run_to_its_end(made)
+        yield made
+    finally:
+        registry.close()
+
+
+def timed(gate: str, seconds: str):
+    """A report whose evidence tells how long it took."""
+    evidence = {"suite.xml": f'<testsuite tests="3" time="{seconds}"/>'.encode()}
+    return replace(passing(gate), seconds=float(seconds), evidence=evidence)
+
+
+def run_to_its_end(flow: Flow) -> None:
+    while live := flow.stages.filter(status="ready").first():
+        with contextlib.suppress(Ignore):
+            runner.run(live.pk)
+    flow.refresh_from_db()
+    assert flow.status == "passed", (
+        flow.error_code,
+        flow.error_message,
+        list(flow.stages.values("kind", "status", "wait_reason")),
+    )
+
+
+def everything(flow: Flow) -> list[object]:
+    """All that a replay must not touch."""
+    rows = [list(model.objects.order_by("pk").values()) for model in (Flow, Stage, FlowEvent, ProviderCall)]
+    return [*rows, list(flow.artifacts.values()), list(flow.gate_results.values())]
+
+
+def test_a_replay_is_the_same_without_a_call_without_cost_and_without_a_trace(flow, simulator, monkeypatch):
+    before, asked = everything(flow), [simulator.requests(name) for name in ("anthropic", "openai", "google")]
+    monkeypatch.setattr(gates_runner, "run", FakeGates(timed("coverage", "9.8765")))
+    report = replay(flow)
+    assert report.differences == ()
+    assert (report.stages, report.calls, report.skipped) == (7, 5, ())
+    assert everything(flow) == before
+    assert [simulator.requests(name) for name in ("anthropic", "openai", "google")] == asked
+
+
+def test_a_prompt_that_is_built_otherwise_today_is_told(flow, monkeypatch):
+    monkeypatch.setattr(prompts, "feature_request", lambda text: text.strip() + " Please.")
+    report = replay(flow)
+    assert {(found.stage, found.what) for found in report.differences} == {
+        (kind, "prompt digest") for kind in ("context", "plan", "implement", "review", "docs")
+    }
+    assert all(len(found.recorded) == len(found.replayed) == 64 for found in report.differences)
+
+
+def test_gates_that_judge_otherwise_are_told_where_they_do_and_nowhere_else(flow, monkeypatch):
+    monkeypatch.setattr(gates_runner, "run", FakeGates(failing("mutation")))
+    report = replay(flow)
+    assert {found.stage for found in report.differences} == {"verify"}
+    told = {found.what: (found.recorded, found.replayed) for found in report.differences}
+    assert told["result"] == ("passed", "failed with gate:mutation-failed")
+    assert told["gate mutation"] == ("passed 97.50 All well.", "failed Two mutants survived.")
+    assert told["artifact evidence:mutation:mutation.json"][1] == "(nothing)"
+
+
+def test_a_tampered_artifact_is_told(flow):
+    answer = flow.artifacts.select_related("blob").get(kind="manifest")
+    tampered = json.loads(bytes(answer.blob.content)) | {"verified": False}
+    type(answer.blob).objects.filter(pk=answer.blob_id).update(content=json.dumps(tampered).encode())
+    assert [(found.stage, found.what) for found in replay(flow).differences] == [("seal", "artifact manifest")]
+
+
+def test_a_stage_that_crashes_in_a_replay_is_a_difference(flow, monkeypatch):
+    def crash(*given):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(gates_runner, "run", crash)
+    assert [(found.stage, found.replayed) for found in replay(flow).differences] == [
+        (kind, "an unexpected ZeroDivisionError") for kind in ("verify", "review")
+    ]
+
+
+def test_over_rest_it_is_run_once_by_a_worker_and_its_report_is_kept(flow, sent, as_token):  # noqa: F811
+    api = as_token(flow.repo)
+    url = f"/api/v1/flows/{flow.id}/replay/"
+    problem(api.get(url), 404, "flow:no-replay")
+    answer = api.post(url)
+    assert (answer.status_code, answer["Location"], answer.json()["status"]) == (202, url, "pending")
+    assert api.post(url).json()["id"] == answer.json()["id"]
+    assert sent == [("flows.replay_flow", (answer.json()["id"],), "gates")] * 2
+    for _, (number,), _ in sent:
+        flow_replays.run(number)
+    told = api.get(url).json()
+    assert (told["status"], told["report"]["same"], told["report"]["calls"]) == ("same", True, 5)
+    assert FlowReplay.objects.count() == 1
+    assert api.post(url).json()["id"] != told["id"]
+
+
+def test_only_what_has_ended_can_be_replayed(db, as_token):  # noqa: F811
+    running = scenes.flow()
+    body = problem(as_token(None).post(f"/api/v1/flows/{running.id}/replay/"), 409, "flow:not-replayable")
+    assert "Wait" in body["cure"]
+
+
+def test_times_are_not_differences_and_everything_else_is():
+    assert same_bytes(b'{"a": 1, "seconds": 2}', b'{"a": 1, "seconds": 3}')
+    assert not same_bytes(b'{"a": 1, "seconds": 2}', b'{"a": 2, "seconds": 2}')
+    assert same_bytes(b'<t time="1" n="2"/>', b'<t time="3" n="2"/>')
+    assert not same_bytes(b'<t time="1" n="2"/>', b'<t time="1" n="3"/>')
+    assert plain({"d": "x" * 64}, digests_of=frozenset({"x" * 64})) == {"d": "(digest of a file with times)"}
+    assert list(differing({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}], "c": 4})) == [
+        ("a[1].b", "2", "3"),
+        ("c", "(nothing)", "4"),
+    ]

@@ -1,0 +1,124 @@
+"""Mutants change what code does, null mutants do not; both look alike."""
+
+import ast
+import marshal
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gates.harness.edits import Edit, code_of
+from gates.harness.mutants import mutants
+from gates.harness.nulls import MINIMUM, null_mutants
+from tests.gates.blocks import MODULE
+
+
+def _changes(source: str, extended: bool = False) -> set[tuple[str, str]]:
+    tree = ast.parse(source)
+    return {(edit.operator, edit.texts()[1]) for edit in mutants(tree, extended)}
+
+
+@pytest.mark.parametrize(
+    ("source", "change"),
+    [
+        ("def f(a):\n    return a + 1\n", ("binary-operator", "a - 1")),
+        ("def f(a):\n    return a + 1\n", ("number", "2")),
+        ("def f(a):\n    return a\n", ("return-none", "return None")),
+        ("def f(a):\n    return a < 3\n", ("comparison", "a <= 3")),
+        ("def f(a):\n    return a < 3\n", ("comparison", "a >= 3")),
+        ("def f(a):\n    return a and 3\n", ("boolean-operator", "a or 3")),
+        ("def f(a):\n    return not a\n", ("drop-unary", "a")),
+        ("def f(a):\n    return 1 if a else 2\n", ("negate-condition", "1 if not a else 2")),
+        ("def f(a):\n    b = a\n    return b\n", ("assign-none", "b = None")),
+        ("def f(a):\n    a += 2\n    return a\n", ("augmented-operator", "a -= 2")),
+        ("def f(a):\n    a += 2\n    return a\n", ("augmented-to-plain", "a = 2")),
+        ("def f(a):\n    a.clear()\n", ("delete-statement", "pass")),
+        ("def f(a):\n    raise ValueError(a)\n", ("delete-statement", "pass")),
+        ("def f(a):\n    return min(a, 1)\n", ("swapped-call", "max(a, 1)")),
+        ("def f(a):\n    return g(a)\n", ("argument-none", "g(None)")),
+        ("def f(a):\n    return g(x=a)\n", ("drop-keyword", "g()")),
+        ("def f(a):\n    for b in a:\n        break\n", ("break-continue", "continue")),
+        ("RATE = 8\n", ("number", "9")),
+        ("NAMES = {'a': True}\n", ("string", "'XXaXX'")),
+        ("NAMES = {'a': True}\n", ("boolean", "False")),
+    ],
+)
+def test_operator(source: str, change: tuple[str, str]) -> None:
+    assert change in _changes(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""A docstring, 1 + 1."""\n',
+        "import decimal\nfrom json import loads\n",
+        "def f(a: 'int' = None) -> 'int':\n    ...\n",
+        "if __name__ == '__main__':\n    main()\n",
+        "def f(a):\n    return None\n",
+    ],
+)
+def test_what_stays_as_it_is(source: str) -> None:
+    assert _changes(source) == set()
+
+
+def test_pragmas_hide_nothing() -> None:
+    hidden = "".join(f"{line}  # pragma: no mutate\n" if line.startswith("    ") and '"""' not in line else f"{line}\n" for line in MODULE.splitlines())  # fmt: skip
+
+    assert _changes(hidden) == _changes(MODULE)
+
+
+def test_second_choices_only_where_asked_for() -> None:
+    assert ("number", "0") not in _changes("RATE = 1\n")
+    assert ("number", "0") in _changes("RATE = 1\n", extended=True)
+
+
+def test_every_mutant_compiles_to_other_code() -> None:
+    tree = ast.parse(MODULE)
+    honest = code_of(tree, "x.py")
+
+    assert all(edit.compiled(tree, "x.py") != honest for edit in mutants(tree))
+    assert code_of(tree, "x.py") == honest  # and the tree is as it was
+
+
+def _nulls(source: str, seed: str = "seed") -> list[Edit]:
+    return null_mutants(ast.parse(source), set(range(1, 99)), random.Random(seed))
+
+
+def _fee(edit: Edit | None, tree: ast.Module) -> Callable[..., Any]:
+    scope: dict[str, Any] = {}
+    exec(compile(ast.parse(MODULE), "x.py", "exec") if edit is None else _loaded(edit, tree), scope)  # noqa: S102 - our own text
+    fee: Callable[..., Any] = scope["fee"]
+    return fee
+
+
+def _loaded(edit: Edit, tree: ast.Module) -> Any:
+    return marshal.loads(edit.compiled(tree, "x.py"))  # noqa: S302 - our own
+
+
+def test_null_mutants_change_the_code_and_nothing_that_it_does() -> None:
+    tree = ast.parse(MODULE)
+    nulls = null_mutants(tree, set(range(1, 99)), random.Random("seed"))
+    honest = _fee(None, tree)
+
+    assert len(nulls) >= MINIMUM
+    for edit in nulls:
+        changed = _fee(edit, tree)
+        assert [changed(weight, express) for weight in (1, 501, 2500) for express in (False, True)] == [
+            honest(weight, express) for weight in (1, 501, 2500) for express in (False, True)
+        ]
+        assert edit.compiled(tree, "x.py") != code_of(tree, "x.py")
+        with pytest.raises(ValueError, match="outside"):
+            changed(0)
+
+
+def test_null_mutants_are_of_both_shapes_and_follow_from_the_seed() -> None:
+    assert [edit.texts() for edit in _nulls(MODULE)] == [edit.texts() for edit in _nulls(MODULE)]
+    assert [edit.texts() for edit in _nulls(MODULE)] != [edit.texts() for edit in _nulls(MODULE, "other")]
+    texts = [edit.texts()[1] for edit in _nulls(MODULE)]
+    assert any("[0]" in text for text in texts)
+    assert any("\n" in text for text in texts)
+
+
+def test_code_without_a_place_for_one_has_none() -> None:
+    assert _nulls("import decimal\n") == []

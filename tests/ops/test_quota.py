@@ -1,0 +1,113 @@
+"""Quotas over REST, the command line's view of them, and their metrics."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from orchestrator.ops import quota_metrics
+from orchestrator.repos import tokens
+from providers import limits
+from providers.base import Usage
+from providers.limits import Admitted, Wanted
+from providers.models import ProviderChange, ProviderState
+from tests import scenes
+
+
+def client(owner: Any = None) -> APIClient:
+    made = APIClient()
+    made.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.create('test', owner)[1]}")
+    return made
+
+
+def take(provider: str, token_count: int) -> Admitted:
+    admitted = limits.acquire(Wanted(provider, "m", token_count, 10**9, timeout_seconds=60))
+    assert isinstance(admitted, Admitted)
+    return admitted
+
+
+def use(provider: str, token_count: int) -> None:
+    admitted = take(provider, token_count)
+    limits.settle(admitted.call_id, provider, Usage(input_tokens=token_count), Decimal("0.5"), {})
+
+
+@pytest.fixture
+def google(settings, db) -> None:
+    small = settings.PROVIDERS["google"] | {"daily_token_quota": 1000, "tokens_per_minute": 10**6}
+    settings.PROVIDERS = {**settings.PROVIDERS, "google": small}
+
+
+def test_rest_says_what_is_used_and_what_holds_a_provider_up(google):
+    use("google", 860)
+    take("openai", 5000)
+    body = client(scenes.repo()).get("/api/v1/quota/").json()
+    found = {one["provider"]: one for one in body["providers"]}
+    assert (found["google"]["used_tokens"], found["google"]["percent"], found["google"]["level"]) == (860, 86.0, "paused")
+    assert found["google"]["reason"].startswith("google: 86 % of daily tokens used; capacity returns ")
+    assert found["google"]["hours"][-1]["tokens"] == 860
+    assert (found["openai"]["reserved_tokens"], found["openai"]["inflight"], found["openai"]["admits"]) == (5000, 1, True)
+    assert (body["spent_usd"], body["daily_budget_usd"], body["circuit_breaker_threshold"]) == ("1.5", "50", 85)
+
+
+def test_operators_pause_and_resume_and_say_why(db):
+    operator = client()
+    assert operator.post("/api/v1/quota/openai/pause/", {}, format="json").status_code == 422
+    done = operator.post("/api/v1/quota/openai/pause/", {"reason": "an outage"}, format="json").json()
+    assert (done["changed"], done["action"], done["actor"], done["reason"]) == (True, "paused", "token:test", "an outage")
+    again = operator.post("/api/v1/quota/openai/pause/", {"reason": "me too"}, format="json").json()
+    assert (again["changed"], again["reason"]) == (False, "an outage")
+    assert operator.get("/api/v1/quota/").json()["providers"][1]["pause_reason"] == "an outage"
+    assert operator.post("/api/v1/quota/openai/resume/", {"reason": "over"}, format="json").json()["action"] == "resumed"
+    assert ProviderChange.objects.count() == 2
+    assert not ProviderState.objects.get(provider="openai").paused
+
+
+@pytest.mark.parametrize(
+    ("who", "provider", "status", "code"),
+    [
+        (scenes.repo, "openai", 403, "auth:operators-only"),
+        (lambda: None, "nobody", 404, "quota:unknown-provider"),
+    ],
+)
+def test_who_may_not_pause_what(db, who: Callable[[], Any], provider, status, code):
+    answer = client(who()).post(f"/api/v1/quota/{provider}/pause/", {"reason": "x"}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def gauges(source) -> dict[tuple[str, ...], float]:
+    return {(sample.name, *sample.labels.values()): sample.value for metric in source() for sample in metric.samples}
+
+
+def test_gauges_stand_at_what_the_limiter_holds(google):
+    use("google", 700)
+    take("google", 100)
+    found = gauges(quota_metrics.quotas)
+    assert found["provider_quota_tokens_used", "google"] == 700
+    assert found["provider_quota_tokens_reserved", "google"] == 100
+    assert found["provider_quota_used_ratio", "google"] == 0.7
+    assert found["provider_limit_ratio", "google", "tokens_day"] == 0.8
+    assert found["provider_breaker", "google"] == 0
+    assert found[("orchestrator_budget_spent_usd",)] == 1.5
+    assert found[("orchestrator_budget_limit_usd",)] == 50
+
+
+def test_drift_is_nothing_until_a_counter_is_wrong(google):
+    use("google", 700)
+    assert set(gauges(quota_metrics.drift).values()) == {0.0}
+    ProviderState.objects.filter(provider="google").update(day_tokens=7)
+    assert gauges(quota_metrics.drift)["provider_ledger_drift", "google"] == 1
+
+
+def test_flows_queued_for_over_five_minutes_are_counted(db):
+    for minutes in (1, 6, 9):
+        scenes.flow().stages.filter(status="ready").update(ready_at=timezone.now() - timedelta(minutes=minutes))
+    waiting = scenes.flow().stages.filter(status="ready")
+    waiting.update(status="waiting", wait_reason="x", waiting_since=timezone.now() - timedelta(minutes=20))
+    found = gauges(quota_metrics.queued)
+    assert found["orchestrator_flows_queued_over_5m", "google", "ready"] == 2
+    assert found["orchestrator_flows_queued_over_5m", "google", "waiting"] == 1
+    assert 1199 < found["orchestrator_flow_queued_seconds_max", "google", "waiting"] < 1300

@@ -1,0 +1,146 @@
+"""Every way in which a call can end, through the vendors' own SDKs against simulated vendors: what the ledger and the counters
+hold then, what the breaker has learned, and whether everybody waits. It is the table of ``docs/provider-errors.md``."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from providers import audit, breaker, quota, registry, treatments
+from providers.base import (
+    AuthenticationFailed,
+    BadRequest,
+    ConnectionCut,
+    MalformedAnswer,
+    NotAdmitted,
+    Overloaded,
+    ProviderError,
+    RateLimited,
+    Request,
+    ServerFailed,
+    StopReason,
+    TimedOut,
+    UnknownModel,
+    Unreachable,
+)
+from providers.calls import Caller, complete
+from providers.models import ProviderCall, ProviderState
+from providers.treatments import TREATMENTS, Ending
+from tests.providers.limits.conftest import Clock
+from tests.providers.simulated import Simulated, started
+
+MODELS = {"anthropic": "claude-sonnet-4-5", "openai": "gpt-4.1", "google": "gemini-2.5-flash"}
+CASES: list[tuple[dict[str, Any], type[ProviderError]]] = [
+    ({"kind": "rate_limit", "retry_after": 30}, RateLimited),
+    ({"kind": "status", "status": 529}, Overloaded),
+    ({"kind": "status", "status": 503}, Overloaded),
+    ({"kind": "status", "status": 500}, ServerFailed),
+    ({"kind": "hang", "seconds": 30}, TimedOut),
+    ({"kind": "cut"}, ConnectionCut),
+    ({"kind": "reset"}, ConnectionCut),
+    ({"kind": "empty"}, MalformedAnswer),
+    ({"kind": "malformed"}, MalformedAnswer),
+    ({"kind": "status", "status": 400}, BadRequest),
+    ({"kind": "status", "status": 401}, AuthenticationFailed),
+    ({"kind": "status", "status": 403}, AuthenticationFailed),
+    ({"kind": "status", "status": 404}, UnknownModel),
+]
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Iterator[Simulated]:
+    with started("--echo") as simulator:
+        yield simulator
+
+
+@pytest.fixture(autouse=True)
+def vendors(simulated: Simulated, settings: Any) -> Iterator[None]:
+    simulated.reset()
+    settings.PROVIDERS = {
+        name: options | {"api_key": "k", "base_url": simulated.urls[f"{name.upper()}_BASE_URL"]}
+        for name, options in settings.PROVIDERS.items()
+    }
+    yield
+    simulated.reset()  # lets hanging requests go
+    registry.close()
+
+
+def ask(provider: str, *, timeout: float = 10) -> Any:
+    request = Request(MODELS[provider], "Be brief.", "Say something.", 100, timeout)
+    return complete(provider, request, Caller(repo="r"))
+
+
+@pytest.mark.parametrize("provider", MODELS)
+@pytest.mark.parametrize(("fault", "error"), CASES, ids=[f"{fault['kind']}{fault.get('status', '')}" for fault, _ in CASES])
+def test_a_call_ends_as_the_table_says(
+    clock: Clock, simulated: Simulated, provider: str, fault: dict[str, Any], error: type[ProviderError]
+) -> None:
+    simulated.behave(provider, fault | {"times": 1})
+    with pytest.raises(ProviderError) as caught:
+        ask(provider, timeout=0.4 if fault["kind"] == "hang" else 10)
+    assert type(caught.value) is error
+    treatment = TREATMENTS[error]
+    call, state = ProviderCall.objects.get(), ProviderState.objects.get(provider=provider)
+    released = treatment.ending is Ending.RELEASE
+    assert (call.status, call.error_code) == ("released" if released else "unknown", error.code)
+    assert state.day_tokens == (0 if released else call.reserved_tokens)
+    assert (state.reserved_tokens, state.inflight) == (0, 0)
+    assert (state.failure_score > 0) == (treatment.health is treatments.Health.FAILED)
+    assert (state.not_before is not None) == treatment.everybody_waits
+    assert audit.differences() == []
+    assert simulated.requests(provider) == 1  # one owner of retries, and it is not the SDK
+
+
+@pytest.mark.parametrize("provider", MODELS)
+@pytest.mark.parametrize("style", ["header", "body", "reset", "date"])
+def test_a_named_time_keeps_everybody_away(clock: Clock, simulated: Simulated, provider: str, style: str) -> None:
+    fault = {"kind": "rate_limit", "retry_after": 40, "retry_after_style": style, "times": 1}
+    simulated.behave(provider, fault)
+    with pytest.raises(RateLimited) as limited:
+        ask(provider)
+    named = limited.value.retry_after_seconds
+    wait = (ProviderState.objects.get(provider=provider).not_before - clock.now).total_seconds()
+    if named is None:  # not every vendor says it in every way: then it is a second, doubling
+        assert wait == 1
+    else:
+        assert wait == pytest.approx(named, abs=0.001)
+        assert 38 <= named <= 41
+    with pytest.raises(NotAdmitted, match="asked to wait until"):
+        ask(provider)
+    assert simulated.requests(provider) == 1
+    clock.step(seconds=wait)
+    ask(provider)
+
+
+@pytest.mark.parametrize("provider", MODELS)
+@pytest.mark.parametrize(("kind", "stop"), [("length", StopReason.LENGTH), ("content_filter", StopReason.CONTENT_FILTER)])
+def test_an_answer_that_stopped_early_is_an_answer(
+    clock: Clock, simulated: Simulated, provider: str, kind: str, stop: StopReason
+) -> None:
+    simulated.behave(provider, {"kind": kind, "times": 1})
+    answered = ask(provider)
+    call, state = ProviderCall.objects.get(), ProviderState.objects.get(provider=provider)
+    assert answered.completion.stop_reason in {stop, StopReason.REFUSAL}
+    assert (call.status, state.day_tokens, state.failure_score) == ("settled", answered.completion.usage.total, 0)
+
+
+def test_nobody_listens(clock: Clock, settings: Any) -> None:
+    settings.PROVIDERS["openai"]["base_url"] = "http://127.0.0.1:1/v1"
+    with pytest.raises(Unreachable):
+        ask("openai")
+    assert ProviderCall.objects.get().status == "released"
+    assert ProviderState.objects.get(provider="openai").failure_score > 0
+
+
+def test_failures_open_the_breaker_and_one_probe_closes_it(clock: Clock, simulated: Simulated) -> None:
+    simulated.behave("openai", {"kind": "status", "status": 500, "times": 5})
+    for _ in range(5):
+        with pytest.raises(ServerFailed):
+            ask("openai")
+    with pytest.raises(NotAdmitted, match="next probe"):
+        ask("openai")
+    assert simulated.requests("openai") == 5
+    clock.step(seconds=breaker.HEALTH.first_pause_seconds)
+    assert quota.room("openai").calls == 1
+    ask("openai")
+    assert ProviderState.objects.get(provider="openai").breaker == "closed"

@@ -1,0 +1,89 @@
+"""Logs: one line an event, the request's number and flow in it, no secret, and a 500 is always said."""
+
+import json
+import logging
+import logging.config
+import subprocess
+import sys
+from io import StringIO
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+from django.urls import path
+
+from orchestrator import logs
+from orchestrator.urls import urlpatterns as real
+from orchestrator.web import health
+
+
+def broken(request: HttpRequest, flow_id: str) -> HttpResponse:
+    """A view with a fault, whose error carries a token."""
+    raise RuntimeError("could not use blk_" + "a" * 40)
+
+
+urlpatterns = [path("flows/<str:flow_id>/broken/", broken), *real]
+
+
+@pytest.fixture
+def lines():
+    """What is logged, line by line, in the form that the service writes."""
+    taken = StringIO()
+    handler = logging.StreamHandler(taken)
+    config = logs.configured("json", "INFO")["formatters"]["events"]
+    handler.setFormatter(config["()"](foreign_pre_chain=config["foreign_pre_chain"], processors=config["processors"]))
+    logging.getLogger().addHandler(handler)
+    yield lambda: [json.loads(line) for line in taken.getvalue().splitlines()]
+    logging.getLogger().removeHandler(handler)
+
+
+@override_settings(ROOT_URLCONF=__name__, DEBUG=False)
+def test_a_500_is_said_with_traceback_number_and_flow(lines):
+    flow = "task_" + "0" * 20
+    answer = Client(raise_request_exception=False).get(f"/flows/{flow}/broken/?q=private", headers={"X-Request-ID": "mine-1"})
+    assert answer.status_code == 500
+    assert "An error of ours" in answer.content.decode()
+    assert answer["X-Request-ID"] == "mine-1"
+    said = [line for line in lines() if line["level"] == "error"]
+    assert len(said) == 1
+    assert (said[0]["request_id"], said[0]["flow_id"]) == ("mine-1", flow)
+    assert "RuntimeError: could not use ***" in said[0]["exception"]
+    assert "private" not in json.dumps(lines())
+
+
+def test_answers_are_logged_and_probes_are_not(db, lines):
+    client = Client()
+    assert len(client.get("/status/", headers={"X-Request-ID": "bad number\t"})["X-Request-ID"]) == 32
+    client.get("/health")
+    found = [line for line in lines() if line["event"] == "answered"]
+    assert [(line["path"], line["status"]) for line in found] == [("/status/", 200)]
+    assert set(health.PARTS) == {"database", "migrations", "redis"}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("token blk_" + "x" * 43, "token ***"),
+        ("sk-ant-api03-" + "y" * 30, "***"),
+        ("Authorization: Bearer abcdefghijklmnop", "Authorization: ***"),
+        ("redis://:secret@host/0", "redis://:***@host/0"),
+        ("postgres://me:pw@host/db", "postgres://me:***@host/db"),
+        ("nothing at 12:30@noon", "nothing at 12:30@noon"),
+    ],
+)
+def test_credentials_are_struck_out(text, left):
+    assert logs.scrubbed(text) == left
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_both_forms_are_lines_on_standard_error(form):
+    code = (
+        "import logging, logging.config, sys; from orchestrator import logs;"
+        "logging.config.dictConfig(logs.configured(sys.argv[1], 'INFO'));"
+        "logging.getLogger('x').warning('it is %s', 'here', extra={'flow_id': 'task_1'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code, form], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "it is here" in done.stderr
+    assert "task_1" in done.stderr

@@ -1,0 +1,106 @@
+"""A flow in which everything that the page can show has happened, as rows: two rounds, mutants, gaps, findings, hostile text."""
+
+import json
+from decimal import Decimal
+
+from orchestrator.flows.models import Artifact, Flow, FlowEvent, Stage
+from tests import scenes
+
+HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+MODULE = "LIMIT = 10\n\n\ndef clip(value: int) -> int:\n    if value > LIMIT:\n        return LIMIT\n    return value\n"
+FIXED = MODULE.replace("value > LIMIT", "value >= LIMIT")
+TESTS = f"from clip import clip\n\n\ndef test_small():\n    assert clip(1) == 1  # {HOSTILE}\n"
+README = f"# clip\n\n{HOSTILE}\n\n[good](https://example.org/) [bad](javascript:alert(1)) ![pixel](https://example.org/p.png)\n"
+
+
+def keep(stage: Stage, kind: str, name: str, content: str | bytes) -> Artifact:
+    """An artifact of ``stage``."""
+    raw = content.encode() if isinstance(content, str) else content
+    fields = {"media_type": "text/plain", "blob": scenes.blob(raw)}
+    return Artifact.objects.create(flow_id=stage.flow_id, stage=stage, kind=kind, name=name, **fields)
+
+
+def coverage_json() -> str:
+    """As coverage.py writes it: line 6 never ran, and line 5 never went there."""
+    entry = {"executed_lines": [1, 4, 5, 7], "missing_lines": [6], "missing_branches": [[5, 6]]}
+    return json.dumps({"files": {"block/clip.py": entry}})
+
+
+def mutation_json() -> str:
+    """As Stryker has it: one survivor in line 5, one detected."""
+    place = {"start": {"line": 5, "column": 8}, "end": {"line": 5, "column": 21}}
+    survivor = {"id": "1", "mutatorName": "comparison", "replacement": "value < LIMIT", "status": "Survived", "location": place}
+    return json.dumps(
+        {"files": {"clip.py": {"source": MODULE, "mutants": [survivor, survivor | {"id": "2", "status": "Killed"}]}}}
+    )
+
+
+def _implement(stage: Stage, module: str) -> None:
+    attempt = scenes.start(stage)
+    scenes.call(attempt, "openai", "gpt-4-turbo", "0.04")
+    keep(stage, "module", "clip.py", module)
+    keep(stage, "tests", "test_clip.py", TESTS)
+    keep(stage, "contract", "contract.json", '{"contract": 1}\n')
+    scenes.finish(attempt, model="gpt-4-turbo")
+
+
+def _insert_round(flow: Flow, after: Stage) -> tuple[Stage, Stage]:
+    for stage in flow.stages.filter(position__gt=after.position).order_by("-position"):
+        stage.position += 2
+        stage.save()
+    fields = {"flow": flow, "round": 2, "status": "pending"}
+    again = Stage.objects.create(
+        position=after.position + 1, kind="implement", queue="openai", feedback="- mind the limit", **fields
+    )
+    return again, Stage.objects.create(position=after.position + 2, kind="verify", queue="gates", **fields)
+
+
+def told() -> Flow:
+    """Round 1 fails at the mutation gate, round 2 passes all."""
+    flow = scenes.flow(request=f"# Clip {HOSTILE}\nA value to a limit.")
+    for kind in ("context", "plan"):
+        scenes.finish(scenes.start(flow.stages.get(kind=kind)), model="gemini-pro")
+    _implement(flow.stages.get(kind="implement"), MODULE)
+    verify = flow.stages.get(kind="verify")
+    FlowEvent.objects.create(flow=flow, kind="stage.ready", stage=verify)
+    attempt = scenes.start(verify)
+    _judge_first(verify)
+    scenes.finish(attempt, "failed", error=("gate:mutation-failed", "The mutation gate failed.", "Add tests."))
+    again, second = _insert_round(flow, verify)
+    _implement(again, FIXED)
+    attempt = scenes.start(second)
+    scenes.judge(second, "contract")
+    scenes.judge(second, "mutation", score=Decimal("90"), threshold=Decimal(60))
+    scenes.finish(attempt)
+    review = flow.stages.get(kind="review")  # its own number is 1; what it read is round 2
+    attempt = scenes.start(review)
+    remark = {"rule": "review", "message": f"mind {HOSTILE}", "path": "clip.py", "line": 4, "severity": "note"}
+    scenes.judge(review, "review", score=Decimal(99), findings=[remark])
+    scenes.finish(attempt)
+    docs = flow.stages.get(kind="docs")
+    attempt = scenes.start(docs)
+    keep(docs, "readme", "README.md", README)
+    scenes.finish(attempt)
+    scenes.finish(scenes.start(flow.stages.get(kind="seal")))
+    scenes.block(flow, name="clip")
+    return scenes.end(flow, "passed")
+
+
+def _judge_first(stage: Stage) -> None:
+    keep(stage, "evidence:coverage:coverage.json", "coverage.json", coverage_json())
+    keep(stage, "evidence:mutation:mutation.json", "mutation.json", mutation_json())
+    silent = {
+        "rule": "sabotage-survived",
+        "message": "no test notices",
+        "path": "clip.py",
+        "line": 7,
+        "end_line": 7,
+        "severity": "warning",
+    }
+    breach = {"rule": "contract-breach", "message": f"clip(11) {HOSTILE}", "path": "", "line": 0, "severity": "error"}
+    weak = {"rule": "B307", "message": "eval is evil", "path": "clip.py", "line": 900, "severity": "error"}
+    mutant = {"rule": "mutant-comparison", "message": "survived", "path": "clip.py", "line": 5, "severity": "warning"}
+    scenes.judge(stage, "contract", "failed", cure="Fix schema or implementation, then retry.", findings=[breach])
+    scenes.judge(stage, "coverage", score=Decimal("80"), threshold=Decimal(90), findings=[silent])
+    scenes.judge(stage, "mutation", "failed", score=Decimal("50"), threshold=Decimal(60), findings=[mutant], cure="Add tests.")
+    scenes.judge(stage, "security", "failed", findings=[weak])
