@@ -111,7 +111,7 @@ def test_sessions_of_the_database_may_be_cut(stack, demo):
 
 @pytest.mark.parametrize(("pool", "kind"), [("threads", "first"), ("prefork", "second")])
 def test_a_worker_that_is_asked_to_leave_finishes_or_gives_back(stack, demo, pool, kind):
-    stack.lease = "600"  # nothing comes back because a lease ran out
+    stack.environment["ENGINE_LEASE_SECONDS"] = "600"  # nothing comes back because a lease ran out
     queues = {"first": "google", "second": "gates"}[kind]
     rest = stack.worker("rest", {"google": "gates,control", "gates": "google,control"}[queues])
     leaver = stack.worker("leaver", queues, pool)
