@@ -6,6 +6,7 @@ import os
 import platform
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from importlib.metadata import version
@@ -45,6 +46,7 @@ def options(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     """Run, judge, write, say."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both stop everything that was started
     chosen, console = options(argv), Console(highlight=False)
     console.print(f"chaos: {chosen.flows} flows, {chosen.faults} faults, seed {chosen.seed} (--seed {chosen.seed} again)")
     logs = chosen.keep or Path(tempfile.mkdtemp(prefix="blocks-chaos-"))

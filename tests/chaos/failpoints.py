@@ -178,7 +178,7 @@ def _without_token() -> None:
     finish, locked, attempt = (sys.modules[ENGINE + name] for name in ("finish", "locked", "attempt"))
     finish.DONE = _replaced(finish.DONE, " AND st.token = %(token)s", "")
     locked._LIVE = _replaced(locked._LIVE, " AND token = %(token)s", "")
-    attempt._PROGRESS = _replaced(attempt._PROGRESS, " AND s.token = %(token)s", "")
+    attempt._PROGRESS = _replaced(attempt._PROGRESS, " AND st.token = %(token)s", "")
     heartbeat = sys.modules["orchestrator.flows.heartbeat"]
     heartbeat.Attempt.fence = lambda self: None
 
@@ -189,7 +189,7 @@ def _without_lock() -> None:
     locked._FLOW = _replaced(locked._FLOW, "FOR NO KEY UPDATE", "")
     claim.CLAIM = _replaced(claim.CLAIM, "FOR NO KEY UPDATE OF fl", "")
     finish.DONE = _replaced(finish.DONE, "FOR NO KEY UPDATE", "")
-    attempt._PROGRESS = _replaced(attempt._PROGRESS, "FOR NO KEY UPDATE", "")
+    attempt._PROGRESS = _replaced(attempt._PROGRESS, "= %(flow)s FOR NO KEY UPDATE", "= %(flow)s")
 
 
 def _without_sweep() -> None:

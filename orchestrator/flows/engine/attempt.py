@@ -10,11 +10,15 @@ from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.database import rows
 from orchestrator.flows.engine.errors import Fenced
 
+# The stage is locked too: a row that is only read shows what it was when the statement began, which was before a cancel that
+# held the flow's lock meanwhile. A locked one is read again.
 _PROGRESS = """
-WITH f AS (SELECT id FROM flows_flow WHERE id = %(flow)s FOR NO KEY UPDATE)
+WITH f AS (SELECT id FROM flows_flow WHERE id = %(flow)s FOR NO KEY UPDATE), s AS (
+    SELECT st.id, st.flow_id FROM f JOIN flows_stage st ON st.flow_id = f.id
+    WHERE st.id = %(stage)s AND st.token = %(token)s AND st.status = 'running' FOR NO KEY UPDATE OF st
+)
 INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
-SELECT f.id, 'stage.progress', s.id, %(data)s, clock_timestamp()
-FROM f JOIN flows_stage s ON s.flow_id = f.id WHERE s.id = %(stage)s AND s.token = %(token)s AND s.status = 'running'
+SELECT s.flow_id, 'stage.progress', s.id, %(data)s, clock_timestamp() FROM s
 RETURNING id
 """
 _REMAINING = """

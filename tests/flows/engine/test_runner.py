@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from celery.exceptions import Ignore
+from django.db import connection, transaction
 
 from orchestrator.flows import engine, heartbeat, runner
 from orchestrator.flows.heartbeat import Attempt
@@ -203,6 +204,34 @@ def test_a_fenced_attempt_may_say_nothing_more(new_flow):
     engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
         work.progress("more")
+
+
+def test_progress_that_has_waited_for_a_cancel_is_not_told(new_flow):
+    flow = new_flow()
+    held = claim(flow)
+    came_to = []
+
+    def say() -> None:
+        try:
+            engine.progress(held, "half way", {})
+            came_to.append("told")
+        except engine.Fenced:
+            came_to.append("fenced")
+        finally:
+            connection.close()
+
+    speaker = threading.Thread(target=say)
+    with transaction.atomic():
+        engine.cancel(flow.pk)
+        speaker.start()
+        with connection.cursor() as cursor:
+            while not came_to:
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone()[0]:
+                    break
+    speaker.join(30)
+    assert came_to == ["fenced"]
+    assert flow.events.last().kind == "flow.cancelled"
 
 
 def test_the_nonce_is_the_stages_own_and_stays(new_flow):
