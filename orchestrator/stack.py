@@ -124,7 +124,6 @@ def running(
     with embedded.environment(state, environment) as values:
         values.update({key: values.get(key) or default for key, default in _DEFAULTS.items()})
         values.setdefault("SECRET_KEY", _secret(state))
-        values.setdefault("REMAP_SIGTERM", "SIGQUIT")  # without it a worker's SIGTERM waits for its tasks for ever
         stack = Stack(values, logs)
         try:
             if simulator:
