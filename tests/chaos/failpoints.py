@@ -159,7 +159,7 @@ def _shift_clocks(by: timedelta) -> None:
 
 def _slow_cancel(seconds: float) -> None:
     control = sys.modules[ENGINE + "control"]
-    pause = f"SELECT pg_sleep({seconds} + 0 * n) FROM (SELECT count(*) AS n FROM stopped) x"  # noqa: S608 - a number of our own
+    pause = f"SELECT pg_sleep({seconds} + 0 * n) FROM (SELECT count(*) AS n FROM stopped) x"
     nap = f"), nap AS MATERIALIZED ({pause}), a AS ("
     slow = _replaced(control._CANCEL, "), a AS (", nap)
     slow = _replaced(slow, "FROM stopped WHERE at.token", "FROM stopped, nap WHERE at.token")

@@ -58,7 +58,7 @@ _AFTER_CANCEL = {
         SELECT format('%s left %s after the cancel of %s, its attempt began %s and ended %s',
             p.stage_kind, p.created_at - f.finished_at, f.id, a.started_at - f.finished_at, a.finished_at - f.finished_at)
         FROM flows_flow f JOIN providers_providercall p ON p.flow_id = f.id LEFT JOIN flows_attempt a ON a.id = p.attempt_id
-        WHERE f.status = 'cancelled' AND p.created_at > f.finished_at + interval '{LEASE_SECONDS / 3 + 5} seconds'""",  # noqa: S608 - made of constants
+        WHERE f.status = 'cancelled' AND p.created_at > f.finished_at + interval '{LEASE_SECONDS / 3 + 5} seconds'""",
 }
 
 

@@ -230,7 +230,7 @@ class Stack:
             return log.exists() and b" ready." in log.read_bytes()
         url = f"http://127.0.0.1:{self.port}/ready" if name == "web" else f"http://127.0.0.1:{self.simulator_port}/__sim__/"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
+            with urllib.request.urlopen(url, timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -258,7 +258,7 @@ class Stack:
             headers={"Content-Type": "application/json"},
         )
         with contextlib.suppress(OSError):  # it was killed a moment ago; it comes back as it was at first
-            urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 - our own loopback address
+            urllib.request.urlopen(request, timeout=5).close()
 
     def rows(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:
         """What the database answers, asked from outside; tried again while it is away."""
