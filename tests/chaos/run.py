@@ -244,17 +244,31 @@ def sabotage_run(postgres: Postgres, broker: Broker, logs: Path, what: str, *, f
         return invariants.judge(stack, traffic.flows, traffic.errors, kills)
 
 
+def _until(stack: Stack, query: str, params: list[object], least: int) -> None:
+    """Wait until ``query`` counts at least so many; a scenario that waits in vain goes on, and will find nothing broken."""
+    end = time.monotonic() + 60
+    while stack.rows(query, params)[0][0] < least and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _running_on(stack: Stack, pid: int, least: int) -> list[int]:
+    """The last stages that a worker has in its hands, once there are so many."""
+    held = "FROM flows_stage WHERE status = 'running' AND kind = 'close' AND worker LIKE %s"
+    _until(stack, f"SELECT count(*) {held}", [f"%:{pid}:%"], least)
+    return [row[0] for row in stack.rows(f"SELECT id {held}", [f"%:{pid}:%"])]
+
+
 def _freeze_late_attempts(stack: Stack, traffic: Traffic, flows: int) -> None:
     """Workers freeze past their lease in the middle of a stage, somebody else takes over, then they wake up."""
+    taken_over = "SELECT count(*) FROM flows_stage WHERE id = ANY(%s) AND status = 'running' AND worker NOT LIKE %s"
     for _ in range(3):
         traffic.submit(flows // 3, "close: sleep 2", cancel=False)
-        time.sleep(1)
         old = stack.running["control"].pid
+        held = _running_on(stack, old, 3)
         stack.signal(old, signal.SIGSTOP)
         stack.again("control")
-        time.sleep(LEASE_SECONDS + 2)
+        _until(stack, taken_over, [held, f"%:{old}:%"], 1)
         stack.signal(old, signal.SIGCONT)
-        time.sleep(0.5)
 
 
 def _cancel_while_claimed(stack: Stack, traffic: Traffic, flows: int) -> None:
@@ -263,10 +277,7 @@ def _cancel_while_claimed(stack: Stack, traffic: Traffic, flows: int) -> None:
         frozen = stack.kill("control", signal.SIGSTOP)
         made = traffic.submit(flows // 3, "", cancel=False)
         waiting = "SELECT count(*) FROM flows_stage WHERE kind = 'close' AND status = 'ready' AND flow_id = ANY(%s)"
-        ids = [one.flow_id for one in made]
-        end = time.monotonic() + 60
-        while stack.rows(waiting, [ids])[0][0] < len(made) * 3 // 4 and time.monotonic() < end:
-            time.sleep(0.05)
+        _until(stack, waiting, [[one.flow_id for one in made]], len(made) * 3 // 4)
         threads = [threading.Thread(target=traffic.cancel, args=(one,), daemon=True) for one in made]
         for thread in threads:
             thread.start()
@@ -276,18 +287,18 @@ def _cancel_while_claimed(stack: Stack, traffic: Traffic, flows: int) -> None:
             thread.join()
 
 
-def _kill_and_flush(stack: Stack, traffic: Traffic, flows: int) -> None:
+def _kill_at_work(stack: Stack, traffic: Traffic, flows: int) -> None:
     """Workers die with stages in their hands."""
-    traffic.submit(flows, "close: sleep 1", cancel=False)
-    for _ in range(4):
-        time.sleep(0.7)
+    for _ in range(3):
+        traffic.submit(flows // 3, "close: sleep 1", cancel=False)
+        _running_on(stack, stack.running["control"].pid, 2)
         stack.kill("control", group=True)
 
 
 SABOTAGES: dict[str, Callable[[Stack, Traffic, int], None]] = {
     "token": _freeze_late_attempts,
     "lock": _cancel_while_claimed,
-    "sweep": _kill_and_flush,
+    "sweep": _kill_at_work,
 }
 
 
