@@ -1,5 +1,6 @@
 """The parts of the harness: a proxy that goes silent without closing, a plan of faults that misses no kind."""
 
+import contextlib
 import random
 import socket
 import threading
@@ -26,7 +27,7 @@ def echo() -> Iterator[tuple[str, int]]:
                 threading.Thread(target=talk, args=(connection,), daemon=True).start()
 
         def talk(connection: socket.socket) -> None:
-            with connection:
+            with connection, contextlib.suppress(ConnectionResetError):  # a cut reaches us too
                 while data := connection.recv(100):
                     connection.sendall(data)
 
