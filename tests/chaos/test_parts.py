@@ -27,11 +27,7 @@ def echo() -> Iterator[tuple[str, int]]:
                 threading.Thread(target=talk, args=(connection,), daemon=True).start()
 
         def talk(connection: socket.socket) -> None:
-<<<<<<< HEAD
-            with connection, contextlib.suppress(ConnectionResetError):  # what the proxy is there to do
-=======
             with connection, contextlib.suppress(ConnectionResetError):  # a cut reaches us too
->>>>>>> chaos
                 while data := connection.recv(100):
                     connection.sendall(data)
 
