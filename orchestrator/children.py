@@ -16,6 +16,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def _die_with(parent: int, death_signal: int) -> Callable[[], None]:
     def prepare() -> None:
+        # A shell starts what runs in its background deaf to ctrl-C, and that is inherited: a child decides for itself.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         _libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
         if os.getppid() != parent:  # the parent died between fork and prctl: the signal will never come
             os._exit(1)
@@ -55,7 +57,7 @@ def start(
         group=group,
         extra_groups=[] if user is not None else None,
         start_new_session=not foreground,
-        # Safe: called once from a single-threaded launcher, and it only calls prctl and getppid.
+        # Safe: called once from a single-threaded launcher, and it only calls signal, prctl and getppid.
         preexec_fn=_die_with(os.getpid(), death_signal) if sys.platform == "linux" else None,  # noqa: PLW1509
     )
 

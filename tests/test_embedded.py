@@ -27,7 +27,12 @@ def _bare_environment() -> dict[str, str]:
 @contextlib.contextmanager
 def _launched() -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     launcher = subprocess.Popen(
-        [*LAUNCH, TALK], env=_bare_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*LAUNCH, TALK],
+        env=_bare_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - as a terminal starts it
     )
     assert launcher.stdin is not None
     assert launcher.stdout is not None
