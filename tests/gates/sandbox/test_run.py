@@ -147,6 +147,6 @@ def test_an_extra_folder_can_be_read_and_not_written(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/out", ""])
-def test_an_extra_folder_lies_in_the_working_directory(backend: Backend, tmp_path: Path, name: str) -> None:
+def test_an_extra_folder_lies_in_the_working_directory(backend: Backend, name: str) -> None:
     with pytest.raises(ValueError, match="not a path inside"):
-        backend.run(Job(argv=("python", "-c", "pass"), extra_readonly={name: tmp_path}))
+        backend.run(Job(argv=("python", "-c", "pass"), extra_readonly={name: Path("/usr/share")}))  # open to any account
