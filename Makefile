@@ -4,14 +4,14 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PY := .venv/bin/python
 UV := .venv/bin/uv
-LOCKS := requirements-uv.txt requirements.txt requirements-dev.txt requirements-sandbox.txt
+LOCKS := requirements-uv.txt requirements.txt requirements-dev.txt gates/sandbox/requirements.txt
 SERVED := $(PY) -m orchestrator.embedded
 export PYTHONUNBUFFERED := 1
 # The certificates that the machine trusts, a company proxy's among them, not only those that the installer brings.
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser lint format up bench chaos lock clean
+.PHONY: help setup demo test test-slow test-browser test-chaos lint format up bench chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -40,13 +40,16 @@ up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT
 	@exec $(PY) -m orchestrator.stack
 
 test: setup ## the test suite, on real PostgreSQL, Redis and Celery workers (ARGS=...)
-	@$(SERVED) $(PY) -m pytest -n 2 --dist loadgroup -m "not slow and not chaos and not browser" $(ARGS)
+	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
 
 test-slow: setup ## the tests that take longer
-	@$(SERVED) $(PY) -m pytest -n 2 --dist loadgroup -m "slow" $(ARGS)
+	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "slow" $(ARGS)
 
 test-browser: setup ## the pages in a real Chromium
 	@$(SERVED) $(PY) -m pytest -m "browser" $(ARGS)
+
+test-chaos: setup ## each kind of fault once, on a stack of its own
+	@$(SERVED) $(PY) -m pytest -m "chaos" $(ARGS)
 
 lint: setup ## style, types, import contracts
 	@$(PY) -m ruff check .
@@ -65,7 +68,7 @@ chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the lo
 	@$(PY) -m tests.chaos
 
 lock: setup ## pin requirements*.in anew, with hashes
-	@for name in requirements-uv requirements requirements-dev requirements-sandbox requirements-google-generativeai; do \
+	@for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai; do \
 	  $(UV) pip compile --quiet --no-header --universal --no-strip-extras --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done
 
 clean: ## remove what setup and runs have made

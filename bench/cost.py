@@ -1,4 +1,5 @@
 """Usage payloads of three vendors, priced by us, by genai-prices and by litellm: equal to 1e-9 USD, or explained by name.
+And the table of output limits beside litellm's.
 
 Writes ``bench/results/cost.json``. litellm runs in ``bench/.venvs/litellm``, built from ``bench/peers/litellm.txt``.
 """
@@ -16,11 +17,14 @@ from typing import Any
 
 import genai_prices
 
-from providers import prices, usage
+from bench import goals
+from providers import catalog, prices, usage
 
 BENCH = Path(__file__).resolve().parent
 PEER = BENCH / ".venvs" / "litellm"
 CLOSE = Decimal("1e-9")
+GOALS: goals.Goals = {"payloads": (">=", 40), "unexplained_differences": ("<=", 0), "output_limits_beyond_litellm": ("<=", 0)}
+LONGEST = 32_768  # what the longest stage asks for when it asks again, because its answer was cut off
 # Before every change of a model's name by its vendor's shutdown, so that each payload is priced as the model it names.
 AT = datetime(2026, 10, 22, tzinfo=UTC)
 
@@ -55,12 +59,18 @@ def by_genai_prices(one: Mapping[str, Any]) -> Decimal:
     return genai_prices.calc_price(read.usage, one["model"], provider_id=one["provider"], genai_request_timestamp=AT).total_price
 
 
-def by_litellm(lines: str) -> tuple[str, list[Decimal | None]]:
-    """litellm's version, and a price for each payload; None where it has none."""
+def by_litellm(lines: str) -> tuple[dict[str, Any], list[Decimal | None]]:
+    """What litellm says of itself (``version``, ``output_limits``), and a price for each payload; None where it has none."""
     command = [str(peer_python()), str(BENCH / "peers" / "litellm_cost.py")]
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
     first, *answers = [json.loads(line) for line in done.stdout.splitlines()]
-    return first["version"], [Decimal(one["usd"]) if "usd" in one else None for one in answers]
+    return first, [Decimal(one["usd"]) if "usd" in one else None for one in answers]
+
+
+def too_long(limits: Mapping[str, int]) -> list[str]:
+    """The models of our vendors that we might ask for a longer answer than ``limits`` say they can give."""
+    asked = {name: catalog.output_limit(name, AT.date()) or LONGEST for name in limits if catalog.is_vendors(name)}
+    return [f"{name}: asked for {most}, writes {limits[name]}" for name, most in asked.items() if most > limits[name]]
 
 
 def input_tokens(one: Mapping[str, Any]) -> int:
@@ -86,10 +96,11 @@ def explain(who: str, one: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Compare, write, and fail when a difference has no name."""
+    """Compare and write; 1 if a difference has no name."""
     lines = (BENCH / "payloads" / "usage.jsonl").read_text(encoding="utf-8")
     payloads = [json.loads(line) for line in lines.splitlines()]
-    litellm_version, litellm_prices = by_litellm(lines)
+    litellm, litellm_prices = by_litellm(lines)
+    beyond = too_long(litellm["output_limits"])
     explained: dict[str, int] = {}
     unexplained: list[str] = []
     for number, (one, theirs) in enumerate(zip(payloads, litellm_prices, strict=True), start=1):
@@ -108,13 +119,13 @@ def main() -> int:
         "explained_differences": sum(explained.values()),
         **{f"explained_{name}": count for name, count in sorted(explained.items())},
         "genai_prices_version": version("genai-prices"),
-        "litellm_version": litellm_version,
+        "output_limits_compared": len(litellm["output_limits"]),
+        "output_limits_beyond_litellm": len(beyond),
+        "litellm_version": litellm["version"],
     }
-    target = BENCH / "results" / "cost.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write("\n".join([*unexplained, json.dumps(result, indent=2)]) + "\n")
-    return 1 if unexplained else 0
+    sys.stdout.write("".join(f"{line}\n" for line in (*unexplained, *beyond)))
+    goals.write("cost", result)
+    return goals.report(result, GOALS)
 
 
 if __name__ == "__main__":

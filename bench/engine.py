@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import engine_arms as arms
-from bench import engine_chart, engine_parts
+from bench import engine_chart, engine_parts, goals
 from bench.engine_parts import turn
 from bench.private_postgres import postgres, version
 from orchestrator import embedded
@@ -26,7 +26,7 @@ TARGET = Path(__file__).resolve().parent / "results" / "engine.json"
 ROUNDS, FLOWS = int(os.environ.get("ENGINE_ROUNDS", "9")), int(os.environ.get("ENGINE_FLOWS", "192"))
 SCALE = float(os.environ.get("ENGINE_LATENCY_SCALE", "1"))
 SLOW = {"prefect": 16}
-GOALS: dict[str, tuple[str, float]] = {
+GOALS: goals.Goals = {
     "flows_per_s_vs_bare_celery_chain": (">=", 0.55),
     "flows_per_s_vs_dbos_direct": (">=", 1.1),
     "flows_per_s_vs_dbos_queue": (">=", 1.5),
@@ -95,7 +95,7 @@ def main() -> int:
             say(f"{name}: {json.dumps(found)}")
             results |= found
             write(results | {"postgresql": version(server.url), **versions()})
-    return report(results)
+    return goals.report(results, GOALS)
 
 
 def versions() -> dict[str, str]:
@@ -110,17 +110,6 @@ def write(results: dict[str, Any]) -> None:
     TARGET.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if "flows_per_s_ours" in results:
         engine_chart.draw(results, TARGET.with_suffix(".svg"))
-
-
-def report(results: dict[str, Any]) -> int:
-    """Each goal with what was measured."""
-    missed = 0
-    for key, (sign, goal) in GOALS.items():
-        value = results.get(key)
-        met = value is not None and (value >= goal if sign == ">=" else value <= goal)
-        missed += not met
-        sys.stdout.write(f"{'met   ' if met else 'MISSED'} {key}: {value} (goal {sign} {goal})\n")
-    return 1 if missed else 0
 
 
 if __name__ == "__main__":

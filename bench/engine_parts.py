@@ -1,14 +1,12 @@
 """What the engine's benchmark asks besides the race: cost of a stage, flatness, fairness, own time, memory."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import redis
 from bench import engine_arms as arms
 from bench.engine_plugin import LATENCY_SECONDS, NAP_SECONDS
 from bench.private_postgres import Server
-from orchestrator import children
+from bench.simulated import simulator
 
 SIZES = (100, 10_000, 100_000)
 WARM_UP = 8
@@ -68,6 +66,7 @@ def seed(url: str, low: int, high: int) -> None:
         for statement in SEED[1:]:
             connection.execute(statement, {"low": low, "high": high})  # type: ignore[arg-type]  # constants of this module
         connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")  # what the seeding has dirtied is not the measured flows' to write
 
 
 def flatness(servers: arms.Servers, flows: int, rounds: int) -> dict[str, Any]:
@@ -137,7 +136,7 @@ def fairness(servers: arms.Servers) -> dict[str, Any]:
 
 def own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[str, Any]:
     """Flows with 90 s of model time through limits, ledger and SDKs: what they take beyond their calls; memory meanwhile."""
-    with simulator(servers, latency_scale) as urls:
+    with simulator() as urls:
         wide = {f"{name.upper()}_{limit}": "1000000000" for name in LATENCY_SECONDS for limit in ("DAILY_TOKEN_QUOTA",)}
         for name in LATENCY_SECONDS:
             wide |= {f"{name.upper()}_REQUESTS_PER_MINUTE": "1000000", f"{name.upper()}_TOKENS_PER_MINUTE": "1000000000"}
@@ -145,6 +144,10 @@ def own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[st
         more = {**wide, **urls, "DAILY_BUDGET_USD": "1000000", "FLOW_TYPE": "modelled"}
         with arms.ours(servers, "own", threads="64", **more) as arm:
             workers = [process.pid for process in arm.processes[:2]]
+            # What the first calls load is paid once, not by each call that waits.
+            arm.run(WARM_UP)
+            for name, seconds in LATENCY_SECONDS.items():
+                behave(f"{urls['control']}{name}", {"latency": seconds * latency_scale})
             idle, peak = sum(map(memory, workers)), [0.0]
             ended = threading.Event()
 
@@ -168,23 +171,11 @@ def own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[st
     }
 
 
-@contextmanager
-def simulator(servers: arms.Servers, scale: float) -> Iterator[dict[str, str]]:
-    """All three providers on loopback; yields their base URLs as environment variables."""
-    behave = [f'--behave={name}={{"latency": {seconds * scale}}}' for name, seconds in LATENCY_SECONDS.items()]
-    argv = [sys.executable, "-m", "providers.simulator", "--echo", "--quiet", *behave]
-    path = servers.logs / "simulator.log"
-    with path.open("wb") as log:
-        child = children.start(argv, environment=os.environ, output=log, cwd=arms.BENCH.parent)
-    try:
-        end = time.monotonic() + 60
-        while not (found := [line for line in path.read_text().splitlines() if line.startswith("{")]):
-            if time.monotonic() > end:
-                raise RuntimeError(f"the simulator did not start: {path.read_text()[-2000:]}")
-            time.sleep(0.1)
-        yield dict(json.loads(found[0]))
-    finally:
-        children.stop(child)
+def behave(url: str, behaviour: dict[str, Any]) -> None:
+    """Tell a provider of the simulator how to behave from now on."""
+    asked = urllib.request.Request(url, json.dumps(behaviour).encode(), method="PUT")  # noqa: S310 - our own loopback address
+    with urllib.request.urlopen(asked, timeout=10):  # noqa: S310
+        pass
 
 
 def memory(pid: int) -> float:

@@ -65,9 +65,13 @@ def pairs(deadline: float, counts: list[int]) -> None:
     counts.append(done)
 
 
-def main() -> None:
+def run() -> None:
     """See the module."""
     mode, threads, seconds, path = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
+    if mode == "pairs":  # all begin at once
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
     counts: list[int] = []
     tally = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     deadline = time.monotonic() + seconds
@@ -83,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

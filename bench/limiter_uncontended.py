@@ -42,7 +42,7 @@ def milliseconds(work: Callable[[], None]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def main() -> None:
+def run() -> None:
     """Prints JSON."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS bench_one (id int PRIMARY KEY, n bigint) WITH (fillfactor = 50)")
@@ -64,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench import goals
 from bench.cost import peer_python
 from bench.private_postgres import postgres, version
 from bench.simulated import simulator
@@ -20,10 +21,16 @@ from bench.simulated import simulator
 BENCH = Path(__file__).resolve().parent
 TURNS, CALLS = 12, 40
 WHO = ("sdk", "ours", "router")
+GOALS: goals.Goals = {
+    "cpu_vs_sdk": ("<=", 2.0),
+    "wall_vs_sdk": ("<=", 2.0),
+    "cpu_vs_litellm_router": ("<=", 0.7),
+    "wall_vs_litellm_router": ("<=", 0.7),
+}
 
 
-def main() -> None:
-    """Write ``results/provider_call.json``."""
+def main() -> int:
+    """Write ``results/provider_call.json``; 1 if a goal was missed."""
     with postgres() as server, simulator() as urls:
         environment = {
             "DATABASE_URL": server.url,
@@ -46,10 +53,8 @@ def main() -> None:
             for caller in callers.values():
                 caller.kill()
                 caller.wait()
-    path = BENCH / "results" / "provider_call.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
-    sys.stdout.write(path.read_text())
+    goals.write("provider_call", results)
+    return goals.report(results, GOALS)
 
 
 def measure(callers: dict[str, "subprocess.Popen[str]"]) -> dict[str, Any]:
@@ -98,9 +103,8 @@ def start(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[
 
 
 def _with(environment: dict[str, str]) -> dict[str, str]:
-
     return os.environ | environment
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
+from gates import syntax
 from gates.base import Finding
 
 MODULES = frozenset(
@@ -65,7 +66,7 @@ def refused(path: str, source: str, own: Iterable[str], test: bool) -> tuple[Fin
     allowed = (TEST_MODULES if test else MODULES) | {"random"}
     found = [
         Finding(f"allowlist-{rule}", message, "error", path, getattr(node, "lineno", 0), getattr(node, "end_lineno", 0) or 0)
-        for node, rule, message in _refusals(ast.parse(source), allowed, frozenset(own), test)
+        for node, rule, message in _refusals(syntax.parse(source), allowed, frozenset(own), test)
     ]
     return tuple(sorted(set(found), key=lambda finding: (finding.line, finding.rule)))
 

@@ -2,6 +2,8 @@
 
 import ast
 
+from gates import syntax
+
 _CHECKS = {"raises", "warns", "fail", "deprecated_call"}
 
 
@@ -10,7 +12,7 @@ def without_assertion(source: str) -> tuple[tuple[str, int], ...]:
 
     An assertion about constants alone counts for nothing.
     """
-    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [node for node in ast.walk(syntax.parse(source)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     asserting = {function.name for function in functions if any(_asserts(node) for node in ast.walk(function))}
     for _ in functions:
         grown = asserting | {function.name for function in functions if _calls(function) & asserting}

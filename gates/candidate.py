@@ -1,6 +1,5 @@
 """What can be said of a candidate before anything of it runs: its name, its sizes, whether its files parse."""
 
-import ast
 import hashlib
 import io
 import json
@@ -11,6 +10,7 @@ import tokenize
 from collections.abc import Mapping
 from typing import Any
 
+from gates import syntax
 from gates.base import Candidate, Finding
 
 MAX_FILE_BYTES = 256 << 10
@@ -53,7 +53,7 @@ def _unreadable(path: str, text: str) -> list[Finding]:
             return [
                 Finding("encoding", "declares another encoding than UTF-8, or starts with a byte order mark", path=path, line=1)
             ]
-        ast.parse(text)
+        syntax.parse(text)
     except SyntaxError as error:
         return [Finding("syntax", f"{error.msg}", path=path, line=error.lineno or 0)]
     except (ValueError, RecursionError, MemoryError) as error:

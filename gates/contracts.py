@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
+from gates import syntax
 from gates.base import Candidate, Finding
 from gates.harness.schemas import vacuous, validator
 
@@ -104,7 +105,7 @@ def _entry(candidate: Candidate, entry: Mapping[str, Any]) -> Iterator[tuple[str
 def _callables(module: str) -> set[str]:
     """Functions at the top and methods of classes at the top, told from the text."""
     names = set()
-    for node in ast.parse(module).body:
+    for node in syntax.parse(module).body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             names.add(node.name)
         elif isinstance(node, ast.ClassDef):
@@ -116,7 +117,7 @@ def _callables(module: str) -> set[str]:
 
 
 def _inherited(module: str, base: ast.expr) -> set[str]:
-    for node in ast.parse(module).body:
+    for node in syntax.parse(module).body:
         if isinstance(node, ast.ClassDef) and isinstance(base, ast.Name) and node.name == base.id:
             return {inner.name for inner in node.body if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))}
     return set()

@@ -9,6 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from gates import syntax
+
 _SHORTEST, _LONG, _BITS = 6, 20, 3.5
 _WORDS = re.compile(r"[A-Za-z]+([ _.:/-]+[A-Za-z]+)*[ _.:/-]*")
 # An algorithm, a version, a format: words that end in a number and are no secret.
@@ -32,7 +34,7 @@ def looks_like_a_secret(value: str) -> bool:
 
 def secrets_on(source: str, first: int, last: int) -> Iterator[str]:
     """Every text literal on the lines from ``first`` to ``last`` that looks like a secret."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(syntax.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)) and first <= node.lineno <= last:
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
             if looks_like_a_secret(text):

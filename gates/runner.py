@@ -9,7 +9,6 @@ from gates.base import Candidate, GateReport, Policy, Verdict
 from gates.execution import HarnessFailed, NotJudged
 from gates.registry import GATES
 from gates.sandbox import SandboxUnavailable
-from gates.sandbox.interpreter import locate
 
 FEEDBACK_BYTES = 8 << 10
 _ALONE = frozenset({"coverage", "mutation"})  # these use every core by themselves
@@ -51,22 +50,13 @@ def _checked(name: str, candidate: Candidate, policy: Policy) -> GateReport:
         cure = "Code that ends its process or never returns gives no result: mend that; if the block is sound, tell the operator."
         return _errored(name, str(reason), cure)
     except SandboxUnavailable as reason:
-        return replace(_errored(name, f"{reason.code}: {reason}", _cure_of(reason)), details={"code": reason.code})
+        return replace(_errored(name, f"{reason.code}: {reason}", reason.cure), details={"code": reason.code})
     except Exception as error:  # noqa: BLE001 - the outermost edge: a gate that crashes must not pass
         return _errored(
             name,
             f"the gate crashed: {type(error).__name__}: {error}",
             "Report this to the operator; it is not the block's fault.",
         )
-
-
-def _cure_of(reason: SandboxUnavailable) -> str:
-    """The cure, of what is missing: where only the lean interpreter is, no package of the system would help."""
-    try:
-        locate()
-    except SandboxUnavailable as missing:
-        return missing.cure
-    return reason.cure
 
 
 def _errored(name: str, message: str, cure: str) -> GateReport:

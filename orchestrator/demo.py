@@ -69,7 +69,7 @@ class Steps:
         """The next step begins."""
         now = time.monotonic()
         if self._step:
-            self._console.print(f"{self._step}  [dim]{now - self._begun:.1f} s[/]", highlight=False)
+            self._console.print(f"{self._step}  [dim]{now - self._begun:.1f} s[/]", highlight=False, soft_wrap=True)
         self._step, self._begun = step, now
         self._status.update(step)
 

@@ -74,7 +74,8 @@ def configured(form: str, level: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": False},
             # A 404 is a line of the access log already; a 500 comes with its traceback.
             "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},
-            "httpx": {"level": "WARNING"},
+            # The vendors' SDKs would say every call, which the ledger does already.
+            "httpx2": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},
         },
     }

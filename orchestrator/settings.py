@@ -187,7 +187,8 @@ PILOT_REPOS = env.names("PILOT_REPOS", "compliance-service")
 ONBOARDING_ENABLED = env.flag("ONBOARDING_ENABLED", default=True)
 ONBOARDING_MAX_PER_DAY = env.integer("ONBOARDING_MAX_PER_DAY", 5)
 # where generated code runs, and the lean interpreter that `python -m gates.sandbox.build` made for it
-SANDBOX_BACKEND = env.text("SANDBOX_BACKEND", "auto", choices=("auto", "bubblewrap", "linux"))
+_SANDBOXES = ("auto", "bubblewrap", "linux", "linux-namespaces", "linux-landlock")
+SANDBOX_BACKEND = env.text("SANDBOX_BACKEND", "auto", choices=_SANDBOXES)
 SANDBOX_VENV = Path(env.text("SANDBOX_VENV", str(BASE_DIR / ".venv-sandbox")))
 
 # --- evidence

@@ -17,6 +17,8 @@ from providers import breaker, chart, quota
 from providers.models import ProviderCall, ProviderChange, ProviderState
 
 _LABELS = {"ok": "success", "warning": "warning", "paused": "danger", "rollback": "danger"}
+# A pause by the quota breaker is not called one here: that is what an operator does.
+_WORDS = {"ok": "", "warning": ": warning", "paused": ": no new call", "rollback": ": roll back"}
 
 
 class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -51,16 +53,16 @@ class ProviderStateAdmin(ReadOnly):
     """One provider: what is used, when capacity returns, the last 24 hours, the switch."""
 
     form = SwitchForm
-    list_display = ["provider", "level", "used", "reserved", "slots", "health", "next_capacity"]
+    list_display = ["provider", "level", "used", "reserved", "slots", "health", "next_call"]
+    ordering = ["provider"]
     readonly_fields = [
         "last_24_hours",
-        "level",
-        "used",
+        "standing",
         "reserved",
         "slots",
-        "a_minute",
+        "last_minute",
         "health",
-        "next_capacity",
+        "next_call",
         "spent",
         "changes",
     ]
@@ -84,12 +86,13 @@ class ProviderStateAdmin(ReadOnly):
 
     def last_24_hours(self, state: ProviderState) -> SafeString:
         """The chart."""
-        return chart.hours(_of(state).hours, _of(state).limit, settings.CIRCUIT_BREAKER_THRESHOLD)
+        threshold = settings.CIRCUIT_BREAKER_THRESHOLD if settings.ENABLE_CIRCUIT_BREAKER else None
+        return chart.hours(_of(state).hours, _of(state).limit, threshold)
 
-    @display(description="used tokens", label=_LABELS)  # type: ignore[untyped-decorator]  # unfold has no types
+    @display(description="quota", label=_LABELS)  # type: ignore[untyped-decorator]  # unfold has no types
     def level(self, state: ProviderState) -> tuple[str, str]:
-        """Of the quota breaker."""
-        return _of(state).level.value, f"{_of(state).percent} % {_of(state).level.value}"
+        """Of the quota breaker; a label, which only lists can show."""
+        return _of(state).level.value, _level(state)
 
     def health(self, state: ProviderState) -> str:
         """Of the health breaker, and what the provider asked for."""
@@ -97,9 +100,15 @@ class ProviderStateAdmin(ReadOnly):
         opened = f"breaker {one.breaker}" + (f" until {one.breaker_until:%H:%M:%S}" if one.breaker_until else "")
         return opened + (f", asked to wait until {one.not_before:%H:%M:%S}" if one.not_before else "")
 
+    @display(description="used tokens")  # type: ignore[untyped-decorator]
     def used(self, state: ProviderState) -> str:
         """Of the daily quota."""
         return f"{_of(state).used:,} of {_of(state).limit:,}"
+
+    @display(description="used tokens")  # type: ignore[untyped-decorator]
+    def standing(self, state: ProviderState) -> str:
+        """The same, with what a list shows as a label."""
+        return f"{self.used(state)} ({_level(state)})"
 
     def reserved(self, state: ProviderState) -> str:
         """By calls under way."""
@@ -109,7 +118,7 @@ class ProviderStateAdmin(ReadOnly):
         """Calls under way."""
         return f"{_of(state).inflight} of {_of(state).concurrency_limit}"
 
-    def a_minute(self, state: ProviderState) -> str:
+    def last_minute(self, state: ProviderState) -> str:
         """In the last minute."""
         one = _of(state)
         return (
@@ -117,7 +126,7 @@ class ProviderStateAdmin(ReadOnly):
             f"{one.tokens_minute:,} of {one.tokens_minute_limit:,} tokens"
         )
 
-    def next_capacity(self, state: ProviderState) -> str:
+    def next_call(self, state: ProviderState) -> str:
         """Whether a call may go now, and who or what is in the way if not."""
         one = _of(state)
         if one.paused:
@@ -127,7 +136,8 @@ class ProviderStateAdmin(ReadOnly):
     def spent(self, state: ProviderState) -> str:
         """In the last 24 hours."""
         one = _of(state)
-        return f"{one.usd:.4f} USD, of which {one.unknown_usd:.4f} USD unknown in {one.unknown_calls} calls"
+        unknown = f", of which {one.unknown_usd:.4f} USD for calls whose use is not known ({one.unknown_calls})"
+        return f"{one.usd:.4f} USD" + (unknown if one.unknown_calls else "")
 
     @display(description="newest changes")  # type: ignore[untyped-decorator]
     def changes(self, state: ProviderState) -> SafeString:
@@ -172,6 +182,11 @@ class ProviderChangeAdmin(ReadOnly):
 
     list_display = ["created_at", "provider", "action", "actor", "reason"]
     list_filter = ["provider", "action", "actor"]
+
+
+def _level(state: ProviderState) -> str:
+    """How much of the quota is used, and what the quota breaker makes of it."""
+    return f"{_of(state).percent} %{_WORDS[_of(state).level.value]}"
 
 
 def _of(state: ProviderState) -> quota.ProviderQuota:

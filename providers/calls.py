@@ -6,8 +6,11 @@ A call in steps, each of which may be the last one before a crash:
 2. The reservation: counters and ledger row in one transaction. A crash after it leaves a lease, which runs out and stays
    charged as unknown spend.
 3. The vendor's SDK. No lock and no database connection is held meanwhile.
-4. The raw response is stored in a transaction of its own. A crash after it finds it in step 1.
-5. Settlement: the reservation becomes what was used, at the price of the moment.
+4. Settlement: the reservation becomes what was used, at the price of the moment, and the raw response is stored, in one
+   transaction. A long response is stored before it; a crash after that finds it in step 1.
+
+Only step 2 waits for the disk (decision 0008): what a crash of the server can take of step 4 leaves the lease of step 2, and a
+flow never goes on from an answer that is not on the disk.
 """
 
 import time
@@ -139,9 +142,7 @@ def _call(adapter: Adapter, request: Request, admitted: Admitted) -> Answered:
             health=limits.Health.SILENT,
         )
         raise
-    latency_ms = _since(started)
-    ledger.store(call_id, completion.raw, completion)
-    cost = _settle(call_id, provider, request.model, completion, datetime.now(UTC), latency_ms)
+    cost = _settle(call_id, provider, request.model, completion, datetime.now(UTC), _since(started))
     return Answered(completion, call_id, cost, provider, request.model)
 
 
@@ -156,7 +157,8 @@ def _replayed(call_id: UUID) -> Answered:
 
 def _settle(call_id: UUID, provider: str, model: str, completion: Completion, at: datetime, latency_ms: int | None) -> Decimal:
     price = prices.price(provider, model, completion.usage, at)
-    limits.settle(call_id, provider, completion.usage, price.usd, price.snapshot, latency_ms=latency_ms)
+    kept = ledger.kept(call_id, completion)
+    limits.settle(call_id, provider, completion.usage, price.usd, price.snapshot, latency_ms=latency_ms, kept=kept)
     return price.usd
 
 

@@ -9,12 +9,21 @@ from django.utils.safestring import SafeString
 from providers.quota import Hour
 
 _WIDTH: Final = 750
-_HEIGHT: Final = 160
-_BASE: Final = 140
+_HEIGHT: Final = 140
+# The picture is stretched to the page's width; words are beside it, because they would shrink with it on a narrow page.
+_FIGURE: Final = (
+    '<figure class="w-full"><svg role="img" aria-label="Tokens of the last 24 hours" viewBox="0 0 {} {}" width="100%" height="{}"'
+    ' preserveAspectRatio="none" fill="currentColor">{}{}</svg>'
+    '<div class="flex justify-between text-xs"><span>{}</span><span>now</span></div>'
+    '<figcaption class="text-xs">{}</figcaption></figure>'
+)
 
 
-def hours(bars: Sequence[Hour], limit: int, threshold_percent: int) -> SafeString:
-    """Each bar is the running sum up to its hour, so that it is read against ``limit`` tokens; the hour's own part is darker."""
+def hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> SafeString:
+    """Each bar is the running sum up to its hour, so that it is read against ``limit`` tokens; the hour's own part is stronger.
+
+    ``threshold_percent`` of the limit is where the quota breaker stops new calls; None: it is switched off.
+    """
     step, total = _WIDTH / max(len(bars), 1), 0
     drawn = []
     for place, bar in enumerate(bars):
@@ -24,27 +33,28 @@ def hours(bars: Sequence[Hour], limit: int, threshold_percent: int) -> SafeStrin
             _bar(place * step, step, total, limit, "0.25", title),
             _bar(place * step, step, bar.tokens, limit, "0.9", title),
         ]
-    line = _BASE - _BASE * threshold_percent / 100
+    stops = "" if threshold_percent is None else f"; line: {threshold_percent} %, where no new call starts"
     return format_html(
-        '<svg role="img" aria-label="Tokens of the last 24 hours" viewBox="0 0 {} {}" width="100%" fill="currentColor">{}'
-        '<line x1="0" x2="{}" y1="{}" y2="{}" stroke="#dc2626" stroke-dasharray="4"/>'
-        '<text x="2" y="{}" font-size="11" fill="#dc2626">{}</text>'
-        '<text x="0" y="{}" font-size="11">{}</text><text x="{}" y="{}" font-size="11" text-anchor="end">now</text></svg>',
+        _FIGURE,
         _WIDTH,
         _HEIGHT,
+        _HEIGHT,
         format_html_join("", '<rect x="{}" y="{}" width="{}" height="{}" opacity="{}"><title>{}</title></rect>', drawn),
-        _WIDTH,
-        line,
-        line,
-        line + 12,
-        f"{threshold_percent} % of {limit:,} tokens pauses",
-        _HEIGHT - 4,
+        "" if threshold_percent is None else _line(_HEIGHT - _HEIGHT * threshold_percent / 100),
         f"{bars[0].start:%d %b %H:00}" if bars else "",
+        f"Strong: tokens of the hour; faint: of all hours up to it; full height: {limit:,}{stops}.",
+    )
+
+
+def _line(y: float) -> SafeString:
+    return format_html(
+        '<line x1="0" x2="{}" y1="{}" y2="{}" stroke="#ef4444" stroke-dasharray="4" vector-effect="non-scaling-stroke"/>',
         _WIDTH,
-        _HEIGHT - 4,
+        y,
+        y,
     )
 
 
 def _bar(x: float, step: float, tokens: int, limit: int, opacity: str, title: str) -> tuple[object, ...]:
-    height = min(_BASE, _BASE * tokens / max(limit, 1))
-    return (round(x + 1, 1), round(_BASE - height, 1), round(step - 2, 1), round(height, 1), opacity, title)
+    height = min(_HEIGHT, _HEIGHT * tokens / max(limit, 1))
+    return (round(x + 1, 1), round(_HEIGHT - height, 1), round(step - 2, 1), round(height, 1), opacity, title)

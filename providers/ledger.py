@@ -14,6 +14,7 @@ from providers.base import Completion, Request, StopReason, Usage
 from providers.models import CallStatus, ProviderCall
 
 _STORE_SECONDS: Final = 30.0
+_LONG: Final = 32_768  # characters of JSON
 _STORE: Final = (
     "WITH stored AS (UPDATE providers_providercall SET response = %s::jsonb, answer = %s::jsonb"
     " WHERE id = %s::uuid AND response IS NULL RETURNING 1) SELECT count(*) FROM stored"
@@ -49,14 +50,29 @@ def committed_usd(flow_id: str) -> Decimal:
     return total or Decimal(0)
 
 
-def store(call_id: UUID, raw: Mapping[str, Any], completion: Completion | None = None) -> None:
-    """Keep the raw response, and the answer read from it, in a transaction of their own: it is paid, whatever happens next."""
-    answer = None if completion is None else _json(_kept(completion))
-    database.persistently(lambda: database.row(_STORE, [_json(raw), answer, call_id]), seconds=_STORE_SECONDS)
+def store(call_id: UUID, raw: Mapping[str, Any]) -> None:
+    """Keep a raw response that has no answer in it: somebody may have to read it."""
+    _store(call_id, _json(raw), None)
+
+
+def kept(call_id: UUID, completion: Completion) -> tuple[str | None, str | None]:
+    """The raw response and the answer read from it, as JSON to be stored by the settlement.
+
+    A long one is stored here and now: it is compressed for milliseconds, which must not happen under the provider's lock.
+    """
+    raw, answer = _json(completion.raw), _json(_kept(completion))
+    if len(raw) + len(answer) <= _LONG:
+        return raw, answer
+    _store(call_id, raw, answer)
+    return None, None
+
+
+def _store(call_id: UUID, raw: str, answer: str | None) -> None:
+    database.persistently(lambda: database.row(_STORE, [raw, answer, call_id]), seconds=_STORE_SECONDS)
 
 
 def completion_of(call: ProviderCall) -> Completion:
-    """The answer that ``store`` kept, as the adapter returned it."""
+    """The answer that was kept, as the adapter returned it."""
     kept = call.answer or {}
     return Completion(
         text=kept["text"],

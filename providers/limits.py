@@ -37,7 +37,7 @@ _ACQUIRE_DURABLY: Final = f"CALL provider_acquire_durably({_PARAMETERS}, NULL, N
 _ACQUIRE: Final = f"SELECT outcome, until, held, filled, answered, asked_at FROM provider_acquire({_PARAMETERS})"  # noqa: S608
 _SETTLE: Final = (
     "SELECT provider_settle(%s::uuid, %s::text, %s::text, %s::bigint[], %s::numeric, %s::jsonb, %s::text, %s::text, %s::int,"
-    " %s::int, %s::float8, %s::int[])"
+    " %s::int, %s::float8, %s::int[], %s::jsonb, %s::jsonb)"
 )
 
 
@@ -177,8 +177,12 @@ def settle(
     message: str = "",
     latency_ms: int | None = None,
     health: Health = Health.WELL,
+    kept: tuple[str | None, str | None] = (None, None),
 ) -> bool:
-    """Replace the reservation by what was used, in the hour of the lease; overage is charged too. False: settled before."""
+    """Replace the reservation by what was used, in the hour of the lease; overage is charged too. False: settled before.
+
+    ``kept`` is what the provider said (``ledger.kept``), stored with it.
+    """
     parts = [
         usage.input_tokens,
         usage.cache_read_tokens,
@@ -198,6 +202,7 @@ def settle(
         message=message,
         latency_ms=latency_ms,
         health=health,
+        kept=kept,
     )
 
 
@@ -263,6 +268,7 @@ def _end(
     latency_ms: int | None = None,
     health: Health = Health.SILENT,
     pause_seconds: float | None = None,
+    kept: tuple[str | None, str | None] = (None, None),
 ) -> bool:
     row = [
         call_id,
@@ -277,5 +283,6 @@ def _end(
         int(health),
         pause_seconds,
         HEALTH.row(),
+        *kept,
     ]
     return bool(database.persistently(lambda: database.row(_SETTLE, row), seconds=_SETTLE_SECONDS)[0])

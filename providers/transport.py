@@ -4,8 +4,8 @@ An SDK's own timeout is per read, so a server that drips one byte a second would
 """
 
 import time
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import httpx2
 
@@ -54,6 +54,35 @@ def client(timeout_seconds: float) -> httpx2.Client:
 def limit(timeout_seconds: float) -> httpx2.Timeout:
     """The time limits of one call of ``timeout_seconds``."""
     return httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
+
+
+def post(
+    provider: str,
+    sdk: Any,
+    client: Any,
+    path: str,
+    body: Mapping[str, Any],
+    timeout_seconds: float,
+    refused: Callable[[Any], ProviderError],
+) -> httpx2.Response:
+    """One request through the door for raw requests that Anthropic's and OpenAI's SDKs share, being made by one generator.
+
+    Their typed methods would parse the answer a second time, and warn at every call of an ageing model. ``sdk`` is the module
+    with the errors; ``refused`` reads the one for a status that is no success. Raises ``ProviderError``.
+    """
+    try:
+        answer: httpx2.Response = client.post(
+            path, cast_to=httpx2.Response, body=body, options={"timeout": limit(timeout_seconds)}
+        )
+    except sdk.APIStatusError as error:
+        raise refused(error) from error
+    except sdk.APIConnectionError as error:
+        raise from_transport(provider, error.__cause__ or error) from error
+    except httpx2.HTTPError as error:
+        raise from_transport(provider, error) from error
+    except (sdk.APIError, ValueError) as error:
+        raise MalformedAnswer(provider, str(error)) from error
+    return answer
 
 
 def from_transport(provider: str, error: BaseException) -> ProviderError:

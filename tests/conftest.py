@@ -1,12 +1,39 @@
-"""What the whole suite needs before Django is set up: a key, and a folder that is never the one of `make up`."""
+"""What the whole suite needs: before Django is set up a key, and a folder that is never the one of `make up`; then workers."""
 
 import atexit
 import os
 import shutil
 import tempfile
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ.setdefault("SECRET_KEY", "for-tests-only")
 if "PYTEST_STATE_DIR" not in os.environ:  # the workers of a parallel run share the folder of the process that started them
     os.environ["PYTEST_STATE_DIR"] = tempfile.mkdtemp(prefix="blocks-tests-")
     atexit.register(shutil.rmtree, os.environ["PYTEST_STATE_DIR"], ignore_errors=True)
 os.environ["STATE_DIR"] = os.environ["PYTEST_STATE_DIR"]
+
+# Files whose tests share a stack that is expensive to start, and what it is: they run on one worker.
+ONE_STACK = {
+    "tests/acceptance/test_bad_input.py": "product",
+    "tests/acceptance/test_samples.py": "product",
+    "tests/acceptance/test_up.py": "up",
+}
+
+
+class StacksOnOneWorker(LoadScopeScheduling):
+    """Every test goes to whichever worker is free, but for those that share a stack.
+
+    xdist's own mark for that, ``xdist_group``, is ignored without a word from pytest 9.2 on.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return ONE_STACK.get(nodeid.partition("::")[0], nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """In place of xdist's choice for ``--dist loadscope``."""
+    return StacksOnOneWorker(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -17,9 +17,16 @@ def test_every_setting_is_described_and_every_described_setting_exists() -> None
     table = "".join(
         line for line in (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines(True) if line.startswith("| `")
     )
-    described = {name for cell in re.findall(r"^\| ([^|]*)\|", table, re.M) for name in re.findall(r"`([A-Z0-9_<>]+)`", cell)}
+    rows = [name for cell in re.findall(r"^\| ([^|]*)\|", table, re.M) for name in re.findall(r"`([A-Z0-9_<>]+)`", cell)]
+    assert [name for name in rows if rows.count(name) > 1] == []
+    described = set(rows)
     described -= {f"{name}_API_KEY" for name in ("ANTHROPIC", "OPENAI", "GOOGLE")}
     assert read == described
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_page_holds_what_a_merge_left_behind(document: Path) -> None:
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", document.read_text(encoding="utf-8"), re.M) == []
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

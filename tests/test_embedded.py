@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,14 +102,19 @@ def test_a_kept_database_is_found_again_and_refuses_a_second_server(tmp_path: Pa
         assert connection.execute("SELECT to_regclass('kept')").fetchone() == ("kept",)
 
 
-def test_folders_of_killed_launchers_are_swept() -> None:
-    with _launched() as (launcher, database, _):
-        folder = database.partition("host=")[2].removesuffix("/s").replace("%2F", "/")
-        assert Path(folder).is_dir()
-        family = psutil.Process(launcher.pid).children(recursive=True)
-        launcher.kill()
-        launcher.wait()
-        assert _wait_gone(family) == []
-    assert Path(folder).is_dir()
-    with embedded.postgres():
-        assert not Path(folder).is_dir()
+def test_folders_of_killed_launchers_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A temporary folder of its own: in the common one, whoever starts a server next would sweep before we look.
+    with tempfile.TemporaryDirectory(prefix="swept-") as own:
+        Path(own).chmod(0o755)
+        monkeypatch.setenv("TMPDIR", own)
+        monkeypatch.setattr(tempfile, "tempdir", own)
+        with _launched() as (launcher, database, _):
+            folder = Path(database.partition("host=")[2].removesuffix("/s").replace("%2F", "/"))
+            family = psutil.Process(launcher.pid).children(recursive=True)
+            launcher.kill()
+            launcher.wait()
+            assert _wait_gone(family) == []
+        assert folder.parent == Path(own)
+        assert folder.is_dir()
+        with embedded.postgres():
+            assert not folder.is_dir()

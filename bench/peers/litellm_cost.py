@@ -9,6 +9,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # the bundled list: no netw
 
 from importlib.metadata import version
 
+import litellm
 from litellm.cost_calculator import completion_cost
 from litellm.llms.anthropic.chat.transformation import AnthropicConfig
 from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
@@ -28,9 +29,17 @@ def usage(one: dict[str, Any]) -> Usage:
     return Usage(**raw["usage"])
 
 
+def output_limits() -> dict[str, int]:
+    """Model, without its vendor's prefix, to the most tokens that it may write in one answer, as far as litellm knows."""
+    vendors, kinds = ("openai", "anthropic", "gemini"), ("chat", "responses")
+    known = {name: one for name, one in litellm.model_cost.items() if one.get("litellm_provider") in vendors}
+    limits = {name: one.get("max_output_tokens") for name, one in known.items() if one.get("mode") in kinds}
+    return {name.rpartition("/")[2]: limit for name, limit in limits.items() if isinstance(limit, int)}
+
+
 def main() -> None:
-    """One line in, one line out: USD, or why there is none."""
-    sys.stdout.write(json.dumps({"version": version("litellm")}) + "\n")
+    """One line in, one line out: USD, or why there is none. The first line out says what litellm knows by itself."""
+    sys.stdout.write(json.dumps({"version": version("litellm"), "output_limits": output_limits()}) + "\n")
     for line in sys.stdin:
         one = json.loads(line)
         vendor = {"google": "gemini"}.get(one["provider"], one["provider"])

@@ -35,6 +35,7 @@ def router() -> Router:
         provider_budget_config={"openai": {"budget_limit": QUOTA * USD_A_TOKEN, "time_period": "1d"}},
         redis_host=redis.hostname,
         redis_port=redis.port,
+        redis_password=redis.password,
         num_retries=0,
         disable_cooldowns=True,
     )

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from gates.sandbox import limits, seccomp
 from gates.sandbox.base import Availability, Job, Outcome, SandboxUnavailable
-from gates.sandbox.cgroups import ControlGroup, control_group, hierarchies
+from gates.sandbox.cgroups import ControlGroup, control_group
 from gates.sandbox.interpreter import Interpreter, locate
 from gates.sandbox.layout import DEVICES, EXTRA, INSIDE_ID, PYTHON, SOURCE, VENV, environment, source_folder
+from gates.sandbox.start import tried
 from gates.sandbox.supervise import Pipe, Pipes, Watch, kill_session
 
 _CURE = "Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or set SANDBOX_BACKEND=linux."
@@ -70,7 +71,7 @@ def _options(job: Job, python: Interpreter, source: Path, descriptors: _Descript
     options += ["--symlink", "/tmp", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108 (the job's own)
     options += ["--proc", "/proc", "--remount-ro", "/proc", "--remount-ro", "/"]
     options += ["--chdir", SOURCE, "--clearenv"]
-    for name, value in environment(job.environment).items():
+    for name, value in environment({**python.environment, **job.environment}).items():
         options += ["--setenv", name, value]
     return [*options, "--seccomp", descriptors.content(seccomp.program())]
 
@@ -131,16 +132,7 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def availability(self) -> Availability:
-        if _program() is None:
-            return Availability(self.name, False, "bwrap is not installed")
-        try:
-            outcome = self.run(Job(argv=("python", "-I", "-S", "-c", "pass"), wall_seconds=10))
-        except SandboxUnavailable as error:
-            return Availability(self.name, False, str(error))
-        if outcome.exit_code != 0:
-            return Availability(self.name, False, outcome.stderr.decode(errors="replace").strip()[:300] or "the trial failed")
-        held = ", ".join(sorted({name for each in hierarchies() for name in each.controllers}))
-        return Availability(self.name, True, f"namespaces, seccomp, rlimits, control groups: {held or 'none writable'}")
+        return tried(self.name, self.run, "namespaces, seccomp, rlimits")
 
     def run(self, job: Job) -> Outcome:
         if _program() is None:

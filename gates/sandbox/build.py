@@ -1,7 +1,10 @@
-"""``python -m gates.sandbox.build``: build the lean interpreter from ``requirements-sandbox.txt``, once.
+"""``python -m gates.sandbox.build``: build the lean interpreter from ``requirements.txt`` beside it, once.
 
 The second time costs nothing: a stamp holds the digest of the pins and the version of Python. Built beside its place and
 moved there whole, so that a build cut short leaves no half of an environment.
+
+Where Python itself lies in a private folder (pyenv or uv in root's home), its runtime is copied along: a job that runs as a
+user of its own could not enter that folder, and without namespaces nothing can be shown to it under another name.
 """
 
 import argparse
@@ -16,28 +19,48 @@ import sysconfig
 import venv
 from pathlib import Path
 
-from gates.sandbox.stamp import STAMP
+from gates.sandbox.layout import reachable
+from gates.sandbox.stamp import PINS, STAMP
 
 ROOT = Path(__file__).resolve().parents[2]
-PINS = ROOT / "requirements-sandbox.txt"
+_RUNTIME = "runtime"
+# of no use to a block, and most of what a copy would weigh
+_LEFT_OUT = ("site-packages", "dist-packages", "test", "idlelib", "ensurepip", "turtledemo", "config-*")
 
 
-def wanted() -> dict[str, str]:
+def _base() -> tuple[Path, Path, Path]:
+    """The prefix, the real binary and the standard library of the Python that builds."""
+    executable = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    stdlib = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix})
+    return Path(sys.base_prefix), executable, Path(stdlib)
+
+
+def _copied(target: Path) -> bool:
+    """Whether ``target`` holds the runtime too: strangers may enter it, and not where Python lies."""
+    _, executable, stdlib = _base()
+    private = not (reachable(str(executable)) and reachable(str(stdlib)))
+    return private and target.parent.exists() and reachable(str(target.parent))
+
+
+def wanted(target: Path) -> dict[str, str]:
     """What the finished environment's stamp says."""
-    executable = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+    base, executable, stdlib = _base()
+    if _copied(target):
+        base, here = target / _RUNTIME, base
+        executable, stdlib = base / "bin" / executable.name, base / stdlib.relative_to(here)
     return {
         "pins": hashlib.sha256(PINS.read_bytes()).hexdigest(),
         "version": sys.version.split()[0],
-        "base_prefix": sys.base_prefix,
-        "executable": executable,
-        "stdlib": sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix}),
+        "base_prefix": str(base),
+        "executable": str(executable),
+        "stdlib": str(stdlib),
     }
 
 
 def is_current(target: Path) -> bool:
     """Whether ``target`` holds exactly what would be built."""
     try:
-        return bool(json.loads((target / STAMP).read_text()) == wanted())
+        return bool(json.loads((target / STAMP).read_text()) == wanted(target))
     except (OSError, ValueError):
         return False
 
@@ -52,6 +75,22 @@ def _installer(python: Path) -> list[str]:
     return [str(python), "-I", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(PINS)]
 
 
+def _copy_runtime(folder: Path, target: Path) -> None:
+    """The binary, its library and the standard library into ``folder``, and its name into the environment's configuration.
+
+    ``folder`` is what will be ``target``.
+    """
+    base, executable, stdlib = _base()
+    copy = folder / _RUNTIME
+    shutil.copytree(stdlib, copy / stdlib.relative_to(base), ignore=shutil.ignore_patterns(*_LEFT_OUT))
+    (copy / "bin").mkdir()
+    shutil.copy2(executable, copy / "bin" / executable.name)
+    for library in base.glob(f"lib*/{sysconfig.get_config_var('INSTSONAME')}"):
+        if library.suffix != ".a":
+            shutil.copy2(library, copy / library.relative_to(base))
+    (folder / "pyvenv.cfg").write_text(f"home = {target / _RUNTIME / 'bin'}\ninclude-system-site-packages = false\n")
+
+
 def build(target: Path) -> bool:
     """Build the environment in ``target``. Returns whether there was anything to do. Raises ``CalledProcessError``."""
     if is_current(target):
@@ -62,12 +101,14 @@ def build(target: Path) -> bool:
     try:
         venv.create(fresh, symlinks=True, with_pip=False)
         subprocess.run(_installer(fresh / "bin" / "python"), check=True)
+        if _copied(target):
+            _copy_runtime(fresh, target)
         # straight to the real binary: a link on the way would not be there inside
         (fresh / "bin" / "python").unlink()
-        (fresh / "bin" / "python").symlink_to(wanted()["executable"])
+        (fresh / "bin" / "python").symlink_to(wanted(target)["executable"])
         # read-only inside, so nothing could be compiled there later
         compileall.compile_dir(fresh / "lib", quiet=2, workers=1)
-        (fresh / STAMP).write_text(json.dumps(wanted(), indent=1))
+        (fresh / STAMP).write_text(json.dumps(wanted(target), indent=1))
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     finally:

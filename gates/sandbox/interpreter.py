@@ -6,6 +6,7 @@ here: the interpreter's own prefix, the C library, time zones. All of it read-on
 
 import json
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ class Interpreter:
     """``venv`` is the lean environment on the host, ``executable`` the real binary below it.
 
     ``trees`` are host paths shown read-only under the same names; ``links`` (target, name) the symlinks of a merged /usr.
+    ``environment`` is what it needs to start: where its own library lies, if it was copied from where the loader looks.
     """
 
     venv: str
@@ -30,6 +32,7 @@ class Interpreter:
     version: str
     trees: tuple[str, ...]
     links: tuple[tuple[str, str], ...]
+    environment: Mapping[str, str]
 
 
 def folder() -> Path:
@@ -72,7 +75,8 @@ def locate(venv: str = "") -> Interpreter:
     trees, links = _libraries()
     wanted = [*trees, *_runtime(base, executable, stdlib)]
     wanted += [path for path in ("/etc/ld.so.cache", "/usr/share/zoneinfo") if Path(path).exists()]
-    return Interpreter(str(root), str(executable), str(stamp["version"]), _outermost(wanted), tuple(links))
+    copied = {"LD_LIBRARY_PATH": str(stdlib.parent)} if root.resolve() in base.resolve().parents else {}
+    return Interpreter(str(root), str(executable), str(stamp["version"]), _outermost(wanted), tuple(links), copied)
 
 
 def _outermost(paths: list[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The second backend: what Linux itself offers, for a machine without bubblewrap. ``launcher.py`` does the work.
 
-Two modes, the first that works: *namespaces* (a tree, processes and network of the job's own) and, where those are not allowed,
+It holds in one of two modes: *namespaces* (a tree, processes and network of the job's own) and, where those are not allowed,
 *landlock* (the host's tree with everything but the job's own files closed). The second needs a user of the job's own, so that
 it can neither signal nor outlive us; or a Landlock that stops signals (version 6, Linux 6.12) where we are not root.
 """
@@ -13,14 +13,14 @@ import os
 import platform
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from gates.sandbox import limits, seccomp
 from gates.sandbox.base import Availability, Job, Outcome, SandboxUnavailable
-from gates.sandbox.cgroups import ControlGroup, control_group, hierarchies
+from gates.sandbox.cgroups import ControlGroup, control_group
 from gates.sandbox.interpreter import Interpreter, locate
 from gates.sandbox.layout import (
     DEVICES,
@@ -35,6 +35,7 @@ from gates.sandbox.layout import (
     source_folder,
     spare_account,
 )
+from gates.sandbox.start import tried
 from gates.sandbox.supervise import Pipe, Pipes, Watch, kill_session
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -109,7 +110,7 @@ def _spec(job: Job, room: _Room, python: Interpreter) -> dict[str, object]:
         "limits": list(bounds.items()),
         "filter": base64.b64encode(seccomp.program(shares_user=room.shares_user)).decode(),
         "argv": [f"{VENV if namespaced else python.venv}/{PYTHON}", *job.argv[1:]],
-        "environment": environment(job.environment, tmp),
+        "environment": environment({**python.environment, **job.environment}, tmp),
     }
 
 
@@ -139,47 +140,25 @@ def _launched(pipes: Pipes, config: Pipe, status: Pipe, python: Interpreter) -> 
 
 
 class Linux:
-    """The backend. ``modes`` narrows what it may use. Stateless but for the mode that was found to work."""
+    """The backend in one of its ``MODES``. Stateless: any thread or process may use it at any time."""
 
-    name = "linux"
-
-    def __init__(self, modes: Sequence[str] = MODES) -> None:
-        self._modes = tuple(modes)
-        self._mode = ""
+    def __init__(self, mode: str) -> None:
+        self.name, self._mode = f"linux-{mode}", mode
 
     def availability(self) -> Availability:
-        if platform.machine() not in seccomp.MACHINES:
-            return Availability(self.name, False, f"no system call filter for {platform.machine()}")
-        reasons = []
-        for mode in self._modes:
-            try:
-                outcome = self._run(Job(argv=("python", "-I", "-S", "-c", "pass"), wall_seconds=10), mode)
-            except SandboxUnavailable as error:
-                reasons.append(f"{mode}: {error}")
-                continue
-            if outcome.exit_code == 0:
-                self._mode = mode
-                held = ", ".join(sorted({name for each in hierarchies() for name in each.controllers}))
-                return Availability(self.name, True, f"{mode}, seccomp, rlimits, control groups: {held or 'none writable'}")
-            reasons.append(f"{mode}: the trial failed: {outcome.stderr.decode(errors='replace').strip()[-200:]}")
-        return Availability(self.name, False, "; ".join(reasons))
+        return tried(self.name, self.run, f"{self._mode}, seccomp, rlimits")
 
     def run(self, job: Job) -> Outcome:
-        if not self._mode:
-            verdict = self.availability()
-            if not verdict.available:
-                raise SandboxUnavailable(f"Linux offers too little here: {verdict.reason}.", _CURE)
-        return self._run(job, self._mode)
-
-    def _run(self, job: Job, mode: str) -> Outcome:
+        if platform.machine() not in seccomp.MACHINES:
+            raise SandboxUnavailable(f"there is no system call filter for {platform.machine()}", _CURE)
         account = spare_account()
-        if mode == "landlock":
+        if self._mode == "landlock":
             _must_suffice(account, job)
         with (
-            source_folder(job.files, account, _links(job, mode)) as source,
+            source_folder(job.files, account, _links(job, self._mode)) as source,
             control_group(job.memory_bytes, job.processes + _OWN_PROCESSES) as group,
         ):
-            room = _Room(mode, account, source)
+            room = _Room(self._mode, account, source)
             (source.parent / "root").mkdir()
             room.tmp.mkdir(mode=0o700)
             if account:

@@ -8,9 +8,10 @@ from django.conf import settings
 
 from gates.sandbox.base import Availability, Backend, Job, Outcome, SandboxUnavailable
 from gates.sandbox.bubblewrap import Bubblewrap
+from gates.sandbox.interpreter import locate
 from gates.sandbox.linux import Linux
 
-_BEST_FIRST: tuple[Backend, ...] = (Bubblewrap(), Linux())
+_BEST_FIRST: tuple[Backend, ...] = (Bubblewrap(), Linux("namespaces"), Linux("landlock"))
 BACKENDS: Mapping[str, Backend] = MappingProxyType({backend.name: backend for backend in _BEST_FIRST})
 _CURE = (
     "Install bubblewrap (apt-get install bubblewrap), or run on a kernel with user namespaces or Landlock (Linux 5.13 or newer); "
@@ -25,8 +26,13 @@ def backends() -> tuple[Availability, ...]:
     return tuple(backend.availability() for backend in BACKENDS.values())
 
 
+def named(wanted: str) -> list[Backend]:
+    """The backends that ``wanted`` may mean, best first: all of them for ``auto``, both modes for ``linux``, else the one."""
+    return [backend for name, backend in BACKENDS.items() if wanted in ("auto", name, name.partition("-")[0])]
+
+
 def chosen() -> Backend:
-    """The backend in force: the one that ``SANDBOX_BACKEND`` names, or with ``auto`` the first that works. Tried once."""
+    """The backend in force: of those that ``SANDBOX_BACKEND`` names, the first that works. Tried once."""
     wanted = settings.SANDBOX_BACKEND
     with _lock:
         if wanted not in _chosen:
@@ -35,9 +41,9 @@ def chosen() -> Backend:
 
 
 def _choose(wanted: str) -> Backend:
-    candidates = list(BACKENDS.values()) if wanted == "auto" else [BACKENDS[wanted]]
+    locate()  # what is missing is told apart: without the interpreter no backend holds, and no package would help
     reasons = []
-    for backend in candidates:
+    for backend in named(wanted):
         verdict = backend.availability()
         if verdict.available:
             return backend

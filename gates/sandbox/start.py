@@ -1,12 +1,25 @@
-"""How long it takes to start the sandbox: the figure that the doctor prints and the benchmark keeps."""
+"""A job that does nothing: whether a backend can hold it, and how long that takes."""
 
 import statistics
 import time
 from collections.abc import Callable
 
-from gates.sandbox.base import Job, Outcome
+from gates.sandbox.base import Availability, Job, Outcome, SandboxUnavailable
+from gates.sandbox.cgroups import hierarchies
 
-_NOTHING = Job(argv=("python", "-I", "-S", "-c", "pass"))
+_NOTHING = Job(argv=("python", "-I", "-c", "pass"), wall_seconds=10)
+
+
+def tried(name: str, run: Callable[[Job], Outcome], made_of: str) -> Availability:
+    """What became of the empty job in the backend ``name``, which is ``made_of`` what it says and control groups."""
+    try:
+        outcome = run(_NOTHING)
+    except SandboxUnavailable as error:
+        return Availability(name, False, str(error))
+    if outcome.exit_code != 0:
+        return Availability(name, False, outcome.stderr.decode(errors="replace").strip()[-300:] or "the trial failed")
+    held = ", ".join(sorted({name for each in hierarchies() for name in each.controllers}))
+    return Availability(name, True, f"{made_of}, control groups: {held or 'none writable'}")
 
 
 def start_milliseconds(run: Callable[[Job], Outcome], rounds: int = 21) -> float:

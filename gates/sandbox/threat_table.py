@@ -20,9 +20,17 @@ def table(tried: Mapping[str, Sequence[Result]]) -> str:
 
 def rows(text: str) -> dict[str, list[str]]:
     """Attack name to cells, as the document holds them."""
+    return {row[0].strip("`"): row[1:] for row in _cells(text) if row[0].startswith("`")}
+
+
+def columns(text: str) -> list[str]:
+    """The backends that the document's table speaks of."""
+    return next((row[2:] for row in _cells(text)), [])
+
+
+def _cells(text: str) -> list[list[str]]:
     body = text.partition(BEGIN)[2].partition(END)[0]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines() if line.startswith("| `")]
-    return {row[0].strip("`"): row[1:] for row in cells}
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines() if line.startswith("|")]
 
 
 def write_table(path: str, tried: Mapping[str, Sequence[Result]]) -> None:

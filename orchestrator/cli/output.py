@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 
 _PIPE_WIDTH = 200  # a pipe has no width; cutting ids to fit one would break scripts
+# Sentences wrap here, on a wide terminal and in a log: in a column of a table, and on lines of their own.
+TEXT_WIDTH, LINE_WIDTH = 72, 100
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and nothing else, on standard output.")]
 
 

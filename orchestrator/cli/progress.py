@@ -1,5 +1,6 @@
 """A flow as it goes: a live table on a terminal, one line for each change elsewhere."""
 
+import textwrap
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -9,6 +10,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from orchestrator.cli import output
 
 MARKS = {
     "pending": ("·", "dim"),
@@ -69,17 +72,20 @@ def note(stage: Mapping[str, Any]) -> str:
     if stage["error"]:
         return str(stage["error"]["message"]).partition("\n")[0]
     tries = len(stage["attempts"])
-    fallback = next((a["fallback_from"] for a in stage["attempts"] if a["fallback_from"]), "")
-    return ", ".join(
-        part for part in (f"attempt {tries}" if tries > 1 else "", f"instead of {fallback}" if fallback else "") if part
-    )
+    instead = next((f"{a['model']} instead of {a['fallback_from']}" for a in stage["attempts"] if a["fallback_from"]), "")
+    return ", ".join(part for part in (f"attempt {tries}" if tries > 1 else "", instead) if part)
 
 
 def table(flow: Mapping[str, Any]) -> Table:
     """The stages of a flow."""
     grid = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("stage", "status", "by", "time", "cost", ""):
-        grid.add_column(column, justify="right" if column in {"time", "cost"} else "left", no_wrap=column != "")
+        grid.add_column(
+            column,
+            justify="right" if column in {"time", "cost"} else "left",
+            no_wrap=column != "",
+            max_width=None if column else output.TEXT_WIDTH,
+        )
     for stage in flow["stages"]:
         by = stage["model"] or stage["queue"]
         grid.add_row(
@@ -122,7 +128,12 @@ class Progress:
             if stage["status"] not in {"pending", "ready"} and self._said.get(stage["id"]) != words:
                 self._said[stage["id"]] = words
                 took = f"  {seconds(elapsed(stage))} {usd(stage['cost_usd'])}".rstrip() if stage["finished_at"] else ""
-                self._console.print(f"{name_of(stage):<20} {words}{took}", highlight=False, markup=False, soft_wrap=True)
+                line = f"{name_of(stage):<20} {words}{took}"
+                # Never inside a word: whoever searches a log for a path or an id finds it whole.
+                lines = textwrap.wrap(
+                    line, output.LINE_WIDTH, subsequent_indent=" " * 21, break_long_words=False, break_on_hyphens=False
+                )
+                self._console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
     def _picture(self) -> RenderableType:
         flow = self._flow

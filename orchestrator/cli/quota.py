@@ -1,6 +1,6 @@
 """`blocks quota`: what each provider may still use; pause and resume one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Show what each provider may still use; pause and resume one.",
 )
-_WIDTH = 20
+_WIDE, _BAR, _SHORT_BAR = 100, 20, 8  # columns of a terminal from which the longer bar fits
 _STYLES = {"ok": "green", "warning": "yellow", "paused": "red", "rollback": "bold red"}
 Provider = Annotated[str, typer.Argument(help="anthropic, openai or google.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded with who and when.")]
@@ -28,9 +28,9 @@ def quota() -> None:
     """Show what each provider may still use."""
 
 
-def _bar(percent: float, level: str) -> Text:
-    filled = min(_WIDTH, round(percent / 100 * _WIDTH))
-    return Text("█" * filled, style=_STYLES[level]) + Text("░" * (_WIDTH - filled), style="dim")
+def _bar(percent: float, level: str, width: int) -> Text:
+    filled = min(width, round(percent / 100 * width))
+    return Text("█" * filled, style=_STYLES[level]) + Text("░" * (width - filled), style="dim")
 
 
 def _until(text: str | None) -> str:
@@ -38,17 +38,51 @@ def _until(text: str | None) -> str:
 
 
 def _state(one: Mapping[str, Any]) -> Text:
-    """What holds the provider up, or that nothing does."""
+    """In one word, which fits every terminal; ``_notes`` say more."""
     if one["paused"]:
-        return Text(f"paused: {one['pause_reason']}", style="red")
+        return Text("paused", style="red")
     if not one["admits"]:
-        return Text(str(one["reason"]).removeprefix(f"{one['provider']}: "), style="yellow")
-    notes = [one["level"]] if one["level"] != "ok" else []
+        return Text("waiting", style="yellow")
     if one["breaker"] != "closed":
-        notes.append(f"breaker {one['breaker']}{_until(one['breaker_until'])}")
+        return Text("probing", style="yellow")
+    return Text("ok", style="green") if one["level"] == "ok" else Text(one["level"], style="yellow")
+
+
+def _notes(one: Mapping[str, Any]) -> list[str]:
+    """What holds the provider up, and what else is to be known of it."""
+    notes = []
+    if one["paused"]:
+        notes.append(f"paused: {one['pause_reason']}")
+    elif not one["admits"]:
+        notes.append(str(one["reason"]).removeprefix(f"{one['provider']}: "))
+    if one["level"] == "rollback":
+        notes.append("so much is used that the rollout is to be rolled back")
+    if one["breaker"] != "closed":
+        notes.append(f"breaker {one['breaker']}{_until(one['breaker_until']) if one['breaker'] == 'open' else ''}")
     if one["unknown_calls"]:
-        notes.append(f"{one['unknown_calls']} calls with unknown use, ${float(one['unknown_usd']):.2f}")
-    return Text(", ".join(notes) or "ok", style="yellow" if notes else "green")
+        calls = "1 call" if one["unknown_calls"] == 1 else f"{one['unknown_calls']} calls"
+        notes.append(f"{calls} of unknown use, ${float(one['unknown_usd']):.2f}")
+    return notes
+
+
+def _table(*columns: str) -> Table:
+    grid = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        grid.add_column(column, justify="left" if column in {"provider", "", "state"} else "right", no_wrap=True)
+    return grid
+
+
+def _minute(providers: Iterable[Mapping[str, Any]]) -> Table:
+    """Calls under way, and what the last minute holds."""
+    grid = _table("provider", "calls", "requests/min", "tokens/min")
+    for one in providers:
+        grid.add_row(
+            one["provider"],
+            f"{one['inflight']}/{one['concurrency_limit']}",
+            f"{one['requests_minute']:,}/{one['requests_minute_limit']:,}",
+            f"{one['tokens_minute']:,}/{one['tokens_minute_limit']:,}",
+        )
+    return grid
 
 
 @app.command()
@@ -62,22 +96,21 @@ def show(
     if as_json:
         return output.json_out(found)
     console = output.console()
-    grid = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    left = {"provider", "", "state"}
-    minute = ("calls", "requests/min", "tokens/min") if every else ()
-    for column in ("provider", "used", "", "tokens", "set aside", "quota", "cost", *minute, "state"):
-        grid.add_column(column, justify="left" if column in left else "right", no_wrap=column != "state")
+    width = _BAR if console.width >= _WIDE else _SHORT_BAR
+    grid = _table("provider", "used", "", "tokens", "set aside", "quota", "cost", "state")
     held = [one for one in found["providers"] if every or one["used_tokens"] or one["reserved_tokens"] or not one["admits"]]
-    for one in held or found["providers"]:
+    shown = held or found["providers"]
+    for one in shown:
         numbers = [f"{one[name]:,}" for name in ("used_tokens", "reserved_tokens", "limit_tokens")]
-        rates = [
-            f"{one['inflight']}/{one['concurrency_limit']}",
-            f"{one['requests_minute']:,}/{one['requests_minute_limit']:,}",
-            f"{one['tokens_minute']:,}/{one['tokens_minute_limit']:,}",
-        ]
-        bar, cost = _bar(one["percent"], one["level"]), f"${float(one['cost_usd']):.2f}"
-        grid.add_row(one["provider"], f"{one['percent']:.1f}%", bar, *numbers, cost, *(rates if every else ()), _state(one))
+        bar, cost = _bar(one["percent"], one["level"], width), f"${float(one['cost_usd']):.2f}"
+        grid.add_row(one["provider"], f"{one['percent']:.1f}%", bar, *numbers, cost, _state(one))
     console.print(grid)
+    noted = [f"{one['provider']}: {'; '.join(_notes(one))}" for one in shown if _notes(one)]
+    if noted:
+        console.print("\n" + "\n".join(noted), markup=False)
+    if every:
+        console.print()
+        console.print(_minute(shown))
     console.print(
         f"\nSpent ${float(found['spent_usd']):.2f} of ${float(found['daily_budget_usd']):.2f} in {found['window_hours']} hours"
     )

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli import output
 from orchestrator.cli.progress import mark, seconds, usd
 
 
@@ -25,7 +26,10 @@ def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False)
     )
     for column in ("gate", "verdict", "score", "needed", "round", "finding"):
         grid.add_column(
-            column, justify="right" if column in {"score", "needed", "round"} else "left", no_wrap=column != "finding"
+            column,
+            justify="right" if column in {"score", "needed", "round"} else "left",
+            no_wrap=column != "finding",
+            max_width=output.TEXT_WIDTH if column == "finding" else None,
         )
     for gate in found:
         grid.add_row(
@@ -87,6 +91,7 @@ def time_line(flow: Mapping[str, Any]) -> str:
 def error_lines(console: Console, error: Mapping[str, str] | None) -> None:
     """Why a flow failed, and what mends it."""
     if error:
-        console.print(Text(f"{error['code']}: {error['message']}", style="red"))
+        width = min(console.width, output.LINE_WIDTH)
+        console.print(Text(f"{error['code']}: {error['message']}", style="red"), width=width)
         if error["cure"]:
-            console.print(Text(f"  cure: {error['cure']}"))
+            console.print(Text(f"  cure: {error['cure']}"), width=width)

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
 from orchestrator.flows.models import Attempt, Flow, Stage
 from orchestrator.flows.stages.base import Budget
-from providers.models import CallStatus, ProviderCall
+from providers import ledger
+from providers.models import ProviderCall
 
 
 def read(flow_id: str, kinds: Iterable[str]) -> Budget:
@@ -17,14 +18,11 @@ def read(flow_id: str, kinds: Iterable[str]) -> Budget:
     now = datetime.now(UTC)
     newest = _newest(flow_id, kinds)
     deadline = Flow.objects.values_list("deadline_at", flat=True).get(pk=flow_id)
-    calls = ProviderCall.objects.filter(flow_id=flow_id)
     return Budget(
         seconds_left=None if deadline is None else (deadline - now).total_seconds(),
-        # What is not settled yet counts in full: it may turn out so.
-        spent_usd=_sum(calls, "cost_usd")
-        + _sum(calls.filter(status__in=[CallStatus.RESERVED, CallStatus.UNKNOWN]), "reserved_usd"),
+        spent_usd=ledger.committed_usd(flow_id),
         round_seconds=sum(_seconds(stage, now) for stage in newest),
-        round_usd=_sum(calls.filter(stage_id__in=newest), "cost_usd"),
+        round_usd=ProviderCall.objects.filter(stage_id__in=newest).aggregate(usd=Sum("cost_usd"))["usd"] or Decimal(0),
     )
 
 
@@ -40,7 +38,3 @@ def _seconds(stage_id: int, now: datetime) -> float:
         Attempt.objects.filter(stage_id=stage_id).order_by("-number").annotate(ended=Coalesce(F("finished_at"), now)).first()
     )
     return (attempt.ended - attempt.started_at).total_seconds() if attempt else 0.0
-
-
-def _sum(calls: QuerySet[ProviderCall], field: str) -> Decimal:
-    return calls.aggregate(total=Sum(field))["total"] or Decimal(0)

@@ -23,6 +23,8 @@ from orchestrator.queues import Queue
 LOCK = 0x6F726368  # any number that nothing else in this database locks
 EPOCH = "orchestrator:epoch"
 TICK_SECONDS = 0.1
+WAITED_FOR_SECONDS = 0.05  # from look to look while stages wait for a provider: they are to go within 250 ms of room
+BREATH_SECONDS = 0.01  # between two looks, however long one takes
 STANDBY_SECONDS = 1.0
 SWEEP_SECONDS = 0.5
 HOLD_SECONDS = 1.0
@@ -47,10 +49,12 @@ class Dispatcher:
     def run(self) -> None:
         """Lead or stand by until ``stop`` is set."""
         while not self.stop.is_set():
-            pause = TICK_SECONDS
+            pause, began = TICK_SECONDS, time.monotonic()
             try:
                 if self._lead():
                     self.tick()
+                    every = WAITED_FOR_SECONDS if self._releaser.waited_for else TICK_SECONDS
+                    pause = max(every - (time.monotonic() - began), BREATH_SECONDS)
                 else:
                     pause = STANDBY_SECONDS
             except (DatabaseError, InterfaceError) as error:

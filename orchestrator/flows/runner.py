@@ -8,9 +8,10 @@ import threading
 import traceback
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
-from celery.exceptions import Ignore
+from celery.worker import state
 from django.db import connection
 
 from orchestrator.flows import dispatch, engine, types
@@ -27,27 +28,50 @@ DEFAULT_RETRY_AFTER_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-def run(stage_id: int) -> None:
-    """Claim ``stage_id``, run it, apply its result. Raises ``Ignore`` where the tail of the chain must not fire."""
+def run(stage_id: int) -> bool:
+    """Claim ``stage_id``, run it, apply its result, and go on with the stages that follow as long as this worker serves them.
+
+    True: the chain that brought the stage may go on with its tail. Else it must not: somebody else, or this call, saw to that.
+    """
+    finished, brought = engine.Finished(), True
     try:
         claim = engine.claim(stage_id, f"{HOST}:{os.getpid()}:{threading.current_thread().name}")
-        if claim is None:
-            raise Ignore
-        finished = _attempt(claim)
-        if finished.resend:
+        while claim is not None:
+            finished = _attempt(claim)
+            if finished.claimed is None:
+                break
+            claim, brought = finished.claimed, False
+        if claim is not None and (finished.resend or (finished.follow_tail and not brought)):
             dispatch.send(engine.remaining(claim.flow_id))
-        if not (finished.follow_tail or finished.ended):
-            raise Ignore
     except engine.Fenced as fenced:
         log.info("%s", fenced)
-        raise Ignore from fenced
+        return False
     finally:
         connection.close()
+    return brought and finished.follow_tail
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The queues that the process ``pid`` takes stages from."""
+
+    pid: int = 0
+    queues: frozenset[str] = frozenset()
+
+
+_served = Served()
+
+
+def onward() -> frozenset[str]:
+    """The queues whose stages this process may go on with. A pool's child goes on with none: nobody tells it when to leave."""
+    return _served.queues if _served.pid == os.getpid() and state.should_stop is None else frozenset()
 
 
 def prepare(queues: Iterable[str]) -> None:
-    """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to."""
-    for queue in queues:
+    """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to; this process now serves them."""
+    global _served  # noqa: PLW0603 - one worker to a process, told once at its start
+    _served = Served(os.getpid(), frozenset(queues))
+    for queue in _served.queues:
         for kind in types.kinds_on(queue):
             # A stage that has something to look after at start-up has ``prepare``.
             getattr(stage_of(kind), "prepare", lambda: None)()
@@ -64,7 +88,7 @@ def _attempt(claim: engine.Claim) -> engine.Finished:
     work = LiveWork(attempt)
     pulse.enter(attempt)
     try:
-        return engine.finish(claim, _result(work), work.spent)
+        return engine.finish(claim, _result(work), work.spent, onward())
     except engine.Fenced:
         # A call that was settled before anybody knew of the fence: the flow may have ended meanwhile, at an older sum.
         engine.refresh_cost(claim.flow_id)

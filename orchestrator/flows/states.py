@@ -63,7 +63,7 @@ FLOW_MOVES: dict[str, frozenset[str]] = {
     FlowStatus.CANCELLED: frozenset(),
 }
 STAGE_MOVES: dict[str, frozenset[str]] = {
-    StageStatus.PENDING: frozenset({StageStatus.READY, StageStatus.SKIPPED, StageStatus.CANCELLED}),
+    StageStatus.PENDING: frozenset({StageStatus.READY, StageStatus.RUNNING, StageStatus.SKIPPED, StageStatus.CANCELLED}),
     StageStatus.READY: frozenset(
         {StageStatus.RUNNING, StageStatus.WAITING, StageStatus.FAILED, StageStatus.SKIPPED, StageStatus.CANCELLED}
     ),

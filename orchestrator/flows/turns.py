@@ -54,14 +54,17 @@ class Turns:
 
 
 class Releaser:
-    """Lets stages go that wait for a provider, as many as it has room for."""
+    """Lets stages go that wait for a provider, as many as it has room for. ``waited_for``: some did at the last look."""
 
     def __init__(self) -> None:
         self._turns: dict[str, Turns] = {}
+        self.waited_for = False
 
     def release(self) -> int:
         """One look; how many went."""
-        return sum(self._release(provider) for provider in capacity.providers_waited_for())
+        providers = capacity.providers_waited_for()
+        self.waited_for = bool(providers)
+        return sum(self._release(provider) for provider in providers)
 
     def _release(self, provider: str) -> int:
         room = quota.room(provider)

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
-from orchestrator.flows import budget, engine
+from orchestrator.flows import budget, engine, policy
 from orchestrator.flows.engine import Spent, capacity
 from orchestrator.flows.engine.store import keep_blobs
 from orchestrator.flows.heartbeat import Attempt
@@ -155,8 +154,7 @@ class LiveWork:
 
     def _may_spend(self) -> Decimal:
         """What is left below the flow's ceiling."""
-        ceiling = Decimal(str(self.settings.get("flow.max_cost_usd", settings.FLOW_MAX_COST_USD)))
-        return ceiling - ledger.committed_usd(self.flow_id)
+        return policy.max_cost_usd(self.settings) - ledger.committed_usd(self.flow_id)
 
     def _forbidden(self) -> frozenset[str]:
         """The providers that served the stages which this one has to be independent of."""

@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from orchestrator.flows.engine.database import rows
 from providers import audit, quota
+from providers.breaker import QuotaLevel
 from providers.quota import ProviderQuota
 
 _BREAKER: Final = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
@@ -31,6 +32,11 @@ def quotas() -> Iterator[Metric]:
         ("quota_tokens_reserved", "Tokens set aside for calls under way.", lambda one: one.reserved),
         ("quota_tokens_limit", "Tokens allowed in 24 hours.", lambda one: one.limit),
         ("quota_used_ratio", "Used tokens over the daily quota.", lambda one: one.used / one.limit),
+        (
+            "quota_rollback",
+            "1 while so much of the daily quota is used that the rollout is to be rolled back.",
+            lambda one: float(one.level is QuotaLevel.ROLLBACK),
+        ),
         ("paused", "1 while an operator has paused the provider.", lambda one: float(one.paused)),
         ("admits", "1 while a small call would be admitted.", lambda one: float(one.next_capacity.admits)),
         ("breaker", "Health breaker: 0 closed, 0.5 half-open, 1 open.", lambda one: _BREAKER[one.breaker]),

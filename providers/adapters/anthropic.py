@@ -53,18 +53,7 @@ class AnthropicAdapter:
         self._client.close()
 
     def _post(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
-        """The SDK's door for raw requests: ``messages.create`` would parse twice, and warn at every call of an ageing model."""
-        try:
-            limit = transport.limit(timeout_seconds)
-            return self._client.post(path, cast_to=httpx2.Response, body=body, options={"timeout": limit})
-        except anthropic.APIStatusError as error:
-            raise _refused(error) from error
-        except anthropic.APIConnectionError as error:
-            raise transport.from_transport(self.name, error.__cause__ or error) from error
-        except httpx2.HTTPError as error:
-            raise transport.from_transport(self.name, error) from error
-        except (anthropic.APIError, ValueError) as error:
-            raise MalformedAnswer(self.name, str(error)) from error
+        return transport.post(self.name, anthropic, self._client, path, body, timeout_seconds, _refused)
 
 
 def _body(request: Request) -> dict[str, Any]:

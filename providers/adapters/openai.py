@@ -64,18 +64,7 @@ class OpenAIAdapter:
         self._client.close()
 
     def _post(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
-        """The SDK's door for raw requests: its typed methods would parse the answer a second time."""
-        try:
-            limit = transport.limit(timeout_seconds)
-            return self._client.post(path, cast_to=httpx2.Response, body=body, options={"timeout": limit})
-        except openai.APIStatusError as error:
-            raise _refused(error) from error
-        except openai.APIConnectionError as error:
-            raise transport.from_transport(self.name, error.__cause__ or error) from error
-        except httpx2.HTTPError as error:
-            raise transport.from_transport(self.name, error) from error
-        except (openai.APIError, ValueError) as error:
-            raise MalformedAnswer(self.name, str(error)) from error
+        return transport.post(self.name, openai, self._client, path, body, timeout_seconds, _refused)
 
 
 def _reasons(request: Request) -> bool:

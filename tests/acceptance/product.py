@@ -41,7 +41,7 @@ class Product:
         assert self.blocks(work, "init").returncode == 0
         return work
 
-    def blocks(self, work: Path, *words: str, url: str = "", timeout: float = 110) -> Done:
+    def blocks(self, work: Path, *words: str, url: str = "", timeout: float = 270) -> Done:
         """The real command line, in a process of its own."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("BLOCKS_", "COV"))}
         clean |= {"PYTHONPATH": str(stack.ROOT), "COLUMNS": "160", "PYTHONUTF8": "1"}

@@ -11,7 +11,7 @@ from tests.acceptance.product import CLOSED_REPO, Product
 from tests.acceptance.scenarios import FORBIDDEN, GARBAGE, PATTERN
 
 REPO = demo.repo_of(PATTERN)
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.acceptance.product import Product
 
 PASSING = sorted(set(demo.samples()) - {"never-passes"})
 QUICK = "devops-tooling"
-pytestmark = [pytest.mark.xdist_group("acceptance"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize("sample", [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PASSING])

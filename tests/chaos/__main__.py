@@ -21,7 +21,7 @@ from tests.chaos.run import Outcome
 from tests.chaos.servers import Postgres, servers
 
 RESULT = Path(__file__).resolve().parents[2] / "bench" / "results" / "chaos.json"
-STANDARD, SOAK = (1000, 300, 150), (10_000, 1000, 5000)  # flows, faults, backlog before the first FLUSHALL
+STANDARD, SOAK = (1000, 300, 150), (12_000, 1000, 10_000)  # flows, faults, backlog before the first FLUSHALL
 
 
 def options(argv: list[str]) -> argparse.Namespace:
@@ -40,7 +40,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     made.add_argument("--result", type=Path, default=RESULT)
     chosen = made.parse_args(argv)
     if chosen.backlog is None:
-        chosen.backlog = min(backlog, chosen.flows // 4)
+        chosen.backlog = backlog if chosen.flows >= flows else min(backlog, chosen.flows // 4)
     return chosen
 
 

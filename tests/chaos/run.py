@@ -261,6 +261,7 @@ def _running_on(stack: Stack, pid: int, least: int) -> list[int]:
 def _freeze_late_attempts(stack: Stack, traffic: Traffic, flows: int) -> None:
     """Workers freeze past their lease in the middle of a stage, somebody else takes over, then they wake up."""
     taken_over = "SELECT count(*) FROM flows_stage WHERE id = ANY(%s) AND status = 'running' AND worker NOT LIKE %s"
+    woken = []
     for _ in range(3):
         traffic.submit(flows // 3, "close: sleep 2", cancel=False)
         old = stack.running["control"].pid
@@ -269,6 +270,9 @@ def _freeze_late_attempts(stack: Stack, traffic: Traffic, flows: int) -> None:
         stack.again("control")
         _until(stack, taken_over, [held, f"%:{old}:%"], 1)
         stack.signal(old, signal.SIGCONT)
+        woken.append(old)
+    for old in woken:  # the next scenario wants one worker; they finish what they have
+        stack.signal(old, signal.SIGTERM)
 
 
 def _cancel_while_claimed(stack: Stack, traffic: Traffic, flows: int) -> None:

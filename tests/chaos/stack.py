@@ -25,6 +25,8 @@ from tests.chaos.servers import Broker, Postgres
 
 LEASE_SECONDS = 3
 WORKERS = ("anthropic", "openai", "google", "gates", "control")
+# Two of them serve each other's queue, so that flows also go on from stage to stage within one worker.
+SHARED = {"openai": "openai,google", "google": "google,openai"}
 DISPATCHERS = ("dispatcher1", "dispatcher2")
 _ROOMY = {"DAILY_TOKEN_QUOTA": 10**12, "REQUESTS_PER_MINUTE": 10**8, "TOKENS_PER_MINUTE": 10**12, "MAX_CONCURRENCY": 2000}
 
@@ -113,7 +115,9 @@ class Stack:
         commands = stack.procfile()
         self.launch("simulator", shlex.split(f"-m providers.simulator --echo --latency 0.02-0.12 --port {self.simulator_port}"))
         for name in WORKERS:
-            self.launch(name, self._argv(commands[name]))
+            argv = self._argv(commands[name])
+            argv[argv.index("-Q") + 1] = SHARED.get(name, name)
+            self.launch(name, argv)
         for name in DISPATCHERS:
             self.launch(name, self._argv(commands["dispatcher"]))
         self.launch("web", self._argv(commands["web"]))

@@ -1,13 +1,16 @@
 """`blocks` against the service: what the runbook types, and the exit codes that scripts rely on."""
 
 import json
+import re
 import subprocess
 import threading
 
+import pytest
 from django.db import connection
 
 from orchestrator.flows.models import Flow
 from orchestrator.repos import tokens
+from providers import breaker, limits
 from tests import scenes
 from tests.web import story
 
@@ -180,3 +183,23 @@ def test_operators_pause_and_resume_a_provider(blocks):
     assert blocks("quota", "pause", "openai", "--reason", "x").returncode == 4
     assert json.loads(blocks("quota", "resume", "openai", "--reason", "over", "--json", BLOCKS_TOKEN=secret).stdout)["changed"]
     assert blocks("quota", "show", "--all").stdout.splitlines()[2].split()[-1] == "ok"
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_quotas_are_read_whole_on_any_terminal(blocks, settings, columns):
+    everything = limits.Limits(10**12, 10**12, 10**9, 10**6, 10**18)
+    for provider, used in (("anthropic", 1_710_000), ("openai", 1_430_000)):
+        verdict = limits.acquire(limits.Wanted(provider, "m", used, 10**11, timeout_seconds=60), everything)
+        assert isinstance(verdict, limits.Admitted)
+        limits.keep(verdict.call_id, provider, code="x", message="", health=limits.Health.SILENT)
+    breaker.pause("google", actor="sre", reason="the bill looks wrong")
+    said = blocks("quota", "show", "--all", COLUMNS=str(columns), FORCE_COLOR="1", NO_COLOR="1", TERM="dumb").stdout
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
+    assert "…" not in said
+    assert max(map(len, lines)) <= columns
+    assert [line.split()[-1] for line in lines[1:4]] == ["waiting", "waiting", "paused"]
+    assert "google: paused: the bill looks wrong" in lines
+    words = " ".join(" ".join(lines).split())
+    assert "anthropic: 85 % of daily tokens used; capacity returns" in words
+    assert "so much is used that the rollout is to be rolled back; 1 call of unknown use, $100.00" in words
+    assert ["google", "0/32", "0/300", "0/200,000"] in [line.split() for line in lines]

@@ -47,10 +47,11 @@ def test_newest_round_counts_and_what_is_not_settled_counts_in_full() -> None:
     _call(flow, second, CallStatus.SETTLED, "0.02", "0.90")
     _call(flow, second, CallStatus.RESERVED, "0", "0.05")
     _call(flow, second, CallStatus.RELEASED, "0", "0.70")
+    _call(flow, first, CallStatus.UNKNOWN, "0.40", "0.40")  # charged in full already
 
     left = budget.read(flow.id, ("implement", "verify"))
 
     assert verify.position == 4
     assert left.seconds_left == pytest.approx(300, abs=60)
     assert left.round_seconds == pytest.approx(10)
-    assert (left.round_usd, left.spent_usd) == (Decimal("0.02"), Decimal("0.17"))
+    assert (left.round_usd, left.spent_usd) == (Decimal("0.02"), Decimal("0.57"))

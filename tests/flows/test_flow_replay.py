@@ -1,12 +1,10 @@
 """Replays of flows that ran for real through engine, ledger and simulator; only the sandbox is not there."""
 
-import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from celery.exceptions import Ignore
 
 from gates import runner as gates_runner
 from orchestrator.flows import dispatch, engine, flow_replays, runner
@@ -73,8 +71,7 @@ def timed(gate: str, seconds: str):
 
 def run_to_its_end(flow: Flow) -> None:
     while live := flow.stages.filter(status="ready").first():
-        with contextlib.suppress(Ignore):
-            runner.run(live.pk)
+        runner.run(live.pk)
     flow.refresh_from_db()
     assert flow.status == "passed", (
         flow.error_code,

@@ -95,6 +95,13 @@ def test_gauges_stand_at_what_the_limiter_holds(google):
     assert found[("orchestrator_budget_limit_usd",)] == 50
 
 
+@pytest.mark.parametrize(("used", "signal"), [(949, 0), (950, 1)])
+def test_the_rollback_signal_is_a_gauge(google, used, signal):
+    use("google", used)
+    found = gauges(quota_metrics.quotas)
+    assert (found["provider_quota_rollback", "google"], found["provider_quota_rollback", "openai"]) == (signal, 0)
+
+
 def test_drift_is_nothing_until_a_counter_is_wrong(google):
     use("google", 700)
     assert set(gauges(quota_metrics.drift).values()) == {0.0}

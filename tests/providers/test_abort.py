@@ -7,7 +7,15 @@ import pytest
 
 from providers.abort import Abort, Aborted, abortable
 from providers.adapters.anthropic import AnthropicAdapter
+from providers.adapters.google_genai import GoogleAdapter
+from providers.adapters.openai import OpenAIAdapter
 from providers.base import ProviderError, Request
+
+VENDORS = pytest.mark.parametrize(
+    ("adapter", "model"),
+    [(AnthropicAdapter, "claude-sonnet-4-5"), (OpenAIAdapter, "gpt-4.1"), (GoogleAdapter, "gemini-2.5-pro")],
+    ids=["anthropic", "openai", "google"],
+)
 
 
 @pytest.fixture
@@ -27,20 +35,21 @@ def silent():
             connection.close()
 
 
-def call(url: str, abort: Abort, errors: list[BaseException]) -> None:
-    adapter = AnthropicAdapter("no-key", url)
+def call(made, model: str, url: str, abort: Abort, errors: list[BaseException]) -> None:
+    adapter = made("no-key", url)
     with abortable(abort):
         try:
-            adapter.complete(Request("claude-sonnet-4-5", "s", "p", max_output_tokens=10, timeout_seconds=600))
+            adapter.complete(Request(model, "s", "p", max_output_tokens=10, timeout_seconds=600))
         except (Aborted, ProviderError) as error:
             errors.append(error)
     adapter.close()
 
 
-def test_a_waiting_call_is_broken_off(silent):
+@VENDORS
+def test_a_waiting_call_is_broken_off(silent, adapter, model):
     url, asked = silent
     abort, errors = Abort(), []
-    waiting = threading.Thread(target=call, args=(url, abort, errors))
+    waiting = threading.Thread(target=call, args=(adapter, model, url, abort, errors))
     waiting.start()
     assert asked.wait(30)
     abort.now()
@@ -49,9 +58,10 @@ def test_a_waiting_call_is_broken_off(silent):
     assert [type(error) for error in errors] == [Aborted]
 
 
-def test_a_call_broken_off_beforehand_waits_for_nothing(silent):
+@VENDORS
+def test_a_call_broken_off_beforehand_waits_for_nothing(silent, adapter, model):
     url, _ = silent
     abort, errors = Abort(), []
     abort.now()
-    call(url, abort, errors)
+    call(adapter, model, url, abort, errors)
     assert [type(error) for error in errors] == [Aborted]

@@ -5,6 +5,7 @@ from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gates.sandbox import SandboxUnavailable
@@ -15,6 +16,7 @@ from gates.sandbox.start import start_milliseconds
 from gates.sandbox.threat_table import write_table
 
 _START_ALLOWED_MS = 60
+_CONSEQUENCE = "Until then no gate gives a verdict: strict flows wait on the gates queue, and go on by themselves afterwards."
 
 
 class Command(BaseCommand):
@@ -24,20 +26,22 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--backend", choices=sorted(BACKENDS), help="try this one instead of the one in force")
+        parser.add_argument("--backend", choices=list(BACKENDS), help="try this one instead of the one in force")
         parser.add_argument("--all", action="store_true", help="try every backend that works here")
         parser.add_argument("--write", metavar="FILE", help="put the table of attacks into this Markdown file")
 
     def handle(self, *_: Any, **options: Any) -> None:
         console = Console(file=cast(IO[str], self.stdout), width=None if sys.stdout.isatty() else 120)
         found = backends()
-        console.print(_availability(found))
         tried: dict[str, list[Result]] = {}
         try:
-            for backend in _wanted(found, options):
+            in_force = chosen()
+            console.print(_availability(found, in_force.name))
+            for backend in _wanted(found, options, in_force):
                 tried[backend.name] = _attack(console, backend)
         except SandboxUnavailable as error:
-            console.print(f"[red]{error.code}[/red] {error}\nCure: {error.cure}", highlight=False)
+            console.print(_availability(found))
+            console.print(f"[red]{error.code}[/red] {error}", f"Cure: {error.cure}", _CONSEQUENCE, sep="\n", highlight=False)
             sys.exit(1)
         if options["write"]:
             write_table(options["write"], tried)
@@ -47,17 +51,17 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _wanted(found: tuple[Availability, ...], options: dict[str, Any]) -> list[Backend]:
+def _wanted(found: tuple[Availability, ...], options: dict[str, Any], in_force: Backend) -> list[Backend]:
     if options["all"]:
-        working = [BACKENDS[each.name] for each in found if each.available]
-        return working or [chosen()]
-    return [BACKENDS[options["backend"]]] if options["backend"] else [chosen()]
+        return [BACKENDS[each.name] for each in found if each.available]
+    return [BACKENDS[options["backend"]]] if options["backend"] else [in_force]
 
 
-def _availability(found: tuple[Availability, ...]) -> Table:
-    table = Table("sandbox", "works here", "made of, or why not")
+def _availability(found: tuple[Availability, ...], in_force: str = "") -> Table:
+    table = Table("sandbox", "works here", "in force", "made of, or why not")
     for each in found:
-        table.add_row(each.name, "[green]yes[/green]" if each.available else "[red]no[/red]", each.reason)
+        works = "[green]yes[/green]" if each.available else "[red]no[/red]"
+        table.add_row(each.name, works, "[bold]yes[/bold]" if each.name == in_force else "", escape(each.reason))
     return table
 
 
@@ -68,7 +72,7 @@ def _attack(console: Console, backend: Backend) -> list[Result]:
     table = Table("attack", "the job", "outcome", "s")
     results = list(attempt_all(ATTACKS, backend.run))
     for result in results:
-        verdict = f"[red]{result.breach}[/red]" if result.breach else "[green]held[/green]"
+        verdict = f"[red]{escape(result.breach)}[/red]" if result.breach else "[green]held[/green]"
         table.add_row(result.attack.name, result.attack.claim, verdict, f"{result.seconds:.1f}")
     console.print(table)
     return results

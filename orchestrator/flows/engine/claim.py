@@ -14,10 +14,11 @@ from uuid import UUID
 from django.conf import settings
 
 from orchestrator.flows.engine.database import outlasting, rows
+from orchestrator.flows.engine.holds import held
 
 # Losing this commit in a crash of the server loses nothing: the stage is ready again, and every later commit (a ledger
 # row, the finish) carries the log up to this one with it. So it need not wait for the disk.
-CLAIM = """
+CLAIM = f"""
 WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS done),
 f AS (
     SELECT fl.id, fl.status, fl.feature_request, fl.block_family, fl.flow_type, fl.flow_type_version, fl.settings,
@@ -25,9 +26,7 @@ f AS (
     FROM quick, flows_flow fl JOIN repos r ON r.id = fl.repo_id
     WHERE quick.done IS NOT NULL AND fl.id = (SELECT flow_id FROM flows_stage WHERE id = %(stage)s)
         AND fl.status IN ('pending', 'running', 'waiting') AND fl.deadline_at > now()
-        AND NOT EXISTS (
-            SELECT 1 FROM flows_hold h WHERE h.scope = 'everything' OR h.scope = 'repo' AND h.target = r.repo_name
-                OR h.scope = 'queue' AND h.target = (SELECT queue FROM flows_stage WHERE id = %(stage)s))
+        AND NOT {held("(SELECT queue FROM flows_stage WHERE id = %(stage)s)", "r.repo_name")}
     FOR NO KEY UPDATE OF fl
 ), s AS (
     UPDATE flows_stage st SET status = 'running', token = %(token)s,
@@ -52,7 +51,7 @@ f AS (
 SELECT s.*, f.feature_request, f.block_family, f.flow_type, f.flow_type_version, f.settings, f.created_at, f.repo,
     a.id AS attempt
 FROM s CROSS JOIN f CROSS JOIN a
-"""
+"""  # noqa: S608 - made of constants
 BEAT = """
 UPDATE flows_stage s SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 FROM unnest(%(stages)s::bigint[], %(tokens)s::uuid[]) AS live(id, token)

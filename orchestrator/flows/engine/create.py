@@ -12,11 +12,13 @@ from psycopg.types.json import Jsonb
 from orchestrator.flows import dispatch, types
 from orchestrator.flows.engine.database import rows
 from orchestrator.flows.engine.errors import IdempotencyConflict
+from orchestrator.flows.engine.holds import held
 from orchestrator.flows.models import Flow, new_flow_id
 from orchestrator.repos.models import Repo
 
-# The first stage counts as sent when its queue has room: if this process dies before it does send, the sweep will.
-CREATE = """
+# The first stage counts as sent when its queue has room: if this process dies before it does send, the sweep will. What is
+# in the broker is counted here too: whoever creates many at once is faster than the dispatcher's next word about the load.
+CREATE = f"""
 WITH f AS (
     INSERT INTO flows_flow (id, repo_id, flow_type, flow_type_version, block_family, feature_request, context, settings, status,
         priority, created_by, idempotency_key, request_digest, created_at, deadline_at, cost_usd, error_code, error_message,
@@ -27,14 +29,15 @@ WITH f AS (
     RETURNING id, created_at, deadline_at
 ), room AS (
     SELECT NOT EXISTS (SELECT 1 FROM flows_queueload q WHERE q.queue = (%(queues)s::text[])[1] AND q.full_until > now())
-        AND NOT EXISTS (SELECT 1 FROM flows_hold h WHERE h.scope = 'everything'
-            OR h.scope = 'queue' AND h.target = (%(queues)s::text[])[1] OR h.scope = 'repo' AND h.target = %(repo_name)s) AS yes
+        AND NOT {held("(%(queues)s::text[])[1]", "%(repo_name)s")}
+        AND (SELECT count(*) FROM (SELECT 1 FROM flows_stage st WHERE st.queue = (%(queues)s::text[])[1] AND st.status = 'ready'
+            AND st.sent_at IS NOT NULL LIMIT %(slots)s) sent) < %(slots)s AS yes
 ), s AS (
     INSERT INTO flows_stage (flow_id, position, kind, round, queue, status, worker, attempts_made, crashes, failures, repair,
         ready_at, wait_reason, waits_for, sent_at, sends, fair_tag, feedback, output, error_code, error_message, error_cure)
-    SELECT f.id, t.n, t.kind, 1, t.queue, CASE t.n WHEN 1 THEN 'ready' ELSE 'pending' END, '', 0, 0, 0, '{}',
+    SELECT f.id, t.n, t.kind, 1, t.queue, CASE t.n WHEN 1 THEN 'ready' ELSE 'pending' END, '', 0, 0, 0, '{{}}',
         CASE t.n WHEN 1 THEN now() END, '', '', CASE WHEN t.n = 1 AND room.yes THEN now() END,
-        CASE WHEN t.n = 1 AND room.yes THEN 1 ELSE 0 END, 0, '', '{}', '', '', ''
+        CASE WHEN t.n = 1 AND room.yes THEN 1 ELSE 0 END, 0, '', '{{}}', '', '', ''
     FROM f, room, unnest(%(kinds)s::text[], %(queues)s::text[]) WITH ORDINALITY AS t(kind, queue, n)
     ORDER BY t.n
     RETURNING id, flow_id, position, kind, queue, sent_at
@@ -48,7 +51,7 @@ WITH f AS (
     ) both_events ORDER BY n
 )
 SELECT s.id, s.queue, s.sent_at IS NOT NULL AS sent, f.created_at, f.deadline_at FROM s CROSS JOIN f ORDER BY s.position
-"""
+"""  # noqa: S608 - made of constants
 
 
 def create(
@@ -89,6 +92,7 @@ def create(
         "deadline": float(env.FLOW_DEADLINE_SECONDS if deadline_seconds is None else deadline_seconds),
         "kinds": [spec.kind for spec in chosen.stages],
         "queues": [spec.queue.value for spec in chosen.stages],
+        "slots": env.QUEUE_SLOTS[chosen.stages[0].queue.value],
         "created": Jsonb({"by": created_by, "flow_type": chosen.name, "priority": priority}),
     }
     made = rows(CREATE, params)

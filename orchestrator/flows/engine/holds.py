@@ -11,6 +11,14 @@ _IN_SCOPE = """
         OR h.scope = 'repo' AND h.target = r.repo_name OR h.scope = 'queue' AND h.target = st.queue
     ORDER BY h.id LIMIT 1
 """
+
+
+def held(queue: str, repo: str) -> str:
+    """SQL that is true while anything holds the stages of the expressions ``queue`` and ``repo`` (its name)."""
+    return f"""EXISTS (SELECT 1 FROM flows_hold h WHERE h.scope = 'everything'
+        OR h.scope = 'repo' AND h.target = {repo} OR h.scope = 'queue' AND h.target = {queue})"""  # noqa: S608 - no values
+
+
 HOLD_READY = f"""
 WITH f AS (
     SELECT st.id AS stage_id, fl.id, CASE WHEN h.scope IS NULL THEN 'The flow is paused.' ELSE

@@ -103,12 +103,21 @@ class Bucket:
         return [Problem("evidence.E005", f"The bucket {self.name} keeps no versions.", "Enable versioning.", serious=True)]
 
     def _archived(self) -> list[Problem]:
-        rules = self._asked("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration").get("Rules", [])
-        moves = [move for rule in rules if rule.get("Status") == "Enabled" for move in rule.get("Transitions", [])]
-        if any(move.get("StorageClass") in {"GLACIER", "DEEP_ARCHIVE"} and 365 <= move.get("Days", 0) <= 366 for move in moves):
-            return []
-        cure = "Add a rule: transition to GLACIER after 365 days (deploy/terraform has it)."
-        return [Problem("evidence.W002", f"Nothing in {self.name} moves to Glacier after a year.", cure, serious=False)]
+        found = self._asked("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration").get("Rules", [])
+        rules = [rule for rule in found if rule.get("Status") == "Enabled"]
+        problems = []
+        # The lock keeps the version, but a delete marker over it makes whoever asks for the object find nothing.
+        if any(rule.get("Expiration", {}).keys() & {"Days", "Date"} for rule in rules):
+            message = f"A rule of {self.name} expires objects: what the log names would seem lost."
+            problems.append(Problem("evidence.E007", message, "Take Expiration out of its lifecycle rules.", serious=True))
+        moves = [move for rule in rules for move in rule.get("Transitions", [])]
+        if not any(
+            move.get("StorageClass") in {"GLACIER", "DEEP_ARCHIVE"} and 365 <= move.get("Days", 0) <= 366 for move in moves
+        ):
+            cure = "Add a rule: transition to GLACIER after 365 days (deploy/terraform has it)."
+            message = f"Nothing in {self.name} moves to Glacier after a year."
+            problems.append(Problem("evidence.W002", message, cure, serious=False))
+        return problems
 
     def _asked(self, question: str, nothing: str) -> dict[str, Any]:
         try:

@@ -4,8 +4,7 @@ import platform
 from functools import cache
 from importlib import metadata
 
-from django.conf import settings
-
+from gates.sandbox.stamp import PINS
 from orchestrator.flows.evidence import canonical
 
 _PROJECT = "multi-llm-orchestrator"
@@ -21,7 +20,7 @@ _TOOLS = (
     "pytest",
     "ruff",
 )
-SANDBOX_LOCK = "requirements-sandbox.txt"
+SANDBOX_LOCK = "gates/sandbox/requirements.txt"
 
 
 @cache
@@ -32,9 +31,8 @@ def versions() -> dict[str, str]:
 
 @cache
 def sandbox_lock() -> str:
-    """SHA-256 of the list that pins what runs inside the sandbox; empty where it is not shipped."""
-    path = settings.BASE_DIR / SANDBOX_LOCK
-    return canonical.sha256(path.read_bytes()) if path.is_file() else ""
+    """SHA-256 of the list that pins what runs inside the sandbox."""
+    return canonical.sha256(PINS.read_bytes())
 
 
 def builder_version() -> str:

@@ -17,8 +17,8 @@ from tests.flows.engine.conftest import let_lease_run_out, live
 class Worker:
     """Claims, then finishes, one step at a time."""
 
-    def __init__(self, name: str, stage_id: int) -> None:
-        self.name, self.stage_id = name, stage_id
+    def __init__(self, name: str, stage_id: int, onward: tuple[str, ...]) -> None:
+        self.name, self.stage_id, self.onward = name, stage_id, onward
         self.held: Claim | None = None
         self.won = 0
 
@@ -29,7 +29,7 @@ class Worker:
         if self.held is None:
             return
         try:
-            engine.finish(self.held, Done(output={"by": self.name}))
+            engine.finish(self.held, Done(output={"by": self.name}), onward=self.onward)
         except engine.Fenced:
             return
         self.won += 1
@@ -61,15 +61,19 @@ def orders(*more: str) -> list[tuple[str, ...]]:
     return [order for order in itertools.permutations(steps) if sane(order)]
 
 
+ONWARD = pytest.mark.parametrize("onward", [(), ("google", "gates", "control")], ids=["by message", "onward"])
+
+
 @pytest.mark.django_db
+@ONWARD
 @pytest.mark.parametrize(("more", "count"), [(("sweep",), 15), (("cancel",), 15), (("sweep", "cancel"), 90)])
-def test_every_order_of_two_workers_a_sweep_and_a_cancel(new_flow, more, count):
+def test_every_order_of_two_workers_a_sweep_and_a_cancel(new_flow, more, count, onward):
     merges = orders(*more)
     assert len(merges) == count
     for order in merges:
         flow = new_flow()
         first = live(flow)
-        a, b = Worker("a", first.pk), Worker("b", first.pk)
+        a, b = Worker("a", first.pk, onward), Worker("b", first.pk, onward)
         acts: dict[str, Callable[[], object]] = {
             "a.claim": a.claim,
             "a.finish": a.finish,
@@ -91,8 +95,9 @@ def _sweep(stage_id: int) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@ONWARD
 @pytest.mark.parametrize("other", ["finish", "cancel", "expire", "pause"])
-def test_two_at_once_on_real_connections_end_in_one_of_two_orders(new_flow, other):
+def test_two_at_once_on_real_connections_end_in_one_of_two_orders(new_flow, other, onward):
     """A finish against each of the verbs that may meet it, on two sessions, started together; nothing deadlocks."""
     for _ in range(4):
         flow = new_flow()
@@ -101,9 +106,9 @@ def test_two_at_once_on_real_connections_end_in_one_of_two_orders(new_flow, othe
         assert held is not None
         if other == "expire":
             let_lease_run_out(first.pk)
-        worker = Worker("a", first.pk)
+        worker = Worker("a", first.pk, onward)
         worker.held = held
-        second = Worker("a", first.pk)
+        second = Worker("a", first.pk, onward)
         second.held = held
         acts: dict[str, Callable[[], object]] = {
             "finish": second.finish,

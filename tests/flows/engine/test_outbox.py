@@ -87,6 +87,15 @@ def test_a_full_queue_keeps_new_flows_out_of_the_broker(full_queue, new_flow, se
     assert QueueLoad.objects.get(queue="google").full_until is None
 
 
+def test_a_burst_of_new_flows_fills_the_broker_no_further_than_a_queue_has_slots(new_flow, settings):
+    """Before the dispatcher has had a look: 500 flows of one repo would keep another repo's from starting."""
+    settings.QUEUE_SLOTS = settings.QUEUE_SLOTS | {"google": 3}
+    made = [live(new_flow()) for _ in range(5)]
+    assert [stage.sent_at is not None for stage in made] == [True, True, True, False, False]
+    assert engine.claim(made[0].pk, "w") is not None  # a slot has taken one: there is room for one more
+    assert [live(new_flow()).sent_at is not None for _ in range(2)] == [True, False]
+
+
 def test_a_finish_leaves_a_full_queue_alone(new_flow):
     flow = new_flow()
     outbox.publish_load(["gates"], [], 60)

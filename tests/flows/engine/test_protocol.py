@@ -58,23 +58,31 @@ class Protocol(RuleBasedStateMachine):
     def beat(self, claim: Claim) -> None:
         assert (claim.token in engine.heartbeat([(claim.stage_id, claim.token)])) == self.holds(claim)
 
-    @rule(claim=consumes(claims), how=st.sampled_from(["done", "done", "done", "repair", "retryable", "fatal"]))
-    def finish(self, claim: Claim, how: str) -> None:
+    @rule(
+        target=claims,
+        claim=consumes(claims),
+        how=st.sampled_from(["done", "done", "done", "repair", "retryable", "fatal"]),
+        onward=st.sampled_from([(), ("google", "gates", "control")]),
+    )
+    def finish(self, claim: Claim, how: str, onward: tuple[str, ...]):
         results = {
             "done": Done(output={"token": str(claim.token)}),
             "repair": Repair("f", ("first", "second"), "g:f", "m", "c"),
             "retryable": Failed("x:y", "m", "c", retryable=True),
             "fatal": Failed("x:y", "m", "c"),
         }
-        holds = self.holds(claim)
+        holds, follows = self.holds(claim), self.flow.stages.filter(status="pending").exists()
+        goes_on = how == "done" and bool(onward) and follows and self.status() == "running"
         try:
-            engine.finish(claim, results[how])
+            finished = engine.finish(claim, results[how], onward=onward)
         except engine.Fenced:
             assert not holds
-            return
+            return multiple()
         assert holds
-        self.holder = None
+        assert (finished.claimed is not None) == goes_on
+        self.holder = finished.claimed
         self.passes += how == "done"
+        return multiple() if finished.claimed is None else finished.claimed
 
     @rule(claim=claims)
     def lapse_and_sweep(self, claim: Claim) -> None:

@@ -1,18 +1,20 @@
 """What becomes of a stage that runs: results, errors, fences. The model calls are the only thing that is not real."""
 
 import hashlib
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from celery.exceptions import Ignore
+from celery.worker import state
 from django.db import connection, transaction
 
 from orchestrator.flows import engine, heartbeat, runner
+from orchestrator.flows.engine import outbox
 from orchestrator.flows.heartbeat import Attempt
-from orchestrator.flows.models import Blob
+from orchestrator.flows.models import Blob, Flow
 from orchestrator.flows.stages.base import Done, NewArtifact
 from orchestrator.flows.work import LiveWork
 from providers import base, calls
@@ -46,19 +48,102 @@ def asks(monkeypatch):
 
 def run(flow) -> bool:
     """Run the live stage; whether the chain goes on."""
-    try:
-        runner.run(live(flow).pk)
-    except Ignore:
-        return False
-    return True
+    return runner.run(live(flow).pk)
 
 
 def test_a_pass_goes_on_with_the_chain_and_a_duplicate_does_not(new_flow):
     flow = new_flow()
     stage = live(flow)
-    runner.run(stage.pk)
-    with pytest.raises(Ignore):
-        runner.run(stage.pk)
+    assert runner.run(stage.pk)
+    assert not runner.run(stage.pk)
+
+
+@pytest.fixture
+def serves(monkeypatch):
+    """This process as the worker of some queues."""
+
+    def start(*queues):
+        monkeypatch.setattr(runner, "_served", runner.Served(os.getpid(), frozenset(queues)))
+
+    return start
+
+
+def kinds(flow) -> list[tuple[str, str]]:
+    return list(flow.stages.order_by("position").values_list("kind", "status"))
+
+
+def test_a_worker_goes_on_with_what_it_serves_and_sends_the_rest(new_flow, serves, sent):
+    serves("google", "gates")
+    flow = new_flow()
+    sent.clear()
+    assert not run(flow)
+    assert kinds(flow) == [("first", "passed"), ("second", "passed"), ("third", "ready")]
+    third = live(flow)
+    assert [list(chain) for chain in sent] == [[(third.pk, third.queue)]]
+    workers = set(flow.stages.filter(status="passed").values_list("worker", flat=True))
+    assert len(workers) == 1
+
+
+def test_a_worker_takes_a_flow_to_its_end_without_a_message(new_flow, serves, sent):
+    serves("google", "gates", "control")
+    flow = new_flow()
+    sent.clear()
+    assert not run(flow)
+    flow.refresh_from_db()
+    assert flow.status == "passed"
+    assert sent == []
+    assert list(flow.stages.values_list("attempts__outcome", "attempts__number")) == [("passed", 1)] * 3
+    told = list(flow.events.values_list("kind", flat=True))
+    assert told == ["flow.created", "stage.ready", *["stage.started", "stage.passed"] * 3, "flow.passed"]
+
+
+@pytest.mark.parametrize("change", ["full", "repo", "queue", "everything", "paused", "late", "leaving", "child"])
+def test_a_worker_goes_no_further_than_it_may(new_flow, serves, sent, monkeypatch, change):
+    serves("google", "gates", "control")
+    flow = new_flow()
+    held = claim(flow)
+    match change:
+        case "full":
+            outbox.publish_load(["gates"], [], 60)
+        case "repo":
+            engine.hold("repo", flow.repo.name)
+        case "queue":
+            engine.hold("queue", "gates")
+        case "everything":
+            engine.hold("everything")
+        case "paused":
+            engine.pause(flow.pk)
+        case "late":
+            Flow.objects.filter(pk=flow.pk).update(deadline_at=datetime.now(UTC))
+        case "leaving":
+            monkeypatch.setattr(state, "should_stop", 0)
+        case "child":
+            monkeypatch.setattr(runner.os, "getpid", lambda: -1)
+    assert engine.finish(held, Done(), onward=runner.onward()).claimed is None
+    assert kinds(flow) == [("first", "passed"), ("second", "ready"), ("third", "pending")]
+
+
+def test_a_stage_taken_at_once_can_be_finished_beaten_for_and_fenced(new_flow):
+    flow = new_flow()
+    second = engine.finish(claim(flow), Done(), onward=["gates", "control"]).claimed
+    assert second.kind == "second"
+    assert second.attempt_number == 1
+    assert engine.heartbeat([(second.stage_id, second.token)]) == {second.token}
+    third = engine.finish(second, Done(), onward=["gates", "control"]).claimed
+    engine.cancel(flow.pk)
+    with pytest.raises(engine.Fenced):
+        engine.finish(third, Done(), onward=["control"])
+
+
+def test_a_stage_taken_at_once_whose_answer_was_lost_comes_back_by_its_lease(new_flow, settings):
+    settings.ENGINE_LEASE_SECONDS = 0
+    flow = new_flow()
+    held = claim(flow)
+    assert engine.finish(held, Done(), onward=["gates"]).claimed is not None
+    assert engine.finish(held, Done(), onward=["gates"]) == engine.Finished()
+    (lost,) = [row for row in engine.expired() if row.flow_id == flow.pk]
+    assert engine.expire(lost.flow_id, lost.id, lost.token)
+    assert kinds(flow)[1] == ("second", "ready")
 
 
 def test_a_repair_sends_the_new_chain_and_drops_the_old(new_flow, sent):

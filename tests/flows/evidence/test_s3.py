@@ -102,6 +102,28 @@ def test_a_weak_lock_is_named(bucket: s3.Bucket, client: Any, retention: dict[st
     assert ids(bucket) == problem
 
 
+def test_a_lock_without_a_default_is_named(bucket: s3.Bucket, client: Any) -> None:
+    client.put_object_lock_configuration(Bucket=bucket.name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+    assert ids(bucket) == {"evidence.W001"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        ([GLACIER | {"Status": "Disabled"}], {"evidence.W002"}),
+        ([GLACIER | {"Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]}], {"evidence.W002"}),
+        ([GLACIER | {"Transitions": [{"Days": 365, "StorageClass": "STANDARD_IA"}]}], {"evidence.W002"}),
+        ([GLACIER | {"Expiration": {"Days": 400}}], {"evidence.E007"}),
+        ([GLACIER, {"ID": "off", "Status": "Disabled", "Filter": {}, "Expiration": {"Days": 1}}], set()),
+    ],
+)
+def test_a_lifecycle_that_hides_or_never_archives_is_named(
+    bucket: s3.Bucket, client: Any, rules: list[dict[str, Any]], problem: set[str]
+) -> None:
+    client.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration={"Rules": rules})
+    assert ids(bucket) == problem
+
+
 def test_a_plain_bucket_is_unfit(client: Any, endpoint: str) -> None:
     client.create_bucket(Bucket="plain")
     plain = s3.Bucket("plain", client)

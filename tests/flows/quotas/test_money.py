@@ -1,19 +1,22 @@
 """A flow's ceiling and its fallback, from the setting to the attempt: runner, limiter and SDKs, before simulated models."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from decimal import Decimal
 
 import pytest
-from celery.exceptions import Ignore
 
 from orchestrator.flows import runner, shown
 from orchestrator.flows.models import Flow
+from orchestrator.repos import tokens
 from providers import limits
 from providers.base import Usage
 from providers.limits import Admitted, Health, Wanted
 from providers.models import ProviderCall
 from tests.flows.engine.conftest import live, new_flow, repo, sent  # noqa: F401 - fixtures
+from tests.flows.engine.stack import ROOT
 from tests.flows.quotas.plugin import MODELS
 from tests.providers.simulated import Simulated, started
 
@@ -43,8 +46,7 @@ def flow(new_flow) -> Callable[..., Flow]:  # noqa: F811
 
 def run(flow: Flow) -> None:
     """Run the live stage."""
-    with suppress(Ignore):
-        runner.run(live(flow).pk)
+    runner.run(live(flow).pk)
     flow.refresh_from_db()
 
 
@@ -95,6 +97,21 @@ def test_a_flow_goes_on_with_its_fallback_and_says_so(flow, simulated):
     call = ProviderCall.objects.get(stage_kind="ask_anthropic")
     assert (call.provider, shown.call(call)["fallback_from"]) == ("openai", MODELS["anthropic"])
     assert (simulated.requests("anthropic"), simulated.requests("openai")) == (0, 1)
+
+
+def test_people_read_on_the_command_line_who_answered_instead_of_whom(flow, simulated, live_server, tmp_path):
+    use_up("anthropic")
+    made = flow(**{"fallback.model": MODELS["openai"]})
+    for _ in range(3):
+        run(made)
+    assert made.status == "passed"
+    environment = os.environ | {"BLOCKS_API_URL": live_server.url, "BLOCKS_TOKEN": tokens.create("cli", made.repo)[1]}
+    environment |= {"COLUMNS": "120", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "orchestrator.cli.main", "flow", "follow", made.pk]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False).stdout
+    told = [line for line in said.splitlines() if "ask_" in line and "instead of" in line]
+    assert told
+    assert all("ask_anthropic" in line and f"{MODELS['openai']} instead of {MODELS['anthropic']}" in line for line in told)
 
 
 def test_without_room_on_the_fallback_it_waits_for_its_own(flow, simulated):

@@ -11,15 +11,9 @@ import pytest
 from django.conf import settings
 
 from gates.sandbox.base import Backend, Job, Outcome
-from gates.sandbox.bubblewrap import Bubblewrap
 from gates.sandbox.build import build
-from gates.sandbox.linux import Linux
+from gates.sandbox.registry import BACKENDS
 
-WAYS: dict[str, Backend] = {
-    "bubblewrap": Bubblewrap(),
-    "linux-namespaces": Linux(("namespaces",)),
-    "linux-landlock": Linux(("landlock",)),
-}
 REQUIRED = {name for name in os.environ.get("SANDBOX_REQUIRED", "").split(",") if name}
 
 
@@ -28,14 +22,14 @@ def _interpreter() -> None:
     build(settings.SANDBOX_VENV)
 
 
-@pytest.fixture(scope="session", params=list(WAYS))
+@pytest.fixture(scope="session", params=list(BACKENDS))
 def backend(request: pytest.FixtureRequest) -> Backend:
     """One way of holding a job."""
-    found = WAYS[request.param].availability()
+    found = BACKENDS[request.param].availability()
     if not found.available:
         assert request.param not in REQUIRED, f"{request.param} must work here: {found.reason}"
         pytest.skip(f"{request.param} does not work here: {found.reason}")
-    return WAYS[request.param]
+    return BACKENDS[request.param]
 
 
 @pytest.fixture

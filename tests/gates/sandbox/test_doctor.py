@@ -5,8 +5,10 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
+from gates.sandbox import backends
 from gates.sandbox.attacks import ATTACKS, Attack
 from gates.sandbox.base import Job
+from tests.gates.sandbox.test_run import Missing
 
 
 @pytest.fixture
@@ -34,3 +36,24 @@ def test_an_attack_that_gets_through_ends_in_exit_code_1(monkeypatch: pytest.Mon
         call_command("doctor", stdout=out)
     assert caught.value.code == 1
     assert "it answered" in out.getvalue()
+
+
+def test_all_tries_every_backend_that_works(one_attack: Attack) -> None:
+    out = StringIO()
+    call_command("doctor", "--all", stdout=out)
+    working = [each.name for each in backends() if each.available]
+    assert [line.split()[0] for line in out.getvalue().splitlines() if "starts in" in line] == working
+
+
+def test_without_a_sandbox_the_operator_reads_what_is_missing_and_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gates.sandbox.registry.BACKENDS", {"bubblewrap": Missing()})
+    monkeypatch.setattr("gates.sandbox.registry._chosen", {})
+    out = StringIO()
+    with pytest.raises(SystemExit) as caught:
+        call_command("doctor", stdout=out)
+    text = " ".join(out.getvalue().split())
+    assert caught.value.code == 1
+    assert "gates:no-sandbox No sandbox holds on this machine (bubblewrap: not on this machine)" in text
+    assert "Cure: Install bubblewrap" in text
+    assert "strict flows wait" in text
+    assert "held" not in text

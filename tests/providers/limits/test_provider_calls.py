@@ -1,12 +1,14 @@
 """`complete` through its own door: what is in the ledger and the counters after each way that a call can end."""
 
+import json
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from providers import audit, limits, prices
 from providers.base import (
@@ -78,18 +80,43 @@ def test_the_same_question_of_the_same_stage_is_not_paid_twice(clock: Clock, loo
     assert not complete("openai", request("y" * 900), CALLER).replayed
 
 
-def test_an_answer_stored_before_a_crash_is_settled_and_returned(
-    clock: Clock, loopback: LoopbackProvider, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def settlement_fails(transactional_db: None) -> Iterator[Callable[[], None]]:
+    """No settlement succeeds, as if we crashed before it; call it to let them through again."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE providers_providercall ADD CONSTRAINT crash CHECK (status <> 'settled')")
+
+    def heal() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE providers_providercall DROP CONSTRAINT IF EXISTS crash")
+
+    yield heal
+    heal()
+
+
+def test_a_long_answer_stored_before_a_crash_is_settled_and_returned(
+    loopback: LoopbackProvider, settlement_fails: Callable[[], None]
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(limits, "settle", lambda *_, **__: (_ for _ in ()).throw(SystemExit()))
-        with pytest.raises(SystemExit):
-            complete("openai", request(), CALLER)
-    assert ProviderCall.objects.get().status == "reserved"
-    assert complete("openai", request(), CALLER).replayed
-    assert ProviderCall.objects.get().status == "settled"
-    assert state().day_tokens == 150
-    assert len(loopback.asked) == 1
+    usage = {"prompt_tokens": 100, "completion_tokens": 50}
+    loopback.replies = [Reply(body=json.dumps({"id": "r", "text": "long " * 10_000, "usage": usage}).encode())]
+    with pytest.raises(IntegrityError):
+        complete("openai", request(), CALLER)
+    assert (ProviderCall.objects.get().status, state().reserved_tokens) == ("reserved", 1000)
+    settlement_fails()
+    again = complete("openai", request(), CALLER)
+    assert (again.replayed, again.completion.text) == (True, "long " * 10_000)
+    assert (ProviderCall.objects.get().status, state().day_tokens, len(loopback.asked)) == ("settled", 150, 1)
+    assert audit.differences() == []
+
+
+def test_a_short_answer_and_its_settlement_are_one(loopback: LoopbackProvider, settlement_fails: Callable[[], None]) -> None:
+    with pytest.raises(IntegrityError):
+        complete("openai", request(), CALLER)
+    call = ProviderCall.objects.get()
+    assert (call.status, call.answer, state().reserved_tokens) == ("reserved", None, 1000)  # the lease stays, and stays charged
+    settlement_fails()
+    assert not complete("openai", request(), CALLER).replayed
+    assert audit.differences() == []
 
 
 @pytest.mark.parametrize(

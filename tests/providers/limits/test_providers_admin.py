@@ -1,5 +1,6 @@
 """What an SRE sees and may do in the admin."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from providers import limits
+from providers.base import Usage
 from providers.limits import Admitted, Wanted
-from providers.models import ProviderChange, ProviderState
+from providers.models import ProviderCall, ProviderChange, ProviderState
 from tests.providers.limits.conftest import Clock
 
 
@@ -26,8 +28,22 @@ def test_the_page_of_a_provider_shows_its_quota_and_chart(sre: Client) -> None:
     assert "<svg" in page
     assert "150,000 tokens" in page
     assert "1 of 32" in page
+    assert "0 of 1,500,000 (0.0 %)" in page
+    assert "(&#x27;" not in page  # labels are for lists: on this page they would show as tuples
     everything = sre.get("/admin/providers/providerstate/").content.decode()
     assert all(name in everything for name in ("anthropic", "openai", "google"))  # also those that were never called
+
+
+def test_the_quota_breaker_is_told_from_an_operators_pause(sre: Client, settings: Any) -> None:
+    settings.PROVIDERS = {**settings.PROVIDERS, "openai": settings.PROVIDERS["openai"] | {"daily_token_quota": 170_000}}
+    call = ProviderCall.objects.get()
+    limits.settle(call.id, "openai", Usage(input_tokens=150_000), Decimal(1), {})
+    page = sre.get("/admin/providers/providerstate/openai/change/").content.decode()
+    assert "150,000 of 170,000 (88.2 %: no new call)" in page
+    assert "openai: 88 % of daily tokens used; capacity returns 13:00" in page
+    assert "85 %, where no new call starts" in page
+    settings.ENABLE_CIRCUIT_BREAKER = False
+    assert "where no new call starts" not in sre.get("/admin/providers/providerstate/openai/change/").content.decode()
 
 
 def test_pausing_needs_a_reason_and_is_recorded(sre: Client) -> None:

@@ -1,5 +1,5 @@
 tried("own", lambda: os.environ.get(known["mark"]))
-expected = {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "PYTHONDONTWRITEBYTECODE", "PWD", "LC_CTYPE"}
+expected = {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "PYTHONDONTWRITEBYTECODE", "PWD", "LC_CTYPE", "LD_LIBRARY_PATH"}
 tried("more than we gave", lambda: sorted(set(os.environ) - expected) or None)
 try:
     pids = [name for name in os.listdir("/proc") if name.isdigit()]

@@ -4,6 +4,7 @@ import ast
 import warnings
 from collections.abc import Iterator
 
+from gates import syntax
 from orchestrator.flows.context.symbols.base import Defined
 
 
@@ -13,7 +14,7 @@ def python(text: str) -> tuple[Defined, ...]:
         with warnings.catch_warnings():
             # What is odd about a repo's literals is not for our log.
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            tree = syntax.parse(text)
         return tuple(_defined(tree.body, 0))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()

@@ -65,7 +65,7 @@ def reconcile(
     taken = set(pairs.values())
     open_ours = tuple(entry.id for index, entry in enumerate(ours) if index not in pairs)
     open_theirs = tuple(entry.id for index, entry in enumerate(theirs) if index not in taken)
-    difference = _total(theirs) - _total(ours)
+    difference = sum((entry.amount for entry in theirs), Decimal(0)) - sum((entry.amount for entry in ours), Decimal(0))
     return Reconciliation(
         matches=matches,
         unmatched_ledger=open_ours,
@@ -107,7 +107,3 @@ def _closest_pairs(ours: list[Entry], theirs: list[Entry], tolerance: Decimal, w
 
 def _match(mine: Entry, other: Entry) -> Match:
     return Match(mine.id, other.id, other.amount - mine.amount, (other.day - mine.day).days)
-
-
-def _total(entries: list[Entry]) -> Decimal:
-    return sum((entry.amount for entry in entries), Decimal(0))

@@ -1,0 +1,41 @@
+"""How soon a waiting stage runs once its provider has room: a part of ``bench.limiter``.
+
+Stages wait for a full provider as deployed: a worker, the dispatcher, the broker, an SDK and a simulated model. Then capacity
+appears in one of three ways: calls settle, the hour rolls over by the limiter's clock, an operator resumes the provider.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench import engine_arms as arms
+from bench.simulated import simulator
+
+SLOTS, QUOTA = 8, 1_000_000
+
+
+def measure(postgres: str, cache: str, folder: Path) -> dict[str, Any]:
+    """``release_ms_p50`` and ``_p95`` over all ways, and the p95 of each."""
+    servers = arms.Servers(postgres, cache, folder)
+    with simulator() as urls:
+        limits = {
+            "GOOGLE_API_KEY": "k",
+            "GOOGLE_MAX_CONCURRENCY": str(SLOTS),
+            "GOOGLE_DAILY_TOKEN_QUOTA": str(QUOTA),
+            "GOOGLE_TOKENS_PER_MINUTE": str(100 * QUOTA),
+            "GOOGLE_REQUESTS_PER_MINUTE": "1000000",
+            "DAILY_BUDGET_USD": "1000000",
+        }
+        more = {"ENGINE_PLUGINS": "bench.limiter_plugin", "GOOGLE_BASE_URL": urls["GOOGLE_BASE_URL"], **limits}
+        arm = arms.Arm("release", servers, arms.environment(servers, servers.database("release"), **more))
+        here: dict[str, Any] = {"env": arm.environment, "cwd": arms.BENCH.parent}
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], check=True, **here)
+        with arm:
+            arms.worker(arm, "worker", "orchestrator", arms.FOUR, threads=str(2 * SLOTS))
+            arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")
+            arm.wait("worker", " ready.")
+            arm.wait("dispatcher", "leading")
+            command = [sys.executable, "-m", "bench.limiter_release_driver"]
+            return dict(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, **here).stdout))
