@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gates.sandbox import SandboxUnavailable
+from gates.sandbox import SandboxUnavailable, registry
 from gates.sandbox.attacks import ATTACKS, Result, attempt_all
 from gates.sandbox.base import Availability, Backend
-from gates.sandbox.registry import BACKENDS, backends, chosen
 from gates.sandbox.start import start_milliseconds
 from gates.sandbox.threat_table import write_table
 
@@ -26,16 +25,16 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--backend", choices=list(BACKENDS), help="try this one instead of the one in force")
+        parser.add_argument("--backend", choices=list(registry.BACKENDS), help="try this one instead of the one in force")
         parser.add_argument("--all", action="store_true", help="try every backend that works here")
         parser.add_argument("--write", metavar="FILE", help="put the table of attacks into this Markdown file")
 
     def handle(self, *_: Any, **options: Any) -> None:
         console = Console(file=cast(IO[str], self.stdout), width=None if sys.stdout.isatty() else 120)
-        found = backends()
+        found = registry.backends()
         tried: dict[str, list[Result]] = {}
         try:
-            in_force = chosen()
+            in_force = registry.chosen()
             console.print(_availability(found, in_force.name))
             for backend in _wanted(found, options, in_force):
                 tried[backend.name] = _attack(console, backend)
@@ -46,15 +45,15 @@ class Command(BaseCommand):
         if options["write"]:
             write_table(options["write"], tried)
         breaches = sum(bool(result.breach) for results in tried.values() for result in results)
-        console.print(f"[red]{breaches} attacks got through[/red]" if breaches else "[green]every attack was held[/green]")
+        console.print(f"[red]{breaches} {'attack' if breaches == 1 else 'attacks'} got through[/red]" if breaches else "[green]every attack was held[/green]")
         if breaches:
             sys.exit(1)
 
 
 def _wanted(found: tuple[Availability, ...], options: dict[str, Any], in_force: Backend) -> list[Backend]:
     if options["all"]:
-        return [BACKENDS[each.name] for each in found if each.available]
-    return [BACKENDS[options["backend"]]] if options["backend"] else [in_force]
+        return [registry.BACKENDS[each.name] for each in found if each.available]
+    return [registry.BACKENDS[options["backend"]]] if options["backend"] else [in_force]
 
 
 def _availability(found: tuple[Availability, ...], in_force: str = "") -> Table:
