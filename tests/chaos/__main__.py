@@ -148,6 +148,7 @@ def figures(outcome: Outcome, undetected: list[str], seed: int) -> dict[str, Any
         "recovery_postgres_restart_s": slowest.get("postgres_restart"),
         "lease_s": run.LEASE_SECONDS,
         "kills": outcome.kills,
+        "backlog_at_flushall": outcome.backlog,
         "failpoints": len(outcome.fired),
         "seconds": round(outcome.seconds),
         "seed": seed,

@@ -4,12 +4,14 @@ import signal
 import time
 from collections.abc import Callable
 
+from tests.chaos import invariants
 from tests.chaos.stack import LEASE_SECONDS, WORKERS, Stack
 from tests.chaos.traffic import Traffic
 
 WORKER_KILL_SECONDS = LEASE_SECONDS + 1.0
 FLUSHALL_SECONDS = 2.0
 POSTGRES_RESTART_SECONDS = 5.0
+_SENT = "SELECT id FROM flows_stage WHERE status = 'ready' AND sent_at IS NOT NULL"
 _SLEEPERS = {"gates": "judge: sleep 1.5", "control": "close: sleep 1.5"}
 
 
@@ -49,23 +51,35 @@ def worker_kill(stack: Stack, traffic: Traffic, name: str = "control") -> float:
 
 def flushall(stack: Stack, traffic: Traffic) -> float:
     """Seconds from FLUSHALL until every stage whose message it took was sent anew (or went on)."""
-    taken: list[int] = []
     frozen = [stack.kill(name, signal.SIGSTOP) for name in WORKERS if name != "gates"]
     try:
         traffic.submit(40, cancel=False)
-        query = "SELECT id FROM flows_stage WHERE status = 'ready' AND sent_at IS NOT NULL"
-        taken = [row[0] for row in stack.rows(query)]
-        flushed = time.time()
-        stack.broker.client.flushall()
-        resent = """SELECT extract(epoch FROM max(sent_at))::float8 FROM flows_stage
-            WHERE id = ANY(%s) AND status = 'ready' AND sent_at > to_timestamp(%s)"""
-        left = """SELECT count(*) FROM flows_stage
-            WHERE id = ANY(%s) AND status = 'ready' AND (sent_at IS NULL OR sent_at < to_timestamp(%s))"""
-        _until(lambda: stack.rows(left, [taken, flushed])[0][0] == 0, 60, "not everything was sent again after FLUSHALL")
-        return max((stack.rows(resent, [taken, flushed])[0][0] or flushed) - flushed, 0.0)
+        return _flush(stack)
     finally:
         for pid in frozen:
             stack.signal(pid, signal.SIGCONT)
+
+
+def backlog(stack: Stack, traffic: Traffic, flows: int) -> tuple[int, float]:
+    """Hold everything, submit ``flows``, let them go and FLUSHALL at once; how many had not ended then, and ``flushall``'s seconds."""
+    stack.manage("shell", "-c", "from orchestrator.flows import engine; engine.hold('everything', reason='chaos')")
+    traffic.submit(flows, cancel=False)
+    stack.rows("DELETE FROM flows_hold RETURNING id")  # not by a command, whose end takes longer than a flow
+    _until(lambda: stack.rows(_SENT), 60, "nothing of a backlog was sent")
+    waiting = invariants.unfinished(stack)
+    return waiting, _flush(stack)
+
+
+def _flush(stack: Stack) -> float:
+    taken = [row[0] for row in stack.rows(_SENT)]
+    flushed = time.time()
+    stack.broker.client.flushall()
+    resent = """SELECT extract(epoch FROM max(sent_at))::float8 FROM flows_stage
+        WHERE id = ANY(%s) AND status = 'ready' AND sent_at > to_timestamp(%s)"""
+    left = """SELECT count(*) FROM flows_stage
+        WHERE id = ANY(%s) AND status = 'ready' AND (sent_at IS NULL OR sent_at < to_timestamp(%s))"""
+    _until(lambda: stack.rows(left, [taken, flushed])[0][0] == 0, 60, "not everything was sent again after FLUSHALL")
+    return max((stack.rows(resent, [taken, flushed])[0][0] or flushed) - flushed, 0.0)
 
 
 def postgres_restart(stack: Stack, traffic: Traffic) -> float:

@@ -41,6 +41,7 @@ class Outcome:
     fired: Counter[str] = field(default_factory=Counter)
     restarts: dict[str, int] = field(default_factory=dict)
     kills: int = 0
+    backlog: int = 0
     recovery: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
     token: str = ""
@@ -89,8 +90,9 @@ def main_run(
         _measure(stack, traffic, outcome, measure, tell)
         if backlog:
             tell(f"a backlog of {backlog} flows, then FLUSHALL")
-            traffic.submit(backlog)
-            broker.client.flushall()
+            outcome.backlog, seconds = recovery.backlog(stack, traffic, backlog)
+            tell(f"{outcome.backlog} flows under way; recovery after flush broker: {seconds:.2f} s")
+            outcome.recovery.setdefault("flushall", []).append(round(seconds, 3))
             outcome.faults["backlog, then flush"] += 1
         _inject(scene, sequence(faults, chance), flows - backlog, outcome, tell)
         traffic.stop()

@@ -41,3 +41,4 @@ def test_each_fault_once_breaks_nothing(tmp_path):
     result = json.loads((tmp_path / "chaos.json").read_text())
     assert result["flows"] >= 60
     assert result["faults"] >= len(FAULTS)
+    assert result["backlog_at_flushall"] == 15
