@@ -1,4 +1,7 @@
-"""``python -m tests.chaos``: the standard run; ``SOAK=1`` the long one. Writes bench/results/chaos.json; 1 if anything broke."""
+"""``python -m tests.chaos``: the standard run; ``SOAK=1`` the long one. 1 if anything broke.
+
+Writes bench/results/chaos.json, the long run bench/results/chaos-soak.json.
+"""
 
 import argparse
 import json
@@ -20,13 +23,14 @@ from tests.chaos import recovery, run
 from tests.chaos.run import Outcome
 from tests.chaos.servers import Postgres, servers
 
-RESULT = Path(__file__).resolve().parents[2] / "bench" / "results" / "chaos.json"
+RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results"
 STANDARD, SOAK = (1000, 300, 150), (12_000, 1000, 10_000)  # flows, faults, backlog before the first FLUSHALL
 
 
 def options(argv: list[str]) -> argparse.Namespace:
     """The command line."""
-    flows, faults, backlog = SOAK if os.environ.get("SOAK", "") not in {"", "0"} else STANDARD
+    soak = os.environ.get("SOAK", "") not in {"", "0"}
+    flows, faults, backlog = SOAK if soak else STANDARD
     made = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     made.add_argument("--flows", type=int, default=flows)
     made.add_argument("--faults", type=int, default=faults)
@@ -37,7 +41,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     made.add_argument("--no-sabotage", action="store_true")
     made.add_argument("--no-main", action="store_true")
     made.add_argument("--keep", type=Path, help="keep the logs in this folder")
-    made.add_argument("--result", type=Path, default=RESULT)
+    made.add_argument("--result", type=Path, default=RESULTS / ("chaos-soak.json" if soak else "chaos.json"))
     chosen = made.parse_args(argv)
     if chosen.backlog is None:
         chosen.backlog = backlog if chosen.flows >= flows else min(backlog, chosen.flows // 4)
