@@ -244,7 +244,7 @@ def _acquire_row(call_id: UUID | None, wanted: Wanted, limits: Limits) -> list[A
         wanted.tokens,
         wanted.nano,
         wanted.timeout_seconds + LEASE_MARGIN_SECONDS,
-        limits.row(),
+        database.array(limits.row()),
         wanted.repo,
         wanted.stage_kind,
         wanted.flow_id,
@@ -274,7 +274,7 @@ def _end(
         call_id,
         provider,
         status.value,
-        parts or [],
+        database.array(parts or ()),
         usd,
         json.dumps(dict(price or {})),
         code,
@@ -282,7 +282,7 @@ def _end(
         latency_ms,
         int(health),
         pause_seconds,
-        HEALTH.row(),
+        database.array(HEALTH.row()),
         *kept,
     ]
     return bool(database.persistently(lambda: database.row(_SETTLE, row), seconds=_SETTLE_SECONDS)[0])

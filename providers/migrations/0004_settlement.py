@@ -67,7 +67,7 @@ CREATE FUNCTION provider_settle(
   p_response jsonb DEFAULT NULL, p_answer jsonb DEFAULT NULL
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-  v_ill boolean; v_created timestamptz; v_second bigint; v_hour bigint; v_tokens bigint; v_nano bigint;
+  v_ill boolean; v_provider text; v_created timestamptz; v_second bigint; v_hour bigint; v_tokens bigint; v_nano bigint;
   v_free_calls int; v_free_tokens bigint; v_free_nano bigint;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -76,18 +76,19 @@ BEGIN
   IF NOT FOUND THEN
     PERFORM provider_rebuild(p_provider);
   END IF;
-  -- Whoever changes a call's status has the provider's lock, so this is how it stands.
-  SELECT created_at, provider_second(created_at), provider_second(created_at) / 3600,
+  -- Whoever changes a call's status has the provider's lock, so this is how it stands. By its id only: while the table has no
+  -- statistics, a plan might look for the provider instead, and be kept.
+  SELECT provider, created_at, provider_second(created_at), provider_second(created_at) / 3600,
       CASE p_status WHEN 'settled' THEN p_tokens[1] + p_tokens[2] + p_tokens[3] + p_tokens[4] + p_tokens[5] + p_tokens[6] - reserved_tokens
                     WHEN 'released' THEN -reserved_tokens ELSE 0 END,
       (CASE p_status WHEN 'settled' THEN p_usd - reserved_usd WHEN 'released' THEN -reserved_usd ELSE 0 END * 1000000000)::bigint,
       CASE status WHEN 'reserved' THEN 1 ELSE 0 END,
       CASE status WHEN 'reserved' THEN reserved_tokens ELSE 0 END,
       CASE status WHEN 'reserved' THEN (reserved_usd * 1000000000)::bigint ELSE 0 END
-    INTO v_created, v_second, v_hour, v_tokens, v_nano, v_free_calls, v_free_tokens, v_free_nano
+    INTO v_provider, v_created, v_second, v_hour, v_tokens, v_nano, v_free_calls, v_free_tokens, v_free_nano
     FROM providers_providercall
-    WHERE id = p_call AND provider = p_provider AND status NOT IN ('settled', 'released') AND status <> p_status;
-  IF NOT FOUND THEN
+    WHERE id = p_call AND status NOT IN ('settled', 'released') AND status <> p_status;
+  IF NOT FOUND OR v_provider <> p_provider THEN
     RETURN false;
   END IF;
 
