@@ -1,5 +1,6 @@
 """An exchange that waits for its answer ends when somebody else breaks it off."""
 
+import contextlib
 import socket
 import threading
 
@@ -22,17 +23,20 @@ VENDORS = pytest.mark.parametrize(
 def silent():
     """A server that takes a request and never answers: its address, and an event once the request is there."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        asked, held = threading.Event(), []
+        asked, ended = threading.Event(), threading.Event()
 
         def serve() -> None:
-            held.append(server.accept()[0])
-            held[0].recv(65536)
-            asked.set()
+            with contextlib.suppress(OSError), server.accept()[0] as connection:
+                connection.recv(65536)
+                asked.set()
+                ended.wait()
 
-        threading.Thread(target=serve, daemon=True).start()
+        thread = threading.Thread(target=serve)
+        thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/", asked
-        for connection in held:
-            connection.close()
+        ended.set()
+        socket.create_connection(server.getsockname()).close()  # it may still wait for somebody
+        thread.join()
 
 
 def call(made, model: str, url: str, abort: Abort, errors: list[BaseException]) -> None:
