@@ -18,7 +18,7 @@ from orchestrator.flows.context.words import IDENTIFIER, identifiers, split
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What counts how much; chosen on the development packages of ``bench/context.py`` and left alone for the others."""
+    """What counts how much; chosen on the first seven packages of ``RELEASES`` in ``bench/context_changes.py`` only."""
 
     path: float = 4.0
     defined: float = 2.0

@@ -86,6 +86,30 @@ def test_outline_keeps_signatures_whole_and_in_place() -> None:
     assert outline("a.py", text) == "class A(Base):\n    LIMIT = 3\n    @property\n    def go(\n        self,\n    ) -> int:"
 
 
+POLYGLOT = {
+    ".ts": ("export function weighExposure(risk: Risk): number {\n return 1 }\n", "const total = weighExposure(risk)\n"),
+    ".js": ("export function weighExposure(risk) {\n return 1 }\n", "const total = weighExposure(risk)\n"),
+    ".go": (
+        "package risk\n\nfunc weighExposure(risk Risk) int {\n\treturn 1\n}\n",
+        "package risk\n\nvar total = weighExposure(risk)\n",
+    ),
+    ".java": (
+        "class Zed {\n  int weighExposure(int risk) {\n    return 1;\n  }\n}\n",
+        "class Use { int total = weighExposure(1); }\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "definition", "use"), [(suffix, *rest) for suffix, rest in POLYGLOT.items()], ids=POLYGLOT.keys()
+)
+def test_other_languages_are_ranked_as_python_is(suffix: str, definition: str, use: str) -> None:
+    """The definition that the request names first, then what refers to it, then what has nothing to do with it."""
+    texts = {f"aaa{suffix}": "x\n" * 9, f"caller{suffix}": use, f"zed{suffix}": definition}
+    texts |= {f"bulk{number}{suffix}": "y\n" * 9 for number in range(4)}
+    assert ranked(texts, "Cap what `weighExposure()` gives")[:2] == [f"zed{suffix}", f"caller{suffix}"]
+
+
 @pytest.mark.parametrize(
     "text", ["def (:", "x = '\\ud800'\nclass A: ...", "(" * 10_000, "1+" * 100_000 + "1", "\x00", "if x:\n" * 200]
 )
