@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 import urllib.error
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -124,7 +125,10 @@ def test_faults_come_in_bursts_and_end(simulator: Simulated) -> None:
 
 def test_the_log_names_what_arrived_and_no_secret(simulator: Simulated) -> None:
     post(simulator, "/v1/messages", MESSAGE, **{"x-api-key": "sk-very-secret", "anthropic-version": "2023-06-01"})
-    log = simulator.call("GET", "log")
+    # An entry is complete when the answer has left, which may be a moment after it has arrived.
+    until = time.monotonic() + 10
+    while not (log := simulator.call("GET", "log")) and time.monotonic() < until:
+        time.sleep(0.01)
     assert [(entry["provider"], entry["status"]) for entry in log] == [("anthropic", 200)]
     assert "secret" not in json.dumps(log)
 
