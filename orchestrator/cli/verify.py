@@ -48,6 +48,7 @@ def show(
     else:
         console = output.console()
         console.print(flow["id"], mark(flow["status"]), flow["title"])
+        report.wait_line(console, flow)
         console.print(report.gate_table(gates, every_round=verbose) if gates else "No gate has judged this flow yet.")
         console.print()
         if verbose:
