@@ -112,11 +112,11 @@ class ProviderStateAdmin(ReadOnly):
 
     def reserved(self, state: ProviderState) -> str:
         """By calls under way."""
-        return f"{_of(state).reserved:,}"
+        return f"{_of(state).reserved:,} tokens"
 
     def slots(self, state: ProviderState) -> str:
         """Calls under way."""
-        return f"{_of(state).inflight} of {_of(state).concurrency_limit}"
+        return f"{_of(state).inflight} of {_of(state).concurrency_limit} calls"
 
     def last_minute(self, state: ProviderState) -> str:
         """In the last minute."""

@@ -10,6 +10,7 @@ from providers.quota import Hour
 
 _WIDTH: Final = 750
 _HEIGHT: Final = 140
+_SEEN: Final = 2.0
 # The picture is stretched to the page's width; words are beside it, because they would shrink with it on a narrow page.
 _FIGURE: Final = (
     '<figure class="w-full"><svg role="img" aria-label="Tokens of the last 24 hours" viewBox="0 0 {} {}" width="100%" height="{}"'
@@ -40,21 +41,26 @@ def hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> Sa
         _HEIGHT,
         _HEIGHT,
         format_html_join("", '<rect x="{}" y="{}" width="{}" height="{}" opacity="{}"><title>{}</title></rect>', drawn),
-        "" if threshold_percent is None else _line(_HEIGHT - _HEIGHT * threshold_percent / 100),
+        _line(_HEIGHT, "currentColor")
+        + ("" if threshold_percent is None else _line(_HEIGHT - _HEIGHT * threshold_percent / 100, "#ef4444", "4")),
         f"{bars[0].start:%d %b %H:00}" if bars else "",
-        f"Strong: tokens of the hour; faint: of all hours up to it; full height: {limit:,}{stops}.",
+        f"Strong: tokens of the hour; faint: of all hours up to it; full height: {limit:,} tokens{stops}."
+        + ("" if total else " No token was used."),
     )
 
 
-def _line(y: float) -> SafeString:
+def _line(y: float, colour: str, dashes: str = "none") -> SafeString:
     return format_html(
-        '<line x1="0" x2="{}" y1="{}" y2="{}" stroke="#ef4444" stroke-dasharray="4" vector-effect="non-scaling-stroke"/>',
+        '<line x1="0" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-dasharray="{}" vector-effect="non-scaling-stroke"/>',
         _WIDTH,
         y,
         y,
+        colour,
+        dashes,
     )
 
 
 def _bar(x: float, step: float, tokens: int, limit: int, opacity: str, title: str) -> tuple[object, ...]:
     height = min(_HEIGHT, _HEIGHT * tokens / max(limit, 1))
+    height = max(height, _SEEN) if tokens else 0  # a little is not nothing
     return (round(x + 1, 1), round(_HEIGHT - height, 1), round(step - 2, 1), round(height, 1), opacity, title)

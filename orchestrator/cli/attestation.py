@@ -46,13 +46,23 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """What was found. ``block`` is family/name; ``gates`` is each gate's signed result, ``verdict`` the one over all."""
+    """What was found; what no statement proves stays empty.
+
+    ``block`` is family/name; ``gates`` is each gate's signed result, ``verdict`` the one over all; ``sealed_at`` is RFC 3339
+    by the service's clock; ``digest`` is the SHA-256 of the manifest, which names every file, ``context`` that of the context
+    bundle; ``sequence`` and the hashes are the log entry's.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     block: str = ""
     repo: str = ""
     flow: str = ""
+    sealed_at: str = ""
+    digest: str = ""
+    context: str = ""
     sequence: int = 0
+    entry_hash: str = ""
+    previous_hash: str = ""
     key_ids: set[str] = field(default_factory=set)
     gates: dict[str, str] = field(default_factory=dict)
     verdict: str = ""
@@ -199,7 +209,8 @@ def _manifest(files: Mapping[str, bytes], sealed: Mapping[str, str], report: Rep
         manifest = _json(raw, "the manifest")
         named = {path: entry["sha256"] for path, entry in manifest["files"].items()}
         report.block = f"{manifest['family']}/{manifest['name']}"
-        report.repo, report.flow = str(manifest["repo"]), str(manifest["flow"])
+        report.repo, report.flow, report.digest = str(manifest["repo"]), str(manifest["flow"]), sealed[MANIFEST]
+        report.sealed_at, report.context = str(manifest["sealed_at"]), str(manifest["context_sha256"])
         gates = {str(gate["gate"]): str(gate["verdict"]) for gate in manifest["gates"]}
         verified = manifest["verified"] is True
     except (Wrong, KeyError, TypeError, AttributeError) as error:
@@ -265,6 +276,7 @@ def _entry(statement: Mapping[str, Any], report: Report) -> None:
         report.add(path, "is the entry of another manifest")
     sequence = entry.get("sequence")
     report.sequence = sequence if isinstance(sequence, int) else 0
+    report.entry_hash, report.previous_hash = str(claimed), str(entry.get("previous_hash"))
     if report.sequence < 1:
         report.add(path, "has no place in the log")
 

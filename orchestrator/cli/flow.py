@@ -11,7 +11,7 @@ from rich.console import Console
 from orchestrator.cli import output, place, report, sources
 from orchestrator.cli.client import Client
 from orchestrator.cli.errors import Exit, Failure
-from orchestrator.cli.progress import Progress
+from orchestrator.cli.progress import Progress, mark, table
 
 MAX_REQUEST_BYTES = 64 * 1024
 _REPLAY_POLL_SECONDS = 0.5
@@ -115,6 +115,23 @@ def follow_flow(
 
 
 @app.command()
+def show(task: Task, as_json: output.AsJson = False) -> None:
+    """Show a flow as it is: stages, gates, cost. Exits 0 when it passed, 1 failed, 2 cancelled, 8 while it goes on."""
+    with Client.here() as client:
+        flow, gates = client.get(f"flows/{task}/"), client.get(f"flows/{task}/gates/")["gates"]
+    if as_json:
+        output.json_out(flow | {"gates": gates})
+    else:
+        console = output.console()
+        console.print(flow["id"], mark(flow["status"]), flow["title"], soft_wrap=True)
+        report.wait_line(console, flow)
+        console.print()
+        console.print(table(flow))
+        _say_end(console, flow, gates, None)
+    _leave(flow)
+
+
+@app.command()
 def cancel(task: Task, as_json: output.AsJson = False) -> None:
     """Cancel a flow. What it did so far is kept; nothing more is started."""
     with Client.here() as client:
@@ -200,6 +217,11 @@ def end(client: Client, flow_id: str, blocks: Path | None, *, timeout: float | N
         output.json_out(flow | {"gates": gates} | paths)
     else:
         _say_end(console, flow, gates, fetched)
+    _leave(flow)
+
+
+def _leave(flow: dict[str, Any]) -> None:
+    """Exit with the code of the flow's status."""
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(flow["status"], Exit.STILL_RUNNING)
     if code:
         raise typer.Exit(code)

@@ -88,6 +88,12 @@ def time_line(flow: Mapping[str, Any]) -> str:
     return f"Time {seconds(spent['wall_seconds'])}  ({', '.join(f'{name} {seconds(value)}' for value, name in parts)})"
 
 
+def wait_line(console: Console, flow: Mapping[str, Any]) -> None:
+    """Why a flow waits, where it does."""
+    if flow["wait_reason"]:
+        console.print(Text(f"waits: {flow['wait_reason']}", style="yellow"), width=min(console.width, output.LINE_WIDTH))
+
+
 def error_lines(console: Console, error: Mapping[str, str] | None) -> None:
     """Why a flow failed, and what mends it."""
     if error:

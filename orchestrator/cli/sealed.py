@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from orchestrator.cli import unpack
 from orchestrator.cli.errors import Exit, Failure
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -34,21 +35,45 @@ def opened(packed: bytes) -> tuple[dict[str, bytes], str]:
     """
     if len(packed) > MAX_BYTES:
         raise ValueError(f"it is over {MAX_BYTES // 1024 // 1024} MB")
-    raw, files = _stored(packed), {}
+    raw, files = _stored(packed), dict[str, bytes]()
     try:
         with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as tar:
             for member in tar:
-                content = tar.extractfile(member) if member.isreg() else None
-                if content is None or member.name in files:
-                    raise ValueError(f"{member.name[:80]!r} in it is no plain file, or there twice")
-                files[member.name] = content.read()
+                if odd := _odd(member, files):
+                    raise ValueError(f"{member.name[:80]!r} in it {odd}")
+                content = tar.extractfile(member)
+                files[member.name] = content.read() if content is not None else b""
     except (tarfile.TarError, OSError, UnicodeError, EOFError) as error:
         raise ValueError(f"its tar cannot be read: {error}") from error
     try:
         again = pack(files)
     except (ValueError, tarfile.TarError) as error:
         raise ValueError(f"its tar cannot be read: {error}") from error
-    return files, "" if again == packed else "the archive around the files was changed"
+    return files, _around(packed, again)
+
+
+def _odd(member: tarfile.TarInfo, files: Mapping[str, bytes]) -> str:
+    """What is wrong with a member of an archive that may only hold plain files, each once."""
+    if not unpack.inside(member.name):
+        return "is no path inside the block"
+    if member.issym() or member.islnk():
+        return "is a link"
+    # A sparse file says how large it is without its bytes: exabytes out of a few hundred.
+    if not member.isreg() or member.issparse():
+        return "is no plain file"
+    return "is there twice" if member.name in files else ""
+
+
+def _around(packed: bytes, again: bytes) -> str:
+    """How an archive differs from the one that its own files make; empty where it does not."""
+    if packed == again:
+        return ""
+    if packed.startswith(again):
+        return f"{len(packed) - len(again):,} bytes were appended to the archive"
+    if again.startswith(packed):
+        return f"the archive is cut off: it ends after {len(packed):,} of {len(again):,} bytes"
+    place = next((n for n, (one, other) in enumerate(zip(packed, again, strict=False)) if one != other), 0)
+    return f"the archive around the files was changed, from byte {place:,} on"
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:

@@ -11,6 +11,7 @@ from orchestrator.cli.client import Client
 from orchestrator.cli.progress import mark, seconds, usd
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="List flows.")
+_NARROW = 100  # below it a column for the repo would leave no room for words
 _PAGE = 200
 
 
@@ -41,19 +42,18 @@ def flows(
     if not found:
         return console.print("No flows" + (f" of the last {ago}" if ago else "") + (" failed." if failed else "."))
     grid = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("flow", "status", "time", "cost", "repo", "request"):
-        whole = column in {"flow", "status", "time", "cost"}
-        grid.add_column(
-            column,
-            justify="right" if column in {"time", "cost"} else "left",
-            no_wrap=True,
-            overflow="ignore" if whole else "ellipsis",
-        )
+    narrow = console.is_terminal and console.width < _NARROW
+    for column in ("flow", "status", "time", "cost", *(() if narrow else ("repo",)), "request"):
+        # Only what may be wrapped is made narrower: where nothing may be, ids and figures would be cut too.
+        wraps = column == "request" and console.is_terminal
+        grid.add_column(column, justify="right" if column in {"time", "cost"} else "left", no_wrap=not wraps, overflow="fold")
     for flow in found:
         more = flow["error"]["code"] if flow["error"] else flow["wait_reason"]
-        why = f"{flow['title']}  {more}" if more else flow["title"]
+        why = "  ".join(part for part in (flow["title"], more, f"({flow['repo']})" if narrow else "") if part)
         took = seconds(flow["duration_seconds"])
-        grid.add_row(flow["id"], mark(flow["status"]), took, usd(flow["cost_usd"]), flow["repo"], Text(why))
+        grid.add_row(
+            flow["id"], mark(flow["status"]), took, usd(flow["cost_usd"]), *(() if narrow else (flow["repo"],)), Text(why)
+        )
     return console.print(grid)
 
 

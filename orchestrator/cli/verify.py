@@ -48,6 +48,7 @@ def show(
     else:
         console = output.console()
         console.print(flow["id"], mark(flow["status"]), flow["title"])
+        report.wait_line(console, flow)
         console.print(report.gate_table(gates, every_round=verbose) if gates else "No gate has judged this flow yet.")
         console.print()
         if verbose:
@@ -70,60 +71,59 @@ def attestation(
     key: Annotated[
         list[Path] | None, typer.Option("--key", help="A public key in PEM; those under .blocks/keys/ by default.")
     ] = None,
+    flow: Annotated[str, typer.Option("--flow", metavar="ID", help="Expect the block of this flow.")] = "",
+    repo: Annotated[str, typer.Option("--repo", metavar="NAME", help="Expect a block of this repo.")] = "",
+    block: Annotated[str, typer.Option("--block", metavar="FAMILY/NAME", help="Expect this block.")] = "",
+    digest: Annotated[str, typer.Option("--digest", metavar="SHA256", help="Expect a manifest.json with this SHA-256.")] = "",
+    not_before_entry: Annotated[
+        int, typer.Option("--not-before-entry", metavar="N", min=0, help="Expect entry N of the repo's log, or a later one.")
+    ] = 0,
+    not_before: Annotated[
+        str, typer.Option("--not-before", metavar="TIME", help="Expect a sealing at TIME (UTC) or later.")
+    ] = "",
     as_json: output.AsJson = False,
 ) -> None:
-    """Check a block offline: signatures, every file, the verdict. Exits 0 when all holds, else 1 and names what does not."""
-    checking = _lazy("attestation")
-    keys = dict(checking.load_key(file) for file in key) if key else _pinned(path)
+    """Check a block offline: signatures, every file, the verdict. Exits 0 when all holds, else 1 and names what does not.
+
+    An older block is as genuine as the newest: name what you expect, for only an expectation finds one that was replayed.
+    """
+    checking, expecting = _lazy("attestation"), _lazy("expected")
+    wanted = expecting.read(
+        flow=flow, repo=repo, block=block, digest=digest, not_before_entry=not_before_entry, not_before=not_before
+    )
+    keys, origin = _trusted(path, key or [])
     files, around = sealed.read(path)
     found = checking.verify(files, keys)
     if around and not found.problems:
         found.add(path.name, around)
+    expecting.compare(found, wanted)
+    shown = _lazy("proof")
     if as_json:
-        output.json_out(
-            {
-                "ok": found.ok,
-                "block": found.block,
-                "repo": found.repo,
-                "flow": found.flow,
-                "log_sequence": found.sequence,
-                "key_ids": sorted(found.key_ids),
-                "gates": found.gates,
-                "verdict": found.verdict,
-                "files": found.files,
-                "problems": [{"path": problem.path, "problem": problem.what} for problem in found.problems],
-            }
-        )
+        output.json_out(shown.document(found, origin))
     else:
-        _say(found)
+        shown.say(found, origin, expected=bool(wanted))
     if not found.ok:
         raise typer.Exit(Exit.FAILED)
 
 
-def _pinned(path: Path) -> Any:
+def _trusted(path: Path, named: list[Path]) -> tuple[Any, str]:
+    """The keys to check with, and where they lie. Never those inside the block itself: a forger would bring a key along.
+
+    Those that are pinned where the command runs go before those around the block, which came the way that the block came.
+    """
+    if named:
+        checking = _lazy("attestation")
+        return dict(checking.load_key(file) for file in named), ", ".join(str(file) for file in named)
     pins = _lazy("pins")
-    for start in (path if path.is_dir() else path.parent, Path.cwd()):
-        if keys := pins.pinned(place.find(start).blocks):
-            return keys
+    for start in (Path.cwd(), path.resolve().parent):
+        blocks = place.find(start).blocks
+        if not blocks.resolve().is_relative_to(path.resolve()) and (keys := pins.pinned(blocks)):
+            return keys, str(blocks / pins.FOLDER)
     raise Failure(
         "No key is trusted here: there is none under .blocks/keys/.",
         cure="Fetch it once with `blocks verify key`, or name a file with --key.",
         code="evidence:no-key",
     )
-
-
-def _say(found: Any) -> None:
-    for problem in found.problems:
-        output.say(f"WRONG  {output.printable(problem.path)}: {output.printable(problem.what)}")
-    for gate, result in sorted(found.gates.items()):
-        output.say(f"{result:6}  {output.printable(gate)}")
-    if found.problems:
-        output.say(f"NOT TO BE TRUSTED: {len(found.problems)} of what was checked does not hold.")
-    elif not found.ok:
-        output.say(f"UNCHANGED, but its verdict is {output.printable(found.verdict)}: this block has not passed its gates.")
-    else:
-        output.say(f"{output.printable(found.block)} of {output.printable(found.repo)}, {output.printable(found.flow)}")
-        output.say(f"HOLDS: {found.files} files, entry {found.sequence} of the log, key {min(found.key_ids)}")
 
 
 @app.command("key")

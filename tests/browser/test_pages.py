@@ -57,12 +57,21 @@ def test_a_running_flow_updates_by_itself(page: Page, faults, sre, live_server):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("width", [390, 1200])
 def test_the_pages_are_readable(page: Page, faults, sre, live_server, theme, width):
     flow = story.told()
+    odd = [story.long(), story.waiting(), scenes.flow(request=f"# {'Withoutanyspace' * 12}")]
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=theme)
-    paths = ["/", "/status/", "/onboarding/", "/flows/", f"/flows/{flow.id}/", f"/flows/{flow.id}/?round=1"]
+    paths = [
+        "/",
+        "/status/",
+        "/onboarding/",
+        "/flows/",
+        f"/flows/{flow.id}/",
+        f"/flows/{flow.id}/?round=1",
+        *(f"/flows/{one.id}/" for one in odd),
+    ]
     for path in paths:
         page.goto(live_server.url + path)
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
@@ -88,6 +97,37 @@ def test_the_keyboard_reaches_the_content_and_opens_a_file(page: Page, faults, s
     tests.locator("summary").first.focus()
     page.keyboard.press("Enter")
     expect(tests.get_by_role("region", name="test_clip.py")).to_be_visible()
+
+
+def test_what_scrolls_sideways_scrolls_by_the_keyboard(page: Page, faults, sre, live_server):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{live_server.url}/flows/{story.failed().id}/")
+    calls = page.get_by_role("region", name="Model calls").locator(".wide")
+    assert calls.evaluate("one => one.scrollWidth > one.clientWidth")
+    calls.focus()
+    page.keyboard.press("ArrowRight")
+    expect(calls).not_to_have_js_property("scrollLeft", 0)
+
+
+def test_a_flow_that_waits_says_why_and_until_when_at_the_top(page: Page, faults, sre, live_server):
+    page.goto(f"{live_server.url}/flows/{story.waiting().id}/")
+    head = page.locator("#part-head")
+    expect(head.get_by_role("heading", name="Why it waits")).to_be_visible()
+    expect(head).to_contain_text("2,000,000 of 2,000,000 tokens in 24 hours")
+    expect(head).to_contain_text("Tried again by")
+    expect(head).to_contain_text("Asked for")
+
+
+def test_paper_shows_what_is_folded_and_nothing_to_press(page: Page, faults, sre, live_server):
+    flow = story.failed()
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{live_server.url}/flows/{flow.id}/")
+    request, button = page.get_by_text("Values over the limit become the limit."), page.get_by_role("button")
+    expect(request).to_be_hidden()
+    page.emulate_media(media="print")
+    assert request.evaluate("one => one.checkVisibility({contentVisibilityAuto: true}) && one.offsetHeight > 0")
+    expect(button).to_be_hidden()
+    assert page.locator("h1").evaluate("one => getComputedStyle(one).color") == "rgb(27, 35, 48)"  # dark on white
 
 
 def test_cancel_asks_first(page: Page, faults, sre, live_server):

@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import attestation
+from orchestrator.cli.attestation import Keys
+from orchestrator.flows.evidence import keys, sealing
 from orchestrator.repos import tokens
 from orchestrator.repos.models import Repo
 from tests import scenes
+from tests.flows.evidence.subjects import SUBJECT
 
 ROOT = Path(__file__).resolve().parents[2]
 Blocks = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -54,3 +58,33 @@ def blocks(offline: Blocks, live_server, repo: Repo) -> Blocks:
         return offline(*words, **({"BLOCKS_API_URL": live_server.url, "BLOCKS_TOKEN": secret} | env))
 
     return run
+
+
+@pytest.fixture
+def block(settings, tmp_path: Path) -> dict[str, bytes]:
+    """The files of a sealed block."""
+    settings.STATE_DIR = tmp_path / "state"
+    return dict(sealing.seal(SUBJECT).files)
+
+
+@pytest.fixture
+def trusted(block) -> Keys:
+    """The key that signed it."""
+    return dict([attestation.read_key(keys.current().public_pem.encode())])
+
+
+@pytest.fixture
+def opened_once(monkeypatch) -> Mapping[bytes, tuple[str, bytes]]:
+    """An envelope that nobody touched is opened once for all changes of a test: the same bytes under the same keys.
+
+    What comes back is each envelope that held, with its key id and payload.
+    """
+    opened, known = attestation._open, {}
+
+    def remembering(raw: bytes, trusted: Keys) -> tuple[str, bytes]:
+        if raw not in known:
+            known[raw] = opened(raw, trusted)
+        return known[raw]
+
+    monkeypatch.setattr(attestation, "_open", remembering)
+    return known

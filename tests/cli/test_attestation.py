@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,19 +15,6 @@ from tests.flows.evidence.subjects import SUBJECT
 
 pytestmark = pytest.mark.django_db
 LOG, SUMMARY = "attestations/log-entry.dsse.json", "attestations/verification-summary.dsse.json"
-
-
-@pytest.fixture
-def block(settings, tmp_path: Path) -> dict[str, bytes]:
-    """The files of a sealed block."""
-    settings.STATE_DIR = tmp_path / "state"
-    return dict(sealing.seal(SUBJECT).files)
-
-
-@pytest.fixture
-def trusted(block) -> Keys:
-    """The key that signed it."""
-    return dict([attestation.read_key(keys.current().public_pem.encode())])
 
 
 def wrong(files: dict[str, bytes], trusted: Keys) -> set[str]:
@@ -58,22 +44,13 @@ def test_an_untouched_block_holds(block, trusted):
     assert (report.sequence, report.verdict) == (1, "PASSED")
 
 
-def test_every_byte_flipped_is_found_and_the_file_named(block, trusted, monkeypatch):
-    opened, known = attestation._open, {}
-
-    def remembering(raw: bytes, keys: Keys) -> tuple[str, bytes]:
-        """An envelope that was not touched is opened once for all flips: the same bytes under the same keys."""
-        if raw not in known:
-            known[raw] = opened(raw, keys)
-        return known[raw]
-
-    monkeypatch.setattr(attestation, "_open", remembering)
+def test_every_byte_flipped_is_found_and_the_file_named(block, trusted, opened_once):
     chance = random.Random(7)
     for path, content in block.items():
         for place in range(len(content)):
             changed = block | {path: flipped(content, place, chance.randrange(8))}
             assert wrong(changed, trusted) == {path}, (path, place)
-    assert known.keys() == {content for path, content in block.items() if path.startswith("attestations/")}
+    assert opened_once.keys() == {content for path, content in block.items() if path.startswith("attestations/")}
 
 
 def test_every_kind_of_byte_of_an_archive_is_guarded(block, trusted):

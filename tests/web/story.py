@@ -1,7 +1,10 @@
 """A flow in which everything that the page can show has happened, as rows: two rounds, mutants, gaps, findings, hostile text."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
+
+from django.utils import timezone
 
 from orchestrator.flows.models import Artifact, Flow, FlowEvent, Stage
 from tests import scenes
@@ -35,11 +38,11 @@ def mutation_json() -> str:
     )
 
 
-def _implement(stage: Stage, module: str) -> None:
+def _implement(stage: Stage, module: str, name: str = "clip") -> None:
     attempt = scenes.start(stage)
     scenes.call(attempt, "openai", "gpt-4-turbo", "0.04")
-    keep(stage, "module", "clip.py", module)
-    keep(stage, "tests", "test_clip.py", TESTS)
+    keep(stage, "module", f"{name}.py", module)
+    keep(stage, "tests", f"test_{name}.py", TESTS)
     keep(stage, "contract", "contract.json", '{"contract": 1}\n')
     scenes.finish(attempt, model="gpt-4-turbo")
 
@@ -104,3 +107,37 @@ def _judge_first(stage: Stage) -> None:
     scenes.judge(stage, "coverage", score=Decimal("80"), threshold=Decimal(90), findings=[silent])
     scenes.judge(stage, "mutation", "failed", score=Decimal("50"), threshold=Decimal(60), findings=[mutant], cure="Add tests.")
     scenes.judge(stage, "security", "failed", findings=[weak])
+
+
+def failed(name: str = "clip", filler: str = "") -> Flow:
+    """The only round ends at the mutation gate: a survivor, a line that never ran, findings with and without a place."""
+    flow = scenes.flow(request="# Clip a value to a limit\nValues over the limit become the limit.")
+    for kind in ("context", "plan"):
+        scenes.finish(scenes.start(flow.stages.get(kind=kind)), model="gemini-pro")
+    implement, verify = flow.stages.get(kind="implement"), flow.stages.get(kind="verify")
+    _implement(implement, MODULE + filler, name)
+    error = ("gate:contract-failed", "The contract gate failed.", "Fix schema or implementation, then retry.")
+    attempt = scenes.start(verify)
+    _judge_first(verify)
+    scenes.finish(attempt, "failed", error=error)
+    Stage.objects.filter(flow=flow, status__in=["pending", "ready"]).update(status="skipped")
+    return scenes.end(flow, "failed", error=error)
+
+
+def long() -> Flow:
+    """As ``failed``, with a line of 2,000 characters and a file name that no screen has room for."""
+    return failed("a_name_that_is_longer_than_any_screen_is_wide_" * 4, f'TEXT = "{"x" * 2000}"\n')
+
+
+def waiting() -> Flow:
+    """The plan waits for a provider's quota."""
+    flow = scenes.flow(request="# Liquidity coverage ratio\nBasel III.")
+    scenes.finish(scenes.start(flow.stages.get(kind="context")), model="gemini-pro")
+    reason = "anthropic has used 2,000,000 of 2,000,000 tokens in 24 hours; 41,200 come back at 05:00 UTC."
+    soon = timezone.now() + timedelta(minutes=17)
+    plan = flow.stages.filter(kind="plan")
+    plan.update(status="ready", ready_at=timezone.now())
+    plan.update(status="waiting", wait_reason=reason, waits_for="anthropic", not_before=soon, waiting_since=timezone.now())
+    Flow.objects.filter(pk=flow.pk).update(status="waiting")
+    flow.refresh_from_db()
+    return flow

@@ -50,6 +50,11 @@ def test_the_round_that_failed_is_shown_in_its_source(sre):
     assert 'aria-label="80 %, 90 % needed"' in text
 
 
+def test_the_gates_come_in_the_order_in_which_they_judged(sre):
+    text = page(sre, story.told())
+    assert re.findall(r"<h3>(\w+) <span class=\"pill", text) == ["contract", "mutation", "review"]
+
+
 def test_the_newest_round_is_the_default_and_takes_the_review_that_read_it(sre):
     text = page(sre, story.told())
     assert "Quality gates, round 2" in text

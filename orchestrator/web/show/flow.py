@@ -68,12 +68,13 @@ def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     events = list(FlowEvent.objects.filter(flow=flow).select_related("stage").order_by("-id")[: 5 * EVENTS])
     calls = list(ProviderCall.objects.filter(flow=flow).order_by("created_at"))
     texts, judged = _texts(artifacts), _rounds(stages)
-    results = list(GateResult.objects.filter(flow=flow).order_by("round", "id"))
+    results = list(GateResult.objects.filter(flow=flow).order_by("id"))
     numbers = sorted({judged[row.stage_id] for row in results} | {a.stage.round for a in artifacts if a.kind == _MODULE})
     number = asked if asked in numbers else (numbers[-1] if numbers else None)
     full, chart = shown.full(flow), timeline.chart(flow, stages, reversed(events))
     return {
         "flow": full,
+        "waits_until": next((row["not_before"] for row in full["stages"] if row["wait_reason"] and row["not_before"]), None),
         "lines": list(zip(full["stages"], chart.rows, strict=False)),
         "ended": flow.status in FLOW_ENDED,
         "took": timeline.duration(full["duration_seconds"]),
