@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from orchestrator.flows import budget, engine, policy
 from orchestrator.flows.engine import Spent, capacity
-from orchestrator.flows.engine.store import keep_blobs
+from orchestrator.flows.evidence import setup, store
 from orchestrator.flows.heartbeat import Attempt
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.nonce import nonce_of
@@ -72,10 +73,10 @@ class LiveWork:
         return None if content is None else bytes(content)
 
     def store(self, content: bytes) -> str:
-        """Keep ``content`` under its SHA-256 before it is used; raises ``Fenced`` when the attempt is no longer the live one."""
+        """Keep ``content`` in the evidence store before it is used; raises ``EvidenceError``, and ``Fenced`` when the attempt is
+        no longer the live one."""
         self._attempt.check()
-        (digest,) = keep_blobs([content])
-        return digest
+        return store.put_content(setup.sound(), content, timezone.now())
 
     def progress(self, message: str, **data: Any) -> None:
         """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""

@@ -45,7 +45,11 @@ class Command(BaseCommand):
         if options["write"]:
             write_table(options["write"], tried)
         breaches = sum(bool(result.breach) for results in tried.values() for result in results)
-        console.print(f"[red]{breaches} {'attack' if breaches == 1 else 'attacks'} got through[/red]" if breaches else "[green]every attack was held[/green]")
+        console.print(
+            f"[red]{breaches} {'attack' if breaches == 1 else 'attacks'} got through[/red]"
+            if breaches
+            else "[green]every attack was held[/green]"
+        )
         if breaches:
             sys.exit(1)
 

@@ -140,8 +140,9 @@ class Work(Protocol):
         ...
 
     def store(self, content: bytes) -> str:
-        """Keep ``content`` under its SHA-256, which is returned, at once and whatever becomes of the attempt. What a model is
-        shown is stored before it is shown; an artifact of the same bytes then costs nothing more."""
+        """Keep ``content`` in the evidence store under its SHA-256, which is returned, at once and whatever becomes of the
+        attempt: what a model is shown is stored before it is shown. Raises ``EvidenceError``, which the engine's runner turns
+        into ``Failed``, so a stage need not catch it."""
         ...
 
     def complete(self, provider: str, request: Request) -> Completion:
