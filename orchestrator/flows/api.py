@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gates.models import GateResult
-from orchestrator.flows import delivery, engine, follow, intake, replay, schema, shown
+from orchestrator.flows import delivery, engine, follow, intake, replay, schema, shown, snapshots
 from orchestrator.flows.models import Flow
 from orchestrator.flows.states import FlowStatus
 from orchestrator.repos.auth import caller_of, repo_for
@@ -135,7 +135,7 @@ class Flows(APIView):
                 asked.feature_request,
                 flow_type=asked.flow_type,
                 block_family=asked.block_family,
-                context=asked.context,
+                snapshot=asked.snapshot,
                 settings=asked.settings,
                 created_by=caller_of(request).name,
                 idempotency_key=key,
@@ -282,7 +282,7 @@ class Evidence(APIView):
         files = delivery.evidence(flow)
         if request.query_params.get("format") == "zip" or "application/zip" in request.headers.get("Accept", ""):
             return _attachment(delivery.as_zip(files), "application/zip", f"{flow.id}-evidence.zip")
-        return Response({"flow": flow.id, "status": flow.status, "files": delivery.as_json(files)})
+        return Response({"flow": flow.id, "status": flow.status, "files": snapshots.as_json(files)})
 
 
 class BlockFile(APIView):

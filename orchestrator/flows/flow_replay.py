@@ -75,7 +75,7 @@ class RecordedWork:
         self.attempt_number = stage.attempts_made
         self.feature_request, self.block_family, self.feedback = flow.feature_request, flow.block_family, stage.feedback
         self.settings: Mapping[str, Any] = flow.settings
-        self.context: Mapping[str, Any] = flow.context
+        self.snapshot = b"" if flow.snapshot is None else bytes(flow.snapshot.content)
         self.nonce = nonce_of(stage.id)
         self.calls = 0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings as env
 
-from orchestrator.flows import types
+from orchestrator.flows import snapshots, types
 from orchestrator.queues import PROVIDER_QUEUES
 from orchestrator.repos import settings
 from orchestrator.repos.models import REPO_NAME, Repo
@@ -28,7 +28,7 @@ class Asked:
     feature_request: str
     flow_type: str
     block_family: str
-    context: Mapping[str, Any] = field(repr=False)
+    snapshot: bytes = field(repr=False)
     settings: Mapping[str, Any] = field(repr=False)
 
 
@@ -44,7 +44,7 @@ def check(repo: Repo, body: Mapping[str, Any]) -> Asked:
         feature_request=_feature_request(body.get("feature_request")),
         flow_type=flow_type,
         block_family=_family(body.get("block_family")),
-        context=_context(body.get("context")),
+        snapshot=_snapshot(body.get("context")),
         settings=in_force,
     )
 
@@ -123,9 +123,10 @@ def _models_known(in_force: Mapping[str, Any]) -> None:
             )
 
 
-def _context(value: Any) -> dict[str, Any]:
+def _snapshot(value: Any) -> bytes:
+    """The files of ``context`` packed; empty where none were sent."""
     if value is None:
-        return {}
+        return b""
     if not isinstance(value, dict) or set(value) - {"files"} or not isinstance(value.get("files", {}), dict):
         raise Problem(
             422,
@@ -139,7 +140,7 @@ def _context(value: Any) -> dict[str, Any]:
     total = sum(_size(path, content) for path, content in files.items())
     if total > MAX_CONTEXT_BYTES:
         raise _too_large(f"The context has {total:,} bytes; at most {MAX_CONTEXT_BYTES:,} (6 MB) are taken.")
-    return {"files": files}
+    return snapshots.pack(snapshots.from_json(files)) if files else b""
 
 
 def _too_large(detail: str) -> Problem:

@@ -23,7 +23,10 @@ def new_flow_id() -> str:
 
 
 class Flow(models.Model):
-    """One run of a feature request through the stages of a flow type."""
+    """One run of a feature request through the stages of a flow type.
+
+    ``snapshot`` is the repo that it carries (``flows.snapshots``): megabytes, so never part of this row, which lists read.
+    """
 
     id = models.CharField(primary_key=True, max_length=25, default=new_flow_id, editable=False)
     repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="flows", db_index=False)
@@ -31,7 +34,7 @@ class Flow(models.Model):
     flow_type_version = models.PositiveIntegerField(default=1)
     block_family = models.CharField(max_length=100, blank=True)
     feature_request = models.TextField()
-    context = models.JSONField(default=dict, blank=True)
+    snapshot = models.ForeignKey("Blob", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     settings = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=FlowStatus, default=FlowStatus.PENDING)
     priority = models.SmallIntegerField(default=0)

@@ -56,10 +56,10 @@ class LiveWork:
         self.spent = Spent()
 
     @property
-    def context(self) -> Mapping[str, Any]:
-        """What the flow was given as context when it was created."""
-        context: Mapping[str, Any] = Flow.objects.values_list("context", flat=True).get(pk=self.flow_id)
-        return context
+    def snapshot(self) -> bytes:
+        """The repo that the flow carries, packed; empty where it carries none."""
+        content = Flow.objects.values_list("snapshot__content", flat=True).get(pk=self.flow_id)
+        return b"" if content is None else bytes(content)
 
     def output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind``; empty if there is none."""

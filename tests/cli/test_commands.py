@@ -8,6 +8,7 @@ import threading
 import pytest
 from django.db import connection
 
+from orchestrator.flows import snapshots
 from orchestrator.flows.models import Flow
 from orchestrator.repos import tokens
 from providers import breaker, limits
@@ -114,13 +115,11 @@ def test_a_run_sends_what_git_does_not_ignore(blocks, work, repo):
     assert found.returncode == 0, found.stderr
     flow = Flow.objects.get()
     assert found.stdout.strip() == flow.id
-    assert flow.context == {
-        "files": {
-            ".gitignore": "*.log\n",
-            "bytes.dat": {"base64": "AP8="},
-            "fr.md": "# Ratio\nCompute it.\n",
-            "src/ratio.py": "x = 1\n",
-        }
+    assert snapshots.unpack(bytes(flow.snapshot.content)) == {
+        ".gitignore": b"*.log\n",
+        "bytes.dat": b"\0\xff",
+        "fr.md": b"# Ratio\nCompute it.\n",
+        "src/ratio.py": b"x = 1\n",
     }
 
 

@@ -123,8 +123,8 @@ class Work(Protocol):
     """The repo's settings in force when the flow was created: models, thresholds, context limits."""
 
     @property
-    def context(self) -> Mapping[str, Any]:
-        """What the caller sent along: ``{"files": {path: text}}``, the part of the repo that the models may be shown."""
+    def snapshot(self) -> bytes:
+        """The repo that the flow carries, as ``snapshots.pack`` makes it; empty where it carries none."""
         ...
 
     def output(self, kind: str) -> Mapping[str, Any]:

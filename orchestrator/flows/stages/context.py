@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from orchestrator.flows import policy
+from orchestrator.flows import policy, snapshots
 from orchestrator.flows.answers import json_object
 from orchestrator.flows.asking import Question, ask
-from orchestrator.flows.context import BundleTooLarge, build, snapshot
+from orchestrator.flows.context import BundleTooLarge, build
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
 
@@ -33,7 +33,7 @@ class Context:
     def run(self, work: Work) -> Result:
         max_bytes, pruning = policy.context_budget(work.settings)
         try:
-            bundle = build(snapshot.files(work.context), work.feature_request, max_bytes=max_bytes, pruning=pruning)
+            bundle = build(snapshots.unpack(work.snapshot), work.feature_request, max_bytes=max_bytes, pruning=pruning)
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
         kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())

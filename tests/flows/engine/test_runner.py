@@ -327,14 +327,15 @@ def test_the_nonce_is_the_stages_own_and_stays(new_flow):
 
 
 def test_work_reads_what_earlier_stages_left(new_flow):
-    flow = new_flow(context={"files": {"a.py": "x"}})
+    flow = new_flow(snapshot=b"{}")
     engine.finish(claim(flow), Done(output={"n": 1}, artifacts=(NewArtifact("bundle", "b", b"bytes"),)))
     work = LiveWork(Attempt(claim(flow)))
     assert work.output("first") == {"n": 1}
     assert work.output("third") == {}
     assert work.artifact("bundle") == b"bytes"
     assert work.artifact("nothing") is None
-    assert work.context == {"files": {"a.py": "x"}}
+    assert work.snapshot == b"{}"
+    assert LiveWork(Attempt(claim(new_flow()))).snapshot == b""
 
 
 def test_what_is_stored_is_in_the_evidence_store_at_once_and_only_for_the_live_attempt(new_flow, settings, tmp_path):

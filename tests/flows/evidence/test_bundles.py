@@ -10,7 +10,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from orchestrator.flows import dispatch, engine, runner
+from orchestrator.flows import dispatch, engine, runner, snapshots
 from orchestrator.flows.evidence import s3, store
 from orchestrator.flows.models import Flow
 from providers import registry
@@ -37,8 +37,8 @@ def flow(simulator: Simulated, settings: LazySettings, monkeypatch: pytest.Monke
         for name, limits in settings.PROVIDERS.items()
     }
     simulator.reset()
-    request, files = (SAMPLE / "feature_request.md").read_text(), {"ledger.py": "def capital(): ...\n"}
-    yield engine.create(scenes.repo(), request, block_family="compliance", context={"files": files})
+    request, snapshot = (SAMPLE / "feature_request.md").read_text(), snapshots.pack({"ledger.py": b"def capital(): ...\n"})
+    yield engine.create(scenes.repo(), request, block_family="compliance", snapshot=snapshot)
     registry.close()
 
 
