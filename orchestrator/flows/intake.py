@@ -17,7 +17,6 @@ from orchestrator.rest.problems import Problem
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_CONTEXT_BYTES = 6 * 1024 * 1024
 MAX_CONTEXT_FILES = 5000
-MAX_PATH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +153,7 @@ def _too_large(detail: str) -> Problem:
 
 def _size(path: str, content: Any) -> int:
     """Bytes of one file, whose path must stay inside the repo and whose content must be text or base64."""
-    parts = path.split("/")
-    if not path or len(path) > MAX_PATH or path.startswith("/") or "\\" in path or {"", ".", ".."} & set(parts):
+    if not snapshots.inside(path):
         raise Problem(
             422, "context:invalid-path", f"{path[:80]!r} is not a path inside a repo.", cure="Send relative paths with slashes."
         )

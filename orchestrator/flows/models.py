@@ -26,6 +26,7 @@ class Flow(models.Model):
     """One run of a feature request through the stages of a flow type.
 
     ``snapshot`` is the repo that it carries (``flows.snapshots``): megabytes, so never part of this row, which lists read.
+    ``origin`` is where it was cloned from, ``git+<url>@<commit>``; empty where it came with the request.
     """
 
     id = models.CharField(primary_key=True, max_length=25, default=new_flow_id, editable=False)
@@ -35,6 +36,7 @@ class Flow(models.Model):
     block_family = models.CharField(max_length=100, blank=True)
     feature_request = models.TextField()
     snapshot = models.ForeignKey("Blob", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    origin = models.CharField(max_length=600, blank=True, default="", db_default="")
     settings = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=FlowStatus, default=FlowStatus.PENDING)
     priority = models.SmallIntegerField(default=0)
@@ -62,6 +64,7 @@ class Flow(models.Model):
                 name="flow_finished_iff_ended",
             ),
             models.CheckConstraint(condition=~Q(status="failed") | ~Q(error_code=""), name="flow_failed_has_reason"),
+            models.CheckConstraint(condition=Q(origin="") | Q(snapshot__isnull=False), name="flow_origin_of_a_snapshot"),
         ]
         indexes = [
             models.Index(fields=["status", "created_at"], name="flow_status_created"),

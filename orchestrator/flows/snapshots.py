@@ -7,6 +7,8 @@ from typing import Any
 
 from orchestrator.flows.evidence import canonical
 
+MAX_PATH = 500
+
 
 def pack(files: Mapping[str, bytes]) -> bytes:
     """``files`` (path to bytes) as a snapshot."""
@@ -16,6 +18,12 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 def unpack(packed: bytes) -> dict[str, bytes]:
     """Path to bytes of a snapshot; none of an empty one."""
     return from_json(json.loads(packed)) if packed else {}
+
+
+def inside(path: str) -> bool:
+    """Whether ``path`` is one inside a repo, whatever a caller or a hostile tree calls its files."""
+    parts = path.split("/")
+    return bool(path) and len(path) <= MAX_PATH and "\\" not in path and not {"", ".", ".."} & set(parts)
 
 
 def as_json(files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from orchestrator.flows.nonce import nonce_of
 from orchestrator.flows.stages.base import Budget
 from orchestrator.flows.states import StageStatus
 from orchestrator.flows.types import pinned
+from orchestrator.repos.models import Repo
 from providers import calls, ledger, quota
 from providers.abort import Abort, abortable
 from providers.base import Completion, NotAdmitted, Request
@@ -60,6 +61,21 @@ class LiveWork:
         """The repo that the flow carries, packed; empty where it carries none."""
         content = Flow.objects.values_list("snapshot__content", flat=True).get(pk=self.flow_id)
         return b"" if content is None else bytes(content)
+
+    @property
+    def origin(self) -> str:
+        """Where the snapshot was cloned from."""
+        return Flow.objects.values_list("origin", flat=True).get(pk=self.flow_id)
+
+    @property
+    def clone_url(self) -> str:
+        """Where the repo may be cloned from, as registered now."""
+        return Repo.objects.values_list("clone_url", flat=True).get(name=self.repo)
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        """Let the flow carry ``snapshot``; raises ``Fenced`` when the attempt is no longer the live one."""
+        self._attempt.check()
+        engine.carry(self._claim, snapshot, origin)
 
     def output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind``; empty if there is none."""

@@ -40,7 +40,10 @@ class CallFact:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is sealed. ``files`` maps paths in the delivered tree to bytes; ``prompts`` a stage to its prompt's SHA-256."""
+    """What is sealed. ``files`` maps paths in the delivered tree to bytes; ``prompts`` a stage to its prompt's SHA-256.
+
+    ``snapshot_sha256`` and ``origin`` name the repo around the block: empty where there was none, or it came with the request.
+    """
 
     flow_id: str
     repo: str
@@ -55,6 +58,8 @@ class Subject:
     prompts: Mapping[str, str]
     policy: Mapping[str, str]
     context_sha256: str
+    snapshot_sha256: str
+    origin: str
     feature_request: str = field(repr=False)
     sealed_at: datetime
 
@@ -81,5 +86,6 @@ def _manifest(subject: Subject) -> dict[str, Any]:
         "prompts": dict(subject.prompts),
         "policy": dict(subject.policy),
         "context_sha256": subject.context_sha256,
+        "snapshot": {"sha256": subject.snapshot_sha256, "origin": subject.origin},
         "feature_request_sha256": sha256(subject.feature_request.encode()),
     }

@@ -127,6 +127,20 @@ class Work(Protocol):
         """The repo that the flow carries, as ``snapshots.pack`` makes it; empty where it carries none."""
         ...
 
+    @property
+    def origin(self) -> str:
+        """Where that repo was cloned from, ``git+<url>@<commit>``; empty where the caller sent it."""
+        ...
+
+    @property
+    def clone_url(self) -> str:
+        """Where the repo may be cloned from; empty where nothing is registered."""
+        ...
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        """Let the flow carry ``snapshot`` from now on, whatever becomes of the attempt."""
+        ...
+
     def output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind`` (any round); empty if there is none."""
         ...

@@ -153,6 +153,8 @@ def _subject(
             "min_mutation_kill_rate": str(gates.min_mutation_kill_rate),
         },
         context_sha256=str(work.output("context").get("bundle_sha256", "")),
+        snapshot_sha256=sha256(snapshot) if (snapshot := work.snapshot) else "",
+        origin=work.origin,
         feature_request=work.feature_request,
         sealed_at=log.sealed_at(work.flow_id),
     )

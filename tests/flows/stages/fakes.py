@@ -85,6 +85,8 @@ class FakeWork:
     block_family: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=lambda: {"ledger.py": b"def capital(): ...\n"})
+    origin: str = ""
+    clone_url: str = ""
     flow_id: str = "task_00000000000000000000"
     repo: str = "compliance-service"
     attempt_number: int = 1
@@ -100,6 +102,9 @@ class FakeWork:
     @property
     def snapshot(self) -> bytes:
         return snapshots.pack(self.files) if self.files else b""
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        self.files, self.origin = snapshots.unpack(snapshot), origin
 
     def output(self, kind: str) -> Mapping[str, Any]:
         return self.outputs.get(kind, {})
