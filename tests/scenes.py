@@ -141,6 +141,7 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
             context_sha256="",
             snapshot_sha256="",
             origin="",
+            dependencies_sha256="",
             feature_request=made.feature_request,
             sealed_at=timezone.now(),
         )

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -344,6 +345,23 @@ class EvidenceLog(models.Model):
         return f"{self.repo} {self.sequence}"
 
 
+class ReplayRequest(models.Model):
+    """A replay that somebody has asked for, by ``replay_requests``. Each kind has its ``TASK``, and an end of its own."""
+
+    TASK: ClassVar[str]
+    flow_id: str
+    flow: models.ForeignKey[Flow, Flow]
+    status = models.CharField(max_length=10, default="pending")
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
 class ReplayStatus(models.TextChoices):
     """Where a replay of the gates stands."""
 
@@ -352,16 +370,17 @@ class ReplayStatus(models.TextChoices):
     DONE = "done"
 
 
-class GateReplay(models.Model):
-    """The gates run again on a stored block. ``comparison``: per gate, the sealed verdict beside the new one."""
+class GateReplay(ReplayRequest):
+    """The gates run again on a stored block. ``comparison``: per gate, the sealed verdict beside the new one.
 
+    ``error``, where the gates could not be run as they were then: what is missing, ``{"code", "message", "cure"}``.
+    """
+
+    TASK = "flows.replay_gates"
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="replays")
     status = models.CharField(max_length=10, choices=ReplayStatus, default=ReplayStatus.PENDING)
-    requested_by = models.CharField(max_length=150, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
     comparison = models.JSONField(default=list, blank=True)
+    error = models.JSONField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
@@ -383,22 +402,18 @@ class FlowReplayStatus(models.TextChoices):
     DIFFERENT = "different"
 
 
-class FlowReplay(models.Model):
+class FlowReplay(ReplayRequest):
     """A finished flow run again from its record, and what came out otherwise. Nothing of the flow refers to it."""
 
-    flow_id: str
+    TASK = "flows.replay_flow"
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="flow_replays")
     status = models.CharField(max_length=10, choices=FlowReplayStatus, default=FlowReplayStatus.PENDING)
-    created_by = models.CharField(max_length=150, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
     report = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
+            models.UniqueConstraint(fields=["flow"], condition=Q(finished_at__isnull=True), name="flow_replay_one_at_a_time"),
             models.CheckConstraint(condition=Q(status__in=FlowReplayStatus.values), name="flow_replay_status_known"),
             models.CheckConstraint(
                 condition=Q(status__in=["same", "different"], finished_at__isnull=False)

@@ -180,6 +180,7 @@ class ReplayShown(s.Serializer[Any]):
     requested_at = s.DateTimeField()
     finished_at = s.DateTimeField(allow_null=True)
     comparison = ReplayedGate(many=True)
+    error = Error(allow_null=True, help_text="Why the gates could not be run as they were then: what is missing or was changed.")
 
 
 class CallShown(s.Serializer[Any]):

@@ -14,10 +14,14 @@ CONFIG = ".blocks/config.yml"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What lies around a block in the sandbox: the repo's files, and the folder of the packages that it names."""
+    """What lies around a block in the sandbox: the repo's files, and the folder of the packages that it names.
+
+    ``dependencies_sha256`` is the digest of their pins; empty where there are none.
+    """
 
     files: Mapping[str, bytes] = field(repr=False)
     environment: Path | None
+    dependencies_sha256: str = ""
 
 
 def around(files: Mapping[str, bytes]) -> World:
@@ -25,7 +29,8 @@ def around(files: Mapping[str, bytes]) -> World:
     ``EnvironmentRefused`` and ``EnvironmentUnavailable``."""
     # Tests print what they like, and findings reach a model: what exists to hold secrets stays out here too.
     shown = {path: content for path, content in files.items() if not secret_by_name(path) and path != CONFIG}
-    return World(shown, environments.build(dependencies(files.get(CONFIG, b""))))
+    pins = dependencies(files.get(CONFIG, b""))
+    return World(shown, environments.build(pins), environments.digest(pins))
 
 
 def dependencies(config: bytes) -> tuple[str, ...]:

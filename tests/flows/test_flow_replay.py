@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gates import runner as gates_runner
-from orchestrator.flows import dispatch, engine, flow_replays, runner, snapshots
+from orchestrator.flows import dispatch, engine, flow_replays, replay_requests, runner, snapshots
 from orchestrator.flows.flow_replay import replay
 from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
 from orchestrator.flows.sameness import differing, plain, same_bytes
@@ -40,7 +40,7 @@ def sent(monkeypatch):
         tasks.append((name, tuple(args), queue))
 
     monkeypatch.setattr(dispatch, "send", lambda chain: True)
-    monkeypatch.setattr(flow_replays.app, "send_task", note)
+    monkeypatch.setattr(replay_requests.app, "send_task", note)
     return tasks
 
 

@@ -98,6 +98,7 @@ def _materials(subject: Subject) -> list[dict[str, Any]]:
         "feature-request": canonical.sha256(subject.feature_request.encode()),
         "context-bundle": subject.context_sha256,
         "repo-snapshot": subject.snapshot_sha256,
+        "repo-dependencies": subject.dependencies_sha256,
         tools.SANDBOX_LOCK: tools.sandbox_lock(),
         **{f"prompt/{name}": digest for name, digest in sorted(subject.prompts.items())},
     }

@@ -155,6 +155,7 @@ def _subject(
         context_sha256=str(work.output("context").get("bundle_sha256", "")),
         snapshot_sha256=sha256(snapshot) if (snapshot := work.snapshot) else "",
         origin=work.origin,
+        dependencies_sha256=str(work.output("verify").get("dependencies_sha256", "")),
         feature_request=work.feature_request,
         sealed_at=log.sealed_at(work.flow_id),
     )

@@ -47,6 +47,7 @@ class Verify:
             "passed": passed,
             "gates_seconds": seconds,
             "candidate_sha256": digest(subject.files),
+            "dependencies_sha256": around.dependencies_sha256,
             "quality_score": str(score.quality(reports)),
             "gates": verdicts.facts(reports, work.round),
         }

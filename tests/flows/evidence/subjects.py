@@ -42,6 +42,7 @@ SUBJECT = Subject(
     context_sha256="ef" * 32,
     snapshot_sha256="12" * 32,
     origin="git+https://git.example.org/a/b@" + "34" * 20,
+    dependencies_sha256="56" * 32,
     feature_request="# Ratio",
     sealed_at=datetime(2026, 1, 2, tzinfo=UTC),
 )
