@@ -74,7 +74,12 @@ def run(
     output_dir: Annotated[
         Path | None, typer.Option("--output", help="Where to put .blocks/; the root of the repo by default.")
     ] = None,
-    context: Annotated[bool, typer.Option("--context/--no-context", help="Send the repo's tracked files along.")] = True,
+    context: Annotated[
+        bool,
+        typer.Option(
+            "--context/--no-context", help="Send the repo's tracked files along; else the service clones the repo, if it may."
+        ),
+    ] = True,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key and request give the same flow.")] = None,
     timeout: Timeout = None,
     as_json: output.AsJson = False,

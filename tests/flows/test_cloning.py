@@ -73,7 +73,7 @@ def test_paths_that_no_repo_has_are_left_out(git_server: GitServer, git_repo: Gi
 def test_a_tree_that_multiplies_itself_is_stopped(
     git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cloning, "LARGEST_BYTES", 2 << 20)
+    monkeypatch.setattr(cloning, "LISTING_BYTES", 2 << 20)
     below = git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
     for level in range(8):
         mode, kind = ("100644", "blob") if level == 0 else ("040000", "tree")
