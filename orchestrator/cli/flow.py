@@ -76,9 +76,7 @@ def run(
     ] = None,
     context: Annotated[
         bool,
-        typer.Option(
-            "--context/--no-context", help="Send the repo's tracked files along; else the service clones the repo, if it may."
-        ),
+        typer.Option("--context/--no-context", help="Send the repo's tracked files along, or have models and gates see none."),
     ] = True,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key and request give the same flow.")] = None,
     timeout: Timeout = None,
@@ -92,8 +90,8 @@ def run(
             name: value for name, value in (("block_family", block_family or here.family), ("flow_type", flow_type)) if value
         }
         found = sources.collect(here.root) if context else None
-        if found is not None and found.files:
-            body["context"] = {"files": found.files}
+        if found is None or found.files:
+            body["context"] = {"files": found.files if found else {}}
         flow = client.post("flows/", body, key=key)
         if not follow:
             return output.json_out(flow) if as_json else output.say(flow["id"])

@@ -123,7 +123,8 @@ def _models_known(in_force: Mapping[str, Any]) -> None:
 
 
 def _snapshot(value: Any) -> bytes:
-    """The files of ``context`` packed; empty where none were sent."""
+    """The files of ``context`` packed. Empty where nothing was said of files, so that a clone may stand in for them; an empty
+    ``files`` says that there are to be none."""
     if value is None:
         return b""
     if not isinstance(value, dict) or set(value) - {"files"} or not isinstance(value.get("files", {}), dict):
@@ -139,7 +140,7 @@ def _snapshot(value: Any) -> bytes:
     total = sum(_size(path, content) for path, content in files.items())
     if total > MAX_CONTEXT_BYTES:
         raise _too_large(f"The context has {total:,} bytes; at most {MAX_CONTEXT_BYTES:,} (6 MB) are taken.")
-    return snapshots.pack(snapshots.from_json(files)) if files else b""
+    return snapshots.pack(snapshots.from_json(files)) if "files" in value else b""
 
 
 def _too_large(detail: str) -> Problem:

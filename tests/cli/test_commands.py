@@ -123,6 +123,12 @@ def test_a_run_sends_what_git_does_not_ignore(blocks, work, repo):
     }
 
 
+def test_a_run_that_wants_no_context_says_so(blocks, work):
+    (work / "fr.md").write_text("# Ratio\nCompute it.\n")
+    assert blocks("flow", "run", "--input", "fr.md", "--no-follow", "--no-context").returncode == 0
+    assert bytes(Flow.objects.get().snapshot.content) == b"{}"
+
+
 def test_a_run_follows_what_happens_to_its_end(blocks, work):
     (work / "fr.md").write_text("# Ratio\nCompute it.\n")
 

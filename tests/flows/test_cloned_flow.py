@@ -110,4 +110,6 @@ def test_a_repo_that_cannot_be_had_is_never_left_out(
 def test_files_that_came_along_are_taken_as_they_are(flow: Flow, git_server: GitServer) -> None:
     sent = engine.create(flow.repo, REQUEST, block_family="compliance", snapshot=snapshots.pack({"a.py": b"x = 1\n"}))
     assert run_context(sent).output["included"] == ["a.py"]
-    assert (sent.origin, git_server.asked) == ("", [])
+    none = engine.create(flow.repo, REQUEST, block_family="compliance", snapshot=snapshots.pack({}))
+    assert run_context(none).output["included"] == []
+    assert (sent.origin, none.origin, git_server.asked) == ("", "", [])

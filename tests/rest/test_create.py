@@ -134,8 +134,13 @@ def test_the_same_files_are_stored_once_however_they_were_sent(api):
     for files in ({"a.py": "x", "b.py": "y"}, {"b.py": {"base64": "eQ=="}, "a.py": "x"}):
         assert post(api, {"feature_request": "x", "context": {"files": files}}).status_code == 202
     assert len({flow.snapshot_id for flow in Flow.objects.all()}) == Blob.objects.count() == 1
-    assert post(api, {"feature_request": "x", "context": {"files": {}}}).status_code == 202
-    assert Flow.objects.first().snapshot is None
+
+
+def test_no_word_of_files_is_another_thing_than_no_files(api):
+    for context, carried in ((None, None), ({}, None), ({"files": {}}, b"{}")):
+        assert post(api, {"feature_request": "x", "context": context}).status_code == 202
+        snapshot = Flow.objects.first().snapshot
+        assert (None if snapshot is None else bytes(snapshot.content)) == carried
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", "a//b", "", "a\\b", "x" * 501, "./a"])
