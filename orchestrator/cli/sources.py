@@ -98,7 +98,7 @@ def collect(root: Path) -> Sources:
         if content is None or len(content) != lengths[name]:
             reasons[CLOSED] += 1
         else:
-            files[name], size = _text_or_base64(content), size + len(content)
+            files[name], size = text_or_base64(content), size + len(content)
     return Sources(dict(sorted(files.items())), size, dict(sorted(reasons.items())))
 
 
@@ -215,7 +215,8 @@ def _made(entry: "os.DirEntry[str]") -> bool:
     return unwanted or os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
 
 
-def _text_or_base64(content: bytes) -> Any:
+def text_or_base64(content: bytes) -> Any:
+    """A text, or ``{"base64": ...}`` for bytes that no text of JSON and PostgreSQL can hold."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

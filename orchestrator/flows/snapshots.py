@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.cli.sources import text_or_base64
 from orchestrator.flows.evidence import canonical
 
 MAX_PATH = 500
@@ -28,20 +29,12 @@ def inside(path: str) -> bool:
 
 def as_json(files: Mapping[str, bytes]) -> dict[str, Any]:
     """``files`` as texts, or as ``{"base64": ...}`` where they are none that JSON and PostgreSQL can hold."""
-    return {path: _text_or_base64(content) for path, content in sorted(files.items())}
+    return {path: text_or_base64(content) for path, content in sorted(files.items())}
 
 
 def from_json(files: Mapping[str, Any]) -> dict[str, bytes]:
     """Path to bytes of what ``as_json`` made, or a caller sent in the same form."""
     return {path: _content(shown) for path, shown in files.items()}
-
-
-def _text_or_base64(content: bytes) -> Any:
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    return {"base64": base64.b64encode(content).decode()} if "\0" in text else text
 
 
 def _content(shown: Any) -> bytes:
