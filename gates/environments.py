@@ -61,6 +61,12 @@ def checked(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(pins)
 
 
+def digest(lines: Sequence[str]) -> str:
+    """SHA-256 of the pins in ``lines``, whatever their order; empty for none. The same on every machine."""
+    pins = checked(lines)
+    return hashlib.sha256("\n".join(pins).encode()).hexdigest() if pins else ""
+
+
 def build(lines: Sequence[str], *, root: Path | None = None, seconds: float = BUILD_SECONDS) -> Path | None:
     """The folder with the packages of ``lines``, built where it is missing; ``None`` for no dependencies.
 
@@ -71,12 +77,12 @@ def build(lines: Sequence[str], *, root: Path | None = None, seconds: float = BU
         return None
     python = locate()
     place = root or Path(settings.STATE_DIR) / "environments"
-    digest = hashlib.sha256("\n".join((python.version, os.uname().machine, *pins)).encode()).hexdigest()
-    target = place / digest
+    name = hashlib.sha256("\n".join((python.version, os.uname().machine, *pins)).encode()).hexdigest()
+    target = place / name
     if target.is_dir():
         return target
     place.mkdir(parents=True, exist_ok=True)
-    with _alone(place / f"{digest}.lock"):
+    with _alone(place / f"{name}.lock"):
         if not target.is_dir():
             _install(pins, python.executable, target, seconds)
     return target

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from onboarding.models import OnboardingRequest, OnboardingStatus
+from orchestrator.repos import clone_urls
 from orchestrator.repos.models import Repo
 
 
@@ -39,7 +40,7 @@ class OnboardingForm(_Base):
             "repo_name": "As it is called in your code host, in lower case: compliance-service.",
             "domain": "What it is about: regulatory, reporting, payments.",
             "team_lead": "Who answers for the repo, and is told when it is enabled.",
-            "clone_url": "https://..., ssh://... or git@host:path.",
+            "clone_url": "https://host/owner/repo.git",
         }
         widgets = {
             "repo_name": forms.TextInput(attrs={"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}),
@@ -57,11 +58,8 @@ class OnboardingForm(_Base):
         return name
 
     def clean_clone_url(self) -> str:
-        """Empty, or an address that git can clone over the network, without a password in it."""
+        """Empty, or an address that the repo can be registered with."""
         url = str(self.cleaned_data["clone_url"]).strip()
-        secure = url.startswith(("https://", "ssh://", "git@"))
-        if url and (not secure or any(c.isspace() for c in url)):
-            raise forms.ValidationError("Use an address that begins with https://, ssh:// or git@.", code="scheme")
-        if url.startswith("https://") and "@" in url.partition("://")[2].partition("/")[0]:
-            raise forms.ValidationError("Leave user and password out of the address.", code="credentials")
+        if url:
+            clone_urls.validate(url)
         return url

@@ -191,6 +191,10 @@ _SANDBOXES = ("auto", "bubblewrap", "linux", "linux-namespaces", "linux-landlock
 SANDBOX_BACKEND = env.text("SANDBOX_BACKEND", "auto", choices=_SANDBOXES)
 SANDBOX_VENV = Path(env.text("SANDBOX_VENV", str(BASE_DIR / ".venv-sandbox")))
 
+# --- cloning: hosts whose addresses need not be public
+CLONE_PRIVATE_HOSTS = frozenset(name.lower() for name in env.names("CLONE_PRIVATE_HOSTS"))
+CLONE_TIMEOUT_SECONDS = env.integer("CLONE_TIMEOUT_SECONDS", 60, low=1, high=600)
+
 # --- evidence
 S3_ENDPOINT_URL = env.url("S3_ENDPOINT_URL")
 CONTEXT_BUNDLE_BUCKET = env.text("CONTEXT_BUNDLE_BUCKET", "")

@@ -139,6 +139,9 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
             prompts={},
             policy={"mode": "strict", "min_unit_coverage": "90", "min_mutation_kill_rate": "60"},
             context_sha256="",
+            snapshot_sha256="",
+            origin="",
+            dependencies_sha256="",
             feature_request=made.feature_request,
             sealed_at=timezone.now(),
         )

@@ -74,7 +74,10 @@ def run(
     output_dir: Annotated[
         Path | None, typer.Option("--output", help="Where to put .blocks/; the root of the repo by default.")
     ] = None,
-    context: Annotated[bool, typer.Option("--context/--no-context", help="Send the repo's tracked files along.")] = True,
+    context: Annotated[
+        bool,
+        typer.Option("--context/--no-context", help="Send the repo's tracked files along, or have models and gates see none."),
+    ] = True,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="The same key and request give the same flow.")] = None,
     timeout: Timeout = None,
     as_json: output.AsJson = False,
@@ -87,8 +90,8 @@ def run(
             name: value for name, value in (("block_family", block_family or here.family), ("flow_type", flow_type)) if value
         }
         found = sources.collect(here.root) if context else None
-        if found is not None and found.files:
-            body["context"] = {"files": found.files}
+        if found is None or found.files:
+            body["context"] = {"files": found.files if found else {}}
         flow = client.post("flows/", body, key=key)
         if not follow:
             return output.json_out(flow) if as_json else output.say(flow["id"])

@@ -60,7 +60,7 @@ _MADE_FOLDERS = frozenset(
 )
 
 
-_CLOSED = "that are links, unreadable or unnameable"
+CLOSED = "that are links, unreadable or unnameable"
 _MAX_WALKED = 50_000
 
 
@@ -90,33 +90,49 @@ def collect(root: Path) -> Sources:
     virtual environments and what builds leave. Nothing where there is neither git nor ``.blocks``: that may be anybody's home.
     """
     reasons: Counter[str] = Counter()
-    found = [(length, name) for name in _names(root) if (length := _wanted(root, name, reasons)) is not None]
+    lengths = {name: _length(root / name) for name in _names(root)}
     files: dict[str, Any] = {}
     size = 0
-    for length, name in sorted(found):
-        if len(files) >= MAX_FILES:
-            reasons[f"beyond {MAX_FILES:,} files"] += 1
-        elif size + length > MAX_TOTAL_BYTES:
-            reasons[f"beyond {MAX_TOTAL_BYTES >> 20} MB in all"] += 1
-        elif (content := _content(root / name)) is None or len(content) != length:
-            reasons[_CLOSED] += 1
+    for name in choose(lengths, reasons):
+        content = _content(root / name)
+        if content is None or len(content) != lengths[name]:
+            reasons[CLOSED] += 1
         else:
-            files[name], size = _text_or_base64(content), size + length
+            files[name], size = text_or_base64(content), size + len(content)
     return Sources(dict(sorted(files.items())), size, dict(sorted(reasons.items())))
 
 
-def _wanted(root: Path, name: str, reasons: Counter[str]) -> int | None:
+def choose(lengths: Mapping[str, int | None], reasons: Counter[str]) -> list[str]:
+    """Which of the paths go along, smallest first until the size is reached; why the others do not is counted in ``reasons``.
+
+    ``lengths`` in bytes, ``None`` for what is no plain file. The service chooses from a clone in the same way.
+    """
+    wanted = [(length, name) for name in lengths if (length := _wanted(name, lengths[name], reasons)) is not None]
+    chosen: list[str] = []
+    size = 0
+    for length, name in sorted(wanted):
+        if len(chosen) >= MAX_FILES:
+            reasons[f"beyond {MAX_FILES:,} files"] += 1
+        elif size + length > MAX_TOTAL_BYTES:
+            reasons[f"beyond {MAX_TOTAL_BYTES >> 20} MB in all"] += 1
+        else:
+            chosen.append(name)
+            size += length
+    return chosen
+
+
+def _wanted(name: str, length: int | None, reasons: Counter[str]) -> int | None:
     """The length of a file that may go along; else why not, counted."""
     path = PurePosixPath(name.lower())
     if path.parts[0] == FOLDER:
         # Blocks and schemas are ours; the configuration names the packages that blocks may use.
-        return _length(root / name) if name == CONFIG else None
+        return length if name == CONFIG else None
     if _looks_secret(path):
         reasons["that look like secrets"] += 1
     elif path.name.endswith(_BINARY_ENDS):
         reasons["binary"] += 1
-    elif not _sendable(name) or (length := _length(root / name)) is None:
-        reasons[_CLOSED] += 1
+    elif not _sendable(name) or length is None:
+        reasons[CLOSED] += 1
     elif length > MAX_FILE_BYTES:
         reasons[f"over {MAX_FILE_BYTES >> 10} KB"] += 1
     else:
@@ -199,7 +215,8 @@ def _made(entry: "os.DirEntry[str]") -> bool:
     return unwanted or os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
 
 
-def _text_or_base64(content: bytes) -> Any:
+def text_or_base64(content: bytes) -> Any:
+    """A text, or ``{"base64": ...}`` for bytes that no text of JSON and PostgreSQL can hold."""
     try:
         text = content.decode()
     except UnicodeDecodeError:

@@ -164,6 +164,10 @@ def replay(
             found = client.get(f"flows/{task}/gates/replay/")
     if as_json:
         output.json_out(found)
+    elif found["error"]:
+        output.say(
+            f"NOT REPLAYED: {output.printable(found['error']['message'])}\ncure: {output.printable(found['error']['cure'])}"
+        )
     else:
         table = Table("Gate", "Sealed", "Score", "Replayed", "Score", "", box=None, pad_edge=False)
         for row in found["comparison"]:

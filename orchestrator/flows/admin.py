@@ -110,7 +110,7 @@ class FlowAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no ty
     list_select_related = ["repo"]
     search_fields = ["id", "repo__name", "error_code", "created_by"]
     date_hierarchy = "created_at"
-    exclude = ["context"]
+    exclude = ["snapshot"]
     inlines = [StagesOfFlow, GatesOfFlow, CallsOfFlow, BlockOfFlow]
     actions = ["cancel", "retry", "pause", "resume"]
 

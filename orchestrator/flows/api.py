@@ -18,8 +18,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gates.models import GateResult
-from orchestrator.flows import delivery, engine, follow, intake, replay, schema, shown
-from orchestrator.flows.models import Flow
+from orchestrator.flows import delivery, engine, follow, intake, replay, replay_requests, schema, shown, snapshots
+from orchestrator.flows.models import Flow, GateReplay
 from orchestrator.flows.states import FlowStatus
 from orchestrator.repos.auth import caller_of, repo_for
 from orchestrator.repos.models import Repo
@@ -135,7 +135,7 @@ class Flows(APIView):
                 asked.feature_request,
                 flow_type=asked.flow_type,
                 block_family=asked.block_family,
-                context=asked.context,
+                snapshot=asked.snapshot,
                 settings=asked.settings,
                 created_by=caller_of(request).name,
                 idempotency_key=key,
@@ -238,7 +238,7 @@ class GatesReplay(APIView):
         flow = flow_for(request, flow_id)
         if delivery.block(flow) is None:
             raise _no_block(flow)
-        started = replay.start(flow, caller_of(request).name)
+        started = replay_requests.ask(GateReplay, flow, caller_of(request).name)
         location = {"Location": f"/api/v1/flows/{flow.id}/gates/replay/"}
         return Response(replay.shown(started), status=202, headers=location)
 
@@ -246,7 +246,7 @@ class GatesReplay(APIView):
     def get(self, request: Request, flow_id: str) -> Response:
         """The last replay: sealed verdicts beside those given again."""
         flow = flow_for(request, flow_id)
-        newest = replay.newest_of(flow)
+        newest = replay_requests.newest(GateReplay, flow)
         if newest is None:
             raise Problem(
                 404, "replay:none", f"The gates of {flow.id} were not run again.", cure=f"`blocks verify replay {flow.id}`."
@@ -282,7 +282,7 @@ class Evidence(APIView):
         files = delivery.evidence(flow)
         if request.query_params.get("format") == "zip" or "application/zip" in request.headers.get("Accept", ""):
             return _attachment(delivery.as_zip(files), "application/zip", f"{flow.id}-evidence.zip")
-        return Response({"flow": flow.id, "status": flow.status, "files": delivery.as_json(files)})
+        return Response({"flow": flow.id, "status": flow.status, "files": snapshots.as_json(files)})
 
 
 class BlockFile(APIView):

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orchestrator.flows import flow_replays
+from orchestrator.flows import replay_requests
 from orchestrator.flows.api import flow_for
 from orchestrator.flows.models import FlowReplay, FlowReplayStatus
 from orchestrator.flows.states import FlowStatus
@@ -78,14 +78,14 @@ class Replays(APIView):
                 f"{flow.id} is {flow.status}; only a flow that passed or failed can be replayed.",
                 cure="Wait until the flow has ended." if flow.finished_at is None else "Replay another flow.",
             )
-        asked = flow_replays.ask(flow, caller_of(request).name)
+        asked = replay_requests.ask(FlowReplay, flow, caller_of(request).name)
         return Response(shown(asked), status=202, headers={"Location": f"/api/v1/flows/{flow.id}/replay/"})
 
     @extend_schema(operation_id="flows_replay_get", tags=["flows"], responses=ReplayShown)
     def get(self, request: Request, flow_id: str) -> Response:
         """The newest replay of a flow, with its report once it has ended."""
         flow = flow_for(request, flow_id)
-        found = flow_replays.newest(flow)
+        found = replay_requests.newest(FlowReplay, flow)
         if found is None:
             raise Problem(
                 404, "flow:no-replay", f"{flow.id} was never replayed.", cure=f"Start one: blocks flow replay {flow.id}"

@@ -1,10 +1,8 @@
-"""A block and its evidence as files: as they were sealed, as JSON, as zip with fixed times."""
+"""A block and its evidence as files: as they were sealed, as zip with fixed times."""
 
-import base64
 import io
 import zipfile
 from collections.abc import Mapping
-from typing import Any
 
 from orchestrator.flows.evidence import archive
 from orchestrator.flows.models import Artifact, Block, Flow
@@ -38,14 +36,3 @@ def as_zip(files: Mapping[str, bytes]) -> bytes:
         for path, content in sorted(files.items()):
             packed.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), content)
     return raw.getvalue()
-
-
-def as_json(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """``files`` as texts, or as ``{"base64": ...}`` where they are none."""
-    shown: dict[str, Any] = {}
-    for path, content in sorted(files.items()):
-        try:
-            shown[path] = content.decode()
-        except UnicodeDecodeError:
-            shown[path] = {"base64": base64.b64encode(content).decode()}
-    return shown

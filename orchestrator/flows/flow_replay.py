@@ -75,7 +75,8 @@ class RecordedWork:
         self.attempt_number = stage.attempts_made
         self.feature_request, self.block_family, self.feedback = flow.feature_request, flow.block_family, stage.feedback
         self.settings: Mapping[str, Any] = flow.settings
-        self.context: Mapping[str, Any] = flow.context
+        self.snapshot = b"" if flow.snapshot is None else bytes(flow.snapshot.content)
+        self.origin, self.clone_url = flow.origin, ""
         self.nonce = nonce_of(stage.id)
         self.calls = 0
 
@@ -97,6 +98,9 @@ class RecordedWork:
     def store(self, content: bytes) -> str:
         """The SHA-256 of ``content``; nothing is kept."""
         return hashlib.sha256(content).hexdigest()
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        """Nothing: the flow carries what it carried then."""
 
     def complete(self, provider: str, request: Request) -> Completion:
         """The answer of then; raises ``Unrecorded``."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings as env
 
-from orchestrator.flows import types
+from orchestrator.flows import snapshots, types
 from orchestrator.queues import PROVIDER_QUEUES
 from orchestrator.repos import settings
 from orchestrator.repos.models import REPO_NAME, Repo
@@ -17,7 +17,6 @@ from orchestrator.rest.problems import Problem
 MAX_REQUEST_BYTES = 64 * 1024
 MAX_CONTEXT_BYTES = 6 * 1024 * 1024
 MAX_CONTEXT_FILES = 5000
-MAX_PATH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Asked:
     feature_request: str
     flow_type: str
     block_family: str
-    context: Mapping[str, Any] = field(repr=False)
+    snapshot: bytes = field(repr=False)
     settings: Mapping[str, Any] = field(repr=False)
 
 
@@ -44,7 +43,7 @@ def check(repo: Repo, body: Mapping[str, Any]) -> Asked:
         feature_request=_feature_request(body.get("feature_request")),
         flow_type=flow_type,
         block_family=_family(body.get("block_family")),
-        context=_context(body.get("context")),
+        snapshot=_snapshot(body.get("context")),
         settings=in_force,
     )
 
@@ -123,9 +122,11 @@ def _models_known(in_force: Mapping[str, Any]) -> None:
             )
 
 
-def _context(value: Any) -> dict[str, Any]:
+def _snapshot(value: Any) -> bytes:
+    """The files of ``context`` packed. Empty where nothing was said of files, so that a clone may stand in for them; an empty
+    ``files`` says that there are to be none."""
     if value is None:
-        return {}
+        return b""
     if not isinstance(value, dict) or set(value) - {"files"} or not isinstance(value.get("files", {}), dict):
         raise Problem(
             422,
@@ -139,7 +140,7 @@ def _context(value: Any) -> dict[str, Any]:
     total = sum(_size(path, content) for path, content in files.items())
     if total > MAX_CONTEXT_BYTES:
         raise _too_large(f"The context has {total:,} bytes; at most {MAX_CONTEXT_BYTES:,} (6 MB) are taken.")
-    return {"files": files}
+    return snapshots.pack(snapshots.from_json(files)) if "files" in value else b""
 
 
 def _too_large(detail: str) -> Problem:
@@ -153,8 +154,7 @@ def _too_large(detail: str) -> Problem:
 
 def _size(path: str, content: Any) -> int:
     """Bytes of one file, whose path must stay inside the repo and whose content must be text or base64."""
-    parts = path.split("/")
-    if not path or len(path) > MAX_PATH or path.startswith("/") or "\\" in path or {"", ".", ".."} & set(parts):
+    if not snapshots.inside(path):
         raise Problem(
             422, "context:invalid-path", f"{path[:80]!r} is not a path inside a repo.", cure="Send relative paths with slashes."
         )

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -23,7 +24,11 @@ def new_flow_id() -> str:
 
 
 class Flow(models.Model):
-    """One run of a feature request through the stages of a flow type."""
+    """One run of a feature request through the stages of a flow type.
+
+    ``snapshot`` is the repo that it carries (``flows.snapshots``): megabytes, so never part of this row, which lists read.
+    ``origin`` is where it was cloned from, ``git+<url>@<commit>``; empty where it came with the request.
+    """
 
     id = models.CharField(primary_key=True, max_length=25, default=new_flow_id, editable=False)
     repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="flows", db_index=False)
@@ -31,7 +36,8 @@ class Flow(models.Model):
     flow_type_version = models.PositiveIntegerField(default=1)
     block_family = models.CharField(max_length=100, blank=True)
     feature_request = models.TextField()
-    context = models.JSONField(default=dict, blank=True)
+    snapshot = models.ForeignKey("Blob", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    origin = models.CharField(max_length=600, blank=True, default="", db_default="")
     settings = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=FlowStatus, default=FlowStatus.PENDING)
     priority = models.SmallIntegerField(default=0)
@@ -59,6 +65,7 @@ class Flow(models.Model):
                 name="flow_finished_iff_ended",
             ),
             models.CheckConstraint(condition=~Q(status="failed") | ~Q(error_code=""), name="flow_failed_has_reason"),
+            models.CheckConstraint(condition=Q(origin="") | Q(snapshot__isnull=False), name="flow_origin_of_a_snapshot"),
         ]
         indexes = [
             models.Index(fields=["status", "created_at"], name="flow_status_created"),
@@ -338,6 +345,23 @@ class EvidenceLog(models.Model):
         return f"{self.repo} {self.sequence}"
 
 
+class ReplayRequest(models.Model):
+    """A replay that somebody has asked for, by ``replay_requests``. Each kind has its ``TASK``, and an end of its own."""
+
+    TASK: ClassVar[str]
+    flow_id: str
+    flow: models.ForeignKey[Flow, Flow]
+    status = models.CharField(max_length=10, default="pending")
+    created_by = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
 class ReplayStatus(models.TextChoices):
     """Where a replay of the gates stands."""
 
@@ -346,16 +370,17 @@ class ReplayStatus(models.TextChoices):
     DONE = "done"
 
 
-class GateReplay(models.Model):
-    """The gates run again on a stored block. ``comparison``: per gate, the sealed verdict beside the new one."""
+class GateReplay(ReplayRequest):
+    """The gates run again on a stored block. ``comparison``: per gate, the sealed verdict beside the new one.
 
+    ``error``, where the gates could not be run as they were then: what is missing, ``{"code", "message", "cure"}``.
+    """
+
+    TASK = "flows.replay_gates"
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="replays")
     status = models.CharField(max_length=10, choices=ReplayStatus, default=ReplayStatus.PENDING)
-    requested_by = models.CharField(max_length=150, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
     comparison = models.JSONField(default=list, blank=True)
+    error = models.JSONField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
@@ -377,22 +402,18 @@ class FlowReplayStatus(models.TextChoices):
     DIFFERENT = "different"
 
 
-class FlowReplay(models.Model):
+class FlowReplay(ReplayRequest):
     """A finished flow run again from its record, and what came out otherwise. Nothing of the flow refers to it."""
 
-    flow_id: str
+    TASK = "flows.replay_flow"
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="flow_replays")
     status = models.CharField(max_length=10, choices=FlowReplayStatus, default=FlowReplayStatus.PENDING)
-    created_by = models.CharField(max_length=150, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
     report = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
+            models.UniqueConstraint(fields=["flow"], condition=Q(finished_at__isnull=True), name="flow_replay_one_at_a_time"),
             models.CheckConstraint(condition=Q(status__in=FlowReplayStatus.values), name="flow_replay_status_known"),
             models.CheckConstraint(
                 condition=Q(status__in=["same", "different"], finished_at__isnull=False)

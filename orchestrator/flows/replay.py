@@ -1,66 +1,47 @@
-"""The gates once more, on the block as it was sealed: a verdict that cannot be had again is worth little.
+"""The gates once more, on the sealed block and in its world of then: a verdict that cannot be had again is worth little.
 
 The review is not repeated: what a model said once is evidence, what it would say today is another opinion.
 """
 
 import json
-import logging
+import tarfile
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.utils import timezone
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
-from gates import runner
+from gates import environments, runner
 from gates.base import Candidate, GateReport, Policy
-from orchestrator.celery import app
-from orchestrator.flows import delivery
+from orchestrator.flows import delivery, replay_requests, snapshots, world
 from orchestrator.flows.blocks import CONTRACT, MODULE, TESTS, Name, previous_contract
 from orchestrator.flows.evidence import archive
+from orchestrator.flows.evidence.canonical import sha256
 from orchestrator.flows.evidence.manifest import MANIFEST
-from orchestrator.flows.models import Block, Flow, GateReplay, ReplayStatus
-from orchestrator.queues import Queue
+from orchestrator.flows.models import Blob, Block, Flow, GateReplay, ReplayStatus
+from orchestrator.flows.world import World
 
-TASK = "flows.replay_gates"
-STUCK_AFTER = timedelta(minutes=15)
-log = logging.getLogger(__name__)
+_REPORT = "Somebody has changed what was sealed: restore it from a backup, and treat it as an incident."
 
 
-def start(flow: Flow, by: str) -> GateReplay:
-    """The replay of ``flow`` that is under way, or a new one. A message that was lost is sent again by asking again."""
-    try:
-        with transaction.atomic():
-            replay = GateReplay.objects.create(flow=flow, requested_by=by)
-    except IntegrityError:  # one is under way
-        stuck = GateReplay.objects.filter(flow=flow, status=ReplayStatus.RUNNING, started_at__lt=timezone.now() - STUCK_AFTER)
-        stuck.update(status=ReplayStatus.PENDING, started_at=None)
-        newest = newest_of(flow)
-        if newest is None:
-            raise
-        replay = newest
-    if replay.status == ReplayStatus.PENDING:
-        transaction.on_commit(lambda: _send(replay.pk))
-    return replay
+class NotReplayable(Exception):
+    """The gates cannot be run as they were then; the message says what is missing. For operators."""
 
-
-def newest_of(flow: Flow) -> GateReplay | None:
-    """The last replay of ``flow``."""
-    return GateReplay.objects.filter(flow=flow).order_by("-id").first()
+    def __init__(self, code: str, message: str, cure: str) -> None:
+        super().__init__(message)
+        self.code, self.cure = code, cure
 
 
 def run(replay_id: int) -> None:
     """Run a replay that waits; one that another worker has taken is left to it."""
-    now = timezone.now()
-    mine = GateReplay.objects.filter(pk=replay_id, status=ReplayStatus.PENDING)
-    if mine.update(status=ReplayStatus.RUNNING, started_at=now) != 1:
+    asked = replay_requests.take(GateReplay, replay_id)
+    if asked is None:
         return
-    comparison = _compare(GateReplay.objects.select_related("flow__block", "flow__repo").get(pk=replay_id).flow)
-    still_mine = GateReplay.objects.filter(pk=replay_id, status=ReplayStatus.RUNNING, started_at=now)
-    still_mine.update(status=ReplayStatus.DONE, finished_at=timezone.now(), comparison=comparison)
+    comparison, error = [], None
+    try:
+        comparison = _compare(asked.flow)
+    except NotReplayable as missing:
+        error = {"code": missing.code, "message": str(missing), "cure": missing.cure}
+    replay_requests.end(asked, ReplayStatus.DONE, comparison=comparison, error=error)
 
 
 def shown(replay: GateReplay) -> dict[str, Any]:
@@ -73,22 +54,68 @@ def shown(replay: GateReplay) -> dict[str, Any]:
         "requested_at": replay.created_at,
         "finished_at": replay.finished_at,
         "comparison": replay.comparison,
+        "error": replay.error,
     }
 
 
-def _send(replay_id: int) -> None:
-    try:
-        app.send_task(TASK, args=(replay_id,), queue=Queue.GATES.value, retry=False)
-    except (OperationalError, RedisError, OSError) as error:
-        log.warning("replay %s was not sent: %s", replay_id, type(error).__name__)
-
-
 def _compare(flow: Flow) -> list[dict[str, Any]]:
-    files = archive.unpack(delivery.block(flow) or b"")
+    files = _sealed_files(flow)
     manifest = json.loads(files[MANIFEST])
+    around = _world(flow, manifest)
     sealed = {gate["gate"]: gate for gate in manifest["gates"] if gate["gate"] in runner.DEFAULT}
-    reports = runner.run(_candidate(flow.block, manifest, files), _policy(manifest["policy"]), tuple(sealed))
+    subject = replace(_candidate(flow.block, manifest, files), repo_files=around.files, environment=around.environment)
+    reports = runner.run(subject, _policy(manifest["policy"]), tuple(sealed))
     return [_row(sealed[report.gate], report) for report in reports]
+
+
+def _sealed_files(flow: Flow) -> dict[str, bytes]:
+    """The files of the stored block, each as the manifest has it, and the manifest as the block's row has it."""
+    try:
+        files = archive.unpack(delivery.block(flow) or b"")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise _changed("The stored block cannot be read.") from error
+    if sha256(files.get(MANIFEST, b"")) != flow.block.manifest_id:
+        raise _changed("The manifest of the stored block was changed.")
+    for path, entry in json.loads(files[MANIFEST])["files"].items():
+        if sha256(files.get(path, b"")) != entry["sha256"]:
+            raise _changed(f"{path} of the stored block was changed.")
+    return files
+
+
+def _world(flow: Flow, manifest: Mapping[str, Any]) -> World:
+    """The repo and the packages around the block as the manifest names them; packages that are gone are installed again."""
+    # A manifest of before has no such entry; the flow then says what it carries.
+    wanted = manifest.get("snapshot", {"sha256": flow.snapshot_id or ""})["sha256"]
+    packed = b"" if not wanted else _snapshot(wanted)
+    try:
+        around = world.around(snapshots.unpack(packed))
+    except (environments.EnvironmentRefused, environments.EnvironmentUnavailable) as error:
+        raise NotReplayable(error.code, f"The packages of then cannot be had: {error}", error.cure) from error
+    lock = manifest.get("dependencies_sha256", around.dependencies_sha256)
+    if lock != around.dependencies_sha256:
+        message = (
+            f"The snapshot's dependencies have the digest {around.dependencies_sha256 or 'of none'}, the sealed ones {lock}."
+        )
+        raise NotReplayable("replay:dependencies-changed", message, _REPORT)
+    return around
+
+
+def _snapshot(wanted: str) -> bytes:
+    content = Blob.objects.filter(pk=wanted).values_list("content", flat=True).first()
+    if content is None:
+        message = f"The repo's snapshot {wanted} is stored no more."
+        raise NotReplayable("replay:snapshot-missing", message, "Restore the table of blobs from a backup, then replay.")
+    if (found := sha256(bytes(content))) != wanted:
+        raise NotReplayable(
+            "replay:snapshot-changed",
+            f"The repo's snapshot {wanted} was changed: what is stored has the digest {found}.",
+            _REPORT,
+        )
+    return bytes(content)
+
+
+def _changed(message: str) -> NotReplayable:
+    return NotReplayable("replay:block-changed", message, _REPORT)
 
 
 def _row(sealed: Mapping[str, Any], report: GateReport) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from django.db import connection
 
 from orchestrator.flows import dispatch, engine, types
 from orchestrator.flows.engine.database import now
+from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.heartbeat import Attempt, pulse
 from orchestrator.flows.stages.base import Failed, Park, Result
 from orchestrator.flows.stages.registry import stage_of
@@ -109,7 +110,7 @@ def _result(work: LiveWork) -> Result:
         return Failed(refused.code, str(refused), refused.cure)
     except RateLimited as limited:
         return _rate_limited(work, limited)
-    except ProviderError as error:
+    except (ProviderError, EvidenceError) as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
         # Where, and of which type, but never the text: that of an unforeseen error may quote anything, a key or a prompt.

@@ -108,10 +108,18 @@ class TimeShown(s.Serializer[Any]):
     own_seconds = s.FloatField(allow_null=True, help_text="The rest: the orchestrator's own time, waiting included.")
 
 
+class SnapshotShown(s.Serializer[Any]):
+    """The repo that a flow carries."""
+
+    sha256 = s.CharField(allow_null=True)
+    origin = s.CharField(help_text="git+<url>@<commit> of a clone; empty where the files came with the request.")
+
+
 class FlowShown(FlowBrief):
     """One flow, whole."""
 
     feature_request = s.CharField()
+    snapshot = SnapshotShown()
     settings = s.DictField()
     stages = StageShown(many=True)
     cost_by_provider = s.DictField(child=s.CharField())
@@ -172,6 +180,7 @@ class ReplayShown(s.Serializer[Any]):
     requested_at = s.DateTimeField()
     finished_at = s.DateTimeField(allow_null=True)
     comparison = ReplayedGate(many=True)
+    error = Error(allow_null=True, help_text="Why the gates could not be run as they were then: what is missing or was changed.")
 
 
 class CallShown(s.Serializer[Any]):

@@ -146,6 +146,7 @@ def full(flow: Flow) -> dict[str, Any]:
     found = Block.objects.filter(flow=flow).first()
     return brief(flow) | {
         "feature_request": flow.feature_request,
+        "snapshot": {"sha256": flow.snapshot_id, "origin": flow.origin},
         "settings": flow.settings,
         "stages": [stage(row, by_stage.get(row.pk) or Decimal(0)) for row in stages],
         "cost_by_provider": {name: usd(total or Decimal(0)) for name, total in sorted(by_provider)},

@@ -7,6 +7,7 @@ from celery.worker.consumer import Consumer
 
 from orchestrator.celery import app
 from orchestrator.flows import flow_replays, leaving, replay, runner
+from orchestrator.flows.models import FlowReplay, GateReplay
 
 
 @app.task(name="flows.run_stage", ignore_result=True, bind=True)
@@ -19,13 +20,13 @@ def run_stage(self: Task[..., None], stage_id: int) -> None:
         self.request.chain = None
 
 
-@app.task(name=replay.TASK, ignore_result=True)
+@app.task(name=GateReplay.TASK, ignore_result=True)
 def replay_gates(replay_id: int) -> None:
     """Run the gates again on the sealed block of the replay ``replay_id``."""
     replay.run(replay_id)
 
 
-@app.task(name=flow_replays.TASK, ignore_result=True)
+@app.task(name=FlowReplay.TASK, ignore_result=True)
 def replay_flow(replay_id: int) -> None:
     """Replay a finished flow from its record; a second message for the same replay does nothing."""
     flow_replays.run(replay_id)

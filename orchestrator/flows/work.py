@@ -7,16 +7,18 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from orchestrator.flows import budget, engine, policy
 from orchestrator.flows.engine import Spent, capacity
-from orchestrator.flows.engine.store import keep_blobs
+from orchestrator.flows.evidence import setup, store
 from orchestrator.flows.heartbeat import Attempt
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.nonce import nonce_of
 from orchestrator.flows.stages.base import Budget
 from orchestrator.flows.states import StageStatus
 from orchestrator.flows.types import pinned
+from orchestrator.repos.models import Repo
 from providers import calls, ledger, quota
 from providers.abort import Abort, abortable
 from providers.base import Completion, NotAdmitted, Request
@@ -55,10 +57,25 @@ class LiveWork:
         self.spent = Spent()
 
     @property
-    def context(self) -> Mapping[str, Any]:
-        """What the flow was given as context when it was created."""
-        context: Mapping[str, Any] = Flow.objects.values_list("context", flat=True).get(pk=self.flow_id)
-        return context
+    def snapshot(self) -> bytes:
+        """The repo that the flow carries, packed; empty where it carries none."""
+        content = Flow.objects.values_list("snapshot__content", flat=True).get(pk=self.flow_id)
+        return b"" if content is None else bytes(content)
+
+    @property
+    def origin(self) -> str:
+        """Where the snapshot was cloned from."""
+        return Flow.objects.values_list("origin", flat=True).get(pk=self.flow_id)
+
+    @property
+    def clone_url(self) -> str:
+        """Where the repo may be cloned from, as registered now."""
+        return Repo.objects.values_list("clone_url", flat=True).get(name=self.repo)
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        """Let the flow carry ``snapshot``; raises ``Fenced`` when the attempt is no longer the live one."""
+        self._attempt.check()
+        engine.carry(self._claim, snapshot, origin)
 
     def output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind``; empty if there is none."""
@@ -72,10 +89,10 @@ class LiveWork:
         return None if content is None else bytes(content)
 
     def store(self, content: bytes) -> str:
-        """Keep ``content`` under its SHA-256 before it is used; raises ``Fenced`` when the attempt is no longer the live one."""
+        """Keep ``content`` in the evidence store before it is used; raises ``EvidenceError``, and ``Fenced`` when the attempt is
+        no longer the live one."""
         self._attempt.check()
-        (digest,) = keep_blobs([content])
-        return digest
+        return store.put_content(setup.sound(), content, timezone.now())
 
     def progress(self, message: str, **data: Any) -> None:
         """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""

@@ -5,6 +5,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from orchestrator.repos import clone_urls
+
 REPO_NAME = RegexValidator(r"^[a-z0-9][a-z0-9._-]{0,99}$", "Use lower-case letters, digits, dots, dashes or underscores.")
 
 
@@ -22,7 +24,7 @@ class Repo(models.Model):
     name = models.CharField(max_length=100, unique=True, validators=[REPO_NAME], db_column="repo_name")
     domain = models.CharField(max_length=100, blank=True)
     team_lead = models.EmailField(blank=True)
-    clone_url = models.CharField(max_length=500, blank=True)
+    clone_url = models.CharField(max_length=500, blank=True, validators=[clone_urls.validate])
     phase = models.CharField(max_length=10, choices=Phase, default=Phase.ORG)
     enabled = models.BooleanField(default=True)
     paused = models.BooleanField(default=False)

@@ -8,6 +8,7 @@ import threading
 import pytest
 from django.db import connection
 
+from orchestrator.flows import snapshots
 from orchestrator.flows.models import Flow
 from orchestrator.repos import tokens
 from providers import breaker, limits
@@ -114,14 +115,18 @@ def test_a_run_sends_what_git_does_not_ignore(blocks, work, repo):
     assert found.returncode == 0, found.stderr
     flow = Flow.objects.get()
     assert found.stdout.strip() == flow.id
-    assert flow.context == {
-        "files": {
-            ".gitignore": "*.log\n",
-            "bytes.dat": {"base64": "AP8="},
-            "fr.md": "# Ratio\nCompute it.\n",
-            "src/ratio.py": "x = 1\n",
-        }
+    assert snapshots.unpack(bytes(flow.snapshot.content)) == {
+        ".gitignore": b"*.log\n",
+        "bytes.dat": b"\0\xff",
+        "fr.md": b"# Ratio\nCompute it.\n",
+        "src/ratio.py": b"x = 1\n",
     }
+
+
+def test_a_run_that_wants_no_context_says_so(blocks, work):
+    (work / "fr.md").write_text("# Ratio\nCompute it.\n")
+    assert blocks("flow", "run", "--input", "fr.md", "--no-follow", "--no-context").returncode == 0
+    assert bytes(Flow.objects.get().snapshot.content) == b"{}"
 
 
 def test_a_run_follows_what_happens_to_its_end(blocks, work):

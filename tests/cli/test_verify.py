@@ -11,7 +11,7 @@ from orchestrator.flows import delivery, replay
 from orchestrator.flows.evidence import keys
 from orchestrator.flows.models import EvidenceKey
 from tests import scenes
-from tests.flows.evidence.test_s3 import made
+from tests.flows.evidence.conftest import made
 from tests.flows.stages.fakes import FakeGates, failing
 
 

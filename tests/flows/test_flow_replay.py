@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gates import runner as gates_runner
-from orchestrator.flows import dispatch, engine, flow_replays, runner
+from orchestrator.flows import dispatch, engine, flow_replays, replay_requests, runner, snapshots
 from orchestrator.flows.flow_replay import replay
 from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
 from orchestrator.flows.sameness import differing, plain, same_bytes
@@ -40,7 +40,7 @@ def sent(monkeypatch):
         tasks.append((name, tuple(args), queue))
 
     monkeypatch.setattr(dispatch, "send", lambda chain: True)
-    monkeypatch.setattr(flow_replays.app, "send_task", note)
+    monkeypatch.setattr(replay_requests.app, "send_task", note)
     return tasks
 
 
@@ -53,9 +53,9 @@ def flow(simulator, settings, sent, monkeypatch) -> Flow:
         for name, limits in settings.PROVIDERS.items()
     }
     monkeypatch.setattr(gates_runner, "run", FakeGates(timed("coverage", "0.0123")))
-    files = {str(path.relative_to(SAMPLE / "repo")): path.read_text() for path in (SAMPLE / "repo").rglob("*.py")}
+    files = {str(path.relative_to(SAMPLE / "repo")): path.read_bytes() for path in (SAMPLE / "repo").rglob("*.py")}
     request = (SAMPLE / "feature_request.md").read_text()
-    made = engine.create(scenes.repo(), request, block_family="compliance", context={"files": files})
+    made = engine.create(scenes.repo(), request, block_family="compliance", snapshot=snapshots.pack(files))
     try:
         run_to_its_end(made)
         yield made

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from orchestrator.flows.models import Flow
+from orchestrator.flows import snapshots
+from orchestrator.flows.models import Blob, Flow
 from tests import scenes
 
 URL = "/api/v1/flows/"
@@ -123,9 +124,23 @@ def test_a_missing_key_names_its_variable(api, settings):
 
 
 def test_context_is_kept_as_sent(api):
-    files = {"a/b.py": "print(1)\n", "logo.png": {"base64": base64.b64encode(b"\x89PNG\0").decode()}}
+    files = {"logo.png": {"base64": base64.b64encode(b"\x89PNG\0").decode()}, "a/b.py": "print(1)\n"}
     assert post(api, {"feature_request": "x", "context": {"files": files}}).status_code == 202
-    assert Flow.objects.get().context == {"files": files}
+    packed = bytes(Flow.objects.get().snapshot.content)
+    assert snapshots.unpack(packed) == {"a/b.py": b"print(1)\n", "logo.png": b"\x89PNG\0"}
+
+
+def test_the_same_files_are_stored_once_however_they_were_sent(api):
+    for files in ({"a.py": "x", "b.py": "y"}, {"b.py": {"base64": "eQ=="}, "a.py": "x"}):
+        assert post(api, {"feature_request": "x", "context": {"files": files}}).status_code == 202
+    assert len({flow.snapshot_id for flow in Flow.objects.all()}) == Blob.objects.count() == 1
+
+
+def test_no_word_of_files_is_another_thing_than_no_files(api):
+    for context, carried in ((None, None), ({}, None), ({"files": {}}, b"{}")):
+        assert post(api, {"feature_request": "x", "context": context}).status_code == 202
+        snapshot = Flow.objects.first().snapshot
+        assert (None if snapshot is None else bytes(snapshot.content)) == carried
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", "a//b", "", "a\\b", "x" * 501, "./a"])

@@ -11,6 +11,7 @@ from orchestrator.flows.engine.create import create
 from orchestrator.flows.engine.errors import EngineError, Fenced, IdempotencyConflict, NotPausable, NotRetryable
 from orchestrator.flows.engine.finish import Finished, Spent, finish
 from orchestrator.flows.engine.holds import hold, hold_ready, let_go, release
+from orchestrator.flows.engine.store import carry
 from orchestrator.flows.engine.sweep import expire, expired, fail_overdue, give_up, give_up_all, overdue, release_due
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "NotRetryable",
     "Spent",
     "cancel",
+    "carry",
     "claim",
     "create",
     "expire",

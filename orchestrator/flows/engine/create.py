@@ -20,13 +20,18 @@ from orchestrator.repos.models import Repo
 # in the broker is counted here too: whoever creates many at once is faster than the dispatcher's next word about the load.
 CREATE = f"""
 WITH f AS (
-    INSERT INTO flows_flow (id, repo_id, flow_type, flow_type_version, block_family, feature_request, context, settings, status,
-        priority, created_by, idempotency_key, request_digest, created_at, deadline_at, cost_usd, error_code, error_message,
-        error_cure)
-    VALUES (%(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(context)s, %(settings)s, 'pending',
+    INSERT INTO flows_flow (id, repo_id, flow_type, flow_type_version, block_family, feature_request, snapshot_id, settings,
+        status, priority, created_by, idempotency_key, request_digest, created_at, deadline_at, cost_usd, error_code,
+        error_message, error_cure)
+    VALUES (%(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(snapshot)s, %(settings)s, 'pending',
         %(priority)s, %(created_by)s, %(key)s, %(digest)s, now(), now() + make_interval(secs => %(deadline)s), 0, '', '', '')
     ON CONFLICT (repo_id, idempotency_key) DO NOTHING
     RETURNING id, created_at, deadline_at
+), b AS (
+    INSERT INTO flows_blob (sha256, content, size, created_at)
+    SELECT %(snapshot)s::text, %(packed)s::bytea, octet_length(%(packed)s::bytea), now() FROM f
+    WHERE %(snapshot)s::text IS NOT NULL
+    ON CONFLICT DO NOTHING
 ), room AS (
     SELECT NOT EXISTS (SELECT 1 FROM flows_queueload q WHERE q.queue = (%(queues)s::text[])[1] AND q.full_until > now())
         AND NOT {held("(%(queues)s::text[])[1]", "%(repo_name)s")}
@@ -60,7 +65,7 @@ def create(
     *,
     flow_type: str = "plan_impl_review_docs",
     block_family: str = "",
-    context: Mapping[str, Any] | None = None,
+    snapshot: bytes = b"",
     settings: Mapping[str, Any] | None = None,
     created_by: str = "",
     idempotency_key: str | None = None,
@@ -70,11 +75,13 @@ def create(
 ) -> Flow:
     """Create a flow of the newest version of ``flow_type`` and, after the commit, send its first stage.
 
+    ``snapshot`` is the repo as ``snapshots.pack`` makes it; the same one is stored once, however many flows carry it.
     The same ``idempotency_key`` in the same repo gives the same flow when ``request_digest`` is the same, and raises
     ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made. ``KeyError``: no such type.
     """
     chosen = types.newest(flow_type)
-    digest = request_digest or _digest(feature_request, flow_type, block_family, context)
+    carried = hashlib.sha256(snapshot).hexdigest() if snapshot else None
+    digest = request_digest or _digest(feature_request, flow_type, block_family, carried)
     params = {
         "id": new_flow_id(),
         "repo": repo.pk,
@@ -83,7 +90,8 @@ def create(
         "version": chosen.version,
         "family": block_family,
         "request": feature_request,
-        "context": Jsonb(dict(context or {})),
+        "snapshot": carried,
+        "packed": snapshot or None,
         "settings": Jsonb(dict(settings or {})),
         "priority": priority,
         "created_by": created_by,
@@ -113,7 +121,7 @@ def _flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
         flow_type_version=params["version"],
         block_family=params["family"],
         feature_request=params["request"],
-        context=params["context"].obj,
+        snapshot_id=params["snapshot"],
         settings=params["settings"].obj,
         priority=params["priority"],
         created_by=params["created_by"],

@@ -1,9 +1,11 @@
-"""What a result carries beside its status: artifacts, gate results, the block. Written in the transaction of the finish."""
+"""What a result carries beside its status: artifacts, gate results, the block, written in the transaction of the finish; and
+the snapshot that a flow carries from the moment it is there."""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from django.db import transaction
 from django.db.models import Max
 
 from gates.base import GateReport
@@ -14,6 +16,7 @@ from orchestrator.flows.engine.database import rows
 from orchestrator.flows.models import Artifact, Blob, Block
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Repair
 
+_CARRY = "UPDATE flows_flow SET snapshot_id = %(snapshot)s, origin = %(origin)s WHERE id = %(flow)s AND snapshot_id IS NULL"
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
 
 
@@ -24,6 +27,14 @@ def keep(claim: Claim, result: Done | Repair | Failed) -> None:
     _keep_gates(claim, result.gates)
     if isinstance(result, Done) and result.block is not None:
         _keep_block(claim, held.repo_id, result.block)
+
+
+def carry(claim: Claim, snapshot: bytes, origin: str) -> None:
+    """Let a flow that carries none carry ``snapshot`` from now on, whatever becomes of the attempt; raises ``Fenced``."""
+    with transaction.atomic():
+        locked.live(claim)
+        (digest,) = keep_blobs([snapshot])
+        rows(_CARRY, {"flow": claim.flow_id, "snapshot": digest, "origin": origin})
 
 
 def keep_blobs(contents: Iterable[bytes]) -> list[str]:

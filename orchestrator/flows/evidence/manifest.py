@@ -40,7 +40,11 @@ class CallFact:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is sealed. ``files`` maps paths in the delivered tree to bytes; ``prompts`` a stage to its prompt's SHA-256."""
+    """What is sealed. ``files`` maps paths in the delivered tree to bytes; ``prompts`` a stage to its prompt's SHA-256.
+
+    ``snapshot_sha256`` and ``origin`` name the repo around the block: empty where there was none, or it came with the request.
+    ``dependencies_sha256`` is the digest of the pins of the packages that the gates had; empty for none.
+    """
 
     flow_id: str
     repo: str
@@ -55,6 +59,9 @@ class Subject:
     prompts: Mapping[str, str]
     policy: Mapping[str, str]
     context_sha256: str
+    snapshot_sha256: str
+    origin: str
+    dependencies_sha256: str
     feature_request: str = field(repr=False)
     sealed_at: datetime
 
@@ -81,5 +88,7 @@ def _manifest(subject: Subject) -> dict[str, Any]:
         "prompts": dict(subject.prompts),
         "policy": dict(subject.policy),
         "context_sha256": subject.context_sha256,
+        "snapshot": {"sha256": subject.snapshot_sha256, "origin": subject.origin},
+        "dependencies_sha256": subject.dependencies_sha256,
         "feature_request_sha256": sha256(subject.feature_request.encode()),
     }

@@ -44,7 +44,6 @@ def _statements(key: keys.SigningKey, subject: Subject, files: Mapping[str, byte
 
 
 def _store(keep: store.Store, subject: Subject, sealed: Sealed, bundle: bytes) -> None:
-    until = store.retain_until(subject.sealed_at)
     record: dict[str, str | int] = {
         "repo": subject.repo,
         "flow": subject.flow_id,
@@ -53,7 +52,7 @@ def _store(keep: store.Store, subject: Subject, sealed: Sealed, bundle: bytes) -
     }
     for name, content in (("block", sealed.block), ("bundle", bundle)):
         if content:
-            record[f"{name}_sha256"] = canonical.sha256(content)
-            keep.put(store.content_key(canonical.sha256(content)), content, until)
+            record[f"{name}_sha256"] = store.put_content(keep, content, subject.sealed_at)
     # Last, so that what it names is there.
-    keep.put(store.record_key(subject.repo, subject.flow_id, sealed.sequence), canonical.json_bytes(record), until)
+    key = store.record_key(subject.repo, subject.flow_id, sealed.sequence)
+    keep.put(key, canonical.json_bytes(record), store.retain_until(subject.sealed_at))

@@ -97,7 +97,16 @@ def _materials(subject: Subject) -> list[dict[str, Any]]:
     digests = {
         "feature-request": canonical.sha256(subject.feature_request.encode()),
         "context-bundle": subject.context_sha256,
+        "repo-snapshot": subject.snapshot_sha256,
+        "repo-dependencies": subject.dependencies_sha256,
         tools.SANDBOX_LOCK: tools.sandbox_lock(),
         **{f"prompt/{name}": digest for name, digest in sorted(subject.prompts.items())},
     }
-    return [{"name": name, "digest": {"sha256": digest}} for name, digest in digests.items() if digest]
+    named = [{"name": name, "digest": {"sha256": digest}} for name, digest in digests.items() if digest]
+    return named + ([_commit(subject.origin)] if subject.origin else [])
+
+
+def _commit(origin: str) -> dict[str, Any]:
+    """The commit that the snapshot was taken from, in the terms of SLSA and of in-toto's DigestSet."""
+    uri, _, commit = origin.rpartition("@")
+    return {"uri": uri, "name": "repo", "digest": {"gitCommit": commit}}

@@ -5,13 +5,15 @@ that names them. Nothing under a key is ever replaced.
 """
 
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
 from django.conf import settings
 
-from orchestrator.flows.evidence import local, s3
+from orchestrator.flows.evidence import local
+from orchestrator.flows.evidence.canonical import sha256
 from orchestrator.flows.evidence.problems import Problem
 
 RETENTION_YEARS = 7
@@ -39,8 +41,17 @@ class Store(Protocol):
 def current() -> Store:
     """The bucket, if one is named, else the folder."""
     if settings.CONTEXT_BUNDLE_BUCKET:
-        return s3.bucket(settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL)
+        s3 = import_module("orchestrator.flows.evidence.s3")  # brings boto3, which takes most of a second to load
+        found: Store = s3.bucket(settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL)
+        return found
     return local.Folder(Path(settings.STATE_DIR) / "evidence")
+
+
+def put_content(keep: Store, content: bytes, moment: datetime) -> str:
+    """Keep ``content`` in ``keep`` under its SHA-256, which is returned, for seven years from ``moment``."""
+    digest = sha256(content)
+    keep.put(content_key(digest), content, retain_until(moment))
+    return digest
 
 
 def content_key(sha256: str) -> str:

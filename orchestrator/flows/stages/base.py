@@ -123,8 +123,22 @@ class Work(Protocol):
     """The repo's settings in force when the flow was created: models, thresholds, context limits."""
 
     @property
-    def context(self) -> Mapping[str, Any]:
-        """What the caller sent along: ``{"files": {path: text}}``, the part of the repo that the models may be shown."""
+    def snapshot(self) -> bytes:
+        """The repo that the flow carries, as ``snapshots.pack`` makes it; empty where it carries none."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Where that repo was cloned from, ``git+<url>@<commit>``; empty where the caller sent it."""
+        ...
+
+    @property
+    def clone_url(self) -> str:
+        """Where the repo may be cloned from; empty where nothing is registered."""
+        ...
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        """Let the flow carry ``snapshot`` from now on, whatever becomes of the attempt."""
         ...
 
     def output(self, kind: str) -> Mapping[str, Any]:
@@ -140,8 +154,9 @@ class Work(Protocol):
         ...
 
     def store(self, content: bytes) -> str:
-        """Keep ``content`` under its SHA-256, which is returned, at once and whatever becomes of the attempt. What a model is
-        shown is stored before it is shown; an artifact of the same bytes then costs nothing more."""
+        """Keep ``content`` in the evidence store under its SHA-256, which is returned, at once and whatever becomes of the
+        attempt: what a model is shown is stored before it is shown. Raises ``EvidenceError``, which the engine's runner turns
+        into ``Failed``, so a stage need not catch it."""
         ...
 
     def complete(self, provider: str, request: Request) -> Completion:

@@ -1,12 +1,13 @@
 """Context: what of the repo the models are shown, and what a librarian says about it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from orchestrator.flows import policy
+from orchestrator.flows import cloning, policy, snapshots
 from orchestrator.flows.answers import json_object
 from orchestrator.flows.asking import Question, ask
-from orchestrator.flows.context import BundleTooLarge, build, snapshot
+from orchestrator.flows.context import BundleTooLarge, build
 from orchestrator.flows.stages import prompts
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
 
@@ -26,14 +27,19 @@ SCHEMA: dict[str, Any] = {
 
 
 class Context:
-    """Builds the bundle and has it summarised. Artifact ``bundle``; output: the summary and what is in the bundle."""
+    """Clones the repo where the flow brought none, builds the bundle and has it summarised.
+
+    Artifact ``bundle``; output: the summary and what is in the bundle.
+    """
 
     kind: ClassVar[str] = "context"
 
     def run(self, work: Work) -> Result:
         max_bytes, pruning = policy.context_budget(work.settings)
         try:
-            bundle = build(snapshot.files(work.context), work.feature_request, max_bytes=max_bytes, pruning=pruning)
+            bundle = build(_files(work), work.feature_request, max_bytes=max_bytes, pruning=pruning)
+        except cloning.CloneFailed as error:
+            return Failed(error.code, str(error), error.cure, retryable=error.retryable)
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
         kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())
@@ -70,6 +76,21 @@ class Context:
             },
             artifacts=(kept, reply.answer),
         )
+
+
+def _files(work: Work) -> Mapping[str, bytes]:
+    """The repo that the flow carries; a clone, which it carries from then on, where it came without and one may be made."""
+    packed = work.snapshot
+    if packed or not work.clone_url:
+        return snapshots.unpack(packed)
+    cloned = cloning.clone(work.clone_url)
+    work.carry(snapshots.pack(cloned.files), cloned.origin)
+    left_out = "".join(f", {count} {reason}" for reason, count in cloned.reasons.items())
+    work.progress(
+        f"Cloned {len(cloned.files)} files at {cloned.commit[:12]}" + (f"; left out{left_out[1:]}" if left_out else ""),
+        origin=cloned.origin,
+    )
+    return cloned.files
 
 
 stage = Context()

@@ -10,7 +10,6 @@ from orchestrator.flows import policy, verdicts
 from orchestrator.flows.blocks import README, Name, digest, name_of, written
 from orchestrator.flows.evidence import log, manifest, sealing, setup
 from orchestrator.flows.evidence.canonical import sha256
-from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.evidence.manifest import CallFact, GateFact, Subject
 from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Result, Work
 
@@ -31,10 +30,7 @@ class Seal:
         subject = _judged(work)
         if isinstance(subject, Failed):
             return subject
-        try:
-            sealed = sealing.seal(subject, work.artifact("bundle") or b"")
-        except EvidenceError as error:
-            return Failed(error.code, str(error), error.cure, retryable=error.retryable)
+        sealed = sealing.seal(subject, work.artifact("bundle") or b"")
         return Done(
             output={
                 **_said(subject, sealed.sha256),
@@ -157,6 +153,9 @@ def _subject(
             "min_mutation_kill_rate": str(gates.min_mutation_kill_rate),
         },
         context_sha256=str(work.output("context").get("bundle_sha256", "")),
+        snapshot_sha256=sha256(snapshot) if (snapshot := work.snapshot) else "",
+        origin=work.origin,
+        dependencies_sha256=str(work.output("verify").get("dependencies_sha256", "")),
         feature_request=work.feature_request,
         sealed_at=log.sealed_at(work.flow_id),
     )

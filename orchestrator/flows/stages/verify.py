@@ -8,9 +8,8 @@ from typing import ClassVar
 from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
-from orchestrator.flows import policy, repairs, verdicts
+from orchestrator.flows import policy, repairs, snapshots, verdicts, world
 from orchestrator.flows.blocks import candidate, digest
-from orchestrator.flows.context import snapshot
 from orchestrator.flows.stages.base import Done, Failed, Park, Repair, Result, Work
 
 ROUND = ("implement", "verify")
@@ -29,7 +28,7 @@ class Verify:
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})
         try:
-            around = snapshot.world(work.context)
+            around = world.around(snapshots.unpack(work.snapshot))
         except environments.EnvironmentRefused as refused:
             return Failed(refused.code, str(refused), refused.cure)
         except environments.EnvironmentUnavailable as missing:
@@ -48,6 +47,7 @@ class Verify:
             "passed": passed,
             "gates_seconds": seconds,
             "candidate_sha256": digest(subject.files),
+            "dependencies_sha256": around.dependencies_sha256,
             "quality_score": str(score.quality(reports)),
             "gates": verdicts.facts(reports, work.round),
         }

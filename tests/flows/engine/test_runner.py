@@ -13,15 +13,16 @@ from django.db import connection, transaction
 
 from orchestrator.flows import engine, heartbeat, runner
 from orchestrator.flows.engine import outbox
+from orchestrator.flows.evidence import store
 from orchestrator.flows.heartbeat import Attempt
-from orchestrator.flows.models import Blob, Flow
+from orchestrator.flows.models import Flow
 from orchestrator.flows.stages.base import Done, NewArtifact
 from orchestrator.flows.work import LiveWork
 from providers import base, calls
 from providers.base import Completion, Request, StopReason, Usage
 from providers.calls import Answered
 from providers.models import ProviderCall
-from tests.flows.engine.conftest import claim, live
+from tests.flows.engine.conftest import claim, let_wait_end, live
 
 pytestmark = pytest.mark.django_db(transaction=True)
 REQUEST = Request(model="m", system="s", prompt="p", max_output_tokens=10, timeout_seconds=5)
@@ -326,23 +327,53 @@ def test_the_nonce_is_the_stages_own_and_stays(new_flow):
 
 
 def test_work_reads_what_earlier_stages_left(new_flow):
-    flow = new_flow(context={"files": {"a.py": "x"}})
+    flow = new_flow(snapshot=b"{}")
     engine.finish(claim(flow), Done(output={"n": 1}, artifacts=(NewArtifact("bundle", "b", b"bytes"),)))
     work = LiveWork(Attempt(claim(flow)))
     assert work.output("first") == {"n": 1}
     assert work.output("third") == {}
     assert work.artifact("bundle") == b"bytes"
     assert work.artifact("nothing") is None
-    assert work.context == {"files": {"a.py": "x"}}
+    assert work.snapshot == b"{}"
+    assert LiveWork(Attempt(claim(new_flow()))).snapshot == b""
 
 
-def test_what_is_stored_is_there_at_once_and_only_for_the_live_attempt(new_flow):
-    flow = new_flow()
-    work = LiveWork(Attempt(claim(flow)))
+def test_what_is_stored_is_in_the_evidence_store_at_once_and_only_for_the_live_attempt(new_flow, settings, tmp_path):
+    settings.STATE_DIR = tmp_path
+    work = LiveWork(Attempt(claim(new_flow())))
     digest = work.store(b"a bundle")
     assert digest == hashlib.sha256(b"a bundle").hexdigest() == work.store(b"a bundle")
-    assert bytes(Blob.objects.get(pk=digest).content) == b"a bundle"
+    assert store.current().get(store.content_key(digest)) == b"a bundle"
     work._attempt.fence()
     with pytest.raises(engine.Fenced):
         work.store(b"more")
-    assert Blob.objects.count() == 1
+    assert store.current().get(store.content_key(hashlib.sha256(b"more").hexdigest())) is None
+
+
+class Stores:
+    """A stage that keeps something before it asks a model."""
+
+    kind = "first"
+
+    def run(self, work):
+        work.store(b"a bundle")
+        return Asks().run(work)
+
+
+def test_a_store_that_cannot_be_written_is_tried_again_and_no_model_is_asked(new_flow, monkeypatch, settings, tmp_path):
+    settings.STATE_DIR = tmp_path
+    asked = []
+    monkeypatch.setattr(runner, "stage_of", lambda kind: Stores())
+    monkeypatch.setattr(calls, "complete", lambda *given: asked.append(given) or ANSWER)
+    (tmp_path / "evidence").write_text("a file where the folder should be")
+    flow = new_flow()
+    for _ in range(settings.ENGINE_MAX_ATTEMPTS - 1):
+        assert not run(flow)
+        stage = live(flow)
+        assert (stage.status, stage.attempts.last().error_code) == ("waiting", "evidence:store-unavailable")
+        let_wait_end(stage.pk)
+        engine.release_due()
+    (tmp_path / "evidence").unlink()
+    assert run(flow)
+    assert len(asked) == 1
+    assert store.current().get(store.content_key(hashlib.sha256(b"a bundle").hexdigest())) == b"a bundle"

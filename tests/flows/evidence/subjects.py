@@ -40,6 +40,9 @@ SUBJECT = Subject(
     prompts={"plan.v1": "cd" * 32},
     policy={"mode": "strict", "min_unit_coverage": "90", "min_mutation_kill_rate": "60"},
     context_sha256="ef" * 32,
+    snapshot_sha256="12" * 32,
+    origin="git+https://git.example.org/a/b@" + "34" * 20,
+    dependencies_sha256="56" * 32,
     feature_request="# Ratio",
     sealed_at=datetime(2026, 1, 2, tzinfo=UTC),
 )

@@ -14,8 +14,8 @@ from rest_framework.test import APIClient
 from orchestrator.cli.attestation import read_key
 from orchestrator.flows.evidence import keys, sealing
 from orchestrator.flows.evidence.errors import EvidenceError
+from tests.flows.evidence.conftest import made
 from tests.flows.evidence.subjects import SUBJECT
-from tests.flows.evidence.test_s3 import made
 
 ROOT = Path(__file__).resolve().parents[3]
 

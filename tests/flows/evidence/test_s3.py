@@ -1,6 +1,5 @@
 """Evidence in a bucket: the real boto3 against a server on loopback that keeps Object Lock."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,52 +8,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from django.conf import LazySettings
-from moto.server import ThreadedMotoServer
 
-from orchestrator.flows.evidence import keys, s3, sealing, setup, store
+from orchestrator.flows.evidence import s3, sealing, setup, store
 from orchestrator.flows.evidence.errors import EvidenceError
+from tests.flows.evidence.conftest import GLACIER, lock
 from tests.flows.evidence.subjects import SUBJECT
 
 LATER = datetime(2033, 1, 2, tzinfo=UTC)
-GLACIER = {"ID": "old", "Status": "Enabled", "Filter": {}, "Transitions": [{"Days": 365, "StorageClass": "GLACIER"}]}
-COMPLIANCE = {"Mode": "COMPLIANCE", "Years": 7}
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def client(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "loopback")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    client = boto3.client("s3", endpoint_url=endpoint)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def bucket(client: Any, endpoint: str, request: pytest.FixtureRequest) -> Iterator[s3.Bucket]:
-    """A bucket as deploy/terraform makes it."""
-    name = f"evidence-{abs(hash(request.node.nodeid)) % 10**9}"
-    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
-    lock(client, name, COMPLIANCE)
-    client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [GLACIER]})
-    found = s3.bucket(name, endpoint)
-    yield found
-    found.client.close()
-
-
-def lock(client: Any, name: str, retention: dict[str, Any]) -> None:
-    client.put_object_lock_configuration(
-        Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
-    )
 
 
 def ids(found: s3.Bucket) -> set[str]:
@@ -139,21 +99,6 @@ def test_no_bucket_and_no_service_are_said_to_operators(client: Any) -> None:
     assert refused.value.code == "evidence:store-unavailable"
     assert refused.value.retryable
     nobody.close()
-
-
-@pytest.fixture
-def production(bucket: s3.Bucket, endpoint: str, settings: LazySettings) -> s3.Bucket:
-    """Settings as in production: a bucket, and a key from outside."""
-    settings.EVIDENCE_SIGNING_KEY = made()
-    settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL = bucket.name, endpoint
-    return bucket
-
-
-def made() -> str:
-    """An Ed25519 key in PEM, in one line as secret stores keep it."""
-    private = keys.Ed25519PrivateKey.generate()
-    pem = private.private_bytes(keys.Encoding.PEM, keys.PrivateFormat.PKCS8, keys.NoEncryption())
-    return pem.decode().replace("\n", "\\n")
 
 
 @pytest.mark.django_db

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gates.base import Candidate, GateReport, Policy, Verdict
+from orchestrator.flows import snapshots
 from orchestrator.flows.stages.base import Budget, Done, Repair, Result
 from providers.base import Completion, Request, StopReason, Usage
 
@@ -83,7 +84,9 @@ class FakeWork:
     feature_request: str = "# Basel I capital ratio\n\nDivide capital by weighted exposures."
     block_family: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
-    context: dict[str, Any] = field(default_factory=lambda: {"files": {"ledger.py": "def capital(): ...\n"}})
+    files: dict[str, bytes] = field(default_factory=lambda: {"ledger.py": b"def capital(): ...\n"})
+    origin: str = ""
+    clone_url: str = ""
     flow_id: str = "task_00000000000000000000"
     repo: str = "compliance-service"
     attempt_number: int = 1
@@ -95,6 +98,13 @@ class FakeWork:
     stored: dict[str, bytes] = field(default_factory=dict)
     answering_model: str = ""
     left: Budget = field(default_factory=lambda: Budget(3600.0, Decimal(0), 20.0, Decimal("0.05")))
+
+    @property
+    def snapshot(self) -> bytes:
+        return snapshots.pack(self.files) if self.files else b""
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        self.files, self.origin = snapshots.unpack(snapshot), origin
 
     def output(self, kind: str) -> Mapping[str, Any]:
         return self.outputs.get(kind, {})

@@ -28,7 +28,7 @@ def test_bundle_is_kept_and_summarised(work: FakeWork) -> None:
 
 def test_secrets_never_leave(work: FakeWork) -> None:
     secret = "AKIAIOSFODNN7ABCDEFG"
-    work.context = {"files": {"deploy.py": f'KEY = "{secret}"\n', ".env": "TOKEN=abcdef0123456789\n"}}
+    work.files = {"deploy.py": f'KEY = "{secret}"\n'.encode(), ".env": b"TOKEN=abcdef0123456789\n"}
     result = work.run(context.stage, ANSWER)
     assert isinstance(result, Done)
     assert result.output["redactions"] >= 1
@@ -40,7 +40,7 @@ def test_secrets_never_leave(work: FakeWork) -> None:
 
 def test_too_large_without_pruning_is_refused_in_the_words_of_the_runbook(work: FakeWork) -> None:
     work.settings = {"context.pruning.enabled": False}
-    work.context = {"files": {"big.py": "x = 1\n" * 100_000}}
+    work.files = {"big.py": b"x = 1\n" * 100_000}
     result = work.run(context.stage)
     assert isinstance(result, Failed)
     assert (result.code, result.message) == ("context:bundle-too-large", "Context bundle exceeds 500KB")
@@ -51,7 +51,7 @@ def test_too_large_without_pruning_is_refused_in_the_words_of_the_runbook(work: 
 
 def test_budget_of_the_repo_counts(work: FakeWork) -> None:
     work.settings = {"context.max_size_kb": 2}
-    work.context = {"files": {f"f{n}.py": "x = 1\n" * 100 for n in range(9)}}
+    work.files = {f"f{n}.py": b"x = 1\n" * 100 for n in range(9)}
     result = work.run(context.stage, ANSWER)
     assert isinstance(result, Done)
     assert len(work.artifacts["bundle"]) <= 2000
@@ -59,7 +59,7 @@ def test_budget_of_the_repo_counts(work: FakeWork) -> None:
 
 
 def test_flow_without_files_still_has_a_summary(work: FakeWork) -> None:
-    work.context = {}
+    work.files = {}
     assert isinstance(work.run(context.stage, ANSWER), Done)
     assert "no files were given" in work.requests[0][1].stable
 
@@ -105,8 +105,8 @@ def test_secrets_in_request_and_findings_never_leave(work: FakeWork) -> None:
         assert "[REDACTED]" in sent.prompt
 
 
-def test_other_bytes_than_text_are_decoded_and_left_out(work: FakeWork) -> None:
-    work.context = {"files": {"a.py": "x = 1\n", "b.py": {"base64": "eSA9IDIK"}, "c.bin": {"base64": "AP8="}}}
+def test_other_bytes_than_text_are_left_out(work: FakeWork) -> None:
+    work.files = {"a.py": b"x = 1\n", "b.py": b"y = 2\n", "c.bin": b"\0\xff"}
     result = work.run(context.stage, ANSWER)
     assert isinstance(result, Done)
     assert set(result.output["included"]) == {"a.py", "b.py"}
@@ -115,9 +115,7 @@ def test_other_bytes_than_text_are_decoded_and_left_out(work: FakeWork) -> None:
 
 def test_gates_get_the_repo_without_its_secrets(work: FakeWork, gates: fakes.Gates) -> None:
     fake = gates()
-    work.context = {
-        "files": {"ledger.py": "x = 1\n", ".env": "A=b\n", ".blocks/config.yml": "repo: x\n", "b.bin": {"base64": "AP8="}}
-    }
+    work.files = {"ledger.py": b"x = 1\n", ".env": b"A=b\n", ".blocks/config.yml": b"repo: x\n", "b.bin": b"\0\xff"}
     for stage, answer in (
         (context.stage, ANSWER),
         (plan.stage, json.dumps(fakes.PLAN)),
@@ -135,7 +133,7 @@ def test_gates_get_the_repo_without_its_secrets(work: FakeWork, gates: fakes.Gat
 )
 def test_dependencies_that_are_no_pins_are_the_owners_to_mend(work: FakeWork, gates: fakes.Gates, config: str) -> None:
     fake = gates()
-    work.context = {"files": {".blocks/config.yml": config}}
+    work.files = {".blocks/config.yml": config.encode()}
     for stage, answer in (
         (context.stage, ANSWER),
         (plan.stage, json.dumps(fakes.PLAN)),

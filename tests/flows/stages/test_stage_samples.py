@@ -44,7 +44,7 @@ def online(name: str, simulator: Simulated, settings: LazySettings) -> OnlineWor
     return OnlineWork(
         repo=name,
         feature_request=(folder / "feature_request.md").read_text(),
-        context={"files": {name: path.read_text() for name, path in files.items() if path.suffix != ".pyc"}},
+        files={name: path.read_bytes() for name, path in files.items() if path.suffix != ".pyc"},
         nonce=nonce_of(7),
     )
 

@@ -16,17 +16,22 @@ class Command(BaseCommand):
     help = "Register a repo; registering it again changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Name, domain, team lead, phase."""
+        """Name, domain, team lead, clone URL, phase."""
         parser.add_argument("name")
         parser.add_argument("--domain", default="")
         parser.add_argument("--team-lead", default="")
+        parser.add_argument("--clone-url", default="", help="https://host/owner/repo.git, for flows that bring no files.")
         parser.add_argument("--phase", choices=Phase.values)
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Register; say what happened."""
         try:
             repo, new = register(
-                options["name"], domain=options["domain"], team_lead=options["team_lead"], phase=options["phase"]
+                options["name"],
+                domain=options["domain"],
+                team_lead=options["team_lead"],
+                clone_url=options["clone_url"],
+                phase=options["phase"],
             )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error

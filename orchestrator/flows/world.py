@@ -1,10 +1,8 @@
-"""The repo as the flow carries it: its files as bytes, and the world that they make for the gates."""
+"""The world of a block in the sandbox: the repo around it, and the packages that the repo names."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,30 +14,23 @@ CONFIG = ".blocks/config.yml"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What lies around a block in the sandbox: the repo's files, and the folder of the packages that it names."""
+    """What lies around a block in the sandbox: the repo's files, and the folder of the packages that it names.
+
+    ``dependencies_sha256`` is the digest of their pins; empty where there are none.
+    """
 
     files: Mapping[str, bytes] = field(repr=False)
     environment: Path | None
+    dependencies_sha256: str = ""
 
 
-def files(context: Mapping[str, Any]) -> dict[str, bytes]:
-    """Path to content of what the caller sent: texts, or ``{"base64": ...}`` for other bytes."""
-    return {str(path): _content(content) for path, content in dict(context.get("files") or {}).items()}
-
-
-def _content(content: Any) -> bytes:
-    if isinstance(content, Mapping):
-        return base64.b64decode(str(content.get("base64", "")))
-    return str(content).encode("utf-8", "replace")
-
-
-def world(context: Mapping[str, Any]) -> World:
-    """The repo for the gates. Installs the packages that ``.blocks/config.yml`` names under ``dependencies``; raises
+def around(files: Mapping[str, bytes]) -> World:
+    """The repo's ``files`` for the gates. Installs the packages that ``.blocks/config.yml`` names under ``dependencies``; raises
     ``EnvironmentRefused`` and ``EnvironmentUnavailable``."""
-    found = files(context)
     # Tests print what they like, and findings reach a model: what exists to hold secrets stays out here too.
-    shown = {path: content for path, content in found.items() if not secret_by_name(path) and path != CONFIG}
-    return World(shown, environments.build(dependencies(found.get(CONFIG, b""))))
+    shown = {path: content for path, content in files.items() if not secret_by_name(path) and path != CONFIG}
+    pins = dependencies(files.get(CONFIG, b""))
+    return World(shown, environments.build(pins), environments.digest(pins))
 
 
 def dependencies(config: bytes) -> tuple[str, ...]:

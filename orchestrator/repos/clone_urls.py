@@ -1,0 +1,116 @@
+"""Where a repo may be cloned from: its form, checked where it is set, and its addresses, checked before git is started.
+
+An address comes from people and leads from inside our network to anywhere, so it is taken to be hostile: what it may look like
+is a short list, and what its host resolves to must be public unless an operator has named that host.
+"""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>(?:/[A-Za-z0-9._~%+-]+)+/?)"
+)
+_USER = re.compile(r"(?<=://)[^/@]*@")
+_PORTS = {"https": 443, "http": 80}
+_WORDED = "Use an address that begins with https://, as https://host/owner/repo.git."
+_OPERATOR = "If the host is yours, an operator names it in CLONE_PRIVATE_HOSTS; else set another clone URL."
+
+
+class CloneUrlRefused(ValueError):
+    """An address that nothing is cloned from. The message is for people and never quotes what may be a password."""
+
+    code = "repo:clone-url-refused"
+
+    def __init__(self, message: str, cure: str) -> None:
+        super().__init__(message)
+        self.cure = cure
+
+
+@dataclass(frozen=True, slots=True)
+class CloneUrl:
+    """An address in the one form in which it was checked; ``str`` gives it to git."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    def __str__(self) -> str:
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}{self.path}"
+
+
+def parse(url: str) -> CloneUrl:
+    """``url`` taken apart; raises ``CloneUrlRefused`` for anything but https without user, query or fragment.
+
+    http is for hosts in CLONE_PRIVATE_HOSTS, and then only where they are this machine.
+    """
+    if _USER.search(url):
+        raise CloneUrlRefused("The clone URL has a user or a password in it.", "Leave user and password out of the address.")
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    found = _URL.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
+    if found is None or not 0 < int(found["port"] or 1) < 65536 or ".." in path.split("/"):
+        raise CloneUrlRefused("The clone URL is none that is taken.", _WORDED)
+    made = CloneUrl(found["scheme"], found["host"], int(found["port"] or _PORTS[found["scheme"]]), found["path"])
+    if made.scheme == "http" and not _private(made):
+        raise CloneUrlRefused("The clone URL is not encrypted.", _WORDED)
+    literal = _literal(made.host)
+    if literal is not None:
+        _check(made, literal)
+    return made
+
+
+def validate(url: str) -> None:
+    """``parse`` as a validator of Django."""
+    try:
+        parse(url)
+    except CloneUrlRefused as error:
+        raise ValidationError(f"{error} {error.cure}", code="clone-url") from error
+
+
+def addresses(url: CloneUrl) -> tuple[str, ...]:
+    """What the host resolves to now, every one of it allowed: git is held to these, so that a second answer of the name
+    server changes nothing. Raises ``CloneUrlRefused``, and ``OSError`` where there is no answer."""
+    name = url.host.strip("[]")
+    found = {str(item[4][0]) for item in socket.getaddrinfo(name, url.port, type=socket.SOCK_STREAM)}
+    for address in sorted(found):
+        _check(url, ipaddress.ip_address(address))
+    return tuple(sorted(found))
+
+
+def _check(url: CloneUrl, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    if url.scheme == "http" and not address.is_loopback:
+        raise CloneUrlRefused(f"{url.host} is not this machine, and http is for this machine only.", _WORDED)
+    if not _private(url) and not all(each.is_global and not each.is_multicast for each in _within(address)):
+        raise CloneUrlRefused(f"{url.host} is at an address that is not public.", _OPERATOR)
+
+
+def _within(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """``address`` and the IPv4 address that a version 6 one may carry (mapped, 6to4, Teredo, NAT64)."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in ipaddress.ip_network("64:ff9b::/96"):
+        carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    inner = [each for each in carried if each is not None]
+    return [*inner] if address.ipv4_mapped is not None else [address, *inner]
+
+
+def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def _private(url: CloneUrl) -> bool:
+    return url.host in settings.CLONE_PRIVATE_HOSTS

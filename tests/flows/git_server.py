@@ -1,0 +1,202 @@
+"""A git server on loopback: git's own smart HTTP behind Python's server, and servers that mean harm."""
+
+import os
+import subprocess
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+COMMITTER = {
+    "GIT_AUTHOR_NAME": "a",
+    "GIT_AUTHOR_EMAIL": "a@example.org",
+    "GIT_COMMITTER_NAME": "a",
+    "GIT_COMMITTER_EMAIL": "a@example.org",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+
+
+def git(folder: Path, *words: str, given: bytes = b"") -> str:
+    command, environ = ["git", "-C", str(folder), *words], {**os.environ, **COMMITTER}
+    return subprocess.run(command, input=given, env=environ, check=True, capture_output=True).stdout.decode().strip()
+
+
+@dataclass
+class GitServer:
+    """Serves the bare repos under ``root``. ``asked`` are the requests that came; ``hostile`` may answer one in git's place."""
+
+    root: Path
+    port: int = 0
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    hostile: Callable[[BaseHTTPRequestHandler, bytes], bool] | None = None
+    sent: int = 0
+
+    def url(self, repo: str = "repo.git") -> str:
+        return f"http://127.0.0.1:{self.port}/{repo}"
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[GitServer]:
+    """A server on a free port."""
+    server = GitServer(root)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *given: Any) -> None:
+            """Quiet."""
+
+        def do_GET(self) -> None:
+            self.close_connection = True
+            server.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+            body = self._body()
+            try:
+                if server.hostile is None or not server.hostile(self, body):
+                    self._git(body)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+
+        do_POST = do_GET  # noqa: N815 - as Python's server calls it
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") == "chunked":
+                parts = b""
+                while size := int(self.rfile.readline(), 16):
+                    parts += self.rfile.read(size)
+                    self.rfile.readline()
+                return parts
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+        def _git(self, body: bytes) -> None:
+            path, _, query = self.path.partition("?")
+            environ = {
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "GIT_CONFIG_NOSYSTEM": "1",
+                "HOME": str(root),
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "REQUEST_METHOD": self.command,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "CONTENT_LENGTH": str(len(body)),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            }
+            done = subprocess.run(["git", "http-backend"], input=body, env=environ, capture_output=True, check=False)
+            head, _, rest = done.stdout.partition(b"\r\n\r\n")
+            headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
+            self.send_response(int(headers.pop("Status", "200").split()[0]))
+            for name, value in {**headers, "Content-Length": str(len(rest))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(rest)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        server.port = http.server_address[1]
+        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join(10)
+
+
+class GitRepo:
+    """A repo that is made file by file, also of what no honest git would write."""
+
+    def __init__(self, server: GitServer) -> None:
+        self.bare = server.root / "repo.git"
+        git(server.root, "init", "-q", "--bare", "-b", "main", "repo.git")
+        self.entries: list[str] = []
+
+    def put(self, path: str, content: bytes, mode: str = "100644") -> "GitRepo":
+        sha = git(self.bare, "hash-object", "-w", "--stdin", given=content)
+        self.entries.append(f"{mode} {sha}\t{path}")
+        return self
+
+    def commit(self) -> str:
+        index = {**os.environ, **COMMITTER, "GIT_INDEX_FILE": str(self.bare / "scratch")}
+        given = "".join(f"{entry}\n" for entry in self.entries).encode()
+        subprocess.run(["git", "-C", self.bare, "update-index", "--index-info"], input=given, env=index, check=True)
+        tree = subprocess.run(["git", "-C", self.bare, "write-tree", "--missing-ok"], env=index, check=True, capture_output=True)
+        return self.point(tree.stdout.decode().strip())
+
+    def point(self, tree: str) -> str:
+        sha = git(self.bare, "commit-tree", tree, "-m", "x")
+        git(self.bare, "update-ref", "refs/heads/main", sha)
+        return sha
+
+
+def redirect(target: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+    """Sends everybody on to ``target``."""
+
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+        handler.send_response(302)
+        handler.send_header("Location", target + handler.path)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+        return True
+
+    return answer
+
+
+def status(code: int, **headers: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+    """Answers with nothing but a status."""
+
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+        handler.send_response(code)
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        return True
+
+    return answer
+
+
+def silent(seconds: float) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+    """Takes the request and says nothing for ``seconds``."""
+
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+        time.sleep(seconds)
+        return True
+
+    return answer
+
+
+def endless(server: GitServer, most: int) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+    """A pack with one object that does not end, ``most`` bytes at most; counts what was sent."""
+
+    def packet(content: bytes) -> bytes:
+        return f"{len(content) + 4:04x}".encode() + content
+
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+        if b"command=fetch" not in body:
+            return False
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/x-git-upload-pack-result")
+        handler.end_headers()
+        # A blob of 2**40 bytes: type and length in the header, seven bits a byte after the first four.
+        length, header = 1 << 40, []
+        byte, length = (3 << 4) | (length & 15), length >> 4
+        while length:
+            header.append(byte | 0x80)
+            byte, length = length & 0x7F, length >> 7
+        handler.wfile.write(packet(b"packfile\n"))
+        handler.wfile.write(packet(b"\1PACK" + (2).to_bytes(4) + (1).to_bytes(4) + bytes([*header, byte])))
+        squeeze = zlib.compressobj(0)
+        while server.sent < most:
+            part = squeeze.compress(os.urandom(32_000)) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+            handler.wfile.write(packet(b"\1" + part))
+            server.sent += len(part)
+        return True
+
+    return answer

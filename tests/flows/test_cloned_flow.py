@@ -1,0 +1,115 @@
+"""A flow that brings no files, of a repo with a clone URL: engine, ledger, simulator and git server are real."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from orchestrator.flows import dispatch, engine, flow_replay, runner, shown, snapshots
+from orchestrator.flows.models import Flow, Stage
+from providers import registry
+from tests import scenes
+from tests.flows.git_server import GitRepo, GitServer, silent
+from tests.providers import simulated
+from tests.providers.simulated import Simulated
+
+REQUEST = (Path(__file__).parents[2] / "samples" / "compliance-service" / "feature_request.md").read_text()
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulated]:
+    with simulated.started("--samples", "samples") as process:
+        yield process
+
+
+@pytest.fixture
+def flow(
+    simulator: Simulated,
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    git_server: GitServer,
+) -> Iterator[Flow]:
+    settings.STATE_DIR = tmp_path / "state"
+    monkeypatch.setattr(dispatch, "send", lambda chain: True)
+    settings.PROVIDERS = {
+        name: {**limits, "api_key": "k", "base_url": simulator.urls[f"{name.upper()}_BASE_URL"]}
+        for name, limits in settings.PROVIDERS.items()
+    }
+    simulator.reset()
+    yield engine.create(scenes.repo(clone_url=git_server.url()), REQUEST, block_family="compliance")
+    registry.close()
+
+
+def run_context(flow: Flow) -> Stage:
+    stage = flow.stages.get(kind="context")
+    runner.run(stage.pk)
+    stage.refresh_from_db()
+    flow.refresh_from_db()
+    return stage
+
+
+def let_go(stage: Stage) -> None:
+    Stage.objects.filter(pk=stage.pk).update(not_before=timezone.now())
+    assert engine.release_due() == 1
+
+
+def test_the_commit_is_recorded_and_is_what_the_models_are_shown(flow: Flow, git_server: GitServer, git_repo: GitRepo) -> None:
+    commit = git_repo.put("ledger.py", b"def capital(): ...\n").commit()
+    stage = run_context(flow)
+    assert (stage.status, stage.output["included"]) == ("passed", ["ledger.py"])
+    assert snapshots.unpack(bytes(flow.snapshot.content)) == {"ledger.py": b"def capital(): ...\n"}
+    assert shown.full(flow)["snapshot"] == {
+        "sha256": hashlib.sha256(b'{"ledger.py":"def capital(): ...\\n"}').hexdigest(),
+        "origin": f"git+{git_server.url()}@{commit}",
+    }
+    assert any(commit[:12] in str(event.data) for event in flow.events.filter(kind="stage.progress"))
+
+
+def test_a_stage_that_is_tried_again_stays_with_its_commit(
+    flow: Flow,
+    git_server: GitServer,
+    git_repo: GitRepo,
+    simulator: Simulated,
+) -> None:
+    commit = git_repo.put("ledger.py", b"x = 1\n").commit()
+    simulator.behave("google", {"kind": "status", "status": 500})
+    stage = run_context(flow)
+    assert stage.status == "waiting"
+    asked = len(git_server.asked)
+    git_repo.put("ledger.py", b"x = 2\n").commit()
+    simulator.reset()
+    let_go(stage)
+    assert run_context(flow).status == "passed"
+    assert (flow.origin.rpartition("@")[2], len(git_server.asked)) == (commit, asked)
+    git_server.hostile = silent(20)
+    report = flow_replay.replay(flow)
+    assert [found for found in report.differences if found.stage == "context"] == []
+
+
+def test_a_repo_that_cannot_be_had_is_never_left_out(
+    flow: Flow,
+    git_server: GitServer,
+    simulator: Simulated,
+    settings: LazySettings,
+) -> None:
+    settings.CLONE_TIMEOUT_SECONDS, git_server.hostile = 1, silent(5)
+    stage = run_context(flow)
+    assert (stage.status, simulator.requests("google"), flow.snapshot_id) == ("waiting", 0, None)
+    settings.CLONE_PRIVATE_HOSTS = frozenset()
+    let_go(stage)
+    stage = run_context(flow)
+    assert (stage.status, stage.error_code, simulator.requests("google")) == ("failed", "repo:clone-url-refused", 0)
+    assert stage.error_cure
+
+
+def test_files_that_came_along_are_taken_as_they_are(flow: Flow, git_server: GitServer) -> None:
+    sent = engine.create(flow.repo, REQUEST, block_family="compliance", snapshot=snapshots.pack({"a.py": b"x = 1\n"}))
+    assert run_context(sent).output["included"] == ["a.py"]
+    none = engine.create(flow.repo, REQUEST, block_family="compliance", snapshot=snapshots.pack({}))
+    assert run_context(none).output["included"] == []
+    assert (sent.origin, none.origin, git_server.asked) == ("", "", [])

@@ -1,0 +1,182 @@
+"""Clones from a real git server on loopback, and from servers and repos that mean harm."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from orchestrator.flows import cloning
+from orchestrator.flows.cloning import CloneFailed, clone
+from orchestrator.repos import clone_urls
+from tests.flows.git_server import GitRepo, GitServer, endless, git, redirect, serving, silent, status
+
+
+def refused(url: str) -> CloneFailed:
+    with pytest.raises(CloneFailed) as failed:
+        clone(url)
+    assert failed.value.cure
+    return failed.value
+
+
+def test_the_tracked_files_of_the_default_branch(git_server: GitServer, git_repo: GitRepo) -> None:
+    git_repo.put("src/a.py", b"x = 1\n").put("run.sh", b"true\n", "100755").put("b.dat", b"\0\xff\r\n")
+    git_repo.put(".blocks/config.yml", b"repo: x\n").put(".blocks/catalog/m.py", b"").put(".env", b"KEY=v\n").put(
+        "big.txt", b"x" * 600_000
+    )
+    git_repo.commit()
+    second = git_repo.put("src/a.py", b"x = 2\n").commit()
+    found = clone(git_server.url())
+    assert found.files == {
+        "src/a.py": b"x = 2\n",
+        "run.sh": b"true\n",
+        "b.dat": b"\0\xff\r\n",
+        ".blocks/config.yml": b"repo: x\n",
+    }
+    assert (found.commit, found.origin) == (second, f"git+{git_server.url()}@{second}")
+    assert found.reasons == {"that look like secrets": 1, "over 512 KB": 1}
+    assert not any("authorization" in headers or "cookie" in headers for _, headers in git_server.asked)
+
+
+def test_nothing_of_a_tree_leads_out_of_it_or_runs(git_server: GitServer, git_repo: GitRepo, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    git_repo.put("a.py", b"$Id$\r\n").put("link", b"/etc/passwd", "120000").put("up", b"../../etc", "120000")
+    git_repo.put(".gitattributes", b"*.py filter=evil ident text eol=lf\n*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    git_repo.put(".gitconfig", f'[filter "evil"]\n\tsmudge = touch {ran}\n'.encode())
+    git_repo.put("w.bin", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    git_repo.put(".gitmodules", f'[submodule "s"]\n\tpath = s\n\turl = {git_server.url("other.git")}\n'.encode())
+    git_repo.entries.append(f"160000 {'1' * 40}\ts")
+    git_repo.commit()
+    hook = git_repo.bare / "hooks" / "post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    hook.chmod(0o755)
+    found = clone(git_server.url())
+    assert found.files["a.py"] == b"$Id$\r\n", "no filter has touched it"
+    assert found.files["w.bin"].startswith(b"version https://git-lfs")
+    assert not {"link", "up", "s"} & set(found.files)
+    assert found.reasons == {"that are links, unreadable or unnameable": 3}
+    assert not ran.exists()
+    assert all(path.startswith("/repo.git/") for path, _ in git_server.asked)
+
+
+def test_paths_that_no_repo_has_are_left_out(git_server: GitServer, git_repo: GitRepo) -> None:
+    blob = git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
+    raw = b"".join(b"100644 %b\0" % name + bytes.fromhex(blob) for name in (b"..", b".git", b"a\\b", b"ok.py", b"\xff.py"))
+    git_repo.point(git(git_repo.bare, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", given=raw))
+    found = clone(git_server.url())
+    assert set(found.files) == {".git", "ok.py"}
+    assert sum(found.reasons.values()) == 3
+
+
+def test_a_tree_that_multiplies_itself_is_stopped(
+    git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloning, "LISTING_BYTES", 2 << 20)
+    below = git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
+    for level in range(8):
+        mode, kind = ("100644", "blob") if level == 0 else ("040000", "tree")
+        lines = "".join(f"{mode} {kind} {below}\tf{n}\n" for n in range(10))
+        below = git(git_repo.bare, "mktree", given=lines.encode())
+    git_repo.point(below)
+    assert refused(git_server.url()).code == "context:clone-too-large"
+
+
+def test_a_pack_that_does_not_end_is_stopped_while_it_arrives(
+    git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git_repo.put("a.py", b"x").commit()
+    monkeypatch.setattr(cloning, "LARGEST_BYTES", 4 << 20)
+    git_server.hostile = endless(git_server, 400 << 20)
+    failed = refused(git_server.url())
+    assert (failed.code, failed.retryable) == ("context:clone-too-large", False)
+    assert 4 << 20 <= git_server.sent < 40 << 20
+
+
+def test_a_large_repo_is_refused_as_such(git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    git_repo.put("noise.dat", os.urandom(3 << 20)).commit()
+    monkeypatch.setattr(cloning, "LARGEST_BYTES", 1 << 20)
+    assert refused(git_server.url()).code == "context:clone-too-large"
+
+
+def test_a_silent_server_is_left_in_time_and_nothing_stays(
+    git_server: GitServer, settings: LazySettings, tmp_path: Path, monkeypatch
+) -> None:
+    settings.CLONE_TIMEOUT_SECONDS = 1
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    git_server.hostile = silent(20)
+    began = time.monotonic()
+    failed = refused(git_server.url())
+    assert (failed.code, failed.retryable) == ("context:clone-failed", True)
+    assert time.monotonic() - began < 10
+    assert not list((tmp_path / "scratch").iterdir())
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert git_server.url() not in running
+
+
+def test_no_redirect_is_followed(git_server: GitServer, git_repo: GitRepo, tmp_path: Path) -> None:
+    git_repo.put("a.py", b"x").commit()
+    (tmp_path / "elsewhere").mkdir()
+    with serving(tmp_path / "elsewhere") as other:
+        git_server.hostile = redirect(f"http://127.0.0.1:{other.port}")
+        failed = refused(git_server.url())
+        assert (failed.code, other.asked) == ("context:clone-refused", [])
+    assert "another address" in str(failed)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        (status(401, WWW_Authenticate='Basic realm="x"'), "context:clone-refused", "credentials"),
+        (status(403), "context:clone-refused", "credentials"),
+        (status(404), "context:clone-refused", "no such repo"),
+        (status(500), "context:clone-failed", "did not give"),
+    ],
+)
+def test_what_a_server_refuses_is_sorted_by_who_can_mend_it(git_server: GitServer, answer, code: str, words: str) -> None:
+    git_server.hostile = answer
+    failed = refused(git_server.url())
+    assert (failed.code, failed.retryable) == (code, code == "context:clone-failed")
+    assert words in str(failed)
+
+
+def test_an_empty_repo_has_nothing_to_clone(git_server: GitServer, git_repo: GitRepo) -> None:
+    assert refused(git_server.url()).code == "context:clone-refused"
+
+
+def test_git_goes_where_the_name_was_checked_to_lead_and_nowhere_else(
+    git_server: GitServer, git_repo: GitRepo, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name has no entry anywhere: git can only have used the address that was checked."""
+    git_repo.put("a.py", b"x").commit()
+    settings.CLONE_PRIVATE_HOSTS = frozenset({"git.example.test"})
+    answer = [(2, 1, 6, "", ("127.0.0.1", git_server.port))]
+    monkeypatch.setattr(clone_urls.socket, "getaddrinfo", lambda *given, **more: answer)
+    assert clone(f"http://git.example.test:{git_server.port}/repo.git").files == {"a.py": b"x"}
+
+
+def test_a_name_that_leads_inside_is_not_asked(
+    git_server: GitServer, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CLONE_PRIVATE_HOSTS = frozenset()
+    answer = [(2, 1, 6, "", (address, git_server.port)) for address in ("93.184.216.34", "127.0.0.1")]
+    monkeypatch.setattr(clone_urls.socket, "getaddrinfo", lambda *given, **more: answer)
+    failed = refused(f"https://git.example.test:{git_server.port}/repo.git")
+    assert (failed.code, git_server.asked) == ("repo:clone-url-refused", [])
+
+
+def test_a_machine_without_git_is_the_operators_to_mend(git_server: GitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent:/bin/nowhere")
+    failed = refused(git_server.url())
+    assert (failed.code, failed.retryable, "git is installed" in failed.cure) == ("context:clone-failed", True, True)
+
+
+def test_nothing_of_ours_goes_to_git(git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    git_repo.put("a.py", b"x").commit()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'http.extraHeader'='Authorization: secret'")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/nonexistent")
+    assert clone(git_server.url()).files == {"a.py": b"x"}
+    assert "authorization" not in git_server.asked[0][1]
