@@ -39,7 +39,6 @@ GOALS: Goals = {
     "seconds_per_5mb": ("<=", 3.0),
     "recall_vs_bm25": (">=", 1.0),
     "recall_vs_recency": (">=", 1.0),
-    "recall_held_out_vs_bm25_same_packing": (">=", 1.0),
 }
 ARMS = ("bm25_same_packing", "python_only", "without_pagerank", "without_outlines", "whole_files", "bm25", "recency")
 DRAWS = 10_000
