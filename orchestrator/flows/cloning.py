@@ -4,6 +4,7 @@ No hook, filter, submodule, alternate, credential or configuration takes part, a
 see ``git``. What each of the options is against stands in ``docs/threat-model.md``.
 """
 
+import re
 import tempfile
 import time
 from collections import Counter
@@ -22,6 +23,8 @@ LARGEST_BYTES = 256 << 20
 """What git may write on disk, packed."""
 LISTING_BYTES = 32 << 20
 """What the list of all files may take: some 300,000 of them."""
+OLDEST_GIT = (2, 37)
+"""The first that is held to the addresses that were checked (``http.curloptResolve``); an older one ignores the option."""
 _REF = "refs/snapshot"
 _FILE_MODES = frozenset({"100644", "100755"})
 
@@ -104,6 +107,7 @@ def _options(url: CloneUrl, pinned: tuple[str, ...]) -> dict[str, str]:
 
 
 def _read(git: Git, url: CloneUrl) -> Cloned:
+    _check_version(git)
     git("init", "--quiet", "--bare", "--template=", ".")
     words = ("--quiet", "--depth=1", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", str(url))
     try:
@@ -115,6 +119,16 @@ def _read(git: Git, url: CloneUrl) -> Cloned:
     ids, lengths = _tree(git, commit, reasons)
     names = choose(lengths, reasons)
     return Cloned(str(url), commit, _contents(git, [(name, ids[name]) for name in names]), dict(sorted(reasons.items())))
+
+
+def _check_version(git: Git) -> None:
+    said = git("version").decode(errors="replace").strip()
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST_GIT:
+        message = f"Repos are cloned with git {OLDEST_GIT[0]}.{OLDEST_GIT[1]} or newer; this worker has {said or 'none'}."
+        raise CloneFailed(
+            "context:clone-failed", message, "An operator installs a newer git where the context stage runs; then retry."
+        )
 
 
 def _tree(git: Git, commit: str, reasons: Counter[str]) -> tuple[dict[str, str], dict[str, int | None]]:

@@ -173,6 +173,21 @@ def test_a_machine_without_git_is_the_operators_to_mend(git_server: GitServer, m
     assert (failed.code, failed.retryable, "git is installed" in failed.cure) == ("context:clone-failed", True, True)
 
 
+def test_a_git_that_is_not_held_to_an_address_clones_nothing(
+    git_server: GitServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = tmp_path / "git"
+    old.write_text("#!/bin/sh\necho git version 2.36.9\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    failed = refused(git_server.url())
+    assert (failed.code, str(failed)) == (
+        "context:clone-failed",
+        "Repos are cloned with git 2.37 or newer; this worker has git version 2.36.9.",
+    )
+    assert not git_server.asked
+
+
 def test_nothing_of_ours_goes_to_git(git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     git_repo.put("a.py", b"x").commit()
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
