@@ -50,7 +50,7 @@ class Report:
 
     ``block`` is family/name; ``gates`` is each gate's signed result, ``verdict`` the one over all; ``sealed_at`` is RFC 3339
     by the service's clock; ``digest`` is the SHA-256 of the manifest, which names every file, ``context`` that of the context
-    bundle; ``sequence`` and the hashes are the log entry's.
+    bundle; ``origin`` is the address and commit of a repo that was cloned; ``sequence`` and the hashes are the log entry's.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -60,6 +60,7 @@ class Report:
     sealed_at: str = ""
     digest: str = ""
     context: str = ""
+    origin: str = ""
     sequence: int = 0
     entry_hash: str = ""
     previous_hash: str = ""
@@ -211,6 +212,7 @@ def _manifest(files: Mapping[str, bytes], sealed: Mapping[str, str], report: Rep
         report.block = f"{manifest['family']}/{manifest['name']}"
         report.repo, report.flow, report.digest = str(manifest["repo"]), str(manifest["flow"]), sealed[MANIFEST]
         report.sealed_at, report.context = str(manifest["sealed_at"]), str(manifest["context_sha256"])
+        report.origin = str(manifest.get("snapshot", {}).get("origin", ""))  # older blocks have none
         gates = {str(gate["gate"]): str(gate["verdict"]) for gate in manifest["gates"]}
         verified = manifest["verified"] is True
     except (Wrong, KeyError, TypeError, AttributeError) as error:

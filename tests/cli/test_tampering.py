@@ -286,9 +286,11 @@ def test_the_output_says_which_block_it_is_about(block, offline, work, tmp_path)
     assert lines["Flow"] == "task_1"
     assert (lines["Repo"], lines["Block"]) == ("compliance-service", "compliance/ratio")
     assert lines["Sealed"] == "2026-01-02T00:00:00Z, by the service's clock"
+    assert lines["From"] == SUBJECT.origin
     assert lines["Log"].startswith("entry 1, hash ")
     assert "An older block would hold too." in found.stdout
     document = json.loads(offline(*check, "--json", "--not-before-entry", "1").stdout)
+    assert document["origin"] == SUBJECT.origin
     assert document["sealed_at"] == "2026-01-02T00:00:00Z"
     assert offline(*check, "--digest", document["manifest_sha256"]).returncode == 0
     replayed = offline(*check, "--flow", "task_2")
