@@ -19,7 +19,7 @@ from providers.models import BudgetState, CallStatus, ProviderCall, ProviderStat
 from tests.providers.limits.conftest import Clock
 
 LIMITS = Limits(tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000)
-PAUSING = Limits(tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000, pause_tokens=850)
+PAUSING = Limits(tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000, pause_tokens=200)
 PROVIDERS = ("openai", "google")
 
 
@@ -57,7 +57,7 @@ class Leases(RuleBasedStateMachine):
         allowed=st.sampled_from([LIMITS, PAUSING]),
     )
     def acquire(self, provider: str, tokens: int, nano: int, allowed: Limits) -> Any:
-        before, state = self.used(provider), ProviderState.objects.filter(provider=provider).first()
+        before, state = self.spent(provider), ProviderState.objects.filter(provider=provider).first()
         verdict = limits.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
         if isinstance(verdict, Denied):
             assert verdict.until > verdict.asked_at
@@ -109,9 +109,10 @@ class Leases(RuleBasedStateMachine):
         assert not turn(provider, actor="sre", reason="x")
         self.paused ^= {provider}
 
-    def used(self, provider: str) -> int:
-        state = ProviderState.objects.filter(provider=provider).first()
-        return state.day_tokens - state.reserved_tokens if state else 0
+    def spent(self, provider: str) -> int:
+        """Tokens of the last 24 hours whose use is known or was given up, by exact times: never more than the limiter's hours hold."""
+        calls = ProviderCall.objects.filter(provider=provider, created_at__gt=self.latest - timedelta(hours=24))
+        return sum(self.charge[call.id] for call in calls.exclude(status=CallStatus.RESERVED))
 
     @rule(target=ended, lease=consumes(open), share=st.integers(0, 100))
     def settle(self, lease: Any, share: int) -> Any:
