@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do command -v $$p >/dev/nu
 PY := .venv/bin/python
 UV := .venv/bin/uv
 LOCKS := requirements-uv.txt requirements.txt requirements-dev.txt gates/sandbox/requirements.txt
-SERVED := $(PY) -m orchestrator.embedded
+SERVED := $(PY) -m orchestrator.dev.embedded
 export PYTHONUNBUFFERED := 1
 # The certificates that the machine trusts, a company proxy's among them, not only those that the installer brings.
 export UV_SYSTEM_CERTS := 1
@@ -34,10 +34,10 @@ setup: .venv/.ready ## a virtual environment in .venv with everything in it
 	@touch $@
 
 demo: setup ## a sample feature request becomes a verified block (SAMPLE=<name>)
-	@$(PY) -m orchestrator.demo
+	@$(PY) -m orchestrator.dev.demo
 
 up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT, SIMULATOR=0)
-	@exec $(PY) -m orchestrator.stack
+	@exec $(PY) -m orchestrator.dev.stack
 
 test: setup ## the test suite, on real PostgreSQL, Redis and Celery workers (ARGS=...)
 	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)

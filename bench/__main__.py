@@ -24,7 +24,10 @@ def main(names: list[str]) -> int:
     for name in names or known:
         sys.stdout.write(f"\n== {name}\n")
         sys.stdout.flush()
-        if subprocess.run([sys.executable, "-m", f"bench.{name}"], cwd=FOLDER.parent, check=False).returncode != 0:
+        if (
+            subprocess.run([sys.executable, "-m", f"bench.{name}"], cwd=FOLDER.parent, check=False).returncode
+            != 0
+        ):
             failed.append(name)
     if failed:
         sys.stderr.write(f"failed: {', '.join(failed)}\n")

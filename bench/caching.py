@@ -70,13 +70,18 @@ def run(models: dict[str, str], adapters: dict[str, Adapter], *, stable: bool) -
             stable=shown if stable else "",
         )
         used = adapters[provider].complete(request).usage
-        lines.append(Line(stage, at_round, request.model, used, prices.price(provider, request.model, used, AT).usd))
+        lines.append(
+            Line(stage, at_round, request.model, used, prices.price(provider, request.model, used, AT).usd)
+        )
     return lines
 
 
 def table(with_cache: list[Line], without: list[Line]) -> str:
     """Both, side by side, in Markdown."""
-    rows = ["| call | model | input | of it from the cache | output | USD with | USD without |", "|---|---|--:|--:|--:|--:|--:|"]
+    rows = [
+        "| call | model | input | of it from the cache | output | USD with | USD without |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
     for cached, plain in zip(with_cache, without, strict=True):
         rows.append(
             f"| {cached.stage} {cached.round} | `{cached.model}` |"
@@ -90,7 +95,12 @@ def table(with_cache: list[Line], without: list[Line]) -> str:
 
 def inputs(usage: Usage) -> int:
     """All input tokens, cached or not."""
-    return usage.input_tokens + usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    return (
+        usage.input_tokens
+        + usage.cache_read_tokens
+        + usage.cache_write_5m_tokens
+        + usage.cache_write_1h_tokens
+    )
 
 
 def usd(lines: list[Line]) -> Decimal:
@@ -102,8 +112,14 @@ def measure(name: str, models: dict[str, str]) -> dict[str, Any]:
     """One flow without and one with, before vendors that have cached nothing yet."""
     with simulator(echo=False) as urls, ExitStack() as stack:
         adapters = {
-            vendor: stack.enter_context(closing(registry.load(adapter)("k", urls[f"{vendor.upper()}_BASE_URL"])))
-            for vendor, adapter in (("anthropic", "anthropic"), ("openai", "openai"), ("google", "google-genai"))
+            vendor: stack.enter_context(
+                closing(registry.load(adapter)("k", urls[f"{vendor.upper()}_BASE_URL"]))
+            )
+            for vendor, adapter in (
+                ("anthropic", "anthropic"),
+                ("openai", "openai"),
+                ("google", "google-genai"),
+            )
         }
         without, with_cache = run(models, adapters, stable=False), run(models, adapters, stable=True)
     sys.stdout.write(f"\n{name}\n\n{table(with_cache, without)}\n")

@@ -40,7 +40,15 @@ GOALS: Goals = {
     "recall_vs_bm25": (">=", 1.0),
     "recall_vs_recency": (">=", 1.0),
 }
-ARMS = ("bm25_same_packing", "python_only", "without_pagerank", "without_outlines", "whole_files", "bm25", "recency")
+ARMS = (
+    "bm25_same_packing",
+    "python_only",
+    "without_pagerank",
+    "without_outlines",
+    "whole_files",
+    "bm25",
+    "recency",
+)
 DRAWS = 10_000
 
 
@@ -86,7 +94,9 @@ def share(touched: frozenset[str], shown: frozenset[str]) -> float:
 
 def measured(change: Change) -> dict[str, float]:
     """Recall of each way for one change, and by how much the bundle left its budget."""
-    texts = {path: text for path, content in change.files.items() if (text := readable(path, content)) is not None}
+    texts = {
+        path: text for path, content in change.files.items() if (text := readable(path, content)) is not None
+    }
     bundle = build(change.files, change.request, max_bytes=change.budget, pruning=True)
     code = {path: text for path, text in texts.items() if path.endswith(".py")}
     ours = ranked(texts, change.request)
@@ -125,7 +135,9 @@ def interval(results: Measured, first: str, second: str) -> tuple[float, float]:
     for change, one in results:
         by_package[change.package].append(one[first] - one[second])
     groups, draw = list(by_package.values()), random.Random(1)
-    means = sorted(fmean(value for group in draw.choices(groups, k=len(groups)) for value in group) for _ in range(DRAWS))
+    means = sorted(
+        fmean(value for group in draw.choices(groups, k=len(groups)) for value in group) for _ in range(DRAWS)
+    )
     return round(means[int(0.025 * DRAWS)], 4), round(means[int(0.975 * DRAWS)], 4)
 
 
@@ -165,7 +177,10 @@ def over_budget(files: Mapping[str, bytes]) -> tuple[int, int]:
     draw = random.Random(1)
     some = dict(sorted(files.items())[::7])
     sizes = [1, 79, 80, 81, 1000, *(draw.randrange(100, 200_000) for _ in range(35))]
-    built = [build(some, "request header cookie parser", max_bytes=size, pruning=True).size > size for size in sizes]
+    built = [
+        build(some, "request header cookie parser", max_bytes=size, pruning=True).size > size
+        for size in sizes
+    ]
     return sum(built), len(built)
 
 
@@ -199,7 +214,9 @@ def main() -> int:
         "over_budget_bundles": over + int(sum(one["over"] for _, one in results)),
         "bundles_built": built + len(results),
         "budget_filled_min": round(min(one["fill"] for _, one in results), 5),
-        "seconds_per_5mb": round(seconds(lambda: build(files, found[0].request, max_bytes=180_000, pruning=True)), 2),
+        "seconds_per_5mb": round(
+            seconds(lambda: build(files, found[0].request, max_bytes=180_000, pruning=True)), 2
+        ),
         "bytes_timed": sum(len(content) for content in files.values()),
         **recalls(results),
         **recalls(held_out, "_held_out"),

@@ -89,9 +89,21 @@ def archive(package: str, release: str) -> Path:
     found = [path for path in CACHE.glob("*.tar.gz") if path.name.lower() == f"{package}-{release}.tar.gz"]
     if not found:
         CACHE.mkdir(exist_ok=True)
-        options = ["--quiet", "--disable-pip-version-check", "--no-binary", ":all:", "--no-deps", "--dest", str(CACHE)]
-        subprocess.run([str(installer()), "-m", "pip", "download", *options, f"{package}=={release}"], check=True)
-        found = [path for path in CACHE.glob("*.tar.gz") if path.name.lower() == f"{package}-{release}.tar.gz"]
+        options = [
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-binary",
+            ":all:",
+            "--no-deps",
+            "--dest",
+            str(CACHE),
+        ]
+        subprocess.run(
+            [str(installer()), "-m", "pip", "download", *options, f"{package}=={release}"], check=True
+        )
+        found = [
+            path for path in CACHE.glob("*.tar.gz") if path.name.lower() == f"{package}-{release}.tar.gz"
+        ]
     return found[0]
 
 
@@ -101,7 +113,9 @@ def unpacked(path: Path) -> tuple[dict[str, bytes], dict[str, float]]:
     with tarfile.open(path) as tar:
         for member in tar:
             inner = PurePosixPath(member.name).parts[1:]
-            made = not inner or inner[-1] in _MADE_BY_BUILDS or any(part.endswith(".egg-info") for part in inner)
+            made = (
+                not inner or inner[-1] in _MADE_BY_BUILDS or any(part.endswith(".egg-info") for part in inner)
+            )
             if member.isfile() and not made and (opened := tar.extractfile(member)) is not None:
                 files["/".join(inner)], modified["/".join(inner)] = opened.read(), float(member.mtime)
     return files, modified
@@ -135,7 +149,11 @@ def differing(old: Mapping[str, bytes], new: Mapping[str, bytes], before: str, a
     """Python files that differ in lines without either version."""
 
     def plain(content: bytes) -> list[bytes]:
-        return [line for line in content.splitlines() if before.encode() not in line and after.encode() not in line]
+        return [
+            line
+            for line in content.splitlines()
+            if before.encode() not in line and after.encode() not in line
+        ]
 
     both = (path for path in old if path.endswith(".py") and path in new and old[path] != new[path])
     return frozenset(path for path in both if plain(old[path]) != plain(new[path]))

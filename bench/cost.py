@@ -23,7 +23,11 @@ from providers import catalog, prices, usage
 BENCH = Path(__file__).resolve().parent
 PEER = BENCH / ".venvs" / "litellm"
 CLOSE = Decimal("1e-9")
-GOALS: goals.Goals = {"payloads": (">=", 40), "unexplained_differences": ("<=", 0), "output_limits_beyond_litellm": ("<=", 0)}
+GOALS: goals.Goals = {
+    "payloads": (">=", 40),
+    "unexplained_differences": ("<=", 0),
+    "output_limits_beyond_litellm": ("<=", 0),
+}
 LONGEST = 32_768  # what the longest stage asks for when it asks again, because its answer was cut off
 # Before every change of a model's name by its vendor's shutdown, so that each payload is priced as the model it names.
 AT = datetime(2026, 10, 22, tzinfo=UTC)
@@ -38,7 +42,9 @@ def peer_python() -> Path:
     uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
     if Path(uv).exists():
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(PEER)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(pins)], check=True)
+        subprocess.run(
+            [uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(pins)], check=True
+        )
     else:
         subprocess.run([sys.executable, "-m", "venv", str(PEER)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", "-r", str(pins)], check=True)
@@ -55,8 +61,12 @@ def ours(one: Mapping[str, Any]) -> Decimal:
 
 def by_genai_prices(one: Mapping[str, Any]) -> Decimal:
     """By its own reading of the raw response and its own arithmetic."""
-    read = genai_prices.extract_usage(one["raw"], provider_id=one["provider"], api_flavor=one.get("flavor", "default"))
-    return genai_prices.calc_price(read.usage, one["model"], provider_id=one["provider"], genai_request_timestamp=AT).total_price
+    read = genai_prices.extract_usage(
+        one["raw"], provider_id=one["provider"], api_flavor=one.get("flavor", "default")
+    )
+    return genai_prices.calc_price(
+        read.usage, one["model"], provider_id=one["provider"], genai_request_timestamp=AT
+    ).total_price
 
 
 def by_litellm(lines: str) -> tuple[dict[str, Any], list[Decimal | None]]:
@@ -69,8 +79,14 @@ def by_litellm(lines: str) -> tuple[dict[str, Any], list[Decimal | None]]:
 
 def too_long(limits: Mapping[str, int]) -> list[str]:
     """The models of our vendors that we might ask for a longer answer than ``limits`` say they can give."""
-    asked = {name: catalog.output_limit(name, AT.date()) or LONGEST for name in limits if catalog.is_vendors(name)}
-    return [f"{name}: asked for {most}, writes {limits[name]}" for name, most in asked.items() if most > limits[name]]
+    asked = {
+        name: catalog.output_limit(name, AT.date()) or LONGEST for name in limits if catalog.is_vendors(name)
+    }
+    return [
+        f"{name}: asked for {most}, writes {limits[name]}"
+        for name, most in asked.items()
+        if most > limits[name]
+    ]
 
 
 def input_tokens(one: Mapping[str, Any]) -> int:

@@ -20,7 +20,7 @@ from bench import engine_arms as arms
 from bench import engine_chart, engine_parts, goals
 from bench.engine_parts import turn
 from bench.private_postgres import postgres, version
-from orchestrator import embedded
+from orchestrator.dev import embedded
 
 TARGET = Path(__file__).resolve().parent / "results" / "engine.json"
 ROUNDS, FLOWS = int(os.environ.get("ENGINE_ROUNDS", "9")), int(os.environ.get("ENGINE_FLOWS", "192"))
@@ -47,27 +47,39 @@ def race(servers: arms.Servers) -> dict[str, Any]:
         running = []
         for start in (arms.bare, arms.ours, arms.dbos_direct, arms.dbos_queue, arms.prefect):
             arm = stack.enter_context(start(servers))
-            arm.run(SLOW.get(arm.name, FLOWS))  # connections are open and statements planned before anything counts
+            arm.run(
+                SLOW.get(arm.name, FLOWS)
+            )  # connections are open and statements planned before anything counts
             arm.freeze()
             running.append(arm)
         for number in range(ROUNDS):
             for arm in running[number % len(running) :] + running[: number % len(running)]:
                 speed = turn(arm, SLOW.get(arm.name, FLOWS))["flows_per_s"]
                 speeds.setdefault(arm.name, []).append(speed)
-            say(f"round {number + 1}: " + ", ".join(f"{name} {all_of[-1]:.1f}" for name, all_of in speeds.items()))
+            say(
+                f"round {number + 1}: "
+                + ", ".join(f"{name} {all_of[-1]:.1f}" for name, all_of in speeds.items())
+            )
     return ratios(speeds)
 
 
 def ratios(speeds: dict[str, list[float]]) -> dict[str, Any]:
     """Medians of what each round says; the spread of the ratios beside them."""
-    found: dict[str, Any] = {f"flows_per_s_{name}": round(statistics.median(of), 2) for name, of in speeds.items()}
+    found: dict[str, Any] = {
+        f"flows_per_s_{name}": round(statistics.median(of), 2) for name, of in speeds.items()
+    }
     for name, of in speeds.items():
         if name != "ours":
             paired = sorted(own / other for own, other in zip(speeds["ours"], of, strict=True))
             key = f"flows_per_s_vs_{'bare_celery_chain' if name == 'bare' else name}"
             found |= {key: round(statistics.median(paired), 3), f"{key}_low": round(paired[0], 3)}
             found |= {f"{key}_high": round(paired[-1], 3)}
-    return found | {"rounds": len(speeds["ours"]), "flows_per_round": FLOWS, "worker_processes": 2, "threads": int(arms.THREADS)}
+    return found | {
+        "rounds": len(speeds["ours"]),
+        "flows_per_round": FLOWS,
+        "worker_processes": 2,
+        "threads": int(arms.THREADS),
+    }
 
 
 def say(text: str) -> None:

@@ -19,7 +19,8 @@ from typing import IO, Any, Self
 
 import psycopg
 
-from orchestrator import children, embedded
+from orchestrator import child_processes
+from orchestrator.dev import embedded
 
 BENCH = Path(__file__).resolve().parent
 THREADS = "8"
@@ -57,14 +58,25 @@ class Arm:
         """A process that serves."""
         with self.log(name).open("ab") as log:
             self.processes.append(
-                children.start(argv, death_signal=signal.SIGKILL, environment=self.environment, output=log, cwd=BENCH.parent)
+                child_processes.start(
+                    argv,
+                    death_signal=signal.SIGKILL,
+                    environment=self.environment,
+                    output=log,
+                    cwd=BENCH.parent,
+                )
             )
 
     def drive(self, *argv: str) -> None:
         """A process that takes a number of flows and reports; waits until it is ready."""
         with self.log("driver").open("ab") as log:
             driver = subprocess.Popen(
-                argv, env=self.environment, cwd=BENCH.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                argv,
+                env=self.environment,
+                cwd=BENCH.parent,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
             )
         self.drivers.append(driver)
         self.answer(driver)
@@ -82,7 +94,9 @@ class Arm:
         """The next line of a driver."""
         line = _pipe(driver.stdout).readline()
         if not line:
-            raise RuntimeError(f"a driver of {self.name} ended; its log:\n{self.log('driver').read_text()[-3000:]}")
+            raise RuntimeError(
+                f"a driver of {self.name} ended; its log:\n{self.log('driver').read_text()[-3000:]}"
+            )
         return dict(json.loads(line))
 
     def wait(self, log: str, text: str, seconds: float = 60) -> None:
@@ -90,7 +104,9 @@ class Arm:
         end = time.monotonic() + seconds
         while text not in self.log(log).read_text(errors="replace"):
             if time.monotonic() > end:
-                raise RuntimeError(f"{self.name} {log} did not say {text!r}:\n{self.log(log).read_text()[-3000:]}")
+                raise RuntimeError(
+                    f"{self.name} {log} did not say {text!r}:\n{self.log(log).read_text()[-3000:]}"
+                )
             time.sleep(0.1)
 
     def log(self, name: str) -> Path:
@@ -109,7 +125,7 @@ class Arm:
         """End every process."""
         self.thaw()
         for process in self.processes + self.drivers:
-            children.stop(process, grace_seconds=3) if process in self.processes else process.kill()
+            child_processes.stop(process, grace_seconds=3) if process in self.processes else process.kill()
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self.processes + self.drivers:
@@ -131,13 +147,33 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 def environment(servers: Servers, database: str, **more: str) -> dict[str, str]:
     """What every process is started with."""
-    own = {"DATABASE_URL": database, "REDIS_URL": servers.valkey, "PYTHONPATH": str(BENCH.parent), "SECRET_KEY": "bench"}
+    own = {
+        "DATABASE_URL": database,
+        "REDIS_URL": servers.valkey,
+        "PYTHONPATH": str(BENCH.parent),
+        "SECRET_KEY": "bench",
+    }
     return {**os.environ, **own, "THREADS": THREADS, **more}
 
 
 def worker(arm: Arm, name: str, app: str, queues: str, threads: str = THREADS) -> None:
     """A Celery worker on threads."""
-    command = [sys.executable, "-m", "celery", "-A", app, "worker", "-l", "INFO", "-P", "threads", "-c", threads, "-Q", queues]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        app,
+        "worker",
+        "-l",
+        "INFO",
+        "-P",
+        "threads",
+        "-c",
+        threads,
+        "-Q",
+        queues,
+    ]
     arm.start(name, *command, "-n", f"{arm.name}-{name}@%h", "--without-gossip", "--without-mingle")
     # Idle, it costs nothing; frozen past its socket's timeout, it would lose the first messages of its next turn.
     arm.awake.append(arm.processes[-1])
@@ -160,7 +196,9 @@ def ours(servers: Servers, database: str = "ours", threads: str = THREADS, **mor
     url = servers.database(database)
     own = {"ENGINE_PLUGINS": "bench.engine_plugin", "FLOW_TYPE": "noop", "FLIGHT": "64", **slots, **more}
     arm = Arm(database, servers, environment(servers, url, **own))
-    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], check=True, env=arm.environment, cwd=BENCH.parent)
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "-v", "0"], check=True, env=arm.environment, cwd=BENCH.parent
+    )
     for name in ("one", "two"):
         worker(arm, name, "orchestrator", FOUR, threads)
     arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")
@@ -202,7 +240,9 @@ def prefect(servers: Servers) -> Arm:
     }
     arm = Arm("prefect", servers, environment(servers, "postgres://nobody@localhost/none", **own))
     python = peer("prefect")
-    arm.start("server", str(python), "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    arm.start(
+        "server", str(python), "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)
+    )
     _wait_for(f"http://127.0.0.1:{port}/api/health", arm)
     for _ in range(2):
         arm.drive(str(python), "-m", "bench.peers.prefect_flows")
@@ -217,7 +257,9 @@ def _wait_for(url: str, arm: Arm) -> None:
                 return
         except OSError:
             if time.monotonic() > end:
-                raise RuntimeError(f"{arm.name} did not start:\n{arm.log('server').read_text()[-3000:]}") from None
+                raise RuntimeError(
+                    f"{arm.name} did not start:\n{arm.log('server').read_text()[-3000:]}"
+                ) from None
             time.sleep(0.3)
 
 
@@ -234,7 +276,10 @@ def peer(name: str) -> Path:
         install = [uv, "pip", "install", "--quiet", "--python", str(python)]
         make = [[uv, "venv", "--quiet", "--python", sys.executable, str(folder)], [*install, "-r", str(pins)]]
     else:
-        make = [[sys.executable, "-m", "venv", str(folder)], [str(python), "-m", "pip", "install", "--quiet", "-r", str(pins)]]
+        make = [
+            [sys.executable, "-m", "venv", str(folder)],
+            [str(python), "-m", "pip", "install", "--quiet", "-r", str(pins)],
+        ]
     for command in make:
         subprocess.run(command, check=True)
     mark.write_bytes(pins.read_bytes())

@@ -17,7 +17,9 @@ ROW, LEFT, WIDTH = 34, 230, 480
 
 def draw(results: Mapping[str, Any], path: Path) -> None:
     """Median flows a second of every system, each bar with its figure."""
-    speeds = {name: float(results[f"flows_per_s_{name}"]) for name in NAMES if f"flows_per_s_{name}" in results}
+    speeds = {
+        name: float(results[f"flows_per_s_{name}"]) for name in NAMES if f"flows_per_s_{name}" in results
+    }
     top, bars = max(speeds.values()), []
     for row, (name, speed) in enumerate(sorted(speeds.items(), key=lambda item: -item[1])):
         y, length = 50 + row * ROW, max(2.0, WIDTH * speed / top)

@@ -51,7 +51,10 @@ def timings(since: str) -> dict[str, float]:
     own = [row.share for row in rows(OWN, {"since": since})]
     found = {}
     if len(steps) > 1:
-        found = {"step_ms_p50": statistics.median(steps), "step_ms_p95": statistics.quantiles(steps, n=20)[-1]}
+        found = {
+            "step_ms_p50": statistics.median(steps),
+            "step_ms_p95": statistics.quantiles(steps, n=20)[-1],
+        }
     if own:
         found |= {"own_time_share": statistics.mean(own), "own_time_share_worst": max(own)}
     return found

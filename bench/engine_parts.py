@@ -129,17 +129,29 @@ def fairness(servers: arms.Servers) -> dict[str, Any]:
     with arms.ours(servers, "fair", threads="4", GOOGLE_SLOTS="8", FLOW_TYPE="nap") as arm:
         arm.run(WARM_UP)
         argv = [sys.executable, "-m", "bench.engine_fairness"]
-        done = subprocess.run(argv, env=arm.environment, capture_output=True, text=True, check=True, cwd=arms.BENCH.parent)
+        done = subprocess.run(
+            argv, env=arm.environment, capture_output=True, text=True, check=True, cwd=arms.BENCH.parent
+        )
     waited = float(json.loads(done.stdout)["waited_seconds"])
-    return {"fairness_start_in_slot_times": round(waited / NAP_SECONDS, 2), "fairness_start_seconds": round(waited, 3)}
+    return {
+        "fairness_start_in_slot_times": round(waited / NAP_SECONDS, 2),
+        "fairness_start_seconds": round(waited, 3),
+    }
 
 
 def own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[str, Any]:
     """Flows with 90 s of model time through limits, ledger and SDKs: what they take beyond their calls; memory meanwhile."""
     with simulator() as urls:
-        wide = {f"{name.upper()}_{limit}": "1000000000" for name in LATENCY_SECONDS for limit in ("DAILY_TOKEN_QUOTA",)}
+        wide = {
+            f"{name.upper()}_{limit}": "1000000000"
+            for name in LATENCY_SECONDS
+            for limit in ("DAILY_TOKEN_QUOTA",)
+        }
         for name in LATENCY_SECONDS:
-            wide |= {f"{name.upper()}_REQUESTS_PER_MINUTE": "1000000", f"{name.upper()}_TOKENS_PER_MINUTE": "1000000000"}
+            wide |= {
+                f"{name.upper()}_REQUESTS_PER_MINUTE": "1000000",
+                f"{name.upper()}_TOKENS_PER_MINUTE": "1000000000",
+            }
             wide |= {f"{name.upper()}_MAX_CONCURRENCY": "512", f"{name.upper()}_API_KEY": "simulated"}
         more = {**wide, **urls, "DAILY_BUDGET_USD": "1000000", "FLOW_TYPE": "modelled"}
         with arms.ours(servers, "own", threads="64", **more) as arm:
@@ -165,7 +177,8 @@ def own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[st
     return {
         "own_time_share": round(measured["own_time_share"], 4),
         "own_time_share_worst": round(measured["own_time_share_worst"], 4),
-        "own_time_model_seconds": (sum(LATENCY_SECONDS.values()) + LATENCY_SECONDS["anthropic"]) * latency_scale,
+        "own_time_model_seconds": (sum(LATENCY_SECONDS.values()) + LATENCY_SECONDS["anthropic"])
+        * latency_scale,
         "own_time_flows_in_flight": flows,
         "memory_mb_per_waiting_call": round((peak[0] - idle) / flows, 3),
     }

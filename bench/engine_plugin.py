@@ -2,8 +2,8 @@
 
 import time
 
-from orchestrator.flows.stages.base import Done, Result, Work
-from orchestrator.flows.types import FlowType, StageSpec
+from orchestrator.flows.flow_types import FlowType, StageSpec
+from orchestrator.flows.stage_protocol import Done, Result, Work
 from orchestrator.queues import Queue
 from providers.base import Request
 
@@ -17,7 +17,10 @@ FLOW_TYPES = (
     FlowType(
         "modelled",
         1,
-        tuple(StageSpec(f"ask_{queue}", queue) for queue in (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI, Queue.ANTHROPIC)),
+        tuple(
+            StageSpec(f"ask_{queue}", queue)
+            for queue in (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI, Queue.ANTHROPIC)
+        ),
     ),
 )
 STAGES = {
@@ -58,7 +61,10 @@ class Ask:
     def run(self, work: Work) -> Result:
         """Ask, and keep nothing."""
         prompt = f"{work.flow_id} {work.stage_id}"
-        work.complete(self.provider, Request(MODELS[self.provider], "Answer.", prompt, max_output_tokens=64, timeout_seconds=120))
+        work.complete(
+            self.provider,
+            Request(MODELS[self.provider], "Answer.", prompt, max_output_tokens=64, timeout_seconds=120),
+        )
         return Done()
 
 

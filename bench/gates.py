@@ -21,7 +21,9 @@ from gates.sandbox import run as run_sandboxed
 from gates.sandbox.registry import chosen
 from gates.sandbox.start import start_milliseconds
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")  # the sandbox asks it for its backend
+os.environ.setdefault(
+    "DJANGO_SETTINGS_MODULE", "orchestrator.settings"
+)  # the sandbox asks it for its backend
 
 HERE = Path(__file__).parent
 RUNS, STARTS = 10, 51
@@ -44,7 +46,9 @@ def peer(name: str) -> Path:
 
 def version(binaries: Path, package: str) -> str:
     code = f"import importlib.metadata as m; print(m.version('{package}'))"
-    return subprocess.run([str(binaries / "python"), "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        [str(binaries / "python"), "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def _project(folder: Path) -> None:
@@ -54,11 +58,18 @@ def _project(folder: Path) -> None:
 
 
 def _timed(command: list[str], folder: Path, binaries: Path) -> tuple[float, str]:
-    environment = {"PATH": f"{binaries}:{os.defpath}", "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONPATH": str(folder)}
+    environment = {
+        "PATH": f"{binaries}:{os.defpath}",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(folder),
+    }
     started = time.monotonic()
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
-        raise SystemExit(f"{command[0]} ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"{command[0]} ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
     return time.monotonic() - started, done.stdout + done.stderr
 
 
@@ -70,7 +81,9 @@ def mutmut() -> tuple[float, int, str]:
         _project(folder)
         config = f'[tool.mutmut]\nsource_paths = ["{NAME}.py"]\npaths_to_mutate = ["{NAME}.py"]\ntests_dir = ["tests"]\n'
         (folder / "pyproject.toml").write_text(f'{config}pytest_add_cli_args_test_selection = ["tests"]\n')
-        seconds, _ = _timed([str(binaries / "mutmut"), "run", "--max-children", str(os.cpu_count())], folder, binaries)
+        seconds, _ = _timed(
+            [str(binaries / "mutmut"), "run", "--max-children", str(os.cpu_count())], folder, binaries
+        )
         listed = _timed([str(binaries / "mutmut"), "results", "--all", "true"], folder, binaries)[1]
         mutants = len(re.findall(r"__mutmut_\d+", listed))
         if not mutants:

@@ -15,10 +15,14 @@ def _text(part: str, path: str) -> str:
 
 
 def _contract() -> dict[str, Any]:
-    entrypoints = [entry for part in _PARTS for entry in json.loads(_text(part, "contract.json"))["entrypoints"]]
+    entrypoints = [
+        entry for part in _PARTS for entry in json.loads(_text(part, "contract.json"))["entrypoints"]
+    ]
     return {"contract": 1, "family": "bench", "name": NAME, "version": "1.0.0", "entrypoints": entrypoints}
 
 
 MODULE = "\n\n".join(_text(part, f"{part}.py") for part in _PARTS)
-TESTS = "\n\n".join(re.sub(rf"\bfrom {part} import", f"from {NAME} import", _text(part, f"test_{part}.py")) for part in _PARTS)
+TESTS = "\n\n".join(
+    re.sub(rf"\bfrom {part} import", f"from {NAME} import", _text(part, f"test_{part}.py")) for part in _PARTS
+)
 CONTRACT = _contract()

@@ -24,7 +24,7 @@ from bench import goals, limiter_release
 from bench.cost import peer_python
 from bench.private_postgres import Server, postgres, version
 from bench.simulated import simulator
-from orchestrator import embedded
+from orchestrator.dev import embedded
 
 PEERS = Path(__file__).parent / "peers"
 PROCESSES, THREADS, QUOTA = 8, 8, 500_000
@@ -45,7 +45,11 @@ def main() -> int:
         environment = {**os.environ, "DATABASE_URL": server.url, "REDIS_URL": cache, "SECRET_KEY": "bench"}
         os.environ.update(environment)
         manage("migrate", "-v", "0")
-        results: dict[str, Any] = {"callers": PROCESSES * THREADS, "processes": PROCESSES, "quota_tokens": QUOTA}
+        results: dict[str, Any] = {
+            "callers": PROCESSES * THREADS,
+            "processes": PROCESSES,
+            "quota_tokens": QUOTA,
+        }
         results |= exactness(Path(folder) / "calm")
         wipe(server)
         results |= chaos(server, cache, Path(folder) / "chaos")
@@ -105,7 +109,13 @@ def chaos(server: Server, cache: str, tally: Path) -> dict[str, Any]:
 
 def ended(name: str, tally: Path) -> dict[str, Any]:
     """What "the provider" counted against the quota; what the counters hold that the ledger does not."""
-    manage("shell", "-v", "0", "-c", "from providers import limits; limits.acquire(limits.Wanted('google', 'm', 10**6, 0, 1))")
+    manage(
+        "shell",
+        "-v",
+        "0",
+        "-c",
+        "from providers import limits; limits.acquire(limits.Wanted('google', 'm', 10**6, 0, 1))",
+    )
     manage("audit_quota")
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         row = connection.execute(
@@ -150,7 +160,9 @@ def throughput(tally: Path, *, seconds: float) -> float:
     """Pairs a second of all callers through one provider's limits."""
     running = [start("pairs", tally, seconds=seconds) for _ in range(PROCESSES)]
     for one in running:
-        pipe(one.stdout).readline()  # each has loaded what it needs, which takes the processors from those that call
+        pipe(
+            one.stdout
+        ).readline()  # each has loaded what it needs, which takes the processors from those that call
     for one in running:
         pipe(one.stdin).write("go\n")
         pipe(one.stdin).flush()
@@ -168,7 +180,9 @@ def uncontended() -> dict[str, Any]:
 def start(mode: str, tally: Path, *, seconds: float) -> subprocess.Popen[str]:
     """A process group of callers."""
     argv = [sys.executable, "-m", MODULE, mode, str(THREADS), str(seconds), str(tally)]
-    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def pipe(end: IO[str] | None) -> IO[str]:

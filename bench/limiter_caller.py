@@ -19,9 +19,9 @@ from django.db import Error, connection
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
-from providers import limits  # noqa: E402 - needs the settings
+from providers import limiter  # noqa: E402 - needs the settings
 from providers.base import Usage  # noqa: E402
-from providers.limits import Admitted, Denied, Limits, Wanted  # noqa: E402
+from providers.limiter import Admitted, Denied, Limits, Wanted  # noqa: E402
 
 QUOTA = 500_000
 SPEND = Limits(QUOTA, 10**12, 10**9, 10**6, 10**15)
@@ -35,7 +35,7 @@ def spend(tally: int, deadline: float) -> None:
     while time.monotonic() < deadline and bound >= 25:
         asked = dice.randint(bound // 2, bound)
         try:
-            verdict = limits.acquire(Wanted(PROVIDER, "m", asked, 0, timeout_seconds=30), SPEND)
+            verdict = limiter.acquire(Wanted(PROVIDER, "m", asked, 0, timeout_seconds=30), SPEND)
             if isinstance(verdict, Denied):
                 if verdict.held:
                     time.sleep(dice.uniform(0.01, 0.03))
@@ -48,7 +48,7 @@ def spend(tally: int, deadline: float) -> None:
             os.write(tally, f"{used}\n".encode())
             time.sleep(dice.uniform(0.005, 0.03))
             usage = Usage(input_tokens=used // 2, output_tokens=used - used // 2)
-            limits.settle(verdict.call_id, PROVIDER, usage, Decimal(0), {})
+            limiter.settle(verdict.call_id, PROVIDER, usage, Decimal(0), {})
         except Error:
             connection.close()
 
@@ -57,10 +57,10 @@ def pairs(deadline: float, counts: list[int]) -> None:
     """Acquire and settle, one after the other, without a call between them."""
     done, usage = 0, Usage(input_tokens=300, output_tokens=100)
     while time.monotonic() < deadline:
-        verdict = limits.acquire(Wanted(PROVIDER, "m", 1000, 1000, timeout_seconds=30), PLENTY)
+        verdict = limiter.acquire(Wanted(PROVIDER, "m", 1000, 1000, timeout_seconds=30), PLENTY)
         if not isinstance(verdict, Admitted):
             raise TypeError(verdict)
-        limits.settle(verdict.call_id, PROVIDER, usage, Decimal("0.000000500"), {})
+        limiter.settle(verdict.call_id, PROVIDER, usage, Decimal("0.000000500"), {})
         done += 1
     counts.append(done)
 

@@ -1,7 +1,7 @@
 """A flow type whose only stage asks a model once, for ``bench.limiter_release``."""
 
-from orchestrator.flows.stages.base import Done, Result, Work
-from orchestrator.flows.types import FlowType, StageSpec
+from orchestrator.flows.flow_types import FlowType, StageSpec
+from orchestrator.flows.stage_protocol import Done, Result, Work
 from orchestrator.queues import Queue
 from providers.base import Request
 
@@ -16,7 +16,10 @@ class AskOnce:
 
     def run(self, work: Work) -> Result:
         """Ask, and keep nothing."""
-        work.complete("google", Request("gemini-2.5-flash", "Answer.", work.flow_id, max_output_tokens=64, timeout_seconds=20))
+        work.complete(
+            "google",
+            Request("gemini-2.5-flash", "Answer.", work.flow_id, max_output_tokens=64, timeout_seconds=20),
+        )
         return Done()
 
 

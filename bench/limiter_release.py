@@ -28,7 +28,11 @@ def measure(postgres: str, cache: str, folder: Path) -> dict[str, Any]:
             "GOOGLE_REQUESTS_PER_MINUTE": "1000000",
             "DAILY_BUDGET_USD": "1000000",
         }
-        more = {"ENGINE_PLUGINS": "bench.limiter_plugin", "GOOGLE_BASE_URL": urls["GOOGLE_BASE_URL"], **limits}
+        more = {
+            "ENGINE_PLUGINS": "bench.limiter_plugin",
+            "GOOGLE_BASE_URL": urls["GOOGLE_BASE_URL"],
+            **limits,
+        }
         arm = arms.Arm("release", servers, arms.environment(servers, servers.database("release"), **more))
         here: dict[str, Any] = {"env": arm.environment, "cwd": arms.BENCH.parent}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], check=True, **here)
@@ -38,4 +42,6 @@ def measure(postgres: str, cache: str, folder: Path) -> dict[str, Any]:
             arm.wait("worker", " ready.")
             arm.wait("dispatcher", "leading")
             command = [sys.executable, "-m", "bench.limiter_release_driver"]
-            return dict(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, **here).stdout))
+            return dict(
+                json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, **here).stdout)
+            )

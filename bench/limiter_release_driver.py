@@ -24,9 +24,9 @@ from bench.limiter_release import QUOTA, SLOTS  # noqa: E402
 from orchestrator.flows import engine  # noqa: E402
 from orchestrator.flows.engine.database import now, rows  # noqa: E402
 from orchestrator.repos.models import Repo  # noqa: E402
-from providers import breaker, limits  # noqa: E402
+from providers import breaker, limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
-from providers.limits import Admitted, Limits, Wanted  # noqa: E402
+from providers.limiter import Admitted, Limits, Wanted  # noqa: E402
 
 ROUNDS, PROVIDER = 12, "google"
 EVERYTHING = Limits(10**12, 10**12, 10**9, 10**6, 10**18)
@@ -42,7 +42,7 @@ Opening = Callable[[], object]
 
 def take(tokens: int) -> Admitted:
     """A reservation, whatever the limits say."""
-    verdict = limits.acquire(Wanted(PROVIDER, "m", tokens, 0, timeout_seconds=600), EVERYTHING)
+    verdict = limiter.acquire(Wanted(PROVIDER, "m", tokens, 0, timeout_seconds=600), EVERYTHING)
     if not isinstance(verdict, Admitted):
         raise TypeError(verdict)
     return verdict
@@ -51,13 +51,15 @@ def take(tokens: int) -> Admitted:
 def settle() -> Opening:
     """All slots are taken; then the calls settle."""
     calls = [take(1) for _ in range(SLOTS)]
-    return lambda: [limits.settle(one.call_id, PROVIDER, Usage(input_tokens=1), Decimal(0), {}) for one in calls]
+    return lambda: [
+        limiter.settle(one.call_id, PROVIDER, Usage(input_tokens=1), Decimal(0), {}) for one in calls
+    ]
 
 
 def hour() -> Opening:
     """The day's tokens are used up; then their hour leaves the window."""
     used = take(QUOTA)
-    limits.settle(used.call_id, PROVIDER, Usage(input_tokens=QUOTA), Decimal(0), {})
+    limiter.settle(used.call_id, PROVIDER, Usage(input_tokens=QUOTA), Decimal(0), {})
 
     def turn() -> None:
         with connection.cursor() as cursor:
@@ -87,7 +89,10 @@ def until(statement: str, flows: list[str]) -> None:
 def once(close: Callable[[], Opening], repos: list[Repo]) -> list[float]:
     """One round: as many flows as there are slots wait, then there is room for all of them; ms of each."""
     make_room = close()
-    flows = [engine.create(repos[place % len(repos)], "Nothing.", flow_type="ask_once").pk for place in range(SLOTS)]
+    flows = [
+        engine.create(repos[place % len(repos)], "Nothing.", flow_type="ask_once").pk
+        for place in range(SLOTS)
+    ]
     until(WAITING, flows)
     time.sleep(random.uniform(0.1, 0.3))  # at any moment between two looks of the dispatcher
     opened = now()
@@ -104,8 +109,14 @@ def run() -> None:
         once(close, repos)  # connections are open and statements planned before anything counts
     found = {name: [ms for _ in range(ROUNDS) for ms in once(close, repos)] for name, close in ways.items()}
     whole = [ms for times in found.values() for ms in times]
-    results = {f"release_ms_p95_{name}": round(statistics.quantiles(times, n=20)[-1], 1) for name, times in found.items()}
-    results |= {"release_ms_p50": round(statistics.median(whole), 1), "release_ms_worst": round(max(whole), 1)}
+    results = {
+        f"release_ms_p95_{name}": round(statistics.quantiles(times, n=20)[-1], 1)
+        for name, times in found.items()
+    }
+    results |= {
+        "release_ms_p50": round(statistics.median(whole), 1),
+        "release_ms_worst": round(max(whole), 1),
+    }
     results |= {"release_ms_p95": round(statistics.quantiles(whole, n=20)[-1], 1), "releases": len(whole)}
     sys.stdout.write(json.dumps(results))
 

@@ -15,19 +15,21 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
 from bench.limiter_caller import PLENTY, PROVIDER  # noqa: E402 - needs the settings
-from providers import database, limits  # noqa: E402
+from providers import database, limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
-from providers.limits import Admitted, Wanted  # noqa: E402
+from providers.limiter import Admitted, Wanted  # noqa: E402
 
 ROUNDS = 1500
 
 
 def pair() -> None:
     """Reserve and settle one call."""
-    verdict = limits.acquire(Wanted(PROVIDER, "m", 1000, 1000, timeout_seconds=30), PLENTY)
+    verdict = limiter.acquire(Wanted(PROVIDER, "m", 1000, 1000, timeout_seconds=30), PLENTY)
     if not isinstance(verdict, Admitted):
         raise TypeError(verdict)
-    limits.settle(verdict.call_id, PROVIDER, Usage(input_tokens=300, output_tokens=100), Decimal("0.0000005"), {})
+    limiter.settle(
+        verdict.call_id, PROVIDER, Usage(input_tokens=300, output_tokens=100), Decimal("0.0000005"), {}
+    )
 
 
 def update() -> None:
@@ -45,7 +47,9 @@ def milliseconds(work: Callable[[], None]) -> float:
 def run() -> None:
     """Prints JSON."""
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS bench_one (id int PRIMARY KEY, n bigint) WITH (fillfactor = 50)")
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS bench_one (id int PRIMARY KEY, n bigint) WITH (fillfactor = 50)"
+        )
         cursor.execute("INSERT INTO bench_one VALUES (1, 0) ON CONFLICT DO NOTHING")
     for _ in range(50):
         pair()

@@ -31,7 +31,9 @@ class Server:
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs as the account that owns the data."""
         with (self.folder / "log").open("ab") as log:
-            subprocess.run([str(self.binaries / program), *arguments], check=True, user=self.uid, stdout=log, stderr=log)
+            subprocess.run(
+                [str(self.binaries / program), *arguments], check=True, user=self.uid, stdout=log, stderr=log
+            )
 
     def start(self) -> None:
         """Durable as in production: nothing about fsync or commits is relaxed."""
@@ -67,7 +69,9 @@ def postgres() -> Iterator[Server]:
         if uid is not None:
             os.chown(folder, uid, -1)
         server = Server(folder, installed / "bin", uid)
-        server.run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C")
+        server.run(
+            "initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"
+        )
         server.start()
         try:
             yield server

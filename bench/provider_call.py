@@ -41,7 +41,9 @@ def main() -> int:
         }
         environment |= {"OPENAI_REQUESTS_PER_MINUTE": "1000000", "OPENAI_TOKENS_PER_MINUTE": "1000000000"}
         environment |= {"OPENAI_DAILY_TOKEN_QUOTA": "1000000000", "DAILY_BUDGET_USD": "1000000"}
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], check=True, env=_with(environment))
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v", "0"], check=True, env=_with(environment)
+        )
         callers = {
             "sdk": start([sys.executable, "-m", "bench.provider_call_sdk"], environment),
             "ours": start([sys.executable, "-m", "bench.provider_call_ours"], environment),
@@ -100,7 +102,12 @@ def turn_of(caller: "subprocess.Popen[str]") -> dict[str, Any]:
 def start(command: list[str], environment: dict[str, str]) -> "subprocess.Popen[str]":
     """A caller that waits for its turn."""
     return subprocess.Popen(
-        command, env=_with(environment), cwd=BENCH.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=_with(environment),
+        cwd=BENCH.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

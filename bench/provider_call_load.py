@@ -8,7 +8,9 @@ from importlib.metadata import version
 
 MODEL = "gpt-4.1"
 SYSTEM = "You review changes of a ledger. Answer with what is wrong and where.\n" * 8
-PROMPT = "def balance(entries):\n    return sum(entry.amount for entry in entries if entry.posted)\n" * 90  # 8 KB
+PROMPT = (
+    "def balance(entries):\n    return sum(entry.amount for entry in entries if entry.posted)\n" * 90
+)  # 8 KB
 MAX_TOKENS = 500
 TIMEOUT_SECONDS = 20.0
 

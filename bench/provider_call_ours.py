@@ -15,7 +15,11 @@ from providers.calls import Caller, complete  # noqa: E402
 def call(number: int) -> None:
     """One call of one stage."""
     request = Request(
-        model=MODEL, system=SYSTEM, prompt=f"{PROMPT}\n{number}", max_output_tokens=MAX_TOKENS, timeout_seconds=TIMEOUT_SECONDS
+        model=MODEL,
+        system=SYSTEM,
+        prompt=f"{PROMPT}\n{number}",
+        max_output_tokens=MAX_TOKENS,
+        timeout_seconds=TIMEOUT_SECONDS,
     )
     complete("openai", request, Caller(repo="bench", stage_id=number, stage_kind="bench"))
 

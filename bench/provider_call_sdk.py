@@ -6,7 +6,9 @@ import openai
 
 from bench.provider_call_load import MAX_TOKENS, MODEL, TIMEOUT_SECONDS, messages, serve
 
-client = openai.OpenAI(api_key="k", base_url=os.environ["OPENAI_BASE_URL"], max_retries=0, timeout=TIMEOUT_SECONDS)
+client = openai.OpenAI(
+    api_key="k", base_url=os.environ["OPENAI_BASE_URL"], max_retries=0, timeout=TIMEOUT_SECONDS
+)
 
 
 def call(number: int) -> None:

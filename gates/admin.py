@@ -20,7 +20,11 @@ class GateResultAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     search_fields = ["flow__id", "summary"]
     ordering = ["-id"]
 
-    @display(description="verdict", ordering="verdict", label={"passed": "success", "failed": "danger", "errored": "warning"})  # type: ignore[untyped-decorator]
+    @display(
+        description="verdict",
+        ordering="verdict",
+        label={"passed": "success", "failed": "danger", "errored": "warning"},
+    )  # type: ignore[untyped-decorator]
     def outcome(self, result: GateResult) -> str:
         """The verdict as a label."""
         return result.verdict

@@ -57,7 +57,15 @@ _DUNDERS_ALLOWED = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 _FIXTURES = frozenset(
-    ["request", "pytestconfig", "pytester", "testdir", "monkeypatch_session", "recwarn_session", "record_testsuite_property"]
+    [
+        "request",
+        "pytestconfig",
+        "pytester",
+        "testdir",
+        "monkeypatch_session",
+        "recwarn_session",
+        "record_testsuite_property",
+    ]
 )
 
 
@@ -65,13 +73,22 @@ def refused(path: str, source: str, own: Iterable[str], test: bool) -> tuple[Fin
     """What ``source`` may not do. ``own`` names the modules of the block and of its repo."""
     allowed = (TEST_MODULES if test else MODULES) | {"random"}
     found = [
-        Finding(f"allowlist-{rule}", message, "error", path, getattr(node, "lineno", 0), getattr(node, "end_lineno", 0) or 0)
+        Finding(
+            f"allowlist-{rule}",
+            message,
+            "error",
+            path,
+            getattr(node, "lineno", 0),
+            getattr(node, "end_lineno", 0) or 0,
+        )
         for node, rule, message in _refusals(syntax.parse(source), allowed, frozenset(own), test)
     ]
     return tuple(sorted(set(found), key=lambda finding: (finding.line, finding.rule)))
 
 
-def _refusals(tree: ast.AST, allowed: frozenset[str], own: frozenset[str], test: bool) -> Iterator[tuple[ast.AST, str, str]]:
+def _refusals(
+    tree: ast.AST, allowed: frozenset[str], own: frozenset[str], test: bool
+) -> Iterator[tuple[ast.AST, str, str]]:
     plain = {id(node.func) for node in ast.walk(tree) if _reads_known_name(node)}
     for node in ast.walk(tree):
         match node:
@@ -79,7 +96,9 @@ def _refusals(tree: ast.AST, allowed: frozenset[str], own: frozenset[str], test:
                 foreign = [alias.name for alias in names if not _importable(alias.name, allowed, own)]
                 yield from ((node, "import", f"import of {name} is not allowed") for name in foreign)
             case ast.ImportFrom(module=module, names=names, level=level):
-                yield from _from_import(node, module or "", [alias.name for alias in names], level, allowed, own)
+                yield from _from_import(
+                    node, module or "", [alias.name for alias in names], level, allowed, own
+                )
             case ast.Name(id=name) if id(node) not in plain:
                 yield from _name(node, name, test)
             case _:
@@ -96,13 +115,20 @@ def _other(node: ast.AST, own: frozenset[str], test: bool) -> Iterator[tuple[ast
             yield node, "patch", "only names of the block itself may be patched, given as plain text"
         case ast.Constant(value=str() as text) if _smuggles(text):
             yield node, "string", f"text {text[:40]!r} names an attribute that is not allowed"
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name.startswith("pytest_") or _hidden(name):
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name.startswith(
+            "pytest_"
+        ) or _hidden(name):
             yield node, "hook", f"a function named {name} is not allowed"
 
 
 def _reads_known_name(node: ast.AST) -> TypeGuard[ast.Call]:
     """``getattr`` with a literal, harmless name is an attribute access in other words."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) >= 2):
+    if not (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "getattr"
+        and len(node.args) >= 2
+    ):
         return False
     name = node.args[1]
     return (
@@ -138,9 +164,15 @@ def _from_import(
     for name in names:
         if not (_importable(module, allowed, own) or _importable(f"{module}.{name}", allowed, own)):
             yield node, "import", f"import of {module} is not allowed"
-        elif module.split(".")[0] not in own and (name in _ATTRIBUTES or (name.startswith("_") and module != "__future__")):
+        elif module.split(".")[0] not in own and (
+            name in _ATTRIBUTES or (name.startswith("_") and module != "__future__")
+        ):
             yield node, "import", f"import of {name} from {module} is not allowed"
-        elif name in sys.stdlib_module_names and not _importable(name, allowed, own) and module.split(".")[0] not in own:
+        elif (
+            name in sys.stdlib_module_names
+            and not _importable(name, allowed, own)
+            and module.split(".")[0] not in own
+        ):
             yield node, "import", f"import of {name} by way of {module} is not allowed"
 
 

@@ -12,8 +12,14 @@ def without_assertion(source: str) -> tuple[tuple[str, int], ...]:
 
     An assertion about constants alone counts for nothing.
     """
-    functions = [node for node in ast.walk(syntax.parse(source)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    asserting = {function.name for function in functions if any(_asserts(node) for node in ast.walk(function))}
+    functions = [
+        node
+        for node in ast.walk(syntax.parse(source))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    asserting = {
+        function.name for function in functions if any(_asserts(node) for node in ast.walk(function))
+    }
     for _ in functions:
         grown = asserting | {function.name for function in functions if _calls(function) & asserting}
         if grown == asserting:

@@ -46,7 +46,11 @@ class Candidate:
     @property
     def files(self) -> dict[str, str]:
         """Path to text, as delivered."""
-        return {f"{self.name}.py": self.module, f"test_{self.name}.py": self.tests, "contract.json": self.contract}
+        return {
+            f"{self.name}.py": self.module,
+            f"test_{self.name}.py": self.tests,
+            "contract.json": self.contract,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,17 @@ def problems(candidate: Candidate) -> tuple[Finding, ...]:
     """Why a candidate cannot be judged at all; empty where it can."""
     found: list[Finding] = []
     name = candidate.name
-    if not _NAME.match(name) or keyword.iskeyword(name) or name in _RESERVED or name in sys.stdlib_module_names:
-        found.append(Finding("block-name", f"{name!r} is no free module name: it is malformed or shadows another module"))
+    if (
+        not _NAME.match(name)
+        or keyword.iskeyword(name)
+        or name in _RESERVED
+        or name in sys.stdlib_module_names
+    ):
+        found.append(
+            Finding(
+                "block-name", f"{name!r} is no free module name: it is malformed or shadows another module"
+            )
+        )
     if name.startswith(("test_", "_")):
         found.append(Finding("block-name", f"{name!r} would be taken for a test file"))
     for path, text in candidate.files.items():
@@ -51,7 +60,12 @@ def _unreadable(path: str, text: str) -> list[Finding]:
         # Python would obey a coding line where the scanners read UTF-8: each would see another program.
         if tokenize.detect_encoding(io.BytesIO(text.encode()).readline)[0] != "utf-8":
             return [
-                Finding("encoding", "declares another encoding than UTF-8, or starts with a byte order mark", path=path, line=1)
+                Finding(
+                    "encoding",
+                    "declares another encoding than UTF-8, or starts with a byte order mark",
+                    path=path,
+                    line=1,
+                )
             ]
         syntax.parse(text)
     except SyntaxError as error:

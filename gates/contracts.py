@@ -31,7 +31,10 @@ _SHAPE = Draft202012Validator(
                     "type": "object",
                     "required": ["call", "input", "output"],
                     "properties": {
-                        "call": {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$"},
+                        "call": {
+                            "type": "string",
+                            "pattern": r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$",
+                        },
                         "input": _SCHEMA,
                         "output": {"type": ["object"]},
                         "raises": {"type": "array", "items": {"type": "string"}},
@@ -64,7 +67,8 @@ def objections(candidate: Candidate, contract: Mapping[str, Any] | None) -> tupl
     found = list(_identity(candidate, contract))
     for entry in contract["entrypoints"]:
         found += [
-            Finding(rule, f"{entry['call']}: {message}", path="contract.json") for rule, message in _entry(candidate, entry)
+            Finding(rule, f"{entry['call']}: {message}", path="contract.json")
+            for rule, message in _entry(candidate, entry)
         ]
     return tuple(found)
 
@@ -72,7 +76,9 @@ def objections(candidate: Candidate, contract: Mapping[str, Any] | None) -> tupl
 def _identity(candidate: Candidate, contract: Mapping[str, Any]) -> Iterator[Finding]:
     for key, expected in (("name", candidate.name), ("family", candidate.family)):
         if contract[key] != expected:
-            yield Finding("identity", f"{key} is {contract[key]!r} and should be {expected!r}", path="contract.json")
+            yield Finding(
+                "identity", f"{key} is {contract[key]!r} and should be {expected!r}", path="contract.json"
+            )
     calls = [entry["call"] for entry in contract["entrypoints"]]
     if len(set(calls)) != len(calls):
         yield Finding("duplicate", "an entry point is listed twice", path="contract.json")
@@ -110,7 +116,9 @@ def _callables(module: str) -> set[str]:
             names.add(node.name)
         elif isinstance(node, ast.ClassDef):
             names |= {
-                f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))
+                f"{node.name}.{inner.name}"
+                for inner in node.body
+                if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))
             }
             names |= {f"{node.name}.{method}" for base in node.bases for method in _inherited(module, base)}
     return names
@@ -119,7 +127,11 @@ def _callables(module: str) -> set[str]:
 def _inherited(module: str, base: ast.expr) -> set[str]:
     for node in syntax.parse(module).body:
         if isinstance(node, ast.ClassDef) and isinstance(base, ast.Name) and node.name == base.id:
-            return {inner.name for inner in node.body if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))}
+            return {
+                inner.name
+                for inner in node.body
+                if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))
+            }
     return set()
 
 
@@ -130,10 +142,17 @@ def removed(contract: Mapping[str, Any], previous: Mapping[str, Any]) -> tuple[F
     for entry in previous.get("entrypoints", []):
         if entry["call"] not in now:
             found.append(
-                Finding("compatibility-breach", f"{entry['call']}: was promised by version {previous.get('version')} and is gone")
+                Finding(
+                    "compatibility-breach",
+                    f"{entry['call']}: was promised by version {previous.get('version')} and is gone",
+                )
             )
             continue
         added = set(now[entry["call"]].get("raises", [])) - set(entry.get("raises", []))
         if added:
-            found.append(Finding("compatibility-breach", f"{entry['call']}: now also raises {', '.join(sorted(added))}"))
+            found.append(
+                Finding(
+                    "compatibility-breach", f"{entry['call']}: now also raises {', '.join(sorted(added))}"
+                )
+            )
     return tuple(found)

@@ -25,17 +25,31 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:@/]+(:\d+)?(/\S*)?", re.IGNOREC
 def looks_like_a_secret(value: str) -> bool:
     """Letters mixed with digits or signs, or a long run of high entropy; words, algorithms, addresses and templates are none."""
     text = value.strip()
-    if len(text) < _SHORTEST or "{" in text or "%s" in text or _TECHNICAL.fullmatch(text) or _ADDRESS.fullmatch(text):
+    if (
+        len(text) < _SHORTEST
+        or "{" in text
+        or "%s" in text
+        or _TECHNICAL.fullmatch(text)
+        or _ADDRESS.fullmatch(text)
+    ):
         return False
     if _WORDS.fullmatch(text):
         return len(text) >= _LONG and not re.search(r"[ _.:/-]", text) and _entropy(text) >= _BITS
-    return any(sign.isalpha() for sign in text) and any(sign.isdigit() or not sign.isalnum() for sign in text) and " " not in text
+    return (
+        any(sign.isalpha() for sign in text)
+        and any(sign.isdigit() or not sign.isalnum() for sign in text)
+        and " " not in text
+    )
 
 
 def secrets_on(source: str, first: int, last: int) -> Iterator[str]:
     """Every text literal on the lines from ``first`` to ``last`` that looks like a secret."""
     for node in ast.walk(syntax.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)) and first <= node.lineno <= last:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, (str, bytes))
+            and first <= node.lineno <= last
+        ):
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
             if looks_like_a_secret(text):
                 yield text

@@ -27,7 +27,9 @@ _PIN = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._, -]+\])?==[A-Za-z0-9.!+_-]+"
     r"(?:\s*;[^\n\\#@]*?)?(?:\s+--hash=sha256:[0-9a-f]{64})+"
 )
-_PASSED_ON = re.compile(r"(?:UV|PIP)_(?:\w*INDEX\w*|CERT|FIND_LINKS|\w*CERTS?)|SSL_CERT_\w+|(?:https?|no)_proxy", re.IGNORECASE)
+_PASSED_ON = re.compile(
+    r"(?:UV|PIP)_(?:\w*INDEX\w*|CERT|FIND_LINKS|\w*CERTS?)|SSL_CERT_\w+|(?:https?|no)_proxy", re.IGNORECASE
+)
 _CURE = (
     "Pin all packages and what they need under dependencies in .blocks/config.yml, as `name==version --hash=sha256:...`, as "
     "`uv pip compile --generate-hashes` prints them; wheels only."
@@ -51,7 +53,11 @@ class EnvironmentUnavailable(Exception):
 def checked(lines: Sequence[str]) -> tuple[str, ...]:
     """The pins, sorted. Raises ``EnvironmentRefused`` for anything but a pinned name with hashes: no URL, no option, no path."""
     pins = sorted(
-        {" ".join(line.replace("\\\n", " ").split()) for line in lines if line.strip() and not line.strip().startswith("#")}
+        {
+            " ".join(line.replace("\\\n", " ").split())
+            for line in lines
+            if line.strip() and not line.strip().startswith("#")
+        }
     )
     if len(pins) > MAX_LINES:
         raise EnvironmentRefused(f"There are {len(pins)} dependencies; at most {MAX_LINES} are taken.")
@@ -103,7 +109,12 @@ def _install(pins: Sequence[str], python: str, target: Path, seconds: float) -> 
     try:
         wanted.write_text("\n".join(pins) + "\n")
         done = subprocess.run(
-            _command(python, wanted, fresh), capture_output=True, text=True, timeout=seconds, env=_environment(), check=False
+            _command(python, wanted, fresh),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            env=_environment(),
+            check=False,
         )
         if done.returncode != 0:
             raise _reason(done.stderr)
@@ -113,7 +124,9 @@ def _install(pins: Sequence[str], python: str, target: Path, seconds: float) -> 
             raise EnvironmentRefused(f"The dependencies take more than {LARGEST_BYTES >> 20} MB.")
         fresh.rename(target)
     except subprocess.TimeoutExpired as error:
-        raise EnvironmentUnavailable(f"The dependencies were not installed within {seconds:.0f} s.") from error
+        raise EnvironmentUnavailable(
+            f"The dependencies were not installed within {seconds:.0f} s."
+        ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         wanted.unlink(missing_ok=True)
@@ -124,7 +137,18 @@ def _command(python: str, wanted: Path, folder: Path) -> list[str]:
     beside = Path(sys.prefix) / "bin" / "uv"
     uv = str(beside) if beside.exists() else shutil.which("uv")
     if uv:
-        return [uv, "pip", "install", "--quiet", "--no-config", "--link-mode", "copy", "--python", python, *options]
+        return [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--no-config",
+            "--link-mode",
+            "copy",
+            "--python",
+            python,
+            *options,
+        ]
     return [sys.executable, "-m", "pip", "install", "--quiet", "--isolated", "--no-compile", *options]
 
 
@@ -138,6 +162,13 @@ def _reason(said: str) -> Exception:
     """Hashes and names are the repo's to mend, the rest may be the network's."""
     # An index's address may carry a password.
     shown = re.sub(r"://[^\s/@]*@", "://", said.strip())[-400:]
-    mine = ("hash", "no version", "not found in the package registry", "no solution", "unsatisfiable", "no matching distribution")
+    mine = (
+        "hash",
+        "no version",
+        "not found in the package registry",
+        "no solution",
+        "unsatisfiable",
+        "no matching distribution",
+    )
     kind = EnvironmentRefused if any(word in said.lower() for word in mine) else EnvironmentUnavailable
     return kind(f"The dependencies cannot be installed: {shown}")

@@ -13,16 +13,28 @@ _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 
 def junit(name: str, tests: Mapping[str, Mapping[str, Any]]) -> bytes:
     """JUnit XML of one suite. ``tests`` maps a node id to outcome, seconds and text."""
-    counts = {kind: sum(test["outcome"] == kind for test in tests.values()) for kind in ("failed", "skipped", "xfail")}
+    counts = {
+        kind: sum(test["outcome"] == kind for test in tests.values())
+        for kind in ("failed", "skipped", "xfail")
+    }
     seconds = sum(float(test["seconds"]) for test in tests.values())
     suite = Element(
-        "testsuite", name=name, tests=str(len(tests)), failures=str(counts["failed"]), errors="0", time=f"{seconds:.4f}"
+        "testsuite",
+        name=name,
+        tests=str(len(tests)),
+        failures=str(counts["failed"]),
+        errors="0",
+        time=f"{seconds:.4f}",
     )
     suite.set("skipped", str(counts["skipped"] + counts["xfail"]))
     for node, test in tests.items():
         path, _, case_name = node.partition("::")
         case = SubElement(
-            suite, "testcase", classname=path.removesuffix(".py"), name=_xml(case_name), time=f"{float(test['seconds']):.4f}"
+            suite,
+            "testcase",
+            classname=path.removesuffix(".py"),
+            name=_xml(case_name),
+            time=f"{float(test['seconds']):.4f}",
         )
         if test["outcome"] == "failed":
             SubElement(case, "failure", message="failed").text = _xml(test["text"])
@@ -34,7 +46,10 @@ def junit(name: str, tests: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 def _xml(text: str) -> str:
-    return "".join(sign if sign in "\n\t" or " " <= sign < "\ud800" or "\ue000" <= sign < "\ufffe" else "?" for sign in text)
+    return "".join(
+        sign if sign in "\n\t" or " " <= sign < "\ud800" or "\ue000" <= sign < "\ufffe" else "?"
+        for sign in text
+    )
 
 
 def stryker(path: str, source: str, mutants: Iterable[Mapping[str, Any]], policy: Policy) -> bytes:
@@ -80,5 +95,10 @@ def sarif(tool: str, version: str, findings: Iterable[Finding], scanned: Iterabl
         results.append(result)
     driver = {"name": tool, "version": version, "rules": list(rules.values())}
     artifacts = [{"location": {"uri": path}} for path in scanned]
-    run = {"tool": {"driver": driver}, "artifacts": artifacts, "results": results, "columnKind": "unicodeCodePoints"}
+    run = {
+        "tool": {"driver": driver},
+        "artifacts": artifacts,
+        "results": results,
+        "columnKind": "unicodeCodePoints",
+    }
     return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1).encode()

@@ -29,14 +29,18 @@ class HarnessFailed(Exception):
     code = "gates:no-result"
 
 
-def execute(candidate: Candidate, policy: Policy, task: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def execute(
+    candidate: Candidate, policy: Policy, task: str, extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Run one task of the harness on ``candidate``: ``contract``, ``coverage`` or ``mutation``.
 
     Raises ``NotJudged`` for a block that cannot be measured, ``HarnessFailed`` where no result came back, and what the sandbox
     raises where there is none.
     """
     if found := problems(candidate):
-        raise NotJudged("; ".join(f"{finding.path or candidate.name}: {finding.message}" for finding in found))
+        raise NotJudged(
+            "; ".join(f"{finding.path or candidate.name}: {finding.message}" for finding in found)
+        )
     slack = _slack()
     spec = {
         "task": task,
@@ -52,7 +56,9 @@ def execute(candidate: Candidate, policy: Policy, task: str, extra: Mapping[str,
         stdin=json.dumps(spec).encode(),
         wall_seconds=policy.wall_seconds * slack,
         max_output=_ANSWER_BYTES,
-        extra_readonly={} if candidate.environment is None else {surroundings.PACKAGES: candidate.environment},
+        extra_readonly={}
+        if candidate.environment is None
+        else {surroundings.PACKAGES: candidate.environment},
     )
     return _answer(run(job))
 
@@ -71,7 +77,9 @@ def _files(candidate: Candidate) -> dict[str, bytes]:
     for source in sorted(_HARNESS.glob("*.py")):
         files[f"gates/harness/{source.name}"] = source.read_bytes()
     files |= {f"block/{path}": text.encode() for path, text in candidate.files.items()}
-    files |= {f"{surroundings.REPO}/{path}": content for path, content in surroundings.laid_down(candidate).items()}
+    files |= {
+        f"{surroundings.REPO}/{path}": content for path, content in surroundings.laid_down(candidate).items()
+    }
     return files
 
 

@@ -26,7 +26,9 @@ class GateResult(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(condition=Q(verdict__in=["passed", "failed", "errored"]), name="gate_verdict_known"),
+            models.CheckConstraint(
+                condition=Q(verdict__in=["passed", "failed", "errored"]), name="gate_verdict_known"
+            ),
             models.UniqueConstraint(fields=["stage", "gate"], name="gate_once_per_stage"),
         ]
 

@@ -22,7 +22,9 @@ def run(candidate: Candidate, policy: Policy, names: Sequence[str] = DEFAULT) ->
     """
     light = [name for name in names if name not in _ALONE]
     with ThreadPoolExecutor(max_workers=max(1, len(light))) as threads:
-        reports = dict(zip(light, threads.map(lambda name: check(name, candidate, policy), light), strict=True))
+        reports = dict(
+            zip(light, threads.map(lambda name: check(name, candidate, policy), light), strict=True)
+        )
     for name in names:
         if name not in reports:
             reports[name] = check(name, candidate, policy)
@@ -45,7 +47,9 @@ def _checked(name: str, candidate: Candidate, policy: Policy) -> GateReport:
     except NotJudged as reason:
         message = str(reason)
         cure = "Make the module import and its tests end by themselves, then retry."
-        return GateReport(name, Verdict.FAILED, f"could not be judged: {message}"[:500], feedback=message[:3000], cure=cure)
+        return GateReport(
+            name, Verdict.FAILED, f"could not be judged: {message}"[:500], feedback=message[:3000], cure=cure
+        )
     except HarnessFailed as reason:
         cure = "Code that ends its process or never returns gives no result: mend that; if the block is sound, tell the operator."
         return _errored(name, str(reason), cure)
@@ -84,7 +88,9 @@ def feedback(reports: Iterable[GateReport]) -> str:
     failed = [report for report in reports if report.verdict is not Verdict.PASSED]
     if not failed:
         return ""
-    parts = [f"## {report.gate}: {report.summary}\n{report.feedback}\nTo do: {report.cure}\n" for report in failed]
+    parts = [
+        f"## {report.gate}: {report.summary}\n{report.feedback}\nTo do: {report.cure}\n" for report in failed
+    ]
     room = FEEDBACK_BYTES
     kept: dict[int, str] = {}
     # The short ones first: what they leave goes to the long ones.

@@ -26,7 +26,9 @@ _STEERING = frozenset(
 )
 _STEERING_SUFFIXES = frozenset({".pth", ".pyc", ".pyo", ".so", ".pyd", ".egg-link"})
 _STEERING_FOLDERS = ("__pycache__", ".git")
-_OURS = frozenset({"gates", "start", "block", "repo", "packages", "conftest", "sitecustomize", "usercustomize"})
+_OURS = frozenset(
+    {"gates", "start", "block", "repo", "packages", "conftest", "sitecustomize", "usercustomize"}
+)
 _MAX_NAME_BYTES = 255
 
 
@@ -44,7 +46,14 @@ def _harmless(path: str) -> bool:
         sizes = [len(part.encode()) for part in pure.parts]
     except UnicodeEncodeError:
         return False
-    if not sizes or max(sizes) > _MAX_NAME_BYTES or "\0" in path or pure.is_absolute() or ".." in pure.parts or str(pure) != path:
+    if (
+        not sizes
+        or max(sizes) > _MAX_NAME_BYTES
+        or "\0" in path
+        or pure.is_absolute()
+        or ".." in pure.parts
+        or str(pure) != path
+    ):
         return False
     folders = pure.parts[:-1]
     steered = any(part in _STEERING_FOLDERS or part.endswith((".dist-info", ".egg-info")) for part in folders)
@@ -53,7 +62,10 @@ def _harmless(path: str) -> bool:
 
 def importable(candidate: Candidate) -> frozenset[str]:
     """Top-level modules of the repo and of its packages, but for names that are the standard library's or the harness's."""
-    names = {*_top_level(path.removeprefix("src/") for path in laid_down(candidate)), *_top_level(laid_down(candidate))}
+    names = {
+        *_top_level(path.removeprefix("src/") for path in laid_down(candidate)),
+        *_top_level(laid_down(candidate)),
+    }
     if candidate.environment is not None:
         names |= {_module(entry) for entry in candidate.environment.iterdir()}
     return frozenset(name for name in names if name.isidentifier()) - set(sys.stdlib_module_names) - _OURS

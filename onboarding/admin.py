@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from onboarding import decisions
+from onboarding import approval
 from onboarding.models import OnboardingRequest
 
 
@@ -23,7 +23,11 @@ class OnboardingRequestAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no
     search_fields = ["repo_name", "team_lead"]
     actions = ["approve", "reject"]
 
-    @display(description="status", ordering="status", label={"requested": "info", "approved": "success", "rejected": "danger"})  # type: ignore[untyped-decorator]
+    @display(
+        description="status",
+        ordering="status",
+        label={"requested": "info", "approved": "success", "rejected": "danger"},
+    )  # type: ignore[untyped-decorator]
     def state(self, row: OnboardingRequest) -> str:
         """The status as a label."""
         return row.status
@@ -47,18 +51,20 @@ class OnboardingRequestAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no
     @admin.action(description="Approve: register the repo", permissions=["decide"])
     def approve(self, request: HttpRequest, rows: QuerySet[OnboardingRequest]) -> None:
         """Say yes."""
-        self._each(request, rows, decisions.approve, "approved and registered")
+        self._each(request, rows, approval.approve, "approved and registered")
 
     @admin.action(description="Reject", permissions=["decide"])
     def reject(self, request: HttpRequest, rows: QuerySet[OnboardingRequest]) -> None:
         """Say no."""
-        self._each(request, rows, decisions.reject, "rejected")
+        self._each(request, rows, approval.reject, "rejected")
 
-    def _each(self, request: HttpRequest, rows: QuerySet[OnboardingRequest], decide: Callable[..., Any], done: str) -> None:
+    def _each(
+        self, request: HttpRequest, rows: QuerySet[OnboardingRequest], decide: Callable[..., Any], done: str
+    ) -> None:
         for row in rows:
             try:
                 decide(row.pk, actor=request.user.get_username())
-            except (decisions.AlreadyDecided, ValidationError) as error:
+            except (approval.AlreadyDecided, ValidationError) as error:
                 self.message_user(request, f"{row.repo_name}: {error}", messages.WARNING)
             else:
                 self.message_user(request, f"{row.repo_name} {done}.", messages.SUCCESS)

@@ -43,18 +43,26 @@ class OnboardingForm(_Base):
             "clone_url": "https://host/owner/repo.git",
         }
         widgets = {
-            "repo_name": forms.TextInput(attrs={"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}),
+            "repo_name": forms.TextInput(
+                attrs={"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}
+            ),
             "team_lead": forms.EmailInput(attrs={"autocomplete": "email"}),
-            "clone_url": forms.TextInput(attrs={"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}),
+            "clone_url": forms.TextInput(
+                attrs={"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}
+            ),
         }
 
     def clean_repo_name(self) -> str:
         """Not registered, and not asked for already."""
         name = str(self.cleaned_data["repo_name"])
         if Repo.objects.filter(name=name).exists():
-            raise forms.ValidationError("This repo is enabled already; run `blocks init` in it.", code="registered")
+            raise forms.ValidationError(
+                "This repo is enabled already; run `blocks init` in it.", code="registered"
+            )
         if OnboardingRequest.objects.filter(repo_name=name, status=OnboardingStatus.REQUESTED).exists():
-            raise forms.ValidationError("This repo has been asked for already; the SREs will answer.", code="open")
+            raise forms.ValidationError(
+                "This repo has been asked for already; the SREs will answer.", code="open"
+            )
         return name
 
     def clean_clone_url(self) -> str:

@@ -22,7 +22,9 @@ class OnboardingRequest(models.Model):
     team_lead = models.EmailField()
     clone_url = models.CharField(max_length=500, blank=True)
     status = models.CharField(max_length=10, choices=OnboardingStatus, default=OnboardingStatus.REQUESTED)
-    repo = models.ForeignKey(Repo, on_delete=models.SET_NULL, null=True, blank=True, related_name="onboarding_requests")
+    repo = models.ForeignKey(
+        Repo, on_delete=models.SET_NULL, null=True, blank=True, related_name="onboarding_requests"
+    )
     decided_by = models.CharField(max_length=150, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -30,9 +32,15 @@ class OnboardingRequest(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=OnboardingStatus.values), name="onboarding_status_known"),
-            models.UniqueConstraint(fields=["repo_name"], condition=Q(status="requested"), name="onboarding_one_open_per_repo"),
-            models.CheckConstraint(condition=~Q(status="approved") | Q(repo__isnull=False), name="onboarding_approved_has_repo"),
+            models.CheckConstraint(
+                condition=Q(status__in=OnboardingStatus.values), name="onboarding_status_known"
+            ),
+            models.UniqueConstraint(
+                fields=["repo_name"], condition=Q(status="requested"), name="onboarding_one_open_per_repo"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="approved") | Q(repo__isnull=False), name="onboarding_approved_has_repo"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,9 +2,9 @@
 
 from django.urls import path
 
-from onboarding import views
+from onboarding import pages
 
 urlpatterns = [
-    path("", views.form, name="onboarding"),
-    path("thanks/", views.thanks, name="onboarding-thanks"),
+    path("", pages.form, name="onboarding"),
+    path("thanks/", pages.thanks, name="onboarding-thanks"),
 ]

@@ -13,7 +13,7 @@ from django.conf import settings
 from kombu import Exchange
 from kombu import Queue as Route
 
-from orchestrator import children
+from orchestrator import child_processes
 from orchestrator.queues import Queue
 
 VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
@@ -54,10 +54,10 @@ app.conf.update(
     # Celery's Django fixup would close the connection around every task; the runner gives it back to the pool itself.
     CELERY_DB_REUSE_MAX=2**31,
 )
-app.autodiscover_tasks()
+app.autodiscover_tasks(["orchestrator.flows.worker"])
 
 
 @signals.worker_process_init.connect
 def end_with_the_worker(**_: object) -> None:
     """A pool's process does not outlive its worker, however that ended: it would run gates that nobody waits for."""
-    children.end_with_parent()
+    child_processes.end_with_parent()

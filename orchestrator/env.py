@@ -81,5 +81,7 @@ def url(name: str, default: str = "", *, schemes: Iterable[str] = ("http", "http
         return ""
     parts, allowed = urlsplit(value), tuple(schemes)
     if parts.scheme not in allowed or not (parts.netloc or parts.path):
-        raise ImproperlyConfigured(f"{name} is not a URL of the form {' or '.join(s + '://...' for s in allowed)}.")
+        raise ImproperlyConfigured(
+            f"{name} is not a URL of the form {' or '.join(s + '://...' for s in allowed)}."
+        )
     return value.rstrip("/")

@@ -15,7 +15,11 @@ _SECRETS = re.compile(
     r"|(?i:bearer)\s+[A-Za-z0-9._~+/-]{12,}=*"
 )
 _PASSWORD_IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
-_TAKEN = {"request", "status_code", "server_time"}  # what Django adds to its records: objects, or said already
+_TAKEN = {
+    "request",
+    "status_code",
+    "server_time",
+}  # what Django adds to its records: objects, or said already
 
 
 def scrubbed(text: str) -> str:
@@ -54,7 +58,9 @@ def configured(form: str, level: str) -> dict[str, Any]:
     drawn: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
+        else structlog.processors.KeyValueRenderer(
+            key_order=["timestamp", "level", "event"], drop_missing=True
+        )
     )
     return {
         "version": 1,

@@ -51,11 +51,15 @@ ALLOWED_HOSTS = list(env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"))
 
 DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 20, low=1)
 DB_MAX_OVERFLOW = env.integer("DB_MAX_OVERFLOW", 5)
-DATABASES = {"default": _database(env.text("DATABASE_URL"), pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW)}
+DATABASES = {
+    "default": _database(env.text("DATABASE_URL"), pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW)
+}
 for _number, _replica in enumerate(env.names("DATABASE_REPLICA_URLS"), start=1):
     DATABASES[f"replica{_number}"] = _database(_replica, pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW)
 
-REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", schemes=("redis", "rediss", "unix", "redis+socket"))
+REDIS_URL = env.url(
+    "REDIS_URL", "redis://127.0.0.1:6379/0", schemes=("redis", "rediss", "unix", "redis+socket")
+)
 
 INSTALLED_APPS = [
     "unfold",
@@ -74,12 +78,12 @@ INSTALLED_APPS = [
     "gates",
     "orchestrator.repos",
     "orchestrator.flows",
-    "orchestrator.ops",
+    "orchestrator.ops.observability",
     "orchestrator.web",
     "onboarding",
 ]
 MIDDLEWARE = [
-    "orchestrator.rest.requests.numbered",
+    "orchestrator.rest.request_ids.numbered",
     "orchestrator.web.headers.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -133,7 +137,9 @@ _DEFAULTS = {
 }
 
 
-def _provider(name: str, tokens: int, requests: int, tokens_minute: int, concurrency: int, timeout: int) -> dict[str, Any]:
+def _provider(
+    name: str, tokens: int, requests: int, tokens_minute: int, concurrency: int, timeout: int
+) -> dict[str, Any]:
     prefix = name.upper()
     return {
         "api_key": env.text(f"{prefix}_API_KEY", ""),
@@ -178,7 +184,10 @@ ENGINE_SHUTDOWN_SECONDS = env.integer("ENGINE_SHUTDOWN_SECONDS", 20, low=1, high
 ENGINE_PLUGINS = env.names("ENGINE_PLUGINS")
 # How many stages of a queue run at once over all workers; the broker holds about twice as many messages.
 QUEUE_SLOTS = {
-    **{name: env.integer(f"{name.upper()}_SLOTS", PROVIDERS[name]["max_concurrency"], low=1) for name in PROVIDERS},
+    **{
+        name: env.integer(f"{name.upper()}_SLOTS", PROVIDERS[name]["max_concurrency"], low=1)
+        for name in PROVIDERS
+    },
     "gates": env.integer("GATES_SLOTS", 2, low=1),
     "control": env.integer("CONTROL_SLOTS", 8, low=1),
 }
@@ -204,13 +213,15 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["orchestrator.rest.parsers.StrictJSON"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["orchestrator.repos.auth.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["orchestrator.rest.auth.HasToken"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["orchestrator.repos.access.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["orchestrator.rest.authentication.HasToken"],
     "EXCEPTION_HANDLER": "orchestrator.rest.problems.handle",
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of our own
     "UNAUTHENTICATED_USER": None,
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 13 * 1024 * 1024  # above what the API's own reader takes, so that its error is the one seen
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    13 * 1024 * 1024
+)  # above what the API's own reader takes, so that its error is the one seen
 SPECTACULAR_SETTINGS = {
     "TITLE": "Multi-LLM Orchestrator",
     "DESCRIPTION": "Turns feature requests into verified blocks. Errors are RFC 9457 problems with a stable `code` and a `cure`.",
@@ -218,7 +229,9 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "APPEND_COMPONENTS": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "blk_..."}}},
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "blk_..."}}
+    },
     "SECURITY": [{"token": []}],
     "AUTHENTICATION_WHITELIST": [],
     "SERVE_INCLUDE_SCHEMA": False,

@@ -6,16 +6,16 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from orchestrator.rest.missing import Missing
+from orchestrator.rest.not_found import Missing
 
 _open: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(**_open), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **_open), name="docs"),
-    path("flows/", include("orchestrator.flows.urls")),
-    path("evidence/", include("orchestrator.flows.evidence.urls")),
-    path("", include("orchestrator.ops.urls")),
-    path("", include("orchestrator.repos.urls")),
+    path("flows/", include("orchestrator.flows.api.urls")),
+    path("evidence/", include("orchestrator.flows.api.evidence_urls")),
+    path("", include("orchestrator.ops.quotas.urls")),
+    path("", include("orchestrator.repos.api.urls")),
     re_path(r"^.*$", Missing.as_view()),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [

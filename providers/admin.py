@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
-from providers import breaker, chart, quota
+from providers import breaker, chart, quota_report
 from providers.models import ProviderCall, ProviderChange, ProviderState
 
 _LABELS = {"ok": "success", "warning": "warning", "paused": "danger", "rollback": "danger"}
@@ -24,7 +24,9 @@ _WORDS = {"ok": "", "warning": ": warning", "paused": ": no new call", "rollback
 class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
     """The one thing that an operator may change, and why."""
 
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget, help_text="Recorded with your name and the time.")
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget, help_text="Recorded with your name and the time."
+    )
 
     class Meta:
         model = ProviderState
@@ -70,8 +72,8 @@ class ProviderStateAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderState]:
         """Every provider, also one that was never called: being asked for its quota, it gets its row."""
-        if ProviderState.objects.count() < len(quota.names()):
-            quota.snapshot()
+        if ProviderState.objects.count() < len(quota_report.names()):
+            quota_report.snapshot()
         rows: QuerySet[ProviderState] = super().get_queryset(request)
         return rows
 
@@ -97,7 +99,9 @@ class ProviderStateAdmin(ReadOnly):
     def health(self, state: ProviderState) -> str:
         """Of the health breaker, and what the provider asked for."""
         one = _of(state)
-        opened = f"breaker {one.breaker}" + (f" until {one.breaker_until:%H:%M:%S}" if one.breaker_until else "")
+        opened = f"breaker {one.breaker}" + (
+            f" until {one.breaker_until:%H:%M:%S}" if one.breaker_until else ""
+        )
         return opened + (f", asked to wait until {one.not_before:%H:%M:%S}" if one.not_before else "")
 
     @display(description="used tokens")  # type: ignore[untyped-decorator]
@@ -136,7 +140,9 @@ class ProviderStateAdmin(ReadOnly):
     def spent(self, state: ProviderState) -> str:
         """In the last 24 hours."""
         one = _of(state)
-        unknown = f", of which {one.unknown_usd:.4f} USD for calls whose use is not known ({one.unknown_calls})"
+        unknown = (
+            f", of which {one.unknown_usd:.4f} USD for calls whose use is not known ({one.unknown_calls})"
+        )
         return f"{one.usd:.4f} USD" + (unknown if one.unknown_calls else "")
 
     @display(description="newest changes")  # type: ignore[untyped-decorator]
@@ -171,7 +177,12 @@ class ProviderCallAdmin(ReadOnly):
 
     def tokens(self, call: ProviderCall) -> str:
         """Used, or reserved while that is not known."""
-        parts = (call.input_tokens, call.cache_read_tokens, call.cache_write_5m_tokens, call.cache_write_1h_tokens)
+        parts = (
+            call.input_tokens,
+            call.cache_read_tokens,
+            call.cache_write_5m_tokens,
+            call.cache_write_1h_tokens,
+        )
         used = sum(parts) + call.output_tokens + call.reasoning_tokens
         return f"{used:,}" if used else f"({call.reserved_tokens:,})"
 
@@ -189,10 +200,10 @@ def _level(state: ProviderState) -> str:
     return f"{_of(state).percent} %{_WORDS[_of(state).level.value]}"
 
 
-def _of(state: ProviderState) -> quota.ProviderQuota:
+def _of(state: ProviderState) -> quota_report.ProviderQuota:
     """What the limiter says, once for a row of a page."""
-    known: quota.ProviderQuota | None = getattr(state, "_quota", None)
+    known: quota_report.ProviderQuota | None = getattr(state, "_quota", None)
     if known is None:
-        known = next(one for one in quota.snapshot().providers if one.provider == state.provider)
+        known = next(one for one in quota_report.snapshot().providers if one.provider == state.provider)
         state._quota = known  # type: ignore[attr-defined]
     return known

@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from providers import ledger, limits, prices
+from providers import ledger, limiter, prices
 from providers.base import Adapter, CostCeilingReached, NeverAdmissible, NotAdmitted, ProviderError, Request
-from providers.limits import Admitted, Answered, Denied, Limits, Wanted
+from providers.limiter import Admitted, Answered, Denied, Limits, Wanted
 
 # Dimensions in which a smaller bound of the same request may be admitted.
 _BOUND_HURTS: Final = frozenset({"tokens_day", "tokens_minute", "usd_day"})
@@ -19,7 +19,9 @@ class Refused(NotAdmitted):
     def __init__(self, wanted: Wanted, denied: Denied, allowed: Limits) -> None:
         dimension = "tokens_day" if denied.dimension == "quota" else denied.dimension
         words = reason(wanted.provider, denied, allowed)
-        super().__init__(wanted.provider, dimension, words, denied.until, tokens=wanted.tokens, nano_usd=wanted.nano)
+        super().__init__(
+            wanted.provider, dimension, words, denied.until, tokens=wanted.tokens, nano_usd=wanted.nano
+        )
         self.wait = denied.until - denied.asked_at
 
 
@@ -38,12 +40,14 @@ def bound(provider: str, request: Request, input_tokens: int) -> Bound:
     return Bound(input_tokens, input_tokens + request.max_output_tokens, usd)
 
 
-def admit(adapter: Adapter, request: Request, wanted: Wanted, ceiling_usd: Decimal | None) -> Admitted | Answered:
+def admit(
+    adapter: Adapter, request: Request, wanted: Wanted, ceiling_usd: Decimal | None
+) -> Admitted | Answered:
     """Reserve for ``request``; raises ``Refused`` with the time to come back, or ``NeverAdmissible``.
 
     The bytes of the request bound its tokens without a call. Where that bound cannot be admitted, the provider counts, once.
     """
-    provider, allowed = wanted.provider, limits.of(wanted.provider)
+    provider, allowed = wanted.provider, limiter.of(wanted.provider)
     size, counted = bound(provider, request, adapter.request_bytes(request)), False
     if _obstacle(size, allowed, provider, ceiling_usd):
         stored = ledger.stored(wanted.stage_id, wanted.digest)
@@ -53,12 +57,12 @@ def admit(adapter: Adapter, request: Request, wanted: Wanted, ceiling_usd: Decim
     obstacle = _obstacle(size, allowed, provider, ceiling_usd)
     if obstacle is not None:
         raise obstacle
-    verdict = limits.acquire(_sized(wanted, size), allowed)
+    verdict = limiter.acquire(_sized(wanted, size), allowed)
     if isinstance(verdict, Denied) and verdict.dimension in _BOUND_HURTS and not counted:
         smaller = _counted(adapter, request, provider, size)
         if smaller.tokens < size.tokens:
             size = smaller
-            verdict = limits.acquire(_sized(wanted, size), allowed)
+            verdict = limiter.acquire(_sized(wanted, size), allowed)
     if isinstance(verdict, Denied):
         raise Refused(_sized(wanted, size), verdict, allowed)
     return verdict
@@ -71,7 +75,9 @@ def reason(provider: str, denied: Denied, allowed: Limits) -> str:
     texts = {
         "paused": "paused by an operator",
         "not_before": f"the provider asked to wait until {_clock(denied.until)}",
-        "breaker": "calls failed; one probe is under way" if denied.held else f"calls failed; next probe {_clock(denied.until)}",
+        "breaker": "calls failed; one probe is under way"
+        if denied.held
+        else f"calls failed; next probe {_clock(denied.until)}",
         "quota": f"{_percent(denied.filled, allowed.tokens_day)} % of daily tokens used; {returns}",
         "tokens_day": f"{_percent(denied.filled, allowed.tokens_day)} % of daily tokens used or reserved; {waits}",
         "tokens_minute": f"tokens a minute reached; {returns}",
@@ -82,15 +88,19 @@ def reason(provider: str, denied: Denied, allowed: Limits) -> str:
     return f"{provider}: {texts[denied.dimension]}"
 
 
-def _obstacle(size: Bound, allowed: Limits, provider: str, ceiling_usd: Decimal | None) -> NeverAdmissible | None:
+def _obstacle(
+    size: Bound, allowed: Limits, provider: str, ceiling_usd: Decimal | None
+) -> NeverAdmissible | None:
     """Why a request of this size could not even fit into empty quotas; None if it could."""
     use = f"{provider}: the request may use {size.tokens:,} tokens"
     if size.tokens > allowed.tokens_day:
         return NeverAdmissible(f"{use}, the daily quota is {allowed.tokens_day:,}")
     if size.tokens > allowed.tokens_minute:
         return NeverAdmissible(f"{use}, the limit is {allowed.tokens_minute:,} a minute")
-    if limits.nano(size.usd) > allowed.nano_day:
-        return NeverAdmissible(f"{provider}: the request may cost {size.usd:.4f} USD, more than the daily budget")
+    if limiter.nano(size.usd) > allowed.nano_day:
+        return NeverAdmissible(
+            f"{provider}: the request may cost {size.usd:.4f} USD, more than the daily budget"
+        )
     if ceiling_usd is not None and size.usd > ceiling_usd:
         left = max(ceiling_usd, Decimal(0))
         return CostCeilingReached(
@@ -109,7 +119,7 @@ def _counted(adapter: Adapter, request: Request, provider: str, size: Bound) -> 
 
 
 def _sized(wanted: Wanted, size: Bound) -> Wanted:
-    return replace(wanted, tokens=size.tokens, nano=limits.nano(size.usd))
+    return replace(wanted, tokens=size.tokens, nano=limiter.nano(size.usd))
 
 
 def _percent(part: int, whole: int) -> int:

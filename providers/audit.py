@@ -53,7 +53,10 @@ def _of_provider(name: str) -> list[Difference]:
         requests[second] += 1
     pairs: dict[str, tuple[int, int]] = {
         "reserved_tokens": (state.reserved_tokens, sum(call.reserved_tokens for call in open_calls)),
-        "reserved_nano": (state.reserved_nano, sum(int(call.reserved_usd * 1_000_000_000) for call in open_calls)),
+        "reserved_nano": (
+            state.reserved_nano,
+            sum(int(call.reserved_usd * 1_000_000_000) for call in open_calls),
+        ),
         "inflight": (state.inflight, len(open_calls)),
         "day_tokens": (state.day_tokens, sum(_window(hours, state.head_hour, 25).values())),
         "minute_tokens": (state.minute_tokens, sum(_window(seconds, state.head_second, 61).values())),
@@ -75,7 +78,9 @@ def _of_budget() -> list[Difference]:
     for hour, _, _, nano in rows:
         hours[hour] += nano
     window = _window(hours, state.head_hour, 25)
-    pairs = {"day_nano": (state.day_nano, sum(window.values()))} | _buckets("hour_nano", state.hour_nano, window)
+    pairs = {"day_nano": (state.day_nano, sum(window.values()))} | _buckets(
+        "hour_nano", state.hour_nano, window
+    )
     return _unequal("", pairs)
 
 
@@ -94,4 +99,8 @@ def _buckets(name: str, stored: list[int], expected: dict[int, int]) -> dict[str
 
 
 def _unequal(provider: str, pairs: dict[str, tuple[int, int]]) -> list[Difference]:
-    return [Difference(provider, name, counted, ledger) for name, (counted, ledger) in pairs.items() if counted != ledger]
+    return [
+        Difference(provider, name, counted, ledger)
+        for name, (counted, ledger) in pairs.items()
+        if counted != ledger
+    ]

@@ -85,7 +85,9 @@ class ProviderError(Exception):
     mender: ClassVar[str] = "provider"
     retryable: ClassVar[bool] = True
     spent: ClassVar[bool] = False
-    cure: ClassVar[str] = "The stage is tried again by itself; if it keeps failing, look at the provider's status page."
+    cure: ClassVar[str] = (
+        "The stage is tried again by itself; if it keeps failing, look at the provider's status page."
+    )
 
     retry_after_seconds: float | None = None
 
@@ -189,7 +191,14 @@ class NotAdmitted(Exception):
     """
 
     def __init__(
-        self, provider: str, dimension: str, reason: str, until: datetime, *, tokens: int = 0, nano_usd: int = 0
+        self,
+        provider: str,
+        dimension: str,
+        reason: str,
+        until: datetime,
+        *,
+        tokens: int = 0,
+        nano_usd: int = 0,
     ) -> None:
         super().__init__(reason)
         self.provider, self.dimension, self.reason, self.until = provider, dimension, reason, until

@@ -20,10 +20,10 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from providers import admission, database, ledger, limits, prices, registry, treatments
+from providers import admission, database, error_policy, ledger, limiter, prices, registry
 from providers.admission import Refused
 from providers.base import Adapter, Completion, NotAdmitted, ProviderError, Request, UnknownModel
-from providers.limits import Admitted, Wanted
+from providers.limiter import Admitted, Wanted
 from providers.models import CallStatus, ProviderCall
 
 # A shorter wait is waited for: another model gives another answer, so it is taken only where waiting would hurt.
@@ -67,7 +67,9 @@ def complete(provider: str, request: Request, caller: Caller) -> Answered:
     digest = ledger.digest(provider, request)
     adapter = registry.get(provider)
     try:
-        admitted = admission.admit(adapter, request, _wanted(provider, request, caller, digest), caller.ceiling_usd)
+        admitted = admission.admit(
+            adapter, request, _wanted(provider, request, caller, digest), caller.ceiling_usd
+        )
     except Refused as refused:
         other = _fallback(request, caller, refused)
         if other is None:
@@ -78,7 +80,9 @@ def complete(provider: str, request: Request, caller: Caller) -> Answered:
     return _replayed(admitted.call_id)
 
 
-def _complete_on_fallback(provider: str, request: Request, caller: Caller, digest: str, refused: Refused) -> Answered:
+def _complete_on_fallback(
+    provider: str, request: Request, caller: Caller, digest: str, refused: Refused
+) -> Answered:
     """The same request to the fallback, if that is admitted; else the first refusal stands."""
     request, asked = replace(request, model=caller.fallback_model), request.model
     wanted = replace(_wanted(provider, request, caller, digest), fallback_from=asked)
@@ -129,17 +133,17 @@ def _call(adapter: Adapter, request: Request, admitted: Admitted) -> Answered:
     try:
         completion = adapter.complete(request)
     except ProviderError as error:
-        treatments.apply(call_id, provider, request.model, error, _since(started))
+        error_policy.apply(call_id, provider, request.model, error, _since(started))
         raise
     except BaseException as error:
         # The worker is being stopped, or an adapter has a fault: the request may have left, so it stays charged.
-        limits.keep(
+        limiter.keep(
             call_id,
             provider,
             code="provider:aborted",
             message=f"The call was broken off by {type(error).__name__}.",
             latency_ms=_since(started),
-            health=limits.Health.SILENT,
+            health=limiter.Health.SILENT,
         )
         raise
     cost = _settle(call_id, provider, request.model, completion, datetime.now(UTC), _since(started))
@@ -152,13 +156,19 @@ def _replayed(call_id: UUID) -> Answered:
     completion, cost = ledger.completion_of(call), call.cost_usd
     if call.status != CallStatus.SETTLED:
         cost = _settle(call_id, call.provider, call.model, completion, call.created_at, call.latency_ms)
-    return Answered(completion, call_id, cost, call.provider, call.model, replayed=True, fallback_from=call.fallback_from)
+    return Answered(
+        completion, call_id, cost, call.provider, call.model, replayed=True, fallback_from=call.fallback_from
+    )
 
 
-def _settle(call_id: UUID, provider: str, model: str, completion: Completion, at: datetime, latency_ms: int | None) -> Decimal:
+def _settle(
+    call_id: UUID, provider: str, model: str, completion: Completion, at: datetime, latency_ms: int | None
+) -> Decimal:
     price = prices.price(provider, model, completion.usage, at)
     kept = ledger.kept(call_id, completion)
-    limits.settle(call_id, provider, completion.usage, price.usd, price.snapshot, latency_ms=latency_ms, kept=kept)
+    limiter.settle(
+        call_id, provider, completion.usage, price.usd, price.snapshot, latency_ms=latency_ms, kept=kept
+    )
     return price.usd
 
 

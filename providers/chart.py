@@ -6,7 +6,7 @@ from typing import Final
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from providers.quota import Hour
+from providers.quota_report import Hour
 
 _WIDTH: Final = 750
 _HEIGHT: Final = 140
@@ -40,9 +40,15 @@ def hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> Sa
         _WIDTH,
         _HEIGHT,
         _HEIGHT,
-        format_html_join("", '<rect x="{}" y="{}" width="{}" height="{}" opacity="{}"><title>{}</title></rect>', drawn),
+        format_html_join(
+            "", '<rect x="{}" y="{}" width="{}" height="{}" opacity="{}"><title>{}</title></rect>', drawn
+        ),
         _line(_HEIGHT, "currentColor")
-        + ("" if threshold_percent is None else _line(_HEIGHT - _HEIGHT * threshold_percent / 100, "#ef4444", "4")),
+        + (
+            ""
+            if threshold_percent is None
+            else _line(_HEIGHT - _HEIGHT * threshold_percent / 100, "#ef4444", "4")
+        ),
         f"{bars[0].start:%d %b %H:00}" if bars else "",
         f"Strong: tokens of the hour; faint: of all hours up to it; full height: {limit:,} tokens{stops}."
         + ("" if total else " No token was used."),

@@ -13,7 +13,9 @@ from django.db import Error, InterfaceError, OperationalError, connection
 
 T = TypeVar("T")
 
-_PREPARE_AFTER: Final = 5  # Django switches preparing off for the connection; client-side cursors do not look at this.
+_PREPARE_AFTER: Final = (
+    5  # Django switches preparing off for the connection; client-side cursors do not look at this.
+)
 
 
 def row(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
@@ -43,7 +45,9 @@ def refuse_transaction() -> None:
     """Raise ``RuntimeError`` inside a transaction of the caller's, as Django does for durable blocks: not for that of a test."""
     blocks = connection.atomic_blocks
     if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]  # as Django asks it itself
-        raise RuntimeError("A model is not called inside a transaction: its locks would be held for as long as the call takes.")
+        raise RuntimeError(
+            "A model is not called inside a transaction: its locks would be held for as long as the call takes."
+        )
 
 
 def let_go() -> None:

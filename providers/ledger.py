@@ -32,14 +32,18 @@ def digest(provider: str, request: Request) -> str:
         request.max_output_tokens,
         dict(request.json_schema) if request.json_schema is not None else None,
     ]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(
+        json.dumps(asked, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    ).hexdigest()
 
 
 def stored(stage_id: int | None, request_digest: str) -> UUID | None:
     """The call of this stage that has an answer to this very request."""
     if stage_id is None:
         return None
-    found = ProviderCall.objects.filter(stage_id=stage_id, request_digest=request_digest, answer__isnull=False)
+    found = ProviderCall.objects.filter(
+        stage_id=stage_id, request_digest=request_digest, answer__isnull=False
+    )
     return found.order_by("created_at").values_list("id", flat=True).first()
 
 
@@ -98,7 +102,11 @@ def _kept(completion: Completion) -> dict[str, Any]:
 def _json(value: Mapping[str, Any]) -> str:
     """JSON that PostgreSQL takes: it has no NUL character and no lone surrogates."""
     text = json.dumps(dict(value), ensure_ascii=True)
-    return text if "\\u0000" not in text and "\\ud" not in text else json.dumps(_clean(dict(value)), ensure_ascii=False)
+    return (
+        text
+        if "\\u0000" not in text and "\\ud" not in text
+        else json.dumps(_clean(dict(value)), ensure_ascii=False)
+    )
 
 
 def _clean(value: Any) -> Any:

@@ -87,14 +87,19 @@ class ProviderCall(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=CallStatus.values), name="call_status_known"),
             models.CheckConstraint(
-                condition=Q(status="reserved", settled_at__isnull=True) | (~Q(status="reserved") & Q(settled_at__isnull=False)),
+                condition=Q(status="reserved", settled_at__isnull=True)
+                | (~Q(status="reserved") & Q(settled_at__isnull=False)),
                 name="call_settled_iff_not_reserved",
             ),
-            models.CheckConstraint(condition=Q(cost_usd__gte=0, reserved_usd__gte=0), name="call_money_not_negative"),
+            models.CheckConstraint(
+                condition=Q(cost_usd__gte=0, reserved_usd__gte=0), name="call_money_not_negative"
+            ),
         ]
         indexes = [
             models.Index(fields=["provider", "created_at"], name="call_provider_created"),
-            models.Index(fields=["provider", "lease_until"], condition=Q(status="reserved"), name="call_open_leases"),
+            models.Index(
+                fields=["provider", "lease_until"], condition=Q(status="reserved"), name="call_open_leases"
+            ),
             models.Index(fields=["flow"], name="call_by_flow"),
             models.Index(fields=["stage", "request_digest"], name="call_by_stage_request"),
         ]
@@ -157,7 +162,8 @@ class ProviderState(models.Model):
                 name="provider_counters_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(breaker="closed") | Q(breaker="open", open_until__isnull=False), name="provider_breaker_known"
+                condition=Q(breaker="closed") | Q(breaker="open", open_until__isnull=False),
+                name="provider_breaker_known",
             ),
         ]
 
@@ -174,7 +180,9 @@ class BudgetState(models.Model):
     day_nano = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(id=1, day_nano__gte=0), name="budget_one_row_not_negative")]
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1, day_nano__gte=0), name="budget_one_row_not_negative")
+        ]
 
     def __str__(self) -> str:
         return "daily budget"
@@ -198,7 +206,9 @@ class ProviderChange(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=~Q(reason="") & ~Q(actor=""), name="provider_change_says_who_and_why"),
+            models.CheckConstraint(
+                condition=~Q(reason="") & ~Q(actor=""), name="provider_change_says_who_and_why"
+            ),
         ]
         indexes = [models.Index(fields=["provider", "-id"], name="provider_change_newest")]
 

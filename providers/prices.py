@@ -67,7 +67,9 @@ def price(provider: str, model: str, usage: Usage, at: datetime) -> Price:
     return Price(usd.quantize(NANO, rounding=ROUND_HALF_EVEN), snapshot)
 
 
-def worst_case(provider: str, model: str, input_tokens_bound: int, max_output_tokens: int, at: datetime | None = None) -> Decimal:
+def worst_case(
+    provider: str, model: str, input_tokens_bound: int, max_output_tokens: int, at: datetime | None = None
+) -> Decimal:
     """The most that a call can cost in USD: every input token as the dearest kind, in the dearest tier it can reach."""
     at = at or datetime.now(UTC)
     prices = _model(provider, wire_model(model, at.date())).get_prices(at)
@@ -91,7 +93,9 @@ def _model(provider: str, model: str) -> ModelInfo:
     """The model in the list. A compatible server's model (no vendor's name) is priced as its maker sells it."""
     of_a_vendor = provider != "openai" or is_vendors(model)
     try:
-        _, info = get_snapshot().find_provider_model(model.removeprefix("models/"), None, provider if of_a_vendor else None, None)
+        _, info = get_snapshot().find_provider_model(
+            model.removeprefix("models/"), None, provider if of_a_vendor else None, None
+        )
     except LookupError:
         raise UnknownModel(provider, f"the model {model!r} has no price") from None
     return info

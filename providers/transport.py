@@ -48,7 +48,9 @@ class _Deadline(httpx2.HTTPTransport):
 
 def client(timeout_seconds: float) -> httpx2.Client:
     """A client for one adapter, safe to share between threads; it never retries."""
-    return httpx2.Client(transport=_Deadline(), timeout=limit(timeout_seconds), follow_redirects=False, trust_env=False)
+    return httpx2.Client(
+        transport=_Deadline(), timeout=limit(timeout_seconds), follow_redirects=False, trust_env=False
+    )
 
 
 def limit(timeout_seconds: float) -> httpx2.Timeout:
@@ -88,7 +90,9 @@ def post(
 def from_transport(provider: str, error: BaseException) -> ProviderError:
     """What a failed exchange means: nothing sent, no answer in time, or cut in the middle."""
     detail = f"{type(error).__name__}: {error}"
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol):
+    if isinstance(
+        error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol
+    ):
         return Unreachable(provider, detail)
     if isinstance(error, httpx2.TimeoutException):
         return TimedOut(provider, detail)

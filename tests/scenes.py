@@ -34,7 +34,11 @@ CONTRACT = {
         {
             "call": "capital_ratio",
             "summary": "Ratio.",
-            "input": {"type": "object", "properties": {"capital": {"type": "number"}}, "required": ["capital"]},
+            "input": {
+                "type": "object",
+                "properties": {"capital": {"type": "number"}},
+                "required": ["capital"],
+            },
             "output": {"type": "number"},
         }
     ],
@@ -48,9 +52,17 @@ def repo(name: str = "compliance-service", **fields: Any) -> Repo:
 
 def flow(owner: Repo | None = None, *, request: str = "# Capital ratio\nBasel I.", **fields: Any) -> Flow:
     """A flow that has just been created, with its stages and first event."""
-    made = Flow.objects.create(repo=owner or repo(), flow_type="plan_impl_review_docs", feature_request=request, **fields)
+    made = Flow.objects.create(
+        repo=owner or repo(), flow_type="plan_impl_review_docs", feature_request=request, **fields
+    )
     for position, (kind, queue, _) in enumerate(STAGES, start=1):
-        Stage.objects.create(flow=made, position=position, kind=kind, queue=queue, status="pending" if position > 1 else "ready")
+        Stage.objects.create(
+            flow=made,
+            position=position,
+            kind=kind,
+            queue=queue,
+            status="pending" if position > 1 else "ready",
+        )
     FlowEvent.objects.create(flow=made, kind="flow.created")
     return made
 
@@ -60,14 +72,25 @@ def start(stage: Stage) -> Attempt:
     now, token = timezone.now(), uuid.uuid4()
     Stage.objects.filter(pk=stage.pk, status="pending").update(status="ready", ready_at=now)
     Flow.objects.filter(pk=stage.flow_id, status="pending").update(status="running", started_at=now)
-    stage.status, stage.token, stage.lease_until, stage.started_at = "running", token, now + timedelta(minutes=1), now
+    stage.status, stage.token, stage.lease_until, stage.started_at = (
+        "running",
+        token,
+        now + timedelta(minutes=1),
+        now,
+    )
     stage.attempts_made += 1
     stage.save()
-    FlowEvent.objects.create(flow_id=stage.flow_id, kind="stage.started", stage=stage, data={"attempt": stage.attempts_made})
-    return Attempt.objects.create(stage=stage, number=stage.attempts_made, token=token, worker="w@host", started_at=now)
+    FlowEvent.objects.create(
+        flow_id=stage.flow_id, kind="stage.started", stage=stage, data={"attempt": stage.attempts_made}
+    )
+    return Attempt.objects.create(
+        stage=stage, number=stage.attempts_made, token=token, worker="w@host", started_at=now
+    )
 
 
-def finish(attempt: Attempt, status: str = "passed", *, model: str = "", error: tuple[str, str, str] = ("", "", "")) -> None:
+def finish(
+    attempt: Attempt, status: str = "passed", *, model: str = "", error: tuple[str, str, str] = ("", "", "")
+) -> None:
     """The attempt and its stage have ended."""
     now, stage = timezone.now(), attempt.stage
     attempt.outcome, attempt.finished_at, attempt.model = status, now, model
@@ -106,7 +129,9 @@ def call(attempt: Attempt, provider: str, model: str, cost: str, *, tokens: int 
 def judge(stage: Stage, gate: str, verdict: str = "passed", **fields: Any) -> GateResult:
     """A gate's report of ``stage``."""
     fields.setdefault("summary", f"{gate} {verdict}")
-    return GateResult.objects.create(flow_id=stage.flow_id, stage=stage, gate=gate, round=stage.round, verdict=verdict, **fields)
+    return GateResult.objects.create(
+        flow_id=stage.flow_id, stage=stage, gate=gate, round=stage.round, verdict=verdict, **fields
+    )
 
 
 def blob(content: bytes) -> Blob:
@@ -148,7 +173,9 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
     )
     seal, media_type = made.stages.get(kind="seal"), "application/gzip"
     packed = blob(sealed.block)
-    Artifact.objects.create(flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=packed)
+    Artifact.objects.create(
+        flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=packed
+    )
     return Block.objects.create(
         flow=made,
         repo=made.repo,
@@ -183,7 +210,13 @@ def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
             call(attempt, queue, model, costs[queue])
         if kind == "verify":
             judge(stage, "contract")
-            judge(stage, "coverage", score=Decimal("97.2"), threshold=Decimal(90), summary="97.2 % of 41 branches")
+            judge(
+                stage,
+                "coverage",
+                score=Decimal("97.2"),
+                threshold=Decimal(90),
+                summary="97.2 % of 41 branches",
+            )
             verdict = "failed" if gates_fail else "passed"
             survivor = {
                 "rule": "survived",
@@ -202,7 +235,11 @@ def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
                 cure="Test the limits of each comparison." if gates_fail else "",
             )
         if kind == "verify" and gates_fail:
-            error = ("gate:mutation-failed", "The mutation gate failed: 41 % of 60 %.", "Describe the limits in the request.")
+            error = (
+                "gate:mutation-failed",
+                "The mutation gate failed: 41 % of 60 %.",
+                "Describe the limits in the request.",
+            )
             finish(attempt, "failed", error=error)
             made.stages.filter(status__in=["pending", "ready"]).update(status="skipped")
             return end(made, "failed", error=error)

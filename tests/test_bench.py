@@ -13,7 +13,9 @@ def test_each_benchmark_has_written_its_results():
 
 
 @pytest.mark.parametrize(("value", "missed"), [(4.0, 0), (4.1, 1), (None, 1)])
-def test_a_goal_is_missed_above_its_number_and_when_it_was_not_measured(value: float | None, missed: int, capsys):
+def test_a_goal_is_missed_above_its_number_and_when_it_was_not_measured(
+    value: float | None, missed: int, capsys
+):
     assert goals.report({"ratio": value}, {"ratio": ("<=", 4)}) == missed
     assert capsys.readouterr().out.startswith("MISSED ratio" if missed else "met    ratio")
 

@@ -15,9 +15,15 @@ def test_every_setting_is_described_and_every_described_setting_exists() -> None
     prefixed = re.findall(r'env\.\w+\(\s*f"\{(?:prefix|name\.upper\(\))\}_([A-Z_]+)"', source)
     read |= {f"<P>_{name}" for name in prefixed} - {"<P>_API_KEY"}
     table = "".join(
-        line for line in (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines(True) if line.startswith("| `")
+        line
+        for line in (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines(True)
+        if line.startswith("| `")
     )
-    rows = [name for cell in re.findall(r"^\| ([^|]*)\|", table, re.M) for name in re.findall(r"`([A-Z0-9_<>]+)`", cell)]
+    rows = [
+        name
+        for cell in re.findall(r"^\| ([^|]*)\|", table, re.M)
+        for name in re.findall(r"`([A-Z0-9_<>]+)`", cell)
+    ]
     assert [name for name in rows if rows.count(name) > 1] == []
     described = set(rows)
     described -= {f"{name}_API_KEY" for name in ("ANTHROPIC", "OPENAI", "GOOGLE")}

@@ -28,7 +28,9 @@ from orchestrator import env
         (lambda: env.url("X_TEST"), "", ""),
     ],
 )
-def test_good_values(monkeypatch: pytest.MonkeyPatch, read: Callable[[], object], value: str, expected: object) -> None:
+def test_good_values(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[], object], value: str, expected: object
+) -> None:
     monkeypatch.setenv("X_TEST", value)
     assert read() == expected
 
@@ -48,7 +50,9 @@ def test_good_values(monkeypatch: pytest.MonkeyPatch, read: Callable[[], object]
         (lambda: env.url("X_TEST"), "host", "not a URL"),
     ],
 )
-def test_bad_values(monkeypatch: pytest.MonkeyPatch, read: Callable[[], object], value: str, message: str) -> None:
+def test_bad_values(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[], object], value: str, message: str
+) -> None:
     monkeypatch.setenv("X_TEST", value)
     with pytest.raises(ImproperlyConfigured, match=message) as caught:
         read()

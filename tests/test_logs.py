@@ -14,7 +14,7 @@ from django.urls import path
 
 from orchestrator import logs
 from orchestrator.urls import urlpatterns as real
-from orchestrator.web import health
+from orchestrator.web.pages import health
 
 
 def broken(request: HttpRequest, flow_id: str) -> HttpResponse:
@@ -31,7 +31,9 @@ def lines():
     taken = StringIO()
     handler = logging.StreamHandler(taken)
     config = logs.configured("json", "INFO")["formatters"]["events"]
-    handler.setFormatter(config["()"](foreign_pre_chain=config["foreign_pre_chain"], processors=config["processors"]))
+    handler.setFormatter(
+        config["()"](foreign_pre_chain=config["foreign_pre_chain"], processors=config["processors"])
+    )
     logging.getLogger().addHandler(handler)
     yield lambda: [json.loads(line) for line in taken.getvalue().splitlines()]
     logging.getLogger().removeHandler(handler)
@@ -40,7 +42,9 @@ def lines():
 @override_settings(ROOT_URLCONF=__name__, DEBUG=False)
 def test_a_500_is_said_with_traceback_number_and_flow(lines):
     flow = "task_" + "0" * 20
-    answer = Client(raise_request_exception=False).get(f"/flows/{flow}/broken/?q=private", headers={"X-Request-ID": "mine-1"})
+    answer = Client(raise_request_exception=False).get(
+        f"/flows/{flow}/broken/?q=private", headers={"X-Request-ID": "mine-1"}
+    )
     assert answer.status_code == 500
     assert "An error of ours" in answer.content.decode()
     assert answer["X-Request-ID"] == "mine-1"

@@ -26,5 +26,5 @@ def test_every_file_of_a_package_is_in_the_wheel() -> None:
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert "orchestrator/flows/stages/prompts/plan.v1.md" in there
+    assert "orchestrator/flows/generation/prompts/plan.v1.md" in there
     assert there - packed == set()

@@ -17,7 +17,11 @@ def anthropic(model: str, fresh: int, read: int, five: int, hour: int, out: int)
         "cache_creation": {"ephemeral_5m_input_tokens": five, "ephemeral_1h_input_tokens": hour},
         "output_tokens": out,
     }
-    return {"provider": "anthropic", "model": model, "raw": {"model": model, "type": "message", "usage": usage}}
+    return {
+        "provider": "anthropic",
+        "model": model,
+        "raw": {"model": model, "type": "message", "usage": usage},
+    }
 
 
 def chat(model: str, prompt: int, cached: int, out: int, reasoning: int) -> dict[str, Any]:
@@ -41,7 +45,12 @@ def response(model: str, prompt: int, cached: int, written: int, out: int, reaso
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": prompt + out,
     }
-    return {"provider": "openai", "flavor": "responses", "model": model, "raw": {"model": model, "usage": usage}}
+    return {
+        "provider": "openai",
+        "flavor": "responses",
+        "model": model,
+        "raw": {"model": model, "usage": usage},
+    }
 
 
 def google(model: str, prompt: int, cached: int, out: int, thoughts: int) -> dict[str, Any]:

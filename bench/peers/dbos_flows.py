@@ -55,7 +55,9 @@ def client() -> None:
             prefix = f"run{next(runs)}"
 
             def start(number: int) -> None:
-                to.enqueue({"workflow_name": "flow", "queue_name": QUEUE, "workflow_id": f"{prefix}-{number}"})
+                to.enqueue(
+                    {"workflow_name": "flow", "queue_name": QUEUE, "workflow_id": f"{prefix}-{number}"}
+                )
 
             def finished() -> int:
                 row = connection.execute(COUNT, [f"{prefix}-", f"{prefix}."]).fetchone()

@@ -11,7 +11,13 @@ from litellm import Router
 
 from bench.provider_call_load import MAX_TOKENS, MODEL, TIMEOUT_SECONDS, messages, serve
 
-parameters = {"model": f"openai/{MODEL}", "api_base": os.environ["OPENAI_BASE_URL"], "api_key": "k", "tpm": 10**9, "rpm": 10**6}
+parameters = {
+    "model": f"openai/{MODEL}",
+    "api_base": os.environ["OPENAI_BASE_URL"],
+    "api_key": "k",
+    "tpm": 10**9,
+    "rpm": 10**6,
+}
 router = Router(
     model_list=[{"model_name": MODEL, "litellm_params": parameters}],
     routing_strategy="usage-based-routing-v2",

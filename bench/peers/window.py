@@ -15,7 +15,9 @@ WINDOW = 64
 POLL_SECONDS = 0.01
 
 
-def windowed(count: int, start: Callable[[int], object], finished: Callable[[], int], window: int = WINDOW) -> dict[str, float]:
+def windowed(
+    count: int, start: Callable[[int], object], finished: Callable[[], int], window: int = WINDOW
+) -> dict[str, float]:
     """Start flows so that at most ``window`` are under way until all have ended; ``finished`` counts the ended ones."""
     started, sent, ended = time.time(), 0, 0
     while ended < count:

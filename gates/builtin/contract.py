@@ -36,16 +36,26 @@ class ContractGate:
     def _report(self, found: tuple[Finding, ...], measured: Mapping[str, Any]) -> GateReport:
         tried = measured.get("tried", 0)
         breached = sum(entry["breached"] for entry in measured.get("entrypoints", []))
-        score = (Decimal(100) * (tried - min(breached, tried)) / tried).quantize(Decimal("0.01")) if tried else Decimal(0)
+        score = (
+            (Decimal(100) * (tried - min(breached, tried)) / tried).quantize(Decimal("0.01"))
+            if tried
+            else Decimal(0)
+        )
         plain = [{"rule": finding.rule, "message": finding.message} for finding in found]
         return GateReport(
             gate=self.name,
             verdict=Verdict.FAILED if found else Verdict.PASSED,
-            summary=f"{len(found)} breaches; first: {found[0].message}"[:300] if found else f"{tried} calls kept the contract",
+            summary=f"{len(found)} breaches; first: {found[0].message}"[:300]
+            if found
+            else f"{tried} calls kept the contract",
             score=score,
             threshold=Decimal(100),
             findings=found,
-            evidence={"contract.json": json.dumps({"tried": tried, "breached": breached, "findings": plain}, indent=1).encode()},
+            evidence={
+                "contract.json": json.dumps(
+                    {"tried": tried, "breached": breached, "findings": plain}, indent=1
+                ).encode()
+            },
             details={
                 "tried": tried,
                 "breached": breached,
@@ -66,10 +76,17 @@ def _breaches(measured: Mapping[str, Any]) -> tuple[Finding, ...]:
     for entry in measured["entrypoints"]:
         if not entry["normal"]:
             found.append(
-                Finding("no-result", f"{entry['call']}: no valid input ended in a result, so nothing shows that it works")
+                Finding(
+                    "no-result",
+                    f"{entry['call']}: no valid input ended in a result, so nothing shows that it works",
+                )
             )
         if not entry["drawn"]:
-            found.append(Finding("no-inputs", f"{entry['call']}: no valid input can be drawn from its schema; simplify it"))
+            found.append(
+                Finding(
+                    "no-inputs", f"{entry['call']}: no valid input can be drawn from its schema; simplify it"
+                )
+            )
         for breach in entry["breaches"]:
             shown = json.dumps(breach["input"], ensure_ascii=False)[:300]
             found.append(Finding(f"{breach['kind']}-breach", f"{entry['call']}({shown}): {breach['why']}"))

@@ -9,7 +9,9 @@ from gates.base import Candidate, Finding, GateReport, Policy, Verdict
 from gates.evidence import junit
 from gates.execution import HarnessFailed, execute
 
-_CURE_TESTS = "Make every test pass; delete skips and expected failures; let each test assert something, then retry."
+_CURE_TESTS = (
+    "Make every test pass; delete skips and expected failures; let each test assert something, then retry."
+)
 _CURE_COVER = "Add tests that reach the lines listed and assert their results, then retry."
 
 
@@ -21,7 +23,9 @@ class CoverageGate:
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         measured = execute(candidate, policy, "coverage")
         if measured["unrun"] and measured["feasible"]:
-            raise HarnessFailed(f"{measured['unrun']} sabotages could not be run in time: the machine was busy")
+            raise HarnessFailed(
+                f"{measured['unrun']} sabotages could not be run in time: the machine was busy"
+            )
         lazy = tuple(
             Finding("no-assertion", f"{name} asserts nothing", path=f"test_{candidate.name}.py", line=line)
             for name, line in without_assertion(candidate.tests)
@@ -44,7 +48,9 @@ class CoverageGate:
                 "junit.xml": junit(candidate.name, measured["tests"]),
                 "coverage.json": _relative(measured["reports"]["coverage.json"]),
                 "coverage.xml": _relative(measured["reports"]["coverage.xml"]),
-                "sabotage.json": json.dumps({key: measured[key] for key in measured if key.startswith("sabotage")}).encode(),
+                "sabotage.json": json.dumps(
+                    {key: measured[key] for key in measured if key.startswith("sabotage")}
+                ).encode(),
             },
             details={
                 **{key: str(share) for key, share in shares.items()},
@@ -94,23 +100,35 @@ def _broken_tests(candidate: Candidate, measured: dict[str, Any]) -> tuple[Findi
 
 def _gaming(measured: dict[str, Any]) -> tuple[Finding, ...]:
     if measured["nulls_killed"]:
-        return (Finding("unstable-tests", "tests fail where nothing changed: they are flaky, depend on order, or inspect code"),)
+        return (
+            Finding(
+                "unstable-tests",
+                "tests fail where nothing changed: they are flaky, depend on order, or inspect code",
+            ),
+        )
     return ()
 
 
 def _uncovered(candidate: Candidate, measured: dict[str, Any]) -> tuple[Finding, ...]:
     path = f"{candidate.name}.py"
     missed = [
-        Finding("uncovered", "no test runs these lines", "warning", path, first, last) for first, last in measured["uncovered"]
+        Finding("uncovered", "no test runs these lines", "warning", path, first, last)
+        for first, last in measured["uncovered"]
     ]
     known = {tuple(span) for span in measured["uncovered"]}
     silent = [span for span in measured["sabotages_survived"] if tuple(span) not in known]
-    unproven = [Finding("sabotage-survived", "no test notices when these lines raise", "warning", path, *span) for span in silent]
+    unproven = [
+        Finding("sabotage-survived", "no test notices when these lines raise", "warning", path, *span)
+        for span in silent
+    ]
     return (*missed, *unproven)
 
 
 def _summary(
-    measured: dict[str, Any], shares: dict[str, Decimal], broken: tuple[Finding, ...], gaming: tuple[Finding, ...]
+    measured: dict[str, Any],
+    shares: dict[str, Decimal],
+    broken: tuple[Finding, ...],
+    gaming: tuple[Finding, ...],
 ) -> str:
     if broken:
         return f"{len(broken)} problems with the tests; first: {broken[0].message}"[:300]
@@ -120,10 +138,16 @@ def _summary(
 
 
 def _feedback(
-    measured: dict[str, Any], broken: tuple[Finding, ...], gaming: tuple[Finding, ...], uncovered: tuple[Finding, ...]
+    measured: dict[str, Any],
+    broken: tuple[Finding, ...],
+    gaming: tuple[Finding, ...],
+    uncovered: tuple[Finding, ...],
 ) -> str:
     lines = [f"- {finding.message}" for finding in (*broken, *gaming)][:20]
     failing = [(name, test["text"]) for name, test in measured["tests"].items() if test["text"]]
     lines += [f"{name}:\n{text[-1200:]}" for name, text in failing[:3]]
-    lines += [f"- {finding.path} lines {finding.line}-{finding.end_line}: {finding.message}" for finding in uncovered[:20]]
+    lines += [
+        f"- {finding.path} lines {finding.line}-{finding.end_line}: {finding.message}"
+        for finding in uncovered[:20]
+    ]
     return "\n".join(lines)

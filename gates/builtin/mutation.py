@@ -50,7 +50,9 @@ class MutationGate:
         )
 
 
-def _objections(candidate: Candidate, measured: dict[str, Any], mutants: list[dict[str, Any]]) -> tuple[Finding, ...]:
+def _objections(
+    candidate: Candidate, measured: dict[str, Any], mutants: list[dict[str, Any]]
+) -> tuple[Finding, ...]:
     """What fails a block whatever its kill rate."""
     path = f"{candidate.name}.py"
     found = []
@@ -63,7 +65,13 @@ def _objections(candidate: Candidate, measured: dict[str, Any], mutants: list[di
             )
         )
     elif measured["nulls"] < MINIMUM_NULLS or measured["nulls_run"] < min(MINIMUM_NULLS, measured["nulls"]):
-        found.append(Finding("no-control", "too little of the code is tested to tell real kills from pretended ones", path=path))
+        found.append(
+            Finding(
+                "no-control",
+                "too little of the code is tested to tell real kills from pretended ones",
+                path=path,
+            )
+        )
     if measured["nulls_killed"]:
         message = "tests fail where nothing changed: they are flaky, depend on order, or inspect code"
         found.append(Finding("unstable-tests", message, path=f"test_{path}"))
@@ -78,13 +86,23 @@ def _hollow(path: str, mutants: list[dict[str, Any]]) -> tuple[Finding, ...]:
     total = Counter(mutant["function"] for mutant in mutants if mutant["function"])
     noticed = Counter(mutant["function"] for mutant in mutants if mutant["function"] and mutant["asserted"])
     hollow = [name for name, count in total.items() if count >= HOLLOW and not noticed[name]]
-    return tuple(Finding("hollow", f"no assertion of any test notices a change inside {name}", path=path) for name in hollow)
+    return tuple(
+        Finding("hollow", f"no assertion of any test notices a change inside {name}", path=path)
+        for name in hollow
+    )
 
 
 def _finding(candidate: Candidate, mutant: dict[str, Any]) -> Finding:
     change = f"{mutant['original'][:120]} -> {mutant['replacement'][:120]}"
     message = f"{'not reached by any test' if mutant['status'] == 'NoCoverage' else 'survived'}: {change}"
-    return Finding(f"mutant-{mutant['operator']}", message, "warning", f"{candidate.name}.py", mutant["line"], mutant["end_line"])
+    return Finding(
+        f"mutant-{mutant['operator']}",
+        message,
+        "warning",
+        f"{candidate.name}.py",
+        mutant["line"],
+        mutant["end_line"],
+    )
 
 
 def _feedback(objections: tuple[Finding, ...], survivors: list[dict[str, Any]]) -> str:

@@ -47,7 +47,8 @@ class ReviewGate:
         if _vendor(candidate.reviewer) in ("", _vendor(candidate.implementer)):
             who = candidate.reviewer or "nobody"
             return self._errored(
-                f"the reviewer ({who}) is of the implementer's own vendor or unknown", "Set another vendor's model for reviews."
+                f"the reviewer ({who}) is of the implementer's own vendor or unknown",
+                "Set another vendor's model for reviews.",
             )
         review = json.loads(json.dumps(candidate.review))
         errors = [error.message for error in Draft202012Validator(SCHEMA).iter_errors(review)]
@@ -64,7 +65,8 @@ class ReviewGate:
         blocked = review["verdict"] == "block" or any(finding.severity == "error" for finding in findings)
         penalty = sum({"error": 25, "warning": 5, "note": 1}[finding.severity] for finding in findings)
         shown = "\n".join(
-            f"- {finding.path}:{finding.line} {finding.severity}: {finding.message[:600]}" for finding in findings[:15]
+            f"- {finding.path}:{finding.line} {finding.severity}: {finding.message[:600]}"
+            for finding in findings[:15]
         )
         return GateReport(
             gate=self.name,
@@ -94,5 +96,14 @@ def _vendor(model: str) -> str:
     for sign in ("/", ":"):
         if sign in model:
             return model.split(sign, 1)[0].lower()
-    families = {"claude": "anthropic", "gpt": "openai", "o1": "openai", "o3": "openai", "o4": "openai", "gemini": "google"}
-    return next((vendor for start, vendor in families.items() if model.lower().startswith(start)), model.lower())
+    families = {
+        "claude": "anthropic",
+        "gpt": "openai",
+        "o1": "openai",
+        "o3": "openai",
+        "o4": "openai",
+        "gemini": "google",
+    }
+    return next(
+        (vendor for start, vendor in families.items() if model.lower().startswith(start)), model.lower()
+    )

@@ -61,16 +61,25 @@ class SecurityGate:
             root = Path(folder)
             for path, text in candidate.files.items():
                 (root / path).write_text(text, encoding="utf-8", newline="")
-            scanners: tuple[Callable[[Path, Candidate], list[Finding]], ...] = (_bandit, _ruff, _secrets, _allowlist)
+            scanners: tuple[Callable[[Path, Candidate], list[Finding]], ...] = (
+                _bandit,
+                _ruff,
+                _secrets,
+                _allowlist,
+            )
             with ThreadPoolExecutor(len(scanners)) as threads:
                 batches = list(threads.map(lambda scan: scan(root, candidate), scanners))
-        return self._report(candidate, tuple(finding for batch in batches for finding in batch if not _expected(finding)))
+        return self._report(
+            candidate, tuple(finding for batch in batches for finding in batch if not _expected(finding))
+        )
 
     def _report(self, candidate: Candidate, findings: tuple[Finding, ...]) -> GateReport:
         errors = [finding for finding in findings if finding.severity == "error"]
         warnings = sum(finding.severity == "warning" for finding in findings)
         shown = "\n".join(f"- {each.path}:{each.line} {each.rule}: {each.message}" for each in errors[:20])
-        tools = f"bandit {version('bandit')}, ruff {version('ruff')}, detect-secrets {version('detect-secrets')}"
+        tools = (
+            f"bandit {version('bandit')}, ruff {version('ruff')}, detect-secrets {version('detect-secrets')}"
+        )
         return GateReport(
             gate=self.name,
             verdict=Verdict.FAILED if errors else Verdict.PASSED,
@@ -89,7 +98,15 @@ def _tool(folder: Path, *arguments: str) -> str:
     environment = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-I", "-m", *arguments]
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ScannerFailed(f"{arguments[0]} did not run: {error}") from error
     if done.returncode not in (0, 1):
@@ -115,7 +132,9 @@ def _bandit(folder: Path, candidate: Candidate) -> list[Finding]:
     report = _parsed("bandit", _tool(folder, "bandit", "-r", ".", "-f", "json", "-q", "--ignore-nosec"))
     if report["errors"]:
         raise ScannerFailed(f"bandit could not read {report['errors'][0].get('filename')}")
-    _all_scanned("bandit", (Path(name).name for name in report["metrics"] if name != "_totals"), candidate, ".py")
+    _all_scanned(
+        "bandit", (Path(name).name for name in report["metrics"] if name != "_totals"), candidate, ".py"
+    )
     return [
         _finding(
             candidate,
@@ -133,7 +152,9 @@ def _ruff(folder: Path, candidate: Candidate) -> list[Finding]:
     options = ("--isolated", "--no-cache", "--select", "S", ".")
     listed = _tool(folder, "ruff", "check", "--show-files", *options).splitlines()
     _all_scanned("ruff", (Path(line).name for line in listed), candidate, ".py")
-    found = _parsed("ruff", _tool(folder, "ruff", "check", "--ignore-noqa", "--output-format", "json", *options))
+    found = _parsed(
+        "ruff", _tool(folder, "ruff", "check", "--ignore-noqa", "--output-format", "json", *options)
+    )
     return [
         _finding(
             candidate,
@@ -165,12 +186,16 @@ def _secrets(_: Path, candidate: Candidate) -> list[Finding]:
     planted = {}
     with tempfile.TemporaryDirectory(prefix="secrets-") as other:
         for path, text in candidate.files.items():
-            canary = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(16))
+            canary = "AKIA" + "".join(
+                secrets.choice(string.ascii_uppercase + string.digits) for _ in range(16)
+            )
             body = text if text.endswith("\n") else text + "\n"
             (Path(other) / path).write_text(f"{body}{canary}\n", encoding="utf-8", newline="")
             planted[path] = body.count("\n") + 1
         quiet = ("--disable-filter", "detect_secrets.filters.allowlist.is_line_allowlisted")
-        report = _parsed("detect-secrets", _tool(Path(other), "detect_secrets", "scan", "--all-files", "-n", *quiet, "."))
+        report = _parsed(
+            "detect-secrets", _tool(Path(other), "detect_secrets", "scan", "--all-files", "-n", *quiet, ".")
+        )
     results = {Path(path).name: found for path, found in report["results"].items()}
     for path, line in planted.items():
         if not any(each["line_number"] == line for each in results.get(path, [])):
@@ -189,7 +214,9 @@ def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
     text = lines[line - 1] if line <= len(lines) else ""
     vague = "Entropy" in kind and not _SENSITIVE.search(text)
     in_module = path == f"{candidate.name}.py"
-    named_only = kind == "Secret Keyword" and not (in_module and any(secrets_on(candidate.module, line, line)))
+    named_only = kind == "Secret Keyword" and not (
+        in_module and any(secrets_on(candidate.module, line, line))
+    )
     return Finding(
         f"secret-{kind.lower().replace(' ', '-')}",
         f"possible {kind}",

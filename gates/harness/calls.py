@@ -51,7 +51,9 @@ def _outcome(module: Any, call: str, arguments: dict[str, Any]) -> dict[str, Any
     try:
         result = _result(_resolve(module, call), arguments)
     except Exception as error:  # noqa: BLE001 - the contract says which of them are allowed
-        names = [kind.__name__ for kind in type(error).__mro__ if kind not in (Exception, BaseException, object)]
+        names = [
+            kind.__name__ for kind in type(error).__mro__ if kind not in (Exception, BaseException, object)
+        ]
         return {"raised": names or ["Exception"], "text": str(error)[:300]}
     try:
         output = as_json(result)
@@ -101,9 +103,14 @@ def as_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case for eac
         case Mapping():
             return {_key(key): as_json(item, depth + 1) for key, item in value.items()}
         case Set():
-            return sorted((as_json(item, depth + 1) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+            return sorted(
+                (as_json(item, depth + 1) for item in value),
+                key=lambda item: json.dumps(item, sort_keys=True),
+            )
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: as_json(getattr(value, each.name), depth + 1) for each in dataclasses.fields(value)}
+        return {
+            each.name: as_json(getattr(value, each.name), depth + 1) for each in dataclasses.fields(value)
+        }
     if isinstance(value, (bytes, type)) or not hasattr(value, "__iter__"):
         raise TypeError(f"a result of type {type(value).__name__} has no JSON form")
     items = []

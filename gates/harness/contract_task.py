@@ -28,7 +28,9 @@ def _entrypoint(
     cases: list[tuple[Any, dict[str, Any] | None]] = [(example["input"], example) for example in examples] + [
         (value, None) for value in inputs
     ]
-    older = Source(previous["input"], subject.draw(f"previous:{entry['call']}")).inputs(count) if previous else []
+    older = (
+        Source(previous["input"], subject.draw(f"previous:{entry['call']}")).inputs(count) if previous else []
+    )
     older_cases = [(example["input"], example) for example in (previous or {}).get("examples", [])] + [
         (value, None) for value in older
     ]
@@ -51,13 +53,15 @@ def _entrypoint(
         "drawn": len(inputs),
         "normal": normal,
         "breached": len(breaches),
-        "breaches": sorted(breaches, key=lambda breach: (not breach["example"], len(json.dumps(breach["input"]))))[
-            :_MAX_BREACHES
-        ],
+        "breaches": sorted(
+            breaches, key=lambda breach: (not breach["example"], len(json.dumps(breach["input"])))
+        )[:_MAX_BREACHES],
     }
 
 
-def _outcomes(subject: Subject, entry: dict[str, Any], inputs: list[Any], deadline: float) -> list[dict[str, Any]]:
+def _outcomes(
+    subject: Subject, entry: dict[str, Any], inputs: list[Any], deadline: float
+) -> list[dict[str, Any]]:
     chunks = [inputs[start : start + _CHUNK] for start in range(0, len(inputs), _CHUNK)]
     jobs = [
         {
@@ -85,7 +89,11 @@ def _answers(ran: Ran, count: int) -> list[dict[str, Any]]:
     if isinstance(report, dict) and "failed" in report:
         raise Refused(f"The module cannot be used: {report['failed']}")
     outcomes = report.get("outcomes") if isinstance(report, dict) else None
-    if not isinstance(outcomes, list) or len(outcomes) != count or not all(isinstance(outcome, dict) for outcome in outcomes):
+    if (
+        not isinstance(outcomes, list)
+        or len(outcomes) != count
+        or not all(isinstance(outcome, dict) for outcome in outcomes)
+    ):
         raise Refused("The calls' result is malformed.")
     return outcomes
 

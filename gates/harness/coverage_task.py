@@ -44,7 +44,9 @@ def cover(subject: Subject, deadline: float) -> dict[str, Any]:
 
 def _arcs(measured: dict[str, Any]) -> list[tuple[int, int]]:
     arcs = measured.get("arcs")
-    if not isinstance(arcs, list) or not all(isinstance(arc, list) and [type(end) for end in arc] == [int, int] for arc in arcs):
+    if not isinstance(arcs, list) or not all(
+        isinstance(arc, list) and [type(end) for end in arc] == [int, int] for arc in arcs
+    ):
         raise Refused("The coverage data are malformed.")
     return [(arc[0], arc[1]) for arc in arcs]
 
@@ -75,26 +77,35 @@ def _sabotaged(subject: Subject, inner: list[Place], lines: set[int], deadline: 
     draw.shuffle(order)
     chosen = {index: subject.selection(plan[index]) for index in order}
     jobs = {
-        index: {**subject.job(plan[index].compiled(subject.tree, subject.filename), chosen[index]), "id": index}
+        index: {
+            **subject.job(plan[index].compiled(subject.tree, subject.filename), chosen[index]),
+            "id": index,
+        }
         for index in order
         if chosen[index] != []
     }
     started = time.monotonic()
     runs = {ran.id: ran for ran in subject.pool.run(jobs.values(), deadline)}
     # Of a null mutant the clock alone must not say that it died: one died once fails the block.
-    stalled = {index: jobs[index] for index, ran in runs.items() if ran.fate == "stalled" and index >= len(edits)}
+    stalled = {
+        index: jobs[index] for index, ran in runs.items() if ran.fate == "stalled" and index >= len(edits)
+    }
     runs |= {ran.id: ran for ran in subject.pool.again(stalled, 4)}
     fates = {index: detected(ran, chosen[index]) for index, ran in runs.items()}
     return {
         "sabotages": len(edits),
         "sabotages_killed": sum(fates.get(index, "Survived") != "Survived" for index in range(len(edits))),
-        "sabotages_survived": _ranges([place for index, place in enumerate(inner) if fates.get(index, "Survived") == "Survived"]),
+        "sabotages_survived": _ranges(
+            [place for index, place in enumerate(inner) if fates.get(index, "Survived") == "Survived"]
+        ),
         "unrun": len(jobs) - len(runs),
         # Whether a machine with nothing else to do would have had the time.
         "feasible": subject.baseline * len(jobs) < (deadline - started) / subject.slack,
         "nulls": len(nulls),
         "nulls_killed": sum(
-            fates.get(index, "Killed") != "Survived" for index in range(len(edits), len(plan)) if chosen[index] != []
+            fates.get(index, "Killed") != "Survived"
+            for index in range(len(edits), len(plan))
+            if chosen[index] != []
         ),
     }
 

@@ -46,7 +46,9 @@ class Edit:
 
     def texts(self) -> tuple[str, str]:
         """What stood there, what stands there now."""
-        return ast.unparse(self.old), "\n".join(ast.unparse(ast.fix_missing_locations(node)) for node in self.new)
+        return ast.unparse(self.old), "\n".join(
+            ast.unparse(ast.fix_missing_locations(node)) for node in self.new
+        )
 
 
 def code_of(tree: ast.Module, filename: str) -> bytes:
@@ -68,7 +70,11 @@ class Place:
     def lines(self) -> tuple[int, int]:
         """First and last line of the statement itself, without the blocks below it."""
         bodies = [getattr(self.node, field, None) for field in ("body", "cases", "handlers")]
-        starts = [body[0].lineno if hasattr(body[0], "lineno") else body[0].pattern.lineno for body in bodies if body]
+        starts = [
+            body[0].lineno if hasattr(body[0], "lineno") else body[0].pattern.lineno
+            for body in bodies
+            if body
+        ]
         last = min([line - 1 for line in starts] or [self.node.end_lineno or self.node.lineno])
         return self.node.lineno, max(self.node.lineno, last)
 
@@ -84,7 +90,9 @@ def _walk(parent: ast.AST, function: str, found: list[Place]) -> None:
     for field in ("body", "orelse", "finalbody"):
         block = getattr(parent, field, None)
         for index, node in enumerate(block if isinstance(block, list) else []):
-            if not isinstance(node, ast.stmt) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            if not isinstance(node, ast.stmt) or (
+                isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            ):
                 continue
             found.append(Place(node, parent, field, index, function))
             inner = function

@@ -21,7 +21,11 @@ RESULT_FD = 3
 
 
 def _prepare(setup: dict[str, Any]) -> Work:
-    return Calls(setup["folder"], setup["name"]) if setup["task"] == "contract" else Tests(setup["folder"], setup["name"])
+    return (
+        Calls(setup["folder"], setup["name"])
+        if setup["task"] == "contract"
+        else Tests(setup["folder"], setup["name"])
+    )
 
 
 def main() -> None:

@@ -43,7 +43,11 @@ def mutants(tree: ast.Module, extended: bool = False) -> list[Edit]:
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Compare) and ast.unparse(node.test.left) == "__name__"
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Compare)
+        and ast.unparse(node.test.left) == "__name__"
+    )
 
 
 def _expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int, ast.AST]]:
@@ -72,8 +76,8 @@ def _of_statement(place: Place) -> Iterator[Edit]:
     match node:
         case ast.Return(value=ast.expr() as value) if not _is_none(value):
             yield edit("return-none", ast.Return(none))
-        case ast.Assign(targets=[ast.Name() | ast.Attribute() | ast.Subscript()], value=value) if place.function and not _is_none(
-            value
+        case ast.Assign(targets=[ast.Name() | ast.Attribute() | ast.Subscript()], value=value) if (
+            place.function and not _is_none(value)
         ):
             yield edit("assign-none", ast.Assign(node.targets, none))
         case ast.AugAssign(target=target, op=op, value=value):
@@ -101,7 +105,10 @@ def _of_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             for index, sign in enumerate(ops):
                 for other in _COMPARE[type(sign)]:
-                    yield "comparison", ast.Compare(left, [*ops[:index], other(), *ops[index + 1 :]], comparators)
+                    yield (
+                        "comparison",
+                        ast.Compare(left, [*ops[:index], other(), *ops[index + 1 :]], comparators),
+                    )
         case ast.BoolOp(op=op, values=values):
             yield "boolean-operator", ast.BoolOp(ast.Or() if isinstance(op, ast.And) else ast.And(), values)
             if extended:
@@ -138,11 +145,18 @@ def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
         if not isinstance(argument, ast.Starred) and not _is_none(argument):
             yield (
                 "argument-none",
-                ast.Call(node.func, [*node.args[:index], ast.Constant(None), *node.args[index + 1 :]], node.keywords),
+                ast.Call(
+                    node.func,
+                    [*node.args[:index], ast.Constant(None), *node.args[index + 1 :]],
+                    node.keywords,
+                ),
             )
     for index, keyword in enumerate(node.keywords):
         if keyword.arg:
-            yield "drop-keyword", ast.Call(node.func, node.args, [*node.keywords[:index], *node.keywords[index + 1 :]])
+            yield (
+                "drop-keyword",
+                ast.Call(node.func, node.args, [*node.keywords[:index], *node.keywords[index + 1 :]]),
+            )
     name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
     if name in _SWAPPED_CALLS:
         function = copy.copy(node.func)

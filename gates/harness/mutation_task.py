@@ -15,16 +15,27 @@ MINIMUM, MAXIMUM = 20, 500
 def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
     """Returns every mutant's place, change, status and killers, the number of null mutants and how many of them died."""
     honest, _ = subject.measure()
-    if honest["exit"] != 0 or not honest["tests"] or {test["outcome"] for test in honest["tests"].values()} != {"passed"}:
+    if (
+        honest["exit"] != 0
+        or not honest["tests"]
+        or {test["outcome"] for test in honest["tests"].values()} != {"passed"}
+    ):
         raise Refused("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
     draw = subject.draw("mutation")
     edits = _compilable(subject, _chosen(subject, draw))
-    nulls = [(edit, code) for edit, code in _compilable(subject, null_mutants(subject.tree, set(subject.by_line), draw))]
+    nulls = [
+        (edit, code)
+        for edit, code in _compilable(subject, null_mutants(subject.tree, set(subject.by_line), draw))
+    ]
     plan = [*edits, *nulls]
     order = list(range(len(plan)))
     draw.shuffle(order)
     tests = {index: subject.selection(plan[index][0]) for index in order}
-    jobs = {index: {**subject.job(plan[index][1], tests[index]), "id": index} for index in order if tests[index] != []}
+    jobs = {
+        index: {**subject.job(plan[index][1], tests[index]), "id": index}
+        for index in order
+        if tests[index] != []
+    }
     fates: dict[int, str] = {}
     asserted: set[int] = set()
     started = time.monotonic()
@@ -40,11 +51,14 @@ def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
     unrun = sum(tests[index] != [] and index not in fates for index in range(len(plan)))
     return {
         "mutants": [
-            {**_described(edits[index][0], index, fates, tests), "asserted": index in asserted} for index in range(len(edits))
+            {**_described(edits[index][0], index, fates, tests), "asserted": index in asserted}
+            for index in range(len(edits))
         ],
         "nulls": len(nulls),
         "nulls_killed": sum(
-            fates.get(index, "Killed") != "Survived" for index in range(len(edits), len(plan)) if tests[index] != []
+            fates.get(index, "Killed") != "Survived"
+            for index in range(len(edits), len(plan))
+            if tests[index] != []
         ),
         "nulls_run": sum(tests[index] != [] for index in range(len(edits), len(plan))),
         "unrun": unrun,
@@ -78,7 +92,9 @@ def _compilable(subject: Subject, edits: list[Edit]) -> list[tuple[Edit, bytes]]
     return kept
 
 
-def _described(edit: Edit, index: int, fates: dict[int, str], tests: dict[int, list[str] | None]) -> dict[str, Any]:
+def _described(
+    edit: Edit, index: int, fates: dict[int, str], tests: dict[int, list[str] | None]
+) -> dict[str, Any]:
     old, new = edit.texts()
     node = edit.old
     return {

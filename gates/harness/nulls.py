@@ -15,9 +15,15 @@ def null_mutants(tree: ast.Module, lines: set[int], draw: random.Random, count: 
     They look like what they stand among: some add a statement, as a sabotage does, some wrap a value, as a mutant does.
     """
     places = [place for place in statements(tree) if not isinstance(place.node, (ast.Import, ast.ImportFrom))]
-    reached = [place for place in places if place.function and lines.intersection(range(place.lines[0], place.lines[1] + 1))]
+    reached = [
+        place
+        for place in places
+        if place.function and lines.intersection(range(place.lines[0], place.lines[1] + 1))
+    ]
     inserts = [_insert(place, draw) for place in reached]
-    wraps = [edit for place in reached for edit in _wraps(place)] or [edit for place in places for edit in _wraps(place)]
+    wraps = [edit for place in reached for edit in _wraps(place)] or [
+        edit for place in places for edit in _wraps(place)
+    ]
     chosen: list[Edit] = []
     for kind in (inserts, wraps):
         draw.shuffle(kind)
@@ -32,10 +38,20 @@ def null_mutants(tree: ast.Module, lines: set[int], draw: random.Random, count: 
 def _insert(place: Place, draw: random.Random) -> Edit:
     name = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))
     text = draw.choice(
-        [f"{name} = type({name!r}, (), {{}})", f"for {name} in ():\n    raise {name}", f"if not 1 == 1.0:\n    raise {name}"]
+        [
+            f"{name} = type({name!r}, (), {{}})",
+            f"for {name} in ():\n    raise {name}",
+            f"if not 1 == 1.0:\n    raise {name}",
+        ]
     )
     return Edit(
-        "null", place.parent, place.field, place.index, (ast.parse(text).body[0], place.node), *place.lines, place.function
+        "null",
+        place.parent,
+        place.field,
+        place.index,
+        (ast.parse(text).body[0], place.node),
+        *place.lines,
+        place.function,
     )
 
 

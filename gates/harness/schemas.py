@@ -3,7 +3,7 @@
 import json
 import random
 import string
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
@@ -73,9 +73,9 @@ def converted(schema: Any, value: Any, root: Any) -> Any:
         return value
     for keyword in ("anyOf", "oneOf", "allOf"):
         for option in schema.get(keyword, []):
-            if Draft202012Validator({**resolve(option, root), "$defs": root.get("$defs", {})}, format_checker=FORMATS).is_valid(
-                value
-            ):
+            if Draft202012Validator(
+                {**resolve(option, root), "$defs": root.get("$defs", {})}, format_checker=FORMATS
+            ).is_valid(value):
                 value = converted(option, value, root)
     match value:
         case str():
@@ -95,7 +95,9 @@ def converted(schema: Any, value: Any, root: Any) -> Any:
 def _has_formats(schema: Any) -> bool:
     """Most contracts have none, and to look for the branch that a value took is slow."""
     if isinstance(schema, dict):
-        return schema.get("format") in ("decimal", "date", "date-time") or any(map(_has_formats, schema.values()))
+        return schema.get("format") in ("decimal", "date", "date-time") or any(
+            map(_has_formats, schema.values())
+        )
     return isinstance(schema, list) and any(map(_has_formats, schema))
 
 
@@ -139,7 +141,9 @@ class Source:
         for keyword in ("anyOf", "oneOf"):
             if schema.get(keyword):
                 option = resolve(self.draw.choice(schema[keyword]), self.root)
-                return self._value({**{key: item for key, item in schema.items() if key != keyword}, **option}, depth)
+                return self._value(
+                    {**{key: item for key, item in schema.items() if key != keyword}, **option}, depth
+                )
         if schema.get("allOf"):
             merged = {key: item for key, item in schema.items() if key != "allOf"}
             for part in schema["allOf"]:
@@ -175,7 +179,13 @@ class Source:
         low = schema.get("minimum", schema.get("exclusiveMinimum", -1e6))
         high = schema.get("maximum", schema.get("exclusiveMaximum", max(low, 0) + 1e6))
         value = self.draw.choice(
-            [low, high, min(max(0.0, low), high), self.draw.uniform(low, high), round(self.draw.uniform(low, high), 2)]
+            [
+                low,
+                high,
+                min(max(0.0, low), high),
+                self.draw.uniform(low, high),
+                round(self.draw.uniform(low, high), 2),
+            ]
         )
         step = schema.get("multipleOf")
         return float(round(value / step) * step if step else value)
@@ -188,7 +198,9 @@ class Source:
             return self._formatted(form)
         low, high = schema.get("minLength", 0), schema.get("maxLength", 200)
         text = (
-            self.draw.choice(_WORDS) if self.draw.random() < 0.5 else self._letters(self.draw.randint(low, min(high, low + 20)))
+            self.draw.choice(_WORDS)
+            if self.draw.random() < 0.5
+            else self._letters(self.draw.randint(low, min(high, low + 20)))
         )
         return (text + self._letters(max(0, low - len(text))))[:high]
 
@@ -197,9 +209,18 @@ class Source:
 
     def _formatted(self, form: str) -> str:
         day = self.draw.choice([*_DATES, date(1970, 1, 1) + timedelta(days=self.draw.randint(0, 40_000))])
-        moment = datetime(day.year, day.month, day.day, self.draw.randint(0, 23), self.draw.randint(0, 59), tzinfo=timezone.utc)  # noqa: UP017
+        moment = datetime(
+            day.year,
+            day.month,
+            day.day,
+            self.draw.randint(0, 23),
+            self.draw.randint(0, 59),
+            tzinfo=UTC,
+        )
         return {
-            "decimal": self.draw.choice([*_DECIMALS, f"{self.draw.uniform(-1e6, 1e6):.{self.draw.randint(0, 4)}f}"]),
+            "decimal": self.draw.choice(
+                [*_DECIMALS, f"{self.draw.uniform(-1e6, 1e6):.{self.draw.randint(0, 4)}f}"]
+            ),
             "date": day.isoformat(),
             "date-time": moment.isoformat(),
             "time": moment.time().isoformat(),
@@ -216,7 +237,9 @@ class Source:
                 parts.append(chr(argument))
             elif name in ("MAX_REPEAT", "MIN_REPEAT"):
                 low, high, inner = argument
-                parts += [self._matching(inner) for _ in range(self.draw.randint(low, min(int(high), low + 6)))]
+                parts += [
+                    self._matching(inner) for _ in range(self.draw.randint(low, min(int(high), low + 6)))
+                ]
             elif name == "IN":
                 parts.append(self._one_of(argument))
             elif name == "SUBPATTERN":
@@ -234,7 +257,11 @@ class Source:
                 return chr(argument)
             case "RANGE":
                 return chr(self.draw.randint(*argument))
-        classes = {"CATEGORY_DIGIT": string.digits, "CATEGORY_WORD": string.ascii_letters + "_0", "CATEGORY_SPACE": " \t"}
+        classes = {
+            "CATEGORY_DIGIT": string.digits,
+            "CATEGORY_WORD": string.ascii_letters + "_0",
+            "CATEGORY_SPACE": " \t",
+        }
         return self.draw.choice(classes.get(str(argument), "ax7-"))
 
     def _array(self, schema: dict[str, Any], depth: int) -> list[Any]:
@@ -246,7 +273,8 @@ class Source:
         # Schemas that name themselves would grow without end.
         count = self.draw.randint(low, max(low, min(high, low + 8))) if depth < 4 else low
         items = [
-            self._value(prefix[index] if index < len(prefix) else schema.get("items", {}), depth + 1) for index in range(count)
+            self._value(prefix[index] if index < len(prefix) else schema.get("items", {}), depth + 1)
+            for index in range(count)
         ]
         if schema.get("uniqueItems"):
             return list({json.dumps(item, sort_keys=True): item for item in items}.values())
@@ -260,10 +288,14 @@ class Source:
                 value[key] = self._value(inner, depth + 1)
         rest = schema.get("additionalProperties")
         if isinstance(rest, dict) and depth < 6:
-            for _ in range(self.draw.randint(schema.get("minProperties", 0), schema.get("minProperties", 0) + 3)):
-                value[self._value(schema.get("propertyNames", {"type": "string"}) | {"type": "string"}, depth + 1)] = self._value(
-                    rest, depth + 1
-                )
+            for _ in range(
+                self.draw.randint(schema.get("minProperties", 0), schema.get("minProperties", 0) + 3)
+            ):
+                value[
+                    self._value(
+                        schema.get("propertyNames", {"type": "string"}) | {"type": "string"}, depth + 1
+                    )
+                ] = self._value(rest, depth + 1)
         return value
 
 
@@ -278,12 +310,19 @@ def vacuous(schema: Any, root: Any, where: str = "#", seen: frozenset[int] = fro
         return vacuous(resolve(schema, root), root, where, seen)
     if "const" in schema or schema.get("enum"):
         return []
-    options = [(key, index, option) for key in ("anyOf", "oneOf", "allOf") for index, option in enumerate(schema.get(key, []))]
+    options = [
+        (key, index, option)
+        for key in ("anyOf", "oneOf", "allOf")
+        for index, option in enumerate(schema.get(key, []))
+    ]
     found = [f"{where}: names no type"] if "type" not in schema and not options else []
     for key, index, option in options:
         if key != "allOf" or "type" not in schema:
             found += vacuous(
-                {**{k: v for k, v in schema.items() if k not in ("anyOf", "oneOf", "allOf")}, **resolve(option, root)},
+                {
+                    **{k: v for k, v in schema.items() if k not in ("anyOf", "oneOf", "allOf")},
+                    **resolve(option, root),
+                },
                 root,
                 f"{where}/{key}/{index}",
                 seen,
@@ -302,12 +341,18 @@ def vacuous(schema: Any, root: Any, where: str = "#", seen: frozenset[int] = fro
 def _vacuous_object(schema: dict[str, Any], root: Any, where: str, seen: frozenset[int]) -> list[str]:
     rest = schema.get("additionalProperties", True)
     closed = rest is False or isinstance(rest, dict)
-    found = [] if closed or schema.get("required") else [f"{where}: no property is required and others are admitted"]
+    found = (
+        []
+        if closed or schema.get("required")
+        else [f"{where}: no property is required and others are admitted"]
+    )
     for key in set(schema.get("required", [])) - set(schema.get("properties", {})):
         found.append(f"{where}: requires {key!r} but says nothing about it")
     for key, inner in schema.get("properties", {}).items():
         found += vacuous(inner, root, f"{where}/properties/{key}", seen)
-    return found + (vacuous(rest, root, f"{where}/additionalProperties", seen) if isinstance(rest, dict) else [])
+    return found + (
+        vacuous(rest, root, f"{where}/additionalProperties", seen) if isinstance(rest, dict) else []
+    )
 
 
 def _vacuous_array(schema: dict[str, Any], root: Any, where: str, seen: frozenset[int]) -> list[str]:

@@ -87,10 +87,13 @@ def read_report(ran: Ran) -> dict[str, Any]:
         tests, errors = report["tests"], report["errors"]
         ok = isinstance(tests, dict) and isinstance(errors, list) and isinstance(report["exit"], int)
         ok = ok and all(
-            isinstance(test["outcome"], str) and isinstance(test["text"], str) and test["seconds"] >= 0 for test in tests.values()
+            isinstance(test["outcome"], str) and isinstance(test["text"], str) and test["seconds"] >= 0
+            for test in tests.values()
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Refused("The test run ended without a result: the code or its tests stopped the process.") from error
+        raise Refused(
+            "The test run ended without a result: the code or its tests stopped the process."
+        ) from error
     if not ok:
         raise Refused("The test run's result is malformed.")
     return report  # type: ignore[no-any-return]

@@ -41,7 +41,9 @@ class Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, codes: dict[str, tuple[Path, types.CodeType]]) -> None:
         self.codes = codes
 
-    def find_spec(self, fullname: str, _path: Any = None, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, _path: Any = None, _target: Any = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if fullname not in self.codes:
             return None
         return importlib.util.spec_from_file_location(fullname, self.codes[fullname][0], loader=self)
@@ -90,7 +92,9 @@ class Recorder:
         if outcome == "failed":
             entry["text"] = str(report.longrepr)[-_MAX_TEXT:]
             crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
-            entry["asserted"] = report.when == "call" and crash.startswith(("assert", "AssertionError", "Failed: DID NOT"))
+            entry["asserted"] = report.when == "call" and crash.startswith(
+                ("assert", "AssertionError", "Failed: DID NOT")
+            )
 
 
 class Tests:
@@ -101,8 +105,20 @@ class Tests:
         self.recorder = Recorder()
         test_file = self.folder / f"test_{name}.py"
         off = [word for plugin in _OFF for word in ("-p", f"no:{plugin}")]
-        options = ["-c", os.devnull, "--rootdir", folder, "--noconftest", "--capture=no", "-q", "--tb=short", "--strict-markers"]
-        self.config: Config = _prepareconfig([*options, *off, "-W", "ignore", str(test_file)], plugins=[self.recorder])
+        options = [
+            "-c",
+            os.devnull,
+            "--rootdir",
+            folder,
+            "--noconftest",
+            "--capture=no",
+            "-q",
+            "--tb=short",
+            "--strict-markers",
+        ]
+        self.config: Config = _prepareconfig(
+            [*options, *off, "-W", "ignore", str(test_file)], plugins=[self.recorder]
+        )
         self.test_file, self.test_code = test_file, _rewrite_test(test_file, self.config)[1]
         # All that pytest does before it meets the block is done once, here; children inherit it.
         self.config._do_configure()
@@ -161,7 +177,10 @@ class Tests:
         cover.stop()
         data = cover.get_data()
         contexts = data.contexts_by_lineno(str(module))
-        return {"arcs": data.arcs(str(module)) or [], "contexts": {str(line): names for line, names in contexts.items()}}
+        return {
+            "arcs": data.arcs(str(module)) or [],
+            "contexts": {str(line): names for line, names in contexts.items()},
+        }
 
 
 def _write(fd: int, value: dict[str, Any]) -> None:

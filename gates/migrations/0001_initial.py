@@ -15,12 +15,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="GateResult",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("gate", models.CharField(max_length=50)),
                 ("round", models.PositiveSmallIntegerField()),
                 (
                     "verdict",
-                    models.CharField(choices=[("passed", "passed"), ("failed", "failed"), ("errored", "errored")], max_length=10),
+                    models.CharField(
+                        choices=[("passed", "passed"), ("failed", "failed"), ("errored", "errored")],
+                        max_length=10,
+                    ),
                 ),
                 ("score", models.DecimalField(blank=True, decimal_places=2, max_digits=6, null=True)),
                 ("threshold", models.DecimalField(blank=True, decimal_places=2, max_digits=6, null=True)),
@@ -32,18 +40,27 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "flow",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="gate_results", to="flows.flow"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="gate_results",
+                        to="flows.flow",
+                    ),
                 ),
                 (
                     "stage",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="gate_results", to="flows.stage"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="gate_results",
+                        to="flows.stage",
+                    ),
                 ),
             ],
             options={
                 "ordering": ["id"],
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(("verdict__in", ["passed", "failed", "errored"])), name="gate_verdict_known"
+                        condition=models.Q(("verdict__in", ["passed", "failed", "errored"])),
+                        name="gate_verdict_known",
                     ),
                     models.UniqueConstraint(fields=("stage", "gate"), name="gate_once_per_stage"),
                 ],

@@ -24,7 +24,9 @@ from gates.sandbox.layout import DEVICES, EXTRA, INSIDE_ID, PYTHON, SOURCE, VENV
 from gates.sandbox.start import tried
 from gates.sandbox.supervise import Pipe, Pipes, Watch, kill_session
 
-_CURE = "Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or set SANDBOX_BACKEND=linux."
+_CURE = (
+    "Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or set SANDBOX_BACKEND=linux."
+)
 _DEVICE_FOLDER_BYTES = 1 << 16
 _SHELL = "/bin/sh"
 
@@ -54,7 +56,16 @@ class _Descriptors:
 def _options(job: Job, python: Interpreter, source: Path, descriptors: _Descriptors) -> list[str]:
     """bwrap's options. They travel through a descriptor (``--args``): process 1's command line is readable inside."""
     options = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
-    options += ["--cap-drop", "ALL", "--uid", str(INSIDE_ID), "--gid", str(INSIDE_ID), "--hostname", "sandbox"]
+    options += [
+        "--cap-drop",
+        "ALL",
+        "--uid",
+        str(INSIDE_ID),
+        "--gid",
+        str(INSIDE_ID),
+        "--hostname",
+        "sandbox",
+    ]
     # before the trees: one of them may lie in the host's /tmp
     options += ["--size", str(job.tmp_bytes), "--perms", "0700", "--tmpfs", "/tmp"]  # noqa: S108 (the job's own)
     for tree in python.trees:
@@ -86,7 +97,18 @@ def _start(job: Job, source: Path, pipes: Pipes, gates: tuple[Pipe, Pipe]) -> su
         # the shell's only work is to put the result pipe on descriptor 3, which in our process is somebody else's
         shell = f'exec "$@" 3>/proc/self/fd/{pipes.result.write_end}'
         return subprocess.Popen(
-            [_SHELL, "-c", shell, "sh", str(_program()), "--args", packed, "--", f"{VENV}/{PYTHON}", *job.argv[1:]],
+            [
+                _SHELL,
+                "-c",
+                shell,
+                "sh",
+                str(_program()),
+                "--args",
+                packed,
+                "--",
+                f"{VENV}/{PYTHON}",
+                *job.argv[1:],
+            ],
             stdin=pipes.stdin.read_end,
             stdout=pipes.stdout.write_end,
             stderr=pipes.stderr.write_end,
@@ -138,7 +160,9 @@ class Bubblewrap:
         if _program() is None:
             raise SandboxUnavailable("bwrap is not installed.", _CURE)
         with (
-            source_folder(job.files, None, {name: f"{EXTRA}/{name}" for name in job.extra_readonly}) as source,
+            source_folder(
+                job.files, None, {name: f"{EXTRA}/{name}" for name in job.extra_readonly}
+            ) as source,
             control_group(job.memory_bytes, job.processes) as group,
             Pipes() as pipes,
             _gate_pipes() as gates,
@@ -150,7 +174,12 @@ class Bubblewrap:
             return self._watched(job, process, pipes, gates, group)
 
     def _watched(
-        self, job: Job, process: subprocess.Popen[bytes], pipes: Pipes, gates: tuple[Pipe, Pipe], group: ControlGroup
+        self,
+        job: Job,
+        process: subprocess.Popen[bytes],
+        pipes: Pipes,
+        gates: tuple[Pipe, Pipe],
+        group: ControlGroup,
     ) -> Outcome:
         def kill() -> None:
             kill_session(process)

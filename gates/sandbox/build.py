@@ -71,7 +71,9 @@ def _installer(python: Path) -> list[str]:
     uv = str(beside) if beside.exists() else shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(PINS)]
-    subprocess.run([str(python), "-I", "-m", "ensurepip", "--default-pip"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [str(python), "-I", "-m", "ensurepip", "--default-pip"], check=True, stdout=subprocess.DEVNULL
+    )
     return [str(python), "-I", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(PINS)]
 
 
@@ -88,7 +90,9 @@ def _copy_runtime(folder: Path, target: Path) -> None:
     for library in base.glob(f"lib*/{sysconfig.get_config_var('INSTSONAME')}"):
         if library.suffix != ".a":
             shutil.copy2(library, copy / library.relative_to(base))
-    (folder / "pyvenv.cfg").write_text(f"home = {target / _RUNTIME / 'bin'}\ninclude-system-site-packages = false\n")
+    (folder / "pyvenv.cfg").write_text(
+        f"home = {target / _RUNTIME / 'bin'}\ninclude-system-site-packages = false\n"
+    )
 
 
 def build(target: Path) -> bool:
@@ -119,7 +123,9 @@ def build(target: Path) -> bool:
 def main() -> None:
     """Entry point. Exit code 1 when the packages cannot be installed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--venv", type=Path, default=Path(os.environ.get("SANDBOX_VENV") or ROOT / ".venv-sandbox"))
+    parser.add_argument(
+        "--venv", type=Path, default=Path(os.environ.get("SANDBOX_VENV") or ROOT / ".venv-sandbox")
+    )
     target = parser.parse_args().venv.resolve()
     try:
         built = build(target)

@@ -76,7 +76,9 @@ def locate(venv: str = "") -> Interpreter:
     wanted = [*trees, *_runtime(base, executable, stdlib)]
     wanted += [path for path in ("/etc/ld.so.cache", "/usr/share/zoneinfo") if Path(path).exists()]
     copied = {"LD_LIBRARY_PATH": str(stdlib.parent)} if root.resolve() in base.resolve().parents else {}
-    return Interpreter(str(root), str(executable), str(stamp["version"]), _outermost(wanted), tuple(links), copied)
+    return Interpreter(
+        str(root), str(executable), str(stamp["version"]), _outermost(wanted), tuple(links), copied
+    )
 
 
 def _outermost(paths: list[str]) -> tuple[str, ...]:

@@ -58,7 +58,9 @@ def prctl(option: int, *arguments: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    code = libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
+    code = libc.mount(
+        source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
+    )
     checked(code, f"mount {target}")
 
 
@@ -88,7 +90,11 @@ def enter_namespaces(spec: Spec) -> None:
     inside, uid, gid = spec["inside_id"], os.geteuid(), os.getegid()
     prctl(PR_SET_DUMPABLE, 1)  # after a change of user, /proc/self would be root's
     checked(libc.unshare(NEWUSER), "user namespace")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{inside} {uid} 1"), ("gid_map", f"{inside} {gid} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{inside} {uid} 1"),
+        ("gid_map", f"{inside} {gid} 1"),
+    ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
     checked(libc.unshare(others), "namespaces")
@@ -154,7 +160,11 @@ def restrict_files(readable: list[str], writable: list[str], devices: list[str])
     arguments = (attributes, ctypes.c_size_t(len(attributes)), 0)
     rules = checked(libc.syscall(LANDLOCK_CREATE, *arguments), "Landlock ruleset")
     makes_devices = 1 << 6 | 1 << 11
-    for paths, allowed in ((readable, READ_RIGHTS), (writable, rights & ~makes_devices & ~1), (devices, 0b110)):
+    for paths, allowed in (
+        (readable, READ_RIGHTS),
+        (writable, rights & ~makes_devices & ~1),
+        (devices, 0b110),
+    ):
         for path in paths:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
             fitting = rights if stat.S_ISDIR(os.fstat(descriptor).st_mode) else rights & FILE_RIGHTS
@@ -171,7 +181,9 @@ def restrict_files(readable: list[str], writable: list[str], devices: list[str])
 
 def drop_privileges(account: list[int] | None) -> None:
     for capability in range(LAST_CAPABILITY + 1):
-        libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0)  # refused where there is nothing to drop
+        libc.prctl(
+            PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0
+        )  # refused where there is nothing to drop
     if account:
         become(account)
     libc.prctl(PR_CAP_AMBIENT, ctypes.c_ulong(PR_CAP_AMBIENT_CLEAR_ALL), 0, 0, 0)

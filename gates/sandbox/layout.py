@@ -67,7 +67,9 @@ def _checked(name: str) -> PurePosixPath:
 
 
 @contextlib.contextmanager
-def source_folder(files: Mapping[str, bytes], account: Account | None, links: Mapping[str, str]) -> Iterator[Path]:
+def source_folder(
+    files: Mapping[str, bytes], account: Account | None, links: Mapping[str, str]
+) -> Iterator[Path]:
     """``files`` in a folder that only this job's account can enter, gone at the end. ``ValueError`` for a path that leads out.
 
     ``links`` (name to where it leads, as the job sees it) lie beside them.

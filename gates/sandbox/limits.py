@@ -14,7 +14,8 @@ def of(job: Job) -> dict[int, int]:
     """Limit to value. Memory is address space here: the sum over all processes is what control groups hold."""
     return {
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_CPU: math.ceil(job.wall_seconds) * 4 + 1,  # the wall clock comes first unless that fails
+        resource.RLIMIT_CPU: math.ceil(job.wall_seconds) * 4
+        + 1,  # the wall clock comes first unless that fails
         resource.RLIMIT_AS: job.memory_bytes,
         resource.RLIMIT_FSIZE: job.tmp_bytes,
         resource.RLIMIT_NOFILE: _FILES,

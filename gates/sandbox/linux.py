@@ -39,9 +39,7 @@ from gates.sandbox.start import tried
 from gates.sandbox.supervise import Pipe, Pipes, Watch, kill_session
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
-_CURE = (
-    "Install bubblewrap, or allow user namespaces, or run on Linux 5.13 (as root) or 6.12 (as an ordinary user) with Landlock."
-)
+_CURE = "Install bubblewrap, or allow user namespaces, or run on Linux 5.13 (as root) or 6.12 (as an ordinary user) with Landlock."
 _OWN_PROCESSES = 3  # the launcher, process 1, and the one that ends the rest
 _GRACE_SECONDS = 2.0
 _LANDLOCK_CREATE, _LANDLOCK_WITH_SIGNALS = 444, 6
@@ -115,7 +113,9 @@ def _spec(job: Job, room: _Room, python: Interpreter) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def _launched(pipes: Pipes, config: Pipe, status: Pipe, python: Interpreter) -> Iterator[subprocess.Popen[bytes]]:
+def _launched(
+    pipes: Pipes, config: Pipe, status: Pipe, python: Interpreter
+) -> Iterator[subprocess.Popen[bytes]]:
     """The launcher, waiting for its configuration. Killed at the end if it still lives."""
     with _LAUNCHER.open("rb") as script:
         process = subprocess.Popen(
@@ -187,7 +187,10 @@ class Linux:
 
 def _links(job: Job, mode: str) -> dict[str, str]:
     """Where the extra folders are as the job sees them: without a tree of its own, where they are on the host."""
-    return {name: f"{EXTRA}/{name}" if mode == "namespaces" else str(folder) for name, folder in job.extra_readonly.items()}
+    return {
+        name: f"{EXTRA}/{name}" if mode == "namespaces" else str(folder)
+        for name, folder in job.extra_readonly.items()
+    }
 
 
 def _must_suffice(account: Account | None, job: Job) -> None:
@@ -202,7 +205,9 @@ def _must_suffice(account: Account | None, job: Job) -> None:
             "the repo's packages lie where the job's user cannot enter (STATE_DIR in a private folder)", _CURE
         )
     if closed:
-        raise SandboxUnavailable("the interpreter lies where the job's user cannot enter (a private home folder)", _CURE)
+        raise SandboxUnavailable(
+            "the interpreter lies where the job's user cannot enter (a private home folder)", _CURE
+        )
 
 
 def _end(process: subprocess.Popen[bytes], room: _Room, group: ControlGroup) -> None:

@@ -14,7 +14,9 @@ _NR, _ARCH, _ARGUMENT = 0, 4, 16
 _NEWEST_KNOWN = 450
 _X32_BIT = 0x40000000
 _AF_UNIX = 1
-_NAMESPACE_FLAGS = 0x7E020080  # CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET
+_NAMESPACE_FLAGS = (
+    0x7E020080  # CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET
+)
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 
 # name: (x86_64, aarch64); None where the architecture has no such call
@@ -174,7 +176,13 @@ def program(machine: str = "", *, shares_user: bool = False) -> bytes:
     code += _when(_IOCTL[column], injection)
     for numbers in _SELF_ONLY.values():
         code += _when(numbers[column], [_op(_LD_ABS, _ARGUMENT), _op(_JEQ, 0, 1, 0), deny])
-    hiding = [_op(_LD_ABS, _ARGUMENT), _op(_JEQ, _PR_SET_DUMPABLE, 0, 1), deny, _op(_JEQ, _PR_SET_PTRACER, 0, 1), deny]
+    hiding = [
+        _op(_LD_ABS, _ARGUMENT),
+        _op(_JEQ, _PR_SET_DUMPABLE, 0, 1),
+        deny,
+        _op(_JEQ, _PR_SET_PTRACER, 0, 1),
+        deny,
+    ]
     code += _when(_PRCTL[column], hiding)
     for numbers in [*REFUSED.values(), *(_METADATA.values() if shares_user else ())]:
         number = numbers[column]

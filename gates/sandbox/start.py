@@ -17,7 +17,9 @@ def tried(name: str, run: Callable[[Job], Outcome], made_of: str) -> Availabilit
     except SandboxUnavailable as error:
         return Availability(name, False, str(error))
     if outcome.exit_code != 0:
-        return Availability(name, False, outcome.stderr.decode(errors="replace").strip()[-300:] or "the trial failed")
+        return Availability(
+            name, False, outcome.stderr.decode(errors="replace").strip()[-300:] or "the trial failed"
+        )
     held = ", ".join(sorted({name for each in hierarchies() for name in each.controllers}))
     return Availability(name, True, f"{made_of}, control groups: {held or 'none writable'}")
 

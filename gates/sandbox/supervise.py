@@ -68,10 +68,18 @@ class Watch:
     """
 
     def __init__(
-        self, job: Job, process: subprocess.Popen[bytes], pipes: Pipes, kill: Callable[[], None], *, weigh: bool = False
+        self,
+        job: Job,
+        process: subprocess.Popen[bytes],
+        pipes: Pipes,
+        kill: Callable[[], None],
+        *,
+        weigh: bool = False,
     ) -> None:
         self.job, self.process, self.pipes, self.kill, self.weigh = job, process, pipes, kill, weigh
-        self.kept = {pipe.read_end: _Kept(job.max_output) for pipe in (pipes.stdout, pipes.stderr, pipes.result)}
+        self.kept = {
+            pipe.read_end: _Kept(job.max_output) for pipe in (pipes.stdout, pipes.stderr, pipes.result)
+        }
         self.pending = memoryview(job.stdin)
         self.started = time.monotonic()
         self.timed_out = self.too_heavy = False
@@ -151,7 +159,9 @@ class Watch:
         """The result of the watch. A job that we stopped is reported as killed."""
         if self.timed_out or self.too_heavy:
             exit_code, ended_by = None, int(signal.SIGKILL)
-        stdout, stderr, result = (self.kept[pipe.read_end] for pipe in (self.pipes.stdout, self.pipes.stderr, self.pipes.result))
+        stdout, stderr, result = (
+            self.kept[pipe.read_end] for pipe in (self.pipes.stdout, self.pipes.stderr, self.pipes.result)
+        )
         return Outcome(
             exit_code=exit_code,
             signal=ended_by,

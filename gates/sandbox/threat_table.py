@@ -30,7 +30,11 @@ def columns(text: str) -> list[str]:
 
 def _cells(text: str) -> list[list[str]]:
     body = text.partition(BEGIN)[2].partition(END)[0]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in body.splitlines() if line.startswith("|")]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in body.splitlines()
+        if line.startswith("|")
+    ]
 
 
 def write_table(path: str, tried: Mapping[str, Sequence[Result]]) -> None:

@@ -16,7 +16,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="OnboardingRequest",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "repo_name",
                     models.CharField(
@@ -35,7 +40,11 @@ class Migration(migrations.Migration):
                 (
                     "status",
                     models.CharField(
-                        choices=[("requested", "Requested"), ("approved", "Approved"), ("rejected", "Rejected")],
+                        choices=[
+                            ("requested", "Requested"),
+                            ("approved", "Approved"),
+                            ("rejected", "Rejected"),
+                        ],
                         default="requested",
                         max_length=10,
                     ),
@@ -68,7 +77,9 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("status", "approved"), _negated=True), ("repo__isnull", False), _connector="OR"
+                            models.Q(("status", "approved"), _negated=True),
+                            ("repo__isnull", False),
+                            _connector="OR",
                         ),
                         name="onboarding_approved_has_repo",
                     ),

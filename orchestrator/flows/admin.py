@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
 
 from gates.models import GateResult
-from orchestrator.flows import engine, shown
+from orchestrator.flows import engine, representation
 from orchestrator.flows.models import Attempt, Block, Flow, FlowEvent, Hold, Stage
 from providers.models import ProviderCall
 
@@ -122,12 +122,12 @@ class FlowAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no ty
     @admin.display(description="request")
     def heading(self, flow: Flow) -> str:
         """The title of the request."""
-        return shown.title(flow)
+        return representation.title(flow)
 
     @admin.display(description="cost (USD)", ordering="cost_usd")
     def cost(self, flow: Flow) -> str:
         """USD."""
-        return shown.usd(flow.cost_usd)
+        return representation.usd(flow.cost_usd)
 
     def view_on_site(self, flow: Flow) -> str:
         """The page of the flow."""
@@ -172,14 +172,34 @@ class AttemptsOfStage(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold 
 
     model = Attempt
     extra = 0
-    fields = ["number", "outcome", "worker", "model", "fallback_from", "started_at", "finished_at", "error_code", "error_message"]
+    fields = [
+        "number",
+        "outcome",
+        "worker",
+        "model",
+        "fallback_from",
+        "started_at",
+        "finished_at",
+        "error_code",
+        "error_message",
+    ]
 
 
 @admin.register(Stage)
 class StageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Stages with their attempts: where work stands and why it waits."""
 
-    list_display = ["flow", "kind", "round", "queue", "state", "attempts_made", "crashes", "ready_at", "wait_reason"]
+    list_display = [
+        "flow",
+        "kind",
+        "round",
+        "queue",
+        "state",
+        "attempts_made",
+        "crashes",
+        "ready_at",
+        "wait_reason",
+    ]
     list_filter = ["status", "queue", "kind"]
     list_select_related = ["flow"]
     search_fields = ["flow__id", "error_code"]

@@ -8,7 +8,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from orchestrator.repos import settings, tokens
+from orchestrator.repos import repo_settings, tokens
 from orchestrator.repos.models import Repo, RepoSetting, Token
 
 
@@ -54,7 +54,7 @@ class RepoAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def _switch(self, request: HttpRequest, rows: QuerySet[Repo], *, on: bool) -> None:
         for repo in rows:
-            settings.put(repo, "enabled", on, actor=request.user.get_username())
+            repo_settings.put(repo, "enabled", on, actor=request.user.get_username())
         self.message_user(request, f"{rows.count()} switched {'on' if on else 'off'}.")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002 - Django's signature
@@ -78,8 +78,8 @@ class SettingForm(ModelForm):  # type: ignore[type-arg]  # generic in its types 
         found: dict[str, Any] = super().clean() or self.cleaned_data
         if {"key", "value"} <= found.keys():
             try:
-                settings.check(found.get("repo"), found["key"], found["value"])
-            except settings.SettingRefused as error:
+                repo_settings.check(found.get("repo"), found["key"], found["value"])
+            except repo_settings.SettingRefused as error:
                 self.add_error("value", f"{error} {error.cure}")
         return found
 
@@ -95,7 +95,7 @@ class RepoSettingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def save_model(self, request: HttpRequest, obj: RepoSetting, form: Any, change: bool) -> None:  # noqa: ARG002
         """Through the one way in which settings are set; the row that it writes is the one shown."""
-        settings.put(obj.repo, obj.key, obj.value, actor=request.user.get_username())
+        repo_settings.put(obj.repo, obj.key, obj.value, actor=request.user.get_username())
         newest = RepoSetting.objects.filter(repo=obj.repo, key=obj.key).latest("id")
         obj.pk, obj.value, obj.actor = newest.pk, newest.value, newest.actor
 

@@ -52,13 +52,17 @@ def parse(url: str) -> CloneUrl:
     http is for hosts in CLONE_PRIVATE_HOSTS, and then only where they are this machine.
     """
     if _USER.search(url):
-        raise CloneUrlRefused("The clone URL has a user or a password in it.", "Leave user and password out of the address.")
+        raise CloneUrlRefused(
+            "The clone URL has a user or a password in it.", "Leave user and password out of the address."
+        )
     scheme, separator, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     found = _URL.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
     if found is None or not 0 < int(found["port"] or 1) < 65536 or ".." in path.split("/"):
         raise CloneUrlRefused("The clone URL is none that is taken.", _WORDED)
-    made = CloneUrl(found["scheme"], found["host"], int(found["port"] or _PORTS[found["scheme"]]), found["path"])
+    made = CloneUrl(
+        found["scheme"], found["host"], int(found["port"] or _PORTS[found["scheme"]]), found["path"]
+    )
     if made.scheme == "http" and not _private(made):
         raise CloneUrlRefused("The clone URL is not encrypted.", _WORDED)
     literal = _literal(made.host)

@@ -7,7 +7,9 @@ from django.db.models import Q
 
 from orchestrator.repos import clone_urls
 
-REPO_NAME = RegexValidator(r"^[a-z0-9][a-z0-9._-]{0,99}$", "Use lower-case letters, digits, dots, dashes or underscores.")
+REPO_NAME = RegexValidator(
+    r"^[a-z0-9][a-z0-9._-]{0,99}$", "Use lower-case letters, digits, dots, dashes or underscores."
+)
 
 
 class Phase(models.TextChoices):
@@ -48,7 +50,9 @@ class Repo(models.Model):
 class RepoSetting(models.Model):
     """One value set for one repo, or for all (``repo`` empty). Rows are added, never changed: the newest counts."""
 
-    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, null=True, blank=True, related_name="setting_rows")
+    repo = models.ForeignKey(
+        Repo, on_delete=models.CASCADE, null=True, blank=True, related_name="setting_rows"
+    )
     key = models.CharField(max_length=100)
     value = models.JSONField()
     actor = models.CharField(max_length=150)

@@ -19,6 +19,8 @@ def register(
     try:
         with transaction.atomic():
             repo.save()
-    except IntegrityError:  # two registrations at once: the unique name decides, the loser gets the winner's row
+    except (
+        IntegrityError
+    ):  # two registrations at once: the unique name decides, the loser gets the winner's row
         return Repo.objects.get(name=name), False
     return repo, True

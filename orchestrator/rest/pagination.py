@@ -23,5 +23,8 @@ class ByNewest(CursorPagination):
             return super().decode_cursor(request)
         except NotFound as error:
             raise Problem(
-                400, "request:invalid-cursor", "The cursor is not one of ours.", cure="Follow the `next` link of the page before."
+                400,
+                "request:invalid-cursor",
+                "The cursor is not one of ours.",
+                cure="Follow the `next` link of the page before.",
             ) from error

@@ -21,7 +21,12 @@ class StrictJSON(BaseParser):
 
     media_type = "application/json"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002
+    def parse(
+        self,
+        stream: Any,
+        media_type: str | None = None,  # noqa: ARG002 - DRF's signature
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - DRF's signature
+    ) -> Any:
         """The object in the body of the request."""
         try:
             raw = stream.read(MAX_BODY_BYTES + 1)
@@ -33,7 +38,10 @@ class StrictJSON(BaseParser):
             value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
         except UnicodeDecodeError as error:
             raise Problem(
-                400, "request:not-utf8", f"The body is not UTF-8 (byte {error.start}).", cure="Save the feature request as UTF-8."
+                400,
+                "request:not-utf8",
+                f"The body is not UTF-8 (byte {error.start}).",
+                cure="Save the feature request as UTF-8.",
             ) from error
         except (ValueError, RecursionError) as error:
             raise Problem(

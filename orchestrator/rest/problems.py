@@ -37,7 +37,14 @@ class Problem(Exception):
     """An answer other than success. ``extra`` members go into the document beside the standard ones."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, cure: str = "", headers: Mapping[str, str] | None = None, **extra: Any
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        cure: str = "",
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
     ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail, self.cure = status, code, detail, cure
@@ -66,12 +73,17 @@ class ProblemRenderer(JSONRenderer):
 
 def respond(problem: Problem) -> Response:
     """``problem`` as a DRF response."""
-    return Response(problem.document(), status=problem.status, headers=problem.headers, content_type=MEDIA_TYPE)
+    return Response(
+        problem.document(), status=problem.status, headers=problem.headers, content_type=MEDIA_TYPE
+    )
 
 
 def _validation(error: exceptions.ValidationError) -> Problem:
     fields = error.detail if isinstance(error.detail, dict) else {"request": error.detail}
-    errors = {name: [str(part) for part in (value if isinstance(value, list) else [value])] for name, value in fields.items()}
+    errors = {
+        name: [str(part) for part in (value if isinstance(value, list) else [value])]
+        for name, value in fields.items()
+    }
     first = next(iter(errors.items()), ("request", ["invalid"]))
     return Problem(
         422,
@@ -89,7 +101,10 @@ def _api_exception(error: exceptions.APIException) -> Problem:
         case exceptions.ValidationError():
             return _validation(error)
         case exceptions.ParseError():
-            code, cure = "request:malformed", "Send a JSON object in UTF-8 with Content-Type: application/json."
+            code, cure = (
+                "request:malformed",
+                "Send a JSON object in UTF-8 with Content-Type: application/json.",
+            )
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             code = "auth:missing-token"
             cure = "Send `Authorization: Bearer blk_...`; an operator makes tokens in the admin or with `manage.py create_token`."
@@ -117,7 +132,10 @@ def to_problem(error: Exception) -> Problem:
             return Problem(403, "auth:not-allowed", "This is not allowed.")
     log.error("unhandled error in the API", exc_info=error)
     return Problem(
-        500, "internal:error", "The service failed; nothing was half-done.", cure="Try again; if it stays, tell the operators."
+        500,
+        "internal:error",
+        "The service failed; nothing was half-done.",
+        cure="Try again; if it stays, tell the operators.",
     )
 
 

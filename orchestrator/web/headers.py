@@ -16,12 +16,16 @@ LOOSE = (
 _LOOSE_UNDER = ("/admin/", "/api/v1/docs/")
 
 
-def content_security_policy(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+def content_security_policy(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
     """Middleware: ``Content-Security-Policy`` on everything that has none of its own."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        response.headers.setdefault("Content-Security-Policy", LOOSE if request.path.startswith(_LOOSE_UNDER) else STRICT)
+        response.headers.setdefault(
+            "Content-Security-Policy", LOOSE if request.path.startswith(_LOOSE_UNDER) else STRICT
+        )
         return response
 
     return answer

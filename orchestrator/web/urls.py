@@ -2,11 +2,11 @@
 
 from django.urls import path, re_path
 
-from orchestrator.web import flows, health, pages
+from orchestrator.web.pages import flows, health, service
 
 urlpatterns = [
-    path("", pages.landing, name="landing"),
-    path("status/", pages.status, name="status"),
+    path("", service.landing, name="landing"),
+    path("status/", service.status, name="status"),
     path("flows/", flows.listing, name="flows"),
     path("flows/<str:flow_id>/", flows.one, name="flow"),
     path("flows/<str:flow_id>/events/", flows.events, name="flow-events"),

@@ -27,13 +27,18 @@ class AnthropicAdapter:
 
     def __init__(self, api_key: str, base_url: str = "") -> None:
         self._client = anthropic.Anthropic(
-            api_key=api_key, base_url=base_url or None, max_retries=0, http_client=transport.client(_COUNT_SECONDS)
+            api_key=api_key,
+            base_url=base_url or None,
+            max_retries=0,
+            http_client=transport.client(_COUNT_SECONDS),
         )
 
     def complete(self, request: Request) -> Completion:
         """One message; see ``Adapter``."""
         response = self._post("/v1/messages", _body(request), request.timeout_seconds)
-        return _completion(wire.json_object(self.name, response.content), response.headers.get("request-id", ""))
+        return _completion(
+            wire.json_object(self.name, response.content), response.headers.get("request-id", "")
+        )
 
     def count_tokens(self, request: Request) -> int:
         """By ``/v1/messages/count_tokens``, which is free."""
@@ -58,7 +63,11 @@ class AnthropicAdapter:
 
 def _body(request: Request) -> dict[str, Any]:
     """The stable part is first, before the system text, so that stages with different system texts share its cache."""
-    stable = [{"type": "text", "text": request.stable, "cache_control": {"type": "ephemeral"}}] if request.stable else []
+    stable = (
+        [{"type": "text", "text": request.stable, "cache_control": {"type": "ephemeral"}}]
+        if request.stable
+        else []
+    )
     system = [{"type": "text", "text": request.system}] if request.system else []
     body: dict[str, Any] = {
         "model": wire_model(request.model),
@@ -88,4 +97,6 @@ def _completion(raw: dict[str, Any], request_id: str) -> Completion:
 def _refused(error: anthropic.APIStatusError) -> ProviderError:
     inner = error.body.get("error") if isinstance(error.body, dict) else None
     code = str(inner.get("type", "")) if isinstance(inner, dict) else ""
-    return from_status("anthropic", error.status_code, error.message, codes=[code], headers=error.response.headers)
+    return from_status(
+        "anthropic", error.status_code, error.message, codes=[code], headers=error.response.headers
+    )

@@ -14,7 +14,17 @@ from providers.failures import from_status, retry_info
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
 _FILTERS: Final = frozenset(
-    {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "MODEL_ARMOR", "ESCALATION"}
+    {
+        "SAFETY",
+        "RECITATION",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "IMAGE_SAFETY",
+        "MODEL_ARMOR",
+        "ESCALATION",
+    }
 )
 _COUNT_SECONDS: Final = 15.0
 _MS: Final = 1000
@@ -27,7 +37,9 @@ class GoogleAdapter:
 
     def __init__(self, api_key: str, base_url: str = "") -> None:
         self._http = transport.client(_COUNT_SECONDS)
-        options = types.HttpOptions(base_url=base_url or None, timeout=int(_COUNT_SECONDS * _MS), httpx_client=self._http)
+        options = types.HttpOptions(
+            base_url=base_url or None, timeout=int(_COUNT_SECONDS * _MS), httpx_client=self._http
+        )
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
 
     def complete(self, request: Request) -> Completion:
@@ -42,8 +54,12 @@ class GoogleAdapter:
             config.response_mime_type = "application/json"
             config.response_json_schema = dict(request.json_schema)
         model = wire_model(request.model)
-        answer = self._ask(lambda: self._client.models.generate_content(model=model, contents=request.prompt, config=config))
-        raw = answer.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"sdk_http_response", "parsed"})
+        answer = self._ask(
+            lambda: self._client.models.generate_content(model=model, contents=request.prompt, config=config)
+        )
+        raw = answer.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude={"sdk_http_response", "parsed"}
+        )
         return _completion(raw)
 
     def count_tokens(self, request: Request) -> int:
@@ -51,7 +67,9 @@ class GoogleAdapter:
         config = types.CountTokensConfig(http_options=_limit(min(request.timeout_seconds, _COUNT_SECONDS)))
         contents = [part for part in (_system(request), request.prompt) if part]
         model = wire_model(request.model)
-        counted = self._ask(lambda: self._client.models.count_tokens(model=model, contents=contents, config=config))
+        counted = self._ask(
+            lambda: self._client.models.count_tokens(model=model, contents=contents, config=config)
+        )
         if not isinstance(counted.total_tokens, int):
             raise MalformedAnswer(self.name, "the count has no totalTokens")
         return counted.total_tokens
@@ -61,7 +79,10 @@ class GoogleAdapter:
         body = {
             "systemInstruction": {"parts": [{"text": _system(request)}], "role": "user"},
             "contents": [{"parts": [{"text": request.prompt}], "role": "user"}],
-            "generationConfig": {"maxOutputTokens": request.max_output_tokens, "responseJsonSchema": request.json_schema},
+            "generationConfig": {
+                "maxOutputTokens": request.max_output_tokens,
+                "responseJsonSchema": request.json_schema,
+            },
         }
         return wire.body_bytes(body, with_schema=request.json_schema is not None)
 
@@ -113,4 +134,6 @@ def _refused(error: errors.APIError) -> ProviderError:
     details = inner.get("details") or [] if isinstance(inner, dict) else []
     codes = [str(one.get("reason", "")) for one in details if isinstance(one, dict)]
     headers = getattr(error.response, "headers", None) or {}
-    return from_status("google", error.code, str(error.message), codes=codes, headers=headers, waits=retry_info(details))
+    return from_status(
+        "google", error.code, str(error.message), codes=codes, headers=headers, waits=retry_info(details)
+    )

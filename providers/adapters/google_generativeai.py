@@ -78,7 +78,9 @@ class OldGoogleAdapter:
         if request.json_schema is not None:
             config["response_mime_type"] = "application/json"
         model, limit = self._model(request), _limit(request.timeout_seconds)
-        answer = self._ask(lambda: model.generate_content(request.prompt, generation_config=config, request_options=limit))
+        answer = self._ask(
+            lambda: model.generate_content(request.prompt, generation_config=config, request_options=limit)
+        )
         return _completion(_camel(answer.to_dict()))
 
     def count_tokens(self, request: Request) -> int:
@@ -88,7 +90,12 @@ class OldGoogleAdapter:
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
-        body = {"system": _system(request), "contents": request.prompt, "max": request.max_output_tokens, "pad": "." * 128}
+        body = {
+            "system": _system(request),
+            "contents": request.prompt,
+            "max": request.max_output_tokens,
+            "pad": "." * 128,
+        }
         return wire.body_bytes(body, with_schema=request.json_schema is not None)
 
     def close(self) -> None:
@@ -117,7 +124,11 @@ class OldGoogleAdapter:
 def _system(request: Request) -> str:
     """The stable part first. Its schemas know no ``additionalProperties``, so the schema is told in words."""
     schema = request.json_schema
-    told = f"Answer with one JSON object that follows this JSON schema:\n{json.dumps(schema)}" if schema is not None else ""
+    told = (
+        f"Answer with one JSON object that follows this JSON schema:\n{json.dumps(schema)}"
+        if schema is not None
+        else ""
+    )
     return "\n\n".join(part for part in (request.stable, request.system, told) if part)
 
 
@@ -164,4 +175,11 @@ def _refused(error: exceptions.GoogleAPICallError) -> ProviderError:
     details = inner.get("details") or []
     codes = [str(one.get("reason", "")) for one in details if isinstance(one, dict)]
     headers = getattr(error.response, "headers", None) or {}
-    return from_status("google", int(error.code or 500), error.message, codes=codes, headers=headers, waits=retry_info(details))
+    return from_status(
+        "google",
+        int(error.code or 500),
+        error.message,
+        codes=codes,
+        headers=headers,
+        waits=retry_info(details),
+    )

@@ -13,14 +13,27 @@ import httpx2
 import openai
 
 from providers import transport, usage, wire
-from providers.base import BadRequest, Completion, MalformedAnswer, ProviderError, Request, ServerFailed, StopReason, UnknownModel
+from providers.base import (
+    BadRequest,
+    Completion,
+    MalformedAnswer,
+    ProviderError,
+    Request,
+    ServerFailed,
+    StopReason,
+    UnknownModel,
+)
 from providers.catalog import output_limit, wire_model
 from providers.failures import from_status
 
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
 # Older models have no structured output, only "some JSON object"; the schema then goes into the system text.
 _NO_SCHEMA: Final = re.compile(r"gpt-(3\.5|4-|4$)")
-_FINISHED: Final = {"stop": StopReason.END, "length": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
+_FINISHED: Final = {
+    "stop": StopReason.END,
+    "length": StopReason.LENGTH,
+    "content_filter": StopReason.CONTENT_FILTER,
+}
 _INCOMPLETE: Final = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
 _COUNT_SECONDS: Final = 15.0
 _CHAT: Final = "/chat/completions"
@@ -34,12 +47,19 @@ class OpenAIAdapter:
 
     def __init__(self, api_key: str, base_url: str = "") -> None:
         self._client = openai.OpenAI(
-            api_key=api_key, base_url=base_url or None, max_retries=0, http_client=transport.client(_COUNT_SECONDS)
+            api_key=api_key,
+            base_url=base_url or None,
+            max_retries=0,
+            http_client=transport.client(_COUNT_SECONDS),
         )
 
     def complete(self, request: Request) -> Completion:
         """One chat completion or one response; see ``Adapter``."""
-        path, body, read = (_RESPONSES, _response_body, _from_response) if _reasons(request) else (_CHAT, _chat_body, _from_chat)
+        path, body, read = (
+            (_RESPONSES, _response_body, _from_response)
+            if _reasons(request)
+            else (_CHAT, _chat_body, _from_chat)
+        )
         answer = self._post(path, body(request), request.timeout_seconds)
         return read(wire.json_object(self.name, answer.content), answer.headers.get("x-request-id", ""))
 
@@ -123,7 +143,8 @@ def _is_strict(schema: Any) -> bool:
     if not isinstance(schema, dict):
         return True
     if "properties" in schema and (
-        schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(schema["properties"])
+        schema.get("additionalProperties") is not False
+        or set(schema.get("required", ())) != set(schema["properties"])
     ):
         return False
     return all(_is_strict(one) for one in schema.values())
@@ -167,4 +188,6 @@ def _refused(error: openai.APIStatusError) -> ProviderError:
     codes = [str(error.code), str(error.type)]
     if error.status_code == 404 and "model" not in f"{error.code} {error.message}".lower():
         return BadRequest("openai", f"HTTP 404: {error.message}")  # a path that the server does not have
-    return from_status("openai", error.status_code, error.message, codes=codes, headers=error.response.headers)
+    return from_status(
+        "openai", error.status_code, error.message, codes=codes, headers=error.response.headers
+    )

@@ -20,13 +20,17 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
                 ("head_hour", models.BigIntegerField()),
-                ("hour_nano", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                (
+                    "hour_nano",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
                 ("day_nano", models.BigIntegerField(default=0)),
             ],
             options={
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(("day_nano__gte", 0), ("id", 1)), name="budget_one_row_not_negative"
+                        condition=models.Q(("day_nano__gte", 0), ("id", 1)),
+                        name="budget_one_row_not_negative",
                     )
                 ],
             },
@@ -34,12 +38,22 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ProviderChange",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("provider", models.CharField(max_length=20)),
                 (
                     "action",
                     models.CharField(
-                        choices=[("paused", "Paused"), ("resumed", "Resumed"), ("opened", "Opened"), ("closed", "Closed")],
+                        choices=[
+                            ("paused", "Paused"),
+                            ("resumed", "Resumed"),
+                            ("opened", "Opened"),
+                            ("closed", "Closed"),
+                        ],
                         max_length=10,
                     ),
                 ),
@@ -52,7 +66,9 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["provider", "-id"], name="provider_change_newest")],
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(models.Q(("reason", ""), _negated=True), models.Q(("actor", ""), _negated=True)),
+                        condition=models.Q(
+                            models.Q(("reason", ""), _negated=True), models.Q(("actor", ""), _negated=True)
+                        ),
                         name="provider_change_says_who_and_why",
                     )
                 ],
@@ -63,19 +79,33 @@ class Migration(migrations.Migration):
             fields=[
                 ("provider", models.CharField(max_length=20, primary_key=True, serialize=False)),
                 ("head_hour", models.BigIntegerField()),
-                ("hour_tokens", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                (
+                    "hour_tokens",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
                 ("day_tokens", models.BigIntegerField(default=0)),
                 ("head_second", models.BigIntegerField()),
-                ("second_tokens", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                (
+                    "second_tokens",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
                 ("minute_tokens", models.BigIntegerField(default=0)),
-                ("second_requests", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                (
+                    "second_requests",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),
+                ),
                 ("minute_requests", models.BigIntegerField(default=0)),
                 ("reserved_tokens", models.BigIntegerField(default=0)),
                 ("reserved_nano", models.BigIntegerField(default=0)),
                 ("inflight", models.IntegerField(default=0)),
                 ("not_before", models.DateTimeField(blank=True, null=True)),
                 ("throttles", models.PositiveSmallIntegerField(default=0)),
-                ("breaker", models.CharField(choices=[("closed", "Closed"), ("open", "Open")], default="closed", max_length=10)),
+                (
+                    "breaker",
+                    models.CharField(
+                        choices=[("closed", "Closed"), ("open", "Open")], default="closed", max_length=10
+                    ),
+                ),
                 ("failure_score", models.PositiveSmallIntegerField(default=0)),
                 ("failed_at", models.DateTimeField(blank=True, null=True)),
                 ("openings", models.PositiveSmallIntegerField(default=0)),
@@ -100,7 +130,9 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("breaker", "closed"), models.Q(("breaker", "open"), ("open_until__isnull", False)), _connector="OR"
+                            ("breaker", "closed"),
+                            models.Q(("breaker", "open"), ("open_until__isnull", False)),
+                            _connector="OR",
                         ),
                         name="provider_breaker_known",
                     ),
@@ -110,7 +142,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ProviderCall",
             fields=[
-                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
                 ("provider", models.CharField(max_length=20)),
                 ("model", models.CharField(max_length=100)),
                 ("repo", models.CharField(blank=True, max_length=100)),
@@ -190,7 +225,9 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["provider", "created_at"], name="call_provider_created"),
                     models.Index(
-                        condition=models.Q(("status", "reserved")), fields=["provider", "lease_until"], name="call_open_leases"
+                        condition=models.Q(("status", "reserved")),
+                        fields=["provider", "lease_until"],
+                        name="call_open_leases",
                     ),
                     models.Index(fields=["flow"], name="call_by_flow"),
                     models.Index(fields=["stage", "request_digest"], name="call_by_stage_request"),
@@ -203,13 +240,16 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(("settled_at__isnull", True), ("status", "reserved")),
-                            models.Q(models.Q(("status", "reserved"), _negated=True), ("settled_at__isnull", False)),
+                            models.Q(
+                                models.Q(("status", "reserved"), _negated=True), ("settled_at__isnull", False)
+                            ),
                             _connector="OR",
                         ),
                         name="call_settled_iff_not_reserved",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("cost_usd__gte", 0), ("reserved_usd__gte", 0)), name="call_money_not_negative"
+                        condition=models.Q(("cost_usd__gte", 0), ("reserved_usd__gte", 0)),
+                        name="call_money_not_negative",
                     ),
                 ],
             },

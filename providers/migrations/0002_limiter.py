@@ -465,4 +465,8 @@ DROP FUNCTION provider_settle, provider_acquire, provider_expire, provider_relie
 
 class Migration(migrations.Migration):
     dependencies = [("providers", "0001_initial")]
-    operations = [migrations.RunSQL(CLOCK + REBUILD + RELIEF + EXPIRE + ACQUIRE + SETTLE + PROCEDURES + STORAGE, REVERSE)]
+    operations = [
+        migrations.RunSQL(
+            CLOCK + REBUILD + RELIEF + EXPIRE + ACQUIRE + SETTLE + PROCEDURES + STORAGE, REVERSE
+        )
+    ]

@@ -19,10 +19,16 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m providers.simulator", description=__doc__)
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    made.add_argument("--samples", type=Path, default=None, help="folder of scenarios, as docs/answer-format.md says")
+    made.add_argument(
+        "--samples", type=Path, default=None, help="folder of scenarios, as docs/answer-format.md says"
+    )
     made.add_argument("--echo", action="store_true", help="answer everything with a short fixed text")
-    made.add_argument("--latency", default="0", help="seconds of every answer: 0.2, or 0.1-0.5 for a uniform distribution")
-    made.add_argument("--behave", action="append", default=[], metavar="PROVIDER=JSON", help='such as openai={"latency": 1}')
+    made.add_argument(
+        "--latency", default="0", help="seconds of every answer: 0.2, or 0.1-0.5 for a uniform distribution"
+    )
+    made.add_argument(
+        "--behave", action="append", default=[], metavar="PROVIDER=JSON", help='such as openai={"latency": 1}'
+    )
     made.add_argument("--quiet", action="store_true", help="do not log requests")
     return made
 
@@ -31,7 +37,9 @@ def main(argv: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM."""
     options = parser().parse_args(argv)
     logging.basicConfig(
-        level=logging.WARNING if options.quiet else logging.INFO, stream=sys.stderr, format="%(asctime)s simulator %(message)s"
+        level=logging.WARNING if options.quiet else logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s simulator %(message)s",
     )
     state = State(Library(options.samples), echo=options.echo)
     for provider in PROVIDERS:

@@ -99,7 +99,16 @@ class Handler(BaseHTTPRequestHandler):
         wire = next((wire for pattern, wire in ROUTES if pattern.search(path)), None)
         if wire is None:
             self._body()
-            self._send(404, {"error": {"message": f"no such path: {path}", "type": "invalid_request_error", "code": None}})
+            self._send(
+                404,
+                {
+                    "error": {
+                        "message": f"no such path: {path}",
+                        "type": "invalid_request_error",
+                        "code": None,
+                    }
+                },
+            )
         else:
             self._question(wire, path)
 
@@ -108,9 +117,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _question(self, wire: Wire, path: str) -> None:
         try:
-            asked = wire.ask(path, {name.lower(): value for name, value in self.headers.items()}, self._body())
+            asked = wire.ask(
+                path, {name.lower(): value for name, value in self.headers.items()}, self._body()
+            )
         except (Refused, ValueError, TypeError, AttributeError, KeyError) as error:
-            asked, refused = None, error if isinstance(error, Refused) else Refused(400, "", f"malformed request: {error!r}")
+            asked, refused = (
+                None,
+                error if isinstance(error, Refused) else Refused(400, "", f"malformed request: {error!r}"),
+            )
         if asked is not None and asked.counting:
             self.server.state.counted(wire.name)
             self._send(200, wire.count(asked, tokens(asked.text)))
@@ -135,7 +149,13 @@ class Handler(BaseHTTPRequestHandler):
             self._close(wire, entry)
 
     def _reply(
-        self, wire: Wire, asked: Asked, number: int, behaviour: Behaviour, fault: Fault | None, entry: dict[str, Any]
+        self,
+        wire: Wire,
+        asked: Asked,
+        number: int,
+        behaviour: Behaviour,
+        fault: Fault | None,
+        entry: dict[str, Any],
     ) -> None:
         state, prompt = self.server.state, read_prompt(asked.text)
         entry |= {"model": asked.model, "stage": prompt.stage, "round": prompt.round, "title": prompt.title}
@@ -153,12 +173,17 @@ class Handler(BaseHTTPRequestHandler):
         answer = compose(state, wire.name, asked, text, number, fault.kind if fault else "")
         entry |= {
             "status": 200,
-            "input_tokens": answer.input_tokens + answer.cache_read + answer.cache_write_5m + answer.cache_write_1h,
+            "input_tokens": answer.input_tokens
+            + answer.cache_read
+            + answer.cache_write_5m
+            + answer.cache_write_1h,
             "cache_read_tokens": answer.cache_read,
             "output_tokens": answer.output_tokens + answer.reasoning_tokens,
         }
         if asked.stream:
-            self._send_bytes(200, b"".join(wire.stream(asked, answer)), {"Content-Type": "text/event-stream"}, fault)
+            self._send_bytes(
+                200, b"".join(wire.stream(asked, answer)), {"Content-Type": "text/event-stream"}, fault
+            )
         else:
             self._send_bytes(200, json.dumps(wire.answer(asked, answer)).encode(), {}, fault)
 
@@ -233,5 +258,7 @@ def _wait_headers(wire: Wire, fault: Fault) -> dict[str, str]:
     if fault.retry_after_style == "ms":
         return {"retry-after-ms": str(int(seconds * 1000))}
     if fault.retry_after_style == "date":
-        return {"Retry-After": format_datetime(datetime.fromtimestamp(time.time() + seconds, UTC), usegmt=True)}
+        return {
+            "Retry-After": format_datetime(datetime.fromtimestamp(time.time() + seconds, UTC), usegmt=True)
+        }
     return {"Retry-After": f"{seconds:g}"}

@@ -34,8 +34,12 @@ class State:
         self._clear()
 
     def _clear(self) -> None:
-        flying = {provider: counter["in_flight"] for provider, counter in getattr(self, "_counters", {}).items()}
-        self._counters: dict[str, Counter[str]] = {provider: Counter(in_flight=flying.get(provider, 0)) for provider in PROVIDERS}
+        flying = {
+            provider: counter["in_flight"] for provider, counter in getattr(self, "_counters", {}).items()
+        }
+        self._counters: dict[str, Counter[str]] = {
+            provider: Counter(in_flight=flying.get(provider, 0)) for provider in PROVIDERS
+        }
         self._shown: dict[str, Counter[int]] = {provider: Counter() for provider in PROVIDERS}
         self._since: dict[str, int] = dict.fromkeys(PROVIDERS, 0)
         self._log: deque[dict[str, Any]] = deque(maxlen=20_000)
@@ -100,7 +104,9 @@ class State:
         with self._lock:
             return {
                 "counters": {provider: dict(counter) for provider, counter in self._counters.items()},
-                "behaviours": {provider: asdict(behaviour) for provider, behaviour in self._behaviours.items()},
+                "behaviours": {
+                    provider: asdict(behaviour) for provider, behaviour in self._behaviours.items()
+                },
                 "echo": self.echo,
                 "samples": self.library.titles(),
             }

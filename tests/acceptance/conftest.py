@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator import demo, embedded, stack
+from orchestrator.dev import demo, embedded, stack
 from tests.acceptance.product import CLOSED_REPO, Product
 from tests.acceptance.scenarios import extra_scenarios
 
@@ -41,6 +41,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             "REPO_ALLOWLIST": ",".join(stack.sample_repos()),
             "ENGINE_BACKOFF_SECONDS": "0",
         }
-        with stack.running(demo.NEEDED, state=None, logs=folder / "logs", simulator=True, environment=environment) as running:
+        with stack.running(
+            demo.NEEDED, state=None, logs=folder / "logs", simulator=True, environment=environment
+        ) as running:
             stack.manage(running, "local_access", CLOSED_REPO)
             yield Product(running, folder)

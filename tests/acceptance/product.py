@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from orchestrator import demo, stack
+from orchestrator.dev import demo, stack
 
 CLOSED_REPO = "closed-service"
 Done = subprocess.CompletedProcess[str]
@@ -34,7 +34,10 @@ class Product:
     def checkout(self, sample: str, place: Path) -> Path:
         """A repo of a user with the sample's feature request in it, after ``blocks init``."""
         source = self.folder / "samples" / sample
-        work = place / f"{demo.repo_of(sample) if (stack.ROOT / 'samples' / sample).is_dir() else sample} of mine"
+        work = (
+            place
+            / f"{demo.repo_of(sample) if (stack.ROOT / 'samples' / sample).is_dir() else sample} of mine"
+        )
         shutil.copytree(source / "repo", work)
         shutil.copy(source / "feature_request.md", work)
         subprocess.run(["git", "init", "--quiet", str(work)], check=True)
@@ -46,19 +49,26 @@ class Product:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("BLOCKS_", "COV"))}
         clean |= {"PYTHONPATH": str(stack.ROOT), "COLUMNS": "160", "PYTHONUTF8": "1"}
         clean |= {"BLOCKS_API_URL": url or self.url, "BLOCKS_TOKEN": self.stack.access["token"]}
-        argv = [sys.executable, "-m", "orchestrator.cli.main", *words]
-        return subprocess.run(argv, cwd=work, env=clean, capture_output=True, text=True, timeout=timeout, check=False)
+        argv = [sys.executable, "-m", "blocks.cli.main", *words]
+        return subprocess.run(
+            argv, cwd=work, env=clean, capture_output=True, text=True, timeout=timeout, check=False
+        )
 
     def run(self, work: Path, repo: str, *words: str) -> tuple[int, dict[str, Any]]:
         """``blocks flow run --json``: exit code and the document."""
-        done = self.blocks(work, "flow", "run", "--input", "feature_request.md", "--repo", repo, "--json", *words)
+        done = self.blocks(
+            work, "flow", "run", "--input", "feature_request.md", "--repo", repo, "--json", *words
+        )
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, json.loads(done.stdout)
 
     def post(self, path: str, body: Any, *, url: str = "") -> tuple[int, dict[str, Any]]:
         """A POST to the API with an operator's token; bytes go as they are."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self.stack.access['token']}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.stack.access['token']}",
+            "Content-Type": "application/json",
+        }
         request = urllib.request.Request(f"{url or self.url}/api/v1/{path}", data, headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:

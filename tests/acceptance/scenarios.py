@@ -12,7 +12,9 @@ def extra_scenarios(samples: Path) -> None:
     garbage = _variant(samples, GARBAGE)
     for answer in (garbage / "answers").glob("implement*"):
         shutil.rmtree(answer)
-        answer.write_text("I am sorry, but first I have a few questions about the feature.\n", encoding="utf-8")
+        answer.write_text(
+            "I am sorry, but first I have a few questions about the feature.\n", encoding="utf-8"
+        )
     forbidden = _variant(samples, FORBIDDEN)
     for answer in (forbidden / "answers").glob("implement*"):
         (answer / "conftest.py").write_text("collect_ignore_glob = ['*']\n", encoding="utf-8")
@@ -24,5 +26,7 @@ def _variant(samples: Path, name: str) -> Path:
     request = (folder / "feature_request.md").read_text(encoding="utf-8")
     title = next(line.removeprefix("# ") for line in request.splitlines() if line.startswith("# "))
     for path in (folder / "feature_request.md", folder / "scenario.yml"):
-        path.write_text(path.read_text(encoding="utf-8").replace(title, f"{title} ({name})"), encoding="utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace(title, f"{title} ({name})"), encoding="utf-8"
+        )
     return folder

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import demo, embedded, stack
+from orchestrator.dev import demo, embedded, stack
 from tests.acceptance.product import CLOSED_REPO, Product
 from tests.acceptance.scenarios import FORBIDDEN, GARBAGE, PATTERN
 
@@ -21,7 +21,11 @@ def work(product: Product, tmp_path: Path) -> Path:
 
 def files_of(work: Path) -> list[Path]:
     """What lies under .blocks beside its configuration."""
-    return [path for path in (work / ".blocks").rglob("*") if path.is_file() and path.name not in {"config.yml", ".gitkeep"}]
+    return [
+        path
+        for path in (work / ".blocks").rglob("*")
+        if path.is_file() and path.name not in {"config.yml", ".gitkeep"}
+    ]
 
 
 def assert_nothing_half_written(product: Product, work: Path, flow: dict[str, Any]) -> None:
@@ -29,15 +33,16 @@ def assert_nothing_half_written(product: Product, work: Path, flow: dict[str, An
     assert files_of(work) == []
     named = (flow["id"],)
     assert product.rows("SELECT 1 FROM flows_block WHERE flow_id = %s", *named) == []
-    open_stages = (
-        "SELECT kind, status FROM flows_stage WHERE flow_id = %s AND status IN ('pending', 'ready', 'running', 'waiting')"
-    )
+    open_stages = "SELECT kind, status FROM flows_stage WHERE flow_id = %s AND status IN ('pending', 'ready', 'running', 'waiting')"
     assert product.rows(open_stages, *named) == []
-    open_attempts = (
-        "SELECT a.id FROM flows_attempt a JOIN flows_stage s ON s.id = a.stage_id WHERE s.flow_id = %s AND a.finished_at IS NULL"
-    )
+    open_attempts = "SELECT a.id FROM flows_attempt a JOIN flows_stage s ON s.id = a.stage_id WHERE s.flow_id = %s AND a.finished_at IS NULL"
     assert product.rows(open_attempts, *named) == []
-    assert product.rows("SELECT id FROM providers_providercall WHERE flow_id = %s AND settled_at IS NULL", *named) == []
+    assert (
+        product.rows(
+            "SELECT id FROM providers_providercall WHERE flow_id = %s AND settled_at IS NULL", *named
+        )
+        == []
+    )
     assert product.rows("SELECT id FROM flows_flow WHERE id = %s AND finished_at IS NOT NULL", *named) != []
 
 
@@ -74,9 +79,15 @@ def test_the_service_refuses_what_is_not_utf8(product: Product) -> None:
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [(b" \n", "flow:empty-request"), (b"x" * 65537, "flow:request-too-large"), (b"# caf\xe9", "request:not-utf8")],
+    [
+        (b" \n", "flow:empty-request"),
+        (b"x" * 65537, "flow:request-too-large"),
+        (b"# caf\xe9", "request:not-utf8"),
+    ],
 )
-def test_the_command_line_refuses_before_anything_is_sent(product: Product, work: Path, content: bytes, code: str) -> None:
+def test_the_command_line_refuses_before_anything_is_sent(
+    product: Product, work: Path, content: bytes, code: str
+) -> None:
     (work / "feature_request.md").write_bytes(content)
     exit_code, answer = product.run(work, REPO)
     assert (exit_code, answer["error"]["code"]) == (2, code)
@@ -111,7 +122,9 @@ def test_an_unknown_model_is_refused(product: Product, work: Path) -> None:
 
 def test_a_missing_key_is_the_operators_to_mend(product: Product) -> None:
     port = str(embedded.free_port())
-    keyless = stack.Stack(product.stack.values | {"PORT": port, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}, product.folder)
+    keyless = stack.Stack(
+        product.stack.values | {"PORT": port, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}, product.folder
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         keyless.start("web", stack.procfile()["web"])
@@ -125,21 +138,33 @@ def test_a_missing_key_is_the_operators_to_mend(product: Product) -> None:
 
 def test_a_bundle_over_the_limit_with_pruning_off(product: Product, work: Path) -> None:
     for number in range(18):
-        (work / f"large_{number}.py").write_text("VALUE = 'a line of a large module'\n" * 1000, encoding="utf-8")
-    assert product.blocks(work, "config", "set", "context.pruning.enabled", "false", "--repo", REPO).returncode == 0
+        (work / f"large_{number}.py").write_text(
+            "VALUE = 'a line of a large module'\n" * 1000, encoding="utf-8"
+        )
+    assert (
+        product.blocks(work, "config", "set", "context.pruning.enabled", "false", "--repo", REPO).returncode
+        == 0
+    )
     try:
         exit_code, flow = product.run(work, REPO)
     finally:
         product.blocks(work, "config", "set", "context.pruning.enabled", "true", "--repo", REPO)
     assert (exit_code, flow["status"]) == (1, "failed")
     assert "Context bundle exceeds 500KB" in flow["error"]["message"]
-    assert "CONTEXT_PRUNING_ENABLED" in flow["error"]["cure"] or "context.pruning.enabled" in flow["error"]["cure"]
+    assert (
+        "CONTEXT_PRUNING_ENABLED" in flow["error"]["cure"]
+        or "context.pruning.enabled" in flow["error"]["cure"]
+    )
     assert float(flow["cost_usd"]) == 0
     assert_nothing_half_written(product, work, flow)
 
 
-@pytest.mark.parametrize(("scenario", "code"), [(GARBAGE, "answer:unparseable"), (FORBIDDEN, "answer:forbidden-path")])
-def test_an_answer_that_nothing_can_be_made_of(product: Product, tmp_path: Path, scenario: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "code"), [(GARBAGE, "answer:unparseable"), (FORBIDDEN, "answer:forbidden-path")]
+)
+def test_an_answer_that_nothing_can_be_made_of(
+    product: Product, tmp_path: Path, scenario: str, code: str
+) -> None:
     work = product.checkout(scenario, tmp_path)
     exit_code, flow = product.run(work, REPO)
     assert (exit_code, flow["status"], flow["error"]["code"]) == (1, "failed", code)

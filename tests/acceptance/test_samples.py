@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import demo
+from orchestrator.dev import demo
 from tests.acceptance.product import Product
 
 PASSING = sorted(set(demo.samples()) - {"never-passes"})
@@ -14,12 +14,20 @@ QUICK = "devops-tooling"
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.mark.parametrize("sample", [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PASSING])
+@pytest.mark.parametrize(
+    "sample", [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PASSING]
+)
 def test_a_sample_becomes_a_verified_block(product: Product, tmp_path: Path, sample: str) -> None:
     work, repo = product.checkout(sample, tmp_path), demo.repo_of(sample)
     code, flow = product.run(work, repo)
     assert (code, flow["status"], flow["error"]) == (0, "passed", None)
-    assert {gate["gate"] for gate in flow["gates"]} == {"contract", "coverage", "mutation", "security", "review"}
+    assert {gate["gate"] for gate in flow["gates"]} == {
+        "contract",
+        "coverage",
+        "mutation",
+        "security",
+        "review",
+    }
     assert float(flow["cost_usd"]) > 0
     assert set(flow["cost_by_provider"]) == {"anthropic", "openai", "google"}
 
@@ -38,17 +46,28 @@ def test_a_sample_becomes_a_verified_block(product: Product, tmp_path: Path, sam
     assert flow["id"] in listed.stdout
 
 
-def test_the_one_that_can_never_pass_fails_with_the_gate_and_the_cure(product: Product, tmp_path: Path) -> None:
+def test_the_one_that_can_never_pass_fails_with_the_gate_and_the_cure(
+    product: Product, tmp_path: Path
+) -> None:
     work = product.checkout("never-passes", tmp_path)
     done = product.blocks(
-        work, "flow", "run", "--input", "feature_request.md", "--repo", demo.repo_of("never-passes"), "--follow"
+        work,
+        "flow",
+        "run",
+        "--input",
+        "feature_request.md",
+        "--repo",
+        demo.repo_of("never-passes"),
+        "--follow",
     )
     assert done.returncode == 1
     assert "contract gate failed" in done.stdout
     assert "cure:" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("FLOW FAILED task_")
     assert [
-        path for path in (work / ".blocks").rglob("*") if path.is_file() and path.name not in {"config.yml", ".gitkeep"}
+        path
+        for path in (work / ".blocks").rglob("*")
+        if path.is_file() and path.name not in {"config.yml", ".gitkeep"}
     ] == []
     shown = product.blocks(work, "verify", "show", done.stdout.split()[-1], "--verbose")
     assert shown.returncode == 1
@@ -57,7 +76,17 @@ def test_the_one_that_can_never_pass_fails_with_the_gate_and_the_cure(product: P
 
 def test_the_same_key_and_request_give_the_same_flow(product: Product, tmp_path: Path) -> None:
     work, repo = product.checkout(QUICK, tmp_path), demo.repo_of(QUICK)
-    words = ("flow", "run", "--input", "feature_request.md", "--repo", repo, "--no-follow", "--idempotency-key", "job-7")
+    words = (
+        "flow",
+        "run",
+        "--input",
+        "feature_request.md",
+        "--repo",
+        repo,
+        "--no-follow",
+        "--idempotency-key",
+        "job-7",
+    )
     first, second = (product.blocks(work, *words).stdout.strip() for _ in range(2))
     assert first == second != ""
     assert product.blocks(work, "flow", "cancel", first).returncode == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator import embedded, stack
+from orchestrator.dev import embedded, stack
 from orchestrator.queues import Queue
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -37,7 +37,7 @@ class Up:
         self.printed = state.parent / f"{state.name}.out"
         with self.printed.open("wb") as output:
             self.process = psutil.Popen(
-                [sys.executable, "-m", "orchestrator.stack"],
+                [sys.executable, "-m", "orchestrator.dev.stack"],
                 env=clean | ports | {"STATE_DIR": str(state), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
                 cwd=stack.ROOT,
                 stdout=output,
@@ -62,9 +62,15 @@ class Up:
     def blocks(self, work: Path, *words: str) -> "subprocess.CompletedProcess[str]":
         """The command line as the printed lines set it up."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN)}
-        clean |= {"PYTHONPATH": str(stack.ROOT), "BLOCKS_API_URL": self.url, "BLOCKS_TOKEN": self.found(r"BLOCKS_TOKEN=(\S+)")}
-        argv = [sys.executable, "-m", "orchestrator.cli.main", *words]
-        return subprocess.run(argv, cwd=work, env=clean, capture_output=True, text=True, timeout=270, check=False)
+        clean |= {
+            "PYTHONPATH": str(stack.ROOT),
+            "BLOCKS_API_URL": self.url,
+            "BLOCKS_TOKEN": self.found(r"BLOCKS_TOKEN=(\S+)"),
+        }
+        argv = [sys.executable, "-m", "blocks.cli.main", *words]
+        return subprocess.run(
+            argv, cwd=work, env=clean, capture_output=True, text=True, timeout=270, check=False
+        )
 
 
 def until(ready: Callable[[], bool], seconds: float) -> None:
@@ -75,7 +81,9 @@ def until(ready: Callable[[], bool], seconds: float) -> None:
 
 
 def fetch(url: str, accept: str = "*/*") -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), timeout=30) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(url, headers={"Accept": accept}), timeout=30
+    ) as answer:
         assert answer.status == 200
         return bytes(answer.read())
 
@@ -100,7 +108,9 @@ def up(state: Path) -> Iterator[Up]:
 
 def assert_all_gone(family: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(family, timeout=45)
-    assert [(process.pid, process.cmdline()) for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert [
+        (process.pid, process.cmdline()) for process in alive if process.status() != psutil.STATUS_ZOMBIE
+    ] == []
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +136,9 @@ def test_the_printed_admin_login_works(running: Up) -> None:
     form = {"username": user, "password": password, "csrfmiddlewaretoken": csrf[1], "next": "/admin/"}
     answer = browser.open(
         urllib.request.Request(
-            f"{running.url}/admin/login/", urllib.parse.urlencode(form).encode(), {"Referer": f"{running.url}/admin/login/"}
+            f"{running.url}/admin/login/",
+            urllib.parse.urlencode(form).encode(),
+            {"Referer": f"{running.url}/admin/login/"},
         ),
         timeout=30,
     )
@@ -160,7 +172,9 @@ def test_a_flow_runs_shows_in_the_metrics_and_is_there_after_a_restart(tmp_path:
     work.mkdir()
     with up(state) as first:
         request = str(stack.ROOT / "samples" / "devops-tooling" / "feature_request.md")
-        done = first.blocks(work, "flow", "run", "--repo", "devops-tooling", "--input", request, "--no-context")
+        done = first.blocks(
+            work, "flow", "run", "--repo", "devops-tooling", "--input", request, "--no-context"
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         task = done.stdout.split()[-1]
         metrics = read(f"http://127.0.0.1:{first.ports['EXPORTER_PORT']}/metrics")

@@ -15,7 +15,13 @@ def browser_type_launch_args() -> dict[str, object]:
     """Overrides the plugin's: the browser that is installed, without any traffic of its own."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine; install chromium to run the browser tests")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"]
+    quiet = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-sync",
+        "--no-first-run",
+    ]
     return {"executable_path": CHROMIUM, "args": quiet}
 
 
@@ -37,9 +43,15 @@ def _loop_of_playwright() -> Iterator[None]:
 def faults(page) -> Iterator[list[str]]:
     """Errors on the console, breaches of the policy among them, and requests to elsewhere; there must be none."""
     found: list[str] = []
-    page.on("console", lambda message: found.append(message.text) if message.type in ("error", "warning") else None)
+    page.on(
+        "console",
+        lambda message: found.append(message.text) if message.type in ("error", "warning") else None,
+    )
     page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("request", lambda request: None if "//localhost:" in request.url else found.append(f"asked {request.url}"))
+    page.on(
+        "request",
+        lambda request: None if "//localhost:" in request.url else found.append(f"asked {request.url}"),
+    )
     yield found
     assert found == []
 

@@ -74,7 +74,9 @@ def test_the_pages_are_readable(page: Page, faults, sre, live_server, theme, wid
     ]
     for path in paths:
         page.goto(live_server.url + path)
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
+        assert page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        ), path
         assert page.evaluate(UNLABELLED) == [], path
         assert page.evaluate(NAMELESS) == [], path
         assert page.evaluate(FAINT) == [], path
@@ -125,9 +127,13 @@ def test_paper_shows_what_is_folded_and_nothing_to_press(page: Page, faults, sre
     request, button = page.get_by_text("Values over the limit become the limit."), page.get_by_role("button")
     expect(request).to_be_hidden()
     page.emulate_media(media="print")
-    assert request.evaluate("one => one.checkVisibility({contentVisibilityAuto: true}) && one.offsetHeight > 0")
+    assert request.evaluate(
+        "one => one.checkVisibility({contentVisibilityAuto: true}) && one.offsetHeight > 0"
+    )
     expect(button).to_be_hidden()
-    assert page.locator("h1").evaluate("one => getComputedStyle(one).color") == "rgb(27, 35, 48)"  # dark on white
+    assert (
+        page.locator("h1").evaluate("one => getComputedStyle(one).color") == "rgb(27, 35, 48)"
+    )  # dark on white
 
 
 def test_cancel_asks_first(page: Page, faults, sre, live_server):

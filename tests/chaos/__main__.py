@@ -35,9 +35,15 @@ def options(argv: list[str]) -> argparse.Namespace:
     made.add_argument("--flows", type=int, default=flows)
     made.add_argument("--faults", type=int, default=faults)
     made.add_argument("--backlog", type=int, default=None, help="flows submitted at once before a FLUSHALL")
-    made.add_argument("--seed", type=int, default=int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6)))
+    made.add_argument(
+        "--seed",
+        type=int,
+        default=int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6)),
+    )
     made.add_argument("--measure", type=int, default=3, help="how often each recovery is measured")
-    made.add_argument("--without", action="append", choices=sorted(run.SABOTAGES), help="only these sabotage runs")
+    made.add_argument(
+        "--without", action="append", choices=sorted(run.SABOTAGES), help="only these sabotage runs"
+    )
     made.add_argument("--no-sabotage", action="store_true")
     made.add_argument("--no-main", action="store_true")
     made.add_argument("--keep", type=Path, help="keep the logs in this folder")
@@ -52,7 +58,9 @@ def main(argv: list[str]) -> int:
     """Run, judge, write, say."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both stop everything that was started
     chosen, console = options(argv), Console(highlight=False)
-    console.print(f"chaos: {chosen.flows} flows, {chosen.faults} faults, seed {chosen.seed} (--seed {chosen.seed} again)")
+    console.print(
+        f"chaos: {chosen.flows} flows, {chosen.faults} faults, seed {chosen.seed} (--seed {chosen.seed} again)"
+    )
     logs = chosen.keep or Path(tempfile.mkdtemp(prefix="blocks-chaos-"))
     try:
         with console.status("starting") as status, servers() as (postgres, broker):
@@ -77,7 +85,9 @@ def main(argv: list[str]) -> int:
                     tell=tell,
                 )
                 _say(console, outcome)
-            undetected = [] if chosen.no_sabotage else _sabotage(console, chosen, postgres, broker, logs, tell)
+            undetected = (
+                [] if chosen.no_sabotage else _sabotage(console, chosen, postgres, broker, logs, tell)
+            )
             server = _server_version(postgres)
     except KeyboardInterrupt:
         console.print("Stopped.")
@@ -96,7 +106,9 @@ def main(argv: list[str]) -> int:
     return 1 if broken else 0
 
 
-def _sabotage(console: Console, chosen: argparse.Namespace, postgres: Postgres, broker: Any, logs: Path, tell: Any) -> list[str]:
+def _sabotage(
+    console: Console, chosen: argparse.Namespace, postgres: Postgres, broker: Any, logs: Path, tell: Any
+) -> list[str]:
     undetected = []
     control = run.sabotage_run(postgres, broker, logs, "", flows=30, seed=chosen.seed, tell=tell)
     console.print(f"the same faults without sabotage: {'held' if control.clean else 'BROKEN'}")
@@ -127,7 +139,11 @@ def _slow(console: Console, result: dict[str, Any]) -> bool:
         "recovery_flushall_s": recovery.FLUSHALL_SECONDS,
         "recovery_postgres_restart_s": recovery.POSTGRES_RESTART_SECONDS,
     }
-    late = {name: result[name] for name, limit in limits.items() if result[name] is not None and result[name] > limit}
+    late = {
+        name: result[name]
+        for name, limit in limits.items()
+        if result[name] is not None and result[name] > limit
+    }
     for name, seconds in late.items():
         console.print(f"  {name}: {seconds} s, more than {limits[name]:g} s", style="red")
     return bool(late)

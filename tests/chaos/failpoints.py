@@ -22,10 +22,10 @@ from typing import Any
 
 ENGINE = "orchestrator.flows.engine."
 CALL_STEPS = (
-    ("providers.limits", "acquire"),
-    ("providers.limits", "settle"),
+    ("providers.limiter", "acquire"),
+    ("providers.limiter", "settle"),
     ("providers.ledger", "store"),
-    ("orchestrator.flows.dispatch", "send"),
+    ("orchestrator.flows.engine.broker", "send"),
     ("orchestrator.flows.engine.store", "keep"),
 )
 # What a worker passes on its way through claim, heartbeat and the ends of an attempt; the others are reached by other verbs.
@@ -53,7 +53,11 @@ WORKER_STATEMENTS = (
 def points() -> list[str]:
     """Every point that a worker passes."""
     steps = [f"{module.rpartition('.')[2]}.{name}" for module, name in CALL_STEPS]
-    return [f"{where}:{when}" for where in (*WORKER_STATEMENTS, *steps, "call", "commit") for when in ("before", "after")]
+    return [
+        f"{where}:{when}"
+        for where in (*WORKER_STATEMENTS, *steps, "call", "commit")
+        for when in ("before", "after")
+    ]
 
 
 def install() -> None:
@@ -153,7 +157,10 @@ def _shift_clocks(by: timedelta) -> None:
             return datetime.now(tz) + by
 
     for name, module in list(sys.modules.items()):
-        if name.split(".")[0] in {"orchestrator", "providers", "gates"} and getattr(module, "datetime", None) is datetime:
+        if (
+            name.split(".")[0] in {"orchestrator", "providers", "gates"}
+            and getattr(module, "datetime", None) is datetime
+        ):
             module.datetime = Shifted  # type: ignore[attr-defined]
 
 
@@ -179,13 +186,15 @@ def _without_token() -> None:
     finish.DONE = _replaced(finish.DONE, " AND st.token = %(token)s", "")
     locked._LIVE = _replaced(locked._LIVE, " AND token = %(token)s", "")
     attempt._PROGRESS = _replaced(attempt._PROGRESS, " AND st.token = %(token)s", "")
-    heartbeat = sys.modules["orchestrator.flows.heartbeat"]
+    heartbeat = sys.modules["orchestrator.flows.worker.heartbeat"]
     heartbeat.Attempt.fence = lambda self: None
 
 
 def _without_lock() -> None:
     """Verbs touch a stage without holding its flow."""
-    locked, claim, finish, attempt = (sys.modules[ENGINE + name] for name in ("locked", "claim", "finish", "attempt"))
+    locked, claim, finish, attempt = (
+        sys.modules[ENGINE + name] for name in ("locked", "claim", "finish", "attempt")
+    )
     locked._FLOW = _replaced(locked._FLOW, "FOR NO KEY UPDATE", "")
     claim.CLAIM = _replaced(claim.CLAIM, "FOR NO KEY UPDATE OF fl", "")
     finish.DONE = _replaced(finish.DONE, "FOR NO KEY UPDATE", "")
@@ -194,9 +203,13 @@ def _without_lock() -> None:
 
 def _without_sweep() -> None:
     """Nobody looks for leases that ran out or messages that got lost."""
-    dispatcher = sys.modules["orchestrator.flows.dispatcher"].Dispatcher
+    dispatcher = sys.modules["orchestrator.flows.scheduler.dispatcher"].Dispatcher
     dispatcher.sweep = lambda self: None
     dispatcher._resend = lambda self: None
 
 
-SABOTAGE: dict[str, Callable[[], None]] = {"token": _without_token, "lock": _without_lock, "sweep": _without_sweep}
+SABOTAGE: dict[str, Callable[[], None]] = {
+    "token": _without_token,
+    "lock": _without_lock,
+    "sweep": _without_sweep,
+}

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.stack import PROVIDERS
+from orchestrator.dev.stack import PROVIDERS
 from tests.chaos import failpoints
 from tests.chaos.stack import DISPATCHERS, LEASE_SECONDS, WORKERS, Stack
 from tests.chaos.traffic import Traffic
@@ -240,6 +240,9 @@ FAULTS: dict[str, tuple[int, Callable[[Scene], list[Heal]]]] = {
 def sequence(count: int, chance: random.Random) -> list[str]:
     """So many faults, each kind at least once (where there is room), in a random order."""
     names = list(FAULTS)
-    chosen = [*names, *chance.choices(names, weights=[FAULTS[name][0] for name in names], k=max(count - len(names), 0))]
+    chosen = [
+        *names,
+        *chance.choices(names, weights=[FAULTS[name][0] for name in names], k=max(count - len(names), 0)),
+    ]
     chance.shuffle(chosen)
     return chosen[: max(count, len(names))]

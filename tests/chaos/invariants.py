@@ -97,7 +97,9 @@ def unfinished(stack: Stack) -> int:
 
 
 def _ends(stack: Stack, submitted: list[Submitted], errors: list[str], verdict: Verdict) -> None:
-    found = {row[0]: row for row in stack.rows("SELECT id, status, error_code, idempotency_key FROM flows_flow")}
+    found = {
+        row[0]: row for row in stack.rows("SELECT id, status, error_code, idempotency_key FROM flows_flow")
+    }
     for one in submitted:
         row = found.get(one.flow_id)
         if row is None:
@@ -107,7 +109,9 @@ def _ends(stack: Stack, submitted: list[Submitted], errors: list[str], verdict: 
             verdict.stuck += 1
         elif row[1] != ("cancelled" if one.cancelled else one.expected):
             verdict.lost += 1
-            verdict.findings.append(f"lost: {one.flow_id} ended as {row[1]} {row[2]} instead of {one.expected}")
+            verdict.findings.append(
+                f"lost: {one.flow_id} ended as {row[1]} {row[2]} instead of {one.expected}"
+            )
     strangers = len(found) - len({one.flow_id for one in submitted})
     if strangers:
         verdict.duplicate_charges += strangers
@@ -158,4 +162,6 @@ def _calls(stack: Stack, kills: int, verdict: Verdict) -> None:
         verdict.duplicate_charges += phantom
         verdict.findings.append(f"{phantom} charges without an answer, such as {list(charged - answers)[:3]}")
     if verdict.extra_calls > verdict.allowed_extra_calls:
-        verdict.findings.append(f"{verdict.extra_calls} extra calls; {verdict.allowed_extra_calls} are explained")
+        verdict.findings.append(
+            f"{verdict.extra_calls} extra calls; {verdict.allowed_extra_calls} are explained"
+        )

@@ -10,8 +10,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from gates.base import GateReport, Verdict
-from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Park, Repair, Result, Work
-from orchestrator.flows.types import FlowType, StageSpec
+from orchestrator.flows.flow_types import FlowType, StageSpec
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, Park, Repair, Result, Work
 from orchestrator.queues import Queue
 from providers.base import Request
 
@@ -33,9 +33,12 @@ def stages_of(version: int) -> tuple[StageSpec, ...]:
 
 
 FLOW_TYPES = tuple(
-    FlowType("chaos", version, stages_of(version)) for version in range(1, int(os.environ.get("CHAOS_VERSION", "1")) + 1)
+    FlowType("chaos", version, stages_of(version))
+    for version in range(1, int(os.environ.get("CHAOS_VERSION", "1")) + 1)
 )
-STAGES = {kind: f"tests.chaos.plugin:{kind}" for kind in ("scout", "draft", "judge", "critic", "encore", "close")}
+STAGES = {
+    kind: f"tests.chaos.plugin:{kind}" for kind in ("scout", "draft", "judge", "critic", "encore", "close")
+}
 
 
 class Scripted:
@@ -82,7 +85,9 @@ class Scripted:
     def _repair(self, work: Work, argument: str, said: dict[str, object]) -> Result:
         if work.round > int(argument):
             return self._pass(work, "", said)
-        return Repair("again", ("draft", "judge"), "gate:review-failed", "The review gate failed.", "Mend it.")
+        return Repair(
+            "again", ("draft", "judge"), "gate:review-failed", "The review gate failed.", "Mend it."
+        )
 
     def _flaky(self, work: Work, argument: str, said: dict[str, object]) -> Result:
         if work.attempt_number > int(argument):
@@ -93,4 +98,6 @@ class Scripted:
         return Failed("chaos:failed", "It failed.", "Nothing.")
 
 
-scout, draft, judge, critic, encore, close = (Scripted(kind) for kind in ("scout", "draft", "judge", "critic", "encore", "close"))
+scout, draft, judge, critic, encore, close = (
+    Scripted(kind) for kind in ("scout", "draft", "judge", "critic", "encore", "close")
+)

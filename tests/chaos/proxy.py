@@ -49,7 +49,9 @@ class Proxy:
     def _cut(self) -> None:
         for writer in list(self._writers):
             # With a reset, as a crashed peer's kernel does it, not with an orderly end.
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
             writer.transport.abort()
 
     def _run(self) -> None:

@@ -33,7 +33,11 @@ def worker_kill(stack: Stack, traffic: Traffic, name: str = "control") -> float:
     running = "SELECT count(*) FROM flows_stage WHERE status = 'running' AND queue = %s AND worker LIKE %s"
     # A prefork pool's children have the stages, and each its own pid.
     pids = [stack.running[name].pid, *stack.children_of(name)]
-    _until(lambda: any(stack.rows(running, [name, f"%:{pid}:%"])[0][0] for pid in pids), 60, f"no stage was running on {name}")
+    _until(
+        lambda: any(stack.rows(running, [name, f"%:{pid}:%"])[0][0] for pid in pids),
+        60,
+        f"no stage was running on {name}",
+    )
     killed = time.time()
     stack.kill(name, signal.SIGKILL, group=True)
     held = f"({'|'.join(map(str, pids))})"
@@ -62,7 +66,9 @@ def flushall(stack: Stack, traffic: Traffic) -> float:
 
 def backlog(stack: Stack, traffic: Traffic, flows: int) -> tuple[int, float]:
     """Hold everything, submit ``flows``, let them go and FLUSHALL at once; how many had not ended then, and ``flushall``'s seconds."""
-    stack.manage("shell", "-c", "from orchestrator.flows import engine; engine.hold('everything', reason='chaos')")
+    stack.manage(
+        "shell", "-c", "from orchestrator.flows import engine; engine.hold('everything', reason='chaos')"
+    )
     traffic.submit(flows, cancel=False)
     stack.rows("DELETE FROM flows_hold RETURNING id")  # not by a command, whose end takes longer than a flow
     _until(lambda: stack.rows(_SENT), 60, "nothing of a backlog was sent")
@@ -78,7 +84,11 @@ def _flush(stack: Stack) -> float:
         WHERE id = ANY(%s) AND status = 'ready' AND sent_at > to_timestamp(%s)"""
     left = """SELECT count(*) FROM flows_stage
         WHERE id = ANY(%s) AND status = 'ready' AND (sent_at IS NULL OR sent_at < to_timestamp(%s))"""
-    _until(lambda: stack.rows(left, [taken, flushed])[0][0] == 0, 60, "not everything was sent again after FLUSHALL")
+    _until(
+        lambda: stack.rows(left, [taken, flushed])[0][0] == 0,
+        60,
+        "not everything was sent again after FLUSHALL",
+    )
     return max((stack.rows(resent, [taken, flushed])[0][0] or flushed) - flushed, 0.0)
 
 

@@ -48,7 +48,9 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def running(postgres: Postgres, broker: Broker, name: str, logs: Path, **extra: str) -> Iterator[tuple[Stack, str]]:
+def running(
+    postgres: Postgres, broker: Broker, name: str, logs: Path, **extra: str
+) -> Iterator[tuple[Stack, str]]:
     """A stack on a database of its own; everything is stopped at the end."""
     broker.client.flushall()
     postgres.create(name, TEMPLATE)
@@ -78,7 +80,16 @@ def prepare(postgres: Postgres, broker: Broker, logs: Path) -> None:
 
 
 def main_run(
-    postgres: Postgres, broker: Broker, logs: Path, *, flows: int, faults: int, backlog: int, seed: int, measure: int, tell: Tell
+    postgres: Postgres,
+    broker: Broker,
+    logs: Path,
+    *,
+    flows: int,
+    faults: int,
+    backlog: int,
+    seed: int,
+    measure: int,
+    tell: Tell,
 ) -> Outcome:
     """Submit flows and inject faults, then let it come to rest and judge it."""
     chance = random.Random(seed)
@@ -171,7 +182,10 @@ def _wait(heals: list[tuple[float, int, Callable[[], object]]], seconds: float) 
             _, order, heal = heapq.heappop(heals)
             try:
                 heal()
-            except (psycopg.OperationalError, redis.RedisError):  # another fault has it: once more, in a moment
+            except (
+                psycopg.OperationalError,
+                redis.RedisError,
+            ):  # another fault has it: once more, in a moment
                 heapq.heappush(heals, (time.monotonic() + 0.2, order, heal))
         if time.monotonic() >= end:
             return
@@ -228,7 +242,9 @@ def _rest(stack: Stack, seconds: float, tell: Tell) -> int:
     return left
 
 
-def sabotage_run(postgres: Postgres, broker: Broker, logs: Path, what: str, *, flows: int, seed: int, tell: Tell) -> Verdict:
+def sabotage_run(
+    postgres: Postgres, broker: Broker, logs: Path, what: str, *, flows: int, seed: int, tell: Tell
+) -> Verdict:
     """A stack without one safeguard, under the faults that it is there for: the verdict must not be clean.
 
     Without nothing (``what`` is empty) it has to stand all of these faults: they break nothing but what is missing.
@@ -262,7 +278,9 @@ def _running_on(stack: Stack, pid: int, least: int) -> list[int]:
 
 def _freeze_late_attempts(stack: Stack, traffic: Traffic, flows: int) -> None:
     """Workers freeze past their lease in the middle of a stage, somebody else takes over, then they wake up."""
-    taken_over = "SELECT count(*) FROM flows_stage WHERE id = ANY(%s) AND status = 'running' AND worker NOT LIKE %s"
+    taken_over = (
+        "SELECT count(*) FROM flows_stage WHERE id = ANY(%s) AND status = 'running' AND worker NOT LIKE %s"
+    )
     woken = []
     for _ in range(3):
         traffic.submit(flows // 3, "close: sleep 2", cancel=False)
@@ -282,7 +300,9 @@ def _cancel_while_claimed(stack: Stack, traffic: Traffic, flows: int) -> None:
     for _ in range(3):
         frozen = stack.kill("control", signal.SIGSTOP)
         made = traffic.submit(flows // 3, "", cancel=False)
-        waiting = "SELECT count(*) FROM flows_stage WHERE kind = 'close' AND status = 'ready' AND flow_id = ANY(%s)"
+        waiting = (
+            "SELECT count(*) FROM flows_stage WHERE kind = 'close' AND status = 'ready' AND flow_id = ANY(%s)"
+        )
         _until(stack, waiting, [[one.flow_id for one in made]], len(made) * 3 // 4)
         threads = [threading.Thread(target=traffic.cancel, args=(one,), daemon=True) for one in made]
         for thread in threads:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import redis
 
-from orchestrator import children, embedded
+from orchestrator import child_processes
+from orchestrator.dev import embedded
 from orchestrator.queues import Queue
 
 _SWITCH = """
@@ -27,7 +28,14 @@ BEGIN
   RETURN NULL;
 END $$;
 """
-_FULL_TABLES = ("flows_flow", "flows_stage", "flows_attempt", "flows_flowevent", "flows_artifact", "providers_providercall")
+_FULL_TABLES = (
+    "flows_flow",
+    "flows_stage",
+    "flows_attempt",
+    "flows_flowevent",
+    "flows_artifact",
+    "providers_providercall",
+)
 
 
 def _command(pid: int) -> list[str]:
@@ -78,7 +86,9 @@ class Postgres:
     def fill(self, name: str, seconds: float) -> None:
         """Every write is refused with 53100 for so long."""
         with self.connect(name) as db:
-            db.execute("INSERT INTO chaos_full VALUES (clock_timestamp() + make_interval(secs => %s))", [seconds])
+            db.execute(
+                "INSERT INTO chaos_full VALUES (clock_timestamp() + make_interval(secs => %s))", [seconds]
+            )
 
     def cut_sessions(self, name: str) -> int:
         """Terminate every other session of a database."""
@@ -95,8 +105,13 @@ class Postgres:
         while Path(f"/proc/{self.pid}").exists() and not _zombie(self.pid):
             time.sleep(0.01)
         user, group = self._identity
-        child = children.start(
-            self._argv, death_signal=signal.SIGINT, output=subprocess.DEVNULL, user=user, group=group, cwd=Path("/")
+        child = child_processes.start(
+            self._argv,
+            death_signal=signal.SIGINT,
+            output=subprocess.DEVNULL,
+            user=user,
+            group=group,
+            cwd=Path("/"),
         )
         self._restarted.append(child)
         self.pid = child.pid
@@ -111,7 +126,7 @@ class Postgres:
     def stop(self) -> None:
         """End the server that the last restart has started."""
         for child in self._restarted:
-            children.stop(child, first=signal.SIGINT)
+            child_processes.stop(child, first=signal.SIGINT)
 
 
 def _zombie(pid: int) -> bool:
@@ -153,7 +168,7 @@ class Broker:
 
     def start(self) -> None:
         """Start it again, empty, at the same address."""
-        child = children.start(self._argv, death_signal=signal.SIGKILL, output=subprocess.DEVNULL)
+        child = child_processes.start(self._argv, death_signal=signal.SIGKILL, output=subprocess.DEVNULL)
         self._restarted.append(child)
         self.pid = child.pid
         while True:
@@ -195,7 +210,7 @@ class Broker:
         """End what the restarts have started."""
         self.client.close()
         for child in self._restarted:
-            children.stop(child, first=signal.SIGKILL)
+            child_processes.stop(child, first=signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from orchestrator import embedded, stack
+from orchestrator.dev import embedded, stack
 from tests.chaos.proxy import Proxy
 from tests.chaos.servers import Broker, Postgres
 
@@ -28,7 +28,12 @@ WORKERS = ("anthropic", "openai", "google", "gates", "control")
 # Two of them serve each other's queue, so that flows also go on from stage to stage within one worker.
 SHARED = {"openai": "openai,google", "google": "google,openai"}
 DISPATCHERS = ("dispatcher1", "dispatcher2")
-_ROOMY = {"DAILY_TOKEN_QUOTA": 10**12, "REQUESTS_PER_MINUTE": 10**8, "TOKENS_PER_MINUTE": 10**12, "MAX_CONCURRENCY": 2000}
+_ROOMY = {
+    "DAILY_TOKEN_QUOTA": 10**12,
+    "REQUESTS_PER_MINUTE": 10**8,
+    "TOKENS_PER_MINUTE": 10**12,
+    "MAX_CONCURRENCY": 2000,
+}
 
 
 def environment(database: str, broker: str, simulator: int, logs: Path) -> dict[str, str]:
@@ -59,7 +64,9 @@ def environment(database: str, broker: str, simulator: int, logs: Path) -> dict[
         values |= {f"{prefix}_{name}": str(limit) for name, limit in _ROOMY.items()}
         values[f"{prefix}_API_KEY"], values[f"{prefix}_TIMEOUT_SECONDS"] = "simulated", "5"
         values[f"{prefix}_SLOTS"] = "32"
-        values[f"{prefix}_BASE_URL"] = f"http://127.0.0.1:{simulator}" + ("/v1" if provider == "openai" else "")
+        values[f"{prefix}_BASE_URL"] = f"http://127.0.0.1:{simulator}" + (
+            "/v1" if provider == "openai" else ""
+        )
     return values
 
 
@@ -83,7 +90,9 @@ class Stack:
         self.port, self.simulator_port = embedded.free_port(), embedded.free_port()
         self.proxy = Proxy(broker.address).start()
         url = broker.through(self.proxy.port)
-        self.values = os.environ | environment(database.database(name), url, self.simulator_port, logs) | extra
+        self.values = (
+            os.environ | environment(database.database(name), url, self.simulator_port, logs) | extra
+        )
         self.values |= {"HOST": "127.0.0.1", "PORT": str(self.port)}
         self.running: dict[str, Running] = {}
         self.restarts: dict[str, int] = {}
@@ -113,7 +122,10 @@ class Stack:
     def start(self) -> None:
         """Start every process, and wait until the web answers and each worker is ready."""
         commands = stack.procfile()
-        self.launch("simulator", shlex.split(f"-m providers.simulator --echo --latency 0.02-0.12 --port {self.simulator_port}"))
+        self.launch(
+            "simulator",
+            shlex.split(f"-m providers.simulator --echo --latency 0.02-0.12 --port {self.simulator_port}"),
+        )
         for name in WORKERS:
             argv = self._argv(commands[name])
             argv[argv.index("-Q") + 1] = SHARED.get(name, name)
@@ -188,7 +200,9 @@ class Stack:
         try:
             return [
                 int(pid)
-                for pid in Path(f"/proc/{self.running[name].pid}/task/{self.running[name].pid}/children").read_text().split()
+                for pid in Path(f"/proc/{self.running[name].pid}/task/{self.running[name].pid}/children")
+                .read_text()
+                .split()
             ]
         except OSError:
             return []
@@ -232,7 +246,11 @@ class Stack:
         if name in WORKERS:
             log = self.logs / f"{name}.log"
             return log.exists() and b" ready." in log.read_bytes()
-        url = f"http://127.0.0.1:{self.port}/ready" if name == "web" else f"http://127.0.0.1:{self.simulator_port}/__sim__/"
+        url = (
+            f"http://127.0.0.1:{self.port}/ready"
+            if name == "web"
+            else f"http://127.0.0.1:{self.simulator_port}/__sim__/"
+        )
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return bool(answer.status == 200)

@@ -57,7 +57,13 @@ def test_every_sabotage_still_finds_what_it_takes_away(what):
     # In a process of its own: what it changes stays changed.
     call = "_slow_cancel(1)" if what == "slow cancel" else f"SABOTAGE[{what!r}]()"
     program = f"from tests.chaos import zygote, failpoints; zygote.preload(); failpoints.{call}"
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=110, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        check=True,
+        timeout=110,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
 
 
 def test_a_process_dies_at_the_point_that_is_armed_and_only_one(tmp_path):
@@ -65,12 +71,16 @@ def test_a_process_dies_at_the_point_that_is_armed_and_only_one(tmp_path):
     (tmp_path / "locked._FLOW:before").touch()
     died = run(CHAOS_FAILPOINTS=str(tmp_path))
     assert (died.returncode, died.stdout) == (-signal.SIGKILL, "started\n"), died.stderr
-    assert [path.name.rpartition(".")[0] for path in (tmp_path / "fired").iterdir()] == ["locked._FLOW:before"]
+    assert [path.name.rpartition(".")[0] for path in (tmp_path / "fired").iterdir()] == [
+        "locked._FLOW:before"
+    ]
     went_on = run(CHAOS_FAILPOINTS=str(tmp_path))
     assert (went_on.returncode, went_on.stdout) == (0, "started\nOperationalError\n"), went_on.stderr
 
 
 def test_the_product_knows_of_no_failpoint():
     """What is not there cannot be switched on in production, and costs nothing."""
-    sources = [path for package in ("orchestrator", "providers", "gates") for path in (ROOT / package).rglob("*.py")]
+    sources = [
+        path for package in ("orchestrator", "providers", "gates") for path in (ROOT / package).rglob("*.py")
+    ]
     assert [path for path in sources if "CHAOS_" in path.read_text(encoding="utf-8")] == []

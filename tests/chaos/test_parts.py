@@ -76,8 +76,11 @@ def test_every_kind_of_fault_is_in_the_plan_and_a_seed_gives_the_same_plan_again
 
 def test_answers_are_counted_by_stage_and_cut_ones_are_not(tmp_path):
     log = tmp_path / "simulator.log"
-    line = (
-        "now simulator SIMULATED provider='openai' model='m' stage='draft' round={} title='c1' fault='{}' status={} seconds=0.1\n"
+    line = "now simulator SIMULATED provider='openai' model='m' stage='draft' round={} title='c1' fault='{}' status={} seconds=0.1\n"
+    log.write_text(
+        line.format(1, "", 200)
+        + line.format(1, "", 200)
+        + line.format(2, "", 200)
+        + line.format(1, "cut", 200)
     )
-    log.write_text(line.format(1, "", 200) + line.format(1, "", 200) + line.format(2, "", 200) + line.format(1, "cut", 200))
     assert answered(log) == {("c1", "draft", "1"): 2, ("c1", "draft", "2"): 1}

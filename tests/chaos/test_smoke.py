@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.timeout(600)
 def test_each_fault_once_breaks_nothing(tmp_path):
     # Servers of its own, whatever the suite runs on.
-    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "SOAK"}}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "SOAK"}
+    }
     command = [
         "--flows",
         "60",

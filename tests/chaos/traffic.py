@@ -66,7 +66,11 @@ class Traffic:
                 text, expected = script, "passed"
             one = Submitted(uuid.UUID(int=self.chance.getrandbits(128)).hex, "", expected)
             one.title = f"c{one.key[:12]}"
-            body = {"repo": self.chance.choice(REPOS), "feature_request": f"# {one.title}\n\n{text}\n", "flow_type": "chaos"}
+            body = {
+                "repo": self.chance.choice(REPOS),
+                "feature_request": f"# {one.title}\n\n{text}\n",
+                "flow_type": "chaos",
+            }
             answer = self._insist("POST", "/api/v1/flows/", body, one.key, lambda status: status == 202)
             if answer is None:
                 continue
@@ -80,7 +84,9 @@ class Traffic:
 
     def cancel(self, one: Submitted) -> None:
         """Cancel a flow, insisting until the service says yes or that it has ended."""
-        answer = self._insist("POST", f"/api/v1/flows/{one.flow_id}/cancel/", None, None, lambda status: status in {200, 409})
+        answer = self._insist(
+            "POST", f"/api/v1/flows/{one.flow_id}/cancel/", None, None, lambda status: status in {200, 409}
+        )
         one.cancelled = bool(answer and answer.get("status") == "cancelled")
 
     def stop(self) -> None:
@@ -91,12 +97,16 @@ class Traffic:
     def _cancel_when_due(self) -> None:
         while not self._ended.wait(0.05) or self._cancels:
             with self._lock:
-                due = [entry for entry in self._cancels if entry[0] <= time.monotonic() or self._ended.is_set()]
+                due = [
+                    entry for entry in self._cancels if entry[0] <= time.monotonic() or self._ended.is_set()
+                ]
                 self._cancels = [entry for entry in self._cancels if entry not in due]
             for _, one in due:
                 self.cancel(one)
 
-    def _insist(self, method: str, path: str, body: Any, key: str | None, good: Callable[[int], bool]) -> dict[str, Any] | None:
+    def _insist(
+        self, method: str, path: str, body: Any, key: str | None, good: Callable[[int], bool]
+    ) -> dict[str, Any] | None:
         end, last = time.monotonic() + PATIENCE_SECONDS, ""
         while time.monotonic() < end:
             try:

@@ -26,8 +26,8 @@ PRELOADED = (
     "providers.adapters.anthropic",
     "providers.adapters.openai",
     "providers.adapters.google_genai",
-    "orchestrator.flows.dispatcher",
-    "orchestrator.flows.tasks",
+    "orchestrator.flows.scheduler.dispatcher",
+    "orchestrator.flows.worker.tasks",
     "providers.calls",
     "orchestrator.urls",
 )

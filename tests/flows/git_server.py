@@ -24,7 +24,11 @@ COMMITTER = {
 
 def git(folder: Path, *words: str, given: bytes = b"") -> str:
     command, environ = ["git", "-C", str(folder), *words], {**os.environ, **COMMITTER}
-    return subprocess.run(command, input=given, env=environ, check=True, capture_output=True).stdout.decode().strip()
+    return (
+        subprocess.run(command, input=given, env=environ, check=True, capture_output=True)
+        .stdout.decode()
+        .strip()
+    )
 
 
 @dataclass
@@ -89,7 +93,9 @@ def serving(root: Path) -> Iterator[GitServer]:
                 "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
                 "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             }
-            done = subprocess.run(["git", "http-backend"], input=body, env=environ, capture_output=True, check=False)
+            done = subprocess.run(
+                ["git", "http-backend"], input=body, env=environ, capture_output=True, check=False
+            )
             head, _, rest = done.stdout.partition(b"\r\n\r\n")
             headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
             self.send_response(int(headers.pop("Status", "200").split()[0]))
@@ -126,8 +132,12 @@ class GitRepo:
     def commit(self) -> str:
         index = {**os.environ, **COMMITTER, "GIT_INDEX_FILE": str(self.bare / "scratch")}
         given = "".join(f"{entry}\n" for entry in self.entries).encode()
-        subprocess.run(["git", "-C", self.bare, "update-index", "--index-info"], input=given, env=index, check=True)
-        tree = subprocess.run(["git", "-C", self.bare, "write-tree", "--missing-ok"], env=index, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-C", self.bare, "update-index", "--index-info"], input=given, env=index, check=True
+        )
+        tree = subprocess.run(
+            ["git", "-C", self.bare, "write-tree", "--missing-ok"], env=index, check=True, capture_output=True
+        )
         return self.point(tree.stdout.decode().strip())
 
     def point(self, tree: str) -> str:

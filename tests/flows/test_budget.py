@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from orchestrator.flows import budget
 from orchestrator.flows.models import Attempt, Flow, Stage
+from orchestrator.flows.worker import budget
 from orchestrator.repos.models import Repo
 from providers.models import CallStatus, ProviderCall
 
@@ -16,10 +16,22 @@ NOW = datetime.now(UTC)
 
 def _stage(flow: Flow, position: int, kind: str, seconds: float) -> Stage:
     stage = Stage.objects.create(
-        flow=flow, position=position, kind=kind, queue="openai", status="passed", started_at=NOW, finished_at=NOW
+        flow=flow,
+        position=position,
+        kind=kind,
+        queue="openai",
+        status="passed",
+        started_at=NOW,
+        finished_at=NOW,
     )
     Attempt.objects.create(
-        stage=stage, number=1, token=uuid4(), worker="w", outcome="parked", started_at=NOW, finished_at=NOW + timedelta(hours=1)
+        stage=stage,
+        number=1,
+        token=uuid4(),
+        worker="w",
+        outcome="parked",
+        started_at=NOW,
+        finished_at=NOW + timedelta(hours=1),
     )
     Attempt.objects.create(
         stage=stage, number=2, token=uuid4(), worker="w", outcome="passed", started_at=NOW,
@@ -42,7 +54,11 @@ def test_newest_round_counts_and_what_is_not_settled_counts_in_full() -> None:
     flow = Flow.objects.create(
         repo=repo, flow_type="t", feature_request="# A", deadline_at=datetime.now(UTC) + timedelta(minutes=5)
     )
-    first, second, verify = _stage(flow, 1, "implement", 50), _stage(flow, 3, "implement", 7), _stage(flow, 4, "verify", 3)
+    first, second, verify = (
+        _stage(flow, 1, "implement", 50),
+        _stage(flow, 3, "implement", 7),
+        _stage(flow, 4, "verify", 3),
+    )
     _call(flow, first, CallStatus.SETTLED, "0.10", "0.90")
     _call(flow, second, CallStatus.SETTLED, "0.02", "0.90")
     _call(flow, second, CallStatus.RESERVED, "0", "0.05")

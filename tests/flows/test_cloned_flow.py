@@ -8,8 +8,12 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from orchestrator.flows import dispatch, engine, flow_replay, runner, shown, snapshots
+from orchestrator.flows import engine, representation
+from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Flow, Stage
+from orchestrator.flows.replay import flow_replay
+from orchestrator.flows.source import snapshot
+from orchestrator.flows.worker import runner
 from providers import registry
 from tests import scenes
 from tests.flows.git_server import GitRepo, GitServer, silent
@@ -35,7 +39,7 @@ def flow(
     git_server: GitServer,
 ) -> Iterator[Flow]:
     settings.STATE_DIR = tmp_path / "state"
-    monkeypatch.setattr(dispatch, "send", lambda chain: True)
+    monkeypatch.setattr(broker, "send", lambda chain: True)
     settings.PROVIDERS = {
         name: {**limits, "api_key": "k", "base_url": simulator.urls[f"{name.upper()}_BASE_URL"]}
         for name, limits in settings.PROVIDERS.items()
@@ -58,12 +62,14 @@ def let_go(stage: Stage) -> None:
     assert engine.release_due() == 1
 
 
-def test_the_commit_is_recorded_and_is_what_the_models_are_shown(flow: Flow, git_server: GitServer, git_repo: GitRepo) -> None:
+def test_the_commit_is_recorded_and_is_what_the_models_are_shown(
+    flow: Flow, git_server: GitServer, git_repo: GitRepo
+) -> None:
     commit = git_repo.put("ledger.py", b"def capital(): ...\n").commit()
     stage = run_context(flow)
     assert (stage.status, stage.output["included"]) == ("passed", ["ledger.py"])
-    assert snapshots.unpack(bytes(flow.snapshot.content)) == {"ledger.py": b"def capital(): ...\n"}
-    assert shown.full(flow)["snapshot"] == {
+    assert snapshot.unpack(bytes(flow.snapshot.content)) == {"ledger.py": b"def capital(): ...\n"}
+    assert representation.full(flow)["snapshot"] == {
         "sha256": hashlib.sha256(b'{"ledger.py":"def capital(): ...\\n"}').hexdigest(),
         "origin": f"git+{git_server.url()}@{commit}",
     }
@@ -103,13 +109,19 @@ def test_a_repo_that_cannot_be_had_is_never_left_out(
     settings.CLONE_PRIVATE_HOSTS = frozenset()
     let_go(stage)
     stage = run_context(flow)
-    assert (stage.status, stage.error_code, simulator.requests("google")) == ("failed", "repo:clone-url-refused", 0)
+    assert (stage.status, stage.error_code, simulator.requests("google")) == (
+        "failed",
+        "repo:clone-url-refused",
+        0,
+    )
     assert stage.error_cure
 
 
 def test_files_that_came_along_are_taken_as_they_are(flow: Flow, git_server: GitServer) -> None:
-    sent = engine.create(flow.repo, REQUEST, block_family="compliance", snapshot=snapshots.pack({"a.py": b"x = 1\n"}))
+    sent = engine.create(
+        flow.repo, REQUEST, block_family="compliance", snapshot=snapshot.pack({"a.py": b"x = 1\n"})
+    )
     assert run_context(sent).output["included"] == ["a.py"]
-    none = engine.create(flow.repo, REQUEST, block_family="compliance", snapshot=snapshots.pack({}))
+    none = engine.create(flow.repo, REQUEST, block_family="compliance", snapshot=snapshot.pack({}))
     assert run_context(none).output["included"] == []
     assert (sent.origin, none.origin, git_server.asked) == ("", "", [])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from orchestrator.flows import cloning
-from orchestrator.flows.cloning import CloneFailed, clone
+from orchestrator.flows.source import clone as clone_module
+from orchestrator.flows.source.clone import CloneFailed, clone
 from orchestrator.repos import clone_urls
 from tests.flows.git_server import GitRepo, GitServer, endless, git, redirect, serving, silent, status
 
@@ -23,9 +23,9 @@ def refused(url: str) -> CloneFailed:
 
 def test_the_tracked_files_of_the_default_branch(git_server: GitServer, git_repo: GitRepo) -> None:
     git_repo.put("src/a.py", b"x = 1\n").put("run.sh", b"true\n", "100755").put("b.dat", b"\0\xff\r\n")
-    git_repo.put(".blocks/config.yml", b"repo: x\n").put(".blocks/catalog/m.py", b"").put(".env", b"KEY=v\n").put(
-        "big.txt", b"x" * 600_000
-    )
+    git_repo.put(".blocks/config.yml", b"repo: x\n").put(".blocks/catalog/m.py", b"").put(
+        ".env", b"KEY=v\n"
+    ).put("big.txt", b"x" * 600_000)
     git_repo.commit()
     second = git_repo.put("src/a.py", b"x = 2\n").commit()
     found = clone(git_server.url())
@@ -40,13 +40,19 @@ def test_the_tracked_files_of_the_default_branch(git_server: GitServer, git_repo
     assert not any("authorization" in headers or "cookie" in headers for _, headers in git_server.asked)
 
 
-def test_nothing_of_a_tree_leads_out_of_it_or_runs(git_server: GitServer, git_repo: GitRepo, tmp_path: Path) -> None:
+def test_nothing_of_a_tree_leads_out_of_it_or_runs(
+    git_server: GitServer, git_repo: GitRepo, tmp_path: Path
+) -> None:
     ran = tmp_path / "ran"
     git_repo.put("a.py", b"$Id$\r\n").put("link", b"/etc/passwd", "120000").put("up", b"../../etc", "120000")
-    git_repo.put(".gitattributes", b"*.py filter=evil ident text eol=lf\n*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    git_repo.put(
+        ".gitattributes", b"*.py filter=evil ident text eol=lf\n*.bin filter=lfs diff=lfs merge=lfs -text\n"
+    )
     git_repo.put(".gitconfig", f'[filter "evil"]\n\tsmudge = touch {ran}\n'.encode())
     git_repo.put("w.bin", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
-    git_repo.put(".gitmodules", f'[submodule "s"]\n\tpath = s\n\turl = {git_server.url("other.git")}\n'.encode())
+    git_repo.put(
+        ".gitmodules", f'[submodule "s"]\n\tpath = s\n\turl = {git_server.url("other.git")}\n'.encode()
+    )
     git_repo.entries.append(f"160000 {'1' * 40}\ts")
     git_repo.commit()
     hook = git_repo.bare / "hooks" / "post-checkout"
@@ -63,7 +69,10 @@ def test_nothing_of_a_tree_leads_out_of_it_or_runs(git_server: GitServer, git_re
 
 def test_paths_that_no_repo_has_are_left_out(git_server: GitServer, git_repo: GitRepo) -> None:
     blob = git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
-    raw = b"".join(b"100644 %b\0" % name + bytes.fromhex(blob) for name in (b"..", b".git", b"a\\b", b"ok.py", b"\xff.py"))
+    raw = b"".join(
+        b"100644 %b\0" % name + bytes.fromhex(blob)
+        for name in (b"..", b".git", b"a\\b", b"ok.py", b"\xff.py")
+    )
     git_repo.point(git(git_repo.bare, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", given=raw))
     found = clone(git_server.url())
     assert set(found.files) == {".git", "ok.py"}
@@ -73,7 +82,7 @@ def test_paths_that_no_repo_has_are_left_out(git_server: GitServer, git_repo: Gi
 def test_a_tree_that_multiplies_itself_is_stopped(
     git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cloning, "LISTING_BYTES", 2 << 20)
+    monkeypatch.setattr(clone_module, "LISTING_BYTES", 2 << 20)
     below = git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
     for level in range(8):
         mode, kind = ("100644", "blob") if level == 0 else ("040000", "tree")
@@ -87,16 +96,18 @@ def test_a_pack_that_does_not_end_is_stopped_while_it_arrives(
     git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git_repo.put("a.py", b"x").commit()
-    monkeypatch.setattr(cloning, "LARGEST_BYTES", 4 << 20)
+    monkeypatch.setattr(clone_module, "LARGEST_BYTES", 4 << 20)
     git_server.hostile = endless(git_server, 400 << 20)
     failed = refused(git_server.url())
     assert (failed.code, failed.retryable) == ("context:clone-too-large", False)
     assert 4 << 20 <= git_server.sent < 40 << 20
 
 
-def test_a_large_repo_is_refused_as_such(git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_repo_is_refused_as_such(
+    git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     git_repo.put("noise.dat", os.urandom(3 << 20)).commit()
-    monkeypatch.setattr(cloning, "LARGEST_BYTES", 1 << 20)
+    monkeypatch.setattr(clone_module, "LARGEST_BYTES", 1 << 20)
     assert refused(git_server.url()).code == "context:clone-too-large"
 
 
@@ -135,7 +146,9 @@ def test_no_redirect_is_followed(git_server: GitServer, git_repo: GitRepo, tmp_p
         (status(500), "context:clone-failed", "did not give"),
     ],
 )
-def test_what_a_server_refuses_is_sorted_by_who_can_mend_it(git_server: GitServer, answer, code: str, words: str) -> None:
+def test_what_a_server_refuses_is_sorted_by_who_can_mend_it(
+    git_server: GitServer, answer, code: str, words: str
+) -> None:
     git_server.hostile = answer
     failed = refused(git_server.url())
     assert (failed.code, failed.retryable) == (code, code == "context:clone-failed")
@@ -167,10 +180,16 @@ def test_a_name_that_leads_inside_is_not_asked(
     assert (failed.code, git_server.asked) == ("repo:clone-url-refused", [])
 
 
-def test_a_machine_without_git_is_the_operators_to_mend(git_server: GitServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_git_is_the_operators_to_mend(
+    git_server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", "/nonexistent:/bin/nowhere")
     failed = refused(git_server.url())
-    assert (failed.code, failed.retryable, "git is installed" in failed.cure) == ("context:clone-failed", True, True)
+    assert (failed.code, failed.retryable, "git is installed" in failed.cure) == (
+        "context:clone-failed",
+        True,
+        True,
+    )
 
 
 def test_a_git_that_is_not_held_to_an_address_clones_nothing(
@@ -188,7 +207,9 @@ def test_a_git_that_is_not_held_to_an_address_clones_nothing(
     assert not git_server.asked
 
 
-def test_nothing_of_ours_goes_to_git(git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_ours_goes_to_git(
+    git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     git_repo.put("a.py", b"x").commit()
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'http.extraHeader'='Authorization: secret'")

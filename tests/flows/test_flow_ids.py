@@ -3,7 +3,7 @@
 import itertools
 from types import SimpleNamespace
 
-from orchestrator.flows import models
+from orchestrator.flows.models import flow as models
 
 
 def test_ids_of_one_millisecond_sort_by_the_time_they_were_made(monkeypatch):

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from gates import runner as gates_runner
-from orchestrator.flows import dispatch, engine, flow_replays, replay_requests, runner, snapshots
-from orchestrator.flows.flow_replay import replay
+from orchestrator.flows import engine
+from orchestrator.flows.engine import broker
+from orchestrator.flows.generation import prompts
 from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
-from orchestrator.flows.sameness import differing, plain, same_bytes
-from orchestrator.flows.stages import prompts
+from orchestrator.flows.replay import flow_replays, requests
+from orchestrator.flows.replay.comparison import differing, plain, same_bytes
+from orchestrator.flows.replay.flow_replay import replay
+from orchestrator.flows.source import snapshot
+from orchestrator.flows.worker import runner
 from providers import registry
 from providers.models import ProviderCall
 from tests import scenes
@@ -39,8 +43,8 @@ def sent(monkeypatch):
     def note(name, args, queue, **options):
         tasks.append((name, tuple(args), queue))
 
-    monkeypatch.setattr(dispatch, "send", lambda chain: True)
-    monkeypatch.setattr(replay_requests.app, "send_task", note)
+    monkeypatch.setattr(broker, "send", lambda chain: True)
+    monkeypatch.setattr(requests.app, "send_task", note)
     return tasks
 
 
@@ -49,13 +53,20 @@ def flow(simulator, settings, sent, monkeypatch) -> Flow:
     """A flow that has passed."""
     urls = simulator.urls
     settings.PROVIDERS = {
-        name: {**limits, "api_key": "k", "base_url": urls[f"{name.upper()}_BASE_URL"], "tokens_per_minute": 10**9}
+        name: {
+            **limits,
+            "api_key": "k",
+            "base_url": urls[f"{name.upper()}_BASE_URL"],
+            "tokens_per_minute": 10**9,
+        }
         for name, limits in settings.PROVIDERS.items()
     }
     monkeypatch.setattr(gates_runner, "run", FakeGates(timed("coverage", "0.0123")))
-    files = {str(path.relative_to(SAMPLE / "repo")): path.read_bytes() for path in (SAMPLE / "repo").rglob("*.py")}
+    files = {
+        str(path.relative_to(SAMPLE / "repo")): path.read_bytes() for path in (SAMPLE / "repo").rglob("*.py")
+    }
     request = (SAMPLE / "feature_request.md").read_text()
-    made = engine.create(scenes.repo(), request, block_family="compliance", snapshot=snapshots.pack(files))
+    made = engine.create(scenes.repo(), request, block_family="compliance", snapshot=snapshot.pack(files))
     try:
         run_to_its_end(made)
         yield made
@@ -119,7 +130,9 @@ def test_a_tampered_artifact_is_told(flow):
     answer = flow.artifacts.select_related("blob").get(kind="manifest")
     tampered = json.loads(bytes(answer.blob.content)) | {"verified": False}
     type(answer.blob).objects.filter(pk=answer.blob_id).update(content=json.dumps(tampered).encode())
-    assert [(found.stage, found.what) for found in replay(flow).differences] == [("seal", "artifact manifest")]
+    assert [(found.stage, found.what) for found in replay(flow).differences] == [
+        ("seal", "artifact manifest")
+    ]
 
 
 def test_a_stage_that_crashes_in_a_replay_is_a_difference(flow, monkeypatch):

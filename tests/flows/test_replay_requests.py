@@ -9,8 +9,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from orchestrator.flows import replay_requests
 from orchestrator.flows.models import FlowReplay, GateReplay
+from orchestrator.flows.replay import requests
 from tests import scenes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,7 +28,9 @@ def kind(request):
 def sent(monkeypatch) -> list[tuple[str, int]]:
     """What was sent, in place of a broker."""
     found: list[tuple[str, int]] = []
-    monkeypatch.setattr(replay_requests.app, "send_task", lambda name, args, queue, retry: found.append((name, *args)))
+    monkeypatch.setattr(
+        requests.app, "send_task", lambda name, args, queue, retry: found.append((name, *args))
+    )
     return found
 
 
@@ -42,7 +44,7 @@ def test_many_who_ask_at_once_are_given_one_replay(kind, sent):
     def ask() -> None:
         try:
             ready.wait(10)
-            given.append(replay_requests.ask(kind, flow, "x").pk)
+            given.append(requests.ask(kind, flow, "x").pk)
         finally:
             connection.close()
 
@@ -58,18 +60,18 @@ def test_many_who_ask_at_once_are_given_one_replay(kind, sent):
 
 def test_one_that_has_ended_is_followed_by_another(kind, sent):
     flow = scenes.flow()
-    first = replay_requests.take(kind, replay_requests.ask(kind, flow, "x").pk)
-    assert replay_requests.take(kind, first.pk) is None
-    assert replay_requests.ask(kind, flow, "x") == first, "it runs"
+    first = requests.take(kind, requests.ask(kind, flow, "x").pk)
+    assert requests.take(kind, first.pk) is None
+    assert requests.ask(kind, flow, "x") == first, "it runs"
     assert len(sent) == 1, "and is not sent again"
-    replay_requests.end(first, ENDED[kind])
-    assert replay_requests.ask(kind, flow, "x").pk > first.pk
+    requests.end(first, ENDED[kind])
+    assert requests.ask(kind, flow, "x").pk > first.pk
 
 
 def test_a_message_that_was_lost_is_sent_again_by_whoever_looks(kind, sent, monkeypatch):
     flow = scenes.flow()
-    asked = replay_requests.ask(kind, flow, "x")
-    assert replay_requests.newest(kind, flow) == asked
+    asked = requests.ask(kind, flow, "x")
+    assert requests.newest(kind, flow) == asked
     assert len(sent) == 1
     move(asked, sent_at=timezone.now() - timedelta(seconds=11))
 
@@ -77,24 +79,24 @@ def test_a_message_that_was_lost_is_sent_again_by_whoever_looks(kind, sent, monk
         raise OperationalError
 
     with monkeypatch.context() as patch:
-        patch.setattr(replay_requests.app, "send_task", away)
-        assert replay_requests.newest(kind, flow) == asked
+        patch.setattr(requests.app, "send_task", away)
+        assert requests.newest(kind, flow) == asked
     move(asked, sent_at=timezone.now() - timedelta(seconds=11))
-    assert replay_requests.newest(kind, flow) == asked
+    assert requests.newest(kind, flow) == asked
     assert len(sent) == 2
 
 
 def test_a_lost_worker_is_replaced_and_what_it_brings_late_does_not_count(kind, sent):
     flow = scenes.flow()
-    lost = replay_requests.take(kind, replay_requests.ask(kind, flow, "x").pk)
+    lost = requests.take(kind, requests.ask(kind, flow, "x").pk)
     move(lost, started_at=timezone.now() - timedelta(minutes=16))
     lost.refresh_from_db()
-    assert replay_requests.ask(kind, flow, "x").status == "pending"
-    second = replay_requests.take(kind, lost.pk)
-    replay_requests.end(lost, ENDED[kind])
+    assert requests.ask(kind, flow, "x").status == "pending"
+    second = requests.take(kind, lost.pk)
+    requests.end(lost, ENDED[kind])
     second.refresh_from_db()
     assert (second.status, second.finished_at) == ("running", None)
-    replay_requests.end(second, ENDED[kind])
+    requests.end(second, ENDED[kind])
     second.refresh_from_db()
     assert second.finished_at is not None
 

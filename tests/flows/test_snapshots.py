@@ -8,9 +8,10 @@ from django.db.migrations.executor import MigrationExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.flows import dispatch, engine, snapshots
-from orchestrator.flows.engine import IdempotencyConflict
+from orchestrator.flows import engine
+from orchestrator.flows.engine import IdempotencyConflict, broker
 from orchestrator.flows.models import Blob, Flow
+from orchestrator.flows.source import snapshot
 from tests import scenes
 
 BEFORE, AFTER = ("flows", "0006_onward"), ("flows", "0007_snapshot")
@@ -18,23 +19,24 @@ BEFORE, AFTER = ("flows", "0006_onward"), ("flows", "0007_snapshot")
 
 @given(
     st.dictionaries(
-        st.text(st.characters(codec="utf-8"), min_size=1), st.binary() | st.text().map(lambda t: t.encode("utf-8", "replace"))
+        st.text(st.characters(codec="utf-8"), min_size=1),
+        st.binary() | st.text().map(lambda t: t.encode("utf-8", "replace")),
     )
 )
 def test_every_file_comes_back_and_the_order_does_not_matter(files: dict[str, bytes]) -> None:
-    packed = snapshots.pack(files)
-    assert snapshots.unpack(packed) == files
-    assert snapshots.pack(dict(reversed(files.items()))) == packed
+    packed = snapshot.pack(files)
+    assert snapshot.unpack(packed) == files
+    assert snapshot.pack(dict(reversed(files.items()))) == packed
     assert "\\u0000" not in json.dumps(list(json.loads(packed).values())), "PostgreSQL's JSON cannot hold it"
 
 
 def test_nothing_is_no_file() -> None:
-    assert snapshots.unpack(b"") == {}
+    assert snapshot.unpack(b"") == {}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_flow_that_is_not_made_leaves_no_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "send", lambda chain: True)
+    monkeypatch.setattr(broker, "send", lambda chain: True)
     made = engine.create(scenes.repo(), "x", snapshot=b"{}", idempotency_key="k")
     assert engine.create(scenes.repo(), "x", snapshot=b"{}", idempotency_key="k") == made
     with pytest.raises(IdempotencyConflict):
@@ -44,7 +46,7 @@ def test_a_flow_that_is_not_made_leaves_no_snapshot(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.django_db(transaction=True)
 def test_a_list_reads_no_snapshot(monkeypatch: pytest.MonkeyPatch, django_assert_num_queries) -> None:
-    monkeypatch.setattr(dispatch, "send", lambda chain: True)
+    monkeypatch.setattr(broker, "send", lambda chain: True)
     engine.create(scenes.repo(), "x", snapshot=b"{}")
     with django_assert_num_queries(1) as asked:
         (flow,) = Flow.objects.select_related("repo")
@@ -59,11 +61,18 @@ def test_rows_of_before_keep_their_files_on_the_way_there_and_back() -> None:
         MigrationExecutor(connection).migrate([BEFORE])
         old = MigrationExecutor(connection).loader.project_state([BEFORE]).apps
         repo = old.get_model("repos", "Repo").objects.create(name="old")
-        for name, context in (("one", {"files": files}), ("two", {"files": files}), ("none", {}), ("empty", {"files": {}})):
-            old.get_model("flows", "Flow").objects.create(id=name, repo=repo, flow_type="t", feature_request="x", context=context)
+        for name, context in (
+            ("one", {"files": files}),
+            ("two", {"files": files}),
+            ("none", {}),
+            ("empty", {"files": {}}),
+        ):
+            old.get_model("flows", "Flow").objects.create(
+                id=name, repo=repo, flow_type="t", feature_request="x", context=context
+            )
         MigrationExecutor(connection).migrate([AFTER])
         carried = dict(Flow.objects.values_list("id", "snapshot__content"))
-        assert snapshots.unpack(bytes(carried["one"])) == {"a.py": b"x = 1\n", "b.bin": b"\0\xff"}
+        assert snapshot.unpack(bytes(carried["one"])) == {"a.py": b"x = 1\n", "b.bin": b"\0\xff"}
         assert (carried["one"], carried["none"], carried["empty"]) == (carried["two"], None, None)
         assert Blob.objects.count() == 1
         MigrationExecutor(connection).migrate([BEFORE])

@@ -59,7 +59,10 @@ CONTRACT: dict[str, Any] = {
             "summary": "Fee in cents.",
             "input": {
                 "type": "object",
-                "properties": {"weight": {"type": "integer", "minimum": 1, "maximum": 30000}, "express": {"type": "boolean"}},
+                "properties": {
+                    "weight": {"type": "integer", "minimum": 1, "maximum": 30000},
+                    "express": {"type": "boolean"},
+                },
                 "required": ["weight"],
                 "additionalProperties": False,
             },
@@ -71,7 +74,13 @@ CONTRACT: dict[str, Any] = {
 }
 
 SOUND = Candidate(
-    "logistics", "parcel", MODULE, TESTS, json.dumps(CONTRACT), implementer="openai/gpt-5.1", reviewer="anthropic/claude-opus"
+    "logistics",
+    "parcel",
+    MODULE,
+    TESTS,
+    json.dumps(CONTRACT),
+    implementer="openai/gpt-5.1",
+    reviewer="anthropic/claude-opus",
 )
 
 

@@ -25,9 +25,13 @@ _RESULT = _object(
     ruleId=_TEXT,
     level={"enum": ["none", "note", "warning", "error"]},
     message=_object(["text"], text=_TEXT),
-    locations=_list(_object([], physicalLocation=_object(["artifactLocation"], artifactLocation=_PLACE, region=_REGION))),
+    locations=_list(
+        _object([], physicalLocation=_object(["artifactLocation"], artifactLocation=_PLACE, region=_REGION))
+    ),
 )
-_DRIVER = _object(["name"], name=_TEXT, version={"type": "string"}, rules=_list(_object(["id"], id=_TEXT), uniqueItems=True))
+_DRIVER = _object(
+    ["name"], name=_TEXT, version={"type": "string"}, rules=_list(_object(["id"], id=_TEXT), uniqueItems=True)
+)
 SARIF = _object(
     ["version", "runs"],
     **{
@@ -53,7 +57,18 @@ _MUTANT = _object(
     mutatorName=_TEXT,
     replacement={"type": "string"},
     location=_object(["start", "end"], start=_POSITION, end=_POSITION),
-    status={"enum": ["Killed", "Survived", "NoCoverage", "CompileError", "RuntimeError", "Timeout", "Ignored", "Pending"]},
+    status={
+        "enum": [
+            "Killed",
+            "Survived",
+            "NoCoverage",
+            "CompileError",
+            "RuntimeError",
+            "Timeout",
+            "Ignored",
+            "Pending",
+        ]
+    },
     coveredBy=_list(_TEXT, uniqueItems=True),
 )
 STRYKER = _object(
@@ -63,7 +78,10 @@ STRYKER = _object(
     files={
         "type": "object",
         "additionalProperties": _object(
-            ["language", "source", "mutants"], language=_TEXT, source={"type": "string"}, mutants=_list(_MUTANT, uniqueItems=True)
+            ["language", "source", "mutants"],
+            language=_TEXT,
+            source={"type": "string"},
+            mutants=_list(_MUTANT, uniqueItems=True),
         ),
     },
 )

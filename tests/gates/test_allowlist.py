@@ -57,7 +57,9 @@ def test_what_reaches_out_is_refused(source: str, rule: str) -> None:
     found = refused("x.py", source, OWN, test=False)
 
     assert f"allowlist-{rule}" in {finding.rule for finding in found}
-    assert all(finding.severity == "error" and finding.path == "x.py" and finding.line > 0 for finding in found)
+    assert all(
+        finding.severity == "error" and finding.path == "x.py" and finding.line > 0 for finding in found
+    )
 
 
 @pytest.mark.parametrize(("source", "rule"), IN_TESTS.items())
@@ -66,7 +68,12 @@ def test_what_tests_may_not(source: str, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["import pytest\nimport unittest.mock\n", "monkeypatch.setattr(parcel, 'fee', 1)\n", "mock.patch('parcel.fee')\n"]
+    "source",
+    [
+        "import pytest\nimport unittest.mock\n",
+        "monkeypatch.setattr(parcel, 'fee', 1)\n",
+        "mock.patch('parcel.fee')\n",
+    ],
 )
 def test_what_tests_may(source: str) -> None:
     assert refused("test_x.py", source, OWN, test=True) == ()

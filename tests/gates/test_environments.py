@@ -75,7 +75,13 @@ def test_only_pins_with_hashes_are_taken(line: str) -> None:
 
 
 def test_pins_come_sorted_once_and_without_comments() -> None:
-    lines = ["# comment", "", f"b==2 \\\n    {HASH}", f"a[x]==1.0 ; python_version >= '3.8' {HASH}", f"b==2 {HASH}"]
+    lines = [
+        "# comment",
+        "",
+        f"b==2 \\\n    {HASH}",
+        f"a[x]==1.0 ; python_version >= '3.8' {HASH}",
+        f"b==2 {HASH}",
+    ]
     assert checked(lines) == (f"a[x]==1.0 ; python_version >= '3.8' {HASH}", f"b==2 {HASH}")
 
 
@@ -91,7 +97,9 @@ def test_built_once_and_used_by_a_block(index: Path, tmp_path: Path) -> None:
     (index / f"{NAME}-1.0-py3-none-any.whl").unlink()
     assert build([pin], root=root) == folder, "the second time nothing is installed"
     assert sorted(path.name for path in root.iterdir()) == [folder.name, f"{folder.name}.lock"]
-    module = SOUND.module.replace('"""Shipping fees."""\n', f'"""Shipping fees."""\n\nfrom {NAME} import base as _base\n')
+    module = SOUND.module.replace(
+        '"""Shipping fees."""\n', f'"""Shipping fees."""\n\nfrom {NAME} import base as _base\n'
+    )
     block = replace(SOUND, module=module.replace("        base = 250\n", "        base = _base(weight)\n"))
     for gate in ("coverage", "security"):
         report = check(gate, replace(block, environment=folder), Policy(wall_seconds=60))
@@ -101,7 +109,10 @@ def test_built_once_and_used_by_a_block(index: Path, tmp_path: Path) -> None:
 
 def test_package_can_bring_neither_start_files_nor_plugins(index: Path, tmp_path: Path) -> None:
     entry = {f"{NAME}-1.0.dist-info/entry_points.txt": "[pytest11]\nevil = evil\n"}
-    pin = wheel(index, {"evil.py": EVIL, "evil.pth": "import evil\n", "sitecustomize.py": EVIL, "pytest.py": EVIL, **entry})
+    pin = wheel(
+        index,
+        {"evil.py": EVIL, "evil.pth": "import evil\n", "sitecustomize.py": EVIL, "pytest.py": EVIL, **entry},
+    )
     folder = build([pin], root=tmp_path / "environments")
     assert folder is not None
     report = check("coverage", replace(SOUND, environment=folder), Policy(wall_seconds=60))

@@ -23,7 +23,12 @@ def test_junit_counts_and_survives_any_text() -> None:
 
     suite = fromstring(junit("x", tests))[0]  # noqa: S314 - our own output
 
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped"), suite.get("time")) == ("3", "1", "1", "0.7500")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped"), suite.get("time")) == (
+        "3",
+        "1",
+        "1",
+        "0.7500",
+    )
     assert [case.get("name") for case in suite] == ["test_a", "test_b[<1>]", "test_c"]
     assert suite[1][0].text == "? ? <&>"
 
@@ -44,7 +49,11 @@ def test_stryker_positions_count_from_one() -> None:
 
 
 def test_sarif_places_what_has_a_place() -> None:
-    log = json.loads(sarif("tool", "1", [Finding("R1", "here", "warning", "x.py", 3, 4), Finding("R2", "nowhere")], ["x.py"]))
+    log = json.loads(
+        sarif(
+            "tool", "1", [Finding("R1", "here", "warning", "x.py", 3, 4), Finding("R2", "nowhere")], ["x.py"]
+        )
+    )
 
     (run,) = log["runs"]
     assert log["version"] == "2.1.0"
@@ -59,7 +68,12 @@ def _complaints(schema: dict[str, Any], content: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "module", [MODULE, f"{MODULE}\n\nimport pickle\nimport subprocess\n\nsubprocess.call('id', shell=True)\n", f"{MODULE}\n(:\n"]
+    "module",
+    [
+        MODULE,
+        f"{MODULE}\n\nimport pickle\nimport subprocess\n\nsubprocess.call('id', shell=True)\n",
+        f"{MODULE}\n(:\n",
+    ],
 )
 def test_security_evidence_is_sarif(module: str) -> None:
     report = check("security", block(module=module), Policy())
@@ -90,7 +104,11 @@ def test_mutation_evidence_is_strykers() -> None:
 
 @pytest.mark.parametrize(
     ("schema", "content"),
-    [(SARIF, {"version": "2.1.0", "runs": [{"results": []}]}), (STRYKER, {"schemaVersion": "2.0", "files": {}}), (SARIF, [])],
+    [
+        (SARIF, {"version": "2.1.0", "runs": [{"results": []}]}),
+        (STRYKER, {"schemaVersion": "2.0", "files": {}}),
+        (SARIF, []),
+    ],
 )
 def test_schemas_refuse_what_is_none(schema: dict[str, Any], content: object) -> None:
     assert _complaints(schema, json.dumps(content).encode())

@@ -63,7 +63,9 @@ def test_what_stays_as_it_is(source: str) -> None:
 
 
 def test_pragmas_hide_nothing() -> None:
-    hidden = MODULE.replace("\n    ", "  # pragma: no mutate\n    ").replace('"""  # pragma: no mutate', '"""')
+    hidden = MODULE.replace("\n    ", "  # pragma: no mutate\n    ").replace(
+        '"""  # pragma: no mutate', '"""'
+    )
 
     assert _changes(hidden) == _changes(MODULE)
 

@@ -13,7 +13,9 @@ REMARK = {"path": "parcel.py", "line": 4, "severity": "warning", "message": "Say
 ERROR = {**REMARK, "severity": "error"}
 
 
-def _verdict(review: Any, reviewer: str = "anthropic/claude-opus", implementer: str = "openai/gpt-5.1") -> Verdict:
+def _verdict(
+    review: Any, reviewer: str = "anthropic/claude-opus", implementer: str = "openai/gpt-5.1"
+) -> Verdict:
     candidate = replace(SOUND, review=review, reviewer=reviewer, implementer=implementer)
     return check("review", candidate, Policy()).verdict
 

@@ -18,7 +18,9 @@ from gates.score import quality
 from tests.gates.blocks import SOUND, approved, block
 
 PASSED = GateReport("contract", Verdict.PASSED, "kept", score=Decimal(100))
-FAILED = GateReport("mutation", Verdict.FAILED, "survivors", score=Decimal(50), feedback="- line 3", cure="Add tests.")
+FAILED = GateReport(
+    "mutation", Verdict.FAILED, "survivors", score=Decimal(50), feedback="- line 3", cure="Add tests."
+)
 ERRORED = GateReport("security", Verdict.ERRORED, "no scanner", cure="Tell the operator.")
 
 COUNTING = """import pathlib
@@ -95,7 +97,9 @@ def test_a_raised_threshold_refuses_what_a_lower_one_takes() -> None:
 
 def test_feedback_names_survivors_and_never_the_control() -> None:
     reports = run(
-        block(tests="from parcel import fee\n\n\ndef test_fee():\n    assert fee(1) > 0\n"), Policy(), ("coverage", "mutation")
+        block(tests="from parcel import fee\n\n\ndef test_fee():\n    assert fee(1) > 0\n"),
+        Policy(),
+        ("coverage", "mutation"),
     )
 
     text = feedback(reports)
@@ -118,11 +122,19 @@ def _measured(*, unrun: int, feasible: bool) -> dict[str, Any]:
         "operator": "number", "line": 3, "column": 0, "end_line": 3, "end_column": 1, "function": "fee", "original": "1",
         "replacement": "2", "status": "Killed", "covered_by": None, "asserted": True,
     }  # fmt: skip
-    return {"mutants": [mutant] * 30, "nulls": 12, "nulls_killed": 0, "nulls_run": 12, "unrun": unrun, "feasible": feasible}
+    return {
+        "mutants": [mutant] * 30,
+        "nulls": 12,
+        "nulls_killed": 0,
+        "nulls_run": 12,
+        "unrun": unrun,
+        "feasible": feasible,
+    }
 
 
 @pytest.mark.parametrize(
-    ("unrun", "feasible", "verdict"), [(0, True, Verdict.PASSED), (7, True, Verdict.ERRORED), (7, False, Verdict.FAILED)]
+    ("unrun", "feasible", "verdict"),
+    [(0, True, Verdict.PASSED), (7, True, Verdict.ERRORED), (7, False, Verdict.FAILED)],
 )
 def test_mutants_for_which_there_was_no_time(
     monkeypatch: pytest.MonkeyPatch, unrun: int, feasible: bool, verdict: Verdict
@@ -135,7 +147,9 @@ def test_mutants_for_which_there_was_no_time(
     assert bool(report.feedback) is (verdict is Verdict.FAILED)
 
 
-def test_missing_interpreter_is_told_apart_from_a_missing_sandbox(settings: LazySettings, tmp_path: Path) -> None:
+def test_missing_interpreter_is_told_apart_from_a_missing_sandbox(
+    settings: LazySettings, tmp_path: Path
+) -> None:
     settings.SANDBOX_VENV = tmp_path
     settings.SANDBOX_BACKEND = "linux"
     interpreter.locate.cache_clear()

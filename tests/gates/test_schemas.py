@@ -24,7 +24,12 @@ SCHEMAS: list[dict[str, Any]] = [
     {"enum": ["a", 1, None]},
     {"type": ["string", "null"]},
     {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3},
-    {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False, "minItems": 2},
+    {
+        "type": "array",
+        "prefixItems": [{"type": "string"}, {"type": "integer"}],
+        "items": False,
+        "minItems": 2,
+    },
     {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1},
     TREE,
 ]
@@ -55,7 +60,12 @@ def test_formats_become_values() -> None:
             "name": {"type": "string"},
         },
     }
-    value = {"amounts": ["1.50"], "day": "2024-02-29", "at": "2024-01-02T03:04:05+00:00", "name": "2024-02-29"}
+    value = {
+        "amounts": ["1.50"],
+        "day": "2024-02-29",
+        "at": "2024-01-02T03:04:05+00:00",
+        "name": "2024-02-29",
+    }
 
     assert converted(schema, value, schema) == {
         "amounts": [Decimal("1.50")],

@@ -62,15 +62,25 @@ SWAY = {
     "conftest-above-tests": {"block/conftest.py": LIE, "tests/conftest.py": LIE},
     "pytest-ini": {"pytest.ini": b"[pytest]\naddopts = --co -q\n", "tox.ini": b"[pytest]\naddopts = --co\n"},
     "pyproject": {"pyproject.toml": b"[tool.pytest.ini_options]\naddopts = '--co -p lie'\n", "lie.py": LIE},
-    "setup-cfg": {"setup.cfg": b"[tool:pytest]\naddopts = --co\n[coverage:run]\nomit = *\n", ".coveragerc": b"[run]\nomit = *\n"},
-    "sitecustomize": {"sitecustomize.py": b"import os\nos._exit(0)\n", "usercustomize.py": b"import os\nos._exit(0)\n"},
+    "setup-cfg": {
+        "setup.cfg": b"[tool:pytest]\naddopts = --co\n[coverage:run]\nomit = *\n",
+        ".coveragerc": b"[run]\nomit = *\n",
+    },
+    "sitecustomize": {
+        "sitecustomize.py": b"import os\nos._exit(0)\n",
+        "usercustomize.py": b"import os\nos._exit(0)\n",
+    },
     "pth": {"evil.pth": b"import os; os._exit(0)\n"},
     "plugin": {
         "evil-1.dist-info/entry_points.txt": b"[pytest11]\nevil = lie\n",
         "evil-1.dist-info/METADATA": b"Name: evil\n",
         "lie.py": LIE,
     },
-    "pytest-itself": {"pytest.py": b"raise SystemExit(0)\n", "pytest/__init__.py": b"", "_pytest/__init__.py": b""},
+    "pytest-itself": {
+        "pytest.py": b"raise SystemExit(0)\n",
+        "pytest/__init__.py": b"",
+        "_pytest/__init__.py": b"",
+    },
     "standard-library": {
         "json.py": b"raise SystemExit(0)\n",
         "decimal.py": b"raise SystemExit(0)\n",
@@ -119,6 +129,12 @@ def test_allowlist_opens_for_the_repo_and_its_packages_only(tmp_path: Path) -> N
         (tmp_path / name).mkdir()
     (tmp_path / "onefile.py").touch()
     (tmp_path / "fast.cpython-311-x86_64-linux-gnu.so").touch()
-    repo = {"rates.py": b"", "src/fees/a.py": b"", "os.py": b"", "gates/harness/main.py": b"", "notes.md": b""}
+    repo = {
+        "rates.py": b"",
+        "src/fees/a.py": b"",
+        "os.py": b"",
+        "gates/harness/main.py": b"",
+        "notes.md": b"",
+    }
     found = surroundings.importable(replace(SOUND, repo_files=repo, environment=tmp_path))
     assert found == {"rates", "src", "fees", "moneylib", "onefile", "fast"}

@@ -4,12 +4,17 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from onboarding import decisions
+from onboarding import approval
 from onboarding.models import OnboardingRequest
 from orchestrator.repos.models import Repo
 from tests import scenes
 
-GOOD = {"repo_name": "Financial-Reporting", "domain": "reporting", "team_lead": "lead@example.org", "clone_url": ""}
+GOOD = {
+    "repo_name": "Financial-Reporting",
+    "domain": "reporting",
+    "team_lead": "lead@example.org",
+    "clone_url": "",
+}
 
 
 def ask(**changes: str):
@@ -25,12 +30,22 @@ def test_a_request_is_stored_and_an_sre_approves_it_once(db):
     sre = Client()
     sre.force_login(User.objects.create_superuser("sre", "sre@example.org", "pw"))
     body = {"action": "approve", "_selected_action": [request.pk], "index": "0"}
-    assert "approved and registered" in sre.post("/admin/onboarding/onboardingrequest/", body, follow=True).content.decode()
+    assert (
+        "approved and registered"
+        in sre.post("/admin/onboarding/onboardingrequest/", body, follow=True).content.decode()
+    )
     repo = Repo.objects.get()
-    assert (repo.name, repo.domain, repo.team_lead) == ("financial-reporting", "reporting", "lead@example.org")
+    assert (repo.name, repo.domain, repo.team_lead) == (
+        "financial-reporting",
+        "reporting",
+        "lead@example.org",
+    )
     request.refresh_from_db()
     assert (request.status, request.repo, request.decided_by) == ("approved", repo, "sre")
-    assert "approved already" in sre.post("/admin/onboarding/onboardingrequest/", body, follow=True).content.decode()
+    assert (
+        "approved already"
+        in sre.post("/admin/onboarding/onboardingrequest/", body, follow=True).content.decode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +69,7 @@ def test_what_the_form_refuses(db, changes, words):
 def test_one_open_request_for_a_repo_and_none_for_a_registered_one(db):
     ask()
     assert "asked for already" in ask().content.decode()
-    decisions.reject(OnboardingRequest.objects.get().pk, actor="sre")
+    approval.reject(OnboardingRequest.objects.get().pk, actor="sre")
     assert ask().status_code == 302
     scenes.repo("here")
     assert "enabled already" in ask(repo_name="here").content.decode()
@@ -62,9 +77,9 @@ def test_one_open_request_for_a_repo_and_none_for_a_registered_one(db):
 
 def test_decided_once_only(db):
     ask()
-    request = decisions.reject(OnboardingRequest.objects.get().pk, actor="a")
-    with pytest.raises(decisions.AlreadyDecided):
-        decisions.approve(request.pk, actor="b")
+    request = approval.reject(OnboardingRequest.objects.get().pk, actor="a")
+    with pytest.raises(approval.AlreadyDecided):
+        approval.approve(request.pk, actor="b")
     assert not Repo.objects.exists()
 
 

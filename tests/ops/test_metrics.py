@@ -7,8 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.flows import engine
-from orchestrator.ops import metrics
-from orchestrator.ops.exporter import server
+from orchestrator.ops.observability import metrics
+from orchestrator.ops.observability.exporter import server
 from tests import scenes
 
 
@@ -31,7 +31,9 @@ def rows(transactional_db) -> None:
 
 def value(samples, name: str, **labels: str) -> float:
     wanted = labels.items()
-    return sum(number for (found, its), number in samples.items() if found == name and wanted <= dict(its).items())
+    return sum(
+        number for (found, its), number in samples.items() if found == name and wanted <= dict(its).items()
+    )
 
 
 def test_the_names_of_the_runbook(rows):
@@ -64,7 +66,12 @@ def test_a_retry_takes_nothing_back(rows):
     before = scrape()
     engine.retry(flow.id)
     after = scrape()
-    for name in ("flow_status_total", "flow_cost_usd_total", "quality_gate_result_total", "flow_duration_seconds_count"):
+    for name in (
+        "flow_status_total",
+        "flow_cost_usd_total",
+        "quality_gate_result_total",
+        "flow_duration_seconds_count",
+    ):
         assert value(after, name) >= value(before, name)
 
 

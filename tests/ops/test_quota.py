@@ -9,11 +9,11 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from orchestrator.ops import quota_metrics
+from orchestrator.ops.observability import quota_metrics
 from orchestrator.repos import tokens
-from providers import limits
+from providers import limiter
 from providers.base import Usage
-from providers.limits import Admitted, Wanted
+from providers.limiter import Admitted, Wanted
 from providers.models import ProviderChange, ProviderState
 from tests import scenes
 
@@ -25,14 +25,14 @@ def client(owner: Any = None) -> APIClient:
 
 
 def take(provider: str, token_count: int) -> Admitted:
-    admitted = limits.acquire(Wanted(provider, "m", token_count, 10**9, timeout_seconds=60))
+    admitted = limiter.acquire(Wanted(provider, "m", token_count, 10**9, timeout_seconds=60))
     assert isinstance(admitted, Admitted)
     return admitted
 
 
 def use(provider: str, token_count: int) -> None:
     admitted = take(provider, token_count)
-    limits.settle(admitted.call_id, provider, Usage(input_tokens=token_count), Decimal("0.5"), {})
+    limiter.settle(admitted.call_id, provider, Usage(input_tokens=token_count), Decimal("0.5"), {})
 
 
 @pytest.fixture
@@ -46,22 +46,42 @@ def test_rest_says_what_is_used_and_what_holds_a_provider_up(google):
     take("openai", 5000)
     body = client(scenes.repo()).get("/api/v1/quota/").json()
     found = {one["provider"]: one for one in body["providers"]}
-    assert (found["google"]["used_tokens"], found["google"]["percent"], found["google"]["level"]) == (860, 86.0, "paused")
+    assert (found["google"]["used_tokens"], found["google"]["percent"], found["google"]["level"]) == (
+        860,
+        86.0,
+        "paused",
+    )
     assert found["google"]["reason"].startswith("google: 86 % of daily tokens used; capacity returns ")
     assert found["google"]["hours"][-1]["tokens"] == 860
-    assert (found["openai"]["reserved_tokens"], found["openai"]["inflight"], found["openai"]["admits"]) == (5000, 1, True)
-    assert (body["spent_usd"], body["daily_budget_usd"], body["circuit_breaker_threshold"]) == ("1.5", "50", 85)
+    assert (found["openai"]["reserved_tokens"], found["openai"]["inflight"], found["openai"]["admits"]) == (
+        5000,
+        1,
+        True,
+    )
+    assert (body["spent_usd"], body["daily_budget_usd"], body["circuit_breaker_threshold"]) == (
+        "1.5",
+        "50",
+        85,
+    )
 
 
 def test_operators_pause_and_resume_and_say_why(db):
     operator = client()
     assert operator.post("/api/v1/quota/openai/pause/", {}, format="json").status_code == 422
     done = operator.post("/api/v1/quota/openai/pause/", {"reason": "an outage"}, format="json").json()
-    assert (done["changed"], done["action"], done["actor"], done["reason"]) == (True, "paused", "token:test", "an outage")
+    assert (done["changed"], done["action"], done["actor"], done["reason"]) == (
+        True,
+        "paused",
+        "token:test",
+        "an outage",
+    )
     again = operator.post("/api/v1/quota/openai/pause/", {"reason": "me too"}, format="json").json()
     assert (again["changed"], again["reason"]) == (False, "an outage")
     assert operator.get("/api/v1/quota/").json()["providers"][1]["pause_reason"] == "an outage"
-    assert operator.post("/api/v1/quota/openai/resume/", {"reason": "over"}, format="json").json()["action"] == "resumed"
+    assert (
+        operator.post("/api/v1/quota/openai/resume/", {"reason": "over"}, format="json").json()["action"]
+        == "resumed"
+    )
     assert ProviderChange.objects.count() == 2
     assert not ProviderState.objects.get(provider="openai").paused
 
@@ -79,7 +99,11 @@ def test_who_may_not_pause_what(db, who: Callable[[], Any], provider, status, co
 
 
 def gauges(source) -> dict[tuple[str, ...], float]:
-    return {(sample.name, *sample.labels.values()): sample.value for metric in source() for sample in metric.samples}
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in source()
+        for sample in metric.samples
+    }
 
 
 def test_gauges_stand_at_what_the_limiter_holds(google):
@@ -99,7 +123,10 @@ def test_gauges_stand_at_what_the_limiter_holds(google):
 def test_the_rollback_signal_is_a_gauge(google, used, signal):
     use("google", used)
     found = gauges(quota_metrics.quotas)
-    assert (found["provider_quota_rollback", "google"], found["provider_quota_rollback", "openai"]) == (signal, 0)
+    assert (found["provider_quota_rollback", "google"], found["provider_quota_rollback", "openai"]) == (
+        signal,
+        0,
+    )
 
 
 def test_drift_is_nothing_until_a_counter_is_wrong(google):
@@ -111,7 +138,9 @@ def test_drift_is_nothing_until_a_counter_is_wrong(google):
 
 def test_flows_queued_for_over_five_minutes_are_counted(db):
     for minutes in (1, 6, 9):
-        scenes.flow().stages.filter(status="ready").update(ready_at=timezone.now() - timedelta(minutes=minutes))
+        scenes.flow().stages.filter(status="ready").update(
+            ready_at=timezone.now() - timedelta(minutes=minutes)
+        )
     waiting = scenes.flow().stages.filter(status="ready")
     waiting.update(status="waiting", wait_reason="x", waiting_since=timezone.now() - timedelta(minutes=20))
     found = gauges(quota_metrics.queued)

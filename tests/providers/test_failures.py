@@ -6,7 +6,8 @@ from providers import base, failures
 
 
 @pytest.mark.parametrize(
-    ("span", "expected"), [("17s", 17), ("6m0s", 360), ("120ms", 0.12), ("1h2m3.5s", 3723.5), ("soon", None), ("", None)]
+    ("span", "expected"),
+    [("17s", 17), ("6m0s", 360), ("120ms", 0.12), ("1h2m3.5s", 3723.5), ("soon", None), ("", None)],
 )
 def test_spans(span: str, expected: float | None) -> None:
     assert failures.seconds(span) == expected
@@ -31,11 +32,17 @@ def test_a_time_that_has_passed_is_no_wait(value: str) -> None:
 
 
 def test_nonsense_is_ignored() -> None:
-    headers = {"retry-after": "whenever", "x-ratelimit-reset-tokens": "?", "x-ratelimit-remaining-tokens": "0"}
+    headers = {
+        "retry-after": "whenever",
+        "x-ratelimit-reset-tokens": "?",
+        "x-ratelimit-remaining-tokens": "0",
+    }
     assert failures.from_status("openai", 429, "", headers=headers).retry_after_seconds is None
 
 
 def test_an_empty_account_is_not_a_rate_limit() -> None:
-    error = failures.from_status("openai", 429, "You exceeded your current quota", codes=["insufficient_quota"], headers={})
+    error = failures.from_status(
+        "openai", 429, "You exceeded your current quota", codes=["insufficient_quota"], headers={}
+    )
     assert isinstance(error, base.AccountExhausted)
     assert not error.retryable

@@ -52,7 +52,8 @@ def test_no_call_costs_more_than_its_worst_case(provider: str, model: str, usage
 
 
 @pytest.mark.parametrize(
-    ("provider", "model"), [("openai", "nonesuch"), ("anthropic", "gpt-4.1"), ("google", "claude-x"), ("openai", "")]
+    ("provider", "model"),
+    [("openai", "nonesuch"), ("anthropic", "gpt-4.1"), ("google", "claude-x"), ("openai", "")],
 )
 def test_an_unknown_model_is_refused_and_never_free(provider: str, model: str) -> None:
     assert not prices.known(provider, model)

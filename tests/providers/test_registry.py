@@ -72,7 +72,9 @@ def test_a_model_says_whose_it_is(model: str, provider: str) -> None:
     assert registry.provider_for_model(model) == provider
 
 
-def test_any_other_model_belongs_to_the_compatible_server_if_there_is_one(provide: Callable[..., None]) -> None:
+def test_any_other_model_belongs_to_the_compatible_server_if_there_is_one(
+    provide: Callable[..., None],
+) -> None:
     provide("openai", api_key="k")
     with pytest.raises(UnknownModel):
         registry.provider_for_model("qwen3-coder")
@@ -85,7 +87,9 @@ def test_a_worker_of_one_queue_pays_for_one_sdk() -> None:
         "import sys; from providers import registry; registry.load('openai'); "
         "print([name for name in ('anthropic', 'openai', 'google.genai') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
     assert done.stdout.strip() == "['openai']"
 
 

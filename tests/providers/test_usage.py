@@ -26,7 +26,10 @@ def test_anthropic_leaves_cached_tokens_out_of_its_input() -> None:
 
 def test_anthropic_writes_without_a_breakdown_are_the_five_minute_kind() -> None:
     assert (
-        usage.from_anthropic({"input_tokens": 1, "cache_creation_input_tokens": 9, "output_tokens": 1}).cache_write_5m_tokens == 9
+        usage.from_anthropic(
+            {"input_tokens": 1, "cache_creation_input_tokens": 9, "output_tokens": 1}
+        ).cache_write_5m_tokens
+        == 9
     )
 
 

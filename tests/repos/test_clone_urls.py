@@ -35,9 +35,32 @@ def test_what_is_taken_has_one_form(url: str, given_to_git: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("", "https://", "https://host", "https://host/", "//host/x", "host/x", "/etc/passwd", "file:///etc", "ftp://host/x"),
-        *("http://host/x", "git://host/x", "ssh://git@host/x", "git@host:x", "ext::sh -c id", "-uhttps://host/x"),
-        *("https://user:pw@host/x", "https://token@host/x", "https://host/x@y", "https://host/x?y", "https://host/x#y"),
+        *(
+            "",
+            "https://",
+            "https://host",
+            "https://host/",
+            "//host/x",
+            "host/x",
+            "/etc/passwd",
+            "file:///etc",
+            "ftp://host/x",
+        ),
+        *(
+            "http://host/x",
+            "git://host/x",
+            "ssh://git@host/x",
+            "git@host:x",
+            "ext::sh -c id",
+            "-uhttps://host/x",
+        ),
+        *(
+            "https://user:pw@host/x",
+            "https://token@host/x",
+            "https://host/x@y",
+            "https://host/x?y",
+            "https://host/x#y",
+        ),
         *(
             "https://host\\@evil/x",
             "https://ho st/x",
@@ -46,7 +69,13 @@ def test_what_is_taken_has_one_form(url: str, given_to_git: str) -> None:
             "https://host./x",
             "https://höst/x",
         ),
-        *("https://host:0/x", "https://host:65536/x", "https://host:1:2/x", "https://[::1%25lo]/x", "https://[host]/x"),
+        *(
+            "https://host:0/x",
+            "https://host:65536/x",
+            "https://host:1:2/x",
+            "https://[::1%25lo]/x",
+            "https://[host]/x",
+        ),
         *(
             "https://127.0.0.1/x",
             "https://[::1]/x",
@@ -72,7 +101,13 @@ def test_what_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     "found",
-    [["127.0.0.1"], ["93.184.216.34", "10.0.0.1"], ["2606:2800:220:1::1", "fd00::1"], ["224.0.0.1"], ["::ffff:169.254.169.254"]],
+    [
+        ["127.0.0.1"],
+        ["93.184.216.34", "10.0.0.1"],
+        ["2606:2800:220:1::1", "fd00::1"],
+        ["224.0.0.1"],
+        ["::ffff:169.254.169.254"],
+    ],
 )
 def test_one_address_that_is_not_public_is_one_too_many(
     found: list[str], monkeypatch: pytest.MonkeyPatch, settings: LazySettings
@@ -108,7 +143,10 @@ def test_every_door_checks(db: None, operator) -> None:  # noqa: F811
     assert "Leave user and password out" in sre.post(page, form | {"clone_url": bad}).content.decode()
     assert not Repo.objects.exists()
     call_command("register_repo", "one", "--clone-url", good, stdout=StringIO())
-    assert operator.post("/api/v1/repos/", {"name": "two", "clone_url": good}, format="json").json()["clone_url"] == good
+    assert (
+        operator.post("/api/v1/repos/", {"name": "two", "clone_url": good}, format="json").json()["clone_url"]
+        == good
+    )
     assert sre.post(page, form | {"name": "three", "clone_url": good}).status_code == 302
     assert list(Repo.objects.values_list("clone_url", flat=True)) == [good] * 3
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from orchestrator.repos import settings as repo_settings
+from orchestrator.repos import repo_settings
 from orchestrator.repos.models import Repo, RepoSetting
-from orchestrator.repos.settings import SettingRefused, effective, in_force, put
+from orchestrator.repos.repo_settings import SettingRefused, effective, in_force, put
 from tests import scenes
 
 
@@ -56,7 +56,10 @@ def test_thresholds_rise_and_never_fall_below_the_organisation(repo, key):
 def test_a_repo_follows_when_the_organisation_raises_its_threshold_later(repo):
     put(repo, "gates.min_unit_coverage", 92, actor="owner")
     put(None, "gates.min_unit_coverage", 97, actor="sre")
-    assert (effective(repo)["gates.min_unit_coverage"], in_force(repo)["gates.min_unit_coverage"].source) == (97, "org")
+    assert (effective(repo)["gates.min_unit_coverage"], in_force(repo)["gates.min_unit_coverage"].source) == (
+        97,
+        "org",
+    )
 
 
 def test_the_gate_mode_tightens_only(repo, settings):

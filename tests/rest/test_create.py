@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from orchestrator.flows import snapshots
 from orchestrator.flows.models import Blob, Flow
+from orchestrator.flows.source import snapshot
 from tests import scenes
 
 URL = "/api/v1/flows/"
@@ -30,7 +30,9 @@ def post(client, body, **headers):
 
 
 def test_a_good_request_is_accepted_with_its_address(api, repo):
-    answer = post(api, {"repo": repo.name, "feature_request": "# Ratio\nCompute it.", "block_family": "compliance"})
+    answer = post(
+        api, {"repo": repo.name, "feature_request": "# Ratio\nCompute it.", "block_family": "compliance"}
+    )
     assert answer.status_code == 202
     flow = Flow.objects.get()
     assert answer["Location"] == f"/api/v1/flows/{flow.id}/"
@@ -77,14 +79,18 @@ def test_a_body_that_is_no_json_object_is_refused(api, raw):
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
 def test_text_that_no_database_can_hold_is_refused_and_its_escape_in_source_is_not(api, text):
-    answer = api.generic("POST", URL, json.dumps({"feature_request": text}).encode(), content_type="application/json")
+    answer = api.generic(
+        "POST", URL, json.dumps({"feature_request": text}).encode(), content_type="application/json"
+    )
     problem(answer, 400, "request:not-utf8")
     assert post(api, {"feature_request": "the escape \\u0000 as text"}).status_code == 202
 
 
 def test_another_media_type_is_refused(api):
     problem(
-        api.generic("POST", URL, b"x=1", content_type="application/x-www-form-urlencoded"), 415, "request:unsupported-media-type"
+        api.generic("POST", URL, b"x=1", content_type="application/x-www-form-urlencoded"),
+        415,
+        "request:unsupported-media-type",
     )
 
 
@@ -127,7 +133,7 @@ def test_context_is_kept_as_sent(api):
     files = {"logo.png": {"base64": base64.b64encode(b"\x89PNG\0").decode()}, "a/b.py": "print(1)\n"}
     assert post(api, {"feature_request": "x", "context": {"files": files}}).status_code == 202
     packed = bytes(Flow.objects.get().snapshot.content)
-    assert snapshots.unpack(packed) == {"a/b.py": b"print(1)\n", "logo.png": b"\x89PNG\0"}
+    assert snapshot.unpack(packed) == {"a/b.py": b"print(1)\n", "logo.png": b"\x89PNG\0"}
 
 
 def test_the_same_files_are_stored_once_however_they_were_sent(api):
@@ -145,11 +151,14 @@ def test_no_word_of_files_is_another_thing_than_no_files(api):
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", "a//b", "", "a\\b", "x" * 501, "./a"])
 def test_context_paths_stay_inside_the_repo(api, path):
-    problem(post(api, {"feature_request": "x", "context": {"files": {path: "x"}}}), 422, "context:invalid-path")
+    problem(
+        post(api, {"feature_request": "x", "context": {"files": {path: "x"}}}), 422, "context:invalid-path"
+    )
 
 
 @pytest.mark.parametrize(
-    "context", [[], "x", {"file": {}}, {"files": []}, {"files": {"a": 1}}, {"files": {"a": {"base64": "???"}}}]
+    "context",
+    [[], "x", {"file": {}}, {"files": []}, {"files": {"a": 1}}, {"files": {"a": {"base64": "???"}}}],
 )
 def test_context_of_another_shape_is_refused(api, context):
     problem(post(api, {"feature_request": "x", "context": context}), 422, "context:invalid")
@@ -158,7 +167,11 @@ def test_context_of_another_shape_is_refused(api, context):
 def test_context_over_six_megabytes_is_refused(api):
     files = {f"f{n}.txt": "x" * 1024 * 1024 for n in range(6)}
     assert post(api, {"feature_request": "x", "context": {"files": files}}).status_code == 202
-    problem(post(api, {"feature_request": "x", "context": {"files": files | {"more": "x"}}}), 413, "context:too-large")
+    problem(
+        post(api, {"feature_request": "x", "context": {"files": files | {"more": "x"}}}),
+        413,
+        "context:too-large",
+    )
 
 
 def test_a_body_over_twelve_megabytes_is_refused(api):
@@ -177,7 +190,9 @@ def test_the_same_key_and_body_give_the_same_flow(api):
 
 def test_the_same_key_with_another_body_is_a_conflict(api):
     post(api, {"feature_request": "x"}, **{"Idempotency-Key": "job-1"})
-    body = problem(post(api, {"feature_request": "y"}, **{"Idempotency-Key": "job-1"}), 409, "flow:idempotency-conflict")
+    body = problem(
+        post(api, {"feature_request": "y"}, **{"Idempotency-Key": "job-1"}), 409, "flow:idempotency-conflict"
+    )
     assert body["flow"] == Flow.objects.get().id
 
 
@@ -201,7 +216,9 @@ def test_a_malformed_key_is_refused(api, key):
 
 def test_an_unknown_model_is_refused_where_it_is_set_and_where_it_is_used(api, repo, settings):
     body = problem(
-        api.put(f"/api/v1/repos/{repo.name}/config/", {"architect.model": "deep-9"}, format="json"), 422, "provider:unknown-model"
+        api.put(f"/api/v1/repos/{repo.name}/config/", {"architect.model": "deep-9"}, format="json"),
+        422,
+        "provider:unknown-model",
     )
     assert "claude-" in body["cure"]
     settings.ARCHITECT_MODEL = "deep-9"

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from orchestrator.flows import follow
+from orchestrator.flows.api import event_stream
 from orchestrator.flows.models import Flow
 from orchestrator.repos import tokens
 from orchestrator.repos.models import Token
@@ -63,7 +63,11 @@ def test_filters(operator):
     assert ids(operator.get(URL, {"status": "passed,pending"})) == [old.id, passed.id]
     assert ids(operator.get(URL, {"repo": "other"})) == [failed.id]
     assert ids(operator.get(URL, {"since": "1h"})) == [failed.id, passed.id]
-    assert ids(operator.get(URL, {"since": (timezone.now() - timedelta(hours=3)).isoformat()})) == [old.id, failed.id, passed.id]
+    assert ids(operator.get(URL, {"since": (timezone.now() - timedelta(hours=3)).isoformat()})) == [
+        old.id,
+        failed.id,
+        passed.id,
+    ]
     problem(operator.get(URL, {"status": "done"}), 400, "request:invalid-filter")
     problem(operator.get(URL, {"since": "yesterday"}), 400, "request:invalid-filter")
     problem(operator.get(URL, {"since": "2026-99-99T00:00"}), 400, "request:invalid-filter")
@@ -163,10 +167,10 @@ def test_events_go_on_after_the_last_one_seen(api):
 
 
 def test_a_quiet_stream_is_kept_alive(api, monkeypatch):
-    monkeypatch.setattr(follow, "KEEP_ALIVE_SECONDS", 0.0)
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(event_stream, "KEEP_ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(event_stream, "POLL_SECONDS", 0.0)
     flow = scenes.flow()
-    stream = follow.events(flow.id, flow.events.latest("id").id)
+    stream = event_stream.events(flow.id, flow.events.latest("id").id)
     assert next(stream) == "retry: 1000\n\n"
     assert next(stream) == ": still here\n\n"
     scenes.end(flow, "cancelled")
@@ -181,9 +185,11 @@ def test_the_block_comes_as_tar_with_a_manifest_that_holds(api):
     with tarfile.open(fileobj=io.BytesIO(answer.content), mode="r:gz") as tar:
         files = {member.name: tar.extractfile(member).read() for member in tar}
     manifest = json.loads(files.pop("manifest.json"))
-    assert {path: hashlib.sha256(content).hexdigest() for path, content in files.items() if "attestations" not in path} == {
-        path: entry["sha256"] for path, entry in manifest["files"].items()
-    }
+    assert {
+        path: hashlib.sha256(content).hexdigest()
+        for path, content in files.items()
+        if "attestations" not in path
+    } == {path: entry["sha256"] for path, entry in manifest["files"].items()}
     assert answer.content == api.get(f"{URL}{flow.id}/block/").content
 
 

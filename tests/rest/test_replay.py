@@ -7,8 +7,8 @@ import pytest
 from gates import runner
 from gates.base import GateReport, Verdict
 from orchestrator.celery import app
-from orchestrator.flows import replay
 from orchestrator.flows.models import GateReplay
+from orchestrator.flows.replay import gate_replay
 from tests import scenes
 from tests.flows.stages.fakes import FakeGates, failing
 
@@ -43,14 +43,19 @@ def test_verdicts_are_compared(api, sent, monkeypatch, django_capture_on_commit_
     monkeypatch.setattr(runner, "run", gates)
     ((_, args, queue),) = sent
     assert queue == "gates"
-    replay.run(*args)
-    replay.run(*args)  # the same message again
+    gate_replay.run(*args)
+    gate_replay.run(*args)  # the same message again
     (seen,) = gates.seen
     assert (seen[0].name, seen[1].mode, seen[2]) == ("capital_ratio", "strict", ("coverage",))
     found = api.get(f"/api/v1/flows/{flow.id}/gates/replay/").json()
     assert (found["status"], found["same"]) == ("done", same)
     (row,) = found["comparison"]
-    assert (row["gate"], row["sealed"], row["replayed"], row["same"]) == ("coverage", "passed", again.verdict, same)
+    assert (row["gate"], row["sealed"], row["replayed"], row["same"]) == (
+        "coverage",
+        "passed",
+        again.verdict,
+        same,
+    )
 
 
 def test_asking_twice_runs_once_and_sends_a_lost_message_again(api, sent, django_capture_on_commit_callbacks):

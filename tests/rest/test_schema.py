@@ -51,5 +51,7 @@ def test_answers_are_as_described(api):
         ("/api/v1/repos/{name}/config/", f"/api/v1/repos/{flow.repo.name}/config/"),
         ("/api/v1/quota/", "/api/v1/quota/"),
     ):
-        described = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        described = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"][
+            "schema"
+        ]
         jsonschema.validate(api.get(url).json(), {**described, "components": document["components"]})

@@ -19,7 +19,9 @@ from jsonschema import Draft202012Validator
 from tests.samples.scenario_files import NAMES, Sample, sample
 
 each = pytest.mark.parametrize("name", NAMES)
-passing = pytest.mark.parametrize("name", [name for name in NAMES if sample(name).scenario["expect"] == "passed"])
+passing = pytest.mark.parametrize(
+    "name", [name for name in NAMES if sample(name).scenario["expect"] == "passed"]
+)
 FORMATS = {"decimal": Decimal, "date": date.fromisoformat, "date-time": datetime.fromisoformat}
 
 
@@ -87,7 +89,11 @@ def test_the_tests_of_the_last_round_pass(name: str, tmp_path: Path) -> None:
     for file in (f"{one.block}.py", f"test_{one.block}.py"):
         shutil.copy(folder / file, tmp_path)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
-    environment = {"PATH": os.environ.get("PATH", ""), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False,
@@ -99,7 +105,11 @@ def test_the_tests_of_the_last_round_pass(name: str, tmp_path: Path) -> None:
 def test_the_contract_of_the_last_round_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     one = sample(name)
     contract = one.contract()
-    assert (contract["contract"], contract["name"], contract["family"]) == (1, one.block, one.scenario["family"])
+    assert (contract["contract"], contract["name"], contract["family"]) == (
+        1,
+        one.block,
+        one.scenario["family"],
+    )
     assert all(len(entry["examples"]) >= 2 for entry in contract["entrypoints"])
     assert broken_examples(one, one.answers("implement")[-1], monkeypatch) == []
 
@@ -109,7 +119,9 @@ def test_the_first_reconciliation_breaks_its_contract(monkeypatch: pytest.Monkey
     assert broken_examples(one, one.answers("implement")[0], monkeypatch)
 
 
-def test_no_round_of_the_sample_that_never_passes_keeps_both_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_round_of_the_sample_that_never_passes_keeps_both_examples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     one = sample("never-passes")
     broken = [len(broken_examples(one, folder, monkeypatch)) for folder in one.answers("implement")]
     assert broken == [1, 1, 2]

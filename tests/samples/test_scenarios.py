@@ -24,7 +24,9 @@ each = pytest.mark.parametrize("name", NAMES)
 
 
 def test_there_is_a_sample_for_each_repo_and_one_that_never_passes() -> None:
-    assert {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")} == set(NAMES)
+    assert {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")} == set(
+        NAMES
+    )
     assert set(NAMES) == REPOS | {"never-passes"}
     assert {sample(name).scenario["repo"] for name in NAMES} == REPOS
     assert [name for name in NAMES if sample(name).scenario["expect"] == "failed"] == ["never-passes"]
@@ -87,11 +89,25 @@ def test_context_names_files_of_the_repo(name: str) -> None:
 @each
 def test_the_plan_is_whole_and_agrees_with_the_contract(name: str) -> None:
     one = sample(name)
-    promised = [{key: value for key, value in entry.items() if key != "examples"} for entry in one.contract()["entrypoints"]]
+    promised = [
+        {key: value for key, value in entry.items() if key != "examples"}
+        for entry in one.contract()["entrypoints"]
+    ]
     for plan in one.parsed("plan"):
-        assert set(plan) == {"block_name", "block_family", "summary", "steps", "entrypoints", "risks", "tests"}
+        assert set(plan) == {
+            "block_name",
+            "block_family",
+            "summary",
+            "steps",
+            "entrypoints",
+            "risks",
+            "tests",
+        }
         assert (plan["block_name"], plan["block_family"]) == (one.block, one.scenario["family"])
-        assert all(plan[key] and all(isinstance(text, str) for text in plan[key]) for key in ("steps", "risks", "tests"))
+        assert all(
+            plan[key] and all(isinstance(text, str) for text in plan[key])
+            for key in ("steps", "risks", "tests")
+        )
         assert plan["entrypoints"] == promised
 
 
@@ -106,7 +122,11 @@ def test_reviews_end_as_expected_and_point_into_the_files(name: str) -> None:
         for finding in review["findings"]:
             assert set(finding) == {"path", "line", "severity", "message"}
             assert finding["severity"] in {"error", "warning", "note"}
-            assert 1 <= finding["line"] <= len((folder / finding["path"]).read_text(encoding="utf-8").splitlines())
+            assert (
+                1
+                <= finding["line"]
+                <= len((folder / finding["path"]).read_text(encoding="utf-8").splitlines())
+            )
     assert (reviews[-1]["verdict"] == "approve") == (one.scenario["expect"] == "passed")
     blocked_first = one.scenario.get("repairs", {}).get("gate") == "review"
     assert (len(reviews) > 1 and reviews[0]["verdict"] == "block") == blocked_first
@@ -143,7 +163,11 @@ def test_public_names_of_the_block_are_documented_and_typed(name: str) -> None:
 
 @each
 def test_the_repo_is_a_small_source_tree_with_a_readme(name: str) -> None:
-    files = [path for path in (ROOT / name / "repo").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = [
+        path
+        for path in (ROOT / name / "repo").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
     assert 5 <= len(files) <= 15
     assert (ROOT / name / "repo" / "README.md").is_file()
     assert any(path.name.startswith("test_") for path in files)
@@ -154,8 +178,13 @@ def test_the_repo_is_a_small_source_tree_with_a_readme(name: str) -> None:
 
 def test_one_repo_holds_a_credential_that_must_be_redacted() -> None:
     holding = [
-        name for name in NAMES for path in (ROOT / name / "repo").rglob("*.py") if "AKIAIOSFODNN7EXAMPLE" in path.read_text()
+        name
+        for name in NAMES
+        for path in (ROOT / name / "repo").rglob("*.py")
+        if "AKIAIOSFODNN7EXAMPLE" in path.read_text()
     ]
     assert holding == ["notification-system"]
     answers = (ROOT / "notification-system" / "answers").rglob("*.*")
-    assert not any("AKIAIOSFODNN7EXAMPLE" in path.read_text(encoding="utf-8") for path in answers if path.is_file())
+    assert not any(
+        "AKIAIOSFODNN7EXAMPLE" in path.read_text(encoding="utf-8") for path in answers if path.is_file()
+    )

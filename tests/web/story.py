@@ -32,9 +32,22 @@ def coverage_json() -> str:
 def mutation_json() -> str:
     """As Stryker has it: one survivor in line 5, one detected."""
     place = {"start": {"line": 5, "column": 8}, "end": {"line": 5, "column": 21}}
-    survivor = {"id": "1", "mutatorName": "comparison", "replacement": "value < LIMIT", "status": "Survived", "location": place}
+    survivor = {
+        "id": "1",
+        "mutatorName": "comparison",
+        "replacement": "value < LIMIT",
+        "status": "Survived",
+        "location": place,
+    }
     return json.dumps(
-        {"files": {"clip.py": {"source": MODULE, "mutants": [survivor, survivor | {"id": "2", "status": "Killed"}]}}}
+        {
+            "files": {
+                "clip.py": {
+                    "source": MODULE,
+                    "mutants": [survivor, survivor | {"id": "2", "status": "Killed"}],
+                }
+            }
+        }
     )
 
 
@@ -68,7 +81,9 @@ def told() -> Flow:
     FlowEvent.objects.create(flow=flow, kind="stage.ready", stage=verify)
     attempt = scenes.start(verify)
     _judge_first(verify)
-    scenes.finish(attempt, "failed", error=("gate:mutation-failed", "The mutation gate failed.", "Add tests."))
+    scenes.finish(
+        attempt, "failed", error=("gate:mutation-failed", "The mutation gate failed.", "Add tests.")
+    )
     again, second = _insert_round(flow, verify)
     _implement(again, FIXED)
     attempt = scenes.start(second)
@@ -77,7 +92,13 @@ def told() -> Flow:
     scenes.finish(attempt)
     review = flow.stages.get(kind="review")  # its own number is 1; what it read is round 2
     attempt = scenes.start(review)
-    remark = {"rule": "review", "message": f"mind {HOSTILE}", "path": "clip.py", "line": 4, "severity": "note"}
+    remark = {
+        "rule": "review",
+        "message": f"mind {HOSTILE}",
+        "path": "clip.py",
+        "line": 4,
+        "severity": "note",
+    }
     scenes.judge(review, "review", score=Decimal(99), findings=[remark])
     scenes.finish(attempt)
     docs = flow.stages.get(kind="docs")
@@ -100,12 +121,34 @@ def _judge_first(stage: Stage) -> None:
         "end_line": 7,
         "severity": "warning",
     }
-    breach = {"rule": "contract-breach", "message": f"clip(11) {HOSTILE}", "path": "", "line": 0, "severity": "error"}
+    breach = {
+        "rule": "contract-breach",
+        "message": f"clip(11) {HOSTILE}",
+        "path": "",
+        "line": 0,
+        "severity": "error",
+    }
     weak = {"rule": "B307", "message": "eval is evil", "path": "clip.py", "line": 900, "severity": "error"}
-    mutant = {"rule": "mutant-comparison", "message": "survived", "path": "clip.py", "line": 5, "severity": "warning"}
-    scenes.judge(stage, "contract", "failed", cure="Fix schema or implementation, then retry.", findings=[breach])
+    mutant = {
+        "rule": "mutant-comparison",
+        "message": "survived",
+        "path": "clip.py",
+        "line": 5,
+        "severity": "warning",
+    }
+    scenes.judge(
+        stage, "contract", "failed", cure="Fix schema or implementation, then retry.", findings=[breach]
+    )
     scenes.judge(stage, "coverage", score=Decimal("80"), threshold=Decimal(90), findings=[silent])
-    scenes.judge(stage, "mutation", "failed", score=Decimal("50"), threshold=Decimal(60), findings=[mutant], cure="Add tests.")
+    scenes.judge(
+        stage,
+        "mutation",
+        "failed",
+        score=Decimal("50"),
+        threshold=Decimal(60),
+        findings=[mutant],
+        cure="Add tests.",
+    )
     scenes.judge(stage, "security", "failed", findings=[weak])
 
 
@@ -137,7 +180,13 @@ def waiting() -> Flow:
     soon = timezone.now() + timedelta(minutes=17)
     plan = flow.stages.filter(kind="plan")
     plan.update(status="ready", ready_at=timezone.now())
-    plan.update(status="waiting", wait_reason=reason, waits_for="anthropic", not_before=soon, waiting_since=timezone.now())
+    plan.update(
+        status="waiting",
+        wait_reason=reason,
+        waits_for="anthropic",
+        not_before=soon,
+        waiting_since=timezone.now(),
+    )
     Flow.objects.filter(pk=flow.pk).update(status="waiting")
     flow.refresh_from_db()
     return flow

@@ -34,8 +34,15 @@ def test_every_list_and_page_opens(sre):
     RepoSetting.objects.create(repo=scenes.repo(), key="gates.mode", value="strict", actor="x")
     tokens.create("t")
     OnboardingRequest.objects.create(repo_name="new", domain="d", team_lead="lead@example.org")
-    shown = [model for label in OURS for model in apps.get_app_config(label).get_models() if admin.site.is_registered(model)]
-    assert {"Flow", "Stage", "Repo", "Token", "RepoSetting", "GateResult", "OnboardingRequest"} <= {m.__name__ for m in shown}
+    shown = [
+        model
+        for label in OURS
+        for model in apps.get_app_config(label).get_models()
+        if admin.site.is_registered(model)
+    ]
+    assert {"Flow", "Stage", "Repo", "Token", "RepoSetting", "GateResult", "OnboardingRequest"} <= {
+        m.__name__ for m in shown
+    }
     for model in shown:
         base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         assert sre.get(base).status_code == 200, base
@@ -58,7 +65,9 @@ def test_flows_are_read_only_but_for_the_engines_verbs(sre):
 
 def test_a_tokens_secret_is_shown_once_and_works(sre):
     scenes.repo()
-    page = sre.post("/admin/repos/token/add/", {"name": "ci", "repo": Repo.objects.get().pk}, follow=True).content.decode()
+    page = sre.post(
+        "/admin/repos/token/add/", {"name": "ci", "repo": Repo.objects.get().pk}, follow=True
+    ).content.decode()
     secret = page.partition("not shown again: ")[2].partition("<")[0].strip()
     assert tokens.find(secret).name == "ci"
     assert secret not in sre.get("/admin/repos/token/").content.decode()

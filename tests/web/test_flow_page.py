@@ -109,7 +109,10 @@ def test_headings_descend_one_at_a_time(sre):
 
 def test_evidence_that_is_no_evidence_breaks_nothing(sre):
     flow = story.told()
-    for kind, content in (("coverage", b'{"files": [1]}'), ("mutation", b'{"files": {"clip.py": {"mutants": [7, {}]}}}')):
+    for kind, content in (
+        ("coverage", b'{"files": [1]}'),
+        ("mutation", b'{"files": {"clip.py": {"mutants": [7, {}]}}}'),
+    ):
         Artifact.objects.filter(kind=f"evidence:{kind}:{kind}.json").update(blob=scenes.blob(content))
     assert "Mutant survived" in page(sre, flow, round="1")  # from the gate's own findings
     Artifact.objects.filter(name="mutation.json").update(blob=scenes.blob(b"\xff no JSON"))
@@ -128,7 +131,9 @@ def test_a_flow_that_has_just_begun_has_a_page(sre):
 def test_waiting_shows_as_a_bar_with_its_reason(sre):
     flow = scenes.flow()
     stage = flow.stages.get(kind="context")
-    FlowEvent.objects.create(flow=flow, kind="stage.waiting", stage=stage, data={"reason": "google: tokens a minute reached"})
+    FlowEvent.objects.create(
+        flow=flow, kind="stage.waiting", stage=stage, data={"reason": "google: tokens a minute reached"}
+    )
     text = page(sre, flow)
     assert 'class="bar parked"' in text
     assert "google: tokens a minute reached</title>" in text
@@ -165,5 +170,8 @@ def test_the_page_follows_the_events_by_session(sre):
     assert "event: flow.passed" in frames
     assert frames.rstrip().endswith('data: {"status": "passed"}')
     last = FlowEvent.objects.filter(flow=flow).latest("id").pk
-    assert "event: flow" not in b"".join(sre.get(f"/flows/{flow.id}/events/?after={last}").streaming_content).decode()
+    assert (
+        "event: flow"
+        not in b"".join(sre.get(f"/flows/{flow.id}/events/?after={last}").streaming_content).decode()
+    )
     assert sre.get(f"/flows/{flow.id}/events/?after=x").status_code == 400

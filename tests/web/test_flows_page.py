@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from orchestrator.web import flows as pages
+from orchestrator.web.pages import flows as pages
 from tests import scenes
 
 

@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from orchestrator.flows.models import Flow
-from orchestrator.web import health
+from orchestrator.web.pages import health
 from tests import scenes
 
 

@@ -31,7 +31,9 @@ def test_a_queue_that_nobody_works_off_is_degraded(db):
 
 def test_a_provider_that_is_paused_is_degraded(db):
     shown()
-    assert ProviderState.objects.filter(provider="openai").update(paused=True, pause_reason="secret reason") == 1
+    assert (
+        ProviderState.objects.filter(provider="openai").update(paused=True, pause_reason="secret reason") == 1
+    )
     text = shown()
     assert "paused by an operator" in text
     assert "secret reason" not in text

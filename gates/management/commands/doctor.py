@@ -25,9 +25,13 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--backend", choices=list(registry.BACKENDS), help="try this one instead of the one in force")
+        parser.add_argument(
+            "--backend", choices=list(registry.BACKENDS), help="try this one instead of the one in force"
+        )
         parser.add_argument("--all", action="store_true", help="try every backend that works here")
-        parser.add_argument("--write", metavar="FILE", help="put the table of attacks into this Markdown file")
+        parser.add_argument(
+            "--write", metavar="FILE", help="put the table of attacks into this Markdown file"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         console = Console(file=cast(IO[str], self.stdout), width=None if sys.stdout.isatty() else 120)
@@ -40,7 +44,13 @@ class Command(BaseCommand):
                 tried[backend.name] = _attack(console, backend)
         except SandboxUnavailable as error:
             console.print(_availability(found))
-            console.print(f"[red]{error.code}[/red] {error}", f"Cure: {error.cure}", _CONSEQUENCE, sep="\n", highlight=False)
+            console.print(
+                f"[red]{error.code}[/red] {error}",
+                f"Cure: {error.cure}",
+                _CONSEQUENCE,
+                sep="\n",
+                highlight=False,
+            )
             sys.exit(1)
         if options["write"]:
             write_table(options["write"], tried)
@@ -64,14 +74,18 @@ def _availability(found: tuple[Availability, ...], in_force: str = "") -> Table:
     table = Table("sandbox", "works here", "in force", "made of, or why not")
     for each in found:
         works = "[green]yes[/green]" if each.available else "[red]no[/red]"
-        table.add_row(each.name, works, "[bold]yes[/bold]" if each.name == in_force else "", escape(each.reason))
+        table.add_row(
+            each.name, works, "[bold]yes[/bold]" if each.name == in_force else "", escape(each.reason)
+        )
     return table
 
 
 def _attack(console: Console, backend: Backend) -> list[Result]:
     start = start_milliseconds(backend.run)
     colour = "green" if start <= _START_ALLOWED_MS else "yellow"
-    console.print(f"\n[bold]{backend.name}[/bold] starts in [{colour}]{start:.0f} ms[/{colour}] (median, interpreter included)")
+    console.print(
+        f"\n[bold]{backend.name}[/bold] starts in [{colour}]{start:.0f} ms[/{colour}] (median, interpreter included)"
+    )
     table = Table("attack", "the job", "outcome", "s")
     results = list(attempt_all(ATTACKS, backend.run))
     for result in results:

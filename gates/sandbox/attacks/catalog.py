@@ -25,11 +25,17 @@ def _disk_bounded(outcome: Outcome, _: Host) -> str | None:
 
 def _output_bounded(outcome: Outcome, _: Host) -> str | None:
     longest = max(len(outcome.stdout), len(outcome.stderr), len(outcome.result))
-    return None if longest <= _OUTPUT and outcome.truncated else f"{longest} bytes came out of {_OUTPUT} allowed"
+    return (
+        None if longest <= _OUTPUT and outcome.truncated else f"{longest} bytes came out of {_OUTPUT} allowed"
+    )
 
 
 def _clock_holds(outcome: Outcome, _: Host) -> str | None:
-    return None if outcome.timed_out and outcome.wall_seconds < _STOPPED_WITHIN else f"it ran for {outcome.wall_seconds:.1f} s"
+    return (
+        None
+        if outcome.timed_out and outcome.wall_seconds < _STOPPED_WITHIN
+        else f"it ran for {outcome.wall_seconds:.1f} s"
+    )
 
 
 def _nothing_survives(outcome: Outcome, host: Host) -> str | None:
@@ -53,17 +59,24 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("host-signals", "signals or reprioritises a process of the host", "host_signals", harmless=True),
     Attack("ptrace", "traces or reads the memory of another process", "ptrace", harmless=True),
     Attack(
-        "kernel-interfaces", "uses io_uring, bpf, userfaultfd, perf, keys, calls yet unknown", "kernel_interfaces", harmless=True
+        "kernel-interfaces",
+        "uses io_uring, bpf, userfaultfd, perf, keys, calls yet unknown",
+        "kernel_interfaces",
+        harmless=True,
     ),
     Attack("foreign-abi", "calls the kernel through the 32-bit and x32 doors", "foreign_abi", harmless=True),
     Attack("user-namespaces", "makes or enters namespaces", "user_namespaces"),
     Attack("mounts", "mounts, binds, pivots or changes root", "mounts"),
     Attack("privileges", "becomes root, by call, capability or setuid program", "privileges"),
     Attack("devices", "makes or opens devices, types into the terminal", "devices"),
-    Attack("source-and-runtime", "rewrites its source, the interpreter or the gates' tools", "source_and_runtime"),
+    Attack(
+        "source-and-runtime", "rewrites its source, the interpreter or the gates' tools", "source_and_runtime"
+    ),
     Attack("kernel-settings", "writes to /proc/sys and its like", "kernel_settings"),
     Attack("raise-limits", "raises its own limits", "raise_limits"),
-    Attack("shared-memory", "hides memory in System V, queues or memory files", "shared_memory", harmless=True),
+    Attack(
+        "shared-memory", "hides memory in System V, queues or memory files", "shared_memory", harmless=True
+    ),
     Attack(
         "fork-bomb",
         "forks without end",
@@ -72,7 +85,11 @@ ATTACKS: tuple[Attack, ...] = (
         _tasks_bounded,
     ),
     Attack(
-        "memory", "takes more memory than it may", "memory", Job(argv=("python",), memory_bytes=_SMALL_MEMORY), _memory_bounded
+        "memory",
+        "takes more memory than it may",
+        "memory",
+        Job(argv=("python",), memory_bytes=_SMALL_MEMORY),
+        _memory_bounded,
     ),
     Attack(
         "memory-of-many",
@@ -81,7 +98,13 @@ ATTACKS: tuple[Attack, ...] = (
         Job(argv=("python",), wall_seconds=20, memory_bytes=_SMALL_MEMORY),
         _memory_bounded,
     ),
-    Attack("disk", "fills every folder that it can write to", "disk", Job(argv=("python",), tmp_bytes=_SMALL_TMP), _disk_bounded),
+    Attack(
+        "disk",
+        "fills every folder that it can write to",
+        "disk",
+        Job(argv=("python",), tmp_bytes=_SMALL_TMP),
+        _disk_bounded,
+    ),
     Attack("planted-output", "leaves symlinks, FIFOs and files for the host", "planted_output"),
     Attack(
         "huge-output",
@@ -93,5 +116,11 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("endless", "loops, deaf to every signal", "endless", _SHORT, _clock_holds),
     Attack("silent", "closes every output and waits", "silent", _SHORT, _clock_holds),
     Attack("daemon", "leaves a process behind in a session of its own", "daemon", judge=_nothing_survives),
-    Attack("daemon-after-clock", "leaves one behind when the clock stops it", "daemon_endless", _SHORT, _nothing_survives),
+    Attack(
+        "daemon-after-clock",
+        "leaves one behind when the clock stops it",
+        "daemon_endless",
+        _SHORT,
+        _nothing_survives,
+    ),
 )

@@ -108,10 +108,20 @@ def host() -> Iterator[Host]:
         abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
         abstract.bind(f"\0{secret}")
         abstract.listen()
-        victim = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"], env={_MARK: secret})
+        victim = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"], env={_MARK: secret}
+        )
         stack.callback(victim.wait)
         stack.callback(victim.kill)
-        yield Host(secret, folder / ".env", other / "block.py", listener.getsockname()[1], folder / "socket", secret, victim)
+        yield Host(
+            secret,
+            folder / ".env",
+            other / "block.py",
+            listener.getsockname()[1],
+            folder / "socket",
+            secret,
+            victim,
+        )
 
 
 def job(attack: Attack, target: Host) -> Job:
@@ -140,7 +150,10 @@ def _told_held(outcome: Outcome) -> str | None:
     """By default the script itself says what it got through; one that ends before it can say so proves nothing."""
     if outcome.result == HELD:
         return None
-    return outcome.result.decode(errors="replace") or f"no word from it: {outcome.stderr.decode(errors='replace')[-300:]}"
+    return (
+        outcome.result.decode(errors="replace")
+        or f"no word from it: {outcome.stderr.decode(errors='replace')[-300:]}"
+    )
 
 
 def attempt_all(attacks: Iterable[Attack], run: Callable[[Job], Outcome]) -> Iterator[Result]:

@@ -1,6 +1,5 @@
 """The context bundle: the part of a repo that the models are shown, redacted, ranked and cut to its budget."""
 
 from orchestrator.flows.context.bundle import Bundle, BundleTooLarge, build
-from orchestrator.flows.context.redact import redact
 
-__all__ = ["Bundle", "BundleTooLarge", "build", "redact"]
+__all__ = ["Bundle", "BundleTooLarge", "build"]

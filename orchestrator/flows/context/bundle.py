@@ -13,10 +13,23 @@ LARGEST_BYTES = 500_000
 """What a bundle may measure when nothing is pruned."""
 
 _SECRET_FILES = frozenset(
-    {".env", ".netrc", ".pypirc", ".npmrc", ".htpasswd", ".pgpass", ".git-credentials", "credentials", "id_rsa", "id_dsa"}
+    {
+        ".env",
+        ".netrc",
+        ".pypirc",
+        ".npmrc",
+        ".htpasswd",
+        ".pgpass",
+        ".git-credentials",
+        "credentials",
+        "id_rsa",
+        "id_dsa",
+    }
     | {"id_ed25519", "id_ecdsa"}
 )
-_SECRET_SUFFIXES = frozenset({".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".tfstate", ".ppk"})
+_SECRET_SUFFIXES = frozenset(
+    {".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".tfstate", ".ppk"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +67,10 @@ def build(files: Mapping[str, bytes], request: str, *, max_bytes: int, pruning: 
     """
     texts = {path: text for path, content in files.items() if (text := readable(path, content)) is not None}
 
-    if not pruning and (size := sum(len(part(path, text).encode()) for path, text in texts.items())) > LARGEST_BYTES:
+    if (
+        not pruning
+        and (size := sum(len(part(path, text).encode()) for path, text in texts.items())) > LARGEST_BYTES
+    ):
         raise BundleTooLarge(size)
     order = ranked(texts, request)
     packed = pack(order, texts, max_bytes) if pruning else everything(order, texts)

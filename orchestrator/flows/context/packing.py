@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.flows.context.redact import redact_file
+from orchestrator.core.redaction import redact_file
 from orchestrator.flows.context.symbols import is_code, outline
 
 WHOLE_SHARE = 0.4
@@ -76,7 +76,9 @@ class _Packing:
 
     def packed(self) -> Packed:
         self._take_whole(
-            int(self.max_bytes * WHOLE_SHARE), int(self.max_bytes * LARGEST_SHARE), int(self.max_bytes * ASIDE_SHARE)
+            int(self.max_bytes * WHOLE_SHARE),
+            int(self.max_bytes * LARGEST_SHARE),
+            int(self.max_bytes * ASIDE_SHARE),
         )
         self._take_outlines(int(self.max_bytes * LARGEST_OUTLINE_SHARE))
         # What outlines did not need goes to further whole files, and the last gap to the beginning of one.
@@ -98,7 +100,11 @@ class _Packing:
             code = is_code(path)
             if len(self.texts[path]) > (largest if code else min(largest, aside)):
                 continue
-            size = self._put(self.whole, path, self.texts[path], "", room) if len(self.texts[path]) <= room else 0
+            size = (
+                self._put(self.whole, path, self.texts[path], "", room)
+                if len(self.texts[path]) <= room
+                else 0
+            )
             misses += not size
             room -= size
             aside -= 0 if code else size

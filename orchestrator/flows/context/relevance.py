@@ -37,7 +37,9 @@ _MAX_DEFINERS = 4
 _PAIR = 3.0
 _CODE = re.compile(r"`+([^`\n]+)`+|([\w.]+)\(|\b(\w+_\w+|\w*[a-z]\w*[A-Z]\w*|[A-Z]\w*[a-z]\w*[A-Z]\w*)\b")
 _PROSE = frozenset({".md", ".rst", ".txt", ".adoc", ".html", ".css"})
-_DATA = frozenset({".json", ".csv", ".tsv", ".svg", ".xml", ".po", ".pot", ".lock", ".map", ".snap", ".ipynb", ".sum"})
+_DATA = frozenset(
+    {".json", ".csv", ".tsv", ".svg", ".xml", ".po", ".pot", ".lock", ".map", ".snap", ".ipynb", ".sum"}
+)
 _LOGS = ("change", "history", "news", "release", "author", "contributor", "licen", "copying")
 
 
@@ -52,9 +54,19 @@ class _File:
 def ranked(texts: Mapping[str, str], request: str, weights: Weights = WEIGHTS) -> list[str]:
     """The paths of ``texts``, most relevant to ``request`` first; equals by path."""
     files = [_read(path, texts[path]) for path in sorted(texts)]
-    by_words = _share([_kind(file.path) * score for file, score in zip(files, _by_words(files, request, weights), strict=True)])
-    by_graph = _share([_kind(file.path) * score for file, score in zip(files, _walk(files, by_words, weights), strict=True)])
-    scores = [(1 - weights.graph) * own + weights.graph * linked for own, linked in zip(by_words, by_graph, strict=True)]
+    by_words = _share(
+        [
+            _kind(file.path) * score
+            for file, score in zip(files, _by_words(files, request, weights), strict=True)
+        ]
+    )
+    by_graph = _share(
+        [_kind(file.path) * score for file, score in zip(files, _walk(files, by_words, weights), strict=True)]
+    )
+    scores = [
+        (1 - weights.graph) * own + weights.graph * linked
+        for own, linked in zip(by_words, by_graph, strict=True)
+    ]
     order = sorted(zip(files, scores, strict=True), key=lambda pair: (-round(pair[1], 9), pair[0].path))
     return [file.path for file, _ in order]
 
@@ -90,9 +102,12 @@ def _by_words(files: list[_File], request: str, weights: Weights) -> list[float]
     seen = Counter(word for one in found for word in one)
     rarity = {word: math.log(1 + (len(files) - count + 0.5) / (count + 0.5)) for word, count in seen.items()}
     scores = [
-        sum(wanted[word] * rarity[word] * count / (count + weights.saturation) for word, count in one.items()) for one in found
+        sum(wanted[word] * rarity[word] * count / (count + weights.saturation) for word, count in one.items())
+        for one in found
     ]
-    return [score + weights.named * bonus for score, bonus in zip(scores, _named(files, request), strict=True)]
+    return [
+        score + weights.named * bonus for score, bonus in zip(scores, _named(files, request), strict=True)
+    ]
 
 
 def _weighted(request: str) -> dict[str, float]:
@@ -115,14 +130,19 @@ def _matches(files: list[_File], wanted: Mapping[str, float]) -> dict[str, tuple
     return {identifier: words for identifier, words in known.items() if words}
 
 
-def _frequencies(file: _File, matched: Mapping[str, tuple[str, ...]], average: float, weights: Weights) -> dict[str, float]:
+def _frequencies(
+    file: _File, matched: Mapping[str, tuple[str, ...]], average: float, weights: Weights
+) -> dict[str, float]:
     """Word to its weighted frequency: text by its length, definitions and path as they are."""
     norm = 1 - weights.length + weights.length * file.length / (average or 1.0)
     found: dict[str, float] = {}
     for identifier, count in file.counts.items():
         for word in matched.get(identifier, ()):
             found[word] = found.get(word, 0.0) + count / norm
-    for share, names in ((weights.defined / norm, file.defined), (weights.path, IDENTIFIER.findall(file.path))):
+    for share, names in (
+        (weights.defined / norm, file.defined),
+        (weights.path, IDENTIFIER.findall(file.path)),
+    ):
         for name in names:
             for word in matched.get(name, ()):
                 found[word] = found.get(word, 0.0) + share
@@ -135,7 +155,11 @@ def _named(files: list[_File], request: str) -> list[float]:
     names = dict.fromkeys(name for span in spans for name in IDENTIFIER.findall(span) if len(name) > 2)
     definers = Counter(name for file in files for name in file.defined if name in names)
     return [
-        sum(math.log(1 + len(files) / definers[name]) / definers[name] for name in file.defined if name in names)
+        sum(
+            math.log(1 + len(files) / definers[name]) / definers[name]
+            for name in file.defined
+            if name in names
+        )
         for file in files
     ]
 
@@ -180,7 +204,11 @@ def _edges(files: list[_File]) -> list[list[tuple[int, float]]]:
         for name, count in file.counts.items():
             for target in telling.get(name, ()):
                 if target != place:
-                    weight = math.sqrt(min(count, 16)) * math.log(1 + len(files) / users[name]) / len(telling[name])
+                    weight = (
+                        math.sqrt(min(count, 16))
+                        * math.log(1 + len(files) / users[name])
+                        / len(telling[name])
+                    )
                     _join(edges, place, target, weight)
     for one, other in _pairs(files):
         _join(edges, one, other, _PAIR * math.log(1 + len(files)))

@@ -8,11 +8,25 @@ from orchestrator.flows.engine.attempt import progress, refresh_cost, remaining
 from orchestrator.flows.engine.claim import Claim, claim, heartbeat
 from orchestrator.flows.engine.control import cancel, pause, resume, retry, set_priority
 from orchestrator.flows.engine.create import create
-from orchestrator.flows.engine.errors import EngineError, Fenced, IdempotencyConflict, NotPausable, NotRetryable
+from orchestrator.flows.engine.errors import (
+    EngineError,
+    Fenced,
+    IdempotencyConflict,
+    NotPausable,
+    NotRetryable,
+)
 from orchestrator.flows.engine.finish import Finished, Spent, finish
 from orchestrator.flows.engine.holds import hold, hold_ready, let_go, release
 from orchestrator.flows.engine.store import carry
-from orchestrator.flows.engine.sweep import expire, expired, fail_overdue, give_up, give_up_all, overdue, release_due
+from orchestrator.flows.engine.sweep import (
+    expire,
+    expired,
+    fail_overdue,
+    give_up,
+    give_up_all,
+    overdue,
+    release_due,
+)
 
 __all__ = [
     "Claim",

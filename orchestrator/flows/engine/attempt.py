@@ -29,7 +29,10 @@ SELECT id, queue FROM flows_stage WHERE flow_id = %(flow)s AND status IN ('ready
 def progress(claim: Claim, message: str, data: Mapping[str, Any]) -> None:
     """Tell followers something; raises ``Fenced`` when the attempt is no longer the live one."""
     shown = {"stage": claim.kind, "round": claim.round, "message": message, **data}
-    if not rows(_PROGRESS, {"flow": claim.flow_id, "stage": claim.stage_id, "token": claim.token, "data": Jsonb(shown)}):
+    if not rows(
+        _PROGRESS,
+        {"flow": claim.flow_id, "stage": claim.stage_id, "token": claim.token, "data": Jsonb(shown)},
+    ):
         raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
 
 

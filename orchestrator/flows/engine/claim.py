@@ -93,7 +93,15 @@ def claim(stage_id: int, worker: str) -> Claim | None:
     A claim whose answer was lost on the way is not asked for again: its lease runs out, and the stage comes back.
     """
     token = uuid.uuid4()
-    won = rows(CLAIM, {"stage": stage_id, "token": token, "lease": float(settings.ENGINE_LEASE_SECONDS), "worker": worker[:200]})
+    won = rows(
+        CLAIM,
+        {
+            "stage": stage_id,
+            "token": token,
+            "lease": float(settings.ENGINE_LEASE_SECONDS),
+            "worker": worker[:200],
+        },
+    )
     if not won:
         return None
     (row,) = won

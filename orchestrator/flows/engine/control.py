@@ -3,13 +3,12 @@
 from django.conf import settings
 from django.db import transaction
 
-from orchestrator.flows import dispatch
-from orchestrator.flows.engine import locked, rounds
+from orchestrator.flows.engine import broker, locked, rounds
 from orchestrator.flows.engine.attempt import remaining
 from orchestrator.flows.engine.database import rows
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
 from orchestrator.flows.models import Flow
-from orchestrator.flows.states import FLOW_ENDED, FlowStatus
+from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 
 _CANCEL = """
 WITH stopped AS (
@@ -124,7 +123,9 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
     with transaction.atomic():
         held = locked.flow(flow_id)
         if held is None or held.status != FlowStatus.FAILED:
-            raise NotRetryable(f"{flow_id} is {held.status if held else 'unknown'}; only a failed flow can be retried.")
+            raise NotRetryable(
+                f"{flow_id} is {held.status if held else 'unknown'}; only a failed flow can be retried."
+            )
         rows(_REOPEN, {"flow": flow_id, "deadline": float(settings.FLOW_DEADLINE_SECONDS)})
         (failed,) = rows(_LAST_FAILED, {"flow": flow_id})
         locked.record(flow_id, "flow.retried", failed.id, {"by": actor})
@@ -143,12 +144,18 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
     """Higher goes first, whatever the repo. What is already in the broker keeps its place."""
     with transaction.atomic():
         if locked.flow(flow_id) is not None:
-            rows("UPDATE flows_flow SET priority = %(priority)s WHERE id = %(flow)s", {"flow": flow_id, "priority": priority})
-            rows("UPDATE flows_stage SET fair_tag = 0 WHERE flow_id = %(flow)s AND status = 'ready'", {"flow": flow_id})
+            rows(
+                "UPDATE flows_flow SET priority = %(priority)s WHERE id = %(flow)s",
+                {"flow": flow_id, "priority": priority},
+            )
+            rows(
+                "UPDATE flows_stage SET fair_tag = 0 WHERE flow_id = %(flow)s AND status = 'ready'",
+                {"flow": flow_id},
+            )
             locked.record(flow_id, "flow.priority", None, {"by": actor, "priority": priority})
 
 
 def _send_after_commit(flow_id: str) -> None:
     chain = remaining(flow_id)
     if chain:
-        transaction.on_commit(lambda: dispatch.send(chain), robust=True)
+        transaction.on_commit(lambda: broker.send(chain), robust=True)

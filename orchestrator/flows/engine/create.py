@@ -9,7 +9,8 @@ from django.conf import settings as env
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
-from orchestrator.flows import dispatch, types
+from orchestrator.flows import flow_types
+from orchestrator.flows.engine import broker
 from orchestrator.flows.engine.database import rows
 from orchestrator.flows.engine.errors import IdempotencyConflict
 from orchestrator.flows.engine.holds import held
@@ -79,7 +80,7 @@ def create(
     The same ``idempotency_key`` in the same repo gives the same flow when ``request_digest`` is the same, and raises
     ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made. ``KeyError``: no such type.
     """
-    chosen = types.newest(flow_type)
+    chosen = flow_types.newest(flow_type)
     carried = hashlib.sha256(snapshot).hexdigest() if snapshot else None
     digest = request_digest or _digest(feature_request, flow_type, block_family, carried)
     params = {
@@ -108,7 +109,7 @@ def create(
         return _existing(repo, idempotency_key, digest)
     if made[0].sent:
         chain = [(row.id, row.queue) for row in made]
-        transaction.on_commit(lambda: dispatch.send(chain), robust=True)
+        transaction.on_commit(lambda: broker.send(chain), robust=True)
     return _flow(repo, params, made[0])
 
 
@@ -137,7 +138,9 @@ def _flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
 def _existing(repo: Repo, key: str | None, digest: str) -> Flow:
     flow = Flow.objects.select_related("repo").get(repo=repo, idempotency_key=key)
     if flow.request_digest != digest:
-        raise IdempotencyConflict(f"The key {key!r} already belongs to {flow.pk}, which was asked for something else.")
+        raise IdempotencyConflict(
+            f"The key {key!r} already belongs to {flow.pk}, which was asked for something else."
+        )
     return flow
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from orchestrator.flows.engine import locked, rounds, store
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.database import rows
-from orchestrator.flows.stages.base import Failed, Park, Repair
+from orchestrator.flows.stage_protocol import Failed, Park, Repair
 
 MAX_MESSAGE = 4000
 MAX_BACKOFF_SECONDS = 300.0
@@ -34,7 +34,12 @@ def repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool
         store.keep(claim, result)
         rounds.remember(claim.stage_id, result)
         seconds = locked.end_attempt(
-            claim.token, "failed", code=result.code, message=reason["message"], model=model, fallback_from=fallback_from
+            claim.token,
+            "failed",
+            code=result.code,
+            message=reason["message"],
+            model=model,
+            fallback_from=fallback_from,
         )
         locked.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
         if claim.round > allowed:
@@ -59,7 +64,12 @@ def fail(claim: Claim, result: Failed, model: str, fallback_from: str) -> None:
         locked.live(claim)
         store.keep(claim, result)
         seconds = locked.end_attempt(
-            claim.token, "failed", code=result.code, message=reason["message"], model=model, fallback_from=fallback_from
+            claim.token,
+            "failed",
+            code=result.code,
+            message=reason["message"],
+            model=model,
+            fallback_from=fallback_from,
         )
         tries = claim.failures + 1
         if result.retryable and tries < settings.ENGINE_MAX_ATTEMPTS:
@@ -86,5 +96,15 @@ def _wait(claim: Claim, wait: Park, *, pause: float | None = None, failed: int =
         "failed": failed,
     }
     (row,) = rows(_WAIT, params)
-    shown = {"stage": claim.kind, "round": claim.round, "reason": params["reason"], "until": row.not_before.isoformat()}
-    locked.record(claim.flow_id, "stage.waiting", claim.stage_id, shown | ({"provider": wait.provider} if wait.provider else {}))
+    shown = {
+        "stage": claim.kind,
+        "round": claim.round,
+        "reason": params["reason"],
+        "until": row.not_before.isoformat(),
+    }
+    locked.record(
+        claim.flow_id,
+        "stage.waiting",
+        claim.stage_id,
+        shown | ({"provider": wait.provider} if wait.provider else {}),
+    )

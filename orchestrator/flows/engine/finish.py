@@ -17,7 +17,7 @@ from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.database import outlasting, rows
 from orchestrator.flows.engine.errors import Fenced
 from orchestrator.flows.engine.holds import held
-from orchestrator.flows.stages.base import Done, Failed, Park, Repair, Result
+from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, Result
 
 # What follows is ready, or goes to the same worker at once where that serves its queue, the queue has room and nothing is held:
 # a claim of its own would write the same row twice, and wait for a message in between.
@@ -118,7 +118,9 @@ class Finished:
     resend: bool = False
 
 
-def finish(claim: Claim, result: Result, spent: Spent | None = None, onward: Collection[str] = ()) -> Finished:
+def finish(
+    claim: Claim, result: Result, spent: Spent | None = None, onward: Collection[str] = ()
+) -> Finished:
     """Apply ``result`` and end the attempt; raises ``Fenced`` when ``claim`` is no longer the live one.
 
     A next stage on one of the queues ``onward`` is claimed for the same worker in the same breath. Safe to call again when

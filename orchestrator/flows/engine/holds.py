@@ -72,7 +72,9 @@ def hold(scope: str, target: str = "", *, actor: str = "", reason: str = "") -> 
     What runs may end. False if it was held already. The dispatcher turns what is ready into waiting, with the reason.
     """
     with transaction.atomic():
-        _, made = Hold.objects.get_or_create(scope=HoldScope(scope), target=target, defaults={"actor": actor, "reason": reason})
+        _, made = Hold.objects.get_or_create(
+            scope=HoldScope(scope), target=target, defaults={"actor": actor, "reason": reason}
+        )
         if scope == HoldScope.REPO:
             Repo.objects.filter(name=target).update(paused=True)
     return made

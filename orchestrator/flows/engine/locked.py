@@ -61,7 +61,9 @@ def live(claim: Claim) -> Any:
     return held
 
 
-def record(flow_id: str, kind: str, stage_id: int | None = None, data: Mapping[str, Any] | None = None) -> None:
+def record(
+    flow_id: str, kind: str, stage_id: int | None = None, data: Mapping[str, Any] | None = None
+) -> None:
     """Write an event. Under the flow's lock, ids of a flow's events grow in the order of their commits."""
     rows(_EVENT, {"flow": flow_id, "kind": kind, "stage": stage_id, "data": Jsonb(dict(data or {}))})
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from orchestrator.flows import types
+from orchestrator.flows import flow_types
 from orchestrator.flows.engine import locked
 from orchestrator.flows.engine.database import rows
-from orchestrator.flows.stages.base import Repair
+from orchestrator.flows.stage_protocol import Repair
 
 _REMEMBER = """
 UPDATE flows_stage SET output = %(output)s, repair = %(repair)s WHERE id = %(stage)s
@@ -45,7 +45,7 @@ def insert(held: Any, stage_id: int) -> bool:
     """Insert the round that ``stage_id`` asked for behind it; its first stage is ready. True: it counts as sent."""
     (asked,) = rows(_ASKED, {"stage": stage_id})
     repair = json.loads(asked.repair)
-    flow_type = types.pinned(held.flow_type, held.flow_type_version)
+    flow_type = flow_types.pinned(held.flow_type, held.flow_type_version)
     specs = [flow_type.spec(kind) for kind in repair["insert"]]
     rows(_SHIFT, {"flow": held.id, "position": asked.position, "by": len(specs)})
     params = {

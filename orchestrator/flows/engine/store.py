@@ -14,7 +14,7 @@ from orchestrator.flows.engine import locked
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.database import rows
 from orchestrator.flows.models import Artifact, Blob, Block
-from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Repair
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Repair
 
 _CARRY = "UPDATE flows_flow SET snapshot_id = %(snapshot)s, origin = %(origin)s WHERE id = %(flow)s AND snapshot_id IS NULL"
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
@@ -72,7 +72,18 @@ def _keep_artifacts(claim: Claim, artifacts: tuple[NewArtifact, ...]) -> None:
 def _keep_gates(claim: Claim, reports: tuple[GateReport, ...]) -> None:
     if not reports:
         return
-    fields = ["round", "verdict", "score", "threshold", "summary", "cure", "findings", "details", "seconds", "created_at"]
+    fields = [
+        "round",
+        "verdict",
+        "score",
+        "threshold",
+        "summary",
+        "cure",
+        "findings",
+        "details",
+        "seconds",
+        "created_at",
+    ]
     GateResult.objects.bulk_create(
         [
             GateResult(
@@ -100,7 +111,9 @@ def _keep_gates(claim: Claim, reports: tuple[GateReport, ...]) -> None:
 def _keep_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
     """The next version of the block. Two flows of one block at once wait for each other here, after their own flows' locks."""
     rows(_ONE_AT_A_TIME, {"key": f"{repo_id}/{new.family}/{new.name}"})
-    earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(newest=Max("version"))
+    earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(
+        newest=Max("version")
+    )
     (manifest,) = keep_blobs([new.manifest])
     Block.objects.create(
         flow_id=claim.flow_id,

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from orchestrator.flows.engine import locked
 from orchestrator.flows.engine.database import rows
-from orchestrator.flows.states import FLOW_ENDED
+from orchestrator.flows.models.states import FLOW_ENDED
 
 _EXPIRED = """
 SELECT id, flow_id, token FROM flows_stage WHERE status = 'running' AND lease_until < clock_timestamp()
@@ -87,8 +87,14 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
     if not found:
         return False
     (stage,) = found
-    why = "The worker stopped before the stage was done." if not crashed else f"The worker {stage.worker} was lost."
-    locked.end_attempt(token, "expired", code="engine:worker-lost" if crashed else "engine:worker-stopped", message=why)
+    why = (
+        "The worker stopped before the stage was done."
+        if not crashed
+        else f"The worker {stage.worker} was lost."
+    )
+    locked.end_attempt(
+        token, "expired", code="engine:worker-lost" if crashed else "engine:worker-stopped", message=why
+    )
     locked.refresh_cost(flow_id)
     if crashed and stage.crashes + 1 >= settings.ENGINE_MAX_CRASHES:
         reason = {
@@ -100,7 +106,13 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
         locked.fail_flow(flow_id, **reason)
         return True
     rows(_AGAIN, {"stage": stage_id, "crashed": int(crashed)})
-    shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue, "reason": why, "worker": stage.worker}
+    shown = {
+        "stage": stage.kind,
+        "round": stage.round,
+        "queue": stage.queue,
+        "reason": why,
+        "worker": stage.worker,
+    }
     locked.record(flow_id, "stage.ready", stage_id, shown)
     return True
 

@@ -40,4 +40,6 @@ def _blocks(raw: bytes) -> Iterator[bytes]:
 def unpack(packed: bytes) -> dict[str, bytes]:
     """Path to bytes of an archive of ours."""
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
-        return {entry.name: content.read() for entry in tar if (content := tar.extractfile(entry)) is not None}
+        return {
+            entry.name: content.read() for entry in tar if (content := tar.extractfile(entry)) is not None
+        }

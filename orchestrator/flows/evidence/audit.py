@@ -54,7 +54,9 @@ def walk(repo: str, keep: store.Store) -> Audited:
         previous = row.hash
         logged.add((row.flow, row.manifest_sha256))
     unknown = sorted(set(manifests.items()) - logged)
-    gone = Break(repo, 0, unknown[0][0], "the block of this flow has no entry in the log") if unknown else None
+    gone = (
+        Break(repo, 0, unknown[0][0], "the block of this flow has no entry in the log") if unknown else None
+    )
     return Audited(repo, entries, undelivered, gone)
 
 
@@ -79,7 +81,11 @@ def _signed(row: EvidenceLog) -> str:
         predicate = json.loads(envelope.payload)["predicate"]
     except (ValueError, KeyError, TypeError, FormatError, VerificationError):
         return "its signature does not hold"
-    return "" if predicate == log.facts(row) | {"hash": row.hash} else "what was signed is not what the entry says"
+    return (
+        ""
+        if predicate == log.facts(row) | {"hash": row.hash}
+        else "what was signed is not what the entry says"
+    )
 
 
 def _stored(row: EvidenceLog, keep: store.Store) -> str:
@@ -90,7 +96,9 @@ def _stored(row: EvidenceLog, keep: store.Store) -> str:
         return f"the store has no {key}"
     try:
         record = json.loads(raw)
-        digests = {name: record[f"{name}_sha256"] for name in ("block", "bundle") if f"{name}_sha256" in record}
+        digests = {
+            name: record[f"{name}_sha256"] for name in ("block", "bundle") if f"{name}_sha256" in record
+        }
         contents = {name: keep.get(store.content_key(digest)) for name, digest in digests.items()}
         for name, content in contents.items():
             if content is None:

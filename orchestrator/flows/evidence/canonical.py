@@ -8,7 +8,9 @@ from typing import Any
 
 def json_bytes(value: Any) -> bytes:
     """``value`` as canonical JSON; the same value gives the same bytes everywhere."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def sha256(content: bytes) -> str:

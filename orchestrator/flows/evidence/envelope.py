@@ -21,8 +21,17 @@ def sign(key: SigningKey, digests: dict[str, str], predicate_type: str, predicat
     """A signed statement about files: path to SHA-256. Raises ``ValueError`` for a statement that is not one."""
     subjects = [{"name": path, "digest": {"sha256": sha256}} for path, sha256 in sorted(digests.items())]
     # The types of the framework judge the shape; the text is ours, because theirs turns whole numbers into fractions.
-    Statement([ResourceDescriptor(name=s["name"], digest=s["digest"]).pb for s in subjects], predicate_type, predicate).validate()
-    statement = {"_type": STATEMENT_TYPE_URI, "subject": subjects, "predicateType": predicate_type, "predicate": predicate}
+    Statement(
+        [ResourceDescriptor(name=s["name"], digest=s["digest"]).pb for s in subjects],
+        predicate_type,
+        predicate,
+    ).validate()
+    statement = {
+        "_type": STATEMENT_TYPE_URI,
+        "subject": subjects,
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    }
     envelope = Envelope(canonical.json_bytes(statement), PAYLOAD_TYPE, {})
     envelope.sign(CryptoSigner(key.private, SSlibKey.from_crypto(key.private.public_key(), keyid=key.key_id)))
     return canonical.json_bytes(envelope.to_dict()) + b"\n"

@@ -70,7 +70,9 @@ def _read(pem: bytes, source: str) -> SigningKey:
     if not isinstance(private, Ed25519PrivateKey):
         raise EvidenceError("evidence:bad-signing-key", f"{source} is not an Ed25519 key.", _MAKE_ONE)
     public = private.public_key()
-    return SigningKey(key_id(public), public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(), private)
+    return SigningKey(
+        key_id(public), public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(), private
+    )
 
 
 def _local(path: Path) -> bytes:

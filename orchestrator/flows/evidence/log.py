@@ -22,7 +22,9 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 1))"
 
 def sealed_at(flow_id: str) -> datetime:
     """When ``flow_id`` was first sealed, else now: a sealing that is run again writes the same bytes again."""
-    first = EvidenceLog.objects.filter(flow=flow_id).order_by("id").values_list("created_at", flat=True).first()
+    first = (
+        EvidenceLog.objects.filter(flow=flow_id).order_by("id").values_list("created_at", flat=True).first()
+    )
     return first or datetime.now(UTC).replace(microsecond=0)
 
 
@@ -34,11 +36,15 @@ def append(
     The same content of the same flow gives the entry that is there. The lock of the repo's chain is held to the end of the
     transaction, so entries follow each other without a gap.
     """
-    digests = {"manifest.json": canonical.sha256(manifest)} | {path: canonical.sha256(data) for path, data in signed.items()}
+    digests = {"manifest.json": canonical.sha256(manifest)} | {
+        path: canonical.sha256(data) for path, data in signed.items()
+    }
     content = canonical.sha256(canonical.json_bytes(digests))
     with transaction.atomic():
         rows(_ONE_AT_A_TIME, {"key": f"evidence/{repo}"})
-        if found := EvidenceLog.objects.filter(repo=repo, flow=flow_id, content_sha256=content, key_id=key.key_id).first():
+        if found := EvidenceLog.objects.filter(
+            repo=repo, flow=flow_id, content_sha256=content, key_id=key.key_id
+        ).first():
             return found
         last = EvidenceLog.objects.filter(repo=repo).order_by("-sequence").first()
         entry = {

@@ -82,7 +82,10 @@ def _manifest(subject: Subject) -> dict[str, Any]:
         "verified": subject.verified,
         "quality_score": str(subject.quality_score),
         "sealed_at": time_text(subject.sealed_at),
-        "files": {path: {"sha256": sha256(content), "size": len(content)} for path, content in sorted(subject.files.items())},
+        "files": {
+            path: {"sha256": sha256(content), "size": len(content)}
+            for path, content in sorted(subject.files.items())
+        },
         "gates": [asdict(gate) for gate in subject.gates],
         "calls": [asdict(call) for call in subject.calls],
         "prompts": dict(subject.prompts),

@@ -52,7 +52,9 @@ class Bucket:
     def get(self, key: str) -> bytes | None:
         """What lies under ``key``."""
         try:
-            return bytes(self.client.get_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")["Body"].read())
+            return bytes(
+                self.client.get_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")["Body"].read()
+            )
         except (ClientError, BotoCoreError) as error:
             if code_of(error) in _ABSENT:
                 return None
@@ -82,11 +84,17 @@ class Bucket:
         found = self._asked("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError")
         lock = found.get("ObjectLockConfiguration", {})
         if lock.get("ObjectLockEnabled") != "Enabled":
-            return [Problem("evidence.E002", f"The bucket {self.name} has no Object Lock.", cure, serious=True)]
+            return [
+                Problem("evidence.E002", f"The bucket {self.name} has no Object Lock.", cure, serious=True)
+            ]
         default = lock.get("Rule", {}).get("DefaultRetention", {})
         if not default:
             message = f"The bucket {self.name} has no default retention; what others put there is not held."
-            return [Problem("evidence.W001", message, "Set COMPLIANCE, 7 years, as default retention.", serious=False)]
+            return [
+                Problem(
+                    "evidence.W001", message, "Set COMPLIANCE, 7 years, as default retention.", serious=False
+                )
+            ]
         problems = []
         if default.get("Mode") != "COMPLIANCE":
             message = f"The default retention of {self.name} is {default.get('Mode')}: an administrator may lift it."
@@ -94,25 +102,39 @@ class Bucket:
         # S3 counts 7 years as 2,555 days, one or two short of the calendar; each object gets its exact date besides.
         if default.get("Years", 0) < 7 and default.get("Days", 0) < 2555:
             message = f"The default retention of {self.name} is shorter than 7 years."
-            problems.append(Problem("evidence.E004", message, "Set it to Years: 7 or Days: 2557.", serious=True))
+            problems.append(
+                Problem("evidence.E004", message, "Set it to Years: 7 or Days: 2557.", serious=True)
+            )
         return problems
 
     def _versioned(self) -> list[Problem]:
         if self.client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled":
             return []
-        return [Problem("evidence.E005", f"The bucket {self.name} keeps no versions.", "Enable versioning.", serious=True)]
+        return [
+            Problem(
+                "evidence.E005",
+                f"The bucket {self.name} keeps no versions.",
+                "Enable versioning.",
+                serious=True,
+            )
+        ]
 
     def _archived(self) -> list[Problem]:
-        found = self._asked("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration").get("Rules", [])
+        found = self._asked("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration").get(
+            "Rules", []
+        )
         rules = [rule for rule in found if rule.get("Status") == "Enabled"]
         problems = []
         # The lock keeps the version, but a delete marker over it makes whoever asks for the object find nothing.
         if any(rule.get("Expiration", {}).keys() & {"Days", "Date"} for rule in rules):
             message = f"A rule of {self.name} expires objects: what the log names would seem lost."
-            problems.append(Problem("evidence.E007", message, "Take Expiration out of its lifecycle rules.", serious=True))
+            problems.append(
+                Problem("evidence.E007", message, "Take Expiration out of its lifecycle rules.", serious=True)
+            )
         moves = [move for rule in rules for move in rule.get("Transitions", [])]
         if not any(
-            move.get("StorageClass") in {"GLACIER", "DEEP_ARCHIVE"} and 365 <= move.get("Days", 0) <= 366 for move in moves
+            move.get("StorageClass") in {"GLACIER", "DEEP_ARCHIVE"} and 365 <= move.get("Days", 0) <= 366
+            for move in moves
         ):
             cure = "Add a rule: transition to GLACIER after 365 days (deploy/terraform has it)."
             message = f"Nothing in {self.name} moves to Glacier after a year."

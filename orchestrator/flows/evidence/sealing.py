@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.flows.evidence import archive, canonical, envelope, keys, log, manifest, setup, statements, store
+from orchestrator.flows.evidence import (
+    archive,
+    canonical,
+    envelope,
+    keys,
+    log,
+    manifest,
+    setup,
+    statements,
+    store,
+)
 from orchestrator.flows.evidence.manifest import MANIFEST, Subject
 
 
@@ -28,7 +38,9 @@ def seal(subject: Subject, bundle: bytes = b"") -> Sealed:
     text = manifest.write(subject)
     files = {**subject.files, MANIFEST: text}
     signed = _statements(key, subject, files)
-    entry = log.append(key, repo=subject.repo, flow_id=subject.flow_id, manifest=text, signed=signed, at=subject.sealed_at)
+    entry = log.append(
+        key, repo=subject.repo, flow_id=subject.flow_id, manifest=text, signed=signed, at=subject.sealed_at
+    )
     files |= signed | {statements.path_of("log-entry"): entry.envelope.encode()}
     sealed = Sealed(text, canonical.sha256(text), files, archive.pack(files), entry.sequence)
     _store(keep, subject, sealed, bundle)
@@ -37,7 +49,10 @@ def seal(subject: Subject, bundle: bytes = b"") -> Sealed:
 
 def _statements(key: keys.SigningKey, subject: Subject, files: Mapping[str, bytes]) -> dict[str, bytes]:
     digests = {path: canonical.sha256(content) for path, content in files.items()}
-    inputs = [*(statements.test_result(subject, gate) for gate in subject.gates), statements.provenance(subject)]
+    inputs = [
+        *(statements.test_result(subject, gate) for gate in subject.gates),
+        statements.provenance(subject),
+    ]
     signed = {each.path: envelope.sign(key, digests, each.type, each.content) for each in inputs}
     summary = statements.verification_summary(subject, signed)
     return signed | {summary.path: envelope.sign(key, digests, summary.type, summary.content)}

@@ -34,7 +34,10 @@ def sound() -> store.Store:
         for problem in keep.problems():
             if problem.serious:
                 raise EvidenceError(
-                    "evidence:store-unfit", problem.message, problem.cure, retryable=problem.id == "evidence.E001"
+                    "evidence:store-unfit",
+                    problem.message,
+                    problem.cure,
+                    retryable=problem.id == "evidence.E001",
                 )
         _found_sound[keep] = time.monotonic()
     return keep

@@ -46,13 +46,18 @@ def test_result(subject: Subject, gate: GateFact) -> Predicate:
 
 def provenance(subject: Subject) -> Predicate:
     """From what and by whom the block was made: request, context, prompts, models, tools, and each call with its cost."""
-    calls = ledger.calls(subject.flow_id) or [asdict(call) | {"tokens": dict(call.tokens)} for call in subject.calls]
+    calls = ledger.calls(subject.flow_id) or [
+        asdict(call) | {"tokens": dict(call.tokens)} for call in subject.calls
+    ]
     cost = sum((Decimal(call.get("cost_usd", "0")) for call in calls), Decimal(0))
     content = {
         "buildDefinition": {
             "buildType": f"{OURS}:flow:v1",
             "externalParameters": {"repo": subject.repo, "family": subject.family, "name": subject.name},
-            "internalParameters": {"policy": dict(subject.policy), "models": sorted({call["model"] for call in calls})},
+            "internalParameters": {
+                "policy": dict(subject.policy),
+                "models": sorted({call["model"] for call in calls}),
+            },
             "resolvedDependencies": _materials(subject),
         },
         "runDetails": {
@@ -71,12 +76,19 @@ def provenance(subject: Subject) -> Predicate:
 def verification_summary(subject: Subject, inputs: Mapping[str, bytes]) -> Predicate:
     """The verdict over all gates. ``inputs``: path to bytes of the signed statements that it rests on."""
     content = {
-        "verifier": {"id": f"{OURS}:verifier", "version": {"multi-llm-orchestrator": tools.builder_version()}},
+        "verifier": {
+            "id": f"{OURS}:verifier",
+            "version": {"multi-llm-orchestrator": tools.builder_version()},
+        },
         "timeVerified": canonical.time_text(subject.sealed_at),
         "resourceUri": f"{OURS}:block:{subject.repo}/{subject.family}/{subject.name}@{subject.flow_id}",
-        "policy": {"uri": f"{OURS}:policy:{subject.policy.get('mode', '')}", "digest": _policy(subject)["digest"]},
+        "policy": {
+            "uri": f"{OURS}:policy:{subject.policy.get('mode', '')}",
+            "digest": _policy(subject)["digest"],
+        },
         "inputAttestations": [
-            {"uri": path, "digest": {"sha256": canonical.sha256(content)}} for path, content in sorted(inputs.items())
+            {"uri": path, "digest": {"sha256": canonical.sha256(content)}}
+            for path, content in sorted(inputs.items())
         ],
         "verificationResult": "PASSED" if subject.verified else "FAILED",
         "verifiedLevels": ["BLOCKS_GATES_STRICT"] if subject.verified else [],

@@ -41,7 +41,9 @@ class Store(Protocol):
 def current() -> Store:
     """The bucket, if one is named, else the folder."""
     if settings.CONTEXT_BUNDLE_BUCKET:
-        s3 = import_module("orchestrator.flows.evidence.s3")  # brings boto3, which takes most of a second to load
+        s3 = import_module(
+            "orchestrator.flows.evidence.s3"
+        )  # brings boto3, which takes most of a second to load
         found: Store = s3.bucket(settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL)
         return found
     return local.Folder(Path(settings.STATE_DIR) / "evidence")

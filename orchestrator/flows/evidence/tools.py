@@ -26,7 +26,9 @@ SANDBOX_LOCK = "gates/sandbox/requirements.txt"
 @cache
 def versions() -> dict[str, str]:
     """Name to version, as installed beside us; what is not installed is left out."""
-    return {"python": platform.python_version()} | {name: found for name in (_PROJECT, *_TOOLS) if (found := _version(name))}
+    return {"python": platform.python_version()} | {
+        name: found for name in (_PROJECT, *_TOOLS) if (found := _version(name))
+    }
 
 
 @cache

@@ -73,7 +73,9 @@ class Migration(migrations.Migration):
                 ("error_cure", models.TextField(blank=True)),
                 (
                     "repo",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="flows", to="repos.repo"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="flows", to="repos.repo"
+                    ),
                 ),
             ],
             options={
@@ -83,7 +85,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Block",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("family", models.CharField(max_length=100)),
                 ("name", models.CharField(max_length=100)),
                 ("version", models.PositiveIntegerField()),
@@ -93,15 +100,21 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "manifest",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="flows.blob"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="flows.blob"
+                    ),
                 ),
                 (
                     "repo",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="blocks", to="repos.repo"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="blocks", to="repos.repo"
+                    ),
                 ),
                 (
                     "flow",
-                    models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name="block", to="flows.flow"),
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="block", to="flows.flow"
+                    ),
                 ),
             ],
             options={
@@ -111,7 +124,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Stage",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("position", models.PositiveIntegerField()),
                 ("kind", models.CharField(max_length=50)),
                 ("round", models.PositiveSmallIntegerField(default=1)),
@@ -165,7 +183,9 @@ class Migration(migrations.Migration):
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "flow",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="stages", to="flows.flow"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="stages", to="flows.flow"
+                    ),
                 ),
             ],
             options={
@@ -175,13 +195,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="FlowEvent",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("kind", models.CharField(max_length=50)),
                 ("data", models.JSONField(blank=True, default=dict)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "flow",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="events", to="flows.flow"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="flows.flow"
+                    ),
                 ),
                 (
                     "stage",
@@ -201,7 +228,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Attempt",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("number", models.PositiveIntegerField()),
                 ("token", models.UUIDField(unique=True)),
                 ("worker", models.CharField(max_length=200)),
@@ -228,7 +260,9 @@ class Migration(migrations.Migration):
                 ("error_message", models.TextField(blank=True)),
                 (
                     "stage",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="flows.stage"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="flows.stage"
+                    ),
                 ),
             ],
             options={
@@ -238,22 +272,35 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Artifact",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("kind", models.CharField(max_length=100)),
                 ("name", models.CharField(max_length=255)),
                 ("media_type", models.CharField(max_length=100)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "blob",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="flows.blob"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="flows.blob"
+                    ),
                 ),
                 (
                     "flow",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="artifacts", to="flows.flow"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="artifacts", to="flows.flow"
+                    ),
                 ),
                 (
                     "stage",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="artifacts", to="flows.stage"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="artifacts",
+                        to="flows.stage",
+                    ),
                 ),
             ],
             options={
@@ -267,24 +314,38 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="flow",
             constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["pending", "running", "waiting", "paused", "passed", "failed", "cancelled"])),
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["pending", "running", "waiting", "paused", "passed", "failed", "cancelled"],
+                    )
+                ),
                 name="flow_status_known",
             ),
         ),
         migrations.AddConstraint(
             model_name="flow",
-            constraint=models.CheckConstraint(condition=models.Q(("cost_usd__gte", 0)), name="flow_cost_not_negative"),
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cost_usd__gte", 0)), name="flow_cost_not_negative"
+            ),
         ),
         migrations.AddConstraint(
             model_name="flow",
-            constraint=models.UniqueConstraint(fields=("repo", "idempotency_key"), name="flow_idempotent_per_repo"),
+            constraint=models.UniqueConstraint(
+                fields=("repo", "idempotency_key"), name="flow_idempotent_per_repo"
+            ),
         ),
         migrations.AddConstraint(
             model_name="flow",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("finished_at__isnull", False), ("status__in", ["passed", "failed", "cancelled"])),
-                    models.Q(("finished_at__isnull", True), ("status__in", ["pending", "running", "waiting", "paused"])),
+                    models.Q(
+                        ("finished_at__isnull", False), ("status__in", ["passed", "failed", "cancelled"])
+                    ),
+                    models.Q(
+                        ("finished_at__isnull", True),
+                        ("status__in", ["pending", "running", "waiting", "paused"]),
+                    ),
                     _connector="OR",
                 ),
                 name="flow_finished_iff_ended",
@@ -303,26 +364,36 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="block",
-            constraint=models.UniqueConstraint(fields=("repo", "family", "name", "version"), name="block_version_once"),
+            constraint=models.UniqueConstraint(
+                fields=("repo", "family", "name", "version"), name="block_version_once"
+            ),
         ),
         migrations.AddConstraint(
             model_name="block",
             constraint=models.CheckConstraint(
-                condition=models.Q(("version__gte", 1), ("quality_score__gte", 0), ("quality_score__lte", 100)),
+                condition=models.Q(
+                    ("version__gte", 1), ("quality_score__gte", 0), ("quality_score__lte", 100)
+                ),
                 name="block_sane",
             ),
         ),
         migrations.AddIndex(
             model_name="stage",
-            index=models.Index(condition=models.Q(("status", "ready")), fields=["queue", "fair_tag"], name="stage_ready"),
+            index=models.Index(
+                condition=models.Q(("status", "ready")), fields=["queue", "fair_tag"], name="stage_ready"
+            ),
         ),
         migrations.AddIndex(
             model_name="stage",
-            index=models.Index(condition=models.Q(("status", "waiting")), fields=["not_before"], name="stage_waiting"),
+            index=models.Index(
+                condition=models.Q(("status", "waiting")), fields=["not_before"], name="stage_waiting"
+            ),
         ),
         migrations.AddIndex(
             model_name="stage",
-            index=models.Index(condition=models.Q(("status", "running")), fields=["lease_until"], name="stage_leases"),
+            index=models.Index(
+                condition=models.Q(("status", "running")), fields=["lease_until"], name="stage_leases"
+            ),
         ),
         migrations.AddConstraint(
             model_name="stage",
@@ -346,7 +417,16 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     (
                         "status__in",
-                        ["pending", "ready", "running", "waiting", "passed", "failed", "skipped", "cancelled"],
+                        [
+                            "pending",
+                            "ready",
+                            "running",
+                            "waiting",
+                            "passed",
+                            "failed",
+                            "skipped",
+                            "cancelled",
+                        ],
                     )
                 ),
                 name="stage_status_known",
@@ -400,13 +480,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="attempt",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("outcome", "running")), fields=("stage",), name="attempt_one_live_per_stage"
+                condition=models.Q(("outcome", "running")),
+                fields=("stage",),
+                name="attempt_one_live_per_stage",
             ),
         ),
         migrations.AddConstraint(
             model_name="attempt",
             constraint=models.CheckConstraint(
-                condition=models.Q(("outcome__in", ["running", "passed", "failed", "parked", "expired", "cancelled"])),
+                condition=models.Q(
+                    ("outcome__in", ["running", "passed", "failed", "parked", "expired", "cancelled"])
+                ),
                 name="attempt_outcome_known",
             ),
         ),

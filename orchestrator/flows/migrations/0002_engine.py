@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from orchestrator.flows import moves, states
+from orchestrator.flows.models import states, triggers
 
 
 class Migration(migrations.Migration):
@@ -15,10 +15,18 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Hold",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "scope",
-                    models.CharField(choices=[("everything", "Everything"), ("repo", "Repo"), ("queue", "Queue")], max_length=10),
+                    models.CharField(
+                        choices=[("everything", "Everything"), ("repo", "Repo"), ("queue", "Queue")],
+                        max_length=10,
+                    ),
                 ),
                 ("target", models.CharField(blank=True, max_length=100)),
                 ("reason", models.TextField(blank=True)),
@@ -103,6 +111,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("scope__in", ["everything", "repo", "queue"])), name="hold_scope_known"
             ),
         ),
-        migrations.RunSQL(moves.guard("flows_flow", states.FLOW_MOVES), moves.unguard("flows_flow")),
-        migrations.RunSQL(moves.guard("flows_stage", states.STAGE_MOVES), moves.unguard("flows_stage")),
+        migrations.RunSQL(triggers.guard("flows_flow", states.FLOW_MOVES), triggers.unguard("flows_flow")),
+        migrations.RunSQL(triggers.guard("flows_stage", states.STAGE_MOVES), triggers.unguard("flows_stage")),
     ]

@@ -38,7 +38,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="EvidenceLog",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("repo", models.CharField(max_length=100)),
                 ("sequence", models.PositiveBigIntegerField()),
                 ("flow", models.CharField(max_length=25)),
@@ -55,14 +60,21 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["flow"], name="evidence_log_by_flow")],
                 "constraints": [
                     models.UniqueConstraint(fields=("repo", "sequence"), name="evidence_log_sequence_once"),
-                    models.CheckConstraint(condition=models.Q(("sequence__gte", 1)), name="evidence_log_counts_from_one"),
+                    models.CheckConstraint(
+                        condition=models.Q(("sequence__gte", 1)), name="evidence_log_counts_from_one"
+                    ),
                 ],
             },
         ),
         migrations.CreateModel(
             name="GateReplay",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "status",
                     models.CharField(
@@ -76,16 +88,24 @@ class Migration(migrations.Migration):
                 ("started_at", models.DateTimeField(blank=True, null=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
                 ("comparison", models.JSONField(blank=True, default=list)),
-                ("flow", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="replays", to="flows.flow")),
+                (
+                    "flow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="replays", to="flows.flow"
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-id"],
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=models.Q(("status", "done"), _negated=True), fields=("flow",), name="replay_one_at_a_time"
+                        condition=models.Q(("status", "done"), _negated=True),
+                        fields=("flow",),
+                        name="replay_one_at_a_time",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("status__in", ["pending", "running", "done"])), name="replay_status_known"
+                        condition=models.Q(("status__in", ["pending", "running", "done"])),
+                        name="replay_status_known",
                     ),
                 ],
             },

@@ -27,7 +27,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="stage",
             index=models.Index(
-                condition=models.Q(("status__in", ["ready", "running", "waiting"]), models.Q(("waits_for", ""), _negated=True)),
+                condition=models.Q(
+                    ("status__in", ["ready", "running", "waiting"]),
+                    models.Q(("waits_for", ""), _negated=True),
+                ),
                 fields=["waits_for"],
                 name="stage_for_capacity",
             ),

@@ -13,11 +13,21 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="FlowReplay",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "status",
                     models.CharField(
-                        choices=[("pending", "Pending"), ("running", "Running"), ("same", "Same"), ("different", "Different")],
+                        choices=[
+                            ("pending", "Pending"),
+                            ("running", "Running"),
+                            ("same", "Same"),
+                            ("different", "Different"),
+                        ],
                         default="pending",
                         max_length=10,
                     ),
@@ -30,7 +40,11 @@ class Migration(migrations.Migration):
                 ("report", models.JSONField(blank=True, default=dict)),
                 (
                     "flow",
-                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="flow_replays", to="flows.flow"),
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="flow_replays",
+                        to="flows.flow",
+                    ),
                 ),
             ],
             options={

@@ -1,7 +1,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from orchestrator.flows import moves, states
+from orchestrator.flows.models import states, triggers
 
 
 class Migration(migrations.Migration):
@@ -15,21 +15,30 @@ class Migration(migrations.Migration):
             model_name="attempt",
             name="stage",
             field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="flows.stage"
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="attempts",
+                to="flows.stage",
             ),
         ),
         migrations.AlterField(
             model_name="flow",
             name="repo",
             field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="flows", to="repos.repo"
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="flows",
+                to="repos.repo",
             ),
         ),
         migrations.AlterField(
             model_name="flowevent",
             name="flow",
             field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="events", to="flows.flow"
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="events",
+                to="flows.flow",
             ),
         ),
         migrations.AlterField(
@@ -49,9 +58,12 @@ class Migration(migrations.Migration):
             model_name="stage",
             name="flow",
             field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="stages", to="flows.flow"
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="stages",
+                to="flows.flow",
             ),
         ),
         # A finish may hand the next stage on to its own worker, which runs it without its ever having been ready.
-        migrations.RunSQL(moves.guard("flows_stage", states.STAGE_MOVES), migrations.RunSQL.noop),
+        migrations.RunSQL(triggers.guard("flows_stage", states.STAGE_MOVES), migrations.RunSQL.noop),
     ]

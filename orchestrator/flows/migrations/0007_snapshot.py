@@ -7,7 +7,7 @@ from typing import Any
 import django.db.models.deletion
 from django.db import migrations, models
 
-from orchestrator.flows import snapshots
+from orchestrator.flows.source import snapshot
 
 _AT_ONCE = 10  # flows in memory; each may carry 6 MB
 
@@ -18,11 +18,13 @@ def _out_of_the_row(apps: Any, schema_editor: Any) -> None:
     for pk, context in carrying.iterator(chunk_size=_AT_ONCE):
         if not context["files"]:
             continue
-        packed = snapshots.pack(snapshots.from_json(context["files"]))
+        packed = snapshot.pack(snapshot.from_json(context["files"]))
         sha256 = hashlib.sha256(packed).hexdigest()
         blobs.objects.get_or_create(sha256=sha256, defaults={"content": packed, "size": len(packed)})
         flows.objects.filter(pk=pk).update(snapshot_id=sha256)
-    schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # else PostgreSQL refuses to alter a table with checks to come
+    schema_editor.execute(
+        "SET CONSTRAINTS ALL IMMEDIATE"
+    )  # else PostgreSQL refuses to alter a table with checks to come
 
 
 def _into_the_row(apps: Any, schema_editor: Any) -> None:

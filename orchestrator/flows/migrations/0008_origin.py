@@ -16,7 +16,8 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="flow",
             constraint=models.CheckConstraint(
-                condition=models.Q(("origin", ""), ("snapshot__isnull", False), _connector="OR"), name="flow_origin_of_a_snapshot"
+                condition=models.Q(("origin", ""), ("snapshot__isnull", False), _connector="OR"),
+                name="flow_origin_of_a_snapshot",
             ),
         ),
     ]

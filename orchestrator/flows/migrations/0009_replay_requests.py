@@ -13,8 +13,12 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RenameField(model_name="gatereplay", old_name="requested_by", new_name="created_by"),
-        migrations.AddField(model_name="gatereplay", name="sent_at", field=models.DateTimeField(blank=True, null=True)),
-        migrations.AddField(model_name="gatereplay", name="error", field=models.JSONField(blank=True, null=True)),
+        migrations.AddField(
+            model_name="gatereplay", name="sent_at", field=models.DateTimeField(blank=True, null=True)
+        ),
+        migrations.AddField(
+            model_name="gatereplay", name="error", field=models.JSONField(blank=True, null=True)
+        ),
         migrations.RunSQL(_ONE_EACH, migrations.RunSQL.noop),
         migrations.AddConstraint(
             model_name="flowreplay",

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from orchestrator.flows import cloning, policy, snapshots
-from orchestrator.flows.answers import json_object
-from orchestrator.flows.asking import Question, ask
+from orchestrator.flows import flow_settings
 from orchestrator.flows.context import BundleTooLarge, build
-from orchestrator.flows.stages import prompts
-from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
+from orchestrator.flows.generation import prompts
+from orchestrator.flows.generation.model_request import Question, ask
+from orchestrator.flows.generation.parsing import json_object
+from orchestrator.flows.source import clone, snapshot
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, Result, Work
 
 MAX_OUTPUT_TOKENS = 4096
 """A page of prose is under 1,000 tokens; the rest is room for thinking."""
@@ -35,10 +36,10 @@ class Context:
     kind: ClassVar[str] = "context"
 
     def run(self, work: Work) -> Result:
-        max_bytes, pruning = policy.context_budget(work.settings)
+        max_bytes, pruning = flow_settings.context_budget(work.settings)
         try:
             bundle = build(_files(work), work.feature_request, max_bytes=max_bytes, pruning=pruning)
-        except cloning.CloneFailed as error:
+        except clone.CloneFailed as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
@@ -51,7 +52,7 @@ class Context:
         )
         question = Question(
             prompt="context",
-            model=policy.model(work.settings, "context"),
+            model=flow_settings.model(work.settings, "context"),
             variables={},
             max_output_tokens=MAX_OUTPUT_TOKENS,
             stable=prompts.stable(bundle.text),
@@ -82,12 +83,13 @@ def _files(work: Work) -> Mapping[str, bytes]:
     """The repo that the flow carries; a clone, which it carries from then on, where it came without and one may be made."""
     packed = work.snapshot
     if packed or not work.clone_url:
-        return snapshots.unpack(packed)
-    cloned = cloning.clone(work.clone_url)
-    work.carry(snapshots.pack(cloned.files), cloned.origin)
+        return snapshot.unpack(packed)
+    cloned = clone.clone(work.clone_url)
+    work.carry(snapshot.pack(cloned.files), cloned.origin)
     left_out = "".join(f", {count} {reason}" for reason, count in cloned.reasons.items())
     work.progress(
-        f"Cloned {len(cloned.files)} files at {cloned.commit[:12]}" + (f"; left out{left_out[1:]}" if left_out else ""),
+        f"Cloned {len(cloned.files)} files at {cloned.commit[:12]}"
+        + (f"; left out{left_out[1:]}" if left_out else ""),
         origin=cloned.origin,
     )
     return cloned.files

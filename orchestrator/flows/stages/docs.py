@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from orchestrator.flows import policy
-from orchestrator.flows.answers import files
-from orchestrator.flows.asking import Question, ask
-from orchestrator.flows.blocks import README, bundle, name_of, written
-from orchestrator.flows.stages import prompts
-from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
+from orchestrator.flows import flow_settings
+from orchestrator.flows.generation import prompts
+from orchestrator.flows.generation.block_files import README, bundle, name_of, written
+from orchestrator.flows.generation.model_request import Question, ask
+from orchestrator.flows.generation.parsing import files
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, Result, Work
 
 MAX_OUTPUT_TOKENS = 6144
 """120 lines of Markdown are about 2,000 tokens; the rest is room for thinking."""
@@ -22,7 +22,7 @@ class Docs:
         name, texts = name_of(work), written(work)
         question = Question(
             prompt="docs",
-            model=policy.model(work.settings, "context"),
+            model=flow_settings.model(work.settings, "context"),
             variables={
                 "block_family": name.family,
                 "block_name": name.name,
@@ -34,7 +34,9 @@ class Docs:
         reply = ask(work, question, lambda text: files(text, work.nonce, ("README.md",)))
         if isinstance(reply, Failed):
             return reply
-        readme = NewArtifact(README, "README.md", reply.value["README.md"].encode(), "text/markdown; charset=utf-8")
+        readme = NewArtifact(
+            README, "README.md", reply.value["README.md"].encode(), "text/markdown; charset=utf-8"
+        )
         return Done(output={"files": ["README.md"], "calls": reply.calls}, artifacts=(readme, reply.answer))
 
 

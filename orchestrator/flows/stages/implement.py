@@ -4,13 +4,14 @@ import json
 from typing import ClassVar
 
 from gates.allowlist import MODULES, TEST_MODULES
-from orchestrator.flows import policy, repairs
-from orchestrator.flows.asking import Question
-from orchestrator.flows.blocks import CONTRACT, MODULE, TESTS, bundle, name_of, written
-from orchestrator.flows.context import redact
-from orchestrator.flows.stages import prompts
-from orchestrator.flows.stages.base import Done, Failed, NewArtifact, Result, Work
-from orchestrator.flows.writing import Wanted, write
+from orchestrator.core.redaction import redact
+from orchestrator.flows import flow_settings
+from orchestrator.flows.generation import prompts
+from orchestrator.flows.generation.block_files import CONTRACT, MODULE, TESTS, bundle, name_of, written
+from orchestrator.flows.generation.file_request import Wanted, write
+from orchestrator.flows.generation.model_request import Question
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, Result, Work
+from orchestrator.flows.verification import repair_loop
 
 EXPECTED_TOKENS = 8000
 """Three whole files of a 200-line block."""
@@ -27,17 +28,23 @@ class Implement:
 
     def run(self, work: Work) -> Result:
         name = name_of(work)
-        plan, context, gates = work.output("plan"), work.output("context"), policy.gate_policy(work.settings)
+        plan, context, gates = (
+            work.output("plan"),
+            work.output("context"),
+            flow_settings.gate_policy(work.settings),
+        )
         repairing = bool(work.feedback)
         previous = _previous(work, name.paths) if repairing else {}
         question = Question(
             prompt="implement",
-            model=policy.model(work.settings, "implementation"),
+            model=flow_settings.model(work.settings, "implementation"),
             variables={
                 "block_family": name.family,
                 "block_name": name.name,
                 "conventions": prompts.listed(context.get("conventions")),
-                "plan": json.dumps({key: plan[key] for key in _PLAN_KEYS if key in plan}, indent=2, ensure_ascii=False),
+                "plan": json.dumps(
+                    {key: plan[key] for key in _PLAN_KEYS if key in plan}, indent=2, ensure_ascii=False
+                ),
                 "modules": ", ".join(sorted(MODULES)),
                 "test_modules": ", ".join(sorted(TEST_MODULES - MODULES)),
                 "min_coverage": str(gates.min_unit_coverage),
@@ -69,8 +76,10 @@ class Implement:
 
 def _previous(work: Work, paths: dict[str, str]) -> dict[str, str]:
     """The files that a round starts from: those of the best candidate so far, else the newest."""
-    best = repairs.best(work)
-    return dict(best.files) if best is not None else {paths[kind]: text for kind, text in written(work).items()}
+    best = repair_loop.best(work)
+    return (
+        dict(best.files) if best is not None else {paths[kind]: text for kind, text in written(work).items()}
+    )
 
 
 def _repair(work: Work, previous: dict[str, str]) -> str:

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from orchestrator.flows import policy
-from orchestrator.flows.answers import block_name, family_name, json_object
-from orchestrator.flows.asking import Question, ask, contradicted
-from orchestrator.flows.blocks import bundle
-from orchestrator.flows.stages import prompts
-from orchestrator.flows.stages.base import Done, Failed, Result, Work
+from orchestrator.flows import flow_settings
+from orchestrator.flows.generation import prompts
+from orchestrator.flows.generation.block_files import bundle
+from orchestrator.flows.generation.model_request import Question, ask, contradicted
+from orchestrator.flows.generation.parsing import block_name, family_name, json_object
+from orchestrator.flows.stage_protocol import Done, Failed, Result, Work
 
 MAX_OUTPUT_TOKENS = 8192
 """A long plan with its schemas is about 3,000 tokens; the rest is room for thinking."""
@@ -53,7 +53,7 @@ class Plan:
         context = work.output("context")
         question = Question(
             prompt="plan",
-            model=policy.model(work.settings, "architect"),
+            model=flow_settings.model(work.settings, "architect"),
             variables={
                 "block_family": work.block_family or "(yours to choose)",
                 "summary": str(context.get("summary", "")),

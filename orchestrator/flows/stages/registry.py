@@ -8,7 +8,7 @@ from importlib import import_module
 
 from django.conf import settings
 
-from orchestrator.flows.stages.base import Stage
+from orchestrator.flows.stage_protocol import Stage
 
 STAGES: dict[str, str] = {
     "context": "orchestrator.flows.stages.context",

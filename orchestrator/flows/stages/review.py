@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 from gates import runner
 from gates.base import Candidate
-from orchestrator.flows import policy, repairs, verdicts
-from orchestrator.flows.answers import json_object
-from orchestrator.flows.asking import Question, ask
-from orchestrator.flows.blocks import bundle, candidate, digest
-from orchestrator.flows.stages import prompts
-from orchestrator.flows.stages.base import Done, Failed, Repair, Result, Work
+from orchestrator.flows import flow_settings
+from orchestrator.flows.generation import prompts
+from orchestrator.flows.generation.block_files import bundle, candidate, digest
+from orchestrator.flows.generation.model_request import Question, ask
+from orchestrator.flows.generation.parsing import json_object
+from orchestrator.flows.stage_protocol import Done, Failed, Repair, Result, Work
+from orchestrator.flows.verification import gate_reports, repair_loop
 from providers.registry import provider_for_model
 
 MAX_OUTPUT_TOKENS = 8192
@@ -51,7 +52,7 @@ class Review:
     kind: ClassVar[str] = "review"
 
     def run(self, work: Work) -> Result:
-        gates = policy.gate_policy(work.settings)
+        gates = flow_settings.gate_policy(work.settings)
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": [], "calls": []})
         subject = candidate(work)
@@ -67,29 +68,37 @@ class Review:
             return _same_vendor(implementer)
         reviewer = f"{reply.facts['provider']}:{reply.facts['model']}"
         reports = runner.run(replace(subject, review=reply.value, reviewer=reviewer), gates, GATES)
-        if (failure := verdicts.missing(reports, GATES)) is not None:
+        if (failure := gate_reports.missing(reports, GATES)) is not None:
             return failure
-        passed = verdicts.passed(reports)
+        passed = gate_reports.passed(reports)
         output = {
             **reply.value,
             "mode": gates.mode,
             "passed": passed,
             "candidate_sha256": digest(subject.files),
-            "gates": verdicts.facts(reports, work.round),
+            "gates": gate_reports.facts(reports, work.round),
             "calls": [*work.output("review").get("calls", []), *reply.calls],
         }
         if runner.judge(reports, gates):
-            record = repairs.record(work, "review", reports, subject.files, passed=passed, review=reply.value)
-            return Done(output=output, artifacts=(record, reply.answer, *verdicts.evidence(reports)), gates=reports)
-        earlier = verdicts.reports(work.output("verify").get("gates", []))
-        result = repairs.follow(work, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value)
+            record = repair_loop.record(
+                work, "review", reports, subject.files, passed=passed, review=reply.value
+            )
+            return Done(
+                output=output,
+                artifacts=(record, reply.answer, *gate_reports.evidence(reports)),
+                gates=reports,
+            )
+        earlier = gate_reports.reports(work.output("verify").get("gates", []))
+        result = repair_loop.follow(
+            work, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value
+        )
         result = replace(result, artifacts=(*result.artifacts, reply.answer))
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 
 def _reviewer(work: Work, implementer: str) -> str | None:
     """The architect's model, or the first other one that is not of the implementer's vendor."""
-    models = [policy.model(work.settings, role) for role in ("architect", "context", "fallback")]
+    models = [flow_settings.model(work.settings, role) for role in ("architect", "context", "fallback")]
     return next((model for model in models if model and provider_for_model(model) != implementer), None)
 
 
@@ -103,7 +112,10 @@ def _same_vendor(vendor: str) -> Failed:
 
 def _question(work: Work, subject: Candidate, model: str) -> Question:
     plan = {key: value for key, value in work.output("plan").items() if key != "calls"}
-    gates = [f"{gate['gate']}: {gate['verdict']}, {gate['summary']}" for gate in work.output("verify").get("gates", [])]
+    gates = [
+        f"{gate['gate']}: {gate['verdict']}, {gate['summary']}"
+        for gate in work.output("verify").get("gates", [])
+    ]
     return Question(
         prompt="review",
         model=model,

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 from gates import score
 from gates.base import Policy
-from orchestrator.flows import policy, verdicts
-from orchestrator.flows.blocks import README, Name, digest, name_of, written
+from orchestrator.flows import flow_settings
 from orchestrator.flows.evidence import log, manifest, sealing, setup
 from orchestrator.flows.evidence.canonical import sha256
 from orchestrator.flows.evidence.manifest import CallFact, GateFact, Subject
-from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Result, Work
+from orchestrator.flows.generation.block_files import README, Name, digest, name_of, written
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Result, Work
+from orchestrator.flows.verification import gate_reports
 
 CALLING = ("context", "plan", "implement", "review", "docs")
 JUDGING = ("verify", "review")
@@ -59,13 +60,14 @@ class Seal:
             return subject
         text = manifest.write(subject)
         return Done(
-            output=_said(subject, sha256(text)), artifacts=(NewArtifact("manifest", "manifest.json", text, "application/json"),)
+            output=_said(subject, sha256(text)),
+            artifacts=(NewArtifact("manifest", "manifest.json", text, "application/json"),),
         )
 
 
 def _judged(work: Work) -> Subject | Failed:
     """What is to be sealed, if the gates have judged it as it is now."""
-    name, gates = name_of(work), policy.gate_policy(work.settings)
+    name, gates = name_of(work), flow_settings.gate_policy(work.settings)
     facts = [fact for kind in JUDGING for fact in work.output(kind).get("gates", [])]
     verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
     if gates.mode == "strict" and not verified:
@@ -75,7 +77,7 @@ def _judged(work: Work) -> Subject | Failed:
             "Retry the flow from its verify stage; if this comes back, report it.",
         )
     files = _files(work, name, facts)
-    quality = score.quality(verdicts.reports(facts)) if facts else Decimal(0)
+    quality = score.quality(gate_reports.reports(facts)) if facts else Decimal(0)
     summary = str(work.output("plan").get("summary", ""))
     return _subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified)
 

@@ -8,9 +8,11 @@ from typing import ClassVar
 from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
-from orchestrator.flows import policy, repairs, snapshots, verdicts, world
-from orchestrator.flows.blocks import candidate, digest
-from orchestrator.flows.stages.base import Done, Failed, Park, Repair, Result, Work
+from orchestrator.flows import flow_settings
+from orchestrator.flows.generation.block_files import candidate, digest
+from orchestrator.flows.source import snapshot
+from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, Result, Work
+from orchestrator.flows.verification import environment, gate_reports, repair_loop
 
 ROUND = ("implement", "verify")
 """What a repair round consists of."""
@@ -24,11 +26,11 @@ class Verify:
     kind: ClassVar[str] = "verify"
 
     def run(self, work: Work) -> Result:
-        gates = policy.gate_policy(work.settings)
+        gates = flow_settings.gate_policy(work.settings)
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})
         try:
-            around = world.around(snapshots.unpack(work.snapshot))
+            around = environment.around(snapshot.unpack(work.snapshot))
         except environments.EnvironmentRefused as refused:
             return Failed(refused.code, str(refused), refused.cure)
         except environments.EnvironmentUnavailable as missing:
@@ -37,11 +39,11 @@ class Verify:
         started = time.monotonic()
         reports = runner.run(subject, gates, runner.DEFAULT)
         seconds = round(time.monotonic() - started, 3)
-        if (failure := verdicts.missing(reports, runner.DEFAULT)) is not None:
+        if (failure := gate_reports.missing(reports, runner.DEFAULT)) is not None:
             return failure
         if gates.mode == "strict" and (waiting := _no_sandbox(reports)) is not None:
             return waiting
-        passed = verdicts.passed(reports)
+        passed = gate_reports.passed(reports)
         output = {
             "mode": gates.mode,
             "passed": passed,
@@ -49,12 +51,12 @@ class Verify:
             "candidate_sha256": digest(subject.files),
             "dependencies_sha256": around.dependencies_sha256,
             "quality_score": str(score.quality(reports)),
-            "gates": verdicts.facts(reports, work.round),
+            "gates": gate_reports.facts(reports, work.round),
         }
         if runner.judge(reports, gates):
-            record = repairs.record(work, "verdict", reports, subject.files, passed=passed)
-            return Done(output=output, artifacts=(record, *verdicts.evidence(reports)), gates=reports)
-        result = repairs.follow(work, "verdict", ROUND, reports, subject.files)
+            record = repair_loop.record(work, "verdict", reports, subject.files, passed=passed)
+            return Done(output=output, artifacts=(record, *gate_reports.evidence(reports)), gates=reports)
+        result = repair_loop.follow(work, "verdict", ROUND, reports, subject.files)
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 

@@ -14,7 +14,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Repo",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "name",
                     models.CharField(
@@ -35,7 +40,9 @@ class Migration(migrations.Migration):
                 (
                     "phase",
                     models.CharField(
-                        choices=[("pilot", "Pilot"), ("soak", "Soak"), ("org", "Org")], default="org", max_length=10
+                        choices=[("pilot", "Pilot"), ("soak", "Soak"), ("org", "Org")],
+                        default="org",
+                        max_length=10,
                     ),
                 ),
                 ("enabled", models.BooleanField(default=True)),
@@ -46,14 +53,21 @@ class Migration(migrations.Migration):
                 "db_table": "repos",
                 "ordering": ["name"],
                 "constraints": [
-                    models.CheckConstraint(condition=models.Q(("phase__in", ["pilot", "soak", "org"])), name="repo_phase_known")
+                    models.CheckConstraint(
+                        condition=models.Q(("phase__in", ["pilot", "soak", "org"])), name="repo_phase_known"
+                    )
                 ],
             },
         ),
         migrations.CreateModel(
             name="Token",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("name", models.CharField(max_length=100)),
                 ("digest", models.CharField(editable=False, max_length=64, unique=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
@@ -77,7 +91,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="RepoSetting",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 ("key", models.CharField(max_length=100)),
                 ("value", models.JSONField()),
                 ("actor", models.CharField(max_length=150)),

@@ -25,6 +25,8 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="repo",
             name="clone_url",
-            field=models.CharField(blank=True, max_length=500, validators=[orchestrator.repos.clone_urls.validate]),
+            field=models.CharField(
+                blank=True, max_length=500, validators=[orchestrator.repos.clone_urls.validate]
+            ),
         ),
     ]

@@ -13,7 +13,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One switch."""
-        parser.add_argument("--repair", action="store_true", help="then set the counters to what the ledger says")
+        parser.add_argument(
+            "--repair", action="store_true", help="then set the counters to what the ledger says"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises ``CommandError``, which exits 1, when anything differs."""

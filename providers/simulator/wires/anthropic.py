@@ -74,11 +74,18 @@ class AnthropicWire:
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
         yield event(block, "content_block_start")
         for piece in answer.pieces():
-            delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
+            delta = {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "text_delta", "text": piece},
+            }
             yield event(delta, "content_block_delta")
         yield event({"type": "content_block_stop", "index": 0}, "content_block_stop")
         end = {"stop_reason": _STOPS[answer.stop], "stop_sequence": None}
-        yield event({"type": "message_delta", "delta": end, "usage": {"output_tokens": answer.output_tokens}}, "message_delta")
+        yield event(
+            {"type": "message_delta", "delta": end, "usage": {"output_tokens": answer.output_tokens}},
+            "message_delta",
+        )
         yield event({"type": "message_stop"}, "message_stop")
 
     def count(self, asked: Asked, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
@@ -94,7 +101,11 @@ class AnthropicWire:
         """See ``Wire``."""
         instant = datetime.now(UTC) + timedelta(seconds=seconds)
         prefix = "anthropic-ratelimit-tokens"
-        return {f"{prefix}-limit": "200000", f"{prefix}-remaining": "0", f"{prefix}-reset": instant.isoformat()}
+        return {
+            f"{prefix}-limit": "200000",
+            f"{prefix}-remaining": "0",
+            f"{prefix}-reset": instant.isoformat(),
+        }
 
     def _usage(self, answer: Answer) -> dict[str, Any]:
         return {

@@ -6,9 +6,16 @@ from typing import Any, Final
 
 from providers.simulator.wires.base import Answer, Asked, Refused, event, require_key
 
-_PATH: Final = re.compile(r"/v1(?:beta)?/models/([^:/]+):(generateContent|streamGenerateContent|countTokens)$")
+_PATH: Final = re.compile(
+    r"/v1(?:beta)?/models/([^:/]+):(generateContent|streamGenerateContent|countTokens)$"
+)
 _THINKING: Final = re.compile(r"gemini-(2\.5|[3-9])")
-_STOPS: Final = {"end": "STOP", "length": "MAX_TOKENS", "refusal": "PROHIBITED_CONTENT", "content_filter": "SAFETY"}
+_STOPS: Final = {
+    "end": "STOP",
+    "length": "MAX_TOKENS",
+    "refusal": "PROHIBITED_CONTENT",
+    "content_filter": "SAFETY",
+}
 _STATUSES: Final = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -31,17 +38,25 @@ class GoogleWire:
         try:
             require_key(headers.get("x-goog-api-key", ""))
         except Refused as refused:
-            raise Refused(400, "API_KEY_INVALID", "API key not valid. Please pass a valid API key.") from refused
+            raise Refused(
+                400, "API_KEY_INVALID", "API key not valid. Please pass a valid API key."
+            ) from refused
         found = _PATH.search(path)
         model, method = (found[1], found[2]) if found else ("", "")
         if not re.match(r"gem(ini|ma)-", model):
-            raise Refused(404, "", f"models/{model} is not found for API version v1, or is not supported for generateContent.")
+            raise Refused(
+                404,
+                "",
+                f"models/{model} is not found for API version v1, or is not supported for generateContent.",
+            )
         inner = body.get("generateContentRequest") or body
         config = inner.get("generationConfig") or {}
         contents = [inner.get("systemInstruction") or {}, *(inner.get("contents") or [])]
         return Asked(
             model=model,
-            text="\n".join(str(part.get("text", "")) for content in contents for part in content.get("parts") or ()),
+            text="\n".join(
+                str(part.get("text", "")) for content in contents for part in content.get("parts") or ()
+            ),
             max_tokens=int(config.get("maxOutputTokens") or 0),
             route=method,
             stream=method == "streamGenerateContent",
@@ -87,9 +102,17 @@ class GoogleWire:
         """See ``Wire``."""
         details: list[dict[str, Any]] = []
         if code:
-            details.append({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code, "domain": "googleapis.com"})
+            details.append(
+                {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": code,
+                    "domain": "googleapis.com",
+                }
+            )
         if retry_after is not None:
-            details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{retry_after:g}s"})
+            details.append(
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{retry_after:g}s"}
+            )
         kind = _STATUSES.get(status, "UNKNOWN")
         return {"error": {"code": status, "message": message, "status": kind, "details": details}}
 

@@ -25,7 +25,9 @@ class OpenAIWire:
         require_key(headers.get("authorization", "").removeprefix("Bearer "))
         model = str(body.get("model", ""))
         if not _MODELS.match(model):
-            raise Refused(404, "model_not_found", f"The model `{model}` does not exist or you do not have access to it.")
+            raise Refused(
+                404, "model_not_found", f"The model `{model}` does not exist or you do not have access to it."
+            )
         route = "chat" if path.endswith("/chat/completions") else "responses"
         counting = path.endswith("/input_tokens")
         limits = [body.get(name) for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
@@ -50,10 +52,20 @@ class OpenAIWire:
         if asked.route != "chat":
             yield from self._response_events(asked, answer)
             return
-        base = {"id": answer.id, "object": "chat.completion.chunk", "created": int(time.time()), "model": asked.model}
+        base = {
+            "id": answer.id,
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": asked.model,
+        }
         for piece in answer.pieces():
             yield event(
-                {**base, "choices": [{"index": 0, "delta": {"role": "assistant", "content": piece}, "finish_reason": None}]}
+                {
+                    **base,
+                    "choices": [
+                        {"index": 0, "delta": {"role": "assistant", "content": piece}, "finish_reason": None}
+                    ],
+                }
             )
         yield event({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": _FINISHED[answer.stop]}]})
         yield event({**base, "choices": [], "usage": self._chat(asked, answer)["usage"]})
@@ -66,7 +78,9 @@ class OpenAIWire:
     def error(self, status: int, code: str, message: str, _retry_after: float | None) -> dict[str, Any]:
         """See ``Wire``."""
         kind = "server_error" if status >= 500 else "invalid_request_error"
-        return {"error": {"message": message, "type": kind, "param": None, "code": code or _CODES.get(status)}}
+        return {
+            "error": {"message": message, "type": kind, "param": None, "code": code or _CODES.get(status)}
+        }
 
     def reset_headers(self, seconds: float) -> dict[str, str]:
         """See ``Wire``."""
@@ -74,9 +88,16 @@ class OpenAIWire:
 
     def _chat(self, asked: Asked, answer: Answer) -> dict[str, Any]:
         refused = answer.stop == "refusal"
-        message = {"role": "assistant", "content": None if refused else answer.text, "refusal": "I cannot." if refused else None}
+        message = {
+            "role": "assistant",
+            "content": None if refused else answer.text,
+            "refusal": "I cannot." if refused else None,
+        }
         choice = {"index": 0, "message": message, "finish_reason": _FINISHED[answer.stop], "logprobs": None}
-        prompt, completion = answer.input_tokens + answer.cache_read, answer.output_tokens + answer.reasoning_tokens
+        prompt, completion = (
+            answer.input_tokens + answer.cache_read,
+            answer.output_tokens + answer.reasoning_tokens,
+        )
         return {
             "id": answer.id,
             "object": "chat.completion",
@@ -96,8 +117,17 @@ class OpenAIWire:
         part = {"type": "output_text", "text": answer.text, "annotations": []}
         content = {"type": "refusal", "refusal": "I cannot."} if answer.stop == "refusal" else part
         incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(answer.stop)
-        prompt, completion = answer.input_tokens + answer.cache_read, answer.output_tokens + answer.reasoning_tokens
-        item = {"id": f"{answer.id}-1", "type": "message", "role": "assistant", "status": "completed", "content": [content]}
+        prompt, completion = (
+            answer.input_tokens + answer.cache_read,
+            answer.output_tokens + answer.reasoning_tokens,
+        )
+        item = {
+            "id": f"{answer.id}-1",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [content],
+        }
         return {
             "id": answer.id,
             "object": "response",
@@ -122,10 +152,18 @@ class OpenAIWire:
     def _response_events(self, asked: Asked, answer: Answer) -> Iterator[bytes]:
         done = self._response(asked, answer)
         opened = {**done, "status": "in_progress", "output": [], "usage": None}
-        yield event({"type": "response.created", "sequence_number": 0, "response": opened}, "response.created")
+        yield event(
+            {"type": "response.created", "sequence_number": 0, "response": opened}, "response.created"
+        )
         place = {"item_id": f"{answer.id}-1", "output_index": 1, "content_index": 0}
         for number, piece in enumerate(answer.pieces(), start=1):
-            delta = {"type": "response.output_text.delta", "sequence_number": number, **place, "delta": piece, "logprobs": []}
+            delta = {
+                "type": "response.output_text.delta",
+                "sequence_number": number,
+                **place,
+                "delta": piece,
+                "logprobs": [],
+            }
             yield event(delta, "response.output_text.delta")
         name = f"response.{done['status']}"
         yield event({"type": name, "sequence_number": len(answer.pieces()) + 1, "response": done}, name)
@@ -136,9 +174,17 @@ def _check_old_model(model: str, limit: int, body: dict[str, Any]) -> None:
     if not _OLD.match(model):
         return
     if limit > _OLD_OUTPUT_CAP:
-        raise Refused(400, "invalid_value", f"max_tokens is too large: {limit}. This model supports at most {_OLD_OUTPUT_CAP}.")
+        raise Refused(
+            400,
+            "invalid_value",
+            f"max_tokens is too large: {limit}. This model supports at most {_OLD_OUTPUT_CAP}.",
+        )
     if (body.get("response_format") or {}).get("type") == "json_schema":
-        raise Refused(400, "invalid_request_error", f"response_format of type 'json_schema' is not supported with {model}.")
+        raise Refused(
+            400,
+            "invalid_request_error",
+            f"response_format of type 'json_schema' is not supported with {model}.",
+        )
 
 
 def _text(content: Any) -> str:

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from orchestrator.core.redaction import MARK, redact_file
 from orchestrator.flows.context import BundleTooLarge, build
-from orchestrator.flows.context.redact import MARK, redact_file
 
 FILES = {
     "ledger/ratio.py": b"def capital_ratio(exposures): ...\n",
@@ -24,7 +24,10 @@ def test_relevant_files_come_first_and_what_is_no_text_stays_out() -> None:
     assert bundle.included[0] == "ledger/ratio.py"
     assert set(bundle.included) == {"ledger/ratio.py", "web/button.py", "README.md"}
     assert bundle.omitted == 4
-    assert (bundle.size, bundle.sha256) == (len(bundle.text.encode()), hashlib.sha256(bundle.text.encode()).hexdigest())
+    assert (bundle.size, bundle.sha256) == (
+        len(bundle.text.encode()),
+        hashlib.sha256(bundle.text.encode()).hexdigest(),
+    )
 
 
 @pytest.mark.parametrize("max_bytes", [200, 1000, 1001, 1002, 1003, 5000])
@@ -37,7 +40,9 @@ def test_bundle_fills_its_budget_to_the_last_character(max_bytes: int) -> None:
 
 def test_same_input_gives_the_same_bytes_in_any_order() -> None:
     backwards = dict(reversed(FILES.items()))
-    assert build(FILES, REQUEST, max_bytes=60, pruning=True) == build(backwards, REQUEST, max_bytes=60, pruning=True)
+    assert build(FILES, REQUEST, max_bytes=60, pruning=True) == build(
+        backwards, REQUEST, max_bytes=60, pruning=True
+    )
 
 
 def test_without_pruning_everything_up_to_500_kb() -> None:
@@ -60,8 +65,16 @@ def test_path_cannot_forge_a_heading() -> None:
         ("a.yml", "db_password: correct-horse-battery", "correct-horse-battery"),
         ("a.py", 'URL = "postgres://app:s3cr3tpass@db/x"', "s3cr3tpass"),
         ("a.py", 'T = "ghp_' + "a1B2" * 9 + '"', "ghp_" + "a1B2" * 9),
-        ("a.py", 'X = "' + "q9Zr7TxW2vKp4LmN8sBd1YhJ6cFg3QeUaXoi5RtV" + '"', "q9Zr7TxW2vKp4LmN8sBd1YhJ6cFg3QeUaXoi5RtV"),
-        ("key.txt", "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\nxyz\n-----END RSA PRIVATE KEY-----\nafter", "MIIabc\nxyz"),
+        (
+            "a.py",
+            'X = "' + "q9Zr7TxW2vKp4LmN8sBd1YhJ6cFg3QeUaXoi5RtV" + '"',
+            "q9Zr7TxW2vKp4LmN8sBd1YhJ6cFg3QeUaXoi5RtV",
+        ),
+        (
+            "key.txt",
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\nxyz\n-----END RSA PRIVATE KEY-----\nafter",
+            "MIIabc\nxyz",
+        ),
         ("a.py", 'S = "xoxb-123456789012-123456789012-' + "aB3dE6gH9" * 2 + '"', "aB3dE6gH9aB3dE6gH9"),
         ("a.py", 'password = "correct-horse-battery"  # pragma: allowlist secret', "correct-horse-battery"),
     ],
@@ -76,7 +89,10 @@ def test_secret_is_replaced_and_counted(path: str, text: str, secret: str) -> No
 
 
 def test_key_without_an_end_takes_the_rest_of_the_file_along() -> None:
-    assert redact_file("key.txt", "before\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc\ndef") == (f"before\n{MARK}", 1)
+    assert redact_file("key.txt", "before\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc\ndef") == (
+        f"before\n{MARK}",
+        1,
+    )
 
 
 def test_plain_code_is_left_alone() -> None:

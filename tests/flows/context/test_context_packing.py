@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from orchestrator.flows.context import build, redact
-from orchestrator.flows.context.redact import MARK
+from orchestrator.core.redaction import MARK, redact
+from orchestrator.flows.context import build
 
 MODULE = '''"""Module {n}."""
 
@@ -21,8 +21,12 @@ class Ledger{n}:
         return amount * {n}
 
 
-''' + "".join(f"def helper_{{n}}_{i}(value):\n    # {'é' * 20}\n    return value + {i}\n\n\n" for i in range(30))
-FILES = {f"pkg/module_{n}.py": MODULE.format(n=n).encode() for n in range(60)} | {"README.md": b"# Ledgers\n" * 100}
+''' + "".join(
+    f"def helper_{{n}}_{i}(value):\n    # {'é' * 20}\n    return value + {i}\n\n\n" for i in range(30)
+)
+FILES = {f"pkg/module_{n}.py": MODULE.format(n=n).encode() for n in range(60)} | {
+    "README.md": b"# Ledgers\n" * 100
+}
 REQUEST = "# Post amounts\n\nUse `post_7()` of Ledger7."
 
 
@@ -68,7 +72,9 @@ def test_same_bytes_in_every_process(seed: str) -> None:
         "sys.stdout.write(build(FILES, REQUEST, max_bytes=20_000, pruning=True).sha256)"
     )
     environment = {"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    ).stdout
     assert told == build(FILES, REQUEST, max_bytes=20_000, pruning=True).sha256
 
 
@@ -84,7 +90,9 @@ def test_text_cannot_forge_a_heading(line_break: str) -> None:
     assert "\\\\=== third.py" in bundle.text
 
 
-@pytest.mark.parametrize("path", ["a.py (outline)", "a\n=== b.py", "a\u2028=== b.py", 'q"uote.py', "a.py\x85", " a.py", "ünï.py"])
+@pytest.mark.parametrize(
+    "path", ["a.py (outline)", "a\n=== b.py", "a\u2028=== b.py", 'q"uote.py', "a.py\x85", " a.py", "ünï.py"]
+)
 def test_odd_path_is_quoted_in_its_one_line(path: str) -> None:
     bundle = build({path: b"x = 1\n", "z.py": b""}, "", max_bytes=1000, pruning=True)
     headings = [line for line in bundle.text.splitlines() if line.startswith("=== ")]
@@ -95,7 +103,9 @@ def test_odd_path_is_quoted_in_its_one_line(path: str) -> None:
 
 def test_secrets_are_gone_from_whole_files_outlines_and_pieces() -> None:
     secret = "AKIAIOSFODNN7" + "ABCDEFG"
-    body = "".join(f"def f{i}(key='{secret}'):\n    value = '{secret}'\n    return value\n\n\n" for i in range(40))
+    body = "".join(
+        f"def f{i}(key='{secret}'):\n    value = '{secret}'\n    return value\n\n\n" for i in range(40)
+    )
     files = {f"m{n}.py": body.encode() for n in range(20)} | {"prose.md": (f"key {secret}\n" * 50).encode()}
     for max_bytes in (3000, 10_000, 30_000):
         bundle = build(files, "f1", max_bytes=max_bytes, pruning=True)

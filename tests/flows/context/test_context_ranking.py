@@ -40,12 +40,20 @@ def test_what_a_relevant_file_refers_to_comes_before_the_rest() -> None:
 
 
 def test_tests_come_along_with_their_subject() -> None:
-    texts = {"aaa.py": "x = 1\n", "ledger.py": "def post(entry): ...\n", "tests/test_ledger.py": "def test_it(): ...\n"}
+    texts = {
+        "aaa.py": "x = 1\n",
+        "ledger.py": "def post(entry): ...\n",
+        "tests/test_ledger.py": "def test_it(): ...\n",
+    }
     assert ranked(texts, "post an entry")[:2] == ["ledger.py", "tests/test_ledger.py"]
 
 
 def test_code_comes_before_logs_that_mention_everything() -> None:
-    texts = {"CHANGES.md": "cookie parser " * 50, "cookies.py": "def parser(cookie): ...\n", "data.json": '"cookie parser"' * 50}
+    texts = {
+        "CHANGES.md": "cookie parser " * 50,
+        "cookies.py": "def parser(cookie): ...\n",
+        "data.json": '"cookie parser"' * 50,
+    }
     assert ranked(texts, "cookie parser")[0] == "cookies.py"
 
 
@@ -59,7 +67,10 @@ LANGUAGES = {
         "class A(Base):\n    LIMIT = 3\n\n    @property\n    def go(\n        self,\n    ) -> int:\n        return 1\n",
         ["A", "LIMIT", "go"],
     ),
-    "a.js": ("export class A { go(x) {\n return 1 } }\nconst run = (x) => x\nfunction top() {}\n", ["A", "go", "run", "top"]),
+    "a.js": (
+        "export class A { go(x) {\n return 1 } }\nconst run = (x) => x\nfunction top() {}\n",
+        ["A", "go", "run", "top"],
+    ),
     "a.ts": (
         "interface A { x: number }\ntype B = A\nenum C { D }\nexport function go(a: A): B {\n return a }\n",
         ["A", "B", "C", "go"],
@@ -69,11 +80,16 @@ LANGUAGES = {
         "package a\n\ntype A struct { X int }\n\nfunc (a A) Go() int {\n\treturn 1\n}\n\nfunc Top() {}\n",
         ["A", "Go", "Top"],
     ),
-    "A.java": ("class A {\n  A() {}\n  int go(int x) {\n    return x;\n  }\n}\ninterface B {}\n", ["A", "A", "go", "B"]),
+    "A.java": (
+        "class A {\n  A() {}\n  int go(int x) {\n    return x;\n  }\n}\ninterface B {}\n",
+        ["A", "A", "go", "B"],
+    ),
 }
 
 
-@pytest.mark.parametrize(("path", "text", "names"), [(path, *rest) for path, rest in LANGUAGES.items()], ids=LANGUAGES.keys())
+@pytest.mark.parametrize(
+    ("path", "text", "names"), [(path, *rest) for path, rest in LANGUAGES.items()], ids=LANGUAGES.keys()
+)
 def test_definitions_of_each_language(path: str, text: str, names: list[str]) -> None:
     assert [one.name for one in symbols(path, text)] == names
     shown = outline(path, text)
@@ -83,11 +99,17 @@ def test_definitions_of_each_language(path: str, text: str, names: list[str]) ->
 
 def test_outline_keeps_signatures_whole_and_in_place() -> None:
     text = LANGUAGES["a.py"][0]
-    assert outline("a.py", text) == "class A(Base):\n    LIMIT = 3\n    @property\n    def go(\n        self,\n    ) -> int:"
+    assert (
+        outline("a.py", text)
+        == "class A(Base):\n    LIMIT = 3\n    @property\n    def go(\n        self,\n    ) -> int:"
+    )
 
 
 POLYGLOT = {
-    ".ts": ("export function weighExposure(risk: Risk): number {\n return 1 }\n", "const total = weighExposure(risk)\n"),
+    ".ts": (
+        "export function weighExposure(risk: Risk): number {\n return 1 }\n",
+        "const total = weighExposure(risk)\n",
+    ),
     ".js": ("export function weighExposure(risk) {\n return 1 }\n", "const total = weighExposure(risk)\n"),
     ".go": (
         "package risk\n\nfunc weighExposure(risk Risk) int {\n\treturn 1\n}\n",
@@ -101,7 +123,9 @@ POLYGLOT = {
 
 
 @pytest.mark.parametrize(
-    ("suffix", "definition", "use"), [(suffix, *rest) for suffix, rest in POLYGLOT.items()], ids=POLYGLOT.keys()
+    ("suffix", "definition", "use"),
+    [(suffix, *rest) for suffix, rest in POLYGLOT.items()],
+    ids=POLYGLOT.keys(),
 )
 def test_other_languages_are_ranked_as_python_is(suffix: str, definition: str, use: str) -> None:
     """The definition that the request names first, then what refers to it, then what has nothing to do with it."""
@@ -111,7 +135,8 @@ def test_other_languages_are_ranked_as_python_is(suffix: str, definition: str, u
 
 
 @pytest.mark.parametrize(
-    "text", ["def (:", "x = '\\ud800'\nclass A: ...", "(" * 10_000, "1+" * 100_000 + "1", "\x00", "if x:\n" * 200]
+    "text",
+    ["def (:", "x = '\\ud800'\nclass A: ...", "(" * 10_000, "1+" * 100_000 + "1", "\x00", "if x:\n" * 200],
 )
 @pytest.mark.parametrize("path", ["a.py", "a.ts", "a.go", "a.java", "a.jsx"])
 def test_what_cannot_be_parsed_does_no_harm(path: str, text: str) -> None:

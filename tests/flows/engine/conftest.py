@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from orchestrator.flows import dispatch, engine, types
-from orchestrator.flows.engine import Claim
+from orchestrator.flows import engine, flow_types
+from orchestrator.flows.engine import Claim, broker
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.stages import registry
 from orchestrator.repos.models import Repo
@@ -16,10 +16,10 @@ from orchestrator.repos.models import Repo
 def plugin(settings):
     """The flow types of ``plugin.py``."""
     settings.ENGINE_PLUGINS = ("tests.flows.engine.plugin",)
-    types._all.cache_clear()
+    flow_types._all.cache_clear()
     registry.stage_of.cache_clear()
     yield
-    types._all.cache_clear()
+    flow_types._all.cache_clear()
     registry.stage_of.cache_clear()
 
 
@@ -27,7 +27,7 @@ def plugin(settings):
 def sent(monkeypatch) -> list[list[tuple[int, str]]]:
     """The chains that were sent, in place of a broker."""
     chains: list[list[tuple[int, str]]] = []
-    monkeypatch.setattr(dispatch, "send", lambda chain: chains.append(list(chain)) or True)
+    monkeypatch.setattr(broker, "send", lambda chain: chains.append(list(chain)) or True)
     return chains
 
 
@@ -62,13 +62,17 @@ def claim(flow: Flow, worker: str = "w1") -> Claim:
 def let_lease_run_out(stage_id: int) -> None:
     """Move a lease into the past."""
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE flows_stage SET lease_until = now() - interval '1 second' WHERE id = %s", [stage_id])
+        cursor.execute(
+            "UPDATE flows_stage SET lease_until = now() - interval '1 second' WHERE id = %s", [stage_id]
+        )
 
 
 def let_wait_end(stage_id: int) -> None:
     """Move a wait into the past."""
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE flows_stage SET not_before = now() - interval '1 second' WHERE id = %s", [stage_id])
+        cursor.execute(
+            "UPDATE flows_stage SET not_before = now() - interval '1 second' WHERE id = %s", [stage_id]
+        )
 
 
 def kinds(flow: Flow) -> list[str]:

@@ -6,8 +6,8 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.flows.stages.base import Done, Failed, Park, Repair, Result, Work
-from orchestrator.flows.types import FlowType, StageSpec
+from orchestrator.flows.flow_types import FlowType, StageSpec
+from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, Result, Work
 from orchestrator.queues import Queue
 
 FLOW_TYPES = (
@@ -24,7 +24,11 @@ FLOW_TYPES = (
     FlowType(
         "scripted",
         1,
-        (StageSpec("first", Queue.GOOGLE), StageSpec("second", Queue.GATES), StageSpec("third", Queue.CONTROL)),
+        (
+            StageSpec("first", Queue.GOOGLE),
+            StageSpec("second", Queue.GATES),
+            StageSpec("third", Queue.CONTROL),
+        ),
     ),
 )
 STAGES = {
@@ -96,10 +100,16 @@ class Scripted:
 
     def _flaky(self, work: Work, argument: str) -> Result:
         """Fail ``argument`` times, then pass."""
-        return Done() if work.attempt_number > int(argument) else Failed("test:flaky", "Not yet.", "Wait.", retryable=True)
+        return (
+            Done()
+            if work.attempt_number > int(argument)
+            else Failed("test:flaky", "Not yet.", "Wait.", retryable=True)
+        )
 
     def _crash(self, work: Work, argument: str) -> Result:
-        secret = "-".join(["sk", "this", "must", "never", "be", "shown"])  # as a value: a traceback shows the code
+        secret = "-".join(
+            ["sk", "this", "must", "never", "be", "shown"]
+        )  # as a value: a traceback shows the code
         raise ZeroDivisionError(secret)
 
 

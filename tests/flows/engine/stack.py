@@ -16,8 +16,8 @@ import pytest
 import redis
 from celery import Celery
 
-from orchestrator import embedded
-from orchestrator.flows import dispatch
+from orchestrator.dev import embedded
+from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Stage
 from tests.databases import url_of_test_database
 
@@ -46,7 +46,9 @@ class Stack:
             self.port = free.getsockname()[1]
         self.logs, self.started, self.environment = logs, [], dict(environment or {})
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.broker = self.start("broker", embedded.valkey_binary(), "--port", str(self.port), "--save", "", "--appendonly", "no")
+        self.broker = self.start(
+            "broker", embedded.valkey_binary(), "--port", str(self.port), "--save", "", "--appendonly", "no"
+        )
         self.redis = redis.Redis.from_url(self.url)
         until(self._answers, "the broker")
 
@@ -70,13 +72,26 @@ class Stack:
             **self.environment,
         }
         with (self.logs / f"{name}-{len(self.started)}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         self.started.append(process)
         return process
 
     def worker(self, name: str, queues: str, pool: str = "threads") -> subprocess.Popen[bytes]:
         """A Celery worker."""
-        options = ["-Q", queues, "-P", pool, "-c", "2", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
+        options = [
+            "-Q",
+            queues,
+            "-P",
+            pool,
+            "-c",
+            "2",
+            "-n",
+            f"{name}@%h",
+            "--without-gossip",
+            "--without-mingle",
+        ]
         return self.start(name, sys.executable, "-m", "celery", "-A", "orchestrator", "worker", *options)
 
     def dispatcher(self) -> subprocess.Popen[bytes]:
@@ -96,9 +111,9 @@ def running(logs: Path, environment: Mapping[str, str] | None = None) -> Iterato
     """A broker without workers; what this process sends goes there."""
     stack = Stack(logs, environment)
     sender = Celery("sender", broker=stack.url, set_as_current=False)
-    sender.conf.task_queues = dispatch.app.conf.task_queues
+    sender.conf.task_queues = broker.app.conf.task_queues
     try:
-        with patch.object(dispatch, "app", sender):
+        with patch.object(broker, "app", sender):
             yield stack
     finally:
         sender.close()

@@ -10,7 +10,7 @@ from django.db import connection
 from orchestrator.flows import engine
 from orchestrator.flows.engine import Claim
 from orchestrator.flows.models import Attempt, Flow, Stage
-from orchestrator.flows.stages.base import Done
+from orchestrator.flows.stage_protocol import Done
 from tests.flows.engine.conftest import let_lease_run_out, live
 
 
@@ -42,7 +42,9 @@ def check(flow: Flow, first: Stage, workers: list[Worker]) -> None:
     won = sum(worker.won for worker in workers)
     assert won <= 1
     assert (first.status == "passed") == (won == 1)
-    assert flow.stages.filter(status__in=["ready", "running", "waiting"]).count() == (flow.status != "cancelled")
+    assert flow.stages.filter(status__in=["ready", "running", "waiting"]).count() == (
+        flow.status != "cancelled"
+    )
     assert Attempt.objects.filter(stage=first, outcome="passed").count() == won
     if won:
         assert first.output == {"by": next(worker.name for worker in workers if worker.won)}

@@ -6,7 +6,14 @@ import re
 import pytest
 from django.db import connection
 
-from orchestrator.flows.states import FLOW_ENDED, FLOW_MOVES, STAGE_ENDED, STAGE_MOVES, FlowStatus, StageStatus
+from orchestrator.flows.models.states import (
+    FLOW_ENDED,
+    FLOW_MOVES,
+    STAGE_ENDED,
+    STAGE_MOVES,
+    FlowStatus,
+    StageStatus,
+)
 
 pytestmark = pytest.mark.django_db
 

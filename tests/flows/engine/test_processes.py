@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from django.db import connection
 
-from orchestrator.flows import dispatch, engine
+from orchestrator.flows import engine
+from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Attempt, Flow, Stage
 from orchestrator.repos.models import Repo
 from tests.flows.engine.stack import Stack, running, until
@@ -60,7 +61,7 @@ def test_flows_survive_everything_that_gets_lost(stack, demo):
     # Messages twice: the second loses its claim and does not fire the tail again.
     doubled = flows(demo, "first: sleep 0.5")
     for _ in range(3):
-        dispatch.send([(stage.pk, stage.queue) for stage in doubled[0].stages.all()])
+        broker.send([(stage.pk, stage.queue) for stage in doubled[0].stages.all()])
     until(ended(doubled), "the end of a flow sent four times")
     assert Attempt.objects.filter(stage__flow=doubled[0]).count() == 3
 

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from orchestrator.flows import engine
 from orchestrator.flows.engine import Claim, capacity
 from orchestrator.flows.models import Attempt, Flow
-from orchestrator.flows.stages.base import Done, Failed, Repair
+from orchestrator.flows.stage_protocol import Done, Failed, Repair
 from orchestrator.repos.models import Repo
 from tests.flows.engine.conftest import let_lease_run_out, let_wait_end
 
@@ -97,7 +97,9 @@ class Protocol(RuleBasedStateMachine):
         for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False):
             let_wait_end(stage.pk)
         engine.release_due()
-        capacity.let_go_for([stage.pk for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False)])
+        capacity.let_go_for(
+            [stage.pk for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False)]
+        )
 
     @rule()
     def pause(self) -> None:
@@ -133,7 +135,9 @@ class Protocol(RuleBasedStateMachine):
     def one_stage_is_live_exactly_while_the_flow_is(self) -> None:
         live = list(self.flow.stages.filter(status__in=LIVE))
         assert len(live) == (self.status() not in ENDED)
-        assert [stage.token for stage in live if stage.status == "running"] == ([self.holder.token] if self.holder else [])
+        assert [stage.token for stage in live if stage.status == "running"] == (
+            [self.holder.token] if self.holder else []
+        )
 
     @invariant()
     def attempts_are_counted_once(self) -> None:
@@ -143,7 +147,16 @@ class Protocol(RuleBasedStateMachine):
 
     @invariant()
     def the_order_of_stages_holds(self) -> None:
-        order = {"passed": 0, "failed": 0, "ready": 1, "running": 1, "waiting": 1, "pending": 2, "skipped": 2, "cancelled": 2}
+        order = {
+            "passed": 0,
+            "failed": 0,
+            "ready": 1,
+            "running": 1,
+            "waiting": 1,
+            "pending": 2,
+            "skipped": 2,
+            "cancelled": 2,
+        }
         ranks = [order[stage.status] for stage in self.flow.stages.all()]
         assert ranks == sorted(ranks)
         assert self.status() != "passed" or set(ranks) == {0}
@@ -170,6 +183,10 @@ def test_the_protocol_holds_for_any_order_of_steps(sent):
     run_state_machine_as_test(
         RolledBack,
         settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+            max_examples=25,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
         ),
     )

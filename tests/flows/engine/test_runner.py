@@ -11,13 +11,14 @@ import pytest
 from celery.worker import state
 from django.db import connection, transaction
 
-from orchestrator.flows import engine, heartbeat, runner
-from orchestrator.flows.engine import outbox
+from orchestrator.flows import engine
+from orchestrator.flows.engine import dispatch_queue
 from orchestrator.flows.evidence import store
-from orchestrator.flows.heartbeat import Attempt
 from orchestrator.flows.models import Flow
-from orchestrator.flows.stages.base import Done, NewArtifact
-from orchestrator.flows.work import LiveWork
+from orchestrator.flows.stage_protocol import Done, NewArtifact
+from orchestrator.flows.worker import heartbeat, runner
+from orchestrator.flows.worker.heartbeat import Attempt
+from orchestrator.flows.worker.stage_context import LiveWork
 from providers import base, calls
 from providers.base import Completion, Request, StopReason, Usage
 from providers.calls import Answered
@@ -27,7 +28,12 @@ from tests.flows.engine.conftest import claim, let_wait_end, live
 pytestmark = pytest.mark.django_db(transaction=True)
 REQUEST = Request(model="m", system="s", prompt="p", max_output_tokens=10, timeout_seconds=5)
 ANSWER = Answered(
-    Completion("hi", StopReason.END, Usage(), "m-7", "r", {}), uuid4(), Decimal("0.1"), "google", "m-7", fallback_from="m-6"
+    Completion("hi", StopReason.END, Usage(), "m-7", "r", {}),
+    uuid4(),
+    Decimal("0.1"),
+    "google",
+    "m-7",
+    fallback_from="m-6",
 )
 
 
@@ -98,14 +104,16 @@ def test_a_worker_takes_a_flow_to_its_end_without_a_message(new_flow, serves, se
     assert told == ["flow.created", "stage.ready", *["stage.started", "stage.passed"] * 3, "flow.passed"]
 
 
-@pytest.mark.parametrize("change", ["full", "repo", "queue", "everything", "paused", "late", "leaving", "child"])
+@pytest.mark.parametrize(
+    "change", ["full", "repo", "queue", "everything", "paused", "late", "leaving", "child"]
+)
 def test_a_worker_goes_no_further_than_it_may(new_flow, serves, sent, monkeypatch, change):
     serves("google", "gates", "control")
     flow = new_flow()
     held = claim(flow)
     match change:
         case "full":
-            outbox.publish_load(["gates"], [], 60)
+            dispatch_queue.publish_load(["gates"], [], 60)
         case "repo":
             engine.hold("repo", flow.repo.name)
         case "queue":
@@ -167,7 +175,11 @@ def test_an_unforeseen_error_shows_its_type_and_nothing_else(new_flow, caplog):
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
-        (base.NotAdmitted("google", "tokens_day", "used up", datetime.now(UTC) + timedelta(hours=1)), "waiting", ""),
+        (
+            base.NotAdmitted("google", "tokens_day", "used up", datetime.now(UTC) + timedelta(hours=1)),
+            "waiting",
+            "",
+        ),
         (base.RateLimited("google", retry_after_seconds=30), "waiting", ""),
         (base.Overloaded("google"), "waiting", ""),
         (base.NeverAdmissible("too large"), "failed", "provider:request-too-large"),
@@ -196,7 +208,11 @@ def test_a_call_that_is_not_admitted_says_what_it_waits_for(new_flow, asks, monk
     flow = new_flow()
     run(flow)
     stage = live(flow)
-    assert (stage.wait_reason, stage.waits_for, stage.not_before) == ("500,000 tokens are used up", "google", until)
+    assert (stage.wait_reason, stage.waits_for, stage.not_before) == (
+        "500,000 tokens are used up",
+        "google",
+        until,
+    )
     assert stage.failures == 0
 
 
@@ -222,9 +238,21 @@ def test_what_was_settled_before_the_fence_was_known_is_in_the_flows_cost(new_fl
     def answer_after_a_cancel(provider, request, caller):
         engine.cancel(flow.pk)
         now = datetime.now(UTC)
-        more = {"reserved_tokens": 1, "reserved_usd": 1, "created_at": now, "lease_until": now, "settled_at": now}
+        more = {
+            "reserved_tokens": 1,
+            "reserved_usd": 1,
+            "created_at": now,
+            "lease_until": now,
+            "settled_at": now,
+        }
         ProviderCall.objects.create(
-            provider="google", model="m", flow_id=flow.pk, status="settled", cost_usd=Decimal("0.1"), answer={}, **more
+            provider="google",
+            model="m",
+            flow_id=flow.pk,
+            status="settled",
+            cost_usd=Decimal("0.1"),
+            answer={},
+            **more,
         )
         return ANSWER
 
@@ -252,11 +280,18 @@ def test_an_answer_is_told_from_whom(new_flow, asks, monkeypatch):
     attempt = stage.attempts.get()
     assert (attempt.model, attempt.fallback_from) == ("m-7", "m-6")
     (caller,) = seen
-    assert (caller.repo, caller.flow_id, caller.stage_id, caller.attempt_id) == ("demo", flow.pk, stage.pk, attempt.pk)
+    assert (caller.repo, caller.flow_id, caller.stage_id, caller.attempt_id) == (
+        "demo",
+        flow.pk,
+        stage.pk,
+        attempt.pk,
+    )
     assert caller.fallback_model == "m-9"
 
 
-def test_a_cancel_aborts_a_call_within_a_heartbeat_and_nothing_gets_through(new_flow, asks, monkeypatch, settings):
+def test_a_cancel_aborts_a_call_within_a_heartbeat_and_nothing_gets_through(
+    new_flow, asks, monkeypatch, settings
+):
     settings.ENGINE_LEASE_SECONDS = 1
     monkeypatch.setattr(heartbeat, "pulse", heartbeat.Pulse())
     monkeypatch.setattr(runner, "pulse", heartbeat.pulse)
@@ -286,7 +321,12 @@ def test_a_fenced_attempt_may_say_nothing_more(new_flow):
     held = claim(flow)
     work = LiveWork(Attempt(held))
     work.progress("half way", share=0.5)
-    assert flow.events.get(kind="stage.progress").data == {"stage": "first", "round": 1, "message": "half way", "share": 0.5}
+    assert flow.events.get(kind="stage.progress").data == {
+        "stage": "first",
+        "round": 1,
+        "message": "half way",
+        "share": 0.5,
+    }
     engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
         work.progress("more")
@@ -338,7 +378,9 @@ def test_work_reads_what_earlier_stages_left(new_flow):
     assert LiveWork(Attempt(claim(new_flow()))).snapshot == b""
 
 
-def test_what_is_stored_is_in_the_evidence_store_at_once_and_only_for_the_live_attempt(new_flow, settings, tmp_path):
+def test_what_is_stored_is_in_the_evidence_store_at_once_and_only_for_the_live_attempt(
+    new_flow, settings, tmp_path
+):
     settings.STATE_DIR = tmp_path
     work = LiveWork(Attempt(claim(new_flow())))
     digest = work.store(b"a bundle")
@@ -360,7 +402,9 @@ class Stores:
         return Asks().run(work)
 
 
-def test_a_store_that_cannot_be_written_is_tried_again_and_no_model_is_asked(new_flow, monkeypatch, settings, tmp_path):
+def test_a_store_that_cannot_be_written_is_tried_again_and_no_model_is_asked(
+    new_flow, monkeypatch, settings, tmp_path
+):
     settings.STATE_DIR = tmp_path
     asked = []
     monkeypatch.setattr(runner, "stage_of", lambda kind: Stores())

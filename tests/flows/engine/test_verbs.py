@@ -10,14 +10,16 @@ from gates.base import Finding, GateReport, Verdict
 from orchestrator.flows import engine
 from orchestrator.flows.engine import capacity
 from orchestrator.flows.models import Artifact, Attempt, Block, Flow, Stage
-from orchestrator.flows.stages.base import Done, Failed, NewArtifact, NewBlock, Park, Repair
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Park, Repair
 from providers.models import ProviderCall
 from tests.flows.engine.conftest import claim, kinds, let_lease_run_out, let_wait_end, live
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_new_flow_has_its_stages_its_events_and_one_message(new_flow, sent, django_capture_on_commit_callbacks):
+def test_a_new_flow_has_its_stages_its_events_and_one_message(
+    new_flow, sent, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         flow = new_flow(priority=3)
     assert [(stage.kind, stage.status, stage.queue) for stage in flow.stages.all()] == [
@@ -56,7 +58,9 @@ def test_a_flow_runs_to_its_end(new_flow):
     flow.refresh_from_db()
     assert flow.status == "passed"
     assert flow.finished_at is not None
-    assert [stage.output for stage in flow.stages.all()] == [{"kind": kind} for kind in ("first", "second", "third")]
+    assert [stage.output for stage in flow.stages.all()] == [
+        {"kind": kind} for kind in ("first", "second", "third")
+    ]
     assert set(Attempt.objects.values_list("outcome", "model", "fallback_from")) == {("passed", "m-1", "m-0")}
     each = ["stage.ready", "stage.started", "stage.passed"]
     assert kinds(flow) == ["flow.created", *(each * 3), "flow.passed"]
@@ -137,7 +141,12 @@ def test_a_parked_stage_waits_with_its_reason_and_comes_back(new_flow):
     assert not finished.resend
     flow.refresh_from_db()
     stage = live(flow)
-    assert (flow.status, stage.status, stage.wait_reason, stage.not_before) == ("waiting", "waiting", "no tokens left", until)
+    assert (flow.status, stage.status, stage.wait_reason, stage.not_before) == (
+        "waiting",
+        "waiting",
+        "no tokens left",
+        until,
+    )
     assert engine.release_due() == 0
     let_wait_end(stage.pk)
     assert engine.release_due() == 0  # the time is what people are told; it goes when there is room
@@ -157,7 +166,12 @@ def test_a_retryable_failure_is_tried_again_until_attempts_are_used(new_flow, se
             assert flow.status == "waiting"
             let_wait_end(live(flow).pk)
             engine.release_due()
-    assert (flow.status, flow.error_code, flow.error_message, flow.error_cure) == ("failed", "x:y", "broken", "mend it")
+    assert (flow.status, flow.error_code, flow.error_message, flow.error_cure) == (
+        "failed",
+        "x:y",
+        "broken",
+        "mend it",
+    )
     assert [a.outcome for a in Attempt.objects.order_by("number")] == ["failed"] * 3
 
 
@@ -182,7 +196,9 @@ def test_a_retry_goes_on_from_the_failed_stage(new_flow, sent, django_capture_on
 
 
 def repair() -> Repair:
-    return Repair("the feedback", ("first", "second"), "gate:failed", "A gate failed.", "Mend it.", output={"found": 1})
+    return Repair(
+        "the feedback", ("first", "second"), "gate:failed", "A gate failed.", "Mend it.", output={"found": 1}
+    )
 
 
 def test_a_repair_inserts_a_round_with_feedback(new_flow):
@@ -302,14 +318,27 @@ def test_a_flow_past_its_deadline_fails_whatever_it_does(new_flow):
 
 def test_what_a_result_carries_is_stored_with_it(new_flow):
     flow = new_flow()
-    report = GateReport("coverage", Verdict.FAILED, "too little", score=Decimal("81.5"), findings=(Finding("r", "m"),))
-    engine.finish(claim(flow), Done(artifacts=(NewArtifact("bundle", "b.txt", b"same"), NewArtifact("copy", "c.txt", b"same"))))
+    report = GateReport(
+        "coverage", Verdict.FAILED, "too little", score=Decimal("81.5"), findings=(Finding("r", "m"),)
+    )
+    engine.finish(
+        claim(flow),
+        Done(artifacts=(NewArtifact("bundle", "b.txt", b"same"), NewArtifact("copy", "c.txt", b"same"))),
+    )
     engine.finish(claim(flow), Done(gates=(report,)))
     block = NewBlock("compliance", "pii", b"{}", Decimal(97), verified=True)
     engine.finish(claim(flow), Done(block=block))
-    assert {a.kind: bytes(a.blob.content) for a in flow.artifacts.all()} == {"bundle": b"same", "copy": b"same"}
+    assert {a.kind: bytes(a.blob.content) for a in flow.artifacts.all()} == {
+        "bundle": b"same",
+        "copy": b"same",
+    }
     result = flow.gate_results.get()
-    assert (result.gate, result.verdict, result.score, result.round) == ("coverage", "failed", Decimal("81.50"), 1)
+    assert (result.gate, result.verdict, result.score, result.round) == (
+        "coverage",
+        "failed",
+        Decimal("81.50"),
+        1,
+    )
     assert result.findings[0]["rule"] == "r"
     assert Block.objects.get().version == 1
 
@@ -319,7 +348,9 @@ def test_versions_of_a_block_count_up(new_flow):
         flow = new_flow()
         engine.finish(claim(flow), Done())
         engine.finish(claim(flow), Done())
-        engine.finish(claim(flow), Done(block=NewBlock("compliance", "pii", b"{}", Decimal(97), verified=True)))
+        engine.finish(
+            claim(flow), Done(block=NewBlock("compliance", "pii", b"{}", Decimal(97), verified=True))
+        )
     assert sorted(Block.objects.values_list("version", flat=True)) == [1, 2]
 
 

@@ -9,7 +9,12 @@ from moto.server import ThreadedMotoServer
 
 from orchestrator.flows.evidence import keys, s3
 
-GLACIER = {"ID": "old", "Status": "Enabled", "Filter": {}, "Transitions": [{"Days": 365, "StorageClass": "GLACIER"}]}
+GLACIER = {
+    "ID": "old",
+    "Status": "Enabled",
+    "Filter": {},
+    "Transitions": [{"Days": 365, "StorageClass": "GLACIER"}],
+}
 COMPLIANCE = {"Mode": "COMPLIANCE", "Years": 7}
 
 
@@ -52,7 +57,8 @@ def bucket(client: Any, endpoint: str, request: pytest.FixtureRequest) -> Iterat
 
 def lock(client: Any, name: str, retention: dict[str, Any]) -> None:
     client.put_object_lock_configuration(
-        Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+        Bucket=name,
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}},
     )
 
 

@@ -45,8 +45,16 @@ def test_a_log_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("DELETE FROM flows_evidencelog WHERE sequence = 2", 3, "entry 2 is missing"),
         ("UPDATE flows_evidencelog SET flow = 'task_x' WHERE sequence = 2", 2, "was changed"),
-        ("UPDATE flows_evidencelog SET previous_hash = repeat('0', 64) WHERE sequence = 3", 3, "does not follow"),
-        ("UPDATE flows_evidencelog SET envelope = replace(envelope, 'e', 'f') WHERE sequence = 1", 1, "signature"),
+        (
+            "UPDATE flows_evidencelog SET previous_hash = repeat('0', 64) WHERE sequence = 3",
+            3,
+            "does not follow",
+        ),
+        (
+            "UPDATE flows_evidencelog SET envelope = replace(envelope, 'e', 'f') WHERE sequence = 1",
+            1,
+            "signature",
+        ),
         ("UPDATE flows_evidencelog SET key_id = 'x' WHERE sequence = 1", 1, "nobody knows"),
         (
             "UPDATE flows_evidencelog SET envelope = (SELECT max(envelope) FROM flows_evidencelog WHERE sequence = 3)",
@@ -76,7 +84,9 @@ def changed(path: Path) -> None:
     ("harm", "what"),
     [(Path.unlink, "the store has lost its block"), (changed, "the block in the store was changed")],
 )
-def test_an_object_that_was_lost_or_changed(settings: LazySettings, harm: Callable[[Path], None], what: str) -> None:
+def test_an_object_that_was_lost_or_changed(
+    settings: LazySettings, harm: Callable[[Path], None], what: str
+) -> None:
     flow = blocks()[1]
     root = Path(settings.STATE_DIR) / "evidence"
     record = json.loads((root / store.record_key(REPO, flow, 2)).read_bytes())

@@ -10,9 +10,12 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from orchestrator.flows import dispatch, engine, runner, snapshots
+from orchestrator.flows import engine
+from orchestrator.flows.engine import broker
 from orchestrator.flows.evidence import s3, store
 from orchestrator.flows.models import Flow
+from orchestrator.flows.source import snapshot as snapshots
+from orchestrator.flows.worker import runner
 from providers import registry
 from tests import scenes
 from tests.providers import simulated
@@ -31,13 +34,16 @@ def simulator() -> Iterator[Simulated]:
 @pytest.fixture
 def flow(simulator: Simulated, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     """A flow whose context stage is ready."""
-    monkeypatch.setattr(dispatch, "send", lambda chain: True)
+    monkeypatch.setattr(broker, "send", lambda chain: True)
     settings.PROVIDERS = {
         name: {**limits, "api_key": "k", "base_url": simulator.urls[f"{name.upper()}_BASE_URL"]}
         for name, limits in settings.PROVIDERS.items()
     }
     simulator.reset()
-    request, snapshot = (SAMPLE / "feature_request.md").read_text(), snapshots.pack({"ledger.py": b"def capital(): ...\n"})
+    request, snapshot = (
+        (SAMPLE / "feature_request.md").read_text(),
+        snapshots.pack({"ledger.py": b"def capital(): ...\n"}),
+    )
     yield engine.create(scenes.repo(), request, block_family="compliance", snapshot=snapshot)
     registry.close()
 
@@ -83,10 +89,18 @@ def test_without_a_store_nothing_is_asked_and_the_stage_is_tried_again(
     assert production.get(store.content_key(stage.output["bundle_sha256"])) is not None
 
 
-def test_a_bucket_that_keeps_nothing_safe_gets_no_bundle(flow: Flow, simulator: Simulated, production: s3.Bucket) -> None:
+def test_a_bucket_that_keeps_nothing_safe_gets_no_bundle(
+    flow: Flow, simulator: Simulated, production: s3.Bucket
+) -> None:
     production.client.delete_bucket_lifecycle(Bucket=production.name)
     rule = {"ID": "gone", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 30}}
-    production.client.put_bucket_lifecycle_configuration(Bucket=production.name, LifecycleConfiguration={"Rules": [rule]})
+    production.client.put_bucket_lifecycle_configuration(
+        Bucket=production.name, LifecycleConfiguration={"Rules": [rule]}
+    )
     stage = run_context(flow)
-    assert (stage.status, stage.error_code, simulator.requests("google")) == ("failed", "evidence:store-unfit", 0)
+    assert (stage.status, stage.error_code, simulator.requests("google")) == (
+        "failed",
+        "evidence:store-unfit",
+        0,
+    )
     assert "Versions" not in production.client.list_object_versions(Bucket=production.name)

@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
-from orchestrator.cli.attestation import read_key
+from blocks.cli.attestation import read_key
 from orchestrator.flows.evidence import keys, sealing
 from orchestrator.flows.evidence.errors import EvidenceError
 from tests.flows.evidence.conftest import made
@@ -37,7 +37,10 @@ def test_processes_that_make_a_key_at_once_all_use_the_first(tmp_path: Path) -> 
     )
     env = os.environ | {"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
     command = [sys.executable, "-c", code, str(tmp_path)]
-    running = [subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    running = [
+        subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
     for process in running:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -57,7 +60,9 @@ def test_the_key_of_the_environment_wins(settings: LazySettings) -> None:
 
 
 def test_what_is_no_ed25519_key_is_said(settings: LazySettings) -> None:
-    other = rsa.generate_private_key(65537, 2048).private_bytes(keys.Encoding.PEM, keys.PrivateFormat.PKCS8, keys.NoEncryption())
+    other = rsa.generate_private_key(65537, 2048).private_bytes(
+        keys.Encoding.PEM, keys.PrivateFormat.PKCS8, keys.NoEncryption()
+    )
     for text in ("nonsense", other.decode()):
         settings.EVIDENCE_SIGNING_KEY = text
         with pytest.raises(EvidenceError) as refused:
@@ -69,7 +74,9 @@ def test_what_is_no_ed25519_key_is_said(settings: LazySettings) -> None:
 
 
 @pytest.mark.django_db
-def test_keys_in_force_and_retired_are_served_to_anybody(settings: LazySettings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_keys_in_force_and_retired_are_served_to_anybody(
+    settings: LazySettings, capsys: pytest.CaptureFixture[str]
+) -> None:
     old = keys.current().key_id
     sealing.seal(SUBJECT)
     settings.EVIDENCE_SIGNING_KEY = made()

@@ -28,15 +28,21 @@ def test_what_is_put_is_held_in_compliance_until_its_date(bucket: s3.Bucket, cli
     assert bucket.get("a/b") == b"content"
     assert bucket.get("nothing") is None
     with pytest.raises(ClientError, match="AccessDenied"):
-        client.delete_object(Bucket=bucket.name, Key="a/b", VersionId=held["VersionId"], BypassGovernanceRetention=True)
+        client.delete_object(
+            Bucket=bucket.name, Key="a/b", VersionId=held["VersionId"], BypassGovernanceRetention=True
+        )
 
 
-def test_the_same_again_is_fine_and_held_longer_other_bytes_are_refused(bucket: s3.Bucket, client: Any) -> None:
+def test_the_same_again_is_fine_and_held_longer_other_bytes_are_refused(
+    bucket: s3.Bucket, client: Any
+) -> None:
     bucket.put("k", b"content", LATER)
     bucket.put("k", b"content", LATER - timedelta(days=5))
     assert client.head_object(Bucket=bucket.name, Key="k")["ObjectLockRetainUntilDate"] == LATER
     bucket.put("k", b"content", LATER + timedelta(days=5))
-    assert client.head_object(Bucket=bucket.name, Key="k")["ObjectLockRetainUntilDate"] == LATER + timedelta(days=5)
+    assert client.head_object(Bucket=bucket.name, Key="k")["ObjectLockRetainUntilDate"] == LATER + timedelta(
+        days=5
+    )
     with pytest.raises(EvidenceError) as refused:
         bucket.put("k", b"other", LATER)
     assert refused.value.code == "evidence:conflict"
@@ -57,13 +63,17 @@ def test_a_bucket_as_it_should_be_has_no_problems(bucket: s3.Bucket) -> None:
         ({"Mode": "COMPLIANCE", "Days": 2557}, set()),
     ],
 )
-def test_a_weak_lock_is_named(bucket: s3.Bucket, client: Any, retention: dict[str, Any], problem: set[str]) -> None:
+def test_a_weak_lock_is_named(
+    bucket: s3.Bucket, client: Any, retention: dict[str, Any], problem: set[str]
+) -> None:
     lock(client, bucket.name, retention)
     assert ids(bucket) == problem
 
 
 def test_a_lock_without_a_default_is_named(bucket: s3.Bucket, client: Any) -> None:
-    client.put_object_lock_configuration(Bucket=bucket.name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+    client.put_object_lock_configuration(
+        Bucket=bucket.name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+    )
     assert ids(bucket) == {"evidence.W001"}
 
 
@@ -93,7 +103,9 @@ def test_a_plain_bucket_is_unfit(client: Any, endpoint: str) -> None:
 
 def test_no_bucket_and_no_service_are_said_to_operators(client: Any) -> None:
     assert ids(s3.Bucket("absent", client)) == {"evidence.E001"}
-    nobody = boto3.client("s3", endpoint_url="http://127.0.0.1:9", config=s3.Config(retries={"total_max_attempts": 1}))
+    nobody = boto3.client(
+        "s3", endpoint_url="http://127.0.0.1:9", config=s3.Config(retries={"total_max_attempts": 1})
+    )
     with pytest.raises(EvidenceError) as refused:
         s3.Bucket("x", nobody).put("k", b"", LATER)
     assert refused.value.code == "evidence:store-unavailable"

@@ -54,17 +54,23 @@ def test_every_statement_but_the_log_is_about_every_file() -> None:
 
 
 def test_provenance_names_the_repo_by_digest_and_the_commit_it_was_cloned_at() -> None:
-    materials = statement(sealing.seal(SUBJECT).files, "provenance")["predicate"]["buildDefinition"]["resolvedDependencies"]
+    materials = statement(sealing.seal(SUBJECT).files, "provenance")["predicate"]["buildDefinition"][
+        "resolvedDependencies"
+    ]
     assert {"name": "repo-snapshot", "digest": {"sha256": "12" * 32}} in materials
     commit = {"name": "repo", "uri": "git+https://git.example.org/a/b", "digest": {"gitCommit": "34" * 20}}
     assert commit in materials
     sent = replace(SUBJECT, flow_id="task_2", origin="")
-    materials = statement(sealing.seal(sent).files, "provenance")["predicate"]["buildDefinition"]["resolvedDependencies"]
+    materials = statement(sealing.seal(sent).files, "provenance")["predicate"]["buildDefinition"][
+        "resolvedDependencies"
+    ]
     assert commit not in materials
 
 
 def test_verdicts_are_in_the_words_of_their_specifications() -> None:
-    failing = replace(SUBJECT, verified=False, gates=(replace(SUBJECT.gates[0], verdict="errored"), SUBJECT.gates[1]))
+    failing = replace(
+        SUBJECT, verified=False, gates=(replace(SUBJECT.gates[0], verdict="errored"), SUBJECT.gates[1])
+    )
     for subject, verdict in ((SUBJECT, "PASSED"), (failing, "FAILED")):
         files = sealing.seal(subject).files
         assert statement(files, "test-result.coverage")["predicate"]["result"] == verdict
@@ -76,7 +82,11 @@ def test_provenance_names_models_prompts_context_and_tools() -> None:
     predicate = statement(sealing.seal(SUBJECT).files, "provenance")["predicate"]
     build = predicate["buildDefinition"]
     assert build["internalParameters"]["models"] == ["claude-sonnet-4-5"]
-    named = {each["name"]: each["digest"]["sha256"] for each in build["resolvedDependencies"] if "sha256" in each["digest"]}
+    named = {
+        each["name"]: each["digest"]["sha256"]
+        for each in build["resolvedDependencies"]
+        if "sha256" in each["digest"]
+    }
     assert named["prompt/plan.v1"] == "cd" * 32
     assert named["context-bundle"] == "ef" * 32
     assert {"python", "coverage", "bandit"} <= set(predicate["runDetails"]["builder"]["version"])
@@ -103,7 +113,11 @@ def test_the_chain_of_a_repo_is_its_own() -> None:
 @pytest.mark.parametrize("sql", ["UPDATE flows_evidencelog SET flow = 'x'", "DELETE FROM flows_evidencelog"])
 def test_the_log_refuses_changes(sql: str) -> None:
     sealing.seal(SUBJECT)
-    with pytest.raises(IntegrityError, match="only grows"), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(IntegrityError, match="only grows"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(sql)
 
 

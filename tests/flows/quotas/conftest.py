@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.flows import types
+from orchestrator.flows import flow_types
 from orchestrator.flows.stages import registry
 from providers import registry as models
 
@@ -12,9 +12,9 @@ from providers import registry as models
 @pytest.fixture
 def asking_flows(settings) -> Iterator[None]:
     settings.ENGINE_PLUGINS = ("tests.flows.quotas.plugin",)
-    types._all.cache_clear()
+    flow_types._all.cache_clear()
     registry.stage_of.cache_clear()
     yield
     models.close()
-    types._all.cache_clear()
+    flow_types._all.cache_clear()
     registry.stage_of.cache_clear()

@@ -1,7 +1,7 @@
 """Flow types whose stages ask one provider one question, and do nothing else."""
 
-from orchestrator.flows.stages.base import Done, Result, Work
-from orchestrator.flows.types import FlowType, StageSpec
+from orchestrator.flows.flow_types import FlowType, StageSpec
+from orchestrator.flows.stage_protocol import Done, Result, Work
 from orchestrator.queues import Queue
 from providers.base import Request
 
@@ -19,7 +19,10 @@ FLOW_TYPES = (
     FlowType(
         "apart",
         1,
-        (StageSpec("ask_openai", Queue.OPENAI), StageSpec("ask_anthropic", Queue.ANTHROPIC, apart_from=("ask_openai",))),
+        (
+            StageSpec("ask_openai", Queue.OPENAI),
+            StageSpec("ask_anthropic", Queue.ANTHROPIC, apart_from=("ask_openai",)),
+        ),
     ),
 )
 STAGES = {f"ask_{name}": f"tests.flows.quotas.plugin:{name}" for name in MODELS}
@@ -28,7 +31,9 @@ PROMPT = "What does this repository need? " * 60
 
 def request(provider: str) -> Request:
     """The question."""
-    return Request(model=MODELS[provider], system="", prompt=PROMPT, max_output_tokens=100, timeout_seconds=20)
+    return Request(
+        model=MODELS[provider], system="", prompt=PROMPT, max_output_tokens=100, timeout_seconds=20
+    )
 
 
 class Ask:

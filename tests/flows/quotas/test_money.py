@@ -8,12 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from orchestrator.flows import runner, shown
+from orchestrator.flows import representation
 from orchestrator.flows.models import Flow
+from orchestrator.flows.worker import runner
 from orchestrator.repos import tokens
-from providers import limits
+from providers import limiter
 from providers.base import Usage
-from providers.limits import Admitted, Health, Wanted
+from providers.limiter import Admitted, Health, Wanted
 from providers.models import ProviderCall
 from tests.flows.engine.conftest import live, new_flow, repo, sent  # noqa: F401 - fixtures
 from tests.flows.engine.stack import ROOT
@@ -21,7 +22,7 @@ from tests.flows.quotas.plugin import MODELS
 from tests.providers.simulated import Simulated, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
-EVERYTHING = limits.Limits(10**12, 10**12, 10**9, 10**6, 10**18)
+EVERYTHING = limiter.Limits(10**12, 10**12, 10**9, 10**6, 10**18)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,10 @@ def run(flow: Flow) -> None:
 
 def use_up(provider: str) -> None:
     """Take all of the day's tokens but a few."""
-    quota = limits.of(provider).tokens_day
-    verdict = limits.acquire(Wanted(provider, "m", quota - 10, 0, timeout_seconds=60), EVERYTHING)
+    quota = limiter.of(provider).tokens_day
+    verdict = limiter.acquire(Wanted(provider, "m", quota - 10, 0, timeout_seconds=60), EVERYTHING)
     assert isinstance(verdict, Admitted)
-    limits.keep(verdict.call_id, provider, code="x", message="", health=Health.SILENT)
+    limiter.keep(verdict.call_id, provider, code="x", message="", health=Health.SILENT)
 
 
 def test_a_flow_stops_before_the_call_that_would_pass_its_ceiling(flow, simulated):
@@ -71,13 +72,13 @@ def test_what_was_spent_and_what_is_unknown_count_against_the_ceiling(flow, sett
     settings.FLOW_MAX_COST_USD = Decimal("0.20")
     made = flow()
     for usd, end in ((Decimal("0.097"), "settled"), (Decimal("0.10"), "unknown")):
-        wanted = Wanted("google", "m", 10, limits.nano(usd), timeout_seconds=60, flow_id=made.pk)
-        verdict = limits.acquire(wanted)
+        wanted = Wanted("google", "m", 10, limiter.nano(usd), timeout_seconds=60, flow_id=made.pk)
+        verdict = limiter.acquire(wanted)
         assert isinstance(verdict, Admitted)
         if end == "settled":
-            limits.settle(verdict.call_id, "google", Usage(input_tokens=5), usd, {})
+            limiter.settle(verdict.call_id, "google", Usage(input_tokens=5), usd, {})
         else:
-            limits.keep(verdict.call_id, "google", code="x", message="", health=Health.SILENT)
+            limiter.keep(verdict.call_id, "google", code="x", message="", health=Health.SILENT)
     run(made)
     assert live(made).kind == "ask_anthropic"  # a cent was enough for the small model
     run(made)
@@ -91,11 +92,13 @@ def test_a_flow_goes_on_with_its_fallback_and_says_so(flow, simulated):
     run(made)
     stage = made.stages.get(kind="ask_anthropic")
     assert stage.status == "passed"
-    assert [(a.model, a.fallback_from) for a in stage.attempts.all()] == [(MODELS["openai"], MODELS["anthropic"])]
-    shown_stage = shown.full(made)["stages"][1]
+    assert [(a.model, a.fallback_from) for a in stage.attempts.all()] == [
+        (MODELS["openai"], MODELS["anthropic"])
+    ]
+    shown_stage = representation.full(made)["stages"][1]
     assert shown_stage["attempts"][0]["fallback_from"] == MODELS["anthropic"]
     call = ProviderCall.objects.get(stage_kind="ask_anthropic")
-    assert (call.provider, shown.call(call)["fallback_from"]) == ("openai", MODELS["anthropic"])
+    assert (call.provider, representation.call(call)["fallback_from"]) == ("openai", MODELS["anthropic"])
     assert (simulated.requests("anthropic"), simulated.requests("openai")) == (0, 1)
 
 
@@ -105,13 +108,21 @@ def test_people_read_on_the_command_line_who_answered_instead_of_whom(flow, simu
     for _ in range(3):
         run(made)
     assert made.status == "passed"
-    environment = os.environ | {"BLOCKS_API_URL": live_server.url, "BLOCKS_TOKEN": tokens.create("cli", made.repo)[1]}
+    environment = os.environ | {
+        "BLOCKS_API_URL": live_server.url,
+        "BLOCKS_TOKEN": tokens.create("cli", made.repo)[1],
+    }
     environment |= {"COLUMNS": "120", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "orchestrator.cli.main", "flow", "follow", made.pk]
-    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False).stdout
+    command = [sys.executable, "-m", "blocks.cli.main", "flow", "follow", made.pk]
+    said = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    ).stdout
     told = [line for line in said.splitlines() if "ask_" in line and "instead of" in line]
     assert told
-    assert all("ask_anthropic" in line and f"{MODELS['openai']} instead of {MODELS['anthropic']}" in line for line in told)
+    assert all(
+        "ask_anthropic" in line and f"{MODELS['openai']} instead of {MODELS['anthropic']}" in line
+        for line in told
+    )
 
 
 def test_without_room_on_the_fallback_it_waits_for_its_own(flow, simulated):

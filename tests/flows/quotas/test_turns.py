@@ -5,19 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.flows import engine, runner
+from orchestrator.flows import engine
 from orchestrator.flows.engine import capacity
 from orchestrator.flows.engine.capacity import Waiting
-from orchestrator.flows.heartbeat import Attempt
 from orchestrator.flows.models import Flow
-from orchestrator.flows.stages.base import Park
-from orchestrator.flows.turns import Releaser, Turns
-from orchestrator.flows.work import LiveWork
+from orchestrator.flows.scheduler.provider_release import Releaser, Turns
+from orchestrator.flows.stage_protocol import Park
+from orchestrator.flows.worker import runner
+from orchestrator.flows.worker.heartbeat import Attempt
+from orchestrator.flows.worker.stage_context import LiveWork
 from orchestrator.repos.models import Repo
-from providers import breaker, limits
+from providers import breaker, limiter
 from providers.base import NotAdmitted, RateLimited
-from providers.limits import Admitted, Wanted
-from providers.quota import Room
+from providers.limiter import Admitted, Wanted
+from providers.quota_report import Room
 from tests.flows.engine.conftest import claim, live, new_flow, plugin, repo, sent  # noqa: F401 - fixtures
 
 PLENTY = Room(1000, 10**9, 10**12)
@@ -77,11 +78,14 @@ def park(flow: Flow, *, tokens: int = 10, provider: str = "google") -> None:
 
 @pytest.fixture
 def google(settings) -> None:
-    settings.PROVIDERS = {**settings.PROVIDERS, "google": settings.PROVIDERS["google"] | {"max_concurrency": 2}}
+    settings.PROVIDERS = {
+        **settings.PROVIDERS,
+        "google": settings.PROVIDERS["google"] | {"max_concurrency": 2},
+    }
 
 
 def take(tokens: int = 10) -> Admitted:
-    verdict = limits.acquire(Wanted("google", "m", tokens, 0, timeout_seconds=60))
+    verdict = limiter.acquire(Wanted("google", "m", tokens, 0, timeout_seconds=60))
     assert isinstance(verdict, Admitted)
     return verdict
 
@@ -93,11 +97,11 @@ def test_stages_go_as_soon_as_a_call_ends_and_no_more_than_fit(new_flow: Callabl
         park(flow)
     releaser = Releaser()
     assert releaser.release() == 0
-    limits.release(calls[0].call_id, "google")
+    limiter.release(calls[0].call_id, "google")
     assert releaser.release() == 1
     assert [live(flow).status for flow in flows] == ["ready", "waiting", "waiting"]
     assert releaser.release() == 0  # its turn is on the way, and takes the room
-    limits.release(calls[1].call_id, "google")
+    limiter.release(calls[1].call_id, "google")
     assert releaser.release() == 1
     assert [live(flow).status for flow in flows] == ["ready", "ready", "waiting"]
 

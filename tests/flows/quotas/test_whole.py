@@ -62,11 +62,18 @@ def stack(simulated: Simulated, asking_flows, tmp_path, settings) -> Iterator[St
         used = adapter.complete(request("anthropic")).usage.total
     simulated.reset()
     quota = PASSING * used * 100 // 85
-    settings.PROVIDERS = {**settings.PROVIDERS, "anthropic": settings.PROVIDERS["anthropic"] | {"daily_token_quota": quota}}
+    settings.PROVIDERS = {
+        **settings.PROVIDERS,
+        "anthropic": settings.PROVIDERS["anthropic"] | {"daily_token_quota": quota},
+    }
     environment = {key: url for key, url in simulated.urls.items() if key != "control"} | {
         f"{name}_{what}": value
         for name in ("ANTHROPIC", "OPENAI", "GOOGLE")
-        for what, value in (("API_KEY", "k"), ("TOKENS_PER_MINUTE", "1000000"), ("REQUESTS_PER_MINUTE", "1000"))
+        for what, value in (
+            ("API_KEY", "k"),
+            ("TOKENS_PER_MINUTE", "1000000"),
+            ("REQUESTS_PER_MINUTE", "1000"),
+        )
     }
     environment |= {
         "ENGINE_PLUGINS": "tests.flows.quotas.plugin",
@@ -86,10 +93,15 @@ def standing() -> Counter[str]:
 
 def waits(reason: str, number: int) -> bool:
     """Whether exactly so many flows wait, all for this reason."""
-    return list(Stage.objects.filter(status="waiting").values_list("wait_reason", flat=True)) == [reason] * number
+    return (
+        list(Stage.objects.filter(status="waiting").values_list("wait_reason", flat=True))
+        == [reason] * number
+    )
 
 
-def test_forty_pass_twenty_wait_and_pass_as_the_hours_roll(stack, simulated, turn_clock, live_server, client, settings, tmp_path):
+def test_forty_pass_twenty_wait_and_pass_as_the_hours_roll(
+    stack, simulated, turn_clock, live_server, client, settings, tmp_path
+):
     turn_clock("2026-11-20 13:05")
     large, middle, small = (Repo.objects.create(name=name) for name in ("large", "middle", "small"))
     for repo in (large,) * 7 + (middle,) * 3:
@@ -98,7 +110,9 @@ def test_forty_pass_twenty_wait_and_pass_as_the_hours_roll(stack, simulated, tur
     turn_clock("2026-11-20 14:05")
     for repo in (large,) * 35 + (middle,) * 10 + (small,) * 5:
         engine.create(repo, "# B", flow_type="asking")
-    until(lambda: standing() == {"passed": PASSING, "waiting": WAITING}, "forty passed and twenty waiting flows")
+    until(
+        lambda: standing() == {"passed": PASSING, "waiting": WAITING}, "forty passed and twenty waiting flows"
+    )
 
     reason = "anthropic: 85 % of daily tokens used; capacity returns 14:00"
     until(lambda: waits(reason, WAITING), "the reason of the twenty")
@@ -129,9 +143,16 @@ def _seen_by_people(client: Client, url: str, reason: str, settings, tmp_path) -
     found = client.get(f"/api/v1/flows/{flow.pk}/", headers={"Authorization": f"Bearer {token}"}).json()
     assert (found["status"], found["wait_reason"]) == ("waiting", reason)
     assert reason in [stage["wait_reason"] for stage in found["stages"]]
-    environment = os.environ | {"BLOCKS_API_URL": url, "BLOCKS_TOKEN": token, "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "orchestrator.cli.main", "status", "flows", "--status", "waiting"]
-    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    environment = os.environ | {
+        "BLOCKS_API_URL": url,
+        "BLOCKS_TOKEN": token,
+        "COLUMNS": "200",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "blocks.cli.main", "status", "flows", "--status", "waiting"]
+    said = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    ).stdout
     assert said.count(reason) == WAITING
     settings.STATIC_ROOT = tmp_path  # nothing is collected in a checkout
     client.force_login(User.objects.create_superuser("sre", password="x"))

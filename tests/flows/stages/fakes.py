@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from gates.base import Candidate, GateReport, Policy, Verdict
-from orchestrator.flows import snapshots
-from orchestrator.flows.stages.base import Budget, Done, Repair, Result
+from orchestrator.flows.source import snapshot as snapshots
+from orchestrator.flows.stage_protocol import Budget, Done, Repair, Result
 from providers.base import Completion, Request, StopReason, Usage
 
 NONCE = "4f1c9a7be02d3365"
@@ -34,7 +34,11 @@ PLAN = {
     "risks": [],
     "tests": ["8 of 100 is 0.08"],
 }
-CONTEXT = {"summary": "Ledgers of a bank.", "conventions": ["Money is Decimal."], "relevant_paths": ["ledger.py", "invented.py"]}
+CONTEXT = {
+    "summary": "Ledgers of a bank.",
+    "conventions": ["Money is Decimal."],
+    "relevant_paths": ["ledger.py", "invented.py"],
+}
 CONTRACT = {
     "contract": 1,
     "family": "compliance",
@@ -52,12 +56,22 @@ def delimited(files: Mapping[str, str], nonce: str = NONCE) -> str:
 
 
 def implementation(module: str = MODULE) -> str:
-    return delimited({"capital_ratio.py": module, "test_capital_ratio.py": TESTS, "contract.json": json.dumps(CONTRACT) + "\n"})
+    return delimited(
+        {
+            "capital_ratio.py": module,
+            "test_capital_ratio.py": TESTS,
+            "contract.json": json.dumps(CONTRACT) + "\n",
+        }
+    )
 
 
 def only(path: str) -> str:
     """One file of the implementation."""
-    files = {"capital_ratio.py": MODULE, "test_capital_ratio.py": TESTS, "contract.json": json.dumps(CONTRACT) + "\n"}
+    files = {
+        "capital_ratio.py": MODULE,
+        "test_capital_ratio.py": TESTS,
+        "contract.json": json.dumps(CONTRACT) + "\n",
+    }
     return delimited({path: files[path]})
 
 
@@ -121,7 +135,9 @@ class FakeWork:
         answer = self.answers.pop(0)
         stopped = answer if isinstance(answer, Stopped) else Stopped(StopReason.END, answer)
         usage = Usage(input_tokens=100, output_tokens=10)
-        return Completion(stopped.text, stopped.reason, usage, self.answering_model or request.model, "req_1", {})
+        return Completion(
+            stopped.text, stopped.reason, usage, self.answering_model or request.model, "req_1", {}
+        )
 
     def store(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -158,13 +174,23 @@ class FakeGates:
 
 def passing(gate: str) -> GateReport:
     return GateReport(
-        gate, Verdict.PASSED, "All well.", score=Decimal("97.5"), threshold=Decimal(90), evidence={f"{gate}.json": b"{}"}
+        gate,
+        Verdict.PASSED,
+        "All well.",
+        score=Decimal("97.5"),
+        threshold=Decimal(90),
+        evidence={f"{gate}.json": b"{}"},
     )
 
 
 def failing(gate: str, summary: str = "Two mutants survived.", **more: Any) -> GateReport:
     return GateReport(
-        gate, Verdict.FAILED, summary, feedback=f"{gate}: mend it", cure="Fix schema or implementation, then retry.", **more
+        gate,
+        Verdict.FAILED,
+        summary,
+        feedback=f"{gate}: mend it",
+        cure="Fix schema or implementation, then retry.",
+        **more,
     )
 
 

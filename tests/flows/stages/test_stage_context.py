@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from orchestrator.flows.stage_protocol import Done, Failed
 from orchestrator.flows.stages import context, implement, plan, verify
-from orchestrator.flows.stages.base import Done, Failed
 from providers.base import StopReason
 from tests.flows.stages import fakes
 from tests.flows.stages.fakes import FakeWork, Stopped
@@ -115,7 +115,12 @@ def test_other_bytes_than_text_are_left_out(work: FakeWork) -> None:
 
 def test_gates_get_the_repo_without_its_secrets(work: FakeWork, gates: fakes.Gates) -> None:
     fake = gates()
-    work.files = {"ledger.py": b"x = 1\n", ".env": b"A=b\n", ".blocks/config.yml": b"repo: x\n", "b.bin": b"\0\xff"}
+    work.files = {
+        "ledger.py": b"x = 1\n",
+        ".env": b"A=b\n",
+        ".blocks/config.yml": b"repo: x\n",
+        "b.bin": b"\0\xff",
+    }
     for stage, answer in (
         (context.stage, ANSWER),
         (plan.stage, json.dumps(fakes.PLAN)),
@@ -129,9 +134,17 @@ def test_gates_get_the_repo_without_its_secrets(work: FakeWork, gates: fakes.Gat
 
 
 @pytest.mark.parametrize(
-    "config", ["dependencies: [requests]\n", "dependencies: requests\n", "dependencies: [{a: b}]\n", "dependencies: [\n"]
+    "config",
+    [
+        "dependencies: [requests]\n",
+        "dependencies: requests\n",
+        "dependencies: [{a: b}]\n",
+        "dependencies: [\n",
+    ],
 )
-def test_dependencies_that_are_no_pins_are_the_owners_to_mend(work: FakeWork, gates: fakes.Gates, config: str) -> None:
+def test_dependencies_that_are_no_pins_are_the_owners_to_mend(
+    work: FakeWork, gates: fakes.Gates, config: str
+) -> None:
     fake = gates()
     work.files = {".blocks/config.yml": config.encode()}
     for stage, answer in (

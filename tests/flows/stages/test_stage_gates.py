@@ -9,8 +9,8 @@ from django.conf import LazySettings
 
 from gates import runner
 from gates.base import Finding, GateReport, Verdict
+from orchestrator.flows.stage_protocol import Done, Failed, Repair
 from orchestrator.flows.stages import implement, review, verify
-from orchestrator.flows.stages.base import Done, Failed, Repair
 from tests.flows.stages import fakes
 from tests.flows.stages.fakes import FakeWork, Gates, failing
 
@@ -29,8 +29,16 @@ def test_passing_gates_are_recorded(implemented: FakeWork, gates: Gates) -> None
     assert result.output["passed"] is True
     assert result.output["gates"][0]["score"] == "97.5"
     candidate, policy, names = fake.seen[0]
-    assert (candidate.family, candidate.name, candidate.module) == ("compliance", "capital_ratio", fakes.MODULE)
-    assert (candidate.implementer, candidate.review, candidate.previous_contract) == ("openai:gpt-4-turbo", None, None)
+    assert (candidate.family, candidate.name, candidate.module) == (
+        "compliance",
+        "capital_ratio",
+        fakes.MODULE,
+    )
+    assert (candidate.implementer, candidate.review, candidate.previous_contract) == (
+        "openai:gpt-4-turbo",
+        None,
+        None,
+    )
     assert names == runner.DEFAULT
     assert policy.mode == "strict"
     assert implemented.artifacts["evidence:mutation:mutation.json"] == b"{}"
@@ -47,7 +55,9 @@ def test_failed_gate_starts_a_repair_round(implemented: FakeWork, gates: Gates) 
     assert result.output["passed"] is False
 
 
-def test_repair_round_shows_files_and_findings_to_the_implementer(implemented: FakeWork, gates: Gates) -> None:
+def test_repair_round_shows_files_and_findings_to_the_implementer(
+    implemented: FakeWork, gates: Gates
+) -> None:
     gates(failing("mutation"))
     result = implemented.run(verify.stage)
     assert isinstance(result, Repair)
@@ -111,7 +121,9 @@ def test_stage_run_again_does_not_compare_itself_with_itself(implemented: FakeWo
 
 @pytest.mark.parametrize(("feedback", "kind"), [("", Failed), ("the tests end the interpreter", Repair)])
 def test_errored_is_never_a_pass(implemented: FakeWork, gates: Gates, feedback: str, kind: type) -> None:
-    gates(GateReport("coverage", Verdict.ERRORED, "No sandbox.", feedback=feedback, cure="Install bubblewrap."))
+    gates(
+        GateReport("coverage", Verdict.ERRORED, "No sandbox.", feedback=feedback, cure="Install bubblewrap.")
+    )
     result = implemented.run(verify.stage)
     assert isinstance(result, kind)
     assert (result.code, result.cure) == ("gate:coverage-errored", "Install bubblewrap.")  # type: ignore[attr-defined]
@@ -127,7 +139,9 @@ def test_gate_without_a_report_is_no_pass(implemented: FakeWork, monkeypatch: py
 
 
 @pytest.mark.parametrize(("mode", "ran"), [("advisory", True), ("off", False)])
-def test_laxer_modes_do_not_block(implemented: FakeWork, gates: Gates, settings: LazySettings, mode: str, ran: bool) -> None:
+def test_laxer_modes_do_not_block(
+    implemented: FakeWork, gates: Gates, settings: LazySettings, mode: str, ran: bool
+) -> None:
     settings.QUALITY_GATE_MODE = mode
     fake = gates(failing("mutation"))
     result = implemented.run(verify.stage)
@@ -141,7 +155,12 @@ def test_laxer_modes_do_not_block(implemented: FakeWork, gates: Gates, settings:
     [
         ({}, 90, 60, "strict"),
         ({"gates.min_unit_coverage": 95, "gates.min_mutation_kill_rate": 80}, 95, 80, "strict"),
-        ({"gates.min_unit_coverage": 10, "gates.min_mutation_kill_rate": 0, "gates.mode": "off"}, 90, 60, "strict"),
+        (
+            {"gates.min_unit_coverage": 10, "gates.min_mutation_kill_rate": 0, "gates.mode": "off"},
+            90,
+            60,
+            "strict",
+        ),
         ({"gates.mode": "whatever"}, 90, 60, "whatever"),
     ],
 )
@@ -152,7 +171,10 @@ def test_repo_may_raise_but_never_lower(
     fake = gates(failing("mutation"))
     assert isinstance(implemented.run(verify.stage), Repair)
     policy = fake.seen[0][1]
-    assert (policy.min_unit_coverage, policy.min_mutation_kill_rate) == (Decimal(coverage), Decimal(kill_rate))
+    assert (policy.min_unit_coverage, policy.min_mutation_kill_rate) == (
+        Decimal(coverage),
+        Decimal(kill_rate),
+    )
     assert policy.mode == mode
 
 
@@ -169,7 +191,10 @@ def test_reviewer_sees_numbered_files_and_verdicts(implemented: FakeWork, gates:
     candidate, _, names = fake.seen[-1]
     assert names == ("review",)
     assert candidate.review == fakes.APPROVAL
-    assert (candidate.reviewer, candidate.implementer) == ("anthropic:claude-sonnet-4-5", "openai:gpt-4-turbo")
+    assert (candidate.reviewer, candidate.implementer) == (
+        "anthropic:claude-sonnet-4-5",
+        "openai:gpt-4-turbo",
+    )
 
 
 def test_blocking_review_starts_a_round_with_a_new_review(implemented: FakeWork, gates: Gates) -> None:

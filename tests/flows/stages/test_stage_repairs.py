@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from gates.base import Finding, GateReport, Verdict
-from orchestrator.flows import repairs
+from orchestrator.flows.generation.file_request import LARGE_BYTES
+from orchestrator.flows.stage_protocol import Budget, Done, Failed, Park, Repair
 from orchestrator.flows.stages import implement, plan, review, seal, verify
-from orchestrator.flows.stages.base import Budget, Done, Failed, Park, Repair
-from orchestrator.flows.writing import LARGE_BYTES
+from orchestrator.flows.verification import repair_loop
 from tests.flows.stages import fakes
 from tests.flows.stages.fakes import NONCE, FakeWork, Gates, failing
 
 FIRST, SECOND, THIRD = (f"{fakes.MODULE}# {number}\n" for number in ("first", "second", "third"))
-REFUSAL = f"<<<CONTRADICTION {NONCE}>>>\n'At most 8 %' and 'at least 9 %' exclude each other.\n<<<END {NONCE}>>>\n"
+REFUSAL = (
+    f"<<<CONTRADICTION {NONCE}>>>\n'At most 8 %' and 'at least 9 %' exclude each other.\n<<<END {NONCE}>>>\n"
+)
 
 
 def _round(work: FakeWork, feedback: str, module: str) -> Any:
@@ -53,13 +55,15 @@ def test_better_round_becomes_the_basis_and_so_does_an_equal_one(failed_once: Fa
     gates(failing("mutation", "Still one.", score=Decimal(59)))
     better = _round(failed_once, "mend it", SECOND)
     assert "set aside" not in better.feedback
-    assert repairs.best(failed_once).files["capital_ratio.py"] == SECOND  # type: ignore[union-attr]
+    assert repair_loop.best(failed_once).files["capital_ratio.py"] == SECOND  # type: ignore[union-attr]
     gates(failing("mutation", "Another one.", score=Decimal(59)))
     _round(failed_once, better.feedback, THIRD)
-    assert repairs.best(failed_once).files["capital_ratio.py"] == THIRD  # type: ignore[union-attr]
+    assert repair_loop.best(failed_once).files["capital_ratio.py"] == THIRD  # type: ignore[union-attr]
 
 
-def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did(implemented: FakeWork, gates: Gates) -> None:
+def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did(
+    implemented: FakeWork, gates: Gates
+) -> None:
     gates()
     implemented.run(verify.stage)
     gates(failing("review", "Wrong rate."))
@@ -68,7 +72,7 @@ def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did
     gates(failing("mutation"))
     worse = _round(implemented, blocked.feedback, SECOND)
     assert "Wrong rate." in worse.feedback
-    assert repairs.best(implemented).gates_passed == 4  # type: ignore[union-attr]
+    assert repair_loop.best(implemented).gates_passed == 4  # type: ignore[union-attr]
 
 
 def test_what_passed_is_sealed_not_what_was_best_before(failed_once: FakeWork, gates: Gates) -> None:
@@ -80,7 +84,9 @@ def test_what_passed_is_sealed_not_what_was_best_before(failed_once: FakeWork, g
     assert failed_once.artifacts["module"].decode() == SECOND
 
 
-def test_failure_that_comes_back_after_another_one_stops_the_loop(failed_once: FakeWork, gates: Gates) -> None:
+def test_failure_that_comes_back_after_another_one_stops_the_loop(
+    failed_once: FakeWork, gates: Gates
+) -> None:
     gates(failing("mutation", "Two survived.", score=Decimal(59)))
     between = _round(failed_once, "mend it", SECOND)
     assert isinstance(between, Repair)
@@ -104,8 +110,16 @@ def test_another_uncovered_line_is_another_failure(planned: FakeWork, gates: Gat
     [
         (Budget(24.0, Decimal(0), 20.0, Decimal("0.05")), {}, "repair:out-of-time"),
         (Budget(-3.0, Decimal(0), 0.0, Decimal(0)), {}, "repair:out-of-time"),
-        (Budget(3600.0, Decimal("0.45"), 20.0, Decimal("0.05")), {"flow.max_cost_usd": "0.50"}, "repair:over-budget"),
-        (Budget(3600.0, Decimal("1.98"), 20.0, Decimal("0.05")), {}, "repair:over-budget"),  # FLOW_MAX_COST_USD is 2
+        (
+            Budget(3600.0, Decimal("0.45"), 20.0, Decimal("0.05")),
+            {"flow.max_cost_usd": "0.50"},
+            "repair:over-budget",
+        ),
+        (
+            Budget(3600.0, Decimal("1.98"), 20.0, Decimal("0.05")),
+            {},
+            "repair:over-budget",
+        ),  # FLOW_MAX_COST_USD is 2
     ],
 )
 def test_round_that_time_or_money_does_not_admit_is_not_begun(
@@ -129,7 +143,9 @@ def test_round_within_time_and_money_begins(implemented: FakeWork, gates: Gates,
     assert isinstance(implemented.run(verify.stage), Repair)
 
 
-def test_flow_without_rounds_left_ends_with_the_gate_and_not_with_the_money(implemented: FakeWork, gates: Gates) -> None:
+def test_flow_without_rounds_left_ends_with_the_gate_and_not_with_the_money(
+    implemented: FakeWork, gates: Gates
+) -> None:
     implemented.left, implemented.round = Budget(0.0, Decimal(9), 20.0, Decimal(1)), 3
     gates(failing("mutation"))
     result = implemented.run(verify.stage)
@@ -166,7 +182,9 @@ def test_plan_without_a_contradiction_is_a_plan(work: FakeWork, said: str | None
     assert "contradiction" not in work.outputs["plan"]
 
 
-def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_missed(planned: FakeWork, gates: Gates) -> None:
+def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_missed(
+    planned: FakeWork, gates: Gates
+) -> None:
     long = fakes.MODULE + "".join(f"# line {number}\n" for number in range(LARGE_BYTES // 8))
     planned.run(implement.stage, fakes.implementation(long))
     gates(failing("mutation"))
@@ -177,7 +195,9 @@ def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_misse
         f"    return capital + 1\n<<<END {NONCE}>>>\n"
     )
     rest = fakes.only("test_capital_ratio.py") + fakes.only("contract.json")
-    result = planned.run(implement.stage, edit, edit.replace("    return capital\n<<<R", "    return c\n<<<R") + rest)
+    result = planned.run(
+        implement.stage, edit, edit.replace("    return capital\n<<<R", "    return c\n<<<R") + rest
+    )
     assert isinstance(result, Failed)
     assert result.code == "answer:edit-mismatch"
     assert "missing: test_capital_ratio.py, contract.json" in planned.requests[-1][1].prompt
@@ -206,7 +226,9 @@ def test_missing_sandbox_makes_the_flow_wait_for_the_operator(implemented: FakeW
     assert result.provider == ""
 
 
-def test_advisory_gates_that_err_do_not_block_and_do_not_verify(implemented: FakeWork, gates: Gates, settings: Any) -> None:
+def test_advisory_gates_that_err_do_not_block_and_do_not_verify(
+    implemented: FakeWork, gates: Gates, settings: Any
+) -> None:
     settings.QUALITY_GATE_MODE = "advisory"
     gates(GateReport("coverage", Verdict.ERRORED, "No sandbox.", details={"code": "gates:no-sandbox"}))
     result = implemented.run(verify.stage)

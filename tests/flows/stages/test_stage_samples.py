@@ -8,9 +8,9 @@ import pytest
 import yaml
 from django.conf import LazySettings
 
-from orchestrator.flows.nonce import nonce_of
+from orchestrator.flows.generation.nonce import nonce_of
+from orchestrator.flows.stage_protocol import Done, Repair
 from orchestrator.flows.stages import context, docs, implement, plan, review, seal, verify
-from orchestrator.flows.stages.base import Done, Repair
 from providers import registry
 from providers.base import Completion, Request
 from tests.flows.stages.fakes import FakeWork, Gates, failing
@@ -40,7 +40,11 @@ def online(name: str, simulator: Simulated, settings: LazySettings) -> OnlineWor
     for provider, options in settings.PROVIDERS.items():
         options.update(base_url=simulator.urls[f"{provider.upper()}_BASE_URL"], api_key="simulated")
     folder = SAMPLES / name
-    files = {path.relative_to(folder / "repo").as_posix(): path for path in (folder / "repo").rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(folder / "repo").as_posix(): path
+        for path in (folder / "repo").rglob("*")
+        if path.is_file()
+    }
     return OnlineWork(
         repo=name,
         feature_request=(folder / "feature_request.md").read_text(),
@@ -77,7 +81,9 @@ def test_sample_goes_through_every_stage_with_one_repair(sample: OnlineWork, gat
     assert len({request.stable for _, request in sample.requests}) == 1
 
 
-def test_model_with_little_room_is_asked_file_by_file(simulator: Simulated, settings: LazySettings, gates: Gates) -> None:
+def test_model_with_little_room_is_asked_file_by_file(
+    simulator: Simulated, settings: LazySettings, gates: Gates
+) -> None:
     """GPT-4 Turbo, as it was, writes 4,096 tokens at most: half of what three files may take."""
     sample = online("compliance-service", simulator, settings)
     sample.settings = {"implementation.model": "gpt-4-turbo-2024-04-09"}
@@ -90,7 +96,9 @@ def test_model_with_little_room_is_asked_file_by_file(simulator: Simulated, sett
     assert "def capital_ratio" in asked[2].prompt  # the tests are written for the module as it is
     assert [call["prompt"] for call in sample.outputs["implement"]["calls"]] == ["implement.v1"] * 3
     folder = SAMPLES / "compliance-service" / "answers"
-    assert sample.artifacts["tests"].decode() in {path.read_text() for path in folder.glob("implement*/test_*.py")}
+    assert sample.artifacts["tests"].decode() in {
+        path.read_text() for path in folder.glob("implement*/test_*.py")
+    }
 
 
 def test_small_answer_of_a_capable_model_goes_on_with_the_remaining_files(

@@ -5,8 +5,8 @@ import json
 import pytest
 from django.conf import LazySettings
 
+from orchestrator.flows.stage_protocol import Done, Failed
 from orchestrator.flows.stages import docs, review, seal, verify
-from orchestrator.flows.stages.base import Done, Failed
 from tests.flows.stages import fakes
 from tests.flows.stages.fakes import FakeWork, Gates, failing
 
@@ -21,7 +21,9 @@ def test_readme_is_written_from_contract_and_code(implemented: FakeWork) -> None
 
 
 @pytest.mark.parametrize(("mode", "verified"), [("strict", True), ("advisory", False), ("off", False)])
-def test_only_strict_gates_verify(implemented: FakeWork, gates: Gates, settings: LazySettings, mode: str, verified: bool) -> None:
+def test_only_strict_gates_verify(
+    implemented: FakeWork, gates: Gates, settings: LazySettings, mode: str, verified: bool
+) -> None:
     settings.QUALITY_GATE_MODE = mode
     implemented.run(verify.stage)
     implemented.run(review.stage, *([] if mode == "off" else [json.dumps(fakes.APPROVAL)]))

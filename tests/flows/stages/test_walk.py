@@ -5,8 +5,8 @@ import io
 import json
 import tarfile
 
+from orchestrator.flows.stage_protocol import Done
 from orchestrator.flows.stages import docs, review, seal, verify
-from orchestrator.flows.stages.base import Done
 from tests.flows.stages import fakes
 from tests.flows.stages.fakes import FakeWork, Gates
 
@@ -20,13 +20,23 @@ def test_request_becomes_sealed_block(implemented: FakeWork, gates: Gates) -> No
 
     assert isinstance(result, Done)
     assert result.block is not None
-    assert (result.block.family, result.block.name, result.block.verified) == ("compliance", "capital_ratio", True)
+    assert (result.block.family, result.block.name, result.block.verified) == (
+        "compliance",
+        "capital_ratio",
+        True,
+    )
     with tarfile.open(fileobj=io.BytesIO(work.artifacts["block"])) as tar:
         files = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
     assert set(files) == {
         *("capital_ratio.py", "test_capital_ratio.py", "contract.json", "README.md", "manifest.json"),
-        *(f"evidence/{gate}/{gate}.json" for gate in ("contract", "coverage", "mutation", "security", "review")),
-        *(f"attestations/test-result.{gate}.dsse.json" for gate in ("contract", "coverage", "mutation", "security", "review")),
+        *(
+            f"evidence/{gate}/{gate}.json"
+            for gate in ("contract", "coverage", "mutation", "security", "review")
+        ),
+        *(
+            f"attestations/test-result.{gate}.dsse.json"
+            for gate in ("contract", "coverage", "mutation", "security", "review")
+        ),
         *(f"attestations/{name}.dsse.json" for name in ("provenance", "verification-summary", "log-entry")),
     }
     manifest = json.loads(files.pop("manifest.json"))
@@ -36,7 +46,13 @@ def test_request_becomes_sealed_block(implemented: FakeWork, gates: Gates) -> No
         if not path.startswith("attestations/")
     }
     assert manifest["verified"] is True
-    assert [gate["gate"] for gate in manifest["gates"]] == ["contract", "coverage", "mutation", "security", "review"]
+    assert [gate["gate"] for gate in manifest["gates"]] == [
+        "contract",
+        "coverage",
+        "mutation",
+        "security",
+        "review",
+    ]
     assert [call["stage"] for call in manifest["calls"]] == ["context", "plan", "implement", "review", "docs"]
     assert {provider for provider, _ in work.requests} == {"google", "anthropic", "openai"}
     assert len({request.stable for _, request in work.requests}) == 1

@@ -10,7 +10,9 @@ collect_ignore_glob = ["honest/*"]
 @pytest.fixture
 def second_backend() -> str:
     """The name of a backend that works here and is not in force; the one most unlike it, which is the last."""
-    working = [each.name for each in (backend.availability() for backend in BACKENDS.values()) if each.available]
+    working = [
+        each.name for each in (backend.availability() for backend in BACKENDS.values()) if each.available
+    ]
     others = [name for name in working if name != chosen().name]
     if not others:
         pytest.skip(f"only {working} holds here")

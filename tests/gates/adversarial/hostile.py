@@ -35,11 +35,15 @@ def _contract(name: str, text: str, module: str | None = None) -> Hostile:
 
 def _named(name: str) -> Hostile:
     contract = json.dumps({**CONTRACT, "name": name})
-    return Hostile(f"name-{name}", replace(block(contract=contract), name=name), (COVERAGE, MUTATION, SECURITY))
+    return Hostile(
+        f"name-{name}", replace(block(contract=contract), name=name), (COVERAGE, MUTATION, SECURITY)
+    )
 
 
 def _follow_up(name: str, contract: str, **earlier: Any) -> Hostile:
-    return Hostile(name, replace(block(contract=contract), previous_contract=entry(**earlier)), (CONTRACT_GATE,))
+    return Hostile(
+        name, replace(block(contract=contract), previous_contract=entry(**earlier)), (CONTRACT_GATE,)
+    )
 
 
 def _input(schema: Any) -> str:
@@ -165,12 +169,19 @@ _SECURITY = [_module(name, f"{MODULE}\n{text}", SECURITY) for name, text in _WAL
     ),
     _tests("importorskip", f"{TESTS}\nos = pytest.importorskip('os')\n", SECURITY),
     _tests("private-pytest", f"from _pytest import runner\n{TESTS}", SECURITY),
-    _tests("pytest-hook", f"{TESTS}\n\ndef pytest_runtest_makereport(item, call):\n    return None\n", SECURITY),
+    _tests(
+        "pytest-hook", f"{TESTS}\n\ndef pytest_runtest_makereport(item, call):\n    return None\n", SECURITY
+    ),
 ]
 
 
 def _open(inner: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": {"weight": inner}, "required": ["weight"], "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": {"weight": inner},
+        "required": ["weight"],
+        "additionalProperties": False,
+    }
 
 
 _PROMISES = [

@@ -13,7 +13,10 @@ FOLDERS = sorted(path for path in (Path(__file__).parent / "honest").iterdir() i
 
 def _load(folder: Path) -> Candidate:
     name = folder.name
-    texts = [(folder / path).read_text(encoding="utf-8") for path in (f"{name}.py", f"test_{name}.py", "contract.json")]
+    texts = [
+        (folder / path).read_text(encoding="utf-8")
+        for path in (f"{name}.py", f"test_{name}.py", "contract.json")
+    ]
     return Candidate("honest", name, *texts)
 
 
@@ -25,7 +28,11 @@ def test_there_are_enough_kinds() -> None:
 def test_an_honest_block_passes(folder: Path) -> None:
     reports = run(_load(folder), Policy())
 
-    refused = {report.gate: (report.summary, report.feedback) for report in reports if report.verdict is not Verdict.PASSED}
+    refused = {
+        report.gate: (report.summary, report.feedback)
+        for report in reports
+        if report.verdict is not Verdict.PASSED
+    }
     assert refused == {}
     assert judge(reports, Policy())
 
@@ -33,13 +40,20 @@ def test_an_honest_block_passes(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_an_honest_block_is_judged_the_same_five_times(folder: Path, second_backend: str, settings: LazySettings) -> None:
+def test_an_honest_block_is_judged_the_same_five_times(
+    folder: Path, second_backend: str, settings: LazySettings
+) -> None:
     """Three times in the backend in force, twice in another: verdicts, scores and every surviving mutant are the same."""
     candidate, runs = _load(folder), []
 
     for name in (*[settings.SANDBOX_BACKEND] * 3, *[second_backend] * 2):
         settings.SANDBOX_BACKEND = name
-        runs.append([(report.gate, report.verdict, report.score, report.findings) for report in run(candidate, Policy())])
+        runs.append(
+            [
+                (report.gate, report.verdict, report.score, report.findings)
+                for report in run(candidate, Policy())
+            ]
+        )
 
     assert {verdict for _, verdict, _, _ in runs[0]} == {Verdict.PASSED}
     assert runs == [runs[0]] * 5

@@ -34,7 +34,9 @@ def test_every_gate_that_should_refuse_a_hostile_block_refuses_it(hostile: Hosti
 
 @pytest.mark.slow
 @EVERY
-def test_the_second_backend_helps_no_hostile_block(hostile: Hostile, second_backend: str, settings: LazySettings) -> None:
+def test_the_second_backend_helps_no_hostile_block(
+    hostile: Hostile, second_backend: str, settings: LazySettings
+) -> None:
     """What only reads a block knows no backend: it is asked again where nothing else has to refuse."""
     settings.SANDBOX_BACKEND = second_backend
     _refuse(hostile, tuple(gate for gate in hostile.refused_by if gate != SECURITY) or hostile.refused_by)

@@ -39,7 +39,9 @@ def without_sandbox(job: Job) -> Outcome:
             (Path(folder) / name).write_bytes(content)
         command = [sys.executable, "-I", "-B", f"{folder}/attack.py"]
         shell = ["/bin/sh", "-c", 'exec "$@" 3>result', "sh", *command]
-        done = subprocess.run(shell, cwd=folder, input=job.stdin, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            shell, cwd=folder, input=job.stdin, capture_output=True, timeout=60, check=False
+        )
         result = (Path(folder) / "result").read_bytes()
     return Outcome(done.returncode, None, done.stdout, done.stderr, result, False, False, 0.0, "none")
 

@@ -45,7 +45,9 @@ def test_all_tries_every_backend_that_works(one_attack: Attack) -> None:
     assert [line.split()[0] for line in out.getvalue().splitlines() if "starts in" in line] == working
 
 
-def test_without_a_sandbox_the_operator_reads_what_is_missing_and_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_sandbox_the_operator_reads_what_is_missing_and_what_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("gates.sandbox.registry.BACKENDS", {"bubblewrap": Missing()})
     monkeypatch.setattr("gates.sandbox.registry._chosen", {})
     out = StringIO()

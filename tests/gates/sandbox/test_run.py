@@ -19,9 +19,16 @@ Python = Callable[..., Outcome]
 
 
 def test_outputs_and_exit_code_come_back(python: Python) -> None:
-    outcome = python("import os, sys; print('out'); print('err', file=sys.stderr); os.write(3, b'result'); sys.exit(3)")
+    outcome = python(
+        "import os, sys; print('out'); print('err', file=sys.stderr); os.write(3, b'result'); sys.exit(3)"
+    )
     assert (outcome.stdout, outcome.stderr, outcome.result) == (b"out\n", b"err\n", b"result")
-    assert (outcome.exit_code, outcome.signal, outcome.timed_out, outcome.truncated) == (3, None, False, False)
+    assert (outcome.exit_code, outcome.signal, outcome.timed_out, outcome.truncated) == (
+        3,
+        None,
+        False,
+        False,
+    )
 
 
 def test_a_signal_is_told_from_an_exit_code(python: Python) -> None:
@@ -75,7 +82,9 @@ def test_a_job_gets_its_own_variables_and_no_other(backend: Backend, monkeypatch
 def test_jobs_run_from_several_threads_at_once(backend: Backend) -> None:
     jobs = [Job(argv=("python", "-I", "-S", "-c", f"print({number})")) for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        assert [outcome.stdout for outcome in pool.map(backend.run, jobs)] == [b"%d\n" % number for number in range(8)]
+        assert [outcome.stdout for outcome in pool.map(backend.run, jobs)] == [
+            b"%d\n" % number for number in range(8)
+        ]
 
 
 def _in_child(backend: Backend, told: Connection) -> None:
@@ -105,7 +114,9 @@ def test_only_the_lean_interpreter_can_be_run() -> None:
         run(Job(argv=("/bin/sh", "-c", "true")))
 
 
-def test_without_the_interpreter_the_operator_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_interpreter_the_operator_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(settings, "SANDBOX_VENV", tmp_path / "nowhere")
     locate.cache_clear()
     try:
@@ -149,4 +160,6 @@ def test_an_extra_folder_can_be_read_and_not_written(backend: Backend) -> None:
 @pytest.mark.parametrize("name", ["../out", "/etc/out", ""])
 def test_an_extra_folder_lies_in_the_working_directory(backend: Backend, name: str) -> None:
     with pytest.raises(ValueError, match="not a path inside"):
-        backend.run(Job(argv=("python", "-c", "pass"), extra_readonly={name: Path("/usr/share")}))  # open to any account
+        backend.run(
+            Job(argv=("python", "-c", "pass"), extra_readonly={name: Path("/usr/share")})
+        )  # open to any account

@@ -28,7 +28,12 @@ MODELS = {
     "google-generativeai": ["gemini-pro"],
 }
 CASES = [(name, model) for name in NAMES for model in MODELS[name]]
-SCHEMA = {"type": "object", "properties": {"verdict": {"type": "string"}}, "required": ["verdict"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"verdict": {"type": "string"}},
+    "required": ["verdict"],
+    "additionalProperties": False,
+}
 
 
 @pytest.fixture(params=CASES, ids=[f"{name}:{model}" for name, model in CASES])
@@ -49,7 +54,9 @@ def adapter(case: tuple[str, str], simulator: Simulated) -> Iterator[Adapter]:
 
 @pytest.fixture
 def ask(case: tuple[str, str]) -> Request:
-    return Request(model=case[1], system="Be brief.", prompt="Say something.", max_output_tokens=500, timeout_seconds=20)
+    return Request(
+        model=case[1], system="Be brief.", prompt="Say something.", max_output_tokens=500, timeout_seconds=20
+    )
 
 
 def test_a_plain_question_is_answered(adapter: Adapter, ask: Request, simulator: Simulated) -> None:
@@ -71,7 +78,9 @@ def test_a_json_schema_travels_with_the_question(adapter: Adapter, ask: Request)
 def test_the_second_call_with_the_same_stable_part_reads_the_cache(adapter: Adapter, ask: Request) -> None:
     stable = "".join(f"def function_{number}(): return {number}\n" for number in range(400))
     first = adapter.complete(replace(ask, stable=stable)).usage
-    second = adapter.complete(replace(ask, stable=stable, system="Be long.", prompt="Another question.")).usage
+    second = adapter.complete(
+        replace(ask, stable=stable, system="Be long.", prompt="Another question.")
+    ).usage
     assert first.cache_read_tokens == 0
     assert second.cache_read_tokens >= 1024
     assert second.cache_write_5m_tokens == 0
@@ -80,7 +89,9 @@ def test_the_second_call_with_the_same_stable_part_reads_the_cache(adapter: Adap
         assert first.cache_write_5m_tokens == second.cache_read_tokens
 
 
-def test_tokens_are_counted_by_the_provider_and_within_the_bound(adapter: Adapter, ask: Request, simulator: Simulated) -> None:
+def test_tokens_are_counted_by_the_provider_and_within_the_bound(
+    adapter: Adapter, ask: Request, simulator: Simulated
+) -> None:
     longer = replace(ask, stable="Контекст " * 500, json_schema=SCHEMA)
     assert 0 < adapter.count_tokens(longer) <= adapter.request_bytes(longer)
     assert simulator.requests(adapter.name) == 0
@@ -117,7 +128,9 @@ def test_each_status_is_its_own_error_and_one_request(
 
 
 @pytest.mark.parametrize("style", ["header", "ms", "date", "body", "reset"])
-def test_a_rate_limit_says_when_to_come_back(adapter: Adapter, ask: Request, simulator: Simulated, style: str) -> None:
+def test_a_rate_limit_says_when_to_come_back(
+    adapter: Adapter, ask: Request, simulator: Simulated, style: str
+) -> None:
     fault = {"kind": "rate_limit", "retry_after": 17, "retry_after_style": style}
     simulator.behave(adapter.name, fault)
     with pytest.raises(base.RateLimited) as caught:
@@ -141,7 +154,11 @@ def test_a_rate_limit_says_when_to_come_back(adapter: Adapter, ask: Request, sim
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
 def test_a_broken_answer_may_have_been_paid(
-    adapter: Adapter, ask: Request, simulator: Simulated, fault: dict[str, Any], error: type[base.ProviderError]
+    adapter: Adapter,
+    ask: Request,
+    simulator: Simulated,
+    fault: dict[str, Any],
+    error: type[base.ProviderError],
 ) -> None:
     simulator.behave(adapter.name, fault)
     with pytest.raises(base.ProviderError) as caught:
@@ -160,7 +177,9 @@ def test_a_hanging_provider_costs_one_request_and_no_more_than_the_limit(
     assert simulator.requests(adapter.name) == 1
 
 
-def test_a_dripping_provider_is_left_at_the_deadline(adapter: Adapter, ask: Request, simulator: Simulated) -> None:
+def test_a_dripping_provider_is_left_at_the_deadline(
+    adapter: Adapter, ask: Request, simulator: Simulated
+) -> None:
     """Every byte comes in time, the whole answer would not: a limit for each read alone would wait for all of it."""
     simulator.behave(adapter.name, {"kind": "drip", "seconds": 60})
     started = time.monotonic()
@@ -178,7 +197,9 @@ def test_a_dripping_provider_is_left_at_the_deadline(adapter: Adapter, ask: Requ
         ("content_filter", {StopReason.CONTENT_FILTER, StopReason.REFUSAL}),
     ],
 )
-def test_stop_reasons(adapter: Adapter, ask: Request, simulator: Simulated, kind: str, stops: set[StopReason]) -> None:
+def test_stop_reasons(
+    adapter: Adapter, ask: Request, simulator: Simulated, kind: str, stops: set[StopReason]
+) -> None:
     simulator.behave(adapter.name, {"kind": kind})
     answer = adapter.complete(ask)
     assert answer.stop_reason in stops
@@ -191,8 +212,13 @@ def test_a_text_over_the_output_limit_stops_for_length(adapter: Adapter, ask: Re
     assert answer.usage.output_tokens + answer.usage.reasoning_tokens <= 2
 
 
-def test_a_wrong_key_and_an_unknown_model_are_for_the_operator(case: tuple[str, str], ask: Request, simulator: Simulated) -> None:
-    with closing(build(case[0], simulator, key="invalid")) as locked_out, pytest.raises(base.AuthenticationFailed):
+def test_a_wrong_key_and_an_unknown_model_are_for_the_operator(
+    case: tuple[str, str], ask: Request, simulator: Simulated
+) -> None:
+    with (
+        closing(build(case[0], simulator, key="invalid")) as locked_out,
+        pytest.raises(base.AuthenticationFailed),
+    ):
         locked_out.complete(ask)
     with closing(build(case[0], simulator)) as adapter, pytest.raises(base.UnknownModel):
         adapter.complete(replace(ask, model="nonesuch-1"))
@@ -210,7 +236,9 @@ def test_nothing_listens_there(case: tuple[str, str], ask: Request, simulator: S
 def test_threads_share_one_adapter(adapter: Adapter, ask: Request, simulator: Simulated) -> None:
     simulator.behave(adapter.name, latency=0.2)
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda number: adapter.complete(replace(ask, prompt=f"Question {number}")), range(48)))
+        answers = list(
+            pool.map(lambda number: adapter.complete(replace(ask, prompt=f"Question {number}")), range(48))
+        )
     assert {answer.text for answer in answers} == {"simulated answer"}
     counters = simulator.call("GET")["counters"][adapter.name]
     assert counters["requests"] == 48

@@ -34,8 +34,23 @@ def environment() -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_older_sdk_conforms() -> None:
-    ini, suite = "tests/providers/adapters/google_generativeai.ini", "tests/providers/adapters/test_conformance.py"
-    command = [str(environment()), "-m", "pytest", "-c", ini, "--rootdir", ".", "-q", "-p", "no:cacheprovider", suite]
+    ini, suite = (
+        "tests/providers/adapters/google_generativeai.ini",
+        "tests/providers/adapters/test_conformance.py",
+    )
+    command = [
+        str(environment()),
+        "-m",
+        "pytest",
+        "-c",
+        ini,
+        "--rootdir",
+        ".",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        suite,
+    ]
     known = {"PYTHONPATH": ".", "CONFORMANCE_ADAPTERS": "google-generativeai", "PATH": os.environ["PATH"]}
     done = subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

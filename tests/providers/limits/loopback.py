@@ -85,8 +85,16 @@ class LoopbackProvider:
         self._send(handler, reply)
 
     def _send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
-        usage = {"prompt_tokens": reply.usage[0], "completion_tokens": reply.usage[1], "total_tokens": sum(reply.usage)}
-        body = reply.body if reply.body is not None else json.dumps({"id": "r", "text": "hello\x00", "usage": usage}).encode()
+        usage = {
+            "prompt_tokens": reply.usage[0],
+            "completion_tokens": reply.usage[1],
+            "total_tokens": sum(reply.usage),
+        }
+        body = (
+            reply.body
+            if reply.body is not None
+            else json.dumps({"id": "r", "text": "hello\x00", "usage": usage}).encode()
+        )
         handler.send_response(reply.status)
         if reply.retry_after is not None:
             handler.send_header("Retry-After", str(reply.retry_after))
@@ -114,7 +122,9 @@ class Adapter:
             raw = json.loads(body)
             text, usage = raw["text"], raw["usage"]
         except (ValueError, KeyError):
-            raise MalformedAnswer(self.name, "no text", raw=json.loads(body) if body.startswith(b"{") else None) from None
+            raise MalformedAnswer(
+                self.name, "no text", raw=json.loads(body) if body.startswith(b"{") else None
+            ) from None
         return Completion(
             text=text,
             stop_reason=StopReason.END,
@@ -138,7 +148,9 @@ class Adapter:
         if status in kinds:
             raise kinds[status](self.name)
 
-    def _post(self, path: str, request: Request, timeout: float) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def _post(
+        self, path: str, request: Request, timeout: float
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         try:
             try:
@@ -146,7 +158,9 @@ class Adapter:
             except OSError as error:
                 raise Unreachable(self.name, str(error)) from error
             try:
-                connection.request("POST", path, json.dumps({"model": request.model, "prompt": request.prompt}))
+                connection.request(
+                    "POST", path, json.dumps({"model": request.model, "prompt": request.prompt})
+                )
                 response = connection.getresponse()
                 return response.status, response.headers, response.read()
             except TimeoutError as error:

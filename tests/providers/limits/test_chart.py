@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from providers import chart
-from providers.quota import Hour
+from providers.quota_report import Hour
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def drawn(*tokens: int) -> str:
-    return chart.hours([Hour(START + timedelta(hours=n), used) for n, used in enumerate(tokens)], 2_000_000, 85)
+    return chart.hours(
+        [Hour(START + timedelta(hours=n), used) for n, used in enumerate(tokens)], 2_000_000, 85
+    )
 
 
 @pytest.mark.parametrize("used", [1, 800, 2_000_000, 9_000_000])

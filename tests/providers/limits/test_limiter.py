@@ -8,18 +8,22 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from providers import audit, limits
+from providers import audit, limiter
 from providers.base import Usage
-from providers.limits import Admitted, Denied, Limits, Wanted
+from providers.limiter import Admitted, Denied, Limits, Wanted
 from providers.models import BudgetState, ProviderCall, ProviderState
 from tests.providers.limits.conftest import Clock
 
-LIMITS = Limits(tokens_day=10_000, tokens_minute=10**9, requests_minute=10**6, concurrency=10**6, nano_day=10**15)
+LIMITS = Limits(
+    tokens_day=10_000, tokens_minute=10**9, requests_minute=10**6, concurrency=10**6, nano_day=10**15
+)
 
 
-def acquire(tokens: int = 100, allowed: Limits = LIMITS, nano: int = 0, provider: str = "google") -> Admitted | Denied:
-    verdict = limits.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
-    assert not isinstance(verdict, limits.Answered)
+def acquire(
+    tokens: int = 100, allowed: Limits = LIMITS, nano: int = 0, provider: str = "google"
+) -> Admitted | Denied:
+    verdict = limiter.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
+    assert not isinstance(verdict, limiter.Answered)
     return verdict
 
 
@@ -47,7 +51,7 @@ def test_a_settlement_that_is_sent_by_many_at_once_counts_once() -> None:
     assert isinstance(admitted, Admitted)
 
     def work() -> None:
-        done.append(limits.settle(admitted.call_id, "google", Usage(input_tokens=40), Decimal("0.1"), {}))
+        done.append(limiter.settle(admitted.call_id, "google", Usage(input_tokens=40), Decimal("0.1"), {}))
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(6)]
@@ -83,7 +87,7 @@ def test_lost_counters_are_rebuilt_from_the_ledger(clock: Clock) -> None:
     admitted = acquire(3000, nano=500)
     assert isinstance(admitted, Admitted)
     acquire(1000, nano=200)
-    limits.settle(admitted.call_id, "google", Usage(output_tokens=2500), Decimal("0.0000004"), {})
+    limiter.settle(admitted.call_id, "google", Usage(output_tokens=2500), Decimal("0.0000004"), {})
     ProviderState.objects.all().delete()
     BudgetState.objects.all().delete()
     denied = acquire(7000)
@@ -98,7 +102,7 @@ def test_capacity_returns_with_the_hour_that_took_it(clock: Clock) -> None:
     for tokens in (4000, 3000, 2000):
         admitted = acquire(tokens)
         assert isinstance(admitted, Admitted)
-        limits.keep(admitted.call_id, "google", code="x", message="")
+        limiter.keep(admitted.call_id, "google", code="x", message="")
         clock.step(hours=1)
     denied = acquire(6000)
     assert isinstance(denied, Denied)
@@ -115,7 +119,7 @@ def test_all_providers_share_the_daily_budget(clock: Clock) -> None:
     denied = acquire(1, allowed, nano=301, provider="openai")
     assert isinstance(denied, Denied)
     assert (denied.dimension, denied.held, denied.filled) == ("usd_day", True, 700)
-    limits.settle(first.call_id, "google", Usage(input_tokens=1), Decimal("0.000000699"), {})
+    limiter.settle(first.call_id, "google", Usage(input_tokens=1), Decimal("0.000000699"), {})
     assert isinstance(acquire(1, allowed, nano=301, provider="openai"), Admitted)
 
 
@@ -137,8 +141,12 @@ def test_a_lease_that_ran_out_is_unknown_spend_until_it_is_settled_late(clock: C
     clock.step(seconds=91)
     acquire(1)
     call = ProviderCall.objects.get(id=admitted.call_id)
-    assert (call.status, call.cost_usd, call.error_code) == ("unknown", Decimal("0.000000009"), "provider:lease-expired")
+    assert (call.status, call.cost_usd, call.error_code) == (
+        "unknown",
+        Decimal("0.000000009"),
+        "provider:lease-expired",
+    )
     assert (ProviderState.objects.get().day_tokens, ProviderState.objects.get().inflight) == (101, 1)
-    assert limits.settle(admitted.call_id, "google", Usage(input_tokens=10), Decimal(0), {})
+    assert limiter.settle(admitted.call_id, "google", Usage(input_tokens=10), Decimal(0), {})
     assert ProviderState.objects.get().day_tokens == 11
-    assert not limits.settle(admitted.call_id, "google", Usage(input_tokens=10), Decimal(0), {})
+    assert not limiter.settle(admitted.call_id, "google", Usage(input_tokens=10), Decimal(0), {})

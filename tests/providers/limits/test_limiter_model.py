@@ -10,16 +10,26 @@ import pytest
 from django.db import connection, transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
-from providers import audit, breaker, limits
+from providers import audit, breaker, limiter
 from providers.base import Usage
-from providers.limits import Admitted, Denied, Health, Limits, Wanted
+from providers.limiter import Admitted, Denied, Health, Limits, Wanted
 from providers.models import BudgetState, CallStatus, ProviderCall, ProviderState
 from tests.providers.limits.conftest import Clock
 
 LIMITS = Limits(tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000)
-PAUSING = Limits(tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000, pause_tokens=200)
+PAUSING = Limits(
+    tokens_day=1000, tokens_minute=600, requests_minute=8, concurrency=5, nano_day=2000, pause_tokens=200
+)
 PROVIDERS = ("openai", "google")
 
 
@@ -58,7 +68,7 @@ class Leases(RuleBasedStateMachine):
     )
     def acquire(self, provider: str, tokens: int, nano: int, allowed: Limits) -> Any:
         before, state = self.spent(provider), ProviderState.objects.filter(provider=provider).first()
-        verdict = limits.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
+        verdict = limiter.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
         if isinstance(verdict, Denied):
             assert verdict.until > verdict.asked_at
             return multiple()
@@ -75,7 +85,10 @@ class Leases(RuleBasedStateMachine):
         assert provider not in self.paused
         if state is None:
             return
-        now = max(self.clock.now, datetime.fromtimestamp(ProviderState.objects.get(provider=provider).head_second, UTC))
+        now = max(
+            self.clock.now,
+            datetime.fromtimestamp(ProviderState.objects.get(provider=provider).head_second, UTC),
+        )
         assert self.not_before.get(provider, now) <= now
         if state.breaker == "open":
             assert state.open_until is not None
@@ -87,7 +100,7 @@ class Leases(RuleBasedStateMachine):
         """A 429: everybody waits at least for what it names."""
         admitted = lease[0]
         at = max(self.clock.now, ProviderCall.objects.get(id=admitted.call_id).created_at)
-        assert limits.release(admitted.call_id, admitted.provider, code="x", pause_seconds=seconds)
+        assert limiter.release(admitted.call_id, admitted.provider, code="x", pause_seconds=seconds)
         named = at + timedelta(seconds=max(seconds, 0.0))
         self.not_before[admitted.provider] = max(named, self.not_before.get(admitted.provider, named))
         self.charge[admitted.call_id] = self.nano[admitted.call_id] = 0
@@ -97,7 +110,7 @@ class Leases(RuleBasedStateMachine):
     def fail(self, lease: Any) -> Any:
         """An error of the provider: five in a row open the breaker."""
         admitted = lease[0]
-        assert limits.release(admitted.call_id, admitted.provider, code="x", health=Health.FAILED)
+        assert limiter.release(admitted.call_id, admitted.provider, code="x", health=Health.FAILED)
         self.charge[admitted.call_id] = self.nano[admitted.call_id] = 0
         return lease
 
@@ -111,7 +124,9 @@ class Leases(RuleBasedStateMachine):
 
     def spent(self, provider: str) -> int:
         """Tokens of the last 24 hours whose use is known or was given up, by exact times: never more than the limiter's hours hold."""
-        calls = ProviderCall.objects.filter(provider=provider, created_at__gt=self.latest - timedelta(hours=24))
+        calls = ProviderCall.objects.filter(
+            provider=provider, created_at__gt=self.latest - timedelta(hours=24)
+        )
         return sum(self.charge[call.id] for call in calls.exclude(status=CallStatus.RESERVED))
 
     @rule(target=ended, lease=consumes(open), share=st.integers(0, 100))
@@ -122,7 +137,7 @@ class Leases(RuleBasedStateMachine):
 
     def settle_with(self, admitted: Admitted, tokens: int, nano: int) -> None:
         usage = Usage(input_tokens=tokens // 2, output_tokens=tokens - tokens // 2)
-        assert limits.settle(admitted.call_id, admitted.provider, usage, Decimal(nano) / limits.NANO, {})
+        assert limiter.settle(admitted.call_id, admitted.provider, usage, Decimal(nano) / limiter.NANO, {})
         self.charge[admitted.call_id], self.nano[admitted.call_id] = tokens, nano
 
     @rule(target=ended, lease=consumes(open), extra=st.integers(1, 50))
@@ -134,7 +149,7 @@ class Leases(RuleBasedStateMachine):
 
     @rule(target=ended, lease=consumes(open))
     def release(self, lease: Any) -> Any:
-        assert limits.release(lease[0].call_id, lease[0].provider)
+        assert limiter.release(lease[0].call_id, lease[0].provider)
         self.charge[lease[0].call_id] = self.nano[lease[0].call_id] = 0
         return lease
 
@@ -143,7 +158,10 @@ class Leases(RuleBasedStateMachine):
         """The outcome is unknown: charged in full, until a late settlement corrects it once."""
         admitted, reserved, nano = lease
         ran_out = self.ran_out(admitted.call_id)
-        assert limits.keep(admitted.call_id, admitted.provider, code="x", message="", health=Health.SILENT) is not ran_out
+        assert (
+            limiter.keep(admitted.call_id, admitted.provider, code="x", message="", health=Health.SILENT)
+            is not ran_out
+        )
         if late:
             self.settle_with(admitted, min(tokens, reserved), nano)
 
@@ -159,9 +177,11 @@ class Leases(RuleBasedStateMachine):
     def settle_again(self, lease: Any) -> None:
         """A settled call never moves a counter again."""
         admitted, tokens, nano = lease
-        assert not limits.settle(admitted.call_id, admitted.provider, Usage(input_tokens=tokens), Decimal(nano), {})
-        assert not limits.release(admitted.call_id, admitted.provider)
-        assert not limits.keep(admitted.call_id, admitted.provider, code="x", message="")
+        assert not limiter.settle(
+            admitted.call_id, admitted.provider, Usage(input_tokens=tokens), Decimal(nano), {}
+        )
+        assert not limiter.release(admitted.call_id, admitted.provider)
+        assert not limiter.keep(admitted.call_id, admitted.provider, code="x", message="")
 
     @rule(seconds=st.sampled_from([0.4, 1, 5, 59, 61, 95, 600, 3600, 3601, 7200, 86_400, 90_000]))
     def step(self, seconds: float) -> None:
@@ -206,7 +226,11 @@ def test_whatever_happens_the_ceilings_hold_and_the_counters_equal_the_ledger() 
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Leases,
         settings=settings(
-            max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+            max_examples=30,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
         ),
     )
     assert connection.in_atomic_block

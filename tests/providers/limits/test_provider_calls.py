@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from providers import audit, limits, prices
+from providers import audit, limiter, prices
 from providers.base import (
     BadRequest,
     ConnectionCut,
@@ -27,7 +27,7 @@ from providers.base import (
     Usage,
 )
 from providers.calls import Caller, complete
-from providers.limits import Wanted
+from providers.limiter import Wanted
 from providers.models import ProviderCall, ProviderState
 from tests.providers.limits.conftest import Clock
 from tests.providers.limits.loopback import LoopbackProvider, Reply
@@ -52,7 +52,12 @@ def test_a_call_is_charged_what_it_used(clock: Clock, loopback: LoopbackProvider
     expected = prices.price("openai", MODEL, Usage(input_tokens=100, output_tokens=50), call.created_at)
     assert call.cost_usd == answered.cost_usd == expected.usd > 0
     assert call.price["usd_per_million"] == expected.snapshot["usd_per_million"]
-    assert (state().day_tokens, state().reserved_tokens, state().inflight, state().minute_requests) == (150, 0, 0, 1)
+    assert (state().day_tokens, state().reserved_tokens, state().inflight, state().minute_requests) == (
+        150,
+        0,
+        0,
+        1,
+    )
     assert not answered.replayed
 
 
@@ -71,11 +76,17 @@ def test_the_reservation_is_committed_before_the_call_leaves(loopback: LoopbackP
     assert audit.differences() == []
 
 
-def test_the_same_question_of_the_same_stage_is_not_paid_twice(clock: Clock, loopback: LoopbackProvider) -> None:
+def test_the_same_question_of_the_same_stage_is_not_paid_twice(
+    clock: Clock, loopback: LoopbackProvider
+) -> None:
     first = complete("openai", request(), CALLER)
     again = complete("openai", request(timeout=9), CALLER)
     assert again.replayed
-    assert (again.call_id, again.cost_usd, again.completion.usage) == (first.call_id, first.cost_usd, first.completion.usage)
+    assert (again.call_id, again.cost_usd, again.completion.usage) == (
+        first.call_id,
+        first.cost_usd,
+        first.completion.usage,
+    )
     assert len(loopback.asked) == 1
     assert not complete("openai", request("y" * 900), CALLER).replayed
 
@@ -98,7 +109,9 @@ def test_a_long_answer_stored_before_a_crash_is_settled_and_returned(
     loopback: LoopbackProvider, settlement_fails: Callable[[], None]
 ) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 50}
-    loopback.replies = [Reply(body=json.dumps({"id": "r", "text": "long " * 10_000, "usage": usage}).encode())]
+    loopback.replies = [
+        Reply(body=json.dumps({"id": "r", "text": "long " * 10_000, "usage": usage}).encode())
+    ]
     with pytest.raises(IntegrityError):
         complete("openai", request(), CALLER)
     assert (ProviderCall.objects.get().status, state().reserved_tokens) == ("reserved", 1000)
@@ -109,11 +122,17 @@ def test_a_long_answer_stored_before_a_crash_is_settled_and_returned(
     assert audit.differences() == []
 
 
-def test_a_short_answer_and_its_settlement_are_one(loopback: LoopbackProvider, settlement_fails: Callable[[], None]) -> None:
+def test_a_short_answer_and_its_settlement_are_one(
+    loopback: LoopbackProvider, settlement_fails: Callable[[], None]
+) -> None:
     with pytest.raises(IntegrityError):
         complete("openai", request(), CALLER)
     call = ProviderCall.objects.get()
-    assert (call.status, call.answer, state().reserved_tokens) == ("reserved", None, 1000)  # the lease stays, and stays charged
+    assert (call.status, call.answer, state().reserved_tokens) == (
+        "reserved",
+        None,
+        1000,
+    )  # the lease stays, and stays charged
     settlement_fails()
     assert not complete("openai", request(), CALLER).replayed
     assert audit.differences() == []
@@ -151,8 +170,12 @@ def test_a_timeout_stays_charged_as_unknown_spend(clock: Clock, loopback: Loopba
     assert (call.status, call.cost_usd, state().day_tokens) == ("unknown", call.reserved_usd, 1000)
 
 
-def test_a_malformed_answer_with_usage_is_charged_what_it_says(clock: Clock, loopback: LoopbackProvider) -> None:
-    loopback.replies = [Reply(body=b'{"id": "r", "usage": {"prompt_tokens": 30, "completion_tokens": 3, "total_tokens": 33}}')]
+def test_a_malformed_answer_with_usage_is_charged_what_it_says(
+    clock: Clock, loopback: LoopbackProvider
+) -> None:
+    loopback.replies = [
+        Reply(body=b'{"id": "r", "usage": {"prompt_tokens": 30, "completion_tokens": 3, "total_tokens": 33}}')
+    ]
     with pytest.raises(MalformedAnswer):
         complete("openai", request(), CALLER)
     call = ProviderCall.objects.get()
@@ -185,10 +208,16 @@ def test_a_fault_in_an_adapter_leaves_no_open_reservation(
     loopback.replies = [Reply(body=b'{"text": "x", "usage": {}}')]
     with pytest.raises(KeyError):
         complete("openai", request(), CALLER)
-    assert (ProviderCall.objects.get().error_code, state().inflight, state().day_tokens) == ("provider:aborted", 0, 1000)
+    assert (ProviderCall.objects.get().error_code, state().inflight, state().day_tokens) == (
+        "provider:aborted",
+        0,
+        1000,
+    )
 
 
-def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(clock: Clock, loopback: LoopbackProvider) -> None:
+def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(
+    clock: Clock, loopback: LoopbackProvider
+) -> None:
     loopback.count = 200_000
     with pytest.raises(NeverAdmissible, match="daily quota is 100,000"):
         complete("openai", request("x" * 120_000), CALLER)
@@ -217,29 +246,41 @@ def test_a_call_inside_a_transaction_is_refused(loopback: LoopbackProvider, tran
 
 
 def test_the_provider_counts_when_the_bytes_do_not_fit(clock: Clock, loopback: LoopbackProvider) -> None:
-    limits.acquire(Wanted("openai", MODEL, tokens=49_000, nano=0, timeout_seconds=60))
+    limiter.acquire(Wanted("openai", MODEL, tokens=49_000, nano=0, timeout_seconds=60))
     complete("openai", request("x" * 3000), CALLER)
     assert loopback.counted == 1
     loopback.count = 5000
     with pytest.raises(NotAdmitted) as refused:
         complete("openai", request("y" * 3000), CALLER)
-    assert (refused.value.dimension, (refused.value.until - clock.now).total_seconds()) == ("tokens_minute", 61)
+    assert (refused.value.dimension, (refused.value.until - clock.now).total_seconds()) == (
+        "tokens_minute",
+        61,
+    )
 
 
 def fill(provider: str, tokens: int) -> None:
-    admitted = limits.acquire(
-        Wanted(provider, MODEL, tokens=tokens, nano=0, timeout_seconds=60), limits.Limits(10**9, 10**9, 10**6, 10**6, 10**15)
+    admitted = limiter.acquire(
+        Wanted(provider, MODEL, tokens=tokens, nano=0, timeout_seconds=60),
+        limiter.Limits(10**9, 10**9, 10**6, 10**6, 10**15),
     )
-    assert isinstance(admitted, limits.Admitted)
-    limits.keep(admitted.call_id, provider, code="x", message="", health=limits.Health.SILENT)
+    assert isinstance(admitted, limiter.Admitted)
+    limiter.keep(admitted.call_id, provider, code="x", message="", health=limiter.Health.SILENT)
 
 
 def test_another_model_answers_when_the_wait_would_be_long(clock: Clock, loopback: LoopbackProvider) -> None:
     fill("openai", 90_000)
     answered = complete("openai", request(), Caller(repo="r", stage_id=7, fallback_model="claude-sonnet-4-5"))
-    assert (answered.provider, answered.model, answered.fallback_from) == ("anthropic", "claude-sonnet-4-5", MODEL)
+    assert (answered.provider, answered.model, answered.fallback_from) == (
+        "anthropic",
+        "claude-sonnet-4-5",
+        MODEL,
+    )
     call = ProviderCall.objects.get(id=answered.call_id)
-    assert (call.provider, call.fallback_from, loopback.asked[0]["model"]) == ("anthropic", MODEL, "claude-sonnet-4-5")
+    assert (call.provider, call.fallback_from, loopback.asked[0]["model"]) == (
+        "anthropic",
+        MODEL,
+        "claude-sonnet-4-5",
+    )
     again = complete("openai", request(), Caller(repo="r", stage_id=7, fallback_model="claude-sonnet-4-5"))
     assert (again.replayed, again.fallback_from, again.call_id) == (True, MODEL, answered.call_id)
 

@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from providers import limits
+from providers import limiter
 from providers.base import Usage
-from providers.limits import Admitted, Wanted
+from providers.limiter import Admitted, Wanted
 from providers.models import ProviderCall, ProviderChange, ProviderState
 from tests.providers.limits.conftest import Clock
 
@@ -19,7 +19,7 @@ from tests.providers.limits.conftest import Clock
 def sre(clock: Clock, client: Client, settings: Any, tmp_path: Path) -> Client:
     settings.STATIC_ROOT = tmp_path  # nothing is collected in a checkout
     client.force_login(User.objects.create_superuser("sre", password="x"))
-    assert isinstance(limits.acquire(Wanted("openai", "m", 150_000, 10, timeout_seconds=60)), Admitted)
+    assert isinstance(limiter.acquire(Wanted("openai", "m", 150_000, 10, timeout_seconds=60)), Admitted)
     return client
 
 
@@ -31,19 +31,27 @@ def test_the_page_of_a_provider_shows_its_quota_and_chart(sre: Client) -> None:
     assert "0 of 1,500,000 (0.0 %)" in page
     assert "(&#x27;" not in page  # labels are for lists: on this page they would show as tuples
     everything = sre.get("/admin/providers/providerstate/").content.decode()
-    assert all(name in everything for name in ("anthropic", "openai", "google"))  # also those that were never called
+    assert all(
+        name in everything for name in ("anthropic", "openai", "google")
+    )  # also those that were never called
 
 
 def test_the_quota_breaker_is_told_from_an_operators_pause(sre: Client, settings: Any) -> None:
-    settings.PROVIDERS = {**settings.PROVIDERS, "openai": settings.PROVIDERS["openai"] | {"daily_token_quota": 170_000}}
+    settings.PROVIDERS = {
+        **settings.PROVIDERS,
+        "openai": settings.PROVIDERS["openai"] | {"daily_token_quota": 170_000},
+    }
     call = ProviderCall.objects.get()
-    limits.settle(call.id, "openai", Usage(input_tokens=150_000), Decimal(1), {})
+    limiter.settle(call.id, "openai", Usage(input_tokens=150_000), Decimal(1), {})
     page = sre.get("/admin/providers/providerstate/openai/change/").content.decode()
     assert "150,000 of 170,000 (88.2 %: no new call)" in page
     assert "openai: 88 % of daily tokens used; capacity returns 13:00" in page
     assert "85 %, where no new call starts" in page
     settings.ENABLE_CIRCUIT_BREAKER = False
-    assert "where no new call starts" not in sre.get("/admin/providers/providerstate/openai/change/").content.decode()
+    assert (
+        "where no new call starts"
+        not in sre.get("/admin/providers/providerstate/openai/change/").content.decode()
+    )
 
 
 def test_pausing_needs_a_reason_and_is_recorded(sre: Client) -> None:
@@ -53,7 +61,10 @@ def test_pausing_needs_a_reason_and_is_recorded(sre: Client) -> None:
     sre.post(url, {"paused": "on", "reason": "bills look wrong"})
     change = ProviderChange.objects.get()
     assert (change.action, change.actor, change.reason) == ("paused", "sre", "bills look wrong")
-    assert "paused by an operator: bills look wrong" in sre.get("/admin/providers/providerstate/").content.decode()
+    assert (
+        "paused by an operator: bills look wrong"
+        in sre.get("/admin/providers/providerstate/").content.decode()
+    )
     assert "paused by sre: bills look wrong" in sre.get(url).content.decode()
     state = ProviderState.objects.get(provider="openai")
     assert (state.paused, state.reserved_tokens) == (True, 150_000)

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from providers import base, treatments
+from providers import base, error_policy
 from providers.base import ProviderError
-from providers.treatments import TREATMENTS
+from providers.error_policy import TREATMENTS
 
 PAGE = Path(__file__).parents[3] / "docs" / "provider-errors.md"
 ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| (\w+) \| ([^|]+) \| (\w+) \|$", re.MULTILINE)
 
 
 def test_the_page_shows_each_treatment_as_it_is() -> None:
-    shown = {name: (ending, health, mender) for name, ending, health, _, mender in ROW.findall(PAGE.read_text())}
+    shown = {
+        name: (ending, health, mender) for name, ending, health, _, mender in ROW.findall(PAGE.read_text())
+    }
     actual = {
         kind.__name__: (treatment.ending.value, treatment.health.name.lower(), kind.mender)
         for kind, treatment in TREATMENTS.items()
@@ -27,5 +29,5 @@ KINDS = [kind for kind in vars(base).values() if isinstance(kind, type) and issu
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_may_have_been_spent_is_never_given_back(kind: type[ProviderError]) -> None:
-    ending = treatments.of(kind("openai")).ending
-    assert (ending is treatments.Ending.RELEASE) == (not kind.spent)
+    ending = error_policy.of(kind("openai")).ending
+    assert (ending is error_policy.Ending.RELEASE) == (not kind.spent)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers import audit, breaker, quota, registry, treatments
+from providers import audit, breaker, error_policy, quota_report, registry
 from providers.base import (
     AuthenticationFailed,
     BadRequest,
@@ -24,8 +24,8 @@ from providers.base import (
     Unreachable,
 )
 from providers.calls import Caller, complete
+from providers.error_policy import TREATMENTS, Ending
 from providers.models import ProviderCall, ProviderState
-from providers.treatments import TREATMENTS, Ending
 from tests.providers.limits.conftest import Clock
 from tests.providers.simulated import Simulated, started
 
@@ -71,7 +71,9 @@ def ask(provider: str, *, timeout: float = 10) -> Any:
 
 
 @pytest.mark.parametrize("provider", MODELS)
-@pytest.mark.parametrize(("fault", "error"), CASES, ids=[f"{fault['kind']}{fault.get('status', '')}" for fault, _ in CASES])
+@pytest.mark.parametrize(
+    ("fault", "error"), CASES, ids=[f"{fault['kind']}{fault.get('status', '')}" for fault, _ in CASES]
+)
 def test_a_call_ends_as_the_table_says(
     clock: Clock, simulated: Simulated, provider: str, fault: dict[str, Any], error: type[ProviderError]
 ) -> None:
@@ -85,7 +87,7 @@ def test_a_call_ends_as_the_table_says(
     assert (call.status, call.error_code) == ("released" if released else "unknown", error.code)
     assert state.day_tokens == (0 if released else call.reserved_tokens)
     assert (state.reserved_tokens, state.inflight) == (0, 0)
-    assert (state.failure_score > 0) == (treatment.health is treatments.Health.FAILED)
+    assert (state.failure_score > 0) == (treatment.health is error_policy.Health.FAILED)
     assert (state.not_before is not None) == treatment.everybody_waits
     assert audit.differences() == []
     assert simulated.requests(provider) == 1  # one owner of retries, and it is not the SDK
@@ -93,7 +95,9 @@ def test_a_call_ends_as_the_table_says(
 
 @pytest.mark.parametrize("provider", MODELS)
 @pytest.mark.parametrize("style", ["header", "body", "reset", "date"])
-def test_a_named_time_keeps_everybody_away(clock: Clock, simulated: Simulated, provider: str, style: str) -> None:
+def test_a_named_time_keeps_everybody_away(
+    clock: Clock, simulated: Simulated, provider: str, style: str
+) -> None:
     fault = {"kind": "rate_limit", "retry_after": 40, "retry_after_style": style, "times": 1}
     simulated.behave(provider, fault)
     with pytest.raises(RateLimited) as limited:
@@ -113,7 +117,9 @@ def test_a_named_time_keeps_everybody_away(clock: Clock, simulated: Simulated, p
 
 
 @pytest.mark.parametrize("provider", MODELS)
-@pytest.mark.parametrize(("kind", "stop"), [("length", StopReason.LENGTH), ("content_filter", StopReason.CONTENT_FILTER)])
+@pytest.mark.parametrize(
+    ("kind", "stop"), [("length", StopReason.LENGTH), ("content_filter", StopReason.CONTENT_FILTER)]
+)
 def test_an_answer_that_stopped_early_is_an_answer(
     clock: Clock, simulated: Simulated, provider: str, kind: str, stop: StopReason
 ) -> None:
@@ -121,7 +127,11 @@ def test_an_answer_that_stopped_early_is_an_answer(
     answered = ask(provider)
     call, state = ProviderCall.objects.get(), ProviderState.objects.get(provider=provider)
     assert answered.completion.stop_reason in {stop, StopReason.REFUSAL}
-    assert (call.status, state.day_tokens, state.failure_score) == ("settled", answered.completion.usage.total, 0)
+    assert (call.status, state.day_tokens, state.failure_score) == (
+        "settled",
+        answered.completion.usage.total,
+        0,
+    )
 
 
 def test_nobody_listens(clock: Clock, settings: Any) -> None:
@@ -141,6 +151,6 @@ def test_failures_open_the_breaker_and_one_probe_closes_it(clock: Clock, simulat
         ask("openai")
     assert simulated.requests("openai") == 5
     clock.step(seconds=breaker.HEALTH.first_pause_seconds)
-    assert quota.room("openai").calls == 1
+    assert quota_report.room("openai").calls == 1
     ask("openai")
     assert ProviderState.objects.get(provider="openai").breaker == "closed"

@@ -39,7 +39,9 @@ def simulator(samples: Path) -> Iterator[Simulated]:
         yield simulated
 
 
-def answer(simulator: Simulated, text: str, *, provider: str = "openai", model: str = "gpt-4.1", stable: str = "") -> str:
+def answer(
+    simulator: Simulated, text: str, *, provider: str = "openai", model: str = "gpt-4.1", stable: str = ""
+) -> str:
     with closing(registry.load(provider)("k", simulator.urls[f"{provider.upper()}_BASE_URL"])) as adapter:
         return adapter.complete(Request(model, "", text, 4000, 20, stable=stable)).text
 
@@ -50,7 +52,9 @@ def test_a_json_stage_answers_its_file(simulator: Simulated) -> None:
 
 
 @pytest.mark.parametrize(("number", "line"), [(1, "ONE = 1"), (2, "TWO = 2"), (3, "TWO = 2")])
-def test_each_round_has_its_files_and_the_last_is_repeated(simulator: Simulated, number: int, line: str) -> None:
+def test_each_round_has_its_files_and_the_last_is_repeated(
+    simulator: Simulated, number: int, line: str
+) -> None:
     assert answer(simulator, prompt("implement", number=number)) == (
         f"<<<FILE contract.json {NONCE}>>>\n{{}}\n<<<END {NONCE}>>>\n<<<FILE ledger.py {NONCE}>>>\n{line}\n<<<END {NONCE}>>>"
     )

@@ -36,7 +36,11 @@ def post(simulator: Simulated, path: str, body: Any, **headers: str) -> tuple[in
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=20)
     connection.request("POST", path, json.dumps(body), headers)
     answer = connection.getresponse()
-    read = answer.status, {name.lower(): value for name, value in answer.getheaders()}, json.loads(answer.read())
+    read = (
+        answer.status,
+        {name.lower(): value for name, value in answer.getheaders()},
+        json.loads(answer.read()),
+    )
     connection.close()
     return read
 
@@ -46,8 +50,12 @@ GEMINI = {"contents": [{"parts": [{"text": "hi"}]}]}
 
 
 @pytest.mark.parametrize("header", [{"x-api-key": "k"}, {"Authorization": "Bearer k"}])
-def test_anthropic_takes_both_headers_and_says_it_is_simulated(simulator: Simulated, header: dict[str, str]) -> None:
-    status, headers, body = post(simulator, "/v1/messages", MESSAGE, **header, **{"anthropic-version": "2023-06-01"})
+def test_anthropic_takes_both_headers_and_says_it_is_simulated(
+    simulator: Simulated, header: dict[str, str]
+) -> None:
+    status, headers, body = post(
+        simulator, "/v1/messages", MESSAGE, **header, **{"anthropic-version": "2023-06-01"}
+    )
     assert status == 200
     assert headers["x-simulated"] == "true"
     assert body["id"].startswith("simulated-")
@@ -62,8 +70,12 @@ def test_google_answers_under_both_versions(simulator: Simulated, version: str) 
 
 def test_anthropic_streams(simulator: Simulated) -> None:
     with (
-        anthropic.Anthropic(api_key="k", base_url=simulator.urls["ANTHROPIC_BASE_URL"], max_retries=0) as client,
-        client.messages.stream(model="claude-sonnet-4-6", max_tokens=50, messages=[{"role": "user", "content": "hi"}]) as stream,
+        anthropic.Anthropic(
+            api_key="k", base_url=simulator.urls["ANTHROPIC_BASE_URL"], max_retries=0
+        ) as client,
+        client.messages.stream(
+            model="claude-sonnet-4-6", max_tokens=50, messages=[{"role": "user", "content": "hi"}]
+        ) as stream,
     ):
         message = stream.get_final_message()
     assert message.content[0].to_dict()["text"] == "simulated answer"
@@ -72,9 +84,16 @@ def test_anthropic_streams(simulator: Simulated) -> None:
 
 def test_openai_streams_both_ways(simulator: Simulated) -> None:
     with openai.OpenAI(api_key="k", base_url=simulator.urls["OPENAI_BASE_URL"], max_retries=0) as client:
-        chunks = list(client.chat.completions.create(model="gpt-4.1", stream=True, messages=[{"role": "user", "content": "hi"}]))
+        chunks = list(
+            client.chat.completions.create(
+                model="gpt-4.1", stream=True, messages=[{"role": "user", "content": "hi"}]
+            )
+        )
         events = list(client.responses.create(model="gpt-5.5", input="hi", stream=True))
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "simulated answer"
+    assert (
+        "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+        == "simulated answer"
+    )
     assert chunks[-1].usage is not None
     assert events[-1].type == "response.completed"
     assert events[-1].response.output_text == "simulated answer"
@@ -117,14 +136,26 @@ def test_a_hundred_and_fifty_slow_calls_run_at_once(simulator: Simulated) -> Non
 def test_faults_come_in_bursts_and_end(simulator: Simulated) -> None:
     headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
     simulator.behave("anthropic", {"kind": "status", "status": 529, "every": 3, "burst": 1})
-    assert [post(simulator, "/v1/messages", MESSAGE, **headers)[0] for _ in range(6)] == [529, 200, 200, 529, 200, 200]
+    assert [post(simulator, "/v1/messages", MESSAGE, **headers)[0] for _ in range(6)] == [
+        529,
+        200,
+        200,
+        529,
+        200,
+        200,
+    ]
     simulator.behave("anthropic", {"kind": "rate_limit", "times": 2})
     assert [post(simulator, "/v1/messages", MESSAGE, **headers)[0] for _ in range(3)] == [429, 429, 200]
     assert simulator.call("GET")["counters"]["anthropic"]["requests"] == 9
 
 
 def test_the_log_names_what_arrived_and_no_secret(simulator: Simulated) -> None:
-    post(simulator, "/v1/messages", MESSAGE, **{"x-api-key": "sk-very-secret", "anthropic-version": "2023-06-01"})
+    post(
+        simulator,
+        "/v1/messages",
+        MESSAGE,
+        **{"x-api-key": "sk-very-secret", "anthropic-version": "2023-06-01"},
+    )
     # An entry is complete when the answer has left, which may be a moment after it has arrived.
     until = time.monotonic() + 10
     while not (log := simulator.call("GET", "log")) and time.monotonic() < until:
@@ -133,7 +164,9 @@ def test_the_log_names_what_arrived_and_no_secret(simulator: Simulated) -> None:
     assert "secret" not in json.dumps(log)
 
 
-@pytest.mark.parametrize("body", [{"latency": -1}, {"faults": [{"kind": "nonesuch"}]}, {"unknown": 1}, {"faults": [{"no": 1}]}])
+@pytest.mark.parametrize(
+    "body", [{"latency": -1}, {"faults": [{"kind": "nonesuch"}]}, {"unknown": 1}, {"faults": [{"no": 1}]}]
+)
 def test_a_behaviour_that_makes_no_sense_is_refused(simulator: Simulated, body: dict[str, Any]) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         simulator.call("PUT", "openai", body)

@@ -28,7 +28,9 @@ def _defined(body: list[ast.stmt], depth: int) -> Iterator[Defined]:
                 yield Defined(node.name, first - 1, max(node.lineno, node.body[0].lineno - 1))
                 if isinstance(node, ast.ClassDef) and depth < 4:
                     yield from _defined(node.body, depth + 1)
-            case ast.Assign(targets=[ast.Name(id=name), *_]) | ast.AnnAssign(target=ast.Name(id=name)) if name.isupper():
+            case ast.Assign(targets=[ast.Name(id=name), *_]) | ast.AnnAssign(target=ast.Name(id=name)) if (
+                name.isupper()
+            ):
                 yield Defined(name, node.lineno - 1, node.lineno)
             case ast.If(body=inner, orelse=other) | ast.Try(body=inner, orelse=other) if depth < 4:
                 yield from _defined([*inner, *other], depth + 1)

@@ -16,7 +16,25 @@ _MAX_SIGNATURE_LINES = 8
 
 # Shown as code, though nothing here can tell what they define.
 _OTHER_CODE = frozenset(
-    {".c", ".cc", ".cpp", ".cs", ".cxx", ".ex", ".h", ".hpp", ".kt", ".lua", ".m", ".php", ".pl", ".proto", ".pyx", ".r", ".rb"}
+    {
+        ".c",
+        ".cc",
+        ".cpp",
+        ".cs",
+        ".cxx",
+        ".ex",
+        ".h",
+        ".hpp",
+        ".kt",
+        ".lua",
+        ".m",
+        ".php",
+        ".pl",
+        ".proto",
+        ".pyx",
+        ".r",
+        ".rb",
+    }
     | {".rs", ".scala", ".sh", ".sql", ".swift", ".vue"}
 )
 

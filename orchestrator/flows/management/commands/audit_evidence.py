@@ -30,4 +30,6 @@ class Command(BaseCommand):
                 place = f"entry {found.found.sequence}" if found.found.sequence else "log"
                 self.stdout.write(f"{repo}: BROKEN at {place} ({found.found.flow}): {found.found.what}")
         if broken:
-            raise CommandError(f"{broken} logs are broken. Keep everything as it is, and treat it as an incident.")
+            raise CommandError(
+                f"{broken} logs are broken. Keep everything as it is, and treat it as an incident."
+            )

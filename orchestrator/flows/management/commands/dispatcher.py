@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orchestrator.flows.dispatcher import Dispatcher
+from orchestrator.flows.scheduler.dispatcher import Dispatcher
 
 
 class Command(BaseCommand):

@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The name of the token and the repo that it is bound to."""
         parser.add_argument("name", help="what the token is for, as shown in the admin and in the history")
-        parser.add_argument("--repo", help="bind the token to this repo; without it the token is an operator's")
+        parser.add_argument(
+            "--repo", help="bind the token to this repo; without it the token is an operator's"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Make the token; print the secret."""
@@ -25,6 +27,8 @@ class Command(BaseCommand):
         if options["repo"]:
             repo = Repo.objects.filter(name=options["repo"]).first()
             if repo is None:
-                raise CommandError(f"No repo is registered as {options['repo']!r}; register it first: manage.py register_repo.")
+                raise CommandError(
+                    f"No repo is registered as {options['repo']!r}; register it first: manage.py register_repo."
+                )
         _, secret = tokens.create(options["name"], repo)
         self.stdout.write(secret)

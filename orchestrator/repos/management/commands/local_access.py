@@ -22,7 +22,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The repos to register."""
         parser.add_argument("--migrate", action="store_true", help="bring the database up to date first")
-        parser.add_argument("repos", nargs="*", help="names of repos; those already registered stay as they are")
+        parser.add_argument(
+            "repos", nargs="*", help="names of repos; those already registered stay as they are"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Make what is missing; print it."""
@@ -31,7 +33,9 @@ class Command(BaseCommand):
         for name in options["repos"]:
             registration.register(name)
         password = secrets.token_urlsafe(12)
-        user, _ = get_user_model().objects.get_or_create(username=USER, defaults={"is_staff": True, "is_superuser": True})
+        user, _ = get_user_model().objects.get_or_create(
+            username=USER, defaults={"is_staff": True, "is_superuser": True}
+        )
         user.set_password(password)
         user.save()
         _, token = tokens.create("local use")

@@ -20,7 +20,9 @@ class Command(BaseCommand):
         parser.add_argument("name")
         parser.add_argument("--domain", default="")
         parser.add_argument("--team-lead", default="")
-        parser.add_argument("--clone-url", default="", help="https://host/owner/repo.git, for flows that bring no files.")
+        parser.add_argument(
+            "--clone-url", default="", help="https://host/owner/repo.git, for flows that bring no files."
+        )
         parser.add_argument("--phase", choices=Phase.values)
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature

@@ -20,9 +20,19 @@ def test_days_must_not_be_negative():
 
 def test_working_days():
     week = [date(2024, 3, number) for number in range(4, 11)]
-    assert [is_working_day(day, [date(2024, 3, 6)]) for day in week] == [True, True, False, True, True, False, False]
+    assert [is_working_day(day, [date(2024, 3, 6)]) for day in week] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
-@pytest.mark.parametrize(("today", "late"), [(date(2024, 2, 29), 0), (FRIDAY, 0), (date(2024, 3, 2), 1), (date(2024, 3, 31), 30)])
+@pytest.mark.parametrize(
+    ("today", "late"), [(date(2024, 2, 29), 0), (FRIDAY, 0), (date(2024, 3, 2), 1), (date(2024, 3, 31), 30)]
+)
 def test_overdue(today, late):
     assert overdue(FRIDAY, today) == late

@@ -5,7 +5,8 @@ TREE = [1, [2, [3, [1]]], [], 1]
 
 
 @pytest.mark.parametrize(
-    ("depth", "expected"), [(None, [1, 2, 3, 1, 1]), (0, TREE), (1, [1, 2, [3, [1]], 1]), (2, [1, 2, 3, [1], 1])]
+    ("depth", "expected"),
+    [(None, [1, 2, 3, 1, 1]), (0, TREE), (1, [1, 2, [3, [1]], 1]), (2, [1, 2, 3, [1], 1])],
 )
 def test_flatten(depth, expected):
     assert flatten(TREE, depth) == expected

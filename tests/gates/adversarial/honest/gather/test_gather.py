@@ -34,5 +34,11 @@ def test_never_more_at_once(monkeypatch, limit, most):
         return key
 
     monkeypatch.setattr(subject, "_square", slow)
-    assert asyncio.run(squares([1, 2, 3, 4, 5], limit) if limit else squares([1, 2, 3, 4, 5])) == [1, 2, 3, 4, 5]
+    assert asyncio.run(squares([1, 2, 3, 4, 5], limit) if limit else squares([1, 2, 3, 4, 5])) == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     assert max(seen) == most

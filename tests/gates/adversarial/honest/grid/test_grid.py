@@ -30,6 +30,8 @@ def test_crossing():
         Path([Point(0, 0), Point(1, 0), Point(0, 0)])
 
 
-@pytest.mark.parametrize(("direction", "end"), [("n", Point(5, 6)), ("s", Point(5, 4)), ("e", Point(6, 5)), ("w", Point(4, 5))])
+@pytest.mark.parametrize(
+    ("direction", "end"), [("n", Point(5, 6)), ("s", Point(5, 4)), ("e", Point(6, 5)), ("w", Point(4, 5))]
+)
 def test_step(direction, end):
     assert step(5, 5, direction) == end

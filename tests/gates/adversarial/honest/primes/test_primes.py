@@ -3,7 +3,8 @@ from primes import factors, is_prime
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"), [(1, []), (2, [2]), (4, [2, 2]), (9, [3, 3]), (12, [2, 2, 3]), (97, [97]), (360, [2, 2, 2, 3, 3, 5])]
+    ("number", "expected"),
+    [(1, []), (2, [2]), (4, [2, 2]), (9, [3, 3]), (12, [2, 2, 3]), (97, [97]), (360, [2, 2, 2, 3, 3, 5])],
 )
 def test_factors(number, expected):
     assert factors(number) == expected

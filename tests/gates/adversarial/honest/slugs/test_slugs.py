@@ -16,7 +16,9 @@ def test_slug(title, expected):
     assert slug(title) == expected
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(11, "hello-world"), (10, "hello"), (5, "hello"), (4, "unti")])
+@pytest.mark.parametrize(
+    ("limit", "expected"), [(11, "hello-world"), (10, "hello"), (5, "hello"), (4, "unti")]
+)
 def test_limit(limit, expected):
     assert slug("Hello World", limit) == expected
 

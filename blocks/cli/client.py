@@ -1,0 +1,166 @@
+"""The service over HTTP: requests, problems as failures, events that survive a broken connection."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from blocks.cli import lazy, place
+from blocks.cli.errors import Exit, Failure
+
+if TYPE_CHECKING:
+    import httpx2
+else:
+    httpx2 = lazy.module("httpx2")  # a third of the start-up time, and help needs none of it
+
+_CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
+_STREAM_SECONDS = 60.0  # four keep-alives of the service
+GIVE_UP_SECONDS = 60.0
+_NOT_ALLOWED = {401, 403}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+class Client:
+    """A session with the service. Use as a context manager."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": "blocks-cli"}
+        try:
+            self._http = httpx2.Client(
+                base_url=url, headers=headers, timeout=httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
+            )
+        except (httpx2.InvalidURL, UnicodeEncodeError, ValueError) as error:
+            raise Failure(
+                f"BLOCKS_API_URL or BLOCKS_TOKEN is malformed: {error}",
+                cure="Correct it.",
+                code="cli:bad-config",
+            ) from error
+
+    @classmethod
+    def here(cls) -> Self:
+        """A client of the service that this folder and the environment name."""
+        return cls(place.find().url, place.token())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The JSON under ``/api/v1/<path>``."""
+        return self._send("GET", path, params={k: v for k, v in params.items() if v is not None}).json()
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        """What ``POST`` answers."""
+        return self._send("POST", path, json=body, headers={"Idempotency-Key": key} if key else None).json()
+
+    def put(self, path: str, body: Any) -> Any:
+        """What ``PUT`` answers."""
+        return self._send("PUT", path, json=body).json()
+
+    def download(self, path: str) -> bytes:
+        """The bytes under ``/api/v1/<path>``."""
+        return self._send("GET", path).content
+
+    @staticmethod
+    def cursor_of(link: str | None) -> str | None:
+        """The cursor in the ``next`` link of a page; the link's host is not followed, it may be one behind a proxy."""
+        return None if link is None else httpx2.URL(link).params.get("cursor")
+
+    def _send(self, method: str, path: str, **how: Any) -> "httpx2.Response":
+        try:
+            answer = self._http.request(method, f"/api/v1/{path}", **how)
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+        if answer.is_success:
+            return answer
+        raise failure_of(answer)
+
+    def _unreachable(self, error: Exception) -> Failure:
+        return Failure(
+            f"The service at {self.url} cannot be reached ({type(error).__name__}).",
+            cure="Start it with `make up`, or set BLOCKS_API_URL to where it runs.",
+            code="cli:unreachable",
+            exit_code=Exit.UNREACHABLE,
+        )
+
+    def events(self, flow_id: str, *, on_idle: Callable[[], None] = lambda: None) -> Iterator[Event]:
+        """The flow's events until ``end``. A broken connection is taken up again after the event last seen.
+
+        ``on_idle`` is called at every sign of life, keep-alives included; what it raises ends the following.
+        """
+        last, lost_at = "0", None
+        while True:
+            try:
+                for line_event in self._stream(flow_id, last, on_idle):
+                    lost_at = None
+                    event, last = line_event
+                    yield event
+                    if event.kind == "end":
+                        return
+            except httpx2.HTTPError as error:
+                lost_at = lost_at or time.monotonic()
+                if time.monotonic() - lost_at > GIVE_UP_SECONDS:
+                    raise self._unreachable(error) from error
+            on_idle()
+            time.sleep(0.5)
+
+    def _stream(self, flow_id: str, last: str, on_idle: Callable[[], None]) -> Iterator[tuple[Event, str]]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": last}
+        limits = httpx2.Timeout(_STREAM_SECONDS, connect=_CONNECT_SECONDS)
+        with self._http.stream(
+            "GET", f"/api/v1/flows/{flow_id}/events/", headers=headers, timeout=limits
+        ) as answer:
+            if not answer.is_success:
+                answer.read()
+                if answer.status_code >= 500:
+                    raise httpx2.RemoteProtocolError(f"status {answer.status_code}")
+                raise failure_of(answer)
+            kind, data = "", ""
+            for line in answer.iter_lines():
+                on_idle()
+                name, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+                if name == "id":
+                    last = value
+                elif name == "event":
+                    kind = value
+                elif name == "data":
+                    data += value
+                elif not line and data:
+                    yield Event(kind, json.loads(data)), last
+                    kind, data = "", ""
+
+
+def failure_of(answer: "httpx2.Response") -> Failure:
+    """A problem document, or whatever else came instead, as a failure."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    if answer.status_code in _NOT_ALLOWED:
+        exit_code = Exit.NOT_ALLOWED
+    elif answer.status_code >= 500 or "code" not in body:
+        exit_code = Exit.UNREACHABLE
+    else:
+        exit_code = Exit.USAGE
+    return Failure(
+        str(body.get("detail") or f"The service answered {answer.status_code} and no reason."),
+        cure=str(body.get("cure") or ("" if body else "See that BLOCKS_API_URL names the orchestrator.")),
+        code=str(body.get("code") or "cli:unexpected-answer"),
+        exit_code=exit_code,
+    )

@@ -1,0 +1,173 @@
+"""What the gates found, with the lines that it is about: for those who read in a terminal what the page of the flow shows."""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from blocks.cli.progress import mark
+
+MUTANTS = 10
+LISTED = 40
+_DETECTED = {"Killed", "Timeout"}
+_RANGES = {"uncovered": "Not covered", "sabotage-survived": "Sabotage not detected"}
+_STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
+
+
+def rounds(flow: Mapping[str, Any]) -> dict[tuple[str, int], int]:
+    """Stage kind and its round to the round of the implementation that it saw."""
+    found, newest = {}, 1
+    for stage in flow["stages"]:
+        newest = stage["round"] if stage["kind"] == "implement" else newest
+        found[stage["kind"], stage["round"]] = newest
+    return found
+
+
+def _text(files: Mapping[str, Any], path: str) -> str:
+    content = files.get(path, "")
+    return content if isinstance(content, str) else ""
+
+
+def show(
+    console: Console, flow: Mapping[str, Any], gates: Iterable[Mapping[str, Any]], files: Mapping[str, Any]
+) -> None:
+    """Every gate of every round: summary, cure, findings at their lines, surviving mutants as diffs. ``files``: the evidence."""
+    seen = rounds(flow)
+    for gate in gates:
+        if gate["verdict"] == "passed" and not gate["findings"]:
+            continue  # the table has said it
+        stage = "review" if gate["gate"] == "review" else "verify"
+        written = f"implement-{seen.get((stage, gate['round']), gate['round'])}/"
+        _gate(
+            console,
+            gate,
+            {path.removeprefix(written): _text(files, path) for path in files if path.startswith(written)},
+        )
+        if gate["gate"] == "mutation":
+            _mutants(console, _text(files, f"verify-{gate['round']}/mutation.json"))
+        console.print()
+
+
+def _gate(console: Console, gate: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+    console.print(
+        Text.assemble(
+            (f"{gate['gate']}, round {gate['round']}  ", "bold"),
+            mark(gate["verdict"]),
+            f"  {gate['summary']}",
+        ),
+        soft_wrap=True,
+    )
+    if gate["cure"]:
+        console.print(Text.assemble(("  cure: ", "bold"), gate["cure"]), soft_wrap=True)
+    for title, ranges in _ranges(gate["findings"]):
+        console.print(Text(f"  {title}: {ranges}"), soft_wrap=True)
+    others = [one for one in gate["findings"] if one.get("rule") not in _RANGES and not _is_mutant(one)]
+    for found in others[:LISTED]:
+        _finding(console, found, sources)
+    if len(others) > LISTED:
+        console.print(Text(f"  and {len(others) - LISTED} more: --json lists all", style="dim"))
+
+
+def _is_mutant(found: Mapping[str, Any]) -> bool:
+    return str(found.get("rule") or "").startswith("mutant-")
+
+
+def _ranges(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    found = list(found)
+    for rule, title in _RANGES.items():
+        if spans := [_span(one) for one in found if one.get("rule") == rule]:
+            path = next(str(one.get("path") or "") for one in found if one.get("rule") == rule)
+            yield title, f"{path} {', '.join(spans)}"
+
+
+def _span(found: Mapping[str, Any]) -> str:
+    first, last = int(found.get("line") or 0), int(found.get("end_line") or 0)
+    return f"{first}-{last}" if last > first else str(first)
+
+
+def _finding(console: Console, found: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+    path, line = str(found.get("path") or ""), int(found.get("line") or 0)
+    severity = str(found.get("severity") or "error")
+    place = f"{path}:{line}" if line else path
+    words = "  ".join(
+        part for part in (place, str(found.get("rule") or ""), str(found.get("message") or "")) if part
+    )
+    console.print(Text.assemble((f"  {severity}  ", _STYLES.get(severity, "")), words), soft_wrap=True)
+    lines = sources.get(path, "").splitlines()
+    if 0 < line <= len(lines):
+        console.print(Text(f"    {line:>5} | {lines[line - 1]}", style="dim"), soft_wrap=True)
+
+
+def _mutants(console: Console, report: str) -> None:
+    found = list(_survivors(report))
+    for path, line, name, before, after in _spread(found):
+        console.print(Text(f"  {path}:{line}  {name}"), soft_wrap=True)
+        for text in before:
+            console.print(Text(f"    - {text}", style="red"), soft_wrap=True)
+        for text in after:
+            console.print(Text(f"    + {text}", style="green"), soft_wrap=True)
+    if len(found) > MUTANTS:
+        console.print(
+            Text(f"  and {len(found) - MUTANTS} more survived: the page of the flow shows all", style="dim")
+        )
+
+
+_Mutant = tuple[str, int, str, list[str], list[str]]
+
+
+def _spread(found: list[_Mutant]) -> list[_Mutant]:
+    """At most ten, from as many lines as there are."""
+    firsts = {(path, line): (path, line, *rest) for path, line, *rest in reversed(found)}
+    chosen = sorted(found, key=lambda one: (firsts[one[0], one[1]][2:] != one[2:], one[:2]))[:MUTANTS]
+    return sorted(chosen, key=lambda one: one[:2])
+
+
+def _survivors(report: str) -> Iterator[_Mutant]:
+    """The undetected mutants of a Stryker report: path, line, name, lines before and after; nothing of what is no report."""
+    try:
+        files = json.loads(report)["files"].items() if report else ()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return
+    for path, entry in files:
+        source = str(entry.get("source") or "").splitlines()
+        for mutant in entry.get("mutants") or ():
+            if mutant.get("status") not in _DETECTED:
+                start, end = mutant["location"]["start"], mutant["location"]["end"]
+                before = source[start["line"] - 1 : end["line"]] or [""]
+                # Columns count bytes of UTF-8 from 1.
+                head = before[0].encode()[: start["column"] - 1].decode(errors="replace")
+                tail = before[-1].encode()[end["column"] - 1 :].decode(errors="replace")
+                after = (head + str(mutant.get("replacement", "")) + tail).splitlines()
+                yield path, start["line"], str(mutant.get("mutatorName", "")), before, after
+
+
+def changes(files: Mapping[str, Any]) -> list[str]:
+    """A line for each repair round: which files it changed, and by how many lines."""
+    by_round: dict[int, dict[str, str]] = {}
+    for path in files:
+        head, _, name = path.partition("/")
+        kind, _, number = head.rpartition("-")
+        if kind == "implement" and number.isdigit():
+            by_round.setdefault(int(number), {})[name] = _text(files, path)
+    numbers = sorted(by_round)
+    return [f"round {new}: {_changed(by_round[old], by_round[new])}" for old, new in pairwise(numbers)]
+
+
+def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    parts = []
+    for name, text in new.items():
+        before, after = old.get(name, "").splitlines(), text.splitlines()
+        if before != after:
+            plus, minus = _counts(before, after)
+            parts.append(f"{name} +{plus} -{minus}")
+    return ", ".join(parts) or "changed nothing"
+
+
+def _counts(before: list[str], after: list[str]) -> tuple[int, int]:
+    moves = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    changed = [(high - low, end - start) for tag, low, high, start, end in moves if tag != "equal"]
+    return sum(new for _, new in changed), sum(old for old, _ in changed)

@@ -1,0 +1,71 @@
+"""Commands that are loaded when they are called: `blocks --help` must not pay for HTTP, YAML and live displays."""
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+COMMANDS = {
+    "init": (
+        "blocks.cli.init",
+        "Prepare this folder: .blocks/config.yml, .blocks/catalog/, .blocks/schemas/.",
+    ),
+    "flow": ("blocks.cli.flow", "Run, follow, cancel and retry flows."),
+    "verify": (
+        "blocks.cli.verify",
+        "Show what the gates found; check a block's evidence; run the gates again.",
+    ),
+    "status": ("blocks.cli.status", "List flows."),
+    "config": ("blocks.cli.config", "Show and set a repo's settings."),
+    "quota": ("blocks.cli.quota", "Show what each provider may still use."),
+    "test-flow": (
+        "blocks.cli.trial",
+        "Run a feature request and say whether the service works; keeps no block.",
+    ),
+}
+_LOADING = "blocks.cli.loading"
+
+
+def module(name: str) -> ModuleType:
+    """The module ``name``, executed at the first use of one of its attributes."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[name] = made
+    spec.loader.exec_module(made)
+    return made
+
+
+class LazyGroup(TyperGroup):
+    """Knows names and one-line helps; imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the group's signature
+        """Names, in the order of a first day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command itself when it is about to run, else a stand-in with its help."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, text = COMMANDS[cmd_name]
+        if not ctx.meta.get(_LOADING):
+            return TyperCommand(cmd_name, help=text)
+        command = typer.main.get_command(importlib.import_module(module).app)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that ``args`` call."""
+        ctx.meta[_LOADING] = True
+        try:
+            return super().resolve_command(ctx, args)
+        finally:
+            ctx.meta[_LOADING] = False

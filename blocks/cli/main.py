@@ -1,0 +1,63 @@
+"""`blocks`: from a feature request to a verified block, from the command line."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from blocks.cli.errors import Exit, Failure
+from blocks.cli.lazy import LazyGroup
+
+VERSION = "0.1.0"
+app = typer.Typer(
+    cls=LazyGroup,
+    name="blocks",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: drawing boxes would take longer than everything else
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"blocks {VERSION}\n")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Reads BLOCKS_API_URL and BLOCKS_TOKEN. Exit codes: 0 done, 1 flow or gate failed, 2 cancelled or wrong usage, "
+    "4 not allowed, 5 service unreachable, 8 still running."
+)
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn feature requests into verified blocks."""
+
+
+def run() -> None:
+    """The entry point: every failure ends in its message, its cure and its exit code, never in a traceback."""
+    try:
+        app(prog_name="blocks")
+    except Failure as failure:
+        if "--json" in sys.argv:
+            problem = {"error": {"code": failure.code, "message": failure.message, "cure": failure.cure}}
+            sys.stdout.write(json.dumps(problem) + "\n")
+        sys.stderr.write(f"blocks: {failure.message}\n")
+        if failure.cure:
+            sys.stderr.write(f"  cure: {failure.cure}\n")
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("blocks: interrupted\n")
+        sys.exit(Exit.USAGE)
+    except BrokenPipeError:
+        # The reader of a pipe (head, grep -q) has gone; that is no failure of ours.
+        sys.stderr.close()
+        sys.exit(Exit.DONE)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,53 @@
+"""What every command prints with: plain lines, JSON, and the one `--json` option."""
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+_PIPE_WIDTH = 10_000  # a pipe has no width; cutting ids or titles to fit one would break scripts
+# Sentences wrap here, on a wide terminal and in a log: in a column of a table, and on lines of their own.
+TEXT_WIDTH, LINE_WIDTH = 72, 100
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON for machines, and nothing else, on standard output.")
+]
+
+
+def say(line: str = "") -> None:
+    """One line for people on standard output."""
+    sys.stdout.write(line + "\n")
+
+
+def json_out(value: Any) -> None:
+    """``value`` as JSON on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+class _Console(Console):
+    """Prints what others wrote as it is: no markup is read in it, and nothing of it steers the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As a console does, with only our own control codes left."""
+        for part in super().render(renderable, options):
+            yield part if part.control or part.text.isprintable() else Segment(_still(part.text), part.style)
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Where tables go: as wide as the terminal, or wide enough where there is none."""
+    found = _Console(highlight=False, markup=False, emoji=False, stderr=to_stderr)
+    if not found.is_terminal:
+        found.width = max(found.width, _PIPE_WIDTH)
+    return found
+
+
+def _still(text: str) -> str:
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
+
+
+def printable(text: str) -> str:
+    """``text`` from a foreign file without what could steer a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -1,0 +1,80 @@
+"""What the check of a block's evidence came to, for people and for machines."""
+
+from typing import Any
+
+from blocks.cli import output
+from blocks.cli.attestation import Report
+
+_UNPROVED = "not proved"
+
+
+def document(found: Report, trusted_from: str) -> dict[str, Any]:
+    """The report as JSON. Fields that no statement proves are empty, ``log_sequence`` is then 0."""
+    return {
+        "ok": found.ok,
+        "block": found.block,
+        "repo": found.repo,
+        "flow": found.flow,
+        "sealed_at": found.sealed_at,
+        "manifest_sha256": found.digest,
+        "context_sha256": found.context,
+        "origin": found.origin,
+        "log_sequence": found.sequence,
+        "log_hash": found.entry_hash,
+        "log_previous_hash": found.previous_hash,
+        "key_ids": sorted(found.key_ids),
+        "keys_from": trusted_from,
+        "gates": found.gates,
+        "verdict": found.verdict,
+        "files": found.files,
+        "problems": [{"path": problem.path, "problem": problem.what} for problem in found.problems],
+    }
+
+
+def say(found: Report, trusted_from: str, *, expected: bool) -> None:
+    """The report in lines: what is wrong, the gates, what the block is, and the verdict last."""
+    for problem in found.problems:
+        _line(f"WRONG  {problem.path}: {problem.what}")
+    for gate, result in sorted(found.gates.items()):
+        _line(f"{result:6}  {gate}")
+    for name, value in _identity(found, trusted_from):
+        _line(f"{name:9} {value or _UNPROVED}")
+    if found.problems:
+        count = len(found.problems)
+        _line(f"NOT TO BE TRUSTED: {count} {'finding' if count == 1 else 'findings'}.")
+    elif not found.ok:
+        _line(f"UNCHANGED, but its verdict is {found.verdict}: this block has not passed its gates.")
+    else:
+        _line(f"HOLDS: {found.files} files, entry {found.sequence} of the log, key {min(found.key_ids)}")
+        if not expected:
+            _line(
+                "An older block would hold too. Say which one you expect: --flow, --digest, --not-before-entry, --not-before."
+            )
+
+
+def _identity(found: Report, trusted_from: str) -> list[tuple[str, str]]:
+    """What this block is, so that nobody has to guess which one was checked."""
+    entry = (
+        f"entry {found.sequence}, hash {found.entry_hash}, after {found.previous_hash}"
+        if found.sequence
+        else ""
+    )
+    return [
+        ("Block", found.block),
+        ("Repo", found.repo),
+        ("Flow", found.flow),
+        ("Sealed", f"{found.sealed_at}, by the service's clock" if found.sealed_at else ""),
+        ("Manifest", f"SHA-256 {found.digest}" if found.digest else ""),
+        (
+            "Context",
+            f"SHA-256 {found.context}" if found.context else "none was recorded" if found.digest else "",
+        ),
+        *([("From", found.origin)] if found.origin else []),
+        ("Log", entry),
+        ("Verdict", found.verdict),
+        ("Keys", f"{', '.join(sorted(found.key_ids))}, trusted from {trusted_from}" if found.key_ids else ""),
+    ]
+
+
+def _line(text: str) -> None:
+    output.say(output.printable(text))

@@ -1,0 +1,155 @@
+"""`blocks quota`: what each provider may still use; pause and resume one."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from blocks.cli import output
+from blocks.cli.client import Client
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Show what each provider may still use; pause and resume one.",
+)
+_WIDE, _BAR, _SHORT_BAR = 100, 20, 8  # columns of a terminal from which the longer bar fits
+_STYLES = {"ok": "green", "warning": "yellow", "paused": "red", "rollback": "bold red"}
+Provider = Annotated[str, typer.Argument(help="anthropic, openai or google.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; recorded with who and when.")]
+
+
+@app.callback()
+def quota() -> None:
+    """Show what each provider may still use."""
+
+
+def _bar(percent: float, level: str, width: int) -> Text:
+    filled = min(width, round(percent / 100 * width))
+    return Text("█" * filled, style=_STYLES[level]) + Text("░" * (width - filled), style="dim")
+
+
+def _until(text: str | None) -> str:
+    return "" if text is None else f" until {datetime.fromisoformat(text):%H:%M:%S}"
+
+
+def _state(one: Mapping[str, Any]) -> Text:
+    """In one word, which fits every terminal; ``_notes`` say more."""
+    if one["paused"]:
+        return Text("paused", style="red")
+    if not one["admits"]:
+        return Text("waiting", style="yellow")
+    if one["breaker"] != "closed":
+        return Text("probing", style="yellow")
+    return Text("ok", style="green") if one["level"] == "ok" else Text(one["level"], style="yellow")
+
+
+def _notes(one: Mapping[str, Any]) -> list[str]:
+    """What holds the provider up, and what else is to be known of it."""
+    notes = []
+    if one["paused"]:
+        notes.append(f"paused: {one['pause_reason']}")
+    elif not one["admits"]:
+        notes.append(str(one["reason"]).removeprefix(f"{one['provider']}: "))
+    if one["level"] == "rollback":
+        notes.append("so much is used that the rollout is to be rolled back")
+    if one["breaker"] != "closed":
+        notes.append(
+            f"breaker {one['breaker']}{_until(one['breaker_until']) if one['breaker'] == 'open' else ''}"
+        )
+    if one["unknown_calls"]:
+        calls = "1 call" if one["unknown_calls"] == 1 else f"{one['unknown_calls']} calls"
+        notes.append(f"{calls} of unknown use, ${float(one['unknown_usd']):.2f}")
+    return notes
+
+
+def _table(*columns: str) -> Table:
+    grid = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        grid.add_column(
+            column, justify="left" if column in {"provider", "", "state"} else "right", no_wrap=True
+        )
+    return grid
+
+
+def _minute(providers: Iterable[Mapping[str, Any]]) -> Table:
+    """Calls under way, and what the last minute holds."""
+    grid = _table("provider", "calls", "requests/min", "tokens/min")
+    for one in providers:
+        grid.add_row(
+            one["provider"],
+            f"{one['inflight']}/{one['concurrency_limit']}",
+            f"{one['requests_minute']:,}/{one['requests_minute_limit']:,}",
+            f"{one['tokens_minute']:,}/{one['tokens_minute_limit']:,}",
+        )
+    return grid
+
+
+@app.command()
+def show(
+    every: Annotated[
+        bool, typer.Option("--all", help="Also providers without use, and what each did in this minute.")
+    ] = False,
+    as_json: output.AsJson = False,
+) -> None:
+    """Show tokens of the last 24 hours against each provider's quota, and USD against the budget."""
+    with Client.here() as client:
+        found = client.get("quota/")
+    if as_json:
+        return output.json_out(found)
+    console = output.console()
+    width = _BAR if console.width >= _WIDE else _SHORT_BAR
+    grid = _table("provider", "used", "", "tokens", "set aside", "quota", "cost", "state")
+    held = [
+        one
+        for one in found["providers"]
+        if every or one["used_tokens"] or one["reserved_tokens"] or not one["admits"]
+    ]
+    shown = held or found["providers"]
+    for one in shown:
+        numbers = [f"{one[name]:,}" for name in ("used_tokens", "reserved_tokens", "limit_tokens")]
+        bar, cost = _bar(one["percent"], one["level"], width), f"${float(one['cost_usd']):.2f}"
+        grid.add_row(one["provider"], f"{one['percent']:.1f}%", bar, *numbers, cost, _state(one))
+    console.print(grid)
+    noted = [f"{one['provider']}: {'; '.join(_notes(one))}" for one in shown if _notes(one)]
+    if noted:
+        console.print("\n" + "\n".join(noted), markup=False)
+    if every:
+        console.print()
+        console.print(_minute(shown))
+    console.print(
+        f"\nSpent ${float(found['spent_usd']):.2f} of ${float(found['daily_budget_usd']):.2f} in {found['window_hours']} hours"
+    )
+    if not found["circuit_breaker_enabled"]:
+        console.print(
+            "The circuit breaker is switched off: calls go on until the quotas are used up.", style="yellow"
+        )
+    return None
+
+
+@app.command()
+def pause(provider: Provider, reason: Reason, as_json: output.AsJson = False) -> None:
+    """Let no call to a provider leave until it is resumed. Its stages wait. For operators."""
+    _switch(provider, "pause", reason, as_json=as_json)
+
+
+@app.command()
+def resume(provider: Provider, reason: Reason, as_json: output.AsJson = False) -> None:
+    """Let calls to a provider leave again. For operators."""
+    _switch(provider, "resume", reason, as_json=as_json)
+
+
+def _switch(provider: str, turn: str, reason: str, *, as_json: bool) -> None:
+    with Client.here() as client:
+        change = client.post(f"quota/{provider}/{turn}/", {"reason": reason})
+    if as_json:
+        return output.json_out(change)
+    already = "" if change["changed"] else "already "
+    return output.say(
+        f"{provider} is {already}{turn}d"
+        + (f" by {change['actor']}: {change['reason']}" if "actor" in change else "")
+    )

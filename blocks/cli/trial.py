@@ -1,0 +1,25 @@
+"""`blocks test-flow`: does the service turn a request into a block? For operators, after a deployment or a rollback."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blocks.cli import flow, output, place
+from blocks.cli.client import Client
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def trial(
+    input_file: Annotated[Path, typer.Option("--input", "-i", help="A feature request, in Markdown.")],
+    repo: Annotated[str, typer.Option(help="The repo; as in .blocks/config.yml by default.")] = "",
+    timeout: flow.Timeout = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Run a feature request from end to end and say whether the service works. The block is not written here."""
+    text, here = flow.read_request(input_file), place.find()
+    with Client(here.url, place.token()) as client:
+        started = client.post("flows/", {"repo": flow.repo_name(client, here, repo), "feature_request": text})
+        flow.end(client, started["id"], None, timeout=timeout, as_json=as_json)

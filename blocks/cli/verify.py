@@ -1,0 +1,210 @@
+"""`blocks verify`: what the gates found, whether a block is what was sealed, whether the gates say the same again."""
+
+import importlib
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from blocks.cli import findings, output, place, report, sealed
+from blocks.cli.client import Client
+from blocks.cli.errors import Exit, Failure
+from blocks.cli.progress import mark
+
+_HELP = "Show what the gates found; check a block's evidence; run the gates again."
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=_HELP)
+Task = Annotated[str, typer.Argument(metavar="TASK", help="The id of a flow: task_...")]
+
+
+@app.callback(help=_HELP)
+def verify() -> None:
+    """Show what the gates found; check a block's evidence; run the gates again."""
+
+
+def _lazy(name: str) -> Any:
+    """A module of ours that brings a library for cryptography, which only some commands need."""
+    return importlib.import_module(f"blocks.cli.{name}")
+
+
+@app.command()
+def show(
+    task: Task,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Every round, every finding, with its place and cure.")
+    ] = False,
+    as_json: output.AsJson = False,
+) -> None:
+    """Show the gates of a flow. Exits 0 when it passed, 1 when it or a gate failed, 2 cancelled, 8 while it runs."""
+    with Client.here() as client:
+        flow = client.get(f"flows/{task}/")
+        gates = client.get(f"flows/{task}/gates/")["gates"]
+        files = client.get(f"flows/{task}/evidence/")["files"] if verbose and gates and not as_json else {}
+    if as_json:
+        output.json_out(
+            {
+                "flow": flow["id"],
+                "status": flow["status"],
+                "error": flow["error"],
+                "block": flow["block"],
+                "gates": gates,
+            }
+        )
+    else:
+        console = output.console()
+        console.print(flow["id"], mark(flow["status"]), flow["title"])
+        report.wait_line(console, flow)
+        console.print(
+            report.gate_table(gates, every_round=verbose) if gates else "No gate has judged this flow yet."
+        )
+        console.print()
+        if verbose:
+            findings.show(console, flow, gates, files)
+            for line in findings.changes(files):
+                console.print(line, soft_wrap=True)
+        report.error_lines(console, flow["error"])
+        if not verbose and any(gate["verdict"] != "passed" for gate in gates):
+            if (cure := report.first_cure(gates)) and not flow["error"]:
+                console.print(f"cure: {cure}", soft_wrap=True, markup=False)
+            console.print(f"Every finding: blocks verify show {task} --verbose", soft_wrap=True)
+    code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(
+        flow["status"], Exit.STILL_RUNNING
+    )
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
+def attestation(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder of a block, or its tar.gz.")],
+    key: Annotated[
+        list[Path] | None,
+        typer.Option("--key", help="A public key in PEM; those under .blocks/keys/ by default."),
+    ] = None,
+    flow: Annotated[str, typer.Option("--flow", metavar="ID", help="Expect the block of this flow.")] = "",
+    repo: Annotated[str, typer.Option("--repo", metavar="NAME", help="Expect a block of this repo.")] = "",
+    block: Annotated[str, typer.Option("--block", metavar="FAMILY/NAME", help="Expect this block.")] = "",
+    digest: Annotated[
+        str, typer.Option("--digest", metavar="SHA256", help="Expect a manifest.json with this SHA-256.")
+    ] = "",
+    not_before_entry: Annotated[
+        int,
+        typer.Option(
+            "--not-before-entry", metavar="N", min=0, help="Expect entry N of the repo's log, or a later one."
+        ),
+    ] = 0,
+    not_before: Annotated[
+        str, typer.Option("--not-before", metavar="TIME", help="Expect a sealing at TIME (UTC) or later.")
+    ] = "",
+    as_json: output.AsJson = False,
+) -> None:
+    """Check a block offline: signatures, every file, the verdict. Exits 0 when all holds, else 1 and names what does not.
+
+    An older block is as genuine as the newest: name what you expect, for only an expectation finds one that was replayed.
+    """
+    checking, expecting = _lazy("attestation"), _lazy("expected")
+    wanted = expecting.read(
+        flow=flow,
+        repo=repo,
+        block=block,
+        digest=digest,
+        not_before_entry=not_before_entry,
+        not_before=not_before,
+    )
+    keys, origin = _trusted(path, key or [])
+    files, around = sealed.read(path)
+    found = checking.verify(files, keys)
+    if around and not found.problems:
+        found.add(path.name, around)
+    expecting.compare(found, wanted)
+    shown = _lazy("proof")
+    if as_json:
+        output.json_out(shown.document(found, origin))
+    else:
+        shown.say(found, origin, expected=bool(wanted))
+    if not found.ok:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _trusted(path: Path, named: list[Path]) -> tuple[Any, str]:
+    """The keys to check with, and where they lie. Never those inside the block itself: a forger would bring a key along.
+
+    Those that are pinned where the command runs go before those around the block, which came the way that the block came.
+    """
+    if named:
+        checking = _lazy("attestation")
+        return dict(checking.load_key(file) for file in named), ", ".join(str(file) for file in named)
+    pins = _lazy("pins")
+    for start in (Path.cwd(), path.resolve().parent):
+        blocks = place.find(start).blocks
+        if not blocks.resolve().is_relative_to(path.resolve()) and (keys := pins.pinned(blocks)):
+            return keys, str(blocks / pins.FOLDER)
+    raise Failure(
+        "No key is trusted here: there is none under .blocks/keys/.",
+        cure="Fetch it once with `blocks verify key`, or name a file with --key.",
+        code="evidence:no-key",
+    )
+
+
+@app.command("key")
+def fetch_key(
+    accept: Annotated[
+        str, typer.Option("--accept", metavar="KEY_ID", help="Trust this key besides those trusted so far.")
+    ] = "",
+    as_json: output.AsJson = False,
+) -> None:
+    """Fetch the public key of the evidence and keep it under .blocks/keys/; once one is there, others only by id."""
+    here = place.find()
+    with Client.here() as client:
+        keys, new = _lazy("pins").trust(client, here.blocks, accept)
+    if as_json:
+        return output.json_out({"trusted": sorted(keys), "new": new})
+    for key_id in sorted(keys):
+        output.say(f"{key_id}  {'now trusted' if key_id in new else 'trusted'}")
+    return output.say(f"Commit {here.blocks / 'keys'}: whoever has it can check every block offline.")
+
+
+@app.command()
+def replay(
+    task: Task,
+    timeout: Annotated[
+        float, typer.Option(help="Stop waiting after so many seconds; the replay goes on.")
+    ] = 600.0,
+    as_json: output.AsJson = False,
+) -> None:
+    """Run the gates again on the stored block and compare verdicts. Exits 0 when all are the same, else 1."""
+    until = time.monotonic() + timeout
+    with Client.here() as client:
+        found = client.post(f"flows/{task}/gates/replay/")
+        while found["status"] != "done":
+            if time.monotonic() > until:
+                raise Failure(
+                    f"The replay of {task} is still {found['status']} after {timeout:g} s.",
+                    cure=f"Wait, or see that the gates queue has a worker; `blocks verify replay {task}` goes on with it.",
+                    code="replay:still-running",
+                    exit_code=Exit.STILL_RUNNING,
+                )
+            time.sleep(min(0.5, timeout))
+            found = client.get(f"flows/{task}/gates/replay/")
+    if as_json:
+        output.json_out(found)
+    elif found["error"]:
+        output.say(
+            f"NOT REPLAYED: {output.printable(found['error']['message'])}\ncure: {output.printable(found['error']['cure'])}"
+        )
+    else:
+        table = Table("Gate", "Sealed", "Score", "Replayed", "Score", "", box=None, pad_edge=False)
+        for row in found["comparison"]:
+            word = "same" if row["same"] else "DIFFERENT"
+            table.add_row(
+                row["gate"],
+                row["sealed"],
+                row["sealed_score"] or "",
+                row["replayed"],
+                row["replayed_score"] or "",
+                word,
+            )
+        output.console().print(table)
+    if not found["same"]:
+        raise typer.Exit(Exit.FAILED)

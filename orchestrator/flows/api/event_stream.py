@@ -1,0 +1,91 @@
+"""A flow's events as server-sent events: from any event on, until the flow has ended.
+
+Order of reading matters: the status is read before the events, so that an end seen is an end whose events are all
+visible, and no follower leaves before the last one.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import connection
+from rest_framework.renderers import BaseRenderer
+
+from orchestrator.flows.models import Flow, FlowEvent
+from orchestrator.flows.models.states import FLOW_ENDED
+from orchestrator.rest.problems import Problem
+
+POLL_SECONDS = 0.25
+KEEP_ALIVE_SECONDS = 15.0
+_BATCH = 500
+
+
+class EventStream(BaseRenderer):
+    """Lets a client ask for ``text/event-stream``; the stream itself is written by ``events``."""
+
+    media_type = "text/event-stream"
+    format = "sse"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:  # noqa: ARG002
+        """Errors before the stream begins are problems; this renders nothing else."""
+        return json.dumps(data).encode()
+
+
+def start_after(header: str | None, query: str | None) -> int:
+    """The id of the last event that the follower has seen; ``Last-Event-ID`` wins, as it is the newer."""
+    text = header or query or "0"
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Problem(
+            400,
+            "request:invalid-event-id",
+            f"{text[:40]!r} is not the id of an event.",
+            cure="Send the id last received.",
+        )
+    return int(text)
+
+
+def event_data(row: FlowEvent) -> dict[str, Any]:
+    """The body of one event."""
+    body: dict[str, Any] = {
+        "id": row.pk,
+        "kind": row.kind,
+        "at": row.created_at.isoformat().replace("+00:00", "Z"),
+    }
+    if row.stage is not None:
+        body["stage"] = {"id": row.stage.pk, "kind": row.stage.kind, "round": row.stage.round}
+    return body | {"data": row.data}
+
+
+def _frame(row: FlowEvent) -> str:
+    return f"id: {row.pk}\nevent: {row.kind}\ndata: {json.dumps(event_data(row), separators=(',', ':'))}\n\n"
+
+
+def events(flow_id: str, after: int) -> Iterator[str]:
+    """Frames of the events after ``after``; comments keep the connection alive; ``end`` closes a flow that has ended."""
+    yield "retry: 1000\n\n"
+    spoke = time.monotonic()
+    while True:
+        status = Flow.objects.values_list("status", flat=True).get(pk=flow_id)
+        rows = list(
+            FlowEvent.objects.filter(flow_id=flow_id, pk__gt=after)
+            .select_related("stage")
+            .order_by("pk")[:_BATCH]
+        )
+        for row in rows:
+            after = row.pk
+            yield _frame(row)
+        if rows:
+            spoke = time.monotonic()
+            continue
+        if status in FLOW_ENDED:
+            yield f"event: end\ndata: {json.dumps({'status': status})}\n\n"
+            return
+        # Back to the pool between looks: a hundred followers must not hold a hundred connections.
+        if not connection.in_atomic_block:
+            connection.close()
+        if time.monotonic() - spoke >= KEEP_ALIVE_SECONDS:
+            yield ": still here\n\n"
+            spoke = time.monotonic()
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,191 @@
+"""What a new flow is asked with, checked before anything is written: request, repo, flow type, models, keys, context."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings as env
+
+from orchestrator.flows import flow_types
+from orchestrator.flows.source import snapshot
+from orchestrator.queues import PROVIDER_QUEUES
+from orchestrator.repos import repo_settings
+from orchestrator.repos.models import REPO_NAME, Repo
+from orchestrator.rest.problems import Problem
+
+MAX_REQUEST_BYTES = 64 * 1024
+MAX_CONTEXT_BYTES = 6 * 1024 * 1024
+MAX_CONTEXT_FILES = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for a flow that may be created as it stands."""
+
+    repo: Repo
+    feature_request: str
+    flow_type: str
+    block_family: str
+    snapshot: bytes = field(repr=False)
+    settings: Mapping[str, Any] = field(repr=False)
+
+
+def check(repo: Repo, body: Mapping[str, Any]) -> Asked:
+    """``body`` as a flow of ``repo``; a ``Problem`` names the first thing that is wrong and its cure."""
+    _repo_open(repo)
+    in_force = repo_settings.effective(repo)
+    flow_type = _flow_type(body.get("flow_type"))
+    _keys_set()
+    _models_known(in_force)
+    return Asked(
+        repo=repo,
+        feature_request=_feature_request(body.get("feature_request")),
+        flow_type=flow_type,
+        block_family=_family(body.get("block_family")),
+        snapshot=_snapshot(body.get("context")),
+        settings=in_force,
+    )
+
+
+def _repo_open(repo: Repo) -> None:
+    if not repo.is_enabled:
+        raise Problem(
+            403,
+            "repo:disabled",
+            f"{repo} is not enabled for the orchestrator at present.",
+            cure="Ask the operators: the repo is switched off, or REPO_ALLOWLIST does not name it. Review by hand meanwhile.",
+        )
+    if repo.paused:
+        raise Problem(
+            403,
+            "repo:paused",
+            f"{repo} is paused.",
+            cure="Wait until an operator resumes the repo, or ask them why.",
+        )
+
+
+def _feature_request(text: Any) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise Problem(
+            422,
+            "flow:empty-request",
+            "The feature request is empty.",
+            cure="Describe in Markdown what the block shall do: a title, the inputs, the outputs, the rules, an example.",
+        )
+    size = len(text.encode())
+    if size > MAX_REQUEST_BYTES:
+        raise Problem(
+            413,
+            "flow:request-too-large",
+            f"The feature request has {size:,} bytes; at most {MAX_REQUEST_BYTES:,} (64 KB) are taken.",
+            cure="Split it into several features, and leave source code to the context.",
+        )
+    return text
+
+
+def _flow_type(name: Any) -> str:
+    if name in (None, ""):
+        return flow_types.PLAN_IMPL_REVIEW_DOCS.name
+    try:
+        return flow_types.newest(name).name
+    except KeyError as error:
+        known = ", ".join(sorted(flow_types.FLOW_TYPES))
+        raise Problem(
+            422, "flow:unknown-type", f"There is no flow type {name!r}.", cure=f"Use one of: {known}."
+        ) from error
+
+
+def _family(name: Any) -> str:
+    if name in (None, ""):
+        return ""
+    if not isinstance(name, str) or REPO_NAME.regex.fullmatch(name) is None:  # type: ignore[union-attr]  # compiled lazily
+        raise Problem(
+            422,
+            "flow:invalid-family",
+            f"{name!r} cannot name a block family.",
+            cure="Use lower-case letters, digits, dots, dashes or underscores: compliance, observability, ...",
+        )
+    return name
+
+
+def _keys_set() -> None:
+    missing = [
+        q.value
+        for q in PROVIDER_QUEUES
+        if not (env.PROVIDERS[q.value]["api_key"] or env.PROVIDERS[q.value]["base_url"])
+    ]
+    if missing:
+        names = ", ".join(f"{name.upper()}_API_KEY" for name in missing)
+        raise Problem(
+            503,
+            "provider:missing-key",
+            f"No API key is set for: {', '.join(missing)}.",
+            cure=f"An operator sets {names} (or the same with _FILE), or starts the simulator with `make up`.",
+        )
+
+
+def _models_known(in_force: Mapping[str, Any]) -> None:
+    for key in repo_settings.MODEL_KEYS:
+        if in_force[key] and not repo_settings.model_known(in_force[key]):
+            raise Problem(
+                422,
+                "provider:unknown-model",
+                f"{key} is {in_force[key]!r}, which no provider offers.",
+                cure=repo_settings.MODEL_CURE,
+            )
+
+
+def _snapshot(value: Any) -> bytes:
+    """The files of ``context`` packed. Empty where nothing was said of files, so that a clone may stand in for them; an empty
+    ``files`` says that there are to be none."""
+    if value is None:
+        return b""
+    if not isinstance(value, dict) or set(value) - {"files"} or not isinstance(value.get("files", {}), dict):
+        raise Problem(
+            422,
+            "context:invalid",
+            "context must be an object with files.",
+            cure='Send {"files": {"path/in/repo.py": "text", "logo.png": {"base64": "..."}}}.',
+        )
+    files: dict[str, Any] = value.get("files", {})
+    if len(files) > MAX_CONTEXT_FILES:
+        raise _too_large(f"The context has {len(files):,} files; at most {MAX_CONTEXT_FILES:,} are taken.")
+    total = sum(_size(path, content) for path, content in files.items())
+    if total > MAX_CONTEXT_BYTES:
+        raise _too_large(f"The context has {total:,} bytes; at most {MAX_CONTEXT_BYTES:,} (6 MB) are taken.")
+    return snapshot.pack(snapshot.from_json(files)) if "files" in value else b""
+
+
+def _too_large(detail: str) -> Problem:
+    return Problem(
+        413,
+        "context:too-large",
+        detail,
+        cure="Send only the source that matters; name the rest in .gitignore or .blocks/config.yml.",
+    )
+
+
+def _size(path: str, content: Any) -> int:
+    """Bytes of one file, whose path must stay inside the repo and whose content must be text or base64."""
+    if not snapshot.inside(path):
+        raise Problem(
+            422,
+            "context:invalid-path",
+            f"{path[:80]!r} is not a path inside a repo.",
+            cure="Send relative paths with slashes.",
+        )
+    if isinstance(content, str):
+        return len(content.encode())
+    try:
+        if isinstance(content, dict) and list(content) == ["base64"]:
+            return len(base64.b64decode(content["base64"], validate=True))
+    except (TypeError, ValueError, binascii.Error):
+        pass
+    raise Problem(
+        422,
+        "context:invalid",
+        f"{path!r} is neither text nor base64.",
+        cure='Send a text, or {"base64": "..."} for other bytes.',
+    )

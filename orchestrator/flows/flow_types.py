@@ -1,0 +1,81 @@
+"""Flow types: tables of stages. A flow keeps the name and version of its type, so that a deploy does not change it under way.
+
+A new version of a type is a new entry beside the old one; an entry may go when no flow of that version is unfinished.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+
+from django.conf import settings
+
+from orchestrator.queues import Queue
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """One step of a flow type. ``apart_from`` names kinds whose providers must not serve this one's calls."""
+
+    kind: str
+    queue: Queue
+    apart_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlowType:
+    """A table of stages, run in order."""
+
+    name: str
+    version: int
+    stages: tuple[StageSpec, ...]
+
+    def spec(self, kind: str) -> StageSpec:
+        """The stage of ``kind``; raises ``KeyError``."""
+        for spec in self.stages:
+            if spec.kind == kind:
+                return spec
+        raise KeyError(f"{self.name} version {self.version} has no stage {kind}")
+
+
+PLAN_IMPL_REVIEW_DOCS = FlowType(
+    name="plan_impl_review_docs",
+    version=1,
+    stages=(
+        StageSpec("context", Queue.GOOGLE),
+        StageSpec("plan", Queue.ANTHROPIC),
+        StageSpec("implement", Queue.OPENAI),
+        StageSpec("verify", Queue.GATES),
+        StageSpec("review", Queue.ANTHROPIC, apart_from=("implement",)),
+        StageSpec("docs", Queue.GOOGLE),
+        StageSpec("seal", Queue.CONTROL),
+    ),
+)
+FLOW_TYPES: dict[str, FlowType] = {PLAN_IMPL_REVIEW_DOCS.name: PLAN_IMPL_REVIEW_DOCS}
+"""The newest version of every type, by name: what a new flow gets."""
+_VERSIONS = (PLAN_IMPL_REVIEW_DOCS,)
+
+
+@cache
+def _all() -> dict[tuple[str, int], FlowType]:
+    plugged = [flow_type for name in settings.ENGINE_PLUGINS for flow_type in import_module(name).FLOW_TYPES]
+    return {(flow_type.name, flow_type.version): flow_type for flow_type in (*_VERSIONS, *plugged)}
+
+
+def newest(name: str) -> FlowType:
+    """The newest version of the type ``name``; raises ``KeyError``."""
+    versions = [flow_type for (known, _), flow_type in _all().items() if known == name]
+    if not versions:
+        raise KeyError(f"there is no flow type {name}")
+    return max(versions, key=lambda flow_type: flow_type.version)
+
+
+def pinned(name: str, version: int) -> FlowType:
+    """Exactly this version of a type; raises ``KeyError`` where a deploy has dropped it."""
+    return _all()[name, version]
+
+
+def kinds_on(queue: str) -> frozenset[str]:
+    """The kinds of stages that any known type runs on ``queue``."""
+    return frozenset(
+        spec.kind for flow_type in _all().values() for spec in flow_type.stages if spec.queue == queue
+    )

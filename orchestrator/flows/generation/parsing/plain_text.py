@@ -1,0 +1,31 @@
+"""Text of a model without what transport and habit put around it."""
+
+import re
+
+from orchestrator.flows.generation.parsing.errors import Unreadable
+
+LIMIT = 1_000_000
+"""Characters of an answer that are read at all; the largest honest answer is a tenth of it."""
+
+_REASONING = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\u00ad]")
+
+
+def plain(text: str) -> str:
+    """``text`` with Unix line ends, without byte order mark and without reasoning in front of the answer."""
+    if len(text) > LIMIT:
+        raise Unreadable(
+            "answer:too-large", f"The answer has {len(text)} characters.", "Answer with much less text."
+        )
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff\u200b\u2060")
+    return _REASONING.sub("", text, count=1)
+
+
+def visible(line: str) -> str:
+    """``line`` without characters that nobody sees, for comparing it with a delimiter."""
+    return _INVISIBLE.sub("", line)
+
+
+def storable(text: str) -> bool:
+    """Whether PostgreSQL and a UTF-8 file can hold ``text``: no NUL, no lone surrogate."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,0 +1,36 @@
+"""The rows of the engine, one file a subject."""
+
+from orchestrator.flows.models.artifact import Artifact, Blob, Block
+from orchestrator.flows.models.event import FlowEvent
+from orchestrator.flows.models.evidence import EvidenceKey, EvidenceLog
+from orchestrator.flows.models.flow import Flow, new_flow_id
+from orchestrator.flows.models.hold import Hold, HoldScope, QueueLoad
+from orchestrator.flows.models.replay import (
+    FlowReplay,
+    FlowReplayStatus,
+    GateReplay,
+    ReplayRequest,
+    ReplayStatus,
+)
+from orchestrator.flows.models.stage import Attempt, Stage
+
+__all__ = [
+    "Artifact",
+    "Attempt",
+    "Blob",
+    "Block",
+    "EvidenceKey",
+    "EvidenceLog",
+    "Flow",
+    "FlowEvent",
+    "FlowReplay",
+    "FlowReplayStatus",
+    "GateReplay",
+    "Hold",
+    "HoldScope",
+    "QueueLoad",
+    "ReplayRequest",
+    "ReplayStatus",
+    "Stage",
+    "new_flow_id",
+]

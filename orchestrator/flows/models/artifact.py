@@ -1,0 +1,67 @@
+"""What stages leave behind, and the block that a flow yields."""
+
+from django.db import models
+from django.db.models import Q
+
+from orchestrator.flows.models.flow import Flow
+from orchestrator.flows.models.stage import Stage
+from orchestrator.repos.models import Repo
+
+
+class Blob(models.Model):
+    """Bytes under their SHA-256, stored once."""
+
+    sha256 = models.CharField(primary_key=True, max_length=64)
+    content = models.BinaryField()
+    size = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
+class Artifact(models.Model):
+    """What a stage left behind: a context bundle, generated files, a gate's evidence, a manifest."""
+
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="artifacts")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="artifacts")
+    kind = models.CharField(max_length=100)
+    name = models.CharField(max_length=255)
+    media_type = models.CharField(max_length=100)
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["stage", "kind"], name="artifact_kind_once_per_stage")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.name}"
+
+
+class Block(models.Model):
+    """What a flow yields: one module, its tests, its contract, its docs, with signed evidence."""
+
+    flow = models.OneToOneField(Flow, on_delete=models.PROTECT, related_name="block")
+    repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="blocks")
+    family = models.CharField(max_length=100)
+    name = models.CharField(max_length=100)
+    version = models.PositiveIntegerField()
+    summary = models.TextField(blank=True)
+    manifest = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    quality_score = models.DecimalField(max_digits=5, decimal_places=2)
+    verified = models.BooleanField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["repo", "family", "name", "version"], name="block_version_once"),
+            models.CheckConstraint(
+                condition=Q(version__gte=1) & Q(quality_score__gte=0, quality_score__lte=100),
+                name="block_sane",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.family}/{self.name} v{self.version}"

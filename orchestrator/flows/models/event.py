@@ -1,0 +1,33 @@
+"""What happened to a flow, in order."""
+
+from django.db import models
+
+from orchestrator.flows.models.flow import Flow
+from orchestrator.flows.models.stage import Stage
+
+
+class FlowEvent(models.Model):
+    """Something that happened to a flow, in order. Followers read it as server-sent events; ids only grow."""
+
+    flow_id: str
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="events", db_index=False)
+    kind = models.CharField(max_length=50)
+    # A stage of the same flow, and gone with it: written from the stage's own row, so neither checked nor looked up by.
+    stage = models.ForeignKey(
+        Stage,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    data = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["flow", "id"], name="flow_event_order")]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id} {self.kind}"

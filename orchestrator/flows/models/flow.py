@@ -1,0 +1,84 @@
+"""The flow. Only ``orchestrator.flows.engine`` writes a status; the constraints hold the invariants."""
+
+import secrets
+import time
+
+from django.db import models
+from django.db.models import Q
+
+from orchestrator.flows.models.states import FlowStatus
+from orchestrator.repos.models import Repo
+
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_flow_id() -> str:
+    """``task_`` and 20 characters: 60 bits of time in 1/1024 ms, 40 random bits. Ids sort by the time they were made.
+
+    Milliseconds alone would not do: two flows of one of them would take their turns in any order.
+    """
+    number = ((time.time_ns() << 10) // 1_000_000) << 40 | secrets.randbits(40)
+    return "task_" + "".join(_BASE32[number >> shift & 31] for shift in range(95, -5, -5))
+
+
+class Flow(models.Model):
+    """One run of a feature request through the stages of a flow type.
+
+    ``snapshot`` is the repo that it carries (``flows.snapshots``): megabytes, so never part of this row, which lists read.
+    ``origin`` is where it was cloned from, ``git+<url>@<commit>``; empty where it came with the request.
+    """
+
+    id = models.CharField(primary_key=True, max_length=25, default=new_flow_id, editable=False)
+    repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="flows", db_index=False)
+    flow_type = models.CharField(max_length=50)
+    flow_type_version = models.PositiveIntegerField(default=1)
+    block_family = models.CharField(max_length=100, blank=True)
+    feature_request = models.TextField()
+    snapshot = models.ForeignKey(
+        "Blob", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    origin = models.CharField(max_length=600, blank=True, default="", db_default="")
+    settings = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=10, choices=FlowStatus, default=FlowStatus.PENDING)
+    priority = models.SmallIntegerField(default=0)
+    created_by = models.CharField(max_length=150, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+    request_digest = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    cost_usd = models.DecimalField(max_digits=16, decimal_places=9, default=0)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+    error_cure = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=FlowStatus.values), name="flow_status_known"),
+            models.CheckConstraint(condition=Q(cost_usd__gte=0), name="flow_cost_not_negative"),
+            models.UniqueConstraint(fields=["repo", "idempotency_key"], name="flow_idempotent_per_repo"),
+            models.CheckConstraint(
+                condition=Q(status__in=["passed", "failed", "cancelled"], finished_at__isnull=False)
+                | Q(status__in=["pending", "running", "waiting", "paused"], finished_at__isnull=True),
+                name="flow_finished_iff_ended",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="failed") | ~Q(error_code=""), name="flow_failed_has_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(origin="") | Q(snapshot__isnull=False), name="flow_origin_of_a_snapshot"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["status", "created_at"], name="flow_status_created"),
+            models.Index(
+                fields=["deadline_at"],
+                condition=Q(status__in=["pending", "running", "waiting", "paused"]),
+                name="flow_deadline",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.id

@@ -1,0 +1,129 @@
+"""Stages and their attempts. The stage table is also the queue of messages that are still to be sent."""
+
+from django.db import models
+from django.db.models import Q
+
+from orchestrator.flows.models.flow import Flow
+from orchestrator.flows.models.states import AttemptOutcome, StageStatus
+from orchestrator.queues import Queue
+
+
+class Stage(models.Model):
+    """One step of a flow on one queue. The stage table is also the outbox of messages to the queues."""
+
+    id: int
+    flow_id: str
+    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="stages", db_index=False)
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=50)
+    round = models.PositiveSmallIntegerField(default=1)
+    queue = models.CharField(max_length=20, choices=[(q.value, q.value) for q in Queue])
+    status = models.CharField(max_length=10, choices=StageStatus, default=StageStatus.PENDING)
+    token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    attempts_made = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveSmallIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0)
+    repair = models.JSONField(default=dict, blank=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    wait_reason = models.TextField(blank=True)
+    waits_for = models.CharField(max_length=20, blank=True)
+    wait_tokens = models.BigIntegerField(default=0, db_default=0)
+    wait_nano_usd = models.BigIntegerField(default=0, db_default=0)
+    waiting_since = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    sends = models.PositiveIntegerField(default=0)
+    fair_tag = models.FloatField(default=0)
+    feedback = models.TextField(blank=True)
+    output = models.JSONField(default=dict, blank=True)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+    error_cure = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["flow_id", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["flow", "position"], name="stage_position_once", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.UniqueConstraint(
+                fields=["flow"],
+                condition=Q(status__in=["ready", "running", "waiting"]),
+                name="stage_one_live_per_flow",
+            ),
+            models.CheckConstraint(condition=Q(status__in=StageStatus.values), name="stage_status_known"),
+            models.CheckConstraint(
+                condition=Q(status="running", token__isnull=False, lease_until__isnull=False)
+                | (~Q(status="running") & Q(token__isnull=True, lease_until__isnull=True)),
+                name="stage_token_iff_running",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="waiting") | ~Q(wait_reason=""), name="stage_waits_for_a_reason"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="failed") | ~Q(error_code=""), name="stage_failed_has_reason"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["queue", "fair_tag", "id"],
+                condition=Q(status="ready", sent_at__isnull=True),
+                name="stage_unsent",
+            ),
+            models.Index(
+                fields=["queue", "sent_at"],
+                condition=Q(status="ready", sent_at__isnull=False),
+                name="stage_sent",
+            ),
+            models.Index(fields=["not_before"], condition=Q(status="waiting"), name="stage_waiting"),
+            models.Index(fields=["lease_until"], condition=Q(status="running"), name="stage_leases"),
+            models.Index(
+                fields=["waits_for"],
+                condition=Q(status__in=["ready", "running", "waiting"]) & ~Q(waits_for=""),
+                name="stage_for_capacity",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.flow_id} {self.kind}" + (f" round {self.round}" if self.round > 1 else "")
+
+
+class Attempt(models.Model):
+    """One execution of a stage, fenced by its token."""
+
+    stage_id: int
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="attempts", db_index=False)
+    number = models.PositiveIntegerField()
+    token = models.UUIDField(unique=True)
+    worker = models.CharField(max_length=200)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=AttemptOutcome, default=AttemptOutcome.RUNNING)
+    model = models.CharField(max_length=100, blank=True)
+    fallback_from = models.CharField(max_length=100, blank=True)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["stage_id", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["stage", "number"], name="attempt_number_once"),
+            models.UniqueConstraint(
+                fields=["stage"], condition=Q(outcome="running"), name="attempt_one_live_per_stage"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__in=AttemptOutcome.values), name="attempt_outcome_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome="running", finished_at__isnull=True)
+                | (~Q(outcome="running") & Q(finished_at__isnull=False)),
+                name="attempt_finished_iff_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of {self.stage_id}"

@@ -1,0 +1,63 @@
+"""Whether two runs of a stage came to the same: times aside, which no run repeats."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_TIMED = frozenset(
+    {"seconds", "sealed_at", "duration", "startedOn", "finishedOn", "started_on", "finished_on", "timestamp"}
+)
+_XML_TIMES = re.compile(rb'\b(time|timestamp)="[^"]*"')
+_CLIPPED = 200
+MISSING = "(nothing)"
+
+
+def plain(value: Any, *, digests_of: frozenset[str] = frozenset()) -> Any:
+    """JSON without its times; digests in ``digests_of`` are of files that hold times, so they count as one and the same."""
+    if isinstance(value, Mapping):
+        return {
+            str(key): plain(item, digests_of=digests_of) for key, item in value.items() if key not in _TIMED
+        }
+    if isinstance(value, list | tuple):
+        return [plain(item, digests_of=digests_of) for item in value]
+    return "(digest of a file with times)" if isinstance(value, str) and value in digests_of else value
+
+
+def same_bytes(recorded: bytes, replayed: bytes, digests_of: frozenset[str] = frozenset()) -> bool:
+    """Whether two files say the same, as JSON, as XML, or byte for byte."""
+    if recorded == replayed:
+        return True
+    try:
+        return bool(
+            plain(json.loads(recorded), digests_of=digests_of)
+            == plain(json.loads(replayed), digests_of=digests_of)
+        )
+    except ValueError:
+        return _XML_TIMES.sub(b"", recorded) == _XML_TIMES.sub(b"", replayed)
+
+
+def differing(recorded: Any, replayed: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Where two JSON values differ: path, what was recorded, what came now."""
+    if isinstance(recorded, dict) and isinstance(replayed, dict):
+        for key in sorted({*recorded, *replayed}):
+            yield from differing(
+                recorded.get(key, MISSING), replayed.get(key, MISSING), f"{path}.{key}" if path else key
+            )
+    elif isinstance(recorded, list) and isinstance(replayed, list) and len(recorded) == len(replayed):
+        for index, (old, new) in enumerate(zip(recorded, replayed, strict=True)):
+            yield from differing(old, new, f"{path}[{index}]")
+    elif recorded != replayed:
+        yield path, clipped(recorded), clipped(replayed)
+
+
+def clipped(value: Any) -> str:
+    """A value as a short text."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _CLIPPED else text[:_CLIPPED] + "..."
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

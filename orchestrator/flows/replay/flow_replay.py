@@ -1,0 +1,257 @@
+"""A finished flow once more from its record: no call, no cost, nothing written to the flow, every difference told.
+
+Each stage gets the inputs that are recorded and the answers that its model gave then, found by the digest of the request. So
+a difference shows where it arises and does not run on into the stages behind it: a prompt that is built otherwise today, an
+answer that is read otherwise, a gate that judges otherwise.
+"""
+
+import hashlib
+import json
+import logging
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from gates.base import GateReport
+from gates.models import GateResult
+from orchestrator.flows.generation.nonce import nonce_of
+from orchestrator.flows.models import Artifact, Flow, Stage
+from orchestrator.flows.models.states import StageStatus
+from orchestrator.flows.replay.comparison import MISSING, clipped, differing, digest, plain, same_bytes
+from orchestrator.flows.stage_protocol import Budget, Done, Failed, NewArtifact, Park, Repair, Result
+from orchestrator.flows.stages.registry import stage_of
+from providers import ledger
+from providers.base import Completion, Request
+from providers.models import ProviderCall
+
+log = logging.getLogger(__name__)
+# The block is the manifest's files and nothing more; its archive holds the manifest, and with it the time of the seal.
+_DERIVED = frozenset({"block"})
+_OF_ARCHIVES = frozenset({"block_sha256", "log_sequence", "paths"})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that came out otherwise: in which stage, what, as recorded and as replayed."""
+
+    stage: str
+    round: int
+    what: str
+    recorded: str
+    replayed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a replay came to. ``skipped`` are stages of which too little is recorded, with the reason."""
+
+    flow: str
+    stages: int
+    calls: int
+    differences: tuple[Difference, ...]
+    skipped: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as it is kept and shown."""
+        return {**asdict(self), "same": not self.differences}
+
+
+class Unrecorded(Exception):
+    """The stage asks something that it did not ask then."""
+
+    def __init__(self, request_digest: str) -> None:
+        super().__init__(f"no answer is recorded for a request with the digest {request_digest}")
+        self.request_digest = request_digest
+
+
+class RecordedWork:
+    """``stages.base.Work`` over a record: reads what was there before the stage, answers what was answered then."""
+
+    def __init__(self, flow: Flow, stage: Stage) -> None:
+        self._flow, self._stage = flow, stage
+        self.flow_id, self.repo, self.stage_id, self.kind, self.round = (
+            flow.id,
+            flow.repo.name,
+            stage.id,
+            stage.kind,
+            stage.round,
+        )
+        self.attempt_number = stage.attempts_made
+        self.feature_request, self.block_family, self.feedback = (
+            flow.feature_request,
+            flow.block_family,
+            stage.feedback,
+        )
+        self.settings: Mapping[str, Any] = flow.settings
+        self.snapshot = b"" if flow.snapshot is None else bytes(flow.snapshot.content)
+        self.origin, self.clone_url = flow.origin, ""
+        self.nonce = nonce_of(stage.id)
+        self.calls = 0
+
+    def output(self, kind: str) -> Mapping[str, Any]:
+        """The output of the newest passed stage of ``kind`` before this one."""
+        before = Stage.objects.filter(
+            flow=self._flow, kind=kind, status=StageStatus.PASSED, position__lt=self._stage.position
+        )
+        return before.order_by("-position").values_list("output", flat=True).first() or {}
+
+    def artifact(self, kind: str) -> bytes | None:
+        """The newest artifact of ``kind`` that a stage before this one left."""
+        before = Artifact.objects.filter(flow=self._flow, kind=kind, stage__position__lt=self._stage.position)
+        content = before.order_by("-stage__position", "-id").values_list("blob__content", flat=True).first()
+        return None if content is None else bytes(content)
+
+    def budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
+        """Without end: time and money that were left then are not recorded, so what ended for them is not replayed."""
+        return Budget(seconds_left=None, spent_usd=Decimal(0), round_seconds=0.0, round_usd=Decimal(0))
+
+    def store(self, content: bytes) -> str:
+        """The SHA-256 of ``content``; nothing is kept."""
+        return hashlib.sha256(content).hexdigest()
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        """Nothing: the flow carries what it carried then."""
+
+    def complete(self, provider: str, request: Request) -> Completion:
+        """The answer of then; raises ``Unrecorded``."""
+        asked = ledger.digest(provider, request)
+        answered = ProviderCall.objects.filter(
+            stage_id=self.stage_id, request_digest=asked, answer__isnull=False
+        )
+        call = answered.order_by("created_at").first()
+        if call is None:
+            raise Unrecorded(asked)
+        self.calls += 1
+        return ledger.completion_of(call)
+
+    def progress(self, message: str, **data: Any) -> None:
+        """Nobody follows a replay."""
+
+
+def replay(flow: Flow) -> Report:
+    """Run every stage of a finished flow again and compare. Gates run for real, so call it where the sandbox is."""
+    differences: list[Difference] = []
+    skipped: list[str] = []
+    calls, stages = 0, list(flow.stages.order_by("position"))
+    for stage in stages:
+        if why := _too_little(stage):
+            skipped.append(f"{stage.kind} round {stage.round}: {why}")
+            continue
+        work = RecordedWork(flow, stage)
+        differences += _differences(stage, work)
+        calls += work.calls
+    return Report(flow.id, len(stages) - len(skipped), calls, tuple(differences), tuple(skipped))
+
+
+def _too_little(stage: Stage) -> str:
+    """Why a stage cannot be run again from its record; empty if it can."""
+    if stage.status not in {StageStatus.PASSED, StageStatus.FAILED}:
+        return f"it was {stage.status}"
+    if stage.status == StageStatus.FAILED and stage.error_code.startswith(
+        ("engine:", "provider:", "flow:", "repair:out-of-time", "repair:over-budget")
+    ):
+        return f"it ended by {stage.error_code}, which is no result of its own"
+    return ""
+
+
+def _differences(stage: Stage, work: RecordedWork) -> list[Difference]:
+    def found(what: str, recorded: Any, replayed: Any) -> Difference:
+        return Difference(stage.kind, stage.round, what, clipped(recorded), clipped(replayed))
+
+    try:
+        # A stage with effects outside of the flow, such as a seal that is logged and stored for ever, rehearses them.
+        implementation = stage_of(stage.kind)
+        result = getattr(implementation, "rehearse", implementation.run)(work)
+    except Unrecorded as unknown:
+        recorded = ProviderCall.objects.filter(stage=stage, answer__isnull=False).values_list(
+            "request_digest", flat=True
+        )
+        return [found("prompt digest", ", ".join(recorded) or MISSING, unknown.request_digest)]
+    except Exception as error:  # noqa: BLE001 - the outermost edge of a stage, as in the runner; here a crash is a difference
+        where = "".join(traceback.format_tb(error.__traceback__))  # never the text, which may quote anything
+        log.error("the replay of %s crashed with %s at\n%s", stage, type(error).__name__, where)  # noqa: TRY400
+        return [found("result", stage.status, f"an unexpected {type(error).__name__}")]
+    ended = [
+        found("result", _ending_of(stage), ending)
+        for ending in [_ending(result)]
+        if ending != _ending_of(stage)
+    ]
+    artifacts = () if isinstance(result, Park) else result.artifacts
+    kept, timed = _recorded_artifacts(stage), _with_times(stage, artifacts)
+    return [
+        *ended,
+        *(found(*one) for one in _outputs(stage, result, timed)),
+        *(found(*one) for one in _artifacts(kept, artifacts, timed)),
+        *(found(*one) for one in _gates(stage, () if isinstance(result, Park) else result.gates)),
+    ]
+
+
+def _ending_of(stage: Stage) -> str:
+    return "passed" if stage.status == StageStatus.PASSED else f"failed with {stage.error_code}"
+
+
+def _ending(result: Result) -> str:
+    match result:
+        case Done():
+            return "passed"
+        case Repair() | Failed():
+            return f"failed with {result.code}"
+        case Park():
+            return f"waits: {result.reason}"
+
+
+def _outputs(stage: Stage, result: Result, timed: frozenset[str]) -> Iterable[tuple[str, str, str]]:
+    output = json.loads(json.dumps(dict(result.output))) if isinstance(result, Done | Repair) else {}
+    kept = [
+        {key: value for key, value in each.items() if key not in _OF_ARCHIVES}
+        for each in (stage.output, output)
+    ]
+    for path, recorded, replayed in differing(*(plain(each, digests_of=timed) for each in kept)):
+        yield f"output {path}", recorded, replayed
+
+
+def _recorded_artifacts(stage: Stage) -> dict[str, bytes]:
+    rows = Artifact.objects.filter(stage=stage).select_related("blob")
+    return {row.kind: bytes(row.blob.content) for row in rows}
+
+
+def _with_times(stage: Stage, artifacts: Iterable[NewArtifact]) -> frozenset[str]:
+    """Digests, of then and of now, of files that differ in nothing but their times."""
+    kept = _recorded_artifacts(stage)
+    pairs = [(kept[new.kind], new.content) for new in artifacts if new.kind in kept]
+    return frozenset(
+        digest(each) for old, new in pairs if old != new and same_bytes(old, new) for each in (old, new)
+    )
+
+
+def _artifacts(
+    kept: Mapping[str, bytes], artifacts: Iterable[NewArtifact], timed: frozenset[str]
+) -> Iterable[tuple[str, str, str]]:
+    made = {new.kind: new.content for new in artifacts}
+    for kind in sorted({*kept, *made} - _DERIVED):
+        old, new = kept.get(kind), made.get(kind)
+        if old is None or new is None:
+            yield (
+                f"artifact {kind}",
+                MISSING if old is None else digest(old),
+                MISSING if new is None else digest(new),
+            )
+        elif not same_bytes(old, new, timed):
+            yield f"artifact {kind}", digest(old), digest(new)
+
+
+def _gates(stage: Stage, reports: Iterable[GateReport]) -> Iterable[tuple[str, str, str]]:
+    kept = {
+        row.gate: _verdict(row.verdict, row.score, row.summary)
+        for row in GateResult.objects.filter(stage=stage)
+    }
+    made = {report.gate: _verdict(report.verdict.value, report.score, report.summary) for report in reports}
+    for gate in sorted({*kept, *made}):
+        if kept.get(gate) != made.get(gate):
+            yield f"gate {gate}", kept.get(gate, MISSING), made.get(gate, MISSING)
+
+
+def _verdict(verdict: str, score: Decimal | None, summary: str) -> str:
+    return f"{verdict} {'' if score is None else f'{Decimal(score):.2f} '}{summary}"

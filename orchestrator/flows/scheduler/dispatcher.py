@@ -1,0 +1,156 @@
+"""The leader that sweeps, sends again, and releases. One leads by an advisory lock; any other stands by.
+
+Everything it does is also safe twice and safe to leave undone for a while: while nobody leads, flows go on by their
+chains, and only what got lost or has to wait stays where it is.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from orchestrator.flows import engine
+from orchestrator.flows.engine import broker, dispatch_queue
+from orchestrator.flows.engine.database import rows
+from orchestrator.flows.scheduler.provider_release import Releaser
+from orchestrator.queues import Queue
+
+LOCK = 0x6F726368  # any number that nothing else in this database locks
+EPOCH = "orchestrator:epoch"
+TICK_SECONDS = 0.1
+WAITED_FOR_SECONDS = (
+    0.05  # from look to look while stages wait for a provider: they are to go within 250 ms of room
+)
+BREATH_SECONDS = 0.01  # between two looks, however long one takes
+STANDBY_SECONDS = 1.0
+SWEEP_SECONDS = 0.5
+HOLD_SECONDS = 1.0
+QUICK_RESEND_SECONDS = 2.0
+FULL_SECONDS = 5.0
+BATCH = 500
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """One process's share: it leads, or it waits to."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self.stop = stop or threading.Event()
+        self.leads = False
+        self._redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+        self._clocks: dict[str, dispatch_queue.Clock] = {}
+        self._due: dict[str, float] = {}
+        self._full: tuple[str, ...] = ()
+        self._releaser = Releaser()
+
+    def run(self) -> None:
+        """Lead or stand by until ``stop`` is set."""
+        while not self.stop.is_set():
+            pause, began = TICK_SECONDS, time.monotonic()
+            try:
+                if self._lead():
+                    self.tick()
+                    every = WAITED_FOR_SECONDS if self._releaser.waited_for else TICK_SECONDS
+                    pause = max(every - (time.monotonic() - began), BREATH_SECONDS)
+                else:
+                    pause = STANDBY_SECONDS
+            except (DatabaseError, InterfaceError) as error:
+                # The lock went with the connection: whoever gets it first leads.
+                log.warning("the database is away: %s", type(error).__name__)
+                self._abdicate()
+                pause = STANDBY_SECONDS / 2
+            self.stop.wait(pause)
+        self._abdicate()
+
+    def _lead(self) -> bool:
+        """Hold the lock, in the session of this thread's connection."""
+        if self.leads and connection.connection is not None and not connection.connection.closed:
+            return True
+        self.leads = bool(rows("SELECT pg_try_advisory_lock(%(lock)s) AS yes", {"lock": LOCK})[0].yes)
+        if self.leads:
+            log.info("leading")
+            self._clocks = {queue.value: dispatch_queue.Clock(queue.value) for queue in Queue}
+            self._due.clear()
+        return self.leads
+
+    def _abdicate(self) -> None:
+        """Give the lock back by ending its session: a pooled connection would take it along to the next user."""
+        self.leads = False
+        if connection.connection is not None:
+            connection.connection.close()
+        connection.close()
+
+    def tick(self) -> None:
+        """One look at everything that is due."""
+        lost = self._emptied()
+        self._every("sweep", SWEEP_SECONDS, self.sweep)
+        self._every("holds", HOLD_SECONDS, self._holds)
+        engine.release_due()
+        self._releaser.release()
+        if lost is None:
+            return  # the broker is away: what is sent now would only count as sent
+        if lost:
+            dispatch_queue.forget_sent()
+        self._send()
+        self._every("stale", QUICK_RESEND_SECONDS / 2, self._resend)
+
+    def sweep(self) -> None:
+        """Take stages from lost workers; fail flows past their deadline."""
+        for stage in engine.expired():
+            engine.expire(stage.flow_id, stage.id, stage.token)
+        for flow_id in engine.overdue():
+            engine.fail_overdue(flow_id)
+
+    def _holds(self) -> None:
+        engine.hold_ready(BATCH)
+        engine.let_go(BATCH)
+        self._releaser.reword()
+
+    def _every(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+        now = time.monotonic()
+        if now >= self._due.get(name, 0.0):
+            self._due[name] = now + seconds
+            work()
+
+    def _emptied(self) -> bool | None:
+        """Whether the broker lost everything since the last look; ``None`` when it cannot be asked."""
+        try:
+            known = self._redis.set(EPOCH, uuid.uuid4().hex, nx=True) is None
+        except redis.RedisError as error:
+            log.warning("the broker is away: %s", type(error).__name__)
+            return None
+        return not known
+
+    def _send(self) -> None:
+        """Send what is next on every queue, up to about twice its slots, and tell which queues are full."""
+        full = []
+        for queue, clock in self._clocks.items():
+            dispatch_queue.tag_ready(clock)
+            room = 2 * settings.QUEUE_SLOTS[queue] - dispatch_queue.outstanding(queue)
+            for stage in dispatch_queue.take(clock, room):
+                broker.send(engine.remaining(stage.flow_id))
+                room -= 1
+            if room <= 0:
+                full.append(queue)
+        self._publish(tuple(full))
+
+    def _publish(self, full: tuple[str, ...]) -> None:
+        if full != self._full or (full and time.monotonic() >= self._due.get("load", 0.0)):
+            self._due["load"] = time.monotonic() + FULL_SECONDS / 3
+            dispatch_queue.publish_load(full, set(self._clocks) - set(full), FULL_SECONDS)
+            self._full = full
+
+    def _resend(self) -> None:
+        for queue in self._clocks:
+            try:
+                drained = self._redis.llen(queue) == 0
+            except redis.RedisError:
+                return
+            for stage in dispatch_queue.stale(queue, drained=drained, quick_seconds=QUICK_RESEND_SECONDS):
+                log.info("stage %s is sent again", stage.id)
+                broker.send(engine.remaining(stage.flow_id))

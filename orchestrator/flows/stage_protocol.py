@@ -1,0 +1,179 @@
+"""What every stage speaks: what it is given, and the results that it may return.
+
+A stage is one module in this folder and one line in ``orchestrator.flows.flow_types``. It writes no status and no row of the
+engine: it returns a result, and the engine, if the attempt is still the live one, applies it in one transaction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from gates.base import GateReport
+from providers.base import Completion, Request
+
+
+@dataclass(frozen=True, slots=True)
+class NewArtifact:
+    """Bytes that a stage leaves for later stages and for people. ``kind`` is unique within a stage."""
+
+    kind: str
+    name: str
+    content: bytes = field(repr=False)
+    media_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlock:
+    """What the flow yields. The engine gives it the next version of its family and name in the repo."""
+
+    family: str
+    name: str
+    manifest: bytes = field(repr=False)
+    quality_score: Decimal
+    verified: bool
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a flow has left, and what the newest run of a round's stages took. Money in USD.
+
+    ``seconds_left`` until the deadline, ``None`` without one; ``spent_usd`` holds what is reserved and not yet settled.
+    """
+
+    seconds_left: float | None
+    spent_usd: Decimal
+    round_seconds: float
+    round_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The stage is through. ``output`` is JSON that later stages read with ``work.output(kind)``."""
+
+    output: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: tuple[NewArtifact, ...] = ()
+    gates: tuple[GateReport, ...] = ()
+    block: NewBlock | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The stage found the block wanting: insert a repair round, or fail with ``code`` when no round is left.
+
+    ``insert`` are the kinds of the stages of the round, run before the flow goes on; ``feedback`` reaches the implementer.
+    """
+
+    feedback: str
+    insert: tuple[str, ...]
+    code: str
+    message: str
+    cure: str
+    output: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: tuple[NewArtifact, ...] = ()
+    gates: tuple[GateReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The stage cannot go now: wait without a worker until ``until`` or, with a ``provider``, until it has room for it.
+
+    ``tokens`` and ``nano_usd`` are the room that its call needs; ``until`` is then when that is expected, for people.
+    """
+
+    reason: str
+    until: datetime
+    provider: str = ""
+    tokens: int = 0
+    nano_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The stage failed. ``retryable`` failures are tried again with backoff while attempts are left."""
+
+    code: str
+    message: str
+    cure: str
+    retryable: bool = False
+    artifacts: tuple[NewArtifact, ...] = ()
+    gates: tuple[GateReport, ...] = ()
+
+
+Result = Done | Repair | Park | Failed
+
+
+class Work(Protocol):
+    """What a stage may ask of the engine while it runs. Reads are of the state at the claim."""
+
+    flow_id: str
+    repo: str
+    stage_id: int
+    kind: str
+    round: int
+    attempt_number: int
+    feature_request: str
+    block_family: str
+    feedback: str
+    nonce: str
+    """Unpredictable to generated text, the same in every attempt of the stage, so that a stored answer can be reused."""
+    settings: Mapping[str, Any]
+    """The repo's settings in force when the flow was created: models, thresholds, context limits."""
+
+    @property
+    def snapshot(self) -> bytes:
+        """The repo that the flow carries, as ``snapshots.pack`` makes it; empty where it carries none."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Where that repo was cloned from, ``git+<url>@<commit>``; empty where the caller sent it."""
+        ...
+
+    @property
+    def clone_url(self) -> str:
+        """Where the repo may be cloned from; empty where nothing is registered."""
+        ...
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        """Let the flow carry ``snapshot`` from now on, whatever becomes of the attempt."""
+        ...
+
+    def output(self, kind: str) -> Mapping[str, Any]:
+        """The output of the newest passed stage of ``kind`` (any round); empty if there is none."""
+        ...
+
+    def artifact(self, kind: str) -> bytes | None:
+        """The newest artifact of ``kind`` in this flow."""
+        ...
+
+    def budget(self, kinds: tuple[str, ...]) -> Budget:
+        """What the flow may still use, and what a round of ``kinds`` took last."""
+        ...
+
+    def store(self, content: bytes) -> str:
+        """Keep ``content`` in the evidence store under its SHA-256, which is returned, at once and whatever becomes of the
+        attempt: what a model is shown is stored before it is shown. Raises ``EvidenceError``, which the engine's runner turns
+        into ``Failed``, so a stage need not catch it."""
+        ...
+
+    def complete(self, provider: str, request: Request) -> Completion:
+        """One model call through limits, ledger and breaker. Raises ``NotAdmitted`` or a ``ProviderError``; the engine's
+        runner turns both into ``Park`` or ``Failed``, so a stage need not catch them."""
+        ...
+
+    def progress(self, message: str, **data: Any) -> None:
+        """Tell followers something (an event); raises ``Fenced`` when the attempt is no longer the live one."""
+        ...
+
+
+class Stage(Protocol):
+    """One step of a flow."""
+
+    kind: str
+
+    def run(self, work: Work) -> Result:
+        """Do the work. Must be safe to run again from the start."""
+        ...

@@ -1,0 +1,113 @@
+"""What gates said, as later stages and the manifest need it. ``repairs`` decides what follows from it."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from gates.base import Finding, GateReport, Verdict
+from orchestrator.flows.stage_protocol import Failed, NewArtifact
+
+
+def facts(reports: Iterable[GateReport], round_: int) -> list[dict[str, Any]]:
+    """Reports as JSON; percentages as text. Evidence is named by digest, and by the kind of the artifact that holds it."""
+    return [
+        {
+            "gate": report.gate,
+            "verdict": str(report.verdict),
+            "summary": report.summary,
+            "score": None if report.score is None else str(report.score),
+            "threshold": None if report.threshold is None else str(report.threshold),
+            "seconds": round(report.seconds, 3),
+            "round": round_,
+            "evidence": {
+                name: {
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "artifact": evidence_kind(report.gate, name),
+                }
+                for name, content in sorted(report.evidence.items())
+            },
+        }
+        for report in reports
+    ]
+
+
+def reports(gates: Iterable[Mapping[str, Any]]) -> tuple[GateReport, ...]:
+    """Facts as reports again, as far as a score needs them."""
+    return tuple(
+        GateReport(
+            gate=str(gate["gate"]),
+            verdict=Verdict(gate["verdict"]),
+            summary=str(gate["summary"]),
+            score=None if gate["score"] is None else Decimal(gate["score"]),
+            threshold=None if gate["threshold"] is None else Decimal(gate["threshold"]),
+        )
+        for gate in gates
+    )
+
+
+def evidence_kind(gate: str, name: str) -> str:
+    """The artifact kind under which a gate's evidence is kept."""
+    return f"evidence:{gate}:{name}"[:100]
+
+
+def evidence(found: Iterable[GateReport]) -> tuple[NewArtifact, ...]:
+    """The gates' evidence as artifacts."""
+    return tuple(
+        NewArtifact(evidence_kind(report.gate, name), name[:255], content, "application/octet-stream")
+        for report in found
+        for name, content in sorted(report.evidence.items())
+    )
+
+
+def fingerprint(found: Iterable[GateReport], files: Mapping[str, str]) -> str:
+    """A digest of what was found wrong in ``files``.
+
+    Blind to line numbers but not to what stands there: the same failure is known again in moved code, and another line left
+    uncovered is another failure.
+    """
+    lines = {path: text.splitlines() for path, text in files.items()}
+    wrong = [
+        (
+            report.gate,
+            str(report.verdict),
+            sorted((item.rule, item.path, item.message, _code(item, lines)) for item in report.findings)
+            or report.summary,
+        )
+        for report in found
+        if report.verdict is not Verdict.PASSED
+    ]
+    return hashlib.sha256(json.dumps(sorted(wrong, key=str)).encode()).hexdigest()
+
+
+def _code(item: Finding, lines: Mapping[str, list[str]]) -> str:
+    if item.line < 1:
+        return ""
+    return "\n".join(
+        line.strip() for line in lines.get(item.path, [])[item.line - 1 : max(item.line, item.end_line)]
+    )
+
+
+def worst(found: Sequence[GateReport]) -> GateReport:
+    """The report that a failed flow is named after: the first that failed, else the first that errored."""
+    failed = [report for report in found if report.verdict is Verdict.FAILED]
+    return (failed or [report for report in found if report.verdict is not Verdict.PASSED])[0]
+
+
+def passed(found: Sequence[GateReport]) -> bool:
+    """Whether every gate passed, whatever the mode: what a verified block needs."""
+    return bool(found) and all(report.verdict is Verdict.PASSED for report in found)
+
+
+def missing(found: Iterable[GateReport], names: Iterable[str]) -> Failed | None:
+    """A failure where a gate gave no report at all: no result is never a pass."""
+    absent = sorted(set(names) - {report.gate for report in found})
+    if not absent:
+        return None
+    return Failed(
+        "gate:no-result",
+        f"No result from: {', '.join(absent)}.",
+        "Run `manage.py doctor` on a worker of the gates queue and mend what it names.",
+        retryable=True,
+    )

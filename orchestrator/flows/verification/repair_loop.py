@@ -1,0 +1,208 @@
+"""The repair loop: the best candidate so far, when another round makes no sense, and what its implementer is told.
+
+A round starts from the best candidate that there has been, by gates passed, then by quality score; one that came out worse is
+set aside with a word about why. What is sealed is never the best but what passed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from gates import runner, score
+from gates.base import GateReport, Verdict
+from orchestrator.flows import flow_settings
+from orchestrator.flows.generation.block_files import digest
+from orchestrator.flows.stage_protocol import Failed, NewArtifact, Repair, Work
+from orchestrator.flows.verification import gate_reports
+
+FEEDBACK_BYTES = 8192
+BEST = "best"
+"""Kind of the artifact that holds the best candidate so far."""
+_MARGIN = Decimal("1.25")
+"""A repair prompt is longer than the one before it: files and findings come on top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A candidate that was judged and found wanting. ``files`` are path to text."""
+
+    round: int
+    stage_id: int
+    candidate_sha256: str
+    gates_passed: int
+    quality_score: str
+    summary: str
+    feedback: str
+    files: Mapping[str, str]
+
+    @property
+    def rank(self) -> tuple[int, Decimal]:
+        """More is better."""
+        return self.gates_passed, Decimal(self.quality_score)
+
+
+def best(work: Work) -> Tried | None:
+    """The best candidate of the earlier rounds."""
+    content = work.artifact(BEST)
+    return Tried(**json.loads(content)) if content else None
+
+
+def follow(
+    work: Work,
+    kind: str,
+    insert: tuple[str, ...],
+    found: tuple[GateReport, ...],
+    files: Mapping[str, str],
+    *,
+    earlier: Sequence[GateReport] = (),
+    **more: Any,
+) -> Repair | Failed:
+    """What follows from gates that did not pass: a round of ``insert``, or the end where a round would change nothing.
+
+    ``kind`` names the record with which rounds compare themselves, ``earlier`` what other gates said of the same ``files``;
+    ``more`` goes into the record.
+    """
+    report = gate_reports.worst(found)
+    code, message = (
+        f"gate:{report.gate}-{report.verdict}",
+        f"The {report.gate} gate {report.verdict}: {report.summary}",
+    )
+    if report.verdict is Verdict.ERRORED and not any(
+        each.feedback for each in found if each.verdict is not Verdict.PASSED
+    ):
+        # Nothing that the implementer could mend: a tool or the sandbox is at fault, which a later attempt may find mended.
+        cure = report.cure or "See the log of the gates queue, then retry."
+        return Failed(
+            code, message, cure, retryable=True, artifacts=gate_reports.evidence(found), gates=found
+        )
+    cure = (
+        report.cure
+        or "Read `blocks verify show TASK --verbose`, then make the request more precise and retry."
+    )
+    tried = _tried(work, found, files, earlier)
+    artifacts = (record(work, kind, found, files, passed=False, **more), *gate_reports.evidence(found))
+    if came_back(work, kind, found, files):
+        text = f"The repair round brought back what an earlier one had failed with. {message}"
+        return Failed("gates:no-progress", text, cure, artifacts=artifacts, gates=found)
+    if (refused := _refused(work, insert)) is not None:
+        return replace(refused, message=f"{refused.message} {message}", artifacts=artifacts, gates=found)
+    basis, kept = _basis(best(work), tried)
+    return Repair(
+        _told(basis, tried), insert, code, message, cure, artifacts=(*kept, *artifacts), gates=found
+    )
+
+
+def record(
+    work: Work,
+    kind: str,
+    found: tuple[GateReport, ...],
+    files: Mapping[str, str],
+    *,
+    passed: bool,
+    **more: Any,
+) -> NewArtifact:
+    """What later rounds compare themselves with: this round's files and findings, and those of the rounds before."""
+    content = {
+        "passed": passed,
+        "stage_id": work.stage_id,
+        "round": work.round,
+        "candidate_sha256": digest(files),
+        "fingerprint": gate_reports.fingerprint(found, files),
+        "before": _failures(work, kind),
+        **more,
+    }
+    return NewArtifact(
+        kind, f"{kind}-{work.round}.json", json.dumps(content, indent=2).encode(), "application/json"
+    )
+
+
+def came_back(work: Work, kind: str, found: tuple[GateReport, ...], files: Mapping[str, str]) -> bool:
+    """Whether an earlier round failed with the same files or with the same failure.
+
+    A stage that is run again (a person retried the flow) does not compare itself with itself: it may go on.
+    """
+    content = work.artifact(kind)
+    if content is not None and json.loads(content)["stage_id"] == work.stage_id:
+        return False
+    fingerprint, candidate = gate_reports.fingerprint(found, files), digest(files)
+    return any(
+        each["candidate_sha256"] == candidate or each["fingerprint"] == fingerprint
+        for each in _failures(work, kind)
+    )
+
+
+def _failures(work: Work, kind: str) -> list[dict[str, Any]]:
+    """The rounds that failed before this stage, oldest first."""
+    content = work.artifact(kind)
+    if content is None:
+        return []
+    newest = json.loads(content)
+    earlier: list[dict[str, Any]] = newest["before"]
+    if newest["passed"] or newest["stage_id"] == work.stage_id:
+        return earlier
+    return [*earlier, {key: newest[key] for key in ("round", "candidate_sha256", "fingerprint")}]
+
+
+def _tried(
+    work: Work, found: tuple[GateReport, ...], files: Mapping[str, str], earlier: Sequence[GateReport]
+) -> Tried:
+    every = (*earlier, *found)
+    return Tried(
+        round=work.round,
+        stage_id=work.stage_id,
+        candidate_sha256=digest(files),
+        gates_passed=sum(report.verdict is Verdict.PASSED for report in every),
+        quality_score=str(score.quality(every)),
+        summary="; ".join(
+            f"{report.gate}: {report.summary}" for report in found if report.verdict is not Verdict.PASSED
+        )[:1000],
+        feedback=clipped(runner.feedback(found)),
+        files=dict(files),
+    )
+
+
+def _basis(before: Tried | None, now: Tried) -> tuple[Tried, tuple[NewArtifact, ...]]:
+    """The better of two, the newer one where they are equal; with the artifact to keep where it is a new one."""
+    if before is not None and before.rank > now.rank:
+        return before, ()
+    content = json.dumps(asdict(now), ensure_ascii=False).encode()
+    return now, (NewArtifact(BEST, f"best-{now.round}.json", content, "application/json"),)
+
+
+def _told(basis: Tried, now: Tried) -> str:
+    if basis is now:
+        return now.feedback
+    aside = (
+        f"Your last attempt (round {now.round}) came out worse than that of round {basis.round} and has been set aside: "
+        f"{clipped(now.summary, 600)}\nYou are shown the files of round {basis.round} again. What was found in them:\n\n"
+    )
+    return clipped(aside + basis.feedback)
+
+
+def _refused(work: Work, insert: tuple[str, ...]) -> Failed | None:
+    """Why a round may not start: time and money for it have to be there before it does."""
+    if work.round > flow_settings.repair_rounds(work.settings):
+        return None  # the engine ends the flow, with what the gates said as the reason
+    left, ceiling = work.budget(insert), flow_settings.max_cost_usd(work.settings)
+    seconds, usd = left.round_seconds * float(_MARGIN), left.round_usd * _MARGIN
+    if left.seconds_left is not None and left.seconds_left < seconds:
+        return Failed(
+            "repair:out-of-time",
+            f"A repair round takes about {seconds:.0f} s, and the flow has {max(0.0, left.seconds_left):.0f} s left.",
+            "Retry the flow, which gives it a new deadline; if this happens often, raise FLOW_DEADLINE_SECONDS.",
+        )
+    if left.spent_usd + usd > ceiling:
+        return Failed(
+            "repair:over-budget",
+            f"A repair round costs about {usd:.4f} USD; {left.spent_usd:.4f} of {ceiling:.4f} USD are spent.",
+            "Raise flow.max_cost_usd, or make the request smaller and start a new flow.",
+        )
+    return None
+
+
+def clipped(text: str, size: int = FEEDBACK_BYTES) -> str:
+    """``text`` in at most ``size`` bytes of UTF-8."""
+    data = text.encode("utf-8", "replace")
+    return text if len(data) <= size else data[: size - 8].decode("utf-8", "ignore") + "\n[cut]\n"

@@ -1,0 +1,136 @@
+"""Runs a stage inside a claim and hands its result to the engine."""
+
+import gc
+import logging
+import os
+import socket
+import threading
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from celery.worker import state
+from django.db import connection
+
+from orchestrator.flows import engine, flow_types
+from orchestrator.flows.engine import broker
+from orchestrator.flows.engine.database import now
+from orchestrator.flows.evidence.errors import EvidenceError
+from orchestrator.flows.stage_protocol import Failed, Park, Result
+from orchestrator.flows.stages.registry import stage_of
+from orchestrator.flows.worker.heartbeat import Attempt, pulse
+from orchestrator.flows.worker.stage_context import LiveWork
+from providers import registry
+from providers.base import AuthenticationFailed, NeverAdmissible, NotAdmitted, ProviderError, RateLimited
+
+HOST = socket.gethostname()
+DEFAULT_RETRY_AFTER_SECONDS = 5.0
+log = logging.getLogger(__name__)
+
+
+def run(stage_id: int) -> bool:
+    """Claim ``stage_id``, run it, apply its result, and go on with the stages that follow as long as this worker serves them.
+
+    True: the chain that brought the stage may go on with its tail. Else it must not: somebody else, or this call, saw to that.
+    """
+    finished, brought = engine.Finished(), True
+    try:
+        claim = engine.claim(stage_id, f"{HOST}:{os.getpid()}:{threading.current_thread().name}")
+        while claim is not None:
+            finished = _attempt(claim)
+            if finished.claimed is None:
+                break
+            claim, brought = finished.claimed, False
+        if claim is not None and (finished.resend or (finished.follow_tail and not brought)):
+            broker.send(engine.remaining(claim.flow_id))
+    except engine.Fenced as fenced:
+        log.info("%s", fenced)
+        return False
+    finally:
+        connection.close()
+    return brought and finished.follow_tail
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The queues that the process ``pid`` takes stages from."""
+
+    pid: int = 0
+    queues: frozenset[str] = frozenset()
+
+
+_served = Served()
+
+
+def onward() -> frozenset[str]:
+    """The queues whose stages this process may go on with. A pool's child goes on with none: nobody tells it when to leave."""
+    return _served.queues if _served.pid == os.getpid() and state.should_stop is None else frozenset()
+
+
+def prepare(queues: Iterable[str]) -> None:
+    """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to; this process now serves them."""
+    global _served  # noqa: PLW0603 - one worker to a process, told once at its start
+    _served = Served(os.getpid(), frozenset(queues))
+    for queue in _served.queues:
+        for kind in flow_types.kinds_on(queue):
+            # A stage that has something to look after at start-up has ``prepare``.
+            getattr(stage_of(kind), "prepare", lambda: None)()
+        if queue in registry.providers():
+            with suppress(AuthenticationFailed):  # a flow that needs the key will say so
+                registry.get(queue)
+    # What is loaded stays: the collector need not walk it again, and children keep sharing its pages.
+    gc.collect()
+    gc.freeze()
+
+
+def _attempt(claim: engine.Claim) -> engine.Finished:
+    attempt = Attempt(claim)
+    work = LiveWork(attempt)
+    pulse.enter(attempt)
+    try:
+        return engine.finish(claim, _result(work), work.spent, onward())
+    except engine.Fenced:
+        # A call that was settled before anybody knew of the fence: the flow may have ended meanwhile, at an older sum.
+        engine.refresh_cost(claim.flow_id)
+        raise
+    finally:
+        pulse.leave(attempt)
+
+
+def _result(work: LiveWork) -> Result:
+    """Run the stage; whatever it raises becomes a result, but for ``Fenced``."""
+    try:
+        return stage_of(work.kind).run(work)
+    except engine.Fenced:
+        raise
+    except NotAdmitted as denied:
+        return Park(denied.reason, denied.until, denied.provider, denied.tokens, denied.nano_usd)
+    except NeverAdmissible as refused:
+        return Failed(refused.code, str(refused), refused.cure)
+    except RateLimited as limited:
+        return _rate_limited(work, limited)
+    except (ProviderError, EvidenceError) as error:
+        return Failed(error.code, str(error), error.cure, retryable=error.retryable)
+    except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
+        # Where, and of which type, but never the text: that of an unforeseen error may quote anything, a key or a prompt.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        what = type(error).__name__
+        log.error("stage %s of %s crashed with %s at\n%s", work.kind, work.flow_id, what, where)  # noqa: TRY400
+        message = f"The stage {work.kind} ended in an unexpected {type(error).__name__}."
+        return Failed(
+            "engine:stage-crashed",
+            message,
+            "Look into the worker's log; report it if it happens again.",
+            retryable=True,
+        )
+
+
+def _rate_limited(work: LiveWork, limited: RateLimited) -> Park:
+    """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once, to be sent there."""
+    at = now()
+    if work.settings.get("fallback.model"):
+        return Park(str(limited), at)
+    pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)
+    return Park(str(limited), at + pause, limited.provider)

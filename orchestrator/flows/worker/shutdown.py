@@ -1,0 +1,92 @@
+"""How a worker leaves: asked by SIGTERM, it takes no more work, finishes what it can, and gives the rest back in time.
+
+Celery's own soft shutdown sleeps its whole time away whatever the tasks do, and then its warm one waits for ever for a thread
+in a model call. Here the worker is gone as soon as nothing runs in it, and after ``ENGINE_SHUTDOWN_SECONDS`` at the latest. What
+it gives back is ready again at once, elsewhere, and does not count as a crash.
+"""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from celery.apps.worker import Worker
+from celery.worker import state
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from orchestrator.flows import engine
+from orchestrator.flows.worker.heartbeat import pulse
+
+MARGIN_SECONDS = 2.0
+log = logging.getLogger(__name__)
+
+
+class Leaving:
+    """One worker's way out. A second SIGTERM ends the patience."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._asked, self._now = False, threading.Event()
+
+    def ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's signature
+        """The handler of SIGTERM: the main loop stops at its next look; the rest is a thread's."""
+        if self._asked:
+            self._now.set()
+            return
+        self._asked = True
+        state.should_stop = 0  # type: ignore[assignment]  # the stubs know only its first value
+        threading.Thread(target=self._leave, name="leaving", daemon=True).start()
+
+    def _leave(self) -> None:
+        total = float(settings.ENGINE_SHUTDOWN_SECONDS)
+        margin = min(MARGIN_SECONDS, total / 2)
+        self._now.wait(total - margin)
+        # Still here: the process would have ended with its last task, and this thread with it.
+        given_up = self._give_up()
+        log.warning("leaving: %s stages were given back", given_up)
+        threading.Event().wait(margin / 2)
+        # Nothing that still runs here counts. Whatever holds a thread or a child, and might for minutes, ends with us.
+        for child in self._children():
+            _kill(child)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    def _give_up(self) -> int:
+        """Give back what runs in this process and its children, and tell the attempts of this one."""
+        try:
+            return engine.give_up_all(prefixes([os.getpid(), *self._children()]))
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("nothing was given back, the leases will run out: %s", type(error).__name__)
+            return 0
+        finally:
+            connection.close()
+            for attempt in pulse.live():
+                attempt.fence()
+
+    def _children(self) -> list[int]:
+        """The processes of a prefork pool; none for threads."""
+        pool: Any = getattr(self._worker.pool, "_pool", None)
+        return [child.pid for child in getattr(pool, "_pool", None) or ()]
+
+
+def prefixes(pids: list[int]) -> list[str]:
+    """What the names of workers in these processes begin with, see ``runner``."""
+    return [f"{socket.gethostname()}:{pid}:" for pid in pids]
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def install(worker: Worker) -> None:
+    """Answer SIGTERM this way from now on; from the main thread."""
+    signal.signal(signal.SIGTERM, Leaving(worker).ask)

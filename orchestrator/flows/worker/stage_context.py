@@ -1,0 +1,193 @@
+"""What a stage is handed while it runs: reads of the flow, model calls, progress; all of it ends when the attempt is fenced."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from orchestrator.flows import engine, flow_settings
+from orchestrator.flows.engine import Spent, capacity
+from orchestrator.flows.evidence import setup, store
+from orchestrator.flows.flow_types import pinned
+from orchestrator.flows.generation.nonce import nonce_of
+from orchestrator.flows.models import Artifact, Flow, Stage
+from orchestrator.flows.models.states import StageStatus
+from orchestrator.flows.stage_protocol import Budget
+from orchestrator.flows.worker import budget
+from orchestrator.flows.worker.heartbeat import Attempt
+from orchestrator.repos.models import Repo
+from providers import calls, ledger, quota_report
+from providers.abort import Abort, abortable
+from providers.base import Completion, NotAdmitted, Request
+from providers.calls import Answered, Caller
+from providers.models import CallStatus, ProviderCall
+
+
+@dataclass(slots=True)
+class _Call:
+    """A model call in a thread of its own, so that a fenced attempt need not wait for it."""
+
+    answered: Answered | None = None
+    error: BaseException | None = None
+    ended: bool = field(default=False)
+    abort: Abort = field(default_factory=Abort)
+
+
+class LiveWork:
+    """The engine's side of ``stages.base.Work``."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        claim = attempt.claim
+        self._attempt, self._claim = attempt, claim
+        self.flow_id, self.repo, self.stage_id, self.kind, self.round = (
+            claim.flow_id,
+            claim.repo,
+            claim.stage_id,
+            claim.kind,
+            claim.round,
+        )
+        self.attempt_number = claim.attempt_number
+        self.feature_request, self.block_family, self.feedback = (
+            claim.feature_request,
+            claim.block_family,
+            claim.feedback,
+        )
+        self.settings: Mapping[str, Any] = claim.settings
+        self.nonce = nonce_of(claim.stage_id)
+        self._turn = claim.turn
+        self.spent = Spent()
+
+    @property
+    def snapshot(self) -> bytes:
+        """The repo that the flow carries, packed; empty where it carries none."""
+        content = Flow.objects.values_list("snapshot__content", flat=True).get(pk=self.flow_id)
+        return b"" if content is None else bytes(content)
+
+    @property
+    def origin(self) -> str:
+        """Where the snapshot was cloned from."""
+        return Flow.objects.values_list("origin", flat=True).get(pk=self.flow_id)
+
+    @property
+    def clone_url(self) -> str:
+        """Where the repo may be cloned from, as registered now."""
+        return Repo.objects.values_list("clone_url", flat=True).get(name=self.repo)
+
+    def carry(self, snapshot: bytes, origin: str) -> None:
+        """Let the flow carry ``snapshot``; raises ``Fenced`` when the attempt is no longer the live one."""
+        self._attempt.check()
+        engine.carry(self._claim, snapshot, origin)
+
+    def output(self, kind: str) -> Mapping[str, Any]:
+        """The output of the newest passed stage of ``kind``; empty if there is none."""
+        passed = Stage.objects.filter(flow_id=self.flow_id, kind=kind, status=StageStatus.PASSED).order_by(
+            "-position"
+        )
+        return passed.values_list("output", flat=True).first() or {}
+
+    def artifact(self, kind: str) -> bytes | None:
+        """The newest artifact of ``kind`` in this flow."""
+        newest = Artifact.objects.filter(flow_id=self.flow_id, kind=kind).order_by("-created_at", "-id")
+        content = newest.values_list("blob__content", flat=True).first()
+        return None if content is None else bytes(content)
+
+    def store(self, content: bytes) -> str:
+        """Keep ``content`` in the evidence store before it is used; raises ``EvidenceError``, and ``Fenced`` when the attempt is
+        no longer the live one."""
+        self._attempt.check()
+        return store.put_content(setup.sound(), content, timezone.now())
+
+    def progress(self, message: str, **data: Any) -> None:
+        """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""
+        self._attempt.check()
+        engine.progress(self._claim, message, data)
+
+    def budget(self, kinds: tuple[str, ...]) -> Budget:
+        """What the flow may still use, and what a round of ``kinds`` took last."""
+        return budget.read(self.flow_id, kinds)
+
+    def complete(self, provider: str, request: Request) -> Completion:
+        """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as unknown spend."""
+        self._attempt.check()
+        self._take_turn(provider)
+        caller = self._caller()
+        connection.close()  # back to the pool: a call may take minutes
+        call = _Call()
+        self._attempt.changed.clear()
+        self._attempt.check()  # again, for a fence between the check and the clear
+        threading.Thread(
+            target=self._run, args=(call, provider, request, caller), name=f"call-{provider}", daemon=True
+        ).start()
+        while not call.ended:
+            self._attempt.changed.wait()
+            if self._attempt.fenced:
+                call.abort.now()
+            self._attempt.check()
+        if call.error is not None:
+            raise call.error
+        if call.answered is None:
+            raise RuntimeError("a model call ended without an answer and without an error")
+        self.spent = Spent(call.answered.model, call.answered.fallback_from)
+        return call.answered.completion
+
+    def _take_turn(self, provider: str) -> None:
+        """Nobody overtakes those who wait for this provider: a stage that comes fresh waits behind them, and is let go in turn.
+
+        Where the provider admits nothing at all, the limiter says so itself, and a fallback may be taken.
+        """
+        if self._turn == provider:
+            return
+        others = capacity.behind(provider, self.stage_id)
+        if others and quota_report.admission_hint(provider).admits:
+            self._turn = provider
+            words = f"{provider}: waits its turn behind {others} other{'s' if others > 1 else ''}"
+            raise NotAdmitted(provider, "turn", words, quota_report.clock())
+        self._turn = provider
+
+    def _run(self, call: _Call, provider: str, request: Request, caller: Caller) -> None:
+        try:
+            # A flow may have been cancelled since the last beat; what has left cannot be called back.
+            if not engine.heartbeat([(self.stage_id, self._claim.token)]):
+                self._attempt.fence()
+            self._attempt.check()
+            with abortable(call.abort):
+                call.answered = calls.complete(provider, request, caller)
+        except BaseException as error:  # noqa: BLE001 - carried to the waiting thread, which raises it
+            call.error = error
+        try:
+            if self._attempt.fenced:
+                engine.refresh_cost(self.flow_id)
+        finally:
+            connection.close()
+            call.ended = True
+            self._attempt.changed.set()
+
+    def _caller(self) -> Caller:
+        return Caller(
+            repo=self.repo,
+            flow_id=self.flow_id,
+            stage_id=self.stage_id,
+            attempt_id=self._claim.attempt_id,
+            stage_kind=self.kind,
+            ceiling_usd=self._may_spend(),
+            fallback_model=str(self.settings.get("fallback.model", "")),
+            forbidden_vendors=self._forbidden(),
+        )
+
+    def _may_spend(self) -> Decimal:
+        """What is left below the flow's ceiling."""
+        return flow_settings.max_cost_usd(self.settings) - ledger.committed_usd(self.flow_id)
+
+    def _forbidden(self) -> frozenset[str]:
+        """The providers that served the stages which this one has to be independent of."""
+        spec = pinned(self._claim.flow_type, self._claim.flow_type_version).spec(self.kind)
+        if not spec.apart_from:
+            return frozenset()
+        served = ProviderCall.objects.filter(
+            flow_id=self.flow_id, stage_kind__in=spec.apart_from, status=CallStatus.SETTLED
+        )
+        return frozenset(served.values_list("provider", flat=True).distinct())

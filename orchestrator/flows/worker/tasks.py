@@ -1,0 +1,45 @@
+"""The interface to Celery: it calls the runner, nothing else."""
+
+from celery import Task
+from celery.apps.worker import Worker
+from celery.signals import celeryd_after_setup, worker_ready
+from celery.worker.consumer import Consumer
+
+from orchestrator.celery import app
+from orchestrator.flows.models import FlowReplay, GateReplay
+from orchestrator.flows.replay import flow_replays, gate_replay
+from orchestrator.flows.worker import runner, shutdown
+
+
+@app.task(name="flows.run_stage", ignore_result=True, bind=True)
+def run_stage(self: Task[..., None], stage_id: int) -> None:
+    """Run the stage ``stage_id``, and fire the tail of its chain only where that is still to be done.
+
+    An ``Ignore`` would stop the tail too, but Celery renders its whole traceback, which costs more than the stage's bookkeeping.
+    """
+    if not runner.run(stage_id):
+        self.request.chain = None
+
+
+@app.task(name=GateReplay.TASK, ignore_result=True)
+def replay_gates(replay_id: int) -> None:
+    """Run the gates again on the sealed block of the replay ``replay_id``."""
+    gate_replay.run(replay_id)
+
+
+@app.task(name=FlowReplay.TASK, ignore_result=True)
+def replay_flow(replay_id: int) -> None:
+    """Replay a finished flow from its record; a second message for the same replay does nothing."""
+    flow_replays.run(replay_id)
+
+
+@celeryd_after_setup.connect
+def prepare(instance: Worker, **_: object) -> None:
+    """Import what this worker's queues need before it takes work, so that no flow waits for an SDK to load."""
+    runner.prepare(instance.app.amqp.queues.consume_from)
+
+
+@worker_ready.connect
+def answer_sigterm(sender: Consumer, **_: object) -> None:
+    """Leave in an orderly way when asked to; Celery has set its own answer before."""
+    shutdown.install(sender.controller)  # type: ignore[attr-defined]  # set in its constructor; the stubs lack it

@@ -1,0 +1,47 @@
+"""The exporter: one small HTTP server with `/metrics` and `/health`, apart from the web processes."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from orchestrator.ops.observability.metrics import OrchestratorCollector
+
+
+class _Quiet(WSGIRequestHandler):
+    """A scrape every few seconds is no news."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def application() -> Callable[..., Iterable[bytes]]:
+    """`/metrics` in the format that the scraper asks for, `/health` for the orchestrator's own probes."""
+    registry = CollectorRegistry()
+    for collector in (
+        OrchestratorCollector(),
+        ProcessCollector(registry=None),
+        GCCollector(registry=CollectorRegistry()),
+    ):
+        registry.register(collector)
+    metrics = make_wsgi_app(registry)
+
+    def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/health":
+            start("200 OK", [("Content-Type", "application/json")])
+            return [b'{"status": "ok"}']
+        if environ["PATH_INFO"] != "/metrics":
+            start("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"see /metrics\n"]
+        answer: Iterable[bytes] = metrics(environ, start)
+        return answer
+
+    return serve
+
+
+def server(host: str, port: int) -> WSGIServer:
+    """A server that answers one scrape after another; port 0 takes a free one."""
+    return make_server(host, port, application(), handler_class=_Quiet)

@@ -1,0 +1,36 @@
+"""``manage.py exporter [--port 9808]``: serves the metrics until it is told to stop."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from orchestrator.ops.observability.exporter import server
+
+
+class Command(BaseCommand):
+    """Serve /metrics."""
+
+    help = "Serve Prometheus metrics at /metrics."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Where to listen."""
+        parser.add_argument("--port", type=int, default=9808)
+        parser.add_argument("--host", default="127.0.0.1")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        """Serve until interrupted."""
+        try:
+            listening = server(options["host"], options["port"])
+        except OSError as error:
+            raise CommandError(
+                f"Cannot listen on {options['host']}:{options['port']}: {error}; choose another --port."
+            ) from error
+        with listening:
+            self.stdout.write(f"metrics at http://{options['host']}:{listening.server_port}/metrics")
+            self.stdout.flush()
+            try:
+                listening.serve_forever()
+            except KeyboardInterrupt:
+                self.stdout.write("stopped")

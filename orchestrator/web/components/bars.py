@@ -1,0 +1,64 @@
+"""Small bars: a score against its threshold, what each part cost, where the time went. Widths are percent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from orchestrator.web.components.timeline import duration
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A score and what is needed, both 0 to 100."""
+
+    score: float
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One part of a whole. ``x`` and ``width`` are percent; ``words`` is the amount."""
+
+    name: str
+    words: str
+    width: float
+    x: float = 0.0
+
+
+def _percent(value: Decimal | float) -> float:
+    return round(min(100.0, max(0.0, float(value))), 2)
+
+
+def score_bar(score: Decimal | None, threshold: Decimal | None) -> Bar | None:
+    """Nothing where the gate measures nothing."""
+    return None if score is None else Bar(_percent(score), None if threshold is None else _percent(threshold))
+
+
+def shares(amounts: Mapping[str, Decimal]) -> list[Share]:
+    """USD by name, each as wide as its part of the dearest, in the order given."""
+    most = max(amounts.values(), default=Decimal(0))
+    return [
+        Share(name or "none", f"${amount:.4f}", _percent(100 * amount / most) if most else 0.0)
+        for name, amount in amounts.items()
+    ]
+
+
+def time_bar(spent: Mapping[str, float | None], waited: float, judging: float = 0.0) -> list[Share]:
+    """Models, gates, waiting, orchestrator: one stacked bar of the wall time. ``waited`` seconds are part of what is its own,
+    and so are ``judging`` seconds: what gates that have not ended yet have taken, which ``spent`` does not know.
+    """
+    wall, own = spent["wall_seconds"] or 0.0, spent["own_seconds"] or 0.0
+    waiting = min(waited, own)
+    judging = min(judging, own - waiting)
+    parts = {
+        "models": spent["provider_seconds"] or 0.0,
+        "gates": (spent["gates_seconds"] or 0.0) + judging,
+        "waiting": waiting,
+        "orchestrator": own - waiting - judging,
+    }
+    found, x = [], 0.0
+    for name, seconds in parts.items():
+        width = min(_percent(100 * seconds / wall) if wall else 0.0, round(100 - x, 2))
+        found.append(Share(name, duration(seconds), width, round(x, 2)))
+        x += width
+    return found

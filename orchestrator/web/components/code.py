@@ -1,0 +1,146 @@
+"""Generated files as numbered, coloured lines, with what the gates found under the line that it is about.
+
+Everything here was written by models: it leaves as escaped text inside our own elements, never as markup of its own.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from pygments import lex
+from pygments.lexer import Lexer
+from pygments.lexers import JsonLexer, PythonLexer, TextLexer
+from pygments.token import STANDARD_TYPES, _TokenType
+
+COLOURED_BYTES = 200_000
+"""Beyond this a file is shown without colours: lexing is linear, but pages are for people."""
+_LEXERS: dict[str, type[Lexer]] = {".py": PythonLexer, ".json": JsonLexer}
+_ENDS = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a mutant made of whole lines."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One finding at a line. ``kind``: ``mutant``, ``sabotage``, ``uncovered``, ``security``, ``review``, ``coverage``, ..."""
+
+    kind: str
+    line: int
+    severity: str
+    title: str
+    text: str = ""
+    end_line: int = 0
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a file. ``cover`` is ``hit``, ``part`` (a branch not taken), ``miss``, or empty where nothing is measured."""
+
+    number: int
+    html: SafeString
+    cover: str = ""
+    marks: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Line numbers as coverage.py reports them."""
+
+    hit: frozenset[int] = frozenset()
+    miss: frozenset[int] = frozenset()
+    part: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def of(self, line: int) -> str:
+        """The mark in the gutter."""
+        if line in self.miss:
+            return "miss"
+        if line in self.part:
+            return "part"
+        return "hit" if line in self.hit else ""
+
+
+def coloured(path: str, text: str) -> list[SafeString]:
+    """Each line of ``text`` as HTML: spans with Pygments' short class names around escaped text."""
+    kind = next((lexer for end, lexer in _LEXERS.items() if path.endswith(end)), TextLexer)
+    lexer = (TextLexer if len(text) > COLOURED_BYTES else kind)(stripnl=False, ensurenl=False)
+    lines: list[list[SafeString]] = [[]]
+    for token, value in lex("\n".join(_ENDS.split(text)), lexer):
+        for number, piece in enumerate(value.split("\n")):
+            if number:
+                lines.append([])
+            if piece:
+                lines[-1].append(_span(token, piece))
+    if len(lines) > 1 and not lines[-1]:
+        lines.pop()
+    return [mark_safe("".join(parts)) for parts in lines]  # noqa: S308 - every part went through format_html
+
+
+def _span(token: _TokenType, piece: str) -> SafeString:
+    name = STANDARD_TYPES.get(token) or next(
+        (STANDARD_TYPES[up] for up in reversed(token.split()) if up in STANDARD_TYPES), ""
+    )
+    return format_html('<span class="{}">{}</span>', name, piece) if name else format_html("{}", piece)
+
+
+def annotated(
+    path: str, text: str, notes: Iterable[Note] = (), coverage: Coverage | None = None
+) -> list[Line]:
+    """The lines of a file with their notes. Notes beyond its end hang at the last line; notes without a line are left out."""
+    covered, parts = coverage or Coverage(), coloured(path, text)
+    at: defaultdict[int, list[Note]] = defaultdict(list)
+    spans: defaultdict[int, set[str]] = defaultdict(set)
+    for note in notes:
+        if note.line < 1:
+            continue
+        line = min(note.line, len(parts))
+        at[line].append(note)
+        for one in range(line, min(max(note.end_line, line), len(parts)) + 1):
+            spans[one].add(note.kind)
+    return [
+        Line(number, html, covered.of(number), tuple(sorted(spans[number])), tuple(at[number]))
+        for number, html in enumerate(parts, start=1)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Lines that are shown, or ``folded`` ones that are not until asked for."""
+
+    lines: tuple[Line, ...]
+    folded: bool = False
+
+
+def pieces(lines: list[Line], around: int = 3, worth: int = 12) -> list[Piece]:
+    """Lines far from any note folded away, where that spares at least ``worth`` lines; all of them where there is no note."""
+    near = {
+        n
+        for line in lines
+        if line.notes or line.cover in ("miss", "part")
+        for n in range(line.number - around, line.number + around + 1)
+    }
+    if not near:
+        return [Piece(tuple(lines))]
+    found: list[Piece] = []
+    run: list[Line] = []
+    for line in [*lines, None]:
+        if line is not None and (not run or (line.number in near) == (run[-1].number in near)):
+            run.append(line)
+            continue
+        folded = run[0].number not in near and len(run) >= worth
+        if found and not folded and not found[-1].folded:
+            found[-1] = Piece((*found[-1].lines, *run))
+        else:
+            found.append(Piece(tuple(run), folded))
+        run = [line] if line is not None else []
+    return found

@@ -1,0 +1,203 @@
+"""Everything that the page of one flow shows, read once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from django.utils.safestring import SafeString
+
+from gates.models import GateResult
+from orchestrator.flows import representation
+from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, Stage
+from orchestrator.flows.models.states import FLOW_ENDED
+from orchestrator.web.components import bars, code, notes, prose, rounds, timeline
+from providers.models import ProviderCall
+
+EVENTS = 200
+"""How many events the page lists; all of them come over the API."""
+KINDS = (
+    *(
+        f"flow.{word}"
+        for word in ("created", "paused", "resumed", "retried", "priority", "passed", "failed", "cancelled")
+    ),
+    *(f"stage.{word}" for word in ("ready", "started", "progress", "waiting", "passed", "failed")),
+)
+"""The kinds of events that the page listens to."""
+_MODULE, _TESTS, _CONTRACT = rounds.FILES
+_SOURCES = {_MODULE: "Module", _TESTS: "Tests", _CONTRACT: "Contract"}
+_READ = ("coverage.json", "mutation.json")
+
+
+@dataclass(frozen=True, slots=True)
+class GateCard:
+    """A gate's verdict with its bar and its files."""
+
+    row: GateResult
+    bar: bars.Bar | None
+    unplaced: Sequence[Mapping[str, Any]]
+    placed: int
+    evidence: Sequence[Artifact]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One generated file with what was found in it."""
+
+    kind: str
+    title: str
+    path: str
+    pieces: Sequence[code.Piece]
+    notes: int
+    missed: int
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round as it was judged."""
+
+    number: int
+    cards: Sequence[GateCard]
+    sources: Sequence[Source]
+
+
+def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
+    """The context of the page; ``asked`` is the round to show, the newest by default."""
+    attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch("attempts", Attempt.objects.order_by("number"))
+    stages = list(flow.stages.order_by("position").prefetch_related(attempts))
+    artifacts = list(Artifact.objects.filter(flow=flow).select_related("stage").order_by("id"))
+    events = list(FlowEvent.objects.filter(flow=flow).select_related("stage").order_by("-id")[: 5 * EVENTS])
+    calls = list(ProviderCall.objects.filter(flow=flow).order_by("created_at"))
+    texts, judged = _texts(artifacts), _rounds(stages)
+    results = list(GateResult.objects.filter(flow=flow).order_by("id"))
+    numbers = sorted(
+        {judged[row.stage_id] for row in results} | {a.stage.round for a in artifacts if a.kind == _MODULE}
+    )
+    number = asked if asked in numbers else (numbers[-1] if numbers else None)
+    full, chart = representation.full(flow), timeline.chart(flow, stages, reversed(events))
+    return {
+        "flow": full,
+        "waits_until": next(
+            (row["not_before"] for row in full["stages"] if row["wait_reason"] and row["not_before"]), None
+        ),
+        "lines": list(zip(full["stages"], chart.rows, strict=False)),
+        "ended": flow.status in FLOW_ENDED,
+        "took": timeline.duration(full["duration_seconds"]),
+        "chart": chart,
+        "kinds": " ".join(KINDS),
+        "last_event": events[0].pk if events else 0,
+        "costs": _costs(calls),
+        "time": bars.time_bar(full["time"], sum(row.waited for row in chart.rows), _judging(stages, chart)),
+        "rounds": numbers,
+        "round": None if number is None else _round(number, judged, results, artifacts, texts),
+        "repairs": rounds.repairs([stage for stage in stages if stage.kind == "implement"], texts),
+        "readme": _readme(artifacts),
+        "calls": calls,
+        "events": [(event, said(event)) for event in events[:EVENTS]],
+        "more_events": len(events) > EVENTS,
+    }
+
+
+def _judging(stages: Sequence[Stage], chart: timeline.Chart) -> float:
+    rows = [row for stage, row in zip(stages, chart.rows, strict=True) if stage.kind == "verify"]
+    return sum(bar.seconds for row in rows for bar in row.bars if bar.kind == "running")
+
+
+def said(event: FlowEvent) -> str:
+    """An event's own words: its message, why it waits, what it took."""
+    data = event.data
+    words = str(data.get("message") or data.get("reason") or "")
+    if not words and isinstance(data.get("seconds"), int | float):
+        words = timeline.duration(float(data["seconds"]))
+    return words
+
+
+def _texts(artifacts: Sequence[Artifact]) -> dict[int, dict[str, tuple[str, str]]]:
+    """Stage to kind to path and text of what the implementer wrote."""
+    wanted = [artifact for artifact in artifacts if artifact.kind in _SOURCES]
+    contents = _contents(wanted)
+    found: dict[int, dict[str, tuple[str, str]]] = {}
+    for artifact in wanted:
+        text = contents[artifact.pk].decode(errors="replace")
+        found.setdefault(artifact.stage_id, {})[artifact.kind] = (artifact.name, text)
+    return found
+
+
+def _contents(artifacts: Sequence[Artifact]) -> dict[int, bytes]:
+    rows = Artifact.objects.filter(pk__in=[artifact.pk for artifact in artifacts]).values_list(
+        "pk", "blob__content"
+    )
+    return {key: bytes(content) for key, content in rows}
+
+
+def _costs(calls: Sequence[ProviderCall]) -> dict[str, Any]:
+    stages: dict[str, Decimal] = {}
+    providers: dict[str, Decimal] = {}
+    for call in calls:
+        stages[call.stage_kind] = stages.get(call.stage_kind, Decimal(0)) + call.cost_usd
+        providers[call.provider] = providers.get(call.provider, Decimal(0)) + call.cost_usd
+    return {"by_stage": bars.shares(stages), "by_provider": bars.shares(providers)}
+
+
+def _rounds(stages: Sequence[Stage]) -> dict[int, int]:
+    """Stage to the round of the implementation that it saw: a review keeps the number it began with, whatever was repaired."""
+    found, newest = {}, 1
+    for stage in stages:
+        newest = stage.round if stage.kind == "implement" else newest
+        found[stage.pk] = newest
+    return found
+
+
+def _round(
+    number: int,
+    judged: Mapping[int, int],
+    results: Sequence[GateResult],
+    artifacts: Sequence[Artifact],
+    texts: Mapping[int, Mapping[str, tuple[str, str]]],
+) -> Round:
+    rows = [row for row in results if judged[row.stage_id] == number]
+    evidence = [a for a in artifacts if judged[a.stage_id] == number and a.kind.startswith("evidence:")]
+    written = [a.stage_id for a in artifacts if a.kind == _MODULE and a.stage.round <= number]
+    files = texts[written[-1]] if written else {}
+    paths = {path for path, _ in files.values()}
+    return Round(number, [_card(row, evidence, paths) for row in rows], _sources(files, rows, evidence))
+
+
+def _card(row: GateResult, evidence: Sequence[Artifact], paths: set[str]) -> GateCard:
+    files = [a for a in evidence if a.stage_id == row.stage_id and a.kind.startswith(f"evidence:{row.gate}:")]
+    loose = notes.unplaced(row, paths)
+    return GateCard(
+        row, bars.score_bar(row.score, row.threshold), loose, len(row.findings) - len(loose), files
+    )
+
+
+def _sources(
+    files: Mapping[str, tuple[str, str]], rows: Sequence[GateResult], evidence: Sequence[Artifact]
+) -> list[Source]:
+    read = [a for a in evidence if a.name in _READ]
+    contents = _contents(read)
+    by_name = {a.name: contents[a.pk] for a in read}
+    return [_source(kind, *files[kind], rows, by_name) for kind in _SOURCES if kind in files]
+
+
+def _source(
+    kind: str, path: str, text: str, rows: Sequence[GateResult], evidence: Mapping[str, bytes]
+) -> Source:
+    covered = notes.coverage(evidence.get("coverage.json"), path)
+    survivors = list(notes.mutants(evidence.get("mutation.json"), path, text))
+    found = [
+        *notes.findings(rows, path, without=["mutation"] if survivors else []),
+        *notes.branches(covered),
+        *survivors,
+    ]
+    lines = code.annotated(path, text, found, covered)
+    shown_notes = sum(len(line.notes) for line in lines)
+    unfold = kind == _MODULE or any(note.severity == "error" for note in found)
+    return Source(kind, _SOURCES[kind], path, code.pieces(lines), shown_notes, len(covered.miss), unfold)
+
+
+def _readme(artifacts: Sequence[Artifact]) -> SafeString | None:
+    found = [artifact for artifact in artifacts if artifact.kind == "readme"][-1:]
+    return prose.rendered(_contents(found)[found[0].pk].decode(errors="replace")) if found else None

@@ -1,0 +1,124 @@
+"""What gates and reviewer found, as notes at lines: from their evidence where it is there, else from their findings.
+
+Evidence comes from a sandbox in which hostile code ran. Whatever has not the shape of its format is left out, not trusted.
+"""
+
+import json
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any
+
+from gates.models import GateResult
+from orchestrator.web.components.code import Change, Coverage, Note
+
+_DETECTED = {"Killed", "Timeout"}
+_KINDS = {"uncovered": "uncovered", "sabotage-survived": "sabotage"}
+_SHOWN = 200
+
+
+def parsed(content: bytes | None) -> Any:
+    """JSON, or nothing."""
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError:
+        return None
+
+
+def _entry(report: Any, path: str) -> Mapping[str, Any]:
+    """What a report of files says about ``path``, whatever folder it put it in."""
+    files = report.get("files") if isinstance(report, dict) else None
+    if not isinstance(files, dict):
+        return {}
+    return next(
+        (
+            entry
+            for name, entry in files.items()
+            if name.rpartition("/")[2] == path and isinstance(entry, dict)
+        ),
+        {},
+    )
+
+
+def coverage(content: bytes | None, path: str) -> Coverage:
+    """Lines hit, missed, and left with a branch not taken, from coverage.py's JSON."""
+    entry = _entry(parsed(content), path)
+    part: dict[int, tuple[int, ...]] = {}
+    for pair in entry.get("missing_branches") or ():
+        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair):
+            part[pair[0]] = (*part.get(pair[0], ()), pair[1])
+    return Coverage(
+        frozenset(_lines(entry.get("executed_lines"))), frozenset(_lines(entry.get("missing_lines"))), part
+    )
+
+
+def _lines(found: Any) -> Iterator[int]:
+    return (line for line in (found if isinstance(found, list) else ()) if isinstance(line, int))
+
+
+def branches(covered: Coverage) -> Iterator[Note]:
+    """A note for each line whose branch no test takes."""
+    for line, targets in sorted(covered.part.items()):
+        where = ", ".join("the end of the function" if target < 0 else f"line {target}" for target in targets)
+        yield Note("branch", line, "warning", "Branch not taken", f"No test goes from here to {where}.")
+
+
+def mutants(content: bytes | None, path: str, text: str) -> Iterator[Note]:
+    """The mutants that no test noticed, each with the lines as they were and as it made them, from Stryker's JSON."""
+    found = _entry(parsed(content), path).get("mutants")
+    for mutant in found if isinstance(found, list) else ():
+        try:
+            if mutant["status"] not in _DETECTED:
+                yield _mutant(mutant, text.splitlines())
+        except (KeyError, TypeError, IndexError, AttributeError):
+            continue
+
+
+def _mutant(mutant: Mapping[str, Any], lines: list[str]) -> Note:
+    start, end = mutant["location"]["start"], mutant["location"]["end"]
+    first, last = int(start["line"]), int(end["line"])
+    before = lines[first - 1 : last]
+    # Columns are counted in bytes of UTF-8, as the syntax tree has them, from 1.
+    head = before[0].encode()[: int(start["column"]) - 1].decode(errors="replace")
+    tail = before[-1].encode()[int(end["column"]) - 1 :].decode(errors="replace")
+    after = (head + str(mutant["replacement"]) + tail).splitlines()
+    reached = mutant["status"] != "NoCoverage"
+    said = "every test passed all the same" if reached else "no test reaches this line"
+    change = Change(tuple(before), tuple(after))
+    return Note(
+        "mutant",
+        first,
+        "warning",
+        "Mutant survived",
+        f"{mutant.get('mutatorName', 'change')}: {said}.",
+        last,
+        change,
+    )
+
+
+def findings(rows: Iterable[GateResult], path: str, *, without: Iterable[str] = ()) -> Iterator[Note]:
+    """Findings of ``rows`` at lines of ``path``; ``without`` names gates whose evidence has said the same already."""
+    skipped = set(without)
+    for row in rows:
+        for one in row.findings if row.gate not in skipped else ():
+            if one.get("path") == path and int(one.get("line") or 0) > 0:
+                rule = str(one.get("rule") or "")
+                kind = _KINDS.get(rule, "mutant" if rule.startswith("mutant-") else row.gate)
+                title = {
+                    "uncovered": "Not covered",
+                    "sabotage": "Sabotage not detected",
+                    "mutant": "Mutant survived",
+                }.get(kind)
+                yield Note(
+                    kind,
+                    int(one["line"]),
+                    str(one.get("severity") or "error"),
+                    title or f"{row.gate.capitalize()}{': ' + rule if rule and rule != row.gate else ''}",
+                    str(one.get("message") or ""),
+                    int(one.get("end_line") or 0),
+                )
+
+
+def unplaced(row: GateResult, paths: Container[str]) -> list[Mapping[str, Any]]:
+    """Findings that no line of the files shown can take; they go into the gate's card."""
+    return [one for one in row.findings if int(one.get("line") or 0) < 1 or one.get("path") not in paths][
+        :_SHOWN
+    ]

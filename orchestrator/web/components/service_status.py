@@ -1,0 +1,110 @@
+"""How each part of the service stands, for the public: ok, degraded or down, and a few words. No repo, no key, no address."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Min, Q
+
+from orchestrator.flows.models import Stage
+from orchestrator.flows.models.states import StageStatus
+from orchestrator.queues import Queue
+from orchestrator.web.components.timeline import duration
+from orchestrator.web.pages.health import PARTS
+from providers import quota_report
+from providers.quota_report import ProviderQuota
+
+SLOW_SECONDS = 120.0
+"""A stage that has been ready for longer than this found no worker: the queue is behind."""
+
+
+class Level(StrEnum):
+    """How well a part works."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of the page. ``percent`` of a quota that is used, where there is one."""
+
+    name: str
+    level: Level
+    words: str = ""
+    percent: float | None = None
+
+
+def worst(parts: Iterable[Part]) -> Level:
+    """The level of the whole. The service is down only when a part of its core is."""
+    levels = {part.level for part in parts}
+    return next((level for level in (Level.DOWN, Level.DEGRADED) if level in levels), Level.OK)
+
+
+def groups(now: datetime) -> list[tuple[str, list[Part]]]:
+    """Core, queues, providers, each with its parts; with the core down only the core is known."""
+    core = [Part("API", Level.OK), *_core()]
+    if worst(core) is not Level.OK:
+        return [("Core", core)]
+    return [
+        ("Core", core),
+        ("Queues", _queues(now)),
+        ("Providers", [_provider(one, now) for one in quota_report.snapshot().providers]),
+    ]
+
+
+def _core() -> list[Part]:
+    found = ((name, check()) for name, check in PARTS.items())
+    return [
+        Part(name.capitalize(), Level.OK if state == "ok" else Level.DOWN, "" if state == "ok" else state)
+        for name, state in found
+    ]
+
+
+def _queues(now: datetime) -> list[Part]:
+    rows = (
+        Stage.objects.filter(status__in=[StageStatus.READY, StageStatus.RUNNING])
+        .order_by()
+        .values("queue")
+        .annotate(
+            ready=Count("id", filter=Q(status=StageStatus.READY, flow__status="running")),
+            running=Count("id", filter=Q(status=StageStatus.RUNNING)),
+            oldest=Min("ready_at", filter=Q(status=StageStatus.READY, flow__status="running")),
+        )
+    )
+    found = {row["queue"]: row for row in rows}
+    return [_queue(queue, found.get(queue.value), now) for queue in Queue]
+
+
+def _queue(queue: Queue, row: Mapping[str, Any] | None, now: datetime) -> Part:
+    if row is None:
+        return Part(queue.value, Level.OK, "idle")
+    words, oldest = f"{row['running']} running, {row['ready']} queued", row["oldest"]
+    if isinstance(oldest, datetime) and (now - oldest).total_seconds() > SLOW_SECONDS:
+        return Part(
+            queue.value, Level.DEGRADED, f"{words}, the oldest for {duration((now - oldest).total_seconds())}"
+        )
+    return Part(queue.value, Level.OK, words)
+
+
+def _provider(one: ProviderQuota, now: datetime) -> Part:
+    used = f"{one.used:,} of {one.limit:,} tokens in 24 hours"
+    percent = round(min(100.0, one.percent), 2)
+    if one.paused:
+        return Part(one.provider, Level.DEGRADED, f"paused by an operator; {used}", percent)
+    if one.breaker == "open":
+        return Part(one.provider, Level.DEGRADED, f"not answering, tried again soon; {used}", percent)
+    if one.not_before is not None and one.not_before > now:
+        return Part(
+            one.provider,
+            Level.DEGRADED,
+            f"asks us to wait until {one.not_before:%H:%M:%S} UTC; {used}",
+            percent,
+        )
+    if percent >= settings.CIRCUIT_BREAKER_THRESHOLD:
+        return Part(one.provider, Level.DEGRADED, f"little quota is left; {used}", percent)
+    return Part(one.provider, Level.OK, used, percent)

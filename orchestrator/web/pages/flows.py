@@ -1,0 +1,158 @@
+"""The pages of flows: the list, one flow, its events, its files. For staff, by the session of the admin."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.admin.views.decorators import staff_member_required
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase, HttpResponseRedirectBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from orchestrator.flows import engine, representation
+from orchestrator.flows.api import event_stream
+from orchestrator.flows.evidence import downloads
+from orchestrator.flows.models import Artifact, Flow
+from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
+from orchestrator.repos.models import Repo
+from orchestrator.rest.problems import Problem
+from orchestrator.web.components.flow import picture
+from orchestrator.web.components.timeline import duration
+
+PAGE = 50
+_ACTIONS: dict[str, Callable[..., object]] = {
+    "cancel": engine.cancel,
+    "retry": engine.retry,
+    "pause": engine.pause,
+    "resume": engine.resume,
+}
+
+
+@require_safe
+@never_cache
+@staff_member_required
+def listing(request: HttpRequest) -> HttpResponse:
+    """Flows, newest first. Filters: ``status`` (also ``going``), ``repo``, ``q``; ``before`` is the id to go on from."""
+    asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
+    rows = list(_filtered(asked, request.GET.get("before", "")[:25])[: PAGE + 1])
+    older = (
+        urlencode({key: value for key, value in asked.items() if value} | {"before": rows[PAGE - 1].id})
+        if len(rows) > PAGE
+        else ""
+    )
+    context: dict[str, Any] = {
+        "flows": [
+            (line, duration(line["duration_seconds"])) for line in map(representation.brief, rows[:PAGE])
+        ],
+        "asked": asked,
+        "statuses": FlowStatus.values,
+        "repos": Repo.objects.order_by("name").values_list("name", flat=True),
+        "older": older,
+        "filtered": any(asked.values()) or "before" in request.GET,
+    }
+    return render(request, "web/flows.html", context)
+
+
+def _filtered(asked: dict[str, str], before: str) -> QuerySet[Flow]:
+    rows = Flow.objects.select_related("repo").order_by("-id")
+    if asked["status"] == "going":
+        rows = rows.exclude(status__in=FLOW_ENDED)
+    elif asked["status"]:
+        rows = rows.filter(status=asked["status"])
+    if asked["repo"]:
+        rows = rows.filter(repo__name=asked["repo"])
+    if words := asked["q"].replace("\0", ""):
+        found = (
+            Q(feature_request__icontains=words)
+            | Q(block__name__icontains=words)
+            | Q(error_code__icontains=words)
+        )
+        rows = rows.filter(found | Q(pk__startswith=words))
+    return rows.filter(pk__lt=before.replace("\0", "")) if before else rows
+
+
+def _flow(flow_id: str) -> Flow:
+    return get_object_or_404(Flow.objects.select_related("repo"), pk=flow_id)
+
+
+@require_safe
+@never_cache
+@staff_member_required
+def one(request: HttpRequest, flow_id: str) -> HttpResponse:
+    """One flow; ``?part=body`` is what the page asks again for while the flow goes on, ``?round=`` an earlier round."""
+    number = request.GET.get("round", "")
+    context = picture(
+        _flow(flow_id), int(number) if number.isascii() and number.isdigit() and len(number) < 6 else None
+    )
+    return render(
+        request, "web/flow_body.html" if request.GET.get("part") == "body" else "web/flow.html", context
+    )
+
+
+@require_safe
+@staff_member_required
+def events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
+    """The flow's events as server-sent events, for the page."""
+    found = _flow(flow_id)
+    try:
+        after = event_stream.start_after(request.headers.get("Last-Event-ID"), request.GET.get("after"))
+    except Problem as problem:
+        return HttpResponseBadRequest(problem.detail, content_type="text/plain")
+    answer = StreamingHttpResponse(event_stream.events(found.id, after), content_type="text/event-stream")
+    answer["Cache-Control"], answer["X-Accel-Buffering"] = "no-store", "no"
+    return answer
+
+
+def _download(content: bytes, media_type: str, name: str) -> HttpResponse:
+    """Always saved, never shown: models and hostile code wrote what is in it."""
+    answer = HttpResponse(content, content_type=media_type)
+    answer["Content-Disposition"] = (
+        f'attachment; filename="{"".join(c if c.isalnum() or c in "._-" else "_" for c in name)}"'
+    )
+    answer["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+@require_safe
+@staff_member_required
+def artifact(request: HttpRequest, flow_id: str, artifact_id: int) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """One file that a stage left."""
+    found = get_object_or_404(Artifact.objects.select_related("blob"), pk=artifact_id, flow_id=flow_id)
+    return _download(bytes(found.blob.content), "application/octet-stream", found.name)
+
+
+@require_safe
+@staff_member_required
+def evidence(request: HttpRequest, flow_id: str) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """All evidence as zip."""
+    found = _flow(flow_id)
+    return _download(
+        downloads.as_zip(downloads.evidence(found)), "application/zip", f"{found.id}-evidence.zip"
+    )
+
+
+@require_safe
+@staff_member_required
+def block(request: HttpRequest, flow_id: str) -> HttpResponse:
+    """The block as it was sealed; 404 where none came of the flow."""
+    found = _flow(flow_id)
+    sealed = downloads.block(found)
+    if sealed is None:
+        return render(request, "404.html", status=404)
+    return _download(sealed, "application/gzip", f"{found.id}-block.tar.gz")
+
+
+@require_POST
+@staff_member_required
+def act(request: HttpRequest, flow_id: str, action: str) -> HttpResponseRedirectBase:
+    """Cancel, retry, pause or resume a flow, by the same verbs as everywhere."""
+    _flow(flow_id)
+    try:
+        _ACTIONS[action](flow_id, actor=request.user.get_username())
+    except engine.EngineError as error:
+        messages.error(request, f"{error} {error.cure}")
+    return redirect("flow", flow_id=flow_id)

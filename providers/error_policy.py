@@ -1,0 +1,124 @@
+"""The one right treatment of every error that a call may end in. ``docs/provider-errors.md`` shows the same table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from providers import ledger, limiter, prices, usage
+from providers.base import (
+    AccountExhausted,
+    AuthenticationFailed,
+    BadRequest,
+    ConnectionCut,
+    MalformedAnswer,
+    Overloaded,
+    ProviderError,
+    RateLimited,
+    ServerFailed,
+    TimedOut,
+    UnknownModel,
+    Unreachable,
+    Usage,
+)
+from providers.limiter import Health
+from providers.models import ProviderCall
+
+_FIRST_CHARACTERS: Final = 2000  # of a provider's message: enough to read, and no prompt echoed back whole
+
+
+class Ending(StrEnum):
+    """What becomes of the reservation."""
+
+    RELEASE = "release"
+    KEEP = "keep"
+    SETTLE_IF_KNOWN = "settle if the usage is known, else keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """The reservation's ending, what the error says of the provider's health, and whether everybody waits."""
+
+    ending: Ending
+    health: Health
+    everybody_waits: bool = False
+
+
+TREATMENTS: Final[Mapping[type[ProviderError], Treatment]] = {
+    RateLimited: Treatment(Ending.RELEASE, Health.SILENT, everybody_waits=True),
+    Overloaded: Treatment(Ending.RELEASE, Health.FAILED),
+    ServerFailed: Treatment(Ending.RELEASE, Health.FAILED),
+    Unreachable: Treatment(Ending.RELEASE, Health.FAILED),
+    TimedOut: Treatment(Ending.KEEP, Health.FAILED),
+    ConnectionCut: Treatment(Ending.KEEP, Health.FAILED),
+    MalformedAnswer: Treatment(Ending.SETTLE_IF_KNOWN, Health.FAILED),
+    BadRequest: Treatment(Ending.RELEASE, Health.SILENT),
+    AccountExhausted: Treatment(Ending.RELEASE, Health.SILENT),
+    AuthenticationFailed: Treatment(Ending.RELEASE, Health.SILENT),
+    UnknownModel: Treatment(Ending.RELEASE, Health.SILENT),
+}
+_UNLISTED: Final = Treatment(Ending.RELEASE, Health.SILENT)
+_UNLISTED_SPENT: Final = Treatment(Ending.KEEP, Health.FAILED)
+
+
+def of(error: ProviderError) -> Treatment:
+    """The treatment of ``error`` or of its nearest listed ancestor; else by whether tokens may have been used."""
+    for kind in type(error).__mro__:
+        if kind in TREATMENTS:
+            return TREATMENTS[kind]
+    return _UNLISTED_SPENT if error.spent else _UNLISTED
+
+
+def apply(call_id: UUID, provider: str, model: str, error: ProviderError, latency_ms: int) -> None:
+    """End the reservation of a call that ended in ``error``."""
+    treatment, message = of(error), str(error)[:_FIRST_CHARACTERS]
+    if treatment.ending is Ending.SETTLE_IF_KNOWN and error.raw is not None:
+        ledger.store(call_id, error.raw)
+        known = _known_usage(provider, error)
+        if known is not None:
+            at = ProviderCall.objects.values_list("created_at", flat=True).get(id=call_id)
+            cost = prices.price(provider, model, known, at)
+            limiter.settle(
+                call_id,
+                provider,
+                known,
+                cost.usd,
+                cost.snapshot,
+                code=error.code,
+                message=message,
+                latency_ms=latency_ms,
+                health=treatment.health,
+            )
+            return
+    if treatment.ending is Ending.RELEASE:
+        limiter.release(
+            call_id,
+            provider,
+            code=error.code,
+            message=message,
+            latency_ms=latency_ms,
+            health=treatment.health,
+            pause_seconds=_wait(error, treatment),
+        )
+        return
+    limiter.keep(
+        call_id, provider, code=error.code, message=message, latency_ms=latency_ms, health=treatment.health
+    )
+
+
+def _wait(error: ProviderError, treatment: Treatment) -> float | None:
+    """Seconds that everybody waits: what the provider named; -1, growing from a second, where a 429 names nothing."""
+    named: float | None = getattr(error, "retry_after_seconds", None)
+    if named is not None:
+        return max(named, 0.0)
+    return -1.0 if treatment.everybody_waits else None
+
+
+def _known_usage(provider: str, error: ProviderError) -> Usage | None:
+    """The usage in a malformed answer, where the malformed part is another one."""
+    try:
+        known = usage.of(provider, error.raw or {})
+    except (ProviderError, LookupError, TypeError, ValueError):
+        return None
+    return known if known.total > 0 else None

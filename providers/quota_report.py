@@ -1,0 +1,270 @@
+"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go. Reserves nothing."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Q, Sum
+
+from providers import admission, limiter
+from providers.breaker import QuotaLevel, level
+from providers.limiter import NANO
+from providers.models import BreakerState, BudgetState, CallStatus, ProviderCall, ProviderState
+
+_HOURS: Final = 25
+_SECONDS: Final = 61
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Whether a call may go now; if not, what denies, why in words, and when it is worth asking again."""
+
+    provider: str
+    admits: bool
+    dimension: str = ""
+    reason: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a provider would admit now: so many calls, with together so many tokens and nano-USD."""
+
+    calls: int
+    tokens: int = 0
+    nano_usd: int = 0
+
+    def fits(self, tokens: int, nano_usd: int) -> bool:
+        """Whether one more call of this size would be admitted."""
+        return self.calls > 0 and tokens <= self.tokens and nano_usd <= self.nano_usd
+
+    def less(self, calls: int, tokens: int, nano_usd: int) -> "Room":
+        """What is left after them."""
+        return Room(self.calls - calls, self.tokens - tokens, self.nano_usd - nano_usd)
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One bar of the chart: tokens charged to the calls that were admitted in the hour from ``start``."""
+
+    start: datetime
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderQuota:
+    """One provider, now. Tokens and requests are counts; ``used`` excludes what is only ``reserved``; ``percent`` is of used."""
+
+    provider: str
+    limit: int
+    used: int
+    reserved: int
+    percent: float
+    level: QuotaLevel
+    tokens_minute: int
+    tokens_minute_limit: int
+    requests_minute: int
+    requests_minute_limit: int
+    inflight: int
+    concurrency_limit: int
+    breaker: str
+    breaker_until: datetime | None
+    not_before: datetime | None
+    paused: bool
+    pause_reason: str
+    usd: Decimal
+    unknown_calls: int
+    unknown_usd: Decimal
+    next_capacity: Hint
+    hours: tuple[Hour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Every provider, and the daily budget over all of them, in USD over the last 24 hours in whole hours."""
+
+    at: datetime
+    providers: tuple[ProviderQuota, ...]
+    usd_used: Decimal
+    usd_limit: Decimal
+    circuit_breaker_enabled: bool
+    circuit_breaker_threshold: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain dicts and lists, for JSON encoders that know datetimes and Decimals."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """A state row as of now: what its windows hold after the clock has moved on, without leases that ran out."""
+
+    day: int = 0
+    reserved: int = 0
+    minute_tokens: int = 0
+    minute_requests: int = 0
+    inflight: int = 0
+    hours: Mapping[int, int] | None = None
+
+
+def admission_hint(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Hint:
+    """Whether a call of this size would be admitted now, and if not, when to ask again."""
+    denied = limiter.would_admit(provider, tokens=tokens, nano_usd=nano_usd)
+    if denied is None:
+        return Hint(provider, admits=True)
+    dimension = "tokens_day" if denied.dimension == "quota" else denied.dimension
+    return Hint(
+        provider, False, dimension, admission.reason(provider, denied, limiter.of(provider)), denied.until
+    )
+
+
+def room(provider: str) -> Room:
+    """What could be admitted at once; no call while anything denies, one, the probe, while the breaker is half-open."""
+    if limiter.would_admit(provider) is not None:
+        return Room(0)
+    state, allowed = ProviderState.objects.filter(provider=provider).first(), limiter.of(provider)
+    load = _load(state, clock())
+    calls = min(allowed.concurrency - load.inflight, allowed.requests_minute - load.minute_requests)
+    return Room(
+        calls=min(calls, 1) if state and state.breaker == BreakerState.OPEN else calls,
+        tokens=min(allowed.tokens_day - load.day, allowed.tokens_minute - load.minute_tokens),
+        nano_usd=allowed.nano_day - limiter.nano(_usd_used(clock())),
+    )
+
+
+def rollback_signal() -> tuple[str, ...]:
+    """The providers whose daily tokens are used up to the share at which the rollout is rolled back; none without the breaker."""
+    return tuple(one.provider for one in snapshot().providers if one.level is QuotaLevel.ROLLBACK)
+
+
+def names() -> tuple[str, ...]:
+    """Every provider."""
+    return tuple(settings.PROVIDERS)
+
+
+def snapshot() -> Quotas:
+    """Everything at this moment, by the limiter's clock."""
+    # Asked first: a provider that was never called gets its row, with what the ledger says, by being asked.
+    hints = {name: admission_hint(name) for name in names()}
+    at = clock()
+    states = {state.provider: state for state in ProviderState.objects.all()}
+    spent = _spent(at)
+    return Quotas(
+        at=at,
+        providers=tuple(
+            _provider(name, states.get(name), spent.get(name, {}), hints[name], at) for name in names()
+        ),
+        usd_used=_usd_used(at),
+        usd_limit=settings.DAILY_BUDGET_USD,
+        circuit_breaker_enabled=settings.ENABLE_CIRCUIT_BREAKER,
+        circuit_breaker_threshold=settings.CIRCUIT_BREAKER_THRESHOLD,
+    )
+
+
+def _provider(
+    name: str, state: ProviderState | None, spent: Mapping[str, Any], hint: Hint, now: datetime
+) -> ProviderQuota:
+    allowed, load = limiter.of(name), _load(state, now)
+    used = load.day - load.reserved
+    return ProviderQuota(
+        provider=name,
+        limit=allowed.tokens_day,
+        used=used,
+        reserved=load.reserved,
+        percent=round(100 * used / allowed.tokens_day, 1),
+        level=level(used, allowed.tokens_day),
+        tokens_minute=load.minute_tokens,
+        tokens_minute_limit=allowed.tokens_minute,
+        requests_minute=load.minute_requests,
+        requests_minute_limit=allowed.requests_minute,
+        inflight=load.inflight,
+        concurrency_limit=allowed.concurrency,
+        breaker=_breaker(state, now),
+        breaker_until=state.open_until if state else None,
+        not_before=state.not_before if state and state.not_before and state.not_before > now else None,
+        paused=bool(state and state.paused),
+        pause_reason=state.pause_reason if state else "",
+        usd=spent.get("usd") or Decimal(0),
+        unknown_calls=spent.get("unknown_calls") or 0,
+        unknown_usd=spent.get("unknown_usd") or Decimal(0),
+        next_capacity=hint,
+        hours=_hours(load, now),
+    )
+
+
+def _breaker(state: ProviderState | None, now: datetime) -> str:
+    if state is None or state.breaker == BreakerState.CLOSED:
+        return "closed"
+    return "open" if state.open_until and state.open_until > now else "half-open"
+
+
+def _load(state: ProviderState | None, now: datetime) -> _Load:
+    if state is None:
+        return _Load()
+    second = max(int(now.timestamp()), state.head_second)
+    hour = max(second // 3600, state.head_hour)
+    hours = _live(state.hour_tokens, state.head_hour, hour)
+    seconds = range(second - _SECONDS + 1, state.head_second + 1)
+    lapsed = ProviderCall.objects.filter(
+        provider=state.provider, status=CallStatus.RESERVED, lease_until__lt=now
+    )
+    gone = lapsed.aggregate(count=Count("id"), tokens=Sum("reserved_tokens"))
+    return _Load(
+        day=sum(hours.values()),
+        reserved=state.reserved_tokens - (gone["tokens"] or 0),
+        minute_tokens=sum(state.second_tokens[one % _SECONDS] for one in seconds),
+        minute_requests=sum(state.second_requests[one % _SECONDS] for one in seconds),
+        inflight=state.inflight - gone["count"],
+        hours=hours,
+    )
+
+
+def _live(buckets: list[int], head: int, now: int) -> dict[int, int]:
+    """The buckets that are still in the window when it ends at ``now``."""
+    span = len(buckets)
+    return {one: buckets[one % span] for one in range(now - span + 1, head + 1)}
+
+
+def _hours(load: _Load, now: datetime) -> tuple[Hour, ...]:
+    last, tokens = int(now.timestamp()) // 3600, load.hours or {}
+    return tuple(
+        Hour(datetime.fromtimestamp(one * 3600, UTC), tokens.get(one, 0))
+        for one in range(last - _HOURS + 1, last + 1)
+    )
+
+
+def _usd_used(now: datetime) -> Decimal:
+    budget = BudgetState.objects.first()
+    if budget is None:
+        return Decimal(0)
+    hour = max(int(now.timestamp()) // 3600, budget.head_hour)
+    return Decimal(sum(_live(budget.hour_nano, budget.head_hour, hour).values())) / NANO
+
+
+def _spent(now: datetime) -> dict[str, dict[str, Any]]:
+    """USD by provider since the hour of 24 hours ago, and how much of it is unknown spend."""
+    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
+    unknown = Q(status=CallStatus.UNKNOWN)
+    rows = (
+        ProviderCall.objects.filter(created_at__gte=since)
+        .order_by()
+        .values("provider")
+        .annotate(
+            usd=Sum("cost_usd"),
+            unknown_calls=Count("id", filter=unknown),
+            unknown_usd=Sum("cost_usd", filter=unknown),
+        )
+    )
+    return {row["provider"]: dict(row) for row in rows}
+
+
+def clock() -> datetime:
+    """The limiter's own clock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT provider_now()")
+        at: datetime = cursor.fetchone()[0]
+    return at

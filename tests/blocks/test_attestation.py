@@ -1,0 +1,177 @@
+"""A sealed block against every single change: each is found, and the right file named."""
+
+import base64
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from blocks.cli import attestation, sealed
+from blocks.cli.attestation import Keys
+from orchestrator.flows.evidence import keys, sealing
+from tests.flows.evidence.subjects import SUBJECT
+
+pytestmark = pytest.mark.django_db
+LOG, SUMMARY = "attestations/log-entry.dsse.json", "attestations/verification-summary.dsse.json"
+
+
+def wrong(files: dict[str, bytes], trusted: Keys) -> set[str]:
+    """The paths that are named as wrong."""
+    return {problem.path for problem in attestation.verify(files, trusted).problems}
+
+
+def resigned(block: dict[str, bytes], path: str, change: Callable[[dict], None]) -> dict[str, bytes]:
+    """The envelope at ``path`` with its payload changed, under its old signature."""
+    envelope = json.loads(block[path])
+    payload = json.loads(base64.b64decode(envelope["payload"]))
+    change(payload)
+    envelope["payload"] = base64.b64encode(attestation.canonical(payload)).decode()
+    return block | {path: attestation.canonical(envelope) + b"\n"}
+
+
+def flipped(content: bytes, place: int, bit: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ (1 << bit)]) + content[place + 1 :]
+
+
+def test_an_untouched_block_holds(block, trusted):
+    report = attestation.verify(block, trusted)
+    assert report.ok
+    assert report.problems == []
+    assert (report.block, report.repo, report.flow) == ("compliance/ratio", "compliance-service", "task_1")
+    assert report.gates == {"coverage": "PASSED", "review": "PASSED"}
+    assert (report.sequence, report.verdict) == (1, "PASSED")
+
+
+def test_every_byte_flipped_is_found_and_the_file_named(block, trusted, opened_once):
+    chance = random.Random(7)
+    for path, content in block.items():
+        for place in range(len(content)):
+            changed = block | {path: flipped(content, place, chance.randrange(8))}
+            assert wrong(changed, trusted) == {path}, (path, place)
+    assert opened_once.keys() == {
+        content for path, content in block.items() if path.startswith("attestations/")
+    }
+
+
+def test_every_kind_of_byte_of_an_archive_is_guarded(block, trusted):
+    packed = sealed.pack(block)
+    assert sealed.opened(packed) == (block, "")
+    chance = random.Random(11)
+    ends = [*range(40), *range(len(packed) - 40, len(packed)), *chance.sample(range(len(packed)), 300)]
+    assert all(not _archive_holds(flipped(packed, place, chance.randrange(8)), trusted) for place in ends)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_byte_of_an_archive_flipped_is_found(block, trusted):
+    packed = sealed.pack(block)
+    assert [
+        place for place in range(len(packed)) if _archive_holds(flipped(packed, place, place % 8), trusted)
+    ] == []
+
+
+def _archive_holds(packed: bytes, trusted: Keys) -> bool:
+    try:
+        files, around = sealed.opened(packed)
+    except ValueError:
+        return False
+    return not around and attestation.verify(files, trusted).ok
+
+
+def test_a_changed_file_in_an_archive_is_named(block, trusted):
+    packed = sealed.pack(block)
+    place = packed.index(b"def test_x")
+    files, around = sealed.opened(flipped(packed, place, 0))
+    assert around
+    assert wrong(files, trusted) == {"test_ratio.py"}
+
+
+def test_every_file_missing_and_any_added_is_named(block, trusted):
+    for path in block:
+        if path != LOG:
+            assert path in wrong(
+                {name: content for name, content in block.items() if name != path}, trusted
+            ), path
+    assert wrong({name: content for name, content in block.items() if name != LOG}, trusted) == {LOG}
+    for path in (
+        "conftest.py",
+        "evidence/coverage/more.json",
+        "attestations/more.txt",
+        "__pycache__/ratio.pyc",
+    ):
+        assert wrong(block | {path: b""}, trusted) == {path}
+    twin = "attestations/test-result.other.dsse.json"
+    assert wrong(block | {twin: block["attestations/test-result.review.dsse.json"]}, trusted) == {twin}
+
+
+def test_statements_of_another_block_are_not_taken_for_its_own(block, trusted):
+    other = sealing.seal(
+        replace(SUBJECT, flow_id="task_2", files={**SUBJECT.files, "ratio.py": b"x = 2\n"})
+    ).files
+    for path in (path for path in block if path.startswith("attestations/")):
+        assert path in wrong(block | {path: other[path]}, trusted), path
+    assert "ratio.py" in wrong(block | {"ratio.py": other["ratio.py"]}, trusted)
+    assert wrong(dict(other), trusted) == set()
+
+
+def test_swapping_two_files_is_found(block, trusted):
+    swapped = block | {"ratio.py": block["README.md"], "README.md": block["ratio.py"]}
+    assert wrong(swapped, trusted) == {"ratio.py", "README.md"}
+
+
+def test_another_key_is_not_trusted(block, tmp_path, settings):
+    settings.STATE_DIR = tmp_path / "another"
+    stranger = dict([attestation.read_key(keys.current().public_pem.encode())])
+    assert {path for path in block if path.startswith("attestations/")} <= wrong(block, stranger)
+    assert wrong(block, {}) >= {"attestations/"}
+
+
+def test_a_block_that_did_not_pass_holds_but_is_not_ok(settings, tmp_path):
+    settings.STATE_DIR = tmp_path / "state"
+    gates = (replace(SUBJECT.gates[0], verdict="failed"), SUBJECT.gates[1])
+    files = dict(sealing.seal(replace(SUBJECT, verified=False, gates=gates)).files)
+    report = attestation.verify(files, dict([attestation.read_key(keys.current().public_pem.encode())]))
+    assert report.problems == []
+    assert report.verdict == "FAILED"
+    assert not report.ok
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda raw: raw[:-1], id="no newline"),
+        pytest.param(lambda raw: raw + b"\n", id="another newline"),
+        pytest.param(lambda raw: b" " + raw, id="a space before"),
+        pytest.param(lambda raw: raw.replace(b'":"', b'": "', 1), id="a space within"),
+        pytest.param(
+            lambda raw: json.dumps(dict(reversed(json.loads(raw).items()))).encode() + b"\n", id="order"
+        ),
+        pytest.param(lambda raw: raw.replace(b"{", b'{"more":1,', 1), id="an unknown field"),
+        pytest.param(
+            lambda raw: raw.replace(b'{"payload":', b'{"payload":"","payload":', 1), id="a field twice"
+        ),
+        pytest.param(lambda raw: raw.replace(b"==", b"", 1), id="no padding"),
+        pytest.param(lambda raw: raw.replace(b"payloadType", b"\\u0070ayloadType", 1), id="an escape"),
+        pytest.param(lambda raw: b"[" * 100_000, id="depth"),
+        pytest.param(lambda raw: b"\xff" + raw, id="not UTF-8"),
+        pytest.param(lambda raw: b"\xef\xbb\xbf" + raw, id="byte order mark"),
+        pytest.param(lambda raw: b"", id="empty"),
+        pytest.param(lambda raw: b"NaN\n", id="no number"),
+        pytest.param(
+            lambda raw: raw.replace(b'"signatures":[', b'"signatures":[{"keyid":"","sig":""},', 1),
+            id="two signatures",
+        ),
+        pytest.param(lambda raw: b'"' + b"a" * attestation.MAX_ENVELOPE_BYTES + b'"', id="size"),
+    ],
+)
+def test_an_envelope_in_another_dress_is_refused(block, trusted, change):
+    for path in (LOG, SUMMARY):
+        assert wrong(block | {path: change(block[path])}, trusted) == {path}
+
+
+def test_a_payload_changed_under_its_signature_is_refused(block, trusted):
+    assert wrong(
+        resigned(block, SUMMARY, lambda payload: payload["predicate"].update(timeVerified="now")), trusted
+    ) == {SUMMARY}

@@ -1,0 +1,173 @@
+"""Which files go along with a request, with git and without."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blocks.cli import sources
+from blocks.cli.ignore import ignored, rules
+from blocks.cli.sources import collect
+
+
+def write(root: Path, *names: str, content: str = "x\n") -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+
+
+def git(root: Path, *words: str) -> None:
+    subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A folder that `blocks init` has prepared, without git."""
+    write(tmp_path, ".blocks/config.yml", ".blocks/catalog/a/b/module.py", content="repo: x\n")
+    return tmp_path
+
+
+def test_only_the_folder_with_blocks_of_a_larger_work_tree(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    write(
+        tmp_path,
+        "other/secret_plan.py",
+        "service/.blocks/config.yml",
+        "service/a.py",
+        "service/deep/b.py",
+        "service/c.log",
+    )
+    write(tmp_path, ".gitignore", content="*.log\n")
+    found = collect(tmp_path / "service")
+    assert set(found.files) == {".blocks/config.yml", "a.py", "deep/b.py"}
+
+
+def test_without_git_the_folder_is_walked(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(
+        bare,
+        "a.py",
+        "src/b.py",
+        "src/skip.log",
+        "node_modules/x/i.js",
+        ".hidden/h.py",
+        "env3/pyvenv.cfg",
+        "env3/lib/m.py",
+        "dist/w.py",
+    )
+    write(bare, ".gitignore", content="*.log\n")
+    expected = {".blocks/config.yml", ".gitignore", "a.py", "src/b.py"}
+    assert set(collect(bare).files) == expected
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert set(collect(bare).files) == expected
+
+
+def test_without_git_and_without_blocks_nothing_is_sent(tmp_path: Path) -> None:
+    write(tmp_path, "diary.txt")
+    assert collect(tmp_path).files == {}
+
+
+def test_what_looks_like_a_secret_stays_and_is_said(bare: Path) -> None:
+    names = (
+        ".env",
+        "prod.env",
+        "deploy/server.pem",
+        "id_rsa",
+        "terraform.tfstate",
+        "credentials.json",
+        "home/.ssh/config",
+    )
+    write(bare, "a.py", *names)
+    found = collect(bare)
+    assert set(found.files) == {".blocks/config.yml", "a.py"}
+    # A hidden folder is not looked into at all.
+    assert found.reasons == {"that look like secrets": len(names) - 1}
+    assert "6 that look like secrets" in found.told
+
+
+def test_links_and_devices_are_not_followed(bare: Path) -> None:
+    (bare / "link.py").symlink_to("/etc/hostname")
+    (bare / "folder").symlink_to("/etc")
+    os.mkfifo(bare / "pipe")
+    found = collect(bare)
+    assert set(found.files) == {".blocks/config.yml"}
+    assert found.left_out == 3
+
+
+def test_caps_keep_the_small_files_and_say_what_is_missing(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 4096)
+    monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 6000)
+    monkeypatch.setattr(sources, "MAX_FILES", 4)
+    write(bare, "huge.py", content="x" * 4097)
+    write(bare, "a.py", "b.py", content="x" * 2000)
+    write(bare, "c.py", content="x" * 3000)
+    write(bare, "tiny.py")
+    found = collect(bare)
+    assert set(found.files) == {".blocks/config.yml", "tiny.py", "a.py", "b.py"}
+    assert (found.size, found.left_out) == (4010, 2)
+    assert set(found.reasons) == {"over 4 KB", "beyond 4 files"}
+
+
+PATTERNS = """
+# comment
+*.log
+!keep.log
+/only-here.txt
+build/
+docs/*.html
+a/**/z
+**/deep
+trail\\\x20
+[ab].py
+[!c]x.py
+\\#odd
+\\!odd
+sp ace
+under/**
+foo?
+"""
+# fmt: off
+PATHS = [
+    "x.log", "keep.log", "d/x.log", "d/keep.log", "only-here.txt", "d/only-here.txt", "build/f", "d/build/f",
+    "notbuild", "docs/a.html", "docs/b/a.html", "a/z", "a/b/z", "a/b/c/z", "az", "q/deep/f", "deep", "a.py", "b.py",
+    "c.py", "d/a.py", "ax.py", "cx.py", "#odd", "!odd", "under/f", "under/g/h", "foo1", "foo", "foo12", "d/foo1",
+    "plain",
+]
+# fmt: on
+NESTED = ("d/inner/x.log", "d/inner/y.txt", "d/inner/z.txt")
+
+
+def test_gitignore_is_read_as_git_reads_it(tmp_path: Path) -> None:
+    """The same tree by git and by us, nested rules included."""
+    for root in (tmp_path / "with", tmp_path / "without"):
+        taken: set[str] = set()
+        for path in [*PATHS, "trail ", "sp ace", *NESTED, "build2/x", ".blocks/config.yml"]:
+            if not any(path.startswith(f"{other}/") or other.startswith(f"{path}/") for other in taken):
+                write(root, path)
+                taken.add(path)
+        write(root, ".gitignore", content=PATTERNS)
+        write(root, "d/inner/.gitignore", content="!x.log\n*.txt\n!/z.txt\n")
+    git(tmp_path / "with", "init", "-q")
+    by_git, by_us = collect(tmp_path / "with"), collect(tmp_path / "without")
+    assert set(by_us.files) == set(by_git.files)
+    assert "d/inner/x.log" in by_us.files
+    assert "x.log" not in by_us.files
+
+
+@pytest.mark.parametrize(
+    "line", ["[", "[]", "a[", "\\", "**", "***", "/", "!", "!/", "[z-a]", "[[:alpha:]]", " ", "(", "a{1}"]
+)
+def test_odd_patterns_do_not_break(line: str) -> None:
+    in_force = rules(f"{line}\n*.log\n")
+    assert ignored("x.log", in_force, is_folder=False)
+
+
+def test_the_command_line_still_starts_without_this() -> None:
+    code = "import sys, blocks.cli.main; print('blocks.cli.sources' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )

@@ -1,0 +1,128 @@
+"""What stands on a terminal of a given width, and in a pipe: whole ids, no markup, no control codes of others."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.flows.models import Flow
+from orchestrator.repos import tokens
+from tests import scenes
+from tests.blocks.conftest import ROOT
+from tests.web import story
+
+Terminal = Callable[..., str]
+HOSTILE = "# \x1b]0;owned\x07[/red] :boom: \x1b[2J list[int]"
+
+
+@pytest.fixture
+def terminal(live_server, repo, work) -> Terminal:
+    """`blocks` on a pseudo terminal of so many columns; what came out, and its exit code as ``RC=``."""
+    secret = tokens.create("terminal", repo)[1]
+
+    def run(columns: int, *words: str, **more: str) -> str:
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (50, columns))
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("BLOCKS_", "COV", "COLUMNS", "NO_COLOR"))
+        }
+        clean |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "TERM": "xterm-256color"} | more
+        clean |= {"BLOCKS_API_URL": live_server.url, "BLOCKS_TOKEN": secret}
+        command = [sys.executable, "-m", "blocks.cli.main", *words]
+        with subprocess.Popen(
+            command, cwd=work, env=clean, stdin=theirs, stdout=theirs, stderr=theirs
+        ) as process:
+            os.close(theirs)
+            said = b""
+            while part := _read(ours):
+                said += part
+        os.close(ours)
+        return f"{said.decode()}RC={process.returncode}"
+
+    return run
+
+
+def _read(ours: int) -> bytes:
+    try:
+        return os.read(ours, 65536)
+    except OSError:  # how Linux says that the other side is closed
+        return b""
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r", "")
+
+
+def seen(terminal: Terminal, columns: int, *words: str) -> list[str]:
+    return plain(terminal(columns, *words)).splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_list_of_flows_keeps_ids_figures_and_words_at_any_width(terminal, columns):
+    failed, waits = story.failed(), story.waiting()
+    lines = seen(terminal, columns, "status", "flows")
+    assert max(map(len, lines)) <= columns
+    first = next(line for line in lines if line.startswith(failed.id))
+    assert "failed" in first
+    assert "$0.0400" in first
+    assert any(line.startswith(f"{waits.id} ") and "waiting" in line for line in lines)
+    column = lines[0].index("request")
+    words = "".join(line[column:].strip() for line in lines[lines.index(first) :])
+    assert "gate:contract-failed" in words
+
+
+def test_a_list_in_a_pipe_has_one_whole_line_for_each_flow(blocks):
+    made = [story.waiting(), scenes.flow()]
+    Flow.objects.filter(pk=made[0].pk).update(feature_request=f"# {'A very long request ' * 20}")
+    lines = blocks("status", "flows").stdout.splitlines()
+    assert sorted(line.split()[0] for line in lines[1:]) == sorted(flow.id for flow in made)
+    assert "come back at 05:00 UTC." in "".join(lines)
+
+
+@pytest.mark.parametrize("words", [("verify", "show"), ("flow", "show")])
+def test_what_others_wrote_neither_breaks_nor_steers_the_terminal(terminal, blocks, words):
+    flow = scenes.flow(request=HOSTILE)
+    attempt = scenes.start(flow.stages.get(kind="context"))
+    error = ("stage:failed", "not a list[/int] \x1b[31m", "Use list[int].")
+    scenes.finish(attempt, "failed", error=error)
+    scenes.end(flow, "failed", error=error)
+    for said in (terminal(120, *words, flow.id), f"{blocks(*words, flow.id).stdout}RC=1"):
+        assert said.endswith("RC=1")
+        assert "[/red] :boom:" in said
+        assert "not a list[/int]" in said
+        assert "Use list[int]." in said
+        assert "\x1b]" not in said
+        assert "\x1b[2J" not in said
+        assert "\x1b[31m" not in plain(said)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_flow_is_shown_as_it_is(terminal, columns):
+    flow = story.told()
+    text = plain(terminal(columns, "flow", "show", flow.id))
+    assert text.endswith("RC=0")
+    assert f"FLOW PASSED {flow.id}" in text
+    assert "implement (round 2)" in text
+    assert "Cost $0.0800" in text
+    assert max(map(len, text.splitlines()[2:])) <= columns
+
+
+def test_a_flow_that_waits_says_why(terminal, blocks):
+    flow = story.waiting()
+    for words in (("verify", "show", flow.id), ("flow", "show", flow.id)):
+        text = plain(terminal(80, *words))
+        assert "waits: anthropic has used 2,000,000 of 2,000,000 tokens" in text
+        assert text.endswith("RC=8")
+        assert blocks(*words).returncode == 8
+
+
+def test_colour_is_for_terminals_that_want_it(terminal, blocks):
+    flow = story.failed()
+    assert "\x1b[1;31m" in terminal(80, "verify", "show", flow.id)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", terminal(80, "verify", "show", flow.id, NO_COLOR="1"))
+    assert "\x1b" not in blocks("verify", "show", flow.id).stdout

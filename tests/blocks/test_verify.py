@@ -1,0 +1,89 @@
+"""`blocks verify key`, `attestation` and `replay` as people type them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gates import runner
+from orchestrator.celery import app
+from orchestrator.flows.evidence import downloads, keys
+from orchestrator.flows.models import EvidenceKey
+from orchestrator.flows.replay import gate_replay
+from tests import scenes
+from tests.flows.evidence.conftest import made
+from tests.flows.stages.fakes import FakeGates, failing
+
+
+@pytest.fixture
+def state(settings, tmp_path: Path) -> None:
+    """A key and a store of this test's own."""
+    settings.STATE_DIR = tmp_path / "state"
+
+
+def test_a_block_is_checked_on_its_way_and_offline_after(state, blocks, offline, work, tmp_path):
+    flow = scenes.run_through(scenes.flow())
+    followed = blocks("flow", "follow", flow.id)
+    assert followed.returncode == 0, followed.stderr
+    assert "holds: verified; entry 1 of the log" in followed.stdout
+    assert f"{keys.current().key_id} is trusted from now on" in followed.stdout
+
+    folder = work / ".blocks/catalog/compliance/capital_ratio"
+    found = offline("verify", "attestation", str(folder))
+    assert found.returncode == 0, found.stdout
+    assert "HOLDS" in found.stdout
+    archive = tmp_path / "block.tar.gz"
+    archive.write_bytes(downloads.block(flow) or b"")
+    key = tmp_path / "key.pem"
+    key.write_text(keys.current().public_pem)
+    document = json.loads(offline("verify", "attestation", str(archive), "--key", str(key), "--json").stdout)
+    assert (document["ok"], document["flow"], document["problems"]) == (True, flow.id, [])
+
+    (folder / "README.md").write_bytes(b"# Another\n")
+    found = offline("verify", "attestation", str(folder))
+    assert found.returncode == 1
+    assert "WRONG  README.md: was changed" in found.stdout
+
+
+def test_a_key_that_changed_is_refused_until_it_is_accepted(state, settings, blocks, work):
+    first = scenes.run_through(scenes.flow())
+    assert blocks("flow", "follow", first.id).returncode == 0
+    settings.EVIDENCE_SIGNING_KEY = made()
+    second = scenes.run_through(scenes.flow(request="# Another"))
+    before = (work / ".blocks/catalog/compliance/capital_ratio/manifest.json").read_bytes()
+    found = blocks("flow", "follow", second.id)
+    assert found.returncode == 1
+    new = keys.current().key_id
+    assert "a key that this repo does not trust" in found.stderr
+    assert (work / ".blocks/catalog/compliance/capital_ratio/manifest.json").read_bytes() == before
+    assert new in blocks("verify", "key", "--accept", new).stdout
+    assert blocks("flow", "follow", second.id).returncode == 0
+    assert EvidenceKey.objects.count() == 2
+
+
+def test_without_a_key_nothing_is_said_to_hold(offline, work, tmp_path):
+    (tmp_path / "x").mkdir()
+    found = offline("verify", "attestation", str(tmp_path / "x"))
+    assert found.returncode == 2
+    assert "blocks verify key" in found.stderr
+
+
+def test_what_is_no_block_is_refused_with_code_1(offline, work, tmp_path):
+    key, odd = tmp_path / "key.pem", tmp_path / "odd"
+    key.write_text(keys._read(made().replace("\\n", "\n").encode(), "test").public_pem)
+    odd.write_bytes(b"A" * 5000)
+    for path in (odd, tmp_path / "absent"):
+        found = offline("verify", "attestation", str(path), "--key", str(key))
+        assert found.returncode == 1, path
+        assert "is not a sealed block" in found.stderr
+
+
+def test_a_replay_is_waited_for_and_compared(state, blocks, monkeypatch):
+    flow = scenes.run_through(scenes.flow())
+    monkeypatch.setattr(app, "send_task", lambda name, args, queue, retry: gate_replay.run(*args))
+    for gates, code, word in ((FakeGates(), 0, "same"), (FakeGates(failing("coverage")), 1, "DIFFERENT")):
+        monkeypatch.setattr(runner, "run", gates)
+        found = blocks("verify", "replay", flow.id)
+        assert found.returncode == code, found.stderr
+        assert found.stdout.splitlines()[1].split()[0] == "coverage"
+        assert found.stdout.splitlines()[1].split()[-1] == word
