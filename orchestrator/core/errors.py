@@ -1,0 +1,56 @@
+"""The one base of the errors that people read: what happened, who can fix it, how, and whether waiting helps.
+
+A subclass is one kind of error. It sets ``code`` (stable: scripts and tests rely on it) and, where they are the same for every
+instance, ``cure``, ``fixed_by`` and ``retryable``; an instance may override them, because a cure often names a value.
+"""
+
+from enum import StrEnum
+
+
+class FixedBy(StrEnum):
+    """Who can make the error go away."""
+
+    REQUESTER = "requester"
+    REPO_OWNER = "repo-owner"
+    OPERATOR = "operator"
+    PROVIDER = "provider"
+    US = "us"
+
+
+class OrchestratorError(Exception):
+    """An error with a stable ``code``, a message for people, and a ``cure`` that the one who can fix it is able to follow.
+
+    ``retryable`` says that the same call may succeed a little later without anybody's doing.
+    """
+
+    code: str = "internal:error"
+    cure: str = "Try again; if it happens again, tell the operators the request id and the time."
+    fixed_by: FixedBy = FixedBy.US
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str | None = None,
+        cure: str | None = None,
+        fixed_by: FixedBy | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        # Without a message of its own an error says what its class means, so the docstring is written for people too.
+        self.message = message or _first_sentence(type(self))
+        super().__init__(self.message)
+        if code is not None:
+            self.code = code
+        if cure is not None:
+            self.cure = cure
+        if fixed_by is not None:
+            self.fixed_by = fixed_by
+        if retryable is not None:
+            self.retryable = retryable
+
+
+def _first_sentence(kind: type[OrchestratorError]) -> str:
+    text = " ".join((kind.__doc__ or kind.__name__).split())
+    end = text.find(". ")
+    return text if end < 0 else text[: end + 1]
