@@ -3,7 +3,7 @@
 The calls of a flow with one repair round, each through its vendor's SDK to the simulated vendor, which caches as the vendor says
 that it does: marked prefixes (Anthropic), prefixes of 1,024 tokens and more (OpenAI, Google). ``without`` are the same calls with
 the context in the question, unmarked, behind a line that no other call has. Writes ``results/caching.json`` and prints the
-table of ``docs/cost.md``.
+table of ``docs/explanation/cost.md``.
 """
 
 import json

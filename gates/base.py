@@ -24,7 +24,7 @@ class Verdict(StrEnum):
 class Candidate:
     """A generated block before its gates: text files under their names inside the block's folder.
 
-    ``module`` is imported as ``<name>``; ``tests`` is a pytest file; ``contract`` is JSON as ``docs/contract-format.md``
+    ``module`` is imported as ``<name>``; ``tests`` is a pytest file; ``contract`` is JSON as ``docs/reference/contract-format.md``
     describes. ``review`` is the reviewer's verdict as parsed JSON, present once the review stage has run. ``previous_contract``
     is the contract of the newest verified version of the same block, if there is one. ``repo_files`` is the snapshot of the
     repo that the flow carries: path to bytes, read-only in the sandbox. ``environment`` is a folder of packages that the repo

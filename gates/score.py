@@ -1,4 +1,4 @@
-"""One number for the quality of a block. ``docs/gates.md`` explains it."""
+"""One number for the quality of a block. ``docs/reference/gates.md`` explains it."""
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal

@@ -1,4 +1,4 @@
-"""The Celery application: transport only. What must hold is held by the database; see ``docs/locking.md``.
+"""The Celery application: transport only. What must hold is held by the database; see ``docs/explanation/locking.md``.
 
 Every setting here that is not a default answers a hazard that was seen: lost messages, doubled messages, sleeping tasks,
 half-open sockets, workers that die in the middle.

@@ -1,6 +1,6 @@
 """The one settings file. Every variable of the environment is read here, once, through ``orchestrator.env``.
 
-``docs/settings.md`` describes each variable; a test holds the two against each other.
+``docs/reference/settings.md`` describes each variable; a test holds the two against each other.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The one right treatment of every error that a call may end in. ``docs/provider-errors.md`` shows the same table."""
+"""The one right treatment of every error that a call may end in. ``docs/reference/provider-errors.md`` shows the same table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ def test_every_setting_is_described_and_every_described_setting_exists() -> None
     read |= {f"<P>_{name}" for name in prefixed} - {"<P>_API_KEY"}
     table = "".join(
         line
-        for line in (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines(True)
+        for line in (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8").splitlines(True)
         if line.startswith("| `")
     )
     rows = [

@@ -1,7 +1,7 @@
 """Evidence checked offline: a block's bytes and a public key are all that is needed. Everything read here is hostile.
 
 Every byte of a block is covered: files by the digests that signed statements name, statements by their signatures, their
-envelopes by the one serialisation that is accepted, the set of files by the manifest. ``docs/evidence.md`` has the format.
+envelopes by the one serialisation that is accepted, the set of files by the manifest. ``docs/reference/evidence.md`` has the format.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The table of attacks in ``docs/threat-model.md``, written from a run and never by hand."""
+"""The table of attacks in ``docs/explanation/threat-model.md``, written from a run and never by hand."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which answer a prompt gets: scenario files, found by the title of the feature request (``docs/answer-format.md``)."""
+"""Which answer a prompt gets: scenario files, found by the title of the feature request (``docs/reference/answer-format.md``)."""
 
 import re
 import time

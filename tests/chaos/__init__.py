@@ -1,1 +1,1 @@
-"""Fault injection from outside: ``python -m tests.chaos`` (``make chaos``). See docs/chaos.md."""
+"""Fault injection from outside: ``python -m tests.chaos`` (``make chaos``). See docs/explanation/chaos.md."""

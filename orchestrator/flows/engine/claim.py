@@ -1,7 +1,7 @@
 """Claim a stage, and keep it: one compare-and-set each, fenced by a random token.
 
 A claim may be lost to another worker, to a cancel, to a pause. The order of locks is flow, then stage, here as everywhere:
-see docs/locking.md. What is locked is read again by PostgreSQL in its newest version before the update counts.
+see docs/explanation/locking.md. What is locked is read again by PostgreSQL in its newest version before the update counts.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A repo's newest commit by git over HTTPS, read from its objects: nothing is checked out, so nothing of the repo runs.
 
 No hook, filter, submodule, alternate, credential or configuration takes part, and what arrives is bounded while it arrives:
-see ``git``. What each of the options is against stands in ``docs/threat-model.md``.
+see ``git``. What each of the options is against stands in ``docs/explanation/threat-model.md``.
 """
 
 import re

@@ -8,7 +8,7 @@ from gates.sandbox.attacks import ATTACKS, Result
 from gates.sandbox.registry import BACKENDS
 from gates.sandbox.threat_table import BEGIN, END, columns, rows, write_table
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "threat-model.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "threat-model.md"
 
 
 def test_every_attack_stands_in_the_document_as_held_by_every_backend() -> None:

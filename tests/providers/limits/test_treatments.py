@@ -9,7 +9,7 @@ from providers import base, error_policy
 from providers.base import ProviderError
 from providers.error_policy import TREATMENTS
 
-PAGE = Path(__file__).parents[3] / "docs" / "provider-errors.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "provider-errors.md"
 ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| (\w+) \| ([^|]+) \| (\w+) \|$", re.MULTILINE)
 
 

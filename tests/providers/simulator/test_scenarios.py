@@ -1,4 +1,4 @@
-"""Scenario answers, as docs/answer-format.md promises them, through the vendors' own SDKs."""
+"""Scenario answers, as docs/reference/answer-format.md promises them, through the vendors' own SDKs."""
 
 import json
 from collections.abc import Iterator

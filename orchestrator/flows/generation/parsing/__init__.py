@@ -2,7 +2,7 @@
 
 Forgiving about wrapping (fences, preambles, CRLF, a byte order mark, reasoning text), strict about content: what is
 returned is exactly what was asked for, and everything else is refused with what the model has to repair.
-``docs/answer-format.md`` is the format.
+``docs/reference/answer-format.md`` is the format.
 """
 
 from orchestrator.flows.generation.parsing.delimited import Contradicted, files, whole_files
