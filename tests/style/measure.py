@@ -1,10 +1,12 @@
-"""``python -m tests.style.measure [FOLDER ...]``: how the code reads, in figures. The last lines name the worst places.
+"""``python -m tests.style.measure [FOLDER ...]``: how the code reads, in figures.
 
-Without folders the whole product is measured. ``--before REVISION`` prints a second column for an earlier commit.
+Without folders the whole product is measured. ``--before REVISION`` prints a second column for an earlier commit, and
+``--places WORD`` lists where each measure whose name has WORD was exceeded.
 """
 
 import argparse
 import ast
+import builtins
 import io
 import re
 import subprocess
@@ -21,14 +23,28 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("blocks", "orchestrator", "providers", "gates", "onboarding")
 FLOWS = "orchestrator/flows"
 LONGEST_LINE = 110
-# Scripts that attack the sandbox are data of a test, not code that anybody calls; migrations are written once.
+# Scripts that attack the sandbox are data of a test, not code that anybody calls. Migrations are written once.
 LEFT_OUT = ("/migrations/", "/attacks/scripts/", "/__pycache__/", "/build/")
-# The second word is needed, or `with`, `set` and `update` in a sentence would look like SQL.
+# Upper case on purpose: a sentence has "select" and "update" too. Fragments count, or one split statement would count
+# only in part.
 SQL = re.compile(
-    r"\b(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+(\w+\s+)?SET\s|DELETE\s+FROM\s|CREATE\s+(OR\s+REPLACE\s+)?"
-    r"(FUNCTION|TABLE|TRIGGER|INDEX)\s|WITH\s+\w+\s+AS\s+(MATERIALIZED\s+)?\()"
+    r"\b(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+(\w+\s+)?SET\s|DELETE\s+FROM\s|ON\s+CONFLICT\s|ORDER\s+BY\s"
+    r"|WHERE\s|CREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|TABLE|TRIGGER|INDEX)\s"
+    r"|WITH\s+\w+\s+AS\s+(MATERIALIZED\s+)?\()"
 )
-ROOM = re.compile(r"^(orchestrator\.flows\.\w+)")
+# A marker for a tool explains nothing, unless a reason follows it after a dash or a second "#".
+MARKER = re.compile(r"#\s*(noqa|type: ignore|pragma: no|fmt:|ruff:|mypy:)[^-#]*")
+RULER = re.compile(r"[#!\s=*~_-]*")
+# Names that Django looks for, so that every app has them.
+FRAMEWORK_CLASSES = {"Meta", "Command", "Migration", "Media"}
+BUILT_IN_ERRORS = {
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+}
+LOADERS = {"import_module", "import_string", "__import__", "iter_modules", "walk_packages", "entry_points"}
+# Fewer than three implementations in one literal may be a coincidence.
+SMALLEST_TABLE = 3
 
 
 @dataclass
@@ -48,16 +64,30 @@ class Measured:
     classes: Counter[str] = field(default_factory=Counter)
     places: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
+    @property
+    def one_word_share(self) -> float:
+        """One-word function names in per cent of all."""
+        return 100 * self.one_word / max(1, self.functions)
+
+    @property
+    def comment_share(self) -> float:
+        """Comments in each 100 lines."""
+        return 100 * self.comments / max(1, self.lines)
+
+    @property
+    def doubled_classes(self) -> list[str]:
+        """Names that more than one class has, sorted."""
+        return sorted(name for name, count in self.classes.items() if count > 1)
+
     def rows(self) -> dict[str, str]:
         """Name of each measure and its value, in the order in which they are printed."""
-        doubled = sorted(name for name, count in self.classes.items() if count > 1)
         return {
             "Python files": str(self.files),
             "lines": str(self.lines),
-            "one-word function names, %": f"{100 * self.one_word / max(1, self.functions):.1f}",
+            "one-word function names, %": f"{self.one_word_share:.1f}",
             f"lines over {LONGEST_LINE} characters": str(self.long_lines),
-            "comments per 100 lines": f"{100 * self.comments / max(1, self.lines):.1f}",
-            "class names that stand twice": str(len(doubled)),
+            "comments per 100 lines": f"{self.comment_share:.1f}",
+            "class names used twice": str(len(self.doubled_classes)),
             "lines of SQL in Python literals": str(self.sql_lines),
             "lines with two conditional expressions or two comprehensions": str(self.crowded_lines),
             "bases of errors with a code of their own": str(self.error_bases),
@@ -65,7 +95,20 @@ class Measured:
         }
 
 
-def sources(root: Path, folders: tuple[str, ...]) -> Iterator[Path]:
+@dataclass(frozen=True)
+class Source:
+    """One Python file: its path relative to the root, its text and its syntax tree."""
+
+    name: str
+    text: str
+    tree: ast.Module
+
+    def place(self, node: ast.AST) -> str:
+        """Where ``node`` is, as ``path:line``."""
+        return f"{self.name}:{getattr(node, 'lineno', 1)}"
+
+
+def find_sources(root: Path, folders: tuple[str, ...]) -> Iterator[Path]:
     """The Python files of ``folders`` below ``root`` that count, sorted."""
     for folder in folders:
         start = root / folder
@@ -77,45 +120,54 @@ def sources(root: Path, folders: tuple[str, ...]) -> Iterator[Path]:
 def measure(root: Path, folders: tuple[str, ...]) -> Measured:
     """Measure every Python file of ``folders``; raises ``SyntaxError`` for one that is not Python."""
     found = Measured()
-    for path in sources(root, folders):
-        _measure_file(found, path, str(path.relative_to(root)))
+    for path in find_sources(root, folders):
+        add_source(found, str(path.relative_to(root)), path.read_text(encoding="utf-8"))
     return found
 
 
-def _measure_file(found: Measured, path: Path, name: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
+def add_source(found: Measured, name: str, text: str) -> None:
+    """Add the counts of one file with the path ``name`` and the content ``text``."""
+    source = Source(name, text, ast.parse(text))
     found.files += 1
+    _count_lines(found, source)
+    _count_comments(found, source)
+    _count_crowded_lines(found, source)
+    _count_sql(found, source)
+    _count_registries(found, source)
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            _count_function(found, node.name, source.place(node))
+        elif isinstance(node, ast.ClassDef):
+            _count_class(found, node, source.place(node))
+
+
+def _count_lines(found: Measured, source: Source) -> None:
+    lines = source.text.splitlines()
     found.lines += len(lines)
     for number, line in enumerate(lines, start=1):
         if len(line) > LONGEST_LINE:
             found.long_lines += 1
-            found.places["long line"].append(f"{name}:{number}")
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        # A marker for a tool explains nothing, unless a reason follows it.
-        if token.type == tokenize.COMMENT and not re.fullmatch(
-            r"#\s*(noqa|type: ignore)[^-–#]*", token.string
-        ):
+            found.places["long line"].append(f"{source.name}:{number}")
+
+
+def _count_comments(found: Measured, source: Source) -> None:
+    for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
+        is_comment = token.type == tokenize.COMMENT
+        if is_comment and not MARKER.fullmatch(token.string) and not RULER.fullmatch(token.string):
             found.comments += 1
-    tree = ast.parse(text)
+
+
+def _count_crowded_lines(found: Measured, source: Source) -> None:
     crowd: Counter[tuple[int, str]] = Counter()
-    for node in ast.walk(tree):
-        match node:
-            case ast.FunctionDef(name=function) | ast.AsyncFunctionDef(name=function):
-                _count_function(found, function, f"{name}:{node.lineno}")
-            case ast.ClassDef():
-                _count_class(found, node, f"{name}:{node.lineno}")
-            case ast.IfExp():
-                crowd[node.lineno, "if"] += 1
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                crowd[node.lineno, "for"] += 1
-            case ast.Constant(value=str(literal)) if SQL.search(literal):
-                _count_sql(found, literal, f"{name}:{node.lineno}")
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.IfExp):
+            crowd[node.lineno, "if"] += 1
+        elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            crowd[node.lineno, "for"] += 1
     for (number, kind), count in sorted(crowd.items()):
         if count > 1:
             found.crowded_lines += 1
-            found.places["crowded line"].append(f"{name}:{number} {kind} x{count}")
-    _count_registries(found, tree, name)
+            found.places["crowded line"].append(f"{source.name}:{number} {kind} x{count}")
 
 
 def _count_function(found: Measured, function: str, place: str) -> None:
@@ -128,96 +180,182 @@ def _count_function(found: Measured, function: str, place: str) -> None:
 
 
 def _count_class(found: Measured, node: ast.ClassDef, place: str) -> None:
-    # Django's inner classes and its migrations and commands have the names that Django looks for.
-    if node.name not in {"Meta", "Command", "Migration", "Media"} and not node.name.startswith("_"):
+    if node.name not in FRAMEWORK_CLASSES:
         found.classes[node.name] += 1
         found.places[f"class {node.name}"].append(place)
     bases = {ast.unparse(base) for base in node.bases}
-    members = {target.id for item in node.body for target in _assigned(item)}
-    stored = {
-        item.attr
-        for item in ast.walk(node)
-        if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store)
-    }
-    if bases & {"Exception", "RuntimeError", "ValueError"} and "code" in members | stored:
+    if bases & BUILT_IN_ERRORS and "code" in _find_members(node):
         found.error_bases += 1
         found.places["error base"].append(f"{place} {node.name}")
 
 
-def _assigned(item: ast.stmt) -> list[ast.Name]:
-    targets = item.targets if isinstance(item, ast.Assign) else [getattr(item, "target", None)]
-    return [target for target in targets if isinstance(target, ast.Name)]
+def _find_members(node: ast.ClassDef) -> set[str]:
+    """Names that the body of a class assigns, and attributes that its methods set."""
+    members = {
+        item.attr
+        for item in ast.walk(node)
+        if isinstance(item, ast.Attribute) and isinstance(item.ctx, ast.Store)
+    }
+    for statement in node.body:
+        targets = (
+            statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        )
+        members |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return members
 
 
-def _count_sql(found: Measured, literal: str, place: str) -> None:
-    count = len([line for line in literal.splitlines() if line.strip()])
-    found.sql_lines += count
-    found.places["SQL literal"].append(f"{place} {count} lines")
+def _count_sql(found: Measured, source: Source) -> None:
+    """Count source lines, so that a statement glued together from short literals counts like one in triple quotes."""
+    parts_of_others = _find_docstrings(source.tree)
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.JoinedStr):
+            parts_of_others.update(id(part) for part in ast.walk(node) if part is not node)
+        if not isinstance(node, ast.Constant | ast.JoinedStr) or id(node) in parts_of_others:
+            continue
+        literal = ast.unparse(node) if isinstance(node, ast.JoinedStr) else str(node.value)
+        if SQL.search(literal):
+            lines = source.text.splitlines()[node.lineno - 1 : node.end_lineno]
+            count = len([line for line in lines if line.strip(" \"'")])
+            found.sql_lines += count
+            found.places["SQL literal"].append(f"{source.place(node)} {count} lines")
 
 
-def _count_registries(found: Measured, tree: ast.Module, name: str) -> None:
-    """A table of implementations is a registry: by the class, or by hand with ``import_module``."""
-    if name.endswith("core/registry.py"):
+def _find_docstrings(tree: ast.Module) -> set[int]:
+    """The ids of the nodes that are docstrings: prose may quote a statement."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                found.add(id(first.value))
+    return found
+
+
+def _count_registries(found: Measured, source: Source) -> None:
+    """A table of implementations: the one class, a loader called by hand, or a literal that lists several classes."""
+    if source.name == "orchestrator/core/registry.py":
         found.registries += 1
         return
-    for node in ast.walk(tree):
-        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if called.endswith("import_module") and isinstance(node, ast.Call):
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in LOADERS:
             found.registries += 1
-            found.places["registry by hand"].append(f"{name}:{node.lineno}")
+            found.places["registry by hand"].append(f"{source.place(node)} {ast.unparse(node.func)}")
+    homes = {
+        alias.asname or alias.name: node.module
+        for node in source.tree.body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PRODUCT
+        for alias in node.names
+    }
+    for statement in source.tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            listed = sorted(_list_classes(statement.value) & homes.keys())
+            # Classes of one module are its values, errors for example. Implementations have a module each.
+            if len({homes[name] for name in listed}) >= SMALLEST_TABLE:
+                found.registries += 1
+                found.places["registry by hand"].append(f"{source.place(statement)} {', '.join(listed)}")
+
+
+def _list_classes(value: ast.expr) -> set[str]:
+    """The names in a literal's items that look like classes: themselves, instances, or modules' attributes."""
+    if isinstance(value, ast.Dict):
+        items: list[ast.expr] = value.values
+    elif isinstance(value, ast.Tuple | ast.List | ast.Set):
+        items = value.elts
+    else:
+        return set()
+    named = [item.func if isinstance(item, ast.Call) else item for item in items]
+    roots = {ast.unparse(item).split(".")[0] for item in named}
+    return {name for name in roots if not name.isupper()}
 
 
 def flows_structure(root: Path) -> dict[str, str]:
-    """Rooms (files and folders directly below ``orchestrator/flows``), floors and arrows among them, and those that run back.
+    """Rooms (files and folders directly below ``orchestrator/flows``), floors and arrows between them.
 
     An arrow is a pair of rooms of which one imports from the other. It runs back where the imported room also reaches the
-    importing one.
+    importing one. A floor is a set of rooms that import only from floors below; rooms in a circle share one.
     """
     arrows: dict[str, set[str]] = defaultdict(set)
     rooms = set()
-    for path in sources(root, (FLOWS,)):
+    for path in find_sources(root, (FLOWS,)):
         parts = path.relative_to(root).with_suffix("").parts
-        room = ".".join(parts[:3])
-        if parts[-1] == "__init__" and len(parts) == 3:
+        if parts[-1] == "__init__" and len(parts) == len(Path(FLOWS).parts) + 1:
             continue
+        room = parts[2]
         rooms.add(room)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for target in _imported(node):
-                match = ROOM.match(target)
-                if match and match[1] != room:
-                    arrows[room].add(match[1])
-    reach = {room: _reachable(room, arrows) for room in rooms}
-    back = sum(room in reach.get(target, ()) for room in rooms for target in arrows[room])
+        arrows[room] |= _find_flows_imports(path, parts) - {room}
+    for room in rooms:
+        arrows[room] &= rooms
+    reach = {room: _find_reachable(room, arrows) for room in rooms}
+    back = [(room, target) for room in rooms for target in arrows[room] if room in reach[target]]
     return {
         "rooms of flows": str(len(rooms)),
-        "arrows between them": str(sum(len(arrows[room] & rooms) for room in rooms)),
-        "arrows that run in a circle": str(back),
+        "floors": str(_count_floors(arrows, reach)),
+        "arrows between rooms": str(sum(len(targets) for targets in arrows.values())),
+        "arrows that run back": str(len(back)),
     }
 
 
-def _imported(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.ImportFrom) and node.module:
-        return [f"{node.module}.{alias.name}" for alias in node.names]
-    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+def _find_flows_imports(path: Path, parts: tuple[str, ...]) -> set[str]:
+    """The rooms of flows that one module imports from."""
+    rooms = set()
+    package = parts if parts[-1] == "__init__" else parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for target in _find_targets(node, package):
+            steps = target.split(".")
+            if tuple(steps[:2]) == Path(FLOWS).parts and len(steps) > len(Path(FLOWS).parts):
+                rooms.add(steps[2])
+    return rooms
 
 
-def _reachable(start: str, arrows: dict[str, set[str]]) -> set[str]:
+def _find_targets(node: ast.AST, package: tuple[str, ...]) -> list[str]:
+    """The dotted names that an import statement of a module in ``package`` brings in."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    # One dot is the package itself, each further dot the one around it.
+    around = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+    source = ".".join(part for part in (around, node.module) if part)
+    return [f"{source}.{alias.name}" for alias in node.names]
+
+
+def _find_reachable(start: str, arrows: dict[str, set[str]]) -> set[str]:
     seen: set[str] = set()
     queue = [start]
     while queue:
-        for target in arrows[queue.pop()]:
-            if target not in seen:
-                seen.add(target)
-                queue.append(target)
+        for target in arrows[queue.pop()] - seen:
+            seen.add(target)
+            queue.append(target)
     return seen
 
 
-def at_revision(revision: str, into: Path) -> Path:
+def _count_floors(arrows: dict[str, set[str]], reach: dict[str, set[str]]) -> int:
+    """The rooms on the longest way down, where a circle counts once."""
+    floors: dict[str, int] = {}
+
+    def find_floor(room: str) -> int:
+        if room not in floors:
+            below = [target for target in reach[room] if room not in reach[target]]
+            floors[room] = 1 + max((find_floor(target) for target in below), default=0)
+        return floors[room]
+
+    return max((find_floor(room) for room in arrows), default=0)
+
+
+def unpack_revision(revision: str, into: Path) -> Path:
     """Unpack the tree of ``revision`` below ``into``."""
     packed = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(into, filter="data")
     return into
+
+
+def print_places(found: Measured, word: str) -> None:
+    """Print where each measure whose name has ``word`` was exceeded."""
+    for name, places in sorted(found.places.items()):
+        is_single_class = name.startswith("class ") and len(places) == 1
+        for place in places if word in name and not is_single_class else ():
+            sys.stdout.write(f"{name}: {place}\n")
 
 
 def main(argv: list[str]) -> int:
@@ -233,14 +371,13 @@ def main(argv: list[str]) -> int:
     columns = [now.rows() | flows_structure(ROOT)]
     if asked.before:
         with tempfile.TemporaryDirectory() as folder:
-            earlier = at_revision(asked.before, Path(folder))
+            earlier = unpack_revision(asked.before, Path(folder))
             columns.insert(0, measure(earlier, PRODUCT).rows() | flows_structure(earlier))
     for name in columns[-1]:
-        sys.stdout.write(f"{name:64}" + "".join(f"{column.get(name, ''):>10}" for column in columns) + "\n")
-    for measured, places in sorted(now.places.items()) if asked.places else ():
-        wanted = asked.places in measured and (not measured.startswith("class ") or len(places) > 1)
-        for place in places if wanted else ():
-            sys.stdout.write(f"{measured}: {place}\n")
+        cells = "".join(f"{column.get(name, ''):>10}" for column in columns)
+        sys.stdout.write(f"{name:64}{cells}\n")
+    if asked.places:
+        print_places(now, asked.places)
     return 0
 
 
