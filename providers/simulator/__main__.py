@@ -20,7 +20,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, default=0, help="0 takes a free one")
     made.add_argument(
-        "--samples", type=Path, default=None, help="folder of scenarios, as docs/reference/answer-format.md says"
+        "--samples",
+        type=Path,
+        default=None,
+        help="folder of scenarios, as docs/reference/answer-format.md says",
     )
     made.add_argument("--echo", action="store_true", help="answer everything with a short fixed text")
     made.add_argument(
