@@ -16,10 +16,10 @@ from pathlib import Path
 from bench import goals
 from bench.gates_subject import CONTRACT, MODULE, NAME, TESTS
 from gates.base import Candidate, Policy
-from gates.runner import run
-from gates.sandbox import run as run_sandboxed
-from gates.sandbox.registry import chosen
-from gates.sandbox.start import start_milliseconds
+from gates.runner import run_gates
+from gates.sandbox import run_job as run_sandboxed
+from gates.sandbox.probe import measure_start_ms
+from gates.sandbox.registry import choose_backend
 
 os.environ.setdefault(
     "DJANGO_SETTINGS_MODULE", "orchestrator.settings"
@@ -122,7 +122,7 @@ def measure() -> dict[str, float | int | str]:
     wholes, rounds = [], []
     for _ in range(RUNS):
         started = time.monotonic()
-        rounds.append({report.gate: report for report in run(candidate, policy)})
+        rounds.append({report.gate: report for report in run_gates(candidate, policy)})
         wholes.append(time.monotonic() - started)
     ours = _percentile([reports["mutation"].seconds for reports in rounds], 0.5)
     mutation, coverage = rounds[0]["mutation"], rounds[0]["coverage"]
@@ -142,8 +142,8 @@ def measure() -> dict[str, float | int | str]:
         "mutation_wall_vs_cosmic_ray": round(ours / cosmic_seconds, 3),
         "gates_wall_seconds_p95": round(_percentile(wholes, 0.95), 2),
         "gates_wall_seconds_p50": round(_percentile(wholes, 0.5), 2),
-        "sandbox_start_ms_p50": round(start_milliseconds(run_sandboxed, STARTS), 1),
-        "sandbox_backend": chosen().name,
+        "sandbox_start_ms_p50": round(measure_start_ms(run_sandboxed, STARTS), 1),
+        "sandbox_backend": choose_backend().name,
         "block_lines": lines,
         "block_tests": int(str(coverage.details["tests"])),
         "mutants": int(str(mutation.details["mutants"])),

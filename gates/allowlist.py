@@ -12,7 +12,7 @@ from typing import TypeGuard
 from gates import syntax
 from gates.base import Finding
 
-MODULES = frozenset(
+ALLOWED_MODULES = frozenset(
     """
     collections.abc email.message email.parser email.policy email.utils html.parser
     __future__ abc array ast asyncio base64 binascii bisect bz2 calendar cmath codecs collections colorsys
@@ -23,7 +23,7 @@ MODULES = frozenset(
     urllib.parse uuid warnings weakref zlib zoneinfo
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
-TEST_MODULES = MODULES | {"pytest", "unittest", "unittest.mock"}
+ALLOWED_TEST_MODULES = ALLOWED_MODULES | {"pytest", "unittest", "unittest.mock"}
 _CALLS = frozenset(
     """
     __build_class__ __import__ breakpoint compile delattr eval exec exit getattr globals help input locals memoryview quit
@@ -69,9 +69,9 @@ _FIXTURES = frozenset(
 )
 
 
-def refused(path: str, source: str, own: Iterable[str], test: bool) -> tuple[Finding, ...]:
+def find_refusals(path: str, source: str, own: Iterable[str], test: bool) -> tuple[Finding, ...]:
     """What ``source`` may not do. ``own`` names the modules of the block and of its repo."""
-    allowed = (TEST_MODULES if test else MODULES) | {"random"}
+    allowed = (ALLOWED_TEST_MODULES if test else ALLOWED_MODULES) | {"random"}
     found = [
         Finding(
             f"allowlist-{rule}",
@@ -81,43 +81,43 @@ def refused(path: str, source: str, own: Iterable[str], test: bool) -> tuple[Fin
             getattr(node, "lineno", 0),
             getattr(node, "end_lineno", 0) or 0,
         )
-        for node, rule, message in _refusals(syntax.parse(source), allowed, frozenset(own), test)
+        for node, rule, message in _walk_refusals(syntax.parse(source), allowed, frozenset(own), test)
     ]
     return tuple(sorted(set(found), key=lambda finding: (finding.line, finding.rule)))
 
 
-def _refusals(
+def _walk_refusals(
     tree: ast.AST, allowed: frozenset[str], own: frozenset[str], test: bool
 ) -> Iterator[tuple[ast.AST, str, str]]:
     plain = {id(node.func) for node in ast.walk(tree) if _reads_known_name(node)}
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                foreign = [alias.name for alias in names if not _importable(alias.name, allowed, own)]
+                foreign = [alias.name for alias in names if not _is_importable(alias.name, allowed, own)]
                 yield from ((node, "import", f"import of {name} is not allowed") for name in foreign)
             case ast.ImportFrom(module=module, names=names, level=level):
-                yield from _from_import(
+                yield from _check_from_import(
                     node, module or "", [alias.name for alias in names], level, allowed, own
                 )
             case ast.Name(id=name) if id(node) not in plain:
-                yield from _name(node, name, test)
+                yield from _check_name(node, name, test)
             case _:
-                yield from _other(node, own, test)
+                yield from _check_node(node, own, test)
 
 
-def _other(node: ast.AST, own: frozenset[str], test: bool) -> Iterator[tuple[ast.AST, str, str]]:
+def _check_node(node: ast.AST, own: frozenset[str], test: bool) -> Iterator[tuple[ast.AST, str, str]]:
     match node:
-        case ast.Attribute(attr=name) if _hidden(name) or name in _ATTRIBUTES:
+        case ast.Attribute(attr=name) if _is_hidden(name) or name in _ATTRIBUTES:
             yield node, "attribute", f"attribute {name} is not allowed"
         case ast.arg(arg=name) if test and name in _FIXTURES:
             yield node, "fixture", f"fixture {name} is not allowed"
         case ast.Call() if _patches_others(node, own):
             yield node, "patch", "only names of the block itself may be patched, given as plain text"
-        case ast.Constant(value=str() as text) if _smuggles(text):
+        case ast.Constant(value=str() as text) if _names_hidden_attribute(text):
             yield node, "string", f"text {text[:40]!r} names an attribute that is not allowed"
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name.startswith(
             "pytest_"
-        ) or _hidden(name):
+        ) or _is_hidden(name):
             yield node, "hook", f"a function named {name} is not allowed"
 
 
@@ -134,7 +134,7 @@ def _reads_known_name(node: ast.AST) -> TypeGuard[ast.Call]:
     return (
         isinstance(name, ast.Constant)
         and isinstance(name.value, str)
-        and not _hidden(name.value)
+        and not _is_hidden(name.value)
         and name.value not in _ATTRIBUTES
     )
 
@@ -155,14 +155,14 @@ def _patches_others(node: ast.Call, own: frozenset[str]) -> bool:
     return words[0] not in own or not _ATTRIBUTES.isdisjoint(words)
 
 
-def _from_import(
+def _check_from_import(
     node: ast.AST, module: str, names: list[str], level: int, allowed: frozenset[str], own: frozenset[str]
 ) -> Iterator[tuple[ast.AST, str, str]]:
     if level:
         yield node, "import", "relative imports have no package here"
         return
     for name in names:
-        if not (_importable(module, allowed, own) or _importable(f"{module}.{name}", allowed, own)):
+        if not (_is_importable(module, allowed, own) or _is_importable(f"{module}.{name}", allowed, own)):
             yield node, "import", f"import of {module} is not allowed"
         elif module.split(".")[0] not in own and (
             name in _ATTRIBUTES or (name.startswith("_") and module != "__future__")
@@ -170,31 +170,31 @@ def _from_import(
             yield node, "import", f"import of {name} from {module} is not allowed"
         elif (
             name in sys.stdlib_module_names
-            and not _importable(name, allowed, own)
+            and not _is_importable(name, allowed, own)
             and module.split(".")[0] not in own
         ):
             yield node, "import", f"import of {name} by way of {module} is not allowed"
 
 
-def _importable(name: str, allowed: frozenset[str], own: frozenset[str]) -> bool:
+def _is_importable(name: str, allowed: frozenset[str], own: frozenset[str]) -> bool:
     return name in allowed or name.split(".")[0] in own
 
 
-def _name(node: ast.AST, name: str, test: bool) -> Iterator[tuple[ast.AST, str, str]]:
+def _check_name(node: ast.AST, name: str, test: bool) -> Iterator[tuple[ast.AST, str, str]]:
     if name in _CALLS and not (test and name in _IN_TESTS):
         yield node, "builtin", f"{name} is not allowed"
-    elif _hidden(name):
+    elif _is_hidden(name):
         yield node, "attribute", f"{name} is not allowed"
 
 
-def _hidden(name: str) -> bool:
+def _is_hidden(name: str) -> bool:
     return name.startswith("__") and name.endswith("__") and name not in _DUNDERS_ALLOWED
 
 
-def _smuggles(text: str) -> bool:
+def _names_hidden_attribute(text: str) -> bool:
     """Whether text holds a forbidden dunder: the stuff of ``getattr`` tricks and of format strings that walk attributes."""
     return any(
-        _hidden(word)
+        _is_hidden(word)
         for word in text.replace("{", " ").replace("}", " ").replace(".", " ").replace("[", " ").split()
         if len(word) > 4
     )

@@ -7,7 +7,7 @@ from gates import syntax
 _CHECKS = {"raises", "warns", "fail", "deprecated_call"}
 
 
-def without_assertion(source: str) -> tuple[tuple[str, int], ...]:
+def find_tests_without_assertion(source: str) -> tuple[tuple[str, int], ...]:
     """Name and line of every test function that neither asserts nor calls a function of its file that does.
 
     An assertion about constants alone counts for nothing.

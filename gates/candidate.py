@@ -30,7 +30,7 @@ _RESERVED = {
 }
 
 
-def problems(candidate: Candidate) -> tuple[Finding, ...]:
+def find_problems(candidate: Candidate) -> tuple[Finding, ...]:
     """Why a candidate cannot be judged at all; empty where it can."""
     found: list[Finding] = []
     name = candidate.name
@@ -51,11 +51,11 @@ def problems(candidate: Candidate) -> tuple[Finding, ...]:
         if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
             found.append(Finding("size", f"longer than {MAX_FILE_BYTES >> 10} KB", path=path))
         elif path.endswith(".py"):
-            found += _unreadable(path, text)
+            found += _find_unreadable(path, text)
     return tuple(found)
 
 
-def _unreadable(path: str, text: str) -> list[Finding]:
+def _find_unreadable(path: str, text: str) -> list[Finding]:
     try:
         # Python would obey a coding line where the scanners read UTF-8: each would see another program.
         if tokenize.detect_encoding(io.BytesIO(text.encode()).readline)[0] != "utf-8":
@@ -77,7 +77,7 @@ def _unreadable(path: str, text: str) -> list[Finding]:
     return []
 
 
-def contract_of(candidate: Candidate) -> Mapping[str, Any] | None:
+def parse_contract(candidate: Candidate) -> Mapping[str, Any] | None:
     """The parsed contract, or ``None`` where it is no JSON object."""
     try:
         value = json.loads(candidate.contract)
@@ -86,7 +86,7 @@ def contract_of(candidate: Candidate) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def digest(candidate: Candidate) -> str:
+def compute_digest(candidate: Candidate) -> str:
     """SHA-256 over names and texts, as hexadecimal: seeds every draw, so that the same block is judged the same way again."""
     mixed = hashlib.sha256()
     for path, text in sorted(candidate.files.items()):

@@ -42,7 +42,7 @@ def looks_like_a_secret(value: str) -> bool:
     )
 
 
-def secrets_on(source: str, first: int, last: int) -> Iterator[str]:
+def find_secrets(source: str, first: int, last: int) -> Iterator[str]:
     """Every text literal on the lines from ``first`` to ``last`` that looks like a secret."""
     for node in ast.walk(syntax.parse(source)):
         if (

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from gates.sandbox.interpreter import locate
+from gates.sandbox.interpreter import find_interpreter
 
 BUILD_SECONDS = 180
 LARGEST_BYTES = 512 << 20
@@ -50,7 +50,7 @@ class EnvironmentUnavailable(Exception):
     cure = "Look whether the package index can be reached from the gates' worker, then retry."
 
 
-def checked(lines: Sequence[str]) -> tuple[str, ...]:
+def parse_pins(lines: Sequence[str]) -> tuple[str, ...]:
     """The pins, sorted. Raises ``EnvironmentRefused`` for anything but a pinned name with hashes: no URL, no option, no path."""
     pins = sorted(
         {
@@ -67,9 +67,9 @@ def checked(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(pins)
 
 
-def digest(lines: Sequence[str]) -> str:
+def digest_pins(lines: Sequence[str]) -> str:
     """SHA-256 of the pins in ``lines``, whatever their order; empty for none. The same on every machine."""
-    pins = checked(lines)
+    pins = parse_pins(lines)
     return hashlib.sha256("\n".join(pins).encode()).hexdigest() if pins else ""
 
 
@@ -78,10 +78,10 @@ def build(lines: Sequence[str], *, root: Path | None = None, seconds: float = BU
 
     The same pins for the same Python give the same folder. Raises ``EnvironmentRefused`` and ``EnvironmentUnavailable``.
     """
-    pins = checked(lines)
+    pins = parse_pins(lines)
     if not pins:
         return None
-    python = locate()
+    python = find_interpreter()
     place = root or Path(settings.STATE_DIR) / "environments"
     name = hashlib.sha256("\n".join((python.version, os.uname().machine, *pins)).encode()).hexdigest()
     target = place / name

@@ -11,7 +11,7 @@ _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 
 
-def junit(name: str, tests: Mapping[str, Mapping[str, Any]]) -> bytes:
+def format_junit(name: str, tests: Mapping[str, Mapping[str, Any]]) -> bytes:
     """JUnit XML of one suite. ``tests`` maps a node id to outcome, seconds and text."""
     counts = {
         kind: sum(test["outcome"] == kind for test in tests.values())
@@ -52,7 +52,7 @@ def _xml(text: str) -> str:
     )
 
 
-def stryker(path: str, source: str, mutants: Iterable[Mapping[str, Any]], policy: Policy) -> bytes:
+def format_stryker(path: str, source: str, mutants: Iterable[Mapping[str, Any]], policy: Policy) -> bytes:
     """Stryker's mutation testing report, schema version 2."""
     items = [
         {
@@ -77,7 +77,7 @@ def stryker(path: str, source: str, mutants: Iterable[Mapping[str, Any]], policy
     return json.dumps(report, indent=1).encode()
 
 
-def sarif(tool: str, version: str, findings: Iterable[Finding], scanned: Iterable[str] = ()) -> bytes:
+def format_sarif(tool: str, version: str, findings: Iterable[Finding], scanned: Iterable[str] = ()) -> bytes:
     """A SARIF 2.1.0 log with one run. ``scanned`` names the files looked at."""
     results, rules = [], {}
     for finding in findings:

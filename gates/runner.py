@@ -6,16 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from gates.base import Candidate, GateReport, Policy, Verdict
-from gates.execution import HarnessFailed, NotJudged
+from gates.harness_job import BlockNotMeasurable, HarnessFailed
 from gates.registry import GATES
 from gates.sandbox import SandboxUnavailable
 
 FEEDBACK_BYTES = 8 << 10
 _ALONE = frozenset({"coverage", "mutation"})  # these use every core by themselves
-DEFAULT = ("contract", "coverage", "mutation", "security")
+DEFAULT_GATES = ("contract", "coverage", "mutation", "security")
 
 
-def run(candidate: Candidate, policy: Policy, names: Sequence[str] = DEFAULT) -> tuple[GateReport, ...]:
+def run_gates(
+    candidate: Candidate, policy: Policy, names: Sequence[str] = DEFAULT_GATES
+) -> tuple[GateReport, ...]:
     """Run the named gates; reports come in the order of ``names``. Whatever happens, every name gets a report.
 
     The light gates run side by side first, the heavy ones after them.
@@ -23,15 +25,15 @@ def run(candidate: Candidate, policy: Policy, names: Sequence[str] = DEFAULT) ->
     light = [name for name in names if name not in _ALONE]
     with ThreadPoolExecutor(max_workers=max(1, len(light))) as threads:
         reports = dict(
-            zip(light, threads.map(lambda name: check(name, candidate, policy), light), strict=True)
+            zip(light, threads.map(lambda name: run_gate(name, candidate, policy), light), strict=True)
         )
     for name in names:
         if name not in reports:
-            reports[name] = check(name, candidate, policy)
+            reports[name] = run_gate(name, candidate, policy)
     return tuple(reports[name] for name in names)
 
 
-def check(name: str, candidate: Candidate, policy: Policy) -> GateReport:
+def run_gate(name: str, candidate: Candidate, policy: Policy) -> GateReport:
     """Run one gate. An unknown gate, a crash, a missing tool or sandbox is ``errored``, never an exception."""
     started = time.monotonic()
     report = _checked(name, candidate, policy)
@@ -44,7 +46,7 @@ def _checked(name: str, candidate: Candidate, policy: Policy) -> GateReport:
         return _errored(name, f"there is no gate named {name!r}", f"Use one of {', '.join(GATES)}.")
     try:
         return gate.check(candidate, policy)
-    except NotJudged as reason:
+    except BlockNotMeasurable as reason:
         message = str(reason)
         cure = "Make the module import and its tests end by themselves, then retry."
         return GateReport(
@@ -67,7 +69,7 @@ def _errored(name: str, message: str, cure: str) -> GateReport:
     return GateReport(name, Verdict.ERRORED, message[:1000], feedback="", cure=cure)
 
 
-def judge(reports: Iterable[GateReport], policy: Policy) -> bool:
+def judge_reports(reports: Iterable[GateReport], policy: Policy) -> bool:
     """Whether a block may go on.
 
     ``strict``: every report passed, and there is one. ``advisory``: the gates were asked, whatever they said; a block that goes
@@ -83,7 +85,7 @@ def judge(reports: Iterable[GateReport], policy: Policy) -> bool:
             return bool(reports) and all(report.verdict is Verdict.PASSED for report in reports)
 
 
-def feedback(reports: Iterable[GateReport]) -> str:
+def compose_feedback(reports: Iterable[GateReport]) -> str:
     """What the implementer is told: at most 8 KB of UTF-8, shared fairly among the gates that did not pass."""
     failed = [report for report in reports if report.verdict is not Verdict.PASSED]
     if not failed:

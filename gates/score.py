@@ -14,7 +14,7 @@ WEIGHTS = {
 }
 
 
-def quality(reports: Iterable[GateReport]) -> Decimal:
+def compute_quality(reports: Iterable[GateReport]) -> Decimal:
     """0 to 100, two places: the weighted mean of what the gates scored, over the gates that ran.
 
     A gate that measures no percentage scores 100 or 0 by its verdict; a gate that did not pass scores at most half of what it

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
-from gates.candidate import contract_of
-from gates.contracts import objections, removed
-from gates.execution import NotJudged, execute
+from gates.candidate import parse_contract
+from gates.contract_checks import find_broken_promises, find_objections
+from gates.harness_job import BlockNotMeasurable, run_harness
 
 _CURE = "Fix schema or implementation, then retry."
 
@@ -19,17 +19,17 @@ class ContractGate:
     name = "contract"
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
-        contract = contract_of(candidate)
-        found = objections(candidate, contract)
+        contract = parse_contract(candidate)
+        found = find_objections(candidate, contract)
         if found or contract is None:
             return self._report(found, {})
         previous = _parsed(candidate.previous_contract)
-        gone = removed(contract, previous)
+        gone = find_broken_promises(contract, previous)
         older = {entry["call"]: entry for entry in previous.get("entrypoints", [])}
         entrypoints = [{**entry, "previous": older.get(entry["call"])} for entry in contract["entrypoints"]]
         try:
-            measured = execute(candidate, policy, "contract", {"entrypoints": entrypoints})
-        except NotJudged as reason:
+            measured = run_harness(candidate, policy, "contract", {"entrypoints": entrypoints})
+        except BlockNotMeasurable as reason:
             return self._report((Finding("not-usable", str(reason), path=f"{candidate.name}.py"),), {})
         return self._report((*gone, *_breaches(measured)), measured)
 

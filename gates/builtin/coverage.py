@@ -4,10 +4,10 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from gates.assertions import without_assertion
+from gates.assertions import find_tests_without_assertion
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
-from gates.evidence import junit
-from gates.execution import HarnessFailed, execute
+from gates.evidence import format_junit
+from gates.harness_job import HarnessFailed, run_harness
 
 _CURE_TESTS = (
     "Make every test pass; delete skips and expected failures; let each test assert something, then retry."
@@ -21,14 +21,14 @@ class CoverageGate:
     name = "coverage"
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
-        measured = execute(candidate, policy, "coverage")
+        measured = run_harness(candidate, policy, "coverage")
         if measured["unrun"] and measured["feasible"]:
             raise HarnessFailed(
                 f"{measured['unrun']} sabotages could not be run in time: the machine was busy"
             )
         lazy = tuple(
             Finding("no-assertion", f"{name} asserts nothing", path=f"test_{candidate.name}.py", line=line)
-            for name, line in without_assertion(candidate.tests)
+            for name, line in find_tests_without_assertion(candidate.tests)
         )
         broken = _broken_tests(candidate, measured) + lazy
         shares = _shares(measured)
@@ -45,7 +45,7 @@ class CoverageGate:
             threshold=policy.min_unit_coverage,
             findings=(*broken, *gaming, *uncovered),
             evidence={
-                "junit.xml": junit(candidate.name, measured["tests"]),
+                "junit.xml": format_junit(candidate.name, measured["tests"]),
                 "coverage.json": _relative(measured["reports"]["coverage.json"]),
                 "coverage.xml": _relative(measured["reports"]["coverage.xml"]),
                 "sabotage.json": json.dumps(

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
-from gates.evidence import stryker
-from gates.execution import HarnessFailed, execute
+from gates.evidence import format_stryker
+from gates.harness_job import HarnessFailed, run_harness
 
 MINIMUM_MUTANTS, MINIMUM_NULLS, HOLLOW = 20, 10, 5
 _CURE = "Add tests that assert exact results at the lines of the surviving mutants, then retry."
@@ -20,7 +20,7 @@ class MutationGate:
     name = "mutation"
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
-        measured = execute(candidate, policy, "mutation")
+        measured = run_harness(candidate, policy, "mutation")
         if measured["unrun"] and measured["feasible"]:
             raise HarnessFailed(f"{measured['unrun']} mutants could not be run in time: the machine was busy")
         mutants = measured["mutants"]
@@ -38,7 +38,9 @@ class MutationGate:
             score=score,
             threshold=policy.min_mutation_kill_rate,
             findings=(*objections, *(_finding(candidate, mutant) for mutant in survivors)),
-            evidence={"mutation.json": stryker(f"{candidate.name}.py", candidate.module, mutants, policy)},
+            evidence={
+                "mutation.json": format_stryker(f"{candidate.name}.py", candidate.module, mutants, policy)
+            },
             details={
                 "mutants": len(mutants),
                 "null_mutants": measured["nulls"],

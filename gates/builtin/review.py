@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
-from gates.evidence import sarif
+from gates.evidence import format_sarif
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -76,7 +76,7 @@ class ReviewGate:
             findings=findings,
             evidence={
                 "review.json": json.dumps(review, indent=1).encode(),
-                "review.sarif": sarif(candidate.reviewer, "", findings, candidate.files),
+                "review.sarif": format_sarif(candidate.reviewer, "", findings, candidate.files),
             },
             details={"reviewer": candidate.reviewer, "implementer": candidate.implementer},
             feedback=f"{review['summary'][:800]}\n{shown}" if blocked else "",

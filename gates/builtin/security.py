@@ -15,12 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gates.allowlist import refused
+from gates.allowlist import find_refusals
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
-from gates.candidate import problems
-from gates.credentials import secrets_on
-from gates.evidence import sarif
-from gates.surroundings import importable
+from gates.candidate import find_problems
+from gates.credentials import find_secrets
+from gates.evidence import format_sarif
+from gates.repo_files import list_importable_modules
 
 _SECONDS = 60
 _CURE = "Remove what was found; comments that silence a scanner are ignored."
@@ -55,7 +55,7 @@ class SecurityGate:
     name = "security"
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - the protocol's shape
-        if found := problems(candidate):
+        if found := find_problems(candidate):
             return self._report(candidate, found)
         with tempfile.TemporaryDirectory(prefix="scan-") as folder:
             root = Path(folder)
@@ -86,7 +86,7 @@ class SecurityGate:
             summary=f"{len(errors)} findings that block, {len(findings) - len(errors)} remarks in {len(candidate.files)} files",
             score=Decimal(max(0, 100 - 25 * len(errors) - warnings)),
             findings=findings,
-            evidence={"security.sarif": sarif(tools, "", findings, candidate.files)},
+            evidence={"security.sarif": format_sarif(tools, "", findings, candidate.files)},
             details={"files": len(candidate.files), "tools": tools},
             feedback=shown,
             cure=_CURE if errors else "",
@@ -172,7 +172,7 @@ def _finding(candidate: Candidate, rule: str, message: str, path: str, line: int
     in_test = path != f"{candidate.name}.py"
     quiet = rule in _ADVISORY or (rule in _IN_TESTS and in_test)
     if rule in _BY_NAME and not in_test:
-        quiet = not any(secrets_on(candidate.module, line, max(line, end)))
+        quiet = not any(find_secrets(candidate.module, line, max(line, end)))
     return Finding(rule, message, "note" if quiet else "error", path, line, end)
 
 
@@ -215,7 +215,7 @@ def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
     vague = "Entropy" in kind and not _SENSITIVE.search(text)
     in_module = path == f"{candidate.name}.py"
     named_only = kind == "Secret Keyword" and not (
-        in_module and any(secrets_on(candidate.module, line, line))
+        in_module and any(find_secrets(candidate.module, line, line))
     )
     return Finding(
         f"secret-{kind.lower().replace(' ', '-')}",
@@ -228,11 +228,11 @@ def _secret(candidate: Candidate, path: str, kind: str, line: int) -> Finding:
 
 
 def _allowlist(_: Path, candidate: Candidate) -> list[Finding]:
-    own = {candidate.name, *importable(candidate)}
+    own = {candidate.name, *list_importable_modules(candidate)}
     try:
         return [
-            *refused(f"{candidate.name}.py", candidate.module, own, test=False),
-            *refused(f"test_{candidate.name}.py", candidate.tests, own, test=True),
+            *find_refusals(f"{candidate.name}.py", candidate.module, own, test=False),
+            *find_refusals(f"test_{candidate.name}.py", candidate.tests, own, test=True),
         ]
     except RecursionError:
         return [Finding("syntax", "nested too deeply to be read", path=f"{candidate.name}.py")]

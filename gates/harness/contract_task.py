@@ -4,14 +4,14 @@ import json
 import time
 from typing import Any
 
-from gates.harness.pool import Ran
-from gates.harness.schemas import Source, validator
-from gates.harness.subject import Refused, Subject
+from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
+from gates.harness.json_schema import ValueGenerator, make_validator
+from gates.harness.zygote_pool import ChildResult
 
 EXAMPLES, _CHUNK, _MAX_BREACHES = 200, 50, 10
 
 
-def exercise(subject: Subject, spec: dict[str, Any], deadline: float) -> dict[str, Any]:
+def measure_contract(subject: BlockUnderTest, spec: dict[str, Any], deadline: float) -> dict[str, Any]:
     """Returns per entry point how many inputs were tried and the first breaches, and breaches of the previous contract."""
     entrypoints = spec["entrypoints"]
     each = max(_CHUNK, -(-EXAMPLES // len(entrypoints)))
@@ -20,16 +20,22 @@ def exercise(subject: Subject, spec: dict[str, Any], deadline: float) -> dict[st
 
 
 def _entrypoint(
-    subject: Subject, entry: dict[str, Any], previous: dict[str, Any] | None, count: int, deadline: float
+    subject: BlockUnderTest,
+    entry: dict[str, Any],
+    previous: dict[str, Any] | None,
+    count: int,
+    deadline: float,
 ) -> dict[str, Any]:
     breaches: list[dict[str, Any]] = []
-    inputs = Source(entry["input"], subject.draw(f"contract:{entry['call']}")).inputs(count)
+    inputs = ValueGenerator(entry["input"], subject.draw(f"contract:{entry['call']}")).inputs(count)
     examples = entry.get("examples", [])
     cases: list[tuple[Any, dict[str, Any] | None]] = [(example["input"], example) for example in examples] + [
         (value, None) for value in inputs
     ]
     older = (
-        Source(previous["input"], subject.draw(f"previous:{entry['call']}")).inputs(count) if previous else []
+        ValueGenerator(previous["input"], subject.draw(f"previous:{entry['call']}")).inputs(count)
+        if previous
+        else []
     )
     older_cases = [(example["input"], example) for example in (previous or {}).get("examples", [])] + [
         (value, None) for value in older
@@ -43,7 +49,7 @@ def _entrypoint(
             results += 1
             normal += "output" in outcome
             why = _breach(judged_by, example, outcome)
-            if kind == "compatibility" and not validator(entry["input"]).is_valid(value):
+            if kind == "compatibility" and not make_validator(entry["input"]).is_valid(value):
                 why = "an input that the previous version took is refused by the schema"
             if why:
                 breaches.append({"kind": kind, "input": value, "why": why, "example": example is not None})
@@ -60,7 +66,7 @@ def _entrypoint(
 
 
 def _outcomes(
-    subject: Subject, entry: dict[str, Any], inputs: list[Any], deadline: float
+    subject: BlockUnderTest, entry: dict[str, Any], inputs: list[Any], deadline: float
 ) -> list[dict[str, Any]]:
     chunks = [inputs[start : start + _CHUNK] for start in range(0, len(inputs), _CHUNK)]
     jobs = [
@@ -79,22 +85,24 @@ def _outcomes(
     return [outcome for index in range(len(chunks)) for outcome in answers[index]]
 
 
-def _answers(ran: Ran, count: int) -> list[dict[str, Any]]:
+def _answers(ran: ChildResult, count: int) -> list[dict[str, Any]]:
     if ran.too_slow:
-        raise Refused(f"Calls with {count} valid inputs did not end in time.")
+        raise Unmeasurable(f"Calls with {count} valid inputs did not end in time.")
     try:
         report = json.loads(ran.report)
     except (ValueError, RecursionError) as error:
-        raise Refused("The process ended in the middle of a call: valid input must not stop it.") from error
+        raise Unmeasurable(
+            "The process ended in the middle of a call: valid input must not stop it."
+        ) from error
     if isinstance(report, dict) and "failed" in report:
-        raise Refused(f"The module cannot be used: {report['failed']}")
+        raise Unmeasurable(f"The module cannot be used: {report['failed']}")
     outcomes = report.get("outcomes") if isinstance(report, dict) else None
     if (
         not isinstance(outcomes, list)
         or len(outcomes) != count
         or not all(isinstance(outcome, dict) for outcome in outcomes)
     ):
-        raise Refused("The calls' result is malformed.")
+        raise Unmeasurable("The calls' result is malformed.")
     return outcomes
 
 
@@ -110,7 +118,7 @@ def _breach(entry: dict[str, Any], example: dict[str, Any] | None, outcome: dict
         return ""
     if "output" not in outcome:
         return f"the result has no JSON form: {outcome.get('unfit', '')}"
-    errors = [error.message[:300] for error in validator(entry["output"]).iter_errors(outcome["output"])]
+    errors = [error.message[:300] for error in make_validator(entry["output"]).iter_errors(outcome["output"])]
     if errors:
         return f"output breaks the schema: {errors[0]}"
     if example is not None and "raises" in example:

@@ -8,17 +8,17 @@ from typing import Any
 
 import coverage
 
-from gates.harness.edits import Place, sabotage, statements
-from gates.harness.nulls import null_mutants
-from gates.harness.subject import Refused, Subject, detected
+from gates.harness.block_under_test import BlockUnderTest, Unmeasurable, judge_edit_run
+from gates.harness.null_mutants import draw_null_mutants
+from gates.harness.tree_edits import StatementPlace, list_statements, sabotage_statement
 
 _MAX_SABOTAGES = 400
 
 
-def cover(subject: Subject, deadline: float) -> dict[str, Any]:
+def measure_coverage(subject: BlockUnderTest, deadline: float) -> dict[str, Any]:
     """Returns outcomes of every test, covered and counted statements, branches, and the fate of every sabotage."""
     honest, measured = subject.measure()
-    places = statements(subject.tree)
+    places = list_statements(subject.tree)
     lines = {abs(line) for arc in _arcs(measured) for line in arc if line}
     executed = [place for place in places if lines.intersection(range(place.lines[0], place.lines[1] + 1))]
     reports = _standard_reports(subject, _arcs(measured))
@@ -47,11 +47,11 @@ def _arcs(measured: dict[str, Any]) -> list[tuple[int, int]]:
     if not isinstance(arcs, list) or not all(
         isinstance(arc, list) and [type(end) for end in arc] == [int, int] for arc in arcs
     ):
-        raise Refused("The coverage data are malformed.")
+        raise Unmeasurable("The coverage data are malformed.")
     return [(arc[0], arc[1]) for arc in arcs]
 
 
-def _standard_reports(subject: Subject, arcs: list[tuple[int, int]]) -> dict[str, str]:
+def _standard_reports(subject: BlockUnderTest, arcs: list[tuple[int, int]]) -> dict[str, str]:
     """coverage.py's own JSON and Cobertura reports, by our settings, from arcs that the child only listed."""
     cover = coverage.Coverage(data_file=None, config_file=False, branch=True, messages=False)
     for option in ("report:exclude_lines", "report:partial_branches"):
@@ -65,13 +65,17 @@ def _standard_reports(subject: Subject, arcs: list[tuple[int, int]]) -> dict[str
         return {"coverage.json": json_file.read_text(), "coverage.xml": xml_file.read_text()}
 
 
-def _sabotaged(subject: Subject, inner: list[Place], lines: set[int], deadline: float) -> dict[str, Any]:
+def _sabotaged(
+    subject: BlockUnderTest, inner: list[StatementPlace], lines: set[int], deadline: float
+) -> dict[str, Any]:
     """Raise before each statement in turn, null mutants in between in an order that no child can know."""
     draw = subject.draw("coverage")
     if len(inner) > _MAX_SABOTAGES:
         inner = draw.sample(inner, _MAX_SABOTAGES)
-    edits = [sabotage(place, "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))) for place in inner]
-    nulls = null_mutants(subject.tree, lines, draw, 10)
+    edits = [
+        sabotage_statement(place, "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))) for place in inner
+    ]
+    nulls = draw_null_mutants(subject.tree, lines, draw, 10)
     plan = [*edits, *nulls]
     order = list(range(len(plan)))
     draw.shuffle(order)
@@ -91,7 +95,7 @@ def _sabotaged(subject: Subject, inner: list[Place], lines: set[int], deadline: 
         index: jobs[index] for index, ran in runs.items() if ran.fate == "stalled" and index >= len(edits)
     }
     runs |= {ran.id: ran for ran in subject.pool.again(stalled, 4)}
-    fates = {index: detected(ran, chosen[index]) for index, ran in runs.items()}
+    fates = {index: judge_edit_run(ran, chosen[index]) for index, ran in runs.items()}
     return {
         "sabotages": len(edits),
         "sabotages_killed": sum(fates.get(index, "Survived") != "Survived" for index in range(len(edits))),
@@ -110,7 +114,7 @@ def _sabotaged(subject: Subject, inner: list[Place], lines: set[int], deadline: 
     }
 
 
-def _ranges(places: list[Place]) -> list[list[int]]:
+def _ranges(places: list[StatementPlace]) -> list[list[int]]:
     """Lines as ``[first, last]``, neighbours joined."""
     ranges: list[list[int]] = []
     for first, last in sorted(place.lines for place in places):

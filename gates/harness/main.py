@@ -8,23 +8,23 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from gates.harness.calls import Calls
-from gates.harness.contract_task import exercise
-from gates.harness.coverage_task import cover
-from gates.harness.mutation_task import mutate
-from gates.harness.pool import Pool, ZygoteDied
-from gates.harness.subject import Refused, Subject
-from gates.harness.testrun import Tests
+from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
+from gates.harness.contract_task import measure_contract
+from gates.harness.coverage_task import measure_coverage
+from gates.harness.entry_points import EntryPointCalls
+from gates.harness.mutation_task import measure_mutation
+from gates.harness.pytest_run import PytestRun
 from gates.harness.zygote import Work
+from gates.harness.zygote_pool import ZygoteDied, ZygotePool
 
 RESULT_FD = 3
 
 
 def _prepare(setup: dict[str, Any]) -> Work:
     return (
-        Calls(setup["folder"], setup["name"])
+        EntryPointCalls(setup["folder"], setup["name"])
         if setup["task"] == "contract"
-        else Tests(setup["folder"], setup["name"])
+        else PytestRun(setup["folder"], setup["name"])
     )
 
 
@@ -33,11 +33,11 @@ def main() -> None:
     sys.setrecursionlimit(2000)
     workers = min(2, os.cpu_count() or 1)
     # The zygotes are born before the task is read: what decides the draws is never in their memory.
-    pool = Pool(_prepare, workers)
+    pool = ZygotePool(_prepare, workers)
     spec = json.load(sys.stdin)
     try:
         answer: dict[str, Any] = {"ok": _run(spec, pool)}
-    except (Refused, ZygoteDied) as refusal:
+    except (Unmeasurable, ZygoteDied) as refusal:
         answer = {"refused": str(refusal)}
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         answer = {"refused": f"The code cannot be read: {type(error).__name__}: {error}"}
@@ -48,16 +48,18 @@ def main() -> None:
         data = data[os.write(RESULT_FD, data) :]
 
 
-def _run(spec: dict[str, Any], pool: Pool) -> dict[str, Any]:
+def _run(spec: dict[str, Any], pool: ZygotePool) -> dict[str, Any]:
     deadline = time.monotonic() + spec["seconds"]
     folder = Path(sys.path[0]) / "block"
     pool.set_up({"folder": str(folder), "name": spec["name"], "task": spec["task"]})
     slack = spec.get("slack", 1.0)
-    subject = Subject(folder, spec["name"], pool, spec["seed"], min(20.0, spec["seconds"] / slack / 5), slack)
+    subject = BlockUnderTest(
+        folder, spec["name"], pool, spec["seed"], min(20.0, spec["seconds"] / slack / 5), slack
+    )
     match spec["task"]:
         case "coverage":
-            return cover(subject, deadline)
+            return measure_coverage(subject, deadline)
         case "mutation":
-            return mutate(subject, deadline)
+            return measure_mutation(subject, deadline)
         case _:
-            return exercise(subject, spec, deadline)
+            return measure_contract(subject, spec, deadline)

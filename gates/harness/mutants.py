@@ -8,7 +8,7 @@ import ast
 import copy
 from collections.abc import Iterator
 
-from gates.harness.edits import Edit, Place, statements
+from gates.harness.tree_edits import Edit, StatementPlace, list_statements
 
 _BINARY: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div, ast.Mod: ast.FloorDiv,
@@ -28,14 +28,14 @@ _SKIPPED_FIELDS = {"annotation", "returns", "decorator_list", "type_comment", "c
 _BLOCKS = {"body", "orelse", "finalbody", "handlers", "cases"}
 
 
-def mutants(tree: ast.Module, extended: bool = False) -> list[Edit]:
+def list_mutants(tree: ast.Module, extended: bool = False) -> list[Edit]:
     """Every mutant of ``tree``, in source order. ``extended`` adds second choices, for blocks with few places to change."""
     found: list[Edit] = []
-    for place in statements(tree):
+    for place in list_statements(tree):
         if _is_main_guard(place.node) or isinstance(place.node, (ast.Import, ast.ImportFrom)):
             continue
         found += _of_statement(place)
-        for parent, field, index, node in _expressions(place.node):
+        for parent, field, index, node in walk_expressions(place.node):
             first, last = place.lines
             for operator, new in _of_expression(node, extended):
                 found.append(Edit(operator, parent, field, index, (new,), first, last, place.function))
@@ -50,7 +50,7 @@ def _is_main_guard(node: ast.stmt) -> bool:
     )
 
 
-def _expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int, ast.AST]]:
+def walk_expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int, ast.AST]]:
     """Every expression of one statement with its place, nested statements left out."""
     for field, value in ast.iter_fields(node):
         if (
@@ -63,10 +63,10 @@ def _expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int, ast.AST]]:
             if isinstance(child, ast.expr):
                 yield node, field, index, child
             if isinstance(child, (ast.expr, ast.keyword, ast.comprehension, ast.arguments, ast.withitem)):
-                yield from _expressions(child)
+                yield from walk_expressions(child)
 
 
-def _of_statement(place: Place) -> Iterator[Edit]:
+def _of_statement(place: StatementPlace) -> Iterator[Edit]:
     node = place.node
 
     def edit(operator: str, new: ast.stmt) -> Edit:

@@ -4,15 +4,15 @@ import random
 import time
 from typing import Any
 
-from gates.harness.edits import Edit
-from gates.harness.mutants import mutants
-from gates.harness.nulls import null_mutants
-from gates.harness.subject import Refused, Subject, by_assertion, detected
+from gates.harness.block_under_test import BlockUnderTest, Unmeasurable, failed_by_assertion, judge_edit_run
+from gates.harness.mutants import list_mutants
+from gates.harness.null_mutants import draw_null_mutants
+from gates.harness.tree_edits import Edit
 
 MINIMUM, MAXIMUM = 20, 500
 
 
-def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
+def measure_mutation(subject: BlockUnderTest, deadline: float) -> dict[str, Any]:
     """Returns every mutant's place, change, status and killers, the number of null mutants and how many of them died."""
     honest, _ = subject.measure()
     if (
@@ -20,12 +20,12 @@ def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
         or not honest["tests"]
         or {test["outcome"] for test in honest["tests"].values()} != {"passed"}
     ):
-        raise Refused("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
+        raise Unmeasurable("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
     draw = subject.draw("mutation")
     edits = _compilable(subject, _chosen(subject, draw))
     nulls = [
         (edit, code)
-        for edit, code in _compilable(subject, null_mutants(subject.tree, set(subject.by_line), draw))
+        for edit, code in _compilable(subject, draw_null_mutants(subject.tree, set(subject.by_line), draw))
     ]
     plan = [*edits, *nulls]
     order = list(range(len(plan)))
@@ -41,13 +41,13 @@ def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
     started = time.monotonic()
     stalled: dict[int, dict[str, Any]] = {}
     for ran in subject.pool.run(jobs.values(), deadline):
-        fates[ran.id] = detected(ran, tests[ran.id])
+        fates[ran.id] = judge_edit_run(ran, tests[ran.id])
         # Of a null mutant the clock alone must not say that it died: one died once fails the block.
         if ran.fate == "stalled" and ran.id >= len(edits):
             stalled[ran.id] = jobs[ran.id]
-        if by_assertion(ran):
+        if failed_by_assertion(ran):
             asserted.add(ran.id)
-    fates |= {ran.id: detected(ran, tests[ran.id]) for ran in subject.pool.again(stalled, 4)}
+    fates |= {ran.id: judge_edit_run(ran, tests[ran.id]) for ran in subject.pool.again(stalled, 4)}
     unrun = sum(tests[index] != [] and index not in fates for index in range(len(plan)))
     return {
         "mutants": [
@@ -69,15 +69,15 @@ def mutate(subject: Subject, deadline: float) -> dict[str, Any]:
     }
 
 
-def _chosen(subject: Subject, draw: random.Random) -> list[Edit]:
+def _chosen(subject: BlockUnderTest, draw: random.Random) -> list[Edit]:
     """All mutants; the extended set where there are too few, a fair draw where there are too many."""
-    edits = mutants(subject.tree)
+    edits = list_mutants(subject.tree)
     if len(edits) < MINIMUM * 2:
-        edits = mutants(subject.tree, extended=True)
+        edits = list_mutants(subject.tree, extended=True)
     return draw.sample(edits, MAXIMUM) if len(edits) > MAXIMUM else edits
 
 
-def _compilable(subject: Subject, edits: list[Edit]) -> list[tuple[Edit, bytes]]:
+def _compilable(subject: BlockUnderTest, edits: list[Edit]) -> list[tuple[Edit, bytes]]:
     """Compile each edit once; drop those that do not compile, change nothing, or repeat another."""
     seen = {subject.code}
     kept = []

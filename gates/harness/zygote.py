@@ -24,16 +24,16 @@ _MAX_REPORT = 4 << 20
 Work = Callable[[dict[str, Any], int], None]
 
 
-def shield() -> None:
+def shield_process() -> None:
     """Keep same-uid children out of our memory and descriptors in ``/proc``, and adopt whatever they leave behind."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def serve(requests: int, answers: int, work: Work) -> None:
+def serve_requests(requests: int, answers: int, work: Work) -> None:
     """Answer each request by one child's fate and report, until the planner closes the channel."""
-    shield()
+    shield_process()
     # No child lives long enough to need collecting, and a collection would copy every page that it touches.
     gc.disable()
     gc.freeze()

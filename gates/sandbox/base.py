@@ -66,7 +66,7 @@ class SandboxUnavailable(Exception):
         self.cure = cure
 
 
-class Backend(Protocol):
+class SandboxBackend(Protocol):
     """One way of holding a job: one module and one line in the registry."""
 
     name: str

@@ -19,10 +19,19 @@ from pathlib import Path
 from gates.sandbox import limits, seccomp
 from gates.sandbox.base import Availability, Job, Outcome, SandboxUnavailable
 from gates.sandbox.cgroups import ControlGroup, control_group
-from gates.sandbox.interpreter import Interpreter, locate
-from gates.sandbox.layout import DEVICES, EXTRA, INSIDE_ID, PYTHON, SOURCE, VENV, environment, source_folder
-from gates.sandbox.start import tried
-from gates.sandbox.supervise import Pipe, Pipes, Watch, kill_session
+from gates.sandbox.interpreter import Interpreter, find_interpreter
+from gates.sandbox.layout import (
+    DEVICES,
+    EXTRA,
+    INSIDE_ID,
+    PYTHON,
+    SOURCE,
+    VENV,
+    job_environment,
+    source_folder,
+)
+from gates.sandbox.probe import probe_backend
+from gates.sandbox.supervisor import Pipe, Pipes, Watch, kill_session
 
 _CURE = (
     "Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or set SANDBOX_BACKEND=linux."
@@ -82,14 +91,14 @@ def _options(job: Job, python: Interpreter, source: Path, descriptors: _Descript
     options += ["--symlink", "/tmp", "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108 (the job's own)
     options += ["--proc", "/proc", "--remount-ro", "/proc", "--remount-ro", "/"]
     options += ["--chdir", SOURCE, "--clearenv"]
-    for name, value in environment({**python.environment, **job.environment}).items():
+    for name, value in job_environment({**python.environment, **job.environment}).items():
         options += ["--setenv", name, value]
-    return [*options, "--seccomp", descriptors.content(seccomp.program())]
+    return [*options, "--seccomp", descriptors.content(seccomp.assemble_filter())]
 
 
 def _start(job: Job, source: Path, pipes: Pipes, gates: tuple[Pipe, Pipe]) -> subprocess.Popen[bytes]:
     info, block = gates
-    python, descriptors = locate(), _Descriptors()
+    python, descriptors = find_interpreter(), _Descriptors()
     try:
         options = _options(job, python, source, descriptors)
         options += ["--info-fd", str(info.write_end), "--block-fd", str(block.read_end)]
@@ -134,7 +143,7 @@ def _inner_process(info: Pipe) -> int | None:
 
 def _hold(job: Job, pid: int, group: ControlGroup) -> None:
     group.add(pid)
-    for limit, value in limits.of(job).items():
+    for limit, value in limits.limits_of_job(job).items():
         resource.prlimit(pid, limit, (value, value))
 
 
@@ -154,7 +163,7 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def availability(self) -> Availability:
-        return tried(self.name, self.run, "namespaces, seccomp, rlimits")
+        return probe_backend(self.name, self.run, "namespaces, seccomp, rlimits")
 
     def run(self, job: Job) -> Outcome:
         if _program() is None:

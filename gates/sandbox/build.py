@@ -19,7 +19,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
-from gates.sandbox.layout import reachable
+from gates.sandbox.layout import is_reachable
 from gates.sandbox.stamp import PINS, STAMP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,11 +38,11 @@ def _base() -> tuple[Path, Path, Path]:
 def _copied(target: Path) -> bool:
     """Whether ``target`` holds the runtime too: strangers may enter it, and not where Python lies."""
     _, executable, stdlib = _base()
-    private = not (reachable(str(executable)) and reachable(str(stdlib)))
-    return private and target.parent.exists() and reachable(str(target.parent))
+    private = not (is_reachable(str(executable)) and is_reachable(str(stdlib)))
+    return private and target.parent.exists() and is_reachable(str(target.parent))
 
 
-def wanted(target: Path) -> dict[str, str]:
+def expected_stamp(target: Path) -> dict[str, str]:
     """What the finished environment's stamp says."""
     base, executable, stdlib = _base()
     if _copied(target):
@@ -60,7 +60,7 @@ def wanted(target: Path) -> dict[str, str]:
 def is_current(target: Path) -> bool:
     """Whether ``target`` holds exactly what would be built."""
     try:
-        return bool(json.loads((target / STAMP).read_text()) == wanted(target))
+        return bool(json.loads((target / STAMP).read_text()) == expected_stamp(target))
     except (OSError, ValueError):
         return False
 
@@ -95,7 +95,7 @@ def _copy_runtime(folder: Path, target: Path) -> None:
     )
 
 
-def build(target: Path) -> bool:
+def build_interpreter(target: Path) -> bool:
     """Build the environment in ``target``. Returns whether there was anything to do. Raises ``CalledProcessError``."""
     if is_current(target):
         return False
@@ -109,10 +109,10 @@ def build(target: Path) -> bool:
             _copy_runtime(fresh, target)
         # straight to the real binary: a link on the way would not be there inside
         (fresh / "bin" / "python").unlink()
-        (fresh / "bin" / "python").symlink_to(wanted(target)["executable"])
+        (fresh / "bin" / "python").symlink_to(expected_stamp(target)["executable"])
         # read-only inside, so nothing could be compiled there later
         compileall.compile_dir(fresh / "lib", quiet=2, workers=1)
-        (fresh / STAMP).write_text(json.dumps(wanted(target), indent=1))
+        (fresh / STAMP).write_text(json.dumps(expected_stamp(target), indent=1))
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     finally:
@@ -128,7 +128,7 @@ def main() -> None:
     )
     target = parser.parse_args().venv.resolve()
     try:
-        built = build(target)
+        built = build_interpreter(target)
     except subprocess.CalledProcessError as error:
         sys.exit(f"The sandbox's interpreter could not be built ({error}). Is the package index reachable?")
     sys.stdout.write(f"Sandbox interpreter {'built' if built else 'is current'}: {target.name}\n")

@@ -134,7 +134,7 @@ def _version_2(mount: Path, own: str) -> Hierarchy | None:
 
 
 @cache
-def hierarchies() -> tuple[Hierarchy, ...]:
+def find_hierarchies() -> tuple[Hierarchy, ...]:
     """Where groups can be made on this machine; empty when nowhere."""
     found: list[Hierarchy] = []
     try:
@@ -156,7 +156,7 @@ def hierarchies() -> tuple[Hierarchy, ...]:
 def control_group(memory: int, processes: int) -> Iterator[ControlGroup]:
     """A group with these limits, gone with all its processes at the end. Without controllers where none is writable."""
     folders: list[tuple[Hierarchy, Path]] = []
-    for hierarchy in hierarchies():
+    for hierarchy in find_hierarchies():
         folder = hierarchy.root / f"sandbox-{secrets.token_hex(8)}"
         with contextlib.suppress(OSError):
             folder.mkdir()

@@ -35,7 +35,7 @@ class Interpreter:
     environment: Mapping[str, str]
 
 
-def folder() -> Path:
+def interpreter_folder() -> Path:
     """Where the lean environment lies, built or not."""
     return Path(settings.SANDBOX_VENV)
 
@@ -61,9 +61,9 @@ def _runtime(base: Path, executable: Path, stdlib: Path) -> list[str]:
 
 
 @cache
-def locate(venv: str = "") -> Interpreter:
+def find_interpreter(venv: str = "") -> Interpreter:
     """Find the lean interpreter. Raises ``SandboxUnavailable`` with the cure when it was not built, or is half built."""
-    root = Path(venv) if venv else folder()
+    root = Path(venv) if venv else interpreter_folder()
     try:
         stamp = json.loads((root / STAMP).read_text())
         base, executable = Path(stamp["base_prefix"]), Path(stamp["executable"])

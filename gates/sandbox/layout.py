@@ -39,14 +39,14 @@ def spare_account() -> Account | None:
 
 
 @cache
-def reachable(path: str) -> bool:
+def is_reachable(path: str) -> bool:
     """Whether a stranger may read ``path``: everybody may enter each folder above it."""
     place = Path(path)
     above = all(folder.stat().st_mode & 0o001 for folder in place.resolve().parents)
     return above and bool(place.stat().st_mode & 0o004)
 
 
-def environment(extra: Mapping[str, str], tmp: str = "/tmp") -> dict[str, str]:  # noqa: S108 (the job's own)
+def job_environment(extra: Mapping[str, str], tmp: str = "/tmp") -> dict[str, str]:  # noqa: S108 (the job's own)
     """All that a job finds in its environment."""
     return {
         "PATH": "/nowhere",

@@ -10,7 +10,7 @@ PROCESSES = resource.RLIMIT_NPROC
 _STACK = 16 << 20
 
 
-def of(job: Job) -> dict[int, int]:
+def limits_of_job(job: Job) -> dict[int, int]:
     """Limit to value. Memory is address space here: the sum over all processes is what control groups hold."""
     return {
         resource.RLIMIT_CORE: 0,

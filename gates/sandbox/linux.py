@@ -21,7 +21,7 @@ from pathlib import Path
 from gates.sandbox import limits, seccomp
 from gates.sandbox.base import Availability, Job, Outcome, SandboxUnavailable
 from gates.sandbox.cgroups import ControlGroup, control_group
-from gates.sandbox.interpreter import Interpreter, locate
+from gates.sandbox.interpreter import Interpreter, find_interpreter
 from gates.sandbox.layout import (
     DEVICES,
     EXTRA,
@@ -30,13 +30,13 @@ from gates.sandbox.layout import (
     SOURCE,
     VENV,
     Account,
-    environment,
-    reachable,
+    is_reachable,
+    job_environment,
     source_folder,
     spare_account,
 )
-from gates.sandbox.start import tried
-from gates.sandbox.supervise import Pipe, Pipes, Watch, kill_session
+from gates.sandbox.probe import probe_backend
+from gates.sandbox.supervisor import Pipe, Pipes, Watch, kill_session
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _CURE = "Install bubblewrap, or allow user namespaces, or run on Linux 5.13 (as root) or 6.12 (as an ordinary user) with Landlock."
@@ -83,7 +83,7 @@ def _spec(job: Job, room: _Room, python: Interpreter) -> dict[str, object]:
     """What the launcher is told; see there."""
     namespaced = room.mode == "namespaces"
     tmp = "/tmp" if namespaced else str(room.tmp)  # noqa: S108 (the job's own)
-    bounds = limits.of(job)
+    bounds = limits.limits_of_job(job)
     if room.shares_user:
         bounds[limits.PROCESSES] += _users_tasks()
     return {
@@ -106,9 +106,9 @@ def _spec(job: Job, room: _Room, python: Interpreter) -> dict[str, object]:
         "links": python.links,
         "devices": DEVICES,
         "limits": list(bounds.items()),
-        "filter": base64.b64encode(seccomp.program(shares_user=room.shares_user)).decode(),
+        "filter": base64.b64encode(seccomp.assemble_filter(shares_user=room.shares_user)).decode(),
         "argv": [f"{VENV if namespaced else python.venv}/{PYTHON}", *job.argv[1:]],
-        "environment": environment({**python.environment, **job.environment}, tmp),
+        "environment": job_environment({**python.environment, **job.environment}, tmp),
     }
 
 
@@ -146,7 +146,7 @@ class Linux:
         self.name, self._mode = f"linux-{mode}", mode
 
     def availability(self) -> Availability:
-        return tried(self.name, self.run, f"{self._mode}, seccomp, rlimits")
+        return probe_backend(self.name, self.run, f"{self._mode}, seccomp, rlimits")
 
     def run(self, job: Job) -> Outcome:
         if platform.machine() not in seccomp.MACHINES:
@@ -166,7 +166,7 @@ class Linux:
             return self._held(job, room, group)
 
     def _held(self, job: Job, room: _Room, group: ControlGroup) -> Outcome:
-        python = locate()
+        python = find_interpreter()
         with Pipes() as pipes, contextlib.closing(Pipe()) as config, contextlib.closing(Pipe()) as status:
             spec = _spec(job, room, python)
             spec |= {"result": pipes.result.write_end, "status": status.write_end}
@@ -199,8 +199,12 @@ def _must_suffice(account: Account | None, job: Job) -> None:
         raise SandboxUnavailable("this kernel has no Landlock", _CURE)
     if account is None and landlock_version() < _LANDLOCK_WITH_SIGNALS:
         raise SandboxUnavailable("an ordinary user needs Landlock version 6, which keeps signals in", _CURE)
-    closed = [tree for tree in (*locate().trees, locate().venv) if account and not reachable(tree)]
-    if account and not all(reachable(str(folder)) for folder in job.extra_readonly.values()):
+    closed = [
+        tree
+        for tree in (*find_interpreter().trees, find_interpreter().venv)
+        if account and not is_reachable(tree)
+    ]
+    if account and not all(is_reachable(str(folder)) for folder in job.extra_readonly.values()):
         raise SandboxUnavailable(
             "the repo's packages lie where the job's user cannot enter (STATE_DIR in a private folder)", _CURE
         )

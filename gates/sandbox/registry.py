@@ -6,44 +6,44 @@ from types import MappingProxyType
 
 from django.conf import settings
 
-from gates.sandbox.base import Availability, Backend, Job, Outcome, SandboxUnavailable
+from gates.sandbox.base import Availability, Job, Outcome, SandboxBackend, SandboxUnavailable
 from gates.sandbox.bubblewrap import Bubblewrap
-from gates.sandbox.interpreter import locate
+from gates.sandbox.interpreter import find_interpreter
 from gates.sandbox.linux import Linux
 
-_BEST_FIRST: tuple[Backend, ...] = (Bubblewrap(), Linux("namespaces"), Linux("landlock"))
-BACKENDS: Mapping[str, Backend] = MappingProxyType({backend.name: backend for backend in _BEST_FIRST})
+_BEST_FIRST: tuple[SandboxBackend, ...] = (Bubblewrap(), Linux("namespaces"), Linux("landlock"))
+BACKENDS: Mapping[str, SandboxBackend] = MappingProxyType({backend.name: backend for backend in _BEST_FIRST})
 _CURE = (
     "Install bubblewrap (apt-get install bubblewrap), or run on a kernel with user namespaces or Landlock (Linux 5.13 or newer); "
     "`python manage.py doctor` says what is missing."
 )
 _lock = threading.Lock()
-_chosen: dict[str, Backend] = {}
+_chosen: dict[str, SandboxBackend] = {}
 
 
-def backends() -> tuple[Availability, ...]:
+def probe_backends() -> tuple[Availability, ...]:
     """Every backend and whether it can hold a job here, by trying; best first."""
     return tuple(backend.availability() for backend in BACKENDS.values())
 
 
-def named(wanted: str) -> list[Backend]:
+def list_matching_backends(wanted: str) -> list[SandboxBackend]:
     """The backends that ``wanted`` may mean, best first: all of them for ``auto``, both modes for ``linux``, else the one."""
     return [backend for name, backend in BACKENDS.items() if wanted in ("auto", name, name.partition("-")[0])]
 
 
-def chosen() -> Backend:
+def choose_backend() -> SandboxBackend:
     """The backend in force: of those that ``SANDBOX_BACKEND`` names, the first that works. Tried once."""
     wanted = settings.SANDBOX_BACKEND
     with _lock:
         if wanted not in _chosen:
-            _chosen[wanted] = _choose(wanted)
+            _chosen[wanted] = _find_working_backend(wanted)
         return _chosen[wanted]
 
 
-def _choose(wanted: str) -> Backend:
-    locate()  # what is missing is told apart: without the interpreter no backend holds, and no package would help
+def _find_working_backend(wanted: str) -> SandboxBackend:
+    find_interpreter()  # what is missing is told apart: without the interpreter no backend holds, and no package would help
     reasons = []
-    for backend in named(wanted):
+    for backend in list_matching_backends(wanted):
         verdict = backend.availability()
         if verdict.available:
             return backend
@@ -51,8 +51,8 @@ def _choose(wanted: str) -> Backend:
     raise SandboxUnavailable("No sandbox holds on this machine (" + "; ".join(reasons) + ").", _CURE)
 
 
-def run(job: Job) -> Outcome:
+def run_job(job: Job) -> Outcome:
     """Run ``job`` in the backend in force. Safe from any thread. Raises ``SandboxUnavailable``, ``ValueError`` for a bad job."""
     if not job.argv or job.argv[0] != "python":
         raise ValueError("A job runs the lean interpreter: argv[0] is 'python'.")
-    return chosen().run(job)
+    return choose_backend().run(job)

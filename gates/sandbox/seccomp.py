@@ -152,7 +152,7 @@ def _when(number: int, test: list[bytes]) -> list[bytes]:
     return [_op(_JEQ, number, 0, len(test) + 1), *test, _op(_LD_ABS, _NR)]
 
 
-def program(machine: str = "", *, shares_user: bool = False) -> bytes:
+def assemble_filter(machine: str = "", *, shares_user: bool = False) -> bytes:
     """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``. Raises ``KeyError`` for others.
 
     ``shares_user``: the job runs as the user that we are, with no namespace between.

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gates.sandbox.attacks import ATTACKS, Result
+from gates.sandbox.attacks import ATTACKS, AttackResult
 
 BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
 
 
-def table(tried: Mapping[str, Sequence[Result]]) -> str:
+def format_table(tried: Mapping[str, Sequence[AttackResult]]) -> str:
     """Markdown: one row for each attack, one column for each backend that was tried."""
     verdicts = {(name, each.attack.name): each.breach for name, results in tried.items() for each in results}
     lines = ["| attack | the job | " + " | ".join(tried) + " |", "|---|---|" + "---|" * len(tried)]
@@ -18,12 +18,12 @@ def table(tried: Mapping[str, Sequence[Result]]) -> str:
     return "\n".join(lines)
 
 
-def rows(text: str) -> dict[str, list[str]]:
+def parse_rows(text: str) -> dict[str, list[str]]:
     """Attack name to cells, as the document holds them."""
     return {row[0].strip("`"): row[1:] for row in _cells(text) if row[0].startswith("`")}
 
 
-def columns(text: str) -> list[str]:
+def parse_columns(text: str) -> list[str]:
     """The backends that the document's table speaks of."""
     return next((row[2:] for row in _cells(text)), [])
 
@@ -37,11 +37,11 @@ def _cells(text: str) -> list[list[str]]:
     ]
 
 
-def write_table(path: str, tried: Mapping[str, Sequence[Result]]) -> None:
+def write_table(path: str, tried: Mapping[str, Sequence[AttackResult]]) -> None:
     """Replace what is between the two marks in the document at ``path``. ``ValueError`` when it has no marks."""
     text = Path(path).read_text(encoding="utf-8")
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path} has no marks {BEGIN} and {END}.")
-    Path(path).write_text(f"{head}{BEGIN}\n{table(tried)}\n{END}{tail}", encoding="utf-8")
+    Path(path).write_text(f"{head}{BEGIN}\n{format_table(tried)}\n{END}{tail}", encoding="utf-8")

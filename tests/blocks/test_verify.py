@@ -82,7 +82,7 @@ def test_a_replay_is_waited_for_and_compared(state, blocks, monkeypatch):
     flow = scenes.run_through(scenes.flow())
     monkeypatch.setattr(app, "send_task", lambda name, args, queue, retry: gate_replay.run(*args))
     for gates, code, word in ((FakeGates(), 0, "same"), (FakeGates(failing("coverage")), 1, "DIFFERENT")):
-        monkeypatch.setattr(runner, "run", gates)
+        monkeypatch.setattr(runner, "run_gates", gates)
         found = blocks("verify", "replay", flow.id)
         assert found.returncode == code, found.stderr
         assert found.stdout.splitlines()[1].split()[0] == "coverage"

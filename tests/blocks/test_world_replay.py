@@ -136,7 +136,7 @@ def test_the_world_of_a_block_is_in_its_evidence_and_comes_back(
     manifest = json.loads(bytes(flow.block.manifest.content))
     config = json.loads(snapshot.unpack(bytes(flow.snapshot.content))[".blocks/config.yml"])
     assert manifest["snapshot"] == {"sha256": flow.snapshot_id, "origin": ""}
-    assert manifest["dependencies_sha256"] == environments.digest(config["dependencies"])
+    assert manifest["dependencies_sha256"] == environments.digest_pins(config["dependencies"])
 
     cache = settings.STATE_DIR / "environments"
     shutil.rmtree(cache)

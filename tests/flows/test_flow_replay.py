@@ -61,7 +61,7 @@ def flow(simulator, settings, sent, monkeypatch) -> Flow:
         }
         for name, limits in settings.PROVIDERS.items()
     }
-    monkeypatch.setattr(gates_runner, "run", FakeGates(timed("coverage", "0.0123")))
+    monkeypatch.setattr(gates_runner, "run_gates", FakeGates(timed("coverage", "0.0123")))
     files = {
         str(path.relative_to(SAMPLE / "repo")): path.read_bytes() for path in (SAMPLE / "repo").rglob("*.py")
     }
@@ -99,7 +99,7 @@ def everything(flow: Flow) -> list[object]:
 
 def test_a_replay_is_the_same_without_a_call_without_cost_and_without_a_trace(flow, simulator, monkeypatch):
     before, asked = everything(flow), [simulator.requests(name) for name in ("anthropic", "openai", "google")]
-    monkeypatch.setattr(gates_runner, "run", FakeGates(timed("coverage", "9.8765")))
+    monkeypatch.setattr(gates_runner, "run_gates", FakeGates(timed("coverage", "9.8765")))
     report = replay(flow)
     assert report.differences == ()
     assert (report.stages, report.calls, report.skipped) == (7, 5, ())
@@ -117,7 +117,7 @@ def test_a_prompt_that_is_built_otherwise_today_is_told(flow, monkeypatch):
 
 
 def test_gates_that_judge_otherwise_are_told_where_they_do_and_nowhere_else(flow, monkeypatch):
-    monkeypatch.setattr(gates_runner, "run", FakeGates(failing("mutation")))
+    monkeypatch.setattr(gates_runner, "run_gates", FakeGates(failing("mutation")))
     report = replay(flow)
     assert {found.stage for found in report.differences} == {"verify"}
     told = {found.what: (found.recorded, found.replayed) for found in report.differences}
@@ -139,7 +139,7 @@ def test_a_stage_that_crashes_in_a_replay_is_a_difference(flow, monkeypatch):
     def crash(*given):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(gates_runner, "run", crash)
+    monkeypatch.setattr(gates_runner, "run_gates", crash)
     assert [(found.stage, found.replayed) for found in replay(flow).differences] == [
         (kind, "an unexpected ZeroDivisionError") for kind in ("verify", "review")
     ]

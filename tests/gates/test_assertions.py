@@ -2,7 +2,7 @@
 
 import pytest
 
-from gates.assertions import without_assertion
+from gates.assertions import find_tests_without_assertion
 
 ASSERTING = (
     "def test_a():\n    assert f(1) == 2\n",
@@ -28,12 +28,12 @@ SILENT = (
 
 @pytest.mark.parametrize("source", ASSERTING)
 def test_assertion_is_seen(source: str) -> None:
-    assert without_assertion(source) == ()
+    assert find_tests_without_assertion(source) == ()
 
 
 @pytest.mark.parametrize("source", SILENT)
 def test_test_that_cannot_fail_is_named(source: str) -> None:
-    ((name, line),) = without_assertion(source)
+    ((name, line),) = find_tests_without_assertion(source)
 
     assert name == "test_a"
     assert source.splitlines()[line - 1].startswith("def test_a")

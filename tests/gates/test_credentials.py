@@ -3,8 +3,8 @@
 import pytest
 
 from gates.base import Policy, Verdict
-from gates.credentials import looks_like_a_secret, secrets_on
-from gates.runner import check
+from gates.credentials import find_secrets, looks_like_a_secret
+from gates.runner import run_gate
 from tests.gates.blocks import MODULE, block
 
 SECRETS = (
@@ -36,7 +36,7 @@ def test_word(value: str) -> None:
 def test_only_the_lines_of_the_finding_count() -> None:
     source = 'a = "hunter2"\nb = f(\n    password=b"s3cr3t",\n)\n'
 
-    assert list(secrets_on(source, 2, 4)) == ["s3cr3t"]
+    assert list(find_secrets(source, 2, 4)) == ["s3cr3t"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_only_the_lines_of_the_finding_count() -> None:
     ],
 )
 def test_security_gate_fails_a_secret_and_remarks_a_name(line: str, verdict: Verdict) -> None:
-    report = check("security", block(module=f"{MODULE}\n\n{line}\n"), Policy())
+    report = run_gate("security", block(module=f"{MODULE}\n\n{line}\n"), Policy())
 
     assert report.verdict is verdict
     assert report.findings

@@ -10,8 +10,8 @@ import pytest
 
 from gates import environments
 from gates.base import Policy, Verdict
-from gates.environments import EnvironmentRefused, EnvironmentUnavailable, build, checked
-from gates.runner import check
+from gates.environments import EnvironmentRefused, EnvironmentUnavailable, build, parse_pins
+from gates.runner import run_gate
 from tests.gates.blocks import SOUND
 
 HASH = "--hash=sha256:" + "0" * 64
@@ -71,7 +71,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_only_pins_with_hashes_are_taken(line: str) -> None:
     with pytest.raises(EnvironmentRefused, match="no pinned dependency"):
-        checked([line])
+        parse_pins([line])
 
 
 def test_pins_come_sorted_once_and_without_comments() -> None:
@@ -82,7 +82,7 @@ def test_pins_come_sorted_once_and_without_comments() -> None:
         f"a[x]==1.0 ; python_version >= '3.8' {HASH}",
         f"b==2 {HASH}",
     ]
-    assert checked(lines) == (f"a[x]==1.0 ; python_version >= '3.8' {HASH}", f"b==2 {HASH}")
+    assert parse_pins(lines) == (f"a[x]==1.0 ; python_version >= '3.8' {HASH}", f"b==2 {HASH}")
 
 
 def test_no_dependencies_need_no_environment(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_built_once_and_used_by_a_block(index: Path, tmp_path: Path) -> None:
     )
     block = replace(SOUND, module=module.replace("        base = 250\n", "        base = _base(weight)\n"))
     for gate in ("coverage", "security"):
-        report = check(gate, replace(block, environment=folder), Policy(wall_seconds=60))
+        report = run_gate(gate, replace(block, environment=folder), Policy(wall_seconds=60))
         assert report.verdict is Verdict.PASSED, report.summary
-    assert check("coverage", block, Policy(wall_seconds=60)).verdict is Verdict.FAILED
+    assert run_gate("coverage", block, Policy(wall_seconds=60)).verdict is Verdict.FAILED
 
 
 def test_package_can_bring_neither_start_files_nor_plugins(index: Path, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_package_can_bring_neither_start_files_nor_plugins(index: Path, tmp_path
     )
     folder = build([pin], root=tmp_path / "environments")
     assert folder is not None
-    report = check("coverage", replace(SOUND, environment=folder), Policy(wall_seconds=60))
+    report = run_gate("coverage", replace(SOUND, environment=folder), Policy(wall_seconds=60))
     assert report.verdict is Verdict.PASSED, report.summary
 
 

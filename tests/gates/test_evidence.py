@@ -8,10 +8,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gates.base import Finding, Policy
-from gates.evidence import junit, sarif, stryker
-from gates.runner import check
+from gates.evidence import format_junit, format_sarif, format_stryker
+from gates.runner import run_gate
 from tests.gates.blocks import MODULE, SOUND, block
-from tests.gates.standards import SARIF, STRYKER
+from tests.gates.evidence_schemas import SARIF, STRYKER
 
 
 def test_junit_counts_and_survives_any_text() -> None:
@@ -21,7 +21,7 @@ def test_junit_counts_and_survives_any_text() -> None:
         "test_x.py::test_c": {"outcome": "xfail", "seconds": 0, "text": ""},
     }
 
-    suite = fromstring(junit("x", tests))[0]  # noqa: S314 - our own output
+    suite = fromstring(format_junit("x", tests))[0]  # noqa: S314 - our own output
 
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped"), suite.get("time")) == (
         "3",
@@ -39,7 +39,7 @@ def test_stryker_positions_count_from_one() -> None:
         "line": 3, "column": 4, "end_line": 3, "end_column": 5,
     }  # fmt: skip
 
-    report = json.loads(stryker("x.py", "source", [mutant], Policy()))
+    report = json.loads(format_stryker("x.py", "source", [mutant], Policy()))
 
     assert report["schemaVersion"] == "2.0"
     assert report["thresholds"] == {"high": 80, "low": 60, "break": 60}
@@ -50,7 +50,7 @@ def test_stryker_positions_count_from_one() -> None:
 
 def test_sarif_places_what_has_a_place() -> None:
     log = json.loads(
-        sarif(
+        format_sarif(
             "tool", "1", [Finding("R1", "here", "warning", "x.py", 3, 4), Finding("R2", "nowhere")], ["x.py"]
         )
     )
@@ -76,7 +76,7 @@ def _complaints(schema: dict[str, Any], content: bytes) -> list[str]:
     ],
 )
 def test_security_evidence_is_sarif(module: str) -> None:
-    report = check("security", block(module=module), Policy())
+    report = run_gate("security", block(module=module), Policy())
 
     assert _complaints(SARIF, report.evidence["security.sarif"]) == []
 
@@ -88,11 +88,11 @@ def test_review_evidence_is_sarif() -> None:
         Finding("r", "nowhere"),
     ]
 
-    assert _complaints(SARIF, sarif("reviewer", "1", odd, ["a.py"])) == []
+    assert _complaints(SARIF, format_sarif("reviewer", "1", odd, ["a.py"])) == []
 
 
 def test_mutation_evidence_is_strykers() -> None:
-    report = check("mutation", SOUND, Policy())
+    report = run_gate("mutation", SOUND, Policy())
 
     content = report.evidence["mutation.json"]
     assert _complaints(STRYKER, content) == []

@@ -12,9 +12,9 @@ from django.conf import LazySettings
 from gates.base import Candidate, GateReport, Policy, Verdict
 from gates.builtin import mutation
 from gates.registry import GATES
-from gates.runner import FEEDBACK_BYTES, check, feedback, judge, run
+from gates.runner import FEEDBACK_BYTES, compose_feedback, judge_reports, run_gate, run_gates
 from gates.sandbox import interpreter, registry
-from gates.score import quality
+from gates.score import compute_quality
 from tests.gates.blocks import SOUND, approved, block
 
 PASSED = GateReport("contract", Verdict.PASSED, "kept", score=Decimal(100))
@@ -52,23 +52,23 @@ def test_fee():
     ],
 )
 def test_modes(mode: str, reports: list[GateReport], expected: bool) -> None:
-    assert judge(reports, Policy(mode=mode)) is expected
+    assert judge_reports(reports, Policy(mode=mode)) is expected
 
 
 def test_a_sound_block_passes_every_gate_in_the_order_asked_for() -> None:
     names = ("review", "mutation", "contract", "security", "coverage")
 
-    reports = run(replace(SOUND, review=approved()), Policy(), names)
+    reports = run_gates(replace(SOUND, review=approved()), Policy(), names)
 
     assert [(report.gate, report.verdict) for report in reports] == [(name, Verdict.PASSED) for name in names]
-    assert feedback(reports) == ""
-    assert Decimal(90) < quality(reports) <= 100
+    assert compose_feedback(reports) == ""
+    assert Decimal(90) < compute_quality(reports) <= 100
     assert all(report.seconds > 0 for report in reports if report.gate != "review")
     assert all(report.evidence for report in reports)
 
 
 def test_an_unknown_gate_errs() -> None:
-    report = check("astrology", SOUND, Policy())
+    report = run_gate("astrology", SOUND, Policy())
 
     assert report.verdict is Verdict.ERRORED
     assert "contract" in report.cure
@@ -84,25 +84,27 @@ def test_a_gate_that_crashes_errs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(GATES, "broken", Broken())
 
-    report = check("broken", SOUND, Policy())
+    report = run_gate("broken", SOUND, Policy())
 
     assert report.verdict is Verdict.ERRORED
     assert "ZeroDivisionError" in report.summary
 
 
 def test_a_raised_threshold_refuses_what_a_lower_one_takes() -> None:
-    assert check("mutation", SOUND, Policy(min_mutation_kill_rate=Decimal(60))).verdict is Verdict.PASSED
-    assert check("mutation", SOUND, Policy(min_mutation_kill_rate=Decimal("99.9"))).verdict is Verdict.FAILED
+    assert run_gate("mutation", SOUND, Policy(min_mutation_kill_rate=Decimal(60))).verdict is Verdict.PASSED
+    assert (
+        run_gate("mutation", SOUND, Policy(min_mutation_kill_rate=Decimal("99.9"))).verdict is Verdict.FAILED
+    )
 
 
 def test_feedback_names_survivors_and_never_the_control() -> None:
-    reports = run(
+    reports = run_gates(
         block(tests="from parcel import fee\n\n\ndef test_fee():\n    assert fee(1) > 0\n"),
         Policy(),
         ("coverage", "mutation"),
     )
 
-    text = feedback(reports)
+    text = compose_feedback(reports)
 
     assert "every test passed" in text
     assert text.count("became") <= 10
@@ -111,10 +113,12 @@ def test_feedback_names_survivors_and_never_the_control() -> None:
 
 
 def test_feedback_of_flaky_tests_tells_no_null_mutant_and_no_seed() -> None:
-    reports = run(block(tests=COUNTING), Policy(), ("mutation",))
+    reports = run_gates(block(tests=COUNTING), Policy(), ("mutation",))
 
     assert reports[0].verdict is Verdict.FAILED
-    assert not re.search(r"(?i)\bnull|\bseed|\braise [a-z]{9}\b", f"{feedback(reports)}{reports[0].findings}")
+    assert not re.search(
+        r"(?i)\bnull|\bseed|\braise [a-z]{9}\b", f"{compose_feedback(reports)}{reports[0].findings}"
+    )
 
 
 def _measured(*, unrun: int, feasible: bool) -> dict[str, Any]:
@@ -139,9 +143,9 @@ def _measured(*, unrun: int, feasible: bool) -> dict[str, Any]:
 def test_mutants_for_which_there_was_no_time(
     monkeypatch: pytest.MonkeyPatch, unrun: int, feasible: bool, verdict: Verdict
 ) -> None:
-    monkeypatch.setattr(mutation, "execute", lambda *_: _measured(unrun=unrun, feasible=feasible))
+    monkeypatch.setattr(mutation, "run_harness", lambda *_: _measured(unrun=unrun, feasible=feasible))
 
-    report = check("mutation", SOUND, Policy())
+    report = run_gate("mutation", SOUND, Policy())
 
     assert report.verdict is verdict
     assert bool(report.feedback) is (verdict is Verdict.FAILED)
@@ -152,12 +156,12 @@ def test_missing_interpreter_is_told_apart_from_a_missing_sandbox(
 ) -> None:
     settings.SANDBOX_VENV = tmp_path
     settings.SANDBOX_BACKEND = "linux"
-    interpreter.locate.cache_clear()
+    interpreter.find_interpreter.cache_clear()
     registry._chosen.clear()
     try:
-        report = check("coverage", SOUND, Policy())
+        report = run_gate("coverage", SOUND, Policy())
     finally:
-        interpreter.locate.cache_clear()
+        interpreter.find_interpreter.cache_clear()
         registry._chosen.clear()
 
     assert report.verdict is Verdict.ERRORED
@@ -169,7 +173,7 @@ def test_missing_interpreter_is_told_apart_from_a_missing_sandbox(
 def test_feedback_is_bounded_and_leaves_room_for_each_gate() -> None:
     long = [replace(FAILED, gate=gate, feedback="ü" * 20_000) for gate in ("contract", "coverage")]
 
-    text = feedback([*long, FAILED, PASSED])
+    text = compose_feedback([*long, FAILED, PASSED])
 
     assert len(text.encode()) <= FEEDBACK_BYTES
     assert "- line 3" in text
@@ -178,15 +182,15 @@ def test_feedback_is_bounded_and_leaves_room_for_each_gate() -> None:
 
 
 def test_quality_is_weighted_and_a_failure_counts_half() -> None:
-    assert quality([]) == 0
-    assert quality([PASSED]) == 100
-    assert quality([PASSED, FAILED]) == Decimal("59.09")
-    assert quality([PASSED, ERRORED]) == Decimal("62.50")
+    assert compute_quality([]) == 0
+    assert compute_quality([PASSED]) == 100
+    assert compute_quality([PASSED, FAILED]) == Decimal("59.09")
+    assert compute_quality([PASSED, ERRORED]) == Decimal("62.50")
 
 
 @pytest.mark.parametrize("name", GATES)
 def test_every_gate_refuses_an_empty_block(name: str) -> None:
-    report = check(name, Candidate("logistics", "parcel", "", "", ""), Policy())
+    report = run_gate(name, Candidate("logistics", "parcel", "", "", ""), Policy())
 
     assert report.gate == name == GATES[name].name
     assert report.verdict is not Verdict.PASSED

@@ -9,7 +9,7 @@ import pytest
 
 from gates import syntax
 
-SOURCE = Path(syntax.__file__).with_name("contracts.py").read_text(encoding="utf-8") * 3
+SOURCE = Path(syntax.__file__).with_name("contract_checks.py").read_text(encoding="utf-8") * 3
 
 
 class Ring:

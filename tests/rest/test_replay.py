@@ -40,7 +40,7 @@ def test_verdicts_are_compared(api, sent, monkeypatch, django_capture_on_commit_
     assert answer.status_code == 202
     assert (answer.json()["status"], answer.json()["same"]) == ("pending", None)
     gates = FakeGates(again)
-    monkeypatch.setattr(runner, "run", gates)
+    monkeypatch.setattr(runner, "run_gates", gates)
     ((_, args, queue),) = sent
     assert queue == "gates"
     gate_replay.run(*args)

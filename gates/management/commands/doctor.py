@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from gates.sandbox import SandboxUnavailable, registry
-from gates.sandbox.attacks import ATTACKS, Result, attempt_all
-from gates.sandbox.base import Availability, Backend
-from gates.sandbox.start import start_milliseconds
+from gates.sandbox.attacks import ATTACKS, AttackResult, run_attacks
+from gates.sandbox.base import Availability, SandboxBackend
+from gates.sandbox.probe import measure_start_ms
 from gates.sandbox.threat_table import write_table
 
 _START_ALLOWED_MS = 60
@@ -35,10 +35,10 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         console = Console(file=cast(IO[str], self.stdout), width=None if sys.stdout.isatty() else 120)
-        found = registry.backends()
-        tried: dict[str, list[Result]] = {}
+        found = registry.probe_backends()
+        tried: dict[str, list[AttackResult]] = {}
         try:
-            in_force = registry.chosen()
+            in_force = registry.choose_backend()
             console.print(_availability(found, in_force.name))
             for backend in _wanted(found, options, in_force):
                 tried[backend.name] = _attack(console, backend)
@@ -64,7 +64,9 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _wanted(found: tuple[Availability, ...], options: dict[str, Any], in_force: Backend) -> list[Backend]:
+def _wanted(
+    found: tuple[Availability, ...], options: dict[str, Any], in_force: SandboxBackend
+) -> list[SandboxBackend]:
     if options["all"]:
         return [registry.BACKENDS[each.name] for each in found if each.available]
     return [registry.BACKENDS[options["backend"]]] if options["backend"] else [in_force]
@@ -80,14 +82,14 @@ def _availability(found: tuple[Availability, ...], in_force: str = "") -> Table:
     return table
 
 
-def _attack(console: Console, backend: Backend) -> list[Result]:
-    start = start_milliseconds(backend.run)
+def _attack(console: Console, backend: SandboxBackend) -> list[AttackResult]:
+    start = measure_start_ms(backend.run)
     colour = "green" if start <= _START_ALLOWED_MS else "yellow"
     console.print(
         f"\n[bold]{backend.name}[/bold] starts in [{colour}]{start:.0f} ms[/{colour}] (median, interpreter included)"
     )
     table = Table("attack", "the job", "outcome", "s")
-    results = list(attempt_all(ATTACKS, backend.run))
+    results = list(run_attacks(ATTACKS, backend.run))
     for result in results:
         verdict = f"[red]{escape(result.breach)}[/red]" if result.breach else "[green]held[/green]"
         table.add_row(result.attack.name, result.attack.claim, verdict, f"{result.seconds:.1f}")

@@ -1,6 +1,6 @@
 """Attacks on the sandbox, run by ``manage.py doctor`` on the machine it stands on and by the tests on every backend."""
 
+from gates.sandbox.attacks.bait import Attack, AttackResult, Bait, run_attack, run_attacks
 from gates.sandbox.attacks.catalog import ATTACKS
-from gates.sandbox.attacks.host import Attack, Host, Result, attempt, attempt_all
 
-__all__ = ["ATTACKS", "Attack", "Host", "Result", "attempt", "attempt_all"]
+__all__ = ["ATTACKS", "Attack", "AttackResult", "Bait", "run_attack", "run_attacks"]

@@ -1,6 +1,6 @@
 """The attacks, one line each; what they do lies in ``scripts/``, how they are judged mostly too."""
 
-from gates.sandbox.attacks.host import Attack, Host
+from gates.sandbox.attacks.bait import Attack, Bait
 from gates.sandbox.base import Job, Outcome
 
 _MIB = 1 << 20
@@ -8,29 +8,29 @@ _SMALL_TMP, _SMALL_MEMORY, _TASKS, _OUTPUT = 8 * _MIB, 160 * _MIB, 32, 64 << 10
 _STOPPED_WITHIN = 10.0
 
 
-def _tasks_bounded(outcome: Outcome, _: Host) -> str | None:
+def _tasks_bounded(outcome: Outcome, _: Bait) -> str | None:
     made = int(outcome.result or b"0")
     return None if 0 < made < _TASKS else f"{made} processes were made of {_TASKS} allowed"
 
 
-def _memory_bounded(outcome: Outcome, _: Host) -> str | None:
+def _memory_bounded(outcome: Outcome, _: Bait) -> str | None:
     return outcome.result.decode() if outcome.result.startswith(b"got") else None
 
 
-def _disk_bounded(outcome: Outcome, _: Host) -> str | None:
+def _disk_bounded(outcome: Outcome, _: Bait) -> str | None:
     """A job that was killed for it was held; one that lives to tell must have been refused in time."""
     written = int(outcome.result or b"0")
     return None if written <= 2 * _SMALL_TMP else f"{written} bytes were written of {_SMALL_TMP} allowed"
 
 
-def _output_bounded(outcome: Outcome, _: Host) -> str | None:
+def _output_bounded(outcome: Outcome, _: Bait) -> str | None:
     longest = max(len(outcome.stdout), len(outcome.stderr), len(outcome.result))
     return (
         None if longest <= _OUTPUT and outcome.truncated else f"{longest} bytes came out of {_OUTPUT} allowed"
     )
 
 
-def _clock_holds(outcome: Outcome, _: Host) -> str | None:
+def _clock_holds(outcome: Outcome, _: Bait) -> str | None:
     return (
         None
         if outcome.timed_out and outcome.wall_seconds < _STOPPED_WITHIN
@@ -38,7 +38,7 @@ def _clock_holds(outcome: Outcome, _: Host) -> str | None:
     )
 
 
-def _nothing_survives(outcome: Outcome, host: Host) -> str | None:
+def _nothing_survives(outcome: Outcome, host: Bait) -> str | None:
     if not outcome.result.startswith(b"started"):
         return f"no daemon was started: {outcome.stderr.decode(errors='replace')[-200:]}"
     living = host.survivors()

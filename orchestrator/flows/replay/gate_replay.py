@@ -64,11 +64,11 @@ def _compare(flow: Flow) -> list[dict[str, Any]]:
     files = _sealed_files(flow)
     manifest = json.loads(files[MANIFEST])
     around = _world(flow, manifest)
-    sealed = {gate["gate"]: gate for gate in manifest["gates"] if gate["gate"] in runner.DEFAULT}
+    sealed = {gate["gate"]: gate for gate in manifest["gates"] if gate["gate"] in runner.DEFAULT_GATES}
     subject = replace(
         _candidate(flow.block, manifest, files), repo_files=around.files, environment=around.environment
     )
-    reports = runner.run(subject, _policy(manifest["policy"]), tuple(sealed))
+    reports = runner.run_gates(subject, _policy(manifest["policy"]), tuple(sealed))
     return [_row(sealed[report.gate], report) for report in reports]
 
 

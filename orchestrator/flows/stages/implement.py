@@ -3,7 +3,7 @@
 import json
 from typing import ClassVar
 
-from gates.allowlist import MODULES, TEST_MODULES
+from gates.allowlist import ALLOWED_MODULES, ALLOWED_TEST_MODULES
 from orchestrator.core.redaction import redact
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
@@ -45,8 +45,8 @@ class Implement:
                 "plan": json.dumps(
                     {key: plan[key] for key in _PLAN_KEYS if key in plan}, indent=2, ensure_ascii=False
                 ),
-                "modules": ", ".join(sorted(MODULES)),
-                "test_modules": ", ".join(sorted(TEST_MODULES - MODULES)),
+                "modules": ", ".join(sorted(ALLOWED_MODULES)),
+                "test_modules": ", ".join(sorted(ALLOWED_TEST_MODULES - ALLOWED_MODULES)),
                 "min_coverage": str(gates.min_unit_coverage),
                 "min_kill_rate": str(gates.min_mutation_kill_rate),
                 "repair": _repair(work, previous) if repairing else "",

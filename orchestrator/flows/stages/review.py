@@ -67,7 +67,7 @@ class Review:
             # A fallback may have answered in the reviewer's place.
             return _same_vendor(implementer)
         reviewer = f"{reply.facts['provider']}:{reply.facts['model']}"
-        reports = runner.run(replace(subject, review=reply.value, reviewer=reviewer), gates, GATES)
+        reports = runner.run_gates(replace(subject, review=reply.value, reviewer=reviewer), gates, GATES)
         if (failure := gate_reports.missing(reports, GATES)) is not None:
             return failure
         passed = gate_reports.passed(reports)
@@ -79,7 +79,7 @@ class Review:
             "gates": gate_reports.facts(reports, work.round),
             "calls": [*work.output("review").get("calls", []), *reply.calls],
         }
-        if runner.judge(reports, gates):
+        if runner.judge_reports(reports, gates):
             record = repair_loop.record(
                 work, "review", reports, subject.files, passed=passed, review=reply.value
             )

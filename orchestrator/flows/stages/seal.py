@@ -77,7 +77,7 @@ def _judged(work: Work) -> Subject | Failed:
             "Retry the flow from its verify stage; if this comes back, report it.",
         )
     files = _files(work, name, facts)
-    quality = score.quality(gate_reports.reports(facts)) if facts else Decimal(0)
+    quality = score.compute_quality(gate_reports.reports(facts)) if facts else Decimal(0)
     summary = str(work.output("plan").get("summary", ""))
     return _subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified)
 

@@ -37,9 +37,9 @@ class Verify:
             return Failed(missing.code, str(missing), missing.cure, retryable=True)
         subject = replace(candidate(work), repo_files=around.files, environment=around.environment)
         started = time.monotonic()
-        reports = runner.run(subject, gates, runner.DEFAULT)
+        reports = runner.run_gates(subject, gates, runner.DEFAULT_GATES)
         seconds = round(time.monotonic() - started, 3)
-        if (failure := gate_reports.missing(reports, runner.DEFAULT)) is not None:
+        if (failure := gate_reports.missing(reports, runner.DEFAULT_GATES)) is not None:
             return failure
         if gates.mode == "strict" and (waiting := _no_sandbox(reports)) is not None:
             return waiting
@@ -50,10 +50,10 @@ class Verify:
             "gates_seconds": seconds,
             "candidate_sha256": digest(subject.files),
             "dependencies_sha256": around.dependencies_sha256,
-            "quality_score": str(score.quality(reports)),
+            "quality_score": str(score.compute_quality(reports)),
             "gates": gate_reports.facts(reports, work.round),
         }
-        if runner.judge(reports, gates):
+        if runner.judge_reports(reports, gates):
             record = repair_loop.record(work, "verdict", reports, subject.files, passed=passed)
             return Done(output=output, artifacts=(record, *gate_reports.evidence(reports)), gates=reports)
         result = repair_loop.follow(work, "verdict", ROUND, reports, subject.files)

@@ -30,7 +30,7 @@ def around(files: Mapping[str, bytes]) -> World:
     # Tests print what they like, and findings reach a model: what exists to hold secrets stays out here too.
     shown = {path: content for path, content in files.items() if not secret_by_name(path) and path != CONFIG}
     pins = dependencies(files.get(CONFIG, b""))
-    return World(shown, environments.build(pins), environments.digest(pins))
+    return World(shown, environments.build(pins), environments.digest_pins(pins))
 
 
 def dependencies(config: bytes) -> tuple[str, ...]:

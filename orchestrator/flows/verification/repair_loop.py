@@ -154,11 +154,11 @@ def _tried(
         stage_id=work.stage_id,
         candidate_sha256=digest(files),
         gates_passed=sum(report.verdict is Verdict.PASSED for report in every),
-        quality_score=str(score.quality(every)),
+        quality_score=str(score.compute_quality(every)),
         summary="; ".join(
             f"{report.gate}: {report.summary}" for report in found if report.verdict is not Verdict.PASSED
         )[:1000],
-        feedback=clipped(runner.feedback(found)),
+        feedback=clipped(runner.compose_feedback(found)),
         files=dict(files),
     )
 

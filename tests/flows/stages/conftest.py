@@ -27,7 +27,7 @@ def gates(monkeypatch: pytest.MonkeyPatch) -> fakes.Gates:
 
     def replace(*reports: object) -> FakeGates:
         fake = FakeGates(*reports)  # type: ignore[arg-type]
-        monkeypatch.setattr(runner, "run", fake)
+        monkeypatch.setattr(runner, "run_gates", fake)
         return fake
 
     replace()

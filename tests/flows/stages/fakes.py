@@ -161,7 +161,7 @@ class FakeWork:
 
 
 class FakeGates:
-    """Stands in for ``gates.runner.run``: passes all, but for the reports that it is given."""
+    """Stands in for ``gates.runner.run_gates``: passes all, but for the reports that it is given."""
 
     def __init__(self, *reports: GateReport) -> None:
         self.reports = {report.gate: report for report in reports}

@@ -25,7 +25,7 @@ def test_passing_gates_are_recorded(implemented: FakeWork, gates: Gates) -> None
     fake = gates()
     result = implemented.run(verify.stage)
     assert isinstance(result, Done)
-    assert [report.gate for report in result.gates] == list(runner.DEFAULT)
+    assert [report.gate for report in result.gates] == list(runner.DEFAULT_GATES)
     assert result.output["passed"] is True
     assert result.output["gates"][0]["score"] == "97.5"
     candidate, policy, names = fake.seen[0]
@@ -39,7 +39,7 @@ def test_passing_gates_are_recorded(implemented: FakeWork, gates: Gates) -> None
         None,
         None,
     )
-    assert names == runner.DEFAULT
+    assert names == runner.DEFAULT_GATES
     assert policy.mode == "strict"
     assert implemented.artifacts["evidence:mutation:mutation.json"] == b"{}"
 
@@ -131,7 +131,7 @@ def test_errored_is_never_a_pass(implemented: FakeWork, gates: Gates, feedback: 
 
 
 def test_gate_without_a_report_is_no_pass(implemented: FakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify.runner, "run", lambda *_: (fakes.passing("contract"),))
+    monkeypatch.setattr(verify.runner, "run_gates", lambda *_: (fakes.passing("contract"),))
     result = implemented.run(verify.stage)
     assert isinstance(result, Failed)
     assert result.code == "gate:no-result"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gates.sandbox.registry import BACKENDS, chosen
+from gates.sandbox.registry import BACKENDS, choose_backend
 
 collect_ignore_glob = ["honest/*"]
 
@@ -13,7 +13,7 @@ def second_backend() -> str:
     working = [
         each.name for each in (backend.availability() for backend in BACKENDS.values()) if each.available
     ]
-    others = [name for name in working if name != chosen().name]
+    others = [name for name in working if name != choose_backend().name]
     if not others:
         pytest.skip(f"only {working} holds here")
     return others[-1]

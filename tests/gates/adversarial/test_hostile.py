@@ -6,7 +6,7 @@ import pytest
 from django.conf import LazySettings
 
 from gates.base import Policy, Verdict
-from gates.runner import check, judge
+from gates.runner import judge_reports, run_gate
 from tests.gates.adversarial.hostile import HOSTILE, SECURITY, Hostile
 
 POLICY = Policy(wall_seconds=12)
@@ -19,10 +19,10 @@ def test_there_are_enough_and_each_has_its_own_name() -> None:
 
 def _refuse(hostile: Hostile, gates: tuple[str, ...]) -> None:
     with ThreadPoolExecutor(len(gates)) as threads:
-        reports = list(threads.map(lambda gate: check(gate, hostile.candidate, POLICY), gates))
+        reports = list(threads.map(lambda gate: run_gate(gate, hostile.candidate, POLICY), gates))
 
     assert {report.gate: report.verdict for report in reports if report.verdict is Verdict.PASSED} == {}
-    assert not judge(reports, POLICY)
+    assert not judge_reports(reports, POLICY)
     assert [report.summary for report in reports if "crashed" in report.summary] == []
     assert all(report.cure for report in reports)
 

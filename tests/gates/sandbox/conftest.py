@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 from django.conf import settings
 
-from gates.sandbox.base import Backend, Job, Outcome
-from gates.sandbox.build import build
+from gates.sandbox.base import Job, Outcome, SandboxBackend
+from gates.sandbox.build import build_interpreter
 from gates.sandbox.registry import BACKENDS
 
 REQUIRED = {name for name in os.environ.get("SANDBOX_REQUIRED", "").split(",") if name}
@@ -19,11 +19,11 @@ REQUIRED = {name for name in os.environ.get("SANDBOX_REQUIRED", "").split(",") i
 
 @pytest.fixture(scope="session", autouse=True)
 def _interpreter() -> None:
-    build(settings.SANDBOX_VENV)
+    build_interpreter(settings.SANDBOX_VENV)
 
 
 @pytest.fixture(scope="session", params=list(BACKENDS))
-def backend(request: pytest.FixtureRequest) -> Backend:
+def backend(request: pytest.FixtureRequest) -> SandboxBackend:
     """One way of holding a job."""
     found = BACKENDS[request.param].availability()
     if not found.available:
@@ -33,7 +33,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-def python(backend: Backend) -> Callable[..., Outcome]:
+def python(backend: SandboxBackend) -> Callable[..., Outcome]:
     """Run a piece of Python in the backend: ``python("print(1)", wall_seconds=5)``."""
 
     def run(code: str, **limits: object) -> Outcome:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gates.sandbox.attacks import ATTACKS, Attack, attempt
-from gates.sandbox.attacks.host import host
-from gates.sandbox.base import Backend, Job, Outcome
+from gates.sandbox.attacks import ATTACKS, Attack, run_attack
+from gates.sandbox.attacks.bait import lay_bait
+from gates.sandbox.base import Job, Outcome, SandboxBackend
 
 BY_NAME = [pytest.param(attack, id=attack.name) for attack in ATTACKS]
 HARMLESS = [pytest.param(attack, id=attack.name) for attack in ATTACKS if attack.harmless]
@@ -26,9 +26,9 @@ def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("attack", BY_NAME)
-def test_attack_is_held(backend: Backend, attack: Attack, scratch: Path) -> None:
-    with host() as target:
-        result = attempt(attack, backend.run, target)
+def test_attack_is_held(backend: SandboxBackend, attack: Attack, scratch: Path) -> None:
+    with lay_bait() as target:
+        result = run_attack(attack, backend.run, target)
         assert result.breach == ""
     assert not list(scratch.iterdir())
 
@@ -48,5 +48,5 @@ def without_sandbox(job: Job) -> Outcome:
 
 @pytest.mark.parametrize("attack", HARMLESS)
 def test_attack_gets_through_without_a_sandbox(attack: Attack) -> None:
-    with host() as target:
-        assert attempt(attack, without_sandbox, target).breach
+    with lay_bait() as target:
+        assert run_attack(attack, without_sandbox, target).breach

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gates.sandbox import build
-from gates.sandbox.interpreter import locate
+from gates.sandbox.interpreter import find_interpreter
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def private_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_the_runtime_is_copied_along_and_starts_from_its_place(private_python: Path) -> None:
     target = private_python / "lean"
-    assert build.build(target)
-    assert not build.build(target)
+    assert build.build_interpreter(target)
+    assert not build.build_interpreter(target)
 
-    found = locate(str(target))
+    found = find_interpreter(str(target))
 
     assert Path(found.executable).is_relative_to(target)
     assert all(
@@ -37,5 +37,5 @@ def test_the_runtime_is_copied_along_and_starts_from_its_place(private_python: P
 
 
 def test_nothing_is_copied_to_where_no_job_could_enter_either(private_python: Path) -> None:
-    stamp = build.wanted(Path("/nowhere-at-all/lean"))
+    stamp = build.expected_stamp(Path("/nowhere-at-all/lean"))
     assert "/nowhere-at-all" not in stamp["executable"] + stamp["stdlib"]

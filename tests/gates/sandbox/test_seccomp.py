@@ -4,13 +4,13 @@ import struct
 
 import pytest
 
-from gates.sandbox.seccomp import MACHINES, REFUSED, program
+from gates.sandbox.seccomp import MACHINES, REFUSED, assemble_filter
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("shares_user", [False, True])
 def test_every_jump_lands_inside(machine: str, shares_user: bool) -> None:
-    code = program(machine, shares_user=shares_user)
+    code = assemble_filter(machine, shares_user=shares_user)
     instructions = list(struct.iter_unpack("=HBBI", code))
     assert len(instructions) < 4096
     for index, (operation, when_true, when_false, _) in enumerate(instructions):
@@ -27,4 +27,4 @@ def test_no_number_stands_twice() -> None:
 
 def test_an_unknown_machine_has_no_filter() -> None:
     with pytest.raises(KeyError):
-        program("vax")
+        assemble_filter("vax")

@@ -3,18 +3,20 @@
 import ast
 import random
 
-from gates.harness.edits import Edit, Place, statements
-from gates.harness.mutants import _expressions
+from gates.harness.mutants import walk_expressions
+from gates.harness.tree_edits import Edit, StatementPlace, list_statements
 
 MINIMUM = 10
 
 
-def null_mutants(tree: ast.Module, lines: set[int], draw: random.Random, count: int = 12) -> list[Edit]:
+def draw_null_mutants(tree: ast.Module, lines: set[int], draw: random.Random, count: int = 12) -> list[Edit]:
     """``count`` edits at random places, in functions that tests reach (``lines``) where there are any.
 
     They look like what they stand among: some add a statement, as a sabotage does, some wrap a value, as a mutant does.
     """
-    places = [place for place in statements(tree) if not isinstance(place.node, (ast.Import, ast.ImportFrom))]
+    places = [
+        place for place in list_statements(tree) if not isinstance(place.node, (ast.Import, ast.ImportFrom))
+    ]
     reached = [
         place
         for place in places
@@ -35,7 +37,7 @@ def null_mutants(tree: ast.Module, lines: set[int], draw: random.Random, count: 
     return chosen
 
 
-def _insert(place: Place, draw: random.Random) -> Edit:
+def _insert(place: StatementPlace, draw: random.Random) -> Edit:
     name = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))
     text = draw.choice(
         [
@@ -55,9 +57,9 @@ def _insert(place: Place, draw: random.Random) -> Edit:
     )
 
 
-def _wraps(place: Place) -> list[Edit]:
+def _wraps(place: StatementPlace) -> list[Edit]:
     found = []
-    for parent, field, index, node in _expressions(place.node):
+    for parent, field, index, node in walk_expressions(place.node):
         if isinstance(node, (ast.Constant, ast.BinOp, ast.Compare)) and isinstance(
             parent, (ast.Return, ast.Assign, ast.BinOp, ast.Compare, ast.Call)
         ):

@@ -44,12 +44,12 @@ def _is_datetime(value: object) -> bool:
     return not isinstance(value, str) or bool(datetime.fromisoformat(value))
 
 
-def validator(schema: Any) -> Draft202012Validator:
+def make_validator(schema: Any) -> Draft202012Validator:
     """A validator with formats. ``schema`` must have passed ``check_schema``."""
     return Draft202012Validator(schema, format_checker=FORMATS)
 
 
-def resolve(schema: Any, root: Any) -> Any:
+def resolve_reference(schema: Any, root: Any) -> Any:
     """Follow a local ``$ref``. Raises ``ValueError`` for any other."""
     for _ in range(20):
         if not isinstance(schema, dict) or "$ref" not in schema:
@@ -64,31 +64,31 @@ def resolve(schema: Any, root: Any) -> Any:
     raise ValueError("a reference leads to itself")
 
 
-def converted(schema: Any, value: Any, root: Any) -> Any:
+def convert_formats(schema: Any, value: Any, root: Any) -> Any:
     """Strings of the formats decimal, date and date-time become ``Decimal``, ``date`` and ``datetime``."""
     if not _has_formats(root):
         return value
-    schema = resolve(schema, root)
+    schema = resolve_reference(schema, root)
     if not isinstance(schema, dict):
         return value
     for keyword in ("anyOf", "oneOf", "allOf"):
         for option in schema.get(keyword, []):
             if Draft202012Validator(
-                {**resolve(option, root), "$defs": root.get("$defs", {})}, format_checker=FORMATS
+                {**resolve_reference(option, root), "$defs": root.get("$defs", {})}, format_checker=FORMATS
             ).is_valid(value):
-                value = converted(option, value, root)
+                value = convert_formats(option, value, root)
     match value:
         case str():
             return _from_text(schema.get("format"), value)
         case list():
             prefix = schema.get("prefixItems", [])
             return [
-                converted(prefix[index] if index < len(prefix) else schema.get("items", {}), item, root)
+                convert_formats(prefix[index] if index < len(prefix) else schema.get("items", {}), item, root)
                 for index, item in enumerate(value)
             ]
         case dict():
             known, rest = schema.get("properties", {}), schema.get("additionalProperties", {})
-            return {key: converted(known.get(key, rest), item, root) for key, item in value.items()}
+            return {key: convert_formats(known.get(key, rest), item, root) for key, item in value.items()}
     return value
 
 
@@ -112,12 +112,12 @@ def _from_text(form: Any, value: str) -> Any:
     return value
 
 
-class Source:
+class ValueGenerator:
     """Draws values that a schema admits, the edges first."""
 
     def __init__(self, root: Any, draw: random.Random) -> None:
         self.root, self.draw = root, draw
-        self._valid = validator(root)
+        self._valid = make_validator(root)
 
     def inputs(self, count: int) -> list[Any]:
         """Up to ``count`` valid values, fewer where a schema is hard to satisfy by drawing."""
@@ -131,7 +131,7 @@ class Source:
         return found
 
     def _value(self, schema: Any, depth: int) -> Any:
-        schema = resolve(schema, self.root)
+        schema = resolve_reference(schema, self.root)
         if not isinstance(schema, dict):
             return self.draw.choice([None, 0, "x"])
         if "const" in schema:
@@ -140,14 +140,14 @@ class Source:
             return self.draw.choice(schema["enum"])
         for keyword in ("anyOf", "oneOf"):
             if schema.get(keyword):
-                option = resolve(self.draw.choice(schema[keyword]), self.root)
+                option = resolve_reference(self.draw.choice(schema[keyword]), self.root)
                 return self._value(
                     {**{key: item for key, item in schema.items() if key != keyword}, **option}, depth
                 )
         if schema.get("allOf"):
             merged = {key: item for key, item in schema.items() if key != "allOf"}
             for part in schema["allOf"]:
-                merged.update(resolve(part, self.root))
+                merged.update(resolve_reference(part, self.root))
             return self._value(merged, depth)
         kind = schema.get("type", "object" if "properties" in schema else "string")
         kind = self.draw.choice(kind) if isinstance(kind, list) else kind
@@ -299,7 +299,9 @@ class Source:
         return value
 
 
-def vacuous(schema: Any, root: Any, where: str = "#", seen: frozenset[int] = frozenset()) -> list[str]:
+def find_vacuous_parts(
+    schema: Any, root: Any, where: str = "#", seen: frozenset[int] = frozenset()
+) -> list[str]:
     """Places at which a schema admits everything, as JSON pointers with the reason."""
     if not isinstance(schema, dict) or not schema:
         return [] if schema is False else [f"{where}: admits everything"]
@@ -307,7 +309,7 @@ def vacuous(schema: Any, root: Any, where: str = "#", seen: frozenset[int] = fro
         return []
     seen |= {id(schema)}
     if "$ref" in schema:
-        return vacuous(resolve(schema, root), root, where, seen)
+        return find_vacuous_parts(resolve_reference(schema, root), root, where, seen)
     if "const" in schema or schema.get("enum"):
         return []
     options = [
@@ -318,10 +320,10 @@ def vacuous(schema: Any, root: Any, where: str = "#", seen: frozenset[int] = fro
     found = [f"{where}: names no type"] if "type" not in schema and not options else []
     for key, index, option in options:
         if key != "allOf" or "type" not in schema:
-            found += vacuous(
+            found += find_vacuous_parts(
                 {
                     **{k: v for k, v in schema.items() if k not in ("anyOf", "oneOf", "allOf")},
-                    **resolve(option, root),
+                    **resolve_reference(option, root),
                 },
                 root,
                 f"{where}/{key}/{index}",
@@ -349,16 +351,18 @@ def _vacuous_object(schema: dict[str, Any], root: Any, where: str, seen: frozens
     for key in set(schema.get("required", [])) - set(schema.get("properties", {})):
         found.append(f"{where}: requires {key!r} but says nothing about it")
     for key, inner in schema.get("properties", {}).items():
-        found += vacuous(inner, root, f"{where}/properties/{key}", seen)
+        found += find_vacuous_parts(inner, root, f"{where}/properties/{key}", seen)
     return found + (
-        vacuous(rest, root, f"{where}/additionalProperties", seen) if isinstance(rest, dict) else []
+        find_vacuous_parts(rest, root, f"{where}/additionalProperties", seen)
+        if isinstance(rest, dict)
+        else []
     )
 
 
 def _vacuous_array(schema: dict[str, Any], root: Any, where: str, seen: frozenset[int]) -> list[str]:
     if "items" not in schema and not schema.get("prefixItems"):
         return [f"{where}: an array without items"]
-    found = vacuous(schema["items"], root, f"{where}/items", seen) if "items" in schema else []
+    found = find_vacuous_parts(schema["items"], root, f"{where}/items", seen) if "items" in schema else []
     for index, inner in enumerate(schema.get("prefixItems", [])):
-        found += vacuous(inner, root, f"{where}/prefixItems/{index}", seen)
+        found += find_vacuous_parts(inner, root, f"{where}/prefixItems/{index}", seen)
     return found

@@ -18,7 +18,7 @@ import pytest
 from _pytest.assertion.rewrite import _rewrite_test
 from _pytest.config import Config, _prepareconfig
 
-from gates.harness import surroundings
+from gates.harness import import_path
 
 _MAX_TEXT = 4000
 # What a run of one file needs not: each costs start-up in every child. The two exception hooks collect garbage twice per run.
@@ -35,7 +35,7 @@ _OFF = (
 )
 
 
-class Served(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Serves the block and its tests from code objects that were compiled before any of their lines ran."""
 
     def __init__(self, codes: dict[str, tuple[Path, types.CodeType]]) -> None:
@@ -97,7 +97,7 @@ class Recorder:
             )
 
 
-class Tests:
+class PytestRun:
     """The prepared session of one zygote. ``__call__`` runs in a child, once."""
 
     def __init__(self, folder: str, name: str) -> None:
@@ -129,9 +129,9 @@ class Tests:
 
     def __call__(self, job: dict[str, Any], report: int) -> None:
         module = self.folder / f"{self.name}.py"
-        surroundings.enter(self.folder)
+        import_path.extend_import_path(self.folder)
         linecache.checkcache()
-        served = Served(
+        served = CodeImporter(
             {
                 self.name: (module, marshal.loads(job["code"])),  # noqa: S302 - compiled by the planner
                 f"test_{self.name}": (self.folder / f"test_{self.name}.py", self.test_code),

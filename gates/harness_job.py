@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gates import surroundings
+from gates import repo_files
 from gates.base import Candidate, Policy
-from gates.candidate import digest, problems
-from gates.sandbox import Job, Outcome, run
+from gates.candidate import compute_digest, find_problems
+from gates.sandbox import Job, Outcome, run_job
 
 _HARNESS = Path(__file__).parent / "harness"
 _START = b"import os, sys\nsys.path[0] = os.getcwd()\nfrom gates.harness.main import main\nmain()\n"
@@ -17,7 +17,7 @@ _ANSWER_BYTES = 16 << 20
 MAX_SLACK = 4.0
 
 
-class NotJudged(Exception):
+class BlockNotMeasurable(Exception):
     """The block gave the harness nothing to measure. It is the implementer's to mend; the message says how."""
 
     code = "gates:not-judged"
@@ -29,23 +29,23 @@ class HarnessFailed(Exception):
     code = "gates:no-result"
 
 
-def execute(
+def run_harness(
     candidate: Candidate, policy: Policy, task: str, extra: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Run one task of the harness on ``candidate``: ``contract``, ``coverage`` or ``mutation``.
 
-    Raises ``NotJudged`` for a block that cannot be measured, ``HarnessFailed`` where no result came back, and what the sandbox
+    Raises ``BlockNotMeasurable`` for a block that cannot be measured, ``HarnessFailed`` where no result came back, and what the sandbox
     raises where there is none.
     """
-    if found := problems(candidate):
-        raise NotJudged(
+    if found := find_problems(candidate):
+        raise BlockNotMeasurable(
             "; ".join(f"{finding.path or candidate.name}: {finding.message}" for finding in found)
         )
     slack = _slack()
     spec = {
         "task": task,
         "name": candidate.name,
-        "seed": digest(candidate),
+        "seed": compute_digest(candidate),
         "seconds": policy.wall_seconds * slack * 0.85,
         "slack": slack,
         **(extra or {}),
@@ -56,11 +56,9 @@ def execute(
         stdin=json.dumps(spec).encode(),
         wall_seconds=policy.wall_seconds * slack,
         max_output=_ANSWER_BYTES,
-        extra_readonly={}
-        if candidate.environment is None
-        else {surroundings.PACKAGES: candidate.environment},
+        extra_readonly={} if candidate.environment is None else {repo_files.PACKAGES: candidate.environment},
     )
-    return _answer(run(job))
+    return _answer(run_job(job))
 
 
 def _slack() -> float:
@@ -78,7 +76,8 @@ def _files(candidate: Candidate) -> dict[str, bytes]:
         files[f"gates/harness/{source.name}"] = source.read_bytes()
     files |= {f"block/{path}": text.encode() for path, text in candidate.files.items()}
     files |= {
-        f"{surroundings.REPO}/{path}": content for path, content in surroundings.laid_down(candidate).items()
+        f"{repo_files.REPO}/{path}": content
+        for path, content in repo_files.select_repo_files(candidate).items()
     }
     return files
 
@@ -94,7 +93,7 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
             f"the run ended without a result (exit {outcome.exit_code}, signal {outcome.signal}): {tail}"
         ) from error
     if "refused" in answer:
-        raise NotJudged(str(answer["refused"]))
+        raise BlockNotMeasurable(str(answer["refused"]))
     if "ok" not in answer:
         raise HarnessFailed(str(answer.get("error", "the harness gave no answer")))
     return dict(answer["ok"])

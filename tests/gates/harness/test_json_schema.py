@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from gates.harness.schemas import Source, converted, vacuous
+from gates.harness.json_schema import ValueGenerator, convert_formats, find_vacuous_parts
 
 TREE: dict[str, Any] = {
     "type": "array", "items": {"anyOf": [{"type": "integer"}, {"$ref": "#/$defs/tree"}]},
@@ -37,15 +37,17 @@ SCHEMAS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_what_is_drawn_is_valid_and_drawn_again_the_same(schema: dict[str, Any]) -> None:
-    drawn = Source(schema, random.Random("seed")).inputs(60)
+    drawn = ValueGenerator(schema, random.Random("seed")).inputs(60)
 
     assert len(drawn) == 60
     assert all(Draft202012Validator(schema).is_valid(value) for value in drawn)
-    assert drawn == Source(schema, random.Random("seed")).inputs(60)
+    assert drawn == ValueGenerator(schema, random.Random("seed")).inputs(60)
 
 
 def test_the_edges_are_drawn() -> None:
-    drawn = Source({"type": "integer", "minimum": 3, "maximum": 500}, random.Random("seed")).inputs(60)
+    drawn = ValueGenerator({"type": "integer", "minimum": 3, "maximum": 500}, random.Random("seed")).inputs(
+        60
+    )
 
     assert {3, 500} <= set(drawn)
 
@@ -67,7 +69,7 @@ def test_formats_become_values() -> None:
         "name": "2024-02-29",
     }
 
-    assert converted(schema, value, schema) == {
+    assert convert_formats(schema, value, schema) == {
         "amounts": [Decimal("1.50")],
         "day": date(2024, 2, 29),
         "at": datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC),
@@ -96,4 +98,4 @@ def test_formats_become_values() -> None:
     ],
 )
 def test_vacuous(schema: Any, empty: bool) -> None:
-    assert bool(vacuous(schema, schema)) is empty
+    assert bool(find_vacuous_parts(schema, schema)) is empty

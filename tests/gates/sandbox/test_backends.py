@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from gates.sandbox import Job, Outcome, SandboxUnavailable, backends, run
-from gates.sandbox.base import Availability, Backend
-from gates.sandbox.interpreter import locate
-from gates.sandbox.registry import BACKENDS, _choose
+from gates.sandbox import Job, Outcome, SandboxUnavailable, probe_backends, run_job
+from gates.sandbox.base import Availability, SandboxBackend
+from gates.sandbox.interpreter import find_interpreter
+from gates.sandbox.registry import BACKENDS, _find_working_backend
 
 Python = Callable[..., Outcome]
 
@@ -36,25 +36,25 @@ def test_a_signal_is_told_from_an_exit_code(python: Python) -> None:
     assert (outcome.exit_code, outcome.signal) == (None, 11)
 
 
-def test_files_lie_in_the_working_directory(backend: Backend) -> None:
+def test_files_lie_in_the_working_directory(backend: SandboxBackend) -> None:
     files = {"block.py": b"import deep.er.data\n", "deep/er/data.py": b"print('imported')\n"}
     outcome = backend.run(Job(argv=("python", "-B", "block.py"), files=files))
     assert outcome.stdout == b"imported\n", outcome.stderr
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/out", "a/../../out", "", "a\0b"])
-def test_a_path_that_leads_out_is_refused(backend: Backend, name: str) -> None:
+def test_a_path_that_leads_out_is_refused(backend: SandboxBackend, name: str) -> None:
     with pytest.raises(ValueError, match="not a path inside"):
         backend.run(Job(argv=("python", "-c", "pass"), files={name: b""}))
 
 
-def test_large_input_and_output_do_not_block_each_other(backend: Backend) -> None:
+def test_large_input_and_output_do_not_block_each_other(backend: SandboxBackend) -> None:
     code = "import sys; data = sys.stdin.buffer.read(); sys.stdout.buffer.write(data)"
     data = bytes(range(256)) * 3000
     assert backend.run(Job(argv=("python", "-I", "-c", code), stdin=data)).stdout == data
 
 
-def test_the_gates_tools_work_inside(backend: Backend) -> None:
+def test_the_gates_tools_work_inside(backend: SandboxBackend) -> None:
     code = b"""
 import asyncio
 
@@ -72,14 +72,16 @@ def test_only_the_lean_packages_are_there(python: Python) -> None:
     assert python("import django").exit_code == 1
 
 
-def test_a_job_gets_its_own_variables_and_no_other(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_gets_its_own_variables_and_no_other(
+    backend: SandboxBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "of-the-host")
     code = "import os; print(os.environ.get('SEED'), os.environ.get('OPENAI_API_KEY'))"
     outcome = backend.run(Job(argv=("python", "-I", "-c", code), environment={"SEED": "7"}))
     assert outcome.stdout == b"7 None\n"
 
 
-def test_jobs_run_from_several_threads_at_once(backend: Backend) -> None:
+def test_jobs_run_from_several_threads_at_once(backend: SandboxBackend) -> None:
     jobs = [Job(argv=("python", "-I", "-S", "-c", f"print({number})")) for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
         assert [outcome.stdout for outcome in pool.map(backend.run, jobs)] == [
@@ -87,11 +89,11 @@ def test_jobs_run_from_several_threads_at_once(backend: Backend) -> None:
         ]
 
 
-def _in_child(backend: Backend, told: Connection) -> None:
+def _in_child(backend: SandboxBackend, told: Connection) -> None:
     told.send(backend.run(Job(argv=("python", "-I", "-S", "-c", "print('child')"))).stdout)
 
 
-def test_a_daemonic_process_may_run_jobs(backend: Backend) -> None:
+def test_a_daemonic_process_may_run_jobs(backend: SandboxBackend) -> None:
     """Celery's pool children are such: they may have no children of multiprocessing's own."""
     context = multiprocessing.get_context("fork")
     heard, told = context.Pipe(duplex=False)
@@ -105,25 +107,25 @@ def test_a_daemonic_process_may_run_jobs(backend: Backend) -> None:
 
 
 def test_a_backend_works_here() -> None:
-    assert any(each.available for each in backends()), backends()
-    assert run(Job(argv=("python", "-I", "-S", "-c", "print(1)"))).stdout == b"1\n"
+    assert any(each.available for each in probe_backends()), probe_backends()
+    assert run_job(Job(argv=("python", "-I", "-S", "-c", "print(1)"))).stdout == b"1\n"
 
 
 def test_only_the_lean_interpreter_can_be_run() -> None:
     with pytest.raises(ValueError, match="lean interpreter"):
-        run(Job(argv=("/bin/sh", "-c", "true")))
+        run_job(Job(argv=("/bin/sh", "-c", "true")))
 
 
 def test_without_the_interpreter_the_operator_is_told_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(settings, "SANDBOX_VENV", tmp_path / "nowhere")
-    locate.cache_clear()
+    find_interpreter.cache_clear()
     try:
         with pytest.raises(SandboxUnavailable, match="not built") as caught:
             next(iter(BACKENDS.values())).run(Job(argv=("python",)))
     finally:
-        locate.cache_clear()
+        find_interpreter.cache_clear()
     assert caught.value.code == "gates:no-sandbox"
     assert "make setup" in caught.value.cure
 
@@ -141,10 +143,10 @@ class Missing:
 def test_with_no_backend_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gates.sandbox.registry.BACKENDS", {"bubblewrap": Missing()})
     with pytest.raises(SandboxUnavailable, match="not on this machine"):
-        _choose("auto")
+        _find_working_backend("auto")
 
 
-def test_an_extra_folder_can_be_read_and_not_written(backend: Backend) -> None:
+def test_an_extra_folder_can_be_read_and_not_written(backend: SandboxBackend) -> None:
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     (folder / "extra_module.py").write_text("SAID = 'from outside'\n")
@@ -158,7 +160,7 @@ def test_an_extra_folder_can_be_read_and_not_written(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/out", ""])
-def test_an_extra_folder_lies_in_the_working_directory(backend: Backend, name: str) -> None:
+def test_an_extra_folder_lies_in_the_working_directory(backend: SandboxBackend, name: str) -> None:
     with pytest.raises(ValueError, match="not a path inside"):
         backend.run(
             Job(argv=("python", "-c", "pass"), extra_readonly={name: Path("/usr/share")})

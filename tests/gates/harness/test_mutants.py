@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from gates.harness.edits import Edit, code_of
-from gates.harness.mutants import mutants
-from gates.harness.nulls import MINIMUM, null_mutants
+from gates.harness.mutants import list_mutants
+from gates.harness.null_mutants import MINIMUM, draw_null_mutants
+from gates.harness.tree_edits import Edit, compile_tree
 from tests.gates.blocks import MODULE
 
 
 def _changes(source: str, extended: bool = False) -> set[tuple[str, str]]:
     tree = ast.parse(source)
-    return {(edit.operator, edit.texts()[1]) for edit in mutants(tree, extended)}
+    return {(edit.operator, edit.texts()[1]) for edit in list_mutants(tree, extended)}
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_second_choices_only_where_asked_for() -> None:
 
 def test_every_mutant_compiles_to_other_code() -> None:
     tree = ast.parse(MODULE)
-    honest = code_of(tree, "x.py")
+    honest = compile_tree(tree, "x.py")
 
-    assert all(edit.compiled(tree, "x.py") != honest for edit in mutants(tree))
-    assert code_of(tree, "x.py") == honest  # and the tree is as it was
+    assert all(edit.compiled(tree, "x.py") != honest for edit in list_mutants(tree))
+    assert compile_tree(tree, "x.py") == honest  # and the tree is as it was
 
 
 def _nulls(source: str, seed: str = "seed") -> list[Edit]:
-    return null_mutants(ast.parse(source), set(range(1, 99)), random.Random(seed))
+    return draw_null_mutants(ast.parse(source), set(range(1, 99)), random.Random(seed))
 
 
 def _fee(edit: Edit | None, tree: ast.Module) -> Callable[..., Any]:
@@ -100,7 +100,7 @@ def _loaded(edit: Edit, tree: ast.Module) -> Any:
 
 def test_null_mutants_change_the_code_and_nothing_that_it_does() -> None:
     tree = ast.parse(MODULE)
-    nulls = null_mutants(tree, set(range(1, 99)), random.Random("seed"))
+    nulls = draw_null_mutants(tree, set(range(1, 99)), random.Random("seed"))
     honest = _fee(None, tree)
 
     assert len(nulls) >= MINIMUM
@@ -109,7 +109,7 @@ def test_null_mutants_change_the_code_and_nothing_that_it_does() -> None:
         assert [changed(weight, express) for weight in (1, 501, 2500) for express in (False, True)] == [
             honest(weight, express) for weight in (1, 501, 2500) for express in (False, True)
         ]
-        assert edit.compiled(tree, "x.py") != code_of(tree, "x.py")
+        assert edit.compiled(tree, "x.py") != compile_tree(tree, "x.py")
         with pytest.raises(ValueError, match="outside"):
             changed(0)
 

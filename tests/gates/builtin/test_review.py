@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gates.base import Policy, Verdict
-from gates.runner import check
+from gates.runner import run_gate
 from tests.gates.blocks import SOUND, approved
 
 REMARK = {"path": "parcel.py", "line": 4, "severity": "warning", "message": "Say why."}
@@ -17,7 +17,7 @@ def _verdict(
     review: Any, reviewer: str = "anthropic/claude-opus", implementer: str = "openai/gpt-5.1"
 ) -> Verdict:
     candidate = replace(SOUND, review=review, reviewer=reviewer, implementer=implementer)
-    return check("review", candidate, Policy()).verdict
+    return run_gate("review", candidate, Policy()).verdict
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_vendor_does_not_review_its_own_work(reviewer: str, implementer: str) 
 def test_a_place_outside_the_block_is_dropped_and_the_remark_kept() -> None:
     review = approved([{**REMARK, "path": "/etc/passwd"}, {**REMARK, "line": 9999}])
 
-    report = check("review", replace(SOUND, review=review), Policy())
+    report = run_gate("review", replace(SOUND, review=review), Policy())
 
     assert [(finding.path, finding.line, finding.message) for finding in report.findings] == [
         ("", 0, "Say why."),

@@ -40,7 +40,7 @@ class Edit:
             changed = [*before[: self.index], *self.new, *before[self.index + 1 :]]
         setattr(self.parent, self.field, changed)
         try:
-            return code_of(tree, filename)
+            return compile_tree(tree, filename)
         finally:
             setattr(self.parent, self.field, before)
 
@@ -51,13 +51,13 @@ class Edit:
         )
 
 
-def code_of(tree: ast.Module, filename: str) -> bytes:
+def compile_tree(tree: ast.Module, filename: str) -> bytes:
     """Compile a tree to what a child can load."""
     return marshal.dumps(compile(tree, filename, "exec", dont_inherit=True))
 
 
 @dataclass(frozen=True)
-class Place:
+class StatementPlace:
     """A statement in its list, with where it belongs."""
 
     node: ast.stmt
@@ -79,14 +79,14 @@ class Place:
         return self.node.lineno, max(self.node.lineno, last)
 
 
-def statements(tree: ast.Module) -> list[Place]:
+def list_statements(tree: ast.Module) -> list[StatementPlace]:
     """Every statement, docstrings and bare constants aside, in source order. Comments and pragmas change nothing here."""
-    found: list[Place] = []
+    found: list[StatementPlace] = []
     _walk(tree, "", found)
     return sorted(found, key=lambda place: (place.node.lineno, place.node.col_offset))
 
 
-def _walk(parent: ast.AST, function: str, found: list[Place]) -> None:
+def _walk(parent: ast.AST, function: str, found: list[StatementPlace]) -> None:
     for field in ("body", "orelse", "finalbody"):
         block = getattr(parent, field, None)
         for index, node in enumerate(block if isinstance(block, list) else []):
@@ -94,7 +94,7 @@ def _walk(parent: ast.AST, function: str, found: list[Place]) -> None:
                 isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             ):
                 continue
-            found.append(Place(node, parent, field, index, function))
+            found.append(StatementPlace(node, parent, field, index, function))
             inner = function
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 inner = f"{function}.{node.name}" if function else node.name
@@ -105,7 +105,7 @@ def _walk(parent: ast.AST, function: str, found: list[Place]) -> None:
         _walk(nested, function, found)
 
 
-def sabotage(place: Place, name: str) -> Edit:
+def sabotage_statement(place: StatementPlace, name: str) -> Edit:
     """An edit that makes reaching ``place`` fatal, past any ``except Exception`` of the block.
 
     The raised class is made on the spot, so that nothing in the module's namespace announces it.

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gates.harness import channel
-from gates.harness.zygote import Work, serve, shield
+from gates.harness.zygote import Work, serve_requests, shield_process
 
 
 @dataclass(frozen=True)
-class Ran:
+class ChildResult:
     """One child's fate. ``report`` is what hostile code may have written: JSON at best."""
 
     id: int
@@ -31,11 +31,11 @@ class ZygoteDied(Exception):
     """A child took its zygote with it: nothing more can be trusted from this run."""
 
 
-class Pool:
+class ZygotePool:
     """Zygotes, forked while this process knows nothing that a block may not know."""
 
     def __init__(self, prepare: Callable[[dict[str, Any]], Work], size: int) -> None:
-        shield()
+        shield_process()
         self._zygotes: list[tuple[int, int]] = []
         for _ in range(size):
             requests, to_zygote = os.pipe()
@@ -43,7 +43,7 @@ class Pool:
             if os.fork() == 0:
                 _close_all_but(requests, answers)
                 try:
-                    serve(requests, answers, prepare(channel.receive(requests)))
+                    serve_requests(requests, answers, prepare(channel.receive(requests)))
                 finally:
                     os._exit(0)
             os.close(requests)
@@ -55,7 +55,7 @@ class Pool:
         for index in range(len(self._zygotes)):
             self._send(index, setup)
 
-    def run(self, jobs: Iterable[dict[str, Any]], deadline: float = float("inf")) -> Iterator[Ran]:
+    def run(self, jobs: Iterable[dict[str, Any]], deadline: float = float("inf")) -> Iterator[ChildResult]:
         """Yield results as they come. Jobs are drawn lazily; none is started after ``deadline`` (monotonic seconds)."""
         queue = iter(jobs)
         busy: set[int] = set()
@@ -70,18 +70,18 @@ class Pool:
             by_fd = {self._zygotes[index][1]: index for index in busy}
             for fd in select.select(list(by_fd), [], [])[0]:
                 try:
-                    result = Ran(*channel.receive(fd))
+                    result = ChildResult(*channel.receive(fd))
                 except EOFError:
                     raise ZygoteDied("the block ended the process that watches it") from None
                 busy.discard(by_fd[fd])
                 idle.append(by_fd[fd])
                 yield result
 
-    def one(self, job: dict[str, Any]) -> Ran:
+    def one(self, job: dict[str, Any]) -> ChildResult:
         """Run a single job."""
         return next(self.run([{**job, "id": 0}]))
 
-    def again(self, jobs: dict[int, dict[str, Any]], slack: float) -> Iterator[Ran]:
+    def again(self, jobs: dict[int, dict[str, Any]], slack: float) -> Iterator[ChildResult]:
         """Run jobs once more, one after the other, with ``slack`` times the clock: for what stalled on a busy machine."""
         for id_, job in jobs.items():
             yield replace(self.one({**job, "wall": job["wall"] * slack}), id=id_)

@@ -5,10 +5,10 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from gates.sandbox import backends
+from gates.sandbox import probe_backends
 from gates.sandbox.attacks import ATTACKS, Attack
 from gates.sandbox.base import Job
-from tests.gates.sandbox.test_run import Missing
+from tests.gates.sandbox.test_backends import Missing
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_an_attack_that_gets_through_ends_in_exit_code_1(monkeypatch: pytest.Mon
 def test_all_tries_every_backend_that_works(one_attack: Attack) -> None:
     out = StringIO()
     call_command("doctor", "--all", stdout=out)
-    working = [each.name for each in backends() if each.available]
+    working = [each.name for each in probe_backends() if each.available]
     assert [line.split()[0] for line in out.getvalue().splitlines() if "starts in" in line] == working
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from gates.base import Candidate
-from gates.harness.surroundings import PACKAGES, REPO
+from gates.harness.import_path import PACKAGES, REPO
 
-__all__ = ["PACKAGES", "REPO", "importable", "laid_down"]
+__all__ = ["PACKAGES", "REPO", "list_importable_modules", "select_repo_files"]
 
 # Nothing loads these for a block's tests; they stay out all the same, so that no later change of a tool brings them to life.
 _STEERING = frozenset(
@@ -32,7 +32,7 @@ _OURS = frozenset(
 _MAX_NAME_BYTES = 255
 
 
-def laid_down(candidate: Candidate) -> dict[str, bytes]:
+def select_repo_files(candidate: Candidate) -> dict[str, bytes]:
     """Path below the repo's folder in the sandbox to bytes: the snapshot without what steers tools or cannot be a path."""
     kept = {path: content for path, content in sorted(candidate.repo_files.items()) if _harmless(path)}
     # A name cannot be a file and a folder; the snapshot is JSON and may say so.
@@ -60,11 +60,11 @@ def _harmless(path: str) -> bool:
     return not steered and pure.name not in _STEERING and pure.suffix not in _STEERING_SUFFIXES
 
 
-def importable(candidate: Candidate) -> frozenset[str]:
+def list_importable_modules(candidate: Candidate) -> frozenset[str]:
     """Top-level modules of the repo and of its packages, but for names that are the standard library's or the harness's."""
     names = {
-        *_top_level(path.removeprefix("src/") for path in laid_down(candidate)),
-        *_top_level(laid_down(candidate)),
+        *_top_level(path.removeprefix("src/") for path in select_repo_files(candidate)),
+        *_top_level(select_repo_files(candidate)),
     }
     if candidate.environment is not None:
         names |= {_module(entry) for entry in candidate.environment.iterdir()}

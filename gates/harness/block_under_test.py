@@ -8,18 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gates.harness.edits import Edit, code_of
-from gates.harness.pool import Pool, Ran
+from gates.harness.tree_edits import Edit, compile_tree
+from gates.harness.zygote_pool import ChildResult, ZygotePool
 
 CPU_FLOOR, WALL_FLOOR = 0.5, 3.0
 
 
-class Refused(Exception):
+class Unmeasurable(Exception):
     """The block cannot be judged further; the message is for its author."""
 
 
 @dataclass
-class Subject:
+class BlockUnderTest:
     """A block in its folder, and its runs in a pool. ``seed`` decides every draw, so that a replay draws the same.
 
     ``patience`` is what the honest run may take, in seconds of processor time; ``slack`` how many times more than that the
@@ -28,7 +28,7 @@ class Subject:
 
     folder: Path
     name: str
-    pool: Pool
+    pool: ZygotePool
     seed: str
     patience: float
     slack: float = 1.0
@@ -47,7 +47,7 @@ class Subject:
 
     @cached_property
     def code(self) -> bytes:
-        return code_of(self.tree, self.filename)
+        return compile_tree(self.tree, self.filename)
 
     def draw(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed}:{purpose}")
@@ -78,10 +78,10 @@ class Subject:
         return sorted(names)
 
 
-def read_report(ran: Ran) -> dict[str, Any]:
+def read_report(ran: ChildResult) -> dict[str, Any]:
     """Parse a child's report. Raises `Refused`: no report is never a pass."""
     if ran.too_slow:
-        raise Refused("The tests did not end in time.")
+        raise Unmeasurable("The tests did not end in time.")
     try:
         report = json.loads(ran.report)
         tests, errors = report["tests"], report["errors"]
@@ -91,30 +91,30 @@ def read_report(ran: Ran) -> dict[str, Any]:
             for test in tests.values()
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Refused(
+        raise Unmeasurable(
             "The test run ended without a result: the code or its tests stopped the process."
         ) from error
     if not ok:
-        raise Refused("The test run's result is malformed.")
+        raise Unmeasurable("The test run's result is malformed.")
     return report  # type: ignore[no-any-return]
 
 
-def detected(ran: Ran, expected: list[str] | None) -> str:
+def judge_edit_run(ran: ChildResult, expected: list[str] | None) -> str:
     """How a run under an edit ended: ``Killed``, ``Timeout`` or ``Survived``."""
     if ran.too_slow:
         return "Timeout"
     try:
         report = read_report(ran)
-    except Refused:
+    except Unmeasurable:
         return "Killed"
     outcomes = [test["outcome"] for test in report["tests"].values()]
     wanted = expected is None or len(outcomes) == len(expected)
     return "Survived" if report["exit"] == 0 and wanted and set(outcomes) == {"passed"} else "Killed"
 
 
-def by_assertion(ran: Ran) -> bool:
+def failed_by_assertion(ran: ChildResult) -> bool:
     """Whether a test objected by an assertion, rather than by crashing."""
     try:
         return any(test.get("asserted") is True for test in read_report(ran)["tests"].values())
-    except Refused:
+    except Unmeasurable:
         return False

@@ -11,6 +11,6 @@ REPO, PACKAGES = "repo", "packages"
 PLACES = (REPO, f"{REPO}/src", PACKAGES)
 
 
-def enter(folder: Path) -> None:
+def extend_import_path(folder: Path) -> None:
     """Make importable what lies beside the block's ``folder``."""
     sys.path += [str(place) for name in PLACES if (place := folder.parent / name).is_dir()]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gates import surroundings
+from gates import repo_files
 from gates.base import Candidate, Policy, Verdict
-from gates.runner import check
+from gates.runner import run_gate
 from tests.gates.blocks import SOUND, TESTS
 
 POLICY = Policy(wall_seconds=60)
@@ -15,7 +15,7 @@ RATES = b"BASE = 250\n\n\ndef base(weight):\n    return BASE if weight <= 500 el
 
 
 def verdict(gate: str, candidate: Candidate) -> tuple[Verdict, str]:
-    report = check(gate, candidate, POLICY)
+    report = run_gate(gate, candidate, POLICY)
     return report.verdict, report.summary
 
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_laid_down_stays_out() -> None:
         "__pycache__/me.pyc": b"",
         "native.so": b"",
     }
-    assert set(surroundings.laid_down(replace(SOUND, repo_files=repo))) == {"a/b.py", "keep/me.py"}
+    assert set(repo_files.select_repo_files(replace(SOUND, repo_files=repo))) == {"a/b.py", "keep/me.py"}
 
 
 def test_allowlist_opens_for_the_repo_and_its_packages_only(tmp_path: Path) -> None:
@@ -136,5 +136,5 @@ def test_allowlist_opens_for_the_repo_and_its_packages_only(tmp_path: Path) -> N
         "gates/harness/main.py": b"",
         "notes.md": b"",
     }
-    found = surroundings.importable(replace(SOUND, repo_files=repo, environment=tmp_path))
+    found = repo_files.list_importable_modules(replace(SOUND, repo_files=repo, environment=tmp_path))
     assert found == {"rates", "src", "fees", "moneylib", "onefile", "fast"}

@@ -16,27 +16,29 @@ from collections.abc import Mapping, Set
 from pathlib import Path, PurePath
 from typing import Any
 
-from gates.harness import surroundings
-from gates.harness.schemas import converted
-from gates.harness.testrun import Served
+from gates.harness import import_path
+from gates.harness.json_schema import convert_formats
+from gates.harness.pytest_run import CodeImporter
 
 _MAX_ITEMS, _MAX_DEPTH = 10_000, 40
 
 
-class Calls:
+class EntryPointCalls:
     """``__call__`` runs in a child: calls one entry point with each input and reports every outcome."""
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder, self.name = Path(folder), name
 
     def __call__(self, job: dict[str, Any], report: int) -> None:
-        surroundings.enter(self.folder)
+        import_path.extend_import_path(self.folder)
         code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
-        sys.meta_path.insert(0, Served({self.name: (self.folder / f"{self.name}.py", code)}))
+        sys.meta_path.insert(0, CodeImporter({self.name: (self.folder / f"{self.name}.py", code)}))
         inputs, schema = json.loads(job["inputs"]), json.loads(job["schema"])
         try:
             module = importlib.import_module(self.name)
-            outcomes = [_outcome(module, job["call"], converted(schema, value, schema)) for value in inputs]
+            outcomes = [
+                _outcome(module, job["call"], convert_formats(schema, value, schema)) for value in inputs
+            ]
             text = json.dumps({"outcomes": outcomes})
         except Exception as error:  # noqa: BLE001 - whatever importing the block raises is its own failure
             text = json.dumps({"failed": f"{type(error).__name__}: {error}"[:500]})
@@ -56,7 +58,7 @@ def _outcome(module: Any, call: str, arguments: dict[str, Any]) -> dict[str, Any
         ]
         return {"raised": names or ["Exception"], "text": str(error)[:300]}
     try:
-        output = as_json(result)
+        output = convert_to_json(result)
         json.dumps(output, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         return {"unfit": str(error)[:300]}
@@ -85,13 +87,13 @@ async def _listed(result: Any) -> list[Any]:
     return [item async for item in result]
 
 
-def as_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case for each kind of value
+def convert_to_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case for each kind of value
     """The JSON form of a result. Raises ``TypeError`` for what has none, ``ValueError`` for what is too deep or too long."""
     if depth > _MAX_DEPTH:
         raise ValueError("the result is nested too deeply")
     match value:
         case enum.Enum():
-            return as_json(value.value, depth + 1)
+            return convert_to_json(value.value, depth + 1)
         case None | bool() | int() | float() | str():
             return value
         case decimal.Decimal() | uuid.UUID() | PurePath():
@@ -101,26 +103,27 @@ def as_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case for eac
         case dt.timedelta():
             return value.total_seconds()
         case Mapping():
-            return {_key(key): as_json(item, depth + 1) for key, item in value.items()}
+            return {_key(key): convert_to_json(item, depth + 1) for key, item in value.items()}
         case Set():
             return sorted(
-                (as_json(item, depth + 1) for item in value),
+                (convert_to_json(item, depth + 1) for item in value),
                 key=lambda item: json.dumps(item, sort_keys=True),
             )
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            each.name: as_json(getattr(value, each.name), depth + 1) for each in dataclasses.fields(value)
+            each.name: convert_to_json(getattr(value, each.name), depth + 1)
+            for each in dataclasses.fields(value)
         }
     if isinstance(value, (bytes, type)) or not hasattr(value, "__iter__"):
         raise TypeError(f"a result of type {type(value).__name__} has no JSON form")
     items = []
     for item in value:
-        items.append(as_json(item, depth + 1))
+        items.append(convert_to_json(item, depth + 1))
         if len(items) > _MAX_ITEMS:
             raise ValueError("the result has too many items")
     return items
 
 
 def _key(key: Any) -> str:
-    plain = as_json(key)
+    plain = convert_to_json(key)
     return plain if isinstance(plain, str) else json.dumps(plain)

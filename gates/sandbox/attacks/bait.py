@@ -31,12 +31,12 @@ class Attack:
     claim: str
     script: str
     job: Job = _JOB
-    judge: "Callable[[Outcome, Host], str | None] | None" = None
+    judge: "Callable[[Outcome, Bait], str | None] | None" = None
     harmless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class AttackResult:
     """How one attack went. ``breach`` is empty when it was held."""
 
     attack: Attack
@@ -45,7 +45,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class Bait:
     """The bait: a secret in a file, in the environment and in another job's folder; open doors; a process to kill."""
 
     secret: str
@@ -88,7 +88,7 @@ class Host:
 
 
 @contextlib.contextmanager
-def host() -> Iterator[Host]:
+def lay_bait() -> Iterator[Bait]:
     """Lay out the bait; all of it is gone at the end."""
     secret = secrets.token_hex(16)
     os.environ[_MARK] = secret
@@ -113,7 +113,7 @@ def host() -> Iterator[Host]:
         )
         stack.callback(victim.wait)
         stack.callback(victim.kill)
-        yield Host(
+        yield Bait(
             secret,
             folder / ".env",
             other / "block.py",
@@ -124,20 +124,20 @@ def host() -> Iterator[Host]:
         )
 
 
-def job(attack: Attack, target: Host) -> Job:
+def build_attack_job(attack: Attack, target: Bait) -> Job:
     """The attack as a job: the prelude and the script in one file, what the attacker knows on standard input."""
     script = (Path(__file__).parent / "scripts" / f"{attack.script}.py").read_text()
     files = {"attack.py": (_PRELUDE + script + "\nfinish()\n").encode(), "honest.py": b"VALUE = 1\n"}
     return replace(attack.job, argv=("python", "-I", "-B", "attack.py"), files=files, stdin=target.told())
 
 
-def attempt(attack: Attack, run: Callable[[Job], Outcome], target: Host) -> Result:
+def run_attack(attack: Attack, run: Callable[[Job], Outcome], target: Bait) -> AttackResult:
     """Run one attack through ``run`` and judge it from outside."""
-    outcome = run(job(attack, target))
-    return Result(attack, _breach(attack, outcome, target), outcome.wall_seconds)
+    outcome = run(build_attack_job(attack, target))
+    return AttackResult(attack, _breach(attack, outcome, target), outcome.wall_seconds)
 
 
-def _breach(attack: Attack, outcome: Outcome, target: Host) -> str:
+def _breach(attack: Attack, outcome: Outcome, target: Bait) -> str:
     if target.secret.encode() in outcome.stdout + outcome.stderr + outcome.result:
         return "a secret of the host came out"
     if target.victim.poll() is not None:
@@ -156,8 +156,8 @@ def _told_held(outcome: Outcome) -> str | None:
     )
 
 
-def attempt_all(attacks: Iterable[Attack], run: Callable[[Job], Outcome]) -> Iterator[Result]:
+def run_attacks(attacks: Iterable[Attack], run: Callable[[Job], Outcome]) -> Iterator[AttackResult]:
     """Every attack in turn, each against fresh bait. Raises ``SandboxUnavailable``."""
     for attack in attacks:
-        with host() as target:
-            yield attempt(attack, run, target)
+        with lay_bait() as target:
+            yield run_attack(attack, run, target)

@@ -10,7 +10,7 @@ from jsonschema.exceptions import SchemaError
 
 from gates import syntax
 from gates.base import Candidate, Finding
-from gates.harness.schemas import vacuous, validator
+from gates.harness.json_schema import find_vacuous_parts, make_validator
 
 _TOO_WIDE = {"Exception", "BaseException", "object", "SystemExit", "KeyboardInterrupt"}
 _SCHEMA = {"type": ["object"], "minProperties": 1}
@@ -54,7 +54,7 @@ _SHAPE = Draft202012Validator(
 )
 
 
-def objections(candidate: Candidate, contract: Mapping[str, Any] | None) -> tuple[Finding, ...]:
+def find_objections(candidate: Candidate, contract: Mapping[str, Any] | None) -> tuple[Finding, ...]:
     """Why a contract is refused before anything runs; empty where it is sound."""
     if contract is None:
         return (Finding("json", "the contract is no JSON object", path="contract.json"),)
@@ -93,7 +93,7 @@ def _entry(candidate: Candidate, entry: Mapping[str, Any]) -> Iterator[tuple[str
     for side in ("input", "output"):
         try:
             Draft202012Validator.check_schema(entry[side])
-            empty = vacuous(entry[side], entry[side])
+            empty = find_vacuous_parts(entry[side], entry[side])
         except (SchemaError, ValueError, KeyError, TypeError, RecursionError, re.error) as error:
             yield "schema", f"{side} is no usable JSON Schema: {str(error)[:200]}"
             return
@@ -102,7 +102,7 @@ def _entry(candidate: Candidate, entry: Mapping[str, Any]) -> Iterator[tuple[str
     if entry["input"].get("type") != "object":
         yield "schema", "input must be of type object: it names the arguments"
         return
-    accepts = validator(entry["input"])
+    accepts = make_validator(entry["input"])
     for index, example in enumerate(entry.get("examples", [])):
         if not accepts.is_valid(example["input"]):
             yield "example", f"the input of example {index + 1} breaks the input schema"
@@ -135,7 +135,7 @@ def _inherited(module: str, base: ast.expr) -> set[str]:
     return set()
 
 
-def removed(contract: Mapping[str, Any], previous: Mapping[str, Any]) -> tuple[Finding, ...]:
+def find_broken_promises(contract: Mapping[str, Any], previous: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What the previous version promised and this one no longer mentions."""
     now = {entry["call"]: entry for entry in contract["entrypoints"]}
     found = []
