@@ -10,6 +10,10 @@ export PYTHONUNBUFFERED := 1
 # The certificates that the machine trusts, a company proxy's among them, not only those that the installer brings.
 export UV_SYSTEM_CERTS := 1
 
+# uv stops where it cannot write its cache: without a home, or with one that belongs to another account. Then the cache is in the checkout.
+USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/uv}"; \
+  { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-browser test-chaos lint format up bench chaos lock clean
 
@@ -28,9 +32,10 @@ setup: .venv/.ready ## a virtual environment in .venv with everything in it
 
 .venv/.ready: .venv/.uv $(LOCKS) pyproject.toml
 	@echo "Installing what requirements.txt and requirements-dev.txt pin"
-	@$(UV) pip sync --quiet --python $(PY) --no-build --require-hashes requirements-uv.txt requirements.txt requirements-dev.txt
-	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
-	@$(PY) -m gates.sandbox.build
+	@$(USE_WRITABLE_CACHE); \
+	  $(UV) pip sync --quiet --python $(PY) --no-build --require-hashes requirements-uv.txt requirements.txt requirements-dev.txt && \
+	  $(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable . && \
+	  $(PY) -m gates.sandbox.build
 	@touch $@
 
 demo: setup ## a sample feature request becomes a verified block (SAMPLE=<name>)
@@ -68,7 +73,7 @@ chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the lo
 	@$(PY) -m tests.chaos
 
 lock: setup ## pin requirements*.in anew, with hashes
-	@for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai; do \
+	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai; do \
 	  $(UV) pip compile --quiet --no-header --universal --no-strip-extras --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done
 
 clean: ## remove what setup and runs have made

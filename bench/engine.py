@@ -91,7 +91,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Measure, write ``results/engine.json`` and the chart; 1 if a goal was missed."""
     results: dict[str, Any] = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
-    with postgres() as server, embedded.valkey() as valkey, tempfile.TemporaryDirectory() as folder:
+    with postgres() as server, embedded.run_valkey() as valkey, tempfile.TemporaryDirectory() as folder:
         servers = arms.Servers(server.url, valkey, Path(folder))
         parts: dict[str, Callable[[], dict[str, Any]]] = {
             "race": lambda: race(servers),

@@ -229,7 +229,7 @@ def dbos_queue(servers: Servers) -> Arm:
 
 def prefect(servers: Servers) -> Arm:
     """Prefect 3 with a server of its own on the same PostgreSQL, flows called in two processes."""
-    home, port = servers.logs / "prefect", embedded.free_port()
+    home, port = servers.logs / "prefect", embedded.find_free_port()
     own = {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",

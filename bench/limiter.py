@@ -41,7 +41,7 @@ GOALS: goals.Goals = {
 
 def main() -> int:
     """Run every part and write ``results/limiter.json``; 1 if a goal was missed."""
-    with postgres() as server, embedded.valkey() as cache, tempfile.TemporaryDirectory() as folder:
+    with postgres() as server, embedded.run_valkey() as cache, tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "DATABASE_URL": server.url, "REDIS_URL": cache, "SECRET_KEY": "bench"}
         os.environ.update(environment)
         manage("migrate", "-v", "0")

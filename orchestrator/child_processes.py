@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive us: each gets a signal from the kernel when its parent dies, even by kill -9."""
+"""Child processes that cannot outlive their parent: the kernel signals each when it dies, even by kill -9."""
 
 import contextlib
 import ctypes
@@ -14,19 +14,21 @@ _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with(parent: int, death_signal: int) -> Callable[[], None]:
+def _prepare_child(parent: int, death_signal: int) -> Callable[[], None]:
     def prepare() -> None:
-        # A shell starts what runs in its background deaf to ctrl-C, and that is inherited: a child decides for itself.
+        # A shell makes its background jobs ignore ctrl-C, and children inherit that. This child decides for
+        # itself.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         _libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
-        if os.getppid() != parent:  # the parent died between fork and prctl: the signal will never come
+        # The parent may have died between fork and prctl: then the signal never comes.
+        if os.getppid() != parent:
             os._exit(1)
 
     return prepare
 
 
 def end_with_parent() -> None:
-    """From now on the kernel kills this process when its parent ends."""
+    """Let the kernel kill this process when its parent ends; does nothing outside of Linux."""
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -42,10 +44,14 @@ def start(
     group: int | None = None,
     foreground: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start ``argv`` in a session of its own, so that ctrl-C reaches it only through us; ``foreground`` shares our terminal.
+    """Start ``argv`` in a session of its own, so that ctrl-C at the terminal does not reach it.
 
-    Call it from the main thread: the kernel sends ``death_signal`` when the *thread* that forked ends.
+    With ``foreground`` it shares the terminal of this process. Call it from the main thread: the kernel sends
+    ``death_signal`` when the *thread* that forked ends, not only when the process does.
     """
+    prepare = None
+    if sys.platform == "linux":
+        prepare = _prepare_child(os.getpid(), death_signal)
     return subprocess.Popen(
         argv,
         env=None if environment is None else dict(environment),
@@ -57,8 +63,8 @@ def start(
         group=group,
         extra_groups=[] if user is not None else None,
         start_new_session=not foreground,
-        # Safe: called once from a single-threaded launcher, and it only calls signal, prctl and getppid.
-        preexec_fn=_die_with(os.getpid(), death_signal) if sys.platform == "linux" else None,  # noqa: PLW1509
+        # Safe between fork and exec although other threads may run: it only calls signal, prctl and getppid.
+        preexec_fn=prepare,  # noqa: PLW1509 - see above
     )
 
 
@@ -72,6 +78,8 @@ def stop(
             child.wait(grace_seconds)
         except subprocess.TimeoutExpired:
             child.kill()
+    # Its children may have stayed behind. The session has the child's pid, because it was started as a
+    # leader.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)  # its children, should any have stayed behind
+        os.killpg(child.pid, signal.SIGKILL)
     return child.wait()

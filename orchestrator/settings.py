@@ -73,7 +73,6 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django_celery_beat",
     "providers",
     "gates",
     "orchestrator.repos",

@@ -1,4 +1,4 @@
-"""``make demo``: a sample feature request travels through the whole orchestrator until a verified block lies on disk."""
+"""``make demo``: take a sample feature request through the whole orchestrator to a verified block on disk."""
 
 import os
 import shutil
@@ -13,32 +13,33 @@ from rich.console import Console
 
 from orchestrator.dev import embedded, stack
 
-NEEDED = ("web", "anthropic", "openai", "google", "gates", "control", "dispatcher")
+PROCESSES = ("web", "anthropic", "openai", "google", "gates", "control", "dispatcher")
 
 
-def samples() -> list[str]:
-    """Names of the samples that ``SAMPLE=`` takes."""
+def list_samples() -> list[str]:
+    """The names that ``SAMPLE=`` takes, sorted."""
     return sorted(path.parent.name for path in stack.ROOT.glob("samples/*/scenario.yml"))
 
 
-def workspace(sample: str, state: Path) -> Path:
+def prepare_workspace(sample: str, state: Path) -> Path:
     """A fresh copy of the sample's repo with its feature request, as its owner would have checked it out."""
     folder = state / "demo" / sample
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(stack.ROOT / "samples" / sample / "repo", folder)
     shutil.copy(stack.ROOT / "samples" / sample / "feature_request.md", folder)
-    if shutil.which("git"):  # a repo of its own: this folder may lie inside another one's work tree
+    if shutil.which("git"):
+        # A repo of its own: without one, the command line would find the orchestrator's, which this folder is
+        # in.
         subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     return folder
 
 
-def repo_of(sample: str) -> str:
-    """The repo that a sample's scenario is for."""
-    lines = (stack.ROOT / "samples" / sample / "scenario.yml").read_text(encoding="utf-8").splitlines()
-    return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("repo:"))
+def find_sample_repo(sample: str) -> str:
+    """The repo that a sample is for."""
+    return stack.read_scenario_repo(stack.ROOT / "samples" / sample / "scenario.yml")
 
 
-def walk(sample: str, running: stack.Stack, folder: Path) -> int:
+def run_flow(sample: str, running: stack.Stack, folder: Path) -> int:
     """Run the flow as its owner would, with the command line; returns its exit code."""
     values = running.values | {
         "BLOCKS_API_URL": f"http://{running.values['HOST']}:{running.values['PORT']}",
@@ -47,7 +48,16 @@ def walk(sample: str, running: stack.Stack, folder: Path) -> int:
     blocks = [sys.executable, "-m", "blocks.cli.main"]
     values["PYTHONPATH"] = str(stack.ROOT)
     subprocess.run([*blocks, "init"], cwd=folder, env=values, check=True, stdout=subprocess.DEVNULL)
-    command = [*blocks, "flow", "run", "--input", "feature_request.md", "--repo", repo_of(sample), "--follow"]
+    command = [
+        *blocks,
+        "flow",
+        "run",
+        "--input",
+        "feature_request.md",
+        "--repo",
+        find_sample_repo(sample),
+        "--follow",
+    ]
     return subprocess.run(command, cwd=folder, env=values, check=False).returncode
 
 
@@ -55,8 +65,10 @@ class Steps:
     """What set-up is doing, each step with its time as soon as it is done. Use as a context manager."""
 
     def __init__(self, console: Console) -> None:
-        self._console, self._status = console, console.status("")
-        self._step, self._begun = "", time.monotonic()
+        self._console = console
+        self._status = console.status("")
+        self._step = ""
+        self._begun = time.monotonic()
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -67,8 +79,8 @@ class Steps:
     ) -> None:
         self._status.stop()
 
-    def say(self, step: str) -> None:
-        """The next step begins."""
+    def begin(self, step: str) -> None:
+        """End the current step and begin the next."""
         now = time.monotonic()
         if self._step:
             self._console.print(
@@ -77,49 +89,56 @@ class Steps:
         self._step, self._begun = step, now
         self._status.update(step)
 
-    def close(self) -> None:
-        """The last step is done."""
-        self.say("")
+    def finish(self) -> None:
+        """End the last step."""
+        self.begin("")
         self._status.stop()
 
 
 def main() -> int:
-    """Set everything up, run one sample, stop everything; the flow's exit code is ours."""
-    console, sample = Console(), os.environ.get("SAMPLE") or "compliance-service"
-    if sample not in samples():
-        console.print(
-            f"There is no sample {sample!r}. Choose one of: {', '.join(samples())}.", highlight=False
-        )
+    """Set everything up, run one sample, stop everything; returns the flow's exit code."""
+    console = Console()
+    sample = os.environ.get("SAMPLE") or "compliance-service"
+    if sample not in list_samples():
+        choices = ", ".join(list_samples())
+        console.print(f"There is no sample {sample!r}. Choose one of: {choices}.", highlight=False)
         return 2
     state = Path(os.environ.get("STATE_DIR", stack.ROOT / ".state"))
-    environment = {"PORT": str(embedded.free_port())}
-    begun = time.monotonic()
     try:
-        with (
-            Steps(console) as steps,
-            stack.running(
-                NEEDED,
-                state=None,
-                logs=state / "demo-logs",
-                simulator=True,
-                environment=environment,
-                say=steps.say,
-            ) as running,
-        ):
-            folder = workspace(sample, state)
-            steps.close()
-            console.print(
-                f"Set up in {time.monotonic() - begun:.1f} s; the processes' logs are in {state / 'demo-logs'}\n",
-                highlight=False,
-                style="dim",
-                soft_wrap=True,
-            )
-            return walk(sample, running, folder)
+        return _run_sample(sample, state, console)
     except KeyboardInterrupt:
         return 2
     except (stack.StackError, embedded.EmbeddedServerError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        text = f"{error.message}\n{error.cure}"
+        console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
+
+
+def _run_sample(sample: str, state: Path, console: Console) -> int:
+    logs = state / "demo-logs"
+    # A free port: `make up` of the same checkout may hold the usual one.
+    environment = {"PORT": str(embedded.find_free_port())}
+    begun = time.monotonic()
+    with (
+        Steps(console) as steps,
+        stack.run_processes(
+            PROCESSES,
+            state=None,
+            logs=logs,
+            simulator=True,
+            environment=environment,
+            say=steps.begin,
+        ) as running,
+    ):
+        folder = prepare_workspace(sample, state)
+        steps.finish()
+        console.print(
+            f"Set up in {time.monotonic() - begun:.1f} s; the processes' logs are in {logs}\n",
+            highlight=False,
+            style="dim",
+            soft_wrap=True,
+        )
+        return run_flow(sample, running, folder)
 
 
 if __name__ == "__main__":

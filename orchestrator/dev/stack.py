@@ -1,9 +1,11 @@
-"""The whole stack in the foreground: what the Procfile names, on embedded servers and the simulator where needed.
+"""The whole stack in the foreground: the Procfile, with embedded servers and the simulator where needed.
 
-``python -m orchestrator.dev.stack`` is ``make up``. Ctrl-C, SIGTERM, an exception and a kill -9 all end every process.
+``python -m orchestrator.dev.stack`` is ``make up``. Ctrl-C, SIGTERM, an exception and a kill -9 all end every
+process.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -17,12 +19,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from string import Template
 
 from rich.console import Console
 
 from orchestrator import child_processes
+from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.dev import embedded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,13 +52,17 @@ _DEFAULTS = {
 }
 
 
-class StackError(RuntimeError):
-    """A part of the stack did not start or ended by itself; the message names it and its log."""
+class StackError(OrchestratorError):
+    """A process of the stack did not start, or ended by itself; the message names it and its log."""
+
+    code = "dev:stack"
+    cure = "Fix what the end of the log says, then start again."
+    fixed_by = FixedBy.OPERATOR
 
 
 @dataclass
 class Stack:
-    """Running processes by name, and where each one's log is."""
+    """The processes that run, by name, and the folder of their logs."""
 
     values: dict[str, str]
     logs: Path
@@ -68,35 +76,39 @@ class Stack:
         argv = [Template(part).substitute(self.values) for part in shlex.split(command)]
         if argv[0] == "python":
             argv[0] = sys.executable
-        with self.log(name).open("wb") as output:
-            # When we are killed, the servers go with us: a worker that then ended softly would wait for a broker that never
-            # comes back. A process that is killed leaves nothing half-written: the database is the truth.
+        with self.log_path(name).open("wb") as output:
+            # When this process is killed, the servers die with it. A worker that ended softly would then wait
+            # for a broker that never comes back. Killing it is safe: the database is the truth, and nothing
+            # is half-written.
             self.running[name] = child_processes.start(
                 argv, death_signal=signal.SIGKILL, environment=self.values, output=output, cwd=ROOT
             )
 
-    def log(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
         """The file that takes a process's output."""
         return self.logs / f"{name}.log"
 
-    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 180) -> None:
-        """Wait until ``ready``; fail early with the end of the log when a process ends."""
+    def wait_until(self, ready: Callable[[], bool], *, name: str, seconds: float = 180) -> None:
+        """Wait until the process ``name`` is ready; raises ``StackError`` at once when any process ends."""
         end = time.monotonic() + seconds
         while not ready():
-            self.check()
+            self.require_all()
             if time.monotonic() > end:
-                raise StackError(f"{what} is not ready after {seconds:.0f} s; its log is {self.log(what)}")
+                raise StackError(
+                    f"{name} is not ready after {seconds:.0f} s; its log is {self.log_path(name)}"
+                )
             time.sleep(0.05)
 
-    def check(self) -> None:
+    def require_all(self) -> None:
         """Raise ``StackError`` when a process has ended by itself."""
         for name, child in self.running.items():
             if child.poll() is not None:
-                tail = self.log(name).read_text(encoding="utf-8", errors="replace")[-3000:]
+                tail = self.log_path(name).read_text(encoding="utf-8", errors="replace")[-3000:]
                 raise StackError(f"{name} ended with exit code {child.returncode}:\n{tail}")
 
     def stop(self) -> None:
-        """Stop everything: all are asked at once, then each is waited for."""
+        """Stop every process."""
+        # All are asked before any is waited for, so that they end side by side.
         for child in self.running.values():
             if child.poll() is None:
                 child.terminate()
@@ -104,18 +116,18 @@ class Stack:
             child_processes.stop(child)
 
 
-def procfile() -> dict[str, str]:
-    """Process name to command, as the Procfile has them."""
-    lines = (
-        line.partition(":")
-        for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
-        if ":" in line
-    )
-    return {name.strip(): command.strip() for name, _, command in lines}
+def read_procfile() -> dict[str, str]:
+    """The command of each process of the Procfile, by its name."""
+    commands = {}
+    for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines():
+        name, colon, command = line.partition(":")
+        if colon:
+            commands[name.strip()] = command.strip()
+    return commands
 
 
 @contextlib.contextmanager
-def running(
+def run_processes(
     names: Iterable[str],
     *,
     state: Path | None,
@@ -126,49 +138,58 @@ def running(
 ) -> Iterator[Stack]:
     """Run the named processes of the Procfile, migrated and ready; stop them all at the end.
 
-    ``environment`` overrides the process's own. With ``simulator`` every provider without an API key is simulated.
-    ``say`` hears what is done next.
+    ``environment`` overrides the process's own. With ``simulator`` every provider without an API key is
+    simulated. ``say`` is called with each step before it begins.
     """
-    commands = procfile()
+    commands, names = read_procfile(), list(names)
     logs.mkdir(parents=True, exist_ok=True)
     say("Starting PostgreSQL and Valkey")
-    with embedded.environment(state, environment) as values:
-        values.update({key: values.get(key) or default for key, default in _DEFAULTS.items()})
-        values.setdefault("SECRET_KEY", _secret(state))
+    with embedded.provide_servers(state, environment) as values:
+        for key, default in _DEFAULTS.items():
+            values[key] = values.get(key) or default
+        values.setdefault("SECRET_KEY", _read_secret_key(state))
         stack = Stack(values, logs)
         try:
             if simulator:
-                _simulate(stack)
+                _start_simulator(stack)
             workers = [name for name in names if " worker " in commands[name]]
+            # Workers and the web process import for seconds and need no table to start, so they load during
+            # the migration. The others read tables at once.
             early = [name for name in names if name in {*workers, "web"}]
-            for (
-                name
-            ) in early:  # they import for seconds and need no table to start: side by side with the migration
+            for name in early:
                 stack.start(name, commands[name])
             say("Migrating the database; loading the web process and a worker for each queue")
-            stack.access = json.loads(manage(stack, "local_access", "--migrate", *sample_repos()))
+            output = run_management_command(stack, "local_access", "--migrate", *list_sample_repos())
+            stack.access = json.loads(output)
             for name in names:
                 if name not in early:
                     stack.start(name, commands[name])
             say(f"Waiting for {len(early)} processes that are still loading")
-            if "web" in names:
-                stack.wait("web", lambda: answers(f"http://{values['HOST']}:{values['PORT']}/ready"))
-            if "exporter" in names:
-                stack.wait(
-                    "exporter", lambda: answers(f"http://{values['HOST']}:{values['EXPORTER_PORT']}/metrics")
-                )
-            if "flower" in names:
-                stack.wait(
-                    "flower", lambda: answers(f"http://{values['HOST']}:{values['FLOWER_PORT']}/healthcheck")
-                )
-            for name in workers:
-                stack.wait(name, lambda name=name: b" ready." in stack.log(name).read_bytes())  # type: ignore[misc]
+            _wait_until_ready(stack, names, workers)
             yield stack
         finally:
             stack.stop()
 
 
-def manage(stack: Stack, *arguments: str) -> str:
+def _wait_until_ready(stack: Stack, names: Iterable[str], workers: Iterable[str]) -> None:
+    host = stack.values["HOST"]
+    addresses = {
+        "web": f"http://{host}:{stack.values['PORT']}/ready",
+        "exporter": f"http://{host}:{stack.values['EXPORTER_PORT']}/metrics",
+        "flower": f"http://{host}:{stack.values['FLOWER_PORT']}/healthcheck",
+    }
+    for name in names:
+        if name in addresses:
+            stack.wait_until(partial(is_answering, addresses[name]), name=name)
+    for name in workers:
+        stack.wait_until(partial(_says_ready, stack.log_path(name)), name=name)
+
+
+def _says_ready(log: Path) -> bool:
+    return b" ready." in log.read_bytes()
+
+
+def run_management_command(stack: Stack, *arguments: str) -> str:
     """Run a management command to its end; returns what it printed."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
@@ -183,90 +204,92 @@ def manage(stack: Stack, *arguments: str) -> str:
     return done.stdout
 
 
-def sample_repos() -> list[str]:
-    """The repos that the samples are for."""
-    return sorted(
-        {
-            line.split(":", 1)[1].strip()
-            for path in ROOT.glob("samples/*/scenario.yml")
-            for line in _repo_lines(path)
-        }
-    )
+def list_sample_repos() -> list[str]:
+    """The repos that the samples are for, sorted."""
+    return sorted({read_scenario_repo(path) for path in ROOT.glob("samples/*/scenario.yml")})
 
 
-def _repo_lines(path: Path) -> Iterator[str]:
-    return (line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("repo:"))
+def read_scenario_repo(scenario: Path) -> str:
+    """The repo that a sample's scenario is for."""
+    for line in scenario.read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(":")
+        if key == "repo":
+            return value.strip()
+    raise StackError(f"{scenario} names no repo.", cure="Add a line `repo: <name>` to it.")
 
 
-def _simulate(stack: Stack) -> None:
-    missing = [
-        name
-        for name in PROVIDERS
-        if not (
-            stack.values.get(f"{name.upper()}_API_KEY") or stack.values.get(f"{name.upper()}_API_KEY_FILE")
-        )
-    ]
-    if not missing:
+def _start_simulator(stack: Stack) -> None:
+    """Simulate every provider that has no API key."""
+    simulated = [name for name in PROVIDERS if not _has_key(stack.values, name)]
+    if not simulated:
         return
     latency = stack.values.get("SIMULATOR_LATENCY_SECONDS", "0.4")
     stack.start(
         "simulator", f"python -m providers.simulator --samples ${{SIMULATOR_SAMPLES}} --latency {latency}"
     )
-    stack.wait("simulator", lambda: _addresses(stack.log("simulator")) != {})
-    urls = _addresses(stack.log("simulator"))
-    for name in missing:
+    log = stack.log_path("simulator")
+    stack.wait_until(lambda: _read_simulator_urls(log) != {}, name="simulator")
+    urls = _read_simulator_urls(log)
+    for name in simulated:
         stack.values[f"{name.upper()}_API_KEY"] = "simulated"
         stack.values[f"{name.upper()}_BASE_URL"] = urls[f"{name.upper()}_BASE_URL"]
 
 
-def _addresses(log: Path) -> dict[str, str]:
-    """The base URLs that the simulator prints in one line as soon as it listens."""
-    lines = (
-        line for line in log.read_text(encoding="utf-8").splitlines(keepends=True) if line.startswith("{")
-    )
-    first = next(lines, "")
-    return dict(json.loads(first)) if first.endswith("\n") else {}
+def _has_key(values: Mapping[str, str], provider: str) -> bool:
+    name = f"{provider.upper()}_API_KEY"
+    return bool(values.get(name) or values.get(f"{name}_FILE"))
 
 
-def answers(url: str) -> bool:
+def _read_simulator_urls(log: Path) -> dict[str, str]:
+    """The base URLs that the simulator prints in one line as soon as it listens; empty before."""
+    for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
+        # A line without its end is still being written.
+        if line.startswith("{") and line.endswith("\n"):
+            return dict(json.loads(line))
+    return {}
+
+
+def is_answering(url: str) -> bool:
     """Whether ``url`` answers 200."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - a loopback address
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
-def _secret(state: Path | None) -> str:
+def _read_secret_key(state: Path | None) -> str:
     """A key that survives restarts where the database does, so that sessions and tokens stay valid."""
     if state is None:
         return secrets.token_urlsafe(48)
     path = state / "secret_key"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Closed before the key is in it.
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(48), encoding="ascii")
     return path.read_text(encoding="ascii")
 
 
-def _follow(stack: Stack, console: Console, ended: threading.Event) -> None:
+def _follow_logs(stack: Stack, console: Console, ended: threading.Event) -> None:
     """Print every process's new lines with its name in front, until ``ended``."""
-    places = dict.fromkeys(stack.running, 0)
-    colours = dict(zip(stack.running, _COLOURS * 2, strict=False))
+    offsets = dict.fromkeys(stack.running, 0)
+    colours = dict(zip(stack.running, itertools.cycle(_COLOURS), strict=False))
     while not ended.wait(0.2):
-        for name in places:
-            with stack.log(name).open("rb") as file:
-                file.seek(places[name])
+        for name in offsets:
+            with stack.log_path(name).open("rb") as file:
+                file.seek(offsets[name])
+                # Only whole lines: the rest is read again when its end is there.
                 whole, newline, _ = file.read().rpartition(b"\n")
-                places[name] += len(whole) + len(newline)
+                offsets[name] += len(whole) + len(newline)
             for line in whole.decode("utf-8", errors="replace").splitlines():
                 console.print(f"[{colours[name]}]{name:>11}[/] │ ", end="")
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _welcome(stack: Stack, access: Mapping[str, str], console: Console) -> None:
-    values, base = stack.values, f"http://{stack.values['HOST']}:{stack.values['PORT']}"
-    console.rule("[bold]Multi-LLM Orchestrator is up[/]")
+def _print_welcome(stack: Stack, access: Mapping[str, str], console: Console) -> None:
+    values = stack.values
+    base = f"http://{values['HOST']}:{values['PORT']}"
     rows = {
         "API and its docs": f"{base}/api/v1/docs/",
         "Admin": f"{base}/admin/",
@@ -276,50 +299,56 @@ def _welcome(stack: Stack, access: Mapping[str, str], console: Console) -> None:
         "Metrics": f"http://{values['HOST']}:{values['EXPORTER_PORT']}/metrics",
         "Admin login": f"{access['user']} / {access['password']}",
     }
+    blocks = shlex.quote(str(Path(sys.executable).parent / "blocks"))
+    commands = (
+        f"export BLOCKS_API_URL={base} BLOCKS_TOKEN={access['token']}",
+        "cd samples/compliance-service",
+        f"{blocks} flow run --repo compliance-service --input feature_request.md",
+    )
+    console.rule("[bold]Multi-LLM Orchestrator is up[/]")
     for label, value in rows.items():
         console.print(f"  [dim]{label:<18}[/]{value}", highlight=False)
     console.print("\n  In another terminal:\n", highlight=False)
-    blocks = shlex.quote(str(Path(sys.executable).parent / "blocks"))
-    console.print(
-        f"    export BLOCKS_API_URL={base} BLOCKS_TOKEN={access['token']}", highlight=False, soft_wrap=True
-    )
-    console.print("    cd samples/compliance-service", highlight=False)
-    console.print(
-        f"    {blocks} flow run --repo compliance-service --input feature_request.md",
-        highlight=False,
-        soft_wrap=True,
-    )
+    for command in commands:
+        console.print(f"    {command}", highlight=False, soft_wrap=True)
     console.rule("ctrl-C stops everything")
 
 
 def main() -> int:
-    """``make up``: run until ctrl-C or SIGTERM, or until a part ends by itself."""
+    """``make up``: run until ctrl-C or SIGTERM, or until a process ends by itself."""
     console = Console()
     state = Path(os.environ.get("STATE_DIR", ROOT / ".state"))
-    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
-    simulator, ended = os.environ.get("SIMULATOR", "1") != "0", threading.Event()
+    simulator = os.environ.get("SIMULATOR", "1") != "0"
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with running(procfile(), state=state, logs=state / "logs", simulator=simulator) as stack:
-            _welcome(stack, stack.access, console)
-            follower = threading.Thread(target=_follow, args=(stack, console, ended), daemon=True)
-            follower.start()
-            try:
-                while True:
-                    stack.check()
-                    time.sleep(0.5)
-            finally:
-                ended.set()
-                follower.join()
+        with run_processes(read_procfile(), state=state, logs=state / "logs", simulator=simulator) as stack:
+            _print_welcome(stack, stack.access, console)
+            _watch(stack, console)
     except KeyboardInterrupt:
         console.print("\nStopped.", highlight=False)
-        return 0
     except (StackError, embedded.EmbeddedServerError) as error:
         console.print(f"[red]{type(error).__name__}[/]", end=" ")
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{error.message}\n{error.cure}", markup=False, highlight=False, soft_wrap=True)
         return 1
+    return 0
 
 
-def _interrupt() -> None:
+def _watch(stack: Stack, console: Console) -> None:
+    """Print the logs until a process ends by itself, which raises ``StackError``, or until ctrl-C."""
+    ended = threading.Event()
+    follower = threading.Thread(target=_follow_logs, args=(stack, console, ended), daemon=True)
+    follower.start()
+    try:
+        while True:
+            stack.require_all()
+            time.sleep(0.5)
+    finally:
+        ended.set()
+        follower.join()
+
+
+def _interrupt(*_: object) -> None:
+    """Let SIGTERM end the stack as ctrl-C does."""
     raise KeyboardInterrupt
 
 

@@ -29,20 +29,20 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     shutil.copytree(stack.ROOT / "samples", folder / "samples")
     extra_scenarios(folder / "samples")
     bare = {name: "" for name in os.environ if name.startswith(GIVEN)}
-    with embedded.postgres() as database, embedded.valkey() as broker:
+    with embedded.run_postgres() as database, embedded.run_valkey() as broker:
         environment = bare | {
             "DATABASE_URL": database,
             "REDIS_URL": broker,
-            "PORT": str(embedded.free_port()),
+            "PORT": str(embedded.find_free_port()),
             "SIMULATOR_SAMPLES": str(folder / "samples"),
             "SIMULATOR_LATENCY_SECONDS": "0.05",
             "STATE_DIR": str(folder / "state"),
             "SECRET_KEY": "for-acceptance-only",
-            "REPO_ALLOWLIST": ",".join(stack.sample_repos()),
+            "REPO_ALLOWLIST": ",".join(stack.list_sample_repos()),
             "ENGINE_BACKOFF_SECONDS": "0",
         }
-        with stack.running(
-            demo.NEEDED, state=None, logs=folder / "logs", simulator=True, environment=environment
+        with stack.run_processes(
+            demo.PROCESSES, state=None, logs=folder / "logs", simulator=True, environment=environment
         ) as running:
-            stack.manage(running, "local_access", CLOSED_REPO)
+            stack.run_management_command(running, "local_access", CLOSED_REPO)
             yield Product(running, folder)

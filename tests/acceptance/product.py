@@ -36,7 +36,7 @@ class Product:
         source = self.folder / "samples" / sample
         work = (
             place
-            / f"{demo.repo_of(sample) if (stack.ROOT / 'samples' / sample).is_dir() else sample} of mine"
+            / f"{demo.find_sample_repo(sample) if (stack.ROOT / 'samples' / sample).is_dir() else sample} of mine"
         )
         shutil.copytree(source / "repo", work)
         shutil.copy(source / "feature_request.md", work)

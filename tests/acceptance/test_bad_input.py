@@ -10,7 +10,7 @@ from orchestrator.dev import demo, embedded, stack
 from tests.acceptance.product import CLOSED_REPO, Product
 from tests.acceptance.scenarios import FORBIDDEN, GARBAGE, PATTERN
 
-REPO = demo.repo_of(PATTERN)
+REPO = demo.find_sample_repo(PATTERN)
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -121,14 +121,14 @@ def test_an_unknown_model_is_refused(product: Product, work: Path) -> None:
 
 
 def test_a_missing_key_is_the_operators_to_mend(product: Product) -> None:
-    port = str(embedded.free_port())
+    port = str(embedded.find_free_port())
     keyless = stack.Stack(
         product.stack.values | {"PORT": port, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}, product.folder
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        keyless.start("web", stack.procfile()["web"])
-        keyless.wait("web", lambda: stack.answers(f"{url}/ready"))
+        keyless.start("web", stack.read_procfile()["web"])
+        keyless.wait_until(lambda: stack.is_answering(f"{url}/ready"), name="web")
         status, problem = refused(product, {"repo": REPO, "feature_request": "# A feature\n"}, url=url)
     finally:
         keyless.stop()

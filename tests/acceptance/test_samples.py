@@ -9,7 +9,7 @@ import pytest
 from orchestrator.dev import demo
 from tests.acceptance.product import Product
 
-PASSING = sorted(set(demo.samples()) - {"never-passes"})
+PASSING = sorted(set(demo.list_samples()) - {"never-passes"})
 QUICK = "devops-tooling"
 pytestmark = pytest.mark.timeout(600)
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(600)
     "sample", [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PASSING]
 )
 def test_a_sample_becomes_a_verified_block(product: Product, tmp_path: Path, sample: str) -> None:
-    work, repo = product.checkout(sample, tmp_path), demo.repo_of(sample)
+    work, repo = product.checkout(sample, tmp_path), demo.find_sample_repo(sample)
     code, flow = product.run(work, repo)
     assert (code, flow["status"], flow["error"]) == (0, "passed", None)
     assert {gate["gate"] for gate in flow["gates"]} == {
@@ -57,7 +57,7 @@ def test_the_one_that_can_never_pass_fails_with_the_gate_and_the_cure(
         "--input",
         "feature_request.md",
         "--repo",
-        demo.repo_of("never-passes"),
+        demo.find_sample_repo("never-passes"),
         "--follow",
     )
     assert done.returncode == 1
@@ -75,7 +75,7 @@ def test_the_one_that_can_never_pass_fails_with_the_gate_and_the_cure(
 
 
 def test_the_same_key_and_request_give_the_same_flow(product: Product, tmp_path: Path) -> None:
-    work, repo = product.checkout(QUICK, tmp_path), demo.repo_of(QUICK)
+    work, repo = product.checkout(QUICK, tmp_path), demo.find_sample_repo(QUICK)
     words = (
         "flow",
         "run",

@@ -31,7 +31,7 @@ class Up:
 
     def __init__(self, state: Path) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN)}
-        ports = {name: str(embedded.free_port()) for name in ("PORT", "FLOWER_PORT", "EXPORTER_PORT")}
+        ports = {name: str(embedded.find_free_port()) for name in ("PORT", "FLOWER_PORT", "EXPORTER_PORT")}
         self.state, self.url, self.ports = state, f"http://127.0.0.1:{ports['PORT']}", ports
         state.parent.mkdir(parents=True, exist_ok=True)
         self.printed = state.parent / f"{state.name}.out"
@@ -123,7 +123,7 @@ def test_each_part_runs_once(running: Up) -> None:
     lines = [" ".join(process.cmdline()) for process in running.process.children()]
     for queue in Queue:
         assert len([line for line in lines if f" -Q {queue.value} " in line]) == 1, queue
-    for part in (" beat ", " flower ", " dispatcher", " exporter ", "gunicorn", "providers.simulator"):
+    for part in (" flower ", " dispatcher", " exporter ", "gunicorn", "providers.simulator"):
         assert len([line for line in lines if part in f"{line} "]) == 1, part
 
 

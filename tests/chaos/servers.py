@@ -216,7 +216,10 @@ class Broker:
 @contextlib.contextmanager
 def servers() -> Iterator[tuple[Postgres, Broker]]:
     """Both, until the block ends."""
-    with embedded.postgres(settings=("shared_buffers=128MB",)) as database, embedded.valkey() as broker:
+    with (
+        embedded.run_postgres(settings=("shared_buffers=128MB",)) as database,
+        embedded.run_valkey() as broker,
+    ):
         first, second = Postgres(database), Broker(broker)
         try:
             yield first, second

@@ -87,7 +87,7 @@ class Stack:
     def __init__(self, database: Postgres, name: str, broker: Broker, logs: Path, **extra: str) -> None:
         self.postgres, self.database, self.broker, self.logs = database, name, broker, logs
         (logs / "failpoints" / "fired").mkdir(parents=True)
-        self.port, self.simulator_port = embedded.free_port(), embedded.free_port()
+        self.port, self.simulator_port = embedded.find_free_port(), embedded.find_free_port()
         self.proxy = Proxy(broker.address).start()
         url = broker.through(self.proxy.port)
         self.values = (
@@ -121,7 +121,7 @@ class Stack:
 
     def start(self) -> None:
         """Start every process, and wait until the web answers and each worker is ready."""
-        commands = stack.procfile()
+        commands = stack.read_procfile()
         self.launch(
             "simulator",
             shlex.split(f"-m providers.simulator --echo --latency 0.02-0.12 --port {self.simulator_port}"),

@@ -37,7 +37,8 @@ def _launched(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str, 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - as a terminal starts it
+        # As a terminal starts it: a test run in the background would hand down that ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     assert launcher.stdin is not None
     assert launcher.stdout is not None
@@ -67,7 +68,7 @@ def test_both_servers_answer() -> None:
 
 @contextlib.contextmanager
 def _installation(place: str, *, closed: bool) -> Iterator[Path]:
-    """A copy of the installed PostgreSQL in a folder ``place``, which only its owner may enter when ``closed``."""
+    """A copy of the installed PostgreSQL in a folder ``place``; only its owner may enter a ``closed`` one."""
     with tempfile.TemporaryDirectory(prefix="installed-") as parent:
         Path(parent).chmod(0o755)
         folder = Path(parent, place)
@@ -154,24 +155,25 @@ def test_urls_of_the_environment_win(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://somewhere/else")
     monkeypatch.setenv("REDIS_URL", "redis://somewhere:1/0")
     before = {child.pid for child in psutil.Process().children()}
-    with embedded.environment() as values:
+    with embedded.provide_servers() as values:
         assert values["DATABASE_URL"] == "postgres://somewhere/else"
         assert values["REDIS_URL"] == "redis://somewhere:1/0"
         assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_a_kept_database_is_found_again_and_refuses_a_second_server(tmp_path: Path) -> None:
-    with embedded.postgres(tmp_path) as url:
+    with embedded.run_postgres(tmp_path) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CREATE TABLE kept ()")
-        with pytest.raises(embedded.EmbeddedServerError, match="in use"), embedded.postgres(tmp_path):
+        with pytest.raises(embedded.EmbeddedServerError, match="in use"), embedded.run_postgres(tmp_path):
             pass
-    with embedded.postgres(tmp_path) as url, psycopg.connect(url) as connection:
+    with embedded.run_postgres(tmp_path) as url, psycopg.connect(url) as connection:
         assert connection.execute("SELECT to_regclass('kept')").fetchone() == ("kept",)
 
 
 def test_folders_of_killed_launchers_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A temporary folder of its own: in the common one, whoever starts a server next would sweep before we look.
+    # A temporary folder of its own: in the common one, whoever starts a server next would sweep before we
+    # look.
     with tempfile.TemporaryDirectory(prefix="swept-") as own:
         Path(own).chmod(0o755)
         monkeypatch.setenv("TMPDIR", own)
@@ -184,5 +186,5 @@ def test_folders_of_killed_launchers_are_swept(monkeypatch: pytest.MonkeyPatch) 
             assert _wait_gone(family) == []
         assert folder.parent == Path(own)
         assert folder.is_dir()
-        with embedded.postgres():
+        with embedded.run_postgres():
             assert not folder.is_dir()

@@ -47,7 +47,14 @@ class Stack:
         self.logs, self.started, self.environment = logs, [], dict(environment or {})
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.broker = self.start(
-            "broker", embedded.valkey_binary(), "--port", str(self.port), "--save", "", "--appendonly", "no"
+            "broker",
+            embedded.find_valkey_program(),
+            "--port",
+            str(self.port),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
         )
         self.redis = redis.Redis.from_url(self.url)
         until(self._answers, "the broker")
