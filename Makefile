@@ -15,7 +15,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser test-chaos lint format up bench chaos lock clean
+.PHONY: help setup demo test test-slow test-browser test-chaos lint format docs up bench chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -62,9 +62,13 @@ lint: setup ## style, types, import contracts
 	@.venv/bin/lint-imports
 	@DATABASE_URL=postgres://nobody@localhost/none SECRET_KEY=lint $(PY) -m mypy
 
-format: setup ## mend what can be mended by itself
+format: setup ## fix what ruff can fix by itself
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+docs: setup ## the documentation site into site/, offline; warnings are errors
+	@$(PY) -m sphinx -q -W --keep-going -E -b html docs site
+	@echo "site/index.html"
 
 bench: setup ## benchmarks into bench/results (BENCH=<name> for one)
 	@$(SERVED) $(PY) -m bench $(BENCH)
@@ -72,9 +76,9 @@ bench: setup ## benchmarks into bench/results (BENCH=<name> for one)
 chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the long run)
 	@$(PY) -m tests.chaos
 
-lock: setup ## pin requirements*.in anew, with hashes
+lock: setup ## pin requirements*.in again, with hashes
 	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai; do \
 	  $(UV) pip compile --quiet --no-header --universal --no-strip-extras --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done
 
 clean: ## remove what setup and runs have made
-	rm -rf .venv .venv-sandbox .venv-google .state bench/.venvs
+	rm -rf .venv .venv-sandbox .venv-google .state site bench/.venvs

@@ -1,6 +1,8 @@
 """The documentation against the code: a setting that is not described, or described and gone, is a failure."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,26 @@ def test_every_make_target_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named <= targets, named - targets
+
+
+def test_site_builds_without_a_warning_and_without_another_host(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-b",
+        "html",
+        "docs",
+        str(tmp_path),
+    ]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (built.returncode, built.stderr) == (0, "")
+    for page in [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.css"), *tmp_path.rglob("*.js")]:
+        text = page.read_text(encoding="utf-8")
+        # A link may lead to another host. What a browser loads by itself may not.
+        loaded = re.findall(r"""(?:src=|@import |url\()["']?((?:https?:)?//[^"')]+)""", text)
+        loaded += re.findall(r"""<link[^>]*href=["']((?:https?:)?//[^"']+)""", text)
+        assert loaded == [], page
