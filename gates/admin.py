@@ -1,17 +1,14 @@
 """Verdicts of gates for SREs: to read."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from gates.models import GateResult
+from orchestrator.core.admin import ReadOnlyAdmin
 
 
 @admin.register(GateResult)
-class GateResultAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class GateResultAdmin(ReadOnlyAdmin):
     """Every report, newest first."""
 
     list_display = ["created_at", "flow", "gate", "round", "outcome", "score", "threshold", "summary"]
@@ -28,15 +25,3 @@ class GateResultAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def outcome(self, result: GateResult) -> str:
         """The verdict as a label."""
         return result.verdict
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False

@@ -7,16 +7,16 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from onboarding import approval
 from onboarding.models import OnboardingRequest
+from orchestrator.core.admin import ReadOnlyAdmin
 
 
 @admin.register(OnboardingRequest)
-class OnboardingRequestAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    """Requests, newest first; approving one registers its repo."""
+class OnboardingRequestAdmin(ReadOnlyAdmin):
+    """Requests, newest first. They come through the form and are decided on, not edited; approving one registers its repo."""
 
     list_display = ["repo_name", "domain", "team_lead", "state", "decided_by", "decided_at", "created_at"]
     list_filter = ["status", "domain"]
@@ -31,18 +31,6 @@ class OnboardingRequestAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no
     def state(self, row: OnboardingRequest) -> str:
         """The status as a label."""
         return row.status
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
-        """Requests come through the form."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """A request is decided on, not edited."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Whether the user may decide."""

@@ -18,7 +18,7 @@ from orchestrator.queues import Queue
 
 VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
 
-app = Celery("orchestrator")
+app = Celery("orchestrator", task_cls="orchestrator.core.tasks:OrchestratorTask")
 app.conf.update(
     broker_url=settings.REDIS_URL,
     broker_connection_retry_on_startup=True,

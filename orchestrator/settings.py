@@ -214,7 +214,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["orchestrator.rest.parsers.StrictJSON"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["orchestrator.repos.access.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["orchestrator.rest.authentication.HasToken"],
-    "EXCEPTION_HANDLER": "orchestrator.rest.problems.handle",
+    "EXCEPTION_HANDLER": "orchestrator.rest.problems.handle_exception",
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of our own
     "UNAUTHENTICATED_USER": None,
 }

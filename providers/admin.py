@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
+from orchestrator.core.admin import ReadOnlyAdmin
 from providers import breaker, chart, quota_report
 from providers.models import ProviderCall, ProviderChange, ProviderState
 
@@ -34,24 +35,8 @@ class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"paused": UnfoldBooleanSwitchWidget}
 
 
-class ReadOnly(ModelAdmin):  # type: ignore[misc]
-    """Rows that people look at and code writes."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
-
 @admin.register(ProviderState)
-class ProviderStateAdmin(ReadOnly):
+class ProviderStateAdmin(ReadOnlyAdmin):
     """One provider: what is used, when capacity returns, the last 24 hours, the switch."""
 
     form = SwitchForm
@@ -154,7 +139,7 @@ class ProviderStateAdmin(ReadOnly):
 
 
 @admin.register(ProviderCall)
-class ProviderCallAdmin(ReadOnly):
+class ProviderCallAdmin(ReadOnlyAdmin):
     """The ledger."""
 
     list_display = [
@@ -188,7 +173,7 @@ class ProviderCallAdmin(ReadOnly):
 
 
 @admin.register(ProviderChange)
-class ProviderChangeAdmin(ReadOnly):
+class ProviderChangeAdmin(ReadOnlyAdmin):
     """Who paused and resumed what, and why; when breakers opened and closed."""
 
     list_display = ["created_at", "provider", "action", "actor", "reason"]

@@ -1,7 +1,8 @@
 """The one base of the errors that people read: what happened, who can fix it, how, and whether waiting helps.
 
-A subclass is one kind of error. It sets ``code`` (stable: scripts and tests rely on it) and, where they are the same for every
-instance, ``cure``, ``fixed_by`` and ``retryable``; an instance may override them, because a cure often names a value.
+A subclass is one kind of error. It sets ``code`` (stable: scripts and tests rely on it) and, where they are the same
+for every instance, ``cure``, ``fixed_by`` and ``retryable``. An instance may override them, because a cure often names
+a value. ``orchestrator.rest.problems`` turns such an error into an answer, so a view raises it and translates nothing.
 """
 
 from enum import StrEnum
@@ -18,15 +19,17 @@ class FixedBy(StrEnum):
 
 
 class OrchestratorError(Exception):
-    """An error with a stable ``code``, a message for people, and a ``cure`` that the one who can fix it is able to follow.
+    """An error with a stable ``code``, a message for people, and a ``cure`` for the one who can fix it.
 
-    ``retryable`` says that the same call may succeed a little later without anybody's doing.
+    ``retryable`` says that the same call may succeed a little later although nobody did anything.
+    ``http_status`` is what REST answers; where it is ``None``, the status follows from ``fixed_by``.
     """
 
     code: str = "internal:error"
     cure: str = "Try again; if it happens again, tell the operators the request id and the time."
     fixed_by: FixedBy = FixedBy.US
     retryable: bool = False
+    http_status: int | None = None
 
     def __init__(
         self,
@@ -37,7 +40,7 @@ class OrchestratorError(Exception):
         fixed_by: FixedBy | None = None,
         retryable: bool | None = None,
     ) -> None:
-        # Without a message of its own an error says what its class means, so the docstring is written for people too.
+        # Without a message an error says what its class means. So the docstring, too, is written for people.
         self.message = message or _first_sentence(type(self))
         super().__init__(self.message)
         if code is not None:

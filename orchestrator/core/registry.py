@@ -1,18 +1,25 @@
-"""One table of implementations by name: lazy, so that nobody pays for the import of a member that is not used.
+"""One table of implementations by name. It is lazy: a member that is not used is not imported.
 
-Providers, gates, stages, sandbox backends and the like are each a module and a line in such a table. A line names its object as
-``package.module:attribute``; the module is imported when the member is first asked for.
+Providers, gates, stages, sandbox backends and the like are each a module and a line in such a table. A line names its
+object as ``package.module:attribute``; the module is imported when the member is first asked for.
+
+A table is a constant of its module, annotated with what its members are: ``GATES: Registry[Gate] = Registry("gate", {...})``.
+``tests/core/test_registry.py`` finds every such table, imports each member and holds it against that annotation.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Generic, TypeVar
 
+from orchestrator.core.errors import OrchestratorError
+
 Member = TypeVar("Member")
 
 
-class UnknownMember(LookupError):
-    """A name that the registry does not have; the message lists those that it has."""
+class UnknownMember(OrchestratorError, LookupError):
+    """A registry was asked for a name that it does not have."""
+
+    code = "registry:unknown-member"
 
 
 class Registry(Generic[Member]):
@@ -31,7 +38,7 @@ class Registry(Generic[Member]):
         self._loaded: dict[str, Member] = {}
 
     def paths(self) -> dict[str, str]:
-        """Every name and where its object lies, ``package.module:attribute``."""
+        """Every name and where its object is, as ``package.module:attribute``."""
         if self._plugins is None:
             return dict(self._members)
         return {**self._members, **self._plugins()}
@@ -44,7 +51,8 @@ class Registry(Generic[Member]):
         """The member ``name``, imported at its first use; raises ``UnknownMember``."""
         path = self.paths().get(name)
         if path is None:
-            raise UnknownMember(f"There is no {self.kind} {name!r}; there are: {', '.join(self.names())}.")
+            known = ", ".join(self.names()) or "none"
+            raise UnknownMember(f"There is no {self.kind} {name!r}.", cure=f"Use one of: {known}.")
         # Keyed by the path, not the name: a plugin that takes over a name must not be answered from before.
         if path not in self._loaded:
             self._loaded[path] = self._load(path)

@@ -7,10 +7,11 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from gates.models import GateResult
+from orchestrator.core.admin import ReadOnlyAdmin, ReadOnlyStackedInline, ReadOnlyTabularInline
 from orchestrator.flows import engine, representation
 from orchestrator.flows.models import Attempt, Block, Flow, FlowEvent, Hold, Stage
 from providers.models import ProviderCall
@@ -25,27 +26,10 @@ LABELS = {
 }
 
 
-class ReadOnly:
-    """Rows of the engine: nobody adds, edits or deletes them by hand."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
-
-class StagesOfFlow(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
+class StagesOfFlow(ReadOnlyTabularInline):
     """The stages of a flow, in order."""
 
     model = Stage
-    extra = 0
     fields = [
         "position",
         "kind",
@@ -60,23 +44,19 @@ class StagesOfFlow(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has
         "finished_at",
     ]
     ordering = ["position"]
-    tab = True
 
 
-class GatesOfFlow(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
+class GatesOfFlow(ReadOnlyTabularInline):
     """What the gates found."""
 
     model = GateResult
-    extra = 0
     fields = ["gate", "round", "verdict", "score", "threshold", "summary", "cure"]
-    tab = True
 
 
-class CallsOfFlow(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
+class CallsOfFlow(ReadOnlyTabularInline):
     """What was asked of the providers."""
 
     model = ProviderCall
-    extra = 0
     fields = [
         "stage_kind",
         "provider",
@@ -89,20 +69,17 @@ class CallsOfFlow(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has 
         "error_code",
     ]
     ordering = ["created_at"]
-    tab = True
 
 
-class BlockOfFlow(ReadOnly, StackedInline):  # type: ignore[misc]  # unfold has no types
+class BlockOfFlow(ReadOnlyStackedInline):
     """What the flow yielded."""
 
     model = Block
-    extra = 0
     fields = ["family", "name", "version", "summary", "quality_score", "verified", "manifest"]
-    tab = True
 
 
 @admin.register(Flow)
-class FlowAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class FlowAdmin(ReadOnlyAdmin):
     """Flows, and the verbs that are safe to use twice."""
 
     list_display = ["id", "repo", "heading", "state", "cost", "created_at", "finished_at", "error_code"]
@@ -167,11 +144,10 @@ class FlowAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no ty
         self.message_user(request, f"{count} {done}.", messages.SUCCESS if count else messages.INFO)
 
 
-class AttemptsOfStage(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold has no types
+class AttemptsOfStage(ReadOnlyTabularInline):
     """The attempts of a stage."""
 
     model = Attempt
-    extra = 0
     fields = [
         "number",
         "outcome",
@@ -186,7 +162,7 @@ class AttemptsOfStage(ReadOnly, TabularInline):  # type: ignore[misc]  # unfold 
 
 
 @admin.register(Stage)
-class StageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class StageAdmin(ReadOnlyAdmin):
     """Stages with their attempts: where work stands and why it waits."""
 
     list_display = [
@@ -213,7 +189,7 @@ class StageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no t
 
 
 @admin.register(FlowEvent)
-class FlowEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class FlowEventAdmin(ReadOnlyAdmin):
     """Everything that happened, newest first."""
 
     list_display = ["created_at", "flow", "kind", "stage", "data"]
@@ -225,7 +201,7 @@ class FlowEventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has 
 
 
 @admin.register(Block)
-class BlockAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class BlockAdmin(ReadOnlyAdmin):
     """Blocks that flows yielded."""
 
     list_display = ["family", "name", "version", "repo", "quality_score", "verified", "created_at"]

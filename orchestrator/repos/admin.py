@@ -6,28 +6,22 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
 
+from orchestrator.core.admin import AppendOnlyAdmin, ReadOnlyTabularInline, UndeletableAdmin
 from orchestrator.repos import repo_settings, tokens
 from orchestrator.repos.models import Repo, RepoSetting, Token
 
 
-class SettingsOfRepo(TabularInline):  # type: ignore[misc]  # unfold has no types
-    """The history of a repo's settings: rows are added elsewhere, and never changed."""
+class SettingsOfRepo(ReadOnlyTabularInline):
+    """The history of a repo's settings. They are added under Repo settings, where they are checked."""
 
     model = RepoSetting
-    extra = 0
     fields = readonly_fields = ["key", "value", "actor", "created_at"]
-    can_delete = False
     verbose_name_plural = "history of settings, newest first"
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Settings are added under Repo settings, where they are checked."""
-        return False
 
 
 @admin.register(Repo)
-class RepoAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class RepoAdmin(UndeletableAdmin):
     """Repos. They are switched off, never deleted: flows and blocks hang on them."""
 
     list_display = ["name", "domain", "team_lead", "phase", "enabled", "allowed", "paused", "onboarded_at"]
@@ -61,10 +55,6 @@ class RepoAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         """The name is what everything else refers to: given once."""
         return [*self.readonly_fields, *(["name"] if obj else [])]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
 
 class SettingForm(ModelForm):  # type: ignore[type-arg]  # generic in its types only
     """A new value, checked as everywhere."""
@@ -85,7 +75,7 @@ class SettingForm(ModelForm):  # type: ignore[type-arg]  # generic in its types 
 
 
 @admin.register(RepoSetting)
-class RepoSettingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class RepoSettingAdmin(AppendOnlyAdmin):
     """Settings, append-only: the newest row of a key counts, the others are its history."""
 
     form = SettingForm
@@ -99,18 +89,10 @@ class RepoSettingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         newest = RepoSetting.objects.filter(repo=obj.repo, key=obj.key).latest("id")
         obj.pk, obj.value, obj.actor = newest.pk, newest.value, newest.actor
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never: a change is a new row."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never."""
-        return False
-
 
 @admin.register(Token)
-class TokenAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    """Tokens. The secret is shown once, after saving; what is kept cannot be turned back into it."""
+class TokenAdmin(UndeletableAdmin):
+    """Tokens, which stay after they were revoked, so that the history has their names. The secret is shown once, after saving; what is kept cannot be turned back into it."""
 
     list_display = ["name", "repo", "created_at", "last_used_at", "revoked_at"]
     list_filter = ["repo", ("revoked_at", admin.EmptyFieldListFilter)]
@@ -133,7 +115,3 @@ class TokenAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only the list and its actions: a token is made or revoked, never altered."""
         return obj is None and bool(super().has_change_permission(request, obj))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
-        """Never: a revoked token stays, so that the history has its name."""
-        return False

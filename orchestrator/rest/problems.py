@@ -1,6 +1,8 @@
 """Errors as RFC 9457 ``application/problem+json``: a stable ``code``, a sentence for people, and a cure.
 
-Views raise ``Problem``; whatever else escapes a view is turned into one here, so that a client sees one shape only.
+A view raises ``Problem`` for what only REST knows, such as a malformed header. Everything else that people read is an
+``OrchestratorError``, which carries all that an answer needs. Any other exception that escapes a view becomes a problem
+here, too, so a client sees one shape only.
 """
 
 import logging
@@ -13,6 +15,8 @@ from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from orchestrator.core.errors import FixedBy, OrchestratorError
+
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -21,16 +25,28 @@ _TITLES = {
     401: "A token is needed",
     403: "Not allowed",
     404: "Not found",
-    405: "This method is not offered here",
-    406: "No such representation",
-    409: "In conflict with what is there",
+    405: "This method is not supported here",
+    406: "The requested format is not available",
+    409: "In conflict with the present state",
     413: "Too large",
-    415: "This media type is not read here",
+    415: "This media type is not supported",
     422: "The request cannot be carried out",
     429: "Too many requests",
-    500: "An error of ours",
+    500: "Internal error",
     503: "Not available now",
 }
+# The status follows from who can fix an error: 4xx where the caller can, 503 where waiting for somebody helps.
+_STATUS_BY_FIXER = {
+    FixedBy.REQUESTER: 422,
+    FixedBy.REPO_OWNER: 422,
+    FixedBy.OPERATOR: 503,
+    FixedBy.PROVIDER: 503,
+    FixedBy.US: 500,
+}
+_HOW_TO_SEND_ONE = (
+    "Send `Authorization: Bearer blk_...`; "
+    "an operator makes tokens in the admin or with `manage.py create_token`."
+)
 
 
 class Problem(Exception):
@@ -51,7 +67,7 @@ class Problem(Exception):
         self.headers, self.extra = dict(headers or {}), extra
 
     def document(self) -> dict[str, Any]:
-        """The body. ``type`` is a URN, because codes are names and not places."""
+        """The body. ``type`` is a URN, because codes are names and not addresses."""
         body: dict[str, Any] = {
             "type": f"urn:blocks:problem:{self.code}",
             "title": _TITLES.get(self.status, "Error"),
@@ -71,61 +87,31 @@ class ProblemRenderer(JSONRenderer):
     format = "problem"
 
 
-def respond(problem: Problem) -> Response:
+def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
+    """DRF's exception handler: every exception that escapes a view becomes a problem."""
+    if request := context.get("request"):
+        # Whatever format the client asked for, an error has only this one.
+        request.accepted_renderer = ProblemRenderer()
+        request.accepted_media_type = MEDIA_TYPE
+    return build_response(to_problem(error))
+
+
+def build_response(problem: Problem) -> Response:
     """``problem`` as a DRF response."""
     return Response(
         problem.document(), status=problem.status, headers=problem.headers, content_type=MEDIA_TYPE
     )
 
 
-def _validation(error: exceptions.ValidationError) -> Problem:
-    fields = error.detail if isinstance(error.detail, dict) else {"request": error.detail}
-    errors = {
-        name: [str(part) for part in (value if isinstance(value, list) else [value])]
-        for name, value in fields.items()
-    }
-    first = next(iter(errors.items()), ("request", ["invalid"]))
-    return Problem(
-        422,
-        "request:invalid",
-        f"{first[0]}: {first[1][0]}",
-        cure="Correct the named fields; /api/v1/docs/ shows what each one takes.",
-        errors=errors,
-    )
-
-
-def _api_exception(error: exceptions.APIException) -> Problem:
-    headers: dict[str, str] = {}
-    code, cure = f"request:{str(error.get_codes()).replace('_', '-')}", ""
-    match error:
-        case exceptions.ValidationError():
-            return _validation(error)
-        case exceptions.ParseError():
-            code, cure = (
-                "request:malformed",
-                "Send a JSON object in UTF-8 with Content-Type: application/json.",
-            )
-        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            code = "auth:missing-token"
-            cure = "Send `Authorization: Bearer blk_...`; an operator makes tokens in the admin or with `manage.py create_token`."
-            headers["WWW-Authenticate"] = "Bearer"
-            return Problem(401, code, str(error.detail), cure=cure, headers=headers)
-        case exceptions.NotFound():
-            code = "request:not-found"
-        case exceptions.Throttled():
-            code, cure = "request:throttled", "Ask again after the time in Retry-After."
-            if (wait := getattr(error, "wait", None)) is not None:
-                headers["Retry-After"] = str(int(wait))
-    return Problem(error.status_code, code, str(error.detail), cure=cure, headers=headers)
-
-
 def to_problem(error: Exception) -> Problem:
-    """The problem that ``error`` amounts to. What nobody foresaw is logged and says nothing of its insides."""
+    """The problem that ``error`` amounts to. An unexpected one is logged, and its answer reveals nothing about it."""
     match error:
         case Problem():
             return error
+        case OrchestratorError():
+            return _from_orchestrator_error(error)
         case exceptions.APIException():
-            return _api_exception(error)
+            return _from_api_exception(error)
         case Http404():
             return Problem(404, "request:not-found", "There is nothing under this address.")
         case PermissionDenied():
@@ -133,15 +119,53 @@ def to_problem(error: Exception) -> Problem:
     log.error("unhandled error in the API", exc_info=error)
     return Problem(
         500,
-        "internal:error",
-        "The service failed; nothing was half-done.",
-        cure="Try again; if it stays, tell the operators.",
+        OrchestratorError.code,
+        "The service failed; nothing was left half-done.",
+        cure=OrchestratorError.cure,
     )
 
 
-def handle(error: Exception, context: dict[str, Any]) -> Response:
-    """DRF's exception handler."""
-    if request := context.get("request"):
-        request.accepted_renderer = ProblemRenderer()
-        request.accepted_media_type = MEDIA_TYPE
-    return respond(to_problem(error))
+def _from_orchestrator_error(error: OrchestratorError) -> Problem:
+    status = error.http_status or _STATUS_BY_FIXER[error.fixed_by]
+    if status >= 500:
+        log.error("the API answers %s with %s", status, error.code, exc_info=error)
+    return Problem(status, error.code, error.message, cure=error.cure)
+
+
+def _from_api_exception(error: exceptions.APIException) -> Problem:
+    detail = str(error.detail)
+    match error:
+        case exceptions.ValidationError():
+            return _from_validation_error(error)
+        case exceptions.ParseError():
+            cure = "Send a JSON object in UTF-8 with Content-Type: application/json."
+            return Problem(error.status_code, "request:malformed", detail, cure=cure)
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            # DRF answers 403 where the first authentication class names no scheme; a missing token is always a 401.
+            headers = {"WWW-Authenticate": "Bearer"}
+            return Problem(401, "auth:missing-token", detail, cure=_HOW_TO_SEND_ONE, headers=headers)
+        case exceptions.NotFound():
+            return Problem(error.status_code, "request:not-found", detail)
+        case exceptions.Throttled():
+            wait_seconds = getattr(error, "wait", None)
+            headers = {} if wait_seconds is None else {"Retry-After": str(int(wait_seconds))}
+            cure = "Ask again after the time in Retry-After."
+            return Problem(error.status_code, "request:throttled", detail, cure=cure, headers=headers)
+    code = str(error.get_codes()).replace("_", "-")
+    return Problem(error.status_code, f"request:{code}", detail)
+
+
+def _from_validation_error(error: exceptions.ValidationError) -> Problem:
+    fields = error.detail if isinstance(error.detail, dict) else {"request": error.detail}
+    errors: dict[str, list[str]] = {}
+    for name, value in fields.items():
+        messages = value if isinstance(value, list) else [value]
+        errors[name] = [str(message) for message in messages]
+    first_field, its_messages = next(iter(errors.items()), ("request", ["invalid"]))
+    return Problem(
+        422,
+        "request:invalid",
+        f"{first_field}: {its_messages[0]}",
+        cure="Correct the named fields; /api/v1/docs/ shows what each one takes.",
+        errors=errors,
+    )

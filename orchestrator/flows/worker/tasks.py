@@ -11,7 +11,7 @@ from orchestrator.flows.replay import flow_replays, gate_replay
 from orchestrator.flows.worker import runner, shutdown
 
 
-@app.task(name="flows.run_stage", ignore_result=True, bind=True)
+@app.task(name="flows.run_stage", bind=True)
 def run_stage(self: Task[..., None], stage_id: int) -> None:
     """Run the stage ``stage_id``, and fire the tail of its chain only where that is still to be done.
 
@@ -21,13 +21,13 @@ def run_stage(self: Task[..., None], stage_id: int) -> None:
         self.request.chain = None
 
 
-@app.task(name=GateReplay.TASK, ignore_result=True)
+@app.task(name=GateReplay.TASK)
 def replay_gates(replay_id: int) -> None:
     """Run the gates again on the sealed block of the replay ``replay_id``."""
     gate_replay.run(replay_id)
 
 
-@app.task(name=FlowReplay.TASK, ignore_result=True)
+@app.task(name=FlowReplay.TASK)
 def replay_flow(replay_id: int) -> None:
     """Replay a finished flow from its record; a second message for the same replay does nothing."""
     flow_replays.run(replay_id)
