@@ -11,8 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
 from bench.peers.window import serve, windowed  # noqa: E402 - Django comes first
+from orchestrator.core import database  # noqa: E402
 from orchestrator.flows import engine  # noqa: E402
-from orchestrator.flows.engine.database import rows  # noqa: E402
 from orchestrator.flows.models import new_flow_id  # noqa: E402
 from orchestrator.repos.models import Repo  # noqa: E402
 
@@ -39,7 +39,7 @@ def run(count: int) -> dict[str, Any]:
     measured = windowed(
         count,
         lambda _: engine.create(repo, "Nothing.", flow_type=flow_type),
-        lambda: int(rows(PASSED, {"since": since})[0].n),
+        lambda: int(database.fetch_rows(PASSED, {"since": since})[0].n),
         int(os.environ["FLIGHT"]),
     )
     return {**measured, **timings(since)}
@@ -47,8 +47,8 @@ def run(count: int) -> dict[str, Any]:
 
 def timings(since: str) -> dict[str, float]:
     """Start to start between stages, in ms; own time of flows that called models, as a share of their calls."""
-    steps = [row.ms for row in rows(STEPS, {"since": since})]
-    own = [row.share for row in rows(OWN, {"since": since})]
+    steps = [row.ms for row in database.fetch_rows(STEPS, {"since": since})]
+    own = [row.share for row in database.fetch_rows(OWN, {"since": since})]
     found = {}
     if len(steps) > 1:
         found = {

@@ -21,8 +21,8 @@ django.setup()
 from django.db import connection  # noqa: E402 - needs the settings
 
 from bench.limiter_release import QUOTA, SLOTS  # noqa: E402
+from orchestrator.core import database  # noqa: E402
 from orchestrator.flows import engine  # noqa: E402
-from orchestrator.flows.engine.database import now, rows  # noqa: E402
 from orchestrator.repos.models import Repo  # noqa: E402
 from providers import breaker, limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
@@ -80,7 +80,7 @@ def resume() -> Opening:
 def until(statement: str, flows: list[str]) -> None:
     """All of ``flows`` are as the statement counts them."""
     end = time.monotonic() + 60
-    while rows(statement, {"flows": flows})[0].n < len(flows):
+    while database.fetch_rows(statement, {"flows": flows})[0].n < len(flows):
         if time.monotonic() > end:
             raise TimeoutError(statement)
         time.sleep(0.02)
@@ -95,10 +95,10 @@ def once(close: Callable[[], Opening], repos: list[Repo]) -> list[float]:
     ]
     until(WAITING, flows)
     time.sleep(random.uniform(0.1, 0.3))  # at any moment between two looks of the dispatcher
-    opened = now()
+    opened = database.read_clock()
     make_room()
     until(PASSED, flows)
-    return [row.ms for row in rows(RAN, {"flows": flows, "opened": opened})]
+    return [row.ms for row in database.fetch_rows(RAN, {"flows": flows, "opened": opened})]
 
 
 def run() -> None:

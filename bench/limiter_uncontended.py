@@ -15,7 +15,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
 from bench.limiter_caller import PLENTY, PROVIDER  # noqa: E402 - needs the settings
-from providers import database, limiter  # noqa: E402
+from orchestrator.core import database  # noqa: E402
+from providers import limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
 from providers.limiter import Admitted, Wanted  # noqa: E402
 
@@ -34,7 +35,7 @@ def pair() -> None:
 
 def update() -> None:
     """What a limiter cannot be cheaper than."""
-    database.row("UPDATE bench_one SET n = n + 1 WHERE id = %s RETURNING n", [1])
+    database.fetch_row("UPDATE bench_one SET n = n + 1 WHERE id = %s RETURNING n", [1])
 
 
 def milliseconds(work: Callable[[], None]) -> float:

@@ -20,7 +20,8 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from providers import admission, database, error_policy, ledger, limiter, prices, registry
+from orchestrator.core import database
+from providers import admission, error_policy, ledger, limiter, prices, registry
 from providers.admission import Refused
 from providers.base import Adapter, Completion, NotAdmitted, ProviderError, Request, UnknownModel
 from providers.limiter import Admitted, Wanted
@@ -63,7 +64,9 @@ def complete(provider: str, request: Request, caller: Caller) -> Answered:
     A retry is the caller's: this sends at most one request, to the asked model or, if that one would have to wait long and the
     fallback admits at once, to the fallback. Inside a transaction it refuses: locks would be held during the call.
     """
-    database.refuse_transaction()
+    database.refuse_open_transaction(
+        "A model is not called inside a transaction: its locks would be held for as long as the call takes."
+    )
     digest = ledger.digest(provider, request)
     adapter = registry.get(provider)
     try:
@@ -128,7 +131,7 @@ def _wanted(provider: str, request: Request, caller: Caller, digest: str) -> Wan
 def _call(adapter: Adapter, request: Request, admitted: Admitted) -> Answered:
     """Send, store, settle."""
     call_id, provider = admitted.call_id, admitted.provider
-    database.let_go()
+    database.release_connection()
     started = time.monotonic()
     try:
         completion = adapter.complete(request)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Case, Sum, When
 
-from providers import database
+from orchestrator.core import database
 from providers.base import Completion, Request, StopReason, Usage
 from providers.models import CallStatus, ProviderCall
 
@@ -72,7 +72,9 @@ def kept(call_id: UUID, completion: Completion) -> tuple[str | None, str | None]
 
 
 def _store(call_id: UUID, raw: str, answer: str | None) -> None:
-    database.persistently(lambda: database.row(_STORE, [raw, answer, call_id]), seconds=_STORE_SECONDS)
+    database.retry_while_away(
+        lambda: database.fetch_row(_STORE, [raw, answer, call_id]), seconds=_STORE_SECONDS
+    )
 
 
 def completion_of(call: ProviderCall) -> Completion:

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
-from providers import database
+from orchestrator.core import database
 from providers.base import Usage
 from providers.breaker import HEALTH
 from providers.models import CallStatus
@@ -146,12 +146,12 @@ def acquire(wanted: Wanted, limits: Limits | None = None) -> Admitted | Answered
     """Reserve all that ``wanted`` needs, or nothing. Durable when it returns."""
     tried: list[UUID] = []
 
-    def reserve() -> tuple[Any, ...]:
+    def reserve() -> Any:
         tried.append(uuid4())
         sql = _ACQUIRE if database.in_transaction() else _ACQUIRE_DURABLY
-        return database.row(sql, _acquire_row(tried[-1], wanted, limits or of(wanted.provider)))
+        return database.fetch_row(sql, _acquire_row(tried[-1], wanted, limits or of(wanted.provider)))
 
-    outcome, until, held, filled, answered, asked_at = database.persistently(
+    outcome, until, held, filled, answered, asked_at = database.retry_while_away(
         reserve, seconds=_ACQUIRE_SECONDS
     )
     for lost in tried[:-1]:  # the answer was lost, so the reservation may be there: nothing left under it
@@ -166,7 +166,7 @@ def acquire(wanted: Wanted, limits: Limits | None = None) -> Admitted | Answered
 def would_admit(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Denied | None:
     """What would deny a call of this size now; None: nothing. By the same function that admits, and nothing is reserved."""
     wanted = Wanted(provider, "", tokens, nano_usd, timeout_seconds=0)
-    outcome, until, held, filled, _, asked_at = database.row(
+    outcome, until, held, filled, _, asked_at = database.fetch_row(
         _ACQUIRE, _acquire_row(None, wanted, of(provider))
     )
     return Denied(outcome, until, bool(held), filled or 0, asked_at) if outcome else None
@@ -264,7 +264,7 @@ def _acquire_row(call_id: UUID | None, wanted: Wanted, limits: Limits) -> list[A
         wanted.tokens,
         wanted.nano,
         wanted.timeout_seconds + LEASE_MARGIN_SECONDS,
-        database.array(limits.row()),
+        database.format_array(limits.row()),
         wanted.repo,
         wanted.stage_kind,
         wanted.flow_id,
@@ -294,7 +294,7 @@ def _end(
         call_id,
         provider,
         status.value,
-        database.array(parts or ()),
+        database.format_array(parts or ()),
         usd,
         json.dumps(dict(price or {})),
         code,
@@ -302,7 +302,9 @@ def _end(
         latency_ms,
         int(health),
         pause_seconds,
-        database.array(HEALTH.row()),
+        database.format_array(HEALTH.row()),
         *kept,
     ]
-    return bool(database.persistently(lambda: database.row(_SETTLE, row), seconds=_SETTLE_SECONDS)[0])
+    return bool(
+        database.retry_while_away(lambda: database.fetch_row(_SETTLE, row), seconds=_SETTLE_SECONDS)[0]
+    )

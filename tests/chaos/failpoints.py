@@ -85,9 +85,8 @@ class _Failpoints:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def install(self) -> None:
-        for module in _engine_modules():
-            if hasattr(module, "rows") and not module.__name__.endswith(".database"):
-                module.rows = self._statements(module.rows)
+        database = sys.modules["orchestrator.core.database"]
+        database.fetch_rows = self._statements(database.fetch_rows)
         for name, function in CALL_STEPS:
             module = sys.modules[name]
             short = f"{name.rpartition('.')[2]}.{function}"
@@ -97,7 +96,7 @@ class _Failpoints:
         base = sys.modules["django.db.backends.base.base"].BaseDatabaseWrapper
         base._commit = self._around("commit", base._commit)
 
-    def _statements(self, rows: Callable[..., Any]) -> Callable[..., Any]:
+    def _statements(self, fetch_rows: Callable[..., Any]) -> Callable[..., Any]:
         names = {
             value: f"{module.__name__.removeprefix(ENGINE)}.{name}"
             for module in _engine_modules()
@@ -105,12 +104,12 @@ class _Failpoints:
             if name.isupper() and isinstance(value, str)
         }
 
-        def wrapped(sql: str, params: Any) -> Any:
+        def wrapped(sql: Any, parameters: Any = ()) -> Any:
             name = names.get(sql)
             if name is None:
-                return rows(sql, params)
+                return fetch_rows(sql, parameters)
             self.reach(f"{name}:before")
-            found = rows(sql, params)
+            found = fetch_rows(sql, parameters)
             self.reach(f"{name}:after")
             return found
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from orchestrator.core import database
 from orchestrator.flows.engine import locked
 from orchestrator.flows.engine.claim import Claim
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.engine.errors import Fenced
 
 # The stage is locked too: a row that is only read shows what it was when the statement began, which was before a cancel that
@@ -29,7 +29,7 @@ SELECT id, queue FROM flows_stage WHERE flow_id = %(flow)s AND status IN ('ready
 def progress(claim: Claim, message: str, data: Mapping[str, Any]) -> None:
     """Tell followers something; raises ``Fenced`` when the attempt is no longer the live one."""
     shown = {"stage": claim.kind, "round": claim.round, "message": message, **data}
-    if not rows(
+    if not database.fetch_rows(
         _PROGRESS,
         {"flow": claim.flow_id, "stage": claim.stage_id, "token": claim.token, "data": Jsonb(shown)},
     ):
@@ -43,4 +43,4 @@ def refresh_cost(flow_id: str) -> None:
 
 def remaining(flow_id: str) -> list[tuple[int, str]]:
     """The stages that are left, in order: id and queue. The chain is rebuilt from this."""
-    return [(row.id, row.queue) for row in rows(_REMAINING, {"flow": flow_id})]
+    return [(row.id, row.queue) for row in database.fetch_rows(_REMAINING, {"flow": flow_id})]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from orchestrator.flows.engine.database import rows
+from orchestrator.core import database
 
 _PER_REPO: Final = 50  # heads of a repo that one look considers; the next look is a tenth of a second away
 _TURN_SECONDS: Final = 30.0  # a turn that is not taken in this time keeps its room from nobody
@@ -81,34 +81,36 @@ class Waiting:
 
 def providers_waited_for() -> list[str]:
     """The providers for whose room any stage waits."""
-    return [row.provider for row in rows(_PROVIDERS, {})]
+    return [row.provider for row in database.fetch_rows(_PROVIDERS, {})]
 
 
 def waiting_for(provider: str) -> list[Waiting]:
     """The oldest that wait for ``provider``, of every repo, by priority and age."""
-    return [Waiting(*row) for row in rows(_WAITING, {"provider": provider, "limit": _PER_REPO})]
+    return [
+        Waiting(*row) for row in database.fetch_rows(_WAITING, {"provider": provider, "limit": _PER_REPO})
+    ]
 
 
 def turns_given(provider: str) -> Any:
     """What stages that were let go will ask for: ``calls``, ``tokens``, ``nano_usd``."""
-    return rows(_TURNS, {"provider": provider, "seconds": _TURN_SECONDS})[0]
+    return database.fetch_rows(_TURNS, {"provider": provider, "seconds": _TURN_SECONDS})[0]
 
 
 def let_go_for(stages: Collection[int]) -> int:
     """Make these stages ready, with their turn, their flows' deadlines moved by the wait; how many."""
-    return len(rows(_LET_GO, {"stages": list(stages)})) if stages else 0
+    return len(database.fetch_rows(_LET_GO, {"stages": list(stages)})) if stages else 0
 
 
 def stale(now: datetime, limit: int) -> Sequence[Any]:
     """Stages whose expected time has passed without room: id, provider, tokens, nano_usd."""
-    return rows(_STALE, {"now": now, "limit": limit})
+    return database.fetch_rows(_STALE, {"now": now, "limit": limit})
 
 
 def reword(stage_id: int, reason: str, until: datetime) -> None:
     """Say why a stage still waits, and until when."""
-    rows(_REWORD, {"stage": stage_id, "reason": reason, "until": until})
+    database.fetch_rows(_REWORD, {"stage": stage_id, "reason": reason, "until": until})
 
 
 def behind(provider: str, stage_id: int) -> int:
     """How many other stages wait for ``provider``, or have a turn that they are on their way to take."""
-    return int(rows(_BEHIND, {"provider": provider, "stage": stage_id})[0].n)
+    return int(database.fetch_rows(_BEHIND, {"provider": provider, "stage": stage_id})[0].n)

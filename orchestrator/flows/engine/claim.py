@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from orchestrator.flows.engine.database import outlasting, rows
+from orchestrator.core import database
 from orchestrator.flows.engine.holds import held
 
 # Losing this commit in a crash of the server loses nothing: the stage is ready again, and every later commit (a ledger
@@ -93,7 +93,7 @@ def claim(stage_id: int, worker: str) -> Claim | None:
     A claim whose answer was lost on the way is not asked for again: its lease runs out, and the stage comes back.
     """
     token = uuid.uuid4()
-    won = rows(
+    won = database.fetch_rows(
         CLAIM,
         {
             "stage": stage_id,
@@ -136,4 +136,4 @@ def heartbeat(held: Collection[tuple[int, UUID]]) -> set[UUID]:
         "stages": [stage_id for stage_id, _ in held],
         "tokens": [token for _, token in held],
     }
-    return {row.token for row in outlasting(lambda: rows(BEAT, params))}
+    return {row.token for row in database.retry_while_away(lambda: database.fetch_rows(BEAT, params))}

@@ -3,9 +3,9 @@
 from django.conf import settings
 from django.db import transaction
 
+from orchestrator.core import database
 from orchestrator.flows.engine import broker, locked, rounds
 from orchestrator.flows.engine.attempt import remaining
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
 from orchestrator.flows.models import Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
@@ -76,7 +76,7 @@ def cancel(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
         held = locked.flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
-        rows(_CANCEL, {"flow": flow_id})
+        database.fetch_rows(_CANCEL, {"flow": flow_id})
         locked.refresh_cost(flow_id)
         locked.record(flow_id, "flow.cancelled", None, {"by": actor, "reason": reason})
     return True
@@ -91,7 +91,7 @@ def pause(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
         if held.status == FlowStatus.PAUSED:
             return False
         why = f"The flow is paused{f' by {actor}' if actor else ''}{f': {reason}' if reason else '.'}"
-        rows(_PAUSE, {"flow": flow_id, "reason": why})
+        database.fetch_rows(_PAUSE, {"flow": flow_id, "reason": why})
         locked.record(flow_id, "flow.paused", None, {"by": actor, "reason": reason})
     return True
 
@@ -105,11 +105,11 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
         if held.status != FlowStatus.PAUSED:
             return False
         locked.record(flow_id, "flow.resumed", None, {"by": actor})
-        for stage in rows(_RESUME, {"flow": flow_id}):
+        for stage in database.fetch_rows(_RESUME, {"flow": flow_id}):
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
             locked.record(flow_id, "stage.ready", stage.id, shown)
         # One that became ready while the flow was paused has not been sent either.
-        rows(_UNSENT, {"flow": flow_id})
+        database.fetch_rows(_UNSENT, {"flow": flow_id})
         _send_after_commit(flow_id)
     return True
 
@@ -126,14 +126,14 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
             raise NotRetryable(
                 f"{flow_id} is {held.status if held else 'unknown'}; only a failed flow can be retried."
             )
-        rows(_REOPEN, {"flow": flow_id, "deadline": float(settings.FLOW_DEADLINE_SECONDS)})
-        (failed,) = rows(_LAST_FAILED, {"flow": flow_id})
+        database.fetch_rows(_REOPEN, {"flow": flow_id, "deadline": float(settings.FLOW_DEADLINE_SECONDS)})
+        (failed,) = database.fetch_rows(_LAST_FAILED, {"flow": flow_id})
         locked.record(flow_id, "flow.retried", failed.id, {"by": actor})
         if failed.asked_for_repair:
             rounds.insert(held, failed.id)
-            rows(_UNSENT, {"flow": flow_id})
+            database.fetch_rows(_UNSENT, {"flow": flow_id})
         else:
-            (stage,) = rows(_AGAIN, {"stage": failed.id})
+            (stage,) = database.fetch_rows(_AGAIN, {"stage": failed.id})
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
             locked.record(flow_id, "stage.ready", failed.id, shown)
         _send_after_commit(flow_id)
@@ -144,11 +144,11 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
     """Higher goes first, whatever the repo. What is already in the broker keeps its place."""
     with transaction.atomic():
         if locked.flow(flow_id) is not None:
-            rows(
+            database.fetch_rows(
                 "UPDATE flows_flow SET priority = %(priority)s WHERE id = %(flow)s",
                 {"flow": flow_id, "priority": priority},
             )
-            rows(
+            database.fetch_rows(
                 "UPDATE flows_stage SET fair_tag = 0 WHERE flow_id = %(flow)s AND status = 'ready'",
                 {"flow": flow_id},
             )

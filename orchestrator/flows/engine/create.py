@@ -9,9 +9,9 @@ from django.conf import settings as env
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
+from orchestrator.core import database
 from orchestrator.flows import flow_types
 from orchestrator.flows.engine import broker
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.engine.errors import IdempotencyConflict
 from orchestrator.flows.engine.holds import held
 from orchestrator.flows.models import Flow, new_flow_id
@@ -104,7 +104,7 @@ def create(
         "slots": env.QUEUE_SLOTS[chosen.stages[0].queue.value],
         "created": Jsonb({"by": created_by, "flow_type": chosen.name, "priority": priority}),
     }
-    made = rows(CREATE, params)
+    made = database.fetch_rows(CREATE, params)
     if not made:
         return _existing(repo, idempotency_key, digest)
     if made[0].sent:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from orchestrator.flows.engine.database import rows
+from orchestrator.core import database
 
 PRIORITY_STEP = 1e9
 _UNTAGGED = """
@@ -77,7 +77,7 @@ class Clock:
         self.queue = queue
         self.now: dict[int, float] = {}
         self.last: dict[tuple[int, int], float] = {}
-        for row in rows(_LAST_TAGS, {"queue": queue}):
+        for row in database.fetch_rows(_LAST_TAGS, {"queue": queue}):
             shift = row.priority * PRIORITY_STEP
             self.last[row.repo_id, row.priority] = row.newest + shift
             self.now[row.priority] = min(
@@ -98,9 +98,9 @@ class Clock:
 
 def tag_ready(clock: Clock, limit: int = 1000) -> int:
     """Give unsent stages of a queue their virtual time; how many."""
-    found = rows(_UNTAGGED, {"queue": clock.queue, "limit": limit})
+    found = database.fetch_rows(_UNTAGGED, {"queue": clock.queue, "limit": limit})
     if found:
-        rows(
+        database.fetch_rows(
             _TAG,
             {
                 "ids": [row.id for row in found],
@@ -112,12 +112,12 @@ def tag_ready(clock: Clock, limit: int = 1000) -> int:
 
 def outstanding(queue: str) -> int:
     """Stages of ``queue`` that were sent and have not ended: in the broker, or running."""
-    return int(rows(_OUTSTANDING, {"queue": queue})[0].n)
+    return int(database.fetch_rows(_OUTSTANDING, {"queue": queue})[0].n)
 
 
 def take(clock: Clock, limit: int) -> list[Any]:
     """Mark the next stages of a queue as sent, in fair order: id and flow_id. The caller sends them."""
-    taken = rows(_TAKE, {"queue": clock.queue, "limit": limit}) if limit > 0 else []
+    taken = database.fetch_rows(_TAKE, {"queue": clock.queue, "limit": limit}) if limit > 0 else []
     for row in taken:
         clock.sent(row.fair_tag)
     return taken
@@ -135,14 +135,14 @@ def stale(queue: str, *, drained: bool, quick_seconds: float, limit: int = 200) 
         "quick": quick_seconds,
         "base": float(settings.ENGINE_RESEND_SECONDS),
     }
-    return rows(_STALE, params | {"limit": limit})
+    return database.fetch_rows(_STALE, params | {"limit": limit})
 
 
 def forget_sent() -> None:
     """Count nothing as sent: the broker has lost everything."""
-    rows(_FORGET, {})
+    database.fetch_rows(_FORGET, {})
 
 
 def publish_load(full: Sequence[str], not_full: Iterable[str], seconds: float) -> None:
     """Tell everybody which queues are full, for so many seconds; they leave sending to the dispatcher then."""
-    rows(_LOAD, {"full": list(full), "open": list(not_full), "seconds": seconds})
+    database.fetch_rows(_LOAD, {"full": list(full), "open": list(not_full), "seconds": seconds})

@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from orchestrator.core import database
 from orchestrator.flows.engine import locked, rounds, store
 from orchestrator.flows.engine.claim import Claim
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.stage_protocol import Failed, Park, Repair
 
 MAX_MESSAGE = 4000
@@ -95,7 +95,7 @@ def _wait(claim: Claim, wait: Park, *, pause: float | None = None, failed: int =
         "pause": pause or 0.0,
         "failed": failed,
     }
-    (row,) = rows(_WAIT, params)
+    (row,) = database.fetch_rows(_WAIT, params)
     shown = {
         "stage": claim.kind,
         "round": claim.round,

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
+from orchestrator.core import database
 from orchestrator.flows.engine import ending, store
 from orchestrator.flows.engine.claim import Claim
-from orchestrator.flows.engine.database import outlasting, rows
 from orchestrator.flows.engine.errors import Fenced
 from orchestrator.flows.engine.holds import held
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, Result
@@ -128,9 +128,9 @@ def finish(
     """
     spent = spent or Spent()
     try:
-        return outlasting(lambda: _apply(claim, result, spent, onward))
+        return database.retry_while_away(lambda: _apply(claim, result, spent, onward))
     except Fenced:
-        earlier = rows(ALREADY, {"token": claim.token})
+        earlier = database.fetch_rows(ALREADY, {"token": claim.token})
         if not earlier:
             raise
         return Finished(resend=earlier[0].next_id is not None)
@@ -168,7 +168,7 @@ def _pass(claim: Claim, result: Done, spent: Spent, onward: Collection[str]) -> 
         "next_token": next_token,
         "lease": float(settings.ENGINE_LEASE_SECONDS),
     }
-    done = rows(DONE, params)
+    done = database.fetch_rows(DONE, params)
     if not done:
         raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
     (row,) = done

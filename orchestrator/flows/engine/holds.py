@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from orchestrator.flows.engine.database import rows
+from orchestrator.core import database
 from orchestrator.flows.models import Hold, HoldScope
 from orchestrator.repos.models import Repo
 
@@ -88,16 +88,16 @@ def release(scope: str, target: str = "") -> bool:
             Repo.objects.filter(name=target).update(paused=False)
         if held is None:
             return False
-        rows(_EXTEND, {"since": held.created_at, "scope": str(scope), "target": target})
+        database.fetch_rows(_EXTEND, {"since": held.created_at, "scope": str(scope), "target": target})
         held.delete()
     return True
 
 
 def hold_ready(limit: int) -> int:
     """Make ready stages that are held or paused wait; how many did."""
-    return len(rows(HOLD_READY, {"limit": limit, "any": Hold.objects.exists()}))
+    return len(database.fetch_rows(HOLD_READY, {"limit": limit, "any": Hold.objects.exists()}))
 
 
 def let_go(limit: int) -> int:
     """Make stages ready that nothing holds any more; how many."""
-    return len(rows(LET_GO, {"limit": limit}))
+    return len(database.fetch_rows(LET_GO, {"limit": limit}))

@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from orchestrator.core import database
 from orchestrator.flows.engine.claim import Claim
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.engine.errors import Fenced
 
 _FLOW = """
@@ -48,7 +48,7 @@ UPDATE flows_flow SET status = 'failed', finished_at = clock_timestamp(), error_
 
 def flow(flow_id: str) -> Any | None:
     """Lock a flow: its id, status, type and repo; ``None`` if there is none."""
-    found = rows(_FLOW, {"flow": flow_id})
+    found = database.fetch_rows(_FLOW, {"flow": flow_id})
     return found[0] if found else None
 
 
@@ -56,7 +56,7 @@ def live(claim: Claim) -> Any:
     """Lock flow, then stage, of a claim; the flow. Raises ``Fenced`` unless the claim is the live one."""
     held = flow(claim.flow_id)
     # A statement of its own: it has to see the stage as it is once the flow's lock is ours.
-    if held is None or not rows(_LIVE, {"stage": claim.stage_id, "token": claim.token}):
+    if held is None or not database.fetch_rows(_LIVE, {"stage": claim.stage_id, "token": claim.token}):
         raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
     return held
 
@@ -65,12 +65,14 @@ def record(
     flow_id: str, kind: str, stage_id: int | None = None, data: Mapping[str, Any] | None = None
 ) -> None:
     """Write an event. Under the flow's lock, ids of a flow's events grow in the order of their commits."""
-    rows(_EVENT, {"flow": flow_id, "kind": kind, "stage": stage_id, "data": Jsonb(dict(data or {}))})
+    database.fetch_rows(
+        _EVENT, {"flow": flow_id, "kind": kind, "stage": stage_id, "data": Jsonb(dict(data or {}))}
+    )
 
 
 def refresh_cost(flow_id: str) -> None:
     """Set the flow's cost to the sum of its settled calls: the ledger is the truth, so nothing is added twice."""
-    rows(_COST, {"flow": flow_id})
+    database.fetch_rows(_COST, {"flow": flow_id})
 
 
 def end_attempt(
@@ -85,20 +87,20 @@ def end_attempt(
         "model": model,
         "fallback_from": fallback_from,
     }
-    closed = rows(_END_ATTEMPT, params)
+    closed = database.fetch_rows(_END_ATTEMPT, params)
     return round(closed[0].seconds, 3) if closed else None
 
 
 def fail_stage(flow_id: str, stage_id: int, *, code: str, message: str, cure: str, **data: Any) -> None:
     """Move a live stage to failed, with its reason."""
     params = {"stage": stage_id, "code": code, "message": message, "cure": cure}
-    (stage,) = rows(_FAIL_STAGE, params)
+    (stage,) = database.fetch_rows(_FAIL_STAGE, params)
     shown = {"stage": stage.kind, "round": stage.round, "code": code, "reason": message, "cure": cure}
     record(flow_id, "stage.failed", stage_id, shown | data)
 
 
 def fail_flow(flow_id: str, *, code: str, message: str, cure: str) -> None:
     """End a flow as failed; what had not begun is skipped until a retry."""
-    rows(_FAIL_FLOW, {"flow": flow_id, "code": code, "message": message, "cure": cure})
+    database.fetch_rows(_FAIL_FLOW, {"flow": flow_id, "code": code, "message": message, "cure": cure})
     refresh_cost(flow_id)
     record(flow_id, "flow.failed", None, {"code": code, "reason": message, "cure": cure})

@@ -5,9 +5,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from orchestrator.core import database
 from orchestrator.flows import flow_types
 from orchestrator.flows.engine import locked
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.stage_protocol import Repair
 
 _REMEMBER = """
@@ -38,16 +38,18 @@ RETURNING id, kind, queue, status, sent_at
 def remember(stage_id: int, asked: Repair) -> None:
     """Keep what a stage found and what it asked for, so that a retry can grant one more round."""
     params = {"stage": stage_id, "output": Jsonb(dict(asked.output))}
-    rows(_REMEMBER, params | {"repair": Jsonb({"insert": list(asked.insert), "feedback": asked.feedback})})
+    database.fetch_rows(
+        _REMEMBER, params | {"repair": Jsonb({"insert": list(asked.insert), "feedback": asked.feedback})}
+    )
 
 
 def insert(held: Any, stage_id: int) -> bool:
     """Insert the round that ``stage_id`` asked for behind it; its first stage is ready. True: it counts as sent."""
-    (asked,) = rows(_ASKED, {"stage": stage_id})
+    (asked,) = database.fetch_rows(_ASKED, {"stage": stage_id})
     repair = json.loads(asked.repair)
     flow_type = flow_types.pinned(held.flow_type, held.flow_type_version)
     specs = [flow_type.spec(kind) for kind in repair["insert"]]
-    rows(_SHIFT, {"flow": held.id, "position": asked.position, "by": len(specs)})
+    database.fetch_rows(_SHIFT, {"flow": held.id, "position": asked.position, "by": len(specs)})
     params = {
         "flow": held.id,
         "position": asked.position,
@@ -57,7 +59,7 @@ def insert(held: Any, stage_id: int) -> bool:
         "feedback": repair["feedback"],
         "sendable": held.status != "paused",
     }
-    inserted = rows(_INSERT, params)
+    inserted = database.fetch_rows(_INSERT, params)
     (first,) = [row for row in inserted if row.status == "ready"]
     locked.record(held.id, "round.inserted", stage_id, {"round": params["round"], "stages": params["kinds"]})
     shown = {"stage": first.kind, "round": params["round"], "queue": first.queue}

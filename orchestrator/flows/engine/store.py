@@ -10,9 +10,9 @@ from django.db.models import Max
 
 from gates.base import GateReport
 from gates.models import GateResult
+from orchestrator.core import database
 from orchestrator.flows.engine import locked
 from orchestrator.flows.engine.claim import Claim
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.models import Artifact, Blob, Block
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Repair
 
@@ -34,7 +34,7 @@ def carry(claim: Claim, snapshot: bytes, origin: str) -> None:
     with transaction.atomic():
         locked.live(claim)
         (digest,) = keep_blobs([snapshot])
-        rows(_CARRY, {"flow": claim.flow_id, "snapshot": digest, "origin": origin})
+        database.fetch_rows(_CARRY, {"flow": claim.flow_id, "snapshot": digest, "origin": origin})
 
 
 def keep_blobs(contents: Iterable[bytes]) -> list[str]:
@@ -110,7 +110,7 @@ def _keep_gates(claim: Claim, reports: tuple[GateReport, ...]) -> None:
 
 def _keep_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
     """The next version of the block. Two flows of one block at once wait for each other here, after their own flows' locks."""
-    rows(_ONE_AT_A_TIME, {"key": f"{repo_id}/{new.family}/{new.name}"})
+    database.fetch_rows(_ONE_AT_A_TIME, {"key": f"{repo_id}/{new.family}/{new.name}"})
     earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(
         newest=Max("version")
     )

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from orchestrator.core import database
 from orchestrator.flows.engine import locked
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.models.states import FLOW_ENDED
 
 _EXPIRED = """
@@ -60,7 +60,7 @@ RETURNING id
 
 def expired(limit: int = 100) -> list[Any]:
     """Running stages whose lease has run out: id, flow_id, token."""
-    return rows(_EXPIRED, {"limit": limit})
+    return database.fetch_rows(_EXPIRED, {"limit": limit})
 
 
 def expire(flow_id: str, stage_id: int, token: UUID) -> bool:
@@ -77,13 +77,13 @@ def give_up(flow_id: str, stage_id: int, token: UUID) -> bool:
 
 def give_up_all(workers: Sequence[str]) -> int:
     """Give back everything that workers hold whose names begin with one of ``workers``; how many stages."""
-    held = rows(_HELD, {"workers": list(workers)})
+    held = database.fetch_rows(_HELD, {"workers": list(workers)})
     return sum(give_up(stage.flow_id, stage.id, stage.token) for stage in held)
 
 
 def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bool:
     locked.flow(flow_id)
-    found = rows(_STILL_EXPIRED, {"stage": stage_id, "token": token, "given_up": not crashed})
+    found = database.fetch_rows(_STILL_EXPIRED, {"stage": stage_id, "token": token, "given_up": not crashed})
     if not found:
         return False
     (stage,) = found
@@ -105,7 +105,7 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
         locked.fail_stage(flow_id, stage_id, **reason, worker=stage.worker)
         locked.fail_flow(flow_id, **reason)
         return True
-    rows(_AGAIN, {"stage": stage_id, "crashed": int(crashed)})
+    database.fetch_rows(_AGAIN, {"stage": stage_id, "crashed": int(crashed)})
     shown = {
         "stage": stage.kind,
         "round": stage.round,
@@ -119,7 +119,7 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
 
 def overdue(limit: int = 100) -> list[str]:
     """Flows past their deadline that nothing holds."""
-    return [row.id for row in rows(_OVERDUE, {"limit": limit})]
+    return [row.id for row in database.fetch_rows(_OVERDUE, {"limit": limit})]
 
 
 def fail_overdue(flow_id: str) -> bool:
@@ -133,7 +133,7 @@ def fail_overdue(flow_id: str) -> bool:
         held = locked.flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
-        for stage in rows(_LIVE_STAGE, {"flow": flow_id}):
+        for stage in database.fetch_rows(_LIVE_STAGE, {"flow": flow_id}):
             if stage.token is not None:
                 locked.end_attempt(stage.token, "expired", code=reason["code"], message=reason["message"])
             locked.fail_stage(flow_id, stage.id, **reason)
@@ -143,4 +143,4 @@ def fail_overdue(flow_id: str) -> bool:
 
 def release_due(limit: int = 200) -> int:
     """Make stages ready whose pause after a failure is over; how many. What waits for a provider: see ``capacity``."""
-    return len(rows(_DUE, {"limit": limit}))
+    return len(database.fetch_rows(_DUE, {"limit": limit}))

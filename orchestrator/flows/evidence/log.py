@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from orchestrator.flows.engine.database import rows
+from orchestrator.core import database
 from orchestrator.flows.evidence import canonical, envelope, statements
 from orchestrator.flows.evidence.keys import SigningKey
 from orchestrator.flows.models import EvidenceKey, EvidenceLog
@@ -41,7 +41,7 @@ def append(
     }
     content = canonical.sha256(canonical.json_bytes(digests))
     with transaction.atomic():
-        rows(_ONE_AT_A_TIME, {"key": f"evidence/{repo}"})
+        database.fetch_rows(_ONE_AT_A_TIME, {"key": f"evidence/{repo}"})
         if found := EvidenceLog.objects.filter(
             repo=repo, flow=flow_id, content_sha256=content, key_id=key.key_id
         ).first():

@@ -14,9 +14,9 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from orchestrator.core import database
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker, dispatch_queue
-from orchestrator.flows.engine.database import rows
 from orchestrator.flows.scheduler.provider_release import Releaser
 from orchestrator.queues import Queue
 
@@ -71,7 +71,9 @@ class Dispatcher:
         """Hold the lock, in the session of this thread's connection."""
         if self.leads and connection.connection is not None and not connection.connection.closed:
             return True
-        self.leads = bool(rows("SELECT pg_try_advisory_lock(%(lock)s) AS yes", {"lock": LOCK})[0].yes)
+        self.leads = bool(
+            database.fetch_rows("SELECT pg_try_advisory_lock(%(lock)s) AS yes", {"lock": LOCK})[0].yes
+        )
         if self.leads:
             log.info("leading")
             self._clocks = {queue.value: dispatch_queue.Clock(queue.value) for queue in Queue}

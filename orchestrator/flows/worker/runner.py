@@ -14,9 +14,9 @@ from datetime import timedelta
 from celery.worker import state
 from django.db import connection
 
+from orchestrator.core import database
 from orchestrator.flows import engine, flow_types
 from orchestrator.flows.engine import broker
-from orchestrator.flows.engine.database import now
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.stage_protocol import Failed, Park, Result
 from orchestrator.flows.stages.registry import stage_of
@@ -129,7 +129,7 @@ def _result(work: LiveWork) -> Result:
 
 def _rate_limited(work: LiveWork, limited: RateLimited) -> Park:
     """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once, to be sent there."""
-    at = now()
+    at = database.read_clock()
     if work.settings.get("fallback.model"):
         return Park(str(limited), at)
     pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)

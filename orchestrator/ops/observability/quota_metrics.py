@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from orchestrator.flows.engine.database import rows
+from orchestrator.core import database
 from providers import audit, quota_report
 from providers.breaker import QuotaLevel
 from providers.quota_report import ProviderQuota
@@ -97,7 +97,7 @@ def queued() -> Iterator[Metric]:
     oldest = GaugeMetricFamily(
         "orchestrator_flow_queued_seconds_max", "The longest such wait.", labels=["queue", "status"]
     )
-    for row in rows(_QUEUED, {}):
+    for row in database.fetch_rows(_QUEUED, {}):
         late.add_metric([row.queue, row.status], float(row.late))
         oldest.add_metric([row.queue, row.status], max(0.0, row.oldest))
     yield from (late, oldest)

@@ -1,0 +1,105 @@
+"""The one door to raw SQL: a statement is prepared once per connection and costs one round trip.
+
+Django's cursors bind parameters in the client and prepare nothing. The engine and the limiter run the same statements some
+hundred times a second, so theirs go to psycopg directly, on the connection that Django holds and inside its transaction.
+
+Both session options that this needs are set when a connection is opened, by ``OPTIONS`` in ``orchestrator.settings``: psycopg's
+``prepare_threshold`` and PostgreSQL's ``plan_cache_mode``. No statement sets them later, so no rollback can undo them, no user
+of a pooled connection finds those of another, and no round trip is spent on them.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from psycopg import Connection, Cursor
+from psycopg.rows import namedtuple_row
+
+from orchestrator.core.sql import Statement
+
+T = TypeVar("T")
+Parameters = Mapping[str, Any] | Sequence[Any]
+
+RETRY_SECONDS: Final = 20.0
+"""How long work is tried again by default while the database is away: longer than a restart takes."""
+_FIRST_PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 1.0
+
+
+def fetch_rows(statement: Statement | str, parameters: Parameters = ()) -> list[Any]:
+    """Run ``statement`` and return its rows as named tuples; an empty list if it returns none.
+
+    A statement of a few lines may be a plain string. Raises ``django.db.Error`` as any other query does.
+    """
+    sql = statement.sql if isinstance(statement, Statement) else statement
+    connection.ensure_connection()
+    raw: Connection[Any] | None = connection.connection
+    assert raw is not None  # noqa: S101 - ensure_connection has just opened it
+    with connection.wrap_database_errors, Cursor(raw, row_factory=namedtuple_row) as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def fetch_row(statement: Statement | str, parameters: Parameters = ()) -> Any:
+    """Return the first row of a statement that always has one; raises ``DatabaseError`` if it has none."""
+    row = find_row(statement, parameters)
+    if row is None:
+        name = statement.name if isinstance(statement, Statement) else statement
+        raise DatabaseError(f"The statement returned no row: {name}")
+    return row
+
+
+def find_row(statement: Statement | str, parameters: Parameters = ()) -> Any | None:
+    """Return the first row of a statement as a named tuple, ``None`` if it has none."""
+    rows = fetch_rows(statement, parameters)
+    return rows[0] if rows else None
+
+
+def read_clock() -> datetime:
+    """Return the time by the database's clock, which decides when a wait is over; that of a worker may be wrong."""
+    now: datetime = fetch_row("SELECT clock_timestamp() AS now").now
+    return now
+
+
+def format_array(values: Iterable[int]) -> str:
+    """Write whole numbers as PostgreSQL's array literal: psycopg adapts a list item by item, as slowly as a statement."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def in_transaction() -> bool:
+    """Return whether the caller has a transaction open; locks that are taken now are then held until it ends."""
+    return connection.in_atomic_block
+
+
+def refuse_open_transaction(reason: str) -> None:
+    """Raise ``RuntimeError`` with ``reason`` inside a transaction, but not inside the one that wraps a test."""
+    blocks = connection.atomic_blocks
+    # Django asks the same private question for its durable blocks.
+    if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]
+        raise RuntimeError(reason)
+
+
+def release_connection() -> None:
+    """Give the connection back to the pool while the thread does something else; inside a transaction keep it."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+def retry_while_away(work: Callable[[], T], *, seconds: float = RETRY_SECONDS) -> T:
+    """Return ``work()``, run again on a new connection while the database is away, for up to ``seconds``.
+
+    ``work`` must be safe to run twice: what got lost may be the answer to a commit. Inside a transaction nothing is run again,
+    because the first part of it went with the connection.
+    """
+    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return work()
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() + pause > deadline:
+                raise
+            connection.close()
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,88 @@
+"""Named SQL statements in ``.sql`` files: a module ``claim.py`` has its statements in ``sql/claim.sql`` beside it.
+
+A file is a list of statements::
+
+    -- name: claim_stage
+    -- One sentence or more: what the statement does, and what makes it safe.
+    WITH f AS (
+        -- Each step says why it is there.
+        SELECT ...
+    )
+
+Parameters are named, ``%(stage)s``; a literal percent sign is written ``%%``. ``tests/core/test_sql.py`` prepares every statement
+against the real schema and refuses one that has no comments or no use.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAME = re.compile(r"-- name: ([a-z][a-z0-9_]*)")
+# A string, which is kept as it is, or white space and comments, which become one space.
+_STRING_OR_GAP = re.compile(r"('(?:[^']|'')*')|(?:\s|--[^\n]*)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement. ``sql`` is what the server is sent: its name as a comment, then the code without other comments.
+
+    psycopg parses the parameters of a statement of up to 4,096 bytes once and those of a longer one at every call, so the
+    comments for readers are not sent. The name is, because ``pg_stat_activity`` and ``pg_stat_statements`` then show it.
+    """
+
+    name: str
+    description: str
+    sql: str
+    path: Path
+
+
+def load_statements(module_file: str) -> dict[str, Statement]:
+    """Read the statements of a module, by name: ``_SQL = load_statements(__file__)``.
+
+    Raises ``ValueError`` for a file that is not a list of named and described statements, so that a mistake stops the import.
+    """
+    module = Path(module_file)
+    return read_statements(module.parent / "sql" / f"{module.stem}.sql")
+
+
+def read_statements(path: Path) -> dict[str, Statement]:
+    """Read the statements of one ``.sql`` file, by name; raises ``ValueError`` as ``load_statements`` does."""
+    statements: dict[str, Statement] = {}
+    for name, lines in _split_at_names(path):
+        if name in statements:
+            raise ValueError(f"{path}: two statements are named {name}.")
+        statements[name] = _parse_statement(name, lines, path)
+    if not statements:
+        raise ValueError(f"{path}: no line begins with '-- name: '.")
+    return statements
+
+
+def _split_at_names(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each name with the lines below it, up to the next name."""
+    name, lines = "", list[str]()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        header = _NAME.fullmatch(line)
+        if header is None:
+            lines.append(line)
+            continue
+        if name:
+            yield name, lines
+        name, lines = header[1], []
+    if name:
+        yield name, lines
+
+
+def _parse_statement(name: str, lines: list[str], path: Path) -> Statement:
+    description: list[str] = []
+    for line in lines:
+        if not line.startswith("--"):
+            break
+        description.append(line.removeprefix("--").strip())
+    if not description:
+        raise ValueError(f"{path}: the statement {name} has no description below its name.")
+    body = "\n".join(lines[len(description) :])
+    code = _STRING_OR_GAP.sub(lambda found: found[1] or " ", body).strip().removesuffix(";")
+    if not code:
+        raise ValueError(f"{path}: the statement {name} has no SQL.")
+    return Statement(name, " ".join(description), f"/* {name} */ {code}", path)
