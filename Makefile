@@ -60,6 +60,7 @@ lint: setup ## style, types, import contracts
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@.venv/bin/lint-imports
+	@DATABASE_URL=postgres://nobody@localhost/none SECRET_KEY=lint $(PY) manage.py makemigrations --check --dry-run
 	@DATABASE_URL=postgres://nobody@localhost/none SECRET_KEY=lint $(PY) -m mypy
 
 format: setup ## fix what ruff can fix by itself

@@ -119,7 +119,7 @@ def ended(name: str, tally: Path) -> dict[str, Any]:
     manage("audit_quota")
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         row = connection.execute(
-            "SELECT day_tokens, reserved_tokens, (SELECT coalesce(sum(provider_charge(c)), 0) FROM providers_providercall c),"
+            "SELECT day_tokens, reserved_tokens, (SELECT coalesce(sum(provider_charged_tokens(c)), 0) FROM providers_providercall c),"
             " (SELECT count(*) FROM providers_providercall WHERE status = 'unknown'),"
             " (SELECT coalesce(sum(reserved_tokens), 0) FROM providers_providercall WHERE status = 'unknown')"
             " FROM providers_providerstate WHERE provider = 'google'"

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from orchestrator.repos.models import REPO_NAME, Repo
 
@@ -20,14 +21,19 @@ class OnboardingRequest(models.Model):
     repo_name = models.CharField(max_length=100, validators=[REPO_NAME])
     domain = models.CharField(max_length=100)
     team_lead = models.EmailField()
-    clone_url = models.CharField(max_length=500, blank=True)
-    status = models.CharField(max_length=10, choices=OnboardingStatus, default=OnboardingStatus.REQUESTED)
+    clone_url = models.CharField(max_length=500, blank=True, default="", db_default="")
+    status = models.CharField(
+        max_length=10,
+        choices=OnboardingStatus,
+        default=OnboardingStatus.REQUESTED,
+        db_default=OnboardingStatus.REQUESTED,
+    )
     repo = models.ForeignKey(
         Repo, on_delete=models.SET_NULL, null=True, blank=True, related_name="onboarding_requests"
     )
-    decided_by = models.CharField(max_length=150, blank=True)
+    decided_by = models.CharField(max_length=150, blank=True, default="", db_default="")
     decided_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["-id"]

@@ -155,7 +155,7 @@ class ProviderCallAdmin(ReadOnlyAdmin):
         "error_code",
     ]
     list_filter = ["provider", "status", "model", "stage_kind", "error_code"]
-    search_fields = ["id", "repo", "flow__id"]
+    search_fields = ["id", "repo", "flow_id"]
     date_hierarchy = "created_at"
     list_select_related = False
     exclude = ["response", "answer"]

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from providers.models import BudgetState, CallStatus, ProviderCall, ProviderState
 
 _LEDGER: Final = """
-  SELECT provider_hour(created_at), provider_second(created_at), provider_charge(c), provider_charge_nano(c)
+  SELECT provider_hour(created_at), provider_second(created_at), provider_charged_tokens(c), provider_charged_nano(c)
     FROM providers_providercall c
    WHERE (%s::text IS NULL OR provider = %s::text) AND created_at >= to_timestamp((%s::bigint - 24) * 3600)
 """
@@ -37,8 +37,8 @@ def repair() -> None:
     """Set every counter to what the ledger says; breakers and pauses stay as they are."""
     with transaction.atomic(), connection.cursor() as cursor:
         for name in ProviderState.objects.order_by("provider").values_list("provider", flat=True):
-            cursor.execute("SELECT provider_rebuild(%s)", [name])
-        cursor.execute("SELECT provider_budget_rebuild()")
+            cursor.execute("SELECT provider_rebuild_counters(%s)", [name])
+        cursor.execute("SELECT provider_rebuild_budget()")
 
 
 def _of_provider(name: str) -> list[Difference]:

@@ -35,9 +35,7 @@ class HealthPolicy:
         return [self.opens_at, self.failure, self.first_pause_seconds, self.longest_pause_seconds]
 
 
-_ENSURE: Final = (
-    "SELECT provider_rebuild(%s) WHERE NOT EXISTS (SELECT 1 FROM providers_providerstate WHERE provider = %s)"
-)
+_ENSURE: Final = "SELECT provider_rebuild_counters(%s) WHERE NOT EXISTS (SELECT 1 FROM providers_providerstate WHERE provider = %s)"
 
 HEALTH: Final = HealthPolicy()
 

@@ -1,7 +1,7 @@
 """Admission: a call leaves only with a reservation, and a reservation ends in exactly one settlement.
 
 A reservation is a lease: a ledger row in status ``reserved`` and its tokens, USD and slot in the counters. The arithmetic is
-in the database (``migrations/0002_limiter.py``), one short transaction for each function below. Nothing is rounded: tokens are
+in the database (``sql/functions.sql``), one short transaction for each function below. Nothing is rounded: tokens are
 whole and money is counted in nano-USD.
 """
 
@@ -29,17 +29,15 @@ _ACQUIRE_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 30.0
 
 _PARAMETERS: Final = (
-    "%s::uuid, %s::text, %s::text, %s::bigint, %s::bigint, %s::float8, %s::bigint[],"
-    " %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text"
+    "%s::uuid, %s::text, %s::text, %s::bigint, %s::bigint, %s::float8,"
+    " %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text"
 )
 # The procedure commits half-way, to wait for the disk without its locks; inside a transaction only the function can be used.
 _ACQUIRE_DURABLY: Final = f"CALL provider_acquire_durably({_PARAMETERS}, NULL, NULL, NULL, NULL, NULL, NULL)"
-_ACQUIRE: Final = (
-    f"SELECT outcome, until, held, filled, answered, asked_at FROM provider_acquire({_PARAMETERS})"  # noqa: S608
-)
+_ACQUIRE: Final = f"SELECT outcome, until, reservations_only, used, answered_call, asked_at FROM provider_acquire({_PARAMETERS})"  # noqa: S608
 _SETTLE: Final = (
     "SELECT provider_settle(%s::uuid, %s::text, %s::text, %s::bigint[], %s::numeric, %s::jsonb, %s::text, %s::text, %s::int,"
-    " %s::int, %s::float8, %s::int[], %s::jsonb, %s::jsonb)"
+    " %s::int, %s::float8, %s::int, %s::int, %s::int, %s::int, %s::jsonb, %s::jsonb)"
 )
 
 
@@ -264,7 +262,7 @@ def _acquire_row(call_id: UUID | None, wanted: Wanted, limits: Limits) -> list[A
         wanted.tokens,
         wanted.nano,
         wanted.timeout_seconds + LEASE_MARGIN_SECONDS,
-        database.format_array(limits.row()),
+        *limits.row(),
         wanted.repo,
         wanted.stage_kind,
         wanted.flow_id,
@@ -302,7 +300,7 @@ def _end(
         latency_ms,
         int(health),
         pause_seconds,
-        database.format_array(HEALTH.row()),
+        *HEALTH.row(),
         *kept,
     ]
     return bool(

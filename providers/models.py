@@ -1,7 +1,7 @@
 """The ledger of provider calls, and the counters that admit them. Both change in one transaction, so they cannot disagree.
 
 A ledger row is there before a call leaves; it is settled at most once. The counters are written only by the functions of
-``migrations/0002_limiter.py``; ``manage.py audit_quota`` recomputes each of them from the ledger.
+``sql/functions.sql``; ``manage.py audit_quota`` recomputes each of them from the ledger.
 """
 
 import uuid
@@ -9,6 +9,10 @@ import uuid
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+
+# One bucket more than the window has, so that the oldest, of which a part still counts, is charged in full.
+HOURS = 25
+SECONDS = 61
 
 
 class CallStatus(models.TextChoices):
@@ -24,59 +28,39 @@ class ProviderCall(models.Model):
     """One call to a model: what was set aside before it, what it really used, what it cost.
 
     What counts against the quota is ``reserved_tokens`` while reserved or unknown, the sum of the six parts once settled,
-    and nothing once released; always in the hour of ``created_at``. The foreign keys carry no database constraint: its
-    check would wait for the engine's lock on a flow while the provider's counters are locked, and hold up every caller.
+    and nothing once released; always in the hour of ``created_at``.
+
+    ``flow_id``, ``stage_id`` and ``attempt_id`` are plain ids, because the ledger does not know who calls it. A foreign key
+    would also wait for the engine's lock on a flow while the provider's counters are locked, and hold up every caller.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     provider = models.CharField(max_length=20)
     model = models.CharField(max_length=100)
-    repo = models.CharField(max_length=100, blank=True)
-    stage_kind = models.CharField(max_length=50, blank=True)
-    flow = models.ForeignKey(
-        "flows.Flow",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="calls",
-        db_constraint=False,
-        db_index=False,  # call_by_flow, without the second index that Django makes for LIKE
+    repo = models.CharField(max_length=100, blank=True, default="", db_default="")
+    stage_kind = models.CharField(max_length=50, blank=True, default="", db_default="")
+    flow_id = models.CharField(max_length=25, null=True, blank=True)
+    stage_id = models.BigIntegerField(null=True, blank=True)
+    attempt_id = models.BigIntegerField(null=True, blank=True)
+    fallback_from = models.CharField(max_length=100, blank=True, default="", db_default="")
+    status = models.CharField(
+        max_length=10, choices=CallStatus, default=CallStatus.RESERVED, db_default=CallStatus.RESERVED
     )
-    stage = models.ForeignKey(
-        "flows.Stage",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="calls",
-        db_constraint=False,
-        db_index=False,  # call_by_stage_request leads with it
-    )
-    attempt = models.ForeignKey(
-        "flows.Attempt",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="calls",
-        db_constraint=False,
-        db_index=False,  # calls of an attempt are few and found by their stage
-    )
-    fallback_from = models.CharField(max_length=100, blank=True)
-    status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.RESERVED)
     request_digest = models.CharField(max_length=64)
     reserved_tokens = models.PositiveBigIntegerField()
     reserved_usd = models.DecimalField(max_digits=16, decimal_places=9)
-    input_tokens = models.PositiveBigIntegerField(default=0)
-    cache_read_tokens = models.PositiveBigIntegerField(default=0)
-    cache_write_5m_tokens = models.PositiveBigIntegerField(default=0)
-    cache_write_1h_tokens = models.PositiveBigIntegerField(default=0)
-    output_tokens = models.PositiveBigIntegerField(default=0)
-    reasoning_tokens = models.PositiveBigIntegerField(default=0)
-    cost_usd = models.DecimalField(max_digits=16, decimal_places=9, default=0)
-    price = models.JSONField(default=dict, blank=True)
+    input_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    cache_read_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    cache_write_5m_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    cache_write_1h_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    reasoning_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    cost_usd = models.DecimalField(max_digits=16, decimal_places=9, default=0, db_default=0)
+    price = models.JSONField(default=dict, blank=True, db_default={})
     response = models.JSONField(null=True, blank=True)
     answer = models.JSONField(null=True, blank=True)
-    error_code = models.CharField(max_length=100, blank=True)
-    error_message = models.TextField(blank=True)
+    error_code = models.CharField(max_length=100, blank=True, default="", db_default="")
+    error_message = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField()
     lease_until = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
@@ -100,8 +84,8 @@ class ProviderCall(models.Model):
             models.Index(
                 fields=["provider", "lease_until"], condition=Q(status="reserved"), name="call_open_leases"
             ),
-            models.Index(fields=["flow"], name="call_by_flow"),
-            models.Index(fields=["stage", "request_digest"], name="call_by_stage_request"),
+            models.Index(fields=["flow_id"], name="call_by_flow"),
+            models.Index(fields=["stage_id", "request_digest"], name="call_by_stage_request"),
         ]
 
     def __str__(self) -> str:
@@ -124,28 +108,30 @@ class ProviderState(models.Model):
     """
 
     provider = models.CharField(primary_key=True, max_length=20)
-    head_hour = models.BigIntegerField()
-    hour_tokens = ArrayField(models.BigIntegerField())
-    day_tokens = models.BigIntegerField(default=0)
-    head_second = models.BigIntegerField()
-    second_tokens = ArrayField(models.BigIntegerField())
-    minute_tokens = models.BigIntegerField(default=0)
-    second_requests = ArrayField(models.BigIntegerField())
-    minute_requests = models.BigIntegerField(default=0)
-    reserved_tokens = models.BigIntegerField(default=0)
-    reserved_nano = models.BigIntegerField(default=0)
-    inflight = models.IntegerField(default=0)
+    head_hour = models.BigIntegerField(db_default=0)
+    hour_tokens = ArrayField(models.BigIntegerField(), db_default=[0] * HOURS)
+    day_tokens = models.BigIntegerField(default=0, db_default=0)
+    head_second = models.BigIntegerField(db_default=0)
+    second_tokens = ArrayField(models.BigIntegerField(), db_default=[0] * SECONDS)
+    minute_tokens = models.BigIntegerField(default=0, db_default=0)
+    second_requests = ArrayField(models.BigIntegerField(), db_default=[0] * SECONDS)
+    minute_requests = models.BigIntegerField(default=0, db_default=0)
+    reserved_tokens = models.BigIntegerField(default=0, db_default=0)
+    reserved_nano = models.BigIntegerField(default=0, db_default=0)
+    inflight = models.IntegerField(default=0, db_default=0)
     not_before = models.DateTimeField(null=True, blank=True)
-    throttles = models.PositiveSmallIntegerField(default=0)
-    breaker = models.CharField(max_length=10, choices=BreakerState, default=BreakerState.CLOSED)
-    failure_score = models.PositiveSmallIntegerField(default=0)
+    throttles = models.PositiveSmallIntegerField(default=0, db_default=0)
+    breaker = models.CharField(
+        max_length=10, choices=BreakerState, default=BreakerState.CLOSED, db_default=BreakerState.CLOSED
+    )
+    failure_score = models.PositiveSmallIntegerField(default=0, db_default=0)
     failed_at = models.DateTimeField(null=True, blank=True)
-    openings = models.PositiveSmallIntegerField(default=0)
+    openings = models.PositiveSmallIntegerField(default=0, db_default=0)
     open_until = models.DateTimeField(null=True, blank=True)
     probe_call = models.UUIDField(null=True, blank=True)
     probe_until = models.DateTimeField(null=True, blank=True)
-    paused = models.BooleanField(default=False)
-    pause_reason = models.TextField(blank=True)
+    paused = models.BooleanField(default=False, db_default=False)
+    pause_reason = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = "provider"
@@ -174,10 +160,10 @@ class ProviderState(models.Model):
 class BudgetState(models.Model):
     """What all providers together have cost in the last 25 hours, in nano-USD: one row, ``id`` 1."""
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    head_hour = models.BigIntegerField()
-    hour_nano = ArrayField(models.BigIntegerField())
-    day_nano = models.BigIntegerField(default=0)
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, db_default=1)
+    head_hour = models.BigIntegerField(db_default=0)
+    hour_nano = ArrayField(models.BigIntegerField(), db_default=[0] * HOURS)
+    day_nano = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

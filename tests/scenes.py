@@ -9,10 +9,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from gates.models import GateResult
 from orchestrator.flows.evidence import sealing
 from orchestrator.flows.evidence.manifest import GateFact, Subject
-from orchestrator.flows.models import Artifact, Attempt, Blob, Block, Flow, FlowEvent, Stage
+from orchestrator.flows.models import Artifact, Attempt, Blob, Block, Flow, FlowEvent, GateResult, Stage
 from orchestrator.repos.models import Repo
 from providers.models import CallStatus, ProviderCall
 
@@ -108,8 +107,8 @@ def call(attempt: Attempt, provider: str, model: str, cost: str, *, tokens: int 
         provider=provider,
         model=model,
         flow_id=stage.flow_id,
-        stage=stage,
-        attempt=attempt,
+        stage_id=stage.pk,
+        attempt_id=attempt.pk,
         stage_kind=stage.kind,
         repo=stage.flow.repo.name,
         status=CallStatus.SETTLED,
@@ -194,7 +193,7 @@ def end(made: Flow, status: str, *, error: tuple[str, str, str] = ("", "", "")) 
     made.refresh_from_db()
     made.status, made.finished_at = status, timezone.now()
     made.error_code, made.error_message, made.error_cure = error
-    made.cost_usd = sum((c.cost_usd for c in ProviderCall.objects.filter(flow=made)), Decimal(0))
+    made.cost_usd = sum((c.cost_usd for c in ProviderCall.objects.filter(flow_id=made.pk)), Decimal(0))
     made.save()
     FlowEvent.objects.create(flow=made, kind=f"flow.{status}")
     return made

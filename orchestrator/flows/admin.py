@@ -7,13 +7,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from gates.models import GateResult
 from orchestrator.core.admin import ReadOnlyAdmin, ReadOnlyStackedInline, ReadOnlyTabularInline
 from orchestrator.flows import engine, representation
-from orchestrator.flows.models import Attempt, Block, Flow, FlowEvent, Hold, Stage
+from orchestrator.flows.models import Attempt, Block, Flow, FlowEvent, GateResult, Hold, Stage
 from providers.models import ProviderCall
 
 LABELS = {
@@ -24,6 +25,19 @@ LABELS = {
     "waiting": "warning",
     "paused": "warning",
 }
+
+
+CALL_COLUMNS = (
+    "stage_kind",
+    "provider",
+    "model",
+    "status",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "latency_ms",
+    "error_code",
+)
 
 
 class StagesOfFlow(ReadOnlyTabularInline):
@@ -53,24 +67,6 @@ class GatesOfFlow(ReadOnlyTabularInline):
     fields = ["gate", "round", "verdict", "score", "threshold", "summary", "cure"]
 
 
-class CallsOfFlow(ReadOnlyTabularInline):
-    """What was asked of the providers."""
-
-    model = ProviderCall
-    fields = [
-        "stage_kind",
-        "provider",
-        "model",
-        "status",
-        "input_tokens",
-        "output_tokens",
-        "cost_usd",
-        "latency_ms",
-        "error_code",
-    ]
-    ordering = ["created_at"]
-
-
 class BlockOfFlow(ReadOnlyStackedInline):
     """What the flow yielded."""
 
@@ -88,7 +84,8 @@ class FlowAdmin(ReadOnlyAdmin):
     search_fields = ["id", "repo__name", "error_code", "created_by"]
     date_hierarchy = "created_at"
     exclude = ["snapshot"]
-    inlines = [StagesOfFlow, GatesOfFlow, CallsOfFlow, BlockOfFlow]
+    readonly_fields = ["calls"]
+    inlines = [StagesOfFlow, GatesOfFlow, BlockOfFlow]
     actions = ["cancel", "retry", "pause", "resume"]
 
     @display(description="status", ordering="status", label=LABELS)  # type: ignore[untyped-decorator]
@@ -105,6 +102,15 @@ class FlowAdmin(ReadOnlyAdmin):
     def cost(self, flow: Flow) -> str:
         """USD."""
         return representation.usd(flow.cost_usd)
+
+    @admin.display(description="provider calls")
+    def calls(self, flow: Flow) -> SafeString:
+        """A table of what was asked of the providers. The ledger has plain ids, so this cannot be an inline."""
+        rows = ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at").values_list(*CALL_COLUMNS)
+        heading = format_html_join("", "<th>{}</th>", ((name.replace("_", " "),) for name in CALL_COLUMNS))
+        cells = "<tr>" + "<td>{}</td>" * len(CALL_COLUMNS) + "</tr>"
+        body = format_html_join("", cells, rows)
+        return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", heading, body)
 
     def view_on_site(self, flow: Flow) -> str:
         """The page of the flow."""
@@ -208,6 +214,26 @@ class BlockAdmin(ReadOnlyAdmin):
     list_filter = ["family", "verified", "repo"]
     list_select_related = ["repo"]
     search_fields = ["name", "family", "flow__id"]
+
+
+@admin.register(GateResult)
+class GateResultAdmin(ReadOnlyAdmin):
+    """Every report of a gate, newest first."""
+
+    list_display = ["created_at", "flow", "gate", "round", "outcome", "score", "threshold", "summary"]
+    list_filter = ["gate", "verdict", "created_at"]
+    list_select_related = ["flow"]
+    search_fields = ["flow__id", "summary"]
+    ordering = ["-id"]
+
+    @display(
+        description="verdict",
+        ordering="verdict",
+        label={"passed": "success", "failed": "danger", "errored": "warning"},
+    )  # type: ignore[untyped-decorator]
+    def outcome(self, result: GateResult) -> str:
+        """The verdict as a label."""
+        return result.verdict
 
 
 @admin.register(Hold)

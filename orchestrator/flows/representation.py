@@ -8,8 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet, Sum
 from django.utils import timezone
 
-from gates.models import GateResult
-from orchestrator.flows.models import Attempt, Block, Flow, Stage
+from orchestrator.flows.models import Attempt, Block, Flow, GateResult, Stage
 from orchestrator.flows.models.states import FlowStatus, StageStatus
 from providers.models import ProviderCall
 
@@ -140,7 +139,7 @@ def time_spent(flow: Flow, calls: QuerySet[ProviderCall]) -> dict[str, float | N
 
 def full(flow: Flow) -> dict[str, Any]:
     """Everything about one flow but its events, gates and calls."""
-    calls = ProviderCall.objects.filter(flow=flow).order_by()
+    calls = ProviderCall.objects.filter(flow_id=flow.pk).order_by()
     by_stage = dict(calls.values_list("stage_id").annotate(total=Sum("cost_usd")))
     by_provider = calls.values_list("provider").annotate(total=Sum("cost_usd"))
     attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch("attempts", Attempt.objects.order_by("number"))

@@ -1,15 +1,30 @@
 """A repository that flows work for: its phase, its settings with their history, its tokens."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from orchestrator.repos import clone_urls
 
 REPO_NAME = RegexValidator(
     r"^[a-z0-9][a-z0-9._-]{0,99}$", "Use lower-case letters, digits, dots, dashes or underscores."
 )
+
+
+class CloneUrlField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
+    """An address to clone from. Migrations see a plain text column and import nothing of ours."""
+
+    default_validators = [clone_urls.validate]
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """What a migration writes down: the column, without what checks it."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs
 
 
 class Phase(models.TextChoices):
@@ -24,13 +39,13 @@ class Repo(models.Model):
     """A repository. Table and column names are the runbook's: its operators query them by hand."""
 
     name = models.CharField(max_length=100, unique=True, validators=[REPO_NAME], db_column="repo_name")
-    domain = models.CharField(max_length=100, blank=True)
-    team_lead = models.EmailField(blank=True)
-    clone_url = models.CharField(max_length=500, blank=True, validators=[clone_urls.validate])
-    phase = models.CharField(max_length=10, choices=Phase, default=Phase.ORG)
-    enabled = models.BooleanField(default=True)
-    paused = models.BooleanField(default=False)
-    onboarded_at = models.DateTimeField(auto_now_add=True)
+    domain = models.CharField(max_length=100, blank=True, default="", db_default="")
+    team_lead = models.EmailField(blank=True, default="", db_default="")
+    clone_url = CloneUrlField(max_length=500, blank=True, default="", db_default="")
+    phase = models.CharField(max_length=10, choices=Phase, default=Phase.ORG, db_default=Phase.ORG)
+    enabled = models.BooleanField(default=True, db_default=True)
+    paused = models.BooleanField(default=False, db_default=False)
+    onboarded_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         db_table = "repos"
@@ -56,7 +71,7 @@ class RepoSetting(models.Model):
     key = models.CharField(max_length=100)
     value = models.JSONField()
     actor = models.CharField(max_length=150)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["-id"]
@@ -72,7 +87,7 @@ class Token(models.Model):
     name = models.CharField(max_length=100)
     repo = models.ForeignKey(Repo, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens")
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
 

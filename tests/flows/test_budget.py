@@ -42,7 +42,7 @@ def _stage(flow: Flow, position: int, kind: str, seconds: float) -> Stage:
 
 def _call(flow: Flow, stage: Stage, status: str, cost: str, reserved: str) -> None:
     ProviderCall.objects.create(
-        provider="openai", model="m", flow=flow, stage=stage, status=status, request_digest=uuid4().hex, reserved_tokens=1,
+        provider="openai", model="m", flow_id=flow.pk, stage_id=stage.pk, status=status, request_digest=uuid4().hex, reserved_tokens=1,
         reserved_usd=Decimal(reserved), cost_usd=Decimal(cost), created_at=NOW, lease_until=NOW,
         settled_at=None if status == CallStatus.RESERVED else NOW,
     )  # fmt: skip

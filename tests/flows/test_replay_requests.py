@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -15,7 +14,6 @@ from tests import scenes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ENDED = {GateReplay: "done", FlowReplay: "same"}
-BEFORE, AFTER = ("flows", "0008_origin"), ("flows", "0009_replay_requests")
 
 
 @pytest.fixture(params=[GateReplay, FlowReplay])
@@ -99,18 +97,3 @@ def test_a_lost_worker_is_replaced_and_what_it_brings_late_does_not_count(kind, 
     requests.end(second, ENDED[kind])
     second.refresh_from_db()
     assert second.finished_at is not None
-
-
-def test_of_those_that_were_asked_for_twice_the_newest_is_left():
-    try:
-        MigrationExecutor(connection).migrate([BEFORE])
-        old = MigrationExecutor(connection).loader.project_state([BEFORE]).apps
-        flow = old.get_model("flows", "Flow").objects.get(pk=scenes.flow().pk)
-        replays = old.get_model("flows", "FlowReplay").objects
-        replays.create(flow=flow, status="same", finished_at=timezone.now())
-        _, newest = replays.create(flow=flow), replays.create(flow=flow)
-        MigrationExecutor(connection).migrate([AFTER])
-        assert FlowReplay.objects.get(finished_at=None).pk == newest.pk
-        assert FlowReplay.objects.count() == 2
-    finally:
-        MigrationExecutor(connection).migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())

@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +11,6 @@ from orchestrator.flows.engine import IdempotencyConflict, broker
 from orchestrator.flows.models import Blob, Flow
 from orchestrator.flows.source import snapshot
 from tests import scenes
-
-BEFORE, AFTER = ("flows", "0006_onward"), ("flows", "0007_snapshot")
 
 
 @given(
@@ -52,31 +48,3 @@ def test_a_list_reads_no_snapshot(monkeypatch: pytest.MonkeyPatch, django_assert
         (flow,) = Flow.objects.select_related("repo")
     assert "flows_blob" not in asked[0]["sql"]
     assert flow.snapshot_id == engine.create(scenes.repo(), "y", snapshot=b"{}").snapshot_id
-
-
-@pytest.mark.django_db(transaction=True)
-def test_rows_of_before_keep_their_files_on_the_way_there_and_back() -> None:
-    files = {"a.py": "x = 1\n", "b.bin": {"base64": "AP8="}}
-    try:
-        MigrationExecutor(connection).migrate([BEFORE])
-        old = MigrationExecutor(connection).loader.project_state([BEFORE]).apps
-        repo = old.get_model("repos", "Repo").objects.create(name="old")
-        for name, context in (
-            ("one", {"files": files}),
-            ("two", {"files": files}),
-            ("none", {}),
-            ("empty", {"files": {}}),
-        ):
-            old.get_model("flows", "Flow").objects.create(
-                id=name, repo=repo, flow_type="t", feature_request="x", context=context
-            )
-        MigrationExecutor(connection).migrate([AFTER])
-        carried = dict(Flow.objects.values_list("id", "snapshot__content"))
-        assert snapshot.unpack(bytes(carried["one"])) == {"a.py": b"x = 1\n", "b.bin": b"\0\xff"}
-        assert (carried["one"], carried["none"], carried["empty"]) == (carried["two"], None, None)
-        assert Blob.objects.count() == 1
-        MigrationExecutor(connection).migrate([BEFORE])
-        contexts = dict(old.get_model("flows", "Flow").objects.values_list("id", "context"))
-        assert contexts == {"one": {"files": files}, "two": {"files": files}, "none": {}, "empty": {}}
-    finally:
-        MigrationExecutor(connection).migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())

@@ -1,21 +1,17 @@
 """Where a repo may be cloned from: what is taken, what is refused, at every door."""
 
 import socket
-from importlib import import_module
 from io import StringIO
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from orchestrator.repos import clone_urls
 from orchestrator.repos.clone_urls import CloneUrlRefused, addresses, parse
 from orchestrator.repos.models import Repo
-from tests import scenes
 from tests.rest.conftest import as_token, operator  # noqa: F401 - fixtures
 
 
@@ -149,15 +145,3 @@ def test_every_door_checks(db: None, operator) -> None:  # noqa: F811
     )
     assert sre.post(page, form | {"name": "three", "clone_url": good}).status_code == 302
     assert list(Repo.objects.values_list("clone_url", flat=True)) == [good] * 3
-
-
-@pytest.mark.django_db(transaction=True)
-def test_old_addresses_lose_their_passwords() -> None:
-    before, after = ("repos", "0001_initial"), ("repos", "0002_clone_url")
-    move = import_module("orchestrator.repos.migrations.0002_clone_url")
-    scenes.repo(clone_url="https://user:pw@host/x")
-    scenes.repo("other", clone_url="https://host/x")
-    old = MigrationExecutor(connection).loader.project_state([before]).apps
-    move._without_passwords(old, None)
-    assert set(Repo.objects.values_list("clone_url", flat=True)) == {"https://host/x"}
-    assert after in MigrationExecutor(connection).loader.applied_migrations

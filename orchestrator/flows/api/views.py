@@ -17,11 +17,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from gates.models import GateResult
 from orchestrator.flows import engine, representation
 from orchestrator.flows.api import event_stream, schema, validation
 from orchestrator.flows.evidence import downloads
-from orchestrator.flows.models import Flow, GateReplay
+from orchestrator.flows.models import Flow, GateReplay, GateResult
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.flows.replay import gate_replay, requests
 from orchestrator.flows.source import snapshot
@@ -288,7 +287,7 @@ class Calls(APIView):
     def get(self, request: Request, flow_id: str) -> Response:
         """Every provider call with tokens and cost."""
         flow = flow_for(request, flow_id)
-        rows = ProviderCall.objects.filter(flow=flow).order_by("created_at")
+        rows = ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at")
         return Response(
             {
                 "flow": flow.id,

@@ -9,11 +9,10 @@ from django.db import transaction
 from django.db.models import Max
 
 from gates.base import GateReport
-from gates.models import GateResult
 from orchestrator.core import database
 from orchestrator.flows.engine import locked
 from orchestrator.flows.engine.claim import Claim
-from orchestrator.flows.models import Artifact, Blob, Block
+from orchestrator.flows.models import Artifact, Blob, Block, GateResult
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Repair
 
 _CARRY = "UPDATE flows_flow SET snapshot_id = %(snapshot)s, origin = %(origin)s WHERE id = %(flow)s AND snapshot_id IS NULL"

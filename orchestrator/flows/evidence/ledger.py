@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Coalesce
+
 from orchestrator.flows.evidence import canonical
+from orchestrator.flows.models import Stage
 from providers.models import ProviderCall
 
 _TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
@@ -10,15 +14,18 @@ _TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", 
 
 def calls(flow_id: str) -> list[dict[str, Any]]:
     """The calls of ``flow_id`` in their order. Cost in USD as text; tokens by kind, kinds without tokens left out."""
-    rows = ProviderCall.objects.filter(flow_id=flow_id).select_related("stage").order_by("created_at", "id")
+    # The ledger has plain ids; the round is the stage's.
+    stage_round = Stage.objects.filter(pk=OuterRef("stage_id")).values("round")
+    rows = ProviderCall.objects.filter(flow_id=flow_id).annotate(round=Coalesce(Subquery(stage_round), 1))
+    rows = rows.order_by("created_at", "id")
     return [_record(row) for row in rows]
 
 
-def _record(row: ProviderCall) -> dict[str, Any]:
+def _record(row: Any) -> dict[str, Any]:
     tokens = {kind: getattr(row, f"{kind}_tokens") for kind in _TOKENS}
     return {
         "stage": row.stage_kind,
-        "round": row.stage.round if row.stage else 1,
+        "round": row.round,
         "provider": row.provider,
         "model": row.model,
         "fallback_from": row.fallback_from,

@@ -4,6 +4,7 @@ from orchestrator.flows.models.artifact import Artifact, Blob, Block
 from orchestrator.flows.models.event import FlowEvent
 from orchestrator.flows.models.evidence import EvidenceKey, EvidenceLog
 from orchestrator.flows.models.flow import Flow, new_flow_id
+from orchestrator.flows.models.gate_result import GateResult
 from orchestrator.flows.models.hold import Hold, HoldScope, QueueLoad
 from orchestrator.flows.models.replay import (
     FlowReplay,
@@ -26,6 +27,7 @@ __all__ = [
     "FlowReplay",
     "FlowReplayStatus",
     "GateReplay",
+    "GateResult",
     "Hold",
     "HoldScope",
     "QueueLoad",

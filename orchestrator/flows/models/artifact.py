@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from orchestrator.flows.models.flow import Flow
 from orchestrator.flows.models.stage import Stage
@@ -14,7 +15,7 @@ class Blob(models.Model):
     sha256 = models.CharField(primary_key=True, max_length=64)
     content = models.BinaryField()
     size = models.PositiveBigIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     def __str__(self) -> str:
         return self.sha256
@@ -29,7 +30,7 @@ class Artifact(models.Model):
     name = models.CharField(max_length=255)
     media_type = models.CharField(max_length=100)
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["id"]
@@ -47,11 +48,11 @@ class Block(models.Model):
     family = models.CharField(max_length=100)
     name = models.CharField(max_length=100)
     version = models.PositiveIntegerField()
-    summary = models.TextField(blank=True)
+    summary = models.TextField(blank=True, default="", db_default="")
     manifest = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     quality_score = models.DecimalField(max_digits=5, decimal_places=2)
     verified = models.BooleanField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["-id"]

@@ -1,6 +1,7 @@
 """What happened to a flow, in order."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 from orchestrator.flows.models.flow import Flow
 from orchestrator.flows.models.stage import Stage
@@ -22,8 +23,8 @@ class FlowEvent(models.Model):
         db_constraint=False,
         db_index=False,
     )
-    data = models.JSONField(default=dict, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    data = models.JSONField(default=dict, blank=True, db_default={})
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["id"]

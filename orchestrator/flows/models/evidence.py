@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 
 class EvidenceKey(models.Model):
@@ -9,7 +10,7 @@ class EvidenceKey(models.Model):
 
     key_id = models.CharField(primary_key=True, max_length=64)
     public_pem = models.TextField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["-created_at"]

@@ -2,9 +2,12 @@
 
 import secrets
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.repos.models import Repo
@@ -21,6 +24,19 @@ def new_flow_id() -> str:
     return "task_" + "".join(_BASE32[number >> shift & 31] for shift in range(95, -5, -5))
 
 
+class FlowIdField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
+    """The primary key of a flow, made by ``new_flow_id``. Migrations see a plain text column and import nothing of ours."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_length": 25, "default": new_flow_id, "editable": False, **kwargs})
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """What a migration writes down: the column, without the function that makes ids."""
+        name, _, args, kwargs = super().deconstruct()
+        del kwargs["default"]
+        return name, "django.db.models.CharField", args, kwargs
+
+
 class Flow(models.Model):
     """One run of a feature request through the stages of a flow type.
 
@@ -28,30 +44,32 @@ class Flow(models.Model):
     ``origin`` is where it was cloned from, ``git+<url>@<commit>``; empty where it came with the request.
     """
 
-    id = models.CharField(primary_key=True, max_length=25, default=new_flow_id, editable=False)
+    id: "models.CharField[str, str]" = FlowIdField(primary_key=True)
     repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="flows", db_index=False)
     flow_type = models.CharField(max_length=50)
-    flow_type_version = models.PositiveIntegerField(default=1)
-    block_family = models.CharField(max_length=100, blank=True)
+    flow_type_version = models.PositiveIntegerField(default=1, db_default=1)
+    block_family = models.CharField(max_length=100, blank=True, default="", db_default="")
     feature_request = models.TextField()
     snapshot = models.ForeignKey(
         "Blob", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     origin = models.CharField(max_length=600, blank=True, default="", db_default="")
-    settings = models.JSONField(default=dict, blank=True)
-    status = models.CharField(max_length=10, choices=FlowStatus, default=FlowStatus.PENDING)
-    priority = models.SmallIntegerField(default=0)
-    created_by = models.CharField(max_length=150, blank=True)
+    settings = models.JSONField(default=dict, blank=True, db_default={})
+    status = models.CharField(
+        max_length=10, choices=FlowStatus, default=FlowStatus.PENDING, db_default=FlowStatus.PENDING
+    )
+    priority = models.SmallIntegerField(default=0, db_default=0)
+    created_by = models.CharField(max_length=150, blank=True, default="", db_default="")
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
-    request_digest = models.CharField(max_length=64, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    request_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField(null=True, blank=True)
-    cost_usd = models.DecimalField(max_digits=16, decimal_places=9, default=0)
-    error_code = models.CharField(max_length=100, blank=True)
-    error_message = models.TextField(blank=True)
-    error_cure = models.TextField(blank=True)
+    cost_usd = models.DecimalField(max_digits=16, decimal_places=9, default=0, db_default=0)
+    error_code = models.CharField(max_length=100, blank=True, default="", db_default="")
+    error_message = models.TextField(blank=True, default="", db_default="")
+    error_cure = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-id"]

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from orchestrator.queues import Queue
 
@@ -18,10 +19,10 @@ class Hold(models.Model):
     """A pause that stands: no stage in its scope is started. ``target`` names the repo or queue, empty for everything."""
 
     scope = models.CharField(max_length=10, choices=HoldScope)
-    target = models.CharField(max_length=100, blank=True)
-    reason = models.TextField(blank=True)
-    actor = models.CharField(max_length=150, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    target = models.CharField(max_length=100, blank=True, default="", db_default="")
+    reason = models.TextField(blank=True, default="", db_default="")
+    actor = models.CharField(max_length=150, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["id"]

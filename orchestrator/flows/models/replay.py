@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from orchestrator.flows.models.flow import Flow
 
@@ -14,9 +15,9 @@ class ReplayRequest(models.Model):
     TASK: ClassVar[str]
     flow_id: str
     flow: models.ForeignKey[Flow, Flow]
-    status = models.CharField(max_length=10, default="pending")
-    created_by = models.CharField(max_length=150, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    status = models.CharField(max_length=10, default="pending", db_default="pending")
+    created_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     sent_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -41,8 +42,10 @@ class GateReplay(ReplayRequest):
 
     TASK = "flows.replay_gates"
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="replays")
-    status = models.CharField(max_length=10, choices=ReplayStatus, default=ReplayStatus.PENDING)
-    comparison = models.JSONField(default=list, blank=True)
+    status = models.CharField(
+        max_length=10, choices=ReplayStatus, default=ReplayStatus.PENDING, db_default=ReplayStatus.PENDING
+    )
+    comparison = models.JSONField(default=list, blank=True, db_default=[])
     error = models.JSONField(null=True, blank=True)
 
     class Meta:
@@ -72,8 +75,13 @@ class FlowReplay(ReplayRequest):
 
     TASK = "flows.replay_flow"
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="flow_replays")
-    status = models.CharField(max_length=10, choices=FlowReplayStatus, default=FlowReplayStatus.PENDING)
-    report = models.JSONField(default=dict, blank=True)
+    status = models.CharField(
+        max_length=10,
+        choices=FlowReplayStatus,
+        default=FlowReplayStatus.PENDING,
+        db_default=FlowReplayStatus.PENDING,
+    )
+    report = models.JSONField(default=dict, blank=True, db_default={})
 
     class Meta:
         ordering = ["-id"]

@@ -42,7 +42,7 @@ class AttemptOutcome(TextChoices):
     CANCELLED = "cancelled"
 
 
-FLOW_MOVES: dict[str, frozenset[str]] = {
+FLOW_TRANSITIONS: dict[str, frozenset[str]] = {
     FlowStatus.PENDING: frozenset(
         {FlowStatus.RUNNING, FlowStatus.PAUSED, FlowStatus.FAILED, FlowStatus.CANCELLED}
     ),
@@ -66,7 +66,7 @@ FLOW_MOVES: dict[str, frozenset[str]] = {
     FlowStatus.FAILED: frozenset({FlowStatus.RUNNING}),  # by retry only
     FlowStatus.CANCELLED: frozenset(),
 }
-STAGE_MOVES: dict[str, frozenset[str]] = {
+STAGE_TRANSITIONS: dict[str, frozenset[str]] = {
     StageStatus.PENDING: frozenset(
         {StageStatus.READY, StageStatus.RUNNING, StageStatus.SKIPPED, StageStatus.CANCELLED}
     ),

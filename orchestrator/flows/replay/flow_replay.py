@@ -15,9 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 from gates.base import GateReport
-from gates.models import GateResult
 from orchestrator.flows.generation.nonce import nonce_of
-from orchestrator.flows.models import Artifact, Flow, Stage
+from orchestrator.flows.models import Artifact, Flow, GateResult, Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.flows.replay.comparison import MISSING, clipped, differing, digest, plain, same_bytes
 from orchestrator.flows.stage_protocol import Budget, Done, Failed, NewArtifact, Park, Repair, Result
@@ -165,7 +164,7 @@ def _differences(stage: Stage, work: RecordedWork) -> list[Difference]:
         implementation = stage_of(stage.kind)
         result = getattr(implementation, "rehearse", implementation.run)(work)
     except Unrecorded as unknown:
-        recorded = ProviderCall.objects.filter(stage=stage, answer__isnull=False).values_list(
+        recorded = ProviderCall.objects.filter(stage_id=stage.pk, answer__isnull=False).values_list(
             "request_digest", flat=True
         )
         return [found("prompt digest", ", ".join(recorded) or MISSING, unknown.request_digest)]

@@ -169,7 +169,7 @@ def gates() -> Iterator[Metric]:
     counts = {
         (gate, verdict): count
         for gate, verdict, count in _rows(
-            "SELECT gate, verdict, count(*) FROM gates_gateresult GROUP BY 1, 2"
+            "SELECT gate, verdict, count(*) FROM flows_gateresult GROUP BY 1, 2"
         )
     }
     known = sorted({str(gate) for gate, _ in counts})

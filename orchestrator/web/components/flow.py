@@ -8,9 +8,8 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils.safestring import SafeString
 
-from gates.models import GateResult
 from orchestrator.flows import representation
-from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, Stage
+from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, GateResult, Stage
 from orchestrator.flows.models.states import FLOW_ENDED
 from orchestrator.web.components import bars, code, notes, prose, rounds, timeline
 from providers.models import ProviderCall
@@ -69,7 +68,7 @@ def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     stages = list(flow.stages.order_by("position").prefetch_related(attempts))
     artifacts = list(Artifact.objects.filter(flow=flow).select_related("stage").order_by("id"))
     events = list(FlowEvent.objects.filter(flow=flow).select_related("stage").order_by("-id")[: 5 * EVENTS])
-    calls = list(ProviderCall.objects.filter(flow=flow).order_by("created_at"))
+    calls = list(ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at"))
     texts, judged = _texts(artifacts), _rounds(stages)
     results = list(GateResult.objects.filter(flow=flow).order_by("id"))
     numbers = sorted(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
-from gates.models import GateResult
+from orchestrator.flows.models import GateResult
 from orchestrator.web.components.code import Change, Coverage, Note
 
 _DETECTED = {"Killed", "Timeout"}
