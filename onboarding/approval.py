@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.models import OnboardingRequest, OnboardingStatus
-from orchestrator.repos.registration import register
+from orchestrator.repos.registration import register_repo
 
 
 class AlreadyDecided(Exception):
@@ -22,7 +22,7 @@ def approve(request_id: int, *, actor: str) -> OnboardingRequest:
     """Register the repo that was asked for."""
     with transaction.atomic():
         found = _open(request_id)
-        found.repo, _ = register(
+        found.repo, _ = register_repo(
             found.repo_name, domain=found.domain, team_lead=found.team_lead, clone_url=found.clone_url
         )
         return _decide(found, OnboardingStatus.APPROVED, actor)

@@ -69,5 +69,5 @@ class OnboardingForm(_Base):
         """Empty, or an address that the repo can be registered with."""
         url = str(self.cleaned_data["clone_url"]).strip()
         if url:
-            clone_urls.validate(url)
+            clone_urls.validate_clone_url(url)
         return url

@@ -16,7 +16,7 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
 
-def text(name: str, default: str | None = None, *, choices: Iterable[str] = ()) -> str:
+def read_text(name: str, default: str | None = None, *, choices: Iterable[str] = ()) -> str:
     """The value of ``name`` or of the file that ``<name>_FILE`` names; required where there is no default."""
     value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
     if value and path:
@@ -36,17 +36,17 @@ def text(name: str, default: str | None = None, *, choices: Iterable[str] = ()) 
     return value
 
 
-def flag(name: str, default: bool) -> bool:
+def read_flag(name: str, default: bool) -> bool:
     """A boolean: 1/true/yes/on or 0/false/no/off."""
-    value = text(name, "true" if default else "false").lower()
+    value = read_text(name, "true" if default else "false").lower()
     if value not in _TRUE | _FALSE:
         raise ImproperlyConfigured(f"{name}={value!r} is not a boolean; use true or false.")
     return value in _TRUE
 
 
-def integer(name: str, default: int, *, low: int = 0, high: int | None = None) -> int:
+def read_integer(name: str, default: int, *, low: int = 0, high: int | None = None) -> int:
     """A whole number from ``low`` to ``high``, both included."""
-    value = text(name, str(default))
+    value = read_text(name, str(default))
     try:
         number = int(value)
     except ValueError as error:
@@ -57,9 +57,9 @@ def integer(name: str, default: int, *, low: int = 0, high: int | None = None) -
     return number
 
 
-def decimal(name: str, default: str, *, low: str = "0") -> Decimal:
+def read_decimal(name: str, default: str, *, low: str = "0") -> Decimal:
     """An exact decimal number of at least ``low``; money is never a float."""
-    value = text(name, default)
+    value = read_text(name, default)
     try:
         number = Decimal(value)
     except InvalidOperation as error:
@@ -69,14 +69,14 @@ def decimal(name: str, default: str, *, low: str = "0") -> Decimal:
     return number
 
 
-def names(name: str, default: str = "") -> tuple[str, ...]:
+def read_names(name: str, default: str = "") -> tuple[str, ...]:
     """A comma-separated list; blanks are dropped."""
-    return tuple(part.strip() for part in text(name, default).split(",") if part.strip())
+    return tuple(part.strip() for part in read_text(name, default).split(",") if part.strip())
 
 
-def url(name: str, default: str = "", *, schemes: Iterable[str] = ("http", "https")) -> str:
+def read_url(name: str, default: str = "", *, schemes: Iterable[str] = ("http", "https")) -> str:
     """An absolute URL of one of ``schemes``, without a trailing slash; empty where unset and the default is empty."""
-    value = text(name, default)
+    value = read_text(name, default)
     if value == "":
         return ""
     parts, allowed = urlsplit(value), tuple(schemes)

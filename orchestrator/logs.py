@@ -22,19 +22,23 @@ _TAKEN = {
 }  # what Django adds to its records: objects, or said already
 
 
-def scrubbed(text: str) -> str:
+def strike_secrets(text: str) -> str:
     """``text`` without tokens, keys, and passwords in addresses."""
     return _PASSWORD_IN_URL.sub(r"\1:***@", _SECRETS.sub("***", text))
 
 
-def _scrub(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001 - structlog's shape
+def _strike_secrets_of_event(
+    logger: Any,  # noqa: ARG001 - structlog's signature
+    name: str,  # noqa: ARG001
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = scrubbed(value)
+            event[key] = strike_secrets(value)
     return event
 
 
-def _drop(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001 - structlog's shape
+def _drop_django_fields(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001 - structlog's shape
     for key in _TAKEN:
         event.pop(key, None)
     return event
@@ -48,12 +52,12 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
-    _drop,
-    _scrub,
+    _drop_django_fields,
+    _strike_secrets_of_event,
 ]
 
 
-def configured(form: str, level: str) -> dict[str, Any]:
+def build_logging(form: str, level: str) -> dict[str, Any]:
     """Django's ``LOGGING``. ``form``: ``json`` or ``text``; ``level``: of everything that has none of its own."""
     drawn: Any = (
         structlog.processors.JSONRenderer()

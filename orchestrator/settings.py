@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from orchestrator import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / ".state")))
+STATE_DIR = Path(env.read_text("STATE_DIR", str(BASE_DIR / ".state")))
 
 
 # Part of the start-up message of each connection, so no SET costs a round trip and no rollback undoes it. The server would plan a
@@ -21,7 +21,7 @@ STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / ".state")))
 _SESSION_OPTIONS = "-c plan_cache_mode=force_generic_plan"
 
 
-def _database(value: str, *, pool_size: int, max_overflow: int) -> dict[str, Any]:
+def _parse_database_url(value: str, *, pool_size: int, max_overflow: int) -> dict[str, Any]:
     """Django's database settings from ``postgres://user:password@host:port/name?option=value``.
 
     The host may be a folder (percent-encoded, or as ``?host=``): then the server listens on a Unix socket there.
@@ -51,23 +51,27 @@ def _database(value: str, *, pool_size: int, max_overflow: int) -> dict[str, Any
     }
 
 
-DEBUG = env.flag("DEBUG", default=False)
-SECRET_KEY = env.text("SECRET_KEY", "insecure-for-local-use-only" if DEBUG else None)
-LOGGING = logs.configured(
-    env.text("LOG_FORMAT", "json", choices=("json", "text")),
-    env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")),
+DEBUG = env.read_flag("DEBUG", default=False)
+SECRET_KEY = env.read_text("SECRET_KEY", "insecure-for-local-use-only" if DEBUG else None)
+LOGGING = logs.build_logging(
+    env.read_text("LOG_FORMAT", "json", choices=("json", "text")),
+    env.read_text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR")),
 )
-ALLOWED_HOSTS = list(env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"))
+ALLOWED_HOSTS = list(env.read_names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"))
 
-DB_POOL_SIZE = env.integer("DB_POOL_SIZE", 20, low=1)
-DB_MAX_OVERFLOW = env.integer("DB_MAX_OVERFLOW", 5)
+DB_POOL_SIZE = env.read_integer("DB_POOL_SIZE", 20, low=1)
+DB_MAX_OVERFLOW = env.read_integer("DB_MAX_OVERFLOW", 5)
 DATABASES = {
-    "default": _database(env.text("DATABASE_URL"), pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW)
+    "default": _parse_database_url(
+        env.read_text("DATABASE_URL"), pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW
+    )
 }
-for _number, _replica in enumerate(env.names("DATABASE_REPLICA_URLS"), start=1):
-    DATABASES[f"replica{_number}"] = _database(_replica, pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW)
+for _number, _replica in enumerate(env.read_names("DATABASE_REPLICA_URLS"), start=1):
+    DATABASES[f"replica{_number}"] = _parse_database_url(
+        _replica, pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW
+    )
 
-REDIS_URL = env.url(
+REDIS_URL = env.read_url(
     "REDIS_URL", "redis://127.0.0.1:6379/0", schemes=("redis", "rediss", "unix", "redis+socket")
 )
 
@@ -92,7 +96,7 @@ INSTALLED_APPS = [
     "onboarding",
 ]
 MIDDLEWARE = [
-    "orchestrator.rest.request_ids.numbered",
+    "orchestrator.rest.request_ids.give_request_id",
     "orchestrator.web.headers.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -126,7 +130,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 # Where collectstatic puts the static files; without it they are served from the packages that bring them.
-STATIC_ROOT = env.text("STATIC_ROOT", "") or None
+STATIC_ROOT = env.read_text("STATIC_ROOT", "") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 UNFOLD = {
     "SITE_TITLE": "Blocks",
@@ -146,84 +150,84 @@ _DEFAULTS = {
 }
 
 
-def _provider(
+def _read_provider(
     name: str, tokens: int, requests: int, tokens_minute: int, concurrency: int, timeout: int
 ) -> dict[str, Any]:
     prefix = name.upper()
     return {
-        "api_key": env.text(f"{prefix}_API_KEY", ""),
-        "base_url": env.url(f"{prefix}_BASE_URL"),
-        "daily_token_quota": env.integer(f"{prefix}_DAILY_TOKEN_QUOTA", tokens, low=1),
-        "requests_per_minute": env.integer(f"{prefix}_REQUESTS_PER_MINUTE", requests, low=1),
-        "tokens_per_minute": env.integer(f"{prefix}_TOKENS_PER_MINUTE", tokens_minute, low=1),
-        "max_concurrency": env.integer(f"{prefix}_MAX_CONCURRENCY", concurrency, low=1),
-        "timeout_seconds": env.integer(f"{prefix}_TIMEOUT_SECONDS", timeout, low=1, high=3600),
+        "api_key": env.read_text(f"{prefix}_API_KEY", ""),
+        "base_url": env.read_url(f"{prefix}_BASE_URL"),
+        "daily_token_quota": env.read_integer(f"{prefix}_DAILY_TOKEN_QUOTA", tokens, low=1),
+        "requests_per_minute": env.read_integer(f"{prefix}_REQUESTS_PER_MINUTE", requests, low=1),
+        "tokens_per_minute": env.read_integer(f"{prefix}_TOKENS_PER_MINUTE", tokens_minute, low=1),
+        "max_concurrency": env.read_integer(f"{prefix}_MAX_CONCURRENCY", concurrency, low=1),
+        "timeout_seconds": env.read_integer(f"{prefix}_TIMEOUT_SECONDS", timeout, low=1, high=3600),
     }
 
 
-PROVIDERS = {name: _provider(name, *limits) for name, limits in _DEFAULTS.items()}
-GOOGLE_SDK = env.text("GOOGLE_SDK", "google-genai", choices=("google-genai", "google-generativeai"))
+PROVIDERS = {name: _read_provider(name, *limits) for name, limits in _DEFAULTS.items()}
+GOOGLE_SDK = env.read_text("GOOGLE_SDK", "google-genai", choices=("google-genai", "google-generativeai"))
 
-ARCHITECT_MODEL = env.text("ARCHITECT_MODEL", "claude-sonnet-4-5")
-IMPLEMENTATION_MODEL = env.text("IMPLEMENTATION_MODEL", "gpt-4-turbo")
-CONTEXT_MODEL = env.text("CONTEXT_MODEL", "gemini-pro")
-FALLBACK_MODEL = env.text("FALLBACK_MODEL", "")
+ARCHITECT_MODEL = env.read_text("ARCHITECT_MODEL", "claude-sonnet-4-5")
+IMPLEMENTATION_MODEL = env.read_text("IMPLEMENTATION_MODEL", "gpt-4-turbo")
+CONTEXT_MODEL = env.read_text("CONTEXT_MODEL", "gemini-pro")
+FALLBACK_MODEL = env.read_text("FALLBACK_MODEL", "")
 
-ENABLE_CIRCUIT_BREAKER = env.flag("ENABLE_CIRCUIT_BREAKER", default=True)
-CIRCUIT_BREAKER_THRESHOLD = env.integer("CIRCUIT_BREAKER_THRESHOLD", 85, low=1, high=100)
-DAILY_BUDGET_USD = env.decimal("DAILY_BUDGET_USD", "50")
-FLOW_MAX_COST_USD = env.decimal("FLOW_MAX_COST_USD", "2")
+ENABLE_CIRCUIT_BREAKER = env.read_flag("ENABLE_CIRCUIT_BREAKER", default=True)
+CIRCUIT_BREAKER_THRESHOLD = env.read_integer("CIRCUIT_BREAKER_THRESHOLD", 85, low=1, high=100)
+DAILY_BUDGET_USD = env.read_decimal("DAILY_BUDGET_USD", "50")
+FLOW_MAX_COST_USD = env.read_decimal("FLOW_MAX_COST_USD", "2")
 
 # --- context, gates, flows
-CONTEXT_PRUNING_ENABLED = env.flag("CONTEXT_PRUNING_ENABLED", default=True)
-CONTEXT_MAX_SIZE_KB = env.integer("CONTEXT_MAX_SIZE_KB", 180, low=1, high=500)
-QUALITY_GATE_MODE = env.text("QUALITY_GATE_MODE", "strict", choices=("strict", "advisory", "off"))
-MIN_MUTATION_KILL_RATE = env.integer("MIN_MUTATION_KILL_RATE", 60, high=100)
-MIN_UNIT_COVERAGE = env.integer("MIN_UNIT_COVERAGE", 90, high=100)
-MAX_REPAIR_ROUNDS = env.integer("MAX_REPAIR_ROUNDS", 2, high=10)
-FLOW_DEADLINE_SECONDS = env.integer("FLOW_DEADLINE_SECONDS", 3600, low=1)
+CONTEXT_PRUNING_ENABLED = env.read_flag("CONTEXT_PRUNING_ENABLED", default=True)
+CONTEXT_MAX_SIZE_KB = env.read_integer("CONTEXT_MAX_SIZE_KB", 180, low=1, high=500)
+QUALITY_GATE_MODE = env.read_text("QUALITY_GATE_MODE", "strict", choices=("strict", "advisory", "off"))
+MIN_MUTATION_KILL_RATE = env.read_integer("MIN_MUTATION_KILL_RATE", 60, high=100)
+MIN_UNIT_COVERAGE = env.read_integer("MIN_UNIT_COVERAGE", 90, high=100)
+MAX_REPAIR_ROUNDS = env.read_integer("MAX_REPAIR_ROUNDS", 2, high=10)
+FLOW_DEADLINE_SECONDS = env.read_integer("FLOW_DEADLINE_SECONDS", 3600, low=1)
 # A running stage is lost when its worker has not beaten for this long; it beats every third of it.
-ENGINE_LEASE_SECONDS = env.integer("ENGINE_LEASE_SECONDS", 15, low=1, high=600)
-ENGINE_MAX_ATTEMPTS = env.integer("ENGINE_MAX_ATTEMPTS", 4, low=1, high=100)
-ENGINE_MAX_CRASHES = env.integer("ENGINE_MAX_CRASHES", 3, low=1, high=100)
-ENGINE_BACKOFF_SECONDS = env.integer("ENGINE_BACKOFF_SECONDS", 2, low=0, high=600)
-ENGINE_RESEND_SECONDS = env.integer("ENGINE_RESEND_SECONDS", 15, low=1, high=3600)
-ENGINE_SHUTDOWN_SECONDS = env.integer("ENGINE_SHUTDOWN_SECONDS", 20, low=1, high=3600)
+ENGINE_LEASE_SECONDS = env.read_integer("ENGINE_LEASE_SECONDS", 15, low=1, high=600)
+ENGINE_MAX_ATTEMPTS = env.read_integer("ENGINE_MAX_ATTEMPTS", 4, low=1, high=100)
+ENGINE_MAX_CRASHES = env.read_integer("ENGINE_MAX_CRASHES", 3, low=1, high=100)
+ENGINE_BACKOFF_SECONDS = env.read_integer("ENGINE_BACKOFF_SECONDS", 2, low=0, high=600)
+ENGINE_RESEND_SECONDS = env.read_integer("ENGINE_RESEND_SECONDS", 15, low=1, high=3600)
+ENGINE_SHUTDOWN_SECONDS = env.read_integer("ENGINE_SHUTDOWN_SECONDS", 20, low=1, high=3600)
 # Modules that bring further flow types and stages, each with FLOW_TYPES and STAGES.
-ENGINE_PLUGINS = env.names("ENGINE_PLUGINS")
+ENGINE_PLUGINS = env.read_names("ENGINE_PLUGINS")
 # How many stages of a queue run at once over all workers; the broker holds about twice as many messages.
 QUEUE_SLOTS = {
     **{
-        name: env.integer(f"{name.upper()}_SLOTS", PROVIDERS[name]["max_concurrency"], low=1)
+        name: env.read_integer(f"{name.upper()}_SLOTS", PROVIDERS[name]["max_concurrency"], low=1)
         for name in PROVIDERS
     },
-    "gates": env.integer("GATES_SLOTS", 2, low=1),
-    "control": env.integer("CONTROL_SLOTS", 8, low=1),
+    "gates": env.read_integer("GATES_SLOTS", 2, low=1),
+    "control": env.read_integer("CONTROL_SLOTS", 8, low=1),
 }
-REPO_ALLOWLIST = env.names("REPO_ALLOWLIST")
-PILOT_REPOS = env.names("PILOT_REPOS", "compliance-service")
-ONBOARDING_ENABLED = env.flag("ONBOARDING_ENABLED", default=True)
-ONBOARDING_MAX_PER_DAY = env.integer("ONBOARDING_MAX_PER_DAY", 5)
+REPO_ALLOWLIST = env.read_names("REPO_ALLOWLIST")
+PILOT_REPOS = env.read_names("PILOT_REPOS", "compliance-service")
+ONBOARDING_ENABLED = env.read_flag("ONBOARDING_ENABLED", default=True)
+ONBOARDING_MAX_PER_DAY = env.read_integer("ONBOARDING_MAX_PER_DAY", 5)
 # where generated code runs, and the lean interpreter that `python -m gates.sandbox.build` made for it
 _SANDBOXES = ("auto", "bubblewrap", "linux", "linux-namespaces", "linux-landlock")
-SANDBOX_BACKEND = env.text("SANDBOX_BACKEND", "auto", choices=_SANDBOXES)
-SANDBOX_VENV = Path(env.text("SANDBOX_VENV", str(BASE_DIR / ".venv-sandbox")))
+SANDBOX_BACKEND = env.read_text("SANDBOX_BACKEND", "auto", choices=_SANDBOXES)
+SANDBOX_VENV = Path(env.read_text("SANDBOX_VENV", str(BASE_DIR / ".venv-sandbox")))
 
 # --- cloning: hosts whose addresses need not be public
-CLONE_PRIVATE_HOSTS = frozenset(name.lower() for name in env.names("CLONE_PRIVATE_HOSTS"))
-CLONE_TIMEOUT_SECONDS = env.integer("CLONE_TIMEOUT_SECONDS", 60, low=1, high=600)
+CLONE_PRIVATE_HOSTS = frozenset(name.lower() for name in env.read_names("CLONE_PRIVATE_HOSTS"))
+CLONE_TIMEOUT_SECONDS = env.read_integer("CLONE_TIMEOUT_SECONDS", 60, low=1, high=600)
 
 # --- evidence
-S3_ENDPOINT_URL = env.url("S3_ENDPOINT_URL")
-CONTEXT_BUNDLE_BUCKET = env.text("CONTEXT_BUNDLE_BUCKET", "")
-EVIDENCE_SIGNING_KEY = env.text("EVIDENCE_SIGNING_KEY", "")
+S3_ENDPOINT_URL = env.read_url("S3_ENDPOINT_URL")
+CONTEXT_BUNDLE_BUCKET = env.read_text("CONTEXT_BUNDLE_BUCKET", "")
+EVIDENCE_SIGNING_KEY = env.read_text("EVIDENCE_SIGNING_KEY", "")
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["orchestrator.rest.parsers.StrictJSON"],
+    "DEFAULT_PARSER_CLASSES": ["orchestrator.rest.parsers.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["orchestrator.repos.access.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["orchestrator.rest.authentication.HasToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["orchestrator.rest.authentication.TokenRequired"],
     "EXCEPTION_HANDLER": "orchestrator.rest.problems.handle_exception",
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of our own
     "UNAUTHENTICATED_USER": None,

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from orchestrator.rest.not_found import Missing
+from orchestrator.rest.not_found import NotFoundView
 
 _open: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 api: list[URLPattern | URLResolver] = [
@@ -16,7 +16,7 @@ api: list[URLPattern | URLResolver] = [
     path("evidence/", include("orchestrator.flows.api.evidence_urls")),
     path("", include("orchestrator.ops.quotas.urls")),
     path("", include("orchestrator.repos.api.urls")),
-    re_path(r"^.*$", Missing.as_view()),
+    re_path(r"^.*$", NotFoundView.as_view()),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),

@@ -16,16 +16,16 @@ from orchestrator import env
 @pytest.mark.parametrize(
     ("read", "value", "expected"),
     [
-        (lambda: env.text("X_TEST", "d"), "", "d"),
-        (lambda: env.text("X_TEST", "d"), "v", "v"),
-        (lambda: env.flag("X_TEST", default=False), "ON", True),
-        (lambda: env.flag("X_TEST", default=True), "0", False),
-        (lambda: env.integer("X_TEST", 3), "", 3),
-        (lambda: env.integer("X_TEST", 3, low=1, high=5), "5", 5),
-        (lambda: env.decimal("X_TEST", "50"), "0.1", Decimal("0.1")),
-        (lambda: env.names("X_TEST"), " a, b ,,", ("a", "b")),
-        (lambda: env.url("X_TEST"), "http://host:1/p/", "http://host:1/p"),
-        (lambda: env.url("X_TEST"), "", ""),
+        (lambda: env.read_text("X_TEST", "d"), "", "d"),
+        (lambda: env.read_text("X_TEST", "d"), "v", "v"),
+        (lambda: env.read_flag("X_TEST", default=False), "ON", True),
+        (lambda: env.read_flag("X_TEST", default=True), "0", False),
+        (lambda: env.read_integer("X_TEST", 3), "", 3),
+        (lambda: env.read_integer("X_TEST", 3, low=1, high=5), "5", 5),
+        (lambda: env.read_decimal("X_TEST", "50"), "0.1", Decimal("0.1")),
+        (lambda: env.read_names("X_TEST"), " a, b ,,", ("a", "b")),
+        (lambda: env.read_url("X_TEST"), "http://host:1/p/", "http://host:1/p"),
+        (lambda: env.read_url("X_TEST"), "", ""),
     ],
 )
 def test_good_values(
@@ -38,16 +38,16 @@ def test_good_values(
 @pytest.mark.parametrize(
     ("read", "value", "message"),
     [
-        (lambda: env.text("X_TEST"), "", "X_TEST is required"),
-        (lambda: env.text("X_TEST", choices=("a", "b")), "c", "choose one of a, b"),
-        (lambda: env.flag("X_TEST", default=False), "maybe", "use true or false"),
-        (lambda: env.integer("X_TEST", 1), "1.5", "not a whole number"),
-        (lambda: env.integer("X_TEST", 1, low=1, high=100), "101", "from 1 to 100"),
-        (lambda: env.integer("X_TEST", 1), "-1", "at least 0"),
-        (lambda: env.decimal("X_TEST", "1"), "NaN", "at least 0"),
-        (lambda: env.decimal("X_TEST", "1"), "much", "not a number"),
-        (lambda: env.url("X_TEST"), "ftp://host", "not a URL"),
-        (lambda: env.url("X_TEST"), "host", "not a URL"),
+        (lambda: env.read_text("X_TEST"), "", "X_TEST is required"),
+        (lambda: env.read_text("X_TEST", choices=("a", "b")), "c", "choose one of a, b"),
+        (lambda: env.read_flag("X_TEST", default=False), "maybe", "use true or false"),
+        (lambda: env.read_integer("X_TEST", 1), "1.5", "not a whole number"),
+        (lambda: env.read_integer("X_TEST", 1, low=1, high=100), "101", "from 1 to 100"),
+        (lambda: env.read_integer("X_TEST", 1), "-1", "at least 0"),
+        (lambda: env.read_decimal("X_TEST", "1"), "NaN", "at least 0"),
+        (lambda: env.read_decimal("X_TEST", "1"), "much", "not a number"),
+        (lambda: env.read_url("X_TEST"), "ftp://host", "not a URL"),
+        (lambda: env.read_url("X_TEST"), "host", "not a URL"),
     ],
 )
 def test_bad_values(
@@ -62,16 +62,16 @@ def test_bad_values(
 def test_a_value_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("from the file\n", encoding="utf-8")
     monkeypatch.setenv("X_TEST_FILE", str(tmp_path / "secret"))
-    assert env.text("X_TEST") == "from the file"
+    assert env.read_text("X_TEST") == "from the file"
     monkeypatch.setenv("X_TEST", "from the environment")
     with pytest.raises(ImproperlyConfigured, match="both set"):
-        env.text("X_TEST")
+        env.read_text("X_TEST")
 
 
 def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("X_TEST_FILE", str(tmp_path / "absent"))
     with pytest.raises(ImproperlyConfigured, match="X_TEST_FILE cannot be read"):
-        env.text("X_TEST")
+        env.read_text("X_TEST")
 
 
 @pytest.mark.parametrize(

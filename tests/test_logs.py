@@ -30,7 +30,7 @@ def lines():
     """What is logged, line by line, in the form that the service writes."""
     taken = StringIO()
     handler = logging.StreamHandler(taken)
-    config = logs.configured("json", "INFO")["formatters"]["events"]
+    config = logs.build_logging("json", "INFO")["formatters"]["events"]
     handler.setFormatter(
         config["()"](foreign_pre_chain=config["foreign_pre_chain"], processors=config["processors"])
     )
@@ -76,14 +76,14 @@ def test_answers_are_logged_and_probes_are_not(db, lines):
     ],
 )
 def test_credentials_are_struck_out(text, left):
-    assert logs.scrubbed(text) == left
+    assert logs.strike_secrets(text) == left
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_both_forms_are_lines_on_standard_error(form):
     code = (
         "import logging, logging.config, sys; from orchestrator import logs;"
-        "logging.config.dictConfig(logs.configured(sys.argv[1], 'INFO'));"
+        "logging.config.dictConfig(logs.build_logging(sys.argv[1], 'INFO'));"
         "logging.getLogger('x').warning('it is %s', 'here', extra={'flow_id': 'task_1'})"
     )
     done = subprocess.run([sys.executable, "-c", code, form], capture_output=True, text=True, check=True)

@@ -96,12 +96,12 @@ class FlowAdmin(ReadOnlyAdmin):
     @admin.display(description="request")
     def heading(self, flow: Flow) -> str:
         """The title of the request."""
-        return representation.title(flow)
+        return representation.request_title(flow)
 
     @admin.display(description="cost (USD)", ordering="cost_usd")
     def cost(self, flow: Flow) -> str:
         """USD."""
-        return representation.usd(flow.cost_usd)
+        return representation.format_usd(flow.cost_usd)
 
     @admin.display(description="provider calls")
     def calls(self, flow: Flow) -> SafeString:

@@ -42,7 +42,7 @@ class TokenAuthentication(BearerAuthentication):
 
     def owner(self, secret: str) -> tuple[Any, Any] | None:
         """The caller and the token."""
-        token = tokens.find(secret)
+        token = tokens.find_token(secret)
         return None if token is None else (Caller(token), token)
 
 

@@ -48,7 +48,7 @@ class RepoAdmin(UndeletableAdmin):
 
     def _switch(self, request: HttpRequest, rows: QuerySet[Repo], *, on: bool) -> None:
         for repo in rows:
-            repo_settings.put(repo, "enabled", on, actor=request.user.get_username())
+            repo_settings.set_value(repo, "enabled", on, actor=request.user.get_username())
         self.message_user(request, f"{rows.count()} switched {'on' if on else 'off'}.")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002 - Django's signature
@@ -68,7 +68,7 @@ class SettingForm(ModelForm):  # type: ignore[type-arg]  # generic in its types 
         found: dict[str, Any] = super().clean() or self.cleaned_data
         if {"key", "value"} <= found.keys():
             try:
-                repo_settings.check(found.get("repo"), found["key"], found["value"])
+                repo_settings.check_value(found.get("repo"), found["key"], found["value"])
             except repo_settings.SettingRefused as error:
                 self.add_error("value", f"{error} {error.cure}")
         return found
@@ -85,7 +85,7 @@ class RepoSettingAdmin(AppendOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: RepoSetting, form: Any, change: bool) -> None:  # noqa: ARG002
         """Through the one way in which settings are set; the row that it writes is the one shown."""
-        repo_settings.put(obj.repo, obj.key, obj.value, actor=request.user.get_username())
+        repo_settings.set_value(obj.repo, obj.key, obj.value, actor=request.user.get_username())
         newest = RepoSetting.objects.filter(repo=obj.repo, key=obj.key).latest("id")
         obj.pk, obj.value, obj.actor = newest.pk, newest.value, newest.actor
 
@@ -102,14 +102,14 @@ class TokenAdmin(UndeletableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:  # noqa: ARG002
         """Make the token, and say its secret this once."""
-        made, secret = tokens.create(obj.name, obj.repo)
+        made, secret = tokens.create_token(obj.name, obj.repo)
         obj.pk = made.pk
         self.message_user(request, f"Copy the token now, it is not shown again: {secret}", messages.WARNING)
 
     @admin.action(description="Revoke")
     def revoke(self, request: HttpRequest, rows: QuerySet[Token]) -> None:
         """End the chosen tokens."""
-        ended = sum(tokens.revoke(token) for token in rows)
+        ended = sum(tokens.revoke_token(token) for token in rows)
         self.message_user(request, f"{ended} revoked.")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

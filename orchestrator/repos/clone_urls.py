@@ -71,7 +71,7 @@ def parse(url: str) -> CloneUrl:
     return made
 
 
-def validate(url: str) -> None:
+def validate_clone_url(url: str) -> None:
     """``parse`` as a validator of Django."""
     try:
         parse(url)

@@ -19,7 +19,7 @@ REPO_NAME = RegexValidator(
 class CloneUrlField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
     """An address to clone from. Migrations see a plain text column and import nothing of ours."""
 
-    default_validators = [clone_urls.validate]
+    default_validators = [clone_urls.validate_clone_url]
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         """What a migration writes down: the column, without what checks it."""

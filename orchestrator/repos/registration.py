@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from orchestrator.repos.models import Phase, Repo
 
 
-def register(
+def register_repo(
     name: str, *, domain: str = "", team_lead: str = "", clone_url: str = "", phase: str | None = None
 ) -> tuple[Repo, bool]:
     """The repo called ``name`` and whether it is new. ``ValidationError`` where a value is not allowed.

@@ -13,6 +13,7 @@ from django.conf import settings as env
 from django.db import transaction
 from django.db.models import JSONField, Value
 
+from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.repos.models import Repo, RepoSetting
 from providers import prices, registry
 from providers.base import UnknownModel
@@ -21,16 +22,15 @@ MODES = ("off", "advisory", "strict")  # from lax to strict
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
-class SettingRefused(ValueError):
-    """A key or value that cannot be set. ``code`` is stable, ``cure`` says what would be taken."""
+class SettingRefused(OrchestratorError, ValueError):
+    """This key or value cannot be set. ``cure`` says what would be accepted."""
 
-    def __init__(self, code: str, message: str, cure: str) -> None:
-        super().__init__(message)
-        self.code, self.cure = code, cure
+    code = "config:invalid-value"
+    fixed_by = FixedBy.REPO_OWNER
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SettingKey:
     """One setting: its name, the variable that it comes from, how a value is read, and whether it only tightens."""
 
     name: str
@@ -44,15 +44,12 @@ class Key:
         try:
             return self.read(value)
         except (TypeError, ValueError, InvalidOperation) as error:
-            raise SettingRefused(
-                "config:invalid-value",
-                f"{self.name} cannot be {value!r}.",
-                f"Set {self.name} to {self.allowed}.",
-            ) from error
+            message = f"{self.name} cannot be {value!r}."
+            raise SettingRefused(message, cure=f"Set {self.name} to {self.allowed}.") from error
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class SettingInForce:
     """The value of a key, and where it comes from: ``env``, ``org`` or ``repo``."""
 
     key: str
@@ -60,14 +57,14 @@ class InForce:
     source: str
 
 
-def _boolean(value: Any) -> bool:
+def _parse_boolean(value: Any) -> bool:
     word = str(value).lower() if isinstance(value, bool | str) else ""
     if word not in _TRUE | _FALSE:
         raise ValueError
     return word in _TRUE
 
 
-def _whole(low: int, high: int) -> Callable[[Any], int]:
+def _whole_number_parser(low: int, high: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
             raise ValueError
@@ -79,7 +76,7 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
     return read
 
 
-def _model(value: Any) -> str:
+def _parse_model(value: Any) -> str:
     if (
         not isinstance(value, str)
         or len(value) > 100
@@ -89,13 +86,13 @@ def _model(value: Any) -> str:
     return value
 
 
-def _needed_model(value: Any) -> str:
-    if not _model(value):
+def _parse_required_model(value: Any) -> str:
+    if not _parse_model(value):
         raise ValueError
     return str(value)
 
 
-def _usd(value: Any) -> str:
+def _parse_usd(value: Any) -> str:
     """An amount as text: JSON has no decimals."""
     amount = (
         Decimal(value)
@@ -107,34 +104,54 @@ def _usd(value: Any) -> str:
     return f"{amount:f}"
 
 
-def _mode(value: Any) -> str:
+def _parse_mode(value: Any) -> str:
     if value not in MODES:
         raise ValueError
     return str(value)
 
 
 _PERCENT, _MODEL = "a whole number from 0 to 100", "the name of a model"
-KEYS: dict[str, Key] = {
+KEYS: dict[str, SettingKey] = {
     key.name: key
     for key in (
-        Key("architect.model", "ARCHITECT_MODEL", _needed_model, _MODEL),
-        Key("implementation.model", "IMPLEMENTATION_MODEL", _needed_model, _MODEL),
-        Key("context.model", "CONTEXT_MODEL", _needed_model, _MODEL),
-        Key("fallback.model", "FALLBACK_MODEL", _model, "the name of a model, or an empty text for none"),
-        Key("context.pruning.enabled", "CONTEXT_PRUNING_ENABLED", _boolean, "true or false"),
-        Key("context.max_size_kb", "CONTEXT_MAX_SIZE_KB", _whole(1, 500), "a whole number from 1 to 500"),
-        Key("gates.mode", "QUALITY_GATE_MODE", _mode, "strict, advisory or off", MODES.index),
-        Key("gates.min_unit_coverage", "MIN_UNIT_COVERAGE", _whole(0, 100), _PERCENT, int),
-        Key("gates.min_mutation_kill_rate", "MIN_MUTATION_KILL_RATE", _whole(0, 100), _PERCENT, int),
-        Key(
+        SettingKey("architect.model", "ARCHITECT_MODEL", _parse_required_model, _MODEL),
+        SettingKey("implementation.model", "IMPLEMENTATION_MODEL", _parse_required_model, _MODEL),
+        SettingKey("context.model", "CONTEXT_MODEL", _parse_required_model, _MODEL),
+        SettingKey(
+            "fallback.model", "FALLBACK_MODEL", _parse_model, "the name of a model, or an empty text for none"
+        ),
+        SettingKey("context.pruning.enabled", "CONTEXT_PRUNING_ENABLED", _parse_boolean, "true or false"),
+        SettingKey(
+            "context.max_size_kb",
+            "CONTEXT_MAX_SIZE_KB",
+            _whole_number_parser(1, 500),
+            "a whole number from 1 to 500",
+        ),
+        SettingKey("gates.mode", "QUALITY_GATE_MODE", _parse_mode, "strict, advisory or off", MODES.index),
+        SettingKey(
+            "gates.min_unit_coverage", "MIN_UNIT_COVERAGE", _whole_number_parser(0, 100), _PERCENT, int
+        ),
+        SettingKey(
+            "gates.min_mutation_kill_rate",
+            "MIN_MUTATION_KILL_RATE",
+            _whole_number_parser(0, 100),
+            _PERCENT,
+            int,
+        ),
+        SettingKey(
             "flow.max_cost_usd",
             "FLOW_MAX_COST_USD",
-            _usd,
+            _parse_usd,
             "an amount of USD above 0, such as 1.50",
             lambda usd: -Decimal(usd),
         ),
-        Key("max_repair_rounds", "MAX_REPAIR_ROUNDS", _whole(0, 10), "a whole number from 0 to 10"),
-        Key("enabled", "REPO_ALLOWLIST", _boolean, "true or false"),
+        SettingKey(
+            "max_repair_rounds",
+            "MAX_REPAIR_ROUNDS",
+            _whole_number_parser(0, 10),
+            "a whole number from 0 to 10",
+        ),
+        SettingKey("enabled", "REPO_ALLOWLIST", _parse_boolean, "true or false"),
     )
 }
 
@@ -143,7 +160,7 @@ MODEL_KEYS = ("architect.model", "implementation.model", "context.model", "fallb
 MODEL_CURE = "Set it to a model that a provider offers and that has a price: claude-sonnet-4-5, gpt-4-turbo, gemini-pro, ..."
 
 
-def model_known(name: str) -> bool:
+def is_known_model(name: str) -> bool:
     """Whether a provider serves the model ``name`` and its price is known; a call without a price would have no cost."""
     try:
         return prices.known(registry.provider_for_model(name), name)
@@ -151,88 +168,89 @@ def model_known(name: str) -> bool:
         return False
 
 
-def _newest(repo: Repo | None) -> dict[str, Any]:
+def _read_newest(repo: Repo | None) -> dict[str, Any]:
     rows = RepoSetting.objects.filter(repo=repo, key__in=KEYS).order_by("key", "-id").distinct("key")
     return dict(rows.values_list("key", "value"))
 
 
-def _over(key: Key, below: InForce, rows: dict[str, Any], source: str) -> InForce:
+def _override_with(
+    key: SettingKey, below: SettingInForce, rows: dict[str, Any], source: str
+) -> SettingInForce:
     """``below`` with this level's row over it. ``null`` in a row means: no longer set here."""
     value = rows.get(key.name)
     if value is None:
         return below
     if key.strictness is not None and key.strictness(value) < key.strictness(below.value):
         return below
-    return InForce(key.name, value, source)
+    return SettingInForce(key.name, value, source)
 
 
-def in_force(repo: Repo | None) -> dict[str, InForce]:
+def read_in_force(repo: Repo | None) -> dict[str, SettingInForce]:
     """Every key with its value and source, for ``repo`` or, without one, for the organisation."""
-    org, own = _newest(None), _newest(repo) if repo is not None else {}
-    found: dict[str, InForce] = {}
+    org, own = _read_newest(None), _read_newest(repo) if repo is not None else {}
+    found: dict[str, SettingInForce] = {}
     for key in KEYS.values():
         if key.name == "enabled":
             continue
         from_env = getattr(env, key.variable)
-        value = InForce(key.name, f"{from_env:f}" if isinstance(from_env, Decimal) else from_env, "env")
-        value = _over(key, value, org, "org")
-        found[key.name] = _over(key, value, own, "repo")
+        value = SettingInForce(
+            key.name, f"{from_env:f}" if isinstance(from_env, Decimal) else from_env, "env"
+        )
+        value = _override_with(key, value, org, "org")
+        found[key.name] = _override_with(key, value, own, "repo")
     if repo is not None:
         blocked = bool(env.REPO_ALLOWLIST) and repo.name not in env.REPO_ALLOWLIST
-        found["enabled"] = InForce("enabled", repo.is_enabled, "env" if blocked else "repo")
+        found["enabled"] = SettingInForce("enabled", repo.is_enabled, "env" if blocked else "repo")
     return found
 
 
-def effective(repo: Repo | None) -> dict[str, Any]:
+def read_effective(repo: Repo | None) -> dict[str, Any]:
     """Every key with its value: what a flow of ``repo`` is created with."""
-    return {name: found.value for name, found in in_force(repo).items()}
+    return {name: found.value for name, found in read_in_force(repo).items()}
 
 
-def key_named(name: str) -> Key:
+def find_key(name: str) -> SettingKey:
     """The key called ``name``."""
     if name not in KEYS:
-        raise SettingRefused(
-            "config:unknown-key", f"There is no setting {name!r}.", f"Use one of: {', '.join(sorted(KEYS))}."
-        )
+        known = ", ".join(sorted(KEYS))
+        message = f"There is no setting {name!r}."
+        raise SettingRefused(message, code="config:unknown-key", cure=f"Use one of: {known}.")
     return KEYS[name]
 
 
-def put_all(repo: Repo | None, values: Mapping[str, Any], *, actor: str) -> None:
+def set_values(repo: Repo | None, values: Mapping[str, Any], *, actor: str) -> None:
     """Set several keys, or, where one of them is refused, none."""
     with transaction.atomic():
         for name, value in values.items():
-            put(repo, name, value, actor=actor)
+            set_value(repo, name, value, actor=actor)
 
 
-def check(repo: Repo | None, name: str, value: Any) -> Any:
+def check_value(repo: Repo | None, name: str, value: Any) -> Any:
     """``value`` in the type of the key ``name``; raises ``SettingRefused`` where ``put`` would."""
-    key = key_named(name)
+    key = find_key(name)
     parsed = None if value is None else key.parse(value)
-    if name in MODEL_KEYS and parsed and not model_known(parsed):
-        raise SettingRefused(
-            "provider:unknown-model", f"{name} cannot be {parsed!r}: no provider offers it.", MODEL_CURE
-        )
+    if name in MODEL_KEYS and parsed and not is_known_model(parsed):
+        message = f"{name} cannot be {parsed!r}: no provider offers it."
+        raise SettingRefused(message, code="provider:unknown-model", cure=MODEL_CURE)
     if name == "enabled" and (repo is None or parsed is None):
-        raise SettingRefused(
-            "config:invalid-value", "enabled belongs to one repo.", "Name a repo and say true or false."
-        )
+        raise SettingRefused("enabled belongs to one repo.", cure="Name a repo and say true or false.")
     if repo is not None and parsed is not None and key.strictness is not None:
-        floor = in_force(None)[name].value
+        floor = read_in_force(None)[name].value
         if key.strictness(parsed) < key.strictness(floor):
             raise SettingRefused(
-                "config:below-organisation",
                 f"{name} is {floor} for the organisation and cannot be lowered to {parsed} for {repo}.",
-                f"Set {name} to {floor} or stricter; an operator can change the organisation's value.",
+                code="config:below-organisation",
+                cure=f"Set {name} to {floor} or stricter; an operator can change the organisation's value.",
             )
     return parsed
 
 
-def put(repo: Repo | None, name: str, value: Any, *, actor: str) -> InForce:
+def set_value(repo: Repo | None, name: str, value: Any, *, actor: str) -> SettingInForce:
     """Set ``name`` for ``repo``, or for the organisation; ``None`` takes the own value away again.
 
     Raises ``SettingRefused`` for a value of the wrong kind, and for one that would relax what the organisation demands.
     """
-    parsed = check(repo, name, value)
+    parsed = check_value(repo, name, value)
     with transaction.atomic():
         # None must become JSON's null, which means "no longer set here"; SQL's NULL is refused by the column.
         stored = Value(None, JSONField()) if parsed is None else parsed
@@ -240,4 +258,4 @@ def put(repo: Repo | None, name: str, value: Any, *, actor: str) -> InForce:
         if repo is not None and name == "enabled":
             repo.enabled = parsed
             repo.save(update_fields=["enabled"])
-    return in_force(repo)[name]
+    return read_in_force(repo)[name]

@@ -13,22 +13,22 @@ PREFIX = "blk_"
 _TOUCH_EVERY = timedelta(minutes=1)
 
 
-def digest(secret: str) -> str:
+def digest_secret(secret: str) -> str:
     """What is stored of a secret. A plain hash is enough: the secret has 256 random bits, so it cannot be guessed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def create(name: str, repo: Repo | None = None, *, secret: str = "") -> tuple[Token, str]:
+def create_token(name: str, repo: Repo | None = None, *, secret: str = "") -> tuple[Token, str]:
     """A new token and its secret, which nobody can read again. Without a repo it reaches every repo."""
     secret = secret or PREFIX + secrets.token_urlsafe(32)
-    return Token.objects.create(name=name, repo=repo, digest=digest(secret)), secret
+    return Token.objects.create(name=name, repo=repo, digest=digest_secret(secret)), secret
 
 
-def find(secret: str) -> Token | None:
+def find_token(secret: str) -> Token | None:
     """The live token behind ``secret``. Its last use is kept to the minute, so that a read is seldom a write."""
     if not secret.startswith(PREFIX):
         return None
-    token = Token.objects.select_related("repo").filter(digest=digest(secret), revoked_at=None).first()
+    token = Token.objects.select_related("repo").filter(digest=digest_secret(secret), revoked_at=None).first()
     if token is not None:
         now = timezone.now()
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _TOUCH_EVERY)
@@ -36,6 +36,6 @@ def find(secret: str) -> Token | None:
     return token
 
 
-def revoke(token: Token) -> bool:
+def revoke_token(token: Token) -> bool:
     """End ``token``; whether it was live until now."""
     return Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()) == 1

@@ -43,7 +43,7 @@ class BearerAuthentication(BaseAuthentication, ABC):
         return "Bearer"
 
 
-class HasToken(BasePermission):
+class TokenRequired(BasePermission):
     """A token must have been sent."""
 
     message = "No token was sent."

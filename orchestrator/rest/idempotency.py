@@ -1,7 +1,7 @@
 """``Idempotency-Key``: the same request sent twice acts once.
 
 A key is bound to the digest of the body it came with. The same body gives the same answer again; another body under the
-same key is a mistake of the caller's and is told so.
+same key is refused.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from orchestrator.rest.problems import Problem
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def key_of(request: Request) -> str | None:
+def read_key(request: Request) -> str | None:
     """The key that the request carries: 1 to 255 visible ASCII characters."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
@@ -32,7 +32,7 @@ def key_of(request: Request) -> str | None:
     return key
 
 
-def digest_of(body: Mapping[str, Any]) -> str:
+def digest_body(body: Mapping[str, Any]) -> str:
     """SHA-256 of ``body`` as canonical JSON, in hexadecimal digits."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

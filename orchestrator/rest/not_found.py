@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 from orchestrator.rest.problems import Problem
 
 
-class Missing(APIView):
+class NotFoundView(APIView):
     """Every address under /api/v1/ that nobody else answers."""
 
     authentication_classes = []

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from orchestrator.rest.problems import Problem
 
 
-class ByNewest(CursorPagination):
+class NewestFirstPagination(CursorPagination):
     """Newest first, by primary key; ``?limit=`` from 1 to 200, ``?cursor=`` from the ``next`` link."""
 
     ordering = "-pk"
@@ -25,6 +25,6 @@ class ByNewest(CursorPagination):
             raise Problem(
                 400,
                 "request:invalid-cursor",
-                "The cursor is not one of ours.",
+                "This cursor did not come from an answer of this API.",
                 cure="Follow the `next` link of the page before.",
             ) from error

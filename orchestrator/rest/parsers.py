@@ -16,7 +16,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-class StrictJSON(BaseParser):
+class StrictJSONParser(BaseParser):
     """A JSON object; NaN, a body that is not UTF-8 and one over ``MAX_BODY_BYTES`` are refused with their own codes."""
 
     media_type = "application/json"
@@ -67,7 +67,7 @@ def _has_odd_text(value: Any) -> bool:
     todo = [value]
     while todo:
         match todo.pop():
-            case str() as text if "\0" in text or not _encodable(text):
+            case str() as text if "\0" in text or not _is_encodable(text):
                 return True
             case dict() as found:
                 todo += [*found.keys(), *found.values()]
@@ -76,7 +76,7 @@ def _has_odd_text(value: Any) -> bool:
     return False
 
 
-def _encodable(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:

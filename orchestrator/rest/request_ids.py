@@ -17,7 +17,7 @@ _QUIET = ("/health", "/ready", "/static/")
 log = logging.getLogger(__name__)
 
 
-def numbered(
+def give_request_id(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
     """Middleware: takes a sane ``X-Request-ID`` or makes one, binds it and the flow's id to the log, and logs the answer.

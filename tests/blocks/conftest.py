@@ -54,7 +54,7 @@ def repo(transactional_db: None, settings) -> Repo:
 @pytest.fixture
 def blocks(offline: Blocks, live_server, repo: Repo) -> Blocks:
     """`blocks` with the service's address and a token of the repo."""
-    secret = tokens.create("cli", repo)[1]
+    secret = tokens.create_token("cli", repo)[1]
 
     def run(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
         return offline(*words, **({"BLOCKS_API_URL": live_server.url, "BLOCKS_TOKEN": secret} | env))

@@ -19,7 +19,7 @@ from tests.web import story
 def test_what_an_operator_types_in_the_runbook(blocks, repo, settings):
     settings.REPO_ALLOWLIST = (repo.name,)
     scenes.repo("financial-reporting")
-    operator = {"BLOCKS_TOKEN": tokens.create("sre")[1]}
+    operator = {"BLOCKS_TOKEN": tokens.create_token("sre")[1]}
     assert "enabled: true\n" in blocks("config", "show", "--repo", repo.name, **operator).stdout
     assert "enabled: false\n" in blocks("config", "show", "--repo", "financial-reporting", **operator).stdout
     for key, value in (
@@ -185,7 +185,7 @@ def test_retry(blocks):
 
 
 def test_operators_pause_and_resume_a_provider(blocks):
-    secret = tokens.create("sre", None)[1]
+    secret = tokens.create_token("sre", None)[1]
     paused = blocks("quota", "pause", "openai", "--reason", "an outage", BLOCKS_TOKEN=secret)
     assert paused.stdout.strip() == "openai is paused by token:sre: an outage"
     assert "paused: an outage" in blocks("quota", "show").stdout

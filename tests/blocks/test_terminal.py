@@ -23,7 +23,7 @@ HOSTILE = "# \x1b]0;owned\x07[/red] :boom: \x1b[2J list[int]"
 @pytest.fixture
 def terminal(live_server, repo, work) -> Terminal:
     """`blocks` on a pseudo terminal of so many columns; what came out, and its exit code as ``RC=``."""
-    secret = tokens.create("terminal", repo)[1]
+    secret = tokens.create_token("terminal", repo)[1]
 
     def run(columns: int, *words: str, **more: str) -> str:
         ours, theirs = pty.openpty()

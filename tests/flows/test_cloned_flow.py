@@ -8,7 +8,8 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
-from orchestrator.flows import engine, representation
+from orchestrator.flows import engine
+from orchestrator.flows.api.serializers import FlowSerializer
 from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.replay import flow_replay
@@ -69,7 +70,7 @@ def test_the_commit_is_recorded_and_is_what_the_models_are_shown(
     stage = run_context(flow)
     assert (stage.status, stage.output["included"]) == ("passed", ["ledger.py"])
     assert snapshot.unpack(bytes(flow.snapshot.content)) == {"ledger.py": b"def capital(): ...\n"}
-    assert representation.full(flow)["snapshot"] == {
+    assert FlowSerializer(flow).data["snapshot"] == {
         "sha256": hashlib.sha256(b'{"ledger.py":"def capital(): ...\\n"}').hexdigest(),
         "origin": f"git+{git_server.url()}@{commit}",
     }

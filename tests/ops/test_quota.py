@@ -20,7 +20,7 @@ from tests import scenes
 
 def client(owner: Any = None) -> APIClient:
     made = APIClient()
-    made.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.create('test', owner)[1]}")
+    made.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.create_token('test', owner)[1]}")
     return made
 
 

@@ -20,8 +20,8 @@ def test_a_repo_and_its_token(db):
     assert "was registered already" in run("register_repo", "compliance-service")
     secret = run("create_token", "ci", "--repo", "compliance-service").strip()
     assert secret.startswith("blk_")
-    assert tokens.find(secret).repo == Repo.objects.get()
-    assert tokens.find(run("create_token", "sre").strip()).repo is None
+    assert tokens.find_token(secret).repo == Repo.objects.get()
+    assert tokens.find_token(run("create_token", "sre").strip()).repo is None
 
 
 def test_what_is_refused(db):

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.repos import repo_settings
 from orchestrator.repos.models import Repo, RepoSetting
-from orchestrator.repos.repo_settings import SettingRefused, effective, in_force, put
+from orchestrator.repos.repo_settings import SettingRefused, read_effective, read_in_force, set_value
 from tests import scenes
 
 
@@ -14,7 +14,7 @@ def repo(db) -> Repo:
 
 
 def test_every_promised_key_is_there(repo):
-    assert effective(repo) == {
+    assert read_effective(repo) == {
         "architect.model": "claude-sonnet-4-5",
         "implementation.model": "gpt-4-turbo",
         "context.model": "gemini-pro",
@@ -32,31 +32,34 @@ def test_every_promised_key_is_there(repo):
 
 def test_the_nearer_value_wins_and_the_newest_of_a_level_counts(repo):
     key = "context.max_size_kb"
-    assert in_force(repo)[key].source == "env"
-    put(None, key, 200, actor="sre")
-    assert (in_force(repo)[key].value, in_force(repo)[key].source) == (200, "org")
-    put(repo, key, 100, actor="owner")
-    put(repo, key, "120", actor="owner")
-    assert (in_force(repo)[key].value, in_force(repo)[key].source) == (120, "repo")
-    put(repo, key, None, actor="owner")
-    assert (in_force(repo)[key].value, in_force(repo)[key].source) == (200, "org")
+    assert read_in_force(repo)[key].source == "env"
+    set_value(None, key, 200, actor="sre")
+    assert (read_in_force(repo)[key].value, read_in_force(repo)[key].source) == (200, "org")
+    set_value(repo, key, 100, actor="owner")
+    set_value(repo, key, "120", actor="owner")
+    assert (read_in_force(repo)[key].value, read_in_force(repo)[key].source) == (120, "repo")
+    set_value(repo, key, None, actor="owner")
+    assert (read_in_force(repo)[key].value, read_in_force(repo)[key].source) == (200, "org")
     assert [row.value for row in RepoSetting.objects.filter(repo=repo)] == [None, 120, 100]
 
 
 @pytest.mark.parametrize("key", ["gates.min_unit_coverage", "gates.min_mutation_kill_rate"])
 def test_thresholds_rise_and_never_fall_below_the_organisation(repo, key):
-    floor = effective(None)[key]
-    assert put(repo, key, floor + 5, actor="owner").value == floor + 5
+    floor = read_effective(None)[key]
+    assert set_value(repo, key, floor + 5, actor="owner").value == floor + 5
     with pytest.raises(SettingRefused) as refused:
-        put(repo, key, floor - 1, actor="owner")
+        set_value(repo, key, floor - 1, actor="owner")
     assert refused.value.code == "config:below-organisation"
     assert str(floor) in refused.value.cure
 
 
 def test_a_repo_follows_when_the_organisation_raises_its_threshold_later(repo):
-    put(repo, "gates.min_unit_coverage", 92, actor="owner")
-    put(None, "gates.min_unit_coverage", 97, actor="sre")
-    assert (effective(repo)["gates.min_unit_coverage"], in_force(repo)["gates.min_unit_coverage"].source) == (
+    set_value(repo, "gates.min_unit_coverage", 92, actor="owner")
+    set_value(None, "gates.min_unit_coverage", 97, actor="sre")
+    assert (
+        read_effective(repo)["gates.min_unit_coverage"],
+        read_in_force(repo)["gates.min_unit_coverage"].source,
+    ) == (
         97,
         "org",
     )
@@ -64,9 +67,9 @@ def test_a_repo_follows_when_the_organisation_raises_its_threshold_later(repo):
 
 def test_the_gate_mode_tightens_only(repo, settings):
     settings.QUALITY_GATE_MODE = "advisory"
-    assert put(repo, "gates.mode", "strict", actor="o").value == "strict"
+    assert set_value(repo, "gates.mode", "strict", actor="o").value == "strict"
     with pytest.raises(SettingRefused, match="cannot be lowered"):
-        put(repo, "gates.mode", "off", actor="o")
+        set_value(repo, "gates.mode", "off", actor="o")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_the_gate_mode_tightens_only(repo, settings):
 )
 def test_values_of_the_wrong_kind_are_refused_and_say_what_is_taken(repo, key, value):
     with pytest.raises(SettingRefused) as refused:
-        put(repo, key, value, actor="o")
+        set_value(repo, key, value, actor="o")
     assert refused.value.code == "config:invalid-value"
     assert key in refused.value.cure
     assert not RepoSetting.objects.exists()
@@ -102,23 +105,23 @@ def test_values_of_the_wrong_kind_are_refused_and_say_what_is_taken(repo, key, v
 
 def test_an_unknown_key_is_refused(repo):
     with pytest.raises(SettingRefused) as refused:
-        put(repo, "context.prunning", True, actor="o")
+        set_value(repo, "context.prunning", True, actor="o")
     assert refused.value.code == "config:unknown-key"
     assert "context.pruning.enabled" in refused.value.cure
 
 
 def test_all_or_none(repo):
     with pytest.raises(SettingRefused):
-        repo_settings.put_all(repo, {"context.max_size_kb": 100, "gates.mode": "x"}, actor="o")
-    assert effective(repo)["context.max_size_kb"] == 180
+        repo_settings.set_values(repo, {"context.max_size_kb": 100, "gates.mode": "x"}, actor="o")
+    assert read_effective(repo)["context.max_size_kb"] == 180
 
 
 def test_enabled_follows_switch_and_allowlist(repo, settings):
-    put(repo, "enabled", False, actor="sre")
-    assert not effective(repo)["enabled"]
+    set_value(repo, "enabled", False, actor="sre")
+    assert not read_effective(repo)["enabled"]
     assert not Repo.objects.get(pk=repo.pk).enabled
-    put(repo, "enabled", True, actor="sre")
+    set_value(repo, "enabled", True, actor="sre")
     settings.REPO_ALLOWLIST = ("compliance",)
-    assert (effective(repo)["enabled"], in_force(repo)["enabled"].source) == (False, "env")
+    assert (read_effective(repo)["enabled"], read_in_force(repo)["enabled"].source) == (False, "env")
     with pytest.raises(SettingRefused):
-        put(None, "enabled", True, actor="sre")
+        set_value(None, "enabled", True, actor="sre")

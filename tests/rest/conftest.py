@@ -28,7 +28,7 @@ def as_token(db) -> Callable[[Repo | None], APIClient]:
 
     def make(owner: Repo | None = None) -> APIClient:
         client = APIClient()
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.create('test', owner)[1]}")
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.create_token('test', owner)[1]}")
         return client
 
     return make

@@ -32,17 +32,17 @@ def test_without_a_token_with_a_wrong_one_and_with_a_revoked_one(db, repo):
     assert "create_token" in body["cure"]
     nobody.credentials(HTTP_AUTHORIZATION="Bearer blk_wrong")
     assert problem(nobody.get(URL), 401, "auth:unknown-token")
-    token, secret = tokens.create("t", repo)
+    token, secret = tokens.create_token("t", repo)
     nobody.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
     assert nobody.get(URL).status_code == 200
-    tokens.revoke(token)
+    tokens.revoke_token(token)
     answer = nobody.get(URL)
     problem(answer, 401, "auth:unknown-token")
     assert answer["WWW-Authenticate"] == "Bearer"
 
 
 def test_a_token_is_kept_as_its_digest_only_and_its_use_is_noted(repo):
-    token, secret = tokens.create("t", repo)
+    token, secret = tokens.create_token("t", repo)
     assert token.last_used_at is None
     assert secret not in json.dumps(list(Token.objects.values()), default=str)
     client = APIClient()
@@ -170,7 +170,7 @@ def test_a_quiet_stream_is_kept_alive(api, monkeypatch):
     monkeypatch.setattr(event_stream, "KEEP_ALIVE_SECONDS", 0.0)
     monkeypatch.setattr(event_stream, "POLL_SECONDS", 0.0)
     flow = scenes.flow()
-    stream = event_stream.events(flow.id, flow.events.latest("id").id)
+    stream = event_stream.stream_events(flow.id, flow.events.latest("id").id)
     assert next(stream) == "retry: 1000\n\n"
     assert next(stream) == ": still here\n\n"
     scenes.end(flow, "cancelled")

@@ -32,7 +32,7 @@ def act(client: Client, path: str, action: str, *keys: object) -> str:
 def test_every_list_and_page_opens(sre):
     scenes.run_through(scenes.flow())
     RepoSetting.objects.create(repo=scenes.repo(), key="gates.mode", value="strict", actor="x")
-    tokens.create("t")
+    tokens.create_token("t")
     OnboardingRequest.objects.create(repo_name="new", domain="d", team_lead="lead@example.org")
     shown = [
         model
@@ -69,10 +69,10 @@ def test_a_tokens_secret_is_shown_once_and_works(sre):
         "/admin/repos/token/add/", {"name": "ci", "repo": Repo.objects.get().pk}, follow=True
     ).content.decode()
     secret = page.partition("not shown again: ")[2].partition("<")[0].strip()
-    assert tokens.find(secret).name == "ci"
+    assert tokens.find_token(secret).name == "ci"
     assert secret not in sre.get("/admin/repos/token/").content.decode()
     act(sre, "repos/token", "revoke", Token.objects.get().pk)
-    assert tokens.find(secret) is None
+    assert tokens.find_token(secret) is None
 
 
 def test_settings_are_added_checked_and_never_changed(sre):

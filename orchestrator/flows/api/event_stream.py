@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 from rest_framework.renderers import BaseRenderer
 
+from orchestrator.flows.api.serializers import FlowEventSerializer
 from orchestrator.flows.models import Flow, FlowEvent
 from orchestrator.flows.models.states import FLOW_ENDED
 from orchestrator.rest.problems import Problem
@@ -21,8 +22,8 @@ KEEP_ALIVE_SECONDS = 15.0
 _BATCH = 500
 
 
-class EventStream(BaseRenderer):
-    """Lets a client ask for ``text/event-stream``; the stream itself is written by ``events``."""
+class EventStreamRenderer(BaseRenderer):
+    """Lets a client ask for ``text/event-stream``; the stream itself is written by ``stream_events``."""
 
     media_type = "text/event-stream"
     format = "sse"
@@ -33,7 +34,7 @@ class EventStream(BaseRenderer):
         return json.dumps(data).encode()
 
 
-def start_after(header: str | None, query: str | None) -> int:
+def read_last_event_id(header: str | None, query: str | None) -> int:
     """The id of the last event that the follower has seen; ``Last-Event-ID`` wins, as it is the newer."""
     text = header or query or "0"
     if not text.isascii() or not text.isdigit() or len(text) > 18:
@@ -46,23 +47,12 @@ def start_after(header: str | None, query: str | None) -> int:
     return int(text)
 
 
-def event_data(row: FlowEvent) -> dict[str, Any]:
-    """The body of one event."""
-    body: dict[str, Any] = {
-        "id": row.pk,
-        "kind": row.kind,
-        "at": row.created_at.isoformat().replace("+00:00", "Z"),
-    }
-    if row.stage is not None:
-        body["stage"] = {"id": row.stage.pk, "kind": row.stage.kind, "round": row.stage.round}
-    return body | {"data": row.data}
+def _format_frame(event: FlowEvent) -> str:
+    body = json.dumps(FlowEventSerializer(event).data, separators=(",", ":"))
+    return f"id: {event.pk}\nevent: {event.kind}\ndata: {body}\n\n"
 
 
-def _frame(row: FlowEvent) -> str:
-    return f"id: {row.pk}\nevent: {row.kind}\ndata: {json.dumps(event_data(row), separators=(',', ':'))}\n\n"
-
-
-def events(flow_id: str, after: int) -> Iterator[str]:
+def stream_events(flow_id: str, after: int) -> Iterator[str]:
     """Frames of the events after ``after``; comments keep the connection alive; ``end`` closes a flow that has ended."""
     yield "retry: 1000\n\n"
     spoke = time.monotonic()
@@ -75,7 +65,7 @@ def events(flow_id: str, after: int) -> Iterator[str]:
         )
         for row in rows:
             after = row.pk
-            yield _frame(row)
+            yield _format_frame(row)
         if rows:
             spoke = time.monotonic()
             continue

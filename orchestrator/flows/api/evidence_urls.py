@@ -4,4 +4,4 @@ from django.urls import path
 
 from orchestrator.flows.api import evidence_views
 
-urlpatterns = [path("keys/", evidence_views.Keys.as_view())]
+urlpatterns = [path("keys/", evidence_views.EvidenceKeysView.as_view())]

@@ -1,73 +1,28 @@
-"""Replays over REST: ask for one, read what it came to."""
-
-from typing import Any
+"""Replays over REST: ask for one, read its result."""
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orchestrator.flows.api.views import flow_for
-from orchestrator.flows.models import FlowReplay, FlowReplayStatus
+from orchestrator.flows.api.serializers import FlowReplaySerializer, GateReplaySerializer
+from orchestrator.flows.api.views import flow_for, read_block
+from orchestrator.flows.models import FlowReplay, GateReplay
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.flows.replay import requests
 from orchestrator.repos.access import caller_of
 from orchestrator.rest.problems import Problem
 
 _REPLAYABLE = {FlowStatus.PASSED, FlowStatus.FAILED}
+_TAGS = ["flows"]
 
 
-class DifferenceShown(s.Serializer[Any]):
-    """One thing that came out otherwise."""
-
-    stage = s.CharField()
-    round = s.IntegerField()
-    what = s.CharField(help_text="prompt digest, result, output <path>, artifact <kind>, gate <name>")
-    recorded = s.CharField()
-    replayed = s.CharField()
-
-
-class ReplayReport(s.Serializer[Any]):
-    """What a replay came to."""
-
-    flow = s.CharField()
-    stages = s.IntegerField(help_text="Stages that were run again.")
-    calls = s.IntegerField(help_text="Recorded answers that were used; none was paid again.")
-    same = s.BooleanField()
-    differences = DifferenceShown(many=True)
-    skipped = s.ListField(child=s.CharField())
-
-
-class ReplayShown(s.Serializer[Any]):
-    """A replay."""
-
-    id = s.IntegerField()
-    flow = s.CharField()
-    status = s.ChoiceField(choices=FlowReplayStatus.choices)
-    created_by = s.CharField()
-    created_at = s.DateTimeField()
-    finished_at = s.DateTimeField(allow_null=True)
-    report = ReplayReport(allow_null=True)
-
-
-def shown(replay: FlowReplay) -> dict[str, Any]:
-    """A replay as JSON."""
-    return {
-        "id": replay.pk,
-        "flow": replay.flow_id,
-        "status": replay.status,
-        "created_by": replay.created_by,
-        "created_at": replay.created_at.isoformat(),
-        "finished_at": replay.finished_at.isoformat() if replay.finished_at else None,
-        "report": replay.report or None,
-    }
-
-
-class Replays(APIView):
+class FlowReplayView(APIView):
     """The replay of a flow from its recorded answers."""
 
-    @extend_schema(operation_id="flows_replay", tags=["flows"], request=None, responses={202: ReplayShown})
+    @extend_schema(
+        operation_id="flows_replay", tags=_TAGS, request=None, responses={202: FlowReplaySerializer}
+    )
     def post(self, request: Request, flow_id: str) -> Response:
         """Run a finished flow again without a call and without cost; 202, read the report under ``Location``."""
         flow = flow_for(request, flow_id)
@@ -78,19 +33,49 @@ class Replays(APIView):
                 f"{flow.id} is {flow.status}; only a flow that passed or failed can be replayed.",
                 cure="Wait until the flow has ended." if flow.finished_at is None else "Replay another flow.",
             )
-        asked = requests.ask(FlowReplay, flow, caller_of(request).name)
-        return Response(shown(asked), status=202, headers={"Location": f"/api/v1/flows/{flow.id}/replay/"})
+        replay = requests.ask(FlowReplay, flow, caller_of(request).name)
+        headers = {"Location": f"/api/v1/flows/{flow.id}/replay/"}
+        return Response(FlowReplaySerializer(replay).data, status=202, headers=headers)
 
-    @extend_schema(operation_id="flows_replay_get", tags=["flows"], responses=ReplayShown)
+    @extend_schema(operation_id="flows_replay_get", tags=_TAGS, responses=FlowReplaySerializer)
     def get(self, request: Request, flow_id: str) -> Response:
         """The newest replay of a flow, with its report once it has ended."""
         flow = flow_for(request, flow_id)
-        found = requests.newest(FlowReplay, flow)
-        if found is None:
+        replay = requests.newest(FlowReplay, flow)
+        if replay is None:
             raise Problem(
                 404,
                 "flow:no-replay",
                 f"{flow.id} was never replayed.",
                 cure=f"Start one: blocks flow replay {flow.id}",
             )
-        return Response(shown(found))
+        return Response(FlowReplaySerializer(replay).data)
+
+
+class GateReplayView(APIView):
+    """The gates again on the sealed block."""
+
+    @extend_schema(
+        operation_id="flows_gates_replay", tags=_TAGS, request=None, responses={202: GateReplaySerializer}
+    )
+    def post(self, request: Request, flow_id: str) -> Response:
+        """Run the gates again on the sealed block. 202: a worker does it; one that is under way is given back."""
+        flow = flow_for(request, flow_id)
+        read_block(flow)
+        replay = requests.ask(GateReplay, flow, caller_of(request).name)
+        headers = {"Location": f"/api/v1/flows/{flow.id}/gates/replay/"}
+        return Response(GateReplaySerializer(replay).data, status=202, headers=headers)
+
+    @extend_schema(operation_id="flows_gates_replayed", tags=_TAGS, responses=GateReplaySerializer)
+    def get(self, request: Request, flow_id: str) -> Response:
+        """The last replay: sealed verdicts beside those given again."""
+        flow = flow_for(request, flow_id)
+        replay = requests.newest(GateReplay, flow)
+        if replay is None:
+            raise Problem(
+                404,
+                "replay:none",
+                f"The gates of {flow.id} were not run again.",
+                cure=f"`blocks verify replay {flow.id}`.",
+            )
+        return Response(GateReplaySerializer(replay).data)

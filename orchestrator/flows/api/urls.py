@@ -5,15 +5,15 @@ from django.urls import path
 from orchestrator.flows.api import replay_views, views
 
 urlpatterns = [
-    path("", views.Flows.as_view()),
-    path("<str:flow_id>/", views.OneFlow.as_view()),
-    path("<str:flow_id>/events/", views.Events.as_view()),
-    path("<str:flow_id>/gates/", views.Gates.as_view()),
-    path("<str:flow_id>/gates/replay/", views.GatesReplay.as_view()),
-    path("<str:flow_id>/calls/", views.Calls.as_view()),
-    path("<str:flow_id>/evidence/", views.Evidence.as_view()),
-    path("<str:flow_id>/block/", views.BlockFile.as_view()),
-    path("<str:flow_id>/cancel/", views.Cancel.as_view()),
-    path("<str:flow_id>/retry/", views.Retry.as_view()),
-    path("<str:flow_id>/replay/", replay_views.Replays.as_view()),
+    path("", views.FlowListView.as_view()),
+    path("<str:flow_id>/", views.FlowDetailView.as_view()),
+    path("<str:flow_id>/events/", views.FlowEventsView.as_view()),
+    path("<str:flow_id>/gates/", views.FlowGatesView.as_view()),
+    path("<str:flow_id>/gates/replay/", replay_views.GateReplayView.as_view()),
+    path("<str:flow_id>/calls/", views.FlowCallsView.as_view()),
+    path("<str:flow_id>/evidence/", views.FlowEvidenceView.as_view()),
+    path("<str:flow_id>/block/", views.FlowBlockView.as_view()),
+    path("<str:flow_id>/cancel/", views.FlowCancelView.as_view()),
+    path("<str:flow_id>/retry/", views.FlowRetryView.as_view()),
+    path("<str:flow_id>/replay/", replay_views.FlowReplayView.as_view()),
 ]

@@ -21,7 +21,7 @@ MAX_CONTEXT_FILES = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WantedFlow:
     """A request for a flow that may be created as it stands."""
 
     repo: Repo
@@ -32,14 +32,14 @@ class Asked:
     settings: Mapping[str, Any] = field(repr=False)
 
 
-def check(repo: Repo, body: Mapping[str, Any]) -> Asked:
+def check_new_flow(repo: Repo, body: Mapping[str, Any]) -> WantedFlow:
     """``body`` as a flow of ``repo``; a ``Problem`` names the first thing that is wrong and its cure."""
     _repo_open(repo)
-    in_force = repo_settings.effective(repo)
+    in_force = repo_settings.read_effective(repo)
     flow_type = _flow_type(body.get("flow_type"))
     _keys_set()
     _models_known(in_force)
-    return Asked(
+    return WantedFlow(
         repo=repo,
         feature_request=_feature_request(body.get("feature_request")),
         flow_type=flow_type,
@@ -128,7 +128,7 @@ def _keys_set() -> None:
 
 def _models_known(in_force: Mapping[str, Any]) -> None:
     for key in repo_settings.MODEL_KEYS:
-        if in_force[key] and not repo_settings.model_known(in_force[key]):
+        if in_force[key] and not repo_settings.is_known_model(in_force[key]):
             raise Problem(
                 422,
                 "provider:unknown-model",

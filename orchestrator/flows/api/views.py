@@ -1,16 +1,13 @@
 """Flows over REST: create, list, show, follow, judge, fetch, cancel, retry."""
 
-import re
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import GenericAPIView
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -18,22 +15,30 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orchestrator.flows import engine, representation
-from orchestrator.flows.api import event_stream, schema, validation
+from orchestrator.flows.api import event_stream, validation
+from orchestrator.flows.api.filters import FlowFilter, GateResultFilter, ProviderCallFilter
+from orchestrator.flows.api.serializers import (
+    FlowCallsSerializer,
+    FlowEvidenceSerializer,
+    FlowGatesSerializer,
+    FlowPageSerializer,
+    FlowSerializer,
+    FlowSummarySerializer,
+    NewFlowSerializer,
+)
 from orchestrator.flows.evidence import downloads
-from orchestrator.flows.models import Flow, GateReplay, GateResult
+from orchestrator.flows.models import Flow, GateResult
 from orchestrator.flows.models.states import FlowStatus
-from orchestrator.flows.replay import gate_replay, requests
 from orchestrator.flows.source import snapshot
 from orchestrator.repos.access import caller_of, repo_for
 from orchestrator.repos.models import Repo
 from orchestrator.rest import idempotency
-from orchestrator.rest.pagination import ByNewest
+from orchestrator.rest.filters import StrictFilterBackend
+from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from providers.models import ProviderCall
 
 _FIELDS = {"repo", "feature_request", "flow_type", "block_family", "context"}
-_AGO = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TAGS = ["flows"]
 
 
@@ -41,7 +46,7 @@ def flow_for(request: Request, flow_id: str) -> Flow:
     """The flow ``flow_id``, within the caller's reach."""
     flow = Flow.objects.select_related("repo").filter(pk=flow_id).first()
     if flow is None or not caller_of(request).reaches(flow.repo):
-        # A foreign flow and none are answered alike, so that ids cannot be probed.
+        # A foreign flow and an unknown one are answered alike, so that ids cannot be probed.
         raise Problem(
             404,
             "flow:not-found",
@@ -51,55 +56,25 @@ def flow_for(request: Request, flow_id: str) -> Flow:
     return flow
 
 
-def _since(text: str) -> datetime:
-    """A time: ISO 8601, or how long ago: ``90s``, ``30m``, ``1h``, ``7d``."""
-    if match := _AGO.fullmatch(text):
-        return timezone.now() - timedelta(**{_UNITS[match[2]]: int(match[1])})
-    try:
-        found = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        found = None
-    if found is None:
-        raise Problem(
-            400,
-            "request:invalid-filter",
-            f"since={text!r} is not a time.",
-            cure="Send 1h, 24h, or an ISO 8601 time.",
-        )
-    return found if found.tzinfo else timezone.make_aware(found)
-
-
-def _filtered(request: Request) -> QuerySet[Flow]:
-    caller, query = caller_of(request), request.query_params
-    rows = Flow.objects.select_related("repo")
-    if not caller.is_operator:
-        rows = rows.filter(repo=caller.token.repo)
-    if name := query.get("repo"):
-        rows = rows.filter(repo=repo_for(request, name))
-    if wanted := query.get("status"):
-        asked = set(wanted.split(","))
-        if unknown := asked - set(FlowStatus.values):
-            raise Problem(
-                400,
-                "request:invalid-filter",
-                f"{sorted(unknown)[0]!r} is no status.",
-                cure=f"Use: {', '.join(FlowStatus.values)}.",
-            )
-        rows = rows.filter(status__in=asked)
-    if query.get("failed", "").lower() in {"1", "true", "yes"}:
-        rows = rows.filter(status=FlowStatus.FAILED)
-    if since := query.get("since"):
-        rows = rows.filter(created_at__gte=_since(since))
-    return rows
-
-
-class Flows(APIView):
+class FlowListView(GenericAPIView[Flow]):
     """All flows within the caller's reach."""
+
+    queryset = Flow.objects.select_related("repo")
+    serializer_class = FlowSummarySerializer
+    filter_backends = [StrictFilterBackend]
+    filterset_class = FlowFilter
+    pagination_class = NewestFirstPagination
+
+    def get_queryset(self) -> QuerySet[Flow]:
+        """Every flow for an operator; for a token of a repo, those of the repo."""
+        caller = caller_of(self.request)
+        rows = super().get_queryset()
+        return rows if caller.is_operator else rows.filter(repo=caller.token.repo)
 
     @extend_schema(
         operation_id="flows_list",
         tags=_TAGS,
-        responses=schema.FlowPage,
+        responses=FlowPageSerializer,
         parameters=[
             OpenApiParameter("status", description="One or several, comma-separated."),
             OpenApiParameter("repo"),
@@ -109,18 +84,19 @@ class Flows(APIView):
             OpenApiParameter("cursor"),
         ],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """List flows, newest first, a page at a time."""
-        pages = ByNewest()
-        page = pages.paginate_queryset(_filtered(request), request, self) or []
-        reasons = representation.wait_reasons(page)
-        return pages.get_paginated_response([representation.brief(flow, reasons) for flow in page])
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        # One query for the reasons of the whole page, instead of one for each flow that waits.
+        context = {"wait_reasons": representation.read_wait_reasons(page)}
+        lines = FlowSummarySerializer(page, many=True, context=context)  # type: ignore[arg-type]  # stubs: one flow
+        return self.get_paginated_response(lines.data)
 
     @extend_schema(
         operation_id="flows_create",
         tags=_TAGS,
-        request=schema.FlowAsked,
-        responses={202: schema.FlowShown},
+        request=NewFlowSerializer,
+        responses={202: FlowSummarySerializer},
         parameters=[
             OpenApiParameter(
                 "Idempotency-Key", location="header", description="The same key and body give the same flow."
@@ -138,28 +114,27 @@ class Flows(APIView):
                 f"There is no field {unknown[0]!r}.",
                 cure=f"Send only {', '.join(sorted(_FIELDS))}.",
             )
-        key, digest = idempotency.key_of(request), idempotency.digest_of(body)
-        if flow := _replayed(repo, key, digest):
-            return _accepted(flow, replayed=True)
-        asked = validation.check(repo, body)
-        try:
-            flow = engine.create(
-                asked.repo,
-                asked.feature_request,
-                flow_type=asked.flow_type,
-                block_family=asked.block_family,
-                snapshot=asked.snapshot,
-                settings=asked.settings,
-                created_by=caller_of(request).name,
-                idempotency_key=key,
-                request_digest=digest,
-            )
-        except engine.IdempotencyConflict as error:  # two requests with one key at the same moment
-            raise _refused(error) from error
-        return _accepted(flow, replayed=False)
+        key, digest = idempotency.read_key(request), idempotency.digest_body(body)
+        if flow := _find_created(repo, key, digest):
+            return _accept(flow, replayed=True)
+        wanted = validation.check_new_flow(repo, body)
+        # Two requests with one key at the same moment: the engine refuses the second with IdempotencyConflict.
+        flow = engine.create(
+            wanted.repo,
+            wanted.feature_request,
+            flow_type=wanted.flow_type,
+            block_family=wanted.block_family,
+            snapshot=wanted.snapshot,
+            settings=wanted.settings,
+            created_by=caller_of(request).name,
+            idempotency_key=key,
+            request_digest=digest,
+        )
+        return _accept(flow, replayed=False)
 
 
 def _name_of_repo(request: Request, body: dict[str, Any]) -> str:
+    """The repo that ``body`` names. A token that is bound to a repo fills it in, so that the digest has it too."""
     name = body.get("repo")
     own = caller_of(request).token.repo
     if name in (None, "") and own is not None:
@@ -172,7 +147,8 @@ def _name_of_repo(request: Request, body: dict[str, Any]) -> str:
     return name
 
 
-def _replayed(repo: Repo, key: str | None, digest: str) -> Flow | None:
+def _find_created(repo: Repo, key: str | None, digest: str) -> Flow | None:
+    """The flow that an earlier request with ``key`` has created."""
     if key is None:
         return None
     flow = Flow.objects.select_related("repo").filter(repo=repo, idempotency_key=key).first()
@@ -187,35 +163,35 @@ def _replayed(repo: Repo, key: str | None, digest: str) -> Flow | None:
     return flow
 
 
-def _accepted(flow: Flow, *, replayed: bool) -> Response:
-    headers = {"Location": f"/api/v1/flows/{flow.id}/"} | (
-        {"Idempotent-Replayed": "true"} if replayed else {}
-    )
-    return Response(representation.brief(flow), status=202, headers=headers)
+def _accept(flow: Flow, *, replayed: bool) -> Response:
+    headers = {"Location": f"/api/v1/flows/{flow.id}/"}
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(FlowSummarySerializer(flow).data, status=202, headers=headers)
 
 
-class OneFlow(APIView):
+class FlowDetailView(APIView):
     """One flow with its stages, attempts, waits, cost and error."""
 
-    @extend_schema(operation_id="flows_get", tags=_TAGS, responses=schema.FlowShown)
+    @extend_schema(operation_id="flows_get", tags=_TAGS, responses=FlowSerializer)
     def get(self, request: Request, flow_id: str) -> Response:
         """Show a flow."""
-        return Response(representation.full(flow_for(request, flow_id)))
+        return Response(FlowSerializer(flow_for(request, flow_id)).data)
 
 
-class AnyAccept(DefaultContentNegotiation):
-    """For answers that are no JSON: whatever the client accepts, the view knows what it sends."""
+class AnyAcceptNegotiation(DefaultContentNegotiation):
+    """For answers that are not JSON: the view sends what it has, whatever formats the client lists."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:  # noqa: ARG002
         """The first renderer, for errors only."""
         return renderers[0], renderers[0].media_type
 
 
-class Events(APIView):
+class FlowEventsView(APIView):
     """A flow's events."""
 
-    renderer_classes = [JSONRenderer, event_stream.EventStream]
-    content_negotiation_class: type[BaseContentNegotiation] = AnyAccept
+    renderer_classes = [JSONRenderer, event_stream.EventStreamRenderer]
+    content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
     @extend_schema(
         operation_id="flows_events",
@@ -229,102 +205,79 @@ class Events(APIView):
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
         """Follow a flow as server-sent events until it has ended; the last event is ``end``."""
         flow = flow_for(request, flow_id)
-        after = event_stream.start_after(
+        last_seen = event_stream.read_last_event_id(
             request.headers.get("Last-Event-ID"), request.query_params.get("after")
         )
-        answer = StreamingHttpResponse(event_stream.events(flow.id, after), content_type="text/event-stream")
-        answer["Cache-Control"], answer["X-Accel-Buffering"] = "no-store", "no"
+        frames = event_stream.stream_events(flow.id, last_seen)
+        answer = StreamingHttpResponse(frames, content_type="text/event-stream")
+        answer["Cache-Control"] = "no-store"
+        # nginx would collect the frames into blocks of 4 KB before it passes them on.
+        answer["X-Accel-Buffering"] = "no"
         return answer
 
 
-class Gates(APIView):
+class FlowGatesView(GenericAPIView[GateResult]):
     """What the gates found."""
 
-    @extend_schema(operation_id="flows_gates", tags=_TAGS, responses=schema.GatesShown)
+    queryset = GateResult.objects.order_by("round", "id")
+    serializer_class = FlowGatesSerializer
+    filter_backends = [StrictFilterBackend]
+    filterset_class = GateResultFilter
+
+    @extend_schema(operation_id="flows_gates", tags=_TAGS, responses=FlowGatesSerializer)
     def get(self, request: Request, flow_id: str) -> Response:
         """Every gate's report, in the order of the rounds."""
         flow = flow_for(request, flow_id)
-        rows = GateResult.objects.filter(flow=flow).order_by("round", "id")
-        return Response(
-            {"flow": flow.id, "status": flow.status, "gates": [representation.gate(row) for row in rows]}
-        )
+        rows = self.filter_queryset(self.get_queryset().filter(flow=flow))
+        found = {"flow": flow.id, "status": flow.status, "gates": rows}
+        return Response(FlowGatesSerializer(found).data)
 
 
-class GatesReplay(APIView):
-    """The gates once more."""
-
-    @extend_schema(
-        operation_id="flows_gates_replay", tags=_TAGS, request=None, responses={202: schema.ReplayShown}
-    )
-    def post(self, request: Request, flow_id: str) -> Response:
-        """Run the gates again on the sealed block. 202: a worker does it; one that is under way is given back."""
-        flow = flow_for(request, flow_id)
-        if downloads.block(flow) is None:
-            raise _no_block(flow)
-        started = requests.ask(GateReplay, flow, caller_of(request).name)
-        location = {"Location": f"/api/v1/flows/{flow.id}/gates/replay/"}
-        return Response(gate_replay.shown(started), status=202, headers=location)
-
-    @extend_schema(operation_id="flows_gates_replayed", tags=_TAGS, responses=schema.ReplayShown)
-    def get(self, request: Request, flow_id: str) -> Response:
-        """The last replay: sealed verdicts beside those given again."""
-        flow = flow_for(request, flow_id)
-        newest = requests.newest(GateReplay, flow)
-        if newest is None:
-            raise Problem(
-                404,
-                "replay:none",
-                f"The gates of {flow.id} were not run again.",
-                cure=f"`blocks verify replay {flow.id}`.",
-            )
-        return Response(gate_replay.shown(newest))
-
-
-class Calls(APIView):
+class FlowCallsView(GenericAPIView[ProviderCall]):
     """What was asked of the providers."""
 
-    @extend_schema(operation_id="flows_calls", tags=_TAGS, responses=schema.CallsShown)
+    queryset = ProviderCall.objects.order_by("created_at")
+    serializer_class = FlowCallsSerializer
+    filter_backends = [StrictFilterBackend]
+    filterset_class = ProviderCallFilter
+
+    @extend_schema(operation_id="flows_calls", tags=_TAGS, responses=FlowCallsSerializer)
     def get(self, request: Request, flow_id: str) -> Response:
         """Every provider call with tokens and cost."""
         flow = flow_for(request, flow_id)
-        rows = ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at")
-        return Response(
-            {
-                "flow": flow.id,
-                "cost_usd": representation.usd(flow.cost_usd),
-                "calls": [representation.call(row) for row in rows],
-            }
-        )
+        rows = self.filter_queryset(self.get_queryset().filter(flow_id=flow.id))
+        found = {"flow": flow.id, "cost_usd": flow.cost_usd, "calls": rows}
+        return Response(FlowCallsSerializer(found).data)
 
 
-class Evidence(APIView):
+class FlowEvidenceView(APIView):
     """What proves that the gates passed."""
 
-    content_negotiation_class: type[BaseContentNegotiation] = AnyAccept
+    content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
     @extend_schema(
         operation_id="flows_evidence",
         tags=_TAGS,
-        responses=schema.EvidenceShown,
+        responses=FlowEvidenceSerializer,
         parameters=[
             OpenApiParameter("format", enum=["json", "zip"], description="Or Accept: application/zip.")
         ],
     )
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
-        """The evidence files; also of a failed flow, as far as it came."""
+        """The evidence files; also those of a failed flow, up to where it failed."""
         flow = flow_for(request, flow_id)
         files = downloads.evidence(flow)
-        if request.query_params.get("format") == "zip" or "application/zip" in request.headers.get(
-            "Accept", ""
-        ):
-            return _attachment(downloads.as_zip(files), "application/zip", f"{flow.id}-evidence.zip")
-        return Response({"flow": flow.id, "status": flow.status, "files": snapshot.as_json(files)})
+        accepted = request.headers.get("Accept", "")
+        if request.query_params.get("format") == "zip" or "application/zip" in accepted:
+            return _attach(downloads.as_zip(files), "application/zip", f"{flow.id}-evidence.zip")
+        found = {"flow": flow.id, "status": flow.status, "files": snapshot.as_json(files)}
+        return Response(FlowEvidenceSerializer(found).data)
 
 
-class BlockFile(APIView):
+class FlowBlockView(APIView):
     """The block itself."""
 
-    content_negotiation_class: type[BaseContentNegotiation] = AnyAccept
+    content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
     @extend_schema(
         operation_id="flows_block", tags=_TAGS, responses={(200, "application/gzip"): OpenApiTypes.BINARY}
@@ -332,34 +285,39 @@ class BlockFile(APIView):
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
         """The block as tar.gz: its files, its evidence under ``evidence/``, and ``manifest.json`` with every SHA-256."""
         flow = flow_for(request, flow_id)
-        sealed = downloads.block(flow)
-        if sealed is None:
-            raise _no_block(flow)
-        return _attachment(sealed, "application/gzip", f"{flow.id}-block.tar.gz")
+        return _attach(read_block(flow), "application/gzip", f"{flow.id}-block.tar.gz")
 
 
-def _no_block(flow: Flow) -> Problem:
-    ended = flow.finished_at is not None
-    return Problem(
-        409 if not ended else 404,
+def read_block(flow: Flow) -> bytes:
+    """The sealed block of ``flow``; a problem where it has none, which says whether waiting helps."""
+    sealed = downloads.block(flow)
+    if sealed is not None:
+        return sealed
+    if flow.finished_at is None:
+        raise Problem(
+            409,
+            "flow:no-block",
+            f"{flow.id} has no block yet ({flow.status}).",
+            cure="Wait until it has passed.",
+        )
+    raise Problem(
+        404,
         "flow:no-block",
-        f"{flow.id} {'ended without a block' if ended else 'has no block yet'} ({flow.status}).",
-        cure="See why: `blocks verify show " + flow.id + " --verbose`."
-        if ended
-        else "Wait until it has passed.",
+        f"{flow.id} ended without a block ({flow.status}).",
+        cure=f"See why: `blocks verify show {flow.id} --verbose`.",
     )
 
 
-def _attachment(content: bytes, media_type: str, name: str) -> HttpResponse:
+def _attach(content: bytes, media_type: str, name: str) -> HttpResponse:
     return HttpResponse(
         content, content_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
 
 
-class Cancel(APIView):
+class FlowCancelView(APIView):
     """End a flow."""
 
-    @extend_schema(operation_id="flows_cancel", tags=_TAGS, request=None, responses=schema.FlowShown)
+    @extend_schema(operation_id="flows_cancel", tags=_TAGS, request=None, responses=FlowSummarySerializer)
     def post(self, request: Request, flow_id: str) -> Response:
         """Cancel a flow; cancelling it again changes nothing; one that passed or failed stays so."""
         flow = flow_for(request, flow_id)
@@ -369,22 +327,16 @@ class Cancel(APIView):
             raise Problem(
                 409, "flow:ended", f"{flow.id} has ended: {flow.status}.", cure="Nothing is left to cancel."
             )
-        return Response(representation.brief(flow))
+        return Response(FlowSummarySerializer(flow).data)
 
 
-class Retry(APIView):
-    """Run a failed flow on."""
+class FlowRetryView(APIView):
+    """Run a failed flow again."""
 
-    @extend_schema(operation_id="flows_retry", tags=_TAGS, request=None, responses={202: schema.FlowShown})
+    @extend_schema(
+        operation_id="flows_retry", tags=_TAGS, request=None, responses={202: FlowSummarySerializer}
+    )
     def post(self, request: Request, flow_id: str) -> Response:
         """Run a failed flow again from the stage that failed; what passed is kept."""
         flow = flow_for(request, flow_id)
-        try:
-            flow = engine.retry(flow.id, actor=caller_of(request).name)
-        except engine.EngineError as error:
-            raise _refused(error) from error
-        return _accepted(flow, replayed=False)
-
-
-def _refused(error: engine.EngineError) -> Problem:
-    return Problem(409, error.code, str(error), cure=error.cure)
+        return _accept(engine.retry(flow.id, actor=caller_of(request).name), replayed=False)

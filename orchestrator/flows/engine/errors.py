@@ -1,13 +1,15 @@
 """What the engine refuses, with a stable code and a cure."""
 
-from typing import ClassVar
+from orchestrator.core.errors import FixedBy, OrchestratorError
 
 
-class EngineError(Exception):
-    """A verb that cannot be done as asked."""
+class EngineError(OrchestratorError):
+    """The engine cannot do this to the flow in its present state."""
 
-    code: ClassVar[str] = "engine:refused"
-    cure: ClassVar[str] = ""
+    code = "engine:refused"
+    cure = ""
+    fixed_by = FixedBy.REQUESTER
+    http_status = 409
 
 
 class IdempotencyConflict(EngineError):

@@ -46,20 +46,6 @@ def run(replay_id: int) -> None:
     requests.end(asked, ReplayStatus.DONE, comparison=comparison, error=error)
 
 
-def shown(replay: GateReplay) -> dict[str, Any]:
-    """A replay as the API shows it. ``same``: every gate said again what was sealed; null until all have."""
-    done = replay.status == ReplayStatus.DONE
-    return {
-        "flow": replay.flow_id,
-        "status": replay.status,
-        "same": bool(replay.comparison) and all(row["same"] for row in replay.comparison) if done else None,
-        "requested_at": replay.created_at,
-        "finished_at": replay.finished_at,
-        "comparison": replay.comparison,
-        "error": replay.error,
-    }
-
-
 def _compare(flow: Flow) -> list[dict[str, Any]]:
     files = _sealed_files(flow)
     manifest = json.loads(files[MANIFEST])

@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from orchestrator.ops.quotas.views import Pause, Quota, Resume
+from orchestrator.ops.quotas.views import ProviderPauseView, ProviderResumeView, QuotaView
 
 urlpatterns = [
-    path("quota/", Quota.as_view()),
-    path("quota/<str:provider>/pause/", Pause.as_view()),
-    path("quota/<str:provider>/resume/", Resume.as_view()),
+    path("quota/", QuotaView.as_view()),
+    path("quota/<str:provider>/pause/", ProviderPauseView.as_view()),
+    path("quota/<str:provider>/resume/", ProviderResumeView.as_view()),
 ]

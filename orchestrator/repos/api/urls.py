@@ -5,9 +5,9 @@ from django.urls import path
 from orchestrator.repos.api import views
 
 urlpatterns = [
-    path("repos/", views.Repos.as_view()),
-    path("repos/<str:name>/", views.OneRepo.as_view()),
-    path("repos/<str:name>/config/", views.Config.as_view()),
-    path("config/", views.OrganisationConfig.as_view()),
-    path("whoami/", views.WhoAmI.as_view()),
+    path("repos/", views.RepoListView.as_view()),
+    path("repos/<str:name>/", views.RepoDetailView.as_view()),
+    path("repos/<str:name>/config/", views.RepoConfigView.as_view()),
+    path("config/", views.OrganisationConfigView.as_view()),
+    path("whoami/", views.TokenOwnerView.as_view()),
 ]

@@ -3,194 +3,151 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, inline_serializer
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orchestrator.repos import repo_settings
 from orchestrator.repos.access import Caller, caller_of, repo_for, require_operator
-from orchestrator.repos.models import REPO_NAME, Phase, Repo, RepoSetting
-from orchestrator.repos.registration import register
-from orchestrator.rest.pagination import ByNewest
+from orchestrator.repos.api.filters import RepoFilter
+from orchestrator.repos.api.serializers import (
+    NewRepoSerializer,
+    OrganisationConfigSerializer,
+    RepoConfigSerializer,
+    RepoSerializer,
+    TokenOwnerSerializer,
+)
+from orchestrator.repos.models import Repo, RepoSetting
+from orchestrator.repos.registration import register_repo
+from orchestrator.rest.filters import StrictFilterBackend
+from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 
-_HISTORY = 50
+_HISTORY_ROWS = 50
+_SETTINGS_BODY = {"application/json": OpenApiTypes.OBJECT}
 
 
-class RepoShown(serializers.ModelSerializer[Repo]):
-    """A repo as the API shows it."""
-
-    enabled = serializers.BooleanField(
-        source="is_enabled", help_text="Switched on, and named in REPO_ALLOWLIST where that is set."
-    )
-
-    class Meta:
-        model = Repo
-        fields = ["name", "domain", "team_lead", "clone_url", "phase", "enabled", "paused", "onboarded_at"]
-
-
-class RepoAsked(serializers.Serializer[Any]):
-    """What it takes to register a repo."""
-
-    name = serializers.CharField(max_length=100, validators=[REPO_NAME])
-    domain = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
-    team_lead = serializers.EmailField(required=False, default="", allow_blank=True)
-    clone_url = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
-    phase = serializers.ChoiceField(choices=Phase.choices, required=False, default=None, allow_null=True)
-
-
-class Repos(APIView):
+class RepoListView(GenericAPIView[Repo]):
     """The repos within the caller's reach."""
 
-    @extend_schema(operation_id="repos_list", responses=RepoShown(many=True), tags=["repos"])
-    def get(self, request: Request) -> Response:
+    queryset = Repo.objects.all()
+    serializer_class = RepoSerializer
+    filter_backends = [StrictFilterBackend]
+    filterset_class = RepoFilter
+    pagination_class = NewestFirstPagination
+
+    def get_queryset(self) -> QuerySet[Repo]:
+        """Every repo for an operator; for a token of a repo, that one."""
+        caller = caller_of(self.request)
+        rows = super().get_queryset()
+        return rows if caller.is_operator else rows.filter(tokens=caller.token)
+
+    @extend_schema(operation_id="repos_list", responses=RepoSerializer(many=True), tags=["repos"])
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """List repos, newest first, a page at a time."""
-        caller, rows = caller_of(request), Repo.objects.all()
-        if not caller.is_operator:
-            rows = rows.filter(tokens=caller.token)
-        pages = ByNewest()
-        page = pages.paginate_queryset(rows, request, self)
-        return pages.get_paginated_response(RepoShown(page, many=True).data)
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(RepoSerializer(page, many=True).data)
 
     @extend_schema(
         operation_id="repos_register",
-        request=RepoAsked,
-        responses={201: RepoShown, 200: RepoShown},
+        request=NewRepoSerializer,
+        responses={201: RepoSerializer, 200: RepoSerializer},
         tags=["repos"],
     )
     def post(self, request: Request) -> Response:
         """Register a repo; one that is there already is answered with 200 and left as it is. For operators."""
         require_operator(request)
-        asked = RepoAsked(data=request.data)
-        asked.is_valid(raise_exception=True)
+        wanted = NewRepoSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
         try:
-            repo, new = register(**asked.validated_data)
+            repo, is_new = register_repo(**wanted.validated_data)
         except ValidationError as error:
-            raise Problem(
-                422, "request:invalid", "; ".join(error.messages), cure="Correct the named fields."
-            ) from error
-        return Response(
-            RepoShown(repo).data,
-            status=201 if new else 200,
-            headers={"Location": f"/api/v1/repos/{repo.name}/"},
-        )
+            message = "; ".join(error.messages)
+            raise Problem(422, "request:invalid", message, cure="Correct the named fields.") from error
+        headers = {"Location": f"/api/v1/repos/{repo.name}/"}
+        return Response(RepoSerializer(repo).data, status=201 if is_new else 200, headers=headers)
 
 
-class OneRepo(APIView):
+class RepoDetailView(APIView):
     """One repo."""
 
-    @extend_schema(operation_id="repos_get", responses=RepoShown, tags=["repos"])
+    @extend_schema(operation_id="repos_get", responses=RepoSerializer, tags=["repos"])
     def get(self, request: Request, name: str) -> Response:
         """Show a repo."""
-        return Response(RepoShown(repo_for(request, name)).data)
+        return Response(RepoSerializer(repo_for(request, name)).data)
 
 
-class Change(serializers.ModelSerializer[RepoSetting]):
-    """One row of the history."""
-
-    at = serializers.DateTimeField(source="created_at")
-
-    class Meta:
-        model = RepoSetting
-        fields = ["key", "value", "actor", "at"]
-
-
-_KEYS_ASKED = {"application/json": OpenApiTypes.OBJECT}
-_SHOWN = inline_serializer(
-    "Config",
-    {
-        "repo": serializers.CharField(allow_null=True),
-        "enabled": serializers.BooleanField(required=False),
-        "config": serializers.DictField(
-            child=inline_serializer(
-                "Setting",
-                {
-                    "value": serializers.JSONField(),
-                    "source": serializers.ChoiceField(choices=["env", "org", "repo"]),
-                },
-            )
-        ),
-        "history": Change(many=True),
-    },
-)
-
-
-class Config(APIView):
+class RepoConfigView(APIView):
     """The settings in force for a repo."""
 
-    @extend_schema(operation_id="repos_config_get", responses=_SHOWN, tags=["config"])
+    @extend_schema(operation_id="repos_config_get", responses=RepoConfigSerializer, tags=["config"])
     def get(self, request: Request, name: str) -> Response:
         """Every key with its value, its source (``env``, ``org``, ``repo``), and who changed what when."""
-        return Response(_config(repo_for(request, name)))
+        return _show_config(repo_for(request, name))
 
-    @extend_schema(operation_id="repos_config_put", request=_KEYS_ASKED, responses=_SHOWN, tags=["config"])
+    @extend_schema(
+        operation_id="repos_config_put",
+        request=_SETTINGS_BODY,
+        responses=RepoConfigSerializer,
+        tags=["config"],
+    )
     def put(self, request: Request, name: str) -> Response:
         """Set keys: ``{"context.max_size_kb": 180}``; ``null`` takes a value away. All are set, or none."""
         repo = repo_for(request, name)
         caller = require_operator(request) if "enabled" in request.data else caller_of(request)
-        return _put(repo, request, caller)
+        return _change_config(repo, request, caller)
 
 
-class OrganisationConfig(APIView):
+class OrganisationConfigView(APIView):
     """The settings that hold for every repo, unless it sets its own."""
 
-    @extend_schema(operation_id="config_get", responses=_SHOWN, tags=["config"])
+    @extend_schema(operation_id="config_get", responses=OrganisationConfigSerializer, tags=["config"])
     def get(self, request: Request) -> Response:
         """Every key with its value, its source (``env``, ``org``), and who changed what when."""
         caller_of(request)
-        return Response(_config(None))
-
-    @extend_schema(operation_id="config_put", request=_KEYS_ASKED, responses=_SHOWN, tags=["config"])
-    def put(self, request: Request) -> Response:
-        """Set keys for every repo. For operators."""
-        return _put(None, request, require_operator(request))
-
-
-class WhoAmI(APIView):
-    """The token that is used."""
+        return _show_config(None)
 
     @extend_schema(
-        operation_id="whoami",
-        tags=["repos"],
-        responses=inline_serializer(
-            "WhoAmI",
-            {
-                "name": serializers.CharField(),
-                "operator": serializers.BooleanField(),
-                "repo": serializers.CharField(allow_null=True),
-            },
-        ),
+        operation_id="config_put",
+        request=_SETTINGS_BODY,
+        responses=OrganisationConfigSerializer,
+        tags=["config"],
     )
+    def put(self, request: Request) -> Response:
+        """Set keys for every repo. For operators."""
+        return _change_config(None, request, require_operator(request))
+
+
+class TokenOwnerView(APIView):
+    """The token of the request."""
+
+    @extend_schema(operation_id="whoami", tags=["repos"], responses=TokenOwnerSerializer)
     def get(self, request: Request) -> Response:
         """Whose token this is and which repo it is bound to."""
         caller = caller_of(request)
         repo = caller.token.repo
-        return Response(
-            {
-                "name": caller.token.name,
-                "operator": caller.is_operator,
-                "repo": None if repo is None else repo.name,
-            }
-        )
+        owner = {
+            "name": caller.token.name,
+            "operator": caller.is_operator,
+            "repo": None if repo is None else repo.name,
+        }
+        return Response(TokenOwnerSerializer(owner).data)
 
 
-def _put(repo: Repo | None, request: Request, caller: Caller) -> Response:
-    try:
-        repo_settings.put_all(repo, dict(request.data), actor=caller.name)
-    except repo_settings.SettingRefused as error:
-        raise Problem(422, error.code, str(error), cure=error.cure) from error
-    return Response(_config(repo))
+def _change_config(repo: Repo | None, request: Request, caller: Caller) -> Response:
+    repo_settings.set_values(repo, dict(request.data), actor=caller.name)
+    return _show_config(repo)
 
 
-def _config(repo: Repo | None) -> dict[str, Any]:
-    found = repo_settings.in_force(repo)
-    history = RepoSetting.objects.filter(repo=repo)[:_HISTORY]
-    body: dict[str, Any] = {"repo": None if repo is None else repo.name}
-    if repo is not None:
-        body["enabled"] = found["enabled"].value
-    body["config"] = {name: {"value": one.value, "source": one.source} for name, one in found.items()}
-    body["history"] = Change(history, many=True).data
-    return body
+def _show_config(repo: Repo | None) -> Response:
+    in_force = repo_settings.read_in_force(repo)
+    history = RepoSetting.objects.filter(repo=repo)[:_HISTORY_ROWS]
+    found: dict[str, Any] = {"repo": None, "config": in_force, "history": history}
+    if repo is None:
+        return Response(OrganisationConfigSerializer(found).data)
+    found |= {"repo": repo.name, "enabled": in_force["enabled"].value}
+    return Response(RepoConfigSerializer(found).data)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils.safestring import SafeString
 
-from orchestrator.flows import representation
+from orchestrator.flows.api.serializers import FlowSerializer
 from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, GateResult, Stage
 from orchestrator.flows.models.states import FLOW_ENDED
 from orchestrator.web.components import bars, code, notes, prose, rounds, timeline
@@ -75,7 +75,7 @@ def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
         {judged[row.stage_id] for row in results} | {a.stage.round for a in artifacts if a.kind == _MODULE}
     )
     number = asked if asked in numbers else (numbers[-1] if numbers else None)
-    full, chart = representation.full(flow), timeline.chart(flow, stages, reversed(events))
+    full, chart = FlowSerializer(flow).data, timeline.chart(flow, stages, reversed(events))
     return {
         "flow": full,
         "waits_until": next(

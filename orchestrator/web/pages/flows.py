@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from orchestrator.flows import engine, representation
 from orchestrator.flows.api import event_stream
+from orchestrator.flows.api.serializers import FlowSummarySerializer
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Artifact, Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
@@ -45,9 +46,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         else ""
     )
     context: dict[str, Any] = {
-        "flows": [
-            (line, duration(line["duration_seconds"])) for line in map(representation.brief, rows[:PAGE])
-        ],
+        "flows": [(line, duration(line["duration_seconds"])) for line in _summarise(rows[:PAGE])],
         "asked": asked,
         "statuses": FlowStatus.values,
         "repos": Repo.objects.order_by("name").values_list("name", flat=True),
@@ -55,6 +54,12 @@ def listing(request: HttpRequest) -> HttpResponse:
         "filtered": any(asked.values()) or "before" in request.GET,
     }
     return render(request, "web/flows.html", context)
+
+
+def _summarise(flows: list[Flow]) -> Any:
+    """One line for each flow, as the API shows it; the reasons for waiting come in one query."""
+    context = {"wait_reasons": representation.read_wait_reasons(flows)}
+    return FlowSummarySerializer(flows, many=True, context=context).data  # type: ignore[arg-type]
 
 
 def _filtered(asked: dict[str, str], before: str) -> QuerySet[Flow]:
@@ -99,10 +104,14 @@ def events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
     """The flow's events as server-sent events, for the page."""
     found = _flow(flow_id)
     try:
-        after = event_stream.start_after(request.headers.get("Last-Event-ID"), request.GET.get("after"))
+        after = event_stream.read_last_event_id(
+            request.headers.get("Last-Event-ID"), request.GET.get("after")
+        )
     except Problem as problem:
         return HttpResponseBadRequest(problem.detail, content_type="text/plain")
-    answer = StreamingHttpResponse(event_stream.events(found.id, after), content_type="text/event-stream")
+    answer = StreamingHttpResponse(
+        event_stream.stream_events(found.id, after), content_type="text/event-stream"
+    )
     answer["Cache-Control"], answer["X-Accel-Buffering"] = "no-store", "no"
     return answer
 

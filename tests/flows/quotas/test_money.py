@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from orchestrator.flows import representation
+from orchestrator.flows.api.serializers import FlowSerializer, ProviderCallSerializer
 from orchestrator.flows.models import Flow
 from orchestrator.flows.worker import runner
 from orchestrator.repos import tokens
@@ -95,10 +95,13 @@ def test_a_flow_goes_on_with_its_fallback_and_says_so(flow, simulated):
     assert [(a.model, a.fallback_from) for a in stage.attempts.all()] == [
         (MODELS["openai"], MODELS["anthropic"])
     ]
-    shown_stage = representation.full(made)["stages"][1]
+    shown_stage = FlowSerializer(made).data["stages"][1]
     assert shown_stage["attempts"][0]["fallback_from"] == MODELS["anthropic"]
     call = ProviderCall.objects.get(stage_kind="ask_anthropic")
-    assert (call.provider, representation.call(call)["fallback_from"]) == ("openai", MODELS["anthropic"])
+    assert (call.provider, ProviderCallSerializer(call).data["fallback_from"]) == (
+        "openai",
+        MODELS["anthropic"],
+    )
     assert (simulated.requests("anthropic"), simulated.requests("openai")) == (0, 1)
 
 
@@ -110,7 +113,7 @@ def test_people_read_on_the_command_line_who_answered_instead_of_whom(flow, simu
     assert made.status == "passed"
     environment = os.environ | {
         "BLOCKS_API_URL": live_server.url,
-        "BLOCKS_TOKEN": tokens.create("cli", made.repo)[1],
+        "BLOCKS_TOKEN": tokens.create_token("cli", made.repo)[1],
     }
     environment |= {"COLUMNS": "120", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "blocks.cli.main", "flow", "follow", made.pk]

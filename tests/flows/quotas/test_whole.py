@@ -139,7 +139,7 @@ def test_forty_pass_twenty_wait_and_pass_as_the_hours_roll(
 def _seen_by_people(client: Client, url: str, reason: str, settings, tmp_path) -> None:
     """REST, command line and admin say why a flow waits."""
     flow = Flow.objects.filter(status="waiting").first()
-    token = tokens.create("operator", None)[1]
+    token = tokens.create_token("operator", None)[1]
     found = client.get(f"/api/v1/flows/{flow.pk}/", headers={"Authorization": f"Bearer {token}"}).json()
     assert (found["status"], found["wait_reason"]) == ("waiting", reason)
     assert reason in [stage["wait_reason"] for stage in found["stages"]]

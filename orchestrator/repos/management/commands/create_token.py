@@ -30,5 +30,5 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"No repo is registered as {options['repo']!r}; register it first: manage.py register_repo."
                 )
-        _, secret = tokens.create(options["name"], repo)
+        _, secret = tokens.create_token(options["name"], repo)
         self.stdout.write(secret)

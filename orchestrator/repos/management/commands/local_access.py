@@ -31,12 +31,12 @@ class Command(BaseCommand):
         if options["migrate"]:  # here, because a process of its own would import everything once more
             call_command("migrate", verbosity=0)
         for name in options["repos"]:
-            registration.register(name)
+            registration.register_repo(name)
         password = secrets.token_urlsafe(12)
         user, _ = get_user_model().objects.get_or_create(
             username=USER, defaults={"is_staff": True, "is_superuser": True}
         )
         user.set_password(password)
         user.save()
-        _, token = tokens.create("local use")
+        _, token = tokens.create_token("local use")
         self.stdout.write(dumps({"user": USER, "password": password, "token": token}))

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from orchestrator.repos.models import Phase
-from orchestrator.repos.registration import register
+from orchestrator.repos.registration import register_repo
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Register; say what happened."""
         try:
-            repo, new = register(
+            repo, new = register_repo(
                 options["name"],
                 domain=options["domain"],
                 team_lead=options["team_lead"],

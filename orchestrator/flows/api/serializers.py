@@ -1,0 +1,502 @@
+"""The shapes of flows and of everything that belongs to a flow, in and out: the one source of answers and of OpenAPI.
+
+The order of the fields is the order in the answer. Amounts are USD as decimal digits, without padding; durations are
+seconds. ``tests/rest/answers.json`` holds every shape byte for byte.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet, Sum
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from gates.base import Verdict
+from orchestrator.flows import representation
+from orchestrator.flows.models import (
+    Attempt,
+    Block,
+    Flow,
+    FlowEvent,
+    FlowReplay,
+    FlowReplayStatus,
+    GateReplay,
+    GateResult,
+    ReplayStatus,
+    Stage,
+)
+from orchestrator.flows.models.states import AttemptOutcome, FlowStatus, StageStatus
+from providers.models import CallStatus, ProviderCall
+
+_VERDICTS = [verdict.value for verdict in Verdict]
+
+
+class UsdField(serializers.CharField):
+    """An amount of USD as plain decimal digits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(help_text="USD, as decimal digits.", **options)
+
+    def to_representation(self, value: Decimal) -> str:  # type: ignore[override]  # stubs: only str
+        """``0.01275`` for a column that holds ``0.01275000``."""
+        return representation.format_usd(value)
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Why something failed, and what fixes it."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    cure = serializers.CharField()
+
+
+class NewFlowSerializer(serializers.Serializer[Any]):
+    """What it takes to start a flow. ``validation`` checks it, because each mistake has a code of its own."""
+
+    repo = serializers.CharField(
+        required=False, help_text="A registered repo. A token that is bound to one repo may leave it out."
+    )
+    feature_request = serializers.CharField(help_text="Markdown, at most 64 KB.")
+    flow_type = serializers.CharField(required=False, default="plan_impl_review_docs")
+    block_family = serializers.CharField(
+        required=False, allow_blank=True, help_text="compliance, observability, ..."
+    )
+    context = serializers.DictField(  # type: ignore[assignment]  # the field of that name, not the base's property
+        required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.'
+    )
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    """One execution of a stage."""
+
+    outcome = serializers.ChoiceField(choices=AttemptOutcome.choices)
+
+    class Meta:
+        model = Attempt
+        fields = [
+            "number",
+            "outcome",
+            "worker",
+            "model",
+            "fallback_from",
+            "started_at",
+            "finished_at",
+            "error_code",
+            "error_message",
+        ]
+
+
+class StageSerializer(serializers.ModelSerializer[Stage]):
+    """One step of a flow. Needs ``cost_by_stage`` in its context: USD by the stage's id."""
+
+    status = serializers.ChoiceField(choices=StageStatus.choices)
+    model = serializers.SerializerMethodField(help_text="The model that answered last.")
+    wait_reason = serializers.SerializerMethodField(help_text="Why it waits; empty if it does not.")
+    duration_seconds = serializers.SerializerMethodField()
+    cost_usd = serializers.SerializerMethodField(help_text="USD, as decimal digits.")
+    error = serializers.SerializerMethodField()
+    attempts = AttemptSerializer(many=True)
+
+    class Meta:
+        model = Stage
+        fields = [
+            "id",
+            "position",
+            "kind",
+            "round",
+            "queue",
+            "status",
+            "model",
+            "wait_reason",
+            "not_before",
+            "started_at",
+            "finished_at",
+            "duration_seconds",
+            "cost_usd",
+            "error",
+            "attempts",
+        ]
+
+    def get_model(self, stage: Stage) -> str:
+        """The model of the newest attempt that asked one."""
+        models = [attempt.model for attempt in stage.attempts.all() if attempt.model]
+        return models[-1] if models else ""
+
+    def get_wait_reason(self, stage: Stage) -> str:
+        """A stage keeps its last reason; only one that waits shows it."""
+        return stage.wait_reason if stage.status == StageStatus.WAITING else ""
+
+    def get_duration_seconds(self, stage: Stage) -> float | None:
+        """From its start to its end, or until now."""
+        return representation.seconds_between(stage.started_at, stage.finished_at)
+
+    def get_cost_usd(self, stage: Stage) -> str:
+        """The sum over its provider calls."""
+        costs: Mapping[int, Decimal] = self.context["cost_by_stage"]
+        return representation.format_usd(costs.get(stage.pk) or Decimal(0))
+
+    @extend_schema_field(ErrorSerializer(allow_null=True))
+    def get_error(self, stage: Stage) -> dict[str, str] | None:
+        """Why it failed."""
+        return representation.describe_error(stage)
+
+
+class BlockSerializer(serializers.ModelSerializer[Block]):
+    """What a flow yielded."""
+
+    quality_score = serializers.CharField()
+    manifest_sha256 = serializers.CharField(source="manifest_id")
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Block
+        fields = [
+            "family",
+            "name",
+            "version",
+            "summary",
+            "verified",
+            "quality_score",
+            "manifest_sha256",
+            "created_at",
+            "url",
+        ]
+
+    def get_url(self, block: Block) -> str:
+        """Where the archive is."""
+        return f"/api/v1/flows/{block.flow_id}/block/"
+
+
+class FlowSummarySerializer(serializers.Serializer[Flow]):
+    """One line of a list. A list gives ``wait_reasons`` in its context, so that they cost one query in all."""
+
+    id = serializers.CharField()
+    repo = serializers.CharField(source="repo.name")
+    status = serializers.ChoiceField(choices=FlowStatus.choices)
+    flow_type = serializers.CharField()
+    wait_reason = serializers.SerializerMethodField(help_text="Why it waits; empty if it does not.")
+    block_family = serializers.CharField()
+    title = serializers.SerializerMethodField()
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    deadline_at = serializers.DateTimeField(allow_null=True)
+    duration_seconds = serializers.SerializerMethodField(help_text="Since creation, while the flow runs.")
+    cost_usd = UsdField()
+    error = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField()
+
+    def get_wait_reason(self, flow: Flow) -> str:
+        """The reason of the stage that waits."""
+        reasons = self.context.get("wait_reasons")
+        if reasons is None:
+            reasons = representation.read_wait_reasons([flow])
+        reason: str = reasons.get(flow.id, "")
+        return reason
+
+    def get_title(self, flow: Flow) -> str:
+        """The first line of the request that says something."""
+        return representation.request_title(flow)
+
+    def get_duration_seconds(self, flow: Flow) -> float | None:
+        """From its creation to its end, or until now."""
+        return representation.seconds_between(flow.created_at, flow.finished_at)
+
+    @extend_schema_field(ErrorSerializer(allow_null=True))
+    def get_error(self, flow: Flow) -> dict[str, str] | None:
+        """Why it failed."""
+        return representation.describe_error(flow)
+
+    def get_url(self, flow: Flow) -> str:
+        """Where the whole flow is."""
+        return f"/api/v1/flows/{flow.id}/"
+
+
+class TimeSpentSerializer(serializers.Serializer[Any]):
+    """Where the seconds of a flow went."""
+
+    wall_seconds = serializers.FloatField(allow_null=True)
+    provider_seconds = serializers.FloatField(help_text="In calls of models.")
+    gates_seconds = serializers.FloatField(help_text="In gates.")
+    own_seconds = serializers.FloatField(
+        allow_null=True, help_text="The rest: the orchestrator's own time, waiting included."
+    )
+
+
+class SnapshotSerializer(serializers.Serializer[Flow]):
+    """The repo that a flow carries."""
+
+    sha256 = serializers.CharField(source="snapshot_id", allow_null=True)
+    origin = serializers.CharField(
+        help_text="git+<url>@<commit> of a clone; empty where the files came with the request."
+    )
+
+
+class FlowSerializer(FlowSummarySerializer):
+    """One flow, whole, except for its events, gate results and provider calls."""
+
+    feature_request = serializers.CharField()
+    snapshot = SnapshotSerializer(source="*")
+    settings = serializers.DictField()
+    stages = serializers.SerializerMethodField()
+    cost_by_provider = serializers.SerializerMethodField()
+    time = serializers.SerializerMethodField()
+    block = serializers.SerializerMethodField()
+
+    @extend_schema_field(StageSerializer(many=True))
+    def get_stages(self, flow: Flow) -> Any:
+        """Its stages in order, each with its attempts: three queries, however many there are."""
+        attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch(
+            "attempts", Attempt.objects.order_by("number")
+        )
+        stages = flow.stages.order_by("position").prefetch_related(attempts)
+        costs = dict(_calls_of(flow).values_list("stage_id").annotate(total=Sum("cost_usd")))
+        return StageSerializer(stages, many=True, context={"cost_by_stage": costs}).data
+
+    def get_cost_by_provider(self, flow: Flow) -> dict[str, str]:
+        """USD by provider."""
+        costs = _calls_of(flow).values_list("provider").annotate(total=Sum("cost_usd"))
+        return {name: representation.format_usd(total or Decimal(0)) for name, total in sorted(costs)}
+
+    @extend_schema_field(TimeSpentSerializer)
+    def get_time(self, flow: Flow) -> dict[str, float | None]:
+        """Where the seconds went."""
+        return representation.measure_time(flow, _calls_of(flow))
+
+    @extend_schema_field(BlockSerializer(allow_null=True))
+    def get_block(self, flow: Flow) -> Any:
+        """What it yielded; ``null`` where it has no block."""
+        block = Block.objects.filter(flow=flow).first()
+        return None if block is None else BlockSerializer(block).data
+
+
+def _calls_of(flow: Flow) -> QuerySet[ProviderCall]:
+    # Without an order: a sum by group would otherwise be grouped by the columns of the order, too.
+    return ProviderCall.objects.filter(flow_id=flow.id).order_by()
+
+
+class FlowPageSerializer(serializers.Serializer[Any]):
+    """A page of flows."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = FlowSummarySerializer(many=True)
+
+
+class EventStageSerializer(serializers.ModelSerializer[Stage]):
+    """The stage that an event is about."""
+
+    class Meta:
+        model = Stage
+        fields = ["id", "kind", "round"]
+
+
+class FlowEventSerializer(serializers.Serializer[FlowEvent]):
+    """One event of a flow; ``stage`` is left out of an event that is about the whole flow."""
+
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    at = serializers.DateTimeField(source="created_at")
+    stage = EventStageSerializer(required=False)
+    data = serializers.JSONField()  # type: ignore[assignment]  # a field of that name
+
+    def to_representation(self, event: FlowEvent) -> dict[str, Any]:
+        """The event as JSON."""
+        body = super().to_representation(event)
+        if event.stage is None:
+            del body["stage"]
+        return body
+
+
+class GateResultSerializer(serializers.ModelSerializer[GateResult]):
+    """One gate's report in one round."""
+
+    verdict = serializers.ChoiceField(choices=_VERDICTS)
+    score = serializers.CharField(allow_null=True)
+    threshold = serializers.CharField(allow_null=True)
+    findings = serializers.ListField()
+    details = serializers.DictField()
+
+    class Meta:
+        model = GateResult
+        fields = [
+            "gate",
+            "round",
+            "verdict",
+            "score",
+            "threshold",
+            "summary",
+            "cure",
+            "findings",
+            "details",
+            "seconds",
+            "created_at",
+        ]
+
+
+class FlowGatesSerializer(serializers.Serializer[Any]):
+    """Every gate's reports."""
+
+    flow = serializers.CharField()
+    status = serializers.ChoiceField(choices=FlowStatus.choices)
+    gates = GateResultSerializer(many=True)
+
+
+class TokenCountsSerializer(serializers.Serializer[ProviderCall]):
+    """The tokens of a call in disjoint parts."""
+
+    input = serializers.IntegerField(source="input_tokens")
+    cache_read = serializers.IntegerField(source="cache_read_tokens")
+    cache_write_5m = serializers.IntegerField(source="cache_write_5m_tokens")
+    cache_write_1h = serializers.IntegerField(source="cache_write_1h_tokens")
+    output = serializers.IntegerField(source="output_tokens")
+    reasoning = serializers.IntegerField(source="reasoning_tokens")
+
+
+class ProviderCallSerializer(serializers.ModelSerializer[ProviderCall]):
+    """One provider call with its tokens and its cost; never the prompt or the answer."""
+
+    id = serializers.UUIDField()
+    fallback_from = serializers.CharField(help_text="The model that was asked first, where another answered.")
+    stage = serializers.CharField(source="stage_kind")
+    status = serializers.ChoiceField(choices=CallStatus.choices)
+    tokens = TokenCountsSerializer(source="*")
+    cost_usd = UsdField()
+    price = serializers.DictField()
+
+    class Meta:
+        model = ProviderCall
+        fields = [
+            "id",
+            "provider",
+            "model",
+            "fallback_from",
+            "stage",
+            "status",
+            "reserved_tokens",
+            "tokens",
+            "cost_usd",
+            "price",
+            "latency_ms",
+            "error_code",
+            "error_message",
+            "created_at",
+            "settled_at",
+        ]
+
+
+class FlowCallsSerializer(serializers.Serializer[Any]):
+    """Every provider call of a flow."""
+
+    flow = serializers.CharField()
+    cost_usd = UsdField()
+    calls = ProviderCallSerializer(many=True)
+
+
+class FlowEvidenceSerializer(serializers.Serializer[Any]):
+    """Evidence files: text, or base64 where a file is not text."""
+
+    flow = serializers.CharField()
+    status = serializers.ChoiceField(choices=FlowStatus.choices)
+    files = serializers.DictField()
+
+
+class EvidenceKeySerializer(serializers.Serializer[Any]):
+    """One public key."""
+
+    key_id = serializers.CharField(help_text="SHA-256 of the key as SubjectPublicKeyInfo (DER).")
+    algorithm = serializers.ChoiceField(choices=["ed25519"])
+    public_key = serializers.CharField(help_text="PEM.")
+    current = serializers.BooleanField(help_text="Whether blocks are signed with it now.")
+
+
+class EvidenceKeysSerializer(serializers.Serializer[Any]):
+    """All keys that have signed evidence, the current one first."""
+
+    keys = EvidenceKeySerializer(many=True)
+
+
+class ReplayedGateSerializer(serializers.Serializer[Any]):
+    """A gate's sealed verdict beside the one that it gave again."""
+
+    gate = serializers.CharField()
+    sealed = serializers.ChoiceField(choices=_VERDICTS)
+    sealed_score = serializers.CharField(allow_null=True)
+    replayed = serializers.ChoiceField(choices=_VERDICTS)
+    replayed_score = serializers.CharField(allow_null=True)
+    summary = serializers.CharField()
+    same = serializers.BooleanField()
+
+
+class GateReplaySerializer(serializers.Serializer[GateReplay]):
+    """The gates run again on a sealed block."""
+
+    flow = serializers.CharField(source="flow_id")
+    status = serializers.ChoiceField(choices=ReplayStatus.choices)
+    same = serializers.SerializerMethodField(
+        help_text="Whether every gate gave its sealed verdict again; null until done."
+    )
+    requested_at = serializers.DateTimeField(source="created_at")
+    finished_at = serializers.DateTimeField(allow_null=True)
+    comparison = ReplayedGateSerializer(many=True)
+    error = ErrorSerializer(
+        allow_null=True,
+        help_text="Why the gates could not be run in the original environment: what is missing or was changed.",
+    )
+
+    def get_same(self, replay: GateReplay) -> bool | None:
+        """A replay that compared nothing, because something was missing, is not the same."""
+        if replay.status != ReplayStatus.DONE:
+            return None
+        return bool(replay.comparison) and all(row["same"] for row in replay.comparison)
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    """One thing that a replay found to be different."""
+
+    stage = serializers.CharField()
+    round = serializers.IntegerField()
+    what = serializers.CharField(
+        help_text="prompt digest, result, output <path>, artifact <kind>, gate <name>"
+    )
+    recorded = serializers.CharField()
+    replayed = serializers.CharField()
+
+
+class FlowReplayReportSerializer(serializers.Serializer[Any]):
+    """The result of a flow's replay."""
+
+    flow = serializers.CharField()
+    stages = serializers.IntegerField(help_text="Stages that were run again.")
+    calls = serializers.IntegerField(help_text="Recorded answers that were used; none was paid again.")
+    same = serializers.BooleanField()
+    differences = DifferenceSerializer(many=True)
+    skipped = serializers.ListField(child=serializers.CharField())
+
+
+class OffsetDateTimeField(serializers.DateTimeField):
+    """A time that ends in ``+00:00``, as this answer always had it; every other answer ends in ``Z``."""
+
+    def to_representation(self, value: datetime) -> str:
+        """ISO 8601 with the offset in digits."""
+        return value.isoformat()
+
+
+class FlowReplaySerializer(serializers.Serializer[FlowReplay]):
+    """The replay of a flow from its record."""
+
+    id = serializers.IntegerField()
+    flow = serializers.CharField(source="flow_id")
+    status = serializers.ChoiceField(choices=FlowReplayStatus.choices)
+    created_by = serializers.CharField()
+    created_at = OffsetDateTimeField()
+    finished_at = OffsetDateTimeField(allow_null=True)
+    report = serializers.SerializerMethodField()
+
+    @extend_schema_field(FlowReplayReportSerializer(allow_null=True))
+    def get_report(self, replay: FlowReplay) -> dict[str, Any] | None:
+        """``null`` until the replay has ended."""
+        return replay.report or None

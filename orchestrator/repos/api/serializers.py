@@ -1,0 +1,71 @@
+"""The shapes of repos and their settings, in and out: the one source of answers and of OpenAPI."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from orchestrator.repos.models import REPO_NAME, Phase, Repo, RepoSetting
+
+
+class RepoSerializer(serializers.ModelSerializer[Repo]):
+    """A repo as the API shows it."""
+
+    enabled = serializers.BooleanField(
+        source="is_enabled", help_text="Switched on, and named in REPO_ALLOWLIST where that is set."
+    )
+
+    class Meta:
+        model = Repo
+        fields = ["name", "domain", "team_lead", "clone_url", "phase", "enabled", "paused", "onboarded_at"]
+
+
+class NewRepoSerializer(serializers.Serializer[Any]):
+    """What it takes to register a repo."""
+
+    name = serializers.CharField(max_length=100, validators=[REPO_NAME])
+    domain = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
+    team_lead = serializers.EmailField(required=False, default="", allow_blank=True)
+    clone_url = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+    phase = serializers.ChoiceField(choices=Phase.choices, required=False, default=None, allow_null=True)
+
+
+class SettingChangeSerializer(serializers.ModelSerializer[RepoSetting]):
+    """One row of the history of settings."""
+
+    at = serializers.DateTimeField(source="created_at")
+
+    class Meta:
+        model = RepoSetting
+        fields = ["key", "value", "actor", "at"]
+
+
+class SettingSerializer(serializers.Serializer[Any]):
+    """The value of one key, and which level has set it."""
+
+    value = serializers.JSONField()
+    source = serializers.ChoiceField(choices=["env", "org", "repo"])  # type: ignore[assignment]  # a field of that name
+
+
+class OrganisationConfigSerializer(serializers.Serializer[Any]):
+    """Every key for the organisation."""
+
+    repo = serializers.CharField(allow_null=True)
+    config = serializers.DictField(child=SettingSerializer())
+    history = SettingChangeSerializer(many=True)
+
+
+class RepoConfigSerializer(serializers.Serializer[Any]):
+    """Every key for one repo."""
+
+    repo = serializers.CharField()
+    enabled = serializers.BooleanField()
+    config = serializers.DictField(child=SettingSerializer())
+    history = SettingChangeSerializer(many=True)
+
+
+class TokenOwnerSerializer(serializers.Serializer[Any]):
+    """The token of a request: its name, and the repo that it is bound to."""
+
+    name = serializers.CharField()
+    operator = serializers.BooleanField()
+    repo = serializers.CharField(allow_null=True)

@@ -1,0 +1,118 @@
+"""The JSON of every endpoint, byte for byte, against ``answers.json``: the shape that scripts rely on.
+
+Values that differ from run to run (ids, times, measured seconds) are replaced by a word, but a time keeps its form.
+``UPDATE_ANSWERS=1 pytest tests/rest/test_answer_shapes.py`` writes the file again: review its difference.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from orchestrator.flows.evidence import keys
+from orchestrator.flows.models import Flow
+from orchestrator.repos import repo_settings
+from providers import breaker
+from tests import scenes
+
+ANSWERS = Path(__file__).with_name("answers.json")
+_VOLATILE = (
+    (re.compile(r"task_[0-9a-z]{20}"), "task_ID"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)"), r"TIME\2"),
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
+    (re.compile(r"[0-9a-f]{64}"), "SHA256"),
+    (re.compile(r'("(?:id|stage_id)":) ?\d+'), r"\1NUMBER"),
+    (re.compile(r'("[a-z_]*seconds":) ?[0-9.]+'), r"\1SECONDS"),
+    (re.compile(r'("public_key":) ?"[^"]*"'), r'\1"PEM"'),
+    (re.compile(r"cursor=[^\"&]+"), "cursor=CURSOR"),
+)
+# Answers whose order of rows does not belong to their shape, or whose files have tests of their own.
+_FILES = re.compile(r'"files":\{.*\}')
+
+
+def normalise(text: str) -> str:
+    for pattern, word in _VOLATILE:
+        text = pattern.sub(word, text)
+    return _FILES.sub('"files":FILES', text)
+
+
+@pytest.fixture
+def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) -> dict[str, str]:
+    """Every endpoint's answer in every state that changes its shape, by what was asked."""
+    monkeypatch.setattr("orchestrator.celery.app.send_task", lambda *args, **options: None)
+    passed = scenes.run_through(scenes.flow())
+    failed = scenes.run_through(scenes.flow(), gates_fail=True)
+    waiting = scenes.flow()
+    waiting.stages.filter(kind="context").update(
+        status="waiting", wait_reason="google: no tokens", not_before=timezone.now()
+    )
+    for status in ("running", "waiting"):  # a trigger lets a status move along the table only
+        Flow.objects.filter(pk=waiting.pk).update(status=status)
+    repo_settings.set_value(repo, "context.max_size_kb", 100, actor="x")
+    keys.current()
+    found: dict[str, str] = {}
+
+    def note(name, answer):
+        body = answer.content.decode()
+        assert len(json.loads(body)) >= 1
+        headers = "".join(
+            f" {name}={answer[name]}" for name in ("Location", "Content-Type") if name in answer
+        )
+        found[name] = normalise(f"{answer.status_code}{headers} {body}")
+
+    note("flows", api.get("/api/v1/flows/"))
+    note("flows limit", api.get("/api/v1/flows/?limit=1"))
+    for name, flow in (("passed", passed), ("failed", failed), ("waiting", waiting)):
+        for part in ("", "gates/", "calls/", "evidence/"):
+            note(f"{name} {part}", api.get(f"/api/v1/flows/{flow.id}/{part}"))
+    for part in ("replay/", "gates/replay/"):
+        note(f"no {part}", api.get(f"/api/v1/flows/{passed.id}/{part}"))
+        note(f"post {part}", api.post(f"/api/v1/flows/{passed.id}/{part}"))
+        note(f"get {part}", api.get(f"/api/v1/flows/{passed.id}/{part}"))
+    note("post replay of waiting", api.post(f"/api/v1/flows/{waiting.id}/replay/"))
+    note("cancel", api.post(f"/api/v1/flows/{waiting.id}/cancel/"))
+    note("cancel passed", api.post(f"/api/v1/flows/{passed.id}/cancel/"))
+    note("retry", api.post(f"/api/v1/flows/{failed.id}/retry/"))
+    body = {"feature_request": "# Add\nTwo numbers.", "context": {"files": {"a.py": "A = 1\n"}}}
+    note("create", api.post("/api/v1/flows/", body, format="json"))
+    note("create empty", api.post("/api/v1/flows/", {"feature_request": ""}, format="json"))
+    note("keys", api.get("/api/v1/evidence/keys/"))
+    note("repos", operator.get("/api/v1/repos/"))
+    note("repo", api.get(f"/api/v1/repos/{repo.name}/"))
+    note("register", operator.post("/api/v1/repos/", {"name": "other", "domain": "d"}, format="json"))
+    note("config", api.get(f"/api/v1/repos/{repo.name}/config/"))
+    note("organisation config", api.get("/api/v1/config/"))
+    note("put config", api.put(f"/api/v1/repos/{repo.name}/config/", {"max_repair_rounds": 1}, format="json"))
+    note("whoami", api.get("/api/v1/whoami/"))
+    note("quota", api.get("/api/v1/quota/"))
+    note("pause", operator.post("/api/v1/quota/google/pause/", {"reason": "why"}, format="json"))
+    breaker.resume("google", actor="x", reason="over")
+    return found
+
+
+def test_every_answer_keeps_its_shape(asked):
+    if os.environ.get("UPDATE_ANSWERS"):
+        ANSWERS.write_text(json.dumps(asked, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    expected = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    assert asked.keys() == expected.keys()
+    for name, answer in expected.items():
+        assert asked[name] == answer, name
+
+
+@pytest.mark.parametrize("url", ["/api/v1/flows/", "/api/v1/repos/"])
+def test_a_list_costs_as_many_queries_with_one_row_as_with_many(
+    operator, repo, django_assert_num_queries, url
+):
+    scenes.run_through(scenes.flow())
+    operator.get(url)
+    with CaptureQueriesContext(connection) as with_one:
+        operator.get(url)
+    for number in range(5):
+        scenes.flow(scenes.repo(f"repo-{number}"))
+    with django_assert_num_queries(len(with_one)):
+        operator.get(url)
