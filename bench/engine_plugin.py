@@ -3,7 +3,7 @@
 import time
 
 from orchestrator.flows.flow_types import FlowType, StageSpec
-from orchestrator.flows.stage_protocol import Done, Result, Work
+from orchestrator.flows.stage_protocol import Done, StageContext, StageResult
 from orchestrator.queues import Queue
 from providers.base import Request
 
@@ -36,7 +36,7 @@ class Noop:
 
     kind = "noop"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Pass at once."""
         return Done()
 
@@ -46,7 +46,7 @@ class Nap:
 
     kind = "nap"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Sleep, then pass."""
         time.sleep(NAP_SECONDS)
         return Done()
@@ -58,10 +58,10 @@ class Ask:
     def __init__(self, provider: str) -> None:
         self.kind, self.provider = f"ask_{provider}", provider
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Ask, and keep nothing."""
         prompt = f"{work.flow_id} {work.stage_id}"
-        work.complete(
+        work.call_model(
             self.provider,
             Request(MODELS[self.provider], "Answer.", prompt, max_output_tokens=64, timeout_seconds=120),
         )

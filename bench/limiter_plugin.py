@@ -1,7 +1,7 @@
 """A flow type whose only stage asks a model once, for ``bench.limiter_release``."""
 
 from orchestrator.flows.flow_types import FlowType, StageSpec
-from orchestrator.flows.stage_protocol import Done, Result, Work
+from orchestrator.flows.stage_protocol import Done, StageContext, StageResult
 from orchestrator.queues import Queue
 from providers.base import Request
 
@@ -14,9 +14,9 @@ class AskOnce:
 
     kind = "ask_once"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Ask, and keep nothing."""
-        work.complete(
+        work.call_model(
             "google",
             Request("gemini-2.5-flash", "Answer.", work.flow_id, max_output_tokens=64, timeout_seconds=20),
         )

@@ -10,6 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
+from django.utils.crypto import salted_hmac
+
 from gates.base import GateReport
 from providers.base import Completion, Request
 
@@ -51,7 +53,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The stage is through. ``output`` is JSON that later stages read with ``work.output(kind)``."""
+    """The stage is through. ``output`` is JSON that later stages read with ``work.read_output(kind)``."""
 
     output: Mapping[str, Any] = field(default_factory=dict)
     artifacts: tuple[NewArtifact, ...] = ()
@@ -102,10 +104,20 @@ class Failed:
     gates: tuple[GateReport, ...] = ()
 
 
-Result = Done | Repair | Park | Failed
+StageResult = Done | Repair | Park | Failed
 
 
-class Work(Protocol):
+def stage_nonce(stage_id: int) -> str:
+    """A word that generated text cannot guess, the same in every attempt of the stage ``stage_id``.
+
+    32 hexadecimal characters, from the secret key and the id.
+    """
+    # The salt is part of every recorded request: with another one, no earlier flow could be replayed.
+    digest = salted_hmac("orchestrator.flows.nonce", str(stage_id), algorithm="sha256").hexdigest()
+    return digest[:32]
+
+
+class StageContext(Protocol):
     """What a stage may ask of the engine while it runs. Reads are of the state at the claim."""
 
     flow_id: str
@@ -137,43 +149,43 @@ class Work(Protocol):
         """Where the repo may be cloned from; empty where nothing is registered."""
         ...
 
-    def carry(self, snapshot: bytes, origin: str) -> None:
+    def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
         """Let the flow carry ``snapshot`` from now on, whatever becomes of the attempt."""
         ...
 
-    def output(self, kind: str) -> Mapping[str, Any]:
+    def read_output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind`` (any round); empty if there is none."""
         ...
 
-    def artifact(self, kind: str) -> bytes | None:
+    def read_artifact(self, kind: str) -> bytes | None:
         """The newest artifact of ``kind`` in this flow."""
         ...
 
-    def budget(self, kinds: tuple[str, ...]) -> Budget:
+    def read_budget(self, kinds: tuple[str, ...]) -> Budget:
         """What the flow may still use, and what a round of ``kinds`` took last."""
         ...
 
-    def store(self, content: bytes) -> str:
+    def store_evidence(self, content: bytes) -> str:
         """Keep ``content`` in the evidence store under its SHA-256, which is returned, at once and whatever becomes of the
         attempt: what a model is shown is stored before it is shown. Raises ``EvidenceError``, which the engine's runner turns
         into ``Failed``, so a stage need not catch it."""
         ...
 
-    def complete(self, provider: str, request: Request) -> Completion:
+    def call_model(self, provider: str, request: Request) -> Completion:
         """One model call through limits, ledger and breaker. Raises ``NotAdmitted`` or a ``ProviderError``; the engine's
         runner turns both into ``Park`` or ``Failed``, so a stage need not catch them."""
         ...
 
-    def progress(self, message: str, **data: Any) -> None:
+    def report_progress(self, message: str, **data: Any) -> None:
         """Tell followers something (an event); raises ``Fenced`` when the attempt is no longer the live one."""
         ...
 
 
-class Stage(Protocol):
+class StageImplementation(Protocol):
     """One step of a flow."""
 
     kind: str
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Do the work. Must be safe to run again from the start."""
         ...

@@ -11,7 +11,15 @@ from datetime import UTC, datetime, timedelta
 
 from gates.base import GateReport, Verdict
 from orchestrator.flows.flow_types import FlowType, StageSpec
-from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, Park, Repair, Result, Work
+from orchestrator.flows.stage_protocol import (
+    Done,
+    Failed,
+    NewArtifact,
+    Park,
+    Repair,
+    StageContext,
+    StageResult,
+)
 from orchestrator.queues import Queue
 from providers.base import Request
 
@@ -47,7 +55,7 @@ class Scripted:
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Call, write an event, do what the script says."""
         said = {}
         if self.kind in CALLING:
@@ -55,46 +63,46 @@ class Scripted:
             title = work.feature_request.splitlines()[0].removeprefix("# ")
             mark = f"[blocks stage={self.kind} round={work.round} nonce={work.nonce}]"
             prompt = f"{mark}\n<feature_request>\n# {title}\n</feature_request>"
-            completion = work.complete(provider, Request(MODELS[provider], "You answer.", prompt, 200, 5))
+            completion = work.call_model(provider, Request(MODELS[provider], "You answer.", prompt, 200, 5))
             said = {"text": completion.text, "tokens": completion.usage.total}
-        work.progress("half-way")
+        work.report_progress("half-way")
         script = dict(line.split(": ", 1) for line in work.feature_request.splitlines() if ": " in line)
         verb, _, argument = script.get(self.kind, "pass").partition(" ")
-        result: Result = getattr(self, f"_{verb}")(work, argument, said)
+        result: StageResult = getattr(self, f"_{verb}")(work, argument, said)
         return result
 
-    def _pass(self, work: Work, argument: str, said: dict[str, object]) -> Result:
+    def _pass(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if self.kind == "close":
             return Done(output={"closed": True})
         body = f"{work.kind} round {work.round}".encode()
         gates = (GateReport("review", Verdict.PASSED, "Fine."),) if self.kind == "judge" else ()
         return Done(output=said, artifacts=(NewArtifact("answer", "answer.txt", body),), gates=gates)
 
-    def _sleep(self, work: Work, argument: str, said: dict[str, object]) -> Result:
+    def _sleep(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         until = time.monotonic() + float(argument)
         while time.monotonic() < until:
             threading.Event().wait(0.1)
-            work.progress("still at it")
+            work.report_progress("still at it")
         return self._pass(work, "", said)
 
-    def _park(self, work: Work, argument: str, said: dict[str, object]) -> Result:
+    def _park(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if work.attempt_number > 1:
             return self._pass(work, "", said)
         return Park("chaos", datetime.now(UTC) + timedelta(seconds=float(argument)))
 
-    def _repair(self, work: Work, argument: str, said: dict[str, object]) -> Result:
+    def _repair(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if work.round > int(argument):
             return self._pass(work, "", said)
         return Repair(
             "again", ("draft", "judge"), "gate:review-failed", "The review gate failed.", "Mend it."
         )
 
-    def _flaky(self, work: Work, argument: str, said: dict[str, object]) -> Result:
+    def _flaky(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if work.attempt_number > int(argument):
             return self._pass(work, "", said)
         return Failed("chaos:flaky", "Not yet.", "Wait.", retryable=True)
 
-    def _fail(self, work: Work, argument: str, said: dict[str, object]) -> Result:
+    def _fail(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         return Failed("chaos:failed", "It failed.", "Nothing.")
 
 

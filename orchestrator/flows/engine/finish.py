@@ -17,7 +17,7 @@ from orchestrator.flows.engine import ending, store
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 from orchestrator.flows.engine.holds import held
-from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, Result
+from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageResult
 
 # What follows is ready, or goes to the same worker at once where that serves its queue, the queue has room and nothing is held:
 # a claim of its own would write the same row twice, and wait for a message in between.
@@ -119,7 +119,7 @@ class Finished:
 
 
 def finish(
-    claim: Claim, result: Result, spent: Spent | None = None, onward: Collection[str] = ()
+    claim: Claim, result: StageResult, spent: Spent | None = None, onward: Collection[str] = ()
 ) -> Finished:
     """Apply ``result`` and end the attempt; raises ``Fenced`` when ``claim`` is no longer the live one.
 
@@ -136,7 +136,7 @@ def finish(
         return Finished(resend=earlier[0].next_id is not None)
 
 
-def _apply(claim: Claim, result: Result, spent: Spent, onward: Collection[str]) -> Finished:
+def _apply(claim: Claim, result: StageResult, spent: Spent, onward: Collection[str]) -> Finished:
     match result:
         case Done(artifacts=(), gates=(), block=None):
             return _pass(claim, result, spent, onward)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gates.base import Candidate
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.models import Artifact, Block
-from orchestrator.flows.stage_protocol import Work
+from orchestrator.flows.stage_protocol import StageContext
 
 MODULE, TESTS, CONTRACT, README = "module", "tests", "contract", "readme"
 """Kinds of the artifacts that hold a block's files."""
@@ -26,26 +26,26 @@ class Name:
         return {MODULE: f"{self.name}.py", TESTS: f"test_{self.name}.py", CONTRACT: "contract.json"}
 
 
-def bundle(work: Work) -> str:
+def bundle(work: StageContext) -> str:
     """What every call of the flow starts with: the context bundle in its fence."""
-    return prompts.stable((work.artifact("bundle") or b"").decode())
+    return prompts.stable((work.read_artifact("bundle") or b"").decode())
 
 
-def name_of(work: Work) -> Name:
+def name_of(work: StageContext) -> Name:
     """The name that the plan gave the block."""
-    plan = work.output("plan")
+    plan = work.read_output("plan")
     return Name(str(plan["block_family"]), str(plan["block_name"]))
 
 
-def written(work: Work) -> dict[str, str]:
+def written(work: StageContext) -> dict[str, str]:
     """The newest implementation: artifact kind to text; empty before the first one."""
-    found = {kind: work.artifact(kind) for kind in (MODULE, TESTS, CONTRACT)}
+    found = {kind: work.read_artifact(kind) for kind in (MODULE, TESTS, CONTRACT)}
     return {kind: content.decode() for kind, content in found.items() if content is not None}
 
 
-def candidate(work: Work) -> Candidate:
+def candidate(work: StageContext) -> Candidate:
     """The newest implementation as the gates see it."""
-    name, texts, implementer = name_of(work), written(work), work.output("implement")
+    name, texts, implementer = name_of(work), written(work), work.read_output("implement")
     return Candidate(
         family=name.family,
         name=name.name,

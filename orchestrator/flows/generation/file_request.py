@@ -7,14 +7,14 @@ from typing import Any
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import Question, Reply, ask, room
 from orchestrator.flows.generation.parsing import files, whole_files
-from orchestrator.flows.stage_protocol import Failed, NewArtifact, Work
+from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
 
 LARGE_BYTES = 12_000
 """Above this a repair may answer a file as edits: whole files come out well-formed more often, but a long one may not fit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FileRequest:
     """Files to be written. ``order`` is the order in which they are asked for one by one, ``originals`` what they were before.
 
     ``tokens`` is what all of them may take together: a model that may write less is asked file by file from the start.
@@ -31,7 +31,7 @@ class Wanted:
         return {path: text for path, text in self.originals.items() if len(text.encode()) > LARGE_BYTES}
 
 
-def write(work: Work, question: Question, wanted: Wanted) -> Reply[dict[str, str]] | Failed:
+def write(work: StageContext, question: Question, wanted: FileRequest) -> Reply[dict[str, str]] | Failed:
     """Every file of ``wanted``, by as few calls as the model allows, or why there is none.
 
     The prompt of ``question`` says ``$only`` in its machine line, ``$already`` where finished files go and ``$form`` where the
@@ -54,7 +54,11 @@ def write(work: Work, question: Question, wanted: Wanted) -> Reply[dict[str, str
 
 
 def _part(
-    work: Work, question: Question, wanted: Wanted, paths: tuple[str, ...], written: Mapping[str, str]
+    work: StageContext,
+    question: Question,
+    wanted: FileRequest,
+    paths: tuple[str, ...],
+    written: Mapping[str, str],
 ) -> Reply[dict[str, str]] | Failed:
     every = len(paths) == len(wanted.paths)
     large = {path: text for path, text in wanted.large.items() if path in paths}
@@ -96,5 +100,5 @@ def _form(paths: Sequence[str], large: Mapping[str, str], nonce: str) -> str:
     )
 
 
-def _answer(work: Work, content: bytes) -> NewArtifact:
+def _answer(work: StageContext, content: bytes) -> NewArtifact:
     return NewArtifact("answer", f"{work.kind}-{work.round}.txt", content)

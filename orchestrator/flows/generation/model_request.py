@@ -15,7 +15,7 @@ from django.conf import settings
 from orchestrator.core.redaction import redact
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.parsing import Contradicted, Unreadable
-from orchestrator.flows.stage_protocol import Failed, NewArtifact, Work
+from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
 from providers.base import Completion, Request, StopReason, UnknownModel
 from providers.catalog import output_limit
 from providers.registry import provider_for_model
@@ -77,7 +77,7 @@ _SHORTER = (
 
 
 def ask(
-    work: Work, question: Question, read: Callable[[str], T], cut: Callable[[str], T] | None = None
+    work: StageContext, question: Question, read: Callable[[str], T], cut: Callable[[str], T] | None = None
 ) -> Reply[T] | Failed:
     """The answer to ``question`` as ``read`` understands it (raising ``Unreadable``), or why there is none.
 
@@ -87,12 +87,14 @@ def ask(
     """
     provider = provider_for_model(question.model)
     request = _request(work, question, float(settings.PROVIDERS[provider]["timeout_seconds"]))
-    completion = work.complete(provider, request)
+    completion = work.call_model(provider, request)
     calls = [_facts(work, question, completion)]
     problem = _attempt(completion, read, cut)
     if isinstance(problem, _Again) and (again := _again(request, problem)) is not None:
-        work.progress(f"Asking {question.model} again: {problem.failure.message}", code=problem.failure.code)
-        completion = work.complete(provider, again)
+        work.report_progress(
+            f"Asking {question.model} again: {problem.failure.message}", code=problem.failure.code
+        )
+        completion = work.call_model(provider, again)
         calls.append(_facts(work, question, completion))
         problem = _attempt(completion, read, cut)
     answer = NewArtifact(
@@ -165,7 +167,7 @@ def _attempt(
         return _Again(advice, Failed(error.code, str(error), error.cure))
 
 
-def _request(work: Work, question: Question, timeout_seconds: float) -> Request:
+def _request(work: StageContext, question: Question, timeout_seconds: float) -> Request:
     # Nothing leaves before redaction. The bundle was redacted when it was built; plans and code are of models that saw no more.
     prompt = prompts.load(question.prompt)
     variables = {
@@ -186,7 +188,7 @@ def _request(work: Work, question: Question, timeout_seconds: float) -> Request:
     )
 
 
-def _facts(work: Work, question: Question, completion: Completion) -> dict[str, Any]:
+def _facts(work: StageContext, question: Question, completion: Completion) -> dict[str, Any]:
     repair = {"repair_digest": prompts.load("repair").digest} if question.repair else {}
     return {
         "model": completion.model,

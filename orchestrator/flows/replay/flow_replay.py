@@ -15,12 +15,20 @@ from decimal import Decimal
 from typing import Any
 
 from gates.base import GateReport
-from orchestrator.flows.generation.nonce import nonce_of
 from orchestrator.flows.models import Artifact, Flow, GateResult, Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.flows.replay.comparison import MISSING, clipped, differing, digest, plain, same_bytes
-from orchestrator.flows.stage_protocol import Budget, Done, Failed, NewArtifact, Park, Repair, Result
-from orchestrator.flows.stages.registry import stage_of
+from orchestrator.flows.stage_protocol import (
+    Budget,
+    Done,
+    Failed,
+    NewArtifact,
+    Park,
+    Repair,
+    StageResult,
+    stage_nonce,
+)
+from orchestrator.flows.stages.registry import load_stage
 from providers import ledger
 from providers.base import Completion, Request
 from providers.models import ProviderCall
@@ -65,8 +73,8 @@ class Unrecorded(Exception):
         self.request_digest = request_digest
 
 
-class RecordedWork:
-    """``stages.base.Work`` over a record: reads what was there before the stage, answers what was answered then."""
+class RecordedStageContext:
+    """``stage_protocol.StageContext`` over a record: reads what was there before the stage, answers what was answered then."""
 
     def __init__(self, flow: Flow, stage: Stage) -> None:
         self._flow, self._stage = flow, stage
@@ -86,34 +94,34 @@ class RecordedWork:
         self.settings: Mapping[str, Any] = flow.settings
         self.snapshot = b"" if flow.snapshot is None else bytes(flow.snapshot.content)
         self.origin, self.clone_url = flow.origin, ""
-        self.nonce = nonce_of(stage.id)
+        self.nonce = stage_nonce(stage.id)
         self.calls = 0
 
-    def output(self, kind: str) -> Mapping[str, Any]:
+    def read_output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind`` before this one."""
         before = Stage.objects.filter(
             flow=self._flow, kind=kind, status=StageStatus.PASSED, position__lt=self._stage.position
         )
         return before.order_by("-position").values_list("output", flat=True).first() or {}
 
-    def artifact(self, kind: str) -> bytes | None:
+    def read_artifact(self, kind: str) -> bytes | None:
         """The newest artifact of ``kind`` that a stage before this one left."""
         before = Artifact.objects.filter(flow=self._flow, kind=kind, stage__position__lt=self._stage.position)
         content = before.order_by("-stage__position", "-id").values_list("blob__content", flat=True).first()
         return None if content is None else bytes(content)
 
-    def budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
+    def read_budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
         """Without end: time and money that were left then are not recorded, so what ended for them is not replayed."""
         return Budget(seconds_left=None, spent_usd=Decimal(0), round_seconds=0.0, round_usd=Decimal(0))
 
-    def store(self, content: bytes) -> str:
+    def store_evidence(self, content: bytes) -> str:
         """The SHA-256 of ``content``; nothing is kept."""
         return hashlib.sha256(content).hexdigest()
 
-    def carry(self, snapshot: bytes, origin: str) -> None:
+    def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
         """Nothing: the flow carries what it carried then."""
 
-    def complete(self, provider: str, request: Request) -> Completion:
+    def call_model(self, provider: str, request: Request) -> Completion:
         """The answer of then; raises ``Unrecorded``."""
         asked = ledger.digest(provider, request)
         answered = ProviderCall.objects.filter(
@@ -125,7 +133,7 @@ class RecordedWork:
         self.calls += 1
         return ledger.completion_of(call)
 
-    def progress(self, message: str, **data: Any) -> None:
+    def report_progress(self, message: str, **data: Any) -> None:
         """Nobody follows a replay."""
 
 
@@ -138,7 +146,7 @@ def replay(flow: Flow) -> Report:
         if why := _too_little(stage):
             skipped.append(f"{stage.kind} round {stage.round}: {why}")
             continue
-        work = RecordedWork(flow, stage)
+        work = RecordedStageContext(flow, stage)
         differences += _differences(stage, work)
         calls += work.calls
     return Report(flow.id, len(stages) - len(skipped), calls, tuple(differences), tuple(skipped))
@@ -155,13 +163,13 @@ def _too_little(stage: Stage) -> str:
     return ""
 
 
-def _differences(stage: Stage, work: RecordedWork) -> list[Difference]:
+def _differences(stage: Stage, work: RecordedStageContext) -> list[Difference]:
     def found(what: str, recorded: Any, replayed: Any) -> Difference:
         return Difference(stage.kind, stage.round, what, clipped(recorded), clipped(replayed))
 
     try:
         # A stage with effects outside of the flow, such as a seal that is logged and stored for ever, rehearses them.
-        implementation = stage_of(stage.kind)
+        implementation = load_stage(stage.kind)
         result = getattr(implementation, "rehearse", implementation.run)(work)
     except Unrecorded as unknown:
         recorded = ProviderCall.objects.filter(stage_id=stage.pk, answer__isnull=False).values_list(
@@ -191,7 +199,7 @@ def _ending_of(stage: Stage) -> str:
     return "passed" if stage.status == StageStatus.PASSED else f"failed with {stage.error_code}"
 
 
-def _ending(result: Result) -> str:
+def _ending(result: StageResult) -> str:
     match result:
         case Done():
             return "passed"
@@ -201,7 +209,7 @@ def _ending(result: Result) -> str:
             return f"waits: {result.reason}"
 
 
-def _outputs(stage: Stage, result: Result, timed: frozenset[str]) -> Iterable[tuple[str, str, str]]:
+def _outputs(stage: Stage, result: StageResult, timed: frozenset[str]) -> Iterable[tuple[str, str, str]]:
     output = json.loads(json.dumps(dict(result.output))) if isinstance(result, Done | Repair) else {}
     kept = [
         {key: value for key, value in each.items() if key not in _OF_ARCHIVES}

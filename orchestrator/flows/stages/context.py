@@ -10,7 +10,7 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import Question, ask
 from orchestrator.flows.generation.parsing import json_object
 from orchestrator.flows.source import clone, snapshot
-from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, Result, Work
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 4096
 """A page of prose is under 1,000 tokens; the rest is room for thinking."""
@@ -35,7 +35,7 @@ class Context:
 
     kind: ClassVar[str] = "context"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         max_bytes, pruning = flow_settings.context_budget(work.settings)
         try:
             bundle = build(_files(work), work.feature_request, max_bytes=max_bytes, pruning=pruning)
@@ -44,8 +44,8 @@ class Context:
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
         kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())
-        work.store(kept.content)
-        work.progress(
+        work.store_evidence(kept.content)
+        work.report_progress(
             f"Context bundle: {len(bundle.included)} files, {bundle.size} bytes",
             omitted=bundle.omitted,
             redactions=bundle.redactions,
@@ -79,15 +79,15 @@ class Context:
         )
 
 
-def _files(work: Work) -> Mapping[str, bytes]:
+def _files(work: StageContext) -> Mapping[str, bytes]:
     """The repo that the flow carries; a clone, which it carries from then on, where it came without and one may be made."""
     packed = work.snapshot
     if packed or not work.clone_url:
         return snapshot.unpack(packed)
     cloned = clone.clone(work.clone_url)
-    work.carry(snapshot.pack(cloned.files), cloned.origin)
+    work.attach_snapshot(snapshot.pack(cloned.files), cloned.origin)
     left_out = "".join(f", {count} {reason}" for reason, count in cloned.reasons.items())
-    work.progress(
+    work.report_progress(
         f"Cloned {len(cloned.files)} files at {cloned.commit[:12]}"
         + (f"; left out{left_out[1:]}" if left_out else ""),
         origin=cloned.origin,

@@ -7,7 +7,7 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import README, bundle, name_of, written
 from orchestrator.flows.generation.model_request import Question, ask
 from orchestrator.flows.generation.parsing import files
-from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, Result, Work
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 6144
 """120 lines of Markdown are about 2,000 tokens; the rest is room for thinking."""
@@ -18,7 +18,7 @@ class Docs:
 
     kind: ClassVar[str] = "docs"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         name, texts = name_of(work), written(work)
         question = Question(
             prompt="docs",

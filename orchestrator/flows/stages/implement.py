@@ -8,9 +8,9 @@ from orchestrator.core.redaction import redact
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import CONTRACT, MODULE, TESTS, bundle, name_of, written
-from orchestrator.flows.generation.file_request import Wanted, write
+from orchestrator.flows.generation.file_request import FileRequest, write
 from orchestrator.flows.generation.model_request import Question
-from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, Result, Work
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 from orchestrator.flows.verification import repair_loop
 
 EXPECTED_TOKENS = 8000
@@ -26,11 +26,11 @@ class Implement:
 
     kind: ClassVar[str] = "implement"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         name = name_of(work)
         plan, context, gates = (
-            work.output("plan"),
-            work.output("context"),
+            work.read_output("plan"),
+            work.read_output("context"),
             flow_settings.gate_policy(work.settings),
         )
         repairing = bool(work.feedback)
@@ -56,7 +56,7 @@ class Implement:
             repair=repairing,
         )
         order = [name.paths[kind] for kind in (CONTRACT, MODULE, TESTS)]
-        wanted = Wanted(tuple(name.paths.values()), order, EXPECTED_TOKENS, previous)
+        wanted = FileRequest(tuple(name.paths.values()), order, EXPECTED_TOKENS, previous)
         reply = write(work, question, wanted)
         if isinstance(reply, Failed):
             return reply
@@ -65,7 +65,7 @@ class Implement:
                 "files": list(reply.value),
                 "model": reply.facts["model"],
                 "provider": reply.facts["provider"],
-                "calls": [*work.output("implement").get("calls", []), *reply.calls],
+                "calls": [*work.read_output("implement").get("calls", []), *reply.calls],
             },
             artifacts=(
                 *(NewArtifact(kind, path, reply.value[path].encode()) for kind, path in name.paths.items()),
@@ -74,7 +74,7 @@ class Implement:
         )
 
 
-def _previous(work: Work, paths: dict[str, str]) -> dict[str, str]:
+def _previous(work: StageContext, paths: dict[str, str]) -> dict[str, str]:
     """The files that a round starts from: those of the best candidate so far, else the newest."""
     best = repair_loop.best(work)
     return (
@@ -82,7 +82,7 @@ def _previous(work: Work, paths: dict[str, str]) -> dict[str, str]:
     )
 
 
-def _repair(work: Work, previous: dict[str, str]) -> str:
+def _repair(work: StageContext, previous: dict[str, str]) -> str:
     # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see again.
     findings, _ = redact(work.feedback, written="\n".join(previous.values()))
     return prompts.load("repair").text.substitute(

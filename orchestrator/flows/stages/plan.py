@@ -8,7 +8,7 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import bundle
 from orchestrator.flows.generation.model_request import Question, ask, contradicted
 from orchestrator.flows.generation.parsing import block_name, family_name, json_object
-from orchestrator.flows.stage_protocol import Done, Failed, Result, Work
+from orchestrator.flows.stage_protocol import Done, Failed, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 8192
 """A long plan with its schemas is about 3,000 tokens; the rest is room for thinking."""
@@ -49,8 +49,8 @@ class Plan:
 
     kind: ClassVar[str] = "plan"
 
-    def run(self, work: Work) -> Result:
-        context = work.output("context")
+    def run(self, work: StageContext) -> StageResult:
+        context = work.read_output("context")
         question = Question(
             prompt="plan",
             model=flow_settings.model(work.settings, "architect"),

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from django.conf import settings
 
-from orchestrator.flows.stage_protocol import Stage
+from orchestrator.flows.stage_protocol import StageImplementation
 
 STAGES: dict[str, str] = {
     "context": "orchestrator.flows.stages.context",
@@ -22,7 +22,7 @@ STAGES: dict[str, str] = {
 
 
 @cache
-def stage_of(kind: str) -> Stage:
+def load_stage(kind: str) -> StageImplementation:
     """The implementation of ``kind``: the object ``stage`` of its module, or ``module:object``. Raises ``LookupError``."""
     known = dict(STAGES)
     for plugin in settings.ENGINE_PLUGINS:
@@ -30,5 +30,5 @@ def stage_of(kind: str) -> Stage:
     if kind not in known:
         raise LookupError(f"no module implements the stage {kind}")
     module, _, name = known[kind].partition(":")
-    found: Stage = getattr(import_module(module), name or "stage")
+    found: StageImplementation = getattr(import_module(module), name or "stage")
     return found

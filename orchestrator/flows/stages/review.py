@@ -11,7 +11,7 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import bundle, candidate, digest
 from orchestrator.flows.generation.model_request import Question, ask
 from orchestrator.flows.generation.parsing import json_object
-from orchestrator.flows.stage_protocol import Done, Failed, Repair, Result, Work
+from orchestrator.flows.stage_protocol import Done, Failed, Repair, StageContext, StageResult
 from orchestrator.flows.verification import gate_reports, repair_loop
 from providers.registry import provider_for_model
 
@@ -51,12 +51,12 @@ class Review:
 
     kind: ClassVar[str] = "review"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         gates = flow_settings.gate_policy(work.settings)
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": [], "calls": []})
         subject = candidate(work)
-        implementer = str(work.output("implement")["provider"])
+        implementer = str(work.read_output("implement")["provider"])
         model = _reviewer(work, implementer)
         if model is None:
             return _same_vendor(implementer)
@@ -77,7 +77,7 @@ class Review:
             "passed": passed,
             "candidate_sha256": digest(subject.files),
             "gates": gate_reports.facts(reports, work.round),
-            "calls": [*work.output("review").get("calls", []), *reply.calls],
+            "calls": [*work.read_output("review").get("calls", []), *reply.calls],
         }
         if runner.judge_reports(reports, gates):
             record = repair_loop.record(
@@ -88,7 +88,7 @@ class Review:
                 artifacts=(record, reply.answer, *gate_reports.evidence(reports)),
                 gates=reports,
             )
-        earlier = gate_reports.reports(work.output("verify").get("gates", []))
+        earlier = gate_reports.reports(work.read_output("verify").get("gates", []))
         result = repair_loop.follow(
             work, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value
         )
@@ -96,7 +96,7 @@ class Review:
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 
-def _reviewer(work: Work, implementer: str) -> str | None:
+def _reviewer(work: StageContext, implementer: str) -> str | None:
     """The architect's model, or the first other one that is not of the implementer's vendor."""
     models = [flow_settings.model(work.settings, role) for role in ("architect", "context", "fallback")]
     return next((model for model in models if model and provider_for_model(model) != implementer), None)
@@ -110,11 +110,11 @@ def _same_vendor(vendor: str) -> Failed:
     )
 
 
-def _question(work: Work, subject: Candidate, model: str) -> Question:
-    plan = {key: value for key, value in work.output("plan").items() if key != "calls"}
+def _question(work: StageContext, subject: Candidate, model: str) -> Question:
+    plan = {key: value for key, value in work.read_output("plan").items() if key != "calls"}
     gates = [
         f"{gate['gate']}: {gate['verdict']}, {gate['summary']}"
-        for gate in work.output("verify").get("gates", [])
+        for gate in work.read_output("verify").get("gates", [])
     ]
     return Question(
         prompt="review",

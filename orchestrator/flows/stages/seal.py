@@ -11,7 +11,7 @@ from orchestrator.flows.evidence import log, manifest, sealing, setup
 from orchestrator.flows.evidence.canonical import sha256
 from orchestrator.flows.evidence.manifest import CallFact, GateFact, Subject
 from orchestrator.flows.generation.block_files import README, Name, digest, name_of, written
-from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Result, Work
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, StageContext, StageResult
 from orchestrator.flows.verification import gate_reports
 
 CALLING = ("context", "plan", "implement", "review", "docs")
@@ -27,11 +27,11 @@ class Seal:
         """As a worker starts: say what is wrong with key and store before the first flow is refused for it."""
         setup.announce()
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         subject = _judged(work)
         if isinstance(subject, Failed):
             return subject
-        sealed = sealing.seal(subject, work.artifact("bundle") or b"")
+        sealed = sealing.seal(subject, work.read_artifact("bundle") or b"")
         return Done(
             output={
                 **_said(subject, sealed.sha256),
@@ -53,7 +53,7 @@ class Seal:
             ),
         )
 
-    def rehearse(self, work: Work) -> Result:
+    def rehearse(self, work: StageContext) -> StageResult:
         """What a replay compares: the manifest. It signs nothing, logs nothing and stores nothing."""
         subject = _judged(work)
         if isinstance(subject, Failed):
@@ -65,10 +65,10 @@ class Seal:
         )
 
 
-def _judged(work: Work) -> Subject | Failed:
+def _judged(work: StageContext) -> Subject | Failed:
     """What is to be sealed, if the gates have judged it as it is now."""
     name, gates = name_of(work), flow_settings.gate_policy(work.settings)
-    facts = [fact for kind in JUDGING for fact in work.output(kind).get("gates", [])]
+    facts = [fact for kind in JUDGING for fact in work.read_output(kind).get("gates", [])]
     verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
     if gates.mode == "strict" and not verified:
         return Failed(
@@ -78,7 +78,7 @@ def _judged(work: Work) -> Subject | Failed:
         )
     files = _files(work, name, facts)
     quality = score.compute_quality(gate_reports.reports(facts)) if facts else Decimal(0)
-    summary = str(work.output("plan").get("summary", ""))
+    summary = str(work.read_output("plan").get("summary", ""))
     return _subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified)
 
 
@@ -92,27 +92,27 @@ def _said(subject: Subject, manifest_sha256: str) -> dict[str, Any]:
     }
 
 
-def _fresh(work: Work, kind: str) -> bool:
+def _fresh(work: StageContext, kind: str) -> bool:
     """Whether the newest verdict of ``kind`` is a pass and is about the files as they are now."""
-    paths, output = name_of(work).paths, work.output(kind)
+    paths, output = name_of(work).paths, work.read_output(kind)
     files = {paths[kind]: text for kind, text in written(work).items()}
     return bool(output.get("passed")) and output.get("candidate_sha256") == digest(files)
 
 
-def _files(work: Work, name: Name, facts: list[dict[str, Any]]) -> dict[str, bytes]:
+def _files(work: StageContext, name: Name, facts: list[dict[str, Any]]) -> dict[str, bytes]:
     """Path inside the block's folder to bytes: module, tests, contract, README, and the gates' evidence."""
     texts = written(work)
     files = {path: texts[kind].encode() for kind, path in name.paths.items()}
-    files["README.md"] = work.artifact(README) or b""
+    files["README.md"] = work.read_artifact(README) or b""
     for fact in facts:
         for file, kept in fact["evidence"].items():
-            if (content := work.artifact(kept["artifact"])) is not None:
+            if (content := work.read_artifact(kept["artifact"])) is not None:
                 files[f"evidence/{fact['gate']}/{file}"] = content
     return files
 
 
 def _subject(
-    work: Work,
+    work: StageContext,
     name: Name,
     gates: Policy,
     files: Mapping[str, bytes],
@@ -122,7 +122,7 @@ def _subject(
     quality: Decimal,
     verified: bool,
 ) -> Subject:
-    calls = [(kind, call) for kind in CALLING for call in work.output(kind).get("calls", [])]
+    calls = [(kind, call) for kind in CALLING for call in work.read_output(kind).get("calls", [])]
     return Subject(
         flow_id=work.flow_id,
         repo=work.repo,
@@ -154,10 +154,10 @@ def _subject(
             "min_unit_coverage": str(gates.min_unit_coverage),
             "min_mutation_kill_rate": str(gates.min_mutation_kill_rate),
         },
-        context_sha256=str(work.output("context").get("bundle_sha256", "")),
+        context_sha256=str(work.read_output("context").get("bundle_sha256", "")),
         snapshot_sha256=sha256(snapshot) if (snapshot := work.snapshot) else "",
         origin=work.origin,
-        dependencies_sha256=str(work.output("verify").get("dependencies_sha256", "")),
+        dependencies_sha256=str(work.read_output("verify").get("dependencies_sha256", "")),
         feature_request=work.feature_request,
         sealed_at=log.sealed_at(work.flow_id),
     )

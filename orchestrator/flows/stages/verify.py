@@ -11,7 +11,7 @@ from gates.sandbox import SandboxUnavailable
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation.block_files import candidate, digest
 from orchestrator.flows.source import snapshot
-from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, Result, Work
+from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
 from orchestrator.flows.verification import environment, gate_reports, repair_loop
 
 ROUND = ("implement", "verify")
@@ -25,7 +25,7 @@ class Verify:
 
     kind: ClassVar[str] = "verify"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         gates = flow_settings.gate_policy(work.settings)
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})

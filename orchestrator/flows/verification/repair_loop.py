@@ -14,7 +14,7 @@ from gates import runner, score
 from gates.base import GateReport, Verdict
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation.block_files import digest
-from orchestrator.flows.stage_protocol import Failed, NewArtifact, Repair, Work
+from orchestrator.flows.stage_protocol import Failed, NewArtifact, Repair, StageContext
 from orchestrator.flows.verification import gate_reports
 
 FEEDBACK_BYTES = 8192
@@ -43,14 +43,14 @@ class Tried:
         return self.gates_passed, Decimal(self.quality_score)
 
 
-def best(work: Work) -> Tried | None:
+def best(work: StageContext) -> Tried | None:
     """The best candidate of the earlier rounds."""
-    content = work.artifact(BEST)
+    content = work.read_artifact(BEST)
     return Tried(**json.loads(content)) if content else None
 
 
 def follow(
-    work: Work,
+    work: StageContext,
     kind: str,
     insert: tuple[str, ...],
     found: tuple[GateReport, ...],
@@ -95,7 +95,7 @@ def follow(
 
 
 def record(
-    work: Work,
+    work: StageContext,
     kind: str,
     found: tuple[GateReport, ...],
     files: Mapping[str, str],
@@ -118,12 +118,12 @@ def record(
     )
 
 
-def came_back(work: Work, kind: str, found: tuple[GateReport, ...], files: Mapping[str, str]) -> bool:
+def came_back(work: StageContext, kind: str, found: tuple[GateReport, ...], files: Mapping[str, str]) -> bool:
     """Whether an earlier round failed with the same files or with the same failure.
 
     A stage that is run again (a person retried the flow) does not compare itself with itself: it may go on.
     """
-    content = work.artifact(kind)
+    content = work.read_artifact(kind)
     if content is not None and json.loads(content)["stage_id"] == work.stage_id:
         return False
     fingerprint, candidate = gate_reports.fingerprint(found, files), digest(files)
@@ -133,9 +133,9 @@ def came_back(work: Work, kind: str, found: tuple[GateReport, ...], files: Mappi
     )
 
 
-def _failures(work: Work, kind: str) -> list[dict[str, Any]]:
+def _failures(work: StageContext, kind: str) -> list[dict[str, Any]]:
     """The rounds that failed before this stage, oldest first."""
-    content = work.artifact(kind)
+    content = work.read_artifact(kind)
     if content is None:
         return []
     newest = json.loads(content)
@@ -146,7 +146,7 @@ def _failures(work: Work, kind: str) -> list[dict[str, Any]]:
 
 
 def _tried(
-    work: Work, found: tuple[GateReport, ...], files: Mapping[str, str], earlier: Sequence[GateReport]
+    work: StageContext, found: tuple[GateReport, ...], files: Mapping[str, str], earlier: Sequence[GateReport]
 ) -> Tried:
     every = (*earlier, *found)
     return Tried(
@@ -181,11 +181,11 @@ def _told(basis: Tried, now: Tried) -> str:
     return clipped(aside + basis.feedback)
 
 
-def _refused(work: Work, insert: tuple[str, ...]) -> Failed | None:
+def _refused(work: StageContext, insert: tuple[str, ...]) -> Failed | None:
     """Why a round may not start: time and money for it have to be there before it does."""
     if work.round > flow_settings.repair_rounds(work.settings):
         return None  # the engine ends the flow, with what the gates said as the reason
-    left, ceiling = work.budget(insert), flow_settings.max_cost_usd(work.settings)
+    left, ceiling = work.read_budget(insert), flow_settings.max_cost_usd(work.settings)
     seconds, usd = left.round_seconds * float(_MARGIN), left.round_usd * _MARGIN
     if left.seconds_left is not None and left.seconds_left < seconds:
         return Failed(

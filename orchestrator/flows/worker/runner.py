@@ -18,10 +18,10 @@ from orchestrator.core import database
 from orchestrator.flows import engine, flow_types
 from orchestrator.flows.engine import broker
 from orchestrator.flows.evidence.errors import EvidenceError
-from orchestrator.flows.stage_protocol import Failed, Park, Result
-from orchestrator.flows.stages.registry import stage_of
+from orchestrator.flows.stage_protocol import Failed, Park, StageResult
+from orchestrator.flows.stages.registry import load_stage
 from orchestrator.flows.worker.heartbeat import Attempt, pulse
-from orchestrator.flows.worker.stage_context import LiveWork
+from orchestrator.flows.worker.stage_context import LiveStageContext
 from providers import registry
 from providers.base import AuthenticationFailed, NeverAdmissible, NotAdmitted, ProviderError, RateLimited
 
@@ -76,7 +76,7 @@ def prepare(queues: Iterable[str]) -> None:
     for queue in _served.queues:
         for kind in flow_types.kinds_on(queue):
             # A stage that has something to look after at start-up has ``prepare``.
-            getattr(stage_of(kind), "prepare", lambda: None)()
+            getattr(load_stage(kind), "prepare", lambda: None)()
         if queue in registry.providers():
             with suppress(AuthenticationFailed):  # a flow that needs the key will say so
                 registry.get(queue)
@@ -87,7 +87,7 @@ def prepare(queues: Iterable[str]) -> None:
 
 def _attempt(claim: engine.Claim) -> engine.Finished:
     attempt = Attempt(claim)
-    work = LiveWork(attempt)
+    work = LiveStageContext(attempt)
     pulse.enter(attempt)
     try:
         return engine.finish(claim, _result(work), work.spent, onward())
@@ -99,10 +99,10 @@ def _attempt(claim: engine.Claim) -> engine.Finished:
         pulse.leave(attempt)
 
 
-def _result(work: LiveWork) -> Result:
+def _result(work: LiveStageContext) -> StageResult:
     """Run the stage; whatever it raises becomes a result, but for ``Fenced``."""
     try:
-        return stage_of(work.kind).run(work)
+        return load_stage(work.kind).run(work)
     except engine.Fenced:
         raise
     except NotAdmitted as denied:
@@ -127,7 +127,7 @@ def _result(work: LiveWork) -> Result:
         )
 
 
-def _rate_limited(work: LiveWork, limited: RateLimited) -> Park:
+def _rate_limited(work: LiveStageContext, limited: RateLimited) -> Park:
     """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once, to be sent there."""
     at = database.read_clock()
     if work.settings.get("fallback.model"):

@@ -13,10 +13,9 @@ from orchestrator.flows import engine, flow_settings
 from orchestrator.flows.engine import Spent, capacity
 from orchestrator.flows.evidence import setup, store
 from orchestrator.flows.flow_types import pinned
-from orchestrator.flows.generation.nonce import nonce_of
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.models.states import StageStatus
-from orchestrator.flows.stage_protocol import Budget
+from orchestrator.flows.stage_protocol import Budget, stage_nonce
 from orchestrator.flows.worker import budget
 from orchestrator.flows.worker.heartbeat import Attempt
 from orchestrator.repos.models import Repo
@@ -37,8 +36,8 @@ class _Call:
     abort: Abort = field(default_factory=Abort)
 
 
-class LiveWork:
-    """The engine's side of ``stages.base.Work``."""
+class LiveStageContext:
+    """The engine's side of ``stage_protocol.StageContext``."""
 
     def __init__(self, attempt: Attempt) -> None:
         claim = attempt.claim
@@ -57,7 +56,7 @@ class LiveWork:
             claim.feedback,
         )
         self.settings: Mapping[str, Any] = claim.settings
-        self.nonce = nonce_of(claim.stage_id)
+        self.nonce = stage_nonce(claim.stage_id)
         self._turn = claim.turn
         self.spent = Spent()
 
@@ -77,40 +76,40 @@ class LiveWork:
         """Where the repo may be cloned from, as registered now."""
         return Repo.objects.values_list("clone_url", flat=True).get(name=self.repo)
 
-    def carry(self, snapshot: bytes, origin: str) -> None:
+    def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
         """Let the flow carry ``snapshot``; raises ``Fenced`` when the attempt is no longer the live one."""
         self._attempt.check()
         engine.carry(self._claim, snapshot, origin)
 
-    def output(self, kind: str) -> Mapping[str, Any]:
+    def read_output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind``; empty if there is none."""
         passed = Stage.objects.filter(flow_id=self.flow_id, kind=kind, status=StageStatus.PASSED).order_by(
             "-position"
         )
         return passed.values_list("output", flat=True).first() or {}
 
-    def artifact(self, kind: str) -> bytes | None:
+    def read_artifact(self, kind: str) -> bytes | None:
         """The newest artifact of ``kind`` in this flow."""
         newest = Artifact.objects.filter(flow_id=self.flow_id, kind=kind).order_by("-created_at", "-id")
         content = newest.values_list("blob__content", flat=True).first()
         return None if content is None else bytes(content)
 
-    def store(self, content: bytes) -> str:
+    def store_evidence(self, content: bytes) -> str:
         """Keep ``content`` in the evidence store before it is used; raises ``EvidenceError``, and ``Fenced`` when the attempt is
         no longer the live one."""
         self._attempt.check()
         return store.put_content(setup.sound(), content, timezone.now())
 
-    def progress(self, message: str, **data: Any) -> None:
+    def report_progress(self, message: str, **data: Any) -> None:
         """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""
         self._attempt.check()
         engine.progress(self._claim, message, data)
 
-    def budget(self, kinds: tuple[str, ...]) -> Budget:
+    def read_budget(self, kinds: tuple[str, ...]) -> Budget:
         """What the flow may still use, and what a round of ``kinds`` took last."""
         return budget.read(self.flow_id, kinds)
 
-    def complete(self, provider: str, request: Request) -> Completion:
+    def call_model(self, provider: str, request: Request) -> Completion:
         """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as unknown spend."""
         self._attempt.check()
         self._take_turn(provider)

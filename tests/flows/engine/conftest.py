@@ -17,10 +17,10 @@ def plugin(settings):
     """The flow types of ``plugin.py``."""
     settings.ENGINE_PLUGINS = ("tests.flows.engine.plugin",)
     flow_types._all.cache_clear()
-    registry.stage_of.cache_clear()
+    registry.load_stage.cache_clear()
     yield
     flow_types._all.cache_clear()
-    registry.stage_of.cache_clear()
+    registry.load_stage.cache_clear()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.flows.flow_types import FlowType, StageSpec
-from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, Result, Work
+from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
 from orchestrator.queues import Queue
 
 FLOW_TYPES = (
@@ -44,7 +44,7 @@ class Noop:
 
     kind = "noop"
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Pass at once."""
         return Done()
 
@@ -55,50 +55,50 @@ class Scripted:
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Follow the script."""
         script = dict(line.split(": ", 1) for line in work.feature_request.splitlines() if ": " in line)
         verb, _, argument = script.get(self.kind, "pass").partition(" ")
         return getattr(self, f"_{verb}")(work, argument)
 
-    def _pass(self, work: Work, argument: str) -> Result:
+    def _pass(self, work: StageContext, argument: str) -> StageResult:
         return Done(output={"attempt": work.attempt_number, "round": work.round, "said": argument})
 
-    def _sleep(self, work: Work, argument: str) -> Result:
+    def _sleep(self, work: StageContext, argument: str) -> StageResult:
         until = time.monotonic() + float(argument)
         while time.monotonic() < until:
             threading.Event().wait(0.05)
-            work.progress("still at it")
+            work.report_progress("still at it")
         return Done()
 
-    def _hold(self, work: Work, argument: str) -> Result:
+    def _hold(self, work: StageContext, argument: str) -> StageResult:
         """Heed nothing for ``argument`` seconds, the first time."""
         if work.attempt_number == 1:
             time.sleep(float(argument))
         return Done()
 
-    def _kill(self, work: Work, argument: str) -> Result:
+    def _kill(self, work: StageContext, argument: str) -> StageResult:
         """Kill the own process in the first ``argument`` attempts."""
         if work.attempt_number <= int(argument or 1):
             os.kill(os.getpid(), signal.SIGKILL)
         return Done()
 
-    def _park(self, work: Work, argument: str) -> Result:
+    def _park(self, work: StageContext, argument: str) -> StageResult:
         """Wait once, for ``argument`` seconds."""
         if work.attempt_number > 1:
             return Done()
         return Park("no room", datetime.now(UTC) + timedelta(seconds=float(argument)), "google")
 
-    def _repair(self, work: Work, argument: str) -> Result:
+    def _repair(self, work: StageContext, argument: str) -> StageResult:
         """Ask for ``argument`` repair rounds."""
         if work.round > int(argument):
             return Done()
         return Repair("do better", ("first", "second"), "gate:failed", "A gate failed.", "Mend it.")
 
-    def _fail(self, work: Work, argument: str) -> Result:
+    def _fail(self, work: StageContext, argument: str) -> StageResult:
         return Failed("test:failed", "It failed.", "Nothing.", retryable=argument == "retryable")
 
-    def _flaky(self, work: Work, argument: str) -> Result:
+    def _flaky(self, work: StageContext, argument: str) -> StageResult:
         """Fail ``argument`` times, then pass."""
         return (
             Done()
@@ -106,7 +106,7 @@ class Scripted:
             else Failed("test:flaky", "Not yet.", "Wait.", retryable=True)
         )
 
-    def _crash(self, work: Work, argument: str) -> Result:
+    def _crash(self, work: StageContext, argument: str) -> StageResult:
         secret = "-".join(
             ["sk", "this", "must", "never", "be", "shown"]
         )  # as a value: a traceback shows the code

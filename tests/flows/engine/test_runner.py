@@ -18,7 +18,7 @@ from orchestrator.flows.models import Flow
 from orchestrator.flows.stage_protocol import Done, NewArtifact
 from orchestrator.flows.worker import heartbeat, runner
 from orchestrator.flows.worker.heartbeat import Attempt
-from orchestrator.flows.worker.stage_context import LiveWork
+from orchestrator.flows.worker.stage_context import LiveStageContext
 from providers import base, calls
 from providers.base import Completion, Request, StopReason, Usage
 from providers.calls import Answered
@@ -43,14 +43,14 @@ class Asks:
     kind = "first"
 
     def run(self, work):
-        work.complete("google", REQUEST)
+        work.call_model("google", REQUEST)
         return Done()
 
 
 @pytest.fixture
 def asks(monkeypatch):
     """Every stage asks a model."""
-    monkeypatch.setattr(runner, "stage_of", lambda kind: Asks())
+    monkeypatch.setattr(runner, "load_stage", lambda kind: Asks())
 
 
 def run(flow) -> bool:
@@ -268,7 +268,7 @@ def test_a_call_does_not_leave_after_a_cancel_that_no_beat_has_told_of(new_flow,
     monkeypatch.setattr(calls, "complete", lambda *asked: pytest.fail("a call left after the cancel"))
     engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
-        LiveWork(Attempt(held)).complete("google", REQUEST)
+        LiveStageContext(Attempt(held)).call_model("google", REQUEST)
 
 
 def test_an_answer_is_told_from_whom(new_flow, asks, monkeypatch):
@@ -319,8 +319,8 @@ def test_a_cancel_aborts_a_call_within_a_heartbeat_and_nothing_gets_through(
 def test_a_fenced_attempt_may_say_nothing_more(new_flow):
     flow = new_flow()
     held = claim(flow)
-    work = LiveWork(Attempt(held))
-    work.progress("half way", share=0.5)
+    work = LiveStageContext(Attempt(held))
+    work.report_progress("half way", share=0.5)
     assert flow.events.get(kind="stage.progress").data == {
         "stage": "first",
         "round": 1,
@@ -329,7 +329,7 @@ def test_a_fenced_attempt_may_say_nothing_more(new_flow):
     }
     engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
-        work.progress("more")
+        work.report_progress("more")
 
 
 def test_progress_that_has_waited_for_a_cancel_is_not_told(new_flow):
@@ -363,32 +363,36 @@ def test_progress_that_has_waited_for_a_cancel_is_not_told(new_flow):
 def test_the_nonce_is_the_stages_own_and_stays(new_flow):
     held = claim(new_flow())
     other = claim(new_flow())
-    assert LiveWork(Attempt(held)).nonce == LiveWork(Attempt(held)).nonce != LiveWork(Attempt(other)).nonce
+    assert (
+        LiveStageContext(Attempt(held)).nonce
+        == LiveStageContext(Attempt(held)).nonce
+        != LiveStageContext(Attempt(other)).nonce
+    )
 
 
 def test_work_reads_what_earlier_stages_left(new_flow):
     flow = new_flow(snapshot=b"{}")
     engine.finish(claim(flow), Done(output={"n": 1}, artifacts=(NewArtifact("bundle", "b", b"bytes"),)))
-    work = LiveWork(Attempt(claim(flow)))
-    assert work.output("first") == {"n": 1}
-    assert work.output("third") == {}
-    assert work.artifact("bundle") == b"bytes"
-    assert work.artifact("nothing") is None
+    work = LiveStageContext(Attempt(claim(flow)))
+    assert work.read_output("first") == {"n": 1}
+    assert work.read_output("third") == {}
+    assert work.read_artifact("bundle") == b"bytes"
+    assert work.read_artifact("nothing") is None
     assert work.snapshot == b"{}"
-    assert LiveWork(Attempt(claim(new_flow()))).snapshot == b""
+    assert LiveStageContext(Attempt(claim(new_flow()))).snapshot == b""
 
 
 def test_what_is_stored_is_in_the_evidence_store_at_once_and_only_for_the_live_attempt(
     new_flow, settings, tmp_path
 ):
     settings.STATE_DIR = tmp_path
-    work = LiveWork(Attempt(claim(new_flow())))
-    digest = work.store(b"a bundle")
-    assert digest == hashlib.sha256(b"a bundle").hexdigest() == work.store(b"a bundle")
+    work = LiveStageContext(Attempt(claim(new_flow())))
+    digest = work.store_evidence(b"a bundle")
+    assert digest == hashlib.sha256(b"a bundle").hexdigest() == work.store_evidence(b"a bundle")
     assert store.current().get(store.content_key(digest)) == b"a bundle"
     work._attempt.fence()
     with pytest.raises(engine.Fenced):
-        work.store(b"more")
+        work.store_evidence(b"more")
     assert store.current().get(store.content_key(hashlib.sha256(b"more").hexdigest())) is None
 
 
@@ -398,7 +402,7 @@ class Stores:
     kind = "first"
 
     def run(self, work):
-        work.store(b"a bundle")
+        work.store_evidence(b"a bundle")
         return Asks().run(work)
 
 
@@ -407,7 +411,7 @@ def test_a_store_that_cannot_be_written_is_tried_again_and_no_model_is_asked(
 ):
     settings.STATE_DIR = tmp_path
     asked = []
-    monkeypatch.setattr(runner, "stage_of", lambda kind: Stores())
+    monkeypatch.setattr(runner, "load_stage", lambda kind: Stores())
     monkeypatch.setattr(calls, "complete", lambda *given: asked.append(given) or ANSWER)
     (tmp_path / "evidence").write_text("a file where the folder should be")
     flow = new_flow()

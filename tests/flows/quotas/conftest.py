@@ -13,8 +13,8 @@ from providers import registry as models
 def asking_flows(settings) -> Iterator[None]:
     settings.ENGINE_PLUGINS = ("tests.flows.quotas.plugin",)
     flow_types._all.cache_clear()
-    registry.stage_of.cache_clear()
+    registry.load_stage.cache_clear()
     yield
     models.close()
     flow_types._all.cache_clear()
-    registry.stage_of.cache_clear()
+    registry.load_stage.cache_clear()

@@ -1,7 +1,7 @@
 """Flow types whose stages ask one provider one question, and do nothing else."""
 
 from orchestrator.flows.flow_types import FlowType, StageSpec
-from orchestrator.flows.stage_protocol import Done, Result, Work
+from orchestrator.flows.stage_protocol import Done, StageContext, StageResult
 from orchestrator.queues import Queue
 from providers.base import Request
 
@@ -42,9 +42,9 @@ class Ask:
     def __init__(self, provider: str) -> None:
         self.kind, self.provider = f"ask_{provider}", provider
 
-    def run(self, work: Work) -> Result:
+    def run(self, work: StageContext) -> StageResult:
         """Ask; keep the answer."""
-        return Done(output={"answer": work.complete(self.provider, request(self.provider)).text})
+        return Done(output={"answer": work.call_model(self.provider, request(self.provider)).text})
 
 
 google, anthropic, openai = Ask("google"), Ask("anthropic"), Ask("openai")

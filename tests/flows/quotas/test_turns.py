@@ -13,7 +13,7 @@ from orchestrator.flows.scheduler.provider_release import Releaser, Turns
 from orchestrator.flows.stage_protocol import Park
 from orchestrator.flows.worker import runner
 from orchestrator.flows.worker.heartbeat import Attempt
-from orchestrator.flows.worker.stage_context import LiveWork
+from orchestrator.flows.worker.stage_context import LiveStageContext
 from orchestrator.repos.models import Repo
 from providers import breaker, limiter
 from providers.base import NotAdmitted, RateLimited
@@ -132,11 +132,11 @@ def test_who_comes_fresh_waits_behind_and_has_a_turn_then(new_flow: Callable[...
     park(first)
     held = claim(second)
     with pytest.raises(NotAdmitted, match=r"waits its turn behind 1 other$"):
-        LiveWork(Attempt(held))._take_turn("google")
-    LiveWork(Attempt(held))._take_turn("openai")  # nobody waits there
+        LiveStageContext(Attempt(held))._take_turn("google")
+    LiveStageContext(Attempt(held))._take_turn("openai")  # nobody waits there
     engine.finish(held, Park("behind", datetime.now(UTC), "google"))
     assert Releaser().release() == 2
-    LiveWork(Attempt(claim(second)))._take_turn("google")
+    LiveStageContext(Attempt(claim(second)))._take_turn("google")
 
 
 def test_a_reason_is_brought_up_to_date(new_flow: Callable[..., Flow], google: None):  # noqa: F811
@@ -159,6 +159,6 @@ def test_flows_and_priorities_sort_what_waits(new_flow: Callable[..., Flow]):  #
 
 
 def test_a_429_with_a_fallback_is_asked_again_at_once(new_flow: Callable[..., Flow]):  # noqa: F811
-    work = LiveWork(Attempt(claim(new_flow(settings={"fallback.model": "gpt-4.1"}))))
+    work = LiveStageContext(Attempt(claim(new_flow(settings={"fallback.model": "gpt-4.1"}))))
     wait = runner._rate_limited(work, RateLimited("google", retry_after_seconds=600))
     assert (wait.provider, wait.until <= datetime.now(UTC)) == ("", True)

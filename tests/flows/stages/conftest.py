@@ -7,7 +7,7 @@ from django.conf import LazySettings
 from gates import runner
 from orchestrator.flows.stages import context, implement, plan
 from tests.flows.stages import fakes
-from tests.flows.stages.fakes import FakeGates, FakeWork
+from tests.flows.stages.fakes import FakeGates, FakeStageContext
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +35,12 @@ def gates(monkeypatch: pytest.MonkeyPatch) -> fakes.Gates:
 
 
 @pytest.fixture
-def work() -> FakeWork:
-    return FakeWork()
+def work() -> FakeStageContext:
+    return FakeStageContext()
 
 
 @pytest.fixture
-def planned(work: FakeWork) -> FakeWork:
+def planned(work: FakeStageContext) -> FakeStageContext:
     """A flow that has a plan."""
     work.run(context.stage, json.dumps(fakes.CONTEXT))
     work.run(plan.stage, json.dumps(fakes.PLAN))
@@ -48,7 +48,7 @@ def planned(work: FakeWork) -> FakeWork:
 
 
 @pytest.fixture
-def implemented(planned: FakeWork) -> FakeWork:
+def implemented(planned: FakeStageContext) -> FakeStageContext:
     """A flow that has an implementation."""
     planned.run(implement.stage, fakes.implementation())
     return planned

@@ -1,4 +1,4 @@
-"""A ``Work`` without an engine, and gates without a sandbox: the far sides of a stage."""
+"""A ``StageContext`` without an engine, and gates without a sandbox: the far sides of a stage."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 from gates.base import Candidate, GateReport, Policy, Verdict
 from orchestrator.flows.source import snapshot as snapshots
-from orchestrator.flows.stage_protocol import Budget, Done, Repair, Result
+from orchestrator.flows.stage_protocol import Budget, Done, Repair, StageResult
 from providers.base import Completion, Request, StopReason, Usage
 
 NONCE = "4f1c9a7be02d3365"
@@ -87,7 +87,7 @@ class Stopped:
 
 
 @dataclass
-class FakeWork:
+class FakeStageContext:
     """Keeps outputs and artifacts as the engine does, answers from a list of texts, remembers the requests."""
 
     answers: list[str | Stopped] = field(default_factory=list)
@@ -117,20 +117,20 @@ class FakeWork:
     def snapshot(self) -> bytes:
         return snapshots.pack(self.files) if self.files else b""
 
-    def carry(self, snapshot: bytes, origin: str) -> None:
+    def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
         self.files, self.origin = snapshots.unpack(snapshot), origin
 
-    def output(self, kind: str) -> Mapping[str, Any]:
+    def read_output(self, kind: str) -> Mapping[str, Any]:
         return self.outputs.get(kind, {})
 
-    def artifact(self, kind: str) -> bytes | None:
+    def read_artifact(self, kind: str) -> bytes | None:
         return self.artifacts.get(kind)
 
-    def budget(self, kinds: tuple[str, ...]) -> Budget:
+    def read_budget(self, kinds: tuple[str, ...]) -> Budget:
         assert "implement" in kinds
         return self.left
 
-    def complete(self, provider: str, request: Request) -> Completion:
+    def call_model(self, provider: str, request: Request) -> Completion:
         self.requests.append((provider, request))
         answer = self.answers.pop(0)
         stopped = answer if isinstance(answer, Stopped) else Stopped(StopReason.END, answer)
@@ -139,18 +139,18 @@ class FakeWork:
             stopped.text, stopped.reason, usage, self.answering_model or request.model, "req_1", {}
         )
 
-    def store(self, content: bytes) -> str:
+    def store_evidence(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
         self.stored[digest] = content
         return digest
 
-    def progress(self, message: str, **data: Any) -> None:
+    def report_progress(self, message: str, **data: Any) -> None:
         self.said.append(message)
 
-    def run(self, stage: Any, *answers: str | Stopped) -> Result:
+    def run(self, stage: Any, *answers: str | Stopped) -> StageResult:
         """Run ``stage`` as its next stage in the flow, and keep what it leaves as the engine would."""
         self.answers, self.kind, self.stage_id = list(answers), stage.kind, self.stage_id + 1
-        result: Result = stage.run(self)
+        result: StageResult = stage.run(self)
         assert not self.answers, "the stage asked less than it was expected to"
         if isinstance(result, (Done, Repair)):
             self.outputs[stage.kind] = json.loads(json.dumps(dict(result.output)))

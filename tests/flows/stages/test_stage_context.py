@@ -8,12 +8,12 @@ from orchestrator.flows.stage_protocol import Done, Failed
 from orchestrator.flows.stages import context, implement, plan, verify
 from providers.base import StopReason
 from tests.flows.stages import fakes
-from tests.flows.stages.fakes import FakeWork, Stopped
+from tests.flows.stages.fakes import FakeStageContext, Stopped
 
 ANSWER = json.dumps(fakes.CONTEXT)
 
 
-def test_bundle_is_kept_and_summarised(work: FakeWork) -> None:
+def test_bundle_is_kept_and_summarised(work: FakeStageContext) -> None:
     result = work.run(context.stage, ANSWER)
     assert isinstance(result, Done)
     assert result.output["summary"] == "Ledgers of a bank."
@@ -26,7 +26,7 @@ def test_bundle_is_kept_and_summarised(work: FakeWork) -> None:
     assert work.artifacts["bundle"].decode().rstrip() in work.requests[0][1].stable
 
 
-def test_secrets_never_leave(work: FakeWork) -> None:
+def test_secrets_never_leave(work: FakeStageContext) -> None:
     secret = "AKIAIOSFODNN7ABCDEFG"
     work.files = {"deploy.py": f'KEY = "{secret}"\n'.encode(), ".env": b"TOKEN=abcdef0123456789\n"}
     result = work.run(context.stage, ANSWER)
@@ -38,7 +38,7 @@ def test_secrets_never_leave(work: FakeWork) -> None:
     assert secret.encode() not in work.artifacts["bundle"]
 
 
-def test_too_large_without_pruning_is_refused_in_the_words_of_the_runbook(work: FakeWork) -> None:
+def test_too_large_without_pruning_is_refused_in_the_words_of_the_runbook(work: FakeStageContext) -> None:
     work.settings = {"context.pruning.enabled": False}
     work.files = {"big.py": b"x = 1\n" * 100_000}
     result = work.run(context.stage)
@@ -49,7 +49,7 @@ def test_too_large_without_pruning_is_refused_in_the_words_of_the_runbook(work: 
     assert not work.requests
 
 
-def test_budget_of_the_repo_counts(work: FakeWork) -> None:
+def test_budget_of_the_repo_counts(work: FakeStageContext) -> None:
     work.settings = {"context.max_size_kb": 2}
     work.files = {f"f{n}.py": b"x = 1\n" * 100 for n in range(9)}
     result = work.run(context.stage, ANSWER)
@@ -58,13 +58,13 @@ def test_budget_of_the_repo_counts(work: FakeWork) -> None:
     assert result.output["omitted"] >= 5
 
 
-def test_flow_without_files_still_has_a_summary(work: FakeWork) -> None:
+def test_flow_without_files_still_has_a_summary(work: FakeStageContext) -> None:
     work.files = {}
     assert isinstance(work.run(context.stage, ANSWER), Done)
     assert "no files were given" in work.requests[0][1].stable
 
 
-def test_plan_gets_summary_and_conventions_and_given_family_wins(work: FakeWork) -> None:
+def test_plan_gets_summary_and_conventions_and_given_family_wins(work: FakeStageContext) -> None:
     work.block_family = "risk"
     work.run(context.stage, ANSWER)
     result = work.run(plan.stage, json.dumps({**fakes.PLAN, "block_name": "Capital-Ratio"}))
@@ -77,13 +77,13 @@ def test_plan_gets_summary_and_conventions_and_given_family_wins(work: FakeWork)
     assert request.json_schema is plan.SCHEMA
 
 
-def test_models_of_the_repo_count(work: FakeWork) -> None:
+def test_models_of_the_repo_count(work: FakeStageContext) -> None:
     work.settings = {"context.model": "claude-haiku-4-5"}
     work.run(context.stage, ANSWER)
     assert (work.requests[0][0], work.requests[0][1].model) == ("anthropic", "claude-haiku-4-5")
 
 
-def test_bundle_is_stored_before_a_model_sees_it(work: FakeWork) -> None:
+def test_bundle_is_stored_before_a_model_sees_it(work: FakeStageContext) -> None:
     refused = work.run(context.stage, Stopped(StopReason.REFUSAL))
     assert isinstance(refused, Failed)
     (digest,) = work.stored
@@ -91,7 +91,7 @@ def test_bundle_is_stored_before_a_model_sees_it(work: FakeWork) -> None:
     assert work.artifacts["bundle"] == work.stored[digest], "a failed flow still shows what was sent"
 
 
-def test_secrets_in_request_and_findings_never_leave(work: FakeWork) -> None:
+def test_secrets_in_request_and_findings_never_leave(work: FakeStageContext) -> None:
     secret = "AKIAIOSFODNN7ABCDEFG"
     work.feature_request = f"# Ratio\n\nUse {secret}."
     work.run(context.stage, ANSWER)
@@ -105,7 +105,7 @@ def test_secrets_in_request_and_findings_never_leave(work: FakeWork) -> None:
         assert "[REDACTED]" in sent.prompt
 
 
-def test_other_bytes_than_text_are_left_out(work: FakeWork) -> None:
+def test_other_bytes_than_text_are_left_out(work: FakeStageContext) -> None:
     work.files = {"a.py": b"x = 1\n", "b.py": b"y = 2\n", "c.bin": b"\0\xff"}
     result = work.run(context.stage, ANSWER)
     assert isinstance(result, Done)
@@ -113,7 +113,7 @@ def test_other_bytes_than_text_are_left_out(work: FakeWork) -> None:
     assert b"y = 2" in work.artifacts["bundle"]
 
 
-def test_gates_get_the_repo_without_its_secrets(work: FakeWork, gates: fakes.Gates) -> None:
+def test_gates_get_the_repo_without_its_secrets(work: FakeStageContext, gates: fakes.Gates) -> None:
     fake = gates()
     work.files = {
         "ledger.py": b"x = 1\n",
@@ -143,7 +143,7 @@ def test_gates_get_the_repo_without_its_secrets(work: FakeWork, gates: fakes.Gat
     ],
 )
 def test_dependencies_that_are_no_pins_are_the_owners_to_mend(
-    work: FakeWork, gates: fakes.Gates, config: str
+    work: FakeStageContext, gates: fakes.Gates, config: str
 ) -> None:
     fake = gates()
     work.files = {".blocks/config.yml": config.encode()}

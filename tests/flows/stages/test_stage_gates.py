@@ -12,7 +12,7 @@ from gates.base import Finding, GateReport, Verdict
 from orchestrator.flows.stage_protocol import Done, Failed, Repair
 from orchestrator.flows.stages import implement, review, verify
 from tests.flows.stages import fakes
-from tests.flows.stages.fakes import FakeWork, Gates, failing
+from tests.flows.stages.fakes import FakeStageContext, Gates, failing
 
 BLOCKING = {
     "verdict": "block",
@@ -21,7 +21,7 @@ BLOCKING = {
 }
 
 
-def test_passing_gates_are_recorded(implemented: FakeWork, gates: Gates) -> None:
+def test_passing_gates_are_recorded(implemented: FakeStageContext, gates: Gates) -> None:
     fake = gates()
     result = implemented.run(verify.stage)
     assert isinstance(result, Done)
@@ -44,7 +44,7 @@ def test_passing_gates_are_recorded(implemented: FakeWork, gates: Gates) -> None
     assert implemented.artifacts["evidence:mutation:mutation.json"] == b"{}"
 
 
-def test_failed_gate_starts_a_repair_round(implemented: FakeWork, gates: Gates) -> None:
+def test_failed_gate_starts_a_repair_round(implemented: FakeStageContext, gates: Gates) -> None:
     gates(failing("mutation"))
     result = implemented.run(verify.stage)
     assert isinstance(result, Repair)
@@ -56,7 +56,7 @@ def test_failed_gate_starts_a_repair_round(implemented: FakeWork, gates: Gates) 
 
 
 def test_repair_round_shows_files_and_findings_to_the_implementer(
-    implemented: FakeWork, gates: Gates
+    implemented: FakeStageContext, gates: Gates
 ) -> None:
     gates(failing("mutation"))
     result = implemented.run(verify.stage)
@@ -72,20 +72,20 @@ def test_repair_round_shows_files_and_findings_to_the_implementer(
     assert implemented.artifacts["module"].endswith(b"# better\n")
 
 
-def test_feedback_is_at_most_8_kb(implemented: FakeWork, gates: Gates) -> None:
+def test_feedback_is_at_most_8_kb(implemented: FakeStageContext, gates: Gates) -> None:
     gates(GateReport("coverage", Verdict.FAILED, "Low.", feedback="é" * 10_000))
     result = implemented.run(verify.stage)
     assert isinstance(result, Repair)
     assert len(result.feedback.encode()) <= 8192
 
 
-def _second_round(work: FakeWork, module: str) -> Any:
+def _second_round(work: FakeStageContext, module: str) -> Any:
     work.feedback, work.round = "mend it", 2
     work.run(implement.stage, fakes.implementation(module))
     return work.run(verify.stage)
 
 
-def test_same_files_again_stop_the_loop(implemented: FakeWork, gates: Gates) -> None:
+def test_same_files_again_stop_the_loop(implemented: FakeStageContext, gates: Gates) -> None:
     gates(failing("mutation", "Two survived."))
     implemented.run(verify.stage)
     gates(failing("mutation", "Three survived."))
@@ -97,7 +97,9 @@ def test_same_files_again_stop_the_loop(implemented: FakeWork, gates: Gates) -> 
     assert result.gates
 
 
-def test_same_findings_again_stop_the_loop_even_on_other_lines(implemented: FakeWork, gates: Gates) -> None:
+def test_same_findings_again_stop_the_loop_even_on_other_lines(
+    implemented: FakeStageContext, gates: Gates
+) -> None:
     gates(failing("mutation", findings=(Finding("survived", "a < b", path="capital_ratio.py", line=5),)))
     implemented.run(verify.stage)
     gates(failing("mutation", findings=(Finding("survived", "a < b", path="capital_ratio.py", line=9),)))
@@ -106,21 +108,25 @@ def test_same_findings_again_stop_the_loop_even_on_other_lines(implemented: Fake
     assert result.code == "gates:no-progress"
 
 
-def test_other_findings_get_another_round(implemented: FakeWork, gates: Gates) -> None:
+def test_other_findings_get_another_round(implemented: FakeStageContext, gates: Gates) -> None:
     gates(failing("mutation", "Nine survived."))
     implemented.run(verify.stage)
     gates(failing("mutation", "Two survived."))
     assert isinstance(_second_round(implemented, fakes.MODULE + "# better\n"), Repair)
 
 
-def test_stage_run_again_does_not_compare_itself_with_itself(implemented: FakeWork, gates: Gates) -> None:
+def test_stage_run_again_does_not_compare_itself_with_itself(
+    implemented: FakeStageContext, gates: Gates
+) -> None:
     gates(failing("mutation"))
     implemented.run(verify.stage)
     assert isinstance(verify.stage.run(implemented), Repair)
 
 
 @pytest.mark.parametrize(("feedback", "kind"), [("", Failed), ("the tests end the interpreter", Repair)])
-def test_errored_is_never_a_pass(implemented: FakeWork, gates: Gates, feedback: str, kind: type) -> None:
+def test_errored_is_never_a_pass(
+    implemented: FakeStageContext, gates: Gates, feedback: str, kind: type
+) -> None:
     gates(
         GateReport("coverage", Verdict.ERRORED, "No sandbox.", feedback=feedback, cure="Install bubblewrap.")
     )
@@ -130,7 +136,9 @@ def test_errored_is_never_a_pass(implemented: FakeWork, gates: Gates, feedback: 
     assert getattr(result, "retryable", False) is (kind is Failed)
 
 
-def test_gate_without_a_report_is_no_pass(implemented: FakeWork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gate_without_a_report_is_no_pass(
+    implemented: FakeStageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(verify.runner, "run_gates", lambda *_: (fakes.passing("contract"),))
     result = implemented.run(verify.stage)
     assert isinstance(result, Failed)
@@ -140,7 +148,7 @@ def test_gate_without_a_report_is_no_pass(implemented: FakeWork, monkeypatch: py
 
 @pytest.mark.parametrize(("mode", "ran"), [("advisory", True), ("off", False)])
 def test_laxer_modes_do_not_block(
-    implemented: FakeWork, gates: Gates, settings: LazySettings, mode: str, ran: bool
+    implemented: FakeStageContext, gates: Gates, settings: LazySettings, mode: str, ran: bool
 ) -> None:
     settings.QUALITY_GATE_MODE = mode
     fake = gates(failing("mutation"))
@@ -165,7 +173,7 @@ def test_laxer_modes_do_not_block(
     ],
 )
 def test_repo_may_raise_but_never_lower(
-    implemented: FakeWork, gates: Gates, own: dict[str, Any], coverage: int, kill_rate: int, mode: str
+    implemented: FakeStageContext, gates: Gates, own: dict[str, Any], coverage: int, kill_rate: int, mode: str
 ) -> None:
     implemented.settings = own
     fake = gates(failing("mutation"))
@@ -178,7 +186,7 @@ def test_repo_may_raise_but_never_lower(
     assert policy.mode == mode
 
 
-def test_reviewer_sees_numbered_files_and_verdicts(implemented: FakeWork, gates: Gates) -> None:
+def test_reviewer_sees_numbered_files_and_verdicts(implemented: FakeStageContext, gates: Gates) -> None:
     fake = gates()
     implemented.run(verify.stage)
     result = implemented.run(review.stage, json.dumps(fakes.APPROVAL))
@@ -197,7 +205,9 @@ def test_reviewer_sees_numbered_files_and_verdicts(implemented: FakeWork, gates:
     )
 
 
-def test_blocking_review_starts_a_round_with_a_new_review(implemented: FakeWork, gates: Gates) -> None:
+def test_blocking_review_starts_a_round_with_a_new_review(
+    implemented: FakeStageContext, gates: Gates
+) -> None:
     implemented.run(verify.stage)
     gates(failing("review", "Wrong rate."))
     result = implemented.run(review.stage, json.dumps(BLOCKING))
@@ -213,7 +223,7 @@ def test_blocking_review_starts_a_round_with_a_new_review(implemented: FakeWork,
     assert again.code == "gates:no-progress"
 
 
-def test_reviewer_is_of_another_house(implemented: FakeWork, gates: Gates) -> None:
+def test_reviewer_is_of_another_house(implemented: FakeStageContext, gates: Gates) -> None:
     implemented.settings = {"architect.model": "gpt-5"}
     implemented.run(verify.stage)
     result = implemented.run(review.stage, json.dumps(fakes.APPROVAL))
@@ -221,7 +231,7 @@ def test_reviewer_is_of_another_house(implemented: FakeWork, gates: Gates) -> No
     assert implemented.requests[-1][0] == "google"
 
 
-def test_no_other_house_no_review(implemented: FakeWork, gates: Gates) -> None:
+def test_no_other_house_no_review(implemented: FakeStageContext, gates: Gates) -> None:
     implemented.settings = {"architect.model": "gpt-5", "context.model": "gpt-5-mini"}
     implemented.run(verify.stage)
     result = implemented.run(review.stage)
@@ -229,7 +239,9 @@ def test_no_other_house_no_review(implemented: FakeWork, gates: Gates) -> None:
     assert result.code == "review:same-vendor"
 
 
-def test_fallback_of_the_implementers_house_does_not_review(implemented: FakeWork, gates: Gates) -> None:
+def test_fallback_of_the_implementers_house_does_not_review(
+    implemented: FakeStageContext, gates: Gates
+) -> None:
     implemented.run(verify.stage)
     implemented.answering_model = "gpt-4-turbo"
     result = implemented.run(review.stage, json.dumps(fakes.APPROVAL))
@@ -237,7 +249,7 @@ def test_fallback_of_the_implementers_house_does_not_review(implemented: FakeWor
     assert result.code == "review:same-vendor"
 
 
-def test_reviewer_who_quotes_an_approval_is_asked_again(implemented: FakeWork, gates: Gates) -> None:
+def test_reviewer_who_quotes_an_approval_is_asked_again(implemented: FakeStageContext, gates: Gates) -> None:
     implemented.run(verify.stage)
     quoting = f"The comment says {json.dumps(fakes.APPROVAL)}.\n{json.dumps(BLOCKING)}"
     result = implemented.run(review.stage, quoting, json.dumps(fakes.APPROVAL))

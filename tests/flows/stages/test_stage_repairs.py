@@ -13,7 +13,7 @@ from orchestrator.flows.stage_protocol import Budget, Done, Failed, Park, Repair
 from orchestrator.flows.stages import implement, plan, review, seal, verify
 from orchestrator.flows.verification import repair_loop
 from tests.flows.stages import fakes
-from tests.flows.stages.fakes import NONCE, FakeWork, Gates, failing
+from tests.flows.stages.fakes import NONCE, FakeStageContext, Gates, failing
 
 FIRST, SECOND, THIRD = (f"{fakes.MODULE}# {number}\n" for number in ("first", "second", "third"))
 REFUSAL = (
@@ -21,7 +21,7 @@ REFUSAL = (
 )
 
 
-def _round(work: FakeWork, feedback: str, module: str) -> Any:
+def _round(work: FakeStageContext, feedback: str, module: str) -> Any:
     """The next round: an implementation and its verdict."""
     work.round, work.feedback = work.round + 1, feedback
     assert isinstance(work.run(implement.stage, fakes.implementation(module)), Done)
@@ -29,7 +29,7 @@ def _round(work: FakeWork, feedback: str, module: str) -> Any:
 
 
 @pytest.fixture
-def failed_once(planned: FakeWork, gates: Gates) -> FakeWork:
+def failed_once(planned: FakeStageContext, gates: Gates) -> FakeStageContext:
     """One gate of four has failed in the first round."""
     planned.run(implement.stage, fakes.implementation(FIRST))
     gates(failing("mutation", "One survived.", score=Decimal(58)))
@@ -37,7 +37,7 @@ def failed_once(planned: FakeWork, gates: Gates) -> FakeWork:
     return planned
 
 
-def test_round_that_came_out_worse_is_set_aside(failed_once: FakeWork, gates: Gates) -> None:
+def test_round_that_came_out_worse_is_set_aside(failed_once: FakeStageContext, gates: Gates) -> None:
     gates(failing("mutation", "Nine survived."), failing("coverage", "Half of it."))
     worse = _round(failed_once, "mend it", SECOND)
     assert isinstance(worse, Repair)
@@ -51,7 +51,9 @@ def test_round_that_came_out_worse_is_set_aside(failed_once: FakeWork, gates: Ga
     assert "# second" not in asked
 
 
-def test_better_round_becomes_the_basis_and_so_does_an_equal_one(failed_once: FakeWork, gates: Gates) -> None:
+def test_better_round_becomes_the_basis_and_so_does_an_equal_one(
+    failed_once: FakeStageContext, gates: Gates
+) -> None:
     gates(failing("mutation", "Still one.", score=Decimal(59)))
     better = _round(failed_once, "mend it", SECOND)
     assert "set aside" not in better.feedback
@@ -62,7 +64,7 @@ def test_better_round_becomes_the_basis_and_so_does_an_equal_one(failed_once: Fa
 
 
 def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did(
-    implemented: FakeWork, gates: Gates
+    implemented: FakeStageContext, gates: Gates
 ) -> None:
     gates()
     implemented.run(verify.stage)
@@ -75,7 +77,7 @@ def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did
     assert repair_loop.best(implemented).gates_passed == 4  # type: ignore[union-attr]
 
 
-def test_what_passed_is_sealed_not_what_was_best_before(failed_once: FakeWork, gates: Gates) -> None:
+def test_what_passed_is_sealed_not_what_was_best_before(failed_once: FakeStageContext, gates: Gates) -> None:
     gates()
     assert isinstance(_round(failed_once, "mend it", SECOND), Done)
     failed_once.run(review.stage, json.dumps(fakes.APPROVAL))
@@ -85,7 +87,7 @@ def test_what_passed_is_sealed_not_what_was_best_before(failed_once: FakeWork, g
 
 
 def test_failure_that_comes_back_after_another_one_stops_the_loop(
-    failed_once: FakeWork, gates: Gates
+    failed_once: FakeStageContext, gates: Gates
 ) -> None:
     gates(failing("mutation", "Two survived.", score=Decimal(59)))
     between = _round(failed_once, "mend it", SECOND)
@@ -96,7 +98,7 @@ def test_failure_that_comes_back_after_another_one_stops_the_loop(
     assert result.code == "gates:no-progress"
 
 
-def test_another_uncovered_line_is_another_failure(planned: FakeWork, gates: Gates) -> None:
+def test_another_uncovered_line_is_another_failure(planned: FakeStageContext, gates: Gates) -> None:
     planned.run(implement.stage, fakes.implementation(FIRST))
     finding = Finding("uncovered", "no test runs these lines", "warning", "capital_ratio.py", 4, 4)
     gates(failing("coverage", findings=(finding,)))
@@ -123,7 +125,7 @@ def test_another_uncovered_line_is_another_failure(planned: FakeWork, gates: Gat
     ],
 )
 def test_round_that_time_or_money_does_not_admit_is_not_begun(
-    implemented: FakeWork, gates: Gates, left: Budget, own: dict[str, Any], code: str
+    implemented: FakeStageContext, gates: Gates, left: Budget, own: dict[str, Any], code: str
 ) -> None:
     implemented.left, implemented.settings = left, own
     gates(failing("mutation"))
@@ -136,7 +138,9 @@ def test_round_that_time_or_money_does_not_admit_is_not_begun(
 
 
 @pytest.mark.parametrize("ceiling", [None, "0.60"])
-def test_round_within_time_and_money_begins(implemented: FakeWork, gates: Gates, ceiling: str | None) -> None:
+def test_round_within_time_and_money_begins(
+    implemented: FakeStageContext, gates: Gates, ceiling: str | None
+) -> None:
     implemented.left = Budget(None if ceiling is None else 25.0, Decimal("0.45"), 20.0, Decimal("0.05"))
     implemented.settings = {} if ceiling is None else {"flow.max_cost_usd": ceiling}
     gates(failing("mutation"))
@@ -144,7 +148,7 @@ def test_round_within_time_and_money_begins(implemented: FakeWork, gates: Gates,
 
 
 def test_flow_without_rounds_left_ends_with_the_gate_and_not_with_the_money(
-    implemented: FakeWork, gates: Gates
+    implemented: FakeStageContext, gates: Gates
 ) -> None:
     implemented.left, implemented.round = Budget(0.0, Decimal(9), 20.0, Decimal(1)), 3
     gates(failing("mutation"))
@@ -153,7 +157,7 @@ def test_flow_without_rounds_left_ends_with_the_gate_and_not_with_the_money(
     assert result.code == "gate:mutation-failed"
 
 
-def test_implementer_may_say_that_the_request_contradicts_itself(planned: FakeWork) -> None:
+def test_implementer_may_say_that_the_request_contradicts_itself(planned: FakeStageContext) -> None:
     result = planned.run(implement.stage, f"I cannot do this.\n\n{REFUSAL}")
     assert isinstance(result, Failed)
     assert (result.code, result.retryable) == ("spec:contradiction", False)
@@ -161,13 +165,13 @@ def test_implementer_may_say_that_the_request_contradicts_itself(planned: FakeWo
     assert "Mend the feature request" in result.cure
 
 
-def test_files_beside_a_contradiction_are_asked_about(planned: FakeWork) -> None:
+def test_files_beside_a_contradiction_are_asked_about(planned: FakeStageContext) -> None:
     result = planned.run(implement.stage, fakes.implementation() + REFUSAL, fakes.implementation())
     assert isinstance(result, Done)
     assert "either all files, or the contradiction alone" in planned.requests[-1][1].prompt
 
 
-def test_architect_may_say_so_too(work: FakeWork) -> None:
+def test_architect_may_say_so_too(work: FakeStageContext) -> None:
     answer = {**fakes.PLAN, "block_name": "json", "contradiction": "Both 'never' and 'always'."}
     result = work.run(plan.stage, json.dumps(answer))
     assert isinstance(result, Failed)
@@ -176,14 +180,14 @@ def test_architect_may_say_so_too(work: FakeWork) -> None:
 
 
 @pytest.mark.parametrize("said", [None, "", "  "])
-def test_plan_without_a_contradiction_is_a_plan(work: FakeWork, said: str | None) -> None:
+def test_plan_without_a_contradiction_is_a_plan(work: FakeStageContext, said: str | None) -> None:
     answer = fakes.PLAN if said is None else {**fakes.PLAN, "contradiction": said}
     assert isinstance(work.run(plan.stage, json.dumps(answer)), Done)
     assert "contradiction" not in work.outputs["plan"]
 
 
 def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_missed(
-    planned: FakeWork, gates: Gates
+    planned: FakeStageContext, gates: Gates
 ) -> None:
     long = fakes.MODULE + "".join(f"# line {number}\n" for number in range(LARGE_BYTES // 8))
     planned.run(implement.stage, fakes.implementation(long))
@@ -205,13 +209,15 @@ def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_misse
     assert planned.artifacts["module"].decode() == long.replace("return capital", "return capital + 1")
 
 
-def test_short_files_are_not_offered_as_edits(failed_once: FakeWork) -> None:
+def test_short_files_are_not_offered_as_edits(failed_once: FakeStageContext) -> None:
     failed_once.round, failed_once.feedback = 2, "mend it"
     failed_once.run(implement.stage, fakes.implementation(SECOND))
     assert "<<<EDIT" not in failed_once.requests[-1][1].prompt
 
 
-def test_missing_sandbox_makes_the_flow_wait_for_the_operator(implemented: FakeWork, gates: Gates) -> None:
+def test_missing_sandbox_makes_the_flow_wait_for_the_operator(
+    implemented: FakeStageContext, gates: Gates
+) -> None:
     missing = GateReport(
         "coverage",
         Verdict.ERRORED,
@@ -227,7 +233,7 @@ def test_missing_sandbox_makes_the_flow_wait_for_the_operator(implemented: FakeW
 
 
 def test_advisory_gates_that_err_do_not_block_and_do_not_verify(
-    implemented: FakeWork, gates: Gates, settings: Any
+    implemented: FakeStageContext, gates: Gates, settings: Any
 ) -> None:
     settings.QUALITY_GATE_MODE = "advisory"
     gates(GateReport("coverage", Verdict.ERRORED, "No sandbox.", details={"code": "gates:no-sandbox"}))
@@ -236,7 +242,7 @@ def test_advisory_gates_that_err_do_not_block_and_do_not_verify(
     assert result.output["passed"] is False
 
 
-def test_every_call_of_a_question_is_in_the_provenance(planned: FakeWork) -> None:
+def test_every_call_of_a_question_is_in_the_provenance(planned: FakeStageContext) -> None:
     planned.round, planned.feedback = 2, "mend it"
     result = planned.run(implement.stage, "Here you are.", fakes.implementation())
     assert isinstance(result, Done)
@@ -245,7 +251,7 @@ def test_every_call_of_a_question_is_in_the_provenance(planned: FakeWork) -> Non
     assert all(call["repair_digest"] and call["prompt_digest"] for call in calls)
 
 
-def test_prompt_says_what_may_be_imported_and_names_no_control(failed_once: FakeWork) -> None:
+def test_prompt_says_what_may_be_imported_and_names_no_control(failed_once: FakeStageContext) -> None:
     system = failed_once.requests[-1][1].system
     assert "dataclasses, datetime, decimal" in system
     assert "pytest, unittest, unittest.mock" in system

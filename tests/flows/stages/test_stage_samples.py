@@ -8,22 +8,21 @@ import pytest
 import yaml
 from django.conf import LazySettings
 
-from orchestrator.flows.generation.nonce import nonce_of
-from orchestrator.flows.stage_protocol import Done, Repair
+from orchestrator.flows.stage_protocol import Done, Repair, stage_nonce
 from orchestrator.flows.stages import context, docs, implement, plan, review, seal, verify
 from providers import registry
 from providers.base import Completion, Request
-from tests.flows.stages.fakes import FakeWork, Gates, failing
+from tests.flows.stages.fakes import FakeStageContext, Gates, failing
 from tests.providers.simulated import Simulated, started
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/scenario.yml"))
 
 
-class OnlineWork(FakeWork):
+class SimulatedStageContext(FakeStageContext):
     """Answers come from the simulator instead of a list."""
 
-    def complete(self, provider: str, request: Request) -> Completion:
+    def call_model(self, provider: str, request: Request) -> Completion:
         self.requests.append((provider, request))
         return registry.get(provider).complete(request)
 
@@ -34,7 +33,7 @@ def simulator() -> Iterator[Simulated]:
         yield simulated
 
 
-def online(name: str, simulator: Simulated, settings: LazySettings) -> OnlineWork:
+def online(name: str, simulator: Simulated, settings: LazySettings) -> SimulatedStageContext:
     """A flow of a sample whose models are the simulator's."""
     settings.PROVIDERS = copy.deepcopy(settings.PROVIDERS)
     for provider, options in settings.PROVIDERS.items():
@@ -45,21 +44,23 @@ def online(name: str, simulator: Simulated, settings: LazySettings) -> OnlineWor
         for path in (folder / "repo").rglob("*")
         if path.is_file()
     }
-    return OnlineWork(
+    return SimulatedStageContext(
         repo=name,
         feature_request=(folder / "feature_request.md").read_text(),
         files={name: path.read_bytes() for name, path in files.items() if path.suffix != ".pyc"},
-        nonce=nonce_of(7),
+        nonce=stage_nonce(7),
     )
 
 
 @pytest.fixture
-def sample(request: pytest.FixtureRequest, simulator: Simulated, settings: LazySettings) -> OnlineWork:
+def sample(
+    request: pytest.FixtureRequest, simulator: Simulated, settings: LazySettings
+) -> SimulatedStageContext:
     return online(request.param, simulator, settings)
 
 
 @pytest.mark.parametrize("sample", NAMES, indirect=True)
-def test_sample_goes_through_every_stage_with_one_repair(sample: OnlineWork, gates: Gates) -> None:
+def test_sample_goes_through_every_stage_with_one_repair(sample: SimulatedStageContext, gates: Gates) -> None:
     scenario = yaml.safe_load((SAMPLES / sample.repo / "scenario.yml").read_text())
     assert isinstance(sample.run(context.stage), Done)
     assert isinstance(sample.run(plan.stage), Done)

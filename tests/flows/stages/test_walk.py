@@ -8,10 +8,10 @@ import tarfile
 from orchestrator.flows.stage_protocol import Done
 from orchestrator.flows.stages import docs, review, seal, verify
 from tests.flows.stages import fakes
-from tests.flows.stages.fakes import FakeWork, Gates
+from tests.flows.stages.fakes import FakeStageContext, Gates
 
 
-def test_request_becomes_sealed_block(implemented: FakeWork, gates: Gates) -> None:
+def test_request_becomes_sealed_block(implemented: FakeStageContext, gates: Gates) -> None:
     work = implemented
     assert isinstance(work.run(verify.stage), Done)
     assert isinstance(work.run(review.stage, json.dumps(fakes.APPROVAL)), Done)

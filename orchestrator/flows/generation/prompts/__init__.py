@@ -22,7 +22,7 @@ _TAG = re.compile(r"<(?=/?\s*feature_request\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class PromptTemplate:
     """One version of one stage's prompt. ``digest`` is the SHA-256 of the file."""
 
     name: str
@@ -32,12 +32,12 @@ class Prompt:
 
 
 @cache
-def load(name: str) -> Prompt:
+def load(name: str) -> PromptTemplate:
     """The prompt in force for ``name``; a file without parts is all text."""
     source = resources.files(__package__).joinpath(f"{name}.v{VERSIONS[name]}.md").read_text(encoding="utf-8")
     parts = _PARTS.match(source)
     system, text = (parts["system"].strip(), parts["prompt"]) if parts else ("", source)
-    return Prompt(name, Template(system), Template(text), hashlib.sha256(source.encode()).hexdigest())
+    return PromptTemplate(name, Template(system), Template(text), hashlib.sha256(source.encode()).hexdigest())
 
 
 def stable(bundle: str) -> str:
