@@ -9,8 +9,9 @@ from typing import Any
 
 from django.utils import timezone
 
+from blocks.format.manifest import GateFact
 from orchestrator.flows.evidence import sealing
-from orchestrator.flows.evidence.manifest import GateFact, Subject
+from orchestrator.flows.evidence.manifest import Subject
 from orchestrator.flows.models import Artifact, Attempt, Blob, Block, Flow, FlowEvent, GateResult, Stage
 from orchestrator.repos.models import Repo
 from providers.models import CallStatus, ProviderCall

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from blocks.cli import lazy, place
+from blocks.cli import lazy_commands, workspace
 from blocks.cli.errors import Exit, Failure
 
 if TYPE_CHECKING:
     import httpx2
 else:
-    httpx2 = lazy.module("httpx2")  # a third of the start-up time, and help needs none of it
+    httpx2 = lazy_commands.import_lazily("httpx2")  # a third of the start-up time, and help needs none of it
 
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _STREAM_SECONDS = 60.0  # four keep-alives of the service
@@ -47,9 +47,9 @@ class Client:
             ) from error
 
     @classmethod
-    def here(cls) -> Self:
+    def of_workspace(cls) -> Self:
         """A client of the service that this folder and the environment name."""
-        return cls(place.find().url, place.token())
+        return cls(workspace.find_workspace().url, workspace.read_token())
 
     def __enter__(self) -> Self:
         return self
@@ -61,35 +61,39 @@ class Client:
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON under ``/api/v1/<path>``."""
-        return self._send("GET", path, params={k: v for k, v in params.items() if v is not None}).json()
+        return self._send_request(
+            "GET", path, params={k: v for k, v in params.items() if v is not None}
+        ).json()
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """What ``POST`` answers."""
-        return self._send("POST", path, json=body, headers={"Idempotency-Key": key} if key else None).json()
+        return self._send_request(
+            "POST", path, json=body, headers={"Idempotency-Key": key} if key else None
+        ).json()
 
     def put(self, path: str, body: Any) -> Any:
         """What ``PUT`` answers."""
-        return self._send("PUT", path, json=body).json()
+        return self._send_request("PUT", path, json=body).json()
 
     def download(self, path: str) -> bytes:
         """The bytes under ``/api/v1/<path>``."""
-        return self._send("GET", path).content
+        return self._send_request("GET", path).content
 
     @staticmethod
-    def cursor_of(link: str | None) -> str | None:
+    def read_cursor(link: str | None) -> str | None:
         """The cursor in the ``next`` link of a page; the link's host is not followed, it may be one behind a proxy."""
         return None if link is None else httpx2.URL(link).params.get("cursor")
 
-    def _send(self, method: str, path: str, **how: Any) -> "httpx2.Response":
+    def _send_request(self, method: str, path: str, **how: Any) -> "httpx2.Response":
         try:
             answer = self._http.request(method, f"/api/v1/{path}", **how)
         except httpx2.HTTPError as error:
-            raise self._unreachable(error) from error
+            raise self._fail_unreachable(error) from error
         if answer.is_success:
             return answer
-        raise failure_of(answer)
+        raise read_failure(answer)
 
-    def _unreachable(self, error: Exception) -> Failure:
+    def _fail_unreachable(self, error: Exception) -> Failure:
         return Failure(
             f"The service at {self.url} cannot be reached ({type(error).__name__}).",
             cure="Start it with `make up`, or set BLOCKS_API_URL to where it runs.",
@@ -105,7 +109,7 @@ class Client:
         last, lost_at = "0", None
         while True:
             try:
-                for line_event in self._stream(flow_id, last, on_idle):
+                for line_event in self._stream_events(flow_id, last, on_idle):
                     lost_at = None
                     event, last = line_event
                     yield event
@@ -114,11 +118,13 @@ class Client:
             except httpx2.HTTPError as error:
                 lost_at = lost_at or time.monotonic()
                 if time.monotonic() - lost_at > GIVE_UP_SECONDS:
-                    raise self._unreachable(error) from error
+                    raise self._fail_unreachable(error) from error
             on_idle()
             time.sleep(0.5)
 
-    def _stream(self, flow_id: str, last: str, on_idle: Callable[[], None]) -> Iterator[tuple[Event, str]]:
+    def _stream_events(
+        self, flow_id: str, last: str, on_idle: Callable[[], None]
+    ) -> Iterator[tuple[Event, str]]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": last}
         limits = httpx2.Timeout(_STREAM_SECONDS, connect=_CONNECT_SECONDS)
         with self._http.stream(
@@ -128,7 +134,7 @@ class Client:
                 answer.read()
                 if answer.status_code >= 500:
                     raise httpx2.RemoteProtocolError(f"status {answer.status_code}")
-                raise failure_of(answer)
+                raise read_failure(answer)
             kind, data = "", ""
             for line in answer.iter_lines():
                 on_idle()
@@ -145,7 +151,7 @@ class Client:
                     kind, data = "", ""
 
 
-def failure_of(answer: "httpx2.Response") -> Failure:
+def read_failure(answer: "httpx2.Response") -> Failure:
     """A problem document, or whatever else came instead, as a failure."""
     try:
         body = answer.json()

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from blocks.cli import output, place
+from blocks.cli import output, workspace
 from blocks.cli.client import Client
 from blocks.cli.errors import Failure
 
@@ -17,13 +17,13 @@ Repo = Annotated[
 Key = Annotated[str, typer.Argument(metavar="KEY")]
 
 
-def path_of(client: Client, repo: str) -> str:
+def settings_path(client: Client, repo: str) -> str:
     """Where the settings lie: of the repo that is named, configured, or bound to the token; else of the organisation."""
-    name = repo or place.find().repo or client.get("whoami/")["repo"]
+    name = repo or workspace.find_workspace().repo or client.get("whoami/")["repo"]
     return f"repos/{name}/config/" if name else "config/"
 
 
-def word(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as it would be typed: ``true``, ``180``, ``gpt-4-turbo``; nothing for an empty text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -31,33 +31,35 @@ def word(value: Any) -> str:
 @app.command()
 def show(repo: Repo = "", as_json: output.AsJson = False) -> None:
     """Show every setting with its value and its source (env, org or repo)."""
-    with Client.here() as client:
-        found = client.get(path_of(client, repo))
+    with Client.of_workspace() as client:
+        found = client.get(settings_path(client, repo))
     if as_json:
-        return output.json_out(found)
+        return output.print_json(found)
     if found["repo"] is not None:
-        output.say(f"repo: {found['repo']}")
-        output.say(f"enabled: {word(found['enabled'])}")
+        output.print_line(f"repo: {found['repo']}")
+        output.print_line(f"enabled: {format_value(found['enabled'])}")
     else:
-        output.say("repo: (all; name one with --repo)")
+        output.print_line("repo: (all; name one with --repo)")
     for name, one in found["config"].items():
         if name != "enabled":
-            output.say(f"{name}: {word(one['value'])}".ljust(44) + f"# {one['source']}")
+            output.print_line(f"{name}: {format_value(one['value'])}".ljust(44) + f"# {one['source']}")
     return None
 
 
 @app.command()
 def get(key: Key, repo: Repo = "", as_json: output.AsJson = False) -> None:
     """Print one value, for scripts."""
-    with Client.here() as client:
-        found = client.get(path_of(client, repo))["config"]
+    with Client.of_workspace() as client:
+        found = client.get(settings_path(client, repo))["config"]
     if key not in found:
         raise Failure(
             f"There is no setting {key!r}.",
             cure=f"Use one of: {', '.join(sorted(found))}.",
             code="config:unknown-key",
         )
-    output.json_out({"key": key, **found[key]}) if as_json else output.say(word(found[key]["value"]))
+    output.print_json({"key": key, **found[key]}) if as_json else output.print_line(
+        format_value(found[key]["value"])
+    )
 
 
 @app.command("set")
@@ -71,10 +73,12 @@ def set_key(
     as_json: output.AsJson = False,
 ) -> None:
     """Set one value."""
-    with Client.here() as client:
-        path = path_of(client, repo)
+    with Client.of_workspace() as client:
+        path = settings_path(client, repo)
         found = client.put(path, {key: None if value == "" and key != "fallback.model" else value})
     one = found["config"][key]
     if as_json:
-        return output.json_out({"repo": found["repo"], "key": key, **one})
-    return output.say(f"{key}: {word(one['value'])}  ({found['repo'] or 'all repos'}, from {one['source']})")
+        return output.print_json({"repo": found["repo"], "key": key, **one})
+    return output.print_line(
+        f"{key}: {format_value(one['value'])}  ({found['repo'] or 'all repos'}, from {one['source']})"
+    )

@@ -2,9 +2,11 @@
 
 from enum import IntEnum
 
+from blocks.format.errors import BlocksError
+
 
 class Exit(IntEnum):
-    """What scripts rely on."""
+    """The exit codes that scripts rely on."""
 
     DONE = 0
     FAILED = 1
@@ -14,11 +16,11 @@ class Exit(IntEnum):
     STILL_RUNNING = 8
 
 
-class Failure(Exception):
-    """A command cannot go on. The message and the cure are for people, ``code`` and ``exit`` for scripts."""
+class Failure(BlocksError):
+    """A command cannot continue. ``exit_code`` is what the process ends with."""
 
-    def __init__(
-        self, message: str, *, cure: str = "", code: str = "cli:error", exit_code: Exit = Exit.USAGE
-    ) -> None:
-        super().__init__(message)
-        self.message, self.cure, self.code, self.exit_code = message, cure, code, exit_code
+    code = "cli:error"
+
+    def __init__(self, message: str, *, cure: str = "", code: str = "", exit_code: Exit = Exit.USAGE) -> None:
+        super().__init__(message, code=code, cure=cure)
+        self.exit_code = exit_code

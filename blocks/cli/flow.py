@@ -1,19 +1,27 @@
 """`blocks flow`: run a feature request, follow it, fetch its block; cancel and retry."""
 
-import importlib
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from blocks.cli import output, place, report, sources
+from blocks.cli import flow_report, lazy_commands, output, workspace
 from blocks.cli.client import Client
 from blocks.cli.errors import Exit, Failure
-from blocks.cli.progress import Progress, mark, table
+from blocks.cli.progress import Progress, mark_status, stage_table
+from blocks.format import work_tree
+from blocks.format.limits import KIB, MAX_REQUEST_BYTES
+from blocks.format.selection import BLOCKS_FOLDER
+from blocks.format.work_tree import CollectedFiles
 
-MAX_REQUEST_BYTES = 64 * 1024
+if TYPE_CHECKING:
+    from blocks.cli import block_download
+else:
+    # Brings a library for cryptography, which only a block at its end needs.
+    block_download = lazy_commands.import_lazily("blocks.cli.block_download")
+
 _REPLAY_POLL_SECONDS = 0.5
 app = typer.Typer(
     add_completion=False,
@@ -40,7 +48,7 @@ def read_request(path: Path) -> str:
         ) from error
     if len(raw) > MAX_REQUEST_BYTES:
         raise Failure(
-            f"{path} has {len(raw):,} bytes; at most {MAX_REQUEST_BYTES:,} (64 KB) are taken.",
+            f"{path} has {len(raw):,} bytes; at most {MAX_REQUEST_BYTES:,} ({MAX_REQUEST_BYTES // KIB} KB) are accepted.",
             cure="Split it into several features, and leave source code to the context.",
             code="flow:request-too-large",
         )
@@ -59,14 +67,14 @@ def read_request(path: Path) -> str:
     return text
 
 
-def repo_name(client: Client, here: place.Place, asked: str) -> str:
+def choose_repo(client: Client, here: workspace.Workspace, asked: str) -> str:
     """The repo: as asked, as configured, as the token is bound, else as the git work tree is called."""
     if asked or here.repo:
         return asked or here.repo
     bound = client.get("whoami/")["repo"]
     if bound:
         return str(bound)
-    root = place.git_root(Path.cwd())
+    root = work_tree.find_git_root(Path.cwd())
     if root is None:
         raise Failure(
             "No repo is named.", cure="Use --repo, or run `blocks init` in the repo.", code="cli:no-repo"
@@ -102,27 +110,35 @@ def run(
     as_json: output.AsJson = False,
 ) -> None:
     """Run a feature request; on success the verified block lies under .blocks/catalog/."""
-    text, here = read_request(input_file), place.find()
-    with Client(here.url, place.token()) as client:
-        body: dict[str, Any] = {"repo": repo_name(client, here, repo), "feature_request": text}
+    text, here = read_request(input_file), workspace.find_workspace()
+    with Client(here.url, workspace.read_token()) as client:
+        body: dict[str, Any] = {"repo": choose_repo(client, here, repo), "feature_request": text}
         body |= {
             name: value
             for name, value in (("block_family", block_family or here.family), ("flow_type", flow_type))
             if value
         }
-        found = sources.collect(here.root) if context else None
-        if found is None or found.files:
-            body["context"] = {"files": found.files if found else {}}
+        collected = work_tree.collect_files(here.root) if context else None
+        # Empty files say that there are to be none; a missing context lets the service clone the repo.
+        if collected is None:
+            body["context"] = {"files": {}}
+        elif collected.files:
+            body["context"] = {"files": collected.files}
         flow = client.post("flows/", body, key=key)
         if not follow:
-            return output.json_out(flow) if as_json else output.say(flow["id"])
-        if not as_json and found is not None and found.files:
-            output.say(
-                f"Sent {len(found.files)} files of this repo as context ({found.size / 1024:,.0f} KB)."
-                + (f" Left out: {found.told}." if found.told else "")
-            )
-        end(client, flow["id"], (output_dir or here.root) / place.FOLDER, timeout=timeout, as_json=as_json)
+            return output.print_json(flow) if as_json else output.print_line(flow["id"])
+        if not as_json and collected is not None and collected.files:
+            output.print_line(_describe_context(collected))
+        blocks_folder = (output_dir or here.root) / BLOCKS_FOLDER
+        finish_flow(client, flow["id"], blocks_folder, timeout=timeout, as_json=as_json)
     return None
+
+
+def _describe_context(collected: CollectedFiles) -> str:
+    size = f"{collected.size / KIB:,.0f} KB"
+    sentence = f"Sent {len(collected.files)} files of this repo as context ({size})."
+    left_out = collected.describe_left_out()
+    return f"{sentence} Left out: {left_out}." if left_out else sentence
 
 
 @app.command("follow")
@@ -133,48 +149,51 @@ def follow_flow(
     as_json: output.AsJson = False,
 ) -> None:
     """Follow a flow to its end and fetch its block."""
-    here = place.find()
-    with Client(here.url, place.token()) as client:
-        end(client, task, (output_dir or here.root) / place.FOLDER, timeout=timeout, as_json=as_json)
+    here = workspace.find_workspace()
+    with Client(here.url, workspace.read_token()) as client:
+        blocks_folder = (output_dir or here.root) / BLOCKS_FOLDER
+        finish_flow(client, task, blocks_folder, timeout=timeout, as_json=as_json)
 
 
 @app.command()
 def show(task: Task, as_json: output.AsJson = False) -> None:
     """Show a flow as it is: stages, gates, cost. Exits 0 when it passed, 1 failed, 2 cancelled, 8 while it goes on."""
-    with Client.here() as client:
+    with Client.of_workspace() as client:
         flow, gates = client.get(f"flows/{task}/"), client.get(f"flows/{task}/gates/")["gates"]
     if as_json:
-        output.json_out(flow | {"gates": gates})
+        output.print_json(flow | {"gates": gates})
     else:
-        console = output.console()
-        console.print(flow["id"], mark(flow["status"]), flow["title"], soft_wrap=True)
-        report.wait_line(console, flow)
+        console = output.make_console()
+        console.print(flow["id"], mark_status(flow["status"]), flow["title"], soft_wrap=True)
+        flow_report.print_wait(console, flow)
         console.print()
-        console.print(table(flow))
-        _say_end(console, flow, gates, None)
-    _leave(flow)
+        console.print(stage_table(flow))
+        _print_end(console, flow, gates, None)
+    _exit_with_status(flow)
 
 
 @app.command()
 def cancel(task: Task, as_json: output.AsJson = False) -> None:
     """Cancel a flow. What it did so far is kept; nothing more is started."""
-    with Client.here() as client:
+    with Client.of_workspace() as client:
         flow = client.post(f"flows/{task}/cancel/")
-    output.json_out(flow) if as_json else output.say(f"{task} {flow['status']}")
+    output.print_json(flow) if as_json else output.print_line(f"{task} {flow['status']}")
 
 
 @app.command()
 def retry(task: Task, as_json: output.AsJson = False) -> None:
     """Run a failed flow again from the stage that failed."""
-    with Client.here() as client:
+    with Client.of_workspace() as client:
         flow = client.post(f"flows/{task}/retry/")
-    output.json_out(flow) if as_json else output.say(f"{task} {flow['status']}: blocks flow follow {task}")
+    output.print_json(flow) if as_json else output.print_line(
+        f"{task} {flow['status']}: blocks flow follow {task}"
+    )
 
 
 @app.command()
 def replay(task: Task, timeout: Timeout = 600, as_json: output.AsJson = False) -> None:
     """Run a finished flow again from its recorded answers, without a call and without cost; exits 1 on a difference."""
-    with Client.here() as client:
+    with Client.of_workspace() as client:
         found = client.post(f"flows/{task}/replay/")
         until = time.monotonic() + (timeout or 600)
         while found["report"] is None:
@@ -188,12 +207,12 @@ def replay(task: Task, timeout: Timeout = 600, as_json: output.AsJson = False) -
             time.sleep(_REPLAY_POLL_SECONDS)
             found = client.get(f"flows/{task}/replay/")
     told = found["report"]
-    output.json_out(found) if as_json else report.replayed(output.console(), told)
+    output.print_json(found) if as_json else flow_report.print_replay(output.make_console(), told)
     if not told["same"]:
         raise typer.Exit(Exit.FAILED)
 
 
-def watch(
+def follow_to_end(
     client: Client, flow_id: str, console: Console, *, timeout: float | None, quiet: bool
 ) -> dict[str, Any]:
     """Follow a flow; its last state. Ends with exit code 8 when ``timeout`` seconds pass or the user interrupts."""
@@ -201,7 +220,7 @@ def watch(
 
     def in_time() -> None:
         if until is not None and time.monotonic() > until:
-            raise _going_on(flow_id, f"{flow_id} is still running after {timeout:g} s.")
+            raise _still_running(flow_id, f"{flow_id} is still running after {timeout:g} s.")
 
     flow: dict[str, Any] = client.get(f"flows/{flow_id}/")
     with Progress(console, quiet=quiet) as progress:
@@ -212,11 +231,11 @@ def watch(
                 progress.show(flow)
                 in_time()
         except KeyboardInterrupt:
-            raise _going_on(flow_id, f"{flow_id} goes on without you.") from None
+            raise _still_running(flow_id, f"{flow_id} goes on without you.") from None
     return flow
 
 
-def _going_on(flow_id: str, message: str) -> Failure:
+def _still_running(flow_id: str, message: str) -> Failure:
     return Failure(
         message,
         cure=f"See it again with `blocks flow follow {flow_id}`, or end it with `blocks flow cancel {flow_id}`.",
@@ -225,28 +244,29 @@ def _going_on(flow_id: str, message: str) -> Failure:
     )
 
 
-def end(client: Client, flow_id: str, blocks: Path | None, *, timeout: float | None, as_json: bool) -> None:
+def finish_flow(
+    client: Client, flow_id: str, blocks: Path | None, *, timeout: float | None, as_json: bool
+) -> None:
     """Follow a flow to its end, put its block in place, say what it came to; exits with its code."""
-    console = output.console(to_stderr=as_json)
-    flow = watch(client, flow_id, console, timeout=timeout, quiet=as_json)
+    console = output.make_console(to_stderr=as_json)
+    flow = follow_to_end(client, flow_id, console, timeout=timeout, quiet=as_json)
     gates = client.get(f"flows/{flow_id}/gates/")["gates"]
     fetched = None
     if flow["status"] == "passed" and blocks is not None:
-        # Loaded here: it brings a library for cryptography, which only a block at its end needs.
-        fetched = importlib.import_module("blocks.cli.fetch").block(client, flow_id, blocks)
+        fetched = block_download.download_block(client, flow_id, blocks)
     placed = fetched.placed if fetched else None
     if as_json:
         paths = {
             "block_path": str(placed.folder) if placed else None,
             "schema_path": str(placed.schema) if placed and placed.schema else None,
         }
-        output.json_out(flow | {"gates": gates} | paths)
+        output.print_json(flow | {"gates": gates} | paths)
     else:
-        _say_end(console, flow, gates, fetched)
-    _leave(flow)
+        _print_end(console, flow, gates, fetched)
+    _exit_with_status(flow)
 
 
-def _leave(flow: dict[str, Any]) -> None:
+def _exit_with_status(flow: dict[str, Any]) -> None:
     """Exit with the code of the flow's status."""
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(
         flow["status"], Exit.STILL_RUNNING
@@ -255,13 +275,13 @@ def _leave(flow: dict[str, Any]) -> None:
         raise typer.Exit(code)
 
 
-def _say_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any]], fetched: Any) -> None:
+def _print_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any]], fetched: Any) -> None:
     console.print()
     if gates:
-        console.print(report.gate_table(gates))
+        console.print(flow_report.gate_table(gates))
         console.print()
-    console.print(report.cost_line(flow))
-    console.print(report.time_line(flow))
+    console.print(flow_report.cost_line(flow))
+    console.print(flow_report.time_line(flow))
     if fetched is not None:
         placed = fetched.placed
         console.print(f"Block   {placed.folder}  ({placed.files} files)", soft_wrap=True)
@@ -270,7 +290,7 @@ def _say_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any]]
         console.print(f"Proof   {fetched.proof}", soft_wrap=True)
         for key_id in fetched.new_keys:
             console.print(f"Key     {key_id} is trusted from now on; commit .blocks/keys/", soft_wrap=True)
-    report.error_lines(console, flow["error"])
+    flow_report.print_error(console, flow["error"])
     if flow["status"] == "failed":
         console.print(f"More: blocks verify show {flow['id']} --verbose", soft_wrap=True)
     console.print(

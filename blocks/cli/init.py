@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 import yaml
 
-from blocks.cli import output, place
+from blocks.cli import output
+from blocks.format.selection import BLOCKS_FOLDER, CONFIG
+from blocks.format.work_tree import find_git_root
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _CONFIG = """\
@@ -17,20 +19,20 @@ _CONFIG = """\
 """
 
 
-def prepare(root: Path, repo: str, url: str) -> list[str]:
+def prepare_repo(root: Path, repo: str, url: str) -> list[str]:
     """Make what is missing under ``root``; the paths that were made."""
     made = []
     for folder in ("catalog", "schemas"):
-        keep = root / place.FOLDER / folder / ".gitkeep"
+        keep = root / BLOCKS_FOLDER / folder / ".gitkeep"
         if not keep.parent.is_dir():
-            made.append(f"{place.FOLDER}/{folder}/")
+            made.append(f"{BLOCKS_FOLDER}/{folder}/")
             keep.parent.mkdir(parents=True)
             keep.touch()
-    config = root / place.FOLDER / "config.yml"
+    config = root / CONFIG
     if not config.exists():
         values = {"repo": repo} | ({"url": url} if url else {})
         config.write_text(_CONFIG.format(values=yaml.safe_dump(values, sort_keys=False)), encoding="utf-8")
-        made.append(f"{place.FOLDER}/config.yml")
+        made.append(CONFIG)
     return made
 
 
@@ -44,13 +46,13 @@ def init(
 ) -> None:
     """Prepare this repo: .blocks/config.yml, .blocks/catalog/, .blocks/schemas/."""
     here = Path.cwd()
-    root = place.git_root(here) or here
+    root = find_git_root(here) or here
     name = repo or re.sub(r"[^a-z0-9._-]+", "-", root.name.lower()).strip("-._") or "repo"
-    made = prepare(root, name, url)
+    made = prepare_repo(root, name, url)
     if as_json:
-        output.json_out({"root": str(root), "made": made})
+        output.print_json({"root": str(root), "made": made})
     elif made:
-        output.say(f"Prepared {root}: {', '.join(made)}")
-        output.say("Next: export BLOCKS_TOKEN=..., then blocks flow run --input feature_request.md")
+        output.print_line(f"Prepared {root}: {', '.join(made)}")
+        output.print_line("Next: export BLOCKS_TOKEN=..., then blocks flow run --input feature_request.md")
     else:
-        output.say(f"{root} is prepared already; nothing changed.")
+        output.print_line(f"{root} is prepared already; nothing changed.")

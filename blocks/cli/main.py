@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from blocks import __version__
 from blocks.cli.errors import Exit, Failure
-from blocks.cli.lazy import LazyGroup
+from blocks.cli.lazy_commands import LazyGroup
 
-VERSION = "0.1.0"
 app = typer.Typer(
     cls=LazyGroup,
     name="blocks",
@@ -20,9 +20,9 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
-        sys.stdout.write(f"blocks {VERSION}\n")
+        sys.stdout.write(f"blocks {__version__}\n")
         raise typer.Exit
 
 
@@ -32,7 +32,8 @@ def _version(asked: bool) -> None:
 )
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Turn feature requests into verified blocks."""
@@ -54,7 +55,7 @@ def run() -> None:
         sys.stderr.write("blocks: interrupted\n")
         sys.exit(Exit.USAGE)
     except BrokenPipeError:
-        # The reader of a pipe (head, grep -q) has gone; that is no failure of ours.
+        # The reader of a pipe (head, grep -q) has gone; that is not a failure.
         sys.stderr.close()
         sys.exit(Exit.DONE)
 

@@ -17,12 +17,12 @@ AsJson = Annotated[
 ]
 
 
-def say(line: str = "") -> None:
+def print_line(line: str = "") -> None:
     """One line for people on standard output."""
     sys.stdout.write(line + "\n")
 
 
-def json_out(value: Any) -> None:
+def print_json(value: Any) -> None:
     """``value`` as JSON on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
@@ -33,10 +33,14 @@ class _Console(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As a console does, with only our own control codes left."""
         for part in super().render(renderable, options):
-            yield part if part.control or part.text.isprintable() else Segment(_still(part.text), part.style)
+            yield (
+                part
+                if part.control or part.text.isprintable()
+                else Segment(_remove_controls(part.text), part.style)
+            )
 
 
-def console(*, to_stderr: bool = False) -> Console:
+def make_console(*, to_stderr: bool = False) -> Console:
     """Where tables go: as wide as the terminal, or wide enough where there is none."""
     found = _Console(highlight=False, markup=False, emoji=False, stderr=to_stderr)
     if not found.is_terminal:
@@ -44,10 +48,10 @@ def console(*, to_stderr: bool = False) -> Console:
     return found
 
 
-def _still(text: str) -> str:
+def _remove_controls(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """``text`` from a foreign file without what could steer a terminal."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -27,12 +27,12 @@ MARKS = {
 }
 
 
-def moment(text: str | None) -> datetime | None:
+def parse_moment(text: str | None) -> datetime | None:
     """A time of the service."""
     return None if text is None else datetime.fromisoformat(text)
 
 
-def seconds(value: float | None) -> str:
+def format_duration(value: float | None) -> str:
     """A duration for people: ``3.2s``, ``1m 04s``."""
     if value is None:
         return ""
@@ -41,31 +41,31 @@ def seconds(value: float | None) -> str:
     return f"{int(value // 60)}m {int(value % 60):02d}s"
 
 
-def usd(text: str) -> str:
+def format_usd(text: str) -> str:
     """An amount for people, to a hundredth of a cent; nothing for nothing."""
     return f"${float(text):.4f}" if float(text) else ""
 
 
-def mark(status: str) -> Text:
+def mark_status(status: str) -> Text:
     """A status with its sign and colour."""
     sign, style = MARKS.get(status, ("?", ""))
     return Text(f"{sign} {status}", style=style)
 
 
-def elapsed(stage: Mapping[str, Any]) -> float | None:
+def measure_elapsed(stage: Mapping[str, Any]) -> float | None:
     """Seconds of a stage, running on while it runs."""
-    start, end = moment(stage["started_at"]), moment(stage["finished_at"])
+    start, end = parse_moment(stage["started_at"]), parse_moment(stage["finished_at"])
     if start is None:
         return None
     return ((end or datetime.now(UTC)) - start).total_seconds()
 
 
-def name_of(stage: Mapping[str, Any]) -> str:
+def name_stage(stage: Mapping[str, Any]) -> str:
     """``verify``, and from the first repair on ``verify (round 2)``."""
     return str(stage["kind"]) + (f" (round {stage['round']})" if stage["round"] > 1 else "")
 
 
-def note(stage: Mapping[str, Any]) -> str:
+def describe_note(stage: Mapping[str, Any]) -> str:
     """Why it waits, why it failed, or how often it was tried."""
     if stage["wait_reason"]:
         return str(stage["wait_reason"])
@@ -78,7 +78,7 @@ def note(stage: Mapping[str, Any]) -> str:
     return ", ".join(part for part in (f"attempt {tries}" if tries > 1 else "", instead) if part)
 
 
-def table(flow: Mapping[str, Any]) -> Table:
+def stage_table(flow: Mapping[str, Any]) -> Table:
     """The stages of a flow."""
     grid = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("stage", "status", "by", "time", "cost", ""):
@@ -91,12 +91,12 @@ def table(flow: Mapping[str, Any]) -> Table:
     for stage in flow["stages"]:
         by = stage["model"] or stage["queue"]
         grid.add_row(
-            name_of(stage),
-            mark(stage["status"]),
+            name_stage(stage),
+            mark_status(stage["status"]),
             Text(by, style="dim"),
-            seconds(elapsed(stage)),
-            usd(stage["cost_usd"]),
-            note(stage),
+            format_duration(measure_elapsed(stage)),
+            format_usd(stage["cost_usd"]),
+            describe_note(stage),
         )
     return grid
 
@@ -107,10 +107,10 @@ class Progress:
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
         self._flow: Mapping[str, Any] | None = None
-        self._said: dict[int, str] = {}
+        self._printed: dict[int, str] = {}
         live = console.is_terminal and not quiet
         self._live = (
-            Live(get_renderable=self._picture, console=console, refresh_per_second=8, transient=False)
+            Live(get_renderable=self._render_live, console=console, refresh_per_second=8, transient=False)
             if live
             else None
         )
@@ -132,15 +132,15 @@ class Progress:
         if self._quiet or self._live:
             return
         for stage in flow["stages"]:
-            words = f"{stage['status']}  {note(stage)}".rstrip()
-            if stage["status"] not in {"pending", "ready"} and self._said.get(stage["id"]) != words:
-                self._said[stage["id"]] = words
+            words = f"{stage['status']}  {describe_note(stage)}".rstrip()
+            if stage["status"] not in {"pending", "ready"} and self._printed.get(stage["id"]) != words:
+                self._printed[stage["id"]] = words
                 took = (
-                    f"  {seconds(elapsed(stage))} {usd(stage['cost_usd'])}".rstrip()
+                    f"  {format_duration(measure_elapsed(stage))} {format_usd(stage['cost_usd'])}".rstrip()
                     if stage["finished_at"]
                     else ""
                 )
-                line = f"{name_of(stage):<20} {words}{took}"
+                line = f"{name_stage(stage):<20} {words}{took}"
                 # Never inside a word: whoever searches a log for a path or an id finds it whole.
                 lines = textwrap.wrap(
                     line,
@@ -151,15 +151,16 @@ class Progress:
                 )
                 self._console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
-    def _picture(self) -> RenderableType:
+    def _render_live(self) -> RenderableType:
         flow = self._flow
         if flow is None:
             return Text("…", style="dim")
-        start = moment(flow["created_at"])
-        end = moment(flow["finished_at"]) or datetime.now(UTC)
-        total = seconds((end - start).total_seconds() if start else None)
+        start = parse_moment(flow["created_at"])
+        end = parse_moment(flow["finished_at"]) or datetime.now(UTC)
+        total = format_duration((end - start).total_seconds() if start else None)
         head = Text.assemble((flow["title"] or flow["id"], "bold"), ("  " + flow["repo"], "dim"))
         foot = Text.assemble(
-            mark(flow["status"]), (f"   {total}   {usd(flow['cost_usd']) or '$0'}   {flow['id']}", "dim")
+            mark_status(flow["status"]),
+            (f"   {total}   {format_usd(flow['cost_usd']) or '$0'}   {flow['id']}", "dim"),
         )
-        return Group(head, Text(""), table(flow), Text(""), foot)
+        return Group(head, Text(""), stage_table(flow), Text(""), foot)

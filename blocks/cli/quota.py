@@ -28,16 +28,16 @@ def quota() -> None:
     """Show what each provider may still use."""
 
 
-def _bar(percent: float, level: str, width: int) -> Text:
+def _draw_bar(percent: float, level: str, width: int) -> Text:
     filled = min(width, round(percent / 100 * width))
     return Text("█" * filled, style=_STYLES[level]) + Text("░" * (width - filled), style="dim")
 
 
-def _until(text: str | None) -> str:
+def _format_until(text: str | None) -> str:
     return "" if text is None else f" until {datetime.fromisoformat(text):%H:%M:%S}"
 
 
-def _state(one: Mapping[str, Any]) -> Text:
+def _summarise_state(one: Mapping[str, Any]) -> Text:
     """In one word, which fits every terminal; ``_notes`` say more."""
     if one["paused"]:
         return Text("paused", style="red")
@@ -48,7 +48,7 @@ def _state(one: Mapping[str, Any]) -> Text:
     return Text("ok", style="green") if one["level"] == "ok" else Text(one["level"], style="yellow")
 
 
-def _notes(one: Mapping[str, Any]) -> list[str]:
+def _list_notes(one: Mapping[str, Any]) -> list[str]:
     """What holds the provider up, and what else is to be known of it."""
     notes = []
     if one["paused"]:
@@ -59,7 +59,7 @@ def _notes(one: Mapping[str, Any]) -> list[str]:
         notes.append("so much is used that the rollout is to be rolled back")
     if one["breaker"] != "closed":
         notes.append(
-            f"breaker {one['breaker']}{_until(one['breaker_until']) if one['breaker'] == 'open' else ''}"
+            f"breaker {one['breaker']}{_format_until(one['breaker_until']) if one['breaker'] == 'open' else ''}"
         )
     if one["unknown_calls"]:
         calls = "1 call" if one["unknown_calls"] == 1 else f"{one['unknown_calls']} calls"
@@ -67,7 +67,7 @@ def _notes(one: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _table(*columns: str) -> Table:
+def _make_table(*columns: str) -> Table:
     grid = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
         grid.add_column(
@@ -76,9 +76,9 @@ def _table(*columns: str) -> Table:
     return grid
 
 
-def _minute(providers: Iterable[Mapping[str, Any]]) -> Table:
+def _minute_table(providers: Iterable[Mapping[str, Any]]) -> Table:
     """Calls under way, and what the last minute holds."""
-    grid = _table("provider", "calls", "requests/min", "tokens/min")
+    grid = _make_table("provider", "calls", "requests/min", "tokens/min")
     for one in providers:
         grid.add_row(
             one["provider"],
@@ -97,13 +97,13 @@ def show(
     as_json: output.AsJson = False,
 ) -> None:
     """Show tokens of the last 24 hours against each provider's quota, and USD against the budget."""
-    with Client.here() as client:
+    with Client.of_workspace() as client:
         found = client.get("quota/")
     if as_json:
-        return output.json_out(found)
-    console = output.console()
+        return output.print_json(found)
+    console = output.make_console()
     width = _BAR if console.width >= _WIDE else _SHORT_BAR
-    grid = _table("provider", "used", "", "tokens", "set aside", "quota", "cost", "state")
+    grid = _make_table("provider", "used", "", "tokens", "set aside", "quota", "cost", "state")
     held = [
         one
         for one in found["providers"]
@@ -112,15 +112,15 @@ def show(
     shown = held or found["providers"]
     for one in shown:
         numbers = [f"{one[name]:,}" for name in ("used_tokens", "reserved_tokens", "limit_tokens")]
-        bar, cost = _bar(one["percent"], one["level"], width), f"${float(one['cost_usd']):.2f}"
-        grid.add_row(one["provider"], f"{one['percent']:.1f}%", bar, *numbers, cost, _state(one))
+        bar, cost = _draw_bar(one["percent"], one["level"], width), f"${float(one['cost_usd']):.2f}"
+        grid.add_row(one["provider"], f"{one['percent']:.1f}%", bar, *numbers, cost, _summarise_state(one))
     console.print(grid)
-    noted = [f"{one['provider']}: {'; '.join(_notes(one))}" for one in shown if _notes(one)]
+    noted = [f"{one['provider']}: {'; '.join(_list_notes(one))}" for one in shown if _list_notes(one)]
     if noted:
         console.print("\n" + "\n".join(noted), markup=False)
     if every:
         console.print()
-        console.print(_minute(shown))
+        console.print(_minute_table(shown))
     console.print(
         f"\nSpent ${float(found['spent_usd']):.2f} of ${float(found['daily_budget_usd']):.2f} in {found['window_hours']} hours"
     )
@@ -134,22 +134,22 @@ def show(
 @app.command()
 def pause(provider: Provider, reason: Reason, as_json: output.AsJson = False) -> None:
     """Let no call to a provider leave until it is resumed. Its stages wait. For operators."""
-    _switch(provider, "pause", reason, as_json=as_json)
+    _switch_provider(provider, "pause", reason, as_json=as_json)
 
 
 @app.command()
 def resume(provider: Provider, reason: Reason, as_json: output.AsJson = False) -> None:
     """Let calls to a provider leave again. For operators."""
-    _switch(provider, "resume", reason, as_json=as_json)
+    _switch_provider(provider, "resume", reason, as_json=as_json)
 
 
-def _switch(provider: str, turn: str, reason: str, *, as_json: bool) -> None:
-    with Client.here() as client:
+def _switch_provider(provider: str, turn: str, reason: str, *, as_json: bool) -> None:
+    with Client.of_workspace() as client:
         change = client.post(f"quota/{provider}/{turn}/", {"reason": reason})
     if as_json:
-        return output.json_out(change)
+        return output.print_json(change)
     already = "" if change["changed"] else "already "
-    return output.say(
+    return output.print_line(
         f"{provider} is {already}{turn}d"
         + (f" by {change['actor']}: {change['reason']}" if "actor" in change else "")
     )

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from blocks.cli import output
 from blocks.cli.client import Client
-from blocks.cli.progress import mark, seconds, usd
+from blocks.cli.progress import format_duration, format_usd, mark_status
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="List flows.")
 _NARROW = 100  # below it a column for the repo would leave no room for words
@@ -41,11 +41,11 @@ def flows(
         "repo": repo,
         "failed": "true" if failed else None,
     }
-    with Client.here() as client:
-        found = _pages(client, query, limit)
+    with Client.of_workspace() as client:
+        found = _fetch_pages(client, query, limit)
     if as_json:
-        return output.json_out({"flows": found})
-    console = output.console()
+        return output.print_json({"flows": found})
+    console = output.make_console()
     if not found:
         return console.print(
             "No flows" + (f" of the last {ago}" if ago else "") + (" failed." if failed else ".")
@@ -64,25 +64,25 @@ def flows(
     for flow in found:
         more = flow["error"]["code"] if flow["error"] else flow["wait_reason"]
         why = "  ".join(part for part in (flow["title"], more, f"({flow['repo']})" if narrow else "") if part)
-        took = seconds(flow["duration_seconds"])
+        took = format_duration(flow["duration_seconds"])
         grid.add_row(
             flow["id"],
-            mark(flow["status"]),
+            mark_status(flow["status"]),
             took,
-            usd(flow["cost_usd"]),
+            format_usd(flow["cost_usd"]),
             *(() if narrow else (flow["repo"],)),
             Text(why),
         )
     return console.print(grid)
 
 
-def _pages(client: Client, query: dict[str, Any], limit: int) -> list[dict[str, Any]]:
+def _fetch_pages(client: Client, query: dict[str, Any], limit: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     cursor = None
     while len(found) < limit:
         page = client.get("flows/", limit=min(_PAGE, limit - len(found)), cursor=cursor, **query)
         found += page["results"]
-        cursor = client.cursor_of(page["next"])
+        cursor = client.read_cursor(page["next"])
         if cursor is None:
             break
     return found

@@ -5,21 +5,23 @@ from typing import Annotated
 
 import typer
 
-from blocks.cli import flow, output, place
+from blocks.cli import flow, output, workspace
 from blocks.cli.client import Client
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
-def trial(
+def try_flow(
     input_file: Annotated[Path, typer.Option("--input", "-i", help="A feature request, in Markdown.")],
     repo: Annotated[str, typer.Option(help="The repo; as in .blocks/config.yml by default.")] = "",
     timeout: flow.Timeout = None,
     as_json: output.AsJson = False,
 ) -> None:
     """Run a feature request from end to end and say whether the service works. The block is not written here."""
-    text, here = flow.read_request(input_file), place.find()
-    with Client(here.url, place.token()) as client:
-        started = client.post("flows/", {"repo": flow.repo_name(client, here, repo), "feature_request": text})
-        flow.end(client, started["id"], None, timeout=timeout, as_json=as_json)
+    text, here = flow.read_request(input_file), workspace.find_workspace()
+    with Client(here.url, workspace.read_token()) as client:
+        started = client.post(
+            "flows/", {"repo": flow.choose_repo(client, here, repo), "feature_request": text}
+        )
+        flow.finish_flow(client, started["id"], None, timeout=timeout, as_json=as_json)

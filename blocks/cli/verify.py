@@ -1,17 +1,16 @@
 """`blocks verify`: what the gates found, whether a block is what was sealed, whether the gates say the same again."""
 
-import importlib
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from blocks.cli import findings, output, place, report, sealed
+from blocks.cli import flow_report, gate_findings, lazy_commands, output, sealed_block, workspace
 from blocks.cli.client import Client
 from blocks.cli.errors import Exit, Failure
-from blocks.cli.progress import mark
+from blocks.cli.progress import mark_status
 
 _HELP = "Show what the gates found; check a block's evidence; run the gates again."
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=_HELP)
@@ -23,9 +22,15 @@ def verify() -> None:
     """Show what the gates found; check a block's evidence; run the gates again."""
 
 
-def _lazy(name: str) -> Any:
-    """A module of ours that brings a library for cryptography, which only some commands need."""
-    return importlib.import_module(f"blocks.cli.{name}")
+# These bring the library for cryptography, which takes a tenth of a second to load and which only some commands need.
+if TYPE_CHECKING:
+    from blocks.cli import evidence_report, expectations, trusted_keys
+    from blocks.format import verification
+else:
+    evidence_report = lazy_commands.import_lazily("blocks.cli.evidence_report")
+    expectations = lazy_commands.import_lazily("blocks.cli.expectations")
+    trusted_keys = lazy_commands.import_lazily("blocks.cli.trusted_keys")
+    verification = lazy_commands.import_lazily("blocks.format.verification")
 
 
 @app.command()
@@ -37,12 +42,12 @@ def show(
     as_json: output.AsJson = False,
 ) -> None:
     """Show the gates of a flow. Exits 0 when it passed, 1 when it or a gate failed, 2 cancelled, 8 while it runs."""
-    with Client.here() as client:
+    with Client.of_workspace() as client:
         flow = client.get(f"flows/{task}/")
         gates = client.get(f"flows/{task}/gates/")["gates"]
         files = client.get(f"flows/{task}/evidence/")["files"] if verbose and gates and not as_json else {}
     if as_json:
-        output.json_out(
+        output.print_json(
             {
                 "flow": flow["id"],
                 "status": flow["status"],
@@ -52,20 +57,22 @@ def show(
             }
         )
     else:
-        console = output.console()
-        console.print(flow["id"], mark(flow["status"]), flow["title"])
-        report.wait_line(console, flow)
+        console = output.make_console()
+        console.print(flow["id"], mark_status(flow["status"]), flow["title"])
+        flow_report.print_wait(console, flow)
         console.print(
-            report.gate_table(gates, every_round=verbose) if gates else "No gate has judged this flow yet."
+            flow_report.gate_table(gates, every_round=verbose)
+            if gates
+            else "No gate has judged this flow yet."
         )
         console.print()
         if verbose:
-            findings.show(console, flow, gates, files)
-            for line in findings.changes(files):
+            gate_findings.print_findings(console, flow, gates, files)
+            for line in gate_findings.describe_changes(files):
                 console.print(line, soft_wrap=True)
-        report.error_lines(console, flow["error"])
+        flow_report.print_error(console, flow["error"])
         if not verbose and any(gate["verdict"] != "passed" for gate in gates):
-            if (cure := report.first_cure(gates)) and not flow["error"]:
+            if (cure := flow_report.find_first_cure(gates)) and not flow["error"]:
                 console.print(f"cure: {cure}", soft_wrap=True, markup=False)
             console.print(f"Every finding: blocks verify show {task} --verbose", soft_wrap=True)
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(
@@ -103,8 +110,7 @@ def attestation(
 
     An older block is as genuine as the newest: name what you expect, for only an expectation finds one that was replayed.
     """
-    checking, expecting = _lazy("attestation"), _lazy("expected")
-    wanted = expecting.read(
+    expected = expectations.parse_expectations(
         flow=flow,
         repo=repo,
         block=block,
@@ -112,34 +118,34 @@ def attestation(
         not_before_entry=not_before_entry,
         not_before=not_before,
     )
-    keys, origin = _trusted(path, key or [])
-    files, around = sealed.read(path)
-    found = checking.verify(files, keys)
-    if around and not found.problems:
-        found.add(path.name, around)
-    expecting.compare(found, wanted)
-    shown = _lazy("proof")
+    keys, origin = _choose_keys(path, key or [])
+    sealed = sealed_block.read_block(path)
+    found = verification.verify_block(sealed.files, keys)
+    # A changed file damages the archive too; then only the file is named.
+    if sealed.damage and not found.problems:
+        found.add_problem(path.name, sealed.damage)
+    expectations.compare_report(found, expected)
     if as_json:
-        output.json_out(shown.document(found, origin))
+        output.print_json(evidence_report.build_document(found, origin))
     else:
-        shown.say(found, origin, expected=bool(wanted))
+        evidence_report.print_report(found, origin, expected=bool(expected))
     if not found.ok:
         raise typer.Exit(Exit.FAILED)
 
 
-def _trusted(path: Path, named: list[Path]) -> tuple[Any, str]:
+def _choose_keys(path: Path, named: list[Path]) -> tuple[Any, str]:
     """The keys to check with, and where they lie. Never those inside the block itself: a forger would bring a key along.
 
     Those that are pinned where the command runs go before those around the block, which came the way that the block came.
     """
     if named:
-        checking = _lazy("attestation")
-        return dict(checking.load_key(file) for file in named), ", ".join(str(file) for file in named)
-    pins = _lazy("pins")
+        return dict(trusted_keys.load_key(file) for file in named), ", ".join(map(str, named))
     for start in (Path.cwd(), path.resolve().parent):
-        blocks = place.find(start).blocks
-        if not blocks.resolve().is_relative_to(path.resolve()) and (keys := pins.pinned(blocks)):
-            return keys, str(blocks / pins.FOLDER)
+        blocks = workspace.find_workspace(start).blocks
+        if blocks.resolve().is_relative_to(path.resolve()):
+            continue
+        if keys := trusted_keys.load_pinned(blocks):
+            return keys, str(blocks / trusted_keys.FOLDER)
     raise Failure(
         "No key is trusted here: there is none under .blocks/keys/.",
         cure="Fetch it once with `blocks verify key`, or name a file with --key.",
@@ -155,14 +161,14 @@ def fetch_key(
     as_json: output.AsJson = False,
 ) -> None:
     """Fetch the public key of the evidence and keep it under .blocks/keys/; once one is there, others only by id."""
-    here = place.find()
-    with Client.here() as client:
-        keys, new = _lazy("pins").trust(client, here.blocks, accept)
+    here = workspace.find_workspace()
+    with Client.of_workspace() as client:
+        keys, new = trusted_keys.trust_offered(client, here.blocks, accept)
     if as_json:
-        return output.json_out({"trusted": sorted(keys), "new": new})
+        return output.print_json({"trusted": sorted(keys), "new": new})
     for key_id in sorted(keys):
-        output.say(f"{key_id}  {'now trusted' if key_id in new else 'trusted'}")
-    return output.say(f"Commit {here.blocks / 'keys'}: whoever has it can check every block offline.")
+        output.print_line(f"{key_id}  {'now trusted' if key_id in new else 'trusted'}")
+    return output.print_line(f"Commit {here.blocks / 'keys'}: whoever has it can check every block offline.")
 
 
 @app.command()
@@ -175,7 +181,7 @@ def replay(
 ) -> None:
     """Run the gates again on the stored block and compare verdicts. Exits 0 when all are the same, else 1."""
     until = time.monotonic() + timeout
-    with Client.here() as client:
+    with Client.of_workspace() as client:
         found = client.post(f"flows/{task}/gates/replay/")
         while found["status"] != "done":
             if time.monotonic() > until:
@@ -188,10 +194,10 @@ def replay(
             time.sleep(min(0.5, timeout))
             found = client.get(f"flows/{task}/gates/replay/")
     if as_json:
-        output.json_out(found)
+        output.print_json(found)
     elif found["error"]:
-        output.say(
-            f"NOT REPLAYED: {output.printable(found['error']['message'])}\ncure: {output.printable(found['error']['cure'])}"
+        output.print_line(
+            f"NOT REPLAYED: {output.make_printable(found['error']['message'])}\ncure: {output.make_printable(found['error']['cure'])}"
         )
     else:
         table = Table("Gate", "Sealed", "Score", "Replayed", "Score", "", box=None, pad_edge=False)
@@ -205,6 +211,6 @@ def replay(
                 row["replayed_score"] or "",
                 word,
             )
-        output.console().print(table)
+        output.make_console().print(table)
     if not found["same"]:
         raise typer.Exit(Exit.FAILED)

@@ -12,5 +12,5 @@ def evidence_is_safe(**_options: Any) -> list[CheckMessage]:
     """Asks the bucket, so it runs with --deploy only."""
     return [
         (Error if problem.serious else Warning)(problem.message, hint=problem.cure, id=problem.id)
-        for problem in setup.problems()
+        for problem in setup.list_problems()
     ]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from blocks.cli import attestation
-from blocks.cli.attestation import Keys
+from blocks.format import verification
+from blocks.format.envelope import SignedPayload
+from blocks.format.keys import Keys, read_public_key
 from orchestrator.flows.evidence import keys, sealing
 from orchestrator.repos import tokens
 from orchestrator.repos.models import Repo
@@ -72,21 +73,21 @@ def block(settings, tmp_path: Path) -> dict[str, bytes]:
 @pytest.fixture
 def trusted(block) -> Keys:
     """The key that signed it."""
-    return dict([attestation.read_key(keys.current().public_pem.encode())])
+    return dict([read_public_key(keys.current_key().public_pem.encode())])
 
 
 @pytest.fixture
-def opened_once(monkeypatch) -> Mapping[bytes, tuple[str, bytes]]:
+def opened_once(monkeypatch) -> Mapping[bytes, SignedPayload]:
     """An envelope that nobody touched is opened once for all changes of a test: the same bytes under the same keys.
 
     What comes back is each envelope that held, with its key id and payload.
     """
-    opened, known = attestation._open, {}
+    opened, known = verification.open_envelope, {}
 
-    def remembering(raw: bytes, trusted: Keys) -> tuple[str, bytes]:
+    def remembering(raw: bytes, trusted: Keys) -> SignedPayload:
         if raw not in known:
             known[raw] = opened(raw, trusted)
         return known[raw]
 
-    monkeypatch.setattr(attestation, "_open", remembering)
+    monkeypatch.setattr(verification, "open_envelope", remembering)
     return known

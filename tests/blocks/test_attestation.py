@@ -8,8 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from blocks.cli import attestation, sealed
-from blocks.cli.attestation import Keys
+from blocks.format import archive
+from blocks.format.canonical import dump_json
+from blocks.format.errors import FormatError
+from blocks.format.keys import Keys, read_public_key
+from blocks.format.limits import MAX_STATEMENT_BYTES
+from blocks.format.verification import verify_block
 from orchestrator.flows.evidence import keys, sealing
 from tests.flows.evidence.subjects import SUBJECT
 
@@ -19,7 +23,7 @@ LOG, SUMMARY = "attestations/log-entry.dsse.json", "attestations/verification-su
 
 def wrong(files: dict[str, bytes], trusted: Keys) -> set[str]:
     """The paths that are named as wrong."""
-    return {problem.path for problem in attestation.verify(files, trusted).problems}
+    return {problem.path for problem in verify_block(files, trusted).problems}
 
 
 def resigned(block: dict[str, bytes], path: str, change: Callable[[dict], None]) -> dict[str, bytes]:
@@ -27,8 +31,8 @@ def resigned(block: dict[str, bytes], path: str, change: Callable[[dict], None])
     envelope = json.loads(block[path])
     payload = json.loads(base64.b64decode(envelope["payload"]))
     change(payload)
-    envelope["payload"] = base64.b64encode(attestation.canonical(payload)).decode()
-    return block | {path: attestation.canonical(envelope) + b"\n"}
+    envelope["payload"] = base64.b64encode(dump_json(payload)).decode()
+    return block | {path: dump_json(envelope) + b"\n"}
 
 
 def flipped(content: bytes, place: int, bit: int) -> bytes:
@@ -36,7 +40,7 @@ def flipped(content: bytes, place: int, bit: int) -> bytes:
 
 
 def test_an_untouched_block_holds(block, trusted):
-    report = attestation.verify(block, trusted)
+    report = verify_block(block, trusted)
     assert report.ok
     assert report.problems == []
     assert (report.block, report.repo, report.flow) == ("compliance/ratio", "compliance-service", "task_1")
@@ -56,8 +60,8 @@ def test_every_byte_flipped_is_found_and_the_file_named(block, trusted, opened_o
 
 
 def test_every_kind_of_byte_of_an_archive_is_guarded(block, trusted):
-    packed = sealed.pack(block)
-    assert sealed.opened(packed) == (block, "")
+    packed = archive.pack(block)
+    assert archive.read(packed) == archive.Archive(block, damage="")
     chance = random.Random(11)
     ends = [*range(40), *range(len(packed) - 40, len(packed)), *chance.sample(range(len(packed)), 300)]
     assert all(not _archive_holds(flipped(packed, place, chance.randrange(8)), trusted) for place in ends)
@@ -66,7 +70,7 @@ def test_every_kind_of_byte_of_an_archive_is_guarded(block, trusted):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_every_byte_of_an_archive_flipped_is_found(block, trusted):
-    packed = sealed.pack(block)
+    packed = archive.pack(block)
     assert [
         place for place in range(len(packed)) if _archive_holds(flipped(packed, place, place % 8), trusted)
     ] == []
@@ -74,18 +78,18 @@ def test_every_byte_of_an_archive_flipped_is_found(block, trusted):
 
 def _archive_holds(packed: bytes, trusted: Keys) -> bool:
     try:
-        files, around = sealed.opened(packed)
-    except ValueError:
+        found = archive.read(packed)
+    except FormatError:
         return False
-    return not around and attestation.verify(files, trusted).ok
+    return not found.damage and verify_block(found.files, trusted).ok
 
 
 def test_a_changed_file_in_an_archive_is_named(block, trusted):
-    packed = sealed.pack(block)
+    packed = archive.pack(block)
     place = packed.index(b"def test_x")
-    files, around = sealed.opened(flipped(packed, place, 0))
-    assert around
-    assert wrong(files, trusted) == {"test_ratio.py"}
+    found = archive.read(flipped(packed, place, 0))
+    assert found.damage
+    assert wrong(dict(found.files), trusted) == {"test_ratio.py"}
 
 
 def test_every_file_missing_and_any_added_is_named(block, trusted):
@@ -123,7 +127,7 @@ def test_swapping_two_files_is_found(block, trusted):
 
 def test_another_key_is_not_trusted(block, tmp_path, settings):
     settings.STATE_DIR = tmp_path / "another"
-    stranger = dict([attestation.read_key(keys.current().public_pem.encode())])
+    stranger = dict([read_public_key(keys.current_key().public_pem.encode())])
     assert {path for path in block if path.startswith("attestations/")} <= wrong(block, stranger)
     assert wrong(block, {}) >= {"attestations/"}
 
@@ -132,7 +136,7 @@ def test_a_block_that_did_not_pass_holds_but_is_not_ok(settings, tmp_path):
     settings.STATE_DIR = tmp_path / "state"
     gates = (replace(SUBJECT.gates[0], verdict="failed"), SUBJECT.gates[1])
     files = dict(sealing.seal(replace(SUBJECT, verified=False, gates=gates)).files)
-    report = attestation.verify(files, dict([attestation.read_key(keys.current().public_pem.encode())]))
+    report = verify_block(files, dict([read_public_key(keys.current_key().public_pem.encode())]))
     assert report.problems == []
     assert report.verdict == "FAILED"
     assert not report.ok
@@ -163,7 +167,7 @@ def test_a_block_that_did_not_pass_holds_but_is_not_ok(settings, tmp_path):
             lambda raw: raw.replace(b'"signatures":[', b'"signatures":[{"keyid":"","sig":""},', 1),
             id="two signatures",
         ),
-        pytest.param(lambda raw: b'"' + b"a" * attestation.MAX_ENVELOPE_BYTES + b'"', id="size"),
+        pytest.param(lambda raw: b'"' + b"a" * MAX_STATEMENT_BYTES + b'"', id="size"),
     ],
 )
 def test_an_envelope_in_another_dress_is_refused(block, trusted, change):

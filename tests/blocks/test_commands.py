@@ -8,8 +8,8 @@ import threading
 import pytest
 from django.db import connection
 
+from blocks.format import snapshot
 from orchestrator.flows.models import Flow
-from orchestrator.flows.source import snapshot
 from orchestrator.repos import tokens
 from providers import breaker, limiter
 from tests import scenes

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import typer
 
-from blocks.cli.lazy import COMMANDS
+from blocks.cli.lazy_commands import COMMANDS
 from tests.blocks.conftest import ROOT
 
 # Each costs more than a tenth of a second of processor.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from blocks.cli import sources
-from blocks.cli.ignore import ignored, rules
-from blocks.cli.sources import collect
+from blocks.format import limits
+from blocks.format.gitignore import is_ignored, parse_rules
+from blocks.format.work_tree import collect_files
 
 
 def write(root: Path, *names: str, content: str = "x\n") -> None:
@@ -40,7 +40,7 @@ def test_only_the_folder_with_blocks_of_a_larger_work_tree(tmp_path: Path) -> No
         "service/c.log",
     )
     write(tmp_path, ".gitignore", content="*.log\n")
-    found = collect(tmp_path / "service")
+    found = collect_files(tmp_path / "service")
     assert set(found.files) == {".blocks/config.yml", "a.py", "deep/b.py"}
 
 
@@ -58,14 +58,14 @@ def test_without_git_the_folder_is_walked(bare: Path, monkeypatch: pytest.Monkey
     )
     write(bare, ".gitignore", content="*.log\n")
     expected = {".blocks/config.yml", ".gitignore", "a.py", "src/b.py"}
-    assert set(collect(bare).files) == expected
+    assert set(collect_files(bare).files) == expected
     monkeypatch.setenv("PATH", "/nowhere")
-    assert set(collect(bare).files) == expected
+    assert set(collect_files(bare).files) == expected
 
 
 def test_without_git_and_without_blocks_nothing_is_sent(tmp_path: Path) -> None:
     write(tmp_path, "diary.txt")
-    assert collect(tmp_path).files == {}
+    assert collect_files(tmp_path).files == {}
 
 
 def test_what_looks_like_a_secret_stays_and_is_said(bare: Path) -> None:
@@ -79,18 +79,18 @@ def test_what_looks_like_a_secret_stays_and_is_said(bare: Path) -> None:
         "home/.ssh/config",
     )
     write(bare, "a.py", *names)
-    found = collect(bare)
+    found = collect_files(bare)
     assert set(found.files) == {".blocks/config.yml", "a.py"}
     # A hidden folder is not looked into at all.
     assert found.reasons == {"that look like secrets": len(names) - 1}
-    assert "6 that look like secrets" in found.told
+    assert "6 that look like secrets" in found.describe_left_out()
 
 
 def test_links_and_devices_are_not_followed(bare: Path) -> None:
     (bare / "link.py").symlink_to("/etc/hostname")
     (bare / "folder").symlink_to("/etc")
     os.mkfifo(bare / "pipe")
-    found = collect(bare)
+    found = collect_files(bare)
     assert set(found.files) == {".blocks/config.yml"}
     assert found.left_out == 3
 
@@ -98,14 +98,14 @@ def test_links_and_devices_are_not_followed(bare: Path) -> None:
 def test_caps_keep_the_small_files_and_say_what_is_missing(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 4096)
-    monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 6000)
-    monkeypatch.setattr(sources, "MAX_FILES", 4)
+    monkeypatch.setattr(limits, "MAX_FILE_BYTES", 4096)
+    monkeypatch.setattr(limits, "MAX_CONTEXT_BYTES", 6000)
+    monkeypatch.setattr(limits, "MAX_CONTEXT_FILES", 4)
     write(bare, "huge.py", content="x" * 4097)
     write(bare, "a.py", "b.py", content="x" * 2000)
     write(bare, "c.py", content="x" * 3000)
     write(bare, "tiny.py")
-    found = collect(bare)
+    found = collect_files(bare)
     assert set(found.files) == {".blocks/config.yml", "tiny.py", "a.py", "b.py"}
     assert (found.size, found.left_out) == (4010, 2)
     assert set(found.reasons) == {"over 4 KB", "beyond 4 files"}
@@ -151,7 +151,7 @@ def test_gitignore_is_read_as_git_reads_it(tmp_path: Path) -> None:
         write(root, ".gitignore", content=PATTERNS)
         write(root, "d/inner/.gitignore", content="!x.log\n*.txt\n!/z.txt\n")
     git(tmp_path / "with", "init", "-q")
-    by_git, by_us = collect(tmp_path / "with"), collect(tmp_path / "without")
+    by_git, by_us = collect_files(tmp_path / "with"), collect_files(tmp_path / "without")
     assert set(by_us.files) == set(by_git.files)
     assert "d/inner/x.log" in by_us.files
     assert "x.log" not in by_us.files
@@ -161,12 +161,12 @@ def test_gitignore_is_read_as_git_reads_it(tmp_path: Path) -> None:
     "line", ["[", "[]", "a[", "\\", "**", "***", "/", "!", "!/", "[z-a]", "[[:alpha:]]", " ", "(", "a{1}"]
 )
 def test_odd_patterns_do_not_break(line: str) -> None:
-    in_force = rules(f"{line}\n*.log\n")
-    assert ignored("x.log", in_force, is_folder=False)
+    in_force = parse_rules(f"{line}\n*.log\n")
+    assert is_ignored("x.log", in_force, is_folder=False)
 
 
 def test_the_command_line_still_starts_without_this() -> None:
-    code = "import sys, blocks.cli.main; print('blocks.cli.sources' in sys.modules)"
+    code = "import sys, blocks.cli.main; print('blocks.format.work_tree' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "False\n"

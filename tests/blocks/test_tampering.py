@@ -14,10 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from blocks.cli import attestation, expected, sealed, unpack
-from blocks.cli.attestation import Keys, Report
+from blocks.cli import catalog
 from blocks.cli.errors import Failure
-from blocks.cli.expected import Expected
+from blocks.cli.expectations import Expectations, compare_report, parse_expectations
+from blocks.format import archive
+from blocks.format.canonical import dump_json
+from blocks.format.errors import FormatError
+from blocks.format.keys import Keys, read_public_key
+from blocks.format.limits import MAX_BLOCK_BYTES
+from blocks.format.verification import VerificationReport, verify_block
 from orchestrator.flows.evidence import keys, sealing
 from tests.blocks.test_attestation import wrong
 from tests.flows.evidence.subjects import SUBJECT
@@ -30,11 +35,11 @@ REVIEW = "attestations/test-result.review.dsse.json"
 def finding(packed: bytes, trusted: Keys) -> str:
     """What is found wrong with an archive; empty where it holds."""
     try:
-        files, around = sealed.opened(packed)
-    except ValueError as error:
+        found = archive.read(packed)
+    except FormatError as error:
         return str(error)
-    problems = attestation.verify(files, trusted).problems
-    return problems[0].what if problems else around
+    problems = verify_block(found.files, trusted).problems
+    return problems[0].what if problems else found.damage
 
 
 def tar(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.USTAR_FORMAT) -> bytes:
@@ -43,7 +48,7 @@ def tar(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.USTAR_FORMA
     with tarfile.open(fileobj=buffer, mode="w", format=form) as made:
         for entry, content in members:
             made.addfile(entry, io.BytesIO(content))
-    return sealed.gzipped(buffer.getvalue())
+    return archive.wrap_gzip(buffer.getvalue())
 
 
 def member(name: str, content: bytes = b"", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
@@ -82,7 +87,7 @@ def test_a_byte_put_in_or_appended_anywhere_is_named(block, trusted, opened_once
 
 
 def test_an_archive_cut_at_any_length_is_found(block, trusted, opened_once):
-    packed = sealed.pack(block)
+    packed = archive.pack(block)
     blocks = {place + off for place in range(0, len(packed), 512) for off in (-1, 0, 1, 15)}
     lengths = {
         length
@@ -99,12 +104,12 @@ def test_an_archive_cut_at_any_length_is_found(block, trusted, opened_once):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_an_archive_cut_at_every_length_is_found(block, trusted, opened_once):
-    packed = sealed.pack(block)
+    packed = archive.pack(block)
     assert [length for length in range(len(packed)) if not finding(packed[:length], trusted)] == []
 
 
 def test_bytes_put_into_an_archive_or_behind_it_are_found(block, trusted, opened_once):
-    packed = sealed.pack(block)
+    packed = archive.pack(block)
     for place in (*range(40), *range(40, len(packed), 97), *range(len(packed) - 40, len(packed) + 1)):
         assert finding(packed[:place] + b"\0" + packed[place:], trusted), place
     assert finding(packed + b"ab", trusted) == "2 bytes were appended to the archive"
@@ -114,7 +119,7 @@ def test_bytes_put_into_an_archive_or_behind_it_are_found(block, trusted, opened
 
 def test_members_in_another_order_or_twice_are_found(block, trusted):
     files = [member(path, content) for path, content in sorted(block.items())]
-    assert tar(*files) == sealed.pack(block)
+    assert tar(*files) == archive.pack(block)
     assert "was changed, from byte" in finding(tar(*reversed(files)), trusted)
     for twin in (files[-1], member("ratio.py", b"x = 2\n")):
         assert "is there twice" in finding(tar(*files, twin), trusted)
@@ -125,14 +130,14 @@ def test_members_in_another_order_or_twice_are_found(block, trusted):
     [
         (member("x.py", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "'x.py' in it is a link"),
         (member("x.py", type=tarfile.LNKTYPE, linkname="ratio.py"), "'x.py' in it is a link"),
-        (member("x", type=tarfile.FIFOTYPE), "'x' in it is no plain file"),
-        (member("x", type=tarfile.CHRTYPE), "'x' in it is no plain file"),
-        (member("x", type=tarfile.DIRTYPE), "'x' in it is no plain file"),
-        (member("/tmp/x.py", b"1"), "'/tmp/x.py' in it is no path inside the block"),
-        (member("../x.py", b"1"), "'../x.py' in it is no path inside the block"),
-        (member("attestations/../ratio.py", b"1"), "in it is no path inside the block"),
-        (member("./ratio.py", b"1"), "in it is no path inside the block"),
-        (member("a\\..\\x.py", b"1"), "in it is no path inside the block"),
+        (member("x", type=tarfile.FIFOTYPE), "'x' in it is not a plain file"),
+        (member("x", type=tarfile.CHRTYPE), "'x' in it is not a plain file"),
+        (member("x", type=tarfile.DIRTYPE), "'x' in it is not a plain file"),
+        (member("/tmp/x.py", b"1"), "'/tmp/x.py' in it is not a path inside the block"),
+        (member("../x.py", b"1"), "'../x.py' in it is not a path inside the block"),
+        (member("attestations/../ratio.py", b"1"), "in it is not a path inside the block"),
+        (member("./ratio.py", b"1"), "in it is not a path inside the block"),
+        (member("a\\..\\x.py", b"1"), "in it is not a path inside the block"),
     ],
 )
 def test_what_is_no_plain_file_inside_is_refused_by_name(block, trusted, odd, what):
@@ -145,11 +150,11 @@ def test_a_bomb_does_not_go_off(block, trusted):
     resource.setrlimit(resource.RLIMIT_AS, (4 << 30, hard))
     try:
         for size in (1 << 33, 1 << 60):
-            assert "is no plain file" in finding(sparse("ratio.py", size), trusted)
-            with pytest.raises(Failure, match="not a plain file inside"):
-                unpack.read(sparse("ratio.py", size))
-        with pytest.raises(ValueError, match="it is over 64 MB"):
-            sealed.opened(b"\0" * (sealed.MAX_BYTES + 1))
+            assert "is not a plain file" in finding(sparse("ratio.py", size), trusted)
+            with pytest.raises(Failure, match="is not a plain file"):
+                catalog.unpack_block(sparse("ratio.py", size))
+        with pytest.raises(FormatError, match="it is over 64 MB"):
+            archive.read(b"\0" * (MAX_BLOCK_BYTES + 1))
         claims = tar(member("ratio.py", b"x" * 512)).replace(b"00000001000\0", b"77777777777\0", 1)
         assert "tar cannot be read" in finding(claims, trusted)
     finally:
@@ -183,42 +188,45 @@ def test_a_verdict_that_was_not_a_pass_cannot_be_dressed_as_one(settings, tmp_pa
     gates = (replace(SUBJECT.gates[0], verdict="failed"), SUBJECT.gates[1])
     lax = replace(SUBJECT, verified=False, gates=gates, policy=SUBJECT.policy | {"mode": mode})
     failed, passed = dict(sealing.seal(lax).files), sealing.seal(replace(SUBJECT, flow_id="task_2")).files
-    trusted = dict([attestation.read_key(keys.current().public_pem.encode())])
-    assert attestation.verify(failed, trusted).verdict == "FAILED"
+    trusted = dict([read_public_key(keys.current_key().public_pem.encode())])
+    assert verify_block(failed, trusted).verdict == "FAILED"
     for path in (SUMMARY, "attestations/test-result.coverage.dsse.json", "manifest.json"):
-        report = attestation.verify(failed | {path: passed[path]}, trusted)
+        report = verify_block(failed | {path: passed[path]}, trusted)
         assert not report.ok
         assert path in {problem.path for problem in report.problems}
     envelope = json.loads(failed[SUMMARY])
     claim = base64.b64decode(envelope["payload"]).replace(b'"FAILED"', b'"PASSED"')
     envelope["payload"] = base64.b64encode(claim).decode()
-    forged = failed | {SUMMARY: attestation.canonical(envelope) + b"\n"}
+    forged = failed | {SUMMARY: dump_json(envelope) + b"\n"}
     assert SUMMARY in wrong(forged, trusted)
 
 
 @pytest.fixture
-def older(block, trusted) -> Callable[[Expected], Report]:
+def older(block, trusted) -> Callable[[Expectations], VerificationReport]:
     """The older of two blocks of one name, checked against what somebody expects."""
     sealing.seal(replace(SUBJECT, flow_id="task_2", sealed_at=datetime(2026, 3, 1, tzinfo=UTC)))
 
-    def check(wanted: Expected) -> Report:
-        report = attestation.verify(block, trusted)
-        expected.compare(report, wanted)
+    def check(wanted: Expectations) -> VerificationReport:
+        report = verify_block(block, trusted)
+        compare_report(report, wanted)
         return report
 
     return check
 
 
 def test_an_older_block_replayed_whole_is_found_by_what_was_expected(older):
-    assert older(Expected()).ok
+    assert older(Expectations()).ok
     for wanted, what in (
-        (Expected(flow="task_2"), "is of the flow task_1, expected was task_2"),
-        (Expected(repo="other"), "is of the repo compliance-service, expected was other"),
-        (Expected(block="compliance/rate"), "is of the block compliance/ratio, expected was compliance/rate"),
-        (Expected(digest="0" * 64), "expected was 0000"),
-        (Expected(not_before_entry=2), "is entry 1 of the log, expected was 2 or later"),
+        (Expectations(flow="task_2"), "is of the flow task_1, expected was task_2"),
+        (Expectations(repo="other"), "is of the repo compliance-service, expected was other"),
         (
-            Expected(not_before=datetime(2026, 2, 1, tzinfo=UTC)),
+            Expectations(block="compliance/rate"),
+            "is of the block compliance/ratio, expected was compliance/rate",
+        ),
+        (Expectations(digest="0" * 64), "expected was 0000"),
+        (Expectations(not_before_entry=2), "is entry 1 of the log, expected was 2 or later"),
+        (
+            Expectations(not_before=datetime(2026, 2, 1, tzinfo=UTC)),
             "2026-01-02T00:00:00Z, expected was 2026-02-01T00:00:00Z or later",
         ),
     ):
@@ -228,8 +236,8 @@ def test_an_older_block_replayed_whole_is_found_by_what_was_expected(older):
 
 
 def test_the_block_that_is_expected_holds(older):
-    digest = older(Expected()).digest
-    wanted = expected.read(
+    digest = older(Expectations()).digest
+    wanted = parse_expectations(
         flow="task_1",
         repo="compliance-service",
         block="compliance/ratio",
@@ -241,9 +249,9 @@ def test_the_block_that_is_expected_holds(older):
 
 
 def test_what_is_not_proved_is_never_as_expected(block, trusted):
-    report = attestation.verify({"manifest.json": block["manifest.json"]}, trusted)
-    expected.compare(
-        report, Expected(flow="task_1", not_before_entry=1, not_before=datetime(2020, 1, 1, tzinfo=UTC))
+    report = verify_block({"manifest.json": block["manifest.json"]}, trusted)
+    compare_report(
+        report, Expectations(flow="task_1", not_before_entry=1, not_before=datetime(2020, 1, 1, tzinfo=UTC))
     )
     said = [problem.what for problem in report.problems]
     assert "is of the flow (not proved), expected was task_1" in said
@@ -269,7 +277,7 @@ def written(files: dict[str, bytes], folder: Path) -> Path:
 
 def test_a_block_that_brings_its_own_key_is_not_believed(settings, offline, tmp_path):
     settings.STATE_DIR = tmp_path / "forger"
-    pem = keys.current().public_pem.encode()
+    pem = keys.current_key().public_pem.encode()
     own = {".blocks/keys/forger.pem": pem, ".blocks/config.yml": b"repo: compliance-service\n"}
     forged = sealing.seal(replace(SUBJECT, files={**SUBJECT.files, **own})).files
     found = offline("verify", "attestation", str(written(dict(forged), tmp_path / "forged")))
@@ -278,11 +286,14 @@ def test_a_block_that_brings_its_own_key_is_not_believed(settings, offline, tmp_
 
 
 def test_keys_pinned_here_go_before_those_that_came_with_the_block(block, settings, offline, work, tmp_path):
-    pem = keys.current().public_pem.encode()
+    pem = keys.current_key().public_pem.encode()
     written({".blocks/config.yml": b"repo: compliance-service\n", ".blocks/keys/ours.pem": pem}, work)
     settings.STATE_DIR = tmp_path / "forger"
     forged = dict(sealing.seal(SUBJECT).files)
-    sent = {".blocks/config.yml": b"repo: x\n", ".blocks/keys/forger.pem": keys.current().public_pem.encode()}
+    sent = {
+        ".blocks/config.yml": b"repo: x\n",
+        ".blocks/keys/forger.pem": keys.current_key().public_pem.encode(),
+    }
     around = written(sent, tmp_path / "sent")
     found = offline("verify", "attestation", str(written(forged, around / "ratio")))
     assert found.returncode == 1
@@ -291,7 +302,7 @@ def test_keys_pinned_here_go_before_those_that_came_with_the_block(block, settin
 
 
 def test_the_output_says_which_block_it_is_about(block, offline, work, tmp_path):
-    (tmp_path / "key.pem").write_bytes(keys.current().public_pem.encode())
+    (tmp_path / "key.pem").write_bytes(keys.current_key().public_pem.encode())
     folder = str(written(block, work / "ratio"))
     check = ("verify", "attestation", folder, "--key", str(tmp_path / "key.pem"))
     found = offline(*check)

@@ -1,5 +1,6 @@
 """Blocks onto disk: only what the manifest names, only inside the folder, whole or not at all."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -8,9 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from blocks.cli import unpack
+from blocks.cli import catalog
 from blocks.cli.errors import Failure
+from blocks.format import archive
 
+FACTS = {
+    "manifest": 1,
+    "flow": "task_1",
+    "repo": "r",
+    "family": "f",
+    "name": "ratio",
+    "summary": "A ratio.",
+    "verified": True,
+    "quality_score": "97.50",
+    "sealed_at": "2026-01-02T00:00:00Z",
+    "gates": [],
+    "calls": [],
+    "prompts": {},
+    "policy": {},
+    "context_sha256": "",
+    "feature_request_sha256": "",
+}
 FILES = {
     "ratio.py": b"x = 1\n",
     "contract.json": b'{"family": "f", "name": "ratio", "entrypoints": []}',
@@ -24,16 +43,14 @@ def sealed(files: dict[str, bytes], /, **manifest) -> dict[str, bytes]:
         path: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
         for path, content in files.items()
     }
-    return files | {
-        "manifest.json": json.dumps({"family": "f", "name": "ratio", "files": named} | manifest).encode()
-    }
+    return files | {"manifest.json": json.dumps(FACTS | {"files": named} | manifest).encode()}
 
 
 def tarred(files: dict[str, bytes], /, **odd: str) -> bytes:
-    """A tar.gz of ``files`` with odd members: name to the type of a tar entry."""
+    """An archive of ``files`` with odd members: name to the type of a tar entry."""
     raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-        for path, content in files.items():
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path, content in sorted(files.items()):
             info = tarfile.TarInfo(path)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
@@ -41,7 +58,7 @@ def tarred(files: dict[str, bytes], /, **odd: str) -> bytes:
             info = tarfile.TarInfo(path)
             info.type, info.linkname = kind.encode(), "/etc/passwd"
             tar.addfile(info)
-    return raw.getvalue()
+    return archive.wrap_gzip(raw.getvalue())
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -49,22 +66,22 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_good_block_is_placed_whole(tmp_path):
-    placed = unpack.place(tarred(sealed(FILES)), tmp_path)
+    placed = catalog.place_block(tarred(sealed(FILES)), tmp_path)
     assert placed.folder == tmp_path / "catalog/f/ratio"
     assert everything(placed.folder) == sealed(FILES)
     assert json.loads((tmp_path / "schemas/f.ratio.json").read_text())["title"] == "f/ratio"
 
 
 def test_a_new_version_replaces_the_old_one_without_leavings(tmp_path):
-    unpack.place(tarred(sealed(FILES | {"old.py": b""})), tmp_path)
-    unpack.place(tarred(sealed(FILES)), tmp_path)
+    catalog.place_block(tarred(sealed(FILES | {"old.py": b""})), tmp_path)
+    catalog.place_block(tarred(sealed(FILES)), tmp_path)
     assert everything(tmp_path / "catalog/f") == {
         f"ratio/{path}": content for path, content in sealed(FILES).items()
     }
 
 
 @pytest.mark.parametrize(
-    "archive",
+    "packed",
     [
         pytest.param(b"", id="empty"),
         pytest.param(b"\x1f\x8b\x08 no gzip", id="no gzip"),
@@ -82,18 +99,20 @@ def test_a_new_version_replaces_the_old_one_without_leavings(tmp_path):
         pytest.param(tarred(sealed(FILES, name="")), id="no name"),
         pytest.param(tarred(sealed(FILES, files=[])), id="manifest of another shape"),
         pytest.param(tarred(sealed(FILES))[:-20], id="cut off"),
+        pytest.param(gzip.compress(gzip.decompress(tarred(sealed(FILES)))), id="compressed"),
+        pytest.param(tarred(sealed(FILES)) + b"ab", id="lengthened"),
     ],
 )
-def test_what_is_not_to_be_trusted_writes_nothing(tmp_path, archive):
-    unpack.place(tarred(sealed(FILES)), tmp_path)
+def test_an_untrusted_block_writes_nothing(tmp_path, packed):
+    catalog.place_block(tarred(sealed(FILES)), tmp_path)
     before = everything(tmp_path)
     with pytest.raises(Failure) as failure:
-        unpack.place(archive, tmp_path)
+        catalog.place_block(packed, tmp_path)
     assert failure.value.code == "block:untrusted"
     assert everything(tmp_path) == before
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpack, "MAX_BLOCK_BYTES", 1000)
-    with pytest.raises(Failure, match="unpacks to over"):
-        unpack.place(tarred(sealed({"zeros": b"\0" * 100_000})), tmp_path)
+    monkeypatch.setattr(archive, "MAX_BLOCK_BYTES", 1000)
+    with pytest.raises(Failure, match="it is over"):
+        catalog.place_block(tarred(sealed({"zeros": b"\0" * 100_000})), tmp_path)

@@ -26,16 +26,16 @@ def test_a_block_is_checked_on_its_way_and_offline_after(state, blocks, offline,
     followed = blocks("flow", "follow", flow.id)
     assert followed.returncode == 0, followed.stderr
     assert "holds: verified; entry 1 of the log" in followed.stdout
-    assert f"{keys.current().key_id} is trusted from now on" in followed.stdout
+    assert f"{keys.current_key().key_id} is trusted from now on" in followed.stdout
 
     folder = work / ".blocks/catalog/compliance/capital_ratio"
     found = offline("verify", "attestation", str(folder))
     assert found.returncode == 0, found.stdout
     assert "HOLDS" in found.stdout
     archive = tmp_path / "block.tar.gz"
-    archive.write_bytes(downloads.block(flow) or b"")
+    archive.write_bytes(downloads.sealed_block(flow) or b"")
     key = tmp_path / "key.pem"
-    key.write_text(keys.current().public_pem)
+    key.write_text(keys.current_key().public_pem)
     document = json.loads(offline("verify", "attestation", str(archive), "--key", str(key), "--json").stdout)
     assert (document["ok"], document["flow"], document["problems"]) == (True, flow.id, [])
 
@@ -53,7 +53,7 @@ def test_a_key_that_changed_is_refused_until_it_is_accepted(state, settings, blo
     before = (work / ".blocks/catalog/compliance/capital_ratio/manifest.json").read_bytes()
     found = blocks("flow", "follow", second.id)
     assert found.returncode == 1
-    new = keys.current().key_id
+    new = keys.current_key().key_id
     assert "a key that this repo does not trust" in found.stderr
     assert (work / ".blocks/catalog/compliance/capital_ratio/manifest.json").read_bytes() == before
     assert new in blocks("verify", "key", "--accept", new).stdout
@@ -70,7 +70,7 @@ def test_without_a_key_nothing_is_said_to_hold(offline, work, tmp_path):
 
 def test_what_is_no_block_is_refused_with_code_1(offline, work, tmp_path):
     key, odd = tmp_path / "key.pem", tmp_path / "odd"
-    key.write_text(keys._read(made().replace("\\n", "\n").encode(), "test").public_pem)
+    key.write_text(keys._parse_key(made().replace("\\n", "\n").encode(), "test").public_pem)
     odd.write_bytes(b"A" * 5000)
     for path in (odd, tmp_path / "absent"):
         found = offline("verify", "attestation", str(path), "--key", str(key))

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
+from blocks.format import snapshot
 from gates import environments
 from orchestrator.celery import app
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Artifact, Blob, Flow, GateReplay
 from orchestrator.flows.replay import gate_replay
-from orchestrator.flows.source import snapshot
 from orchestrator.flows.worker import runner
 from orchestrator.repos.models import Repo
 from providers import registry

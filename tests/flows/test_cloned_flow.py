@@ -13,7 +13,6 @@ from orchestrator.flows.api.serializers import FlowSerializer
 from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.replay import flow_replay
-from orchestrator.flows.source import snapshot
 from orchestrator.flows.worker import runner
 from providers import registry
 from tests import scenes

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from blocks.format import snapshot
 from gates import runner as gates_runner
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker
@@ -14,7 +15,6 @@ from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
 from orchestrator.flows.replay import flow_replays, requests
 from orchestrator.flows.replay.comparison import differing, plain, same_bytes
 from orchestrator.flows.replay.flow_replay import replay
-from orchestrator.flows.source import snapshot
 from orchestrator.flows.worker import runner
 from providers import registry
 from providers.models import ProviderCall

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocks.format import snapshot
 from orchestrator.flows import engine
 from orchestrator.flows.engine import IdempotencyConflict, broker
 from orchestrator.flows.models import Blob, Flow
-from orchestrator.flows.source import snapshot
 from tests import scenes
 
 

@@ -54,7 +54,7 @@ def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) 
     for status in ("running", "waiting"):  # a trigger lets a status move along the table only
         Flow.objects.filter(pk=waiting.pk).update(status=status)
     repo_settings.set_value(repo, "context.max_size_kb", 100, actor="x")
-    keys.current()
+    keys.current_key()
     found: dict[str, str] = {}
 
     def note(name, answer):

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from blocks.format import snapshot
 from orchestrator.flows.models import Blob, Flow
-from orchestrator.flows.source import snapshot
 from tests import scenes
 
 URL = "/api/v1/flows/"

@@ -29,7 +29,7 @@ def list_public_keys() -> list[dict[str, Any]]:
     """Every public key, the current one first. Where this process has no key, the last one that signed is current."""
     known = {key.key_id: key.public_pem for key in EvidenceKey.objects.all()}
     try:
-        own = keys.current()
+        own = keys.current_key()
         current, known = own.key_id, {own.key_id: own.public_pem} | known
     except EvidenceError:
         # A web process needs no signing key; the newest row is the last key that signed.

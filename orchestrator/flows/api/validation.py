@@ -8,16 +8,14 @@ from typing import Any
 
 from django.conf import settings as env
 
+from blocks.format import snapshot
+from blocks.format.limits import MAX_CONTEXT_BYTES, MAX_CONTEXT_FILES, MAX_REQUEST_BYTES
+from blocks.format.paths import is_safe_path
 from orchestrator.flows import flow_types
-from orchestrator.flows.source import snapshot
 from orchestrator.queues import PROVIDER_QUEUES
 from orchestrator.repos import repo_settings
 from orchestrator.repos.models import REPO_NAME, Repo
 from orchestrator.rest.problems import Problem
-
-MAX_REQUEST_BYTES = 64 * 1024
-MAX_CONTEXT_BYTES = 6 * 1024 * 1024
-MAX_CONTEXT_FILES = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ def _snapshot(value: Any) -> bytes:
     total = sum(_size(path, content) for path, content in files.items())
     if total > MAX_CONTEXT_BYTES:
         raise _too_large(f"The context has {total:,} bytes; at most {MAX_CONTEXT_BYTES:,} (6 MB) are taken.")
-    return snapshot.pack(snapshot.from_json(files)) if "files" in value else b""
+    return snapshot.pack(snapshot.decode_files(files)) if "files" in value else b""
 
 
 def _too_large(detail: str) -> Problem:
@@ -169,7 +167,7 @@ def _too_large(detail: str) -> Problem:
 
 def _size(path: str, content: Any) -> int:
     """Bytes of one file, whose path must stay inside the repo and whose content must be text or base64."""
-    if not snapshot.inside(path):
+    if not is_safe_path(path):
         raise Problem(
             422,
             "context:invalid-path",

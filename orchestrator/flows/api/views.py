@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from blocks.format import snapshot
 from orchestrator.flows import engine, representation
 from orchestrator.flows.api import event_stream, validation
 from orchestrator.flows.api.filters import FlowFilter, GateResultFilter, ProviderCallFilter
@@ -29,7 +30,6 @@ from orchestrator.flows.api.serializers import (
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Flow, GateResult
 from orchestrator.flows.models.states import FlowStatus
-from orchestrator.flows.source import snapshot
 from orchestrator.repos.access import caller_of, repo_for
 from orchestrator.repos.models import Repo
 from orchestrator.rest import idempotency
@@ -266,11 +266,11 @@ class FlowEvidenceView(APIView):
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
         """The evidence files; also those of a failed flow, up to where it failed."""
         flow = flow_for(request, flow_id)
-        files = downloads.evidence(flow)
+        files = downloads.collect_evidence(flow)
         accepted = request.headers.get("Accept", "")
         if request.query_params.get("format") == "zip" or "application/zip" in accepted:
-            return _attach(downloads.as_zip(files), "application/zip", f"{flow.id}-evidence.zip")
-        found = {"flow": flow.id, "status": flow.status, "files": snapshot.as_json(files)}
+            return _attach(downloads.pack_zip(files), "application/zip", f"{flow.id}-evidence.zip")
+        found = {"flow": flow.id, "status": flow.status, "files": snapshot.encode_files(files)}
         return Response(FlowEvidenceSerializer(found).data)
 
 
@@ -290,7 +290,7 @@ class FlowBlockView(APIView):
 
 def read_block(flow: Flow) -> bytes:
     """The sealed block of ``flow``; a problem where it has none, which says whether waiting helps."""
-    sealed = downloads.block(flow)
+    sealed = downloads.sealed_block(flow)
     if sealed is not None:
         return sealed
     if flow.finished_at is None:

@@ -3,33 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import ClassVar
 
+from blocks.format.secret_files import is_secret_file
 from orchestrator.flows.context.packing import Packed, everything, pack, part
 from orchestrator.flows.context.relevance import ranked
 
 LARGEST_BYTES = 500_000
 """What a bundle may measure when nothing is pruned."""
-
-_SECRET_FILES = frozenset(
-    {
-        ".env",
-        ".netrc",
-        ".pypirc",
-        ".npmrc",
-        ".htpasswd",
-        ".pgpass",
-        ".git-credentials",
-        "credentials",
-        "id_rsa",
-        "id_dsa",
-    }
-    | {"id_ed25519", "id_ecdsa"}
-)
-_SECRET_SUFFIXES = frozenset(
-    {".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".tfstate", ".ppk"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +74,9 @@ def _bundle(packed: Packed, files: int) -> Bundle:
     )
 
 
-def secret_by_name(path: str) -> bool:
-    """Whether the file exists to hold secrets, so far as its name tells."""
-    name = PurePosixPath(path.lower())
-    return name.name in _SECRET_FILES or name.suffix in _SECRET_SUFFIXES or name.name.startswith(".env.")
-
-
 def readable(path: str, content: bytes) -> str | None:
     """The file as text with plain line ends, or None where it must not or cannot be shown."""
-    if secret_by_name(path) or b"\0" in content:
+    if is_secret_file(path) or b"\0" in content:
         return None
     try:
         text = content.decode("utf-8-sig")

@@ -1,44 +1,48 @@
-"""A block and its evidence as files: as they were sealed, as zip with fixed times."""
+"""A block and its evidence as files: as they were sealed, and as zip with fixed times."""
 
 import io
 import zipfile
 from collections.abc import Mapping
 
-from orchestrator.flows.evidence import archive
+from blocks.format import archive
+from blocks.format.manifest import MANIFEST
+from blocks.format.statements import FOLDER
 from orchestrator.flows.models import Artifact, Block, Flow
 
-PROOF = ("manifest.json", "attestations/")
-_NO_EVIDENCE = {"bundle", "block", "answer"}  # what the models were shown and said, and the block itself
+# What the models were shown and said, and the block itself.
+_NOT_EVIDENCE = frozenset({"bundle", "block", "answer"})
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 
 
-def block(flow: Flow) -> bytes | None:
-    """The tar.gz that was sealed, byte for byte; nothing where no block came of ``flow``."""
+def sealed_block(flow: Flow) -> bytes | None:
+    """The tar.gz that was sealed, byte for byte; ``None`` where ``flow`` has no block."""
     if not Block.objects.filter(flow=flow).exists():
         return None
+    # A seal that was run again after a crash leaves several artifacts: the newest one is the block's.
     sealed = Artifact.objects.filter(flow=flow, kind="block").select_related("blob").latest("id")
     return bytes(sealed.blob.content)
 
 
-def evidence(flow: Flow) -> dict[str, bytes]:
-    """Path to bytes of what the stages of ``flow`` left as evidence, round by round; also where no block came of it."""
+def collect_evidence(flow: Flow) -> dict[str, bytes]:
+    """Path to bytes of the evidence that the stages of ``flow`` left, round by round; also where it has no block."""
     rows = Artifact.objects.filter(flow=flow).select_related("stage", "blob").order_by("id")
     files = {
         f"{row.stage.kind}-{row.stage.round}/{row.name}": bytes(row.blob.content)
         for row in rows
-        if row.kind not in _NO_EVIDENCE
+        if row.kind not in _NOT_EVIDENCE
     }
-    sealed = block(flow)
-    return (
-        files
-        if sealed is None
-        else files | {p: c for p, c in archive.unpack(sealed).items() if p.startswith(PROOF)}
-    )
+    sealed = sealed_block(flow)
+    if sealed is not None:
+        for path, content in archive.unpack(sealed).items():
+            if path == MANIFEST or path.startswith(FOLDER):
+                files[path] = content
+    return files
 
 
-def as_zip(files: Mapping[str, bytes]) -> bytes:
+def pack_zip(files: Mapping[str, bytes]) -> bytes:
     """``files`` as zip."""
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as packed:
         for path, content in sorted(files.items()):
-            packed.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), content)
+            packed.writestr(zipfile.ZipInfo(path, _ZIP_EPOCH), content)
     return raw.getvalue()

@@ -1,9 +1,16 @@
-"""Why evidence cannot be made, kept or found again. All of it is for operators to mend."""
+"""Why evidence cannot be made, kept or found again."""
+
+from orchestrator.core.errors import FixedBy, OrchestratorError
 
 
-class EvidenceError(Exception):
-    """Evidence is not to be had; the message is for people. ``retryable``: the same may succeed a little later."""
+class EvidenceError(OrchestratorError):
+    """Evidence cannot be made, stored or read.
+
+    ``retryable``: the same may succeed a little later.
+    """
+
+    code = "evidence:error"
+    fixed_by = FixedBy.OPERATOR
 
     def __init__(self, code: str, message: str, cure: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.code, self.cure, self.retryable = code, cure, retryable
+        super().__init__(message, code=code, cure=cure, retryable=retryable)

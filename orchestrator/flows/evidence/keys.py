@@ -1,6 +1,5 @@
 """The Ed25519 key that signs evidence: from EVIDENCE_SIGNING_KEY, or made once under STATE_DIR for local use."""
 
-import hashlib
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.conf import settings
 
+from blocks.format.keys import compute_key_id
 from orchestrator.flows.evidence.errors import EvidenceError
 
 _MAKE_ONE = "Make one with `openssl genpkey -algorithm ed25519` and set EVIDENCE_SIGNING_KEY or EVIDENCE_SIGNING_KEY_FILE."
@@ -25,27 +25,27 @@ _MAKE_ONE = "Make one with `openssl genpkey -algorithm ed25519` and set EVIDENCE
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key with what the world sees of it. ``key_id`` is the SHA-256 of the public key (SPKI, DER)."""
+    """A private key and its public half. ``key_id`` is the SHA-256 of the public key (SPKI, DER)."""
 
     key_id: str
     public_pem: str
     private: Ed25519PrivateKey = field(repr=False)
 
 
-def current() -> SigningKey:
+def current_key() -> SigningKey:
     """The key in force; raises ``EvidenceError`` where there is none, or none that production may use."""
     if settings.EVIDENCE_SIGNING_KEY:
         # A PEM in one line, as some secret stores keep it, is understood too.
-        return _read(settings.EVIDENCE_SIGNING_KEY.replace("\\n", "\n").encode(), "EVIDENCE_SIGNING_KEY")
+        return _parse_key(settings.EVIDENCE_SIGNING_KEY.replace("\\n", "\n").encode(), "EVIDENCE_SIGNING_KEY")
     if settings.CONTEXT_BUNDLE_BUCKET:
         raise EvidenceError(
             "evidence:no-signing-key",
-            "EVIDENCE_SIGNING_KEY is not set, and evidence for a bucket is not signed with a key that lies on a worker's disk.",
+            "EVIDENCE_SIGNING_KEY is not set, and evidence for a bucket is not signed with a key on a worker's disk.",
             _MAKE_ONE,
         )
     path = Path(settings.STATE_DIR) / "keys" / "evidence.pem"
     try:
-        return _read(_local(path), str(path))
+        return _parse_key(_load_or_make(path), str(path))
     except OSError as error:
         raise EvidenceError(
             "evidence:no-signing-key",
@@ -54,13 +54,8 @@ def current() -> SigningKey:
         ) from error
 
 
-def key_id(public: Ed25519PublicKey) -> str:
-    """SHA-256 of the public key as SubjectPublicKeyInfo, DER."""
-    return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-
-
 @lru_cache(maxsize=8)
-def _read(pem: bytes, source: str) -> SigningKey:
+def _parse_key(pem: bytes, source: str) -> SigningKey:
     try:
         private = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -70,25 +65,23 @@ def _read(pem: bytes, source: str) -> SigningKey:
     if not isinstance(private, Ed25519PrivateKey):
         raise EvidenceError("evidence:bad-signing-key", f"{source} is not an Ed25519 key.", _MAKE_ONE)
     public = private.public_key()
-    return SigningKey(
-        key_id(public), public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(), private
-    )
+    public_pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return SigningKey(compute_key_id(public), public_pem, private)
 
 
-def _local(path: Path) -> bytes:
-    """The key under ``path``, made if it is not there. Of several processes that make one at once, all use the first's."""
+def _load_or_make(path: Path) -> bytes:
+    """The key under ``path``, made if it is not there."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        # Of several processes that make a key at once, all read the one that was first.
         place_once(path, made, mode=0o600)
     return path.read_bytes()
 
 
 def place_once(path: Path, content: bytes, *, mode: int) -> bool:
-    """Put ``content`` under ``path`` whole, with ``mode``, unless something is there; whether it was put.
-
-    A link appears with all of its bytes or not at all, and fails where the name is taken: no reader sees half a file.
-    """
+    """Put ``content`` at ``path`` whole, with ``mode``, unless something is there; whether it was put."""
+    # A hard link appears with all of its bytes or not at all, and fails where the name is taken: no reader sees half a file.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as scratch:  # made with 0600
         scratch.write(content)
         scratch.flush()

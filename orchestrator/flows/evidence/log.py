@@ -1,7 +1,7 @@
 """The hash-chained log of a repo: one entry for each sealing, each holding the hash of the one before.
 
-Whoever keeps one block keeps a point of the chain: an entry that is later taken out, changed or put in shows against it.
-Rows refuse changes by a trigger; the log names repo and flow by their names, because it outlives their rows.
+A block keeps a point of the chain: an entry that is later removed, changed or put in contradicts it. A trigger refuses changes of
+rows. The log names repo and flow by text, because it outlives their rows.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,11 @@ from typing import Any
 
 from django.db import transaction
 
+from blocks.format.canonical import dump_json, sha256
+from blocks.format.envelope import seal_envelope
+from blocks.format.manifest import MANIFEST
+from blocks.format.statements import LOG_ENTRY, Statement, write_statement
 from orchestrator.core import database
-from orchestrator.flows.evidence import canonical, envelope, statements
 from orchestrator.flows.evidence.keys import SigningKey
 from orchestrator.flows.models import EvidenceKey, EvidenceLog
 
@@ -20,7 +23,7 @@ START = "0" * 64
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 1))"
 
 
-def sealed_at(flow_id: str) -> datetime:
+def first_sealed_at(flow_id: str) -> datetime:
     """When ``flow_id`` was first sealed, else now: a sealing that is run again writes the same bytes again."""
     first = (
         EvidenceLog.objects.filter(flow=flow_id).order_by("id").values_list("created_at", flat=True).first()
@@ -36,10 +39,8 @@ def append(
     The same content of the same flow gives the entry that is there. The lock of the repo's chain is held to the end of the
     transaction, so entries follow each other without a gap.
     """
-    digests = {"manifest.json": canonical.sha256(manifest)} | {
-        path: canonical.sha256(data) for path, data in signed.items()
-    }
-    content = canonical.sha256(canonical.json_bytes(digests))
+    digests = {MANIFEST: sha256(manifest)} | {path: sha256(data) for path, data in signed.items()}
+    content = sha256(dump_json(digests))
     with transaction.atomic():
         database.fetch_rows(_ONE_AT_A_TIME, {"key": f"evidence/{repo}"})
         if found := EvidenceLog.objects.filter(
@@ -51,22 +52,23 @@ def append(
             "repo": repo,
             "sequence": last.sequence + 1 if last else 1,
             "flow": flow_id,
-            "manifest_sha256": digests["manifest.json"],
+            "manifest_sha256": digests[MANIFEST],
             "content_sha256": content,
             "previous_hash": last.hash if last else START,
         }
-        chained = entry | {"hash": hash_of(entry)}
+        chained = entry | {"hash": hash_entry(entry)}
         EvidenceKey.objects.get_or_create(key_id=key.key_id, defaults={"public_pem": key.public_pem})
-        text = envelope.sign(key, digests, statements.LOG_ENTRY, chained).decode()
+        payload = write_statement(LOG_ENTRY, Statement(digests, chained))
+        text = seal_envelope(payload, key.key_id, key.private).decode()
         return EvidenceLog.objects.create(**chained, envelope=text, key_id=key.key_id, created_at=at)
 
 
-def hash_of(entry: Mapping[str, Any]) -> str:
+def hash_entry(entry: Mapping[str, Any]) -> str:
     """SHA-256 of an entry without its own hash, as canonical JSON."""
-    return canonical.sha256(canonical.json_bytes(dict(entry)))
+    return sha256(dump_json(dict(entry)))
 
 
-def facts(row: EvidenceLog) -> dict[str, Any]:
+def chained_facts(row: EvidenceLog) -> dict[str, Any]:
     """What the hash of ``row`` is made of."""
     names = ("repo", "sequence", "flow", "manifest_sha256", "content_sha256", "previous_hash")
     return {name: getattr(row, name) for name in names}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SetupProblem:
     """``serious``: evidence would not be safe, nothing is sealed. ``id`` is stable: ``evidence.E001``."""
 
     id: str

@@ -6,32 +6,32 @@ import time
 
 from orchestrator.flows.evidence import keys, store
 from orchestrator.flows.evidence.errors import EvidenceError
-from orchestrator.flows.evidence.problems import Problem
+from orchestrator.flows.evidence.problems import SetupProblem
 
-_GOOD_FOR_SECONDS = 600.0
-_found_sound: dict[store.Store, float] = {}
-_asking = threading.Lock()
+_VALID_SECONDS = 600.0
+_last_found_sound: dict[store.Store, float] = {}
+_lock = threading.Lock()
 log = logging.getLogger(__name__)
 
 
-def problems() -> tuple[Problem, ...]:
+def list_problems() -> tuple[SetupProblem, ...]:
     """Everything that is wrong with key and store."""
     try:
-        keys.current()
-        key: tuple[Problem, ...] = ()
+        keys.current_key()
+        key: tuple[SetupProblem, ...] = ()
     except EvidenceError as error:
-        key = (Problem("evidence.E006", str(error), error.cure, serious=True),)
-    return key + store.current().problems()
+        key = (SetupProblem("evidence.E006", str(error), error.cure, serious=True),)
+    return key + store.current_store().list_problems()
 
 
-def sound() -> store.Store:
+def require_sound_store() -> store.Store:
     """The store, found fit within the last ten minutes; raises ``EvidenceError`` where evidence would not be safe in it."""
-    keep = store.current()
-    with _asking:
-        asked = _found_sound.get(keep)
-        if asked is not None and time.monotonic() - asked < _GOOD_FOR_SECONDS:
+    keep = store.current_store()
+    with _lock:
+        asked = _last_found_sound.get(keep)
+        if asked is not None and time.monotonic() - asked < _VALID_SECONDS:
             return keep
-        for problem in keep.problems():
+        for problem in keep.list_problems():
             if problem.serious:
                 raise EvidenceError(
                     "evidence:store-unfit",
@@ -39,11 +39,11 @@ def sound() -> store.Store:
                     problem.cure,
                     retryable=problem.id == "evidence.E001",
                 )
-        _found_sound[keep] = time.monotonic()
+        _last_found_sound[keep] = time.monotonic()
     return keep
 
 
-def announce() -> None:
+def log_problems() -> None:
     """Say in the log what is wrong, as a worker starts; sealing itself refuses while anything serious is."""
-    for problem in problems():
+    for problem in list_problems():
         (log.error if problem.serious else log.warning)("%s %s %s", problem.id, problem.message, problem.cure)

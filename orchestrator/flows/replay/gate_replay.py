@@ -4,21 +4,21 @@ The review is not repeated: what a model said once is evidence, what it would sa
 """
 
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from blocks.format import archive, snapshot
+from blocks.format.canonical import sha256
+from blocks.format.errors import FormatError
+from blocks.format.manifest import MANIFEST
 from gates import environments, runner
 from gates.base import Candidate, GateReport, Policy
-from orchestrator.flows.evidence import archive, downloads
-from orchestrator.flows.evidence.canonical import sha256
-from orchestrator.flows.evidence.manifest import MANIFEST
+from orchestrator.flows.evidence import downloads
 from orchestrator.flows.generation.block_files import CONTRACT, MODULE, TESTS, Name, previous_contract
 from orchestrator.flows.models import Blob, Block, Flow, GateReplay, ReplayStatus
 from orchestrator.flows.replay import requests
-from orchestrator.flows.source import snapshot
 from orchestrator.flows.verification import environment
 from orchestrator.flows.verification.environment import World
 
@@ -61,8 +61,8 @@ def _compare(flow: Flow) -> list[dict[str, Any]]:
 def _sealed_files(flow: Flow) -> dict[str, bytes]:
     """The files of the stored block, each as the manifest has it, and the manifest as the block's row has it."""
     try:
-        files = archive.unpack(downloads.block(flow) or b"")
-    except (tarfile.TarError, OSError, EOFError) as error:
+        files = archive.unpack(downloads.sealed_block(flow) or b"")
+    except FormatError as error:
         raise _changed("The stored block cannot be read.") from error
     if sha256(files.get(MANIFEST, b"")) != flow.block.manifest_id:
         raise _changed("The manifest of the stored block was changed.")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from blocks.cli.sources import CLOSED, choose
-from orchestrator.flows.source import snapshot
+from blocks.format.paths import is_safe_path
+from blocks.format.selection import UNREADABLE, select_files
 from orchestrator.flows.source.git import Git, GitFailed, TooLarge, TooSlow
 from orchestrator.repos.clone_urls import CloneUrl, CloneUrlRefused, addresses, parse
 
@@ -119,7 +119,7 @@ def _read(git: Git, url: CloneUrl) -> Cloned:
     commit = git("rev-parse", "--verify", f"{_REF}^{{commit}}").decode().strip()
     reasons: Counter[str] = Counter()
     ids, lengths = _tree(git, commit, reasons)
-    names = choose(lengths, reasons)
+    names = select_files(lengths, reasons)
     return Cloned(
         str(url), commit, _contents(git, [(name, ids[name]) for name in names]), dict(sorted(reasons.items()))
     )
@@ -147,10 +147,10 @@ def _tree(git: Git, commit: str, reasons: Counter[str]) -> tuple[dict[str, str],
             continue
         mode, _, sha, size = about.decode().split()
         path = raw.decode("utf-8", "surrogateescape")
-        if snapshot.inside(path):
+        if is_safe_path(path):
             ids[path], lengths[path] = sha, int(size) if mode in _FILE_MODES else None
         else:
-            reasons[CLOSED] += 1
+            reasons[UNREADABLE] += 1
     return ids, lengths
 
 

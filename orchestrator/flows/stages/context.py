@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from blocks.format import snapshot
 from orchestrator.flows import flow_settings
 from orchestrator.flows.context import BundleTooLarge, build
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import Question, ask
 from orchestrator.flows.generation.parsing import json_object
-from orchestrator.flows.source import clone, snapshot
+from orchestrator.flows.source import clone
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 4096

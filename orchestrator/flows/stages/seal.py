@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from blocks.format.canonical import sha256
+from blocks.format.manifest import CallFact, GateFact
 from gates import score
 from gates.base import Policy
 from orchestrator.flows import flow_settings
-from orchestrator.flows.evidence import log, manifest, sealing, setup
-from orchestrator.flows.evidence.canonical import sha256
-from orchestrator.flows.evidence.manifest import CallFact, GateFact, Subject
+from orchestrator.flows.evidence import log, sealing, setup
+from orchestrator.flows.evidence.manifest import Subject, build_manifest
 from orchestrator.flows.generation.block_files import README, Name, digest, name_of, written
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, StageContext, StageResult
 from orchestrator.flows.verification import gate_reports
@@ -25,7 +26,7 @@ class Seal:
 
     def prepare(self) -> None:
         """As a worker starts: say what is wrong with key and store before the first flow is refused for it."""
-        setup.announce()
+        setup.log_problems()
 
     def run(self, work: StageContext) -> StageResult:
         subject = _judged(work)
@@ -58,7 +59,7 @@ class Seal:
         subject = _judged(work)
         if isinstance(subject, Failed):
             return subject
-        text = manifest.write(subject)
+        text = build_manifest(subject)
         return Done(
             output=_said(subject, sha256(text)),
             artifacts=(NewArtifact("manifest", "manifest.json", text, "application/json"),),
@@ -159,7 +160,7 @@ def _subject(
         origin=work.origin,
         dependencies_sha256=str(work.read_output("verify").get("dependencies_sha256", "")),
         feature_request=work.feature_request,
-        sealed_at=log.sealed_at(work.flow_id),
+        sealed_at=log.first_sealed_at(work.flow_id),
     )
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+from blocks.format import snapshot
 from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation.block_files import candidate, digest
-from orchestrator.flows.source import snapshot
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
 from orchestrator.flows.verification import environment, gate_reports, repair_loop
 

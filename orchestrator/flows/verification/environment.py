@@ -6,10 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from blocks.format.secret_files import is_secret_file
+from blocks.format.selection import CONFIG
 from gates import environments
-from orchestrator.flows.context.bundle import secret_by_name
-
-CONFIG = ".blocks/config.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ def around(files: Mapping[str, bytes]) -> World:
     """The repo's ``files`` for the gates. Installs the packages that ``.blocks/config.yml`` names under ``dependencies``; raises
     ``EnvironmentRefused`` and ``EnvironmentUnavailable``."""
     # Tests print what they like, and findings reach a model: what exists to hold secrets stays out here too.
-    shown = {path: content for path, content in files.items() if not secret_by_name(path) and path != CONFIG}
+    shown = {path: content for path, content in files.items() if not is_secret_file(path) and path != CONFIG}
     pins = dependencies(files.get(CONFIG, b""))
     return World(shown, environments.build(pins), environments.digest_pins(pins))
 

@@ -98,7 +98,7 @@ class LiveStageContext:
         """Keep ``content`` in the evidence store before it is used; raises ``EvidenceError``, and ``Fenced`` when the attempt is
         no longer the live one."""
         self._attempt.check()
-        return store.put_content(setup.sound(), content, timezone.now())
+        return store.put_content(setup.require_sound_store(), content, timezone.now())
 
     def report_progress(self, message: str, **data: Any) -> None:
         """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""

@@ -140,7 +140,7 @@ def evidence(request: HttpRequest, flow_id: str) -> HttpResponse:  # noqa: ARG00
     """All evidence as zip."""
     found = _flow(flow_id)
     return _download(
-        downloads.as_zip(downloads.evidence(found)), "application/zip", f"{found.id}-evidence.zip"
+        downloads.pack_zip(downloads.collect_evidence(found)), "application/zip", f"{found.id}-evidence.zip"
     )
 
 
@@ -149,7 +149,7 @@ def evidence(request: HttpRequest, flow_id: str) -> HttpResponse:  # noqa: ARG00
 def block(request: HttpRequest, flow_id: str) -> HttpResponse:
     """The block as it was sealed; 404 where none came of the flow."""
     found = _flow(flow_id)
-    sealed = downloads.block(found)
+    sealed = downloads.sealed_block(found)
     if sealed is None:
         return render(request, "404.html", status=404)
     return _download(sealed, "application/gzip", f"{found.id}-block.tar.gz")

@@ -389,11 +389,11 @@ def test_what_is_stored_is_in_the_evidence_store_at_once_and_only_for_the_live_a
     work = LiveStageContext(Attempt(claim(new_flow())))
     digest = work.store_evidence(b"a bundle")
     assert digest == hashlib.sha256(b"a bundle").hexdigest() == work.store_evidence(b"a bundle")
-    assert store.current().get(store.content_key(digest)) == b"a bundle"
+    assert store.current_store().get(store.content_key(digest)) == b"a bundle"
     work._attempt.fence()
     with pytest.raises(engine.Fenced):
         work.store_evidence(b"more")
-    assert store.current().get(store.content_key(hashlib.sha256(b"more").hexdigest())) is None
+    assert store.current_store().get(store.content_key(hashlib.sha256(b"more").hexdigest())) is None
 
 
 class Stores:
@@ -424,4 +424,6 @@ def test_a_store_that_cannot_be_written_is_tried_again_and_no_model_is_asked(
     (tmp_path / "evidence").unlink()
     assert run(flow)
     assert len(asked) == 1
-    assert store.current().get(store.content_key(hashlib.sha256(b"a bundle").hexdigest())) == b"a bundle"
+    assert (
+        store.current_store().get(store.content_key(hashlib.sha256(b"a bundle").hexdigest())) == b"a bundle"
+    )

@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 from moto.server import ThreadedMotoServer
 
-from orchestrator.flows.evidence import keys, s3
+from orchestrator.flows.evidence import bucket_store, keys
 
 GLACIER = {
     "ID": "old",
@@ -44,13 +44,13 @@ def client(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def bucket(client: Any, endpoint: str, request: pytest.FixtureRequest) -> Iterator[s3.Bucket]:
+def bucket(client: Any, endpoint: str, request: pytest.FixtureRequest) -> Iterator[bucket_store.Bucket]:
     """A bucket as deploy/terraform makes it."""
     name = f"evidence-{abs(hash(request.node.nodeid)) % 10**9}"
     client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     lock(client, name, COMPLIANCE)
     client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [GLACIER]})
-    found = s3.bucket(name, endpoint)
+    found = bucket_store.open_bucket(name, endpoint)
     yield found
     found.client.close()
 
@@ -63,7 +63,7 @@ def lock(client: Any, name: str, retention: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def production(bucket: s3.Bucket, endpoint: str, settings: LazySettings) -> s3.Bucket:
+def production(bucket: bucket_store.Bucket, endpoint: str, settings: LazySettings) -> bucket_store.Bucket:
     """Settings as in production: a bucket, and a key from outside."""
     settings.EVIDENCE_SIGNING_KEY = made()
     settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL = bucket.name, endpoint

@@ -5,7 +5,8 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from orchestrator.flows.evidence.manifest import CallFact, GateFact, Subject
+from blocks.format.manifest import CallFact, GateFact
+from orchestrator.flows.evidence.manifest import Subject
 
 CONTRACT = {"contract": 1, "family": "compliance", "name": "ratio", "version": "1.0.0", "entrypoints": []}
 SUBJECT = Subject(

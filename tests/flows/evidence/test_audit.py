@@ -35,7 +35,7 @@ def meddle(sql: str, *params: object) -> None:
 def test_a_log_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
     blocks()
     sealing.seal(replace(SUBJECT, flow_id="task_undelivered"))
-    assert audit.walk(REPO, store.current()) == audit.Audited(REPO, 4, 1, None)
+    assert audit.audit_repo(REPO, store.current_store()) == audit.AuditResult(REPO, 4, 1, None)
     call_command("audit_evidence")
     assert capsys.readouterr().out == f"{REPO}: 4 entries hold, 1 of them sealed and not delivered\n"
 
@@ -55,7 +55,7 @@ def test_a_log_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
             1,
             "signature",
         ),
-        ("UPDATE flows_evidencelog SET key_id = 'x' WHERE sequence = 1", 1, "nobody knows"),
+        ("UPDATE flows_evidencelog SET key_id = 'x' WHERE sequence = 1", 1, "unknown key"),
         (
             "UPDATE flows_evidencelog SET envelope = (SELECT max(envelope) FROM flows_evidencelog WHERE sequence = 3)",
             1,
@@ -67,7 +67,7 @@ def test_a_log_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_log_that_was_meddled_with(sql: str, sequence: int, what: str) -> None:
     blocks()
     meddle(sql)
-    found = audit.walk(REPO, store.current()).found
+    found = audit.audit_repo(REPO, store.current_store()).found
     assert found is not None
     assert found.sequence == sequence
     assert what in found.what
@@ -91,7 +91,7 @@ def test_an_object_that_was_lost_or_changed(
     root = Path(settings.STATE_DIR) / "evidence"
     record = json.loads((root / store.record_key(REPO, flow, 2)).read_bytes())
     harm(root / store.content_key(record["block_sha256"]))
-    found = audit.walk(REPO, store.current()).found
+    found = audit.audit_repo(REPO, store.current_store()).found
     assert found is not None
     assert (found.sequence, found.flow, found.what) == (2, flow, what)
 
@@ -99,7 +99,7 @@ def test_an_object_that_was_lost_or_changed(
 def test_a_record_that_was_lost(settings: LazySettings) -> None:
     flow = blocks(1)[0]
     (Path(settings.STATE_DIR) / "evidence" / store.record_key(REPO, flow, 1)).unlink()
-    found = audit.walk(REPO, store.current()).found
+    found = audit.audit_repo(REPO, store.current_store()).found
     assert found is not None
     assert "the store has no repos/" in found.what
     assert EvidenceKey.objects.count() == 1

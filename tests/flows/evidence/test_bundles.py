@@ -10,11 +10,11 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
+from blocks.format import snapshot as snapshots
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker
-from orchestrator.flows.evidence import s3, store
+from orchestrator.flows.evidence import bucket_store, store
 from orchestrator.flows.models import Flow
-from orchestrator.flows.source import snapshot as snapshots
 from orchestrator.flows.worker import runner
 from providers import registry
 from tests import scenes
@@ -57,7 +57,7 @@ def run_context(flow: Flow) -> Any:
 
 
 def test_the_bundle_is_held_for_seven_years_although_the_model_never_answered(
-    flow: Flow, simulator: Simulated, production: s3.Bucket
+    flow: Flow, simulator: Simulated, production: bucket_store.Bucket
 ) -> None:
     simulator.behave("google", {"kind": "status", "status": 400})
     asked = timezone.now()
@@ -75,7 +75,7 @@ def test_the_bundle_is_held_for_seven_years_although_the_model_never_answered(
 
 
 def test_without_a_store_nothing_is_asked_and_the_stage_is_tried_again(
-    flow: Flow, simulator: Simulated, production: s3.Bucket, settings: LazySettings
+    flow: Flow, simulator: Simulated, production: bucket_store.Bucket, settings: LazySettings
 ) -> None:
     endpoint, settings.S3_ENDPOINT_URL = settings.S3_ENDPOINT_URL, "http://127.0.0.1:9"
     stage = run_context(flow)
@@ -90,7 +90,7 @@ def test_without_a_store_nothing_is_asked_and_the_stage_is_tried_again(
 
 
 def test_a_bucket_that_keeps_nothing_safe_gets_no_bundle(
-    flow: Flow, simulator: Simulated, production: s3.Bucket
+    flow: Flow, simulator: Simulated, production: bucket_store.Bucket
 ) -> None:
     production.client.delete_bucket_lifecycle(Bucket=production.name)
     rule = {"ID": "gone", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 30}}

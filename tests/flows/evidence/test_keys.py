@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
-from blocks.cli.attestation import read_key
+from blocks.format.keys import read_public_key
 from orchestrator.flows.evidence import keys, sealing
 from orchestrator.flows.evidence.errors import EvidenceError
 from tests.flows.evidence.conftest import made
@@ -21,19 +21,19 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_a_local_key_is_made_once_and_kept_to_its_owner(settings: LazySettings) -> None:
-    first = keys.current()
+    first = keys.current_key()
     path = Path(settings.STATE_DIR) / "keys" / "evidence.pem"
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert keys.current() == first
-    assert read_key(first.public_pem.encode())[0] == first.key_id
+    assert keys.current_key() == first
+    assert read_public_key(first.public_pem.encode())[0] == first.key_id
 
 
 def test_processes_that_make_a_key_at_once_all_use_the_first(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from orchestrator.flows.evidence import keys\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
-        "sys.stdout.write(keys._local(Path(sys.argv[1]) / 'keys' / 'evidence.pem').decode())\n"
+        "sys.stdout.write(keys._load_or_make(Path(sys.argv[1]) / 'keys' / 'evidence.pem').decode())\n"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -55,7 +55,7 @@ def test_processes_that_make_a_key_at_once_all_use_the_first(tmp_path: Path) -> 
 
 def test_the_key_of_the_environment_wins(settings: LazySettings) -> None:
     settings.EVIDENCE_SIGNING_KEY = made()
-    assert keys.current().key_id == keys.current().key_id
+    assert keys.current_key().key_id == keys.current_key().key_id
     assert not (Path(settings.STATE_DIR) / "keys").exists()
 
 
@@ -66,7 +66,7 @@ def test_what_is_no_ed25519_key_is_said(settings: LazySettings) -> None:
     for text in ("nonsense", other.decode()):
         settings.EVIDENCE_SIGNING_KEY = text
         with pytest.raises(EvidenceError) as refused:
-            keys.current()
+            keys.current_key()
         assert refused.value.code == "evidence:bad-signing-key"
         assert "nonsense" not in str(refused.value)
         with pytest.raises(CommandError):
@@ -77,12 +77,12 @@ def test_what_is_no_ed25519_key_is_said(settings: LazySettings) -> None:
 def test_keys_in_force_and_retired_are_served_to_anybody(
     settings: LazySettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = keys.current().key_id
+    old = keys.current_key().key_id
     sealing.seal(SUBJECT)
     settings.EVIDENCE_SIGNING_KEY = made()
-    new = keys.current().key_id
+    new = keys.current_key().key_id
     served = APIClient().get("/api/v1/evidence/keys/").json()["keys"]
     assert [(key["key_id"], key["current"]) for key in served] == [(new, True), (old, False)]
-    assert all(read_key(key["public_key"].encode())[0] == key["key_id"] for key in served)
+    assert all(read_public_key(key["public_key"].encode())[0] == key["key_id"] for key in served)
     call_command("signing_key", "--public")
-    assert read_key(capsys.readouterr().out.encode())[0] == new
+    assert read_public_key(capsys.readouterr().out.encode())[0] == new

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from django.conf import LazySettings
 
-from orchestrator.flows.evidence import s3, sealing, setup, store
+from orchestrator.flows.evidence import bucket_store, sealing, setup, store
 from orchestrator.flows.evidence.errors import EvidenceError
 from tests.flows.evidence.conftest import GLACIER, lock
 from tests.flows.evidence.subjects import SUBJECT
@@ -17,11 +17,11 @@ from tests.flows.evidence.subjects import SUBJECT
 LATER = datetime(2033, 1, 2, tzinfo=UTC)
 
 
-def ids(found: s3.Bucket) -> set[str]:
-    return {problem.id for problem in found.problems()}
+def ids(found: bucket_store.Bucket) -> set[str]:
+    return {problem.id for problem in found.list_problems()}
 
 
-def test_what_is_put_is_held_in_compliance_until_its_date(bucket: s3.Bucket, client: Any) -> None:
+def test_what_is_put_is_held_in_compliance_until_its_date(bucket: bucket_store.Bucket, client: Any) -> None:
     bucket.put("a/b", b"content", LATER)
     held = client.head_object(Bucket=bucket.name, Key="a/b")
     assert (held["ObjectLockMode"], held["ObjectLockRetainUntilDate"]) == ("COMPLIANCE", LATER)
@@ -34,7 +34,7 @@ def test_what_is_put_is_held_in_compliance_until_its_date(bucket: s3.Bucket, cli
 
 
 def test_the_same_again_is_fine_and_held_longer_other_bytes_are_refused(
-    bucket: s3.Bucket, client: Any
+    bucket: bucket_store.Bucket, client: Any
 ) -> None:
     bucket.put("k", b"content", LATER)
     bucket.put("k", b"content", LATER - timedelta(days=5))
@@ -50,8 +50,8 @@ def test_the_same_again_is_fine_and_held_longer_other_bytes_are_refused(
     assert bucket.get("k") == b"content"
 
 
-def test_a_bucket_as_it_should_be_has_no_problems(bucket: s3.Bucket) -> None:
-    assert bucket.problems() == ()
+def test_a_bucket_as_it_should_be_has_no_problems(bucket: bucket_store.Bucket) -> None:
+    assert bucket.list_problems() == ()
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,13 @@ def test_a_bucket_as_it_should_be_has_no_problems(bucket: s3.Bucket) -> None:
     ],
 )
 def test_a_weak_lock_is_named(
-    bucket: s3.Bucket, client: Any, retention: dict[str, Any], problem: set[str]
+    bucket: bucket_store.Bucket, client: Any, retention: dict[str, Any], problem: set[str]
 ) -> None:
     lock(client, bucket.name, retention)
     assert ids(bucket) == problem
 
 
-def test_a_lock_without_a_default_is_named(bucket: s3.Bucket, client: Any) -> None:
+def test_a_lock_without_a_default_is_named(bucket: bucket_store.Bucket, client: Any) -> None:
     client.put_object_lock_configuration(
         Bucket=bucket.name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
     )
@@ -88,7 +88,7 @@ def test_a_lock_without_a_default_is_named(bucket: s3.Bucket, client: Any) -> No
     ],
 )
 def test_a_lifecycle_that_hides_or_never_archives_is_named(
-    bucket: s3.Bucket, client: Any, rules: list[dict[str, Any]], problem: set[str]
+    bucket: bucket_store.Bucket, client: Any, rules: list[dict[str, Any]], problem: set[str]
 ) -> None:
     client.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration={"Rules": rules})
     assert ids(bucket) == problem
@@ -96,25 +96,27 @@ def test_a_lifecycle_that_hides_or_never_archives_is_named(
 
 def test_a_plain_bucket_is_unfit(client: Any, endpoint: str) -> None:
     client.create_bucket(Bucket="plain")
-    plain = s3.Bucket("plain", client)
+    plain = bucket_store.Bucket("plain", client)
     assert ids(plain) == {"evidence.E002", "evidence.E005", "evidence.W002"}
-    assert all(problem.cure for problem in plain.problems())
+    assert all(problem.cure for problem in plain.list_problems())
 
 
 def test_no_bucket_and_no_service_are_said_to_operators(client: Any) -> None:
-    assert ids(s3.Bucket("absent", client)) == {"evidence.E001"}
+    assert ids(bucket_store.Bucket("absent", client)) == {"evidence.E001"}
     nobody = boto3.client(
-        "s3", endpoint_url="http://127.0.0.1:9", config=s3.Config(retries={"total_max_attempts": 1})
+        "s3", endpoint_url="http://127.0.0.1:9", config=bucket_store.Config(retries={"total_max_attempts": 1})
     )
     with pytest.raises(EvidenceError) as refused:
-        s3.Bucket("x", nobody).put("k", b"", LATER)
+        bucket_store.Bucket("x", nobody).put("k", b"", LATER)
     assert refused.value.code == "evidence:store-unavailable"
     assert refused.value.retryable
     nobody.close()
 
 
 @pytest.mark.django_db
-def test_sealing_keeps_block_bundle_and_record_for_seven_years(production: s3.Bucket, client: Any) -> None:
+def test_sealing_keeps_block_bundle_and_record_for_seven_years(
+    production: bucket_store.Bucket, client: Any
+) -> None:
     sealed = sealing.seal(SUBJECT, b"bundle")
     assert sealing.seal(SUBJECT, b"bundle") == sealed
     listed = client.list_object_versions(Bucket=production.name)["Versions"]
@@ -126,7 +128,7 @@ def test_sealing_keeps_block_bundle_and_record_for_seven_years(production: s3.Bu
 
 
 @pytest.mark.django_db
-def test_nothing_is_sealed_into_an_unfit_bucket(production: s3.Bucket, client: Any) -> None:
+def test_nothing_is_sealed_into_an_unfit_bucket(production: bucket_store.Bucket, client: Any) -> None:
     lock(client, production.name, {"Mode": "GOVERNANCE", "Years": 7})
     with pytest.raises(EvidenceError) as refused:
         sealing.seal(replace(SUBJECT, flow_id="task_3"))
@@ -136,12 +138,14 @@ def test_nothing_is_sealed_into_an_unfit_bucket(production: s3.Bucket, client: A
 
 
 @pytest.mark.django_db
-def test_a_bucket_is_not_served_by_a_key_on_a_disk(production: s3.Bucket, settings: LazySettings) -> None:
+def test_a_bucket_is_not_served_by_a_key_on_a_disk(
+    production: bucket_store.Bucket, settings: LazySettings
+) -> None:
     settings.EVIDENCE_SIGNING_KEY = ""
     with pytest.raises(EvidenceError) as refused:
         sealing.seal(SUBJECT)
     assert refused.value.code == "evidence:no-signing-key"
-    assert [problem.id for problem in setup.problems()] == ["evidence.E006"]
+    assert [problem.id for problem in setup.list_problems()] == ["evidence.E006"]
     assert not (settings.STATE_DIR / "keys").exists()
 
 

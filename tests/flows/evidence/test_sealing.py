@@ -19,7 +19,8 @@ from in_toto_attestation.v1.statement_pb2 import Statement as Pb
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
-from orchestrator.flows.evidence import archive, keys, log, sealing, store
+from blocks.format import archive
+from orchestrator.flows.evidence import keys, log, sealing, store
 from orchestrator.flows.models import EvidenceLog
 from tests.flows.evidence.subjects import SUBJECT
 
@@ -35,7 +36,7 @@ def statement(files: Any, name: str) -> dict[str, Any]:
 
 def test_every_statement_verifies_with_the_libraries_of_others() -> None:
     files = sealing.seal(SUBJECT).files
-    key = keys.current()
+    key = keys.current_key()
     public = SSlibKey.from_crypto(load_pem_public_key(key.public_pem.encode()), keyid=key.key_id)  # type: ignore[arg-type]
     for name in NAMES:
         envelope = Envelope.from_dict(json.loads(files[f"attestations/{name}.dsse.json"]))
@@ -95,7 +96,7 @@ def test_provenance_names_models_prompts_context_and_tools() -> None:
 
 def test_sealing_again_gives_the_same_bytes_and_no_second_entry() -> None:
     first = sealing.seal(SUBJECT)
-    assert log.sealed_at(SUBJECT.flow_id) == SUBJECT.sealed_at
+    assert log.first_sealed_at(SUBJECT.flow_id) == SUBJECT.sealed_at
     assert sealing.seal(SUBJECT) == first
     assert EvidenceLog.objects.count() == 1
     assert sealing.seal(replace(SUBJECT, summary="Another.")).sequence == 2
@@ -107,7 +108,7 @@ def test_the_chain_of_a_repo_is_its_own() -> None:
     assert sealing.seal(replace(SUBJECT, repo="other", flow_id="task_9")).sequence == 1
     rows = list(EvidenceLog.objects.filter(repo=SUBJECT.repo))
     assert [row.previous_hash for row in rows] == [log.START, rows[0].hash, rows[1].hash]
-    assert all(row.hash == log.hash_of(log.facts(row)) for row in rows)
+    assert all(row.hash == log.hash_entry(log.chained_facts(row)) for row in rows)
 
 
 @pytest.mark.parametrize("sql", ["UPDATE flows_evidencelog SET flow = 'x'", "DELETE FROM flows_evidencelog"])
@@ -123,7 +124,7 @@ def test_the_log_refuses_changes(sql: str) -> None:
 
 def test_block_and_bundle_lie_in_the_store_before_sealing_returns() -> None:
     sealed = sealing.seal(SUBJECT, b"the bundle")
-    keep = store.current()
+    keep = store.current_store()
     record = json.loads(keep.get(store.record_key(SUBJECT.repo, SUBJECT.flow_id, sealed.sequence)) or b"")
     assert keep.get(store.content_key(record["block_sha256"])) == sealed.block
     assert keep.get(store.content_key(record["bundle_sha256"])) == b"the bundle"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from blocks.format import snapshot as snapshots
 from gates.base import Candidate, GateReport, Policy, Verdict
-from orchestrator.flows.source import snapshot as snapshots
 from orchestrator.flows.stage_protocol import Budget, Done, Repair, StageResult
 from providers.base import Completion, Request, StopReason, Usage
 

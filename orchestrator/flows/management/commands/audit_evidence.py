@@ -19,9 +19,9 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print a line for each repo."""
-        keep, broken = store.current(), 0
-        for repo in [options["repo"]] if options["repo"] else audit.repos():
-            found = audit.walk(repo, keep)
+        keep, broken = store.current_store(), 0
+        for repo in [options["repo"]] if options["repo"] else audit.list_repos():
+            found = audit.audit_repo(repo, keep)
             if found.found is None:
                 aside = f", {found.undelivered} of them sealed and not delivered" if found.undelivered else ""
                 self.stdout.write(f"{repo}: {found.entries} entries hold{aside}")

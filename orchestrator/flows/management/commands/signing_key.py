@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print it; a key for local use is made if there is none."""
         try:
-            key = keys.current()
+            key = keys.current_key()
         except EvidenceError as error:
             raise CommandError(f"{error} {error.cure}") from error
         self.stdout.write(key.public_pem.rstrip() if options["public"] else key.key_id)

@@ -30,7 +30,7 @@ COMMANDS = {
 _LOADING = "blocks.cli.loading"
 
 
-def module(name: str) -> ModuleType:
+def import_lazily(name: str) -> ModuleType:
     """The module ``name``, executed at the first use of one of its attributes."""
     if name in sys.modules:
         return sys.modules[name]

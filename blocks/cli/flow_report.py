@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from blocks.cli import output
-from blocks.cli.progress import mark, seconds, usd
+from blocks.cli.progress import format_duration, format_usd, mark_status
 
 
-def _percent(value: str | None) -> str:
+def _format_percent(value: str | None) -> str:
     return "" if value is None else f"{float(value):g} %"
 
 
@@ -39,9 +39,9 @@ def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False)
     for gate in found:
         grid.add_row(
             gate["gate"],
-            mark(gate["verdict"]),
-            _percent(gate["score"]),
-            _percent(gate["threshold"]),
+            mark_status(gate["verdict"]),
+            _format_percent(gate["score"]),
+            _format_percent(gate["threshold"]),
             str(gate["round"]),
             Text(gate["summary"]),
         )
@@ -50,11 +50,13 @@ def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False)
 
 def cost_line(flow: Mapping[str, Any]) -> str:
     """The cost of a flow and each provider's part of it."""
-    parts = ", ".join(f"{name} {usd(amount) or '$0'}" for name, amount in flow["cost_by_provider"].items())
-    return f"Cost {usd(flow['cost_usd']) or '$0'}" + (f"  ({parts})" if parts else "")
+    parts = ", ".join(
+        f"{name} {format_usd(amount) or '$0'}" for name, amount in flow["cost_by_provider"].items()
+    )
+    return f"Cost {format_usd(flow['cost_usd']) or '$0'}" + (f"  ({parts})" if parts else "")
 
 
-def first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
+def find_first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
     """The cure of the first gate that did not pass in its newest round; nothing where all did."""
     newest = {gate["gate"]: gate for gate in gates}
     return next(
@@ -67,7 +69,7 @@ def first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def replayed(console: Console, report: Mapping[str, Any]) -> None:
+def print_replay(console: Console, report: Mapping[str, Any]) -> None:
     """What a replay came to: its differences as a table, and one line."""
     if report["differences"]:
         grid = Table(
@@ -104,10 +106,10 @@ def time_line(flow: Mapping[str, Any]) -> str:
         (spent["gates_seconds"], "gates"),
         (spent["own_seconds"], "orchestrator"),
     )
-    return f"Time {seconds(spent['wall_seconds'])}  ({', '.join(f'{name} {seconds(value)}' for value, name in parts)})"
+    return f"Time {format_duration(spent['wall_seconds'])}  ({', '.join(f'{name} {format_duration(value)}' for value, name in parts)})"
 
 
-def wait_line(console: Console, flow: Mapping[str, Any]) -> None:
+def print_wait(console: Console, flow: Mapping[str, Any]) -> None:
     """Why a flow waits, where it does."""
     if flow["wait_reason"]:
         console.print(
@@ -115,7 +117,7 @@ def wait_line(console: Console, flow: Mapping[str, Any]) -> None:
         )
 
 
-def error_lines(console: Console, error: Mapping[str, str] | None) -> None:
+def print_error(console: Console, error: Mapping[str, str] | None) -> None:
     """Why a flow failed, and what mends it."""
     if error:
         width = min(console.width, output.LINE_WIDTH)

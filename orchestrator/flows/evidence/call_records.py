@@ -5,23 +5,23 @@ from typing import Any
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
-from orchestrator.flows.evidence import canonical
+from blocks.format.canonical import format_time
 from orchestrator.flows.models import Stage
 from providers.models import ProviderCall
 
 _TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
 
 
-def calls(flow_id: str) -> list[dict[str, Any]]:
+def list_calls(flow_id: str) -> list[dict[str, Any]]:
     """The calls of ``flow_id`` in their order. Cost in USD as text; tokens by kind, kinds without tokens left out."""
     # The ledger has plain ids; the round is the stage's.
     stage_round = Stage.objects.filter(pk=OuterRef("stage_id")).values("round")
     rows = ProviderCall.objects.filter(flow_id=flow_id).annotate(round=Coalesce(Subquery(stage_round), 1))
     rows = rows.order_by("created_at", "id")
-    return [_record(row) for row in rows]
+    return [_describe_call(row) for row in rows]
 
 
-def _record(row: Any) -> dict[str, Any]:
+def _describe_call(row: Any) -> dict[str, Any]:
     tokens = {kind: getattr(row, f"{kind}_tokens") for kind in _TOKENS}
     return {
         "stage": row.stage_kind,
@@ -30,7 +30,7 @@ def _record(row: Any) -> dict[str, Any]:
         "model": row.model,
         "fallback_from": row.fallback_from,
         "status": row.status,
-        "started_at": canonical.time_text(row.created_at),
+        "started_at": format_time(row.created_at),
         "request_sha256": row.request_digest,
         "tokens": {kind: count for kind, count in tokens.items() if count},
         "cost_usd": format(row.cost_usd.normalize(), "f"),

@@ -4,8 +4,8 @@ import platform
 from functools import cache
 from importlib import metadata
 
+from blocks.format.canonical import sha256
 from gates.sandbox.stamp import PINS
-from orchestrator.flows.evidence import canonical
 
 _PROJECT = "multi-llm-orchestrator"
 _TOOLS = (
@@ -24,25 +24,25 @@ SANDBOX_LOCK = "gates/sandbox/requirements.txt"
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Name to version, as installed beside us; what is not installed is left out."""
+def list_versions() -> dict[str, str]:
+    """Name to version, as installed; what is not installed is left out."""
     return {"python": platform.python_version()} | {
-        name: found for name in (_PROJECT, *_TOOLS) if (found := _version(name))
+        name: found for name in (_PROJECT, *_TOOLS) if (found := _find_version(name))
     }
 
 
 @cache
-def sandbox_lock() -> str:
+def hash_sandbox_lock() -> str:
     """SHA-256 of the list that pins what runs inside the sandbox."""
-    return canonical.sha256(PINS.read_bytes())
+    return sha256(PINS.read_bytes())
 
 
-def builder_version() -> str:
+def own_version() -> str:
     """The version of this project."""
-    return versions().get(_PROJECT, "unknown")
+    return list_versions().get(_PROJECT, "unknown")
 
 
-def _version(name: str) -> str:
+def _find_version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

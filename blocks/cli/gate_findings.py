@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from blocks.cli.progress import mark
+from blocks.cli.progress import mark_status
 
 MUTANTS = 10
 LISTED = 40
@@ -18,7 +18,7 @@ _RANGES = {"uncovered": "Not covered", "sabotage-survived": "Sabotage not detect
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
-def rounds(flow: Mapping[str, Any]) -> dict[tuple[str, int], int]:
+def map_rounds(flow: Mapping[str, Any]) -> dict[tuple[str, int], int]:
     """Stage kind and its round to the round of the implementation that it saw."""
     found, newest = {}, 1
     for stage in flow["stages"]:
@@ -27,47 +27,47 @@ def rounds(flow: Mapping[str, Any]) -> dict[tuple[str, int], int]:
     return found
 
 
-def _text(files: Mapping[str, Any], path: str) -> str:
+def _text_of(files: Mapping[str, Any], path: str) -> str:
     content = files.get(path, "")
     return content if isinstance(content, str) else ""
 
 
-def show(
+def print_findings(
     console: Console, flow: Mapping[str, Any], gates: Iterable[Mapping[str, Any]], files: Mapping[str, Any]
 ) -> None:
     """Every gate of every round: summary, cure, findings at their lines, surviving mutants as diffs. ``files``: the evidence."""
-    seen = rounds(flow)
+    seen = map_rounds(flow)
     for gate in gates:
         if gate["verdict"] == "passed" and not gate["findings"]:
             continue  # the table has said it
         stage = "review" if gate["gate"] == "review" else "verify"
         written = f"implement-{seen.get((stage, gate['round']), gate['round'])}/"
-        _gate(
+        _print_gate(
             console,
             gate,
-            {path.removeprefix(written): _text(files, path) for path in files if path.startswith(written)},
+            {path.removeprefix(written): _text_of(files, path) for path in files if path.startswith(written)},
         )
         if gate["gate"] == "mutation":
-            _mutants(console, _text(files, f"verify-{gate['round']}/mutation.json"))
+            _print_mutants(console, _text_of(files, f"verify-{gate['round']}/mutation.json"))
         console.print()
 
 
-def _gate(console: Console, gate: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+def _print_gate(console: Console, gate: Mapping[str, Any], sources: Mapping[str, str]) -> None:
     console.print(
         Text.assemble(
             (f"{gate['gate']}, round {gate['round']}  ", "bold"),
-            mark(gate["verdict"]),
+            mark_status(gate["verdict"]),
             f"  {gate['summary']}",
         ),
         soft_wrap=True,
     )
     if gate["cure"]:
         console.print(Text.assemble(("  cure: ", "bold"), gate["cure"]), soft_wrap=True)
-    for title, ranges in _ranges(gate["findings"]):
+    for title, ranges in _list_ranges(gate["findings"]):
         console.print(Text(f"  {title}: {ranges}"), soft_wrap=True)
     others = [one for one in gate["findings"] if one.get("rule") not in _RANGES and not _is_mutant(one)]
     for found in others[:LISTED]:
-        _finding(console, found, sources)
+        _print_finding(console, found, sources)
     if len(others) > LISTED:
         console.print(Text(f"  and {len(others) - LISTED} more: --json lists all", style="dim"))
 
@@ -76,20 +76,20 @@ def _is_mutant(found: Mapping[str, Any]) -> bool:
     return str(found.get("rule") or "").startswith("mutant-")
 
 
-def _ranges(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+def _list_ranges(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     found = list(found)
     for rule, title in _RANGES.items():
-        if spans := [_span(one) for one in found if one.get("rule") == rule]:
+        if spans := [_format_span(one) for one in found if one.get("rule") == rule]:
             path = next(str(one.get("path") or "") for one in found if one.get("rule") == rule)
             yield title, f"{path} {', '.join(spans)}"
 
 
-def _span(found: Mapping[str, Any]) -> str:
+def _format_span(found: Mapping[str, Any]) -> str:
     first, last = int(found.get("line") or 0), int(found.get("end_line") or 0)
     return f"{first}-{last}" if last > first else str(first)
 
 
-def _finding(console: Console, found: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+def _print_finding(console: Console, found: Mapping[str, Any], sources: Mapping[str, str]) -> None:
     path, line = str(found.get("path") or ""), int(found.get("line") or 0)
     severity = str(found.get("severity") or "error")
     place = f"{path}:{line}" if line else path
@@ -102,9 +102,9 @@ def _finding(console: Console, found: Mapping[str, Any], sources: Mapping[str, s
         console.print(Text(f"    {line:>5} | {lines[line - 1]}", style="dim"), soft_wrap=True)
 
 
-def _mutants(console: Console, report: str) -> None:
-    found = list(_survivors(report))
-    for path, line, name, before, after in _spread(found):
+def _print_mutants(console: Console, report: str) -> None:
+    found = list(_list_survivors(report))
+    for path, line, name, before, after in _choose_mutants(found):
         console.print(Text(f"  {path}:{line}  {name}"), soft_wrap=True)
         for text in before:
             console.print(Text(f"    - {text}", style="red"), soft_wrap=True)
@@ -119,14 +119,14 @@ def _mutants(console: Console, report: str) -> None:
 _Mutant = tuple[str, int, str, list[str], list[str]]
 
 
-def _spread(found: list[_Mutant]) -> list[_Mutant]:
+def _choose_mutants(found: list[_Mutant]) -> list[_Mutant]:
     """At most ten, from as many lines as there are."""
     firsts = {(path, line): (path, line, *rest) for path, line, *rest in reversed(found)}
     chosen = sorted(found, key=lambda one: (firsts[one[0], one[1]][2:] != one[2:], one[:2]))[:MUTANTS]
     return sorted(chosen, key=lambda one: one[:2])
 
 
-def _survivors(report: str) -> Iterator[_Mutant]:
+def _list_survivors(report: str) -> Iterator[_Mutant]:
     """The undetected mutants of a Stryker report: path, line, name, lines before and after; nothing of what is no report."""
     try:
         files = json.loads(report)["files"].items() if report else ()
@@ -145,29 +145,31 @@ def _survivors(report: str) -> Iterator[_Mutant]:
                 yield path, start["line"], str(mutant.get("mutatorName", "")), before, after
 
 
-def changes(files: Mapping[str, Any]) -> list[str]:
+def describe_changes(files: Mapping[str, Any]) -> list[str]:
     """A line for each repair round: which files it changed, and by how many lines."""
     by_round: dict[int, dict[str, str]] = {}
     for path in files:
         head, _, name = path.partition("/")
         kind, _, number = head.rpartition("-")
         if kind == "implement" and number.isdigit():
-            by_round.setdefault(int(number), {})[name] = _text(files, path)
+            by_round.setdefault(int(number), {})[name] = _text_of(files, path)
     numbers = sorted(by_round)
-    return [f"round {new}: {_changed(by_round[old], by_round[new])}" for old, new in pairwise(numbers)]
+    return [
+        f"round {new}: {_describe_change(by_round[old], by_round[new])}" for old, new in pairwise(numbers)
+    ]
 
 
-def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+def _describe_change(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     parts = []
     for name, text in new.items():
         before, after = old.get(name, "").splitlines(), text.splitlines()
         if before != after:
-            plus, minus = _counts(before, after)
+            plus, minus = _count_lines(before, after)
             parts.append(f"{name} +{plus} -{minus}")
     return ", ".join(parts) or "changed nothing"
 
 
-def _counts(before: list[str], after: list[str]) -> tuple[int, int]:
+def _count_lines(before: list[str], after: list[str]) -> tuple[int, int]:
     moves = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     changed = [(high - low, end - start) for tag, low, high, start, end in moves if tag != "equal"]
     return sum(new for _, new in changed), sum(old for old, _ in changed)

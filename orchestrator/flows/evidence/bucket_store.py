@@ -9,10 +9,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 
 from orchestrator.flows.evidence.errors import EvidenceError
-from orchestrator.flows.evidence.local import conflict
-from orchestrator.flows.evidence.problems import Problem
+from orchestrator.flows.evidence.folder_store import report_conflict
+from orchestrator.flows.evidence.problems import SetupProblem
 
 _EXISTS = {"PreconditionFailed", "412"}
 _RACED = {"ConditionalRequestConflict", "409", "OperationAborted"}
@@ -35,16 +36,16 @@ class Bucket:
                     Key=key,
                     Body=content,
                     ChecksumAlgorithm="SHA256",  # a locked object is taken only with this header or an MD5
-                    ChecksumSHA256=checksum(content),
+                    ChecksumSHA256=encode_checksum(content),
                     IfNoneMatch="*",
                     ObjectLockMode="COMPLIANCE",
                     ObjectLockRetainUntilDate=retain_until,
                 )
             except (ClientError, BotoCoreError) as error:
-                if code_of(error) in _EXISTS:
+                if read_code(error) in _EXISTS:
                     return self._keep_longer(key, content, retain_until)
-                if code_of(error) not in _RACED or attempt == _TRIES - 1:
-                    raise unavailable(self.name, error) from error
+                if read_code(error) not in _RACED or attempt == _TRIES - 1:
+                    raise report_unavailable(self.name, error) from error
             else:
                 return None
         return None
@@ -56,62 +57,66 @@ class Bucket:
                 self.client.get_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")["Body"].read()
             )
         except (ClientError, BotoCoreError) as error:
-            if code_of(error) in _ABSENT:
+            if read_code(error) in _ABSENT:
                 return None
-            raise unavailable(self.name, error) from error
+            raise report_unavailable(self.name, error) from error
 
     def _keep_longer(self, key: str, content: bytes, retain_until: datetime) -> None:
         if self.get(key) != content:
-            raise conflict(key)
+            raise report_conflict(key)
         try:
             held = self.client.head_object(Bucket=self.name, Key=key).get("ObjectLockRetainUntilDate")
             if held is None or held < retain_until - timedelta(seconds=1):
                 retention = {"Mode": "COMPLIANCE", "RetainUntilDate": retain_until}
                 self.client.put_object_retention(Bucket=self.name, Key=key, Retention=retention)
         except (ClientError, BotoCoreError) as error:
-            raise unavailable(self.name, error) from error
+            raise report_unavailable(self.name, error) from error
 
-    def problems(self) -> tuple[Problem, ...]:
+    def list_problems(self) -> tuple[SetupProblem, ...]:
         """What the bucket lacks: the lock, versions, the way to the archive."""
         try:
-            return (*self._locked(), *self._versioned(), *self._archived())
+            return (*self._check_lock(), *self._check_versions(), *self._check_lifecycle())
         except (ClientError, BotoCoreError) as error:
-            failure = unavailable(self.name, error)
-            return (Problem("evidence.E001", str(failure), failure.cure, serious=True),)
+            failure = report_unavailable(self.name, error)
+            return (SetupProblem("evidence.E001", str(failure), failure.cure, serious=True),)
 
-    def _locked(self) -> list[Problem]:
+    def _check_lock(self) -> list[SetupProblem]:
         cure = "Object Lock is set when a bucket is made: `terraform apply` in deploy/terraform makes one; copy what is there."
-        found = self._asked("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError")
+        found = self._ask("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError")
         lock = found.get("ObjectLockConfiguration", {})
         if lock.get("ObjectLockEnabled") != "Enabled":
             return [
-                Problem("evidence.E002", f"The bucket {self.name} has no Object Lock.", cure, serious=True)
+                SetupProblem(
+                    "evidence.E002", f"The bucket {self.name} has no Object Lock.", cure, serious=True
+                )
             ]
         default = lock.get("Rule", {}).get("DefaultRetention", {})
         if not default:
             message = f"The bucket {self.name} has no default retention; what others put there is not held."
             return [
-                Problem(
+                SetupProblem(
                     "evidence.W001", message, "Set COMPLIANCE, 7 years, as default retention.", serious=False
                 )
             ]
         problems = []
         if default.get("Mode") != "COMPLIANCE":
             message = f"The default retention of {self.name} is {default.get('Mode')}: an administrator may lift it."
-            problems.append(Problem("evidence.E003", message, "Set its mode to COMPLIANCE.", serious=True))
+            problems.append(
+                SetupProblem("evidence.E003", message, "Set its mode to COMPLIANCE.", serious=True)
+            )
         # S3 counts 7 years as 2,555 days, one or two short of the calendar; each object gets its exact date besides.
         if default.get("Years", 0) < 7 and default.get("Days", 0) < 2555:
             message = f"The default retention of {self.name} is shorter than 7 years."
             problems.append(
-                Problem("evidence.E004", message, "Set it to Years: 7 or Days: 2557.", serious=True)
+                SetupProblem("evidence.E004", message, "Set it to Years: 7 or Days: 2557.", serious=True)
             )
         return problems
 
-    def _versioned(self) -> list[Problem]:
+    def _check_versions(self) -> list[SetupProblem]:
         if self.client.get_bucket_versioning(Bucket=self.name).get("Status") == "Enabled":
             return []
         return [
-            Problem(
+            SetupProblem(
                 "evidence.E005",
                 f"The bucket {self.name} keeps no versions.",
                 "Enable versioning.",
@@ -119,8 +124,8 @@ class Bucket:
             )
         ]
 
-    def _archived(self) -> list[Problem]:
-        found = self._asked("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration").get(
+    def _check_lifecycle(self) -> list[SetupProblem]:
+        found = self._ask("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration").get(
             "Rules", []
         )
         rules = [rule for rule in found if rule.get("Status") == "Enabled"]
@@ -129,7 +134,9 @@ class Bucket:
         if any(rule.get("Expiration", {}).keys() & {"Days", "Date"} for rule in rules):
             message = f"A rule of {self.name} expires objects: what the log names would seem lost."
             problems.append(
-                Problem("evidence.E007", message, "Take Expiration out of its lifecycle rules.", serious=True)
+                SetupProblem(
+                    "evidence.E007", message, "Take Expiration out of its lifecycle rules.", serious=True
+                )
             )
         moves = [move for rule in rules for move in rule.get("Transitions", [])]
         if not any(
@@ -138,20 +145,20 @@ class Bucket:
         ):
             cure = "Add a rule: transition to GLACIER after 365 days (deploy/terraform has it)."
             message = f"Nothing in {self.name} moves to Glacier after a year."
-            problems.append(Problem("evidence.W002", message, cure, serious=False))
+            problems.append(SetupProblem("evidence.W002", message, cure, serious=False))
         return problems
 
-    def _asked(self, question: str, nothing: str) -> dict[str, Any]:
+    def _ask(self, question: str, nothing: str) -> dict[str, Any]:
         try:
             return dict(getattr(self.client, question)(Bucket=self.name))
         except ClientError as error:
-            if code_of(error) == nothing:
+            if read_code(error) == nothing:
                 return {}
             raise
 
 
 @lru_cache(maxsize=4)
-def bucket(name: str, endpoint: str) -> Bucket:
+def open_bucket(name: str, endpoint: str) -> Bucket:
     """The store of ``name``; credentials come by AWS' own rules. One client serves all threads of a process."""
     config = Config(
         connect_timeout=5,
@@ -162,24 +169,29 @@ def bucket(name: str, endpoint: str) -> Bucket:
     return Bucket(name, boto3.client("s3", endpoint_url=endpoint or None, config=config))
 
 
-def checksum(content: bytes) -> str:
+def encode_checksum(content: bytes) -> str:
     """SHA-256 as S3 writes it."""
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
-def code_of(error: ClientError | BotoCoreError) -> str:
+def read_code(error: ClientError | BotoCoreError) -> str:
     """The service's code for what went wrong; the type of the error where the service was not heard."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", ""))
     return type(error).__name__
 
 
-def unavailable(name: str, error: ClientError | BotoCoreError) -> EvidenceError:
+def report_unavailable(name: str, error: ClientError | BotoCoreError) -> EvidenceError:
     """The bucket cannot be used now."""
     return EvidenceError(
         "evidence:store-unavailable",
-        f"The evidence bucket {name} cannot be used: {code_of(error)}.",
+        f"The evidence bucket {name} cannot be used: {read_code(error)}.",
         "See that CONTEXT_BUNDLE_BUCKET and S3_ENDPOINT_URL are right, the credentials allow s3:PutObject, s3:GetObject and "
         "s3:PutObjectRetention, and the service is up; then retry.",
         retryable=True,
     )
+
+
+def open_configured() -> Bucket:
+    """The bucket that the settings name."""
+    return open_bucket(settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL)

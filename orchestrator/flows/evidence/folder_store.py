@@ -1,12 +1,14 @@
-"""Evidence in a folder: written once, read-only, whole or not at all. For one machine; nothing there holds off its owner."""
+"""Evidence in a folder: written once, read-only, whole or not at all. For one machine: its owner can still delete it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from django.conf import settings
+
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.evidence.keys import place_once
-from orchestrator.flows.evidence.problems import Problem
+from orchestrator.flows.evidence.problems import SetupProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +23,34 @@ class Folder:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not place_once(path, content, mode=0o444) and path.read_bytes() != content:
-                raise conflict(key)
+                raise report_conflict(key)
         except OSError as error:
             raise EvidenceError(
                 "evidence:store-unavailable",
                 f"The evidence folder cannot be written: {error.strerror}.",
-                f"See to the space and the permissions of {self.root}, then retry.",
+                f"Check the free space and the permissions of {self.root}, then retry.",
                 retryable=True,
             ) from error
 
     def get(self, key: str) -> bytes | None:
-        """What lies under ``key``."""
+        """What is stored under ``key``; ``None`` where nothing is."""
         path = self.root / key
         return path.read_bytes() if path.is_file() else None
 
-    def problems(self) -> tuple[Problem, ...]:
+    def list_problems(self) -> tuple[SetupProblem, ...]:
         """None: a folder has no set-up."""
         return ()
 
 
-def conflict(key: str) -> EvidenceError:
-    """Something else lies where evidence should go."""
+def report_conflict(key: str) -> EvidenceError:
+    """Other bytes are stored under the key of new evidence."""
     return EvidenceError(
         "evidence:conflict",
-        f"Other bytes lie under {key} in the evidence store already.",
+        f"Other bytes are already stored under {key} in the evidence store.",
         "Somebody has written there: run `manage.py audit_evidence`, and treat it as an incident.",
     )
+
+
+def open_configured() -> Folder:
+    """The folder below ``STATE_DIR``."""
+    return Folder(Path(settings.STATE_DIR) / "evidence")

@@ -1,20 +1,20 @@
 """Where a command runs: the folder with .blocks/, its configuration, the address of the service, the token."""
 
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from blocks.cli.errors import Exit, Failure
+from blocks.format.selection import BLOCKS_FOLDER, CONFIG
+from blocks.format.work_tree import find_git_root
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-FOLDER = ".blocks"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Workspace:
     """``root`` holds ``.blocks``, or would. ``repo`` is empty where nothing names one."""
 
     root: Path
@@ -25,29 +25,19 @@ class Place:
     @property
     def blocks(self) -> Path:
         """The folder of configuration, catalog and schemas."""
-        return self.root / FOLDER
+        return self.root / BLOCKS_FOLDER
 
 
-def git_root(start: Path) -> Path | None:
-    """The top of the git work tree around ``start``."""
-    command = ["git", "-C", str(start), "rev-parse", "--show-toplevel"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return Path(found.stdout.rstrip("\n")) if found.returncode == 0 else None
-
-
-def find(start: Path | None = None) -> Place:
+def find_workspace(start: Path | None = None) -> Workspace:
     """The nearest folder upwards with .blocks/config.yml, else the git work tree, else the current folder."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
-        if (folder / FOLDER / "config.yml").is_file():
-            found = _read(folder / FOLDER / "config.yml")
+        if (folder / CONFIG).is_file():
+            found = _read_config(folder / CONFIG)
             break
     else:
-        folder, found = git_root(here) or here, {}
-    return Place(
+        folder, found = find_git_root(here) or here, {}
+    return Workspace(
         root=folder,
         repo=str(found.get("repo") or ""),
         url=(os.environ.get("BLOCKS_API_URL") or str(found.get("url") or "") or DEFAULT_URL).rstrip("/"),
@@ -55,7 +45,7 @@ def find(start: Path | None = None) -> Place:
     )
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read_config(path: Path) -> dict[str, object]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -79,7 +69,7 @@ def _read(path: Path) -> dict[str, object]:
     return found or {}
 
 
-def token() -> str:
+def read_token() -> str:
     """BLOCKS_TOKEN, or the content of the file that BLOCKS_TOKEN_FILE names."""
     if value := os.environ.get("BLOCKS_TOKEN", "").strip():
         return value

@@ -3,12 +3,12 @@
 from typing import Any
 
 from blocks.cli import output
-from blocks.cli.attestation import Report
+from blocks.format.verification import VerificationReport
 
 _UNPROVED = "not proved"
 
 
-def document(found: Report, trusted_from: str) -> dict[str, Any]:
+def build_document(found: VerificationReport, trusted_from: str) -> dict[str, Any]:
     """The report as JSON. Fields that no statement proves are empty, ``log_sequence`` is then 0."""
     return {
         "ok": found.ok,
@@ -31,28 +31,28 @@ def document(found: Report, trusted_from: str) -> dict[str, Any]:
     }
 
 
-def say(found: Report, trusted_from: str, *, expected: bool) -> None:
+def print_report(found: VerificationReport, trusted_from: str, *, expected: bool) -> None:
     """The report in lines: what is wrong, the gates, what the block is, and the verdict last."""
     for problem in found.problems:
-        _line(f"WRONG  {problem.path}: {problem.what}")
+        _print(f"WRONG  {problem.path}: {problem.what}")
     for gate, result in sorted(found.gates.items()):
-        _line(f"{result:6}  {gate}")
-    for name, value in _identity(found, trusted_from):
-        _line(f"{name:9} {value or _UNPROVED}")
+        _print(f"{result:6}  {gate}")
+    for name, value in _describe_block(found, trusted_from):
+        _print(f"{name:9} {value or _UNPROVED}")
     if found.problems:
         count = len(found.problems)
-        _line(f"NOT TO BE TRUSTED: {count} {'finding' if count == 1 else 'findings'}.")
+        _print(f"NOT TO BE TRUSTED: {count} {'finding' if count == 1 else 'findings'}.")
     elif not found.ok:
-        _line(f"UNCHANGED, but its verdict is {found.verdict}: this block has not passed its gates.")
+        _print(f"UNCHANGED, but its verdict is {found.verdict}: this block has not passed its gates.")
     else:
-        _line(f"HOLDS: {found.files} files, entry {found.sequence} of the log, key {min(found.key_ids)}")
+        _print(f"HOLDS: {found.files} files, entry {found.sequence} of the log, key {min(found.key_ids)}")
         if not expected:
-            _line(
+            _print(
                 "An older block would hold too. Say which one you expect: --flow, --digest, --not-before-entry, --not-before."
             )
 
 
-def _identity(found: Report, trusted_from: str) -> list[tuple[str, str]]:
+def _describe_block(found: VerificationReport, trusted_from: str) -> list[tuple[str, str]]:
     """What this block is, so that nobody has to guess which one was checked."""
     entry = (
         f"entry {found.sequence}, hash {found.entry_hash}, after {found.previous_hash}"
@@ -76,5 +76,5 @@ def _identity(found: Report, trusted_from: str) -> list[tuple[str, str]]:
     ]
 
 
-def _line(text: str) -> None:
-    output.say(output.printable(text))
+def _print(text: str) -> None:
+    output.print_line(output.make_printable(text))

@@ -1,0 +1,47 @@
+"""The block of a flow: fetched, its evidence checked with the keys that this repo trusts, and only then put in place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blocks.cli import catalog, output, trusted_keys
+from blocks.cli.client import Client
+from blocks.cli.errors import Exit, Failure
+from blocks.format.manifest import MANIFEST
+from blocks.format.verification import VerificationReport, verify_block
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadedBlock:
+    """A block in place. ``proof`` says in one line what its evidence shows; ``new_keys`` are trusted since this download."""
+
+    placed: catalog.PlacedBlock
+    proof: str
+    new_keys: list[str]
+
+
+def download_block(client: Client, flow_id: str, blocks_folder: Path) -> DownloadedBlock:
+    """Fetch the block of ``flow_id`` into ``blocks_folder``; a block whose evidence does not hold is not written anywhere."""
+    packed = client.download(f"flows/{flow_id}/block/")
+    keys, new = trusted_keys.trust_offered(client, blocks_folder)
+    report = verify_block(catalog.unpack_block(packed), keys)
+    # A genuine block of another flow would hold too.
+    if report.flow != flow_id and not report.problems:
+        report.add_problem(MANIFEST, f"is that of another flow, {report.flow}")
+    if report.problems:
+        raise _refuse(report)
+    verdict = "verified" if report.ok else "NOT verified, its gates were not strict"
+    proof = f"holds: {verdict}; entry {report.sequence} of the log, key {min(report.key_ids)[:16]}"
+    return DownloadedBlock(catalog.place_block(packed, blocks_folder), proof, new)
+
+
+def _refuse(report: VerificationReport) -> Failure:
+    first = report.problems[0]
+    finding = f"{output.make_printable(first.path)} {output.make_printable(first.what)}"
+    if len(report.problems) > 1:
+        finding += f", and {len(report.problems) - 1} more"
+    return Failure(
+        f"The evidence of this block does not hold: {finding}. Nothing was written.",
+        cure="Fetch it again; if it stays, tell the operators: somebody may have changed it on its way.",
+        code="block:untrusted",
+        exit_code=Exit.FAILED,
+    )
