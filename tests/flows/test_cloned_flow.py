@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
+from blocks.format import snapshot
 from orchestrator.flows import engine
 from orchestrator.flows.api.serializers import FlowSerializer
 from orchestrator.flows.engine import broker
