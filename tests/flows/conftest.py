@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from tests.flows.git_server import GitRepo, GitServer, serving
+from tests.flows.source.git_server import GitRepo, GitServer, serving
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from orchestrator.flows.replay import flow_replay
 from orchestrator.flows.worker import runner
 from providers import registry
 from tests import scenes
-from tests.flows.git_server import GitRepo, GitServer, silent
+from tests.flows.source.git_server import GitRepo, GitServer, silent
 from tests.providers import simulated
 from tests.providers.simulated import Simulated
 
-REQUEST = (Path(__file__).parents[2] / "samples" / "compliance-service" / "feature_request.md").read_text()
+REQUEST = (Path(__file__).parents[3] / "samples" / "compliance-service" / "feature_request.md").read_text()
 pytestmark = pytest.mark.django_db(transaction=True)
 
 

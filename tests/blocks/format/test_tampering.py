@@ -24,7 +24,7 @@ from blocks.format.keys import Keys, read_public_key
 from blocks.format.limits import MAX_BLOCK_BYTES
 from blocks.format.verification import VerificationReport, verify_block
 from orchestrator.flows.evidence import keys, sealing
-from tests.blocks.test_attestation import wrong
+from tests.blocks.format.test_verification import wrong
 from tests.flows.evidence.subjects import SUBJECT
 
 pytestmark = pytest.mark.django_db

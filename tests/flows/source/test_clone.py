@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from orchestrator.flows.source import clone as clone_module
 from orchestrator.flows.source.clone import CloneFailed, clone
 from orchestrator.repos import clone_urls
-from tests.flows.git_server import GitRepo, GitServer, endless, git, redirect, serving, silent, status
+from tests.flows.source.git_server import GitRepo, GitServer, endless, git, redirect, serving, silent, status
 
 
 def refused(url: str) -> CloneFailed:
