@@ -27,11 +27,11 @@ from statistics import fmean
 
 from bench.context_changes import DEVELOPMENT, SHARE, Change, changes
 from bench.goals import Goals, report, write
-from orchestrator.flows.context import build
-from orchestrator.flows.context.bundle import readable
-from orchestrator.flows.context.packing import pack
-from orchestrator.flows.context.relevance import WEIGHTS, ranked
-from orchestrator.flows.context.words import words
+from orchestrator.flows.context import build_bundle
+from orchestrator.flows.context.bundle import read_text
+from orchestrator.flows.context.packing import pack_files
+from orchestrator.flows.context.relevance import WEIGHTS, rank_files
+from orchestrator.flows.context.words import count_words
 
 GOALS: Goals = {
     "changes": (">=", 40),
@@ -57,10 +57,10 @@ DRAWS = 10_000
 
 def bm25_order(texts: Mapping[str, str], request: str) -> list[str]:
     """Robertson's BM25 over text and path."""
-    documents = {path: words(path) + words(text) for path, text in sorted(texts.items())}
+    documents = {path: count_words(path) + count_words(text) for path, text in sorted(texts.items())}
     average = fmean(counts.total() for counts in documents.values())
     holding = Counter(word for counts in documents.values() for word in counts)
-    wanted = words(request)
+    wanted = count_words(request)
 
     def score(path: str) -> float:
         counts = documents[path]
@@ -95,16 +95,16 @@ def share(touched: frozenset[str], shown: frozenset[str]) -> float:
 def measured(change: Change) -> dict[str, float]:
     """Recall of each way for one change, and by how much the bundle left its budget."""
     texts = {
-        path: text for path, content in change.files.items() if (text := readable(path, content)) is not None
+        path: text for path, content in change.files.items() if (text := read_text(path, content)) is not None
     }
-    bundle = build(change.files, change.request, max_bytes=change.budget, pruning=True)
+    bundle = build_bundle(change.files, change.request, max_bytes=change.budget, pruning=True)
     code = {path: text for path, text in texts.items() if path.endswith(".py")}
-    ours = ranked(texts, change.request)
+    ours = rank_files(texts, change.request)
     by_words = bm25_order(code, change.request)
     recent = sorted(code, key=lambda path: (-change.modified[path], path))
 
     def packed(order: list[str]) -> float:
-        return share(change.touched, frozenset(pack(order, texts, change.budget).paths))
+        return share(change.touched, frozenset(pack_files(order, texts, change.budget).paths))
 
     def whole(order: list[str]) -> float:
         return share(change.touched, filled(order, texts, change.budget))
@@ -113,7 +113,7 @@ def measured(change: Change) -> dict[str, float]:
         "ours": share(change.touched, frozenset(bundle.included)),
         "whole_files": share(change.touched, frozenset(bundle.included) - frozenset(bundle.outlined)),
         "python_only": packed([path for path in ours if path in code]),
-        "without_pagerank": packed(ranked(texts, change.request, replace(WEIGHTS, graph=0.0))),
+        "without_pagerank": packed(rank_files(texts, change.request, replace(WEIGHTS, graph=0.0))),
         "without_outlines": whole(ours),
         "bm25": whole(by_words),
         "bm25_same_packing": packed(by_words),
@@ -178,7 +178,7 @@ def over_budget(files: Mapping[str, bytes]) -> tuple[int, int]:
     some = dict(sorted(files.items())[::7])
     sizes = [1, 79, 80, 81, 1000, *(draw.randrange(100, 200_000) for _ in range(35))]
     built = [
-        build(some, "request header cookie parser", max_bytes=size, pruning=True).size > size
+        build_bundle(some, "request header cookie parser", max_bytes=size, pruning=True).size > size
         for size in sizes
     ]
     return sum(built), len(built)
@@ -215,7 +215,7 @@ def main() -> int:
         "bundles_built": built + len(results),
         "budget_filled_min": round(min(one["fill"] for _, one in results), 5),
         "seconds_per_5mb": round(
-            seconds(lambda: build(files, found[0].request, max_bytes=180_000, pruning=True)), 2
+            seconds(lambda: build_bundle(files, found[0].request, max_bytes=180_000, pruning=True)), 2
         ),
         "bytes_timed": sum(len(content) for content in files.values()),
         **recalls(results),

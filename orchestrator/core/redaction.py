@@ -33,13 +33,13 @@ _URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@\"']+):([^\s/@\"']+)(?=@)")
 _LEFT_OUT = {"IPPublicDetector", "PrivateKeyDetector"}
 
 
-def _detectors() -> list[BasePlugin]:
+def _load_detectors() -> list[BasePlugin]:
     # The mapping is annotated as one of abstract classes; each of its members is concrete.
     known: dict[str, Any] = dict(get_mapping_from_secret_type_to_class())
     return [detector() for _, detector in sorted(known.items()) if detector.__name__ not in _LEFT_OUT]
 
 
-_DETECTORS = _detectors()
+_DETECTORS = _load_detectors()
 
 
 def redact_file(path: str, text: str) -> tuple[str, int]:
@@ -52,7 +52,7 @@ def redact_file(path: str, text: str) -> tuple[str, int]:
     lines, found = [], keys + passwords + assigned + bearers
     for line in text.split("\n"):
         # A secret is replaced wherever it stands in its line.
-        for secret in _secrets(kind, line):
+        for secret in _find_secrets(kind, line):
             if secret in line:
                 line = line.replace(secret, MARK)  # noqa: PLW2901 - the line is rewritten step by step
                 found += 1
@@ -60,7 +60,7 @@ def redact_file(path: str, text: str) -> tuple[str, int]:
     return "\n".join(lines), found
 
 
-def redact(text: str, written: str = "") -> tuple[str, int]:
+def redact_text(text: str, written: str = "") -> tuple[str, int]:
     """As ``redact_file``, for a feature request or the findings of gates.
 
     What stands in ``written`` stays: text that a model wrote itself tells it nothing new, and it has to recognise it.
@@ -77,20 +77,20 @@ def redact(text: str, written: str = "") -> tuple[str, int]:
 
 
 @lru_cache(maxsize=1 << 14)
-def _secrets(kind: FileType, line: str) -> tuple[str, ...]:
+def _find_secrets(kind: FileType, line: str) -> tuple[str, ...]:
     """What in ``line`` of a file of ``kind`` looks like a secret, the longest first, for one may contain another."""
     if len(line) < 8:
         return ()
     found = {
         secret
         for detector in _DETECTORS
-        for secret in _found(detector, kind, line)
+        for secret in _find_secrets_with(detector, kind, line)
         if len(secret) >= 4 and MARK not in secret
     }
     return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
 
 
-def _found(detector: BasePlugin, kind: FileType, line: str) -> Iterator[str]:
+def _find_secrets_with(detector: BasePlugin, kind: FileType, line: str) -> Iterator[str]:
     if isinstance(detector, KeywordDetector):
         yield from detector.analyze_string(line, REGEX_BY_FILETYPE.get(kind))
     elif isinstance(detector, HighEntropyStringsPlugin):
@@ -100,10 +100,10 @@ def _found(detector: BasePlugin, kind: FileType, line: str) -> Iterator[str]:
     elif isinstance(detector, RegexBasedDetector):
         for pattern in detector.denylist:
             for match in pattern.finditer(line):
-                yield _secret_of(match)
+                yield _extract_secret(match)
 
 
-def _secret_of(match: re.Match[str]) -> str:
+def _extract_secret(match: re.Match[str]) -> str:
     """The part of a match that is the secret. Some patterns group only a token's prefix: then the whole match counts."""
     longest = max((group for group in match.groups() if group), key=len, default="")
     return longest if len(longest) >= 8 else match[0].strip(" \t\"'=:")

@@ -108,7 +108,7 @@ def test_a_replay_is_the_same_without_a_call_without_cost_and_without_a_trace(fl
 
 
 def test_a_prompt_that_is_built_otherwise_today_is_told(flow, monkeypatch):
-    monkeypatch.setattr(prompts, "feature_request", lambda text: text.strip() + " Please.")
+    monkeypatch.setattr(prompts, "escape_request", lambda text: text.strip() + " Please.")
     report = replay(flow)
     assert {(found.stage, found.what) for found in report.differences} == {
         (kind, "prompt digest") for kind in ("context", "plan", "implement", "review", "docs")

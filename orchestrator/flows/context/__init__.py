@@ -1,5 +1,5 @@
 """The context bundle: the part of a repo that the models are shown, redacted, ranked and cut to its budget."""
 
-from orchestrator.flows.context.bundle import Bundle, BundleTooLarge, build
+from orchestrator.flows.context.bundle import Bundle, BundleTooLarge, build_bundle
 
-__all__ = ["Bundle", "BundleTooLarge", "build"]
+__all__ = ["Bundle", "BundleTooLarge", "build_bundle"]

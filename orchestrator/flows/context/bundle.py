@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from blocks.format.secret_files import is_secret_file
-from orchestrator.flows.context.packing import Packed, everything, pack, part
-from orchestrator.flows.context.relevance import ranked
+from orchestrator.flows.context.packing import Packed, format_part, pack_everything, pack_files
+from orchestrator.flows.context.relevance import rank_files
 
 LARGEST_BYTES = 500_000
 """What a bundle may measure when nothing is pruned."""
@@ -40,21 +40,22 @@ class BundleTooLarge(Exception):
         self.size = size
 
 
-def build(files: Mapping[str, bytes], request: str, *, max_bytes: int, pruning: bool) -> Bundle:
+def build_bundle(files: Mapping[str, bytes], request: str, *, max_bytes: int, pruning: bool) -> Bundle:
     """The bundle of ``files`` for ``request``: at most ``max_bytes`` with ``pruning``, everything up to 500 KB without.
 
     Files that are no text, or that exist to hold secrets, are left out; secrets found in the others are replaced. Raises
     ``BundleTooLarge``.
     """
-    texts = {path: text for path, content in files.items() if (text := readable(path, content)) is not None}
+    texts = {path: text for path, content in files.items() if (text := read_text(path, content)) is not None}
 
     if (
         not pruning
-        and (size := sum(len(part(path, text).encode()) for path, text in texts.items())) > LARGEST_BYTES
+        and (size := sum(len(format_part(path, text).encode()) for path, text in texts.items()))
+        > LARGEST_BYTES
     ):
         raise BundleTooLarge(size)
-    order = ranked(texts, request)
-    packed = pack(order, texts, max_bytes) if pruning else everything(order, texts)
+    order = rank_files(texts, request)
+    packed = pack_files(order, texts, max_bytes) if pruning else pack_everything(order, texts)
     if not pruning and (size := len(packed.text.encode())) > LARGEST_BYTES:
         # Marks may be longer than what they stand for.
         raise BundleTooLarge(size)
@@ -74,7 +75,7 @@ def _bundle(packed: Packed, files: int) -> Bundle:
     )
 
 
-def readable(path: str, content: bytes) -> str | None:
+def read_text(path: str, content: bytes) -> str | None:
     """The file as text with plain line ends, or None where it must not or cannot be shown."""
     if is_secret_file(path) or b"\0" in content:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.core.redaction import redact_file
-from orchestrator.flows.context.symbols import is_code, outline
+from orchestrator.flows.context.symbols import is_code, outline_file
 
 WHOLE_SHARE = 0.4
 """Of the budget, for whole files; the rest shows more files by their signatures. Chosen as ``relevance.WEIGHTS`` are."""
@@ -42,25 +42,25 @@ class Packed:
         return (*self.whole, *self.outlined, *self.cut)
 
 
-def part(path: str, text: str, shown: str = "") -> str:
+def format_part(path: str, text: str, shown: str = "") -> str:
     """One file under its heading. ``shown`` says how, where it is not whole."""
     name = path if _PLAIN_PATH.match(path) else json.dumps(path)
     body = _LIKE_HEADING.sub(r"\1\\", text.rstrip())
     return f"=== {name}{f' ({shown})' if shown else ''}\n{body}\n\n"
 
 
-def everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
+def pack_everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
     """All files whole, redacted."""
     parts, paths, redactions = [], [], 0
     for path in order:
         text, found = redact_file(path, texts[path])
-        parts.append(part(path, text))
+        parts.append(format_part(path, text))
         paths.append(path)
         redactions += found
     return Packed("".join(parts), tuple(paths), (), (), redactions)
 
 
-def pack(order: list[str], texts: Mapping[str, str], max_bytes: int) -> Packed:
+def pack_files(order: list[str], texts: Mapping[str, str], max_bytes: int) -> Packed:
     """At most ``max_bytes`` of UTF-8 of the files in ``order``, redacted; where there is enough, at most 80 bytes less."""
     return _Packing(order, texts, max_bytes).packed()
 
@@ -114,14 +114,14 @@ class _Packing:
         for path in self._left():
             if misses > _MAX_MISSES or self.room < _SMALLEST_PIECE:
                 return
-            signatures = outline(path, self.texts[path])
+            signatures = outline_file(path, self.texts[path])
             if 0 < len(signatures) <= largest:
                 misses += not self._put(self.outlined, path, signatures, "outline", self.room)
 
     def _put(self, kind: dict[str, str], path: str, text: str, shown: str, room: int) -> int:
         """The bytes that ``text``, redacted, took; 0 where it does not fit."""
         clean, found = redact_file(path, text)
-        section = part(path, clean, shown)
+        section = format_part(path, clean, shown)
         size = len(section.encode())
         if size > room:
             return 0
@@ -136,7 +136,7 @@ class _Packing:
             if self.room < _SMALLEST_PIECE:
                 return
             clean, found = redact_file(path, self.texts[path])
-            section = part(path, clean, "its beginning").encode()
+            section = format_part(path, clean, "its beginning").encode()
             # Between characters: a budget may end in the middle of one.
             piece = section[: self.room].decode(errors="ignore")
             self.cut[path] = piece

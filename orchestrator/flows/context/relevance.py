@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from orchestrator.flows.context.symbols import is_code, symbols
-from orchestrator.flows.context.words import IDENTIFIER, identifiers, split
+from orchestrator.flows.context.symbols import find_definitions, is_code
+from orchestrator.flows.context.words import IDENTIFIER, count_identifiers, split_identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _File:
     length: int
 
 
-def ranked(texts: Mapping[str, str], request: str, weights: Weights = WEIGHTS) -> list[str]:
+def rank_files(texts: Mapping[str, str], request: str, weights: Weights = WEIGHTS) -> list[str]:
     """The paths of ``texts``, most relevant to ``request`` first; equals by path."""
     files = [_read(path, texts[path]) for path in sorted(texts)]
     by_words = _share(
@@ -72,8 +72,10 @@ def ranked(texts: Mapping[str, str], request: str, weights: Weights = WEIGHTS) -
 
 
 def _read(path: str, text: str) -> _File:
-    counts = identifiers(text)
-    return _File(path, counts, tuple(dict.fromkeys(one.name for one in symbols(path, text))), counts.total())
+    counts = count_identifiers(text)
+    return _File(
+        path, counts, tuple(dict.fromkeys(one.name for one in find_definitions(path, text))), counts.total()
+    )
 
 
 def _kind(path: str) -> float:
@@ -112,8 +114,8 @@ def _by_words(files: list[_File], request: str, weights: Weights) -> list[float]
 
 def _weighted(request: str) -> dict[str, float]:
     counts: Counter[str] = Counter()
-    for identifier, count in identifiers(request).items():
-        for word in split(identifier):
+    for identifier, count in count_identifiers(request).items():
+        for word in split_identifier(identifier):
             counts[word] += count
     return {word: 1 + math.log(count) for word, count in counts.items()}
 
@@ -124,9 +126,9 @@ def _matches(files: list[_File], wanted: Mapping[str, float]) -> dict[str, tuple
     for file in files:
         for identifier in file.counts:
             if identifier not in known:
-                known[identifier] = tuple(word for word in split(identifier) if word in wanted)
+                known[identifier] = tuple(word for word in split_identifier(identifier) if word in wanted)
         for part in IDENTIFIER.findall(file.path):
-            known.setdefault(part, tuple(word for word in split(part) if word in wanted))
+            known.setdefault(part, tuple(word for word in split_identifier(part) if word in wanted))
     return {identifier: words for identifier, words in known.items() if words}
 
 

@@ -16,28 +16,28 @@ _STOP_WORDS = frozenset(
 )
 
 
-def identifiers(text: str) -> Counter[str]:
+def count_identifiers(text: str) -> Counter[str]:
     """How often each identifier-like word stands in ``text``, spelt as it is, in the order of first appearance."""
     return Counter(IDENTIFIER.findall(text))
 
 
 @lru_cache(maxsize=1 << 17)
-def split(identifier: str) -> tuple[str, ...]:
+def split_identifier(identifier: str) -> tuple[str, ...]:
     """The lower-case words that an identifier is made of, plurals cut: ``HTTPServers`` is ``http`` and ``server``."""
-    words = (_stem(part.lower()) for part in _PART.findall(identifier))
+    words = (_cut_plural(part.lower()) for part in _PART.findall(identifier))
     return tuple(word for word in words if len(word) > 1 and word not in _STOP_WORDS)
 
 
-def words(text: str) -> Counter[str]:
+def count_words(text: str) -> Counter[str]:
     """How often each word stands in ``text``, identifiers split."""
     found: Counter[str] = Counter()
-    for identifier, count in identifiers(text).items():
-        for word in split(identifier):
+    for identifier, count in count_identifiers(text).items():
+        for word in split_identifier(identifier):
             found[word] += count
     return found
 
 
-def _stem(word: str) -> str:
+def _cut_plural(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

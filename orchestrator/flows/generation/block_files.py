@@ -14,7 +14,7 @@ MODULE, TESTS, CONTRACT, README = "module", "tests", "contract", "readme"
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class BlockName:
     """Where a block belongs: family and name are checked names."""
 
     family: str
@@ -26,26 +26,26 @@ class Name:
         return {MODULE: f"{self.name}.py", TESTS: f"test_{self.name}.py", CONTRACT: "contract.json"}
 
 
-def bundle(work: StageContext) -> str:
+def stable_prefix(work: StageContext) -> str:
     """What every call of the flow starts with: the context bundle in its fence."""
-    return prompts.stable((work.read_artifact("bundle") or b"").decode())
+    return prompts.repository_prefix((work.read_artifact("bundle") or b"").decode())
 
 
-def name_of(work: StageContext) -> Name:
+def read_block_name(work: StageContext) -> BlockName:
     """The name that the plan gave the block."""
     plan = work.read_output("plan")
-    return Name(str(plan["block_family"]), str(plan["block_name"]))
+    return BlockName(str(plan["block_family"]), str(plan["block_name"]))
 
 
-def written(work: StageContext) -> dict[str, str]:
+def read_block_files(work: StageContext) -> dict[str, str]:
     """The newest implementation: artifact kind to text; empty before the first one."""
     found = {kind: work.read_artifact(kind) for kind in (MODULE, TESTS, CONTRACT)}
     return {kind: content.decode() for kind, content in found.items() if content is not None}
 
 
-def candidate(work: StageContext) -> Candidate:
+def read_candidate(work: StageContext) -> Candidate:
     """The newest implementation as the gates see it."""
-    name, texts, implementer = name_of(work), written(work), work.read_output("implement")
+    name, texts, implementer = read_block_name(work), read_block_files(work), work.read_output("implement")
     return Candidate(
         family=name.family,
         name=name.name,
@@ -53,17 +53,17 @@ def candidate(work: StageContext) -> Candidate:
         tests=texts[TESTS],
         contract=texts[CONTRACT],
         implementer=f"{implementer.get('provider', '')}:{implementer.get('model', '')}",
-        previous_contract=previous_contract(work.repo, name),
+        previous_contract=find_previous_contract(work.repo, name),
     )
 
 
-def digest(files: Mapping[str, str]) -> str:
+def digest_files(files: Mapping[str, str]) -> str:
     """SHA-256 over the files of a candidate: equal for equal blocks."""
     parts = (f"{path}\0{len(text.encode())}\0{text}" for path, text in sorted(files.items()))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def previous_contract(repo: str, name: Name, *, before: int | None = None) -> str | None:
+def find_previous_contract(repo: str, name: BlockName, *, before: int | None = None) -> str | None:
     """The contract of the newest verified version of the block (older than ``before``), which consumers may rely on."""
     versions = Block.objects.filter(repo__name=repo, family=name.family, name=name.name, verified=True)
     newest = (

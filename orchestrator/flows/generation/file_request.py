@@ -5,8 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.generation.model_request import Question, Reply, ask, room
-from orchestrator.flows.generation.parsing import files, whole_files
+from orchestrator.flows.generation.model_request import (
+    ModelReply,
+    ModelRequest,
+    ask_model,
+    clamp_output_tokens,
+)
+from orchestrator.flows.generation.parsing import parse_files, parse_whole_files
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
 
 LARGE_BYTES = 12_000
@@ -31,7 +36,9 @@ class FileRequest:
         return {path: text for path, text in self.originals.items() if len(text.encode()) > LARGE_BYTES}
 
 
-def write(work: StageContext, question: Question, wanted: FileRequest) -> Reply[dict[str, str]] | Failed:
+def request_files(
+    work: StageContext, question: ModelRequest, wanted: FileRequest
+) -> ModelReply[dict[str, str]] | Failed:
     """Every file of ``wanted``, by as few calls as the model allows, or why there is none.
 
     The prompt of ``question`` says ``$only`` in its machine line, ``$already`` where finished files go and ``$form`` where the
@@ -40,7 +47,7 @@ def write(work: StageContext, question: Question, wanted: FileRequest) -> Reply[
     written: dict[str, str] = {}
     calls: list[dict[str, Any]] = []
     answers: list[bytes] = []
-    whole = room(question.model, wanted.tokens) >= wanted.tokens
+    whole = clamp_output_tokens(question.model, wanted.tokens) >= wanted.tokens
     while missing := [path for path in wanted.order if path not in written]:
         paths = tuple(wanted.paths) if whole and not calls else (missing[0],)
         reply = _part(work, question, wanted, paths, written)
@@ -50,16 +57,18 @@ def write(work: StageContext, question: Question, wanted: FileRequest) -> Reply[
         written |= reply.value
         calls += reply.calls
         answers.append(reply.answer.content)
-    return Reply({path: written[path] for path in wanted.paths}, calls, _answer(work, b"\n".join(answers)))
+    return ModelReply(
+        {path: written[path] for path in wanted.paths}, calls, _answer(work, b"\n".join(answers))
+    )
 
 
 def _part(
     work: StageContext,
-    question: Question,
+    question: ModelRequest,
     wanted: FileRequest,
     paths: tuple[str, ...],
     written: Mapping[str, str],
-) -> Reply[dict[str, str]] | Failed:
+) -> ModelReply[dict[str, str]] | Failed:
     every = len(paths) == len(wanted.paths)
     large = {path: text for path, text in wanted.large.items() if path in paths}
     variables = {
@@ -68,19 +77,19 @@ def _part(
         "already": _already(written),
         "form": _form(paths, large, work.nonce),
     }
-    return ask(
+    return ask_model(
         work,
         replace(question, variables=variables),
-        lambda text: files(text, work.nonce, paths, originals=large, may_contradict=True),
+        lambda text: parse_files(text, work.nonce, paths, originals=large, may_contradict=True),
         # A single file that is cut off has nothing usable, and no smaller question is left to ask.
-        cut=(lambda text: whole_files(text, work.nonce, paths)) if every and len(paths) > 1 else None,
+        cut=(lambda text: parse_whole_files(text, work.nonce, paths)) if every and len(paths) > 1 else None,
     )
 
 
 def _already(written: Mapping[str, str]) -> str:
     if not written:
         return ""
-    shown = prompts.fenced_files(written)
+    shown = prompts.fence_files(written)
     return f"You have written these files of the block already. They are final; what you write now has to fit them.\n\n{shown}\n"
 
 

@@ -12,9 +12,9 @@ from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 
-from orchestrator.core.redaction import redact
+from orchestrator.core.redaction import redact_text
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.generation.parsing import Contradicted, Unreadable
+from orchestrator.flows.generation.parsing import AnswerUnreadable, RequestContradicted
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
 from providers.base import Completion, Request, StopReason, UnknownModel
 from providers.catalog import output_limit
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ModelRequest:
     """What to ask: the prompt's name, its variables, and how long the answer may become (tokens, thinking included).
 
     ``repair`` says that the prompt of a repair round is part of it, whose digest the provenance then keeps too.
@@ -40,7 +40,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Generic[T]):
+class ModelReply(Generic[T]):
     """A read answer. ``calls`` is what the provenance keeps, a call each, the answering one last; ``answer`` is for people."""
 
     value: T
@@ -76,9 +76,12 @@ _SHORTER = (
 )
 
 
-def ask(
-    work: StageContext, question: Question, read: Callable[[str], T], cut: Callable[[str], T] | None = None
-) -> Reply[T] | Failed:
+def ask_model(
+    work: StageContext,
+    question: ModelRequest,
+    read: Callable[[str], T],
+    cut: Callable[[str], T] | None = None,
+) -> ModelReply[T] | Failed:
     """The answer to ``question`` as ``read`` understands it (raising ``Unreadable``), or why there is none.
 
     An answer that was cut off is asked for once more with twice the room; one that cannot be read once more with what to
@@ -101,18 +104,18 @@ def ask(
         "answer", f"{work.kind}-{work.round}.txt", completion.text.encode("utf-8", "replace")
     )
     if isinstance(problem, _Read):
-        return Reply(problem.value, calls, answer)
+        return ModelReply(problem.value, calls, answer)
     if isinstance(problem, _Again) and problem.partial is not None:
-        return Reply(problem.partial, calls, answer)
+        return ModelReply(problem.partial, calls, answer)
     return replace(problem.failure if isinstance(problem, _Again) else problem, artifacts=(answer,))
 
 
-def room(model: str, wanted: int) -> int:
+def clamp_output_tokens(model: str, wanted: int) -> int:
     """``wanted`` tokens of output, or as many as ``model`` may write."""
     return min(wanted, output_limit(model) or wanted)
 
 
-def contradicted(reason: str) -> Failed:
+def contradiction_failure(reason: str) -> Failed:
     """The end of a flow whose request cannot be fulfilled, in the model's words."""
     return Failed(
         "spec:contradiction", f"The feature request contradicts itself: {reason}", _CONTRADICTED_CURE
@@ -143,7 +146,9 @@ class _Read(Generic[T]):
 def _again(request: Request, problem: _Again[T]) -> Request | None:
     """The second question; ``None`` where it would be cut off like the first, and there is a better way on."""
     longer = (
-        room(request.model, request.max_output_tokens * 2) if problem.too_long else request.max_output_tokens
+        clamp_output_tokens(request.model, request.max_output_tokens * 2)
+        if problem.too_long
+        else request.max_output_tokens
     )
     if problem.partial is not None and longer == request.max_output_tokens:
         return None
@@ -160,43 +165,43 @@ def _attempt(
             return _Read(read(completion.text))
         usable = cut(completion.text) if cut is not None else None
         return _Read(usable) if usable else _Again(_SHORTER, Failed(*_TOO_LONG), usable)
-    except Contradicted as reason:
-        return contradicted(str(reason))
-    except Unreadable as error:
+    except RequestContradicted as reason:
+        return contradiction_failure(str(reason))
+    except AnswerUnreadable as error:
         advice = f"Your previous answer could not be used: {error} {error.repair} Answer again, complete."
         return _Again(advice, Failed(error.code, str(error), error.cure))
 
 
-def _request(work: StageContext, question: Question, timeout_seconds: float) -> Request:
+def _request(work: StageContext, question: ModelRequest, timeout_seconds: float) -> Request:
     # Nothing leaves before redaction. The bundle was redacted when it was built; plans and code are of models that saw no more.
-    prompt = prompts.load(question.prompt)
+    prompt = prompts.load_prompt(question.prompt)
     variables = {
         "round": str(work.round),
         "nonce": work.nonce,
         "repo": work.repo,
-        "feature_request": prompts.feature_request(redact(work.feature_request)[0]),
+        "feature_request": prompts.escape_request(redact_text(work.feature_request)[0]),
         **question.variables,
     }
     return Request(
         model=question.model,
         system=prompt.system.substitute(variables),
         prompt=prompt.text.substitute(variables),
-        max_output_tokens=room(question.model, question.max_output_tokens),
+        max_output_tokens=clamp_output_tokens(question.model, question.max_output_tokens),
         timeout_seconds=timeout_seconds,
         stable=question.stable,
         json_schema=question.json_schema,
     )
 
 
-def _facts(work: StageContext, question: Question, completion: Completion) -> dict[str, Any]:
-    repair = {"repair_digest": prompts.load("repair").digest} if question.repair else {}
+def _facts(work: StageContext, question: ModelRequest, completion: Completion) -> dict[str, Any]:
+    repair = {"repair_digest": prompts.load_prompt("repair").digest} if question.repair else {}
     return {
         "model": completion.model,
         "provider": vendor_of(completion.model, question.model),
         "request_id": completion.request_id,
         "tokens": asdict(completion.usage),
         "prompt": f"{question.prompt}.v{prompts.VERSIONS[question.prompt]}",
-        "prompt_digest": prompts.load(question.prompt).digest,
+        "prompt_digest": prompts.load_prompt(question.prompt).digest,
         "round": work.round,
         **repair,
     }

@@ -16,11 +16,17 @@ from blocks.format.manifest import MANIFEST
 from gates import environments, runner
 from gates.base import Candidate, GateReport, Policy
 from orchestrator.flows.evidence import downloads
-from orchestrator.flows.generation.block_files import CONTRACT, MODULE, TESTS, Name, previous_contract
+from orchestrator.flows.generation.block_files import (
+    CONTRACT,
+    MODULE,
+    TESTS,
+    BlockName,
+    find_previous_contract,
+)
 from orchestrator.flows.models import Blob, Block, Flow, GateReplay, ReplayStatus
 from orchestrator.flows.replay import requests
 from orchestrator.flows.verification import environment
-from orchestrator.flows.verification.environment import World
+from orchestrator.flows.verification.environment import BlockSurroundings
 
 _REPORT = "Somebody has changed what was sealed: restore it from a backup, and treat it as an incident."
 
@@ -72,13 +78,13 @@ def _sealed_files(flow: Flow) -> dict[str, bytes]:
     return files
 
 
-def _world(flow: Flow, manifest: Mapping[str, Any]) -> World:
+def _world(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurroundings:
     """The repo and the packages around the block as the manifest names them; packages that are gone are installed again."""
     # A manifest of before has no such entry; the flow then says what it carries.
     wanted = manifest.get("snapshot", {"sha256": flow.snapshot_id or ""})["sha256"]
     packed = b"" if not wanted else _snapshot(wanted)
     try:
-        around = environment.around(snapshot.unpack(packed))
+        around = environment.build_surroundings(snapshot.unpack(packed))
     except (environments.EnvironmentRefused, environments.EnvironmentUnavailable) as error:
         raise NotReplayable(error.code, f"The packages of then cannot be had: {error}", error.cure) from error
     lock = manifest.get("dependencies_sha256", around.dependencies_sha256)
@@ -121,7 +127,7 @@ def _row(sealed: Mapping[str, Any], report: GateReport) -> dict[str, Any]:
 
 
 def _candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Candidate:
-    name = Name(block.family, block.name)
+    name = BlockName(block.family, block.name)
     texts = {kind: files[path].decode() for kind, path in name.paths.items()}
     models = [call for call in manifest["calls"] if call["stage"] == "implement"]
     return Candidate(
@@ -131,7 +137,7 @@ def _candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[str, by
         tests=texts[TESTS],
         contract=texts[CONTRACT],
         implementer=f"{models[-1]['provider']}:{models[-1]['model']}" if models else "",
-        previous_contract=previous_contract(block.repo.name, name, before=block.version),
+        previous_contract=find_previous_contract(block.repo.name, name, before=block.version),
     )
 
 

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from blocks.format import snapshot
 from orchestrator.flows import flow_settings
-from orchestrator.flows.context import BundleTooLarge, build
+from orchestrator.flows.context import BundleTooLarge, build_bundle
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.generation.model_request import Question, ask
-from orchestrator.flows.generation.parsing import json_object
+from orchestrator.flows.generation.model_request import ModelRequest, ask_model
+from orchestrator.flows.generation.parsing import parse_json_object
 from orchestrator.flows.source import clone
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
@@ -28,7 +28,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-class Context:
+class ContextStage:
     """Clones the repo where the flow brought none, builds the bundle and has it summarised.
 
     Artifact ``bundle``; output: the summary and what is in the bundle.
@@ -39,7 +39,7 @@ class Context:
     def run(self, work: StageContext) -> StageResult:
         max_bytes, pruning = flow_settings.context_budget(work.settings)
         try:
-            bundle = build(_files(work), work.feature_request, max_bytes=max_bytes, pruning=pruning)
+            bundle = build_bundle(_files(work), work.feature_request, max_bytes=max_bytes, pruning=pruning)
         except clone.CloneFailed as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
         except BundleTooLarge as error:
@@ -51,15 +51,15 @@ class Context:
             omitted=bundle.omitted,
             redactions=bundle.redactions,
         )
-        question = Question(
+        question = ModelRequest(
             prompt="context",
             model=flow_settings.model(work.settings, "context"),
             variables={},
             max_output_tokens=MAX_OUTPUT_TOKENS,
-            stable=prompts.stable(bundle.text),
+            stable=prompts.repository_prefix(bundle.text),
             json_schema=SCHEMA,
         )
-        reply = ask(work, question, lambda text: json_object(text, SCHEMA))
+        reply = ask_model(work, question, lambda text: parse_json_object(text, SCHEMA))
         if isinstance(reply, Failed):
             return replace(reply, artifacts=(kept, *reply.artifacts))
         shown = set(bundle.included)
@@ -96,4 +96,4 @@ def _files(work: StageContext) -> Mapping[str, bytes]:
     return cloned.files
 
 
-stage = Context()
+stage = ContextStage()

@@ -4,34 +4,34 @@ from typing import ClassVar
 
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.generation.block_files import README, bundle, name_of, written
-from orchestrator.flows.generation.model_request import Question, ask
-from orchestrator.flows.generation.parsing import files
+from orchestrator.flows.generation.block_files import README, read_block_files, read_block_name, stable_prefix
+from orchestrator.flows.generation.model_request import ModelRequest, ask_model
+from orchestrator.flows.generation.parsing import parse_files
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 6144
 """120 lines of Markdown are about 2,000 tokens; the rest is room for thinking."""
 
 
-class Docs:
+class DocsStage:
     """Asks for ``README.md``. Artifact ``readme``; output: its name."""
 
     kind: ClassVar[str] = "docs"
 
     def run(self, work: StageContext) -> StageResult:
-        name, texts = name_of(work), written(work)
-        question = Question(
+        name, texts = read_block_name(work), read_block_files(work)
+        question = ModelRequest(
             prompt="docs",
             model=flow_settings.model(work.settings, "context"),
             variables={
                 "block_family": name.family,
                 "block_name": name.name,
-                "files": prompts.fenced_files({path: texts[kind] for kind, path in name.paths.items()}),
+                "files": prompts.fence_files({path: texts[kind] for kind, path in name.paths.items()}),
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
-            stable=bundle(work),
+            stable=stable_prefix(work),
         )
-        reply = ask(work, question, lambda text: files(text, work.nonce, ("README.md",)))
+        reply = ask_model(work, question, lambda text: parse_files(text, work.nonce, ("README.md",)))
         if isinstance(reply, Failed):
             return reply
         readme = NewArtifact(
@@ -40,4 +40,4 @@ class Docs:
         return Done(output={"files": ["README.md"], "calls": reply.calls}, artifacts=(readme, reply.answer))
 
 
-stage = Docs()
+stage = DocsStage()

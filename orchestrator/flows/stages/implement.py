@@ -4,12 +4,19 @@ import json
 from typing import ClassVar
 
 from gates.allowlist import ALLOWED_MODULES, ALLOWED_TEST_MODULES
-from orchestrator.core.redaction import redact
+from orchestrator.core.redaction import redact_text
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.generation.block_files import CONTRACT, MODULE, TESTS, bundle, name_of, written
-from orchestrator.flows.generation.file_request import FileRequest, write
-from orchestrator.flows.generation.model_request import Question
+from orchestrator.flows.generation.block_files import (
+    CONTRACT,
+    MODULE,
+    TESTS,
+    read_block_files,
+    read_block_name,
+    stable_prefix,
+)
+from orchestrator.flows.generation.file_request import FileRequest, request_files
+from orchestrator.flows.generation.model_request import ModelRequest
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 from orchestrator.flows.verification import repair_loop
 
@@ -21,13 +28,13 @@ MAX_OUTPUT_TOKENS = 16_384
 _PLAN_KEYS = ("block_name", "block_family", "summary", "steps", "entrypoints", "risks", "tests")
 
 
-class Implement:
+class ImplementStage:
     """Asks for the files. Artifacts ``module``, ``tests``, ``contract``; output: their names and the calls so far."""
 
     kind: ClassVar[str] = "implement"
 
     def run(self, work: StageContext) -> StageResult:
-        name = name_of(work)
+        name = read_block_name(work)
         plan, context, gates = (
             work.read_output("plan"),
             work.read_output("context"),
@@ -35,13 +42,13 @@ class Implement:
         )
         repairing = bool(work.feedback)
         previous = _previous(work, name.paths) if repairing else {}
-        question = Question(
+        question = ModelRequest(
             prompt="implement",
             model=flow_settings.model(work.settings, "implementation"),
             variables={
                 "block_family": name.family,
                 "block_name": name.name,
-                "conventions": prompts.listed(context.get("conventions")),
+                "conventions": prompts.format_list(context.get("conventions")),
                 "plan": json.dumps(
                     {key: plan[key] for key in _PLAN_KEYS if key in plan}, indent=2, ensure_ascii=False
                 ),
@@ -52,12 +59,12 @@ class Implement:
                 "repair": _repair(work, previous) if repairing else "",
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
-            stable=bundle(work),
+            stable=stable_prefix(work),
             repair=repairing,
         )
         order = [name.paths[kind] for kind in (CONTRACT, MODULE, TESTS)]
         wanted = FileRequest(tuple(name.paths.values()), order, EXPECTED_TOKENS, previous)
-        reply = write(work, question, wanted)
+        reply = request_files(work, question, wanted)
         if isinstance(reply, Failed):
             return reply
         return Done(
@@ -76,18 +83,20 @@ class Implement:
 
 def _previous(work: StageContext, paths: dict[str, str]) -> dict[str, str]:
     """The files that a round starts from: those of the best candidate so far, else the newest."""
-    best = repair_loop.best(work)
+    best = repair_loop.best_candidate(work)
     return (
-        dict(best.files) if best is not None else {paths[kind]: text for kind, text in written(work).items()}
+        dict(best.files)
+        if best is not None
+        else {paths[kind]: text for kind, text in read_block_files(work).items()}
     )
 
 
 def _repair(work: StageContext, previous: dict[str, str]) -> str:
     # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see again.
-    findings, _ = redact(work.feedback, written="\n".join(previous.values()))
-    return prompts.load("repair").text.substitute(
-        feedback=prompts.fence("findings", findings), files=prompts.fenced_files(previous)
+    findings, _ = redact_text(work.feedback, written="\n".join(previous.values()))
+    return prompts.load_prompt("repair").text.substitute(
+        feedback=prompts.fence_text("findings", findings), files=prompts.fence_files(previous)
     )
 
 
-stage = Implement()
+stage = ImplementStage()

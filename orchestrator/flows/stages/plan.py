@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.generation.block_files import bundle
-from orchestrator.flows.generation.model_request import Question, ask, contradicted
-from orchestrator.flows.generation.parsing import block_name, family_name, json_object
+from orchestrator.flows.generation.block_files import stable_prefix
+from orchestrator.flows.generation.model_request import ModelRequest, ask_model, contradiction_failure
+from orchestrator.flows.generation.parsing import check_block_name, check_family_name, parse_json_object
 from orchestrator.flows.stage_protocol import Done, Failed, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 8192
@@ -44,43 +44,45 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-class Plan:
+class PlanStage:
     """Asks for the plan. Output: the plan with checked names; a family that the caller gave wins over the architect's."""
 
     kind: ClassVar[str] = "plan"
 
     def run(self, work: StageContext) -> StageResult:
         context = work.read_output("context")
-        question = Question(
+        question = ModelRequest(
             prompt="plan",
             model=flow_settings.model(work.settings, "architect"),
             variables={
                 "block_family": work.block_family or "(yours to choose)",
                 "summary": str(context.get("summary", "")),
-                "conventions": prompts.listed(context.get("conventions")),
+                "conventions": prompts.format_list(context.get("conventions")),
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
-            stable=bundle(work),
+            stable=stable_prefix(work),
             json_schema=SCHEMA,
         )
-        reply = ask(work, question, lambda text: _read(text, work.block_family))
+        reply = ask_model(work, question, lambda text: _read(text, work.block_family))
         if isinstance(reply, Failed):
             return reply
         if "contradiction" in reply.value:
-            return replace(contradicted(reply.value["contradiction"].strip()), artifacts=(reply.answer,))
+            return replace(
+                contradiction_failure(reply.value["contradiction"].strip()), artifacts=(reply.answer,)
+            )
         return Done(output={**reply.value, "calls": reply.calls}, artifacts=(reply.answer,))
 
 
 def _read(text: str, given_family: str) -> dict[str, Any]:
-    plan = json_object(text, SCHEMA)
+    plan = parse_json_object(text, SCHEMA)
     if plan.get("contradiction", "").strip():
         # Names and steps of a block that will not be written need not be sound.
         return plan
     return {
         **{key: plan[key] for key in SCHEMA["required"]},
-        "block_name": block_name(plan["block_name"]),
-        "block_family": family_name(given_family or plan["block_family"]),
+        "block_name": check_block_name(plan["block_name"]),
+        "block_family": check_family_name(given_family or plan["block_family"]),
     }
 
 
-stage = Plan()
+stage = PlanStage()

@@ -8,9 +8,9 @@ from gates import runner
 from gates.base import Candidate
 from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.generation.block_files import bundle, candidate, digest
-from orchestrator.flows.generation.model_request import Question, ask
-from orchestrator.flows.generation.parsing import json_object
+from orchestrator.flows.generation.block_files import digest_files, read_candidate, stable_prefix
+from orchestrator.flows.generation.model_request import ModelRequest, ask_model
+from orchestrator.flows.generation.parsing import parse_json_object
 from orchestrator.flows.stage_protocol import Done, Failed, Repair, StageContext, StageResult
 from orchestrator.flows.verification import gate_reports, repair_loop
 from providers.registry import provider_for_model
@@ -46,7 +46,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-class Review:
+class ReviewStage:
     """Has the block read by another house. Artifact ``review``; output: the verdict and the facts of the gate."""
 
     kind: ClassVar[str] = "review"
@@ -55,12 +55,12 @@ class Review:
         gates = flow_settings.gate_policy(work.settings)
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": [], "calls": []})
-        subject = candidate(work)
+        subject = read_candidate(work)
         implementer = str(work.read_output("implement")["provider"])
         model = _reviewer(work, implementer)
         if model is None:
             return _same_vendor(implementer)
-        reply = ask(work, _question(work, subject, model), lambda text: json_object(text, SCHEMA))
+        reply = ask_model(work, _question(work, subject, model), lambda text: parse_json_object(text, SCHEMA))
         if isinstance(reply, Failed):
             return reply
         if reply.facts["provider"] == implementer:
@@ -68,28 +68,28 @@ class Review:
             return _same_vendor(implementer)
         reviewer = f"{reply.facts['provider']}:{reply.facts['model']}"
         reports = runner.run_gates(replace(subject, review=reply.value, reviewer=reviewer), gates, GATES)
-        if (failure := gate_reports.missing(reports, GATES)) is not None:
+        if (failure := gate_reports.missing_report_failure(reports, GATES)) is not None:
             return failure
-        passed = gate_reports.passed(reports)
+        passed = gate_reports.all_passed(reports)
         output = {
             **reply.value,
             "mode": gates.mode,
             "passed": passed,
-            "candidate_sha256": digest(subject.files),
-            "gates": gate_reports.facts(reports, work.round),
+            "candidate_sha256": digest_files(subject.files),
+            "gates": gate_reports.summarise_reports(reports, work.round),
             "calls": [*work.read_output("review").get("calls", []), *reply.calls],
         }
         if runner.judge_reports(reports, gates):
-            record = repair_loop.record(
+            record = repair_loop.record_round(
                 work, "review", reports, subject.files, passed=passed, review=reply.value
             )
             return Done(
                 output=output,
-                artifacts=(record, reply.answer, *gate_reports.evidence(reports)),
+                artifacts=(record, reply.answer, *gate_reports.evidence_artifacts(reports)),
                 gates=reports,
             )
         earlier = gate_reports.reports(work.read_output("verify").get("gates", []))
-        result = repair_loop.follow(
+        result = repair_loop.decide_repair(
             work, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value
         )
         result = replace(result, artifacts=(*result.artifacts, reply.answer))
@@ -110,26 +110,26 @@ def _same_vendor(vendor: str) -> Failed:
     )
 
 
-def _question(work: StageContext, subject: Candidate, model: str) -> Question:
+def _question(work: StageContext, subject: Candidate, model: str) -> ModelRequest:
     plan = {key: value for key, value in work.read_output("plan").items() if key != "calls"}
     gates = [
         f"{gate['gate']}: {gate['verdict']}, {gate['summary']}"
         for gate in work.read_output("verify").get("gates", [])
     ]
-    return Question(
+    return ModelRequest(
         prompt="review",
         model=model,
         variables={
             "block_family": subject.family,
             "block_name": subject.name,
             "plan": json.dumps(plan, indent=2, ensure_ascii=False),
-            "gates": prompts.listed(gates),
-            "files": prompts.fenced_files(subject.files, numbered=True),
+            "gates": prompts.format_list(gates),
+            "files": prompts.fence_files(subject.files, numbered=True),
         },
         max_output_tokens=MAX_OUTPUT_TOKENS,
-        stable=bundle(work),
+        stable=stable_prefix(work),
         json_schema=SCHEMA,
     )
 
 
-stage = Review()
+stage = ReviewStage()

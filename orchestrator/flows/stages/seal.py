@@ -11,7 +11,13 @@ from gates.base import Policy
 from orchestrator.flows import flow_settings
 from orchestrator.flows.evidence import log, sealing, setup
 from orchestrator.flows.evidence.manifest import Subject, build_manifest
-from orchestrator.flows.generation.block_files import README, Name, digest, name_of, written
+from orchestrator.flows.generation.block_files import (
+    README,
+    BlockName,
+    digest_files,
+    read_block_files,
+    read_block_name,
+)
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, StageContext, StageResult
 from orchestrator.flows.verification import gate_reports
 
@@ -19,7 +25,7 @@ CALLING = ("context", "plan", "implement", "review", "docs")
 JUDGING = ("verify", "review")
 
 
-class Seal:
+class SealStage:
     """Seals and delivers. Artifacts ``block`` (tar.gz) and ``manifest``; output: paths, digests, verdict, score."""
 
     kind: ClassVar[str] = "seal"
@@ -68,7 +74,7 @@ class Seal:
 
 def _judged(work: StageContext) -> Subject | Failed:
     """What is to be sealed, if the gates have judged it as it is now."""
-    name, gates = name_of(work), flow_settings.gate_policy(work.settings)
+    name, gates = read_block_name(work), flow_settings.gate_policy(work.settings)
     facts = [fact for kind in JUDGING for fact in work.read_output(kind).get("gates", [])]
     verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
     if gates.mode == "strict" and not verified:
@@ -95,14 +101,14 @@ def _said(subject: Subject, manifest_sha256: str) -> dict[str, Any]:
 
 def _fresh(work: StageContext, kind: str) -> bool:
     """Whether the newest verdict of ``kind`` is a pass and is about the files as they are now."""
-    paths, output = name_of(work).paths, work.read_output(kind)
-    files = {paths[kind]: text for kind, text in written(work).items()}
-    return bool(output.get("passed")) and output.get("candidate_sha256") == digest(files)
+    paths, output = read_block_name(work).paths, work.read_output(kind)
+    files = {paths[kind]: text for kind, text in read_block_files(work).items()}
+    return bool(output.get("passed")) and output.get("candidate_sha256") == digest_files(files)
 
 
-def _files(work: StageContext, name: Name, facts: list[dict[str, Any]]) -> dict[str, bytes]:
+def _files(work: StageContext, name: BlockName, facts: list[dict[str, Any]]) -> dict[str, bytes]:
     """Path inside the block's folder to bytes: module, tests, contract, README, and the gates' evidence."""
-    texts = written(work)
+    texts = read_block_files(work)
     files = {path: texts[kind].encode() for kind, path in name.paths.items()}
     files["README.md"] = work.read_artifact(README) or b""
     for fact in facts:
@@ -114,7 +120,7 @@ def _files(work: StageContext, name: Name, facts: list[dict[str, Any]]) -> dict[
 
 def _subject(
     work: StageContext,
-    name: Name,
+    name: BlockName,
     gates: Policy,
     files: Mapping[str, bytes],
     facts: list[dict[str, Any]],
@@ -171,4 +177,4 @@ def _prompts(calls: list[dict[str, Any]]) -> dict[str, str]:
     return found | ({"repair": repairs[-1]} if repairs else {})
 
 
-stage = Seal()
+stage = SealStage()

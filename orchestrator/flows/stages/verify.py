@@ -10,7 +10,7 @@ from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
 from orchestrator.flows import flow_settings
-from orchestrator.flows.generation.block_files import candidate, digest
+from orchestrator.flows.generation.block_files import digest_files, read_candidate
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
 from orchestrator.flows.verification import environment, gate_reports, repair_loop
 
@@ -20,7 +20,7 @@ NO_SANDBOX_PAUSE_SECONDS = 60
 """How soon a worker looks again whether the operator has mended the sandbox."""
 
 
-class Verify:
+class VerifyStage:
     """Runs the gates in the sandbox. Artifacts: ``verdict`` and the gates' evidence; output: mode and facts of the gates."""
 
     kind: ClassVar[str] = "verify"
@@ -30,33 +30,35 @@ class Verify:
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})
         try:
-            around = environment.around(snapshot.unpack(work.snapshot))
+            around = environment.build_surroundings(snapshot.unpack(work.snapshot))
         except environments.EnvironmentRefused as refused:
             return Failed(refused.code, str(refused), refused.cure)
         except environments.EnvironmentUnavailable as missing:
             return Failed(missing.code, str(missing), missing.cure, retryable=True)
-        subject = replace(candidate(work), repo_files=around.files, environment=around.environment)
+        subject = replace(read_candidate(work), repo_files=around.files, environment=around.environment)
         started = time.monotonic()
         reports = runner.run_gates(subject, gates, runner.DEFAULT_GATES)
         seconds = round(time.monotonic() - started, 3)
-        if (failure := gate_reports.missing(reports, runner.DEFAULT_GATES)) is not None:
+        if (failure := gate_reports.missing_report_failure(reports, runner.DEFAULT_GATES)) is not None:
             return failure
         if gates.mode == "strict" and (waiting := _no_sandbox(reports)) is not None:
             return waiting
-        passed = gate_reports.passed(reports)
+        passed = gate_reports.all_passed(reports)
         output = {
             "mode": gates.mode,
             "passed": passed,
             "gates_seconds": seconds,
-            "candidate_sha256": digest(subject.files),
+            "candidate_sha256": digest_files(subject.files),
             "dependencies_sha256": around.dependencies_sha256,
             "quality_score": str(score.compute_quality(reports)),
-            "gates": gate_reports.facts(reports, work.round),
+            "gates": gate_reports.summarise_reports(reports, work.round),
         }
         if runner.judge_reports(reports, gates):
-            record = repair_loop.record(work, "verdict", reports, subject.files, passed=passed)
-            return Done(output=output, artifacts=(record, *gate_reports.evidence(reports)), gates=reports)
-        result = repair_loop.follow(work, "verdict", ROUND, reports, subject.files)
+            record = repair_loop.record_round(work, "verdict", reports, subject.files, passed=passed)
+            return Done(
+                output=output, artifacts=(record, *gate_reports.evidence_artifacts(reports)), gates=reports
+            )
+        result = repair_loop.decide_repair(work, "verdict", ROUND, reports, subject.files)
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 
@@ -69,4 +71,4 @@ def _no_sandbox(reports: tuple[GateReport, ...]) -> Park | None:
     return None
 
 
-stage = Verify()
+stage = VerifyStage()

@@ -12,7 +12,7 @@ from gates import environments
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class BlockSurroundings:
     """What lies around a block in the sandbox: the repo's files, and the folder of the packages that it names.
 
     ``dependencies_sha256`` is the digest of their pins; empty where there are none.
@@ -23,16 +23,16 @@ class World:
     dependencies_sha256: str = ""
 
 
-def around(files: Mapping[str, bytes]) -> World:
+def build_surroundings(files: Mapping[str, bytes]) -> BlockSurroundings:
     """The repo's ``files`` for the gates. Installs the packages that ``.blocks/config.yml`` names under ``dependencies``; raises
     ``EnvironmentRefused`` and ``EnvironmentUnavailable``."""
     # Tests print what they like, and findings reach a model: what exists to hold secrets stays out here too.
     shown = {path: content for path, content in files.items() if not is_secret_file(path) and path != CONFIG}
-    pins = dependencies(files.get(CONFIG, b""))
-    return World(shown, environments.build(pins), environments.digest_pins(pins))
+    pins = read_dependencies(files.get(CONFIG, b""))
+    return BlockSurroundings(shown, environments.build(pins), environments.digest_pins(pins))
 
 
-def dependencies(config: bytes) -> tuple[str, ...]:
+def read_dependencies(config: bytes) -> tuple[str, ...]:
     """The lines under ``dependencies`` of a configuration; none where there is no such key."""
     try:
         read = yaml.safe_load(config)

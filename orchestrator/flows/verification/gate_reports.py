@@ -10,7 +10,7 @@ from gates.base import Finding, GateReport, Verdict
 from orchestrator.flows.stage_protocol import Failed, NewArtifact
 
 
-def facts(reports: Iterable[GateReport], round_: int) -> list[dict[str, Any]]:
+def summarise_reports(reports: Iterable[GateReport], round_: int) -> list[dict[str, Any]]:
     """Reports as JSON; percentages as text. Evidence is named by digest, and by the kind of the artifact that holds it."""
     return [
         {
@@ -52,7 +52,7 @@ def evidence_kind(gate: str, name: str) -> str:
     return f"evidence:{gate}:{name}"[:100]
 
 
-def evidence(found: Iterable[GateReport]) -> tuple[NewArtifact, ...]:
+def evidence_artifacts(found: Iterable[GateReport]) -> tuple[NewArtifact, ...]:
     """The gates' evidence as artifacts."""
     return tuple(
         NewArtifact(evidence_kind(report.gate, name), name[:255], content, "application/octet-stream")
@@ -61,7 +61,7 @@ def evidence(found: Iterable[GateReport]) -> tuple[NewArtifact, ...]:
     )
 
 
-def fingerprint(found: Iterable[GateReport], files: Mapping[str, str]) -> str:
+def fingerprint_findings(found: Iterable[GateReport], files: Mapping[str, str]) -> str:
     """A digest of what was found wrong in ``files``.
 
     Blind to line numbers but not to what stands there: the same failure is known again in moved code, and another line left
@@ -89,18 +89,18 @@ def _code(item: Finding, lines: Mapping[str, list[str]]) -> str:
     )
 
 
-def worst(found: Sequence[GateReport]) -> GateReport:
+def worst_report(found: Sequence[GateReport]) -> GateReport:
     """The report that a failed flow is named after: the first that failed, else the first that errored."""
     failed = [report for report in found if report.verdict is Verdict.FAILED]
     return (failed or [report for report in found if report.verdict is not Verdict.PASSED])[0]
 
 
-def passed(found: Sequence[GateReport]) -> bool:
+def all_passed(found: Sequence[GateReport]) -> bool:
     """Whether every gate passed, whatever the mode: what a verified block needs."""
     return bool(found) and all(report.verdict is Verdict.PASSED for report in found)
 
 
-def missing(found: Iterable[GateReport], names: Iterable[str]) -> Failed | None:
+def missing_report_failure(found: Iterable[GateReport], names: Iterable[str]) -> Failed | None:
     """A failure where a gate gave no report at all: no result is never a pass."""
     absent = sorted(set(names) - {report.gate for report in found})
     if not absent:

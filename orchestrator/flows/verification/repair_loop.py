@@ -13,7 +13,7 @@ from typing import Any
 from gates import runner, score
 from gates.base import GateReport, Verdict
 from orchestrator.flows import flow_settings
-from orchestrator.flows.generation.block_files import digest
+from orchestrator.flows.generation.block_files import digest_files
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, Repair, StageContext
 from orchestrator.flows.verification import gate_reports
 
@@ -25,7 +25,7 @@ _MARGIN = Decimal("1.25")
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class FailedCandidate:
     """A candidate that was judged and found wanting. ``files`` are path to text."""
 
     round: int
@@ -43,13 +43,13 @@ class Tried:
         return self.gates_passed, Decimal(self.quality_score)
 
 
-def best(work: StageContext) -> Tried | None:
+def best_candidate(work: StageContext) -> FailedCandidate | None:
     """The best candidate of the earlier rounds."""
     content = work.read_artifact(BEST)
-    return Tried(**json.loads(content)) if content else None
+    return FailedCandidate(**json.loads(content)) if content else None
 
 
-def follow(
+def decide_repair(
     work: StageContext,
     kind: str,
     insert: tuple[str, ...],
@@ -64,7 +64,7 @@ def follow(
     ``kind`` names the record with which rounds compare themselves, ``earlier`` what other gates said of the same ``files``;
     ``more`` goes into the record.
     """
-    report = gate_reports.worst(found)
+    report = gate_reports.worst_report(found)
     code, message = (
         f"gate:{report.gate}-{report.verdict}",
         f"The {report.gate} gate {report.verdict}: {report.summary}",
@@ -75,26 +75,29 @@ def follow(
         # Nothing that the implementer could mend: a tool or the sandbox is at fault, which a later attempt may find mended.
         cure = report.cure or "See the log of the gates queue, then retry."
         return Failed(
-            code, message, cure, retryable=True, artifacts=gate_reports.evidence(found), gates=found
+            code, message, cure, retryable=True, artifacts=gate_reports.evidence_artifacts(found), gates=found
         )
     cure = (
         report.cure
         or "Read `blocks verify show TASK --verbose`, then make the request more precise and retry."
     )
     tried = _tried(work, found, files, earlier)
-    artifacts = (record(work, kind, found, files, passed=False, **more), *gate_reports.evidence(found))
-    if came_back(work, kind, found, files):
+    artifacts = (
+        record_round(work, kind, found, files, passed=False, **more),
+        *gate_reports.evidence_artifacts(found),
+    )
+    if repeats_failure(work, kind, found, files):
         text = f"The repair round brought back what an earlier one had failed with. {message}"
         return Failed("gates:no-progress", text, cure, artifacts=artifacts, gates=found)
     if (refused := _refused(work, insert)) is not None:
         return replace(refused, message=f"{refused.message} {message}", artifacts=artifacts, gates=found)
-    basis, kept = _basis(best(work), tried)
+    basis, kept = _basis(best_candidate(work), tried)
     return Repair(
         _told(basis, tried), insert, code, message, cure, artifacts=(*kept, *artifacts), gates=found
     )
 
 
-def record(
+def record_round(
     work: StageContext,
     kind: str,
     found: tuple[GateReport, ...],
@@ -108,8 +111,8 @@ def record(
         "passed": passed,
         "stage_id": work.stage_id,
         "round": work.round,
-        "candidate_sha256": digest(files),
-        "fingerprint": gate_reports.fingerprint(found, files),
+        "candidate_sha256": digest_files(files),
+        "fingerprint": gate_reports.fingerprint_findings(found, files),
         "before": _failures(work, kind),
         **more,
     }
@@ -118,7 +121,9 @@ def record(
     )
 
 
-def came_back(work: StageContext, kind: str, found: tuple[GateReport, ...], files: Mapping[str, str]) -> bool:
+def repeats_failure(
+    work: StageContext, kind: str, found: tuple[GateReport, ...], files: Mapping[str, str]
+) -> bool:
     """Whether an earlier round failed with the same files or with the same failure.
 
     A stage that is run again (a person retried the flow) does not compare itself with itself: it may go on.
@@ -126,7 +131,7 @@ def came_back(work: StageContext, kind: str, found: tuple[GateReport, ...], file
     content = work.read_artifact(kind)
     if content is not None and json.loads(content)["stage_id"] == work.stage_id:
         return False
-    fingerprint, candidate = gate_reports.fingerprint(found, files), digest(files)
+    fingerprint, candidate = gate_reports.fingerprint_findings(found, files), digest_files(files)
     return any(
         each["candidate_sha256"] == candidate or each["fingerprint"] == fingerprint
         for each in _failures(work, kind)
@@ -147,23 +152,25 @@ def _failures(work: StageContext, kind: str) -> list[dict[str, Any]]:
 
 def _tried(
     work: StageContext, found: tuple[GateReport, ...], files: Mapping[str, str], earlier: Sequence[GateReport]
-) -> Tried:
+) -> FailedCandidate:
     every = (*earlier, *found)
-    return Tried(
+    return FailedCandidate(
         round=work.round,
         stage_id=work.stage_id,
-        candidate_sha256=digest(files),
+        candidate_sha256=digest_files(files),
         gates_passed=sum(report.verdict is Verdict.PASSED for report in every),
         quality_score=str(score.compute_quality(every)),
         summary="; ".join(
             f"{report.gate}: {report.summary}" for report in found if report.verdict is not Verdict.PASSED
         )[:1000],
-        feedback=clipped(runner.compose_feedback(found)),
+        feedback=clip_text(runner.compose_feedback(found)),
         files=dict(files),
     )
 
 
-def _basis(before: Tried | None, now: Tried) -> tuple[Tried, tuple[NewArtifact, ...]]:
+def _basis(
+    before: FailedCandidate | None, now: FailedCandidate
+) -> tuple[FailedCandidate, tuple[NewArtifact, ...]]:
     """The better of two, the newer one where they are equal; with the artifact to keep where it is a new one."""
     if before is not None and before.rank > now.rank:
         return before, ()
@@ -171,14 +178,14 @@ def _basis(before: Tried | None, now: Tried) -> tuple[Tried, tuple[NewArtifact, 
     return now, (NewArtifact(BEST, f"best-{now.round}.json", content, "application/json"),)
 
 
-def _told(basis: Tried, now: Tried) -> str:
+def _told(basis: FailedCandidate, now: FailedCandidate) -> str:
     if basis is now:
         return now.feedback
     aside = (
         f"Your last attempt (round {now.round}) came out worse than that of round {basis.round} and has been set aside: "
-        f"{clipped(now.summary, 600)}\nYou are shown the files of round {basis.round} again. What was found in them:\n\n"
+        f"{clip_text(now.summary, 600)}\nYou are shown the files of round {basis.round} again. What was found in them:\n\n"
     )
-    return clipped(aside + basis.feedback)
+    return clip_text(aside + basis.feedback)
 
 
 def _refused(work: StageContext, insert: tuple[str, ...]) -> Failed | None:
@@ -202,7 +209,7 @@ def _refused(work: StageContext, insert: tuple[str, ...]) -> Failed | None:
     return None
 
 
-def clipped(text: str, size: int = FEEDBACK_BYTES) -> str:
+def clip_text(text: str, size: int = FEEDBACK_BYTES) -> str:
     """``text`` in at most ``size`` bytes of UTF-8."""
     data = text.encode("utf-8", "replace")
     return text if len(data) <= size else data[: size - 8].decode("utf-8", "ignore") + "\n[cut]\n"

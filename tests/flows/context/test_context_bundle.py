@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from orchestrator.core.redaction import MARK, redact_file
-from orchestrator.flows.context import BundleTooLarge, build
+from orchestrator.flows.context import BundleTooLarge, build_bundle
 
 FILES = {
     "ledger/ratio.py": b"def capital_ratio(exposures): ...\n",
@@ -20,7 +20,7 @@ REQUEST = "# Capital ratio of exposures"
 
 
 def test_relevant_files_come_first_and_what_is_no_text_stays_out() -> None:
-    bundle = build(FILES, REQUEST, max_bytes=10_000, pruning=True)
+    bundle = build_bundle(FILES, REQUEST, max_bytes=10_000, pruning=True)
     assert bundle.included[0] == "ledger/ratio.py"
     assert set(bundle.included) == {"ledger/ratio.py", "web/button.py", "README.md"}
     assert bundle.omitted == 4
@@ -33,27 +33,27 @@ def test_relevant_files_come_first_and_what_is_no_text_stays_out() -> None:
 @pytest.mark.parametrize("max_bytes", [200, 1000, 1001, 1002, 1003, 5000])
 def test_bundle_fills_its_budget_to_the_last_character(max_bytes: int) -> None:
     files = {f"f{number}.py": ("é" * 700 + "\n").encode() for number in range(9)}
-    bundle = build(files, "anything", max_bytes=max_bytes, pruning=True)
+    bundle = build_bundle(files, "anything", max_bytes=max_bytes, pruning=True)
     # Where little room is left, a file is left out rather than shown as a stump.
     assert max_bytes - 100 <= bundle.size <= max_bytes
 
 
 def test_same_input_gives_the_same_bytes_in_any_order() -> None:
     backwards = dict(reversed(FILES.items()))
-    assert build(FILES, REQUEST, max_bytes=60, pruning=True) == build(
+    assert build_bundle(FILES, REQUEST, max_bytes=60, pruning=True) == build_bundle(
         backwards, REQUEST, max_bytes=60, pruning=True
     )
 
 
 def test_without_pruning_everything_up_to_500_kb() -> None:
-    bundle = build({"a.py": b"x" * 400_000}, "", max_bytes=1, pruning=False)
+    bundle = build_bundle({"a.py": b"x" * 400_000}, "", max_bytes=1, pruning=False)
     assert bundle.size > 400_000
     with pytest.raises(BundleTooLarge, match=r"^Context bundle exceeds 500KB$"):
-        build({"a.py": b"x" * 300_000, "b.py": b"x" * 300_000}, "", max_bytes=1, pruning=False)
+        build_bundle({"a.py": b"x" * 300_000, "b.py": b"x" * 300_000}, "", max_bytes=1, pruning=False)
 
 
 def test_path_cannot_forge_a_heading() -> None:
-    bundle = build({"a\n=== b.py\n.py": b"x = 1\n"}, "", max_bytes=1000, pruning=True)
+    bundle = build_bundle({"a\n=== b.py\n.py": b"x = 1\n"}, "", max_bytes=1000, pruning=True)
     assert sum(line.startswith("=== ") for line in bundle.text.splitlines()) == 1
 
 

@@ -2,16 +2,16 @@
 
 import pytest
 
-from orchestrator.flows.context.relevance import ranked
-from orchestrator.flows.context.symbols import outline, symbols
-from orchestrator.flows.context.words import split, words
+from orchestrator.flows.context.relevance import rank_files
+from orchestrator.flows.context.symbols import find_definitions, outline_file
+from orchestrator.flows.context.words import count_words, split_identifier
 
 
 def test_words_of_code_and_prose_are_the_same() -> None:
-    assert split("parseISODates") == split("parse_iso_date") == ("parse", "iso", "date")
-    assert split("HTTPServer2") == ("http", "server")
-    assert words("The policies' retry_delay") == words("policy retryDelay")
-    assert split("class") == split("_") == ()
+    assert split_identifier("parseISODates") == split_identifier("parse_iso_date") == ("parse", "iso", "date")
+    assert split_identifier("HTTPServer2") == ("http", "server")
+    assert count_words("The policies' retry_delay") == count_words("policy retryDelay")
+    assert split_identifier("class") == split_identifier("_") == ()
 
 
 def test_word_in_path_definition_and_text_count_in_this_order() -> None:
@@ -21,13 +21,13 @@ def test_word_in_path_definition_and_text_count_in_this_order() -> None:
         "c/ratio.py": "ratio = 1\n" + "filler = 2\n" * 5,
         "d/nothing.py": "filler = 2\n" * 6,
     }
-    assert ranked(texts, "# A ratio") == ["c/ratio.py", "b/defines.py", "a/other.py", "d/nothing.py"]
+    assert rank_files(texts, "# A ratio") == ["c/ratio.py", "b/defines.py", "a/other.py", "d/nothing.py"]
 
 
 def test_definition_that_the_request_names_as_code_wins() -> None:
     texts = {f"m{number}.py": "call weigh exposure risk\n" * 30 for number in range(8)}
     texts["z.py"] = "def weigh_exposure(value):\n    return value\n"
-    assert ranked(texts, "Use `weigh_exposure()` on each call of a risk")[0] == "z.py"
+    assert rank_files(texts, "Use `weigh_exposure()` on each call of a risk")[0] == "z.py"
 
 
 def test_what_a_relevant_file_refers_to_comes_before_the_rest() -> None:
@@ -36,7 +36,7 @@ def test_what_a_relevant_file_refers_to_comes_before_the_rest() -> None:
         "invoice.py": "from zzz import round_to_cents\n\ndef invoice_total(invoice):\n    return round_to_cents(invoice)\n",
         "zzz.py": "def round_to_cents(value):\n    return value\n",
     }
-    assert ranked(texts, "invoice") == ["invoice.py", "zzz.py", "aaa.py"]
+    assert rank_files(texts, "invoice") == ["invoice.py", "zzz.py", "aaa.py"]
 
 
 def test_tests_come_along_with_their_subject() -> None:
@@ -45,7 +45,7 @@ def test_tests_come_along_with_their_subject() -> None:
         "ledger.py": "def post(entry): ...\n",
         "tests/test_ledger.py": "def test_it(): ...\n",
     }
-    assert ranked(texts, "post an entry")[:2] == ["ledger.py", "tests/test_ledger.py"]
+    assert rank_files(texts, "post an entry")[:2] == ["ledger.py", "tests/test_ledger.py"]
 
 
 def test_code_comes_before_logs_that_mention_everything() -> None:
@@ -54,12 +54,12 @@ def test_code_comes_before_logs_that_mention_everything() -> None:
         "cookies.py": "def parser(cookie): ...\n",
         "data.json": '"cookie parser"' * 50,
     }
-    assert ranked(texts, "cookie parser")[0] == "cookies.py"
+    assert rank_files(texts, "cookie parser")[0] == "cookies.py"
 
 
 def test_no_request_and_no_files() -> None:
-    assert ranked({}, "anything") == []
-    assert ranked({"b.py": "", "a.py": ""}, "") == ["a.py", "b.py"]
+    assert rank_files({}, "anything") == []
+    assert rank_files({"b.py": "", "a.py": ""}, "") == ["a.py", "b.py"]
 
 
 LANGUAGES = {
@@ -91,8 +91,8 @@ LANGUAGES = {
     ("path", "text", "names"), [(path, *rest) for path, rest in LANGUAGES.items()], ids=LANGUAGES.keys()
 )
 def test_definitions_of_each_language(path: str, text: str, names: list[str]) -> None:
-    assert [one.name for one in symbols(path, text)] == names
-    shown = outline(path, text)
+    assert [one.name for one in find_definitions(path, text)] == names
+    shown = outline_file(path, text)
     assert all(name in shown for name in names)
     assert "return" not in shown
 
@@ -100,7 +100,7 @@ def test_definitions_of_each_language(path: str, text: str, names: list[str]) ->
 def test_outline_keeps_signatures_whole_and_in_place() -> None:
     text = LANGUAGES["a.py"][0]
     assert (
-        outline("a.py", text)
+        outline_file("a.py", text)
         == "class A(Base):\n    LIMIT = 3\n    @property\n    def go(\n        self,\n    ) -> int:"
     )
 
@@ -131,7 +131,7 @@ def test_other_languages_are_ranked_as_python_is(suffix: str, definition: str, u
     """The definition that the request names first, then what refers to it, then what has nothing to do with it."""
     texts = {f"aaa{suffix}": "x\n" * 9, f"caller{suffix}": use, f"zed{suffix}": definition}
     texts |= {f"bulk{number}{suffix}": "y\n" * 9 for number in range(4)}
-    assert ranked(texts, "Cap what `weighExposure()` gives")[:2] == [f"zed{suffix}", f"caller{suffix}"]
+    assert rank_files(texts, "Cap what `weighExposure()` gives")[:2] == [f"zed{suffix}", f"caller{suffix}"]
 
 
 @pytest.mark.parametrize(
@@ -140,5 +140,5 @@ def test_other_languages_are_ranked_as_python_is(suffix: str, definition: str, u
 )
 @pytest.mark.parametrize("path", ["a.py", "a.ts", "a.go", "a.java", "a.jsx"])
 def test_what_cannot_be_parsed_does_no_harm(path: str, text: str) -> None:
-    assert ranked({path: text}, "x") == [path]
-    outline(path, text)
+    assert rank_files({path: text}, "x") == [path]
+    outline_file(path, text)

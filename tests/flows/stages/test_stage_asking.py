@@ -117,7 +117,7 @@ def test_machine_line_comes_first(planned: FakeStageContext) -> None:
 
 @pytest.mark.parametrize("name", prompts.VERSIONS)
 def test_prompt_has_digest_and_every_stage_its_machine_line(name: str) -> None:
-    prompt = prompts.load(name)
+    prompt = prompts.load_prompt(name)
     assert len(prompt.digest) == 64
     if name != "repair":
         assert prompt.system.template
@@ -128,5 +128,5 @@ def test_prompt_has_digest_and_every_stage_its_machine_line(name: str) -> None:
 
 
 def test_fence_cannot_be_closed_from_inside() -> None:
-    hostile = prompts.fence("file", "x")
-    assert prompts.fence("file", hostile).splitlines()[-1] not in hostile
+    hostile = prompts.fence_text("file", "x")
+    assert prompts.fence_text("file", hostile).splitlines()[-1] not in hostile

@@ -57,10 +57,10 @@ def test_better_round_becomes_the_basis_and_so_does_an_equal_one(
     gates(failing("mutation", "Still one.", score=Decimal(59)))
     better = _round(failed_once, "mend it", SECOND)
     assert "set aside" not in better.feedback
-    assert repair_loop.best(failed_once).files["capital_ratio.py"] == SECOND  # type: ignore[union-attr]
+    assert repair_loop.best_candidate(failed_once).files["capital_ratio.py"] == SECOND  # type: ignore[union-attr]
     gates(failing("mutation", "Another one.", score=Decimal(59)))
     _round(failed_once, better.feedback, THIRD)
-    assert repair_loop.best(failed_once).files["capital_ratio.py"] == THIRD  # type: ignore[union-attr]
+    assert repair_loop.best_candidate(failed_once).files["capital_ratio.py"] == THIRD  # type: ignore[union-attr]
 
 
 def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did(
@@ -74,7 +74,7 @@ def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did
     gates(failing("mutation"))
     worse = _round(implemented, blocked.feedback, SECOND)
     assert "Wrong rate." in worse.feedback
-    assert repair_loop.best(implemented).gates_passed == 4  # type: ignore[union-attr]
+    assert repair_loop.best_candidate(implemented).gates_passed == 4  # type: ignore[union-attr]
 
 
 def test_what_passed_is_sealed_not_what_was_best_before(failed_once: FakeStageContext, gates: Gates) -> None:

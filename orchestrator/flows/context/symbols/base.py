@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Defined:
+class Definition:
     """One definition: its name, and the lines (from 0, end excluded) that hold its signature."""
 
     name: str
@@ -16,4 +16,4 @@ class Defined:
 class Language(Protocol):
     """Finds definitions in the text of a file, in the order of their lines; none in a file that cannot be parsed."""
 
-    def __call__(self, text: str) -> tuple[Defined, ...]: ...
+    def __call__(self, text: str) -> tuple[Definition, ...]: ...

@@ -11,7 +11,7 @@ import tree_sitter_typescript
 from tree_sitter import Language as Grammar
 from tree_sitter import Node, Parser, Query, QueryCursor
 
-from orchestrator.flows.context.symbols.base import Defined
+from orchestrator.flows.context.symbols.base import Definition
 
 _JAVASCRIPT = """
 (class_declaration name: (_) @name)
@@ -52,7 +52,7 @@ class _Parsed:
     source: str
     _local: threading.local = field(default_factory=threading.local)
 
-    def __call__(self, text: str) -> tuple[Defined, ...]:
+    def __call__(self, text: str) -> tuple[Definition, ...]:
         if not hasattr(self._local, "parser"):
             grammar = Grammar(self.pointer())
             self._local.parser, self._local.query = Parser(grammar), Query(grammar, self.source)
@@ -62,12 +62,12 @@ class _Parsed:
         return tuple(sorted(found, key=lambda one: (one.first, one.end, one.name)))
 
 
-def _defined(name: Node) -> Defined:
+def _defined(name: Node) -> Definition:
     """The signature goes from the definition's first line to the one where its body begins."""
     whole = name.parent or name
     body = whole.child_by_field_name("body")
     last = body.start_point[0] if body is not None else name.end_point[0]
-    return Defined((name.text or b"").decode("utf-8", "replace"), whole.start_point[0], last + 1)
+    return Definition((name.text or b"").decode("utf-8", "replace"), whole.start_point[0], last + 1)
 
 
 _SCRIPT = _Parsed(tree_sitter_javascript.language, _JAVASCRIPT)

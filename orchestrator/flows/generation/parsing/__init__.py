@@ -5,9 +5,21 @@ returned is exactly what was asked for, and everything else is refused with what
 ``docs/reference/answer-format.md`` is the format.
 """
 
-from orchestrator.flows.generation.parsing.delimited import Contradicted, files, whole_files
-from orchestrator.flows.generation.parsing.errors import Unreadable
-from orchestrator.flows.generation.parsing.json_objects import json_object
-from orchestrator.flows.generation.parsing.names import block_name, family_name
+from orchestrator.flows.generation.parsing.delimited import (
+    RequestContradicted,
+    parse_files,
+    parse_whole_files,
+)
+from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
+from orchestrator.flows.generation.parsing.json_objects import parse_json_object
+from orchestrator.flows.generation.parsing.names import check_block_name, check_family_name
 
-__all__ = ["Contradicted", "Unreadable", "block_name", "family_name", "files", "json_object", "whole_files"]
+__all__ = [
+    "AnswerUnreadable",
+    "RequestContradicted",
+    "check_block_name",
+    "check_family_name",
+    "parse_files",
+    "parse_json_object",
+    "parse_whole_files",
+]

@@ -8,9 +8,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.flows.generation.parsing.edits import edited
-from orchestrator.flows.generation.parsing.errors import Unreadable
-from orchestrator.flows.generation.parsing.plain_text import plain, storable, visible
+from orchestrator.flows.generation.parsing.edits import apply_edits
+from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
+from orchestrator.flows.generation.parsing.plain_text import is_storable, strip_invisible, strip_wrapping
 
 MAX_FILE_BYTES = 200_000
 MAX_REASON = 2000
@@ -32,11 +32,11 @@ _CLOSING_OF_SORTS = re.compile(r"^[\s#>*`]*<<<\s*(END\b|/)", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<language>[\w+-]*)\s*")
 
 
-class Contradicted(Exception):
+class RequestContradicted(Exception):
     """The model says that what it was asked for contradicts itself; the message is its reason."""
 
 
-def files(
+def parse_files(
     text: str,
     nonce: str,
     allowed_paths: Collection[str],
@@ -51,12 +51,12 @@ def files(
     ``wrong-nonce``, ``truncated``, ``forbidden-path``, ``missing-file``, ``empty-file``, ``too-large``, ``edit-mismatch``,
     ``ambiguous``), and ``Contradicted`` where the answer may be that and is nothing else.
     """
-    scan, originals = _scan(plain(text), nonce), originals or {}
+    scan, originals = _scan(strip_wrapping(text), nonce), originals or {}
     if may_contradict:
         _check_contradiction(scan)
     found = _found(scan, nonce, allowed_paths, originals)
     if scan.open_path is not None:
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:truncated",
             f"{scan.open_path!r} has no END line: the answer is cut off or its delimiter is misspelt.",
             f"Close every file with a line `<<<END {nonce}>>>` of its own.",
@@ -69,9 +69,9 @@ def files(
     return {path: found.get(path) or originals[path] for path in allowed_paths}
 
 
-def whole_files(text: str, nonce: str, allowed_paths: Collection[str]) -> dict[str, str]:
+def parse_whole_files(text: str, nonce: str, allowed_paths: Collection[str]) -> dict[str, str]:
     """The files that are whole in an answer which was cut off; empty where there is none. Raises ``Unreadable`` as ``files``."""
-    scan = _scan(plain(text), nonce)
+    scan = _scan(strip_wrapping(text), nonce)
     found = _found(scan, nonce, allowed_paths, {})
     for path, content in found.items():
         _check(path, content)
@@ -86,7 +86,7 @@ def _found(
     sections = [section for section in scan.sections if section.kind != "CONTRADICTION"]
     forbidden = sorted({section.path for section in sections} - set(allowed_paths))
     if forbidden:
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:forbidden-path",
             f"The answer contains {_listed(forbidden)}, which this stage may not write.",
             f"Answer only {_listed(sorted(allowed_paths))}; no other path, no folder.",
@@ -98,12 +98,12 @@ def _content(section: "_Section", nonce: str, originals: Mapping[str, str]) -> s
     if section.kind == "FILE":
         return _unfenced(section.path, section.lines)
     if section.path not in originals:
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:edit-mismatch",
             f"{section.path} may not be answered as edits.",
             f"Write the whole of {section.path}.",
         )
-    return edited(section.path, originals[section.path], section.lines, nonce)
+    return apply_edits(section.path, originals[section.path], section.lines, nonce)
 
 
 def _check_contradiction(scan: "_Scan") -> None:
@@ -111,19 +111,19 @@ def _check_contradiction(scan: "_Scan") -> None:
     if not said:
         return
     if len(said) < len(scan.sections) or scan.open_path is not None:
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:ambiguous",
             "The answer holds files and says that the request contradicts itself.",
             "Answer either all files, or the contradiction alone.",
         )
     reason = "\n".join(_stripped(said[-1].lines))
-    if not reason or not storable(reason):
-        raise Unreadable(
+    if not reason or not is_storable(reason):
+        raise AnswerUnreadable(
             "answer:unparseable",
             "The contradiction has no reason.",
             "Say which two sentences contradict each other.",
         )
-    raise Contradicted(reason[:MAX_REASON])
+    raise RequestContradicted(reason[:MAX_REASON])
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _scan(text: str, nonce: str) -> _Scan:
         elif scan.open_path is None:
             scan.strangers += bool(opening)
         else:
-            closing = _CLOSING.search(visible(line)) if "<<<" in line else None
+            closing = _CLOSING.search(strip_invisible(line)) if "<<<" in line else None
             if closing and _same(closing["nonce"], nonce):
                 # What stands before the delimiter is the last line of the file, unless it only decorates the delimiter.
                 content.append(line[: line.index("<<<")].rstrip(" \t#*`>"))
@@ -170,7 +170,7 @@ def _scan(text: str, nonce: str) -> _Scan:
 
 def _delimiter(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
     # Most lines are code: the plain search keeps the pattern away from them.
-    return pattern.fullmatch(visible(line)) if "<<<" in line else None
+    return pattern.fullmatch(strip_invisible(line)) if "<<<" in line else None
 
 
 def _same(found: str | None, nonce: str) -> bool:
@@ -180,8 +180,10 @@ def _same(found: str | None, nonce: str) -> bool:
 def _close(scan: _Scan, content: list[str], *, implicit: bool) -> None:
     """End the open file. Where the next FILE line ends it, a misspelt END must not become part of the file."""
     path = scan.open_path or ""
-    if implicit and any(_CLOSING_OF_SORTS.search(visible(line)) or _CLOSING.search(line) for line in content):
-        raise Unreadable(
+    if implicit and any(
+        _CLOSING_OF_SORTS.search(strip_invisible(line)) or _CLOSING.search(line) for line in content
+    ):
+        raise AnswerUnreadable(
             "answer:wrong-nonce",
             f"{path!r} is closed with another nonce than the request's.",
             "Copy the nonce of the request into every FILE and END line.",
@@ -215,37 +217,37 @@ def _stripped(lines: list[str]) -> Iterator[str]:
 
 def _check(path: str, content: str) -> None:
     if not content:
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:empty-file", f"{path} is empty.", f"Write the whole of {path}; no placeholder."
         )
-    if not storable(content):
-        raise Unreadable(
+    if not is_storable(content):
+        raise AnswerUnreadable(
             "answer:unparseable",
             f"{path} holds NUL bytes or lone surrogates.",
             f"Write {path} as plain UTF-8 text.",
         )
     if len(content.encode()) > MAX_FILE_BYTES:
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:too-large",
             f"{path} is larger than {MAX_FILE_BYTES} bytes.",
             f"Write a much shorter {path}.",
         )
 
 
-def _missing(missing: list[str], found: dict[str, str], scan: _Scan, nonce: str) -> Unreadable:
+def _missing(missing: list[str], found: dict[str, str], scan: _Scan, nonce: str) -> AnswerUnreadable:
     if not found and scan.strangers:
-        return Unreadable(
+        return AnswerUnreadable(
             "answer:wrong-nonce",
             "The answer's delimiters carry another nonce than the request's, or none.",
             f"Use the nonce {nonce} of this request in every FILE and END line.",
         )
     if not found:
-        return Unreadable(
+        return AnswerUnreadable(
             "answer:unparseable",
             "The answer contains no file between delimiters.",
             f"Put each file between a line `<<<FILE path {nonce}>>>` and a line `<<<END {nonce}>>>`.",
         )
-    return Unreadable(
+    return AnswerUnreadable(
         "answer:missing-file",
         f"The answer lacks {_listed(missing)}.",
         f"Answer all files in full, also the unchanged ones; missing: {_listed(missing)}.",

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from orchestrator.flows.generation.parsing.errors import Unreadable
-from orchestrator.flows.generation.parsing.plain_text import visible
+from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
+from orchestrator.flows.generation.parsing.plain_text import strip_invisible
 
 _MARK = re.compile(
     r"[\s#>*`\"']*<<<\s*(?P<kind>SEARCH|REPLACE)\b:?\s*(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*",
@@ -12,7 +12,7 @@ _MARK = re.compile(
 )
 
 
-def edited(path: str, original: str, lines: Iterable[str], nonce: str) -> str:
+def apply_edits(path: str, original: str, lines: Iterable[str], nonce: str) -> str:
     """``original`` after the edits of one section.
 
     A section is one or more pairs of a SEARCH and a REPLACE part, applied in order. Raises ``Unreadable``
@@ -33,7 +33,7 @@ def _pairs(path: str, lines: Iterable[str], nonce: str) -> list[tuple[list[str],
     if lines and not lines[-1]:
         lines.pop()  # what stood before END on its line
     for line in lines:
-        mark = _MARK.fullmatch(visible(line)) if "<<<" in line else None
+        mark = _MARK.fullmatch(strip_invisible(line)) if "<<<" in line else None
         if mark and mark["nonce"].lower() == nonce.lower():
             parts.append((mark["kind"].upper(), []))
         elif parts:
@@ -49,8 +49,8 @@ def _pairs(path: str, lines: Iterable[str], nonce: str) -> list[tuple[list[str],
     return pairs
 
 
-def _mismatch(path: str, why: str) -> Unreadable:
-    return Unreadable(
+def _mismatch(path: str, why: str) -> AnswerUnreadable:
+    return AnswerUnreadable(
         "answer:edit-mismatch",
         f"The edits of {path} do not fit: {why}.",
         f"Write the whole of {path} instead.",

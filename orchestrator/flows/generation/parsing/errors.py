@@ -1,7 +1,7 @@
 """Why an answer could not be used, for the model and for people."""
 
 
-class Unreadable(Exception):
+class AnswerUnreadable(Exception):
     """An answer that is not what was asked for.
 
     ``code`` is stable (``answer:...``); ``repair`` is one sentence that tells the model what to do differently; ``cure``

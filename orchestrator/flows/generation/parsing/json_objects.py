@@ -7,35 +7,35 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from orchestrator.flows.generation.parsing.errors import Unreadable
-from orchestrator.flows.generation.parsing.plain_text import plain, storable
+from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
+from orchestrator.flows.generation.parsing.plain_text import is_storable, strip_wrapping
 
 _FENCED = re.compile(r"\A\s*(`{3,}|~{3,})[^\n]*\n(.*)\n\s*\1\s*\Z", re.DOTALL)
 _REPAIR = "Answer with one JSON object and nothing else: double quotes, no comments, no trailing commas."
 
 
-def json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+def parse_json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The object of an answer that satisfies ``schema``.
 
     Prose and fences around it are ignored. Where two different objects satisfy the schema the answer is refused, not
     guessed at: one of them may be a quotation of hostile text. Raises ``Unreadable`` (``answer:unparseable``,
     ``answer:ambiguous``, ``answer:schema``, ``answer:too-large``).
     """
-    candidates = _candidates(plain(text))
+    candidates = _candidates(strip_wrapping(text))
     validator = Draft202012Validator(schema)
     valid = [candidate for candidate in candidates if validator.is_valid(candidate)]
     if not valid:
         raise _schema_error(candidates[-1], validator)
     if any(other != valid[0] for other in valid[1:]):
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:ambiguous",
             "The answer contains two different objects that fit.",
             "Answer with one object, once; quote none.",
         )
-    if not storable(json.dumps(valid[0], ensure_ascii=False)):
-        raise Unreadable("answer:unparseable", "The answer holds lone surrogates.", _REPAIR)
+    if not is_storable(json.dumps(valid[0], ensure_ascii=False)):
+        raise AnswerUnreadable("answer:unparseable", "The answer holds lone surrogates.", _REPAIR)
     if "\\u0000" in json.dumps(valid[0]):
-        raise Unreadable("answer:unparseable", "The answer holds NUL characters.", _REPAIR)
+        raise AnswerUnreadable("answer:unparseable", "The answer holds NUL characters.", _REPAIR)
     return valid[0]
 
 
@@ -50,12 +50,12 @@ def _candidates(text: str) -> list[dict[str, Any]]:
     else:
         if isinstance(value, dict):
             return [value]
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:unparseable", f"The answer is JSON but not an object: {type(value).__name__}.", _REPAIR
         )
     found = list(_outermost(whole))
     if not found:
-        raise Unreadable("answer:unparseable", f"The answer is no JSON object: {problem}.", _REPAIR)
+        raise AnswerUnreadable("answer:unparseable", f"The answer is no JSON object: {problem}.", _REPAIR)
     return found
 
 
@@ -115,11 +115,11 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _schema_error(candidate: Mapping[str, Any], validator: Draft202012Validator) -> Unreadable:
+def _schema_error(candidate: Mapping[str, Any], validator: Draft202012Validator) -> AnswerUnreadable:
     errors = sorted(
         validator.iter_errors(candidate), key=lambda error: [str(part) for part in error.absolute_path]
     )
     said = "; ".join(f"{error.json_path}: {error.message[:160]}" for error in errors[:5])
-    return Unreadable(
+    return AnswerUnreadable(
         "answer:schema", f"The answer does not fit its schema: {said}.", f"Mend these fields: {said}."
     )

@@ -5,7 +5,7 @@ import keyword
 import re
 import sys
 
-from orchestrator.flows.generation.parsing.errors import Unreadable
+from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,59}")
 _FAMILY = re.compile(r"[a-z][a-z0-9_-]{1,59}")
@@ -57,7 +57,7 @@ _TAKEN = frozenset(
 )
 
 
-def block_name(text: str) -> str:
+def check_block_name(text: str) -> str:
     """A module name from what a model called the block: ``Capital-Ratio`` becomes ``capital_ratio``.
 
     Raises ``Unreadable`` (``answer:forbidden-name``) for keywords, the standard library, what test runners load by
@@ -68,7 +68,7 @@ def block_name(text: str) -> str:
     if "/" in text or "\\" in text or not text.isascii():
         why = "is not a plain name"
     if why:
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:forbidden-name",
             f"The block name {text[:80]!r} {why}.",
             "Choose another block_name: lower_snake_case, 2 to 60 letters, digits and underscores, telling what the block does.",
@@ -76,11 +76,11 @@ def block_name(text: str) -> str:
     return name
 
 
-def family_name(text: str) -> str:
+def check_family_name(text: str) -> str:
     """A block family as a folder name. Raises ``Unreadable`` (``answer:forbidden-name``)."""
     name = re.sub(r"[^a-z0-9-]+", "_", text.strip().lower()).strip("_-")
     if "/" in text or "\\" in text or ".." in text or not text.isascii() or not _FAMILY.fullmatch(name):
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:forbidden-name",
             f"The block family {text[:80]!r} is not a plain name.",
             "Choose another block_family: one lower-case word such as compliance or observability.",

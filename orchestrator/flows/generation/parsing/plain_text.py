@@ -2,7 +2,7 @@
 
 import re
 
-from orchestrator.flows.generation.parsing.errors import Unreadable
+from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
 
 LIMIT = 1_000_000
 """Characters of an answer that are read at all; the largest honest answer is a tenth of it."""
@@ -11,21 +11,21 @@ _REASONING = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL 
 _INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\u00ad]")
 
 
-def plain(text: str) -> str:
+def strip_wrapping(text: str) -> str:
     """``text`` with Unix line ends, without byte order mark and without reasoning in front of the answer."""
     if len(text) > LIMIT:
-        raise Unreadable(
+        raise AnswerUnreadable(
             "answer:too-large", f"The answer has {len(text)} characters.", "Answer with much less text."
         )
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff\u200b\u2060")
     return _REASONING.sub("", text, count=1)
 
 
-def visible(line: str) -> str:
+def strip_invisible(line: str) -> str:
     """``line`` without characters that nobody sees, for comparing it with a delimiter."""
     return _INVISIBLE.sub("", line)
 
 
-def storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Whether PostgreSQL and a UTF-8 file can hold ``text``: no NUL, no lone surrogate."""
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

@@ -2,7 +2,12 @@
 
 import pytest
 
-from orchestrator.flows.generation.parsing import Contradicted, Unreadable, files, whole_files
+from orchestrator.flows.generation.parsing import (
+    AnswerUnreadable,
+    RequestContradicted,
+    parse_files,
+    parse_whole_files,
+)
 
 N, OTHER = "4f1c9a7be02d3365", "0123456789abcdef"
 ORIGINAL = "a = 1\nb = 2\n\n\ndef f():\n    return a\n\n\ndef g():\n    return b\n"
@@ -16,7 +21,7 @@ def edit(*pairs: tuple[str, str], nonce: str = N, path: str = "long.py") -> str:
 
 
 def read(text: str) -> str:
-    return files(text + CONTRACT, N, ALLOWED, originals={"long.py": ORIGINAL})["long.py"]
+    return parse_files(text + CONTRACT, N, ALLOWED, originals={"long.py": ORIGINAL})["long.py"]
 
 
 READ = {
@@ -65,15 +70,15 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
 def test_edits_that_do_not_fit_ask_for_the_whole_file(text: str) -> None:
-    with pytest.raises(Unreadable, match=r"edits") as refused:
+    with pytest.raises(AnswerUnreadable, match=r"edits") as refused:
         read(text)
     assert refused.value.code == "answer:edit-mismatch"
     assert "Write the whole of" in refused.value.repair
 
 
 def test_an_answer_that_leaves_everything_out_is_none() -> None:
-    with pytest.raises(Unreadable):
-        files("Nothing has to change.", N, ["long.py"], originals={"long.py": ORIGINAL})
+    with pytest.raises(AnswerUnreadable):
+        parse_files("Nothing has to change.", N, ["long.py"], originals={"long.py": ORIGINAL})
 
 
 WHOLE = f"<<<FILE long.py {N}>>>\nx = 1\n<<<END {N}>>>\n"
@@ -91,7 +96,7 @@ WHOLE = f"<<<FILE long.py {N}>>>\nx = 1\n<<<END {N}>>>\n"
     ],
 )
 def test_whole_files_of_an_answer_that_was_cut_off(text: str, expected: dict[str, str]) -> None:
-    assert whole_files(text, N, ALLOWED) == expected
+    assert parse_whole_files(text, N, ALLOWED) == expected
 
 
 SAID = f"<<<CONTRADICTION {N}>>>\nBoth.\n<<<END {N}>>>\n"
@@ -108,8 +113,8 @@ SAID = f"<<<CONTRADICTION {N}>>>\nBoth.\n<<<END {N}>>>\n"
     ],
 )
 def test_contradiction_is_told(text: str) -> None:
-    with pytest.raises(Contradicted, match=r"(?i)^both\.$"):
-        files(text, N, ALLOWED, may_contradict=True)
+    with pytest.raises(RequestContradicted, match=r"(?i)^both\.$"):
+        parse_files(text, N, ALLOWED, may_contradict=True)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +130,11 @@ def test_contradiction_is_told(text: str) -> None:
     ],
 )
 def test_contradiction_that_is_none(text: str, code: str) -> None:
-    with pytest.raises(Unreadable) as refused:
-        files(text, N, ALLOWED, may_contradict=True)
+    with pytest.raises(AnswerUnreadable) as refused:
+        parse_files(text, N, ALLOWED, may_contradict=True)
     assert refused.value.code == code
 
 
 def test_a_stage_that_may_not_contradict_does_not() -> None:
-    with pytest.raises(Unreadable):
-        files(SAID, N, ALLOWED)
+    with pytest.raises(AnswerUnreadable):
+        parse_files(SAID, N, ALLOWED)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.flows.generation.parsing import Unreadable, files
+from orchestrator.flows.generation.parsing import AnswerUnreadable, parse_files
 
 N = "4f1c9a7be02d3365"
 OTHER = "0123456789abcdef"
@@ -94,7 +94,7 @@ READ = {
 
 @pytest.mark.parametrize("text", READ.values(), ids=READ.keys())
 def test_wrapping_is_forgiven(text: str) -> None:
-    assert files(text, N, ALLOWED) == GOOD
+    assert parse_files(text, N, ALLOWED) == GOOD
 
 
 CONTENT = {
@@ -118,7 +118,7 @@ CONTENT = {
 
 @pytest.mark.parametrize("content", CONTENT.values(), ids=CONTENT.keys())
 def test_content_is_kept_to_the_letter(content: str) -> None:
-    assert files(section(PY, content) + B, N, ALLOWED)[PY] == content + "\n"
+    assert parse_files(section(PY, content) + B, N, ALLOWED)[PY] == content + "\n"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_content_is_kept_to_the_letter(content: str) -> None:
     ],
 )
 def test_fences_of_a_readme_stay_unless_they_wrap_it(content: str, kept: str) -> None:
-    assert files(section("README.md", content), N, ["README.md"]) == {"README.md": kept}
+    assert parse_files(section("README.md", content), N, ["README.md"]) == {"README.md": kept}
 
 
 REFUSED = {
@@ -227,8 +227,8 @@ FORBIDDEN = (
 
 @pytest.mark.parametrize(("text", "code"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused_with_what_to_repair(text: str, code: str) -> None:
-    with pytest.raises(Unreadable) as refused:
-        files(text, N, ALLOWED)
+    with pytest.raises(AnswerUnreadable) as refused:
+        parse_files(text, N, ALLOWED)
     assert refused.value.code == code
     assert refused.value.repair
     assert refused.value.cure
@@ -236,8 +236,8 @@ def test_refused_with_what_to_repair(text: str, code: str) -> None:
 
 @pytest.mark.parametrize("path", FORBIDDEN)
 def test_other_paths_refuse_the_whole_answer(path: str) -> None:
-    with pytest.raises(Unreadable, match="may not write") as refused:
-        files(BOTH + section(path, "x = 1"), N, ALLOWED)
+    with pytest.raises(AnswerUnreadable, match="may not write") as refused:
+        parse_files(BOTH + section(path, "x = 1"), N, ALLOWED)
     assert refused.value.code == "answer:forbidden-path"
     assert PY in refused.value.repair
 

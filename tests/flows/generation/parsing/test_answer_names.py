@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.flows.generation.parsing import Unreadable, block_name, family_name
+from orchestrator.flows.generation.parsing import AnswerUnreadable, check_block_name, check_family_name
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from orchestrator.flows.generation.parsing import Unreadable, block_name, family
     ],
 )
 def test_block_name_becomes_a_module_name(said: str, name: str) -> None:
-    assert block_name(said) == name
+    assert check_block_name(said) == name
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_block_name_becomes_a_module_name(said: str, name: str) -> None:
     ],
 )
 def test_names_that_do_harm_are_refused(said: str) -> None:
-    with pytest.raises(Unreadable) as refused:
-        block_name(said)
+    with pytest.raises(AnswerUnreadable) as refused:
+        check_block_name(said)
     assert refused.value.code == "answer:forbidden-name"
 
 
@@ -63,10 +63,10 @@ def test_names_that_do_harm_are_refused(said: str) -> None:
     ("said", "name"), [("Compliance", "compliance"), ("data-quality", "data-quality"), ("a b", "a_b")]
 )
 def test_family_becomes_a_folder_name(said: str, name: str) -> None:
-    assert family_name(said) == name
+    assert check_family_name(said) == name
 
 
 @pytest.mark.parametrize("said", ["", "..", "../x", "a/b", "-", "é", "1"])
 def test_family_that_is_no_folder_is_refused(said: str) -> None:
-    with pytest.raises(Unreadable):
-        family_name(said)
+    with pytest.raises(AnswerUnreadable):
+        check_family_name(said)

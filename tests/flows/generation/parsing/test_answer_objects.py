@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from orchestrator.flows.generation.parsing import Unreadable, json_object
+from orchestrator.flows.generation.parsing import AnswerUnreadable, parse_json_object
 
 SCHEMA = {
     "type": "object",
@@ -48,7 +48,7 @@ READ = {
 
 @pytest.mark.parametrize("text", READ.values(), ids=READ.keys())
 def test_wrapping_is_forgiven(text: str) -> None:
-    assert json_object(text, SCHEMA) == VALUE
+    assert parse_json_object(text, SCHEMA) == VALUE
 
 
 REFUSED = {
@@ -95,13 +95,13 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "code"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused_with_what_to_repair(text: str, code: str) -> None:
-    with pytest.raises(Unreadable) as refused:
-        json_object(text, SCHEMA)
+    with pytest.raises(AnswerUnreadable) as refused:
+        parse_json_object(text, SCHEMA)
     assert refused.value.code == code
     assert refused.value.repair
 
 
 def test_schema_errors_name_the_field() -> None:
-    with pytest.raises(Unreadable) as refused:
-        json_object('{"verdict": "block", "findings": [1]}', SCHEMA)
+    with pytest.raises(AnswerUnreadable) as refused:
+        parse_json_object('{"verdict": "block", "findings": [1]}', SCHEMA)
     assert "$.findings[0]" in refused.value.repair
