@@ -71,7 +71,13 @@ def run(models: dict[str, str], adapters: dict[str, Adapter], *, stable: bool) -
         )
         used = adapters[provider].complete(request).usage
         lines.append(
-            Line(stage, at_round, request.model, used, prices.price(provider, request.model, used, AT).usd)
+            Line(
+                stage,
+                at_round,
+                request.model,
+                used,
+                prices.price_usage(provider, request.model, used, AT).usd,
+            )
         )
     return lines
 
@@ -113,7 +119,7 @@ def measure(name: str, models: dict[str, str]) -> dict[str, Any]:
     with simulator(echo=False) as urls, ExitStack() as stack:
         adapters = {
             vendor: stack.enter_context(
-                closing(registry.load(adapter)("k", urls[f"{vendor.upper()}_BASE_URL"]))
+                closing(registry.ADAPTERS.get(adapter)("k", urls[f"{vendor.upper()}_BASE_URL"]))
             )
             for vendor, adapter in (
                 ("anthropic", "anthropic"),

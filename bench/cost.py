@@ -54,8 +54,8 @@ def peer_python() -> Path:
 
 def ours(one: Mapping[str, Any]) -> Decimal:
     """By ``providers.usage`` and ``providers.prices``, unrounded: from the snapshot that is stored with a call."""
-    used = usage.of(one["provider"], one["raw"])
-    units = prices.price(one["provider"], one["model"], used, AT).snapshot["usd_per_million"]
+    used = usage.read_usage(one["provider"], one["raw"])
+    units = prices.price_usage(one["provider"], one["model"], used, AT).snapshot["usd_per_million"]
     return sum((Decimal(unit) * getattr(used, part) for part, unit in units.items()), Decimal(0)) / 1_000_000
 
 
@@ -80,7 +80,9 @@ def by_litellm(lines: str) -> tuple[dict[str, Any], list[Decimal | None]]:
 def too_long(limits: Mapping[str, int]) -> list[str]:
     """The models of our vendors that we might ask for a longer answer than ``limits`` say they can give."""
     asked = {
-        name: catalog.output_limit(name, AT.date()) or LONGEST for name in limits if catalog.is_vendors(name)
+        name: catalog.output_limit(name, AT.date()) or LONGEST
+        for name in limits
+        if catalog.is_vendor_model(name)
     }
     return [
         f"{name}: asked for {most}, writes {limits[name]}"
@@ -91,7 +93,7 @@ def too_long(limits: Mapping[str, int]) -> list[str]:
 
 def input_tokens(one: Mapping[str, Any]) -> int:
     """All input of a payload, cached or not."""
-    used = usage.of(one["provider"], one["raw"])
+    used = usage.read_usage(one["provider"], one["raw"])
     return used.total - used.output_tokens - used.reasoning_tokens
 
 

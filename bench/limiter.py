@@ -114,7 +114,7 @@ def ended(name: str, tally: Path) -> dict[str, Any]:
         "-v",
         "0",
         "-c",
-        "from providers import limits; limits.acquire(limits.Wanted('google', 'm', 10**6, 0, 1))",
+        "from providers import limiter; limiter.acquire(limiter.ReservationRequest('google', 'm', 10**6, 0, 1))",
     )
     manage("audit_quota")
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:

@@ -21,7 +21,7 @@ django.setup()
 
 from providers import limiter  # noqa: E402 - needs the settings
 from providers.base import Usage  # noqa: E402
-from providers.limiter import Admitted, Denied, Limits, Wanted  # noqa: E402
+from providers.limiter import Admitted, Denied, Limits, ReservationRequest  # noqa: E402
 
 QUOTA = 500_000
 SPEND = Limits(QUOTA, 10**12, 10**9, 10**6, 10**15)
@@ -35,7 +35,7 @@ def spend(tally: int, deadline: float) -> None:
     while time.monotonic() < deadline and bound >= 25:
         asked = dice.randint(bound // 2, bound)
         try:
-            verdict = limiter.acquire(Wanted(PROVIDER, "m", asked, 0, timeout_seconds=30), SPEND)
+            verdict = limiter.acquire(ReservationRequest(PROVIDER, "m", asked, 0, timeout_seconds=30), SPEND)
             if isinstance(verdict, Denied):
                 if verdict.held:
                     time.sleep(dice.uniform(0.01, 0.03))
@@ -57,7 +57,7 @@ def pairs(deadline: float, counts: list[int]) -> None:
     """Acquire and settle, one after the other, without a call between them."""
     done, usage = 0, Usage(input_tokens=300, output_tokens=100)
     while time.monotonic() < deadline:
-        verdict = limiter.acquire(Wanted(PROVIDER, "m", 1000, 1000, timeout_seconds=30), PLENTY)
+        verdict = limiter.acquire(ReservationRequest(PROVIDER, "m", 1000, 1000, timeout_seconds=30), PLENTY)
         if not isinstance(verdict, Admitted):
             raise TypeError(verdict)
         limiter.settle(verdict.call_id, PROVIDER, usage, Decimal("0.000000500"), {})

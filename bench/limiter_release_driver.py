@@ -26,7 +26,7 @@ from orchestrator.flows import engine  # noqa: E402
 from orchestrator.repos.models import Repo  # noqa: E402
 from providers import breaker, limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
-from providers.limiter import Admitted, Limits, Wanted  # noqa: E402
+from providers.limiter import Admitted, Limits, ReservationRequest  # noqa: E402
 
 ROUNDS, PROVIDER = 12, "google"
 EVERYTHING = Limits(10**12, 10**12, 10**9, 10**6, 10**18)
@@ -42,7 +42,7 @@ Opening = Callable[[], object]
 
 def take(tokens: int) -> Admitted:
     """A reservation, whatever the limits say."""
-    verdict = limiter.acquire(Wanted(PROVIDER, "m", tokens, 0, timeout_seconds=600), EVERYTHING)
+    verdict = limiter.acquire(ReservationRequest(PROVIDER, "m", tokens, 0, timeout_seconds=600), EVERYTHING)
     if not isinstance(verdict, Admitted):
         raise TypeError(verdict)
     return verdict
@@ -73,8 +73,8 @@ def hour() -> Opening:
 
 def resume() -> Opening:
     """Paused; then an operator resumes it."""
-    breaker.pause(PROVIDER, actor="bench", reason="to be resumed")
-    return lambda: breaker.resume(PROVIDER, actor="bench", reason="measured")
+    breaker.pause_provider(PROVIDER, actor="bench", reason="to be resumed")
+    return lambda: breaker.resume_provider(PROVIDER, actor="bench", reason="measured")
 
 
 def until(statement: str, flows: list[str]) -> None:

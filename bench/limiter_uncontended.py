@@ -18,14 +18,14 @@ from bench.limiter_caller import PLENTY, PROVIDER  # noqa: E402 - needs the sett
 from orchestrator.core import database  # noqa: E402
 from providers import limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
-from providers.limiter import Admitted, Wanted  # noqa: E402
+from providers.limiter import Admitted, ReservationRequest  # noqa: E402
 
 ROUNDS = 1500
 
 
 def pair() -> None:
     """Reserve and settle one call."""
-    verdict = limiter.acquire(Wanted(PROVIDER, "m", 1000, 1000, timeout_seconds=30), PLENTY)
+    verdict = limiter.acquire(ReservationRequest(PROVIDER, "m", 1000, 1000, timeout_seconds=30), PLENTY)
     if not isinstance(verdict, Admitted):
         raise TypeError(verdict)
     limiter.settle(

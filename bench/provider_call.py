@@ -1,7 +1,7 @@
 """What one ``complete()`` costs over the bare SDK call, and beside litellm's Router: CPU of the calling process, and wall time.
 
 Four processes make the same call, one at a time, of the same model to the same simulated server: the ``openai`` SDK alone;
-``providers.calls.complete`` with limits, ledger, breaker, stored answer and price, on a durable PostgreSQL; litellm's Router
+``providers.calls.call_model`` with limits, ledger, breaker, stored answer and price, on a durable PostgreSQL; litellm's Router
 with its own limits; and the SDK between two trivial statements on that PostgreSQL, the least that could keep our promises. They take turns of some calls, so that whatever else the machine does hits all.
 """
 

@@ -1,4 +1,4 @@
-"""``providers.calls.complete``, for ``bench.provider_call``."""
+"""``providers.calls.call_model``, for ``bench.provider_call``."""
 
 import os
 
@@ -9,7 +9,7 @@ django.setup()
 
 from bench.provider_call_load import MAX_TOKENS, MODEL, PROMPT, SYSTEM, TIMEOUT_SECONDS, serve  # noqa: E402 - needs the settings
 from providers.base import Request  # noqa: E402
-from providers.calls import Caller, complete  # noqa: E402
+from providers.calls import Caller, call_model  # noqa: E402
 
 
 def call(number: int) -> None:
@@ -21,7 +21,7 @@ def call(number: int) -> None:
         max_output_tokens=MAX_TOKENS,
         timeout_seconds=TIMEOUT_SECONDS,
     )
-    complete("openai", request, Caller(repo="bench", stage_id=number, stage_kind="bench"))
+    call_model("openai", request, Caller(repo="bench", stage_id=number, stage_kind="bench"))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Abort:
 
 
 @contextlib.contextmanager
-def abortable(abort: Abort) -> Iterator[None]:
+def allow_abort(abort: Abort) -> Iterator[None]:
     """Let ``abort`` break off what this thread exchanges meanwhile."""
     _current.abort = abort
     try:

@@ -57,8 +57,8 @@ class ProviderStateAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderState]:
         """Every provider, also one that was never called: being asked for its quota, it gets its row."""
-        if ProviderState.objects.count() < len(quota_report.names()):
-            quota_report.snapshot()
+        if ProviderState.objects.count() < len(quota_report.provider_names()):
+            quota_report.read_quotas()
         rows: QuerySet[ProviderState] = super().get_queryset(request)
         return rows
 
@@ -68,13 +68,13 @@ class ProviderStateAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: ProviderState, form: Any, change: bool) -> None:  # noqa: ARG002
         """Through the breaker, which records who, when and why; the counters are never saved from here."""
-        turn = breaker.pause if obj.paused else breaker.resume
+        turn = breaker.pause_provider if obj.paused else breaker.resume_provider
         turn(obj.provider, actor=request.user.get_username(), reason=form.cleaned_data["reason"])
 
     def last_24_hours(self, state: ProviderState) -> SafeString:
         """The chart."""
         threshold = settings.CIRCUIT_BREAKER_THRESHOLD if settings.ENABLE_CIRCUIT_BREAKER else None
-        return chart.hours(_of(state).hours, _of(state).limit, threshold)
+        return chart.draw_hours(_of(state).hours, _of(state).limit, threshold)
 
     @display(description="quota", label=_LABELS)  # type: ignore[untyped-decorator]  # unfold has no types
     def level(self, state: ProviderState) -> tuple[str, str]:
@@ -189,6 +189,6 @@ def _of(state: ProviderState) -> quota_report.ProviderQuota:
     """What the limiter says, once for a row of a page."""
     known: quota_report.ProviderQuota | None = getattr(state, "_quota", None)
     if known is None:
-        known = next(one for one in quota_report.snapshot().providers if one.provider == state.provider)
+        known = next(one for one in quota_report.read_quotas().providers if one.provider == state.provider)
         state._quota = known  # type: ignore[attr-defined]
     return known

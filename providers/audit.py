@@ -16,7 +16,7 @@ _LEDGER: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CounterDifference:
     """A counter that disagrees with the ledger. ``provider`` is empty for the daily budget."""
 
     provider: str
@@ -25,15 +25,15 @@ class Difference:
     ledger: int
 
 
-def differences() -> list[Difference]:
+def find_differences() -> list[CounterDifference]:
     """All counters that disagree; none should. Each provider is locked while it is compared, for milliseconds."""
-    found: list[Difference] = []
+    found: list[CounterDifference] = []
     for name in ProviderState.objects.order_by("provider").values_list("provider", flat=True):
-        found += _of_provider(name)
-    return found + _of_budget()
+        found += _compare_provider(name)
+    return found + _compare_budget()
 
 
-def repair() -> None:
+def repair_counters() -> None:
     """Set every counter to what the ledger says; breakers and pauses stay as they are."""
     with transaction.atomic(), connection.cursor() as cursor:
         for name in ProviderState.objects.order_by("provider").values_list("provider", flat=True):
@@ -41,10 +41,10 @@ def repair() -> None:
         cursor.execute("SELECT provider_rebuild_budget()")
 
 
-def _of_provider(name: str) -> list[Difference]:
+def _compare_provider(name: str) -> list[CounterDifference]:
     with transaction.atomic():
         state = ProviderState.objects.select_for_update().get(provider=name)
-        rows = _ledger(name, state.head_hour)
+        rows = _read_ledger(name, state.head_hour)
         open_calls = list(ProviderCall.objects.filter(provider=name, status=CallStatus.RESERVED))
     hours, seconds, requests = Counter[int](), Counter[int](), Counter[int]()
     for hour, second, tokens, _ in rows:
@@ -58,49 +58,54 @@ def _of_provider(name: str) -> list[Difference]:
             sum(int(call.reserved_usd * 1_000_000_000) for call in open_calls),
         ),
         "inflight": (state.inflight, len(open_calls)),
-        "day_tokens": (state.day_tokens, sum(_window(hours, state.head_hour, 25).values())),
-        "minute_tokens": (state.minute_tokens, sum(_window(seconds, state.head_second, 61).values())),
-        "minute_requests": (state.minute_requests, sum(_window(requests, state.head_second, 61).values())),
+        "day_tokens": (state.day_tokens, sum(_cut_window(hours, state.head_hour, 25).values())),
+        "minute_tokens": (state.minute_tokens, sum(_cut_window(seconds, state.head_second, 61).values())),
+        "minute_requests": (
+            state.minute_requests,
+            sum(_cut_window(requests, state.head_second, 61).values()),
+        ),
     }
-    pairs |= _buckets("hour_tokens", state.hour_tokens, _window(hours, state.head_hour, 25))
-    pairs |= _buckets("second_tokens", state.second_tokens, _window(seconds, state.head_second, 61))
-    pairs |= _buckets("second_requests", state.second_requests, _window(requests, state.head_second, 61))
-    return _unequal(name, pairs)
+    pairs |= _pair_buckets("hour_tokens", state.hour_tokens, _cut_window(hours, state.head_hour, 25))
+    pairs |= _pair_buckets("second_tokens", state.second_tokens, _cut_window(seconds, state.head_second, 61))
+    pairs |= _pair_buckets(
+        "second_requests", state.second_requests, _cut_window(requests, state.head_second, 61)
+    )
+    return _list_differences(name, pairs)
 
 
-def _of_budget() -> list[Difference]:
+def _compare_budget() -> list[CounterDifference]:
     with transaction.atomic():
         state = BudgetState.objects.select_for_update().first()
         if state is None:
             return []
-        rows = _ledger(None, state.head_hour)
+        rows = _read_ledger(None, state.head_hour)
     hours = Counter[int]()
     for hour, _, _, nano in rows:
         hours[hour] += nano
-    window = _window(hours, state.head_hour, 25)
-    pairs = {"day_nano": (state.day_nano, sum(window.values()))} | _buckets(
+    window = _cut_window(hours, state.head_hour, 25)
+    pairs = {"day_nano": (state.day_nano, sum(window.values()))} | _pair_buckets(
         "hour_nano", state.hour_nano, window
     )
-    return _unequal("", pairs)
+    return _list_differences("", pairs)
 
 
-def _ledger(provider: str | None, head_hour: int) -> list[tuple[Any, ...]]:
+def _read_ledger(provider: str | None, head_hour: int) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(_LEDGER, [provider, provider, head_hour])
         return list(cursor.fetchall())
 
 
-def _window(buckets: Counter[int], head: int, span: int) -> dict[int, int]:
+def _cut_window(buckets: Counter[int], head: int, span: int) -> dict[int, int]:
     return {bucket: buckets[bucket] for bucket in range(head - span + 1, head + 1)}
 
 
-def _buckets(name: str, stored: list[int], expected: dict[int, int]) -> dict[str, tuple[int, int]]:
+def _pair_buckets(name: str, stored: list[int], expected: dict[int, int]) -> dict[str, tuple[int, int]]:
     return {f"{name}[{bucket}]": (stored[bucket % len(stored)], value) for bucket, value in expected.items()}
 
 
-def _unequal(provider: str, pairs: dict[str, tuple[int, int]]) -> list[Difference]:
+def _list_differences(provider: str, pairs: dict[str, tuple[int, int]]) -> list[CounterDifference]:
     return [
-        Difference(provider, name, counted, ledger)
+        CounterDifference(provider, name, counted, ledger)
         for name, (counted, ledger) in pairs.items()
         if counted != ledger
     ]

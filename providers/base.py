@@ -1,4 +1,4 @@
-"""What every provider speaks: a request, a completion, its usage, and the errors that a call may end in.
+"""The words that every provider shares: a request, a completion, its usage, and the errors that a call may end in.
 
 An adapter (one module in ``providers/adapters``) translates these to one vendor's SDK and back. It knows nothing of
 quotas, prices or the database: ``providers.calls`` wraps it with those.
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
+
+from orchestrator.core.errors import FixedBy, OrchestratorError
 
 
 class StopReason(StrEnum):
@@ -74,20 +76,18 @@ class Completion:
     raw: Mapping[str, Any] = field(repr=False)
 
 
-class ProviderError(Exception):
-    """A call that yielded no usable answer.
+class ProviderError(OrchestratorError):
+    """A call that returned no usable answer.
 
-    ``code`` is stable, ``mender`` says who can mend it (provider, operator, owner, us), ``retryable`` whether the same
-    call may succeed later, ``spent`` whether tokens may have been used although no usage is known.
+    ``spent`` says whether tokens may have been used although no usage is known. ``raw`` is the vendor's response as JSON, where
+    there was one.
     """
 
-    code: ClassVar[str] = "provider:error"
-    mender: ClassVar[str] = "provider"
-    retryable: ClassVar[bool] = True
+    code = "provider:error"
+    fixed_by = FixedBy.PROVIDER
+    retryable = True
+    cure = "The stage is tried again automatically. If it keeps failing, look at the provider's status page."
     spent: ClassVar[bool] = False
-    cure: ClassVar[str] = (
-        "The stage is tried again by itself; if it keeps failing, look at the provider's status page."
-    )
 
     retry_after_seconds: float | None = None
 
@@ -97,10 +97,10 @@ class ProviderError(Exception):
 
 
 class RateLimited(ProviderError):
-    """HTTP 429 before generation: no tokens used; everybody waits until ``retry_after_seconds`` have passed."""
+    """HTTP 429 before generation: no tokens used. All callers wait until ``retry_after_seconds`` have passed."""
 
     code = "provider:rate-limited"
-    cure = "The stage waits for the time that the provider named and goes on by itself."
+    cure = "The stage waits as long as the provider asked and then continues by itself."
 
     def __init__(self, provider: str, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
         super().__init__(provider, detail)
@@ -114,20 +114,20 @@ class Overloaded(ProviderError):
 
 
 class ServerFailed(ProviderError):
-    """The provider failed inside (5xx)."""
+    """The provider failed internally (5xx)."""
 
     code = "provider:server-error"
 
 
 class TimedOut(ProviderError):
-    """No answer in time; the provider may have generated, so the reservation stays charged."""
+    """No answer in time. The provider may have generated one, so the reservation stays charged."""
 
     code = "provider:timeout"
     spent = True
 
 
 class ConnectionCut(ProviderError):
-    """The connection broke after the request had left."""
+    """The connection broke after the request had been sent."""
 
     code = "provider:connection-lost"
     spent = True
@@ -150,7 +150,7 @@ class BadRequest(ProviderError):
     """The provider rejects the request itself (400, 413, 422)."""
 
     code = "provider:bad-request"
-    mender = "us"
+    fixed_by = FixedBy.US
     retryable = False
     cure = "Read the provider's message; the request has to change."
 
@@ -159,7 +159,7 @@ class AccountExhausted(ProviderError):
     """The account has no money or no quota left (402, OpenAI's ``insufficient_quota``): waiting does not help."""
 
     code = "provider:account-exhausted"
-    mender = "operator"
+    fixed_by = FixedBy.OPERATOR
     retryable = False
     cure = "Top up the account or raise its spending limit at the provider, then retry the flow."
 
@@ -168,27 +168,35 @@ class AuthenticationFailed(ProviderError):
     """The key is missing, wrong, or may not use the model (401, 403)."""
 
     code = "provider:authentication-failed"
-    mender = "operator"
+    fixed_by = FixedBy.OPERATOR
     retryable = False
-    cure = "Set the provider's API key and see that it may use the configured model."
+    cure = "Set the provider's API key and check that it may use the configured model."
 
 
 class UnknownModel(ProviderError):
     """The model does not exist at the provider, or has no price."""
 
     code = "provider:unknown-model"
-    mender = "operator"
+    fixed_by = FixedBy.OPERATOR
     retryable = False
-    cure = "Set ARCHITECT_MODEL, IMPLEMENTATION_MODEL, CONTEXT_MODEL or FALLBACK_MODEL to a model that `blocks quota show` lists."
+    cure = (
+        "Set ARCHITECT_MODEL, IMPLEMENTATION_MODEL, CONTEXT_MODEL or FALLBACK_MODEL to a model that "
+        "`blocks quota show` lists."
+    )
 
 
-class NotAdmitted(Exception):
-    """The call did not leave: a limit, budget, pause or open breaker is in the way.
+class NotAdmitted(OrchestratorError):
+    """The call was not sent: a limit, budget, pause or open breaker is in the way.
 
-    ``dimension`` names what denied (``tokens_day``, ``requests_minute``, ``tokens_minute``, ``concurrency``, ``usd_day``,
+    ``dimension`` names what denied it (``tokens_day``, ``requests_minute``, ``tokens_minute``, ``concurrency``, ``usd_day``,
     ``breaker``, ``paused``, ``not_before``); ``until`` is when it is worth asking again. ``reason`` is for people.
-    ``tokens`` and ``nano_usd`` are what has to be free before the call can go.
+    ``tokens`` and ``nano_usd`` are what has to be free before the call can be sent.
     """
+
+    code = "provider:not-admitted"
+    fixed_by = FixedBy.PROVIDER
+    retryable = True
+    cure = "The stage waits for capacity and continues by itself."
 
     def __init__(
         self,
@@ -205,25 +213,26 @@ class NotAdmitted(Exception):
         self.tokens, self.nano_usd = tokens, nano_usd
 
 
-class NeverAdmissible(Exception):
-    """The call could not fit into an empty quota or the flow's cost ceiling: waiting would not help."""
+class NeverAdmissible(OrchestratorError):
+    """The call does not fit into an empty quota or the flow's cost ceiling: waiting does not help."""
 
-    code: ClassVar[str] = "provider:request-too-large"
-    cure: ClassVar[str] = "Lower context.max_size_kb or split the feature request."
+    code = "provider:request-too-large"
+    fixed_by = FixedBy.REQUESTER
+    cure = "Lower context.max_size_kb or split the feature request."
 
 
 class CostCeilingReached(NeverAdmissible):
     """The call might cost more than the flow may still spend."""
 
-    code: ClassVar[str] = "provider:cost-ceiling"
-    cure: ClassVar[str] = (
+    code = "provider:cost-ceiling"
+    cure = (
         "Split the feature request, lower context.max_size_kb, or raise flow.max_cost_usd and start a new flow; an operator "
         "raises FLOW_MAX_COST_USD."
     )
 
 
 class Adapter(Protocol):
-    """One vendor's SDK behind our words. Stateless but for its client, safe to share between threads."""
+    """One vendor's SDK behind the types above. It has no state but its client and is safe to share between threads."""
 
     name: str
 
@@ -236,9 +245,9 @@ class Adapter(Protocol):
         ...
 
     def request_bytes(self, request: Request) -> int:
-        """A hard upper bound of the input tokens: the bytes of the request as it is sent. No call is made."""
+        """A hard upper bound of the input tokens: the size of the request in bytes. It makes no call."""
         ...
 
     def close(self) -> None:
-        """Close the connections; the adapter is of no use afterwards."""
+        """Close the connections; the adapter cannot be used afterwards."""
         ...

@@ -30,7 +30,7 @@ class HealthPolicy:
     first_pause_seconds: int = 10
     longest_pause_seconds: int = 300
 
-    def row(self) -> list[int]:
+    def as_parameters(self) -> list[int]:
         """In the order in which the database function reads them."""
         return [self.opens_at, self.failure, self.first_pause_seconds, self.longest_pause_seconds]
 
@@ -49,7 +49,7 @@ class QuotaLevel(StrEnum):
     ROLLBACK = "rollback"
 
 
-def level(used: int, quota: int) -> QuotaLevel:
+def quota_level(used: int, quota: int) -> QuotaLevel:
     """The level at ``used`` of ``quota`` tokens; without the quota breaker nothing pauses and nothing is rolled back."""
     percent = 100 * used
     if settings.ENABLE_CIRCUIT_BREAKER and percent >= ROLLBACK_PERCENT * quota:
@@ -59,17 +59,17 @@ def level(used: int, quota: int) -> QuotaLevel:
     return QuotaLevel.WARNING if percent >= WARNING_PERCENT * quota else QuotaLevel.OK
 
 
-def pause(provider: str, *, actor: str, reason: str) -> bool:
+def pause_provider(provider: str, *, actor: str, reason: str) -> bool:
     """No call to ``provider`` leaves until it is resumed. False: it was paused before; nothing is recorded."""
-    return _switch(provider, paused=True, actor=actor, reason=reason)
+    return _set_paused(provider, paused=True, actor=actor, reason=reason)
 
 
-def resume(provider: str, *, actor: str, reason: str) -> bool:
+def resume_provider(provider: str, *, actor: str, reason: str) -> bool:
     """Calls to ``provider`` may leave again. False: it was not paused; nothing is recorded."""
-    return _switch(provider, paused=False, actor=actor, reason=reason)
+    return _set_paused(provider, paused=False, actor=actor, reason=reason)
 
 
-def _switch(provider: str, *, paused: bool, actor: str, reason: str) -> bool:
+def _set_paused(provider: str, *, paused: bool, actor: str, reason: str) -> bool:
     if provider not in settings.PROVIDERS:
         raise ValueError(f"there is no provider {provider!r}")
     if not actor.strip() or not reason.strip():

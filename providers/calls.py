@@ -22,9 +22,9 @@ from uuid import UUID
 
 from orchestrator.core import database
 from providers import admission, error_policy, ledger, limiter, prices, registry
-from providers.admission import Refused
+from providers.admission import CallRefused
 from providers.base import Adapter, Completion, NotAdmitted, ProviderError, Request, UnknownModel
-from providers.limiter import Admitted, Wanted
+from providers.limiter import Admitted, ReservationRequest
 from providers.models import CallStatus, ProviderCall
 
 # A shorter wait is waited for: another model gives another answer, so it is taken only where waiting would hurt.
@@ -46,7 +46,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ModelAnswer:
     """A completion and what it cost. ``replayed``: a stored answer of an earlier attempt, not paid again."""
 
     completion: Completion
@@ -58,7 +58,7 @@ class Answered:
     fallback_from: str = ""
 
 
-def complete(provider: str, request: Request, caller: Caller) -> Answered:
+def call_model(provider: str, request: Request, caller: Caller) -> ModelAnswer:
     """Call ``provider``; raises ``NotAdmitted``, ``NeverAdmissible`` or a ``ProviderError``.
 
     A retry is the caller's: this sends at most one request, to the asked model or, if that one would have to wait long and the
@@ -67,39 +67,39 @@ def complete(provider: str, request: Request, caller: Caller) -> Answered:
     database.refuse_open_transaction(
         "A model is not called inside a transaction: its locks would be held for as long as the call takes."
     )
-    digest = ledger.digest(provider, request)
-    adapter = registry.get(provider)
+    digest = ledger.digest_request(provider, request)
+    adapter = registry.get_adapter(provider)
     try:
         admitted = admission.admit(
-            adapter, request, _wanted(provider, request, caller, digest), caller.ceiling_usd
+            adapter, request, _request_reservation(provider, request, caller, digest), caller.ceiling_usd
         )
-    except Refused as refused:
-        other = _fallback(request, caller, refused)
+    except CallRefused as refused:
+        other = _fallback_provider(request, caller, refused)
         if other is None:
             raise
-        return _complete_on_fallback(other, request, caller, digest, refused)
+        return _call_fallback(other, request, caller, digest, refused)
     if isinstance(admitted, Admitted):
-        return _call(adapter, request, admitted)
-    return _replayed(admitted.call_id)
+        return _send_and_settle(adapter, request, admitted)
+    return _return_stored_answer(admitted.call_id)
 
 
-def _complete_on_fallback(
-    provider: str, request: Request, caller: Caller, digest: str, refused: Refused
-) -> Answered:
+def _call_fallback(
+    provider: str, request: Request, caller: Caller, digest: str, refused: CallRefused
+) -> ModelAnswer:
     """The same request to the fallback, if that is admitted; else the first refusal stands."""
     request, asked = replace(request, model=caller.fallback_model), request.model
-    wanted = replace(_wanted(provider, request, caller, digest), fallback_from=asked)
+    wanted = replace(_request_reservation(provider, request, caller, digest), fallback_from=asked)
     try:
-        adapter = registry.get(provider)
+        adapter = registry.get_adapter(provider)
         admitted = admission.admit(adapter, request, wanted, caller.ceiling_usd)
     except (NotAdmitted, ProviderError):
         raise refused from None
     if not isinstance(admitted, Admitted):
-        return _replayed(admitted.call_id)
-    return replace(_call(adapter, request, admitted), fallback_from=asked)
+        return _return_stored_answer(admitted.call_id)
+    return replace(_send_and_settle(adapter, request, admitted), fallback_from=asked)
 
 
-def _fallback(request: Request, caller: Caller, refused: Refused) -> str | None:
+def _fallback_provider(request: Request, caller: Caller, refused: CallRefused) -> str | None:
     """The provider of the fallback, where there is one, it is another model, its vendor is allowed, and the wait is long."""
     if not caller.fallback_model or caller.fallback_model == request.model:
         return None
@@ -112,12 +112,12 @@ def _fallback(request: Request, caller: Caller, refused: Refused) -> str | None:
     return None if provider in caller.forbidden_vendors else provider
 
 
-def _wanted(provider: str, request: Request, caller: Caller, digest: str) -> Wanted:
-    return Wanted(
+def _request_reservation(provider: str, request: Request, caller: Caller, digest: str) -> ReservationRequest:
+    return ReservationRequest(
         provider=provider,
         model=request.model,
         tokens=0,
-        nano=0,
+        nano_usd=0,
         timeout_seconds=request.timeout_seconds,
         digest=digest,
         repo=caller.repo,
@@ -128,7 +128,7 @@ def _wanted(provider: str, request: Request, caller: Caller, digest: str) -> Wan
     )
 
 
-def _call(adapter: Adapter, request: Request, admitted: Admitted) -> Answered:
+def _send_and_settle(adapter: Adapter, request: Request, admitted: Admitted) -> ModelAnswer:
     """Send, store, settle."""
     call_id, provider = admitted.call_id, admitted.provider
     database.release_connection()
@@ -136,44 +136,48 @@ def _call(adapter: Adapter, request: Request, admitted: Admitted) -> Answered:
     try:
         completion = adapter.complete(request)
     except ProviderError as error:
-        error_policy.apply(call_id, provider, request.model, error, _since(started))
+        error_policy.end_reservation(call_id, provider, request.model, error, _milliseconds_since(started))
         raise
     except BaseException as error:
         # The worker is being stopped, or an adapter has a fault: the request may have left, so it stays charged.
-        limiter.keep(
+        limiter.keep_charged(
             call_id,
             provider,
             code="provider:aborted",
             message=f"The call was broken off by {type(error).__name__}.",
-            latency_ms=_since(started),
+            latency_ms=_milliseconds_since(started),
             health=limiter.Health.SILENT,
         )
         raise
-    cost = _settle(call_id, provider, request.model, completion, datetime.now(UTC), _since(started))
-    return Answered(completion, call_id, cost, provider, request.model)
+    cost = _settle_completion(
+        call_id, provider, request.model, completion, datetime.now(UTC), _milliseconds_since(started)
+    )
+    return ModelAnswer(completion, call_id, cost, provider, request.model)
 
 
-def _replayed(call_id: UUID) -> Answered:
+def _return_stored_answer(call_id: UUID) -> ModelAnswer:
     """The stored answer; where the worker died between storing and settling, settled now."""
     call = ProviderCall.objects.get(id=call_id)
-    completion, cost = ledger.completion_of(call), call.cost_usd
+    completion, cost = ledger.read_completion(call), call.cost_usd
     if call.status != CallStatus.SETTLED:
-        cost = _settle(call_id, call.provider, call.model, completion, call.created_at, call.latency_ms)
-    return Answered(
+        cost = _settle_completion(
+            call_id, call.provider, call.model, completion, call.created_at, call.latency_ms
+        )
+    return ModelAnswer(
         completion, call_id, cost, call.provider, call.model, replayed=True, fallback_from=call.fallback_from
     )
 
 
-def _settle(
+def _settle_completion(
     call_id: UUID, provider: str, model: str, completion: Completion, at: datetime, latency_ms: int | None
 ) -> Decimal:
-    price = prices.price(provider, model, completion.usage, at)
-    kept = ledger.kept(call_id, completion)
+    price = prices.price_usage(provider, model, completion.usage, at)
+    kept = ledger.prepare_answer(call_id, completion)
     limiter.settle(
         call_id, provider, completion.usage, price.usd, price.snapshot, latency_ms=latency_ms, kept=kept
     )
     return price.usd
 
 
-def _since(started: float) -> int:
+def _milliseconds_since(started: float) -> int:
     return int((time.monotonic() - started) * 1000)

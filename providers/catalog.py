@@ -82,6 +82,6 @@ def vendor_of(model: str) -> str:
     raise UnknownModel("no provider", f"no provider is known for the model {model!r}")
 
 
-def is_vendors(model: str) -> bool:
+def is_vendor_model(model: str) -> bool:
     """Whether one of the three vendors names its models so."""
     return any(pattern.match(model) for _, pattern in _VENDORS)

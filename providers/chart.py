@@ -20,7 +20,7 @@ _FIGURE: Final = (
 )
 
 
-def hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> SafeString:
+def draw_hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> SafeString:
     """Each bar is the running sum up to its hour, so that it is read against ``limit`` tokens; the hour's own part is stronger.
 
     ``threshold_percent`` of the limit is where the quota breaker stops new calls; None: it is switched off.
@@ -31,8 +31,8 @@ def hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> Sa
         total += bar.tokens
         title = f"{bar.start:%d %b %H:00}: {bar.tokens:,} tokens, {total:,} in the window"
         drawn += [
-            _bar(place * step, step, total, limit, "0.25", title),
-            _bar(place * step, step, bar.tokens, limit, "0.9", title),
+            _draw_bar(place * step, step, total, limit, "0.25", title),
+            _draw_bar(place * step, step, bar.tokens, limit, "0.9", title),
         ]
     stops = "" if threshold_percent is None else f"; line: {threshold_percent} %, where no new call starts"
     return format_html(
@@ -43,11 +43,11 @@ def hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> Sa
         format_html_join(
             "", '<rect x="{}" y="{}" width="{}" height="{}" opacity="{}"><title>{}</title></rect>', drawn
         ),
-        _line(_HEIGHT, "currentColor")
+        _draw_line(_HEIGHT, "currentColor")
         + (
             ""
             if threshold_percent is None
-            else _line(_HEIGHT - _HEIGHT * threshold_percent / 100, "#ef4444", "4")
+            else _draw_line(_HEIGHT - _HEIGHT * threshold_percent / 100, "#ef4444", "4")
         ),
         f"{bars[0].start:%d %b %H:00}" if bars else "",
         f"Strong: tokens of the hour; faint: of all hours up to it; full height: {limit:,} tokens{stops}."
@@ -55,7 +55,7 @@ def hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> Sa
     )
 
 
-def _line(y: float, colour: str, dashes: str = "none") -> SafeString:
+def _draw_line(y: float, colour: str, dashes: str = "none") -> SafeString:
     return format_html(
         '<line x1="0" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-dasharray="{}" vector-effect="non-scaling-stroke"/>',
         _WIDTH,
@@ -66,7 +66,7 @@ def _line(y: float, colour: str, dashes: str = "none") -> SafeString:
     )
 
 
-def _bar(x: float, step: float, tokens: int, limit: int, opacity: str, title: str) -> tuple[object, ...]:
+def _draw_bar(x: float, step: float, tokens: int, limit: int, opacity: str, title: str) -> tuple[object, ...]:
     height = min(_HEIGHT, _HEIGHT * tokens / max(limit, 1))
     height = max(height, _SEEN) if tokens else 0  # a little is not nothing
     return (round(x + 1, 1), round(_HEIGHT - height, 1), round(step - 2, 1), round(height, 1), opacity, title)

@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Warning, register
 
 
 @register()
-def circuit_breaker_is_on(**_options: Any) -> list[CheckMessage]:
+def check_circuit_breaker(**_options: Any) -> list[CheckMessage]:
     """Without the quota breaker nothing warns, pauses or rolls back before a quota is used up."""
     if settings.ENABLE_CIRCUIT_BREAKER:
         return []

@@ -28,7 +28,7 @@ from providers.models import ProviderCall
 _FIRST_CHARACTERS: Final = 2000  # of a provider's message: enough to read, and no prompt echoed back whole
 
 
-class Ending(StrEnum):
+class ReservationEnding(StrEnum):
     """What becomes of the reservation."""
 
     RELEASE = "release"
@@ -37,48 +37,48 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
+class ErrorPolicy:
     """The reservation's ending, what the error says of the provider's health, and whether everybody waits."""
 
-    ending: Ending
+    ending: ReservationEnding
     health: Health
     everybody_waits: bool = False
 
 
-TREATMENTS: Final[Mapping[type[ProviderError], Treatment]] = {
-    RateLimited: Treatment(Ending.RELEASE, Health.SILENT, everybody_waits=True),
-    Overloaded: Treatment(Ending.RELEASE, Health.FAILED),
-    ServerFailed: Treatment(Ending.RELEASE, Health.FAILED),
-    Unreachable: Treatment(Ending.RELEASE, Health.FAILED),
-    TimedOut: Treatment(Ending.KEEP, Health.FAILED),
-    ConnectionCut: Treatment(Ending.KEEP, Health.FAILED),
-    MalformedAnswer: Treatment(Ending.SETTLE_IF_KNOWN, Health.FAILED),
-    BadRequest: Treatment(Ending.RELEASE, Health.SILENT),
-    AccountExhausted: Treatment(Ending.RELEASE, Health.SILENT),
-    AuthenticationFailed: Treatment(Ending.RELEASE, Health.SILENT),
-    UnknownModel: Treatment(Ending.RELEASE, Health.SILENT),
+ERROR_POLICIES: Final[Mapping[type[ProviderError], ErrorPolicy]] = {
+    RateLimited: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT, everybody_waits=True),
+    Overloaded: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
+    ServerFailed: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
+    Unreachable: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
+    TimedOut: ErrorPolicy(ReservationEnding.KEEP, Health.FAILED),
+    ConnectionCut: ErrorPolicy(ReservationEnding.KEEP, Health.FAILED),
+    MalformedAnswer: ErrorPolicy(ReservationEnding.SETTLE_IF_KNOWN, Health.FAILED),
+    BadRequest: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
+    AccountExhausted: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
+    AuthenticationFailed: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
+    UnknownModel: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
 }
-_UNLISTED: Final = Treatment(Ending.RELEASE, Health.SILENT)
-_UNLISTED_SPENT: Final = Treatment(Ending.KEEP, Health.FAILED)
+_UNLISTED: Final = ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT)
+_UNLISTED_SPENT: Final = ErrorPolicy(ReservationEnding.KEEP, Health.FAILED)
 
 
-def of(error: ProviderError) -> Treatment:
+def find_policy(error: ProviderError) -> ErrorPolicy:
     """The treatment of ``error`` or of its nearest listed ancestor; else by whether tokens may have been used."""
     for kind in type(error).__mro__:
-        if kind in TREATMENTS:
-            return TREATMENTS[kind]
+        if kind in ERROR_POLICIES:
+            return ERROR_POLICIES[kind]
     return _UNLISTED_SPENT if error.spent else _UNLISTED
 
 
-def apply(call_id: UUID, provider: str, model: str, error: ProviderError, latency_ms: int) -> None:
+def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderError, latency_ms: int) -> None:
     """End the reservation of a call that ended in ``error``."""
-    treatment, message = of(error), str(error)[:_FIRST_CHARACTERS]
-    if treatment.ending is Ending.SETTLE_IF_KNOWN and error.raw is not None:
-        ledger.store(call_id, error.raw)
-        known = _known_usage(provider, error)
+    treatment, message = find_policy(error), str(error)[:_FIRST_CHARACTERS]
+    if treatment.ending is ReservationEnding.SETTLE_IF_KNOWN and error.raw is not None:
+        ledger.store_response(call_id, error.raw)
+        known = _read_known_usage(provider, error)
         if known is not None:
             at = ProviderCall.objects.values_list("created_at", flat=True).get(id=call_id)
-            cost = prices.price(provider, model, known, at)
+            cost = prices.price_usage(provider, model, known, at)
             limiter.settle(
                 call_id,
                 provider,
@@ -91,7 +91,7 @@ def apply(call_id: UUID, provider: str, model: str, error: ProviderError, latenc
                 health=treatment.health,
             )
             return
-    if treatment.ending is Ending.RELEASE:
+    if treatment.ending is ReservationEnding.RELEASE:
         limiter.release(
             call_id,
             provider,
@@ -99,15 +99,15 @@ def apply(call_id: UUID, provider: str, model: str, error: ProviderError, latenc
             message=message,
             latency_ms=latency_ms,
             health=treatment.health,
-            pause_seconds=_wait(error, treatment),
+            pause_seconds=_pause_seconds(error, treatment),
         )
         return
-    limiter.keep(
+    limiter.keep_charged(
         call_id, provider, code=error.code, message=message, latency_ms=latency_ms, health=treatment.health
     )
 
 
-def _wait(error: ProviderError, treatment: Treatment) -> float | None:
+def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None:
     """Seconds that everybody waits: what the provider named; -1, growing from a second, where a 429 names nothing."""
     named: float | None = getattr(error, "retry_after_seconds", None)
     if named is not None:
@@ -115,10 +115,10 @@ def _wait(error: ProviderError, treatment: Treatment) -> float | None:
     return -1.0 if treatment.everybody_waits else None
 
 
-def _known_usage(provider: str, error: ProviderError) -> Usage | None:
+def _read_known_usage(provider: str, error: ProviderError) -> Usage | None:
     """The usage in a malformed answer, where the malformed part is another one."""
     try:
-        known = usage.of(provider, error.raw or {})
+        known = usage.read_usage(provider, error.raw or {})
     except (ProviderError, LookupError, TypeError, ValueError):
         return None
     return known if known.total > 0 else None

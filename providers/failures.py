@@ -44,7 +44,7 @@ _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def from_status(
+def error_from_status(
     provider: str,
     status: int,
     message: str,
@@ -57,7 +57,7 @@ def from_status(
 
     ``codes`` are the vendor's own error codes, ``waits`` seconds that its body named (Google's RetryInfo).
     """
-    after = latest([*waits, *header_waits(headers)])
+    after = longest_wait([*waits, *read_header_waits(headers)])
     kind = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None) or _BY_STATUS.get(status)
     detail = f"HTTP {status}: {message[:2000]}"
     if kind is None and status == 429:
@@ -67,24 +67,24 @@ def from_status(
     return error
 
 
-def latest(waits: Iterable[float]) -> float | None:
+def longest_wait(waits: Iterable[float]) -> float | None:
     """The longest of the waits, never negative; None when there is none."""
     return max((max(0.0, wait) for wait in waits), default=None)
 
 
-def header_waits(headers: Mapping[str, str]) -> list[float]:
+def read_header_waits(headers: Mapping[str, str]) -> list[float]:
     """Seconds to wait by ``retry-after``, ``retry-after-ms`` and the reset headers of limits that are used up."""
     lower = {name.lower(): value for name, value in headers.items()}
-    waits = [_instant_or_seconds(lower["retry-after"])] if "retry-after" in lower else []
+    waits = [_parse_wait(lower["retry-after"])] if "retry-after" in lower else []
     if "retry-after-ms" in lower:
-        waits.append(_number(lower["retry-after-ms"], 0.001))
+        waits.append(_parse_number(lower["retry-after-ms"], 0.001))
     for name, value in lower.items():
-        if "ratelimit" in name and "-reset" in name and _used_up(lower, name):
-            waits.append(_instant_or_seconds(value))
+        if "ratelimit" in name and "-reset" in name and _is_used_up(lower, name):
+            waits.append(_parse_wait(value))
     return [wait for wait in waits if wait is not None]
 
 
-def seconds(span: str) -> float | None:
+def parse_span(span: str) -> float | None:
     """Seconds of a span as ``17s``, ``6m0s`` or ``120ms``; None when it is none."""
     parts = _SPAN.findall(span.strip())
     if not parts or "".join(number + unit for number, unit in parts) != span.strip():
@@ -92,33 +92,33 @@ def seconds(span: str) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
-def retry_info(details: Iterable[Any]) -> list[float]:
+def read_retry_info(details: Iterable[Any]) -> list[float]:
     """Seconds named by ``google.rpc.RetryInfo`` among the details of a Google error."""
     spans = (str(one.get("retryDelay", "")) for one in details if isinstance(one, dict))
-    return [wait for span in spans if (wait := seconds(span)) is not None]
+    return [wait for span in spans if (wait := parse_span(span)) is not None]
 
 
-def _used_up(headers: Mapping[str, str], reset: str) -> bool:
+def _is_used_up(headers: Mapping[str, str], reset: str) -> bool:
     """Whether the limit behind a reset header has nothing left; a full limit's reset is no reason to wait."""
     return headers.get(reset.replace("-reset", "-remaining"), "").strip() == "0"
 
 
-def _number(value: str, scale: float = 1.0) -> float | None:
+def _parse_number(value: str, scale: float = 1.0) -> float | None:
     try:
         return float(value) * scale
     except ValueError:
         return None
 
 
-def _instant_or_seconds(value: str) -> float | None:
+def _parse_wait(value: str) -> float | None:
     """Seconds from now of a number, a span, an RFC 3339 time or an HTTP date."""
-    plain = _number(value)
+    plain = _parse_number(value)
     if plain is None:
-        plain = seconds(value)
-    return plain if plain is not None else _from_now(value)
+        plain = parse_span(value)
+    return plain if plain is not None else _seconds_until(value)
 
 
-def _from_now(value: str) -> float | None:
+def _seconds_until(value: str) -> float | None:
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             instant = read(value.strip())

@@ -21,7 +21,7 @@ _STORE: Final = (
 )
 
 
-def digest(provider: str, request: Request) -> str:
+def digest_request(provider: str, request: Request) -> str:
     """SHA-256 of what is asked of whom. The timeout is not part of the question."""
     asked = [
         provider,
@@ -37,7 +37,7 @@ def digest(provider: str, request: Request) -> str:
     ).hexdigest()
 
 
-def stored(stage_id: int | None, request_digest: str) -> UUID | None:
+def find_stored_call(stage_id: int | None, request_digest: str) -> UUID | None:
     """The call of this stage that has an answer to this very request."""
     if stage_id is None:
         return None
@@ -47,37 +47,37 @@ def stored(stage_id: int | None, request_digest: str) -> UUID | None:
     return found.order_by("created_at").values_list("id", flat=True).first()
 
 
-def committed_usd(flow_id: str) -> Decimal:
+def sum_committed_usd(flow_id: str) -> Decimal:
     """What a flow has spent, and what calls under way or of unknown use may have cost."""
     spent = Case(When(status=CallStatus.RESERVED, then="reserved_usd"), default="cost_usd")
     total: Decimal | None = ProviderCall.objects.filter(flow_id=flow_id).aggregate(usd=Sum(spent))["usd"]
     return total or Decimal(0)
 
 
-def store(call_id: UUID, raw: Mapping[str, Any]) -> None:
+def store_response(call_id: UUID, raw: Mapping[str, Any]) -> None:
     """Keep a raw response that has no answer in it: somebody may have to read it."""
-    _store(call_id, _json(raw), None)
+    _store_texts(call_id, _to_json(raw), None)
 
 
-def kept(call_id: UUID, completion: Completion) -> tuple[str | None, str | None]:
+def prepare_answer(call_id: UUID, completion: Completion) -> tuple[str | None, str | None]:
     """The raw response and the answer read from it, as JSON to be stored by the settlement.
 
     A long one is stored here and now: it is compressed for milliseconds, which must not happen under the provider's lock.
     """
-    raw, answer = _json(completion.raw), _json(_kept(completion))
+    raw, answer = _to_json(completion.raw), _to_json(_answer_fields(completion))
     if len(raw) + len(answer) <= _LONG:
         return raw, answer
-    _store(call_id, raw, answer)
+    _store_texts(call_id, raw, answer)
     return None, None
 
 
-def _store(call_id: UUID, raw: str, answer: str | None) -> None:
+def _store_texts(call_id: UUID, raw: str, answer: str | None) -> None:
     database.retry_while_away(
         lambda: database.fetch_row(_STORE, [raw, answer, call_id]), seconds=_STORE_SECONDS
     )
 
 
-def completion_of(call: ProviderCall) -> Completion:
+def read_completion(call: ProviderCall) -> Completion:
     """The answer that was kept, as the adapter returned it."""
     kept = call.answer or {}
     return Completion(
@@ -90,7 +90,7 @@ def completion_of(call: ProviderCall) -> Completion:
     )
 
 
-def _kept(completion: Completion) -> dict[str, Any]:
+def _answer_fields(completion: Completion) -> dict[str, Any]:
     usage = completion.usage
     return {
         "text": completion.text,
@@ -101,19 +101,19 @@ def _kept(completion: Completion) -> dict[str, Any]:
     }
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _to_json(value: Mapping[str, Any]) -> str:
     """JSON that PostgreSQL takes: it has no NUL character and no lone surrogates."""
     text = json.dumps(dict(value), ensure_ascii=True)
     return (
         text
         if "\\u0000" not in text and "\\ud" not in text
-        else json.dumps(_clean(dict(value)), ensure_ascii=False)
+        else json.dumps(_replace_unstorable(dict(value)), ensure_ascii=False)
     )
 
 
-def _clean(value: Any) -> Any:
+def _replace_unstorable(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {_clean(key): _clean(item) for key, item in value.items()}
-    return [_clean(item) for item in value] if isinstance(value, list | tuple) else value
+        return {_replace_unstorable(key): _replace_unstorable(item) for key, item in value.items()}
+    return [_replace_unstorable(item) for item in value] if isinstance(value, list | tuple) else value

@@ -60,7 +60,7 @@ class Limits:
     nano_day: int
     pause_tokens: int = 0
 
-    def row(self) -> list[int]:
+    def as_parameters(self) -> list[int]:
         """In the order in which the database function reads them."""
         return [
             self.tokens_day,
@@ -72,7 +72,7 @@ class Limits:
         ]
 
 
-def of(provider: str) -> Limits:
+def read_limits(provider: str) -> Limits:
     """The limits in force, from the settings."""
     options = settings.PROVIDERS[provider]
     quota = options["daily_token_quota"]
@@ -82,24 +82,24 @@ def of(provider: str) -> Limits:
         tokens_minute=options["tokens_per_minute"],
         requests_minute=options["requests_per_minute"],
         concurrency=options["max_concurrency"],
-        nano_day=nano(settings.DAILY_BUDGET_USD),
+        nano_day=to_nano_usd(settings.DAILY_BUDGET_USD),
         pause_tokens=-(-quota * percent // 100) if settings.ENABLE_CIRCUIT_BREAKER and percent < 100 else 0,
     )
 
 
-def nano(usd: Decimal) -> int:
+def to_nano_usd(usd: Decimal) -> int:
     """Nano-USD, rounded up."""
     return int((usd * NANO).to_integral_value(ROUND_UP))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReservationRequest:
     """What a call asks for: a hard bound of its tokens (input and output) and of its price, and on whose behalf."""
 
     provider: str
     model: str
     tokens: int
-    nano: int
+    nano_usd: int
     timeout_seconds: float
     digest: str = ""
     repo: str = ""
@@ -119,7 +119,7 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnswerStored:
     """The stage has a stored answer to this very request."""
 
     call_id: UUID
@@ -127,27 +127,29 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Which dimension denied and when it would admit; ``held``: only open reservations, settled any moment, are in the way.
+    """Which dimension denied and when it would admit; ``reservations_only``: only open reservations, settled any moment, are in the way.
 
     ``dimension`` is one of ``paused not_before breaker quota tokens_day tokens_minute requests_minute concurrency usd_day``;
-    ``quota`` is the quota breaker: used tokens have reached the threshold. ``filled`` is what the dimension stands at.
+    ``quota`` is the quota breaker: used tokens have reached the threshold. ``used`` is what the dimension stands at.
     """
 
     dimension: str
     until: datetime
-    held: bool
-    filled: int
+    reservations_only: bool
+    used: int
     asked_at: datetime
 
 
-def acquire(wanted: Wanted, limits: Limits | None = None) -> Admitted | Answered | Denied:
+def acquire(wanted: ReservationRequest, limits: Limits | None = None) -> Admitted | AnswerStored | Denied:
     """Reserve all that ``wanted`` needs, or nothing. Durable when it returns."""
     tried: list[UUID] = []
 
     def reserve() -> Any:
         tried.append(uuid4())
         sql = _ACQUIRE if database.in_transaction() else _ACQUIRE_DURABLY
-        return database.fetch_row(sql, _acquire_row(tried[-1], wanted, limits or of(wanted.provider)))
+        return database.fetch_row(
+            sql, _acquire_parameters(tried[-1], wanted, limits or read_limits(wanted.provider))
+        )
 
     outcome, until, held, filled, answered, asked_at = database.retry_while_away(
         reserve, seconds=_ACQUIRE_SECONDS
@@ -157,15 +159,15 @@ def acquire(wanted: Wanted, limits: Limits | None = None) -> Admitted | Answered
     if outcome == "":
         return Admitted(tried[-1], wanted.provider)
     if outcome == "replay":
-        return Answered(answered)
+        return AnswerStored(answered)
     return Denied(outcome, until, bool(held), filled or 0, asked_at)
 
 
-def would_admit(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Denied | None:
+def find_denial(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Denied | None:
     """What would deny a call of this size now; None: nothing. By the same function that admits, and nothing is reserved."""
-    wanted = Wanted(provider, "", tokens, nano_usd, timeout_seconds=0)
+    wanted = ReservationRequest(provider, "", tokens, nano_usd, timeout_seconds=0)
     outcome, until, held, filled, _, asked_at = database.fetch_row(
-        _ACQUIRE, _acquire_row(None, wanted, of(provider))
+        _ACQUIRE, _acquire_parameters(None, wanted, read_limits(provider))
     )
     return Denied(outcome, until, bool(held), filled or 0, asked_at) if outcome else None
 
@@ -195,7 +197,7 @@ def settle(
         usage.output_tokens,
         usage.reasoning_tokens,
     ]
-    return _end(
+    return _end_reservation(
         call_id,
         provider,
         CallStatus.SETTLED,
@@ -221,7 +223,7 @@ def release(
     pause_seconds: float | None = None,
 ) -> bool:
     """Nothing was used: give all back. ``pause_seconds`` keeps everybody away that long; -1: as long as seems wise."""
-    return _end(
+    return _end_reservation(
         call_id,
         provider,
         CallStatus.RELEASED,
@@ -233,7 +235,7 @@ def release(
     )
 
 
-def keep(
+def keep_charged(
     call_id: UUID,
     provider: str,
     *,
@@ -243,7 +245,7 @@ def keep(
     health: Health = Health.FAILED,
 ) -> bool:
     """What was used is not known: the reservation stays charged as unknown spend, its slot is free again."""
-    return _end(
+    return _end_reservation(
         call_id,
         provider,
         CallStatus.UNKNOWN,
@@ -254,15 +256,15 @@ def keep(
     )
 
 
-def _acquire_row(call_id: UUID | None, wanted: Wanted, limits: Limits) -> list[Any]:
+def _acquire_parameters(call_id: UUID | None, wanted: ReservationRequest, limits: Limits) -> list[Any]:
     return [
         call_id,
         wanted.provider,
         wanted.model,
         wanted.tokens,
-        wanted.nano,
+        wanted.nano_usd,
         wanted.timeout_seconds + LEASE_MARGIN_SECONDS,
-        *limits.row(),
+        *limits.as_parameters(),
         wanted.repo,
         wanted.stage_kind,
         wanted.flow_id,
@@ -273,7 +275,7 @@ def _acquire_row(call_id: UUID | None, wanted: Wanted, limits: Limits) -> list[A
     ]
 
 
-def _end(
+def _end_reservation(
     call_id: UUID,
     provider: str,
     status: CallStatus,
@@ -300,7 +302,7 @@ def _end(
         latency_ms,
         int(health),
         pause_seconds,
-        *HEALTH.row(),
+        *HEALTH.as_parameters(),
         *kept,
     ]
     return bool(

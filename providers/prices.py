@@ -17,7 +17,7 @@ from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
 from providers.base import UnknownModel, Usage
-from providers.catalog import is_vendors, wire_model
+from providers.catalog import is_vendor_model, wire_model
 
 NANO: Final = Decimal("0.000000001")
 _SOURCE: Final = f"genai-prices {version('genai-prices')}"  # once: it is read from a file
@@ -43,15 +43,15 @@ class Price:
     snapshot: Mapping[str, Any]
 
 
-def price(provider: str, model: str, usage: Usage, at: datetime) -> Price:
+def price_usage(provider: str, model: str, usage: Usage, at: datetime) -> Price:
     """The price of ``usage``, rounded to a nano-USD; raises ``UnknownModel`` when the model has none."""
-    info = _model(provider, wire_model(model, at.date()))
+    info = _find_model(provider, wire_model(model, at.date()))
     prices = info.get_prices(at)
     total_input = sum(getattr(usage, part) for part in _INPUTS)
     units: dict[str, str] = {}
     usd, tier = Decimal(0), 0
     for part in _KEYS:
-        unit, start = _unit(prices, part, total_input)
+        unit, start = _unit_price(prices, part, total_input)
         usd += unit * getattr(usage, part) / _MILLION
         units[part] = format(unit, "f")
         tier = max(tier, start)
@@ -67,31 +67,31 @@ def price(provider: str, model: str, usage: Usage, at: datetime) -> Price:
     return Price(usd.quantize(NANO, rounding=ROUND_HALF_EVEN), snapshot)
 
 
-def worst_case(
+def price_worst_case(
     provider: str, model: str, input_tokens_bound: int, max_output_tokens: int, at: datetime | None = None
 ) -> Decimal:
     """The most that a call can cost in USD: every input token as the dearest kind, in the dearest tier it can reach."""
     at = at or datetime.now(UTC)
-    prices = _model(provider, wire_model(model, at.date())).get_prices(at)
-    dearest_input = max(_dearest(prices, part, input_tokens_bound) for part in _INPUTS)
-    dearest_output = max(_dearest(prices, part, input_tokens_bound) for part in _OUTPUTS)
+    prices = _find_model(provider, wire_model(model, at.date())).get_prices(at)
+    dearest_input = max(_dearest_price(prices, part, input_tokens_bound) for part in _INPUTS)
+    dearest_output = max(_dearest_price(prices, part, input_tokens_bound) for part in _OUTPUTS)
     usd = (dearest_input * input_tokens_bound + dearest_output * max_output_tokens) / _MILLION
     return usd.quantize(NANO, rounding=ROUND_UP)
 
 
-def known(provider: str, model: str) -> bool:
+def has_price(provider: str, model: str) -> bool:
     """Whether ``model`` has a price at ``provider``."""
     try:
-        _model(provider, wire_model(model))
+        _find_model(provider, wire_model(model))
     except UnknownModel:
         return False
     return True
 
 
 @lru_cache(maxsize=256)
-def _model(provider: str, model: str) -> ModelInfo:
+def _find_model(provider: str, model: str) -> ModelInfo:
     """The model in the list. A compatible server's model (no vendor's name) is priced as its maker sells it."""
-    of_a_vendor = provider != "openai" or is_vendors(model)
+    of_a_vendor = provider != "openai" or is_vendor_model(model)
     try:
         _, info = get_snapshot().find_provider_model(
             model.removeprefix("models/"), None, provider if of_a_vendor else None, None
@@ -101,7 +101,7 @@ def _model(provider: str, model: str) -> ModelInfo:
     return info
 
 
-def _value(prices: ModelPrice, part: str) -> Decimal | TieredPrices:
+def _find_price(prices: ModelPrice, part: str) -> Decimal | TieredPrices:
     for key in _KEYS[part]:
         value = getattr(prices, key)
         if value is not None:
@@ -109,17 +109,17 @@ def _value(prices: ModelPrice, part: str) -> Decimal | TieredPrices:
     raise UnknownModel("prices", f"no price for {part}")
 
 
-def _unit(prices: ModelPrice, part: str, total_input: int) -> tuple[Decimal, int]:
+def _unit_price(prices: ModelPrice, part: str, total_input: int) -> tuple[Decimal, int]:
     """USD a million tokens of ``part``, and the input size above which that tier applies."""
-    value = _value(prices, part)
+    value = _find_price(prices, part)
     if not isinstance(value, TieredPrices):
         return value, 0
     reached = [tier for tier in value.tiers if total_input > tier.start]
     return (reached[-1].price, reached[-1].start) if reached else (value.base, 0)
 
 
-def _dearest(prices: ModelPrice, part: str, total_input: int) -> Decimal:
-    value = _value(prices, part)
+def _dearest_price(prices: ModelPrice, part: str, total_input: int) -> Decimal:
+    value = _find_price(prices, part)
     if not isinstance(value, TieredPrices):
         return value
     return max([value.base, *(tier.price for tier in value.tiers if total_input > tier.start)])

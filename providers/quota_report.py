@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 
 from providers import admission, limiter
-from providers.breaker import QuotaLevel, level
+from providers.breaker import QuotaLevel, quota_level
 from providers.limiter import NANO
 from providers.models import BreakerState, BudgetState, CallStatus, ProviderCall, ProviderState
 
@@ -31,7 +31,7 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Headroom:
     """What a provider would admit now: so many calls, with together so many tokens and nano-USD."""
 
     calls: int
@@ -42,9 +42,9 @@ class Room:
         """Whether one more call of this size would be admitted."""
         return self.calls > 0 and tokens <= self.tokens and nano_usd <= self.nano_usd
 
-    def less(self, calls: int, tokens: int, nano_usd: int) -> "Room":
+    def less(self, calls: int, tokens: int, nano_usd: int) -> "Headroom":
         """What is left after them."""
-        return Room(self.calls - calls, self.tokens - tokens, self.nano_usd - nano_usd)
+        return Headroom(self.calls - calls, self.tokens - tokens, self.nano_usd - nano_usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,62 +113,67 @@ class _Load:
 
 def admission_hint(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Hint:
     """Whether a call of this size would be admitted now, and if not, when to ask again."""
-    denied = limiter.would_admit(provider, tokens=tokens, nano_usd=nano_usd)
+    denied = limiter.find_denial(provider, tokens=tokens, nano_usd=nano_usd)
     if denied is None:
         return Hint(provider, admits=True)
     dimension = "tokens_day" if denied.dimension == "quota" else denied.dimension
     return Hint(
-        provider, False, dimension, admission.reason(provider, denied, limiter.of(provider)), denied.until
+        provider,
+        False,
+        dimension,
+        admission.describe_denial(provider, denied, limiter.read_limits(provider)),
+        denied.until,
     )
 
 
-def room(provider: str) -> Room:
+def read_headroom(provider: str) -> Headroom:
     """What could be admitted at once; no call while anything denies, one, the probe, while the breaker is half-open."""
-    if limiter.would_admit(provider) is not None:
-        return Room(0)
-    state, allowed = ProviderState.objects.filter(provider=provider).first(), limiter.of(provider)
-    load = _load(state, clock())
+    if limiter.find_denial(provider) is not None:
+        return Headroom(0)
+    state, allowed = ProviderState.objects.filter(provider=provider).first(), limiter.read_limits(provider)
+    load = _read_load(state, read_clock())
     calls = min(allowed.concurrency - load.inflight, allowed.requests_minute - load.minute_requests)
-    return Room(
+    return Headroom(
         calls=min(calls, 1) if state and state.breaker == BreakerState.OPEN else calls,
         tokens=min(allowed.tokens_day - load.day, allowed.tokens_minute - load.minute_tokens),
-        nano_usd=allowed.nano_day - limiter.nano(_usd_used(clock())),
+        nano_usd=allowed.nano_day - limiter.to_nano_usd(_sum_usd_used(read_clock())),
     )
 
 
 def rollback_signal() -> tuple[str, ...]:
     """The providers whose daily tokens are used up to the share at which the rollout is rolled back; none without the breaker."""
-    return tuple(one.provider for one in snapshot().providers if one.level is QuotaLevel.ROLLBACK)
+    return tuple(one.provider for one in read_quotas().providers if one.level is QuotaLevel.ROLLBACK)
 
 
-def names() -> tuple[str, ...]:
+def provider_names() -> tuple[str, ...]:
     """Every provider."""
     return tuple(settings.PROVIDERS)
 
 
-def snapshot() -> Quotas:
+def read_quotas() -> Quotas:
     """Everything at this moment, by the limiter's clock."""
     # Asked first: a provider that was never called gets its row, with what the ledger says, by being asked.
-    hints = {name: admission_hint(name) for name in names()}
-    at = clock()
+    hints = {name: admission_hint(name) for name in provider_names()}
+    at = read_clock()
     states = {state.provider: state for state in ProviderState.objects.all()}
-    spent = _spent(at)
+    spent = _sum_spent(at)
     return Quotas(
         at=at,
         providers=tuple(
-            _provider(name, states.get(name), spent.get(name, {}), hints[name], at) for name in names()
+            _build_quota(name, states.get(name), spent.get(name, {}), hints[name], at)
+            for name in provider_names()
         ),
-        usd_used=_usd_used(at),
+        usd_used=_sum_usd_used(at),
         usd_limit=settings.DAILY_BUDGET_USD,
         circuit_breaker_enabled=settings.ENABLE_CIRCUIT_BREAKER,
         circuit_breaker_threshold=settings.CIRCUIT_BREAKER_THRESHOLD,
     )
 
 
-def _provider(
+def _build_quota(
     name: str, state: ProviderState | None, spent: Mapping[str, Any], hint: Hint, now: datetime
 ) -> ProviderQuota:
-    allowed, load = limiter.of(name), _load(state, now)
+    allowed, load = limiter.read_limits(name), _read_load(state, now)
     used = load.day - load.reserved
     return ProviderQuota(
         provider=name,
@@ -176,14 +181,14 @@ def _provider(
         used=used,
         reserved=load.reserved,
         percent=round(100 * used / allowed.tokens_day, 1),
-        level=level(used, allowed.tokens_day),
+        level=quota_level(used, allowed.tokens_day),
         tokens_minute=load.minute_tokens,
         tokens_minute_limit=allowed.tokens_minute,
         requests_minute=load.minute_requests,
         requests_minute_limit=allowed.requests_minute,
         inflight=load.inflight,
         concurrency_limit=allowed.concurrency,
-        breaker=_breaker(state, now),
+        breaker=_breaker_status(state, now),
         breaker_until=state.open_until if state else None,
         not_before=state.not_before if state and state.not_before and state.not_before > now else None,
         paused=bool(state and state.paused),
@@ -192,22 +197,22 @@ def _provider(
         unknown_calls=spent.get("unknown_calls") or 0,
         unknown_usd=spent.get("unknown_usd") or Decimal(0),
         next_capacity=hint,
-        hours=_hours(load, now),
+        hours=_hour_bars(load, now),
     )
 
 
-def _breaker(state: ProviderState | None, now: datetime) -> str:
+def _breaker_status(state: ProviderState | None, now: datetime) -> str:
     if state is None or state.breaker == BreakerState.CLOSED:
         return "closed"
     return "open" if state.open_until and state.open_until > now else "half-open"
 
 
-def _load(state: ProviderState | None, now: datetime) -> _Load:
+def _read_load(state: ProviderState | None, now: datetime) -> _Load:
     if state is None:
         return _Load()
     second = max(int(now.timestamp()), state.head_second)
     hour = max(second // 3600, state.head_hour)
-    hours = _live(state.hour_tokens, state.head_hour, hour)
+    hours = _live_buckets(state.hour_tokens, state.head_hour, hour)
     seconds = range(second - _SECONDS + 1, state.head_second + 1)
     lapsed = ProviderCall.objects.filter(
         provider=state.provider, status=CallStatus.RESERVED, lease_until__lt=now
@@ -223,13 +228,13 @@ def _load(state: ProviderState | None, now: datetime) -> _Load:
     )
 
 
-def _live(buckets: list[int], head: int, now: int) -> dict[int, int]:
+def _live_buckets(buckets: list[int], head: int, now: int) -> dict[int, int]:
     """The buckets that are still in the window when it ends at ``now``."""
     span = len(buckets)
     return {one: buckets[one % span] for one in range(now - span + 1, head + 1)}
 
 
-def _hours(load: _Load, now: datetime) -> tuple[Hour, ...]:
+def _hour_bars(load: _Load, now: datetime) -> tuple[Hour, ...]:
     last, tokens = int(now.timestamp()) // 3600, load.hours or {}
     return tuple(
         Hour(datetime.fromtimestamp(one * 3600, UTC), tokens.get(one, 0))
@@ -237,15 +242,15 @@ def _hours(load: _Load, now: datetime) -> tuple[Hour, ...]:
     )
 
 
-def _usd_used(now: datetime) -> Decimal:
+def _sum_usd_used(now: datetime) -> Decimal:
     budget = BudgetState.objects.first()
     if budget is None:
         return Decimal(0)
     hour = max(int(now.timestamp()) // 3600, budget.head_hour)
-    return Decimal(sum(_live(budget.hour_nano, budget.head_hour, hour).values())) / NANO
+    return Decimal(sum(_live_buckets(budget.hour_nano, budget.head_hour, hour).values())) / NANO
 
 
-def _spent(now: datetime) -> dict[str, dict[str, Any]]:
+def _sum_spent(now: datetime) -> dict[str, dict[str, Any]]:
     """USD by provider since the hour of 24 hours ago, and how much of it is unknown spend."""
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
     unknown = Q(status=CallStatus.UNKNOWN)
@@ -262,7 +267,7 @@ def _spent(now: datetime) -> dict[str, dict[str, Any]]:
     return {row["provider"]: dict(row) for row in rows}
 
 
-def clock() -> datetime:
+def read_clock() -> datetime:
     """The limiter's own clock."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT provider_now()")

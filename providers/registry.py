@@ -1,22 +1,27 @@
-"""Every adapter, one line each. A worker pays for the import of an SDK when it first calls that provider."""
+"""Every adapter, one line each. A worker imports an SDK when it first calls that provider, which takes up to seconds."""
 
 import os
 import threading
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Callable
 from typing import Final
 
 from django.conf import settings
 
+from orchestrator.core.registry import Registry
 from providers import catalog
 from providers.base import Adapter, AuthenticationFailed, UnknownModel
 
-ADAPTERS: Final[Mapping[str, str]] = {
-    "anthropic": "providers.adapters.anthropic:AnthropicAdapter",
-    "openai": "providers.adapters.openai:OpenAIAdapter",
-    "google-genai": "providers.adapters.google_genai:GoogleAdapter",
-    "google-generativeai": "providers.adapters.google_generativeai:OldGoogleAdapter",
-}
+# A member is called with an API key and a base URL; an empty base URL means the vendor's own.
+ADAPTERS: Final = Registry[Callable[[str, str], Adapter]](
+    "adapter",
+    {
+        "anthropic": "providers.adapters.anthropic:AnthropicAdapter",
+        "openai": "providers.adapters.openai:OpenAIAdapter",
+        "google-genai": "providers.adapters.google_genai:GoogleAdapter",
+        "google-generativeai": "providers.adapters.google_generativeai:LegacyGoogleAdapter",
+    },
+)
+# SDKs refuse an empty key, but an OpenAI-compatible server may need none.
 _NO_KEY: Final = "not-needed"
 
 _lock = threading.Lock()
@@ -24,11 +29,11 @@ _built: dict[tuple[str, str, str], Adapter] = {}
 _inherited: list[dict[tuple[str, str, str], Adapter]] = []
 
 
-def get(provider: str) -> Adapter:
-    """The adapter of ``anthropic``, ``openai`` or ``google``, built once per process from the settings.
+def get_adapter(provider: str) -> Adapter:
+    """Return the adapter of ``anthropic``, ``openai`` or ``google``, built once per process from the settings.
 
-    Raises ``AuthenticationFailed`` when neither a key nor a base URL is set: with a base URL of its own an
-    OpenAI-compatible server may need no key.
+    Raises ``UnknownModel`` for any other name and ``AuthenticationFailed`` when neither a key nor a base URL is set. With its
+    own base URL an OpenAI-compatible server may need no key.
     """
     options = settings.PROVIDERS.get(provider)
     if options is None:
@@ -40,26 +45,20 @@ def get(provider: str) -> Adapter:
     identity = (name, key, base_url)
     with _lock:
         if identity not in _built:
-            _built[identity] = load(name)(key or _NO_KEY, base_url)
+            _built[identity] = ADAPTERS.get(name)(key or _NO_KEY, base_url)
         return _built[identity]
 
 
-def providers() -> frozenset[str]:
-    """The names that ``get`` takes."""
+def provider_names() -> frozenset[str]:
+    """Return the names that ``get_adapter`` takes."""
     return frozenset(settings.PROVIDERS)
 
 
-def load(name: str) -> Callable[[str, str], Adapter]:
-    """The class behind a line of ``ADAPTERS``: called with an API key and a base URL (empty: the vendor's own)."""
-    module, _, attribute = ADAPTERS[name].partition(":")
-    built: Callable[[str, str], Adapter] = getattr(import_module(module), attribute)
-    return built
-
-
 def provider_for_model(model: str) -> str:
-    """The provider that serves ``model``, so that a fallback can name any model.
+    """Return the provider that serves ``model``, so that a fallback can name any model.
 
-    A name that no vendor uses belongs to the OpenAI-compatible server where one is configured; else ``UnknownModel``.
+    A name that no vendor uses belongs to the OpenAI-compatible server, if one is configured; otherwise this raises
+    ``UnknownModel``.
     """
     try:
         return catalog.vendor_of(model)
@@ -69,8 +68,8 @@ def provider_for_model(model: str) -> str:
         raise
 
 
-def close() -> None:
-    """Close every adapter of this process; the next ``get`` builds anew."""
+def close_adapters() -> None:
+    """Close every adapter of this process; the next ``get_adapter`` builds it again."""
     with _lock:
         for adapter in _built.values():
             adapter.close()
@@ -78,7 +77,10 @@ def close() -> None:
 
 
 def _after_fork() -> None:
-    """A child builds its own clients. The parent's are kept unused: closing them would end the parent's TLS sessions."""
+    """Let a child build its own clients.
+
+    The parent's clients are kept unused: closing them, or letting them be collected, would end the parent's TLS sessions.
+    """
     global _lock, _built
     _inherited.append(_built)
     _lock, _built = threading.Lock(), {}

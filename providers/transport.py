@@ -46,19 +46,19 @@ class _Deadline(httpx2.HTTPTransport):
         return response
 
 
-def client(timeout_seconds: float) -> httpx2.Client:
+def build_client(timeout_seconds: float) -> httpx2.Client:
     """A client for one adapter, safe to share between threads; it never retries."""
     return httpx2.Client(
-        transport=_Deadline(), timeout=limit(timeout_seconds), follow_redirects=False, trust_env=False
+        transport=_Deadline(), timeout=build_timeout(timeout_seconds), follow_redirects=False, trust_env=False
     )
 
 
-def limit(timeout_seconds: float) -> httpx2.Timeout:
+def build_timeout(timeout_seconds: float) -> httpx2.Timeout:
     """The time limits of one call of ``timeout_seconds``."""
     return httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
 
 
-def post(
+def post_json(
     provider: str,
     sdk: Any,
     client: Any,
@@ -74,20 +74,20 @@ def post(
     """
     try:
         answer: httpx2.Response = client.post(
-            path, cast_to=httpx2.Response, body=body, options={"timeout": limit(timeout_seconds)}
+            path, cast_to=httpx2.Response, body=body, options={"timeout": build_timeout(timeout_seconds)}
         )
     except sdk.APIStatusError as error:
         raise refused(error) from error
     except sdk.APIConnectionError as error:
-        raise from_transport(provider, error.__cause__ or error) from error
+        raise error_from_transport(provider, error.__cause__ or error) from error
     except httpx2.HTTPError as error:
-        raise from_transport(provider, error) from error
+        raise error_from_transport(provider, error) from error
     except (sdk.APIError, ValueError) as error:
         raise MalformedAnswer(provider, str(error)) from error
     return answer
 
 
-def from_transport(provider: str, error: BaseException) -> ProviderError:
+def error_from_transport(provider: str, error: BaseException) -> ProviderError:
     """What a failed exchange means: nothing sent, no answer in time, or cut in the middle."""
     detail = f"{type(error).__name__}: {error}"
     if isinstance(

@@ -16,7 +16,7 @@ def body_bytes(body: Mapping[str, Any], *, with_schema: bool) -> int:
     return size + SCHEMA_BYTES if with_schema else size
 
 
-def json_object(provider: str, body: bytes) -> dict[str, Any]:
+def parse_json_object(provider: str, body: bytes) -> dict[str, Any]:
     """The JSON object that a success status promised; raises ``MalformedAnswer`` for anything else."""
     if not body.strip():
         raise MalformedAnswer(provider, "the answer is empty")

@@ -163,7 +163,7 @@ MODEL_CURE = "Set it to a model that a provider offers and that has a price: cla
 def is_known_model(name: str) -> bool:
     """Whether a provider serves the model ``name`` and its price is known; a call without a price would have no cost."""
     try:
-        return prices.known(registry.provider_for_model(name), name)
+        return prices.has_price(registry.provider_for_model(name), name)
     except UnknownModel:
         return False
 

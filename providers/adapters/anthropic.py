@@ -8,7 +8,7 @@ import httpx2
 from providers import transport, usage, wire
 from providers.base import Completion, MalformedAnswer, ProviderError, Request, StopReason
 from providers.catalog import wire_model
-from providers.failures import from_status
+from providers.failures import error_from_status
 
 _STOPS: Final = {
     "end_turn": StopReason.END,
@@ -30,38 +30,42 @@ class AnthropicAdapter:
             api_key=api_key,
             base_url=base_url or None,
             max_retries=0,
-            http_client=transport.client(_COUNT_SECONDS),
+            http_client=transport.build_client(_COUNT_SECONDS),
         )
 
     def complete(self, request: Request) -> Completion:
         """One message; see ``Adapter``."""
-        response = self._post("/v1/messages", _body(request), request.timeout_seconds)
-        return _completion(
-            wire.json_object(self.name, response.content), response.headers.get("request-id", "")
+        response = self._post_json("/v1/messages", _build_body(request), request.timeout_seconds)
+        return _read_completion(
+            wire.parse_json_object(self.name, response.content), response.headers.get("request-id", "")
         )
 
     def count_tokens(self, request: Request) -> int:
         """By ``/v1/messages/count_tokens``, which is free."""
-        body = {name: value for name, value in _body(request).items() if name != "max_tokens"}
-        response = self._post("/v1/messages/count_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS))
-        counted = wire.json_object(self.name, response.content).get("input_tokens")
+        body = {name: value for name, value in _build_body(request).items() if name != "max_tokens"}
+        response = self._post_json(
+            "/v1/messages/count_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
+        )
+        counted = wire.parse_json_object(self.name, response.content).get("input_tokens")
         if not isinstance(counted, int):
             raise MalformedAnswer(self.name, "the count has no input_tokens")
         return counted
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
-        return wire.body_bytes(_body(request), with_schema=request.json_schema is not None)
+        return wire.body_bytes(_build_body(request), with_schema=request.json_schema is not None)
 
     def close(self) -> None:
         """See ``Adapter``."""
         self._client.close()
 
-    def _post(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
-        return transport.post(self.name, anthropic, self._client, path, body, timeout_seconds, _refused)
+    def _post_json(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
+        return transport.post_json(
+            self.name, anthropic, self._client, path, body, timeout_seconds, _read_error
+        )
 
 
-def _body(request: Request) -> dict[str, Any]:
+def _build_body(request: Request) -> dict[str, Any]:
     """The stable part is first, before the system text, so that stages with different system texts share its cache."""
     stable = (
         [{"type": "text", "text": request.stable, "cache_control": {"type": "ephemeral"}}]
@@ -82,11 +86,11 @@ def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _completion(raw: dict[str, Any], request_id: str) -> Completion:
+def _read_completion(raw: dict[str, Any], request_id: str) -> Completion:
     stop = _STOPS.get(str(raw.get("stop_reason")))
     try:
         text = "".join(part["text"] for part in raw["content"] if part["type"] == "text")
-        used = usage.of("anthropic", raw)
+        used = usage.read_usage("anthropic", raw)
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedAnswer("anthropic", f"not a message: {error!r}", raw=raw) from error
     if stop is None or (not text and stop is StopReason.END):
@@ -94,9 +98,9 @@ def _completion(raw: dict[str, Any], request_id: str) -> Completion:
     return Completion(text, stop, used, str(raw.get("model", "")), request_id or str(raw.get("id", "")), raw)
 
 
-def _refused(error: anthropic.APIStatusError) -> ProviderError:
+def _read_error(error: anthropic.APIStatusError) -> ProviderError:
     inner = error.body.get("error") if isinstance(error.body, dict) else None
     code = str(inner.get("type", "")) if isinstance(inner, dict) else ""
-    return from_status(
+    return error_from_status(
         "anthropic", error.status_code, error.message, codes=[code], headers=error.response.headers
     )

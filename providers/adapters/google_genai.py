@@ -10,7 +10,7 @@ from google.genai import errors, types
 from providers import transport, usage, wire
 from providers.base import Completion, MalformedAnswer, ProviderError, Request, StopReason
 from providers.catalog import wire_model
-from providers.failures import from_status, retry_info
+from providers.failures import error_from_status, read_retry_info
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
 _FILTERS: Final = frozenset(
@@ -36,7 +36,7 @@ class GoogleAdapter:
     name = "google"
 
     def __init__(self, api_key: str, base_url: str = "") -> None:
-        self._http = transport.client(_COUNT_SECONDS)
+        self._http = transport.build_client(_COUNT_SECONDS)
         options = types.HttpOptions(
             base_url=base_url or None, timeout=int(_COUNT_SECONDS * _MS), httpx_client=self._http
         )
@@ -45,29 +45,31 @@ class GoogleAdapter:
     def complete(self, request: Request) -> Completion:
         """One ``generateContent``; see ``Adapter``. Prefixes are cached by Gemini itself, so the stable part is first."""
         config = types.GenerateContentConfig(
-            system_instruction=_system(request) or None,
+            system_instruction=_system_text(request) or None,
             max_output_tokens=request.max_output_tokens,
-            http_options=_limit(request.timeout_seconds),
+            http_options=_http_options(request.timeout_seconds),
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
         if request.json_schema is not None:
             config.response_mime_type = "application/json"
             config.response_json_schema = dict(request.json_schema)
         model = wire_model(request.model)
-        answer = self._ask(
+        answer = self._call_sdk(
             lambda: self._client.models.generate_content(model=model, contents=request.prompt, config=config)
         )
         raw = answer.model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude={"sdk_http_response", "parsed"}
         )
-        return _completion(raw)
+        return _read_completion(raw)
 
     def count_tokens(self, request: Request) -> int:
         """By ``countTokens``, which takes no system text apart: it is counted as content."""
-        config = types.CountTokensConfig(http_options=_limit(min(request.timeout_seconds, _COUNT_SECONDS)))
-        contents = [part for part in (_system(request), request.prompt) if part]
+        config = types.CountTokensConfig(
+            http_options=_http_options(min(request.timeout_seconds, _COUNT_SECONDS))
+        )
+        contents = [part for part in (_system_text(request), request.prompt) if part]
         model = wire_model(request.model)
-        counted = self._ask(
+        counted = self._call_sdk(
             lambda: self._client.models.count_tokens(model=model, contents=contents, config=config)
         )
         if not isinstance(counted.total_tokens, int):
@@ -77,7 +79,7 @@ class GoogleAdapter:
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
         body = {
-            "systemInstruction": {"parts": [{"text": _system(request)}], "role": "user"},
+            "systemInstruction": {"parts": [{"text": _system_text(request)}], "role": "user"},
             "contents": [{"parts": [{"text": request.prompt}], "role": "user"}],
             "generationConfig": {
                 "maxOutputTokens": request.max_output_tokens,
@@ -91,29 +93,29 @@ class GoogleAdapter:
         self._client.close()
         self._http.close()
 
-    def _ask(self, send: Callable[[], Any]) -> Any:
+    def _call_sdk(self, send: Callable[[], Any]) -> Any:
         try:
             return send()
         except errors.APIError as error:
-            raise _refused(error) from error
+            raise _read_error(error) from error
         except httpx2.HTTPError as error:
-            raise transport.from_transport(self.name, error) from error
+            raise transport.error_from_transport(self.name, error) from error
         except ValueError as error:  # JSON that is none, or that the SDK's types do not take
             raise MalformedAnswer(self.name, str(error)) from error
 
 
-def _system(request: Request) -> str:
+def _system_text(request: Request) -> str:
     return "\n\n".join(part for part in (request.stable, request.system) if part)
 
 
-def _limit(timeout_seconds: float) -> types.HttpOptions:
+def _http_options(timeout_seconds: float) -> types.HttpOptions:
     return types.HttpOptions(timeout=max(1, int(timeout_seconds * _MS)))
 
 
-def _completion(raw: dict[str, Any]) -> Completion:
+def _read_completion(raw: dict[str, Any]) -> Completion:
     model, request_id = str(raw.get("modelVersion", "")), str(raw.get("responseId", ""))
     try:
-        used = usage.of("google", raw)
+        used = usage.read_usage("google", raw)
     except ValueError as error:
         raise MalformedAnswer("google", str(error), raw=raw) from error
     if (raw.get("promptFeedback") or {}).get("blockReason"):
@@ -128,12 +130,12 @@ def _completion(raw: dict[str, Any]) -> Completion:
     return Completion(text, stop, used, model, request_id, raw)
 
 
-def _refused(error: errors.APIError) -> ProviderError:
+def _read_error(error: errors.APIError) -> ProviderError:
     body = error.details if isinstance(error.details, dict) else {}
     inner = body.get("error", body)
     details = inner.get("details") or [] if isinstance(inner, dict) else []
     codes = [str(one.get("reason", "")) for one in details if isinstance(one, dict)]
     headers = getattr(error.response, "headers", None) or {}
-    return from_status(
-        "google", error.code, str(error.message), codes=codes, headers=headers, waits=retry_info(details)
+    return error_from_status(
+        "google", error.code, str(error.message), codes=codes, headers=headers, waits=read_retry_info(details)
     )

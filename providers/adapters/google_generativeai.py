@@ -32,7 +32,7 @@ from providers.base import (
     Unreachable,
 )
 from providers.catalog import wire_model
-from providers.failures import from_status, retry_info
+from providers.failures import error_from_status, read_retry_info
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
 _FILTERS: Final = frozenset({"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
@@ -59,7 +59,7 @@ class _Deadline(HTTPAdapter):
         return response
 
 
-class OldGoogleAdapter:
+class LegacyGoogleAdapter:
     """One client for all threads of a process, over REST: gRPC would not know our base URLs."""
 
     name = "google"
@@ -77,21 +77,26 @@ class OldGoogleAdapter:
         config: dict[str, Any] = {"max_output_tokens": request.max_output_tokens}
         if request.json_schema is not None:
             config["response_mime_type"] = "application/json"
-        model, limit = self._model(request), _limit(request.timeout_seconds)
-        answer = self._ask(
+        model, limit = self._build_model(request), _request_options(request.timeout_seconds)
+        answer = self._call_sdk(
             lambda: model.generate_content(request.prompt, generation_config=config, request_options=limit)
         )
-        return _completion(_camel(answer.to_dict()))
+        return _read_completion(_camel_case(answer.to_dict()))
 
     def count_tokens(self, request: Request) -> int:
         """By ``countTokens``; system text goes along."""
-        model, limit = self._model(request), _limit(min(request.timeout_seconds, _COUNT_SECONDS))
-        return int(self._ask(lambda: model.count_tokens(request.prompt, request_options=limit)).total_tokens)
+        model, limit = (
+            self._build_model(request),
+            _request_options(min(request.timeout_seconds, _COUNT_SECONDS)),
+        )
+        return int(
+            self._call_sdk(lambda: model.count_tokens(request.prompt, request_options=limit)).total_tokens
+        )
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
         body = {
-            "system": _system(request),
+            "system": _system_text(request),
             "contents": request.prompt,
             "max": request.max_output_tokens,
             "pad": "." * 128,
@@ -102,26 +107,28 @@ class OldGoogleAdapter:
         """See ``Adapter``."""
         self._client.transport.close()
 
-    def _model(self, request: Request) -> Any:
-        model = genai.GenerativeModel(wire_model(request.model), system_instruction=_system(request) or None)
+    def _build_model(self, request: Request) -> Any:
+        model = genai.GenerativeModel(
+            wire_model(request.model), system_instruction=_system_text(request) or None
+        )
         model._client = self._client  # its own way is one client per process, set up globally
         return model
 
-    def _ask(self, send: Callable[[], Any]) -> Any:
+    def _call_sdk(self, send: Callable[[], Any]) -> Any:
         try:
             return send()
         except exceptions.GoogleAPICallError as error:
-            raise _refused(error) from error
+            raise _read_error(error) from error
         except requests.exceptions.Timeout as error:
             kind = Unreachable if isinstance(error, requests.exceptions.ConnectTimeout) else TimedOut
             raise kind(self.name, str(error)) from error
         except requests.exceptions.RequestException as error:
-            raise _broken(error) from error
+            raise _transport_error(error) from error
         except (ValueError, TypeError, ParseError) as error:
             raise MalformedAnswer(self.name, str(error)) from error
 
 
-def _system(request: Request) -> str:
+def _system_text(request: Request) -> str:
     """The stable part first. Its schemas know no ``additionalProperties``, so the schema is told in words."""
     schema = request.json_schema
     told = (
@@ -132,21 +139,23 @@ def _system(request: Request) -> str:
     return "\n\n".join(part for part in (request.stable, request.system, told) if part)
 
 
-def _limit(timeout_seconds: float) -> dict[str, Any]:
+def _request_options(timeout_seconds: float) -> dict[str, Any]:
     return {"timeout": timeout_seconds, "retry": None}
 
 
-def _camel(value: Any) -> Any:
+def _camel_case(value: Any) -> Any:
     """The names of the wire, as the newer SDK gives them: one shape of stored responses."""
     if isinstance(value, dict):
-        return {re.sub(r"_(\w)", lambda m: m[1].upper(), name): _camel(one) for name, one in value.items()}
-    return [_camel(one) for one in value] if isinstance(value, list) else value
+        return {
+            re.sub(r"_(\w)", lambda m: m[1].upper(), name): _camel_case(one) for name, one in value.items()
+        }
+    return [_camel_case(one) for one in value] if isinstance(value, list) else value
 
 
-def _completion(raw: dict[str, Any]) -> Completion:
+def _read_completion(raw: dict[str, Any]) -> Completion:
     model, request_id = str(raw.get("modelVersion", "")), str(raw.get("responseId", ""))
     try:
-        used = usage.of("google", raw)
+        used = usage.read_usage("google", raw)
     except ValueError as error:
         raise MalformedAnswer("google", str(error), raw=raw) from error
     if (raw.get("promptFeedback") or {}).get("blockReason"):
@@ -160,14 +169,14 @@ def _completion(raw: dict[str, Any]) -> Completion:
     return Completion(text, stop, used, model, request_id, raw)
 
 
-def _broken(error: requests.exceptions.RequestException) -> ProviderError:
+def _transport_error(error: requests.exceptions.RequestException) -> ProviderError:
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.exceptions.JSONDecodeError):
         return MalformedAnswer("google", str(error))
     return (Unreachable if isinstance(cause, NewConnectionError) else ConnectionCut)("google", str(error))
 
 
-def _refused(error: exceptions.GoogleAPICallError) -> ProviderError:
+def _read_error(error: exceptions.GoogleAPICallError) -> ProviderError:
     try:
         inner = error.response.json()["error"]
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -175,11 +184,11 @@ def _refused(error: exceptions.GoogleAPICallError) -> ProviderError:
     details = inner.get("details") or []
     codes = [str(one.get("reason", "")) for one in details if isinstance(one, dict)]
     headers = getattr(error.response, "headers", None) or {}
-    return from_status(
+    return error_from_status(
         "google",
         int(error.code or 500),
         error.message,
         codes=codes,
         headers=headers,
-        waits=retry_info(details),
+        waits=read_retry_info(details),
     )

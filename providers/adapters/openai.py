@@ -24,7 +24,7 @@ from providers.base import (
     UnknownModel,
 )
 from providers.catalog import output_limit, wire_model
-from providers.failures import from_status
+from providers.failures import error_from_status
 
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
 # Older models have no structured output, only "some JSON object"; the schema then goes into the system text.
@@ -50,44 +50,46 @@ class OpenAIAdapter:
             api_key=api_key,
             base_url=base_url or None,
             max_retries=0,
-            http_client=transport.client(_COUNT_SECONDS),
+            http_client=transport.build_client(_COUNT_SECONDS),
         )
 
     def complete(self, request: Request) -> Completion:
         """One chat completion or one response; see ``Adapter``."""
         path, body, read = (
-            (_RESPONSES, _response_body, _from_response)
-            if _reasons(request)
-            else (_CHAT, _chat_body, _from_chat)
+            (_RESPONSES, _response_body, _read_response)
+            if _is_reasoning(request)
+            else (_CHAT, _chat_body, _read_chat)
         )
-        answer = self._post(path, body(request), request.timeout_seconds)
-        return read(wire.json_object(self.name, answer.content), answer.headers.get("x-request-id", ""))
+        answer = self._post_json(path, body(request), request.timeout_seconds)
+        return read(wire.parse_json_object(self.name, answer.content), answer.headers.get("x-request-id", ""))
 
     def count_tokens(self, request: Request) -> int:
         """By ``/v1/responses/input_tokens``; a compatible server that has no such door gives the bound in bytes."""
         counted = {"model", "input", "instructions", "text"}
         body = {name: value for name, value in _response_body(request).items() if name in counted}
         try:
-            answer = self._post("/responses/input_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS))
+            answer = self._post_json(
+                "/responses/input_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
+            )
         except (UnknownModel, BadRequest):
             return self.request_bytes(request)
-        total = wire.json_object(self.name, answer.content).get("input_tokens")
+        total = wire.parse_json_object(self.name, answer.content).get("input_tokens")
         return total if isinstance(total, int) else self.request_bytes(request)
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
-        body = _response_body(request) if _reasons(request) else _chat_body(request)
+        body = _response_body(request) if _is_reasoning(request) else _chat_body(request)
         return wire.body_bytes(body, with_schema=request.json_schema is not None)
 
     def close(self) -> None:
         """See ``Adapter``."""
         self._client.close()
 
-    def _post(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
-        return transport.post(self.name, openai, self._client, path, body, timeout_seconds, _refused)
+    def _post_json(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
+        return transport.post_json(self.name, openai, self._client, path, body, timeout_seconds, _read_error)
 
 
-def _reasons(request: Request) -> bool:
+def _is_reasoning(request: Request) -> bool:
     return bool(_REASONING.match(wire_model(request.model)))
 
 
@@ -150,17 +152,19 @@ def _is_strict(schema: Any) -> bool:
     return all(_is_strict(one) for one in schema.values())
 
 
-def _from_chat(raw: dict[str, Any], request_id: str) -> Completion:
+def _read_chat(raw: dict[str, Any], request_id: str) -> Completion:
     try:
         choice = raw["choices"][0]
         message, finish = choice["message"], choice.get("finish_reason")
         text, refusal = message.get("content") or "", message.get("refusal")
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise MalformedAnswer("openai", f"not a chat completion: {error!r}", raw=raw) from error
-    return _answered(raw, text, StopReason.REFUSAL if refusal else _FINISHED.get(str(finish)), request_id)
+    return _build_completion(
+        raw, text, StopReason.REFUSAL if refusal else _FINISHED.get(str(finish)), request_id
+    )
 
 
-def _from_response(raw: dict[str, Any], request_id: str) -> Completion:
+def _read_response(raw: dict[str, Any], request_id: str) -> Completion:
     if raw.get("status") == "failed":
         raise ServerFailed("openai", str(raw.get("error")), raw=raw)
     try:
@@ -171,23 +175,23 @@ def _from_response(raw: dict[str, Any], request_id: str) -> Completion:
         raise MalformedAnswer("openai", f"not a response: {error!r}", raw=raw) from error
     stop = StopReason.END if raw.get("status") == "completed" else _INCOMPLETE.get(str(reason))
     refused = any(part["type"] == "refusal" for part in parts)
-    return _answered(raw, text, StopReason.REFUSAL if refused else stop, request_id)
+    return _build_completion(raw, text, StopReason.REFUSAL if refused else stop, request_id)
 
 
-def _answered(raw: dict[str, Any], text: str, stop: StopReason | None, request_id: str) -> Completion:
+def _build_completion(raw: dict[str, Any], text: str, stop: StopReason | None, request_id: str) -> Completion:
     if stop is None or (not text and stop is StopReason.END):
         raise MalformedAnswer("openai", "no text, or an unknown reason to stop", raw=raw)
     try:
-        used = usage.of("openai", raw)
+        used = usage.read_usage("openai", raw)
     except ValueError as error:
         raise MalformedAnswer("openai", str(error), raw=raw) from error
     return Completion(text, stop, used, str(raw.get("model", "")), request_id or str(raw.get("id", "")), raw)
 
 
-def _refused(error: openai.APIStatusError) -> ProviderError:
+def _read_error(error: openai.APIStatusError) -> ProviderError:
     codes = [str(error.code), str(error.type)]
     if error.status_code == 404 and "model" not in f"{error.code} {error.message}".lower():
         return BadRequest("openai", f"HTTP 404: {error.message}")  # a path that the server does not have
-    return from_status(
+    return error_from_status(
         "openai", error.status_code, error.message, codes=codes, headers=error.response.headers
     )

@@ -9,12 +9,12 @@ import threading
 from pathlib import Path
 
 from providers.simulator.behaviour import PROVIDERS, Behaviour
-from providers.simulator.scenarios import Library
+from providers.simulator.scenarios import ScenarioLibrary
 from providers.simulator.server import Simulator
-from providers.simulator.state import State
+from providers.simulator.state import SimulatorState
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The command line; ``--behave`` takes what ``PUT /__sim__/<provider>`` takes."""
     made = argparse.ArgumentParser(prog="python -m providers.simulator", description=__doc__)
     made.add_argument("--host", default="127.0.0.1")
@@ -38,18 +38,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM."""
-    options = parser().parse_args(argv)
+    options = build_parser().parse_args(argv)
     logging.basicConfig(
         level=logging.WARNING if options.quiet else logging.INFO,
         stream=sys.stderr,
         format="%(asctime)s simulator %(message)s",
     )
-    state = State(Library(options.samples), echo=options.echo)
+    state = SimulatorState(ScenarioLibrary(options.samples), echo=options.echo)
     for provider in PROVIDERS:
-        state.behave(provider, Behaviour.parse({"latency": options.latency}))
+        state.set_behaviour(provider, Behaviour.parse({"latency": options.latency}))
     for one in options.behave:
         provider, _, text = one.partition("=")
-        state.behave(provider, Behaviour.parse({"latency": options.latency, **json.loads(text)}))
+        state.set_behaviour(provider, Behaviour.parse({"latency": options.latency, **json.loads(text)}))
     simulator = Simulator((options.host, options.port), state)
     sys.stdout.write(json.dumps(simulator.base_urls()) + "\n")
     sys.stdout.flush()

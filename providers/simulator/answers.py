@@ -1,27 +1,29 @@
 """From a text to an answer with the usage that the vendor would report: caches, thoughts, the length limit."""
 
-from providers.simulator.state import MIN_CACHED_TOKENS, State, tokens
-from providers.simulator.wires.base import Answer, Asked
+from providers.simulator.state import MIN_CACHED_TOKENS, SimulatorState, count_tokens
+from providers.simulator.wires.base import Question, SimulatedAnswer
 
 
-def compose(state: State, provider: str, asked: Asked, text: str, number: int, fault: str) -> Answer:
+def compose_answer(
+    state: SimulatorState, provider: str, asked: Question, text: str, number: int, fault: str
+) -> SimulatedAnswer:
     """The answer to ``asked``. A text longer than the caller's limit is cut there and stops for length."""
     scope = f"{provider} {asked.model}"
-    total = tokens(asked.text)
+    total = count_tokens(asked.text)
     if provider == "anthropic":
-        read, write_5m, write_1h = _marked(state, scope, asked)
+        read, write_5m, write_1h = _count_marked(state, scope, asked)
     else:
-        read, write_5m, write_1h = state.cached(scope, asked.text), 0, 0
+        read, write_5m, write_1h = state.read_cached_tokens(scope, asked.text), 0, 0
     stop = fault if fault in {"length", "refusal", "content_filter"} else "end"
-    thoughts = tokens(text) // 4 if asked.thinks else 0
-    if asked.max_tokens and tokens(text) + thoughts > asked.max_tokens:
+    thoughts = count_tokens(text) // 4 if asked.thinks else 0
+    if asked.max_tokens and count_tokens(text) + thoughts > asked.max_tokens:
         thoughts = min(thoughts, asked.max_tokens // 4)
         text, stop = text.encode()[: 4 * (asked.max_tokens - thoughts)].decode(errors="ignore"), "length"
     elif stop == "length":
         text = text[: len(text) // 2]
     elif stop in {"refusal", "content_filter"}:
         text = ""
-    return Answer(
+    return SimulatedAnswer(
         number=number,
         text=text,
         stop=stop,
@@ -29,19 +31,19 @@ def compose(state: State, provider: str, asked: Asked, text: str, number: int, f
         cache_read=read,
         cache_write_5m=write_5m,
         cache_write_1h=write_1h,
-        output_tokens=tokens(text),
+        output_tokens=count_tokens(text),
         reasoning_tokens=thoughts,
     )
 
 
-def _marked(state: State, scope: str, asked: Asked) -> tuple[int, int, int]:
+def _count_marked(state: SimulatorState, scope: str, asked: Question) -> tuple[int, int, int]:
     """Tokens read from the cache, written for five minutes, written for an hour, by the marked breakpoints."""
     read, written = 0, {300.0: 0, 3600.0: 0}
     for prefix, ttl in asked.prefixes:
-        size = tokens(prefix)
+        size = count_tokens(prefix)
         if size < MIN_CACHED_TOKENS:
             continue
-        if state.breakpoint(scope, prefix, ttl):
+        if state.mark_breakpoint(scope, prefix, ttl):
             read, written = size, {300.0: 0, 3600.0: 0}
         else:
             written[ttl] += size - read - sum(written.values())

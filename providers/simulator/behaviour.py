@@ -41,7 +41,7 @@ class Fault:
         if self.retry_after_style not in {"header", "ms", "body", "reset", "date"}:
             raise ValueError("retry_after_style: one of header, ms, body, reset, date")
 
-    def hits(self, number: int, shown: int) -> bool:
+    def hits_request(self, number: int, shown: int) -> bool:
         """Whether request ``number`` (from 0) is hit when ``shown`` were hit before."""
         if self.times is not None and shown >= self.times:
             return False
@@ -67,7 +67,7 @@ class Behaviour:
             faults = tuple(Fault(**one) for one in given.get("faults", ()))
         except TypeError as error:
             raise ValueError(str(error)) from error
-        return cls(_span(given.get("latency", 0.0)), faults)
+        return cls(_parse_span(given.get("latency", 0.0)), faults)
 
     def wait_seconds(self) -> float:
         """The latency of one answer."""
@@ -75,7 +75,7 @@ class Behaviour:
         return low if low == high else random.uniform(low, high)
 
 
-def _span(given: Any) -> tuple[float, float]:
+def _parse_span(given: Any) -> tuple[float, float]:
     if isinstance(given, str):
         low, _, high = given.partition("-")
         given = [low, high or low]

@@ -19,7 +19,7 @@ class NoScenario(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class ScenarioPrompt:
     """What a prompt asks for, by its machine-readable line and its title."""
 
     title: str
@@ -30,7 +30,7 @@ class Prompt:
     """The only files that are asked for; empty for all."""
 
 
-def read_prompt(text: str) -> Prompt:
+def read_prompt(text: str) -> ScenarioPrompt:
     """The last request in the text and the line before it: the context in front of it may quote other ones."""
     start = text.rfind(_OPEN)
     inside = text[start + len(_OPEN) :].partition(_CLOSE)[0] if start >= 0 else ""
@@ -38,7 +38,7 @@ def read_prompt(text: str) -> Prompt:
     marks = list(_MARK.finditer(text, 0, start)) if start >= 0 else []
     found = marks or list(_MARK.finditer(text))
     mark = found[-1] if found else None
-    return Prompt(
+    return ScenarioPrompt(
         title=title[1] if title else "",
         stage=mark[1] if mark else "",
         round=int(mark[2]) if mark else 1,
@@ -48,39 +48,39 @@ def read_prompt(text: str) -> Prompt:
 
 
 @dataclass
-class Library:
+class ScenarioLibrary:
     """The scenarios of a folder; read again when a request names a title that is not known yet."""
 
     folder: Path | None
     _by_title: dict[str, tuple[Path, dict[str, Any]]] = field(default_factory=dict)
     _read_at: float = float("-inf")
 
-    def answer(self, prompt: Prompt) -> str:
+    def find_answer(self, prompt: ScenarioPrompt) -> str:
         """The text of the scenario for this stage and round; raises ``NoScenario``."""
-        found = self._find(prompt.title)
+        found = self._find_scenario(prompt.title)
         if found is None:
-            raise NoScenario(self._unknown(prompt))
+            raise NoScenario(self._describe_unknown(prompt))
         folder, scenario = found
         answers = (scenario.get("answers") or {}).get(prompt.stage)
         if not answers:
             raise NoScenario(
-                f"The scenario {folder.name!r} has no answer for the stage {prompt.stage!r}. {self._unknown(prompt)}"
+                f"The scenario {folder.name!r} has no answer for the stage {prompt.stage!r}. {self._describe_unknown(prompt)}"
             )
         chosen = folder / "answers" / str(answers[min(max(prompt.round, 1), len(answers)) - 1])
-        return _files(chosen, prompt) if chosen.is_dir() else chosen.read_text(encoding="utf-8")
+        return _join_files(chosen, prompt) if chosen.is_dir() else chosen.read_text(encoding="utf-8")
 
-    def titles(self) -> dict[str, str]:
+    def list_titles(self) -> dict[str, str]:
         """Folder name -> title of every scenario."""
-        self._read()
+        self._read_folder()
         return {path.name: str(scenario["title"]) for path, scenario in self._by_title.values()}
 
-    def _find(self, title: str) -> tuple[Path, dict[str, Any]] | None:
+    def _find_scenario(self, title: str) -> tuple[Path, dict[str, Any]] | None:
         key = " ".join(title.split()).casefold()
         if key not in self._by_title and time.monotonic() - self._read_at > 1:
-            self._read()
+            self._read_folder()
         return self._by_title.get(key)
 
-    def _read(self) -> None:
+    def _read_folder(self) -> None:
         found: dict[str, tuple[Path, dict[str, Any]]] = {}
         for path in sorted(self.folder.glob("*/scenario.yml")) if self.folder else ():
             text, loader = path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -88,8 +88,10 @@ class Library:
             found[" ".join(str(scenario["title"]).split()).casefold()] = (path.parent, scenario)
         self._by_title, self._read_at = found, time.monotonic()
 
-    def _unknown(self, prompt: Prompt) -> str:
-        samples = ", ".join(f"{name} ({title!r})" for name, title in sorted(self.titles().items())) or "none"
+    def _describe_unknown(self, prompt: ScenarioPrompt) -> str:
+        samples = (
+            ", ".join(f"{name} ({title!r})" for name, title in sorted(self.list_titles().items())) or "none"
+        )
         return (
             "This is the simulator: it answers only the samples, and "
             f"{prompt.title or 'a prompt without a title'!r} is none of them. "
@@ -97,14 +99,14 @@ class Library:
         )
 
 
-def _files(folder: Path, prompt: Prompt) -> str:
+def _join_files(folder: Path, prompt: ScenarioPrompt) -> str:
     """The files of a folder that are asked for, between delimiters with the nonce; what tools leave beside them is left out."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     return "\n".join(
-        _file(path, prompt.nonce) for path in files if not prompt.files or path.name in prompt.files
+        _delimit_file(path, prompt.nonce) for path in files if not prompt.files or path.name in prompt.files
     )
 
 
-def _file(path: Path, nonce: str) -> str:
+def _delimit_file(path: Path, nonce: str) -> str:
     text = path.read_text(encoding="utf-8").rstrip("\n")
     return f"<<<FILE {path.name} {nonce}>>>\n{text}\n<<<END {nonce}>>>"

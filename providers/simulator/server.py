@@ -11,12 +11,12 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from providers.simulator.answers import compose
+from providers.simulator.answers import compose_answer
 from providers.simulator.behaviour import Behaviour, Fault
 from providers.simulator.scenarios import NoScenario, read_prompt
-from providers.simulator.state import State, tokens
+from providers.simulator.state import SimulatorState, count_tokens
 from providers.simulator.wires.anthropic import AnthropicWire
-from providers.simulator.wires.base import Asked, Refused, Wire
+from providers.simulator.wires.base import Question, RequestRejected, Wire
 from providers.simulator.wires.google import GoogleWire
 from providers.simulator.wires.openai import OpenAIWire
 
@@ -36,8 +36,8 @@ class Simulator(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 1024
 
-    def __init__(self, address: tuple[str, int], state: State) -> None:
-        super().__init__(address, Handler)
+    def __init__(self, address: tuple[str, int], state: SimulatorState) -> None:
+        super().__init__(address, SimulatorHandler)
         self.state = state
 
     def base_urls(self) -> dict[str, str]:
@@ -60,7 +60,7 @@ class Simulator(ThreadingHTTPServer):
         _log.debug("connection of %s ended early", client_address)
 
 
-class Handler(BaseHTTPRequestHandler):
+class SimulatorHandler(BaseHTTPRequestHandler):
     """One connection. Answers leave in one write: split ones wait 40 ms for the delayed acknowledgement."""
 
     server: Simulator
@@ -72,34 +72,34 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """``/__sim__/`` reports, ``/__sim__/log`` lists what arrived."""
         if self.path == "/__sim__/log":
-            self._send(200, self.server.state.log())
+            self._send_json(200, self.server.state.read_log())
         elif self.path.rstrip("/") == "/__sim__":
-            self._send(200, self.server.state.report())
+            self._send_json(200, self.server.state.build_report())
         else:
-            self._send(404, {"error": "GET knows /__sim__/ and /__sim__/log"})
+            self._send_json(404, {"error": "GET knows /__sim__/ and /__sim__/log"})
 
     def do_PUT(self) -> None:
         """``/__sim__/<provider>`` takes a behaviour."""
         try:
             provider = self.path.removeprefix("/__sim__/")
-            self.server.state.behave(provider, Behaviour.parse(self._body()))
+            self.server.state.set_behaviour(provider, Behaviour.parse(self._read_body()))
         except (ValueError, TypeError, AttributeError) as error:
-            self._send(400, {"error": str(error)})
+            self._send_json(400, {"error": str(error)})
         else:
-            self._send(200, self.server.state.report()["behaviours"][provider])
+            self._send_json(200, self.server.state.build_report()["behaviours"][provider])
 
     def do_POST(self) -> None:
         """A question to a model, or ``/__sim__/reset``."""
         path = self.path.partition("?")[0]
         if path == "/__sim__/reset":
-            self._body()
+            self._read_body()
             self.server.state.reset()
-            self._send(200, {})
+            self._send_json(200, {})
             return
         wire = next((wire for pattern, wire in ROUTES if pattern.search(path)), None)
         if wire is None:
-            self._body()
-            self._send(
+            self._read_body()
+            self._send_json(
                 404,
                 {
                     "error": {
@@ -110,26 +110,28 @@ class Handler(BaseHTTPRequestHandler):
                 },
             )
         else:
-            self._question(wire, path)
+            self._answer_question(wire, path)
 
     def log_message(self, format: str, *args: Any) -> None:
         """The base class logs each request line; ``_close`` logs what matters instead."""
 
-    def _question(self, wire: Wire, path: str) -> None:
+    def _answer_question(self, wire: Wire, path: str) -> None:
         try:
-            asked = wire.ask(
-                path, {name.lower(): value for name, value in self.headers.items()}, self._body()
+            asked = wire.read_question(
+                path, {name.lower(): value for name, value in self.headers.items()}, self._read_body()
             )
-        except (Refused, ValueError, TypeError, AttributeError, KeyError) as error:
+        except (RequestRejected, ValueError, TypeError, AttributeError, KeyError) as error:
             asked, refused = (
                 None,
-                error if isinstance(error, Refused) else Refused(400, "", f"malformed request: {error!r}"),
+                error
+                if isinstance(error, RequestRejected)
+                else RequestRejected(400, "", f"malformed request: {error!r}"),
             )
         if asked is not None and asked.counting:
-            self.server.state.counted(wire.name)
-            self._send(200, wire.count(asked, tokens(asked.text)))
+            self.server.state.record_token_count(wire.name)
+            self._send_json(200, wire.build_count(asked, count_tokens(asked.text)))
             return
-        number, behaviour, fault = self.server.state.arrive(wire.name)
+        number, behaviour, fault = self.server.state.start_request(wire.name)
         entry: dict[str, Any] = {
             "id": number,
             "at": datetime.now(UTC).isoformat(),
@@ -141,17 +143,19 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if asked is None:
                 entry["status"] = refused.status
-                self._send(refused.status, wire.error(refused.status, refused.code, refused.message, None))
+                self._send_json(
+                    refused.status, wire.build_error(refused.status, refused.code, refused.message, None)
+                )
             else:
-                self._reply(wire, asked, number, behaviour, fault, entry)
+                self._send_answer(wire, asked, number, behaviour, fault, entry)
         finally:
             entry["seconds"] = round(time.monotonic() - started, 4)
-            self._close(wire, entry)
+            self._finish_request(wire, entry)
 
-    def _reply(
+    def _send_answer(
         self,
         wire: Wire,
-        asked: Asked,
+        asked: Question,
         number: int,
         behaviour: Behaviour,
         fault: Fault | None,
@@ -165,12 +169,12 @@ class Handler(BaseHTTPRequestHandler):
             self._fail_early(wire, fault, entry)
             return
         try:
-            text = "simulated answer" if state.echo else state.library.answer(prompt)
+            text = "simulated answer" if state.echo else state.library.find_answer(prompt)
         except NoScenario as unknown:
             entry["status"] = 400
-            self._send(400, wire.error(400, "", str(unknown), None))
+            self._send_json(400, wire.build_error(400, "", str(unknown), None))
             return
-        answer = compose(state, wire.name, asked, text, number, fault.kind if fault else "")
+        answer = compose_answer(state, wire.name, asked, text, number, fault.kind if fault else "")
         entry |= {
             "status": 200,
             "input_tokens": answer.input_tokens
@@ -182,17 +186,17 @@ class Handler(BaseHTTPRequestHandler):
         }
         if asked.stream:
             self._send_bytes(
-                200, b"".join(wire.stream(asked, answer)), {"Content-Type": "text/event-stream"}, fault
+                200, b"".join(wire.stream_answer(asked, answer)), {"Content-Type": "text/event-stream"}, fault
             )
         else:
-            self._send_bytes(200, json.dumps(wire.answer(asked, answer)).encode(), {}, fault)
+            self._send_bytes(200, json.dumps(wire.build_answer(asked, answer)).encode(), {}, fault)
 
     def _fail_early(self, wire: Wire, fault: Fault, entry: dict[str, Any]) -> None:
         if fault.kind == "hang":
             self.server.state.wait(fault.seconds)
-            self._drop()
+            self._reset_connection()
         elif fault.kind == "reset":
-            self._drop()
+            self._reset_connection()
         elif fault.kind == "empty":
             entry["status"] = 200
             self._send_bytes(200, b"", {}, None)
@@ -200,10 +204,10 @@ class Handler(BaseHTTPRequestHandler):
             status = 429 if fault.kind == "rate_limit" else fault.status
             entry["status"] = status
             in_body = fault.retry_after if fault.retry_after_style == "body" else None
-            body = wire.error(status, "", f"simulated {fault.kind} {status}", in_body)
+            body = wire.build_error(status, "", f"simulated {fault.kind} {status}", in_body)
             self._send_bytes(status, json.dumps(body).encode(), _wait_headers(wire, fault), None)
 
-    def _send(self, status: int, body: Any) -> None:
+    def _send_json(self, status: int, body: Any) -> None:
         self._send_bytes(status, json.dumps(body).encode(), {}, None)
 
     def _send_bytes(self, status: int, body: bytes, headers: dict[str, str], fault: Fault | None) -> None:
@@ -216,32 +220,32 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if kind == "drip" and fault:
-            self._drip(body, fault.seconds)
+            self._send_slowly(body, fault.seconds)
             return
         self.wfile.write(body[: len(body) // 2] if kind == "cut" else body)
         self.wfile.flush()
         if kind == "cut":
-            self._drop()
+            self._reset_connection()
 
-    def _drip(self, body: bytes, seconds: float) -> None:
+    def _send_slowly(self, body: bytes, seconds: float) -> None:
         for place in range(len(body)):
             self.wfile.write(body[place : place + 1])
             self.wfile.flush()
             if self.server.state.wait(seconds / len(body)):
                 return
 
-    def _drop(self) -> None:
+    def _reset_connection(self) -> None:
         """End the connection as a crashed peer does: with a reset, not with an orderly close."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
-    def _close(self, wire: Wire, entry: dict[str, Any]) -> None:
-        self.server.state.leave(wire.name, entry)
+    def _finish_request(self, wire: Wire, entry: dict[str, Any]) -> None:
+        self.server.state.end_request(wire.name, entry)
         known = ("provider", "model", "stage", "round", "title", "fault", "status", "seconds")
         _log.info("SIMULATED %s", " ".join(f"{name}={entry[name]!r}" for name in known if name in entry))
 
-    def _body(self) -> dict[str, Any]:
+    def _read_body(self) -> dict[str, Any]:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         if not isinstance(body, dict):
             raise TypeError("the body is not a JSON object")

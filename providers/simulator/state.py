@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from providers.simulator.behaviour import PROVIDERS, Behaviour, Fault
-from providers.simulator.scenarios import Library
+from providers.simulator.scenarios import ScenarioLibrary
 
 # The vendors' own: shorter prefixes are not cached.
 MIN_CACHED_TOKENS: Final = 1024
@@ -17,15 +17,15 @@ _BLOCK: Final = 512
 _TTL_SECONDS: Final = 300.0
 
 
-def tokens(text: str) -> int:
+def count_tokens(text: str) -> int:
     """About what a tokenizer counts; never more than the bytes."""
     return -(-len(text.encode()) // 4)
 
 
-class State:
+class SimulatorState:
     """Shared by all threads; every change happens under one lock."""
 
-    def __init__(self, library: Library, *, echo: bool = False) -> None:
+    def __init__(self, library: ScenarioLibrary, *, echo: bool = False) -> None:
         self.library, self.echo = library, echo
         self._let_go = threading.Event()
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class State:
         self._log: deque[dict[str, Any]] = deque(maxlen=20_000)
         self._cache: dict[str, float] = {}
 
-    def behave(self, provider: str, behaviour: Behaviour) -> None:
+    def set_behaviour(self, provider: str, behaviour: Behaviour) -> None:
         """Set how ``provider`` behaves from the next request on."""
         if provider not in PROVIDERS:
             raise ValueError(f"provider {provider!r}: one of {', '.join(PROVIDERS)}")
@@ -70,7 +70,7 @@ class State:
         """Let every waiting request go, for good."""
         self._let_go.set()
 
-    def arrive(self, provider: str) -> tuple[int, Behaviour, Fault | None]:
+    def start_request(self, provider: str) -> tuple[int, Behaviour, Fault | None]:
         """Count a request that generates; its id, the behaviour, and the fault that hits it."""
         with self._lock:
             counter, behaviour = self._counters[provider], self._behaviours[provider]
@@ -79,13 +79,13 @@ class State:
             counter["in_flight"] += 1
             counter["max_in_flight"] = max(counter["max_in_flight"], counter["in_flight"])
             for index, fault in enumerate(behaviour.faults):
-                if fault.hits(number, self._shown[provider][index]):
+                if fault.hits_request(number, self._shown[provider][index]):
                     self._shown[provider][index] += 1
                     counter[f"fault_{fault.kind}"] += 1
                     return next(self._ids), behaviour, fault
             return next(self._ids), behaviour, None
 
-    def leave(self, provider: str, entry: dict[str, Any]) -> None:
+    def end_request(self, provider: str, entry: dict[str, Any]) -> None:
         """A request is over: ``entry`` goes to the log, its status and tokens to the counters."""
         with self._lock:
             counter = self._counters[provider]
@@ -94,12 +94,12 @@ class State:
             counter["tokens"] += entry.get("input_tokens", 0) + entry.get("output_tokens", 0)
             self._log.append(entry)
 
-    def counted(self, provider: str) -> None:
+    def record_token_count(self, provider: str) -> None:
         """A token count was asked for: free, and not a generating request."""
         with self._lock:
             self._counters[provider]["token_counts"] += 1
 
-    def report(self) -> dict[str, Any]:
+    def build_report(self) -> dict[str, Any]:
         """Counters and behaviours by provider, the scenarios, as JSON."""
         with self._lock:
             return {
@@ -108,15 +108,15 @@ class State:
                     provider: asdict(behaviour) for provider, behaviour in self._behaviours.items()
                 },
                 "echo": self.echo,
-                "samples": self.library.titles(),
+                "samples": self.library.list_titles(),
             }
 
-    def log(self) -> list[dict[str, Any]]:
+    def read_log(self) -> list[dict[str, Any]]:
         """What arrived, oldest first, without contents and secrets."""
         with self._lock:
             return list(self._log)
 
-    def cached(self, scope: str, prefix: str, *, ttl: float = _TTL_SECONDS) -> int:
+    def read_cached_tokens(self, scope: str, prefix: str, *, ttl: float = _TTL_SECONDS) -> int:
         """Tokens of the longest known prefix of ``prefix``; the whole of it is known from now on (automatic caching)."""
         digest, now, hit = hashlib.sha256(scope.encode()), time.monotonic(), 0
         body = prefix.encode()
@@ -130,7 +130,7 @@ class State:
         found = hit // 4
         return found if found >= MIN_CACHED_TOKENS else 0
 
-    def breakpoint(self, scope: str, prefix: str, ttl: float) -> bool:
+    def mark_breakpoint(self, scope: str, prefix: str, ttl: float) -> bool:
         """Whether exactly ``prefix`` was marked for caching before and is still there (Anthropic's kind of caching)."""
         key = hashlib.sha256(f"{scope}\0{prefix}".encode()).hexdigest()
         now = time.monotonic()

@@ -24,7 +24,7 @@ ENGINE = "orchestrator.flows.engine."
 CALL_STEPS = (
     ("providers.limiter", "acquire"),
     ("providers.limiter", "settle"),
-    ("providers.ledger", "store"),
+    ("providers.ledger", "store_response"),
     ("orchestrator.flows.engine.broker", "send"),
     ("orchestrator.flows.engine.store", "keep"),
 )
@@ -92,7 +92,7 @@ class _Failpoints:
             short = f"{name.rpartition('.')[2]}.{function}"
             setattr(module, function, self._around(short, getattr(module, function)))
         registry = sys.modules["providers.registry"]
-        registry.get = self._adapters(registry.get)
+        registry.get_adapter = self._adapters(registry.get_adapter)
         base = sys.modules["django.db.backends.base.base"].BaseDatabaseWrapper
         base._commit = self._around("commit", base._commit)
 

@@ -46,7 +46,7 @@ def use_engine() -> None:
 
 def use_limiter() -> None:
     """One statement of the limiter."""
-    assert limiter.would_admit("openai", tokens=1) is None
+    assert limiter.find_denial("openai", tokens=1) is None
 
 
 @pytest.mark.django_db

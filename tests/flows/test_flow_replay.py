@@ -71,7 +71,7 @@ def flow(simulator, settings, sent, monkeypatch) -> Flow:
         run_to_its_end(made)
         yield made
     finally:
-        registry.close()
+        registry.close_adapters()
 
 
 def timed(gate: str, seconds: str):

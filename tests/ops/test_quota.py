@@ -13,7 +13,7 @@ from orchestrator.ops.observability import quota_metrics
 from orchestrator.repos import tokens
 from providers import limiter
 from providers.base import Usage
-from providers.limiter import Admitted, Wanted
+from providers.limiter import Admitted, ReservationRequest
 from providers.models import ProviderChange, ProviderState
 from tests import scenes
 
@@ -25,7 +25,7 @@ def client(owner: Any = None) -> APIClient:
 
 
 def take(provider: str, token_count: int) -> Admitted:
-    admitted = limiter.acquire(Wanted(provider, "m", token_count, 10**9, timeout_seconds=60))
+    admitted = limiter.acquire(ReservationRequest(provider, "m", token_count, 10**9, timeout_seconds=60))
     assert isinstance(admitted, Admitted)
     return admitted
 

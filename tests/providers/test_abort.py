@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from providers.abort import Abort, Aborted, abortable
+from providers.abort import Abort, Aborted, allow_abort
 from providers.adapters.anthropic import AnthropicAdapter
 from providers.adapters.google_genai import GoogleAdapter
 from providers.adapters.openai import OpenAIAdapter
@@ -41,7 +41,7 @@ def silent():
 
 def call(made, model: str, url: str, abort: Abort, errors: list[BaseException]) -> None:
     adapter = made("no-key", url)
-    with abortable(abort):
+    with allow_abort(abort):
         try:
             adapter.complete(Request(model, "s", "p", max_output_tokens=10, timeout_seconds=600))
         except (Aborted, ProviderError) as error:

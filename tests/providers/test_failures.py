@@ -10,7 +10,7 @@ from providers import base, failures
     [("17s", 17), ("6m0s", 360), ("120ms", 0.12), ("1h2m3.5s", 3723.5), ("soon", None), ("", None)],
 )
 def test_spans(span: str, expected: float | None) -> None:
-    assert failures.seconds(span) == expected
+    assert failures.parse_span(span) == expected
 
 
 def test_the_latest_of_all_waits_counts() -> None:
@@ -21,14 +21,16 @@ def test_the_latest_of_all_waits_counts() -> None:
         "anthropic-ratelimit-requests-remaining": "99",
         "anthropic-ratelimit-requests-reset": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
     }
-    error = failures.from_status("anthropic", 429, "slow", headers=headers)
+    error = failures.error_from_status("anthropic", 429, "slow", headers=headers)
     assert isinstance(error, base.RateLimited)
     assert error.retry_after_seconds == pytest.approx(40, abs=2)
 
 
 @pytest.mark.parametrize("value", ["-5", "Mon, 01 Jan 2001 00:00:00 GMT", "2001-01-01T00:00:00Z"])
 def test_a_time_that_has_passed_is_no_wait(value: str) -> None:
-    assert failures.from_status("openai", 429, "", headers={"retry-after": value}).retry_after_seconds == 0
+    assert (
+        failures.error_from_status("openai", 429, "", headers={"retry-after": value}).retry_after_seconds == 0
+    )
 
 
 def test_nonsense_is_ignored() -> None:
@@ -37,11 +39,11 @@ def test_nonsense_is_ignored() -> None:
         "x-ratelimit-reset-tokens": "?",
         "x-ratelimit-remaining-tokens": "0",
     }
-    assert failures.from_status("openai", 429, "", headers=headers).retry_after_seconds is None
+    assert failures.error_from_status("openai", 429, "", headers=headers).retry_after_seconds is None
 
 
 def test_an_empty_account_is_not_a_rate_limit() -> None:
-    error = failures.from_status(
+    error = failures.error_from_status(
         "openai", 429, "You exceeded your current quota", codes=["insufficient_quota"], headers={}
     )
     assert isinstance(error, base.AccountExhausted)

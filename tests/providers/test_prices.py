@@ -31,12 +31,12 @@ USAGES = st.builds(Usage, *[COUNT] * 6)
     ],
 )
 def test_each_part_has_its_price(model: str, usage: Usage, usd: str) -> None:
-    assert prices.price("anthropic", model, usage, NOW).usd == Decimal(usd)
+    assert prices.price_usage("anthropic", model, usage, NOW).usd == Decimal(usd)
 
 
 def test_the_snapshot_alone_recomputes_the_price() -> None:
     usage = Usage(250_000, 10_000, 0, 0, 3000, 500)
-    priced = prices.price("google", "gemini-3.1-pro-preview", usage, NOW)
+    priced = prices.price_usage("google", "gemini-3.1-pro-preview", usage, NOW)
     units = priced.snapshot["usd_per_million"]
     assert sum(Decimal(unit) * getattr(usage, part) for part, unit in units.items()) / 10**6 == priced.usd
     assert priced.snapshot["tier_above_input_tokens"] == 200_000
@@ -47,8 +47,8 @@ def test_the_snapshot_alone_recomputes_the_price() -> None:
 @given(usage=USAGES)
 def test_no_call_costs_more_than_its_worst_case(provider: str, model: str, usage: Usage) -> None:
     bound = usage.total - usage.output_tokens - usage.reasoning_tokens
-    most = prices.worst_case(provider, model, bound, usage.output_tokens + usage.reasoning_tokens, NOW)
-    assert prices.price(provider, model, usage, NOW).usd <= most
+    most = prices.price_worst_case(provider, model, bound, usage.output_tokens + usage.reasoning_tokens, NOW)
+    assert prices.price_usage(provider, model, usage, NOW).usd <= most
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,18 @@ def test_no_call_costs_more_than_its_worst_case(provider: str, model: str, usage
     [("openai", "nonesuch"), ("anthropic", "gpt-4.1"), ("google", "claude-x"), ("openai", "")],
 )
 def test_an_unknown_model_is_refused_and_never_free(provider: str, model: str) -> None:
-    assert not prices.known(provider, model)
+    assert not prices.has_price(provider, model)
     with pytest.raises(UnknownModel):
-        prices.price(provider, model, Usage(1), NOW)
+        prices.price_usage(provider, model, Usage(1), NOW)
     with pytest.raises(UnknownModel):
-        prices.worst_case(provider, model, 1, 1)
+        prices.price_worst_case(provider, model, 1, 1)
 
 
 def test_the_models_of_the_runbook_have_a_price_today_and_later() -> None:
     for at in (NOW, LATER):
         for model in ("claude-sonnet-4-5", "gpt-4-turbo", "gemini-pro"):
             vendor = catalog.vendor_of(model)
-            priced = prices.price(vendor, model, Usage(1_000_000, output_tokens=1), at)
+            priced = prices.price_usage(vendor, model, Usage(1_000_000, output_tokens=1), at)
             assert priced.usd > Decimal("0.5")
             assert priced.snapshot["priced_as"] == catalog.wire_model(model, at.date())
 
@@ -82,10 +82,10 @@ def test_successors_are_of_the_same_vendor_and_not_themselves_shut_down() -> Non
     for model, successor in catalog.SUCCESSORS.items():
         assert catalog.vendor_of(model) == catalog.vendor_of(successor.model)
         assert successor.model not in catalog.SUCCESSORS
-        assert prices.known(catalog.vendor_of(model), successor.model)
+        assert prices.has_price(catalog.vendor_of(model), successor.model)
 
 
 def test_a_compatible_servers_model_is_priced_as_its_maker_sells_it() -> None:
-    assert prices.price("openai", "deepseek-chat", Usage(1_000_000), NOW).usd > 0
+    assert prices.price_usage("openai", "deepseek-chat", Usage(1_000_000), NOW).usd > 0
     with pytest.raises(UnknownModel):
-        prices.price("openai", "my-own-model", Usage(1), NOW)
+        prices.price_usage("openai", "my-own-model", Usage(1), NOW)

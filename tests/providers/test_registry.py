@@ -16,7 +16,7 @@ from providers.base import AuthenticationFailed, UnknownModel
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
     yield
-    registry.close()
+    registry.close_adapters()
 
 
 @pytest.fixture
@@ -32,30 +32,33 @@ def provide(settings: Settings) -> Callable[..., None]:
 def test_one_adapter_per_provider_for_all_threads(provide: Callable[..., None]) -> None:
     provide("openai", api_key="k")
     with ThreadPoolExecutor(8) as pool:
-        assert len({id(adapter) for adapter in pool.map(lambda _: registry.get("openai"), range(32))}) == 1
+        assert (
+            len({id(adapter) for adapter in pool.map(lambda _: registry.get_adapter("openai"), range(32))})
+            == 1
+        )
 
 
 def test_a_changed_setting_gets_an_adapter_of_its_own(provide: Callable[..., None]) -> None:
     provide("openai", api_key="k")
-    first = registry.get("openai")
+    first = registry.get_adapter("openai")
     provide("openai", api_key="k", base_url="http://127.0.0.1:1/v1")
-    assert registry.get("openai") is not first
+    assert registry.get_adapter("openai") is not first
 
 
 def test_a_missing_key_names_its_variable(provide: Callable[..., None]) -> None:
     provide("anthropic")
     with pytest.raises(AuthenticationFailed, match="ANTHROPIC_API_KEY"):
-        registry.get("anthropic")
+        registry.get_adapter("anthropic")
 
 
 def test_a_server_of_ones_own_needs_no_key(provide: Callable[..., None]) -> None:
     provide("openai", base_url="http://127.0.0.1:1/v1")
-    assert registry.get("openai").name == "openai"
+    assert registry.get_adapter("openai").name == "openai"
 
 
 def test_an_unknown_provider(provide: Callable[..., None]) -> None:
     with pytest.raises(UnknownModel):
-        registry.get("nonesuch")
+        registry.get_adapter("nonesuch")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_any_other_model_belongs_to_the_compatible_server_if_there_is_one(
 
 def test_a_worker_of_one_queue_pays_for_one_sdk() -> None:
     code = (
-        "import sys; from providers import registry; registry.load('openai'); "
+        "import sys; from providers import registry; registry.ADAPTERS.get('openai'); "
         "print([name for name in ('anthropic', 'openai', 'google.genai') if name in sys.modules])"
     )
     done = subprocess.run(
@@ -96,9 +99,9 @@ def test_a_worker_of_one_queue_pays_for_one_sdk() -> None:
 def test_a_forked_child_builds_its_own(provide: Callable[..., None]) -> None:
     """As Celery's prefork pool does: a child must not share the parent's connections, nor close them."""
     provide("openai", api_key="k")
-    parent = registry.get("openai")
+    parent = registry.get_adapter("openai")
     child = os.fork()
     if child == 0:
-        os._exit(0 if registry.get("openai") is not parent else 1)
+        os._exit(0 if registry.get_adapter("openai") is not parent else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert registry.get("openai") is parent
+    assert registry.get_adapter("openai") is parent

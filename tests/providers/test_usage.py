@@ -21,12 +21,12 @@ def test_anthropic_leaves_cached_tokens_out_of_its_input() -> None:
         "output_tokens": 503,
         "output_tokens_details": {"thinking_tokens": 100},
     }
-    assert usage.from_anthropic(raw) == Usage(2048, 1800, 148, 100, 403, 100)
+    assert usage.read_anthropic_usage(raw) == Usage(2048, 1800, 148, 100, 403, 100)
 
 
 def test_anthropic_writes_without_a_breakdown_are_the_five_minute_kind() -> None:
     assert (
-        usage.from_anthropic(
+        usage.read_anthropic_usage(
             {"input_tokens": 1, "cache_creation_input_tokens": 9, "output_tokens": 1}
         ).cache_write_5m_tokens
         == 9
@@ -53,8 +53,8 @@ def test_anthropic_writes_without_a_breakdown_are_the_five_minute_kind() -> None
     ],
 )
 def test_openai_has_cached_and_reasoning_tokens_inside_its_totals(raw: dict[str, Any]) -> None:
-    assert usage.from_openai(raw) == Usage(80, 1920, 6, 0, 172, 128)
-    assert usage.from_openai(raw).total == raw["total_tokens"]
+    assert usage.read_openai_usage(raw) == Usage(80, 1920, 6, 0, 172, 128)
+    assert usage.read_openai_usage(raw).total == raw["total_tokens"]
 
 
 @given(prompt=COUNT, tools=COUNT, answer=COUNT, thoughts=COUNT, share=st.floats(0, 1), named=st.booleans())
@@ -69,7 +69,7 @@ def test_google_thoughts_are_found_even_where_the_sdk_drops_them(
         "totalTokenCount": prompt + tools + answer + thoughts,
         **({"thoughtsTokenCount": thoughts} if named else {}),
     }
-    found = usage.from_google(raw)
+    found = usage.read_google_usage(raw)
     assert found.total == raw["totalTokenCount"]
     assert found.reasoning_tokens == thoughts
 
@@ -86,4 +86,4 @@ def test_google_thoughts_are_found_even_where_the_sdk_drops_them(
 )
 def test_a_usage_that_is_none_is_an_error_and_never_nothing(provider: str, raw: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"usage|count|no "):
-        usage.of(provider, raw)
+        usage.read_usage(provider, raw)

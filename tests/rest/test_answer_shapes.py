@@ -91,7 +91,7 @@ def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) 
     note("whoami", api.get("/api/v1/whoami/"))
     note("quota", api.get("/api/v1/quota/"))
     note("pause", operator.post("/api/v1/quota/google/pause/", {"reason": "why"}, format="json"))
-    breaker.resume("google", actor="x", reason="over")
+    breaker.resume_provider("google", actor="x", reason="over")
     return found
 
 

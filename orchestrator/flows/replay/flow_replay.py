@@ -123,7 +123,7 @@ class RecordedStageContext:
 
     def call_model(self, provider: str, request: Request) -> Completion:
         """The answer of then; raises ``Unrecorded``."""
-        asked = ledger.digest(provider, request)
+        asked = ledger.digest_request(provider, request)
         answered = ProviderCall.objects.filter(
             stage_id=self.stage_id, request_digest=asked, answer__isnull=False
         )
@@ -131,7 +131,7 @@ class RecordedStageContext:
         if call is None:
             raise Unrecorded(asked)
         self.calls += 1
-        return ledger.completion_of(call)
+        return ledger.read_completion(call)
 
     def report_progress(self, message: str, **data: Any) -> None:
         """Nobody follows a replay."""

@@ -14,7 +14,7 @@ from typing import Final
 from orchestrator.flows.engine import capacity
 from orchestrator.flows.engine.capacity import Waiting
 from providers import quota_report
-from providers.quota_report import Room
+from providers.quota_report import Headroom
 
 _REWORDED_AT_ONCE: Final = 20
 _LOOK_AGAIN: Final = timedelta(seconds=5)
@@ -27,7 +27,7 @@ class Turns:
         self._now = 0.0
         self._last: dict[int, float] = {}
 
-    def choose(self, waiting: Sequence[Waiting], room: Room) -> list[Waiting]:
+    def choose(self, waiting: Sequence[Waiting], room: Headroom) -> list[Waiting]:
         """Who goes now, in order. ``waiting`` is sorted by priority and age."""
         chosen: list[Waiting] = []
         for priority in sorted({one.priority for one in waiting}, reverse=True):
@@ -67,7 +67,7 @@ class Releaser:
         return sum(self._release(provider) for provider in providers)
 
     def _release(self, provider: str) -> int:
-        room = quota_report.room(provider)
+        room = quota_report.read_headroom(provider)
         if room.calls > 0:
             given = capacity.turns_given(provider)
             room = room.less(given.calls, given.tokens, given.nano_usd)
@@ -78,7 +78,7 @@ class Releaser:
 
     def reword(self) -> None:
         """Bring the reasons up to date of stages that were expected to go by now."""
-        now = quota_report.clock()
+        now = quota_report.read_clock()
         for one in capacity.stale(now, _REWORDED_AT_ONCE):
             hint = quota_report.admission_hint(one.provider, tokens=max(one.tokens, 1), nano_usd=one.nano_usd)
             reason = hint.reason or f"{one.provider}: waits for its turn"

@@ -20,7 +20,7 @@ def read(flow_id: str, kinds: Iterable[str]) -> Budget:
     deadline = Flow.objects.values_list("deadline_at", flat=True).get(pk=flow_id)
     return Budget(
         seconds_left=None if deadline is None else (deadline - now).total_seconds(),
-        spent_usd=ledger.committed_usd(flow_id),
+        spent_usd=ledger.sum_committed_usd(flow_id),
         round_seconds=sum(_seconds(stage, now) for stage in newest),
         round_usd=ProviderCall.objects.filter(stage_id__in=newest).aggregate(usd=Sum("cost_usd"))["usd"]
         or Decimal(0),

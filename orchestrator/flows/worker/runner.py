@@ -77,9 +77,9 @@ def prepare(queues: Iterable[str]) -> None:
         for kind in flow_types.kinds_on(queue):
             # A stage that has something to look after at start-up has ``prepare``.
             getattr(load_stage(kind), "prepare", lambda: None)()
-        if queue in registry.providers():
+        if queue in registry.provider_names():
             with suppress(AuthenticationFailed):  # a flow that needs the key will say so
-                registry.get(queue)
+                registry.get_adapter(queue)
     # What is loaded stays: the collector need not walk it again, and children keep sharing its pages.
     gc.collect()
     gc.freeze()

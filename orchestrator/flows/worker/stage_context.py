@@ -20,9 +20,9 @@ from orchestrator.flows.worker import budget
 from orchestrator.flows.worker.heartbeat import Attempt
 from orchestrator.repos.models import Repo
 from providers import calls, ledger, quota_report
-from providers.abort import Abort, abortable
+from providers.abort import Abort, allow_abort
 from providers.base import Completion, NotAdmitted, Request
-from providers.calls import Answered, Caller
+from providers.calls import Caller, ModelAnswer
 from providers.models import CallStatus, ProviderCall
 
 
@@ -30,7 +30,7 @@ from providers.models import CallStatus, ProviderCall
 class _Call:
     """A model call in a thread of its own, so that a fenced attempt need not wait for it."""
 
-    answered: Answered | None = None
+    answered: ModelAnswer | None = None
     error: BaseException | None = None
     ended: bool = field(default=False)
     abort: Abort = field(default_factory=Abort)
@@ -144,7 +144,7 @@ class LiveStageContext:
         if others and quota_report.admission_hint(provider).admits:
             self._turn = provider
             words = f"{provider}: waits its turn behind {others} other{'s' if others > 1 else ''}"
-            raise NotAdmitted(provider, "turn", words, quota_report.clock())
+            raise NotAdmitted(provider, "turn", words, quota_report.read_clock())
         self._turn = provider
 
     def _run(self, call: _Call, provider: str, request: Request, caller: Caller) -> None:
@@ -153,8 +153,8 @@ class LiveStageContext:
             if not engine.heartbeat([(self.stage_id, self._claim.token)]):
                 self._attempt.fence()
             self._attempt.check()
-            with abortable(call.abort):
-                call.answered = calls.complete(provider, request, caller)
+            with allow_abort(call.abort):
+                call.answered = calls.call_model(provider, request, caller)
         except BaseException as error:  # noqa: BLE001 - carried to the waiting thread, which raises it
             call.error = error
         try:
@@ -179,7 +179,7 @@ class LiveStageContext:
 
     def _may_spend(self) -> Decimal:
         """What is left below the flow's ceiling."""
-        return flow_settings.max_cost_usd(self.settings) - ledger.committed_usd(self.flow_id)
+        return flow_settings.max_cost_usd(self.settings) - ledger.sum_committed_usd(self.flow_id)
 
     def _forbidden(self) -> frozenset[str]:
         """The providers that served the stages which this one has to be independent of."""

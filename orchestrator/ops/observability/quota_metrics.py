@@ -26,7 +26,7 @@ GROUP BY 1, 2
 
 def quotas() -> Iterator[Metric]:
     """Per provider: what each limit stands at, breaker, pause, unknown spend; and the daily budget over all."""
-    found = quota_report.snapshot()
+    found = quota_report.read_quotas()
     for name, text, read in (
         ("quota_tokens_used", "Tokens of the last 24 hours.", lambda one: one.used),
         ("quota_tokens_reserved", "Tokens set aside for calls under way.", lambda one: one.reserved),
@@ -78,11 +78,11 @@ def _rates(providers: tuple[ProviderQuota, ...]) -> Metric:
 
 def drift() -> Iterator[Metric]:
     """Counters that disagree with the ledger. Each provider is locked for milliseconds."""
-    wrong = Counter(found.provider or "budget" for found in audit.differences())
+    wrong = Counter(found.provider or "budget" for found in audit.find_differences())
     family = GaugeMetricFamily(
         "provider_ledger_drift", "Limiter counters that disagree with the ledger.", labels=["provider"]
     )
-    for name in (*quota_report.names(), "budget"):
+    for name in (*quota_report.provider_names(), "budget"):
         family.add_metric([name], float(wrong[name]))
     yield family
 

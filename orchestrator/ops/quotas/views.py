@@ -30,7 +30,7 @@ class QuotaView(APIView):
     def get(self, request: Request) -> Response:
         """Tokens used, set aside and left in the last 24 hours, each provider, what holds it up, and the USD."""
         caller_of(request)
-        report = quota_report.snapshot()
+        report = quota_report.read_quotas()
         found = {
             "at": report.at,
             "window_hours": _WINDOW_HOURS,
@@ -55,7 +55,7 @@ class ProviderPauseView(APIView):
     )
     def post(self, request: Request, provider: str) -> Response:
         """Turn the switch, recorded with who, when and why. For operators. 200 with the newest change, made now or before."""
-        return _turn_switch(request, provider, breaker.pause)
+        return _turn_switch(request, provider, breaker.pause_provider)
 
 
 class ProviderResumeView(APIView):
@@ -70,7 +70,7 @@ class ProviderResumeView(APIView):
     )
     def post(self, request: Request, provider: str) -> Response:
         """Turn the switch, recorded with who, when and why. For operators. 200 with the newest change, made now or before."""
-        return _turn_switch(request, provider, breaker.resume)
+        return _turn_switch(request, provider, breaker.resume_provider)
 
 
 def _turn_switch(request: Request, provider: str, turn: Callable[..., bool]) -> Response:

@@ -53,7 +53,7 @@ def groups(now: datetime) -> list[tuple[str, list[Part]]]:
     return [
         ("Core", core),
         ("Queues", _queues(now)),
-        ("Providers", [_provider(one, now) for one in quota_report.snapshot().providers]),
+        ("Providers", [_provider(one, now) for one in quota_report.read_quotas().providers]),
     ]
 
 

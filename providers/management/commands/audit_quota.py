@@ -19,14 +19,14 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises ``CommandError``, which exits 1, when anything differs."""
-        found = audit.differences()
+        found = audit.find_differences()
         for difference in found:
             self.stdout.write(
                 f"{difference.provider or 'budget'} {difference.counter}: "
                 f"counted {difference.counted}, the ledger says {difference.ledger}"
             )
         if options["repair"]:
-            audit.repair()
+            audit.repair_counters()
             self.stdout.write("The counters are set to what the ledger says.")
         if found:
             raise CommandError(f"{len(found)} counters differ from the ledger.", returncode=1)

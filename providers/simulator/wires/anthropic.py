@@ -4,7 +4,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from providers.simulator.wires.base import Answer, Asked, Refused, event, require_key, whole
+from providers.simulator.wires.base import (
+    Question,
+    RequestRejected,
+    SimulatedAnswer,
+    check_key,
+    format_event,
+    read_whole_number,
+)
 
 _TTL: Final = {"5m": 300.0, "1h": 3600.0}
 _STOPS: Final = {"end": "end_turn", "length": "max_tokens", "refusal": "refusal", "content_filter": "refusal"}
@@ -26,30 +33,30 @@ class AnthropicWire:
 
     name = "anthropic"
 
-    def ask(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Asked:
+    def read_question(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Question:
         """Both headers that carry a key are taken: ``x-api-key`` and ``Authorization: Bearer``."""
-        require_key(headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer "))
+        check_key(headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer "))
         if not headers.get("anthropic-version"):
-            raise Refused(400, "invalid_request_error", "anthropic-version: header is required")
+            raise RequestRejected(400, "invalid_request_error", "anthropic-version: header is required")
         model = str(body.get("model", ""))
         if not model.startswith("claude-"):
-            raise Refused(404, "not_found_error", f"model: {model}")
+            raise RequestRejected(404, "not_found_error", f"model: {model}")
         counting = path.endswith("/count_tokens")
         text, prefixes = "", []
-        for block in _blocks(body):
+        for block in _read_blocks(body):
             text += str(block.get("text", ""))
             if block.get("cache_control"):
                 prefixes.append((text, _TTL[block["cache_control"].get("ttl", "5m")]))
-        return Asked(
+        return Question(
             model=model,
             text=text,
-            max_tokens=0 if counting else whole(body, "max_tokens"),
+            max_tokens=0 if counting else read_whole_number(body, "max_tokens"),
             stream=body.get("stream") is True,
             counting=counting,
             prefixes=tuple(prefixes),
         )
 
-    def answer(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+    def build_answer(self, asked: Question, answer: SimulatedAnswer) -> dict[str, Any]:
         """See ``Wire``."""
         return {
             "id": answer.id,
@@ -59,40 +66,40 @@ class AnthropicWire:
             "content": [{"type": "text", "text": answer.text}] if answer.text else [],
             "stop_reason": _STOPS[answer.stop],
             "stop_sequence": None,
-            "usage": self._usage(answer),
+            "usage": self._build_usage(answer),
         }
 
-    def stream(self, asked: Asked, answer: Answer) -> Iterator[bytes]:
+    def stream_answer(self, asked: Question, answer: SimulatedAnswer) -> Iterator[bytes]:
         """See ``Wire``."""
         start = {
-            **self.answer(asked, answer),
+            **self.build_answer(asked, answer),
             "content": [],
             "stop_reason": None,
-            "usage": {**self._usage(answer), "output_tokens": 1},
+            "usage": {**self._build_usage(answer), "output_tokens": 1},
         }
-        yield event({"type": "message_start", "message": start}, "message_start")
+        yield format_event({"type": "message_start", "message": start}, "message_start")
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-        yield event(block, "content_block_start")
+        yield format_event(block, "content_block_start")
         for piece in answer.pieces():
             delta = {
                 "type": "content_block_delta",
                 "index": 0,
                 "delta": {"type": "text_delta", "text": piece},
             }
-            yield event(delta, "content_block_delta")
-        yield event({"type": "content_block_stop", "index": 0}, "content_block_stop")
+            yield format_event(delta, "content_block_delta")
+        yield format_event({"type": "content_block_stop", "index": 0}, "content_block_stop")
         end = {"stop_reason": _STOPS[answer.stop], "stop_sequence": None}
-        yield event(
+        yield format_event(
             {"type": "message_delta", "delta": end, "usage": {"output_tokens": answer.output_tokens}},
             "message_delta",
         )
-        yield event({"type": "message_stop"}, "message_stop")
+        yield format_event({"type": "message_stop"}, "message_stop")
 
-    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
+    def build_count(self, asked: Question, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
         """See ``Wire``."""
         return {"input_tokens": tokens}
 
-    def error(self, status: int, code: str, message: str, _retry_after: float | None) -> dict[str, Any]:
+    def build_error(self, status: int, code: str, message: str, _retry_after: float | None) -> dict[str, Any]:
         """See ``Wire``."""
         kind = code or _TYPES.get(status, "api_error")
         return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "simulated"}
@@ -107,7 +114,7 @@ class AnthropicWire:
             f"{prefix}-reset": instant.isoformat(),
         }
 
-    def _usage(self, answer: Answer) -> dict[str, Any]:
+    def _build_usage(self, answer: SimulatedAnswer) -> dict[str, Any]:
         return {
             "input_tokens": answer.input_tokens,
             "cache_creation_input_tokens": answer.cache_write_5m + answer.cache_write_1h,
@@ -121,9 +128,9 @@ class AnthropicWire:
         }
 
 
-def _blocks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _read_blocks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refused(400, "invalid_request_error", "messages: at least one message is required")
+        raise RequestRejected(400, "invalid_request_error", "messages: at least one message is required")
     for content in [body.get("system") or [], *(message.get("content", "") for message in messages)]:
         yield from [{"text": content}] if isinstance(content, str) else content

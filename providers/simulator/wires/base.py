@@ -9,7 +9,7 @@ MODEL_PREFIX: Final = "simulated-"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """One question as it arrived. ``prefixes`` are the marked cache breakpoints: (text up to there, seconds to live)."""
 
     model: str
@@ -23,7 +23,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SimulatedAnswer:
     """One answer. ``stop`` is end, length, refusal or content_filter; tokens are disjoint."""
 
     number: int
@@ -46,7 +46,7 @@ class Answer:
         return [self.text[start : start + 64] for start in range(0, len(self.text), 64)] or [""]
 
 
-class Refused(Exception):
+class RequestRejected(Exception):
     """The request is answered with an error of the vendor's shape. ``code`` is the vendor's."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -59,23 +59,25 @@ class Wire(Protocol):
 
     name: str
 
-    def ask(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Asked:
+    def read_question(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Question:
         """Read a request; raises ``Refused``."""
         ...
 
-    def answer(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+    def build_answer(self, asked: Question, answer: SimulatedAnswer) -> dict[str, Any]:
         """The body of a whole answer."""
         ...
 
-    def stream(self, asked: Asked, answer: Answer) -> Iterator[bytes]:
+    def stream_answer(self, asked: Question, answer: SimulatedAnswer) -> Iterator[bytes]:
         """The server-sent events of a streamed answer."""
         ...
 
-    def count(self, asked: Asked, tokens: int, /) -> dict[str, Any]:
+    def build_count(self, asked: Question, tokens: int, /) -> dict[str, Any]:
         """The body of a token count."""
         ...
 
-    def error(self, status: int, code: str, message: str, retry_after: float | None, /) -> dict[str, Any]:
+    def build_error(
+        self, status: int, code: str, message: str, retry_after: float | None, /
+    ) -> dict[str, Any]:
         """The body of an error; ``retry_after`` in seconds where the vendor says it in the body."""
         ...
 
@@ -84,21 +86,23 @@ class Wire(Protocol):
         ...
 
 
-def event(data: Any, name: str = "") -> bytes:
+def format_event(data: Any, name: str = "") -> bytes:
     """One server-sent event."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
 
 
-def whole(body: Mapping[str, Any], name: str, *, low: int = 1) -> int:
+def read_whole_number(body: Mapping[str, Any], name: str, *, low: int = 1) -> int:
     """A required whole number of the body; raises ``Refused``."""
     value = body.get(name)
     if not isinstance(value, int) or value < low:
-        raise Refused(400, "invalid_request_error", f"{name}: a whole number of at least {low} is required")
+        raise RequestRejected(
+            400, "invalid_request_error", f"{name}: a whole number of at least {low} is required"
+        )
     return value
 
 
-def require_key(key: str) -> None:
+def check_key(key: str) -> None:
     """Raises ``Refused`` for a missing or a wrong key; ``invalid`` plays the wrong one."""
     if not key or key == "invalid":
-        raise Refused(401, "authentication_error", "invalid API key")
+        raise RequestRejected(401, "authentication_error", "invalid API key")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from providers.simulator.wires.base import Answer, Asked, Refused, event, require_key
+from providers.simulator.wires.base import Question, RequestRejected, SimulatedAnswer, check_key, format_event
 
 _PATH: Final = re.compile(
     r"/v1(?:beta)?/models/([^:/]+):(generateContent|streamGenerateContent|countTokens)$"
@@ -33,18 +33,18 @@ class GoogleWire:
 
     name = "google"
 
-    def ask(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Asked:
+    def read_question(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Question:
         """The real API answers a wrong key with 400 and the reason ``API_KEY_INVALID``; so does this."""
         try:
-            require_key(headers.get("x-goog-api-key", ""))
-        except Refused as refused:
-            raise Refused(
+            check_key(headers.get("x-goog-api-key", ""))
+        except RequestRejected as refused:
+            raise RequestRejected(
                 400, "API_KEY_INVALID", "API key not valid. Please pass a valid API key."
             ) from refused
         found = _PATH.search(path)
         model, method = (found[1], found[2]) if found else ("", "")
         if not re.match(r"gem(ini|ma)-", model):
-            raise Refused(
+            raise RequestRejected(
                 404,
                 "",
                 f"models/{model} is not found for API version v1, or is not supported for generateContent.",
@@ -52,7 +52,7 @@ class GoogleWire:
         inner = body.get("generateContentRequest") or body
         config = inner.get("generationConfig") or {}
         contents = [inner.get("systemInstruction") or {}, *(inner.get("contents") or [])]
-        return Asked(
+        return Question(
             model=model,
             text="\n".join(
                 str(part.get("text", "")) for content in contents for part in content.get("parts") or ()
@@ -64,7 +64,7 @@ class GoogleWire:
             thinks=bool(_THINKING.match(model)),
         )
 
-    def answer(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+    def build_answer(self, asked: Question, answer: SimulatedAnswer) -> dict[str, Any]:
         """See ``Wire``."""
         prompt = answer.input_tokens + answer.cache_read
         usage: dict[str, Any] = {
@@ -85,20 +85,22 @@ class GoogleWire:
             "responseId": answer.id,
         }
 
-    def stream(self, asked: Asked, answer: Answer) -> Iterator[bytes]:
+    def stream_answer(self, asked: Question, answer: SimulatedAnswer) -> Iterator[bytes]:
         """See ``Wire``."""
-        full, pieces = self.answer(asked, answer), answer.pieces()
+        full, pieces = self.build_answer(asked, answer), answer.pieces()
         for piece in pieces[:-1]:
             candidate = {"content": {"role": "model", "parts": [{"text": piece}]}, "index": 0}
-            yield event({"candidates": [candidate], "modelVersion": asked.model, "responseId": answer.id})
+            yield format_event(
+                {"candidates": [candidate], "modelVersion": asked.model, "responseId": answer.id}
+            )
         full["candidates"][0]["content"]["parts"] = [{"text": pieces[-1]}]
-        yield event(full)
+        yield format_event(full)
 
-    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
+    def build_count(self, asked: Question, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
         """See ``Wire``."""
         return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
 
-    def error(self, status: int, code: str, message: str, retry_after: float | None) -> dict[str, Any]:
+    def build_error(self, status: int, code: str, message: str, retry_after: float | None) -> dict[str, Any]:
         """See ``Wire``."""
         details: list[dict[str, Any]] = []
         if code:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from providers.simulator.wires.base import Answer, Asked, Refused, event, require_key
+from providers.simulator.wires.base import Question, RequestRejected, SimulatedAnswer, check_key, format_event
 
 _MODELS: Final = re.compile(r"(gpt-|chatgpt-|codex-|ft:|o\d|local-)")
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
@@ -20,12 +20,12 @@ class OpenAIWire:
 
     name = "openai"
 
-    def ask(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Asked:
+    def read_question(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Question:
         """See ``Wire``."""
-        require_key(headers.get("authorization", "").removeprefix("Bearer "))
+        check_key(headers.get("authorization", "").removeprefix("Bearer "))
         model = str(body.get("model", ""))
         if not _MODELS.match(model):
-            raise Refused(
+            raise RequestRejected(
                 404, "model_not_found", f"The model `{model}` does not exist or you do not have access to it."
             )
         route = "chat" if path.endswith("/chat/completions") else "responses"
@@ -33,7 +33,7 @@ class OpenAIWire:
         limits = [body.get(name) for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
         limit = next((one for one in limits if isinstance(one, int)), 0)
         _check_old_model(model, limit, body)
-        return Asked(
+        return Question(
             model=model,
             text=_chat_text(body) if route == "chat" else _response_text(body),
             max_tokens=limit,
@@ -43,11 +43,13 @@ class OpenAIWire:
             thinks=bool(_REASONING.match(model)),
         )
 
-    def answer(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+    def build_answer(self, asked: Question, answer: SimulatedAnswer) -> dict[str, Any]:
         """See ``Wire``."""
-        return self._chat(asked, answer) if asked.route == "chat" else self._response(asked, answer)
+        return (
+            self._build_chat(asked, answer) if asked.route == "chat" else self._build_response(asked, answer)
+        )
 
-    def stream(self, asked: Asked, answer: Answer) -> Iterator[bytes]:
+    def stream_answer(self, asked: Question, answer: SimulatedAnswer) -> Iterator[bytes]:
         """See ``Wire``."""
         if asked.route != "chat":
             yield from self._response_events(asked, answer)
@@ -59,7 +61,7 @@ class OpenAIWire:
             "model": asked.model,
         }
         for piece in answer.pieces():
-            yield event(
+            yield format_event(
                 {
                     **base,
                     "choices": [
@@ -67,15 +69,17 @@ class OpenAIWire:
                     ],
                 }
             )
-        yield event({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": _FINISHED[answer.stop]}]})
-        yield event({**base, "choices": [], "usage": self._chat(asked, answer)["usage"]})
-        yield event("[DONE]")
+        yield format_event(
+            {**base, "choices": [{"index": 0, "delta": {}, "finish_reason": _FINISHED[answer.stop]}]}
+        )
+        yield format_event({**base, "choices": [], "usage": self._build_chat(asked, answer)["usage"]})
+        yield format_event("[DONE]")
 
-    def count(self, asked: Asked, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
+    def build_count(self, asked: Question, tokens: int) -> dict[str, Any]:  # noqa: ARG002 - the protocol
         """See ``Wire``."""
         return {"object": "response.input_tokens", "input_tokens": tokens}
 
-    def error(self, status: int, code: str, message: str, _retry_after: float | None) -> dict[str, Any]:
+    def build_error(self, status: int, code: str, message: str, _retry_after: float | None) -> dict[str, Any]:
         """See ``Wire``."""
         kind = "server_error" if status >= 500 else "invalid_request_error"
         return {
@@ -86,7 +90,7 @@ class OpenAIWire:
         """See ``Wire``."""
         return {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": f"{seconds:g}s"}
 
-    def _chat(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+    def _build_chat(self, asked: Question, answer: SimulatedAnswer) -> dict[str, Any]:
         refused = answer.stop == "refusal"
         message = {
             "role": "assistant",
@@ -113,7 +117,7 @@ class OpenAIWire:
             },
         }
 
-    def _response(self, asked: Asked, answer: Answer) -> dict[str, Any]:
+    def _build_response(self, asked: Question, answer: SimulatedAnswer) -> dict[str, Any]:
         part = {"type": "output_text", "text": answer.text, "annotations": []}
         content = {"type": "refusal", "refusal": "I cannot."} if answer.stop == "refusal" else part
         incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(answer.stop)
@@ -149,10 +153,10 @@ class OpenAIWire:
             },
         }
 
-    def _response_events(self, asked: Asked, answer: Answer) -> Iterator[bytes]:
-        done = self._response(asked, answer)
+    def _response_events(self, asked: Question, answer: SimulatedAnswer) -> Iterator[bytes]:
+        done = self._build_response(asked, answer)
         opened = {**done, "status": "in_progress", "output": [], "usage": None}
-        yield event(
+        yield format_event(
             {"type": "response.created", "sequence_number": 0, "response": opened}, "response.created"
         )
         place = {"item_id": f"{answer.id}-1", "output_index": 1, "content_index": 0}
@@ -164,9 +168,11 @@ class OpenAIWire:
                 "delta": piece,
                 "logprobs": [],
             }
-            yield event(delta, "response.output_text.delta")
+            yield format_event(delta, "response.output_text.delta")
         name = f"response.{done['status']}"
-        yield event({"type": name, "sequence_number": len(answer.pieces()) + 1, "response": done}, name)
+        yield format_event(
+            {"type": name, "sequence_number": len(answer.pieces()) + 1, "response": done}, name
+        )
 
 
 def _check_old_model(model: str, limit: int, body: dict[str, Any]) -> None:
@@ -174,20 +180,20 @@ def _check_old_model(model: str, limit: int, body: dict[str, Any]) -> None:
     if not _OLD.match(model):
         return
     if limit > _OLD_OUTPUT_CAP:
-        raise Refused(
+        raise RequestRejected(
             400,
             "invalid_value",
             f"max_tokens is too large: {limit}. This model supports at most {_OLD_OUTPUT_CAP}.",
         )
     if (body.get("response_format") or {}).get("type") == "json_schema":
-        raise Refused(
+        raise RequestRejected(
             400,
             "invalid_request_error",
             f"response_format of type 'json_schema' is not supported with {model}.",
         )
 
 
-def _text(content: Any) -> str:
+def _content_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(str(part.get("text", "")) for part in content or ())
@@ -196,11 +202,11 @@ def _text(content: Any) -> str:
 def _chat_text(body: dict[str, Any]) -> str:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refused(400, "invalid_request_error", "messages: at least one message is required")
-    return "\n".join(_text(message.get("content")) for message in messages)
+        raise RequestRejected(400, "invalid_request_error", "messages: at least one message is required")
+    return "\n".join(_content_text(message.get("content")) for message in messages)
 
 
 def _response_text(body: dict[str, Any]) -> str:
     given = body.get("input") or ""
-    parts = [given] if isinstance(given, str) else [_text(item.get("content")) for item in given]
+    parts = [given] if isinstance(given, str) else [_content_text(item.get("content")) for item in given]
     return "\n".join([str(body.get("instructions") or ""), *parts])

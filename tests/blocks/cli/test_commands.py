@@ -200,10 +200,12 @@ def test_operators_pause_and_resume_a_provider(blocks):
 def test_quotas_are_read_whole_on_any_terminal(blocks, settings, columns):
     everything = limiter.Limits(10**12, 10**12, 10**9, 10**6, 10**18)
     for provider, used in (("anthropic", 1_710_000), ("openai", 1_430_000)):
-        verdict = limiter.acquire(limiter.Wanted(provider, "m", used, 10**11, timeout_seconds=60), everything)
+        verdict = limiter.acquire(
+            limiter.ReservationRequest(provider, "m", used, 10**11, timeout_seconds=60), everything
+        )
         assert isinstance(verdict, limiter.Admitted)
-        limiter.keep(verdict.call_id, provider, code="x", message="", health=limiter.Health.SILENT)
-    breaker.pause("google", actor="sre", reason="the bill looks wrong")
+        limiter.keep_charged(verdict.call_id, provider, code="x", message="", health=limiter.Health.SILENT)
+    breaker.pause_provider("google", actor="sre", reason="the bill looks wrong")
     said = blocks(
         "quota", "show", "--all", COLUMNS=str(columns), FORCE_COLOR="1", NO_COLOR="1", TERM="dumb"
     ).stdout

@@ -109,7 +109,7 @@ def flow(
         made = engine.create(repo, REQUEST, snapshot=snapshot.pack(files))
         while live := made.stages.filter(status="ready").first():
             runner.run(live.pk)
-        registry.close()
+        registry.close_adapters()
     made.refresh_from_db()
     assert made.status == "passed", (
         made.error_code,

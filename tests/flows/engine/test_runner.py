@@ -21,13 +21,13 @@ from orchestrator.flows.worker.heartbeat import Attempt
 from orchestrator.flows.worker.stage_context import LiveStageContext
 from providers import base, calls
 from providers.base import Completion, Request, StopReason, Usage
-from providers.calls import Answered
+from providers.calls import ModelAnswer
 from providers.models import ProviderCall
 from tests.flows.engine.conftest import claim, let_wait_end, live
 
 pytestmark = pytest.mark.django_db(transaction=True)
 REQUEST = Request(model="m", system="s", prompt="p", max_output_tokens=10, timeout_seconds=5)
-ANSWER = Answered(
+ANSWER = ModelAnswer(
     Completion("hi", StopReason.END, Usage(), "m-7", "r", {}),
     uuid4(),
     Decimal("0.1"),
@@ -190,7 +190,7 @@ def test_every_error_of_a_call_becomes_a_result(new_flow, asks, monkeypatch, err
     def refuse(provider, request, caller):
         raise error
 
-    monkeypatch.setattr(calls, "complete", refuse)
+    monkeypatch.setattr(calls, "call_model", refuse)
     flow = new_flow()
     stage = live(flow)
     assert not run(flow)
@@ -204,7 +204,7 @@ def test_a_call_that_is_not_admitted_says_what_it_waits_for(new_flow, asks, monk
     def refuse(provider, request, caller):
         raise base.NotAdmitted("google", "tokens_day", "500,000 tokens are used up", until)
 
-    monkeypatch.setattr(calls, "complete", refuse)
+    monkeypatch.setattr(calls, "call_model", refuse)
     flow = new_flow()
     run(flow)
     stage = live(flow)
@@ -225,7 +225,7 @@ def test_a_worker_whose_clock_is_wrong_waits_no_longer(new_flow, asks, monkeypat
     def refuse(provider, request, caller):
         raise base.RateLimited("google", retry_after_seconds=30)
 
-    monkeypatch.setattr(calls, "complete", refuse)
+    monkeypatch.setattr(calls, "call_model", refuse)
     monkeypatch.setattr(runner, "datetime", AnHourAhead, raising=False)
     flow = new_flow()
     run(flow)
@@ -256,7 +256,7 @@ def test_what_was_settled_before_the_fence_was_known_is_in_the_flows_cost(new_fl
         )
         return ANSWER
 
-    monkeypatch.setattr(calls, "complete", answer_after_a_cancel)
+    monkeypatch.setattr(calls, "call_model", answer_after_a_cancel)
     assert not run(flow)
     flow.refresh_from_db()
     assert (flow.status, flow.cost_usd) == ("cancelled", Decimal("0.1"))
@@ -265,7 +265,7 @@ def test_what_was_settled_before_the_fence_was_known_is_in_the_flows_cost(new_fl
 def test_a_call_does_not_leave_after_a_cancel_that_no_beat_has_told_of(new_flow, monkeypatch):
     flow = new_flow()
     held = claim(flow)
-    monkeypatch.setattr(calls, "complete", lambda *asked: pytest.fail("a call left after the cancel"))
+    monkeypatch.setattr(calls, "call_model", lambda *asked: pytest.fail("a call left after the cancel"))
     engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
         LiveStageContext(Attempt(held)).call_model("google", REQUEST)
@@ -273,7 +273,7 @@ def test_a_call_does_not_leave_after_a_cancel_that_no_beat_has_told_of(new_flow,
 
 def test_an_answer_is_told_from_whom(new_flow, asks, monkeypatch):
     seen = []
-    monkeypatch.setattr(calls, "complete", lambda provider, request, caller: seen.append(caller) or ANSWER)
+    monkeypatch.setattr(calls, "call_model", lambda provider, request, caller: seen.append(caller) or ANSWER)
     flow = new_flow(settings={"fallback.model": "m-9"})
     stage = live(flow)
     assert run(flow)
@@ -302,7 +302,7 @@ def test_a_cancel_aborts_a_call_within_a_heartbeat_and_nothing_gets_through(
         may_answer.wait(30)
         return ANSWER
 
-    monkeypatch.setattr(calls, "complete", slow)
+    monkeypatch.setattr(calls, "call_model", slow)
     flow = new_flow()
     went_on = []
     worker = threading.Thread(target=lambda: went_on.append(run(flow)))
@@ -412,7 +412,7 @@ def test_a_store_that_cannot_be_written_is_tried_again_and_no_model_is_asked(
     settings.STATE_DIR = tmp_path
     asked = []
     monkeypatch.setattr(runner, "load_stage", lambda kind: Stores())
-    monkeypatch.setattr(calls, "complete", lambda *given: asked.append(given) or ANSWER)
+    monkeypatch.setattr(calls, "call_model", lambda *given: asked.append(given) or ANSWER)
     (tmp_path / "evidence").write_text("a file where the folder should be")
     flow = new_flow()
     for _ in range(settings.ENGINE_MAX_ATTEMPTS - 1):

@@ -45,7 +45,7 @@ def flow(simulator: Simulated, settings: LazySettings, monkeypatch: pytest.Monke
         snapshots.pack({"ledger.py": b"def capital(): ...\n"}),
     )
     yield engine.create(scenes.repo(), request, block_family="compliance", snapshot=snapshot)
-    registry.close()
+    registry.close_adapters()
 
 
 def run_context(flow: Flow) -> Any:

@@ -15,6 +15,6 @@ def asking_flows(settings) -> Iterator[None]:
     flow_types._all.cache_clear()
     registry.load_stage.cache_clear()
     yield
-    models.close()
+    models.close_adapters()
     flow_types._all.cache_clear()
     registry.load_stage.cache_clear()

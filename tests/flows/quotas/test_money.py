@@ -14,7 +14,7 @@ from orchestrator.flows.worker import runner
 from orchestrator.repos import tokens
 from providers import limiter
 from providers.base import Usage
-from providers.limiter import Admitted, Health, Wanted
+from providers.limiter import Admitted, Health, ReservationRequest
 from providers.models import ProviderCall
 from tests.flows.engine.conftest import live, new_flow, repo, sent  # noqa: F401 - fixtures
 from tests.flows.engine.stack import ROOT
@@ -53,10 +53,12 @@ def run(flow: Flow) -> None:
 
 def use_up(provider: str) -> None:
     """Take all of the day's tokens but a few."""
-    quota = limiter.of(provider).tokens_day
-    verdict = limiter.acquire(Wanted(provider, "m", quota - 10, 0, timeout_seconds=60), EVERYTHING)
+    quota = limiter.read_limits(provider).tokens_day
+    verdict = limiter.acquire(
+        ReservationRequest(provider, "m", quota - 10, 0, timeout_seconds=60), EVERYTHING
+    )
     assert isinstance(verdict, Admitted)
-    limiter.keep(verdict.call_id, provider, code="x", message="", health=Health.SILENT)
+    limiter.keep_charged(verdict.call_id, provider, code="x", message="", health=Health.SILENT)
 
 
 def test_a_flow_stops_before_the_call_that_would_pass_its_ceiling(flow, simulated):
@@ -72,13 +74,15 @@ def test_what_was_spent_and_what_is_unknown_count_against_the_ceiling(flow, sett
     settings.FLOW_MAX_COST_USD = Decimal("0.20")
     made = flow()
     for usd, end in ((Decimal("0.097"), "settled"), (Decimal("0.10"), "unknown")):
-        wanted = Wanted("google", "m", 10, limiter.nano(usd), timeout_seconds=60, flow_id=made.pk)
+        wanted = ReservationRequest(
+            "google", "m", 10, limiter.to_nano_usd(usd), timeout_seconds=60, flow_id=made.pk
+        )
         verdict = limiter.acquire(wanted)
         assert isinstance(verdict, Admitted)
         if end == "settled":
             limiter.settle(verdict.call_id, "google", Usage(input_tokens=5), usd, {})
         else:
-            limiter.keep(verdict.call_id, "google", code="x", message="", health=Health.SILENT)
+            limiter.keep_charged(verdict.call_id, "google", code="x", message="", health=Health.SILENT)
     run(made)
     assert live(made).kind == "ask_anthropic"  # a cent was enough for the small model
     run(made)

@@ -17,11 +17,11 @@ from orchestrator.flows.worker.stage_context import LiveStageContext
 from orchestrator.repos.models import Repo
 from providers import breaker, limiter
 from providers.base import NotAdmitted, RateLimited
-from providers.limiter import Admitted, Wanted
-from providers.quota_report import Room
+from providers.limiter import Admitted, ReservationRequest
+from providers.quota_report import Headroom
 from tests.flows.engine.conftest import claim, live, new_flow, plugin, repo, sent  # noqa: F401 - fixtures
 
-PLENTY = Room(1000, 10**9, 10**12)
+PLENTY = Headroom(1000, 10**9, 10**12)
 
 
 def line(repo_id: int, *ids: int, tokens: int = 1, priority: int = 0) -> list[Waiting]:
@@ -33,25 +33,31 @@ def ids(chosen: list[Waiting]) -> list[int]:
 
 
 def test_within_a_repo_the_oldest_goes_first():
-    assert ids(Turns().choose(line(1, 1, 2, 3), Room(2, 100, 0))) == [1, 2]
+    assert ids(Turns().choose(line(1, 1, 2, 3), Headroom(2, 100, 0))) == [1, 2]
 
 
 def test_repos_take_turns_however_many_each_has():
-    assert ids(Turns().choose(line(1, 1, 2, 3, 4) + line(2, 10, 11), Room(5, 100, 0))) == [1, 10, 2, 11, 3]
+    assert ids(Turns().choose(line(1, 1, 2, 3, 4) + line(2, 10, 11), Headroom(5, 100, 0))) == [
+        1,
+        10,
+        2,
+        11,
+        3,
+    ]
 
 
 def test_one_flow_does_not_wait_for_five_hundred():
     turns, many = Turns(), line(1, *range(1, 501))
     for _ in range(20):
-        gone = turns.choose(many, Room(1, 100, 0))
+        gone = turns.choose(many, Headroom(1, 100, 0))
         many = many[len(gone) :]
-    assert ids(turns.choose(many + line(2, 1000), Room(2, 100, 0))) == [1000, 21]
+    assert ids(turns.choose(many + line(2, 1000), Headroom(2, 100, 0))) == [1000, 21]
 
 
 def test_a_repo_that_comes_back_has_saved_no_turns_up():
     turns, many = Turns(), line(1, *range(1, 101))
     turns.choose(many[:50], PLENTY)
-    assert ids(turns.choose(many[50:] + line(2, *range(1000, 1010)), Room(4, 100, 0))) in (
+    assert ids(turns.choose(many[50:] + line(2, *range(1000, 1010)), Headroom(4, 100, 0))) in (
         [1000, 51, 1001, 52],
         [51, 1000, 52, 1001],
     )
@@ -59,17 +65,17 @@ def test_a_repo_that_comes_back_has_saved_no_turns_up():
 
 def test_a_small_need_does_not_overtake_a_large_one_of_its_repo_but_other_repos_go_on():
     waiting = line(1, 1, tokens=500) + line(1, 2) + line(2, 10, 11)
-    assert ids(Turns().choose(waiting, Room(9, 100, 0))) == [10, 11]
+    assert ids(Turns().choose(waiting, Headroom(9, 100, 0))) == [10, 11]
 
 
 def test_a_need_that_did_not_fit_is_asked_first_when_there_is_more():
     turns, waiting = Turns(), line(1, 1, tokens=500) + line(2, *range(10, 20), tokens=50)
-    assert ids(turns.choose(waiting, Room(9, 100, 0))) == [10, 11]
-    assert ids(turns.choose(waiting[:1] + waiting[3:], Room(9, 540, 0))) == [1]
+    assert ids(turns.choose(waiting, Headroom(9, 100, 0))) == [10, 11]
+    assert ids(turns.choose(waiting[:1] + waiting[3:], Headroom(9, 540, 0))) == [1]
 
 
 def test_priority_goes_before_any_turn():
-    assert ids(Turns().choose(line(2, 9, priority=5) + line(1, 1, 2), Room(2, 100, 0))) == [9, 1]
+    assert ids(Turns().choose(line(2, 9, priority=5) + line(1, 1, 2), Headroom(2, 100, 0))) == [9, 1]
 
 
 def park(flow: Flow, *, tokens: int = 10, provider: str = "google") -> None:
@@ -85,7 +91,7 @@ def google(settings) -> None:
 
 
 def take(tokens: int = 10) -> Admitted:
-    verdict = limiter.acquire(Wanted("google", "m", tokens, 0, timeout_seconds=60))
+    verdict = limiter.acquire(ReservationRequest("google", "m", tokens, 0, timeout_seconds=60))
     assert isinstance(verdict, Admitted)
     return verdict
 
@@ -107,10 +113,10 @@ def test_stages_go_as_soon_as_a_call_ends_and_no_more_than_fit(new_flow: Callabl
 
 
 def test_a_paused_provider_lets_nobody_go_until_it_is_resumed(new_flow: Callable[..., Flow]):  # noqa: F811
-    breaker.pause("google", actor="sre", reason="bills look wrong")
+    breaker.pause_provider("google", actor="sre", reason="bills look wrong")
     park(new_flow())
     assert Releaser().release() == 0
-    breaker.resume("google", actor="sre", reason="they are right")
+    breaker.resume_provider("google", actor="sre", reason="they are right")
     assert Releaser().release() == 1
 
 

@@ -58,7 +58,7 @@ def simulated() -> Iterator[Simulated]:
 @pytest.fixture
 def stack(simulated: Simulated, asking_flows, tmp_path, settings) -> Iterator[Stack]:
     """Workers and a dispatcher. Anthropic takes one call at a time, so that exactly forty fit below the breaker's 85 %."""
-    with closing(registry.load("anthropic")("k", simulated.urls["ANTHROPIC_BASE_URL"])) as adapter:
+    with closing(registry.ADAPTERS.get("anthropic")("k", simulated.urls["ANTHROPIC_BASE_URL"])) as adapter:
         used = adapter.complete(request("anthropic")).usage.total
     simulated.reset()
     quota = PASSING * used * 100 // 85
@@ -133,7 +133,7 @@ def test_forty_pass_twenty_wait_and_pass_as_the_hours_roll(
         (name, "settled"): 60 for name in ("anthropic", "google", "openai")
     }
     assert [simulated.requests(name) for name in ("anthropic", "google", "openai")] == [60, 60, 60]
-    assert audit.differences() == []
+    assert audit.find_differences() == []
 
 
 def _seen_by_people(client: Client, url: str, reason: str, settings, tmp_path) -> None:

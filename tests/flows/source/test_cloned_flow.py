@@ -47,7 +47,7 @@ def flow(
     }
     simulator.reset()
     yield engine.create(scenes.repo(clone_url=git_server.url()), REQUEST, block_family="compliance")
-    registry.close()
+    registry.close_adapters()
 
 
 def run_context(flow: Flow) -> Stage:

@@ -24,7 +24,7 @@ class SimulatedStageContext(FakeStageContext):
 
     def call_model(self, provider: str, request: Request) -> Completion:
         self.requests.append((provider, request))
-        return registry.get(provider).complete(request)
+        return registry.get_adapter(provider).complete(request)
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def case(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 def build(name: str, simulator: Simulated, key: str = "k", url: str = "") -> Adapter:
     provider = name.split("-")[0]
-    return registry.load(name)(key, url or simulator.urls[f"{provider.upper()}_BASE_URL"])
+    return registry.ADAPTERS.get(name)(key, url or simulator.urls[f"{provider.upper()}_BASE_URL"])
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_plain_question_is_answered(adapter: Adapter, ask: Request, simulator:
     assert answer.usage.output_tokens == 4
     assert 0 < answer.usage.input_tokens <= adapter.request_bytes(ask)
     assert answer.request_id.startswith("simulated") or adapter.name == "google"
-    assert usage.of(adapter.name, answer.raw) == answer.usage
+    assert usage.read_usage(adapter.name, answer.raw) == answer.usage
     assert simulator.requests(adapter.name) == 1
 
 

@@ -48,7 +48,9 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopbac
     """All three vendors answer from one server on loopback, with small limits."""
     with LoopbackProvider() as server:
         for name, adapter in (("anthropic", "anthropic"), ("openai", "openai"), ("google", "google-genai")):
-            monkeypatch.setitem(registry.ADAPTERS, adapter, f"tests.providers.limits.loopback:{name.title()}")  # type: ignore[attr-defined]
+            monkeypatch.setitem(
+                registry.ADAPTERS._members, adapter, f"tests.providers.limits.loopback:{name.title()}"
+            )  # type: ignore[attr-defined]
             settings.PROVIDERS = {
                 **settings.PROVIDERS,
                 name: {
@@ -62,6 +64,6 @@ def loopback(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopbac
                 },
             }
         settings.DAILY_BUDGET_USD = Decimal(50)
-        registry.close()  # what other tests built
+        registry.close_adapters()  # what other tests built
         yield server
-        registry.close()
+        registry.close_adapters()

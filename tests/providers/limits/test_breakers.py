@@ -7,7 +7,7 @@ from django.core.checks import run_checks
 
 from providers import breaker, limiter, quota_report
 from providers.breaker import QuotaLevel
-from providers.limiter import Admitted, Denied, Health, Limits, Wanted
+from providers.limiter import Admitted, Denied, Health, Limits, ReservationRequest
 from providers.models import ProviderChange, ProviderState
 from tests.providers.limits.conftest import Clock
 
@@ -15,8 +15,8 @@ PLENTY = Limits(10**6, 10**6, 10**6, 10**6, 10**15)
 
 
 def acquire(limits_: Limits = PLENTY, tokens: int = 1) -> Admitted | Denied:
-    verdict = limiter.acquire(Wanted("openai", "m", tokens, 0, timeout_seconds=60), limits_)
-    assert not isinstance(verdict, limiter.Answered)
+    verdict = limiter.acquire(ReservationRequest("openai", "m", tokens, 0, timeout_seconds=60), limits_)
+    assert not isinstance(verdict, limiter.AnswerStored)
     return verdict
 
 
@@ -40,8 +40,8 @@ def test_failures_open_it_and_one_probe_closes_it(clock: Clock) -> None:
     probe, second = acquire(), acquire()
     assert isinstance(probe, Admitted)
     assert isinstance(second, Denied)
-    assert (second.dimension, second.held) == ("breaker", True)
-    assert quota_report.room("openai").calls == 0
+    assert (second.dimension, second.reservations_only) == ("breaker", True)
+    assert quota_report.read_headroom("openai").calls == 0
     limiter.settle(probe.call_id, "openai", limiter.Usage(input_tokens=1), limiter.Decimal(0), {})
     assert isinstance(acquire(), Admitted)
     assert [change.action for change in ProviderChange.objects.order_by("id")] == ["opened", "closed"]
@@ -100,12 +100,12 @@ def test_an_earlier_time_never_shortens_the_wait(clock: Clock) -> None:
 
 
 def test_an_operator_pauses_and_resumes_and_says_why(clock: Clock) -> None:
-    assert breaker.pause("openai", actor="sre", reason="invoice dispute")
-    assert not breaker.pause("openai", actor="other", reason="me too")
+    assert breaker.pause_provider("openai", actor="sre", reason="invoice dispute")
+    assert not breaker.pause_provider("openai", actor="other", reason="me too")
     denied = acquire()
     assert isinstance(denied, Denied)
     assert denied.dimension == "paused"
-    assert breaker.resume("openai", actor="sre", reason="paid")
+    assert breaker.resume_provider("openai", actor="sre", reason="paid")
     assert isinstance(acquire(), Admitted)
     assert list(ProviderChange.objects.order_by("id").values_list("action", "actor", "reason")) == [
         ("paused", "sre", "invoice dispute"),
@@ -120,7 +120,7 @@ def test_a_change_without_a_name_or_a_reason_is_refused(
     clock: Clock, provider: str, actor: str, reason: str
 ) -> None:
     with pytest.raises(ValueError, match="provider"):
-        breaker.pause(provider, actor=actor, reason=reason)
+        breaker.pause_provider(provider, actor=actor, reason=reason)
 
 
 def use(tokens: int) -> None:
@@ -139,13 +139,13 @@ def test_the_levels_of_the_quota_breaker(clock: Clock, settings: Any, used: int,
         "openai": {**settings.PROVIDERS["openai"], "daily_token_quota": 1000},
     }
     use(used)
-    openai = next(one for one in quota_report.snapshot().providers if one.provider == "openai")
+    openai = next(one for one in quota_report.read_quotas().providers if one.provider == "openai")
     assert (openai.level, openai.used, openai.percent) == (expected, used, used / 10)
     assert (quota_report.rollback_signal() == ("openai",)) == (expected == "rollback")
     paused = expected in {"paused", "rollback"}
-    assert isinstance(acquire(limiter.of("openai")), Denied) == paused
+    assert isinstance(acquire(limiter.read_limits("openai")), Denied) == paused
     assert openai.next_capacity.admits != paused
-    assert quota_report.room("openai").calls == (0 if paused else 31)
+    assert quota_report.read_headroom("openai").calls == (0 if paused else 31)
 
 
 def test_it_resumes_by_itself_as_hours_roll_off(clock: Clock, settings: Any) -> None:
@@ -169,7 +169,7 @@ def test_it_can_be_switched_off_and_start_up_says_so(clock: Clock, settings: Any
     }
     settings.ENABLE_CIRCUIT_BREAKER = False
     use(990)
-    assert isinstance(acquire(limiter.of("openai"), tokens=10), Admitted)
+    assert isinstance(acquire(limiter.read_limits("openai"), tokens=10), Admitted)
     assert quota_report.rollback_signal() == ()
-    assert breaker.level(990, 1000) is QuotaLevel.WARNING
+    assert breaker.quota_level(990, 1000) is QuotaLevel.WARNING
     assert "providers.W001" in [message.id for message in run_checks()]

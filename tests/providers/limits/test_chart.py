@@ -12,7 +12,7 @@ START = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def drawn(*tokens: int) -> str:
-    return chart.hours(
+    return chart.draw_hours(
         [Hour(START + timedelta(hours=n), used) for n, used in enumerate(tokens)], 2_000_000, 85
     )
 

@@ -10,7 +10,7 @@ from django.db import connection
 
 from providers import audit, limiter
 from providers.base import Usage
-from providers.limiter import Admitted, Denied, Limits, Wanted
+from providers.limiter import Admitted, Denied, Limits, ReservationRequest
 from providers.models import BudgetState, ProviderCall, ProviderState
 from tests.providers.limits.conftest import Clock
 
@@ -22,8 +22,8 @@ LIMITS = Limits(
 def acquire(
     tokens: int = 100, allowed: Limits = LIMITS, nano: int = 0, provider: str = "google"
 ) -> Admitted | Denied:
-    verdict = limiter.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
-    assert not isinstance(verdict, limiter.Answered)
+    verdict = limiter.acquire(ReservationRequest(provider, "m", tokens, nano, timeout_seconds=60), allowed)
+    assert not isinstance(verdict, limiter.AnswerStored)
     return verdict
 
 
@@ -42,7 +42,7 @@ def test_many_at_once_get_the_quota_and_not_one_token_more() -> None:
     for thread in threads:
         thread.join()
     assert len(admitted) == 10_000 // 137
-    assert audit.differences() == []
+    assert audit.find_differences() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -80,7 +80,7 @@ def test_a_connection_that_breaks_is_replaced_and_nothing_is_reserved_twice() ->
     thread.join()
     assert isinstance(acquire(), Admitted)
     assert ProviderState.objects.get().reserved_tokens == 200
-    assert audit.differences() == []
+    assert audit.find_differences() == []
 
 
 def test_lost_counters_are_rebuilt_from_the_ledger(clock: Clock) -> None:
@@ -92,22 +92,22 @@ def test_lost_counters_are_rebuilt_from_the_ledger(clock: Clock) -> None:
     BudgetState.objects.all().delete()
     denied = acquire(7000)
     assert isinstance(denied, Denied)
-    assert (denied.dimension, denied.filled, denied.held) == ("tokens_day", 3500, True)
+    assert (denied.dimension, denied.used, denied.reservations_only) == ("tokens_day", 3500, True)
     assert isinstance(acquire(6500, nano=1), Admitted)
     assert (ProviderState.objects.get().inflight, BudgetState.objects.get().day_nano) == (2, 601)
-    assert audit.differences() == []
+    assert audit.find_differences() == []
 
 
 def test_capacity_returns_with_the_hour_that_took_it(clock: Clock) -> None:
     for tokens in (4000, 3000, 2000):
         admitted = acquire(tokens)
         assert isinstance(admitted, Admitted)
-        limiter.keep(admitted.call_id, "google", code="x", message="")
+        limiter.keep_charged(admitted.call_id, "google", code="x", message="")
         clock.step(hours=1)
     denied = acquire(6000)
     assert isinstance(denied, Denied)
     # 9,000 are used; 6,000 more need 5,000 back: the 4,000 of noon and the 3,000 of one o'clock.
-    assert (denied.dimension, denied.until.hour, denied.held) == ("tokens_day", 14, False)
+    assert (denied.dimension, denied.until.hour, denied.reservations_only) == ("tokens_day", 14, False)
     clock.step(hours=23)
     assert isinstance(acquire(6000), Admitted)
 
@@ -118,7 +118,7 @@ def test_all_providers_share_the_daily_budget(clock: Clock) -> None:
     assert isinstance(first, Admitted)
     denied = acquire(1, allowed, nano=301, provider="openai")
     assert isinstance(denied, Denied)
-    assert (denied.dimension, denied.held, denied.filled) == ("usd_day", True, 700)
+    assert (denied.dimension, denied.reservations_only, denied.used) == ("usd_day", True, 700)
     limiter.settle(first.call_id, "google", Usage(input_tokens=1), Decimal("0.000000699"), {})
     assert isinstance(acquire(1, allowed, nano=301, provider="openai"), Admitted)
 

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from providers import audit, breaker, limiter
 from providers.base import Usage
-from providers.limiter import Admitted, Denied, Health, Limits, Wanted
+from providers.limiter import Admitted, Denied, Health, Limits, ReservationRequest
 from providers.models import BudgetState, CallStatus, ProviderCall, ProviderState
 from tests.providers.limits.conftest import Clock
 
@@ -68,7 +68,9 @@ class Leases(RuleBasedStateMachine):
     )
     def acquire(self, provider: str, tokens: int, nano: int, allowed: Limits) -> Any:
         before, state = self.spent(provider), ProviderState.objects.filter(provider=provider).first()
-        verdict = limiter.acquire(Wanted(provider, "m", tokens, nano, timeout_seconds=60), allowed)
+        verdict = limiter.acquire(
+            ReservationRequest(provider, "m", tokens, nano, timeout_seconds=60), allowed
+        )
         if isinstance(verdict, Denied):
             assert verdict.until > verdict.asked_at
             return multiple()
@@ -117,7 +119,7 @@ class Leases(RuleBasedStateMachine):
     @rule(provider=st.sampled_from(PROVIDERS))
     def turn_the_switch(self, provider: str) -> None:
         """Pause, or resume what is paused; the second time in a row nothing is recorded."""
-        turn = breaker.resume if provider in self.paused else breaker.pause
+        turn = breaker.resume_provider if provider in self.paused else breaker.pause_provider
         assert turn(provider, actor="sre", reason="x")
         assert not turn(provider, actor="sre", reason="x")
         self.paused ^= {provider}
@@ -159,7 +161,9 @@ class Leases(RuleBasedStateMachine):
         admitted, reserved, nano = lease
         ran_out = self.ran_out(admitted.call_id)
         assert (
-            limiter.keep(admitted.call_id, admitted.provider, code="x", message="", health=Health.SILENT)
+            limiter.keep_charged(
+                admitted.call_id, admitted.provider, code="x", message="", health=Health.SILENT
+            )
             is not ran_out
         )
         if late:
@@ -181,7 +185,7 @@ class Leases(RuleBasedStateMachine):
             admitted.call_id, admitted.provider, Usage(input_tokens=tokens), Decimal(nano), {}
         )
         assert not limiter.release(admitted.call_id, admitted.provider)
-        assert not limiter.keep(admitted.call_id, admitted.provider, code="x", message="")
+        assert not limiter.keep_charged(admitted.call_id, admitted.provider, code="x", message="")
 
     @rule(seconds=st.sampled_from([0.4, 1, 5, 59, 61, 95, 600, 3600, 3601, 7200, 86_400, 90_000]))
     def step(self, seconds: float) -> None:
@@ -194,7 +198,7 @@ class Leases(RuleBasedStateMachine):
 
     @invariant()
     def counters_equal_the_ledger(self) -> None:
-        assert audit.differences() == []
+        assert audit.find_differences() == []
 
     @invariant()
     def ceilings_hold(self) -> None:

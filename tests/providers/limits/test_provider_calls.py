@@ -26,8 +26,8 @@ from providers.base import (
     Unreachable,
     Usage,
 )
-from providers.calls import Caller, complete
-from providers.limiter import Wanted
+from providers.calls import Caller, call_model
+from providers.limiter import ReservationRequest
 from providers.models import ProviderCall, ProviderState
 from tests.providers.limits.conftest import Clock
 from tests.providers.limits.loopback import LoopbackProvider, Reply
@@ -45,11 +45,11 @@ def state(provider: str = "openai") -> ProviderState:
 
 
 def test_a_call_is_charged_what_it_used(clock: Clock, loopback: LoopbackProvider) -> None:
-    answered = complete("openai", request(), CALLER)
+    answered = call_model("openai", request(), CALLER)
     call = ProviderCall.objects.get()
     assert (call.id, call.status, call.reserved_tokens) == (answered.call_id, "settled", 1000)
     assert (call.input_tokens, call.output_tokens) == (100, 50)
-    expected = prices.price("openai", MODEL, Usage(input_tokens=100, output_tokens=50), call.created_at)
+    expected = prices.price_usage("openai", MODEL, Usage(input_tokens=100, output_tokens=50), call.created_at)
     assert call.cost_usd == answered.cost_usd == expected.usd > 0
     assert call.price["usd_per_million"] == expected.snapshot["usd_per_million"]
     assert (state().day_tokens, state().reserved_tokens, state().inflight, state().minute_requests) == (
@@ -71,16 +71,16 @@ def test_the_reservation_is_committed_before_the_call_leaves(loopback: LoopbackP
         connection.close()
 
     loopback.replies = [Reply(meanwhile=look)]
-    complete("openai", request(), CALLER)
+    call_model("openai", request(), CALLER)
     assert seen == [("reserved", 1000)]
-    assert audit.differences() == []
+    assert audit.find_differences() == []
 
 
 def test_the_same_question_of_the_same_stage_is_not_paid_twice(
     clock: Clock, loopback: LoopbackProvider
 ) -> None:
-    first = complete("openai", request(), CALLER)
-    again = complete("openai", request(timeout=9), CALLER)
+    first = call_model("openai", request(), CALLER)
+    again = call_model("openai", request(timeout=9), CALLER)
     assert again.replayed
     assert (again.call_id, again.cost_usd, again.completion.usage) == (
         first.call_id,
@@ -88,7 +88,7 @@ def test_the_same_question_of_the_same_stage_is_not_paid_twice(
         first.completion.usage,
     )
     assert len(loopback.asked) == 1
-    assert not complete("openai", request("y" * 900), CALLER).replayed
+    assert not call_model("openai", request("y" * 900), CALLER).replayed
 
 
 @pytest.fixture
@@ -113,20 +113,20 @@ def test_a_long_answer_stored_before_a_crash_is_settled_and_returned(
         Reply(body=json.dumps({"id": "r", "text": "long " * 10_000, "usage": usage}).encode())
     ]
     with pytest.raises(IntegrityError):
-        complete("openai", request(), CALLER)
+        call_model("openai", request(), CALLER)
     assert (ProviderCall.objects.get().status, state().reserved_tokens) == ("reserved", 1000)
     settlement_fails()
-    again = complete("openai", request(), CALLER)
+    again = call_model("openai", request(), CALLER)
     assert (again.replayed, again.completion.text) == (True, "long " * 10_000)
     assert (ProviderCall.objects.get().status, state().day_tokens, len(loopback.asked)) == ("settled", 150, 1)
-    assert audit.differences() == []
+    assert audit.find_differences() == []
 
 
 def test_a_short_answer_and_its_settlement_are_one(
     loopback: LoopbackProvider, settlement_fails: Callable[[], None]
 ) -> None:
     with pytest.raises(IntegrityError):
-        complete("openai", request(), CALLER)
+        call_model("openai", request(), CALLER)
     call = ProviderCall.objects.get()
     assert (call.status, call.answer, state().reserved_tokens) == (
         "reserved",
@@ -134,8 +134,8 @@ def test_a_short_answer_and_its_settlement_are_one(
         1000,
     )  # the lease stays, and stays charged
     settlement_fails()
-    assert not complete("openai", request(), CALLER).replayed
-    assert audit.differences() == []
+    assert not call_model("openai", request(), CALLER).replayed
+    assert audit.find_differences() == []
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_each_error_ends_the_reservation_its_way(
 ) -> None:
     loopback.replies = [reply]
     with pytest.raises(error):
-        complete("openai", request(), CALLER)
+        call_model("openai", request(), CALLER)
     call = ProviderCall.objects.get()
     assert (call.status, call.error_code) == (status, error.code)  # type: ignore[attr-defined]
     assert (state().day_tokens, state().reserved_tokens, state().inflight) == (charged, 0, 0)
@@ -164,7 +164,7 @@ def test_a_timeout_stays_charged_as_unknown_spend(clock: Clock, loopback: Loopba
     hold = threading.Event()
     loopback.replies = [Reply(meanwhile=hold.wait)]
     with pytest.raises(TimedOut):
-        complete("openai", request(timeout=0.05), CALLER)
+        call_model("openai", request(timeout=0.05), CALLER)
     hold.set()
     call = ProviderCall.objects.get()
     assert (call.status, call.cost_usd, state().day_tokens) == ("unknown", call.reserved_usd, 1000)
@@ -177,7 +177,7 @@ def test_a_malformed_answer_with_usage_is_charged_what_it_says(
         Reply(body=b'{"id": "r", "usage": {"prompt_tokens": 30, "completion_tokens": 3, "total_tokens": 33}}')
     ]
     with pytest.raises(MalformedAnswer):
-        complete("openai", request(), CALLER)
+        call_model("openai", request(), CALLER)
     call = ProviderCall.objects.get()
     assert (call.status, call.error_code, state().day_tokens) == ("settled", "provider:malformed-answer", 33)
     assert call.response["id"] == "r"
@@ -186,19 +186,19 @@ def test_a_malformed_answer_with_usage_is_charged_what_it_says(
 def test_nobody_listens(clock: Clock, loopback: LoopbackProvider, settings: Any) -> None:
     settings.PROVIDERS["openai"]["base_url"] = "http://127.0.0.1:1"
     with pytest.raises(Unreachable):
-        complete("openai", request(), CALLER)
+        call_model("openai", request(), CALLER)
     assert ProviderCall.objects.get().status == "released"
 
 
 def test_a_429_keeps_everybody_away_for_as_long_as_it_says(clock: Clock, loopback: LoopbackProvider) -> None:
     loopback.replies = [Reply(status=429, retry_after=30)]
     with pytest.raises(RateLimited):
-        complete("openai", request(), CALLER)
+        call_model("openai", request(), CALLER)
     with pytest.raises(NotAdmitted) as refused:
-        complete("openai", request(), Caller(repo="another"))
+        call_model("openai", request(), Caller(repo="another"))
     assert (refused.value.dimension, (refused.value.until - clock.now).total_seconds()) == ("not_before", 30)
     clock.step(seconds=30)
-    complete("openai", request(), CALLER)
+    call_model("openai", request(), CALLER)
     assert len(loopback.asked) == 2
 
 
@@ -207,7 +207,7 @@ def test_a_fault_in_an_adapter_leaves_no_open_reservation(
 ) -> None:
     loopback.replies = [Reply(body=b'{"text": "x", "usage": {}}')]
     with pytest.raises(KeyError):
-        complete("openai", request(), CALLER)
+        call_model("openai", request(), CALLER)
     assert (ProviderCall.objects.get().error_code, state().inflight, state().day_tokens) == (
         "provider:aborted",
         0,
@@ -220,38 +220,38 @@ def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(
 ) -> None:
     loopback.count = 200_000
     with pytest.raises(NeverAdmissible, match="daily quota is 100,000"):
-        complete("openai", request("x" * 120_000), CALLER)
+        call_model("openai", request("x" * 120_000), CALLER)
     assert (loopback.counted, loopback.asked, ProviderCall.objects.count()) == (1, [], 0)
     loopback.count = 1000
-    complete("openai", request("x" * 120_000), CALLER)
+    call_model("openai", request("x" * 120_000), CALLER)
     assert ProviderCall.objects.get().reserved_tokens == 1000 + 20 + 64 + 100
 
 
 def test_a_flow_without_money_is_refused_at_once(clock: Clock, loopback: LoopbackProvider) -> None:
     with pytest.raises(NeverAdmissible, match="may still spend"):
-        complete("openai", request(), Caller(repo="r", ceiling_usd=Decimal("0.001")))
+        call_model("openai", request(), Caller(repo="r", ceiling_usd=Decimal("0.001")))
 
 
 def test_a_stored_answer_is_given_whatever_is_left_to_spend(clock: Clock, loopback: LoopbackProvider) -> None:
-    paid = complete("openai", request(), CALLER)
-    assert complete("openai", request(), replace(CALLER, ceiling_usd=Decimal(-1))).call_id == paid.call_id
+    paid = call_model("openai", request(), CALLER)
+    assert call_model("openai", request(), replace(CALLER, ceiling_usd=Decimal(-1))).call_id == paid.call_id
     with pytest.raises(CostCeilingReached):
-        complete("openai", request("other"), replace(CALLER, ceiling_usd=Decimal(-1)))
+        call_model("openai", request("other"), replace(CALLER, ceiling_usd=Decimal(-1)))
 
 
 def test_a_call_inside_a_transaction_is_refused(loopback: LoopbackProvider, transactional_db: None) -> None:
     with transaction.atomic(), pytest.raises(RuntimeError, match="inside a transaction"):
-        complete("openai", request(), CALLER)
+        call_model("openai", request(), CALLER)
     assert loopback.asked == []
 
 
 def test_the_provider_counts_when_the_bytes_do_not_fit(clock: Clock, loopback: LoopbackProvider) -> None:
-    limiter.acquire(Wanted("openai", MODEL, tokens=49_000, nano=0, timeout_seconds=60))
-    complete("openai", request("x" * 3000), CALLER)
+    limiter.acquire(ReservationRequest("openai", MODEL, tokens=49_000, nano_usd=0, timeout_seconds=60))
+    call_model("openai", request("x" * 3000), CALLER)
     assert loopback.counted == 1
     loopback.count = 5000
     with pytest.raises(NotAdmitted) as refused:
-        complete("openai", request("y" * 3000), CALLER)
+        call_model("openai", request("y" * 3000), CALLER)
     assert (refused.value.dimension, (refused.value.until - clock.now).total_seconds()) == (
         "tokens_minute",
         61,
@@ -260,16 +260,18 @@ def test_the_provider_counts_when_the_bytes_do_not_fit(clock: Clock, loopback: L
 
 def fill(provider: str, tokens: int) -> None:
     admitted = limiter.acquire(
-        Wanted(provider, MODEL, tokens=tokens, nano=0, timeout_seconds=60),
+        ReservationRequest(provider, MODEL, tokens=tokens, nano_usd=0, timeout_seconds=60),
         limiter.Limits(10**9, 10**9, 10**6, 10**6, 10**15),
     )
     assert isinstance(admitted, limiter.Admitted)
-    limiter.keep(admitted.call_id, provider, code="x", message="", health=limiter.Health.SILENT)
+    limiter.keep_charged(admitted.call_id, provider, code="x", message="", health=limiter.Health.SILENT)
 
 
 def test_another_model_answers_when_the_wait_would_be_long(clock: Clock, loopback: LoopbackProvider) -> None:
     fill("openai", 90_000)
-    answered = complete("openai", request(), Caller(repo="r", stage_id=7, fallback_model="claude-sonnet-4-5"))
+    answered = call_model(
+        "openai", request(), Caller(repo="r", stage_id=7, fallback_model="claude-sonnet-4-5")
+    )
     assert (answered.provider, answered.model, answered.fallback_from) == (
         "anthropic",
         "claude-sonnet-4-5",
@@ -281,7 +283,7 @@ def test_another_model_answers_when_the_wait_would_be_long(clock: Clock, loopbac
         MODEL,
         "claude-sonnet-4-5",
     )
-    again = complete("openai", request(), Caller(repo="r", stage_id=7, fallback_model="claude-sonnet-4-5"))
+    again = call_model("openai", request(), Caller(repo="r", stage_id=7, fallback_model="claude-sonnet-4-5"))
     assert (again.replayed, again.fallback_from, again.call_id) == (True, MODEL, answered.call_id)
 
 
@@ -296,7 +298,7 @@ def test_another_model_answers_when_the_wait_would_be_long(clock: Clock, loopbac
 def test_no_fallback_is_taken(clock: Clock, loopback: LoopbackProvider, caller: Caller) -> None:
     fill("openai", 90_000)
     with pytest.raises(NotAdmitted, match=r"openai: 90 % of daily tokens used; capacity returns 13:00"):
-        complete("openai", request(), caller)
+        call_model("openai", request(), caller)
     assert loopback.asked == []
 
 
@@ -304,5 +306,5 @@ def test_a_fallback_that_is_full_is_not_called(clock: Clock, loopback: LoopbackP
     fill("openai", 90_000)
     fill("anthropic", 90_000)
     with pytest.raises(NotAdmitted, match="openai"):
-        complete("openai", request(), Caller(repo="r", fallback_model="claude-sonnet-4-5"))
+        call_model("openai", request(), Caller(repo="r", fallback_model="claude-sonnet-4-5"))
     assert loopback.asked == []

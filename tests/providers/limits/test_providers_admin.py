@@ -10,7 +10,7 @@ from django.test import Client
 
 from providers import limiter
 from providers.base import Usage
-from providers.limiter import Admitted, Wanted
+from providers.limiter import Admitted, ReservationRequest
 from providers.models import ProviderCall, ProviderChange, ProviderState
 from tests.providers.limits.conftest import Clock
 
@@ -19,7 +19,9 @@ from tests.providers.limits.conftest import Clock
 def sre(clock: Clock, client: Client, settings: Any, tmp_path: Path) -> Client:
     settings.STATIC_ROOT = tmp_path  # nothing is collected in a checkout
     client.force_login(User.objects.create_superuser("sre", password="x"))
-    assert isinstance(limiter.acquire(Wanted("openai", "m", 150_000, 10, timeout_seconds=60)), Admitted)
+    assert isinstance(
+        limiter.acquire(ReservationRequest("openai", "m", 150_000, 10, timeout_seconds=60)), Admitted
+    )
     return client
 
 

@@ -42,7 +42,9 @@ def simulator(samples: Path) -> Iterator[Simulated]:
 def answer(
     simulator: Simulated, text: str, *, provider: str = "openai", model: str = "gpt-4.1", stable: str = ""
 ) -> str:
-    with closing(registry.load(provider)("k", simulator.urls[f"{provider.upper()}_BASE_URL"])) as adapter:
+    with closing(
+        registry.ADAPTERS.get(provider)("k", simulator.urls[f"{provider.upper()}_BASE_URL"])
+    ) as adapter:
         return adapter.complete(Request(model, "", text, 4000, 20, stable=stable)).text
 
 

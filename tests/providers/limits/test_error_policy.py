@@ -7,7 +7,7 @@ import pytest
 
 from providers import base, error_policy
 from providers.base import ProviderError
-from providers.error_policy import TREATMENTS
+from providers.error_policy import ERROR_POLICIES
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "provider-errors.md"
 ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| (\w+) \| ([^|]+) \| (\w+) \|$", re.MULTILINE)
@@ -15,11 +15,12 @@ ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| (\w+) \| ([^|]+) \| (\w+) 
 
 def test_the_page_shows_each_treatment_as_it_is() -> None:
     shown = {
-        name: (ending, health, mender) for name, ending, health, _, mender in ROW.findall(PAGE.read_text())
+        name: (ending, health, fixed_by)
+        for name, ending, health, _, fixed_by in ROW.findall(PAGE.read_text())
     }
     actual = {
-        kind.__name__: (treatment.ending.value, treatment.health.name.lower(), kind.mender)
-        for kind, treatment in TREATMENTS.items()
+        kind.__name__: (treatment.ending.value, treatment.health.name.lower(), kind.fixed_by.value)
+        for kind, treatment in ERROR_POLICIES.items()
     }
     assert shown == actual
 
@@ -29,5 +30,5 @@ KINDS = [kind for kind in vars(base).values() if isinstance(kind, type) and issu
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_may_have_been_spent_is_never_given_back(kind: type[ProviderError]) -> None:
-    ending = error_policy.of(kind("openai")).ending
-    assert (ending is error_policy.Ending.RELEASE) == (not kind.spent)
+    ending = error_policy.find_policy(kind("openai")).ending
+    assert (ending is error_policy.ReservationEnding.RELEASE) == (not kind.spent)

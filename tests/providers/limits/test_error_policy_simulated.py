@@ -23,8 +23,8 @@ from providers.base import (
     UnknownModel,
     Unreachable,
 )
-from providers.calls import Caller, complete
-from providers.error_policy import TREATMENTS, Ending
+from providers.calls import Caller, call_model
+from providers.error_policy import ERROR_POLICIES, ReservationEnding
 from providers.models import ProviderCall, ProviderState
 from tests.providers.limits.conftest import Clock
 from tests.providers.simulated import Simulated, started
@@ -62,12 +62,12 @@ def vendors(simulated: Simulated, settings: Any) -> Iterator[None]:
     }
     yield
     simulated.reset()  # lets hanging requests go
-    registry.close()
+    registry.close_adapters()
 
 
 def ask(provider: str, *, timeout: float = 10) -> Any:
     request = Request(MODELS[provider], "Be brief.", "Say something.", 100, timeout)
-    return complete(provider, request, Caller(repo="r"))
+    return call_model(provider, request, Caller(repo="r"))
 
 
 @pytest.mark.parametrize("provider", MODELS)
@@ -81,15 +81,15 @@ def test_a_call_ends_as_the_table_says(
     with pytest.raises(ProviderError) as caught:
         ask(provider, timeout=0.4 if fault["kind"] == "hang" else 10)
     assert type(caught.value) is error
-    treatment = TREATMENTS[error]
+    treatment = ERROR_POLICIES[error]
     call, state = ProviderCall.objects.get(), ProviderState.objects.get(provider=provider)
-    released = treatment.ending is Ending.RELEASE
+    released = treatment.ending is ReservationEnding.RELEASE
     assert (call.status, call.error_code) == ("released" if released else "unknown", error.code)
     assert state.day_tokens == (0 if released else call.reserved_tokens)
     assert (state.reserved_tokens, state.inflight) == (0, 0)
     assert (state.failure_score > 0) == (treatment.health is error_policy.Health.FAILED)
     assert (state.not_before is not None) == treatment.everybody_waits
-    assert audit.differences() == []
+    assert audit.find_differences() == []
     assert simulated.requests(provider) == 1  # one owner of retries, and it is not the SDK
 
 
@@ -151,6 +151,6 @@ def test_failures_open_the_breaker_and_one_probe_closes_it(clock: Clock, simulat
         ask("openai")
     assert simulated.requests("openai") == 5
     clock.step(seconds=breaker.HEALTH.first_pause_seconds)
-    assert quota_report.room("openai").calls == 1
+    assert quota_report.read_headroom("openai").calls == 1
     ask("openai")
     assert ProviderState.objects.get(provider="openai").breaker == "closed"
