@@ -1,0 +1,65 @@
+"""Secrets in text, found and replaced before anything leaves for a provider, a log, a store or a page. The
+one list.
+
+Three kinds of rules find them, each in a module: values of a known format (``key_formats``), key material
+in blocks (``key_blocks``), and values that are given to something whose name says that they are secret
+(``named_values``).
+
+Whoever sends text chooses it, so no rule may take longer than linear time: patterns that run over a whole
+text are compiled by RE2, which guarantees it, and everything else looks at a bounded piece behind a match.
+"""
+
+from orchestrator.core.redaction.key_blocks import find_key_blocks
+from orchestrator.core.redaction.key_formats import find_known_formats
+from orchestrator.core.redaction.named_values import find_named_values
+from orchestrator.core.redaction.spans import Span, merge_spans
+
+__all__ = ["MARK", "redact_file", "redact_text"]
+
+MARK = "[REDACTED]"
+
+
+def redact_file(path: str, text: str) -> tuple[str, int]:
+    """``text`` of the file ``path`` with every found secret replaced by ``[REDACTED]``, and how many there
+    were.
+
+    The path matters where a rule depends on the language: a bare word after ``=`` is a value in a shell
+    script and a variable in Python.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    return _replace_spans(data, _find_secrets(path, data))
+
+
+def redact_text(text: str, written: str = "") -> tuple[str, int]:
+    """As ``redact_file``, for a feature request or the findings of gates.
+
+    A line of ``written`` stays as it is: text that a model wrote itself tells it nothing new, and it has
+    to recognise it.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    spans = _find_secrets("request.md", data)
+    if written:
+        spans = [span for span in spans if _line_around(data, span) not in written]
+    return _replace_spans(data, spans)
+
+
+def _find_secrets(path: str, data: bytes) -> list[Span]:
+    found = [*find_key_blocks(data), *find_known_formats(data), *find_named_values(path, data)]
+    return merge_spans(span for span in found if data[span.start : span.end] != MARK.encode())
+
+
+def _replace_spans(data: bytes, spans: list[Span]) -> tuple[str, int]:
+    pieces, reached = [], 0
+    for span in spans:
+        pieces += [data[reached : span.start], MARK.encode()]
+        reached = span.end
+    pieces.append(data[reached:])
+    return b"".join(pieces).decode("utf-8", "surrogatepass"), len(spans)
+
+
+def _line_around(data: bytes, span: Span) -> str:
+    """The line in which ``span`` begins, without the spaces around it."""
+    start = data.rfind(b"\n", 0, span.start) + 1
+    end = data.find(b"\n", span.end)
+    line = data[start:] if end < 0 else data[start:end]
+    return line.decode("utf-8", "replace").strip()
