@@ -1,5 +1,5 @@
 # The commands of this project. Everything they need lands in .venv; nothing else on the machine is touched.
-# Paths are relative throughout, so that a checkout may lie in a folder whose name has a space.
+# Paths are relative throughout, so that a checkout may be in a folder whose name has a space.
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 PY := .venv/bin/python
@@ -15,7 +15,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser test-chaos lint format docs up bench chaos lock clean
+.PHONY: help setup demo test test-slow test-browser test-chaos coverage lint format docs up bench chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,11 @@ up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT
 
 test: setup ## the test suite, on real PostgreSQL, Redis and Celery workers (ARGS=...)
 	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
+
+coverage: setup ## the same with branch coverage; fails below the floors (ARGS=...)
+	@$(PY) -m tests.coverage_floors erase
+	@$(SERVED) $(PY) -m coverage run -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
+	@$(PY) -m tests.coverage_floors report
 
 test-slow: setup ## the tests that take longer
 	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "slow" $(ARGS)
