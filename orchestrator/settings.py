@@ -87,6 +87,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "orchestrator.core",
     "providers",
     "gates",
     "orchestrator.repos",

@@ -6,8 +6,13 @@ subclass adds ``actions``, and the permission of an action is a ``has_<name>_per
 
 from typing import Any
 
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
+
+from orchestrator.core.models import OutgoingEvent
 
 
 class UndeletableMixin:
@@ -58,3 +63,22 @@ class ReadOnlyStackedInline(ReadOnlyMixin, StackedInline):  # type: ignore[misc]
 
     extra = 0
     tab = True
+
+
+@admin.register(OutgoingEvent)
+class OutgoingEventAdmin(ReadOnlyAdmin):
+    """Events that a subscriber has not got yet, and those that were given up."""
+
+    list_display = ["subscriber", "payload", "created_at", "attempts", "due_at", "last_error"]
+    list_filter = ["subscriber"]
+    actions = ["deliver_again"]
+
+    def has_deliver_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may use the action: those who may change events, although nobody edits them."""
+        return bool(request.user.has_perm("core.change_outgoingevent"))
+
+    @admin.action(description="Deliver again now", permissions=["deliver"])
+    def deliver_again(self, request: HttpRequest, rows: QuerySet[OutgoingEvent]) -> None:
+        """Start the attempts again; the dispatcher's next tick delivers."""
+        count = rows.update(attempts=0, due_at=Now())
+        self.message_user(request, f"{count} due now.")

@@ -7,7 +7,7 @@ import pytest
 from gates import runner
 from gates.base import GateReport, Verdict
 from orchestrator.celery import app
-from orchestrator.flows.models import GateReplay
+from orchestrator.flows.models import Replay
 from orchestrator.flows.replay import gate_replay
 from tests import scenes
 from tests.flows.stages.fakes import FakeGates, failing
@@ -43,8 +43,8 @@ def test_verdicts_are_compared(api, sent, monkeypatch, django_capture_on_commit_
     monkeypatch.setattr(runner, "run_gates", gates)
     ((_, args, queue),) = sent
     assert queue == "gates"
-    gate_replay.run(*args)
-    gate_replay.run(*args)  # the same message again
+    gate_replay.run_requested(*args)
+    gate_replay.run_requested(*args)  # the same message again
     (seen,) = gates.seen
     assert (seen[0].name, seen[1].mode, seen[2]) == ("capital_ratio", "strict", ("coverage",))
     found = api.get(f"/api/v1/flows/{flow.id}/gates/replay/").json()
@@ -62,7 +62,7 @@ def test_asking_twice_runs_once_and_sends_a_lost_message_again(api, sent, django
     flow = scenes.run_through(scenes.flow())
     for _ in range(2):
         assert ask(api, flow, django_capture_on_commit_callbacks).status_code == 202
-    assert GateReplay.objects.count() == 1
+    assert Replay.objects.count() == 1
     assert len(sent) == 2
     assert sent[0] == sent[1]
 

@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 
 from orchestrator.flows.api.serializers import FlowReplaySerializer, GateReplaySerializer
 from orchestrator.flows.api.views import flow_for, read_block
-from orchestrator.flows.models import FlowReplay, GateReplay
+from orchestrator.flows.models import ReplayKind
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.flows.replay import requests
 from orchestrator.repos.access import caller_of
@@ -33,7 +33,7 @@ class FlowReplayView(APIView):
                 f"{flow.id} is {flow.status}; only a flow that passed or failed can be replayed.",
                 cure="Wait until the flow has ended." if flow.finished_at is None else "Replay another flow.",
             )
-        replay = requests.ask(FlowReplay, flow, caller_of(request).name)
+        replay = requests.request_replay(ReplayKind.FLOW, flow, caller_of(request).name)
         headers = {"Location": f"/api/v1/flows/{flow.id}/replay/"}
         return Response(FlowReplaySerializer(replay).data, status=202, headers=headers)
 
@@ -41,7 +41,7 @@ class FlowReplayView(APIView):
     def get(self, request: Request, flow_id: str) -> Response:
         """The newest replay of a flow, with its report once it has ended."""
         flow = flow_for(request, flow_id)
-        replay = requests.newest(FlowReplay, flow)
+        replay = requests.find_newest_replay(ReplayKind.FLOW, flow)
         if replay is None:
             raise Problem(
                 404,
@@ -62,7 +62,7 @@ class GateReplayView(APIView):
         """Run the gates again on the sealed block. 202: a worker does it; one that is under way is given back."""
         flow = flow_for(request, flow_id)
         read_block(flow)
-        replay = requests.ask(GateReplay, flow, caller_of(request).name)
+        replay = requests.request_replay(ReplayKind.GATES, flow, caller_of(request).name)
         headers = {"Location": f"/api/v1/flows/{flow.id}/gates/replay/"}
         return Response(GateReplaySerializer(replay).data, status=202, headers=headers)
 
@@ -70,7 +70,7 @@ class GateReplayView(APIView):
     def get(self, request: Request, flow_id: str) -> Response:
         """The last replay: sealed verdicts beside those given again."""
         flow = flow_for(request, flow_id)
-        replay = requests.newest(GateReplay, flow)
+        replay = requests.find_newest_replay(ReplayKind.GATES, flow)
         if replay is None:
             raise Problem(
                 404,

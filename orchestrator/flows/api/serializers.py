@@ -20,10 +20,8 @@ from orchestrator.flows.models import (
     Block,
     Flow,
     FlowEvent,
-    FlowReplay,
-    FlowReplayStatus,
-    GateReplay,
     GateResult,
+    Replay,
     ReplayStatus,
     Stage,
 )
@@ -431,27 +429,26 @@ class ReplayedGateSerializer(serializers.Serializer[Any]):
     same = serializers.BooleanField()
 
 
-class GateReplaySerializer(serializers.Serializer[GateReplay]):
+class GateReplaySerializer(serializers.Serializer[Replay]):
     """The gates run again on a sealed block."""
 
     flow = serializers.CharField(source="flow_id")
     status = serializers.ChoiceField(choices=ReplayStatus.choices)
-    same = serializers.SerializerMethodField(
-        help_text="Whether every gate gave its sealed verdict again; null until done."
+    same = serializers.BooleanField(
+        allow_null=True, help_text="Whether every gate gave its sealed verdict again; null until done."
     )
     requested_at = serializers.DateTimeField(source="created_at")
     finished_at = serializers.DateTimeField(allow_null=True)
-    comparison = ReplayedGateSerializer(many=True)
+    comparison = serializers.SerializerMethodField()
     error = ErrorSerializer(
         allow_null=True,
         help_text="Why the gates could not be run in the original environment: what is missing or was changed.",
     )
 
-    def get_same(self, replay: GateReplay) -> bool | None:
-        """A replay that compared nothing, because something was missing, is not the same."""
-        if replay.status != ReplayStatus.DONE:
-            return None
-        return bool(replay.comparison) and all(row["same"] for row in replay.comparison)
+    @extend_schema_field(ReplayedGateSerializer(many=True))
+    def get_comparison(self, replay: Replay) -> Any:
+        """Each gate's sealed verdict beside the new one; empty until done."""
+        return replay.result or []
 
 
 class DifferenceSerializer(serializers.Serializer[Any]):
@@ -485,18 +482,25 @@ class OffsetDateTimeField(serializers.DateTimeField):
         return value.isoformat()
 
 
-class FlowReplaySerializer(serializers.Serializer[FlowReplay]):
+class FlowReplaySerializer(serializers.Serializer[Replay]):
     """The replay of a flow from its record."""
 
     id = serializers.IntegerField()
     flow = serializers.CharField(source="flow_id")
-    status = serializers.ChoiceField(choices=FlowReplayStatus.choices)
+    status = serializers.SerializerMethodField()
     created_by = serializers.CharField()
     created_at = OffsetDateTimeField()
     finished_at = OffsetDateTimeField(allow_null=True)
     report = serializers.SerializerMethodField()
 
+    @extend_schema_field(serializers.ChoiceField(choices=["pending", "running", "same", "different"]))
+    def get_status(self, replay: Replay) -> str:
+        """A replay that is done says here whether it came out the same."""
+        if replay.status != ReplayStatus.DONE:
+            return replay.status
+        return "same" if replay.same else "different"
+
     @extend_schema_field(FlowReplayReportSerializer(allow_null=True))
-    def get_report(self, replay: FlowReplay) -> dict[str, Any] | None:
-        """``null`` until the replay has ended."""
-        return replay.report or None
+    def get_report(self, replay: Replay) -> Any:
+        """``null`` until the replay is done."""
+        return replay.result

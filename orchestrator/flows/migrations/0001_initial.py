@@ -214,94 +214,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="FlowReplay",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_by", models.CharField(blank=True, db_default="", default="", max_length=150)),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        auto_now_add=True, db_default=django.db.models.functions.datetime.Now()
-                    ),
-                ),
-                ("sent_at", models.DateTimeField(blank=True, null=True)),
-                ("started_at", models.DateTimeField(blank=True, null=True)),
-                ("finished_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("pending", "Pending"),
-                            ("running", "Running"),
-                            ("same", "Same"),
-                            ("different", "Different"),
-                        ],
-                        db_default="pending",
-                        default="pending",
-                        max_length=10,
-                    ),
-                ),
-                ("report", models.JSONField(blank=True, db_default={}, default=dict)),
-                (
-                    "flow",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="flow_replays",
-                        to="flows.flow",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["-id"],
-            },
-        ),
-        migrations.CreateModel(
-            name="GateReplay",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("created_by", models.CharField(blank=True, db_default="", default="", max_length=150)),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        auto_now_add=True, db_default=django.db.models.functions.datetime.Now()
-                    ),
-                ),
-                ("sent_at", models.DateTimeField(blank=True, null=True)),
-                ("started_at", models.DateTimeField(blank=True, null=True)),
-                ("finished_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("pending", "Pending"), ("running", "Running"), ("done", "Done")],
-                        db_default="pending",
-                        default="pending",
-                        max_length=10,
-                    ),
-                ),
-                ("comparison", models.JSONField(blank=True, db_default=[], default=list)),
-                ("error", models.JSONField(blank=True, null=True)),
-                (
-                    "flow",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="replays", to="flows.flow"
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["-id"],
-            },
-        ),
-        migrations.CreateModel(
             name="Hold",
             fields=[
                 (
@@ -690,46 +602,6 @@ class Migration(migrations.Migration):
                 name="block_sane",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="flowreplay",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("finished_at__isnull", True)),
-                fields=("flow",),
-                name="flow_replay_one_at_a_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="flowreplay",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["pending", "running", "same", "different"])),
-                name="flow_replay_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="flowreplay",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("finished_at__isnull", False), ("status__in", ["same", "different"])),
-                    models.Q(("finished_at__isnull", True), ("status__in", ["pending", "running"])),
-                    _connector="OR",
-                ),
-                name="flow_replay_finished_iff_ended",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="gatereplay",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "done"), _negated=True),
-                fields=("flow",),
-                name="replay_one_at_a_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="gatereplay",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["pending", "running", "done"])), name="replay_status_known"
-            ),
-        ),
         migrations.AddIndex(
             model_name="stage",
             index=models.Index(
@@ -893,6 +765,76 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="artifact",
             constraint=models.UniqueConstraint(fields=("stage", "kind"), name="artifact_kind_once_per_stage"),
+        ),
+        migrations.CreateModel(
+            name="Replay",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(choices=[("gates", "Gates"), ("flow", "Flow")], max_length=10)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("running", "Running"), ("done", "Done")],
+                        db_default="pending",
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("same", models.BooleanField(blank=True, null=True)),
+                ("result", models.JSONField(blank=True, null=True)),
+                ("error", models.JSONField(blank=True, null=True)),
+                ("created_by", models.CharField(blank=True, db_default="", default="", max_length=150)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "flow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="replays", to="flows.flow"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", "done"), _negated=True),
+                        fields=("flow", "kind"),
+                        name="replay_one_at_a_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["gates", "flow"])), name="replay_kind_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["pending", "running", "done"])),
+                        name="replay_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("finished_at__isnull", False), ("same__isnull", False), ("status", "done")
+                            ),
+                            models.Q(
+                                models.Q(("status", "done"), _negated=True),
+                                ("finished_at__isnull", True),
+                                ("same__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="replay_finished_iff_done",
+                    ),
+                ],
+            },
         ),
         migrations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), _DROP),
     ]

@@ -6,13 +6,7 @@ from orchestrator.flows.models.evidence import EvidenceKey, EvidenceLog
 from orchestrator.flows.models.flow import Flow, new_flow_id
 from orchestrator.flows.models.gate_result import GateResult
 from orchestrator.flows.models.hold import Hold, HoldScope, QueueLoad
-from orchestrator.flows.models.replay import (
-    FlowReplay,
-    FlowReplayStatus,
-    GateReplay,
-    ReplayRequest,
-    ReplayStatus,
-)
+from orchestrator.flows.models.replay import Replay, ReplayKind, ReplayStatus
 from orchestrator.flows.models.stage import Attempt, Stage
 
 __all__ = [
@@ -24,14 +18,12 @@ __all__ = [
     "EvidenceLog",
     "Flow",
     "FlowEvent",
-    "FlowReplay",
-    "FlowReplayStatus",
-    "GateReplay",
     "GateResult",
     "Hold",
     "HoldScope",
     "QueueLoad",
-    "ReplayRequest",
+    "Replay",
+    "ReplayKind",
     "ReplayStatus",
     "Stage",
     "new_flow_id",

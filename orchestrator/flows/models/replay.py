@@ -1,6 +1,4 @@
-"""Requests to run the gates or a whole flow again, and what came of them."""
-
-from typing import ClassVar
+"""A request to run the gates of a block or a whole flow again, and its result."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,95 +7,56 @@ from django.db.models.functions import Now
 from orchestrator.flows.models.flow import Flow
 
 
-class ReplayRequest(models.Model):
-    """A replay that somebody has asked for, by ``replay_requests``. Each kind has its ``TASK``, and an end of its own."""
+class ReplayKind(models.TextChoices):
+    """What is run again: the gates on the sealed block, or every stage of the flow from its record."""
 
-    TASK: ClassVar[str]
-    flow_id: str
-    flow: models.ForeignKey[Flow, Flow]
-    status = models.CharField(max_length=10, default="pending", db_default="pending")
-    created_by = models.CharField(max_length=150, blank=True, default="", db_default="")
-    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
-    sent_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        abstract = True
+    GATES = "gates"
+    FLOW = "flow"
 
 
 class ReplayStatus(models.TextChoices):
-    """Where a replay of the gates stands."""
+    """Where a replay is."""
 
     PENDING = "pending"
     RUNNING = "running"
     DONE = "done"
 
 
-class GateReplay(ReplayRequest):
-    """The gates run again on a stored block. ``comparison``: per gate, the sealed verdict beside the new one.
+class Replay(models.Model):
+    """One replay of a flow; at most one of a kind is under way. ``replay.requests`` writes it, nothing else does.
 
-    ``error``, where the gates could not be run as they were then: what is missing, ``{"code", "message", "cure"}``.
+    ``same``: whether everything came out as recorded; null until it is done. ``result``: of the gates, one comparison per
+    gate; of a flow, the report. ``error``: why it could not be run, ``{"code", "message", "cure"}``.
     """
 
-    TASK = "flows.replay_gates"
+    flow_id: str
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="replays")
+    kind = models.CharField(max_length=10, choices=ReplayKind)
     status = models.CharField(
         max_length=10, choices=ReplayStatus, default=ReplayStatus.PENDING, db_default=ReplayStatus.PENDING
     )
-    comparison = models.JSONField(default=list, blank=True, db_default=[])
+    same = models.BooleanField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
+    created_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["flow"], condition=~Q(status="done"), name="replay_one_at_a_time"
+                fields=["flow", "kind"], condition=~Q(status="done"), name="replay_one_at_a_time"
             ),
+            models.CheckConstraint(condition=Q(kind__in=ReplayKind.values), name="replay_kind_known"),
             models.CheckConstraint(condition=Q(status__in=ReplayStatus.values), name="replay_status_known"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.flow_id} {self.status}"
-
-
-class FlowReplayStatus(models.TextChoices):
-    """Where a replay stands."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    SAME = "same"
-    DIFFERENT = "different"
-
-
-class FlowReplay(ReplayRequest):
-    """A finished flow run again from its record, and what came out otherwise. Nothing of the flow refers to it."""
-
-    TASK = "flows.replay_flow"
-    flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="flow_replays")
-    status = models.CharField(
-        max_length=10,
-        choices=FlowReplayStatus,
-        default=FlowReplayStatus.PENDING,
-        db_default=FlowReplayStatus.PENDING,
-    )
-    report = models.JSONField(default=dict, blank=True, db_default={})
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["flow"], condition=Q(finished_at__isnull=True), name="flow_replay_one_at_a_time"
-            ),
             models.CheckConstraint(
-                condition=Q(status__in=FlowReplayStatus.values), name="flow_replay_status_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(status__in=["same", "different"], finished_at__isnull=False)
-                | Q(status__in=["pending", "running"], finished_at__isnull=True),
-                name="flow_replay_finished_iff_ended",
+                condition=Q(status="done", finished_at__isnull=False, same__isnull=False)
+                | (~Q(status="done") & Q(finished_at__isnull=True, same__isnull=True)),
+                name="replay_finished_iff_done",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"replay of {self.flow_id}"
+        return f"replay of {self.flow_id}: {self.kind} {self.status}"

@@ -7,7 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _TIMED = frozenset(
-    {"seconds", "sealed_at", "duration", "startedOn", "finishedOn", "started_on", "finished_on", "timestamp"}
+    {
+        "seconds",
+        "gates_seconds",
+        "sealed_at",
+        "duration",
+        "startedOn",
+        "finishedOn",
+        "started_on",
+        "finished_on",
+        "timestamp",
+    }
 )
 _XML_TIMES = re.compile(rb'\b(time|timestamp)="[^"]*"')
 _CLIPPED = 200

@@ -17,6 +17,7 @@ from typing import Any
 from gates.base import GateReport
 from orchestrator.flows.models import Artifact, Flow, GateResult, Stage
 from orchestrator.flows.models.states import StageStatus
+from orchestrator.flows.replay import requests
 from orchestrator.flows.replay.comparison import MISSING, clipped, differing, digest, plain, same_bytes
 from orchestrator.flows.stage_protocol import (
     Budget,
@@ -66,7 +67,7 @@ class Report:
 
 
 class Unrecorded(Exception):
-    """The stage asks something that it did not ask then."""
+    """The stage asks something that it did not ask originally. Control flow of this module; nobody reads it."""
 
     def __init__(self, request_digest: str) -> None:
         super().__init__(f"no answer is recorded for a request with the digest {request_digest}")
@@ -137,7 +138,16 @@ class RecordedStageContext:
         """Nobody follows a replay."""
 
 
-def replay(flow: Flow) -> Report:
+def run_requested(replay_id: int) -> None:
+    """Run a replay of a flow that waits; one that another worker has taken is left to it."""
+    requested = requests.take_replay(replay_id)
+    if requested is None:
+        return
+    report = replay_flow(requested.flow)
+    requests.finish_replay(requested, same=not report.differences, result=report.as_json())
+
+
+def replay_flow(flow: Flow) -> Report:
     """Run every stage of a finished flow again and compare. Gates run for real, so call it where the sandbox is."""
     differences: list[Difference] = []
     skipped: list[str] = []

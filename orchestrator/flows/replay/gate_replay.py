@@ -1,4 +1,4 @@
-"""The gates once more, on the sealed block and in its world of then: a verdict that cannot be had again is worth little.
+"""The gates run again on the sealed block, in its original environment: a verdict should be repeatable.
 
 The review is not repeated: what a model said once is evidence, what it would say today is another opinion.
 """
@@ -15,6 +15,7 @@ from blocks.format.errors import FormatError
 from blocks.format.manifest import MANIFEST
 from gates import environments, runner
 from gates.base import Candidate, GateReport, Policy
+from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.generation.block_files import (
     CONTRACT,
@@ -23,7 +24,7 @@ from orchestrator.flows.generation.block_files import (
     BlockName,
     find_previous_contract,
 )
-from orchestrator.flows.models import Blob, Block, Flow, GateReplay, ReplayStatus
+from orchestrator.flows.models import Blob, Block, Flow
 from orchestrator.flows.replay import requests
 from orchestrator.flows.verification import environment
 from orchestrator.flows.verification.environment import BlockSurroundings
@@ -31,28 +32,30 @@ from orchestrator.flows.verification.environment import BlockSurroundings
 _REPORT = "Somebody has changed what was sealed: restore it from a backup, and treat it as an incident."
 
 
-class NotReplayable(Exception):
-    """The gates cannot be run as they were then; the message says what is missing. For operators."""
+class NotReplayable(OrchestratorError):
+    """The gates cannot be run in their original environment; the message says what is missing."""
 
-    def __init__(self, code: str, message: str, cure: str) -> None:
-        super().__init__(message)
-        self.code, self.cure = code, cure
+    code = "replay:not-replayable"
+    fixed_by = FixedBy.OPERATOR
 
 
-def run(replay_id: int) -> None:
-    """Run a replay that waits; one that another worker has taken is left to it."""
-    asked = requests.take(GateReplay, replay_id)
-    if asked is None:
+def run_requested(replay_id: int) -> None:
+    """Run a replay of the gates that waits; one that another worker has taken is left to it."""
+    replay = requests.take_replay(replay_id)
+    if replay is None:
         return
-    comparison, error = [], None
     try:
-        comparison = _compare(asked.flow)
+        comparison = _compare_gates(replay.flow)
     except NotReplayable as missing:
         error = {"code": missing.code, "message": str(missing), "cure": missing.cure}
-    requests.end(asked, ReplayStatus.DONE, comparison=comparison, error=error)
+        requests.finish_replay(replay, same=False, result=[], error=error)
+        return
+    # A comparison of nothing proves nothing, so it is not the same.
+    same = bool(comparison) and all(row["same"] for row in comparison)
+    requests.finish_replay(replay, same=same, result=comparison)
 
 
-def _compare(flow: Flow) -> list[dict[str, Any]]:
+def _compare_gates(flow: Flow) -> list[dict[str, Any]]:
     files = _sealed_files(flow)
     manifest = json.loads(files[MANIFEST])
     around = _world(flow, manifest)
@@ -80,38 +83,41 @@ def _sealed_files(flow: Flow) -> dict[str, bytes]:
 
 def _world(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurroundings:
     """The repo and the packages around the block as the manifest names them; packages that are gone are installed again."""
-    # A manifest of before has no such entry; the flow then says what it carries.
+    # A manifest of an earlier version has no such entry; the flow itself says then what it carries.
     wanted = manifest.get("snapshot", {"sha256": flow.snapshot_id or ""})["sha256"]
     packed = b"" if not wanted else _snapshot(wanted)
     try:
         around = environment.build_surroundings(snapshot.unpack(packed))
     except (environments.EnvironmentRefused, environments.EnvironmentUnavailable) as error:
-        raise NotReplayable(error.code, f"The packages of then cannot be had: {error}", error.cure) from error
+        raise NotReplayable(
+            f"The original packages are not available: {error}", code=error.code, cure=error.cure
+        ) from error
     lock = manifest.get("dependencies_sha256", around.dependencies_sha256)
     if lock != around.dependencies_sha256:
         message = f"The snapshot's dependencies have the digest {around.dependencies_sha256 or 'of none'}, the sealed ones {lock}."
-        raise NotReplayable("replay:dependencies-changed", message, _REPORT)
+        raise NotReplayable(message, code="replay:dependencies-changed", cure=_REPORT)
     return around
 
 
 def _snapshot(wanted: str) -> bytes:
     content = Blob.objects.filter(pk=wanted).values_list("content", flat=True).first()
     if content is None:
-        message = f"The repo's snapshot {wanted} is stored no more."
         raise NotReplayable(
-            "replay:snapshot-missing", message, "Restore the table of blobs from a backup, then replay."
+            f"The repo's snapshot {wanted} is no longer stored.",
+            code="replay:snapshot-missing",
+            cure="Restore the table of blobs from a backup, then replay.",
         )
     if (found := sha256(bytes(content))) != wanted:
         raise NotReplayable(
-            "replay:snapshot-changed",
             f"The repo's snapshot {wanted} was changed: what is stored has the digest {found}.",
-            _REPORT,
+            code="replay:snapshot-changed",
+            cure=_REPORT,
         )
     return bytes(content)
 
 
 def _changed(message: str) -> NotReplayable:
-    return NotReplayable("replay:block-changed", message, _REPORT)
+    return NotReplayable(message, code="replay:block-changed", cure=_REPORT)
 
 
 def _row(sealed: Mapping[str, Any], report: GateReport) -> dict[str, Any]:

@@ -1,84 +1,87 @@
-"""Replays that were asked for: one under way for a flow, sent to a worker, taken once. What gets lost on the way is sent or
-taken again by whoever asks.
+"""Replays that were asked for: at most one of a kind under way for a flow, sent to a worker, taken once.
 
-1. Two ask at once: a unique index lets one row in, the other is given that one.
-2. A message is lost: nobody has begun after ``RESEND_AFTER``, and the next look sends it again.
-3. A worker is lost: the row runs longer than ``LOST_AFTER``, and asking lets it be taken again.
-4. The lost worker comes back after all: the row is no longer its own (``started_at``), and what it brings does not count.
+1. Two ask at the same moment: a unique index lets one row in, and both are given that one.
+2. A message is lost, or the process dies before it is sent: the request is an event of the outbox, which delivers it again
+   until a worker has begun.
+3. A message arrives twice: the first worker takes the row, the second finds it taken.
+4. A worker is lost: the row runs longer than ``LOST_AFTER``, and asking again lets another worker take it.
+5. The lost worker comes back: the row is no longer its own (``started_at`` differs), so its result does not count.
 """
 
-import logging
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from orchestrator.celery import app
-from orchestrator.flows.models import Flow, ReplayRequest
+from orchestrator.core.models import OutgoingEvent
+from orchestrator.core.outbox import publish_event
+from orchestrator.flows.models import Flow, Replay, ReplayKind, ReplayStatus
 from orchestrator.queues import Queue
 
 LOST_AFTER = timedelta(minutes=15)
-RESEND_AFTER = timedelta(seconds=10)
-PENDING, RUNNING = "pending", "running"
-R = TypeVar("R", bound=ReplayRequest)
-log = logging.getLogger(__name__)
+TASKS = {ReplayKind.GATES: "flows.replay_gates", ReplayKind.FLOW: "flows.replay_flow"}
+"""The name of the Celery task of each kind. Old messages carry it, so it stays."""
 
 
-def ask(kind: type[R], flow: Flow, by: str) -> R:
-    """The replay of ``flow`` that is under way, or a new one, sent to a worker of the gates queue."""
-    rows = kind._default_manager
+def request_replay(kind: ReplayKind, flow: Flow, requested_by: str) -> Replay:
+    """The replay of ``flow`` that is under way, or a new one; a worker of the gates queue runs it."""
     try:
         with transaction.atomic():
-            asked = rows.create(flow=flow, created_by=by)
+            replay = Replay.objects.create(kind=kind, flow=flow, created_by=requested_by)
+            _publish_request(replay)
     except IntegrityError:
-        lost = rows.filter(flow=flow, status=RUNNING, started_at__lt=timezone.now() - LOST_AFTER)
-        lost.update(status=PENDING, started_at=None)
-        newest = _newest(kind, flow)
-        if newest is None:
-            raise
-        asked = newest
-    if asked.status == PENDING:
-        transaction.on_commit(lambda: _send(asked))
-    return asked
+        return _join_replay(kind, flow)
+    return replay
 
 
-def newest(kind: type[R], flow: Flow) -> R | None:
-    """The newest replay of ``flow``; sent again if nobody has begun it for a while."""
-    found = _newest(kind, flow)
-    if (
-        found is not None
-        and found.status == PENDING
-        and (found.sent_at or found.created_at) < timezone.now() - RESEND_AFTER
-    ):
-        _send(found)
-    return found
+def _join_replay(kind: ReplayKind, flow: Flow) -> Replay:
+    """The replay that is under way already; one that waits, or whose worker is lost, is sent again."""
+    with transaction.atomic():
+        lost = Replay.objects.filter(
+            flow=flow, kind=kind, status=ReplayStatus.RUNNING, started_at__lt=timezone.now() - LOST_AFTER
+        )
+        lost.update(status=ReplayStatus.PENDING, started_at=None)
+        replay = Replay.objects.filter(flow=flow, kind=kind).latest("id")
+        if replay.status == ReplayStatus.PENDING:
+            _publish_request(replay)
+    return replay
 
 
-def take(kind: type[R], replay_id: int) -> R | None:
-    """The replay ``replay_id``, now this worker's; ``None`` where somebody else was first."""
-    waiting = kind._default_manager.filter(pk=replay_id, status=PENDING)
-    if waiting.update(status=RUNNING, started_at=timezone.now()) != 1:
+def _publish_request(replay: Replay) -> None:
+    publish_event("replay.requested", {"replay": replay.pk})
+
+
+def send_to_worker(event: OutgoingEvent) -> bool:
+    """The outbox's subscriber: send the task, and keep the event until a worker has begun.
+
+    The broker keeps messages in memory only, so a message that was sent is not yet one that arrives.
+    """
+    replay = Replay.objects.filter(pk=event.payload["replay"]).first()
+    if replay is None or replay.status != ReplayStatus.PENDING:
+        return True
+    task = TASKS[ReplayKind(replay.kind)]
+    app.send_task(task, args=(replay.pk,), queue=Queue.GATES.value, retry=False)
+    return False
+
+
+def find_newest_replay(kind: ReplayKind, flow: Flow) -> Replay | None:
+    """The newest replay of ``flow``, whatever its status."""
+    return Replay.objects.filter(flow=flow, kind=kind).order_by("-pk").first()
+
+
+def take_replay(replay_id: int) -> Replay | None:
+    """The replay ``replay_id``, now this worker's; ``None`` where another worker was first."""
+    waiting = Replay.objects.filter(pk=replay_id, status=ReplayStatus.PENDING)
+    if waiting.update(status=ReplayStatus.RUNNING, started_at=timezone.now()) != 1:
         return None
-    return kind._default_manager.select_related("flow__repo").get(pk=replay_id)
+    return Replay.objects.select_related("flow__repo").get(pk=replay_id)
 
 
-def end(taken: ReplayRequest, status: str, **found: Any) -> None:
-    """Write what came of a replay, if it is still this worker's."""
-    mine = type(taken)._default_manager.filter(pk=taken.pk, status=RUNNING, started_at=taken.started_at)
-    mine.update(status=status, finished_at=timezone.now(), **found)
-
-
-def _newest(kind: type[R], flow: Flow) -> R | None:
-    return kind._default_manager.filter(flow=flow).order_by("-pk").first()
-
-
-def _send(asked: ReplayRequest) -> None:
-    """Send the message; a broker that is away costs time, nothing else."""
-    type(asked)._default_manager.filter(pk=asked.pk).update(sent_at=timezone.now())
-    try:
-        app.send_task(asked.TASK, args=(asked.pk,), queue=Queue.GATES.value, retry=False)
-    except (OperationalError, RedisError, OSError) as error:
-        log.warning("%s %s was not sent: %s", asked.TASK, asked.pk, type(error).__name__)
+def finish_replay(
+    replay: Replay, *, same: bool, result: Any = None, error: dict[str, str] | None = None
+) -> None:
+    """Write the result of a replay, if it is still this worker's."""
+    mine = Replay.objects.filter(pk=replay.pk, status=ReplayStatus.RUNNING, started_at=replay.started_at)
+    mine.update(status=ReplayStatus.DONE, finished_at=timezone.now(), same=same, result=result, error=error)

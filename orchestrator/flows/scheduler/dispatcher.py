@@ -14,7 +14,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from orchestrator.core import database
+from orchestrator.core import database, outbox
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker, dispatch_queue
 from orchestrator.flows.scheduler.provider_release import Releaser
@@ -30,6 +30,7 @@ BREATH_SECONDS = 0.01  # between two looks, however long one takes
 STANDBY_SECONDS = 1.0
 SWEEP_SECONDS = 0.5
 HOLD_SECONDS = 1.0
+OUTBOX_SECONDS = 1.0
 QUICK_RESEND_SECONDS = 2.0
 FULL_SECONDS = 5.0
 BATCH = 500
@@ -100,6 +101,7 @@ class Dispatcher:
             dispatch_queue.forget_sent()
         self._send()
         self._every("stale", QUICK_RESEND_SECONDS / 2, self._resend)
+        self._every("outbox", OUTBOX_SECONDS, outbox.deliver_due_events)
 
     def sweep(self) -> None:
         """Take stages from lost workers; fail flows past their deadline."""
@@ -113,7 +115,7 @@ class Dispatcher:
         engine.let_go(BATCH)
         self._releaser.reword()
 
-    def _every(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+    def _every(self, name: str, seconds: float, work: Callable[[], object]) -> None:
         now = time.monotonic()
         if now >= self._due.get(name, 0.0):
             self._due[name] = now + seconds

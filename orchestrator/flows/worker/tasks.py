@@ -6,8 +6,9 @@ from celery.signals import celeryd_after_setup, worker_ready
 from celery.worker.consumer import Consumer
 
 from orchestrator.celery import app
-from orchestrator.flows.models import FlowReplay, GateReplay
-from orchestrator.flows.replay import flow_replays, gate_replay
+from orchestrator.flows.models import ReplayKind
+from orchestrator.flows.replay import flow_replay, gate_replay
+from orchestrator.flows.replay.requests import TASKS
 from orchestrator.flows.worker import runner, shutdown
 
 
@@ -21,16 +22,16 @@ def run_stage(self: Task[..., None], stage_id: int) -> None:
         self.request.chain = None
 
 
-@app.task(name=GateReplay.TASK)
+@app.task(name=TASKS[ReplayKind.GATES])
 def replay_gates(replay_id: int) -> None:
     """Run the gates again on the sealed block of the replay ``replay_id``."""
-    gate_replay.run(replay_id)
+    gate_replay.run_requested(replay_id)
 
 
-@app.task(name=FlowReplay.TASK)
+@app.task(name=TASKS[ReplayKind.FLOW])
 def replay_flow(replay_id: int) -> None:
     """Replay a finished flow from its record; a second message for the same replay does nothing."""
-    flow_replays.run(replay_id)
+    flow_replay.run_requested(replay_id)
 
 
 @celeryd_after_setup.connect

@@ -12,7 +12,7 @@ from gates import environments
 from orchestrator.celery import app
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker
-from orchestrator.flows.models import Artifact, Blob, Flow, GateReplay
+from orchestrator.flows.models import Artifact, Blob, Flow, Replay, ReplayKind
 from orchestrator.flows.replay import gate_replay
 from orchestrator.flows.worker import runner
 from orchestrator.repos.models import Repo
@@ -96,7 +96,7 @@ def flow(
     """A verified flow whose block stands in a repo and on a package."""
     settings.STATE_DIR = tmp_path / "state"
     monkeypatch.setattr(broker, "send", lambda chain: True)
-    monkeypatch.setattr(app, "send_task", lambda name, args, **more: gate_replay.run(*args))
+    monkeypatch.setattr(app, "send_task", lambda name, args, **more: gate_replay.run_requested(*args))
     files = {
         "parcel_limits.py": b"HEAVIEST = 30000\n",
         ".blocks/config.yml": json.dumps({"repo": "parcels", "dependencies": [wheel(index)]}).encode(),
@@ -119,9 +119,9 @@ def flow(
     return made
 
 
-def replayed(flow: Flow) -> GateReplay:
-    asked = GateReplay.objects.create(flow=flow)
-    gate_replay.run(asked.pk)
+def replayed(flow: Flow) -> Replay:
+    asked = Replay.objects.create(flow=flow, kind=ReplayKind.GATES)
+    gate_replay.run_requested(asked.pk)
     asked.refresh_from_db()
     assert asked.status == "done"
     return asked

@@ -94,7 +94,7 @@ def test_a_stage_that_is_tried_again_stays_with_its_commit(
     assert run_context(flow).status == "passed"
     assert (flow.origin.rpartition("@")[2], len(git_server.asked)) == (commit, asked)
     git_server.hostile = silent(20)
-    report = flow_replay.replay(flow)
+    report = flow_replay.replay_flow(flow)
     assert [found for found in report.differences if found.stage == "context"] == []
 
 

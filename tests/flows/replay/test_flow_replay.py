@@ -1,6 +1,7 @@
 """Replays of flows that ran for real through engine, ledger and simulator; only the sandbox is not there."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from gates import runner as gates_runner
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.models import Flow, FlowEvent, FlowReplay, Stage
-from orchestrator.flows.replay import flow_replays, requests
+from orchestrator.flows.models import Flow, FlowEvent, Replay, Stage
+from orchestrator.flows.replay import flow_replay, requests
 from orchestrator.flows.replay.comparison import differing, plain, same_bytes
-from orchestrator.flows.replay.flow_replay import replay
+from orchestrator.flows.replay.flow_replay import replay_flow
 from orchestrator.flows.worker import runner
 from providers import registry
 from providers.models import ProviderCall
@@ -24,7 +25,7 @@ from tests.providers import simulated
 from tests.rest.conftest import as_token  # noqa: F401 - a fixture
 from tests.rest.test_create import problem
 
-SAMPLE = Path(__file__).parents[2] / "samples" / "compliance-service"
+SAMPLE = Path(__file__).parents[3] / "samples" / "compliance-service"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -100,16 +101,30 @@ def everything(flow: Flow) -> list[object]:
 def test_a_replay_is_the_same_without_a_call_without_cost_and_without_a_trace(flow, simulator, monkeypatch):
     before, asked = everything(flow), [simulator.requests(name) for name in ("anthropic", "openai", "google")]
     monkeypatch.setattr(gates_runner, "run_gates", FakeGates(timed("coverage", "9.8765")))
-    report = replay(flow)
+    report = replay_flow(flow)
     assert report.differences == ()
     assert (report.stages, report.calls, report.skipped) == (7, 5, ())
     assert everything(flow) == before
     assert [simulator.requests(name) for name in ("anthropic", "openai", "google")] == asked
 
 
+def test_the_measured_time_of_the_gates_is_not_a_difference(flow, monkeypatch):
+    class SlowGates(FakeGates):
+        """Gates that take another time than those of the flow did."""
+
+        def __call__(self, *given):
+            time.sleep(0.02)
+            return super().__call__(*given)
+
+    verify = flow.stages.get(kind="verify")
+    monkeypatch.setattr(gates_runner, "run_gates", SlowGates(timed("coverage", "0.0123")))
+    assert verify.output["gates_seconds"] != 0.02
+    assert replay_flow(flow).differences == ()
+
+
 def test_a_prompt_that_is_built_otherwise_today_is_told(flow, monkeypatch):
     monkeypatch.setattr(prompts, "escape_request", lambda text: text.strip() + " Please.")
-    report = replay(flow)
+    report = replay_flow(flow)
     assert {(found.stage, found.what) for found in report.differences} == {
         (kind, "prompt digest") for kind in ("context", "plan", "implement", "review", "docs")
     }
@@ -118,7 +133,7 @@ def test_a_prompt_that_is_built_otherwise_today_is_told(flow, monkeypatch):
 
 def test_gates_that_judge_otherwise_are_told_where_they_do_and_nowhere_else(flow, monkeypatch):
     monkeypatch.setattr(gates_runner, "run_gates", FakeGates(failing("mutation")))
-    report = replay(flow)
+    report = replay_flow(flow)
     assert {found.stage for found in report.differences} == {"verify"}
     told = {found.what: (found.recorded, found.replayed) for found in report.differences}
     assert told["result"] == ("passed", "failed with gate:mutation-failed")
@@ -130,7 +145,7 @@ def test_a_tampered_artifact_is_told(flow):
     answer = flow.artifacts.select_related("blob").get(kind="manifest")
     tampered = json.loads(bytes(answer.blob.content)) | {"verified": False}
     type(answer.blob).objects.filter(pk=answer.blob_id).update(content=json.dumps(tampered).encode())
-    assert [(found.stage, found.what) for found in replay(flow).differences] == [
+    assert [(found.stage, found.what) for found in replay_flow(flow).differences] == [
         ("seal", "artifact manifest")
     ]
 
@@ -140,7 +155,7 @@ def test_a_stage_that_crashes_in_a_replay_is_a_difference(flow, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(gates_runner, "run_gates", crash)
-    assert [(found.stage, found.replayed) for found in replay(flow).differences] == [
+    assert [(found.stage, found.replayed) for found in replay_flow(flow).differences] == [
         (kind, "an unexpected ZeroDivisionError") for kind in ("verify", "review")
     ]
 
@@ -154,10 +169,10 @@ def test_over_rest_it_is_run_once_by_a_worker_and_its_report_is_kept(flow, sent,
     assert api.post(url).json()["id"] == answer.json()["id"]
     assert sent == [("flows.replay_flow", (answer.json()["id"],), "gates")] * 2
     for _, (number,), _ in sent:
-        flow_replays.run(number)
+        flow_replay.run_requested(number)
     told = api.get(url).json()
     assert (told["status"], told["report"]["same"], told["report"]["calls"]) == ("same", True, 5)
-    assert FlowReplay.objects.count() == 1
+    assert Replay.objects.count() == 1
     assert api.post(url).json()["id"] != told["id"]
 
 
