@@ -1,4 +1,6 @@
-"""The block of a flow: fetched, its evidence checked with the keys that this repo trusts, and only then put in place."""
+"""The block of a flow: fetched, its evidence checked with the keys that this repo trusts, and only then
+put in place.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,9 @@ from blocks.format.verification import VerificationReport, verify_block
 
 @dataclass(frozen=True, slots=True)
 class DownloadedBlock:
-    """A block in place. ``proof`` says in one line what its evidence shows; ``new_keys`` are trusted since this download."""
+    """A block in place. ``proof`` says in one line what its evidence shows; ``new_keys`` are trusted
+    since this download.
+    """
 
     placed: catalog.PlacedBlock
     proof: str
@@ -20,7 +24,9 @@ class DownloadedBlock:
 
 
 def download_block(client: Client, flow_id: str, blocks_folder: Path) -> DownloadedBlock:
-    """Fetch the block of ``flow_id`` into ``blocks_folder``; a block whose evidence does not hold is not written anywhere."""
+    """Fetch the block of ``flow_id`` into ``blocks_folder``; a block whose evidence does not hold is not
+    written anywhere.
+    """
     packed = client.download(f"flows/{flow_id}/block/")
     keys, new = trusted_keys.trust_offered(client, blocks_folder)
     report = verify_block(catalog.unpack_block(packed), keys)

@@ -1,4 +1,6 @@
-"""A block from the service onto disk: checked against its manifest first, then put in place whole, or not at all."""
+"""A block from the service onto disk: checked against its manifest first, then put in place whole, or not
+at all.
+"""
 
 import json
 import shutil
@@ -96,7 +98,8 @@ def _replace_folder(files: Mapping[str, bytes], target: Path) -> None:
             file = new / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        # The new folder is complete before the old one is touched, and the old one comes back if the new one cannot take its place.
+        # The new folder is complete before the old one is touched, and the old one comes back if the new
+        # one cannot take its place.
         if target.exists():
             target.rename(old)
         try:

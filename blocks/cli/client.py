@@ -81,7 +81,9 @@ class Client:
 
     @staticmethod
     def read_cursor(link: str | None) -> str | None:
-        """The cursor in the ``next`` link of a page; the link's host is not followed, it may be one behind a proxy."""
+        """The cursor in the ``next`` link of a page; the link's host is not followed, it may be one
+        behind a proxy.
+        """
         return None if link is None else httpx2.URL(link).params.get("cursor")
 
     def _send_request(self, method: str, path: str, **how: Any) -> "httpx2.Response":

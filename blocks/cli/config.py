@@ -18,7 +18,9 @@ Key = Annotated[str, typer.Argument(metavar="KEY")]
 
 
 def settings_path(client: Client, repo: str) -> str:
-    """Where the settings lie: of the repo that is named, configured, or bound to the token; else of the organisation."""
+    """Where the settings lie: of the repo that is named, configured, or bound to the token; else of the
+    organisation.
+    """
     name = repo or workspace.find_workspace().repo or client.get("whoami/")["repo"]
     return f"repos/{name}/config/" if name else "config/"
 

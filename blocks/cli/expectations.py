@@ -1,4 +1,6 @@
-"""What an auditor expects of a block. A genuine older block replayed whole holds too; only an expectation finds it."""
+"""What an auditor expects of a block. A genuine older block replayed whole holds too; only an expectation
+finds it.
+"""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ _UNPROVED = "(not proved)"
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """Empty fields expect nothing. ``block`` is family/name, ``digest`` the SHA-256 of manifest.json, ``not_before`` in UTC."""
+    """Empty fields expect nothing. ``block`` is family/name, ``digest`` the SHA-256 of manifest.json,
+    ``not_before`` in UTC.
+    """
 
     flow: str = ""
     repo: str = ""

@@ -157,7 +157,9 @@ def follow_flow(
 
 @app.command()
 def show(task: Task, as_json: output.AsJson = False) -> None:
-    """Show a flow as it is: stages, gates, cost. Exits 0 when it passed, 1 failed, 2 cancelled, 8 while it goes on."""
+    """Show a flow as it is: stages, gates, cost. Exits 0 when it passed, 1 failed, 2 cancelled, 8 while
+    it goes on.
+    """
     with Client.of_workspace() as client:
         flow, gates = client.get(f"flows/{task}/"), client.get(f"flows/{task}/gates/")["gates"]
     if as_json:
@@ -192,7 +194,9 @@ def retry(task: Task, as_json: output.AsJson = False) -> None:
 
 @app.command()
 def replay(task: Task, timeout: Timeout = 600, as_json: output.AsJson = False) -> None:
-    """Run a finished flow again from its recorded answers, without a call and without cost; exits 1 on a difference."""
+    """Run a finished flow again from its recorded answers, without a call and without cost; exits 1 on a
+    difference.
+    """
     with Client.of_workspace() as client:
         found = client.post(f"flows/{task}/replay/")
         until = time.monotonic() + (timeout or 600)
@@ -215,7 +219,9 @@ def replay(task: Task, timeout: Timeout = 600, as_json: output.AsJson = False) -
 def follow_to_end(
     client: Client, flow_id: str, console: Console, *, timeout: float | None, quiet: bool
 ) -> dict[str, Any]:
-    """Follow a flow; its last state. Ends with exit code 8 when ``timeout`` seconds pass or the user interrupts."""
+    """Follow a flow; its last state. Ends with exit code 8 when ``timeout`` seconds pass or the user
+    interrupts.
+    """
     until = None if timeout is None else time.monotonic() + timeout
 
     def in_time() -> None:

@@ -1,4 +1,6 @@
-"""What the gates found, with the lines that it is about: for those who read in a terminal what the page of the flow shows."""
+"""What the gates found, with the lines that it is about: for those who read in a terminal what the page
+of the flow shows.
+"""
 
 import difflib
 import json
@@ -35,7 +37,9 @@ def _text_of(files: Mapping[str, Any], path: str) -> str:
 def print_findings(
     console: Console, flow: Mapping[str, Any], gates: Iterable[Mapping[str, Any]], files: Mapping[str, Any]
 ) -> None:
-    """Every gate of every round: summary, cure, findings at their lines, surviving mutants as diffs. ``files``: the evidence."""
+    """Every gate of every round: summary, cure, findings at their lines, surviving mutants as diffs.
+    ``files``: the evidence.
+    """
     seen = map_rounds(flow)
     for gate in gates:
         if gate["verdict"] == "passed" and not gate["findings"]:
@@ -127,7 +131,9 @@ def _choose_mutants(found: list[_Mutant]) -> list[_Mutant]:
 
 
 def _list_survivors(report: str) -> Iterator[_Mutant]:
-    """The undetected mutants of a Stryker report: path, line, name, lines before and after; nothing of what is no report."""
+    """The undetected mutants of a Stryker report: path, line, name, lines before and after; nothing of
+    what is no report.
+    """
     try:
         files = json.loads(report)["files"].items() if report else ()
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -1,4 +1,6 @@
-"""Commands that are loaded when they are called: `blocks --help` must not pay for HTTP, YAML and live displays."""
+"""Commands that are loaded when they are called: `blocks --help` must not pay for HTTP, YAML and live
+displays.
+"""
 
 import importlib
 import importlib.util

@@ -40,7 +40,9 @@ def main(
 
 
 def run() -> None:
-    """The entry point: every failure ends in its message, its cure and its exit code, never in a traceback."""
+    """The entry point: every failure ends in its message, its cure and its exit code, never in a
+    traceback.
+    """
     try:
         app(prog_name="blocks")
     except Failure as failure:

@@ -10,7 +10,9 @@ from blocks.format.limits import MAX_BLOCK_BYTES, MIB
 
 
 def read_block(path: Path) -> Archive:
-    """The files of the block at ``path``, and the damage of its archive; raises ``Failure`` where there is no block."""
+    """The files of the block at ``path``, and the damage of its archive; raises ``Failure`` where there
+    is no block.
+    """
     try:
         if path.is_dir():
             return Archive(_read_folder(path), damage="")

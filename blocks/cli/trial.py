@@ -1,4 +1,6 @@
-"""`blocks test-flow`: does the service turn a request into a block? For operators, after a deployment or a rollback."""
+"""`blocks test-flow`: does the service turn a request into a block? For operators, after a deployment or
+a rollback.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +20,9 @@ def try_flow(
     timeout: flow.Timeout = None,
     as_json: output.AsJson = False,
 ) -> None:
-    """Run a feature request from end to end and say whether the service works. The block is not written here."""
+    """Run a feature request from end to end and say whether the service works. The block is not written
+    here.
+    """
     text, here = flow.read_request(input_file), workspace.find_workspace()
     with Client(here.url, workspace.read_token()) as client:
         started = client.post(

@@ -1,4 +1,6 @@
-"""The keys that a repo trusts: ``.blocks/keys/<first half of the key id>.pem``, taken from the service the first time."""
+"""The keys that a repo trusts: ``.blocks/keys/<first half of the key id>.pem``, taken from the service
+the first time.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,8 +44,9 @@ def load_pinned(blocks_folder: Path) -> Keys:
 def trust_offered(client: Client, blocks_folder: Path, accept: str = "") -> tuple[Keys, list[str]]:
     """The pinned keys, and the ids of those that were pinned just now.
 
-    The first time, what the service offers is pinned. A key that it signs with later and that is not pinned is refused until
-    somebody accepts it by its id: a service that was taken over would come with a key of its own.
+    The first time, what the service offers is pinned. A key that it signs with later and that is not
+    pinned is refused until somebody accepts it by its id: a service that was taken over would come with a
+    key of its own.
     """
     offered = _fetch_offered(client)
     pinned = load_pinned(blocks_folder)

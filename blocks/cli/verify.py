@@ -1,4 +1,6 @@
-"""`blocks verify`: what the gates found, whether a block is what was sealed, whether the gates say the same again."""
+"""`blocks verify`: what the gates found, whether a block is what was sealed, whether the gates say the
+same again.
+"""
 
 import time
 from pathlib import Path
@@ -22,7 +24,8 @@ def verify() -> None:
     """Show what the gates found; check a block's evidence; run the gates again."""
 
 
-# These bring the library for cryptography, which takes a tenth of a second to load and which only some commands need.
+# These bring the library for cryptography, which takes a tenth of a second to load and which only some
+# commands need.
 if TYPE_CHECKING:
     from blocks.cli import evidence_report, expectations, trusted_keys
     from blocks.format import verification
@@ -41,7 +44,9 @@ def show(
     ] = False,
     as_json: output.AsJson = False,
 ) -> None:
-    """Show the gates of a flow. Exits 0 when it passed, 1 when it or a gate failed, 2 cancelled, 8 while it runs."""
+    """Show the gates of a flow. Exits 0 when it passed, 1 when it or a gate failed, 2 cancelled, 8 while
+    it runs.
+    """
     with Client.of_workspace() as client:
         flow = client.get(f"flows/{task}/")
         gates = client.get(f"flows/{task}/gates/")["gates"]
@@ -106,9 +111,11 @@ def attestation(
     ] = "",
     as_json: output.AsJson = False,
 ) -> None:
-    """Check a block offline: signatures, every file, the verdict. Exits 0 when all holds, else 1 and names what does not.
+    """Check a block offline: signatures, every file, the verdict. Exits 0 when all holds, else 1 and
+    names what does not.
 
-    An older block is as genuine as the newest: name what you expect, for only an expectation finds one that was replayed.
+    An older block is as genuine as the newest: name what you expect, for only an expectation finds one
+    that was replayed.
     """
     expected = expectations.parse_expectations(
         flow=flow,
@@ -134,9 +141,11 @@ def attestation(
 
 
 def _choose_keys(path: Path, named: list[Path]) -> tuple[Any, str]:
-    """The keys to check with, and where they lie. Never those inside the block itself: a forger would bring a key along.
+    """The keys to check with, and where they lie. Never those inside the block itself: a forger would
+    bring a key along.
 
-    Those that are pinned where the command runs go before those around the block, which came the way that the block came.
+    Those that are pinned where the command runs go before those around the block, which came the way that
+    the block came.
     """
     if named:
         return dict(trusted_keys.load_key(file) for file in named), ", ".join(map(str, named))
@@ -160,7 +169,9 @@ def fetch_key(
     ] = "",
     as_json: output.AsJson = False,
 ) -> None:
-    """Fetch the public key of the evidence and keep it under .blocks/keys/; once one is there, others only by id."""
+    """Fetch the public key of the evidence and keep it under .blocks/keys/; once one is there, others
+    only by id.
+    """
     here = workspace.find_workspace()
     with Client.of_workspace() as client:
         keys, new = trusted_keys.trust_offered(client, here.blocks, accept)

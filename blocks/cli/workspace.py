@@ -1,4 +1,6 @@
-"""Where a command runs: the folder with .blocks/, its configuration, the address of the service, the token."""
+"""Where a command runs: the folder with .blocks/, its configuration, the address of the service, the
+token.
+"""
 
 import os
 from dataclasses import dataclass

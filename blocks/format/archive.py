@@ -1,7 +1,9 @@
-"""A block as tar.gz whose bytes follow from its files alone: no times, owners or machine names, and no compressor.
+"""A block as tar.gz whose bytes follow from its files alone: no times, owners or machine names, and no
+compressor.
 
-Deflate data is stored, not compressed: what a compressor writes differs between its versions, and has bits without meaning.
-So anyone can build the same archive from the same files, and a changed bit anywhere in it shows.
+Deflate data is stored, not compressed: what a compressor writes differs between its versions, and has
+bits without meaning. So anyone can build the same archive from the same files, and a changed bit anywhere
+in it shows.
 """
 
 import io
@@ -23,14 +25,18 @@ _STORED_BYTES = 0xFFFF  # the most that a stored block can hold
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What an archive holds. ``damage`` says how it differs from the one that ``files`` make; empty where it does not."""
+    """What an archive holds. ``damage`` says how it differs from the one that ``files`` make; empty where
+    it does not.
+    """
 
     files: Mapping[str, bytes] = field(repr=False)
     damage: str
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """``files`` as tar.gz, in the order of their paths. Raises ``FormatError`` for a path that tar cannot hold."""
+    """``files`` as tar.gz, in the order of their paths. Raises ``FormatError`` for a path that tar cannot
+    hold.
+    """
     buffer = io.BytesIO()
     try:
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -44,7 +50,9 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(packed: bytes) -> dict[str, bytes]:
-    """Path to bytes of an archive; raises ``FormatError`` for one that differs in any byte from what ``pack`` makes."""
+    """Path to bytes of an archive; raises ``FormatError`` for one that differs in any byte from what
+    ``pack`` makes.
+    """
     found = read(packed)
     if found.damage:
         raise FormatError(found.damage)
@@ -54,8 +62,8 @@ def unpack(packed: bytes) -> dict[str, bytes]:
 def read(packed: bytes) -> Archive:
     """The files of an archive that may be damaged; raises ``FormatError`` where no files can be told from it.
 
-    Checksums are not checked while reading, so that a changed file is found by its name against the manifest. Afterwards the
-    archive is built again from its files and compared as a whole.
+    Checksums are not checked while reading, so that a changed file is found by its name against the
+    manifest. Afterwards the archive is built again from its files and compared as a whole.
     """
     if len(packed) > MAX_BLOCK_BYTES:
         raise FormatError(f"it is over {MAX_BLOCK_BYTES // MIB} MB")
@@ -115,8 +123,9 @@ def _split_into_blocks(raw: bytes) -> Iterator[bytes]:
 
 
 def _unwrap_gzip(packed: bytes) -> bytes:
-    # The blocks are taken from where ``wrap_gzip`` puts them. Header, lengths and checksum are not looked at: the comparison
-    # of the whole archive covers them. Nothing is inflated, so there is no bomb to go off.
+    # The blocks are taken from where ``wrap_gzip`` puts them. Header, lengths and checksum are not looked
+    # at: the comparison of the whole archive covers them. Nothing is inflated, so there is no bomb to go
+    # off.
     parts = []
     start, end = len(_GZIP_HEADER), len(packed) - _GZIP_TRAILER_BYTES
     while start < end:

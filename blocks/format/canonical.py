@@ -1,4 +1,6 @@
-"""The one serialisation of everything that is hashed or signed: UTF-8 JSON, keys sorted, no spaces; and its strict reader."""
+"""The one serialisation of everything that is hashed or signed: UTF-8 JSON, keys sorted, no spaces; and
+its strict reader.
+"""
 
 import hashlib
 import json
@@ -11,7 +13,9 @@ from blocks.format.limits import MAX_STATEMENT_BYTES, MIB
 
 
 def dump_json(value: Any) -> bytes:
-    """``value`` as canonical JSON: equal values give equal bytes everywhere. Raises ``FormatError`` for what JSON cannot hold."""
+    """``value`` as canonical JSON: equal values give equal bytes everywhere. Raises ``FormatError`` for
+    what JSON cannot hold.
+    """
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode()
@@ -22,8 +26,8 @@ def dump_json(value: Any) -> bytes:
 def load_json(raw: bytes, what: str) -> Any:
     """The value of a JSON text that came from outside, read so that no two readers see two contents.
 
-    ``what`` names the text in messages ("the manifest"). Raises ``FormatError`` for too many bytes, another encoding than UTF-8,
-    a field that comes twice, and numbers that JSON does not know.
+    ``what`` names the text in messages ("the manifest"). Raises ``FormatError`` for too many bytes,
+    another encoding than UTF-8, a field that comes twice, and numbers that JSON does not know.
     """
     if len(raw) > MAX_STATEMENT_BYTES:
         raise FormatError(f"{what} is over {MAX_STATEMENT_BYTES // MIB} MB")

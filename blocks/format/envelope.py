@@ -1,8 +1,8 @@
 """A signed payload: DSSE with one Ed25519 signature, in one serialisation.
 
-DSSE itself allows any spacing and order of fields. Here an envelope is canonical JSON in one line, and anything else is refused
-even where its signature holds, so that not a single byte of it can change unseen.
-Source: secure-systems-lab/dsse, protocol and envelope.
+DSSE itself allows any spacing and order of fields. Here an envelope is canonical JSON in one line, and
+anything else is refused even where its signature holds, so that not a single byte of it can change
+unseen. Source: secure-systems-lab/dsse, protocol and envelope.
 """
 
 import base64
@@ -31,7 +31,9 @@ class SignedPayload:
 
 
 def seal_envelope(payload: bytes, key_id: str, key: Ed25519PrivateKey) -> bytes:
-    """An envelope with ``payload``, signed. Ed25519 is deterministic: the same payload gives the same bytes."""
+    """An envelope with ``payload``, signed. Ed25519 is deterministic: the same payload gives the same
+    bytes.
+    """
     signature = {"keyid": key_id, "sig": _encode_base64(key.sign(_encode_for_signing(payload)))}
     envelope = {
         "payload": _encode_base64(payload),
@@ -90,7 +92,8 @@ def _decode_base64(text: Any) -> bytes:
         raw = base64.b64decode(text, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:
         raise FormatError("holds text that is not base64") from error
-    # The last letter has bits that a decoder drops; with other values there the text would be another one of the same bytes.
+    # The last letter has bits that a decoder drops; with other values there the text would be another one
+    # of the same bytes.
     if _encode_base64(raw) != text:
         raise FormatError("holds base64 with bits that mean nothing")
     return raw

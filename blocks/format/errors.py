@@ -4,8 +4,8 @@
 class BlocksError(Exception):
     """Something that ``blocks`` cannot do.
 
-    The message and ``cure`` are for people; ``code`` is stable, and scripts rely on it. ``cure`` is empty where nobody can do
-    anything about it.
+    The message and ``cure`` are for people; ``code`` is stable, and scripts rely on it. ``cure`` is empty
+    where nobody can do anything about it.
     """
 
     code: str = "blocks:error"
@@ -21,7 +21,8 @@ class BlocksError(Exception):
 class FormatError(BlocksError):
     """What was read is not in the format of blocks.
 
-    The message starts with a verb or with "it" ("it is over 64 MB"): whoever catches the error knows the file and names it.
+    The message starts with a verb or with "it" ("it is over 64 MB"): whoever catches the error knows the
+    file and names it.
     """
 
     code = "evidence:unreadable"

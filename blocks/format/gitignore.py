@@ -1,4 +1,6 @@
-"""Which files git would ignore, for folders without git: the patterns of ``.gitignore`` files, as gitignore(5) describes them."""
+"""Which files git would ignore, for folders without git: the patterns of ``.gitignore`` files, as
+gitignore(5) describes them.
+"""
 
 import re
 from collections.abc import Sequence

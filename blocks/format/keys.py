@@ -14,7 +14,9 @@ Keys = Mapping[str, Ed25519PublicKey]
 
 
 def compute_key_id(public: Ed25519PublicKey) -> str:
-    """SHA-256 of the key as SubjectPublicKeyInfo in DER, in hexadecimal: an id that a forger cannot choose."""
+    """SHA-256 of the key as SubjectPublicKeyInfo in DER, in hexadecimal: an id that a forger cannot
+    choose.
+    """
     return sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 

@@ -1,4 +1,6 @@
-"""How large things may be. The command line refuses early what the service would refuse later, by the same figures."""
+"""How large things may be. The command line refuses early what the service would refuse later, by the
+same figures.
+"""
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -19,7 +21,9 @@ MAX_PATH_LENGTH = 500
 """A path in a snapshot or a block, in characters."""
 
 MAX_BLOCK_BYTES = 64 * MIB
-"""A block, packed or in a folder. Archives are not compressed, so an archive cannot unpack to more than it measures."""
+"""A block, packed or in a folder. Archives are not compressed, so an archive cannot unpack to more than
+it measures.
+"""
 
 MAX_STATEMENT_BYTES = 4 * MIB
 """One JSON document of a block: the manifest or an envelope."""

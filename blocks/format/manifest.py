@@ -1,4 +1,6 @@
-"""The manifest of a block: SHA-256 and size of every file, and the facts that led to it, as JSON with sorted keys."""
+"""The manifest of a block: SHA-256 and size of every file, and the facts that led to it, as JSON with
+sorted keys.
+"""
 
 import json
 import re
@@ -31,7 +33,9 @@ class FileFact:
 
 @dataclass(frozen=True, slots=True)
 class GateFact:
-    """One gate's verdict. Percentages are text, so that no reader rounds them; ``evidence`` maps file name to SHA-256."""
+    """One gate's verdict. Percentages are text, so that no reader rounds them; ``evidence`` maps file
+    name to SHA-256.
+    """
 
     gate: str
     verdict: str
@@ -58,9 +62,10 @@ class CallFact:
 class Manifest:
     """What a manifest says. ``sealed_at`` is RFC 3339, digests are SHA-256 in hexadecimal.
 
-    ``context_sha256`` is the bundle that the models were shown. ``snapshot_sha256`` is the repo around the block, empty where
-    there was none, ``origin`` the address and commit of a repo that was cloned. ``dependencies_sha256`` are the pins of the
-    packages that the gates had, empty for none. Blocks that were sealed before these were recorded have ``None`` there.
+    ``context_sha256`` is the bundle that the models were shown. ``snapshot_sha256`` is the repo around
+    the block, empty where there was none, ``origin`` the address and commit of a repo that was cloned.
+    ``dependencies_sha256`` are the pins of the packages that the gates had, empty for none. Blocks that
+    were sealed before these were recorded have ``None`` there.
     """
 
     flow: str
@@ -173,7 +178,9 @@ def _text(value: Any, key: str) -> str:
 
 
 def _member(value: Any, key: str, kind: type[_Value]) -> _Value:
-    """What an object has under ``key``; raises ``FormatError`` where there is nothing, or something of another type."""
+    """What an object has under ``key``; raises ``FormatError`` where there is nothing, or something of
+    another type.
+    """
     members = _expect(value, dict, "the manifest")
     if key not in members:
         raise FormatError(f"the manifest has no {key[:40]!r}")

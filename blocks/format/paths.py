@@ -2,7 +2,8 @@
 
 from blocks.format.limits import MAX_PATH_LENGTH
 
-# Empty parts come from a slash at the start, at the end or doubled: absolute paths and two spellings of one path.
+# Empty parts come from a slash at the start, at the end or doubled: absolute paths and two spellings of
+# one path.
 _UNSAFE_PARTS = frozenset({"", ".", ".."})
 
 
@@ -17,7 +18,8 @@ def is_safe_path(path: str) -> bool:
 
 
 def _is_utf8(text: str) -> bool:
-    # git and tar give bytes that are not UTF-8 as lone surrogates, which neither JSON nor PostgreSQL can hold.
+    # git and tar give bytes that are not UTF-8 as lone surrogates, which neither JSON nor PostgreSQL can
+    # hold.
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,8 @@
-"""Which files exist to hold secrets, by their names: they are not sent, not shown to models, and not given to the gates.
+"""Which files exist to hold secrets, by their names: they are not sent, not shown to models, and not
+given to the gates.
 
-One rule for the command line, which leaves such files out before anything is sent, and for the service, which gets files in other
-ways too: from a clone, and from callers who make their own requests.
+One rule for the command line, which leaves such files out before anything is sent, and for the service,
+which gets files in other ways too: from a clone, and from callers who make their own requests.
 """
 
 from pathlib import PurePosixPath

@@ -34,7 +34,8 @@ _BINARY_ENDINGS = (
 
 
 def select_files(lengths: Mapping[str, int | None], reasons: Counter[str]) -> list[str]:
-    """The paths that are sent, smallest first until a limit is reached. Counts in ``reasons`` why the others are not.
+    """The paths that are sent, smallest first until a limit is reached. Counts in ``reasons`` why the
+    others are not.
 
     ``lengths`` maps each path to its size in bytes, or to ``None`` for what is not a plain file.
     """
@@ -50,7 +51,9 @@ def select_files(lengths: Mapping[str, int | None], reasons: Counter[str]) -> li
 
 
 def _belongs_to_blocks(path: str) -> bool:
-    """Blocks and schemas are our own output. The configuration is sent: it names the packages that blocks may use."""
+    """Blocks and schemas are our own output. The configuration is sent: it names the packages that blocks
+    may use.
+    """
     return PurePosixPath(path.lower()).parts[:1] == (BLOCKS_FOLDER,) and path != CONFIG
 
 

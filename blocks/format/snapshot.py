@@ -1,4 +1,6 @@
-"""A snapshot of a repo, as a flow carries it: one canonical JSON text, so that the same files have the same digest."""
+"""A snapshot of a repo, as a flow carries it: one canonical JSON text, so that the same files have the
+same digest.
+"""
 
 import base64
 import json

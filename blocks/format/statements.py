@@ -1,7 +1,7 @@
 """Signed statements about the files of a block: in-toto Statement v1, one file each under ``attestations/``.
 
-Sources: in-toto attestation framework v1 (statement); in-toto test-result v0.1, SLSA provenance v1 and SLSA verification summary
-v1 (types of predicates).
+Sources: in-toto attestation framework v1 (statement); in-toto test-result v0.1, SLSA provenance v1 and
+SLSA verification summary v1 (types of predicates).
 """
 
 from collections.abc import Mapping

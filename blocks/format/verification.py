@@ -1,7 +1,9 @@
-"""Evidence checked offline: a block's bytes and a public key are all that is needed. Everything read here may be hostile.
+"""Evidence checked offline: a block's bytes and a public key are all that is needed. Everything read here
+may be hostile.
 
-Every byte of a block is covered: files by the digests that signed statements name, statements by their signatures, their
-envelopes by the one serialisation that is accepted, the set of files by the manifest. ``docs/reference/evidence.md`` has the format.
+Every byte of a block is covered: files by the digests that signed statements name, statements by their
+signatures, their envelopes by the one serialisation that is accepted, the set of files by the manifest.
+``docs/reference/evidence.md`` has the format.
 """
 
 from collections.abc import Mapping
@@ -30,7 +32,9 @@ Statements = Mapping[str, Statement]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A file of the block, and what is wrong with it: ``what`` continues a sentence that starts with the path."""
+    """A file of the block, and what is wrong with it: ``what`` continues a sentence that starts with the
+    path.
+    """
 
     path: str
     what: str
@@ -40,9 +44,10 @@ class Problem:
 class VerificationReport:
     """What was found; what no statement proves stays empty.
 
-    ``block`` is family/name; ``gates`` is each gate's signed result, ``verdict`` the one over all; ``sealed_at`` is RFC 3339
-    by the service's clock; ``digest`` is the SHA-256 of the manifest, which names every file, ``context`` that of the context
-    bundle; ``origin`` is the address and commit of a repo that was cloned; ``sequence`` and the hashes are the log entry's.
+    ``block`` is family/name; ``gates`` is each gate's signed result, ``verdict`` the one over all;
+    ``sealed_at`` is RFC 3339 by the service's clock; ``digest`` is the SHA-256 of the manifest, which
+    names every file, ``context`` that of the context bundle; ``origin`` is the address and commit of a
+    repo that was cloned; ``sequence`` and the hashes are the log entry's.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -121,7 +126,9 @@ def _open_statements(
 
 
 def _merge_digests(statements: Statements, report: VerificationReport) -> dict[str, str]:
-    """Path to SHA-256 as the statements say. Where two contradict each other, the one that comes first is believed."""
+    """Path to SHA-256 as the statements say. Where two contradict each other, the one that comes first is
+    believed.
+    """
     merged: dict[str, str] = {}
     # All but the log entry are about every file; the entry is about the manifest and the other statements.
     about_files = [name for name in sorted(statements) if name != LOG_ENTRY]
@@ -204,7 +211,9 @@ def _check_gate_results(statements: Statements, manifest: Manifest, report: Veri
 
 
 def _check_summary(statements: Statements, manifest: Manifest, report: VerificationReport) -> None:
-    """The verdict over all gates is that of the manifest and of every gate, and rests on the statements that are here."""
+    """The verdict over all gates is that of the manifest and of every gate, and rests on the statements
+    that are here.
+    """
     if VERIFICATION_SUMMARY not in statements:
         return
     path = statement_path(VERIFICATION_SUMMARY)

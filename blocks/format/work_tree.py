@@ -1,4 +1,6 @@
-"""The files of a folder that are sent along with a request: what git tracks or would track, without following a link."""
+"""The files of a folder that are sent along with a request: what git tracks or would track, without
+following a link.
+"""
 
 import os
 import stat
@@ -36,7 +38,9 @@ _GENERATED_FOLDERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CollectedFiles:
-    """``files`` in the form that the service takes, ``size`` in bytes; ``reasons`` counts the files left out, by reason."""
+    """``files`` in the form that the service takes, ``size`` in bytes; ``reasons`` counts the files left
+    out, by reason.
+    """
 
     files: dict[str, Any] = field(repr=False)
     size: int
@@ -55,8 +59,9 @@ class CollectedFiles:
 def collect_files(root: Path) -> CollectedFiles:
     """The files below ``root`` that are sent.
 
-    In a git work tree those that git tracks or would track. Elsewhere all that no ``.gitignore`` names, without hidden folders,
-    virtual environments and build output. Nothing where there is neither git nor ``.blocks``: that may be a home folder.
+    In a git work tree those that git tracks or would track. Elsewhere all that no ``.gitignore`` names,
+    without hidden folders, virtual environments and build output. Nothing where there is neither git nor
+    ``.blocks``: that may be a home folder.
     """
     reasons: Counter[str] = Counter()
     lengths = {path: _measure_file(root / path) for path in _list_paths(root)}
@@ -74,7 +79,9 @@ def collect_files(root: Path) -> CollectedFiles:
 
 
 def find_git_root(start: Path) -> Path | None:
-    """The top folder of the git work tree around ``start``; ``None`` without git or outside of a work tree."""
+    """The top folder of the git work tree around ``start``; ``None`` without git or outside of a work
+    tree.
+    """
     found = _run_git(start, "rev-parse", "--show-toplevel")
     return None if found is None else Path(os.fsdecode(found).rstrip("\n"))
 
@@ -99,7 +106,8 @@ def _measure_file(path: Path) -> int | None:
 def _read_file(path: Path) -> bytes | None:
     """The bytes of a plain file, at most one more than the limit; ``None`` where it cannot be read."""
     try:
-        # Links may lead out of the repo, and between measuring and opening a file may become one. A pipe must not block.
+        # Links may lead out of the repo, and between measuring and opening a file may become one. A pipe
+        # must not block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
             return file.read(MAX_FILE_BYTES + 1)
@@ -119,7 +127,9 @@ def _list_paths(root: Path) -> list[str]:
 
 
 def _walk_folder(root: Path, below: str, above: tuple[IgnoreRule, ...]) -> Iterator[str]:
-    """Every file below the folder ``below`` that is not ignored; ``above`` are the rules of the folders around it."""
+    """Every file below the folder ``below`` that is not ignored; ``above`` are the rules of the folders
+    around it.
+    """
     try:
         entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
     except OSError:

@@ -78,7 +78,8 @@ def trusted(block) -> Keys:
 
 @pytest.fixture
 def opened_once(monkeypatch) -> Mapping[bytes, SignedPayload]:
-    """An envelope that nobody touched is opened once for all changes of a test: the same bytes under the same keys.
+    """An envelope that nobody touched is opened once for all changes of a test: the same bytes under the
+    same keys.
 
     What comes back is each envelope that held, with its key id and payload.
     """

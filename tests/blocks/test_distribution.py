@@ -1,4 +1,6 @@
-"""The distribution `blocks` alone: installed in an empty environment, it starts and checks a block offline."""
+"""The distribution `blocks` alone: installed in an empty environment, it starts and checks a block
+offline.
+"""
 
 import os
 import shutil
@@ -34,7 +36,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     venv.create(folder / "environment", symlinks=True)
     binaries = folder / "environment" / "bin"
-    # The pins of the server, so that the packages are those that `make setup` has fetched: then no network is needed.
+    # The pins of the server, so that the packages are those that `make setup` has fetched: then no
+    # network is needed.
     install = [
         *(ROOT / ".venv/bin/uv", "pip", "install", "--quiet", "--python", binaries / "python"),
         *("--constraint", ROOT / "requirements.txt", "--constraint", ROOT / "requirements-dev.txt", copy),

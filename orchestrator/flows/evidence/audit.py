@@ -1,4 +1,6 @@
-"""The audit of the evidence: the chain of each repo, and what the store holds for it. The first break is named."""
+"""The audit of the evidence: the chain of each repo, and what the store holds for it. The first break is
+named.
+"""
 
 import json
 from collections.abc import Mapping
@@ -97,7 +99,9 @@ def _check_signature(row: EvidenceLog) -> str:
 
 
 def _check_stored(row: EvidenceLog, keep: store.Store) -> str:
-    """The objects of a delivered block, each against its digest, and the block's manifest and entry against the row."""
+    """The objects of a delivered block, each against its digest, and the block's manifest and entry
+    against the row.
+    """
     key = store.record_key(row.repo, row.flow, row.sequence)
     raw = keep.get(key)
     if raw is None:

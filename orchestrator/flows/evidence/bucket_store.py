@@ -1,4 +1,6 @@
-"""Evidence in S3: COMPLIANCE retention with an explicit date, checksums on the wire, nothing ever overwritten."""
+"""Evidence in S3: COMPLIANCE retention with an explicit date, checksums on the wire, nothing ever
+overwritten.
+"""
 
 import base64
 import hashlib
@@ -28,7 +30,9 @@ class Bucket:
         self.name, self.client = name, client
 
     def put(self, key: str, content: bytes, retain_until: datetime) -> None:
-        """Keep ``content`` under ``key`` until ``retain_until``; a copy that is there is kept as long, if need be longer."""
+        """Keep ``content`` under ``key`` until ``retain_until``; a copy that is there is kept as long, if
+        need be longer.
+        """
         for attempt in range(_TRIES):
             try:
                 self.client.put_object(
@@ -104,7 +108,8 @@ class Bucket:
             problems.append(
                 SetupProblem("evidence.E003", message, "Set its mode to COMPLIANCE.", serious=True)
             )
-        # S3 counts 7 years as 2,555 days, one or two short of the calendar; each object gets its exact date besides.
+        # S3 counts 7 years as 2,555 days, one or two short of the calendar; each object gets its exact
+        # date besides.
         if default.get("Years", 0) < 7 and default.get("Days", 0) < 2555:
             message = f"The default retention of {self.name} is shorter than 7 years."
             problems.append(
@@ -130,7 +135,8 @@ class Bucket:
         )
         rules = [rule for rule in found if rule.get("Status") == "Enabled"]
         problems = []
-        # The lock keeps the version, but a delete marker over it makes whoever asks for the object find nothing.
+        # The lock keeps the version, but a delete marker over it makes whoever asks for the object find
+        # nothing.
         if any(rule.get("Expiration", {}).keys() & {"Days", "Date"} for rule in rules):
             message = f"A rule of {self.name} expires objects: what the log names would seem lost."
             problems.append(
@@ -159,7 +165,9 @@ class Bucket:
 
 @lru_cache(maxsize=4)
 def open_bucket(name: str, endpoint: str) -> Bucket:
-    """The store of ``name``; credentials come by AWS' own rules. One client serves all threads of a process."""
+    """The store of ``name``; credentials come by AWS' own rules. One client serves all threads of a
+    process.
+    """
     config = Config(
         connect_timeout=5,
         read_timeout=30,

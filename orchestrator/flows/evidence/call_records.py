@@ -1,4 +1,6 @@
-"""What the models were asked for a flow, from the ledger: every call, also those that failed, with tokens and cost."""
+"""What the models were asked for a flow, from the ledger: every call, also those that failed, with tokens
+and cost.
+"""
 
 from typing import Any
 
@@ -13,7 +15,9 @@ _TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", 
 
 
 def list_calls(flow_id: str) -> list[dict[str, Any]]:
-    """The calls of ``flow_id`` in their order. Cost in USD as text; tokens by kind, kinds without tokens left out."""
+    """The calls of ``flow_id`` in their order. Cost in USD as text; tokens by kind, kinds without tokens
+    left out.
+    """
     # The ledger has plain ids; the round is the stage's.
     stage_round = Stage.objects.filter(pk=OuterRef("stage_id")).values("round")
     rows = ProviderCall.objects.filter(flow_id=flow_id).annotate(round=Coalesce(Subquery(stage_round), 1))

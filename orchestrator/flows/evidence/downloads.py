@@ -24,7 +24,9 @@ def sealed_block(flow: Flow) -> bytes | None:
 
 
 def collect_evidence(flow: Flow) -> dict[str, bytes]:
-    """Path to bytes of the evidence that the stages of ``flow`` left, round by round; also where it has no block."""
+    """Path to bytes of the evidence that the stages of ``flow`` left, round by round; also where it has
+    no block.
+    """
     rows = Artifact.objects.filter(flow=flow).select_related("stage", "blob").order_by("id")
     files = {
         f"{row.stage.kind}-{row.stage.round}/{row.name}": bytes(row.blob.content)

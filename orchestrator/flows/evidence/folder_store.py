@@ -1,4 +1,6 @@
-"""Evidence in a folder: written once, read-only, whole or not at all. For one machine: its owner can still delete it."""
+"""Evidence in a folder: written once, read-only, whole or not at all. For one machine: its owner can
+still delete it.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,6 @@
-"""The Ed25519 key that signs evidence: from EVIDENCE_SIGNING_KEY, or made once under STATE_DIR for local use."""
+"""The Ed25519 key that signs evidence: from EVIDENCE_SIGNING_KEY, or made once under STATE_DIR for local
+use.
+"""
 
 import os
 import tempfile
@@ -81,7 +83,8 @@ def _load_or_make(path: Path) -> bytes:
 
 def place_once(path: Path, content: bytes, *, mode: int) -> bool:
     """Put ``content`` at ``path`` whole, with ``mode``, unless something is there; whether it was put."""
-    # A hard link appears with all of its bytes or not at all, and fails where the name is taken: no reader sees half a file.
+    # A hard link appears with all of its bytes or not at all, and fails where the name is taken: no
+    # reader sees half a file.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as scratch:  # made with 0600
         scratch.write(content)
         scratch.flush()

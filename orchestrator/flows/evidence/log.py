@@ -1,7 +1,7 @@
 """The hash-chained log of a repo: one entry for each sealing, each holding the hash of the one before.
 
-A block keeps a point of the chain: an entry that is later removed, changed or put in contradicts it. A trigger refuses changes of
-rows. The log names repo and flow by text, because it outlives their rows.
+A block keeps a point of the chain: an entry that is later removed, changed or put in contradicts it. A
+trigger refuses changes of rows. The log names repo and flow by text, because it outlives their rows.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,9 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 1))"
 
 
 def first_sealed_at(flow_id: str) -> datetime:
-    """When ``flow_id`` was first sealed, else now: a sealing that is run again writes the same bytes again."""
+    """When ``flow_id`` was first sealed, else now: a sealing that is run again writes the same bytes
+    again.
+    """
     first = (
         EvidenceLog.objects.filter(flow=flow_id).order_by("id").values_list("created_at", flat=True).first()
     )
@@ -36,8 +38,8 @@ def append(
 ) -> EvidenceLog:
     """The entry for a block with ``manifest`` and the statements ``signed`` (path to bytes).
 
-    The same content of the same flow gives the entry that is there. The lock of the repo's chain is held to the end of the
-    transaction, so entries follow each other without a gap.
+    The same content of the same flow gives the entry that is there. The lock of the repo's chain is held
+    to the end of the transaction, so entries follow each other without a gap.
     """
     digests = {MANIFEST: sha256(manifest)} | {path: sha256(data) for path, data in signed.items()}
     content = sha256(dump_json(digests))

@@ -11,10 +11,12 @@ from blocks.format.manifest import CallFact, FileFact, GateFact, Manifest, write
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is sealed. ``files`` maps paths in the block to bytes, ``prompts`` a stage to its prompt's SHA-256.
+    """What is sealed. ``files`` maps paths in the block to bytes, ``prompts`` a stage to its prompt's
+    SHA-256.
 
-    ``snapshot_sha256`` and ``origin`` name the repo around the block: empty where there was none, or where it came with the
-    request. ``dependencies_sha256`` is the digest of the pins of the packages that the gates had; empty for none.
+    ``snapshot_sha256`` and ``origin`` name the repo around the block: empty where there was none, or
+    where it came with the request. ``dependencies_sha256`` is the digest of the pins of the packages that
+    the gates had; empty for none.
     """
 
     flow_id: str

@@ -1,7 +1,7 @@
 """What the statements of a block say, each in the words of its specification.
 
-Sources: in-toto test-result v0.1; SLSA provenance v1; SLSA verification summary v1. Fields that start with ``blocks_`` are
-extensions, which other readers ignore.
+Sources: in-toto test-result v0.1; SLSA provenance v1; SLSA verification summary v1. Fields that start
+with ``blocks_`` are extensions, which other readers ignore.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,9 @@ def test_result(subject: Subject, digests: Mapping[str, str], gate: GateFact) ->
 
 
 def provenance(subject: Subject, digests: Mapping[str, str]) -> NamedStatement:
-    """What the block was made from: request, context, prompts, models, tools, and each call with its cost in USD."""
+    """What the block was made from: request, context, prompts, models, tools, and each call with its cost
+    in USD.
+    """
     calls = _list_calls(subject)
     cost = sum((Decimal(call.get("cost_usd", "0")) for call in calls), Decimal(0))
     predicate = {
@@ -92,7 +94,8 @@ def verification_summary(
 
 
 def _list_calls(subject: Subject) -> list[dict[str, Any]]:
-    # The ledger also has the calls that failed; without a ledger (a replay) the subject's own facts are all there is.
+    # The ledger also has the calls that failed; without a ledger (a replay) the subject's own facts are
+    # all there is.
     recorded = call_records.list_calls(subject.flow_id)
     return recorded or [asdict(call) | {"tokens": dict(call.tokens)} for call in subject.calls]
 

@@ -15,7 +15,9 @@ from orchestrator.flows.evidence.predicates import NamedStatement
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A block with its proof. ``files`` are all of its files, ``block`` is their archive, ``sha256`` the manifest's digest."""
+    """A block with its proof. ``files`` are all of its files, ``block`` is their archive, ``sha256`` the
+    manifest's digest.
+    """
 
     manifest: bytes = field(repr=False)
     sha256: str
@@ -25,9 +27,11 @@ class Sealed:
 
 
 def seal(subject: Subject, bundle: bytes = b"") -> Sealed:
-    """Sign, log and store ``subject`` with the context ``bundle`` that it was made from; raises ``EvidenceError``.
+    """Sign, log and store ``subject`` with the context ``bundle`` that it was made from; raises
+    ``EvidenceError``.
 
-    Safe to run again: the same facts give the same bytes and the same entry, and a store takes the same bytes twice.
+    Safe to run again: the same facts give the same bytes and the same entry, and a store takes the same
+    bytes twice.
     """
     # First of all, so that nothing is signed or logged that cannot be kept.
     keep = setup.require_sound_store()

@@ -1,4 +1,6 @@
-"""Whether evidence can be made and kept as promised: asked at start-up, by ``manage.py check --deploy``, before sealing."""
+"""Whether evidence can be made and kept as promised: asked at start-up, by ``manage.py check --deploy``,
+before sealing.
+"""
 
 import logging
 import threading
@@ -25,7 +27,9 @@ def list_problems() -> tuple[SetupProblem, ...]:
 
 
 def require_sound_store() -> store.Store:
-    """The store, found fit within the last ten minutes; raises ``EvidenceError`` where evidence would not be safe in it."""
+    """The store, found fit within the last ten minutes; raises ``EvidenceError`` where evidence would not
+    be safe in it.
+    """
     keep = store.current_store()
     with _lock:
         asked = _last_found_sound.get(keep)

@@ -1,7 +1,8 @@
 """Where evidence is kept: a bucket with Object Lock in production, a folder on a developer's machine.
 
-Keys: ``content/sha256/<digest>`` for blocks and context bundles; ``repos/<repo>/flows/<flow>/<sequence>.json`` for the record
-that names them. Nothing under a key is ever replaced.
+Keys: ``content/sha256/<digest>`` for blocks and context bundles;
+``repos/<repo>/flows/<flow>/<sequence>.json`` for the record that names them. Nothing under a key is ever
+replaced.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,8 @@ class Store(Protocol):
     def put(self, key: str, content: bytes, retain_until: datetime) -> None:
         """Keep ``content`` under ``key`` at least until ``retain_until``.
 
-        The same content under the same key is fine; other content raises ``EvidenceError`` ``evidence:conflict``.
+        The same content under the same key is fine; other content raises ``EvidenceError``
+        ``evidence:conflict``.
         """
         ...
 

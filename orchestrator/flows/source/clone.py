@@ -1,7 +1,9 @@
-"""A repo's newest commit by git over HTTPS, read from its objects: nothing is checked out, so nothing of the repo runs.
+"""A repo's newest commit by git over HTTPS, read from its objects: nothing is checked out, so nothing of
+the repo runs.
 
-No hook, filter, submodule, alternate, credential or configuration takes part, and what arrives is bounded while it arrives:
-see ``git``. What each of the options is against stands in ``docs/explanation/threat-model.md``.
+No hook, filter, submodule, alternate, credential or configuration takes part, and what arrives is bounded
+while it arrives: see ``git``. What each of the options is against stands in
+``docs/explanation/threat-model.md``.
 """
 
 import re
@@ -24,7 +26,9 @@ LARGEST_BYTES = 256 << 20
 LISTING_BYTES = 32 << 20
 """What the list of all files may take: some 300,000 of them."""
 OLDEST_GIT = (2, 37)
-"""The first that is held to the addresses that were checked (``http.curloptResolve``); an older one ignores the option."""
+"""The first that is held to the addresses that were checked (``http.curloptResolve``); an older one
+ignores the option.
+"""
 _REF = "refs/snapshot"
 _FILE_MODES = frozenset({"100644", "100755"})
 
@@ -39,7 +43,9 @@ class CloneFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cloned:
-    """``files`` (path to bytes) of ``commit`` (40 or 64 hexadecimal digits); ``reasons``: how many were left out, and why."""
+    """``files`` (path to bytes) of ``commit`` (40 or 64 hexadecimal digits); ``reasons``: how many were
+    left out, and why.
+    """
 
     url: str
     commit: str
@@ -53,7 +59,9 @@ class Cloned:
 
 
 def clone(url: str) -> Cloned:
-    """The tracked files of the default branch at ``url``, chosen as ``blocks flow run`` chooses them; raises ``CloneFailed``."""
+    """The tracked files of the default branch at ``url``, chosen as ``blocks flow run`` chooses them;
+    raises ``CloneFailed``.
+    """
     try:
         checked = parse(url)
     except CloneUrlRefused as error:

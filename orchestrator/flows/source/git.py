@@ -1,4 +1,6 @@
-"""git within bounds: of what it may write, of memory and of time, and with nothing of ours in its environment."""
+"""git within bounds: of what it may write, of memory and of time, and with nothing of ours in its
+environment.
+"""
 
 import contextlib
 import os
@@ -14,12 +16,15 @@ _MEMORY_BYTES = 1 << 30
 _LOOK_SECONDS = 0.05
 _BLOCK = 512
 _SHELL = "/bin/sh"
-# The shell sets the limits, so that they hold from git's first instruction; files are counted in blocks, memory in KB.
+# The shell sets the limits, so that they hold from git's first instruction; files are counted in blocks,
+# memory in KB.
 _LIMITED = 'ulimit -c 0 && ulimit -f "$1" && ulimit -v "$2" && shift 2 && exec "$@"'
 
 
 class GitFailed(Exception):
-    """git ended with an error; what it ``said`` may quote the server, so it is looked into and never shown."""
+    """git ended with an error; what it ``said`` may quote the server, so it is looked into and never
+    shown.
+    """
 
     def __init__(self, said: str) -> None:
         super().__init__("git failed")
@@ -35,7 +40,9 @@ class TooSlow(Exception):
 
 
 class Git:
-    """Runs git in the bare repo ``folder``, which holds at most ``most`` bytes, until ``ends_at`` (monotonic seconds)."""
+    """Runs git in the bare repo ``folder``, which holds at most ``most`` bytes, until ``ends_at``
+    (monotonic seconds).
+    """
 
     def __init__(self, folder: Path, options: Mapping[str, str], *, most: int, ends_at: float) -> None:
         self.folder, self.most, self.ends_at = folder, most, ends_at
@@ -91,7 +98,9 @@ class Git:
             raise TooLarge
 
     def _environment(self) -> dict[str, str]:
-        """No secret, no proxy, no configuration, no home of ours. Whom to trust may be set for git as always."""
+        """No secret, no proxy, no configuration, no home of ours. Whom to trust may be set for git as
+        always.
+        """
         passed = {
             name: os.environ[name]
             for name in ("PATH", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")

@@ -1,4 +1,6 @@
-"""Gates inside a repo's world, and once more in the same one: engine, sandbox, installer and simulator are real."""
+"""Gates inside a repo's world, and once more in the same one: engine, sandbox, installer and simulator
+are real.
+"""
 
 import json
 import shutil

@@ -1,4 +1,6 @@
-"""What stands on a terminal of a given width, and in a pipe: whole ids, no markup, no control codes of others."""
+"""What stands on a terminal of a given width, and in a pipe: whole ids, no markup, no control codes of
+others.
+"""
 
 import os
 import pty

@@ -1,4 +1,6 @@
-"""A sealed block cut, lengthened, packed otherwise, mixed with others, or replayed whole: each is found, and said where."""
+"""A sealed block cut, lengthened, packed otherwise, mixed with others, or replayed whole: each is found,
+and said where.
+"""
 
 import base64
 import gzip

@@ -1,4 +1,6 @@
-"""A context bundle is in the evidence store before a model is asked: real engine, real boto3, simulated providers."""
+"""A context bundle is in the evidence store before a model is asked: real engine, real boto3, simulated
+providers.
+"""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""What sealing makes: statements that verify with the libraries of others, a log that only grows, the same bytes again."""
+"""What sealing makes: statements that verify with the libraries of others, a log that only grows, the
+same bytes again.
+"""
 
 import base64
 import gzip

@@ -33,7 +33,9 @@ def git(folder: Path, *words: str, given: bytes = b"") -> str:
 
 @dataclass
 class GitServer:
-    """Serves the bare repos under ``root``. ``asked`` are the requests that came; ``hostile`` may answer one in git's place."""
+    """Serves the bare repos under ``root``. ``asked`` are the requests that came; ``hostile`` may answer
+    one in git's place.
+    """
 
     root: Path
     port: int = 0

@@ -1,4 +1,6 @@
-"""A flow that brings no files, of a repo with a clone URL: engine, ledger, simulator and git server are real."""
+"""A flow that brings no files, of a repo with a clone URL: engine, ledger, simulator and git server are
+real.
+"""
 
 import hashlib
 from collections.abc import Iterator
