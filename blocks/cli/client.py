@@ -61,18 +61,16 @@ class Client:
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON under ``/api/v1/<path>``."""
-        return self._send_request(
-            "GET", path, params={k: v for k, v in params.items() if v is not None}
-        ).json()
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._send_request("GET", path, params=given).json()
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
-        """What ``POST`` answers."""
-        return self._send_request(
-            "POST", path, json=body, headers={"Idempotency-Key": key} if key else None
-        ).json()
+        """The JSON that ``POST`` answers with. The same ``key`` makes sending it twice act once."""
+        headers = {"Idempotency-Key": key} if key else None
+        return self._send_request("POST", path, json=body, headers=headers).json()
 
     def put(self, path: str, body: Any) -> Any:
-        """What ``PUT`` answers."""
+        """The JSON that ``PUT`` answers with."""
         return self._send_request("PUT", path, json=body).json()
 
     def download(self, path: str) -> bytes:
@@ -81,9 +79,8 @@ class Client:
 
     @staticmethod
     def read_cursor(link: str | None) -> str | None:
-        """The cursor in the ``next`` link of a page; the link's host is not followed, it may be one
-        behind a proxy.
-        """
+        """The cursor in the ``next`` link of a page."""
+        # The link itself is not followed: behind a proxy its host may be one that only the proxy reaches.
         return None if link is None else httpx2.URL(link).params.get("cursor")
 
     def _send_request(self, method: str, path: str, **how: Any) -> "httpx2.Response":
@@ -104,9 +101,9 @@ class Client:
         )
 
     def events(self, flow_id: str, *, on_idle: Callable[[], None] = lambda: None) -> Iterator[Event]:
-        """The flow's events until ``end``. A broken connection is taken up again after the event last seen.
+        """The flow's events until ``end``. A broken connection is opened again, after the event last seen.
 
-        ``on_idle`` is called at every sign of life, keep-alives included; what it raises ends the following.
+        ``on_idle`` is called at every sign of life, keep-alives included; what it raises ends the iteration.
         """
         last, lost_at = "0", None
         while True:
@@ -118,6 +115,7 @@ class Client:
                     if event.kind == "end":
                         return
             except httpx2.HTTPError as error:
+                # The service may be restarting; only a long silence is a failure.
                 lost_at = lost_at or time.monotonic()
                 if time.monotonic() - lost_at > GIVE_UP_SECONDS:
                     raise self._fail_unreachable(error) from error
@@ -137,6 +135,8 @@ class Client:
                 if answer.status_code >= 500:
                     raise httpx2.RemoteProtocolError(f"status {answer.status_code}")
                 raise read_failure(answer)
+            # The parts of server-sent events that the service uses: a field a line, an empty line at the
+            # end of an event.
             kind, data = "", ""
             for line in answer.iter_lines():
                 on_idle()
@@ -154,7 +154,7 @@ class Client:
 
 
 def read_failure(answer: "httpx2.Response") -> Failure:
-    """A problem document, or whatever else came instead, as a failure."""
+    """A failed response as a failure: a problem document of the service, or what a proxy sent instead."""
     try:
         body = answer.json()
     except ValueError:
@@ -166,9 +166,11 @@ def read_failure(answer: "httpx2.Response") -> Failure:
         exit_code = Exit.UNREACHABLE
     else:
         exit_code = Exit.USAGE
+    # Without a document, something else than the service answered.
+    cure = "" if body else "Check that BLOCKS_API_URL names the orchestrator."
     return Failure(
-        str(body.get("detail") or f"The service answered {answer.status_code} and no reason."),
-        cure=str(body.get("cure") or ("" if body else "See that BLOCKS_API_URL names the orchestrator.")),
+        str(body.get("detail") or f"The service answered {answer.status_code} without a reason."),
+        cure=str(body.get("cure") or cure),
         code=str(body.get("code") or "cli:unexpected-answer"),
         exit_code=exit_code,
     )

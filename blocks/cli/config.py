@@ -18,7 +18,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY")]
 
 
 def settings_path(client: Client, repo: str) -> str:
-    """Where the settings lie: of the repo that is named, configured, or bound to the token; else of the
+    """The path of the settings: of the repo that is named, configured, or bound to the token; else of the
     organisation.
     """
     name = repo or workspace.find_workspace().repo or client.get("whoami/")["repo"]
@@ -26,7 +26,7 @@ def settings_path(client: Client, repo: str) -> str:
 
 
 def format_value(value: Any) -> str:
-    """A value as it would be typed: ``true``, ``180``, ``gpt-4-turbo``; nothing for an empty text."""
+    """A value as it would be typed: ``true``, ``180``, ``gpt-4-turbo``; empty for an empty text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -59,9 +59,10 @@ def get(key: Key, repo: Repo = "", as_json: output.AsJson = False) -> None:
             cure=f"Use one of: {', '.join(sorted(found))}.",
             code="config:unknown-key",
         )
-    output.print_json({"key": key, **found[key]}) if as_json else output.print_line(
-        format_value(found[key]["value"])
-    )
+    if as_json:
+        output.print_json({"key": key, **found[key]})
+    else:
+        output.print_line(format_value(found[key]["value"]))
 
 
 @app.command("set")
@@ -69,7 +70,7 @@ def set_key(
     key: Key,
     value: Annotated[
         str,
-        typer.Argument(metavar="VALUE", help='"" takes the own value away again, but for fallback.model.'),
+        typer.Argument(metavar="VALUE", help='"" removes the repo\'s own value, except for fallback.model.'),
     ],
     repo: Repo = "",
     as_json: output.AsJson = False,
@@ -77,10 +78,11 @@ def set_key(
     """Set one value."""
     with Client.of_workspace() as client:
         path = settings_path(client, repo)
-        found = client.put(path, {key: None if value == "" and key != "fallback.model" else value})
+        # An empty fallback model is a value: no fallback. Any other empty value removes the setting.
+        removed = value == "" and key != "fallback.model"
+        found = client.put(path, {key: None if removed else value})
     one = found["config"][key]
     if as_json:
         return output.print_json({"repo": found["repo"], "key": key, **one})
-    return output.print_line(
-        f"{key}: {format_value(one['value'])}  ({found['repo'] or 'all repos'}, from {one['source']})"
-    )
+    scope = found["repo"] or "all repos"
+    return output.print_line(f"{key}: {format_value(one['value'])}  ({scope}, from {one['source']})")

@@ -1,4 +1,4 @@
-"""What the check of a block's evidence came to, for people and for machines."""
+"""The result of checking a block's evidence, for people and for machines."""
 
 from typing import Any
 
@@ -41,39 +41,47 @@ def print_report(found: VerificationReport, trusted_from: str, *, expected: bool
         _print(f"{name:9} {value or _UNPROVED}")
     if found.problems:
         count = len(found.problems)
-        _print(f"NOT TO BE TRUSTED: {count} {'finding' if count == 1 else 'findings'}.")
+        findings = "1 finding" if count == 1 else f"{count} findings"
+        _print(f"NOT TO BE TRUSTED: {findings}.")
     elif not found.ok:
         _print(f"UNCHANGED, but its verdict is {found.verdict}: this block has not passed its gates.")
     else:
         _print(f"HOLDS: {found.files} files, entry {found.sequence} of the log, key {min(found.key_ids)}")
         if not expected:
             _print(
-                "An older block would hold too. Say which one you expect: --flow, --digest, --not-before-entry, --not-before."
+                "An older block would hold too. Say which one you expect: "
+                "--flow, --digest, --not-before-entry, --not-before."
             )
 
 
 def _describe_block(found: VerificationReport, trusted_from: str) -> list[tuple[str, str]]:
     """What this block is, so that nobody has to guess which one was checked."""
-    entry = (
-        f"entry {found.sequence}, hash {found.entry_hash}, after {found.previous_hash}"
-        if found.sequence
-        else ""
-    )
-    return [
+    entry = f"entry {found.sequence}, hash {found.entry_hash}, after {found.previous_hash}"
+    lines = [
         ("Block", found.block),
         ("Repo", found.repo),
         ("Flow", found.flow),
         ("Sealed", f"{found.sealed_at}, by the service's clock" if found.sealed_at else ""),
         ("Manifest", f"SHA-256 {found.digest}" if found.digest else ""),
-        (
-            "Context",
-            f"SHA-256 {found.context}" if found.context else "none was recorded" if found.digest else "",
-        ),
-        *([("From", found.origin)] if found.origin else []),
-        ("Log", entry),
-        ("Verdict", found.verdict),
-        ("Keys", f"{', '.join(sorted(found.key_ids))}, trusted from {trusted_from}" if found.key_ids else ""),
+        ("Context", _describe_context(found)),
     ]
+    # Only a repo that was cloned has a commit that the service can vouch for.
+    if found.origin:
+        lines.append(("From", found.origin))
+    key_ids = ", ".join(sorted(found.key_ids))
+    return [
+        *lines,
+        ("Log", entry if found.sequence else ""),
+        ("Verdict", found.verdict),
+        ("Keys", f"{key_ids}, trusted from {trusted_from}" if key_ids else ""),
+    ]
+
+
+def _describe_context(found: VerificationReport) -> str:
+    if found.context:
+        return f"SHA-256 {found.context}"
+    # With a proved manifest, an empty digest is a statement too.
+    return "none was recorded" if found.digest else ""
 
 
 def _print(text: str) -> None:

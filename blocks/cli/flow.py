@@ -32,7 +32,7 @@ app = typer.Typer(
 Task = Annotated[str, typer.Argument(metavar="TASK", help="The id of a flow: task_...")]
 Timeout = Annotated[
     float | None,
-    typer.Option(help="Stop following after so many seconds; the flow goes on, the exit code is 8."),
+    typer.Option(help="Stop following after so many seconds; the flow continues, the exit code is 8."),
 ]
 
 
@@ -48,7 +48,8 @@ def read_request(path: Path) -> str:
         ) from error
     if len(raw) > MAX_REQUEST_BYTES:
         raise Failure(
-            f"{path} has {len(raw):,} bytes; at most {MAX_REQUEST_BYTES:,} ({MAX_REQUEST_BYTES // KIB} KB) are accepted.",
+            f"{path} has {len(raw):,} bytes; at most {MAX_REQUEST_BYTES:,} ({MAX_REQUEST_BYTES // KIB} KB) "
+            "are accepted.",
             cure="Split it into several features, and leave source code to the context.",
             code="flow:request-too-large",
         )
@@ -109,7 +110,7 @@ def run(
     timeout: Timeout = None,
     as_json: output.AsJson = False,
 ) -> None:
-    """Run a feature request; on success the verified block lies under .blocks/catalog/."""
+    """Run a feature request; on success the verified block is under .blocks/catalog/."""
     text, here = read_request(input_file), workspace.find_workspace()
     with Client(here.url, workspace.read_token()) as client:
         body: dict[str, Any] = {"repo": choose_repo(client, here, repo), "feature_request": text}
@@ -158,7 +159,7 @@ def follow_flow(
 @app.command()
 def show(task: Task, as_json: output.AsJson = False) -> None:
     """Show a flow as it is: stages, gates, cost. Exits 0 when it passed, 1 failed, 2 cancelled, 8 while
-    it goes on.
+    it runs.
     """
     with Client.of_workspace() as client:
         flow, gates = client.get(f"flows/{task}/"), client.get(f"flows/{task}/gates/")["gates"]
@@ -237,14 +238,15 @@ def follow_to_end(
                 progress.show(flow)
                 in_time()
         except KeyboardInterrupt:
-            raise _still_running(flow_id, f"{flow_id} goes on without you.") from None
+            raise _still_running(flow_id, f"{flow_id} continues without you.") from None
     return flow
 
 
 def _still_running(flow_id: str, message: str) -> Failure:
     return Failure(
         message,
-        cure=f"See it again with `blocks flow follow {flow_id}`, or end it with `blocks flow cancel {flow_id}`.",
+        cure=f"See it again with `blocks flow follow {flow_id}`, "
+        f"or end it with `blocks flow cancel {flow_id}`.",
         code="flow:still-running",
         exit_code=Exit.STILL_RUNNING,
     )
@@ -253,7 +255,7 @@ def _still_running(flow_id: str, message: str) -> Failure:
 def finish_flow(
     client: Client, flow_id: str, blocks: Path | None, *, timeout: float | None, as_json: bool
 ) -> None:
-    """Follow a flow to its end, put its block in place, say what it came to; exits with its code."""
+    """Follow a flow to its end, put its block in place, print its result; exits with its code."""
     console = output.make_console(to_stderr=as_json)
     flow = follow_to_end(client, flow_id, console, timeout=timeout, quiet=as_json)
     gates = client.get(f"flows/{flow_id}/gates/")["gates"]
@@ -286,8 +288,8 @@ def _print_end(console: Console, flow: dict[str, Any], gates: list[dict[str, Any
     if gates:
         console.print(flow_report.gate_table(gates))
         console.print()
-    console.print(flow_report.cost_line(flow))
-    console.print(flow_report.time_line(flow))
+    console.print(flow_report.describe_cost(flow))
+    console.print(flow_report.describe_time(flow))
     if fetched is not None:
         placed = fetched.placed
         console.print(f"Block   {placed.folder}  ({placed.files} files)", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What a flow came to: its gates, its cost, its error."""
+"""The result of a flow, in a terminal: its gates, its cost, its time, its error."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,26 +17,15 @@ def _format_percent(value: str | None) -> str:
 
 def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False) -> Table:
     """One line for each gate: of its newest round, or of every round."""
-    found = list(gates)
-    if not every_round:
-        newest = {gate["gate"]: gate for gate in found}
-        found = list(newest.values())
-    grid = Table(
-        title="Quality gates",
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        box=None,
-        padding=(0, 2, 0, 0),
-    )
-    for column in ("gate", "verdict", "score", "needed", "round", "finding"):
-        grid.add_column(
-            column,
-            justify="right" if column in {"score", "needed", "round"} else "left",
-            no_wrap=column != "finding",
-            max_width=output.TEXT_WIDTH if column == "finding" else None,
-        )
-    for gate in found:
+    shown = list(gates) if every_round else _keep_newest(gates)
+    grid = _make_table("Quality gates")
+    for column in ("gate", "verdict"):
+        grid.add_column(column, no_wrap=True)
+    for column in ("score", "needed", "round"):
+        grid.add_column(column, justify="right", no_wrap=True)
+    # Only sentences are wrapped: a verdict or a figure in two halves cannot be read.
+    grid.add_column("finding", max_width=output.TEXT_WIDTH)
+    for gate in shown:
         grid.add_row(
             gate["gate"],
             mark_status(gate["verdict"]),
@@ -48,65 +37,78 @@ def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False)
     return grid
 
 
-def cost_line(flow: Mapping[str, Any]) -> str:
-    """The cost of a flow and each provider's part of it."""
-    parts = ", ".join(
-        f"{name} {format_usd(amount) or '$0'}" for name, amount in flow["cost_by_provider"].items()
+def _keep_newest(gates: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each gate of its newest round; the service lists rounds in their order."""
+    newest = {gate["gate"]: gate for gate in gates}
+    return list(newest.values())
+
+
+def _make_table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        padding=(0, 2, 0, 0),
     )
-    return f"Cost {format_usd(flow['cost_usd']) or '$0'}" + (f"  ({parts})" if parts else "")
+
+
+def describe_cost(flow: Mapping[str, Any]) -> str:
+    """The cost of a flow and each provider's part of it."""
+    total = f"Cost {format_usd(flow['cost_usd']) or '$0'}"
+    parts = [f"{name} {format_usd(amount) or '$0'}" for name, amount in flow["cost_by_provider"].items()]
+    return f"{total}  ({', '.join(parts)})" if parts else total
 
 
 def find_first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
-    """The cure of the first gate that did not pass in its newest round; nothing where all did."""
-    newest = {gate["gate"]: gate for gate in gates}
-    return next(
-        (
-            f"{gate['gate']}: {gate['cure']}"
-            for gate in newest.values()
-            if gate["verdict"] != "passed" and gate["cure"]
-        ),
-        "",
-    )
+    """The cure of the first gate that did not pass in its newest round; empty where all did."""
+    for gate in _keep_newest(gates):
+        if gate["verdict"] != "passed" and gate["cure"]:
+            return f"{gate['gate']}: {gate['cure']}"
+    return ""
 
 
 def print_replay(console: Console, report: Mapping[str, Any]) -> None:
-    """What a replay came to: its differences as a table, and one line."""
+    """The result of a replay: its differences as a table, and one line."""
     if report["differences"]:
-        grid = Table(
-            title="Differences",
-            title_justify="left",
-            title_style="bold",
-            header_style="dim",
-            box=None,
-            padding=(0, 2, 0, 0),
-        )
-        for column in ("stage", "round", "what", "recorded", "replayed"):
-            grid.add_column(column, justify="right" if column == "round" else "left", overflow="fold")
-        for found in report["differences"]:
-            texts = (found["stage"], str(found["round"]), found["what"], found["recorded"], found["replayed"])
-            grid.add_row(*(Text(text) for text in texts))
-        console.print(grid)
+        console.print(_make_difference_table(report["differences"]))
         console.print()
     for why in report["skipped"]:
         console.print(Text(f"not replayed: {why}", style="dim"))
+    verdict, style = ("SAME", "bold green") if report["same"] else ("DIFFERENT", "bold red")
     count = len(report["differences"])
+    differences = "1 difference" if count == 1 else f"{count} differences"
     console.print(
-        f"REPLAY {'SAME' if report['same'] else 'DIFFERENT'} {report['flow']}: {report['stages']} stages, "
-        f"{report['calls']} recorded answers, no call made, {count} difference{'' if count == 1 else 's'}",
-        style="bold green" if report["same"] else "bold red",
+        f"REPLAY {verdict} {report['flow']}: {report['stages']} stages, "
+        f"{report['calls']} recorded answers, no call made, {differences}",
+        style=style,
         soft_wrap=True,
     )
 
 
-def time_line(flow: Mapping[str, Any]) -> str:
+def _make_difference_table(differences: Iterable[Mapping[str, Any]]) -> Table:
+    grid = _make_table("Differences")
+    grid.add_column("stage", overflow="fold")
+    grid.add_column("round", justify="right", overflow="fold")
+    for column in ("what", "recorded", "replayed"):
+        grid.add_column(column, overflow="fold")
+    for found in differences:
+        texts = (found["stage"], str(found["round"]), found["what"], found["recorded"], found["replayed"])
+        # As texts, because a plain string would be read for markup.
+        grid.add_row(*map(Text, texts))
+    return grid
+
+
+def describe_time(flow: Mapping[str, Any]) -> str:
     """Where the time went."""
     spent = flow["time"]
     parts = (
-        (spent["provider_seconds"], "models"),
-        (spent["gates_seconds"], "gates"),
-        (spent["own_seconds"], "orchestrator"),
+        f"models {format_duration(spent['provider_seconds'])}",
+        f"gates {format_duration(spent['gates_seconds'])}",
+        f"orchestrator {format_duration(spent['own_seconds'])}",
     )
-    return f"Time {format_duration(spent['wall_seconds'])}  ({', '.join(f'{name} {format_duration(value)}' for value, name in parts)})"
+    return f"Time {format_duration(spent['wall_seconds'])}  ({', '.join(parts)})"
 
 
 def print_wait(console: Console, flow: Mapping[str, Any]) -> None:
@@ -118,7 +120,7 @@ def print_wait(console: Console, flow: Mapping[str, Any]) -> None:
 
 
 def print_error(console: Console, error: Mapping[str, str] | None) -> None:
-    """Why a flow failed, and what mends it."""
+    """Why a flow failed, and how to fix it."""
     if error:
         width = min(console.width, output.LINE_WIDTH)
         console.print(Text(f"{error['code']}: {error['message']}", style="red"), width=width)

@@ -1,6 +1,4 @@
-"""What the gates found, with the lines that it is about: for those who read in a terminal what the page
-of the flow shows.
-"""
+"""What the gates found, with the source lines in question: the page of a flow, for a terminal."""
 
 import difflib
 import json
@@ -13,8 +11,8 @@ from rich.text import Text
 
 from blocks.cli.progress import mark_status
 
-MUTANTS = 10
-LISTED = 40
+_MAX_MUTANTS = 10
+_MAX_FINDINGS = 40
 _DETECTED = {"Killed", "Timeout"}
 _RANGES = {"uncovered": "Not covered", "sabotage-survived": "Sabotage not detected"}
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -43,17 +41,19 @@ def print_findings(
     seen = map_rounds(flow)
     for gate in gates:
         if gate["verdict"] == "passed" and not gate["findings"]:
-            continue  # the table has said it
+            continue  # the table above has it already
+        # A gate of round 2 of the review may have judged the code of round 3: repairs count their own rounds.
         stage = "review" if gate["gate"] == "review" else "verify"
-        written = f"implement-{seen.get((stage, gate['round']), gate['round'])}/"
-        _print_gate(
-            console,
-            gate,
-            {path.removeprefix(written): _text_of(files, path) for path in files if path.startswith(written)},
-        )
+        code_round = seen.get((stage, gate["round"]), gate["round"])
+        _print_gate(console, gate, _collect_sources(files, f"implement-{code_round}/"))
         if gate["gate"] == "mutation":
             _print_mutants(console, _text_of(files, f"verify-{gate['round']}/mutation.json"))
         console.print()
+
+
+def _collect_sources(files: Mapping[str, Any], folder: str) -> dict[str, str]:
+    """Path to text of the files below ``folder``."""
+    return {path.removeprefix(folder): _text_of(files, path) for path in files if path.startswith(folder)}
 
 
 def _print_gate(console: Console, gate: Mapping[str, Any], sources: Mapping[str, str]) -> None:
@@ -70,10 +70,10 @@ def _print_gate(console: Console, gate: Mapping[str, Any], sources: Mapping[str,
     for title, ranges in _list_ranges(gate["findings"]):
         console.print(Text(f"  {title}: {ranges}"), soft_wrap=True)
     others = [one for one in gate["findings"] if one.get("rule") not in _RANGES and not _is_mutant(one)]
-    for found in others[:LISTED]:
+    for found in others[:_MAX_FINDINGS]:
         _print_finding(console, found, sources)
-    if len(others) > LISTED:
-        console.print(Text(f"  and {len(others) - LISTED} more: --json lists all", style="dim"))
+    if len(others) > _MAX_FINDINGS:
+        console.print(Text(f"  and {len(others) - _MAX_FINDINGS} more: --json lists all", style="dim"))
 
 
 def _is_mutant(found: Mapping[str, Any]) -> bool:
@@ -83,9 +83,11 @@ def _is_mutant(found: Mapping[str, Any]) -> bool:
 def _list_ranges(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     found = list(found)
     for rule, title in _RANGES.items():
-        if spans := [_format_span(one) for one in found if one.get("rule") == rule]:
-            path = next(str(one.get("path") or "") for one in found if one.get("rule") == rule)
-            yield title, f"{path} {', '.join(spans)}"
+        matching = [one for one in found if one.get("rule") == rule]
+        if matching:
+            # A block has one module, so all of them are in the same file.
+            path = str(matching[0].get("path") or "")
+            yield title, f"{path} {', '.join(map(_format_span, matching))}"
 
 
 def _format_span(found: Mapping[str, Any]) -> str:
@@ -97,9 +99,8 @@ def _print_finding(console: Console, found: Mapping[str, Any], sources: Mapping[
     path, line = str(found.get("path") or ""), int(found.get("line") or 0)
     severity = str(found.get("severity") or "error")
     place = f"{path}:{line}" if line else path
-    words = "  ".join(
-        part for part in (place, str(found.get("rule") or ""), str(found.get("message") or "")) if part
-    )
+    parts = (place, str(found.get("rule") or ""), str(found.get("message") or ""))
+    words = "  ".join(filter(None, parts))
     console.print(Text.assemble((f"  {severity}  ", _STYLES.get(severity, "")), words), soft_wrap=True)
     lines = sources.get(path, "").splitlines()
     if 0 < line <= len(lines):
@@ -114,9 +115,12 @@ def _print_mutants(console: Console, report: str) -> None:
             console.print(Text(f"    - {text}", style="red"), soft_wrap=True)
         for text in after:
             console.print(Text(f"    + {text}", style="green"), soft_wrap=True)
-    if len(found) > MUTANTS:
+    if len(found) > _MAX_MUTANTS:
         console.print(
-            Text(f"  and {len(found) - MUTANTS} more survived: the page of the flow shows all", style="dim")
+            Text(
+                f"  and {len(found) - _MAX_MUTANTS} more survived: the page of the flow shows all",
+                style="dim",
+            )
         )
 
 
@@ -124,15 +128,17 @@ _Mutant = tuple[str, int, str, list[str], list[str]]
 
 
 def _choose_mutants(found: list[_Mutant]) -> list[_Mutant]:
-    """At most ten, from as many lines as there are."""
+    """At most ten, from as many lines as possible."""
+    # The first mutant of each line sorts before all others; the second sort puts those chosen back in
+    # their order.
     firsts = {(path, line): (path, line, *rest) for path, line, *rest in reversed(found)}
-    chosen = sorted(found, key=lambda one: (firsts[one[0], one[1]][2:] != one[2:], one[:2]))[:MUTANTS]
+    chosen = sorted(found, key=lambda one: (firsts[one[0], one[1]][2:] != one[2:], one[:2]))[:_MAX_MUTANTS]
     return sorted(chosen, key=lambda one: one[:2])
 
 
 def _list_survivors(report: str) -> Iterator[_Mutant]:
-    """The undetected mutants of a Stryker report: path, line, name, lines before and after; nothing of
-    what is no report.
+    """The undetected mutants of a Stryker report: path, line, name, lines before and after; none of a
+    malformed report.
     """
     try:
         files = json.loads(report)["files"].items() if report else ()
@@ -141,20 +147,22 @@ def _list_survivors(report: str) -> Iterator[_Mutant]:
     for path, entry in files:
         source = str(entry.get("source") or "").splitlines()
         for mutant in entry.get("mutants") or ():
-            if mutant.get("status") not in _DETECTED:
-                start, end = mutant["location"]["start"], mutant["location"]["end"]
-                before = source[start["line"] - 1 : end["line"]] or [""]
-                # Columns count bytes of UTF-8 from 1.
-                head = before[0].encode()[: start["column"] - 1].decode(errors="replace")
-                tail = before[-1].encode()[end["column"] - 1 :].decode(errors="replace")
-                after = (head + str(mutant.get("replacement", "")) + tail).splitlines()
-                yield path, start["line"], str(mutant.get("mutatorName", "")), before, after
+            if mutant.get("status") in _DETECTED:
+                continue
+            start, end = mutant["location"]["start"], mutant["location"]["end"]
+            before = source[start["line"] - 1 : end["line"]] or [""]
+            # Columns count bytes of UTF-8 from 1.
+            head = before[0].encode()[: start["column"] - 1].decode(errors="replace")
+            tail = before[-1].encode()[end["column"] - 1 :].decode(errors="replace")
+            after = (head + str(mutant.get("replacement", "")) + tail).splitlines()
+            yield path, start["line"], str(mutant.get("mutatorName", "")), before, after
 
 
 def describe_changes(files: Mapping[str, Any]) -> list[str]:
     """A line for each repair round: which files it changed, and by how many lines."""
     by_round: dict[int, dict[str, str]] = {}
     for path in files:
+        # Evidence is in folders such as `implement-2/`.
         head, _, name = path.partition("/")
         kind, _, number = head.rpartition("-")
         if kind == "implement" and number.isdigit():
@@ -176,6 +184,11 @@ def _describe_change(old: Mapping[str, str], new: Mapping[str, str]) -> str:
 
 
 def _count_lines(before: list[str], after: list[str]) -> tuple[int, int]:
-    moves = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    changed = [(high - low, end - start) for tag, low, high, start, end in moves if tag != "equal"]
-    return sum(new for _, new in changed), sum(old for old, _ in changed)
+    """How many lines were added, and how many removed."""
+    added = removed = 0
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for tag, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+        if tag != "equal":
+            removed += old_end - old_start
+            added += new_end - new_start
+    return added, removed

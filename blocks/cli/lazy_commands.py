@@ -29,11 +29,12 @@ COMMANDS = {
         "Run a feature request and say whether the service works; keeps no block.",
     ),
 }
+# Set while a command is looked up in order to run it, not to be listed in a help text.
 _LOADING = "blocks.cli.loading"
 
 
 def import_lazily(name: str) -> ModuleType:
-    """The module ``name``, executed at the first use of one of its attributes."""
+    """The module ``name``, which is executed when one of its attributes is first used."""
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.find_spec(name)
@@ -50,11 +51,11 @@ class LazyGroup(TyperGroup):
     """Knows names and one-line helps; imports a command's module when the command is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the group's signature
-        """Names, in the order of a first day."""
+        """Names, in the order in which a new user needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command itself when it is about to run, else a stand-in with its help."""
+        """The command itself if it is about to run, else a placeholder with its help."""
         if cmd_name not in COMMANDS:
             return None
         module, text = COMMANDS[cmd_name]
@@ -65,7 +66,7 @@ class LazyGroup(TyperGroup):
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that ``args`` call."""
+        """The command that ``args`` name, loaded."""
         ctx.meta[_LOADING] = True
         try:
             return super().resolve_command(ctx, args)

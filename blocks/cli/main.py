@@ -27,8 +27,8 @@ def _print_version(asked: bool) -> None:
 
 
 @app.callback(
-    epilog="Reads BLOCKS_API_URL and BLOCKS_TOKEN. Exit codes: 0 done, 1 flow or gate failed, 2 cancelled or wrong usage, "
-    "4 not allowed, 5 service unreachable, 8 still running."
+    epilog="Reads BLOCKS_API_URL and BLOCKS_TOKEN. Exit codes: 0 done, 1 flow or gate failed, "
+    "2 cancelled or wrong usage, 4 not allowed, 5 service unreachable, 8 still running."
 )
 def main(
     version: Annotated[

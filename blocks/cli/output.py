@@ -28,10 +28,10 @@ def print_json(value: Any) -> None:
 
 
 class _Console(Console):
-    """Prints what others wrote as it is: no markup is read in it, and nothing of it steers the terminal."""
+    """Prints texts of others as they are: without reading markup in them, and without their control codes."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As a console does, with only our own control codes left."""
+        """What the base class renders, with no control codes but those of the base class."""
         for part in super().render(renderable, options):
             yield (
                 part
@@ -53,5 +53,7 @@ def _remove_controls(text: str) -> str:
 
 
 def make_printable(text: str) -> str:
-    """``text`` from a foreign file without what could steer a terminal."""
+    """``text`` of others without control codes, which could move the cursor or change the title of a
+    terminal.
+    """
     return "".join(sign if sign.isprintable() else "?" for sign in text)

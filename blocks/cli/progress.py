@@ -1,4 +1,4 @@
-"""A flow as it goes: a live table on a terminal, one line for each change elsewhere."""
+"""A flow while it runs: a live table on a terminal, one line for each change elsewhere."""
 
 import textwrap
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def format_duration(value: float | None) -> str:
 
 
 def format_usd(text: str) -> str:
-    """An amount for people, to a hundredth of a cent; nothing for nothing."""
+    """An amount for people, to a hundredth of a cent; empty for nothing."""
     return f"${float(text):.4f}" if float(text) else ""
 
 
@@ -102,7 +102,7 @@ def stage_table(flow: Mapping[str, Any]) -> Table:
 
 
 class Progress:
-    """Shows a flow while it goes on. ``quiet`` shows nothing. Use as a context manager."""
+    """Shows a flow while it runs. ``quiet`` shows nothing. Use as a context manager."""
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
@@ -141,7 +141,7 @@ class Progress:
                     else ""
                 )
                 line = f"{name_stage(stage):<20} {words}{took}"
-                # Never inside a word: whoever searches a log for a path or an id finds it whole.
+                # Never inside a word: a search of the log for a path or an id must find it.
                 lines = textwrap.wrap(
                     line,
                     output.LINE_WIDTH,

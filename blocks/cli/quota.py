@@ -38,7 +38,7 @@ def _format_until(text: str | None) -> str:
 
 
 def _summarise_state(one: Mapping[str, Any]) -> Text:
-    """In one word, which fits every terminal; ``_notes`` say more."""
+    """One word, which fits every terminal; ``_list_notes`` says more."""
     if one["paused"]:
         return Text("paused", style="red")
     if not one["admits"]:
@@ -49,7 +49,7 @@ def _summarise_state(one: Mapping[str, Any]) -> Text:
 
 
 def _list_notes(one: Mapping[str, Any]) -> list[str]:
-    """What holds the provider up, and what else is to be known of it."""
+    """What the provider waits for, and what else an operator should know about it."""
     notes = []
     if one["paused"]:
         notes.append(f"paused: {one['pause_reason']}")
@@ -58,9 +58,9 @@ def _list_notes(one: Mapping[str, Any]) -> list[str]:
     if one["level"] == "rollback":
         notes.append("so much is used that the rollout is to be rolled back")
     if one["breaker"] != "closed":
-        notes.append(
-            f"breaker {one['breaker']}{_format_until(one['breaker_until']) if one['breaker'] == 'open' else ''}"
-        )
+        # A breaker that probes has no time: the next call decides.
+        until = _format_until(one["breaker_until"]) if one["breaker"] == "open" else ""
+        notes.append(f"breaker {one['breaker']}{until}")
     if one["unknown_calls"]:
         calls = "1 call" if one["unknown_calls"] == 1 else f"{one['unknown_calls']} calls"
         notes.append(f"{calls} of unknown use, ${float(one['unknown_usd']):.2f}")
@@ -77,7 +77,7 @@ def _make_table(*columns: str) -> Table:
 
 
 def _minute_table(providers: Iterable[Mapping[str, Any]]) -> Table:
-    """Calls under way, and what the last minute holds."""
+    """Calls that run now, and what counts against the limits of this minute."""
     grid = _make_table("provider", "calls", "requests/min", "tokens/min")
     for one in providers:
         grid.add_row(
@@ -104,31 +104,39 @@ def show(
     console = output.make_console()
     width = _BAR if console.width >= _WIDE else _SHORT_BAR
     grid = _make_table("provider", "used", "", "tokens", "set aside", "quota", "cost", "state")
-    held = [
-        one
-        for one in found["providers"]
-        if every or one["used_tokens"] or one["reserved_tokens"] or not one["admits"]
-    ]
-    shown = held or found["providers"]
+    # A fresh service has used nothing of anything: then all are shown rather than an empty table.
+    shown = [one for one in found["providers"] if every or _is_noteworthy(one)] or found["providers"]
     for one in shown:
-        numbers = [f"{one[name]:,}" for name in ("used_tokens", "reserved_tokens", "limit_tokens")]
-        bar, cost = _draw_bar(one["percent"], one["level"], width), f"${float(one['cost_usd']):.2f}"
-        grid.add_row(one["provider"], f"{one['percent']:.1f}%", bar, *numbers, cost, _summarise_state(one))
+        grid.add_row(
+            one["provider"],
+            f"{one['percent']:.1f}%",
+            _draw_bar(one["percent"], one["level"], width),
+            f"{one['used_tokens']:,}",
+            f"{one['reserved_tokens']:,}",
+            f"{one['limit_tokens']:,}",
+            f"${float(one['cost_usd']):.2f}",
+            _summarise_state(one),
+        )
     console.print(grid)
-    noted = [f"{one['provider']}: {'; '.join(_list_notes(one))}" for one in shown if _list_notes(one)]
-    if noted:
-        console.print("\n" + "\n".join(noted), markup=False)
+    notes = {one["provider"]: _list_notes(one) for one in shown}
+    lines = [f"{provider}: {'; '.join(parts)}" for provider, parts in notes.items() if parts]
+    if lines:
+        console.print("\n" + "\n".join(lines), markup=False)
     if every:
         console.print()
         console.print(_minute_table(shown))
-    console.print(
-        f"\nSpent ${float(found['spent_usd']):.2f} of ${float(found['daily_budget_usd']):.2f} in {found['window_hours']} hours"
-    )
+    spent = f"${float(found['spent_usd']):.2f} of ${float(found['daily_budget_usd']):.2f}"
+    console.print(f"\nSpent {spent} in {found['window_hours']} hours")
     if not found["circuit_breaker_enabled"]:
         console.print(
-            "The circuit breaker is switched off: calls go on until the quotas are used up.", style="yellow"
+            "The circuit breaker is switched off: calls continue until the quotas are used up.",
+            style="yellow",
         )
     return None
+
+
+def _is_noteworthy(one: Mapping[str, Any]) -> bool:
+    return bool(one["used_tokens"] or one["reserved_tokens"] or not one["admits"])
 
 
 @app.command()

@@ -42,7 +42,8 @@ def _read_folder(root: Path) -> dict[str, bytes]:
 def _unreadable(path: Path, why: str) -> Failure:
     return Failure(
         f"{path} is not a sealed block: {why}.",
-        cure="Name the folder of a block, .blocks/catalog/<family>/<name>, or its tar.gz; fetch it again if it was changed.",
+        cure="Name the folder of a block, .blocks/catalog/<family>/<name>, or its tar.gz; "
+        "fetch it again if it was changed.",
         code="evidence:unreadable",
         exit_code=Exit.FAILED,
     )

@@ -1,8 +1,10 @@
-"""`blocks status flows`: which flows there are and how they stand."""
+"""`blocks status flows`: which flows there are, and their states."""
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -34,7 +36,11 @@ def flows(
     as_json: output.AsJson = False,
 ) -> None:
     """List flows, newest first."""
-    ago = since or ("1h" if last_1h else "24h" if last_24h else None)
+    ago = since
+    if ago is None and last_1h:
+        ago = "1h"
+    elif ago is None and last_24h:
+        ago = "24h"
     query: dict[str, Any] = {
         "since": ago,
         "status": state,
@@ -47,33 +53,34 @@ def flows(
         return output.print_json({"flows": found})
     console = output.make_console()
     if not found:
-        return console.print(
-            "No flows" + (f" of the last {ago}" if ago else "") + (" failed." if failed else ".")
-        )
+        period = f" of the last {ago}" if ago else ""
+        return console.print(f"No flows{period} failed." if failed else f"No flows{period}.")
+    return console.print(_make_table(console, found))
+
+
+def _make_table(console: Console, flows: Iterable[Mapping[str, Any]]) -> Table:
     grid = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     narrow = console.is_terminal and console.width < _NARROW
-    for column in ("flow", "status", "time", "cost", *(() if narrow else ("repo",)), "request"):
-        # Only what may be wrapped is made narrower: where nothing may be, ids and figures would be cut too.
-        wraps = column == "request" and console.is_terminal
-        grid.add_column(
-            column,
-            justify="right" if column in {"time", "cost"} else "left",
-            no_wrap=not wraps,
-            overflow="fold",
-        )
-    for flow in found:
-        more = flow["error"]["code"] if flow["error"] else flow["wait_reason"]
-        why = "  ".join(part for part in (flow["title"], more, f"({flow['repo']})" if narrow else "") if part)
-        took = format_duration(flow["duration_seconds"])
-        grid.add_row(
+    grid.add_column("flow", no_wrap=True, overflow="fold")
+    grid.add_column("status", no_wrap=True, overflow="fold")
+    grid.add_column("time", justify="right", no_wrap=True, overflow="fold")
+    grid.add_column("cost", justify="right", no_wrap=True, overflow="fold")
+    if not narrow:
+        grid.add_column("repo", no_wrap=True, overflow="fold")
+    # Only a column that may be wrapped is made narrower. If none may be, ids and figures would be cut.
+    grid.add_column("request", no_wrap=not console.is_terminal, overflow="fold")
+    for flow in flows:
+        reason = flow["error"]["code"] if flow["error"] else flow["wait_reason"]
+        repo = f"({flow['repo']})" if narrow else ""
+        request = Text("  ".join(filter(None, (flow["title"], reason, repo))))
+        cells = [
             flow["id"],
             mark_status(flow["status"]),
-            took,
+            format_duration(flow["duration_seconds"]),
             format_usd(flow["cost_usd"]),
-            *(() if narrow else (flow["repo"],)),
-            Text(why),
-        )
-    return console.print(grid)
+        ]
+        grid.add_row(*cells, request) if narrow else grid.add_row(*cells, flow["repo"], request)
+    return grid
 
 
 def _fetch_pages(client: Client, query: dict[str, Any], limit: int) -> list[dict[str, Any]]:

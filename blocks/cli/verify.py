@@ -141,7 +141,7 @@ def attestation(
 
 
 def _choose_keys(path: Path, named: list[Path]) -> tuple[Any, str]:
-    """The keys to check with, and where they lie. Never those inside the block itself: a forger would
+    """The keys to check with, and where they are. Never those inside the block itself: a forger would
     bring a key along.
 
     Those that are pinned where the command runs go before those around the block, which came the way that
@@ -179,14 +179,16 @@ def fetch_key(
         return output.print_json({"trusted": sorted(keys), "new": new})
     for key_id in sorted(keys):
         output.print_line(f"{key_id}  {'now trusted' if key_id in new else 'trusted'}")
-    return output.print_line(f"Commit {here.blocks / 'keys'}: whoever has it can check every block offline.")
+    return output.print_line(
+        f"Commit {here.blocks / 'keys'}: everyone who has it can check every block offline."
+    )
 
 
 @app.command()
 def replay(
     task: Task,
     timeout: Annotated[
-        float, typer.Option(help="Stop waiting after so many seconds; the replay goes on.")
+        float, typer.Option(help="Stop waiting after so many seconds; the replay continues.")
     ] = 600.0,
     as_json: output.AsJson = False,
 ) -> None:
@@ -198,7 +200,8 @@ def replay(
             if time.monotonic() > until:
                 raise Failure(
                     f"The replay of {task} is still {found['status']} after {timeout:g} s.",
-                    cure=f"Wait, or see that the gates queue has a worker; `blocks verify replay {task}` goes on with it.",
+                    cure="Wait, or check that the gates queue has a worker; "
+                    f"`blocks verify replay {task}` continues with this replay.",
                     code="replay:still-running",
                     exit_code=Exit.STILL_RUNNING,
                 )
@@ -207,9 +210,8 @@ def replay(
     if as_json:
         output.print_json(found)
     elif found["error"]:
-        output.print_line(
-            f"NOT REPLAYED: {output.make_printable(found['error']['message'])}\ncure: {output.make_printable(found['error']['cure'])}"
-        )
+        output.print_line(f"NOT REPLAYED: {output.make_printable(found['error']['message'])}")
+        output.print_line(f"cure: {output.make_printable(found['error']['cure'])}")
     else:
         table = Table("Gate", "Sealed", "Score", "Replayed", "Score", "", box=None, pad_edge=False)
         for row in found["comparison"]:

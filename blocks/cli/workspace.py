@@ -53,7 +53,7 @@ def _read_config(path: Path) -> dict[str, object]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Failure(
             f"{path} cannot be read: {error}",
-            cure="Mend the file, or delete it and run `blocks init`.",
+            cure="Fix the file, or delete it and run `blocks init`.",
             code="cli:bad-config",
         ) from error
     if found is not None and not isinstance(found, dict):
@@ -64,7 +64,7 @@ def _read_config(path: Path) -> dict[str, object]:
         )
     if found and "token" in found:
         raise Failure(
-            f"{path} holds a token; a file that is committed is no place for one.",
+            f"{path} holds a token; a file that is committed must not.",
             cure="Delete the line, revoke the token, and set a new one as BLOCKS_TOKEN.",
             code="cli:token-in-config",
         )

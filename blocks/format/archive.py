@@ -81,7 +81,7 @@ def read(packed: bytes) -> Archive:
 
 
 def _check_member(member: tarfile.TarInfo, files: Mapping[str, bytes]) -> None:
-    """Raise ``FormatError`` for anything but a plain file inside the block that was not there before."""
+    """Raise ``FormatError`` for everything except a plain file inside the block that was not there before."""
     if problem := _find_problem(member, files):
         raise FormatError(f"{member.name[:80]!r} in it {problem}")
 

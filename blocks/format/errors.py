@@ -21,8 +21,8 @@ class BlocksError(Exception):
 class FormatError(BlocksError):
     """What was read is not in the format of blocks.
 
-    The message starts with a verb or with "it" ("it is over 64 MB"): whoever catches the error knows the
-    file and names it.
+    The message starts with a verb or with "it" ("it is over 64 MB"): the code that catches the
+    error knows the file and names it.
     """
 
     code = "evidence:unreadable"

@@ -74,7 +74,7 @@ def _translate_glob(glob: str) -> str:
 
 
 def _translate_token(glob: str, place: int) -> tuple[str, int]:
-    """The expression for what stands at ``place``, and how many characters of the glob it takes."""
+    """The expression for what is at ``place``, and how many characters of the glob it takes."""
     rest = glob[place:]
     starts_part = place == 0 or glob[place - 1] == "/"
     if starts_part and rest.startswith("**/"):

@@ -106,7 +106,7 @@ def read_manifest(raw: bytes) -> Manifest:
     found = _expect(load_json(raw, "the manifest"), dict, "the manifest")
     snapshot = found.get("snapshot", {})
     family, name = _text(found, "family"), _text(found, "name")
-    # Both become folders on the disk of whoever fetches the block.
+    # Both become folders on the disk of the user who fetches the block.
     if not _NAME.fullmatch(family) or not _NAME.fullmatch(name):
         raise FormatError("the manifest names no family and block")
     return Manifest(

@@ -1,6 +1,4 @@
-"""git within bounds: of what it may write, of memory and of time, and with nothing of ours in its
-environment.
-"""
+"""git within bounds: on what it writes, on memory and on time, and without the worker's environment."""
 
 import contextlib
 import os
@@ -12,23 +10,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-_MEMORY_BYTES = 1 << 30
-_LOOK_SECONDS = 0.05
-_BLOCK = 512
+from blocks.format.limits import KIB, MIB
+
+_MEMORY_BYTES = 1024 * MIB
+_POLL_SECONDS = 0.05
+_BLOCK_BYTES = 512
+_MAX_STDERR_BYTES = 4 * KIB
 _SHELL = "/bin/sh"
-# The shell sets the limits, so that they hold from git's first instruction; files are counted in blocks,
+# The shell sets the limits, so that they hold from git's first instruction. It counts files in blocks and
 # memory in KB.
-_LIMITED = 'ulimit -c 0 && ulimit -f "$1" && ulimit -v "$2" && shift 2 && exec "$@"'
+_WITH_LIMITS = 'ulimit -c 0 && ulimit -f "$1" && ulimit -v "$2" && shift 2 && exec "$@"'
+# Whom to trust may be set for git as always. Nothing else passes: it may hold secrets, or lead git to
+# other hosts.
+_PASSED_VARIABLES = ("PATH", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 
 
 class GitFailed(Exception):
-    """git ended with an error; what it ``said`` may quote the server, so it is looked into and never
-    shown.
-    """
+    """git ended with an error. ``stderr`` may quote the server, so it is searched and never shown."""
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, stderr: str) -> None:
         super().__init__("git failed")
-        self.said = said
+        self.stderr = stderr
 
 
 class TooLarge(Exception):
@@ -40,75 +42,78 @@ class TooSlow(Exception):
 
 
 class Git:
-    """Runs git in the bare repo ``folder``, which holds at most ``most`` bytes, until ``ends_at``
+    """Runs git in the bare repo ``folder``, which holds at most ``max_bytes``, until ``ends_at``
     (monotonic seconds).
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, str], *, most: int, ends_at: float) -> None:
-        self.folder, self.most, self.ends_at = folder, most, ends_at
+    def __init__(self, folder: Path, options: Mapping[str, str], *, max_bytes: int, ends_at: float) -> None:
+        self.folder, self.max_bytes, self.ends_at = folder, max_bytes, ends_at
         self.options = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
 
-    def __call__(self, *words: str, asked: bytes = b"", most: int | None = None) -> bytes:
-        """What git wrote, at most ``most`` bytes; raises ``GitFailed``, ``TooLarge`` and ``TooSlow``."""
-        most = min(most or self.most, self.most)
-        limits = [str(max(most // _BLOCK, 1)), str(_MEMORY_BYTES >> 10)]
-        # Files, not pipes: they fall under the limits, and nobody has to read while git writes.
+    def __call__(self, *words: str, stdin: bytes = b"", max_bytes: int | None = None) -> bytes:
+        """The output of a git command, at most ``max_bytes``; raises ``GitFailed``, ``TooLarge`` and
+        ``TooSlow``.
+        """
+        max_bytes = min(max_bytes or self.max_bytes, self.max_bytes)
+        # Files, not pipes: the limits cover them, and nobody has to read while git writes.
         with (
             tempfile.TemporaryFile() as given,
-            (self.folder / "said").open("w+b") as said,
-            (self.folder / "wrote").open("w+b") as wrote,
+            (self.folder / "stderr").open("w+b") as stderr,
+            (self.folder / "stdout").open("w+b") as stdout,
         ):
-            given.write(asked)
+            given.write(stdin)
             given.seek(0)
-            process = subprocess.Popen(
-                [_SHELL, "-c", _LIMITED, "git", *limits, "git", *self.options, *words],
-                cwd=self.folder,
-                env=self._environment(),
-                stdin=given,
-                stdout=wrote,
-                stderr=said,
-                start_new_session=True,
-            )
+            process = self._start_git(words, max_bytes, given, stdout, stderr)
             try:
-                self._watch(process)
+                self._wait_for(process)
             finally:
-                _end(process)
-            self._check(wrote, most)
-            said.seek(0)
-            wrote.seek(0)
+                _kill_session(process)
+            self._check_space(stdout, max_bytes)
             if process.returncode != 0:
-                raise GitFailed(said.read(4096).decode("utf-8", "replace"))
-            return wrote.read()
+                stderr.seek(0)
+                raise GitFailed(stderr.read(_MAX_STDERR_BYTES).decode("utf-8", "replace"))
+            stdout.seek(0)
+            return stdout.read()
 
-    def _watch(self, process: "subprocess.Popen[bytes]") -> None:
+    def _start_git(
+        self, words: tuple[str, ...], max_bytes: int, given: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
+    ) -> "subprocess.Popen[bytes]":
+        limits = (str(max(max_bytes // _BLOCK_BYTES, 1)), str(_MEMORY_BYTES // KIB))
+        return subprocess.Popen(
+            [_SHELL, "-c", _WITH_LIMITS, "git", *limits, "git", *self.options, *words],
+            cwd=self.folder,
+            env=self._build_environment(),
+            stdin=given,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+    def _wait_for(self, process: "subprocess.Popen[bytes]") -> None:
         while True:
             try:
-                process.wait(_LOOK_SECONDS)
+                process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:
-                self._check()
+                # `ulimit -f` bounds each file; only adding them up bounds the folder.
+                self._check_space()
                 if time.monotonic() > self.ends_at:
                     raise TooSlow from None
             else:
                 return
 
-    def _check(self, wrote: IO[bytes] | None = None, most: int = 0) -> None:
-        """A file that the kernel stopped ends within a block of its limit."""
-        full = wrote is not None and os.fstat(wrote.fileno()).st_size > most - _BLOCK
-        if full or _used(self.folder) > self.most - _BLOCK:
+    def _check_space(self, stdout: IO[bytes] | None = None, max_bytes: int = 0) -> None:
+        # A file that the kernel stopped ends within a block of its limit, so that much already counts as
+        # full.
+        output_full = stdout is not None and os.fstat(stdout.fileno()).st_size > max_bytes - _BLOCK_BYTES
+        if output_full or _measure_folder(self.folder) > self.max_bytes - _BLOCK_BYTES:
             raise TooLarge
 
-    def _environment(self) -> dict[str, str]:
-        """No secret, no proxy, no configuration, no home of ours. Whom to trust may be set for git as
-        always.
-        """
-        passed = {
-            name: os.environ[name]
-            for name in ("PATH", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
-            if name in os.environ
-        }
+    def _build_environment(self) -> dict[str, str]:
+        """No secret, no proxy, no configuration and no home of the worker."""
+        passed = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         return passed | {
             "HOME": str(self.folder),
-            "LC_ALL": "C",
+            "LC_ALL": "C",  # the messages are searched for English words
             "GIT_DIR": str(self.folder),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
@@ -119,16 +124,18 @@ class Git:
         }
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """git and what it started: they are a session of their own."""
+def _kill_session(process: "subprocess.Popen[bytes]") -> None:
+    """End git and what it started, which are in a session of their own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def _used(folder: Path) -> int:
+def _measure_folder(folder: Path) -> int:
+    """The bytes of every file below ``folder``."""
     total = 0
     for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # git renames as it goes
+        # git renames and deletes its temporary files meanwhile.
+        with contextlib.suppress(FileNotFoundError):
             total += path.lstat().st_size
     return total

@@ -146,7 +146,7 @@ def test_no_redirect_is_followed(git_server: GitServer, git_repo: GitRepo, tmp_p
         (status(500), "context:clone-failed", "did not give"),
     ],
 )
-def test_what_a_server_refuses_is_sorted_by_who_can_mend_it(
+def test_what_a_server_refuses_is_sorted_by_who_can_fix_it(
     git_server: GitServer, answer, code: str, words: str
 ) -> None:
     git_server.hostile = answer
@@ -180,7 +180,7 @@ def test_a_name_that_leads_inside_is_not_asked(
     assert (failed.code, git_server.asked) == ("repo:clone-url-refused", [])
 
 
-def test_a_machine_without_git_is_the_operators_to_mend(
+def test_a_machine_without_git_is_the_operators_to_fix(
     git_server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent:/bin/nowhere")
@@ -207,7 +207,7 @@ def test_a_git_that_is_not_held_to_an_address_clones_nothing(
     assert not git_server.asked
 
 
-def test_nothing_of_ours_goes_to_git(
+def test_nothing_of_the_workers_environment_goes_to_git(
     git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git_repo.put("a.py", b"x").commit()
