@@ -8,9 +8,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from orchestrator.flows.evidence.errors import EvidenceError
+from orchestrator.flows.evidence.errors import EvidenceConflict, SetupProblem, StoreUnavailable
 from orchestrator.flows.evidence.keys import place_once
-from orchestrator.flows.evidence.problems import SetupProblem
+
+_READ_ONLY = 0o444
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +21,18 @@ class Folder:
     root: Path
 
     def put(self, key: str, content: bytes, retain_until: datetime) -> None:  # noqa: ARG002 - a folder cannot promise time
-        """Keep ``content`` under ``key``."""
+        """Keep ``content`` under ``key``; raises ``EvidenceConflict`` and ``StoreUnavailable``."""
         path = self.root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if not place_once(path, content, mode=0o444) and path.read_bytes() != content:
-                raise report_conflict(key)
+            placed = place_once(path, content, mode=_READ_ONLY)
+            # A seal that is run again writes the same bytes again.
+            if not placed and path.read_bytes() != content:
+                raise EvidenceConflict(key)
         except OSError as error:
-            raise EvidenceError(
-                "evidence:store-unavailable",
+            raise StoreUnavailable(
                 f"The evidence folder cannot be written: {error.strerror}.",
-                f"Check the free space and the permissions of {self.root}, then retry.",
-                retryable=True,
+                cure=f"Check the free space and the permissions of {self.root}, then retry.",
             ) from error
 
     def get(self, key: str) -> bytes | None:
@@ -40,17 +41,8 @@ class Folder:
         return path.read_bytes() if path.is_file() else None
 
     def list_problems(self) -> tuple[SetupProblem, ...]:
-        """None: a folder has no set-up."""
+        """None: a folder needs no set-up."""
         return ()
-
-
-def report_conflict(key: str) -> EvidenceError:
-    """Other bytes are stored under the key of new evidence."""
-    return EvidenceError(
-        "evidence:conflict",
-        f"Other bytes are already stored under {key} in the evidence store.",
-        "Somebody has written there: run `manage.py audit_evidence`, and treat it as an incident.",
-    )
 
 
 def open_configured() -> Folder:

@@ -20,9 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from django.conf import settings
 
 from blocks.format.keys import compute_key_id
-from orchestrator.flows.evidence.errors import EvidenceError
-
-_MAKE_ONE = "Make one with `openssl genpkey -algorithm ed25519` and set EVIDENCE_SIGNING_KEY or EVIDENCE_SIGNING_KEY_FILE."
+from orchestrator.flows.evidence.errors import SigningKeyInvalid, SigningKeyMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +33,23 @@ class SigningKey:
 
 
 def current_key() -> SigningKey:
-    """The key in force; raises ``EvidenceError`` where there is none, or none that production may use."""
+    """The key in force; raises ``SigningKeyMissing`` and ``SigningKeyInvalid``."""
     if settings.EVIDENCE_SIGNING_KEY:
-        # A PEM in one line, as some secret stores keep it, is understood too.
-        return _parse_key(settings.EVIDENCE_SIGNING_KEY.replace("\\n", "\n").encode(), "EVIDENCE_SIGNING_KEY")
+        # Some secret stores keep a PEM in one line, with `\n` between its parts.
+        pem = settings.EVIDENCE_SIGNING_KEY.replace("\\n", "\n")
+        return _parse_key(pem.encode(), "EVIDENCE_SIGNING_KEY")
     if settings.CONTEXT_BUNDLE_BUCKET:
-        raise EvidenceError(
-            "evidence:no-signing-key",
-            "EVIDENCE_SIGNING_KEY is not set, and evidence for a bucket is not signed with a key on a worker's disk.",
-            _MAKE_ONE,
+        raise SigningKeyMissing(
+            "EVIDENCE_SIGNING_KEY is not set, and evidence for a bucket is not signed "
+            "with a key on a worker's disk."
         )
     path = Path(settings.STATE_DIR) / "keys" / "evidence.pem"
     try:
         return _parse_key(_load_or_make(path), str(path))
     except OSError as error:
-        raise EvidenceError(
-            "evidence:no-signing-key",
+        raise SigningKeyMissing(
             f"The local signing key cannot be made or read: {error.strerror}.",
-            f"Make {path.parent} writable, or set EVIDENCE_SIGNING_KEY.",
+            cure=f"Make {path.parent} writable, or set EVIDENCE_SIGNING_KEY.",
         ) from error
 
 
@@ -61,11 +58,9 @@ def _parse_key(pem: bytes, source: str) -> SigningKey:
     try:
         private = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise EvidenceError(
-            "evidence:bad-signing-key", f"{source} is not a private key in PEM without password.", _MAKE_ONE
-        ) from error
+        raise SigningKeyInvalid(f"{source} is not a private key in PEM without password.") from error
     if not isinstance(private, Ed25519PrivateKey):
-        raise EvidenceError("evidence:bad-signing-key", f"{source} is not an Ed25519 key.", _MAKE_ONE)
+        raise SigningKeyInvalid(f"{source} is not an Ed25519 key.")
     public = private.public_key()
     public_pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return SigningKey(compute_key_id(public), public_pem, private)

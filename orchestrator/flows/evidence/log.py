@@ -20,16 +20,17 @@ from orchestrator.flows.models import EvidenceKey, EvidenceLog
 
 START = "0" * 64
 """What the first entry of a repo has as the hash before it."""
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 1))"
+# The second argument keeps these locks apart from other advisory locks of the same text.
+_LOCK_CHAIN = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 1))"
 
 
 def first_sealed_at(flow_id: str) -> datetime:
     """When ``flow_id`` was first sealed, else now: a sealing that is run again writes the same bytes
     again.
     """
-    first = (
-        EvidenceLog.objects.filter(flow=flow_id).order_by("id").values_list("created_at", flat=True).first()
-    )
+    entries = EvidenceLog.objects.filter(flow=flow_id).order_by("id")
+    first = entries.values_list("created_at", flat=True).first()
+    # Whole seconds, because the manifest has no others.
     return first or datetime.now(UTC).replace(microsecond=0)
 
 
@@ -44,11 +45,12 @@ def append(
     digests = {MANIFEST: sha256(manifest)} | {path: sha256(data) for path, data in signed.items()}
     content = sha256(dump_json(digests))
     with transaction.atomic():
-        database.fetch_rows(_ONE_AT_A_TIME, {"key": f"evidence/{repo}"})
-        if found := EvidenceLog.objects.filter(
-            repo=repo, flow=flow_id, content_sha256=content, key_id=key.key_id
-        ).first():
+        database.fetch_rows(_LOCK_CHAIN, {"key": f"evidence/{repo}"})
+        same = EvidenceLog.objects.filter(repo=repo, flow=flow_id, content_sha256=content, key_id=key.key_id)
+        found = same.first()
+        if found is not None:
             return found
+        # Read under the lock: between here and the commit nobody else can append to this chain.
         last = EvidenceLog.objects.filter(repo=repo).order_by("-sequence").first()
         entry = {
             "repo": repo,

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from blocks.format.canonical import sha256
 from orchestrator.core.registry import Registry
-from orchestrator.flows.evidence.problems import SetupProblem
+from orchestrator.flows.evidence.errors import SetupProblem
 
 RETENTION_YEARS = 7
 

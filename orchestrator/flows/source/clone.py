@@ -102,7 +102,8 @@ def clone(url: str) -> ClonedRepo:
     except GitFailed as error:
         raise CloneFailed(
             "git could not read the repo.",
-            cure="Check that git is installed where the context stage runs, and that the repo is whole; then retry.",
+            cure="Check that git is installed where the context stage runs, and that the repo is whole; "
+            "then retry.",
             retryable=True,
         ) from error
     except OSError as error:
