@@ -15,7 +15,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser test-chaos coverage lint format docs up bench chaos lock clean
+.PHONY: help setup demo test test-slow test-browser test-chaos coverage mutation lint format docs up bench chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ coverage: setup ## the same with branch coverage; fails below the floors (ARGS=.
 	@$(PY) -m tests.coverage_floors erase
 	@$(SERVED) $(PY) -m coverage run -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
 	@$(PY) -m tests.coverage_floors report
+
+mutation: setup ## mutants of the engine and the limiter into bench/results/mutation.json (MODULE=<path> for one)
+	@$(SERVED) $(PY) -m tests.mutation $(MODULE)
 
 test-slow: setup ## the tests that take longer
 	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "slow" $(ARGS)

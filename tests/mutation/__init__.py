@@ -1,0 +1,1 @@
+"""Our own mutation engine over our own code: ``make mutation``."""
