@@ -39,14 +39,14 @@ class OnboardingRequestAdmin(ReadOnlyAdmin):
     @admin.action(description="Approve: register the repo", permissions=["decide"])
     def approve(self, request: HttpRequest, rows: QuerySet[OnboardingRequest]) -> None:
         """Say yes."""
-        self._each(request, rows, approval.approve, "approved and registered")
+        self._act_on_each(request, rows, approval.approve_request, "approved and registered")
 
     @admin.action(description="Reject", permissions=["decide"])
     def reject(self, request: HttpRequest, rows: QuerySet[OnboardingRequest]) -> None:
         """Say no."""
-        self._each(request, rows, approval.reject, "rejected")
+        self._act_on_each(request, rows, approval.reject_request, "rejected")
 
-    def _each(
+    def _act_on_each(
         self, request: HttpRequest, rows: QuerySet[OnboardingRequest], decide: Callable[..., Any], done: str
     ) -> None:
         for row in rows:

@@ -11,30 +11,30 @@ class AlreadyDecided(Exception):
     """Somebody else was first."""
 
 
-def _open(request_id: int) -> OnboardingRequest:
+def _lock_open_request(request_id: int) -> OnboardingRequest:
     found = OnboardingRequest.objects.select_for_update().get(pk=request_id)
     if found.status != OnboardingStatus.REQUESTED:
         raise AlreadyDecided(f"{found.repo_name} is {found.status} already, by {found.decided_by}.")
     return found
 
 
-def approve(request_id: int, *, actor: str) -> OnboardingRequest:
+def approve_request(request_id: int, *, actor: str) -> OnboardingRequest:
     """Register the repo that was asked for."""
     with transaction.atomic():
-        found = _open(request_id)
+        found = _lock_open_request(request_id)
         found.repo, _ = register_repo(
             found.repo_name, domain=found.domain, team_lead=found.team_lead, clone_url=found.clone_url
         )
-        return _decide(found, OnboardingStatus.APPROVED, actor)
+        return _decide_request(found, OnboardingStatus.APPROVED, actor)
 
 
-def reject(request_id: int, *, actor: str) -> OnboardingRequest:
+def reject_request(request_id: int, *, actor: str) -> OnboardingRequest:
     """Say no; the repo may be asked for again."""
     with transaction.atomic():
-        return _decide(_open(request_id), OnboardingStatus.REJECTED, actor)
+        return _decide_request(_lock_open_request(request_id), OnboardingStatus.REJECTED, actor)
 
 
-def _decide(found: OnboardingRequest, status: OnboardingStatus, actor: str) -> OnboardingRequest:
+def _decide_request(found: OnboardingRequest, status: OnboardingStatus, actor: str) -> OnboardingRequest:
     found.status, found.decided_by, found.decided_at = status, actor, timezone.now()
     found.save(update_fields=["status", "decided_by", "decided_at", "repo"])
     return found

@@ -10,17 +10,17 @@ from onboarding.forms import OnboardingForm
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def form(request: HttpRequest) -> HttpResponse:
+def show_form(request: HttpRequest) -> HttpResponse:
     """The form; a good one is stored, and waits for an SRE. 503 while onboarding is switched off."""
     if not settings.ONBOARDING_ENABLED:
         return render(request, "onboarding/paused.html", status=503)
     asked = OnboardingForm(request.POST or None)
-    if request.method == "POST" and asked.is_valid() and _store(asked):
+    if request.method == "POST" and asked.is_valid() and _store_request(asked):
         return redirect("onboarding-thanks")
     return render(request, "onboarding/form.html", {"form": asked}, status=422 if asked.errors else 200)
 
 
-def _store(asked: OnboardingForm) -> bool:
+def _store_request(asked: OnboardingForm) -> bool:
     """Write the request; False where another one for the same repo came in between, which the database saw."""
     try:
         with transaction.atomic():
@@ -32,6 +32,6 @@ def _store(asked: OnboardingForm) -> bool:
 
 
 @require_safe
-def thanks(request: HttpRequest) -> HttpResponse:
+def show_thanks(request: HttpRequest) -> HttpResponse:
     """What happens next."""
     return render(request, "onboarding/thanks.html")

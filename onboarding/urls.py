@@ -5,6 +5,6 @@ from django.urls import path
 from onboarding import pages
 
 urlpatterns = [
-    path("", pages.form, name="onboarding"),
-    path("thanks/", pages.thanks, name="onboarding-thanks"),
+    path("", pages.show_form, name="onboarding"),
+    path("thanks/", pages.show_thanks, name="onboarding-thanks"),
 ]

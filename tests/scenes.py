@@ -45,15 +45,17 @@ CONTRACT = {
 }
 
 
-def repo(name: str = "compliance-service", **fields: Any) -> Repo:
+def make_repo(name: str = "compliance-service", **fields: Any) -> Repo:
     """A registered repo."""
     return Repo.objects.get_or_create(name=name, defaults=fields)[0]
 
 
-def flow(owner: Repo | None = None, *, request: str = "# Capital ratio\nBasel I.", **fields: Any) -> Flow:
+def make_flow(
+    owner: Repo | None = None, *, request: str = "# Capital ratio\nBasel I.", **fields: Any
+) -> Flow:
     """A flow that has just been created, with its stages and first event."""
     made = Flow.objects.create(
-        repo=owner or repo(), flow_type="plan_impl_review_docs", feature_request=request, **fields
+        repo=owner or make_repo(), flow_type="plan_impl_review_docs", feature_request=request, **fields
     )
     for position, (kind, queue, _) in enumerate(STAGES, start=1):
         Stage.objects.create(
@@ -67,7 +69,7 @@ def flow(owner: Repo | None = None, *, request: str = "# Capital ratio\nBasel I.
     return made
 
 
-def start(stage: Stage) -> Attempt:
+def start_stage(stage: Stage) -> Attempt:
     """A worker has claimed ``stage``."""
     now, token = timezone.now(), uuid.uuid4()
     Stage.objects.filter(pk=stage.pk, status="pending").update(status="ready", ready_at=now)
@@ -88,7 +90,7 @@ def start(stage: Stage) -> Attempt:
     )
 
 
-def finish(
+def finish_attempt(
     attempt: Attempt, status: str = "passed", *, model: str = "", error: tuple[str, str, str] = ("", "", "")
 ) -> None:
     """The attempt and its stage have ended."""
@@ -101,7 +103,7 @@ def finish(
     FlowEvent.objects.create(flow_id=stage.flow_id, kind=f"stage.{status}", stage=stage)
 
 
-def call(attempt: Attempt, provider: str, model: str, cost: str, *, tokens: int = 100) -> ProviderCall:
+def record_call(attempt: Attempt, provider: str, model: str, cost: str, *, tokens: int = 100) -> ProviderCall:
     """A settled call of ``attempt``."""
     now, stage = timezone.now(), attempt.stage
     return ProviderCall.objects.create(
@@ -126,7 +128,7 @@ def call(attempt: Attempt, provider: str, model: str, cost: str, *, tokens: int 
     )
 
 
-def judge(stage: Stage, gate: str, verdict: str = "passed", **fields: Any) -> GateResult:
+def record_gate_result(stage: Stage, gate: str, verdict: str = "passed", **fields: Any) -> GateResult:
     """A gate's report of ``stage``."""
     fields.setdefault("summary", f"{gate} {verdict}")
     return GateResult.objects.create(
@@ -134,13 +136,13 @@ def judge(stage: Stage, gate: str, verdict: str = "passed", **fields: Any) -> Ga
     )
 
 
-def blob(content: bytes) -> Blob:
+def store_blob(content: bytes) -> Blob:
     """Stored bytes."""
     sha256 = hashlib.sha256(content).hexdigest()
     return Blob.objects.get_or_create(sha256=sha256, defaults={"content": content, "size": len(content)})[0]
 
 
-def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "capital_ratio") -> Block:
+def seal_block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "capital_ratio") -> Block:
     """What ``made`` yields: sealed files under a manifest."""
     files = files or {
         f"{name}.py": b"def capital_ratio(capital):\n    return capital\n",
@@ -172,7 +174,7 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         )
     )
     seal, media_type = made.stages.get(kind="seal"), "application/gzip"
-    packed = blob(sealed.block)
+    packed = store_blob(sealed.block)
     Artifact.objects.create(
         flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=packed
     )
@@ -183,13 +185,13 @@ def block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "cap
         name=name,
         version=Block.objects.filter(repo=made.repo, name=name).count() + 1,
         summary="Basel I capital ratio",
-        manifest=blob(sealed.manifest),
+        manifest=store_blob(sealed.manifest),
         quality_score=Decimal("93.5"),
         verified=True,
     )
 
 
-def end(made: Flow, status: str, *, error: tuple[str, str, str] = ("", "", "")) -> Flow:
+def end_flow(made: Flow, status: str, *, error: tuple[str, str, str] = ("", "", "")) -> Flow:
     """The flow has ended."""
     made.refresh_from_db()
     made.status, made.finished_at = status, timezone.now()
@@ -205,12 +207,12 @@ def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
     costs = {"google": "0.0012", "anthropic": "0.0213", "openai": "0.0405"}
     for kind, queue, model in STAGES:
         stage = made.stages.get(kind=kind)
-        attempt = start(stage)
+        attempt = start_stage(stage)
         if queue in costs:
-            call(attempt, queue, model, costs[queue])
+            record_call(attempt, queue, model, costs[queue])
         if kind == "verify":
-            judge(stage, "contract")
-            judge(
+            record_gate_result(stage, "contract")
+            record_gate_result(
                 stage,
                 "coverage",
                 score=Decimal("97.2"),
@@ -225,7 +227,7 @@ def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
                 "line": 12,
                 "severity": "error",
             }
-            judge(
+            record_gate_result(
                 stage,
                 "mutation",
                 verdict,
@@ -240,9 +242,9 @@ def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
                 "The mutation gate failed: 41 % of 60 %.",
                 "Describe the limits in the request.",
             )
-            finish(attempt, "failed", error=error)
+            finish_attempt(attempt, "failed", error=error)
             made.stages.filter(status__in=["pending", "ready"]).update(status="skipped")
-            return end(made, "failed", error=error)
-        finish(attempt, model=model)
-    block(made)
-    return end(made, "passed")
+            return end_flow(made, "failed", error=error)
+        finish_attempt(attempt, model=model)
+    seal_block(made)
+    return end_flow(made, "passed")

@@ -46,7 +46,7 @@ def test_a_500_is_said_with_traceback_number_and_flow(lines):
         f"/flows/{flow}/broken/?q=private", headers={"X-Request-ID": "mine-1"}
     )
     assert answer.status_code == 500
-    assert "An error of ours" in answer.content.decode()
+    assert "Internal error" in answer.content.decode()
     assert answer["X-Request-ID"] == "mine-1"
     said = [line for line in lines() if line["level"] == "error"]
     assert len(said) == 1

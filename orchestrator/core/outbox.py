@@ -6,10 +6,10 @@ lost when the process dies in between. So ``publish_event`` writes a row, and th
 1. After the commit, by the process that wrote it, because that is the quickest.
 2. By the dispatcher's tick, where the process died, or the delivery failed, or the subscriber wants the event again.
 
-Whoever delivers takes the row first: one statement counts the attempt and sets when the row is due again. So two processes
-do not deliver it at the same moment, and a process that dies in the middle costs no more than one pause. But a process may
-die after the subscriber has acted and before the row is gone: **a subscriber must do nothing twice** when it gets an event
-twice.
+A process takes the row before it delivers: one statement counts the attempt and sets when the row is due again. So two
+processes do not deliver it at the same moment, and a process that dies in the middle costs no more than one pause. But a
+process may die after the subscriber has acted and before the row is gone. **A subscriber that gets an event twice must
+act once.**
 
 The pauses double from ``FIRST_PAUSE_SECONDS`` to ``LONGEST_PAUSE_SECONDS``. After ``MAX_ATTEMPTS``, about four hours, an
 event is left alone; the admin lists it under outgoing events and can make it due again.

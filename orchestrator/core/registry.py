@@ -4,7 +4,7 @@ Providers, gates, stages, sandbox backends and the like are each a module and a 
 object as ``package.module:attribute``; the module is imported when the member is first asked for.
 
 A table is a constant of its module, annotated with what its members are: ``GATES: Registry[Gate] = Registry("gate", {...})``.
-``tests/core/test_registry.py`` finds every such table, imports each member and holds it against that annotation.
+``tests/core/test_registry.py`` finds every such table, imports each member and compares it with that annotation.
 """
 
 from collections.abc import Callable, Iterator, Mapping

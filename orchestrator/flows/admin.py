@@ -123,24 +123,26 @@ class FlowAdmin(ReadOnlyAdmin):
     @admin.action(description="Cancel", permissions=["act"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
         """End the chosen flows."""
-        self._each(request, rows, engine.cancel, "cancelled")
+        self._act_on_each(request, rows, engine.cancel, "cancelled")
 
     @admin.action(description="Retry from the failed stage", permissions=["act"])
     def retry(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
-        """Run failed flows on."""
-        self._each(request, rows, engine.retry, "run again")
+        """Run failed flows again."""
+        self._act_on_each(request, rows, engine.retry, "run again")
 
     @admin.action(description="Pause", permissions=["act"])
     def pause(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
         """Start no further stage of the chosen flows."""
-        self._each(request, rows, engine.pause, "paused")
+        self._act_on_each(request, rows, engine.pause, "paused")
 
     @admin.action(description="Resume", permissions=["act"])
     def resume(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
-        """Go on with paused flows."""
-        self._each(request, rows, engine.resume, "resumed")
+        """Continue paused flows."""
+        self._act_on_each(request, rows, engine.resume, "resumed")
 
-    def _each(self, request: HttpRequest, rows: QuerySet[Flow], verb: Callable[..., Any], done: str) -> None:
+    def _act_on_each(
+        self, request: HttpRequest, rows: QuerySet[Flow], verb: Callable[..., Any], done: str
+    ) -> None:
         count = 0
         for flow in rows:
             try:

@@ -46,8 +46,8 @@ class CloneUrl:
         return f"{self.scheme}://{self.host}{port}{self.path}"
 
 
-def parse(url: str) -> CloneUrl:
-    """``url`` taken apart; raises ``CloneUrlRefused`` for anything but https without user, query or fragment.
+def parse_clone_url(url: str) -> CloneUrl:
+    """Split ``url`` into its parts; raises ``CloneUrlRefused`` unless it is https without user, query or fragment.
 
     http is for hosts in CLONE_PRIVATE_HOSTS, and then only where they are this machine.
     """
@@ -63,40 +63,42 @@ def parse(url: str) -> CloneUrl:
     made = CloneUrl(
         found["scheme"], found["host"], int(found["port"] or _PORTS[found["scheme"]]), found["path"]
     )
-    if made.scheme == "http" and not _private(made):
+    if made.scheme == "http" and not _is_private_host(made):
         raise CloneUrlRefused("The clone URL is not encrypted.", _WORDED)
-    literal = _literal(made.host)
+    literal = _parse_literal_address(made.host)
     if literal is not None:
-        _check(made, literal)
+        _check_address(made, literal)
     return made
 
 
 def validate_clone_url(url: str) -> None:
     """``parse`` as a validator of Django."""
     try:
-        parse(url)
+        parse_clone_url(url)
     except CloneUrlRefused as error:
         raise ValidationError(f"{error} {error.cure}", code="clone-url") from error
 
 
-def addresses(url: CloneUrl) -> tuple[str, ...]:
+def resolve_addresses(url: CloneUrl) -> tuple[str, ...]:
     """What the host resolves to now, every one of it allowed: git is held to these, so that a second answer of the name
     server changes nothing. Raises ``CloneUrlRefused``, and ``OSError`` where there is no answer."""
     name = url.host.strip("[]")
     found = {str(item[4][0]) for item in socket.getaddrinfo(name, url.port, type=socket.SOCK_STREAM)}
     for address in sorted(found):
-        _check(url, ipaddress.ip_address(address))
+        _check_address(url, ipaddress.ip_address(address))
     return tuple(sorted(found))
 
 
-def _check(url: CloneUrl, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+def _check_address(url: CloneUrl, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     if url.scheme == "http" and not address.is_loopback:
         raise CloneUrlRefused(f"{url.host} is not this machine, and http is for this machine only.", _WORDED)
-    if not _private(url) and not all(each.is_global and not each.is_multicast for each in _within(address)):
+    if not _is_private_host(url) and not all(
+        each.is_global and not each.is_multicast for each in _is_within(address)
+    ):
         raise CloneUrlRefused(f"{url.host} is at an address that is not public.", _OPERATOR)
 
 
-def _within(
+def _is_within(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
     """``address`` and the IPv4 address that a version 6 one may carry (mapped, 6to4, Teredo, NAT64)."""
@@ -109,12 +111,12 @@ def _within(
     return [*inner] if address.ipv4_mapped is not None else [address, *inner]
 
 
-def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse_literal_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return None
 
 
-def _private(url: CloneUrl) -> bool:
+def _is_private_host(url: CloneUrl) -> bool:
     return url.host in settings.CLONE_PRIVATE_HOSTS

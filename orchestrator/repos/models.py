@@ -17,7 +17,7 @@ REPO_NAME = RegexValidator(
 
 
 class CloneUrlField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
-    """An address to clone from. Migrations see a plain text column and import nothing of ours."""
+    """An address to clone from. Migrations see a plain text column and import no code of this project."""
 
     default_validators = [clone_urls.validate_clone_url]
 

@@ -1,4 +1,4 @@
-"""What an address that is not there answers: a problem like any other, for whoever has a token or none."""
+"""An unknown address answers with a problem like any other error, with and without a token."""
 
 from typing import Any, NoReturn
 
@@ -9,7 +9,7 @@ from orchestrator.rest.problems import Problem
 
 
 class NotFoundView(APIView):
-    """Every address under /api/v1/ that nobody else answers."""
+    """Every address under /api/v1/ that no other view answers."""
 
     authentication_classes = []
     permission_classes = []

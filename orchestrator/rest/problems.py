@@ -90,7 +90,7 @@ class ProblemRenderer(JSONRenderer):
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's exception handler: every exception that escapes a view becomes a problem."""
     if request := context.get("request"):
-        # Whatever format the client asked for, an error has only this one.
+        # An error has only this format, even if the client asked for another one.
         request.accepted_renderer = ProblemRenderer()
         request.accepted_media_type = MEDIA_TYPE
     return build_response(to_problem(error))

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 
 _NONE = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 STRICT = f"{_NONE}; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
-"""Our own pages: files of ours only, nothing inline."""
+"""Our own pages: only our own files, nothing inline."""
 LOOSE = (
     "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'; img-src 'self' data:; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"

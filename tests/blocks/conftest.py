@@ -49,7 +49,7 @@ def offline(work: Path) -> Blocks:
 def repo(transactional_db: None, settings) -> Repo:
     """A registered repo, and keys for every provider."""
     settings.PROVIDERS = {name: {**limits, "api_key": "k"} for name, limits in settings.PROVIDERS.items()}
-    return scenes.repo()
+    return scenes.make_repo()
 
 
 @pytest.fixture

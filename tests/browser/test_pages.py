@@ -36,21 +36,21 @@ FAINT = """() => {
 
 
 def test_a_running_flow_updates_by_itself(page: Page, faults, sre, live_server):
-    flow = scenes.flow()
-    attempt = scenes.start(flow.stages.get(kind="context"))
+    flow = scenes.make_flow()
+    attempt = scenes.start_stage(flow.stages.get(kind="context"))
     page.goto(f"{live_server.url}/flows/{flow.id}/")
     row = page.locator(".gantt li", has_text="context")
     expect(row.locator(".pill")).to_have_text("running")
     expect(page.get_by_role("status")).to_have_text("This page follows the flow.")
     page.get_by_text("Show the text").click()
-    scenes.finish(attempt, model="gemini-pro")
+    scenes.finish_attempt(attempt, model="gemini-pro")
     expect(row.locator(".pill")).to_have_text("passed")
-    second = scenes.start(flow.stages.get(kind="plan"))
+    second = scenes.start_stage(flow.stages.get(kind="plan"))
     expect(page.locator(".gantt li", has_text="plan").locator(".bar.running")).to_be_visible()
     error = ("gate:contract-failed", "The contract gate failed.", "Fix schema or implementation, then retry.")
-    scenes.finish(second, "failed", error=error)
+    scenes.finish_attempt(second, "failed", error=error)
     Stage.objects.filter(flow=flow, status__in=["pending", "ready"]).update(status="skipped")
-    scenes.end(flow, "failed", error=error)
+    scenes.end_flow(flow, "failed", error=error)
     expect(page.get_by_role("alert")).to_contain_text("Fix schema or implementation, then retry.")
     expect(page.get_by_role("status")).to_have_text("This flow has ended.")
     assert page.locator("#request-text").get_attribute("open") is not None  # what was opened stays open
@@ -59,8 +59,12 @@ def test_a_running_flow_updates_by_itself(page: Page, faults, sre, live_server):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_pages_are_readable(page: Page, faults, sre, live_server, theme, width):
-    flow = story.told()
-    odd = [story.long(), story.waiting(), scenes.flow(request=f"# {'Withoutanyspace' * 12}")]
+    flow = story.tell_flow()
+    odd = [
+        story.tell_long_flow(),
+        story.tell_waiting_flow(),
+        scenes.make_flow(request=f"# {'Withoutanyspace' * 12}"),
+    ]
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=theme)
     paths = [
@@ -84,7 +88,7 @@ def test_the_pages_are_readable(page: Page, faults, sre, live_server, theme, wid
 
 
 def test_what_models_wrote_does_nothing(page: Page, faults, sre, live_server):
-    flow = story.told()
+    flow = story.tell_flow()
     page.on("dialog", lambda dialog: faults.append(dialog.message))
     page.goto(f"{live_server.url}/flows/{flow.id}/?round=1")
     expect(page.get_by_text("Mutant survived", exact=True)).to_be_visible()
@@ -92,7 +96,7 @@ def test_what_models_wrote_does_nothing(page: Page, faults, sre, live_server):
 
 
 def test_the_keyboard_reaches_the_content_and_opens_a_file(page: Page, faults, sre, live_server):
-    page.goto(f"{live_server.url}/flows/{story.told().id}/")
+    page.goto(f"{live_server.url}/flows/{story.tell_flow().id}/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     tests = page.locator("#source-tests")
@@ -103,7 +107,7 @@ def test_the_keyboard_reaches_the_content_and_opens_a_file(page: Page, faults, s
 
 def test_what_scrolls_sideways_scrolls_by_the_keyboard(page: Page, faults, sre, live_server):
     page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(f"{live_server.url}/flows/{story.failed().id}/")
+    page.goto(f"{live_server.url}/flows/{story.tell_failed_flow().id}/")
     calls = page.get_by_role("region", name="Model calls").locator(".wide")
     assert calls.evaluate("one => one.scrollWidth > one.clientWidth")
     calls.focus()
@@ -112,7 +116,7 @@ def test_what_scrolls_sideways_scrolls_by_the_keyboard(page: Page, faults, sre, 
 
 
 def test_a_flow_that_waits_says_why_and_until_when_at_the_top(page: Page, faults, sre, live_server):
-    page.goto(f"{live_server.url}/flows/{story.waiting().id}/")
+    page.goto(f"{live_server.url}/flows/{story.tell_waiting_flow().id}/")
     head = page.locator("#part-head")
     expect(head.get_by_role("heading", name="Why it waits")).to_be_visible()
     expect(head).to_contain_text("2,000,000 of 2,000,000 tokens in 24 hours")
@@ -121,7 +125,7 @@ def test_a_flow_that_waits_says_why_and_until_when_at_the_top(page: Page, faults
 
 
 def test_paper_shows_what_is_folded_and_nothing_to_press(page: Page, faults, sre, live_server):
-    flow = story.failed()
+    flow = story.tell_failed_flow()
     page.emulate_media(color_scheme="dark")
     page.goto(f"{live_server.url}/flows/{flow.id}/")
     request, button = page.get_by_text("Values over the limit become the limit."), page.get_by_role("button")
@@ -137,7 +141,7 @@ def test_paper_shows_what_is_folded_and_nothing_to_press(page: Page, faults, sre
 
 
 def test_cancel_asks_first(page: Page, faults, sre, live_server):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     page.goto(f"{live_server.url}/flows/{flow.id}/")
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.get_by_role("button", name="Cancel").click()

@@ -7,7 +7,7 @@ from orchestrator.rest.problems import Problem, to_problem
 
 
 class DoorLocked(OrchestratorError):
-    """The door is locked. Whoever has the key opens it."""
+    """The door is locked. The caretaker has the key."""
 
     code = "door:locked"
     cure = "Ask the caretaker."

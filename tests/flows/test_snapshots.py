@@ -33,18 +33,18 @@ def test_nothing_is_no_file() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_flow_that_is_not_made_leaves_no_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker, "send", lambda chain: True)
-    made = engine.create(scenes.repo(), "x", snapshot=b"{}", idempotency_key="k")
-    assert engine.create(scenes.repo(), "x", snapshot=b"{}", idempotency_key="k") == made
+    made = engine.create(scenes.make_repo(), "x", snapshot=b"{}", idempotency_key="k")
+    assert engine.create(scenes.make_repo(), "x", snapshot=b"{}", idempotency_key="k") == made
     with pytest.raises(IdempotencyConflict):
-        engine.create(scenes.repo(), "x", snapshot=b'{"a.py":"x"}', idempotency_key="k")
+        engine.create(scenes.make_repo(), "x", snapshot=b'{"a.py":"x"}', idempotency_key="k")
     assert [bytes(blob.content) for blob in Blob.objects.all()] == [b"{}"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_list_reads_no_snapshot(monkeypatch: pytest.MonkeyPatch, django_assert_num_queries) -> None:
     monkeypatch.setattr(broker, "send", lambda chain: True)
-    engine.create(scenes.repo(), "x", snapshot=b"{}")
+    engine.create(scenes.make_repo(), "x", snapshot=b"{}")
     with django_assert_num_queries(1) as asked:
         (flow,) = Flow.objects.select_related("repo")
     assert "flows_blob" not in asked[0]["sql"]
-    assert flow.snapshot_id == engine.create(scenes.repo(), "y", snapshot=b"{}").snapshot_id
+    assert flow.snapshot_id == engine.create(scenes.make_repo(), "y", snapshot=b"{}").snapshot_id

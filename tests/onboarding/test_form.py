@@ -69,17 +69,17 @@ def test_what_the_form_refuses(db, changes, words):
 def test_one_open_request_for_a_repo_and_none_for_a_registered_one(db):
     ask()
     assert "asked for already" in ask().content.decode()
-    approval.reject(OnboardingRequest.objects.get().pk, actor="sre")
+    approval.reject_request(OnboardingRequest.objects.get().pk, actor="sre")
     assert ask().status_code == 302
-    scenes.repo("here")
+    scenes.make_repo("here")
     assert "enabled already" in ask(repo_name="here").content.decode()
 
 
 def test_decided_once_only(db):
     ask()
-    request = approval.reject(OnboardingRequest.objects.get().pk, actor="a")
+    request = approval.reject_request(OnboardingRequest.objects.get().pk, actor="a")
     with pytest.raises(approval.AlreadyDecided):
-        approval.approve(request.pk, actor="b")
+        approval.approve_request(request.pk, actor="b")
     assert not Repo.objects.exists()
 
 

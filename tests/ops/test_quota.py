@@ -18,20 +18,20 @@ from providers.models import ProviderChange, ProviderState
 from tests import scenes
 
 
-def client(owner: Any = None) -> APIClient:
+def make_client(owner: Any = None) -> APIClient:
     made = APIClient()
     made.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.create_token('test', owner)[1]}")
     return made
 
 
-def take(provider: str, token_count: int) -> Admitted:
+def reserve_tokens(provider: str, token_count: int) -> Admitted:
     admitted = limiter.acquire(ReservationRequest(provider, "m", token_count, 10**9, timeout_seconds=60))
     assert isinstance(admitted, Admitted)
     return admitted
 
 
-def use(provider: str, token_count: int) -> None:
-    admitted = take(provider, token_count)
+def use_tokens(provider: str, token_count: int) -> None:
+    admitted = reserve_tokens(provider, token_count)
     limiter.settle(admitted.call_id, provider, Usage(input_tokens=token_count), Decimal("0.5"), {})
 
 
@@ -42,9 +42,9 @@ def google(settings, db) -> None:
 
 
 def test_rest_says_what_is_used_and_what_holds_a_provider_up(google):
-    use("google", 860)
-    take("openai", 5000)
-    body = client(scenes.repo()).get("/api/v1/quota/").json()
+    use_tokens("google", 860)
+    reserve_tokens("openai", 5000)
+    body = make_client(scenes.make_repo()).get("/api/v1/quota/").json()
     found = {one["provider"]: one for one in body["providers"]}
     assert (found["google"]["used_tokens"], found["google"]["percent"], found["google"]["level"]) == (
         860,
@@ -66,7 +66,7 @@ def test_rest_says_what_is_used_and_what_holds_a_provider_up(google):
 
 
 def test_operators_pause_and_resume_and_say_why(db):
-    operator = client()
+    operator = make_client()
     assert operator.post("/api/v1/quota/openai/pause/", {}, format="json").status_code == 422
     done = operator.post("/api/v1/quota/openai/pause/", {"reason": "an outage"}, format="json").json()
     assert (done["changed"], done["action"], done["actor"], done["reason"]) == (
@@ -89,16 +89,16 @@ def test_operators_pause_and_resume_and_say_why(db):
 @pytest.mark.parametrize(
     ("who", "provider", "status", "code"),
     [
-        (scenes.repo, "openai", 403, "auth:operators-only"),
+        (scenes.make_repo, "openai", 403, "auth:operators-only"),
         (lambda: None, "nobody", 404, "quota:unknown-provider"),
     ],
 )
 def test_who_may_not_pause_what(db, who: Callable[[], Any], provider, status, code):
-    answer = client(who()).post(f"/api/v1/quota/{provider}/pause/", {"reason": "x"}, format="json")
+    answer = make_client(who()).post(f"/api/v1/quota/{provider}/pause/", {"reason": "x"}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def gauges(source) -> dict[tuple[str, ...], float]:
+def read_gauges(source) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *sample.labels.values()): sample.value
         for metric in source()
@@ -107,9 +107,9 @@ def gauges(source) -> dict[tuple[str, ...], float]:
 
 
 def test_gauges_stand_at_what_the_limiter_holds(google):
-    use("google", 700)
-    take("google", 100)
-    found = gauges(quota_metrics.quotas)
+    use_tokens("google", 700)
+    reserve_tokens("google", 100)
+    found = read_gauges(quota_metrics.measure_quotas)
     assert found["provider_quota_tokens_used", "google"] == 700
     assert found["provider_quota_tokens_reserved", "google"] == 100
     assert found["provider_quota_used_ratio", "google"] == 0.7
@@ -121,8 +121,8 @@ def test_gauges_stand_at_what_the_limiter_holds(google):
 
 @pytest.mark.parametrize(("used", "signal"), [(949, 0), (950, 1)])
 def test_the_rollback_signal_is_a_gauge(google, used, signal):
-    use("google", used)
-    found = gauges(quota_metrics.quotas)
+    use_tokens("google", used)
+    found = read_gauges(quota_metrics.measure_quotas)
     assert (found["provider_quota_rollback", "google"], found["provider_quota_rollback", "openai"]) == (
         signal,
         0,
@@ -130,20 +130,20 @@ def test_the_rollback_signal_is_a_gauge(google, used, signal):
 
 
 def test_drift_is_nothing_until_a_counter_is_wrong(google):
-    use("google", 700)
-    assert set(gauges(quota_metrics.drift).values()) == {0.0}
+    use_tokens("google", 700)
+    assert set(read_gauges(quota_metrics.measure_drift).values()) == {0.0}
     ProviderState.objects.filter(provider="google").update(day_tokens=7)
-    assert gauges(quota_metrics.drift)["provider_ledger_drift", "google"] == 1
+    assert read_gauges(quota_metrics.measure_drift)["provider_ledger_drift", "google"] == 1
 
 
 def test_flows_queued_for_over_five_minutes_are_counted(db):
     for minutes in (1, 6, 9):
-        scenes.flow().stages.filter(status="ready").update(
+        scenes.make_flow().stages.filter(status="ready").update(
             ready_at=timezone.now() - timedelta(minutes=minutes)
         )
-    waiting = scenes.flow().stages.filter(status="ready")
+    waiting = scenes.make_flow().stages.filter(status="ready")
     waiting.update(status="waiting", wait_reason="x", waiting_since=timezone.now() - timedelta(minutes=20))
-    found = gauges(quota_metrics.queued)
+    found = read_gauges(quota_metrics.measure_queued)
     assert found["orchestrator_flows_queued_over_5m", "google", "ready"] == 2
     assert found["orchestrator_flows_queued_over_5m", "google", "waiting"] == 1
     assert 1199 < found["orchestrator_flow_queued_seconds_max", "google", "waiting"] < 1300

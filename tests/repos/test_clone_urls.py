@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from orchestrator.repos import clone_urls
-from orchestrator.repos.clone_urls import CloneUrlRefused, addresses, parse
+from orchestrator.repos.clone_urls import CloneUrlRefused, parse_clone_url, resolve_addresses
 from orchestrator.repos.models import Repo
 from tests.rest.conftest import as_token, operator  # noqa: F401 - fixtures
 
@@ -24,8 +24,8 @@ from tests.rest.conftest import as_token, operator  # noqa: F401 - fixtures
     ],
 )
 def test_what_is_taken_has_one_form(url: str, given_to_git: str) -> None:
-    assert str(parse(url)) == given_to_git
-    assert str(parse(given_to_git)) == given_to_git
+    assert str(parse_clone_url(url)) == given_to_git
+    assert str(parse_clone_url(given_to_git)) == given_to_git
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_is_taken_has_one_form(url: str, given_to_git: str) -> None:
 )
 def test_what_is_refused(url: str) -> None:
     with pytest.raises(CloneUrlRefused) as refused:
-        parse(url)
+        parse_clone_url(url)
     assert refused.value.cure
     assert "pw" not in f"{refused.value} {refused.value.cure}"
 
@@ -111,19 +111,19 @@ def test_one_address_that_is_not_public_is_one_too_many(
     answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in found]
     monkeypatch.setattr(clone_urls.socket, "getaddrinfo", lambda *given, **more: answer)
     with pytest.raises(CloneUrlRefused, match="not public") as refused:
-        addresses(parse("https://git.example.org/a/b"))
+        resolve_addresses(parse_clone_url("https://git.example.org/a/b"))
     assert "CLONE_PRIVATE_HOSTS" in refused.value.cure
     settings.CLONE_PRIVATE_HOSTS = frozenset({"git.example.org"})
-    assert addresses(parse("https://git.example.org/a/b")) == tuple(sorted(found))
+    assert resolve_addresses(parse_clone_url("https://git.example.org/a/b")) == tuple(sorted(found))
 
 
 def test_http_is_for_this_machine_only(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
     settings.CLONE_PRIVATE_HOSTS = frozenset({"127.0.0.1", "git.example.org"})
-    assert addresses(parse("http://127.0.0.1:8080/a")) == ("127.0.0.1",)
+    assert resolve_addresses(parse_clone_url("http://127.0.0.1:8080/a")) == ("127.0.0.1",)
     answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 80))]
     monkeypatch.setattr(clone_urls.socket, "getaddrinfo", lambda *given, **more: answer)
     with pytest.raises(CloneUrlRefused, match="http is for this machine"):
-        addresses(parse("http://git.example.org/a"))
+        resolve_addresses(parse_clone_url("http://git.example.org/a"))
 
 
 def test_every_door_checks(db: None, operator) -> None:  # noqa: F811

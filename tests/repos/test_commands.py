@@ -9,23 +9,23 @@ from orchestrator.repos import tokens
 from orchestrator.repos.models import Repo
 
 
-def run(*words: str) -> str:
+def run_command(*words: str) -> str:
     out = StringIO()
     call_command(*words, stdout=out)
     return out.getvalue()
 
 
 def test_a_repo_and_its_token(db):
-    assert "registered" in run("register_repo", "compliance-service", "--domain", "regulatory")
-    assert "was registered already" in run("register_repo", "compliance-service")
-    secret = run("create_token", "ci", "--repo", "compliance-service").strip()
+    assert "registered" in run_command("register_repo", "compliance-service", "--domain", "regulatory")
+    assert "was registered already" in run_command("register_repo", "compliance-service")
+    secret = run_command("create_token", "ci", "--repo", "compliance-service").strip()
     assert secret.startswith("blk_")
     assert tokens.find_token(secret).repo == Repo.objects.get()
-    assert tokens.find_token(run("create_token", "sre").strip()).repo is None
+    assert tokens.find_token(run_command("create_token", "sre").strip()).repo is None
 
 
 def test_what_is_refused(db):
     with pytest.raises(CommandError, match="No repo"):
-        run("create_token", "ci", "--repo", "nowhere")
+        run_command("create_token", "ci", "--repo", "nowhere")
     with pytest.raises(CommandError, match="lower-case"):
-        run("register_repo", "Not Good")
+        run_command("register_repo", "Not Good")

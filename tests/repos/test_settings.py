@@ -10,7 +10,7 @@ from tests import scenes
 
 @pytest.fixture
 def repo(db) -> Repo:
-    return scenes.repo()
+    return scenes.make_repo()
 
 
 def test_every_promised_key_is_there(repo):

@@ -19,7 +19,7 @@ def keys(settings) -> None:
 @pytest.fixture
 def repo(db) -> Repo:
     """The repo that the tests speak of."""
-    return scenes.repo()
+    return scenes.make_repo()
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ _VOLATILE = (
 _FILES = re.compile(r'"files":\{.*\}')
 
 
-def normalise(text: str) -> str:
+def hide_volatile_values(text: str) -> str:
     for pattern, word in _VOLATILE:
         text = pattern.sub(word, text)
     return _FILES.sub('"files":FILES', text)
@@ -45,9 +45,9 @@ def normalise(text: str) -> str:
 def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) -> dict[str, str]:
     """Every endpoint's answer in every state that changes its shape, by what was asked."""
     monkeypatch.setattr("orchestrator.celery.app.send_task", lambda *args, **options: None)
-    passed = scenes.run_through(scenes.flow())
-    failed = scenes.run_through(scenes.flow(), gates_fail=True)
-    waiting = scenes.flow()
+    passed = scenes.run_through(scenes.make_flow())
+    failed = scenes.run_through(scenes.make_flow(), gates_fail=True)
+    waiting = scenes.make_flow()
     waiting.stages.filter(kind="context").update(
         status="waiting", wait_reason="google: no tokens", not_before=timezone.now()
     )
@@ -63,7 +63,7 @@ def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) 
         headers = "".join(
             f" {name}={answer[name]}" for name in ("Location", "Content-Type") if name in answer
         )
-        found[name] = normalise(f"{answer.status_code}{headers} {body}")
+        found[name] = hide_volatile_values(f"{answer.status_code}{headers} {body}")
 
     note("flows", api.get("/api/v1/flows/"))
     note("flows limit", api.get("/api/v1/flows/?limit=1"))
@@ -108,11 +108,11 @@ def test_every_answer_keeps_its_shape(asked):
 def test_a_list_costs_as_many_queries_with_one_row_as_with_many(
     operator, repo, django_assert_num_queries, url
 ):
-    scenes.run_through(scenes.flow())
+    scenes.run_through(scenes.make_flow())
     operator.get(url)
     with CaptureQueriesContext(connection) as with_one:
         operator.get(url)
     for number in range(5):
-        scenes.flow(scenes.repo(f"repo-{number}"))
+        scenes.make_flow(scenes.make_repo(f"repo-{number}"))
     with django_assert_num_queries(len(with_one)):
         operator.get(url)

@@ -21,7 +21,7 @@ def sent(monkeypatch) -> list[tuple[str, tuple[int, ...], str]]:
     return found
 
 
-def ask(api, flow, django_capture_on_commit_callbacks):
+def ask_for_replay(api, flow, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         return api.post(f"/api/v1/flows/{flow.id}/gates/replay/")
 
@@ -35,8 +35,8 @@ def ask(api, flow, django_capture_on_commit_callbacks):
     ],
 )
 def test_verdicts_are_compared(api, sent, monkeypatch, django_capture_on_commit_callbacks, again, same):
-    flow = scenes.run_through(scenes.flow())
-    answer = ask(api, flow, django_capture_on_commit_callbacks)
+    flow = scenes.run_through(scenes.make_flow())
+    answer = ask_for_replay(api, flow, django_capture_on_commit_callbacks)
     assert answer.status_code == 202
     assert (answer.json()["status"], answer.json()["same"]) == ("pending", None)
     gates = FakeGates(again)
@@ -59,15 +59,15 @@ def test_verdicts_are_compared(api, sent, monkeypatch, django_capture_on_commit_
 
 
 def test_asking_twice_runs_once_and_sends_a_lost_message_again(api, sent, django_capture_on_commit_callbacks):
-    flow = scenes.run_through(scenes.flow())
+    flow = scenes.run_through(scenes.make_flow())
     for _ in range(2):
-        assert ask(api, flow, django_capture_on_commit_callbacks).status_code == 202
+        assert ask_for_replay(api, flow, django_capture_on_commit_callbacks).status_code == 202
     assert Replay.objects.count() == 1
     assert len(sent) == 2
     assert sent[0] == sent[1]
 
 
 def test_a_flow_without_block_or_replay_has_none(api):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     assert api.post(f"/api/v1/flows/{flow.id}/gates/replay/").json()["code"] == "flow:no-block"
     assert api.get(f"/api/v1/flows/{flow.id}/gates/replay/").json()["code"] == "replay:none"

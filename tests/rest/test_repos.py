@@ -2,7 +2,7 @@
 
 from orchestrator.repos.models import Repo
 from tests import scenes
-from tests.rest.test_create import problem
+from tests.rest.test_create import read_problem
 
 
 def test_operators_register_repos_once(operator, api):
@@ -11,8 +11,8 @@ def test_operators_register_repos_once(operator, api):
     assert first.status_code == 201
     assert first["Location"] == "/api/v1/repos/financial-reporting/"
     assert operator.post("/api/v1/repos/", body, format="json").status_code == 200
-    problem(operator.post("/api/v1/repos/", {"name": "Not Good"}, format="json"), 422, "request:invalid")
-    problem(api.post("/api/v1/repos/", {"name": "mine"}, format="json"), 403, "auth:operators-only")
+    read_problem(operator.post("/api/v1/repos/", {"name": "Not Good"}, format="json"), 422, "request:invalid")
+    read_problem(api.post("/api/v1/repos/", {"name": "mine"}, format="json"), 403, "auth:operators-only")
     assert Repo.objects.count() == 2
 
 
@@ -23,11 +23,11 @@ def test_a_pilot_is_registered_as_one(operator, settings):
 
 
 def test_each_sees_what_is_within_reach(operator, api, repo):
-    scenes.repo("other")
+    scenes.make_repo("other")
     assert [row["name"] for row in operator.get("/api/v1/repos/").json()["results"]] == ["other", repo.name]
     assert [row["name"] for row in api.get("/api/v1/repos/").json()["results"]] == [repo.name]
-    problem(api.get("/api/v1/repos/other/"), 403, "auth:wrong-repo")
-    problem(operator.get("/api/v1/repos/nowhere/"), 404, "repo:unknown")
+    read_problem(api.get("/api/v1/repos/other/"), 403, "auth:wrong-repo")
+    read_problem(operator.get("/api/v1/repos/nowhere/"), 404, "repo:unknown")
     assert api.get("/api/v1/whoami/").json() == {"name": "test", "operator": False, "repo": repo.name}
 
 
@@ -42,14 +42,16 @@ def test_settings_show_value_source_and_history(api, repo):
         ("context.max_size_kb", "token:test"),
         ("context.pruning.enabled", "token:test"),
     }
-    problem(api.put(url, {"gates.min_unit_coverage": 10}, format="json"), 422, "config:below-organisation")
-    problem(api.put(url, {"nothing": 10}, format="json"), 422, "config:unknown-key")
+    read_problem(
+        api.put(url, {"gates.min_unit_coverage": 10}, format="json"), 422, "config:below-organisation"
+    )
+    read_problem(api.put(url, {"nothing": 10}, format="json"), 422, "config:unknown-key")
 
 
 def test_an_owner_neither_enables_a_repo_nor_sets_the_organisations_values(api, operator, repo):
     url = f"/api/v1/repos/{repo.name}/config/"
-    problem(api.put(url, {"enabled": True}, format="json"), 403, "auth:operators-only")
-    problem(
+    read_problem(api.put(url, {"enabled": True}, format="json"), 403, "auth:operators-only")
+    read_problem(
         api.put("/api/v1/config/", {"gates.min_unit_coverage": 95}, format="json"), 403, "auth:operators-only"
     )
     assert operator.put("/api/v1/config/", {"gates.min_unit_coverage": 95}, format="json").status_code == 200

@@ -16,10 +16,10 @@ TESTS = f"from clip import clip\n\n\ndef test_small():\n    assert clip(1) == 1 
 README = f"# clip\n\n{HOSTILE}\n\n[good](https://example.org/) [bad](javascript:alert(1)) ![pixel](https://example.org/p.png)\n"
 
 
-def keep(stage: Stage, kind: str, name: str, content: str | bytes) -> Artifact:
+def keep_artifact(stage: Stage, kind: str, name: str, content: str | bytes) -> Artifact:
     """An artifact of ``stage``."""
     raw = content.encode() if isinstance(content, str) else content
-    fields = {"media_type": "text/plain", "blob": scenes.blob(raw)}
+    fields = {"media_type": "text/plain", "blob": scenes.store_blob(raw)}
     return Artifact.objects.create(flow_id=stage.flow_id, stage=stage, kind=kind, name=name, **fields)
 
 
@@ -51,13 +51,13 @@ def mutation_json() -> str:
     )
 
 
-def _implement(stage: Stage, module: str, name: str = "clip") -> None:
-    attempt = scenes.start(stage)
-    scenes.call(attempt, "openai", "gpt-4-turbo", "0.04")
-    keep(stage, "module", f"{name}.py", module)
-    keep(stage, "tests", f"test_{name}.py", TESTS)
-    keep(stage, "contract", "contract.json", '{"contract": 1}\n')
-    scenes.finish(attempt, model="gpt-4-turbo")
+def _tell_implementation(stage: Stage, module: str, name: str = "clip") -> None:
+    attempt = scenes.start_stage(stage)
+    scenes.record_call(attempt, "openai", "gpt-4-turbo", "0.04")
+    keep_artifact(stage, "module", f"{name}.py", module)
+    keep_artifact(stage, "tests", f"test_{name}.py", TESTS)
+    keep_artifact(stage, "contract", "contract.json", '{"contract": 1}\n')
+    scenes.finish_attempt(attempt, model="gpt-4-turbo")
 
 
 def _insert_round(flow: Flow, after: Stage) -> tuple[Stage, Stage]:
@@ -71,27 +71,27 @@ def _insert_round(flow: Flow, after: Stage) -> tuple[Stage, Stage]:
     return again, Stage.objects.create(position=after.position + 2, kind="verify", queue="gates", **fields)
 
 
-def told() -> Flow:
+def tell_flow() -> Flow:
     """Round 1 fails at the mutation gate, round 2 passes all."""
-    flow = scenes.flow(request=f"# Clip {HOSTILE}\nA value to a limit.")
+    flow = scenes.make_flow(request=f"# Clip {HOSTILE}\nA value to a limit.")
     for kind in ("context", "plan"):
-        scenes.finish(scenes.start(flow.stages.get(kind=kind)), model="gemini-pro")
-    _implement(flow.stages.get(kind="implement"), MODULE)
+        scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind=kind)), model="gemini-pro")
+    _tell_implementation(flow.stages.get(kind="implement"), MODULE)
     verify = flow.stages.get(kind="verify")
     FlowEvent.objects.create(flow=flow, kind="stage.ready", stage=verify)
-    attempt = scenes.start(verify)
+    attempt = scenes.start_stage(verify)
     _judge_first(verify)
-    scenes.finish(
+    scenes.finish_attempt(
         attempt, "failed", error=("gate:mutation-failed", "The mutation gate failed.", "Add tests.")
     )
     again, second = _insert_round(flow, verify)
-    _implement(again, FIXED)
-    attempt = scenes.start(second)
-    scenes.judge(second, "contract")
-    scenes.judge(second, "mutation", score=Decimal("90"), threshold=Decimal(60))
-    scenes.finish(attempt)
+    _tell_implementation(again, FIXED)
+    attempt = scenes.start_stage(second)
+    scenes.record_gate_result(second, "contract")
+    scenes.record_gate_result(second, "mutation", score=Decimal("90"), threshold=Decimal(60))
+    scenes.finish_attempt(attempt)
     review = flow.stages.get(kind="review")  # its own number is 1; what it read is round 2
-    attempt = scenes.start(review)
+    attempt = scenes.start_stage(review)
     remark = {
         "rule": "review",
         "message": f"mind {HOSTILE}",
@@ -99,20 +99,20 @@ def told() -> Flow:
         "line": 4,
         "severity": "note",
     }
-    scenes.judge(review, "review", score=Decimal(99), findings=[remark])
-    scenes.finish(attempt)
+    scenes.record_gate_result(review, "review", score=Decimal(99), findings=[remark])
+    scenes.finish_attempt(attempt)
     docs = flow.stages.get(kind="docs")
-    attempt = scenes.start(docs)
-    keep(docs, "readme", "README.md", README)
-    scenes.finish(attempt)
-    scenes.finish(scenes.start(flow.stages.get(kind="seal")))
-    scenes.block(flow, name="clip")
-    return scenes.end(flow, "passed")
+    attempt = scenes.start_stage(docs)
+    keep_artifact(docs, "readme", "README.md", README)
+    scenes.finish_attempt(attempt)
+    scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind="seal")))
+    scenes.seal_block(flow, name="clip")
+    return scenes.end_flow(flow, "passed")
 
 
 def _judge_first(stage: Stage) -> None:
-    keep(stage, "evidence:coverage:coverage.json", "coverage.json", coverage_json())
-    keep(stage, "evidence:mutation:mutation.json", "mutation.json", mutation_json())
+    keep_artifact(stage, "evidence:coverage:coverage.json", "coverage.json", coverage_json())
+    keep_artifact(stage, "evidence:mutation:mutation.json", "mutation.json", mutation_json())
     silent = {
         "rule": "sabotage-survived",
         "message": "no test notices",
@@ -136,11 +136,13 @@ def _judge_first(stage: Stage) -> None:
         "line": 5,
         "severity": "warning",
     }
-    scenes.judge(
+    scenes.record_gate_result(
         stage, "contract", "failed", cure="Fix schema or implementation, then retry.", findings=[breach]
     )
-    scenes.judge(stage, "coverage", score=Decimal("80"), threshold=Decimal(90), findings=[silent])
-    scenes.judge(
+    scenes.record_gate_result(
+        stage, "coverage", score=Decimal("80"), threshold=Decimal(90), findings=[silent]
+    )
+    scenes.record_gate_result(
         stage,
         "mutation",
         "failed",
@@ -149,33 +151,33 @@ def _judge_first(stage: Stage) -> None:
         findings=[mutant],
         cure="Add tests.",
     )
-    scenes.judge(stage, "security", "failed", findings=[weak])
+    scenes.record_gate_result(stage, "security", "failed", findings=[weak])
 
 
-def failed(name: str = "clip", filler: str = "") -> Flow:
+def tell_failed_flow(name: str = "clip", filler: str = "") -> Flow:
     """The only round ends at the mutation gate: a survivor, a line that never ran, findings with and without a place."""
-    flow = scenes.flow(request="# Clip a value to a limit\nValues over the limit become the limit.")
+    flow = scenes.make_flow(request="# Clip a value to a limit\nValues over the limit become the limit.")
     for kind in ("context", "plan"):
-        scenes.finish(scenes.start(flow.stages.get(kind=kind)), model="gemini-pro")
+        scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind=kind)), model="gemini-pro")
     implement, verify = flow.stages.get(kind="implement"), flow.stages.get(kind="verify")
-    _implement(implement, MODULE + filler, name)
+    _tell_implementation(implement, MODULE + filler, name)
     error = ("gate:contract-failed", "The contract gate failed.", "Fix schema or implementation, then retry.")
-    attempt = scenes.start(verify)
+    attempt = scenes.start_stage(verify)
     _judge_first(verify)
-    scenes.finish(attempt, "failed", error=error)
+    scenes.finish_attempt(attempt, "failed", error=error)
     Stage.objects.filter(flow=flow, status__in=["pending", "ready"]).update(status="skipped")
-    return scenes.end(flow, "failed", error=error)
+    return scenes.end_flow(flow, "failed", error=error)
 
 
-def long() -> Flow:
+def tell_long_flow() -> Flow:
     """As ``failed``, with a line of 2,000 characters and a file name that no screen has room for."""
-    return failed("a_name_that_is_longer_than_any_screen_is_wide_" * 4, f'TEXT = "{"x" * 2000}"\n')
+    return tell_failed_flow("a_name_that_is_longer_than_any_screen_is_wide_" * 4, f'TEXT = "{"x" * 2000}"\n')
 
 
-def waiting() -> Flow:
+def tell_waiting_flow() -> Flow:
     """The plan waits for a provider's quota."""
-    flow = scenes.flow(request="# Liquidity coverage ratio\nBasel III.")
-    scenes.finish(scenes.start(flow.stages.get(kind="context")), model="gemini-pro")
+    flow = scenes.make_flow(request="# Liquidity coverage ratio\nBasel III.")
+    scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind="context")), model="gemini-pro")
     reason = "anthropic has used 2,000,000 of 2,000,000 tokens in 24 hours; 41,200 come back at 05:00 UTC."
     soon = timezone.now() + timedelta(minutes=17)
     plan = flow.stages.filter(kind="plan")

@@ -23,15 +23,15 @@ def sre(db) -> Client:
     return client
 
 
-def act(client: Client, path: str, action: str, *keys: object) -> str:
+def run_action(client: Client, path: str, action: str, *keys: object) -> str:
     """Choose rows and run an action on them; the page that follows."""
     body = {"action": action, "_selected_action": [str(key) for key in keys], "index": "0"}
     return client.post(f"/admin/{path}/", body, follow=True).content.decode()
 
 
 def test_every_list_and_page_opens(sre):
-    scenes.run_through(scenes.flow())
-    RepoSetting.objects.create(repo=scenes.repo(), key="gates.mode", value="strict", actor="x")
+    scenes.run_through(scenes.make_flow())
+    RepoSetting.objects.create(repo=scenes.make_repo(), key="gates.mode", value="strict", actor="x")
     tokens.create_token("t")
     OnboardingRequest.objects.create(repo_name="new", domain="d", team_lead="lead@example.org")
     shown = [
@@ -52,31 +52,31 @@ def test_every_list_and_page_opens(sre):
 
 
 def test_flows_are_read_only_but_for_the_engines_verbs(sre):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     assert sre.get("/admin/flows/flow/add/").status_code == 403
     assert sre.post(f"/admin/flows/flow/{flow.pk}/delete/", {"post": "yes"}).status_code == 403
-    act(sre, "flows/flow", "pause", flow.pk)
+    run_action(sre, "flows/flow", "pause", flow.pk)
     assert Flow.objects.get().status == "paused"
-    act(sre, "flows/flow", "resume", flow.pk)
-    act(sre, "flows/flow", "cancel", flow.pk)
+    run_action(sre, "flows/flow", "resume", flow.pk)
+    run_action(sre, "flows/flow", "cancel", flow.pk)
     assert Flow.objects.get().status == "cancelled"
-    assert "Wait for the flow to end" in act(sre, "flows/flow", "retry", flow.pk)
+    assert "Wait for the flow to end" in run_action(sre, "flows/flow", "retry", flow.pk)
 
 
 def test_a_tokens_secret_is_shown_once_and_works(sre):
-    scenes.repo()
+    scenes.make_repo()
     page = sre.post(
         "/admin/repos/token/add/", {"name": "ci", "repo": Repo.objects.get().pk}, follow=True
     ).content.decode()
     secret = page.partition("not shown again: ")[2].partition("<")[0].strip()
     assert tokens.find_token(secret).name == "ci"
     assert secret not in sre.get("/admin/repos/token/").content.decode()
-    act(sre, "repos/token", "revoke", Token.objects.get().pk)
+    run_action(sre, "repos/token", "revoke", Token.objects.get().pk)
     assert tokens.find_token(secret) is None
 
 
 def test_settings_are_added_checked_and_never_changed(sre):
-    repo = scenes.repo()
+    repo = scenes.make_repo()
     body = {"repo": repo.pk, "key": "gates.min_unit_coverage", "value": "10"}
     assert "cannot be lowered" in sre.post("/admin/repos/reposetting/add/", body).content.decode()
     sre.post("/admin/repos/reposetting/add/", body | {"value": "95"})
@@ -88,8 +88,8 @@ def test_settings_are_added_checked_and_never_changed(sre):
 
 
 def test_switching_a_repo_off_leaves_a_trace(sre):
-    repo = scenes.repo()
-    act(sre, "repos/repo", "switch_off", repo.pk)
+    repo = scenes.make_repo()
+    run_action(sre, "repos/repo", "switch_off", repo.pk)
     repo.refresh_from_db()
     assert not repo.enabled
     assert RepoSetting.objects.get().actor == "sre"

@@ -18,7 +18,7 @@ def test_the_time_bar_is_whole_and_counts_gates_that_still_run():
 def test_bars_stay_within_their_frame():
     assert bars.score_bar(None, Decimal(60)) is None
     assert bars.score_bar(Decimal("120"), Decimal("-1")) == bars.Bar(100.0, 0.0)
-    assert [share.width for share in bars.shares({"a": Decimal(0), "b": Decimal(0)})] == [0, 0]
+    assert [share.width for share in bars.split_into_shares({"a": Decimal(0), "b": Decimal(0)})] == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_bars_stay_within_their_frame():
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
 )
 def test_durations_for_people(seconds, words):
-    assert timeline.duration(seconds) == words
+    assert timeline.format_duration(seconds) == words

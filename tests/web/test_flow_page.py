@@ -23,7 +23,7 @@ def sre(db) -> Client:
     return client
 
 
-def page(client: Client, flow, **query: str) -> str:
+def read_page(client: Client, flow, **query: str) -> str:
     answer = client.get(f"/flows/{flow.id}/", query)
     assert answer.status_code == 200
     return answer.content.decode()
@@ -35,7 +35,7 @@ def row_of(text: str, line: int) -> str:
 
 
 def test_the_round_that_failed_is_shown_in_its_source(sre):
-    text = page(sre, story.told(), round="1")
+    text = read_page(sre, story.tell_flow(), round="1")
     source = text[text.index('id="source-module"') : text.index('id="source-tests"')]
     assert '<tr class="miss"><td class="no" data-n="6">' in source
     assert '<tr class="part"><td class="no" data-n="5">' in source
@@ -51,26 +51,26 @@ def test_the_round_that_failed_is_shown_in_its_source(sre):
 
 
 def test_the_gates_come_in_the_order_in_which_they_judged(sre):
-    text = page(sre, story.told())
+    text = read_page(sre, story.tell_flow())
     assert re.findall(r"<h3>(\w+) <span class=\"pill", text) == ["contract", "mutation", "review"]
 
 
 def test_the_newest_round_is_the_default_and_takes_the_review_that_read_it(sre):
-    text = page(sre, story.told())
+    text = read_page(sre, story.tell_flow())
     assert "Quality gates, round 2" in text
     assert '<a href="?round=1#gates">Round 1</a>' in text
     source = text[text.index('id="source-module"') : text.index('id="source-tests"')]
     assert "mind &lt;script&gt;" in row_of(source, 4)
-    assert "mind &lt;script&gt;" not in page(sre, story.told(), round="1")
+    assert "mind &lt;script&gt;" not in read_page(sre, story.tell_flow(), round="1")
 
 
 @pytest.mark.parametrize("asked", ["0", "7", "-1", "x", "²", "9" * 40])
 def test_a_round_that_is_none_shows_the_newest(sre, asked):
-    assert "Quality gates, round 2" in page(sre, story.told(), round=asked)
+    assert "Quality gates, round 2" in read_page(sre, story.tell_flow(), round=asked)
 
 
 def test_a_repair_round_is_a_diff_with_what_was_told(sre):
-    text = page(sre, story.told())
+    text = read_page(sre, story.tell_flow())
     repairs = text[text.index('id="repairs"') : text.index('id="readme"')]
     assert "- mind the limit" in repairs
     assert "    if value &gt; LIMIT:" in repairs
@@ -80,7 +80,7 @@ def test_a_repair_round_is_a_diff_with_what_was_told(sre):
 
 def test_nothing_that_a_model_wrote_is_markup(sre):
     for query in ({}, {"round": "1"}):
-        text = page(sre, story.told(), **query)
+        text = read_page(sre, story.tell_flow(), **query)
         assert "<script>alert" not in text
         assert "<img src=x" not in text
         assert "javascript:" not in re.sub(r"\[bad\]\(javascript:alert\(1\)\)", "", text)
@@ -89,7 +89,7 @@ def test_nothing_that_a_model_wrote_is_markup(sre):
 
 
 def test_no_style_and_no_script_stands_in_the_page(sre):
-    answer = sre.get(f"/flows/{story.told().id}/")
+    answer = sre.get(f"/flows/{story.tell_flow().id}/")
     text = answer.content.decode()
     assert " style=" not in text
     assert not re.search(r" on[a-z]+=", re.sub(r"&lt;.*?&gt;", "", text))
@@ -99,7 +99,7 @@ def test_no_style_and_no_script_stands_in_the_page(sre):
 
 
 def test_headings_descend_one_at_a_time(sre):
-    text = page(sre, story.told())
+    text = read_page(sre, story.tell_flow())
     levels = [int(level) for level in re.findall(r"<h([1-6])[ >]", text)]
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
@@ -108,54 +108,54 @@ def test_headings_descend_one_at_a_time(sre):
 
 
 def test_evidence_that_is_no_evidence_breaks_nothing(sre):
-    flow = story.told()
+    flow = story.tell_flow()
     for kind, content in (
         ("coverage", b'{"files": [1]}'),
         ("mutation", b'{"files": {"clip.py": {"mutants": [7, {}]}}}'),
     ):
-        Artifact.objects.filter(kind=f"evidence:{kind}:{kind}.json").update(blob=scenes.blob(content))
-    assert "Mutant survived" in page(sre, flow, round="1")  # from the gate's own findings
-    Artifact.objects.filter(name="mutation.json").update(blob=scenes.blob(b"\xff no JSON"))
-    assert "Mutant survived" in page(sre, flow, round="1")
+        Artifact.objects.filter(kind=f"evidence:{kind}:{kind}.json").update(blob=scenes.store_blob(content))
+    assert "Mutant survived" in read_page(sre, flow, round="1")  # from the gate's own findings
+    Artifact.objects.filter(name="mutation.json").update(blob=scenes.store_blob(b"\xff no JSON"))
+    assert "Mutant survived" in read_page(sre, flow, round="1")
 
 
 def test_a_flow_that_has_just_begun_has_a_page(sre):
-    flow = scenes.flow(request="")
-    text = page(sre, flow)
+    flow = scenes.make_flow(request="")
+    text = read_page(sre, flow)
     assert "data-ended" not in text
     assert "No model has been called yet." in text
-    scenes.start(flow.stages.get(kind="context"))
-    assert "context: running" in page(sre, flow)
+    scenes.start_stage(flow.stages.get(kind="context"))
+    assert "context: running" in read_page(sre, flow)
 
 
 def test_waiting_shows_as_a_bar_with_its_reason(sre):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     stage = flow.stages.get(kind="context")
     FlowEvent.objects.create(
         flow=flow, kind="stage.waiting", stage=stage, data={"reason": "google: tokens a minute reached"}
     )
-    text = page(sre, flow)
+    text = read_page(sre, flow)
     assert 'class="bar parked"' in text
     assert "google: tokens a minute reached</title>" in text
 
 
 def test_files_are_saved_never_shown(sre):
-    flow = story.told()
+    flow = story.tell_flow()
     artifact = Artifact.objects.get(flow=flow, name="coverage.json")
     answer = sre.get(f"/flows/{flow.id}/artifacts/{artifact.pk}/")
     assert json.loads(answer.content)["files"]
     assert answer["Content-Disposition"] == 'attachment; filename="coverage.json"'
     assert answer["Content-Type"] == "application/octet-stream"
-    assert sre.get(f"/flows/{scenes.flow().id}/artifacts/{artifact.pk}/").status_code == 404
+    assert sre.get(f"/flows/{scenes.make_flow().id}/artifacts/{artifact.pk}/").status_code == 404
     archive = zipfile.ZipFile(io.BytesIO(sre.get(f"/flows/{flow.id}/evidence.zip").content))
     assert "verify-1/mutation.json" in archive.namelist()
     assert sre.get(f"/flows/{flow.id}/block.tar.gz").content[:2] == b"\x1f\x8b"
-    assert sre.get(f"/flows/{scenes.flow().id}/block.tar.gz").status_code == 404
+    assert sre.get(f"/flows/{scenes.make_flow().id}/block.tar.gz").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["", "events/", "evidence.zip", "block.tar.gz", "artifacts/1/"])
 def test_everything_about_a_flow_is_for_staff(db, path):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     outsider = Client()
     outsider.force_login(User.objects.create_user("visitor", "v@example.org", "pw"))
     for client in (Client(), outsider):
@@ -165,7 +165,7 @@ def test_everything_about_a_flow_is_for_staff(db, path):
 
 
 def test_the_page_follows_the_events_by_session(sre):
-    flow = scenes.run_through(scenes.flow())
+    flow = scenes.run_through(scenes.make_flow())
     frames = b"".join(sre.get(f"/flows/{flow.id}/events/").streaming_content).decode()
     assert "event: flow.passed" in frames
     assert frames.rstrip().endswith('data: {"status": "passed"}')

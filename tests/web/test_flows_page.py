@@ -16,7 +16,7 @@ def sre(db) -> Client:
     return client
 
 
-def listed(client: Client, **query: str) -> str:
+def listed_ids(client: Client, **query: str) -> str:
     answer = client.get("/flows/", query)
     assert answer.status_code == 200
     return answer.content.decode()
@@ -24,12 +24,12 @@ def listed(client: Client, **query: str) -> str:
 
 def test_newest_first_a_page_at_a_time(sre, monkeypatch):
     monkeypatch.setattr(pages, "PAGE", 2)
-    made = [scenes.flow(request=f"# Feature {number}") for number in range(3)]
-    text = listed(sre, repo="compliance-service")
+    made = [scenes.make_flow(request=f"# Feature {number}") for number in range(3)]
+    text = listed_ids(sre, repo="compliance-service")
     assert text.index("Feature 2") < text.index("Feature 1")
     assert "Feature 0" not in text
     assert f"?repo=compliance-service&amp;before={made[1].id}" in text
-    older = listed(sre, before=made[1].id)
+    older = listed_ids(sre, before=made[1].id)
     assert "Feature 0" in older
     assert "Older" not in older
 
@@ -48,16 +48,16 @@ def test_newest_first_a_page_at_a_time(sre, monkeypatch):
     ],
 )
 def test_filters_and_search(sre, query, found):
-    scenes.run_through(scenes.flow(request="# Ratio"), gates_fail=True)
-    scenes.flow(scenes.repo("other"), request="# Ledger")
-    text = listed(sre, **query)
+    scenes.run_through(scenes.make_flow(request="# Ratio"), gates_fail=True)
+    scenes.make_flow(scenes.make_repo("other"), request="# Ledger")
+    text = listed_ids(sre, **query)
     assert {name for name in ("Ledger", "Ratio") if f">{name}</a>" in text} == found
     if not found:
         assert "No flow fits." in text
 
 
 def test_an_empty_list_says_how_to_begin(sre):
-    assert "blocks flow run" in listed(sre)
+    assert "blocks flow run" in listed_ids(sre)
 
 
 def test_the_list_is_for_staff(db):

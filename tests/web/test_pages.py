@@ -37,7 +37,7 @@ def test_not_ready_while_a_migration_is_missing(db, monkeypatch):
 
 
 def test_the_open_pages_name_no_repo(db):
-    scenes.run_through(scenes.flow(scenes.repo("secret-project")))
+    scenes.run_through(scenes.make_flow(scenes.make_repo("secret-project")))
     for url in ("/", "/status/"):
         page = Client().get(url)
         assert page.status_code == 200
@@ -46,7 +46,7 @@ def test_the_open_pages_name_no_repo(db):
 
 
 def test_pages_load_nothing_from_elsewhere(sre):
-    flow = scenes.run_through(scenes.flow())
+    flow = scenes.run_through(scenes.make_flow())
     for url in ("/", "/status/", "/onboarding/", f"/flows/{flow.id}/"):
         text = sre.get(url).content.decode()
         assert 'src="http' not in text
@@ -54,7 +54,7 @@ def test_pages_load_nothing_from_elsewhere(sre):
 
 
 def test_a_flow_is_for_staff(db):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     answer = Client().get(f"/flows/{flow.id}/")
     assert answer.status_code == 302
     assert answer["Location"].startswith("/admin/login/")
@@ -63,7 +63,7 @@ def test_a_flow_is_for_staff(db):
 
 
 def test_a_flow_shows_stages_gates_cost_and_events(sre):
-    flow = scenes.run_through(scenes.flow(request="# <script>alert(1)</script>"), gates_fail=True)
+    flow = scenes.run_through(scenes.make_flow(request="# <script>alert(1)</script>"), gates_fail=True)
     page = sre.get(f"/flows/{flow.id}/").content.decode()
     for words in (
         "implement",
@@ -83,7 +83,7 @@ def test_a_flow_shows_stages_gates_cost_and_events(sre):
 
 
 def test_the_buttons_use_the_engines_verbs(sre):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     for verb, status in (("pause", "paused"), ("resume", "pending"), ("cancel", "cancelled")):
         assert sre.post(f"/flows/{flow.id}/{verb}/").status_code == 302
         assert Flow.objects.get().status == status

@@ -32,22 +32,22 @@ class WantedFlow:
 
 def check_new_flow(repo: Repo, body: Mapping[str, Any]) -> WantedFlow:
     """``body`` as a flow of ``repo``; a ``Problem`` names the first thing that is wrong and its cure."""
-    _repo_open(repo)
+    _require_open_repo(repo)
     in_force = repo_settings.read_effective(repo)
-    flow_type = _flow_type(body.get("flow_type"))
-    _keys_set()
-    _models_known(in_force)
+    flow_type = _check_flow_type(body.get("flow_type"))
+    _require_provider_keys()
+    _require_known_models(in_force)
     return WantedFlow(
         repo=repo,
-        feature_request=_feature_request(body.get("feature_request")),
+        feature_request=_check_request(body.get("feature_request")),
         flow_type=flow_type,
-        block_family=_family(body.get("block_family")),
-        snapshot=_snapshot(body.get("context")),
+        block_family=_check_family(body.get("block_family")),
+        snapshot=_pack_context(body.get("context")),
         settings=in_force,
     )
 
 
-def _repo_open(repo: Repo) -> None:
+def _require_open_repo(repo: Repo) -> None:
     if not repo.is_enabled:
         raise Problem(
             403,
@@ -64,7 +64,7 @@ def _repo_open(repo: Repo) -> None:
         )
 
 
-def _feature_request(text: Any) -> str:
+def _check_request(text: Any) -> str:
     if not isinstance(text, str) or not text.strip():
         raise Problem(
             422,
@@ -83,7 +83,7 @@ def _feature_request(text: Any) -> str:
     return text
 
 
-def _flow_type(name: Any) -> str:
+def _check_flow_type(name: Any) -> str:
     if name in (None, ""):
         return flow_types.PLAN_IMPL_REVIEW_DOCS.name
     try:
@@ -95,7 +95,7 @@ def _flow_type(name: Any) -> str:
         ) from error
 
 
-def _family(name: Any) -> str:
+def _check_family(name: Any) -> str:
     if name in (None, ""):
         return ""
     if not isinstance(name, str) or REPO_NAME.regex.fullmatch(name) is None:  # type: ignore[union-attr]  # compiled lazily
@@ -108,7 +108,7 @@ def _family(name: Any) -> str:
     return name
 
 
-def _keys_set() -> None:
+def _require_provider_keys() -> None:
     missing = [
         q.value
         for q in PROVIDER_QUEUES
@@ -124,7 +124,7 @@ def _keys_set() -> None:
         )
 
 
-def _models_known(in_force: Mapping[str, Any]) -> None:
+def _require_known_models(in_force: Mapping[str, Any]) -> None:
     for key in repo_settings.MODEL_KEYS:
         if in_force[key] and not repo_settings.is_known_model(in_force[key]):
             raise Problem(
@@ -135,7 +135,7 @@ def _models_known(in_force: Mapping[str, Any]) -> None:
             )
 
 
-def _snapshot(value: Any) -> bytes:
+def _pack_context(value: Any) -> bytes:
     """The files of ``context`` packed. Empty where nothing was said of files, so that a clone may stand in for them; an empty
     ``files`` says that there are to be none."""
     if value is None:
@@ -150,7 +150,7 @@ def _snapshot(value: Any) -> bytes:
     files: dict[str, Any] = value.get("files", {})
     if len(files) > MAX_CONTEXT_FILES:
         raise _too_large(f"The context has {len(files):,} files; at most {MAX_CONTEXT_FILES:,} are taken.")
-    total = sum(_size(path, content) for path, content in files.items())
+    total = sum(_measure_file(path, content) for path, content in files.items())
     if total > MAX_CONTEXT_BYTES:
         raise _too_large(f"The context has {total:,} bytes; at most {MAX_CONTEXT_BYTES:,} (6 MB) are taken.")
     return snapshot.pack(snapshot.decode_files(files)) if "files" in value else b""
@@ -165,7 +165,7 @@ def _too_large(detail: str) -> Problem:
     )
 
 
-def _size(path: str, content: Any) -> int:
+def _measure_file(path: str, content: Any) -> int:
     """Bytes of one file, whose path must stay inside the repo and whose content must be text or base64."""
     if not is_safe_path(path):
         raise Problem(

@@ -116,7 +116,7 @@ class FlowListView(GenericAPIView[Flow]):
             )
         key, digest = idempotency.read_key(request), idempotency.digest_body(body)
         if flow := _find_created(repo, key, digest):
-            return _accept(flow, replayed=True)
+            return _answer_accepted(flow, replayed=True)
         wanted = validation.check_new_flow(repo, body)
         # Two requests with one key at the same moment: the engine refuses the second with IdempotencyConflict.
         flow = engine.create(
@@ -130,7 +130,7 @@ class FlowListView(GenericAPIView[Flow]):
             idempotency_key=key,
             request_digest=digest,
         )
-        return _accept(flow, replayed=False)
+        return _answer_accepted(flow, replayed=False)
 
 
 def _name_of_repo(request: Request, body: dict[str, Any]) -> str:
@@ -163,7 +163,7 @@ def _find_created(repo: Repo, key: str | None, digest: str) -> Flow | None:
     return flow
 
 
-def _accept(flow: Flow, *, replayed: bool) -> Response:
+def _answer_accepted(flow: Flow, *, replayed: bool) -> Response:
     headers = {"Location": f"/api/v1/flows/{flow.id}/"}
     if replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -180,7 +180,7 @@ class FlowDetailView(APIView):
 
 
 class AnyAcceptNegotiation(DefaultContentNegotiation):
-    """For answers that are not JSON: the view sends what it has, whatever formats the client lists."""
+    """For answers that are not JSON: the view sends what it has and ignores the formats that the client lists."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:  # noqa: ARG002
         """The first renderer, for errors only."""
@@ -269,7 +269,7 @@ class FlowEvidenceView(APIView):
         files = downloads.collect_evidence(flow)
         accepted = request.headers.get("Accept", "")
         if request.query_params.get("format") == "zip" or "application/zip" in accepted:
-            return _attach(downloads.pack_zip(files), "application/zip", f"{flow.id}-evidence.zip")
+            return _answer_with_file(downloads.pack_zip(files), "application/zip", f"{flow.id}-evidence.zip")
         found = {"flow": flow.id, "status": flow.status, "files": snapshot.encode_files(files)}
         return Response(FlowEvidenceSerializer(found).data)
 
@@ -285,7 +285,7 @@ class FlowBlockView(APIView):
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
         """The block as tar.gz: its files, its evidence under ``evidence/``, and ``manifest.json`` with every SHA-256."""
         flow = flow_for(request, flow_id)
-        return _attach(read_block(flow), "application/gzip", f"{flow.id}-block.tar.gz")
+        return _answer_with_file(read_block(flow), "application/gzip", f"{flow.id}-block.tar.gz")
 
 
 def read_block(flow: Flow) -> bytes:
@@ -308,7 +308,7 @@ def read_block(flow: Flow) -> bytes:
     )
 
 
-def _attach(content: bytes, media_type: str, name: str) -> HttpResponse:
+def _answer_with_file(content: bytes, media_type: str, name: str) -> HttpResponse:
     return HttpResponse(
         content, content_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
@@ -339,4 +339,4 @@ class FlowRetryView(APIView):
     def post(self, request: Request, flow_id: str) -> Response:
         """Run a failed flow again from the stage that failed; what passed is kept."""
         flow = flow_for(request, flow_id)
-        return _accept(engine.retry(flow.id, actor=caller_of(request).name), replayed=False)
+        return _answer_accepted(engine.retry(flow.id, actor=caller_of(request).name), replayed=False)

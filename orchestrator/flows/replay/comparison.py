@@ -1,4 +1,4 @@
-"""Whether two runs of a stage came to the same: times aside, which no run repeats."""
+"""Whether two runs of a stage had the same result. Times are left out, because no run repeats them."""
 
 import hashlib
 import json
@@ -24,14 +24,16 @@ _CLIPPED = 200
 MISSING = "(nothing)"
 
 
-def plain(value: Any, *, digests_of: frozenset[str] = frozenset()) -> Any:
+def strip_times(value: Any, *, digests_of: frozenset[str] = frozenset()) -> Any:
     """JSON without its times; digests in ``digests_of`` are of files that hold times, so they count as one and the same."""
     if isinstance(value, Mapping):
         return {
-            str(key): plain(item, digests_of=digests_of) for key, item in value.items() if key not in _TIMED
+            str(key): strip_times(item, digests_of=digests_of)
+            for key, item in value.items()
+            if key not in _TIMED
         }
     if isinstance(value, list | tuple):
-        return [plain(item, digests_of=digests_of) for item in value]
+        return [strip_times(item, digests_of=digests_of) for item in value]
     return "(digest of a file with times)" if isinstance(value, str) and value in digests_of else value
 
 
@@ -41,33 +43,33 @@ def same_bytes(recorded: bytes, replayed: bytes, digests_of: frozenset[str] = fr
         return True
     try:
         return bool(
-            plain(json.loads(recorded), digests_of=digests_of)
-            == plain(json.loads(replayed), digests_of=digests_of)
+            strip_times(json.loads(recorded), digests_of=digests_of)
+            == strip_times(json.loads(replayed), digests_of=digests_of)
         )
     except ValueError:
         return _XML_TIMES.sub(b"", recorded) == _XML_TIMES.sub(b"", replayed)
 
 
-def differing(recorded: Any, replayed: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+def find_differences(recorded: Any, replayed: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
     """Where two JSON values differ: path, what was recorded, what came now."""
     if isinstance(recorded, dict) and isinstance(replayed, dict):
         for key in sorted({*recorded, *replayed}):
-            yield from differing(
+            yield from find_differences(
                 recorded.get(key, MISSING), replayed.get(key, MISSING), f"{path}.{key}" if path else key
             )
     elif isinstance(recorded, list) and isinstance(replayed, list) and len(recorded) == len(replayed):
         for index, (old, new) in enumerate(zip(recorded, replayed, strict=True)):
-            yield from differing(old, new, f"{path}[{index}]")
+            yield from find_differences(old, new, f"{path}[{index}]")
     elif recorded != replayed:
-        yield path, clipped(recorded), clipped(replayed)
+        yield path, clip_text(recorded), clip_text(replayed)
 
 
-def clipped(value: Any) -> str:
+def clip_text(value: Any) -> str:
     """A value as a short text."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _CLIPPED else text[:_CLIPPED] + "..."
 
 
-def digest(content: bytes) -> str:
+def digest_bytes(content: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

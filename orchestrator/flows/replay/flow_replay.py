@@ -1,8 +1,8 @@
-"""A finished flow once more from its record: no call, no cost, nothing written to the flow, every difference told.
+"""A finished flow run again from its record: without a call or a cost, and without a change to the flow.
 
-Each stage gets the inputs that are recorded and the answers that its model gave then, found by the digest of the request. So
-a difference shows where it arises and does not run on into the stages behind it: a prompt that is built otherwise today, an
-answer that is read otherwise, a gate that judges otherwise.
+Each stage gets its recorded inputs and the recorded answers of its model, found by the digest of the request. So a
+difference shows in the stage where it arises and does not spread to the stages behind it: a prompt that is built in
+another way today, an answer that is parsed in another way, a gate that judges in another way.
 """
 
 import hashlib
@@ -18,7 +18,14 @@ from gates.base import GateReport
 from orchestrator.flows.models import Artifact, Flow, GateResult, Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.flows.replay import requests
-from orchestrator.flows.replay.comparison import MISSING, clipped, differing, digest, plain, same_bytes
+from orchestrator.flows.replay.comparison import (
+    MISSING,
+    clip_text,
+    digest_bytes,
+    find_differences,
+    same_bytes,
+    strip_times,
+)
 from orchestrator.flows.stage_protocol import (
     Budget,
     Done,
@@ -42,7 +49,7 @@ _OF_ARCHIVES = frozenset({"block_sha256", "log_sequence", "paths"})
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that came out otherwise: in which stage, what, as recorded and as replayed."""
+    """One thing that is different: in which stage, what, as recorded and as replayed."""
 
     stage: str
     round: int
@@ -52,8 +59,8 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a replay came to. ``skipped`` are stages of which too little is recorded, with the reason."""
+class FlowReplayReport:
+    """The result of a replay. ``skipped`` are stages of which too little is recorded, with the reason."""
 
     flow: str
     stages: int
@@ -75,7 +82,7 @@ class Unrecorded(Exception):
 
 
 class RecordedStageContext:
-    """``stage_protocol.StageContext`` over a record: reads what was there before the stage, answers what was answered then."""
+    """``stage_protocol.StageContext`` over a record: reads what was there before the stage, and answers what was answered originally."""
 
     def __init__(self, flow: Flow, stage: Stage) -> None:
         self._flow, self._stage = flow, stage
@@ -112,7 +119,7 @@ class RecordedStageContext:
         return None if content is None else bytes(content)
 
     def read_budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
-        """Without end: time and money that were left then are not recorded, so what ended for them is not replayed."""
+        """Unlimited: the time and money that were left are not recorded, so an end caused by them is not replayed."""
         return Budget(seconds_left=None, spent_usd=Decimal(0), round_seconds=0.0, round_usd=Decimal(0))
 
     def store_evidence(self, content: bytes) -> str:
@@ -120,10 +127,10 @@ class RecordedStageContext:
         return hashlib.sha256(content).hexdigest()
 
     def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
-        """Nothing: the flow carries what it carried then."""
+        """Nothing: the flow keeps its snapshot."""
 
     def call_model(self, provider: str, request: Request) -> Completion:
-        """The answer of then; raises ``Unrecorded``."""
+        """The recorded answer; raises ``Unrecorded``."""
         asked = ledger.digest_request(provider, request)
         answered = ProviderCall.objects.filter(
             stage_id=self.stage_id, request_digest=asked, answer__isnull=False
@@ -135,7 +142,7 @@ class RecordedStageContext:
         return ledger.read_completion(call)
 
     def report_progress(self, message: str, **data: Any) -> None:
-        """Nobody follows a replay."""
+        """Nothing: nobody follows a replay."""
 
 
 def run_requested(replay_id: int) -> None:
@@ -147,35 +154,35 @@ def run_requested(replay_id: int) -> None:
     requests.finish_replay(requested, same=not report.differences, result=report.as_json())
 
 
-def replay_flow(flow: Flow) -> Report:
+def replay_flow(flow: Flow) -> FlowReplayReport:
     """Run every stage of a finished flow again and compare. Gates run for real, so call it where the sandbox is."""
     differences: list[Difference] = []
     skipped: list[str] = []
     calls, stages = 0, list(flow.stages.order_by("position"))
     for stage in stages:
-        if why := _too_little(stage):
+        if why := _why_not_replayable(stage):
             skipped.append(f"{stage.kind} round {stage.round}: {why}")
             continue
         work = RecordedStageContext(flow, stage)
-        differences += _differences(stage, work)
+        differences += _replay_stage(stage, work)
         calls += work.calls
-    return Report(flow.id, len(stages) - len(skipped), calls, tuple(differences), tuple(skipped))
+    return FlowReplayReport(flow.id, len(stages) - len(skipped), calls, tuple(differences), tuple(skipped))
 
 
-def _too_little(stage: Stage) -> str:
+def _why_not_replayable(stage: Stage) -> str:
     """Why a stage cannot be run again from its record; empty if it can."""
     if stage.status not in {StageStatus.PASSED, StageStatus.FAILED}:
         return f"it was {stage.status}"
     if stage.status == StageStatus.FAILED and stage.error_code.startswith(
         ("engine:", "provider:", "flow:", "repair:out-of-time", "repair:over-budget")
     ):
-        return f"it ended by {stage.error_code}, which is no result of its own"
+        return f"it ended by {stage.error_code}, which is not a result of its own"
     return ""
 
 
-def _differences(stage: Stage, work: RecordedStageContext) -> list[Difference]:
+def _replay_stage(stage: Stage, work: RecordedStageContext) -> list[Difference]:
     def found(what: str, recorded: Any, replayed: Any) -> Difference:
-        return Difference(stage.kind, stage.round, what, clipped(recorded), clipped(replayed))
+        return Difference(stage.kind, stage.round, what, clip_text(recorded), clip_text(replayed))
 
     try:
         # A stage with effects outside of the flow, such as a seal that is logged and stored for ever, rehearses them.
@@ -191,25 +198,25 @@ def _differences(stage: Stage, work: RecordedStageContext) -> list[Difference]:
         log.error("the replay of %s crashed with %s at\n%s", stage, type(error).__name__, where)  # noqa: TRY400
         return [found("result", stage.status, f"an unexpected {type(error).__name__}")]
     ended = [
-        found("result", _ending_of(stage), ending)
-        for ending in [_ending(result)]
-        if ending != _ending_of(stage)
+        found("result", _describe_ending(stage), ending)
+        for ending in [_describe_result(result)]
+        if ending != _describe_ending(stage)
     ]
     artifacts = () if isinstance(result, Park) else result.artifacts
-    kept, timed = _recorded_artifacts(stage), _with_times(stage, artifacts)
+    kept, timed = _recorded_artifacts(stage), _digests_with_times(stage, artifacts)
     return [
         *ended,
-        *(found(*one) for one in _outputs(stage, result, timed)),
-        *(found(*one) for one in _artifacts(kept, artifacts, timed)),
-        *(found(*one) for one in _gates(stage, () if isinstance(result, Park) else result.gates)),
+        *(found(*one) for one in _compare_outputs(stage, result, timed)),
+        *(found(*one) for one in _compare_artifacts(kept, artifacts, timed)),
+        *(found(*one) for one in _compare_gates(stage, () if isinstance(result, Park) else result.gates)),
     ]
 
 
-def _ending_of(stage: Stage) -> str:
+def _describe_ending(stage: Stage) -> str:
     return "passed" if stage.status == StageStatus.PASSED else f"failed with {stage.error_code}"
 
 
-def _ending(result: StageResult) -> str:
+def _describe_result(result: StageResult) -> str:
     match result:
         case Done():
             return "passed"
@@ -219,13 +226,15 @@ def _ending(result: StageResult) -> str:
             return f"waits: {result.reason}"
 
 
-def _outputs(stage: Stage, result: StageResult, timed: frozenset[str]) -> Iterable[tuple[str, str, str]]:
+def _compare_outputs(
+    stage: Stage, result: StageResult, timed: frozenset[str]
+) -> Iterable[tuple[str, str, str]]:
     output = json.loads(json.dumps(dict(result.output))) if isinstance(result, Done | Repair) else {}
     kept = [
         {key: value for key, value in each.items() if key not in _OF_ARCHIVES}
         for each in (stage.output, output)
     ]
-    for path, recorded, replayed in differing(*(plain(each, digests_of=timed) for each in kept)):
+    for path, recorded, replayed in find_differences(*(strip_times(each, digests_of=timed) for each in kept)):
         yield f"output {path}", recorded, replayed
 
 
@@ -234,16 +243,16 @@ def _recorded_artifacts(stage: Stage) -> dict[str, bytes]:
     return {row.kind: bytes(row.blob.content) for row in rows}
 
 
-def _with_times(stage: Stage, artifacts: Iterable[NewArtifact]) -> frozenset[str]:
-    """Digests, of then and of now, of files that differ in nothing but their times."""
+def _digests_with_times(stage: Stage, artifacts: Iterable[NewArtifact]) -> frozenset[str]:
+    """The recorded and the new digests of files that differ only in their times."""
     kept = _recorded_artifacts(stage)
     pairs = [(kept[new.kind], new.content) for new in artifacts if new.kind in kept]
     return frozenset(
-        digest(each) for old, new in pairs if old != new and same_bytes(old, new) for each in (old, new)
+        digest_bytes(each) for old, new in pairs if old != new and same_bytes(old, new) for each in (old, new)
     )
 
 
-def _artifacts(
+def _compare_artifacts(
     kept: Mapping[str, bytes], artifacts: Iterable[NewArtifact], timed: frozenset[str]
 ) -> Iterable[tuple[str, str, str]]:
     made = {new.kind: new.content for new in artifacts}
@@ -252,23 +261,25 @@ def _artifacts(
         if old is None or new is None:
             yield (
                 f"artifact {kind}",
-                MISSING if old is None else digest(old),
-                MISSING if new is None else digest(new),
+                MISSING if old is None else digest_bytes(old),
+                MISSING if new is None else digest_bytes(new),
             )
         elif not same_bytes(old, new, timed):
-            yield f"artifact {kind}", digest(old), digest(new)
+            yield f"artifact {kind}", digest_bytes(old), digest_bytes(new)
 
 
-def _gates(stage: Stage, reports: Iterable[GateReport]) -> Iterable[tuple[str, str, str]]:
+def _compare_gates(stage: Stage, reports: Iterable[GateReport]) -> Iterable[tuple[str, str, str]]:
     kept = {
-        row.gate: _verdict(row.verdict, row.score, row.summary)
+        row.gate: _format_verdict(row.verdict, row.score, row.summary)
         for row in GateResult.objects.filter(stage=stage)
     }
-    made = {report.gate: _verdict(report.verdict.value, report.score, report.summary) for report in reports}
+    made = {
+        report.gate: _format_verdict(report.verdict.value, report.score, report.summary) for report in reports
+    }
     for gate in sorted({*kept, *made}):
         if kept.get(gate) != made.get(gate):
             yield f"gate {gate}", kept.get(gate, MISSING), made.get(gate, MISSING)
 
 
-def _verdict(verdict: str, score: Decimal | None, summary: str) -> str:
+def _format_verdict(verdict: str, score: Decimal | None, summary: str) -> str:
     return f"{verdict} {'' if score is None else f'{Decimal(score):.2f} '}{summary}"

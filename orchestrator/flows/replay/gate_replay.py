@@ -56,36 +56,36 @@ def run_requested(replay_id: int) -> None:
 
 
 def _compare_gates(flow: Flow) -> list[dict[str, Any]]:
-    files = _sealed_files(flow)
+    files = _read_sealed_files(flow)
     manifest = json.loads(files[MANIFEST])
-    around = _world(flow, manifest)
+    around = _rebuild_surroundings(flow, manifest)
     sealed = {gate["gate"]: gate for gate in manifest["gates"] if gate["gate"] in runner.DEFAULT_GATES}
     subject = replace(
-        _candidate(flow.block, manifest, files), repo_files=around.files, environment=around.environment
+        _build_candidate(flow.block, manifest, files), repo_files=around.files, environment=around.environment
     )
-    reports = runner.run_gates(subject, _policy(manifest["policy"]), tuple(sealed))
-    return [_row(sealed[report.gate], report) for report in reports]
+    reports = runner.run_gates(subject, _parse_policy(manifest["policy"]), tuple(sealed))
+    return [_compare_gate(sealed[report.gate], report) for report in reports]
 
 
-def _sealed_files(flow: Flow) -> dict[str, bytes]:
+def _read_sealed_files(flow: Flow) -> dict[str, bytes]:
     """The files of the stored block, each as the manifest has it, and the manifest as the block's row has it."""
     try:
         files = archive.unpack(downloads.sealed_block(flow) or b"")
     except FormatError as error:
-        raise _changed("The stored block cannot be read.") from error
+        raise _tampered_block("The stored block cannot be read.") from error
     if sha256(files.get(MANIFEST, b"")) != flow.block.manifest_id:
-        raise _changed("The manifest of the stored block was changed.")
+        raise _tampered_block("The manifest of the stored block was changed.")
     for path, entry in json.loads(files[MANIFEST])["files"].items():
         if sha256(files.get(path, b"")) != entry["sha256"]:
-            raise _changed(f"{path} of the stored block was changed.")
+            raise _tampered_block(f"{path} of the stored block was changed.")
     return files
 
 
-def _world(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurroundings:
+def _rebuild_surroundings(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurroundings:
     """The repo and the packages around the block as the manifest names them; packages that are gone are installed again."""
     # A manifest of an earlier version has no such entry; the flow itself says then what it carries.
     wanted = manifest.get("snapshot", {"sha256": flow.snapshot_id or ""})["sha256"]
-    packed = b"" if not wanted else _snapshot(wanted)
+    packed = b"" if not wanted else _read_snapshot(wanted)
     try:
         around = environment.build_surroundings(snapshot.unpack(packed))
     except (environments.EnvironmentRefused, environments.EnvironmentUnavailable) as error:
@@ -99,7 +99,7 @@ def _world(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurroundings:
     return around
 
 
-def _snapshot(wanted: str) -> bytes:
+def _read_snapshot(wanted: str) -> bytes:
     content = Blob.objects.filter(pk=wanted).values_list("content", flat=True).first()
     if content is None:
         raise NotReplayable(
@@ -116,11 +116,11 @@ def _snapshot(wanted: str) -> bytes:
     return bytes(content)
 
 
-def _changed(message: str) -> NotReplayable:
+def _tampered_block(message: str) -> NotReplayable:
     return NotReplayable(message, code="replay:block-changed", cure=_REPORT)
 
 
-def _row(sealed: Mapping[str, Any], report: GateReport) -> dict[str, Any]:
+def _compare_gate(sealed: Mapping[str, Any], report: GateReport) -> dict[str, Any]:
     return {
         "gate": report.gate,
         "sealed": sealed["verdict"],
@@ -132,7 +132,7 @@ def _row(sealed: Mapping[str, Any], report: GateReport) -> dict[str, Any]:
     }
 
 
-def _candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Candidate:
+def _build_candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Candidate:
     name = BlockName(block.family, block.name)
     texts = {kind: files[path].decode() for kind, path in name.paths.items()}
     models = [call for call in manifest["calls"] if call["stage"] == "implement"]
@@ -147,7 +147,7 @@ def _candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[str, by
     )
 
 
-def _policy(sealed: Mapping[str, str]) -> Policy:
+def _parse_policy(sealed: Mapping[str, str]) -> Policy:
     return Policy(
         mode=sealed["mode"],
         min_unit_coverage=Decimal(sealed["min_unit_coverage"]),

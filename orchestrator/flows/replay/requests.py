@@ -67,7 +67,7 @@ def send_to_worker(event: OutgoingEvent) -> bool:
 
 
 def find_newest_replay(kind: ReplayKind, flow: Flow) -> Replay | None:
-    """The newest replay of ``flow``, whatever its status."""
+    """The newest replay of ``flow``, in any status."""
     return Replay.objects.filter(flow=flow, kind=kind).order_by("-pk").first()
 
 

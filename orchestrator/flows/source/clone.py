@@ -21,7 +21,7 @@ from blocks.format.paths import is_safe_path
 from blocks.format.selection import UNREADABLE, select_files
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.flows.source.git import Git, GitFailed, TooLarge, TooSlow
-from orchestrator.repos.clone_urls import CloneUrl, CloneUrlRefused, addresses, parse
+from orchestrator.repos.clone_urls import CloneUrl, CloneUrlRefused, parse_clone_url, resolve_addresses
 
 LARGEST_BYTES = 256 * MIB
 """What git may write on disk, packed."""
@@ -113,10 +113,10 @@ def clone(url: str) -> ClonedRepo:
 def _resolve_url(url: str) -> tuple[CloneUrl, tuple[str, ...]]:
     """The checked form of ``url``, and the addresses of its host."""
     try:
-        checked = parse(url)
+        checked = parse_clone_url(url)
         # Looked up once and pinned: git connects to the addresses that were checked, not to what the name
         # says a moment later.
-        return checked, addresses(checked)
+        return checked, resolve_addresses(checked)
     except CloneUrlRefused as error:
         raise CloneRefused(str(error), code=error.code, cure=error.cure) from error
     except OSError as error:

@@ -12,13 +12,13 @@ from orchestrator.ops.observability.metrics import OrchestratorCollector
 
 
 class _Quiet(WSGIRequestHandler):
-    """A scrape every few seconds is no news."""
+    """Does not log each scrape: there is one every few seconds."""
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
 
-def application() -> Callable[..., Iterable[bytes]]:
+def build_application() -> Callable[..., Iterable[bytes]]:
     """`/metrics` in the format that the scraper asks for, `/health` for the orchestrator's own probes."""
     registry = CollectorRegistry()
     for collector in (
@@ -42,6 +42,6 @@ def application() -> Callable[..., Iterable[bytes]]:
     return serve
 
 
-def server(host: str, port: int) -> WSGIServer:
+def build_server(host: str, port: int) -> WSGIServer:
     """A server that answers one scrape after another; port 0 takes a free one."""
-    return make_server(host, port, application(), handler_class=_Quiet)
+    return make_server(host, port, build_application(), handler_class=_Quiet)

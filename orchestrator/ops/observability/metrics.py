@@ -1,6 +1,6 @@
-"""What Prometheus scrapes: totals of the database and depths of the queues, read anew at each scrape.
+"""What Prometheus scrapes: totals of the database and depths of the queues, read again at each scrape.
 
-Counters are counted from rows that are never deleted, so they only grow, whatever restarts. The names are the runbook's
+Counters are counted from rows that are never deleted, so they only grow, even when a process restarts. The names are the runbook's
 (``flow_status``, ``flow_duration_seconds_bucket``, ``flow_cost_usd``); its queries spell counters without ``_total``, so
 those are sent under both names, the plain one untyped.
 """
@@ -56,21 +56,21 @@ VERDICTS = ("passed", "failed", "errored")
 OUTCOMES = ("success", "failed", "cancelled")
 
 
-def _rows(sql: str) -> list[tuple[object, ...]]:
+def _fetch_rows(sql: str) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return list(cursor.fetchall())
 
 
-def _labels(*values: object) -> list[str]:
+def _label_values(*values: object) -> list[str]:
     return [str(value) for value in values]
 
 
-def _number(value: object) -> float:
+def _to_number(value: object) -> float:
     return float(str(value))
 
 
-def _twice(
+def _name_twice(
     name: str, text: str, labels: list[str], samples: Iterable[tuple[list[str], float]]
 ) -> Iterator[Metric]:
     """A counter under the runbook's name and under the one that Prometheus's conventions want."""
@@ -84,55 +84,55 @@ def _twice(
     yield from (plain, total)
 
 
-def flows() -> Iterator[Metric]:
+def measure_flows() -> Iterator[Metric]:
     """Flows as they stand, and how many ended in which way."""
     standing = GaugeMetricFamily("orchestrator_flows", "Flows by status, as they stand.", labels=["status"])
-    for status, number in _rows("SELECT status, count(*) FROM flows_flow GROUP BY status"):
-        standing.add_metric(_labels(status), _number(number))
+    for status, number in _fetch_rows("SELECT status, count(*) FROM flows_flow GROUP BY status"):
+        standing.add_metric(_label_values(status), _to_number(number))
     yield standing
     # Ends are counted from events, because a retry takes a flow back from failed, and a counter must not fall. Every outcome of
     # every pair is sent from the first flow on: a series that is born with 1 has no increase that Prometheus could see.
-    ended = _rows("""SELECT r.repo_name, f.block_family, count(*) FILTER (WHERE e.kind = 'flow.passed'),
+    ended = _fetch_rows("""SELECT r.repo_name, f.block_family, count(*) FILTER (WHERE e.kind = 'flow.passed'),
         count(*) FILTER (WHERE e.kind = 'flow.failed'), count(*) FILTER (WHERE e.kind = 'flow.cancelled')
         FROM flows_flow f JOIN repos r ON r.id = f.repo_id
         LEFT JOIN flows_flowevent e ON e.flow_id = f.id AND e.kind IN ('flow.passed', 'flow.failed', 'flow.cancelled')
         GROUP BY 1, 2""")
     samples = [
-        (_labels(outcome, repo, family), _number(count))
+        (_label_values(outcome, repo, family), _to_number(count))
         for repo, family, *counts in ended
         for outcome, count in zip(OUTCOMES, counts, strict=True)
     ]
-    yield from _twice(
+    yield from _name_twice(
         "flow_status", "Flows that ended, by outcome.", ["status", "repo", "block_family"], samples
     )
 
 
-def _histogram(name: str, text: str, value: str, bounds: Iterable[object], where: str) -> Metric:
+def _build_histogram(name: str, text: str, value: str, bounds: Iterable[object], where: str) -> Metric:
     found = list(bounds)
     columns = ", ".join(f"count(*) FILTER (WHERE {value} <= {bound})" for bound in found)
-    rows = _rows(f"""SELECT r.repo_name, {columns}, count(*), coalesce(sum({value}), 0) FROM flows_flow f
+    rows = _fetch_rows(f"""SELECT r.repo_name, {columns}, count(*), coalesce(sum({value}), 0) FROM flows_flow f
         JOIN repos r ON r.id = f.repo_id WHERE {where} GROUP BY 1""")  # noqa: S608 - built from constants of this module
     family = HistogramMetricFamily(name, text, labels=["repo"])
     for repo, *counts, count, total in rows:
-        buckets = [(str(bound), _number(number)) for bound, number in zip(found, counts, strict=True)]
-        family.add_metric(_labels(repo), [*buckets, ("+Inf", _number(count))], _number(total))
+        buckets = [(str(bound), _to_number(number)) for bound, number in zip(found, counts, strict=True)]
+        family.add_metric(_label_values(repo), [*buckets, ("+Inf", _to_number(count))], _to_number(total))
     return family
 
 
 def durations_and_costs() -> Iterator[Metric]:
     """How long flows took and what they cost, of flows that passed: no other end is final, and a histogram must not shrink."""
     seconds, ended = "extract(epoch FROM f.finished_at - f.created_at)", "f.status = 'passed'"
-    yield _histogram(
+    yield _build_histogram(
         "flow_duration_seconds", "Seconds from creation to a verified block.", seconds, BUCKETS, ended
     )
-    yield _histogram(
+    yield _build_histogram(
         "flow_cost_per_flow_usd", "USD of each flow that passed.", "f.cost_usd", COST_BUCKETS, ended
     )
 
 
-def calls() -> Iterator[Metric]:
+def measure_calls() -> Iterator[Metric]:
     """What the providers were asked for: calls, tokens, USD."""
-    rows = _rows("""SELECT provider, model, repo, status, count(*), sum(input_tokens),
+    rows = _fetch_rows("""SELECT provider, model, repo, status, count(*), sum(input_tokens),
         sum(cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens), sum(output_tokens), sum(reasoning_tokens),
         sum(cost_usd)
         FROM providers_providercall GROUP BY 1, 2, 3, 4""")
@@ -145,10 +145,10 @@ def calls() -> Iterator[Metric]:
     for provider, model, repo, status, count, *kinds, usd in rows:
         who = (str(provider), str(model), str(repo))
         if status != "reserved":
-            number.add_metric([*who, str(status)], _number(count))
-        cost[who] = cost.get(who, 0) + _number(usd)
+            number.add_metric([*who, str(status)], _to_number(count))
+        cost[who] = cost.get(who, 0) + _to_number(usd)
         for kind, used in zip(("input", "cached", "output", "reasoning"), kinds, strict=True):
-            tokens[*who, kind] = tokens.get((*who, kind), 0) + _number(used)
+            tokens[*who, kind] = tokens.get((*who, kind), 0) + _to_number(used)
     yield number
     used_tokens = CounterMetricFamily(
         "provider_tokens_total", "Tokens used, by kind.", labels=[*names, "kind"]
@@ -156,7 +156,7 @@ def calls() -> Iterator[Metric]:
     for key, value in tokens.items():
         used_tokens.add_metric(list(key), value)
     yield used_tokens
-    yield from _twice(
+    yield from _name_twice(
         "flow_cost_usd",
         "USD spent on provider calls.",
         names,
@@ -164,24 +164,28 @@ def calls() -> Iterator[Metric]:
     )
 
 
-def gates() -> Iterator[Metric]:
+def measure_gates() -> Iterator[Metric]:
     """Verdicts of the gates."""
     counts = {
         (gate, verdict): count
-        for gate, verdict, count in _rows(
+        for gate, verdict, count in _fetch_rows(
             "SELECT gate, verdict, count(*) FROM flows_gateresult GROUP BY 1, 2"
         )
     }
     known = sorted({str(gate) for gate, _ in counts})
     samples = [
-        ([gate, verdict], _number(counts.get((gate, verdict), 0))) for gate in known for verdict in VERDICTS
+        ([gate, verdict], _to_number(counts.get((gate, verdict), 0)))
+        for gate in known
+        for verdict in VERDICTS
     ]
-    yield from _twice("quality_gate_result", "Reports of gates, by verdict.", ["gate", "result"], samples)
+    yield from _name_twice(
+        "quality_gate_result", "Reports of gates, by verdict.", ["gate", "result"], samples
+    )
 
 
-def waiting() -> Iterator[Metric]:
+def measure_waiting() -> Iterator[Metric]:
     """Work that waits: stages by queue and status, and how long the oldest of them has."""
-    rows = _rows("""SELECT queue, status, count(*), extract(epoch FROM now() - min(coalesce(waiting_since, ready_at, now())))
+    rows = _fetch_rows("""SELECT queue, status, count(*), extract(epoch FROM now() - min(coalesce(waiting_since, ready_at, now())))
         FROM flows_stage WHERE status IN ('ready', 'running', 'waiting') GROUP BY 1, 2""")
     stages = GaugeMetricFamily(
         "orchestrator_stages", "Live stages by queue and status.", labels=["queue", "status"]
@@ -190,12 +194,12 @@ def waiting() -> Iterator[Metric]:
         "orchestrator_oldest_stage_seconds", "Age of the oldest live stage.", labels=["queue", "status"]
     )
     for queue, status, count, age in rows:
-        stages.add_metric(_labels(queue, status), _number(count))
-        oldest.add_metric(_labels(queue, status), max(0.0, _number(age)))
+        stages.add_metric(_label_values(queue, status), _to_number(count))
+        oldest.add_metric(_label_values(queue, status), max(0.0, _to_number(age)))
     yield from (stages, oldest)
 
 
-def queues() -> Iterator[Metric]:
+def measure_queues() -> Iterator[Metric]:
     """Messages in Redis, which Celery keeps as one list for each queue."""
     depth = GaugeMetricFamily("orchestrator_queue_depth", "Messages in a queue.", labels=["queue"])
     timeout = _REDIS_TIMEOUT_SECONDS
@@ -208,15 +212,15 @@ def queues() -> Iterator[Metric]:
 
 
 SOURCES = {
-    "flows": flows,
+    "flows": measure_flows,
     "durations_and_costs": durations_and_costs,
-    "calls": calls,
-    "gates": gates,
-    "waiting": waiting,
-    "queues": queues,
-    "quotas": quota_metrics.quotas,
-    "drift": quota_metrics.drift,
-    "queued": quota_metrics.queued,
+    "calls": measure_calls,
+    "gates": measure_gates,
+    "waiting": measure_waiting,
+    "queues": measure_queues,
+    "quotas": quota_metrics.measure_quotas,
+    "drift": quota_metrics.measure_drift,
+    "queued": quota_metrics.measure_queued,
 }
 
 

@@ -1,7 +1,7 @@
 """Quotas, breakers and the daily budget as Prometheus sees them, and flows that wait for too long.
 
 ``provider_quota_used_ratio`` is what the thresholds of 0.70, 0.85 and 0.95 are compared with. ``provider_ledger_drift`` counts
-limiter counters that disagree with the ledger: anything but 0 is a defect of ours.
+limiter counters that disagree with the ledger: any number except 0 is an internal defect.
 """
 
 from collections import Counter
@@ -24,8 +24,8 @@ GROUP BY 1, 2
 """
 
 
-def quotas() -> Iterator[Metric]:
-    """Per provider: what each limit stands at, breaker, pause, unknown spend; and the daily budget over all."""
+def measure_quotas() -> Iterator[Metric]:
+    """Per provider: each limit and how much of it is used, breaker, pause, unknown spend; and the daily budget over all."""
     found = quota_report.read_quotas()
     for name, text, read in (
         ("quota_tokens_used", "Tokens of the last 24 hours.", lambda one: one.used),
@@ -52,14 +52,14 @@ def quotas() -> Iterator[Metric]:
         for one in found.providers:
             family.add_metric([one.provider], float(read(one)))  # type: ignore[no-untyped-call]
         yield family
-    yield _rates(found.providers)
+    yield _measure_rates(found.providers)
     for kind, usd in (("spent", found.usd_used), ("limit", found.usd_limit)):
         yield GaugeMetricFamily(
             f"orchestrator_budget_{kind}_usd", f"Daily budget: {kind}, USD in 24 hours.", value=float(usd)
         )
 
 
-def _rates(providers: tuple[ProviderQuota, ...]) -> Metric:
+def _measure_rates(providers: tuple[ProviderQuota, ...]) -> Metric:
     """Every short window in one family, so that one expression finds the fullest of them."""
     family = GaugeMetricFamily(
         "provider_limit_ratio", "What stands against a limit, over it.", labels=["provider", "dimension"]
@@ -76,7 +76,7 @@ def _rates(providers: tuple[ProviderQuota, ...]) -> Metric:
     return family
 
 
-def drift() -> Iterator[Metric]:
+def measure_drift() -> Iterator[Metric]:
     """Counters that disagree with the ledger. Each provider is locked for milliseconds."""
     wrong = Counter(found.provider or "budget" for found in audit.find_differences())
     family = GaugeMetricFamily(
@@ -87,7 +87,7 @@ def drift() -> Iterator[Metric]:
     yield family
 
 
-def queued() -> Iterator[Metric]:
+def measure_queued() -> Iterator[Metric]:
     """Flows that have been queued or waiting for over five minutes: the runbook's watch on concurrency."""
     late = GaugeMetricFamily(
         "orchestrator_flows_queued_over_5m",

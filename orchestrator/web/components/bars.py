@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from orchestrator.web.components.timeline import duration
+from orchestrator.web.components.timeline import format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +25,24 @@ class Share:
     x: float = 0.0
 
 
-def _percent(value: Decimal | float) -> float:
+def _format_percent(value: Decimal | float) -> float:
     return round(min(100.0, max(0.0, float(value))), 2)
 
 
 def score_bar(score: Decimal | None, threshold: Decimal | None) -> Bar | None:
     """Nothing where the gate measures nothing."""
-    return None if score is None else Bar(_percent(score), None if threshold is None else _percent(threshold))
+    return (
+        None
+        if score is None
+        else Bar(_format_percent(score), None if threshold is None else _format_percent(threshold))
+    )
 
 
-def shares(amounts: Mapping[str, Decimal]) -> list[Share]:
+def split_into_shares(amounts: Mapping[str, Decimal]) -> list[Share]:
     """USD by name, each as wide as its part of the dearest, in the order given."""
     most = max(amounts.values(), default=Decimal(0))
     return [
-        Share(name or "none", f"${amount:.4f}", _percent(100 * amount / most) if most else 0.0)
+        Share(name or "none", f"${amount:.4f}", _format_percent(100 * amount / most) if most else 0.0)
         for name, amount in amounts.items()
     ]
 
@@ -58,7 +62,7 @@ def time_bar(spent: Mapping[str, float | None], waited: float, judging: float = 
     }
     found, x = [], 0.0
     for name, seconds in parts.items():
-        width = min(_percent(100 * seconds / wall) if wall else 0.0, round(100 - x, 2))
-        found.append(Share(name, duration(seconds), width, round(x, 2)))
+        width = min(_format_percent(100 * seconds / wall) if wall else 0.0, round(100 - x, 2))
+        found.append(Share(name, format_duration(seconds), width, round(x, 2)))
         x += width
     return found

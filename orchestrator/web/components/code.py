@@ -70,7 +70,7 @@ class Coverage:
         return "hit" if line in self.hit else ""
 
 
-def coloured(path: str, text: str) -> list[SafeString]:
+def colour_lines(path: str, text: str) -> list[SafeString]:
     """Each line of ``text`` as HTML: spans with Pygments' short class names around escaped text."""
     kind = next((lexer for end, lexer in _LEXERS.items() if path.endswith(end)), TextLexer)
     lexer = (TextLexer if len(text) > COLOURED_BYTES else kind)(stripnl=False, ensurenl=False)
@@ -80,24 +80,24 @@ def coloured(path: str, text: str) -> list[SafeString]:
             if number:
                 lines.append([])
             if piece:
-                lines[-1].append(_span(token, piece))
+                lines[-1].append(_render_span(token, piece))
     if len(lines) > 1 and not lines[-1]:
         lines.pop()
     return [mark_safe("".join(parts)) for parts in lines]  # noqa: S308 - every part went through format_html
 
 
-def _span(token: _TokenType, piece: str) -> SafeString:
+def _render_span(token: _TokenType, piece: str) -> SafeString:
     name = STANDARD_TYPES.get(token) or next(
         (STANDARD_TYPES[up] for up in reversed(token.split()) if up in STANDARD_TYPES), ""
     )
     return format_html('<span class="{}">{}</span>', name, piece) if name else format_html("{}", piece)
 
 
-def annotated(
+def annotate_lines(
     path: str, text: str, notes: Iterable[Note] = (), coverage: Coverage | None = None
 ) -> list[Line]:
     """The lines of a file with their notes. Notes beyond its end hang at the last line; notes without a line are left out."""
-    covered, parts = coverage or Coverage(), coloured(path, text)
+    covered, parts = coverage or Coverage(), colour_lines(path, text)
     at: defaultdict[int, list[Note]] = defaultdict(list)
     spans: defaultdict[int, set[str]] = defaultdict(set)
     for note in notes:
@@ -121,7 +121,7 @@ class Piece:
     folded: bool = False
 
 
-def pieces(lines: list[Line], around: int = 3, worth: int = 12) -> list[Piece]:
+def split_into_pieces(lines: list[Line], around: int = 3, worth: int = 12) -> list[Piece]:
     """Lines far from any note folded away, where that spares at least ``worth`` lines; all of them where there is no note."""
     near = {
         n

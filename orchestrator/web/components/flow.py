@@ -62,20 +62,20 @@ class Round:
     sources: Sequence[Source]
 
 
-def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
+def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     """The context of the page; ``asked`` is the round to show, the newest by default."""
     attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch("attempts", Attempt.objects.order_by("number"))
     stages = list(flow.stages.order_by("position").prefetch_related(attempts))
     artifacts = list(Artifact.objects.filter(flow=flow).select_related("stage").order_by("id"))
     events = list(FlowEvent.objects.filter(flow=flow).select_related("stage").order_by("-id")[: 5 * EVENTS])
     calls = list(ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at"))
-    texts, judged = _texts(artifacts), _rounds(stages)
+    texts, judged = _read_sources(artifacts), _number_rounds(stages)
     results = list(GateResult.objects.filter(flow=flow).order_by("id"))
     numbers = sorted(
         {judged[row.stage_id] for row in results} | {a.stage.round for a in artifacts if a.kind == _MODULE}
     )
     number = asked if asked in numbers else (numbers[-1] if numbers else None)
-    full, chart = FlowSerializer(flow).data, timeline.chart(flow, stages, reversed(events))
+    full, chart = FlowSerializer(flow).data, timeline.build_chart(flow, stages, reversed(events))
     return {
         "flow": full,
         "waits_until": next(
@@ -83,40 +83,42 @@ def picture(flow: Flow, asked: int | None = None) -> dict[str, Any]:
         ),
         "lines": list(zip(full["stages"], chart.rows, strict=False)),
         "ended": flow.status in FLOW_ENDED,
-        "took": timeline.duration(full["duration_seconds"]),
+        "took": timeline.format_duration(full["duration_seconds"]),
         "chart": chart,
         "kinds": " ".join(KINDS),
         "last_event": events[0].pk if events else 0,
-        "costs": _costs(calls),
-        "time": bars.time_bar(full["time"], sum(row.waited for row in chart.rows), _judging(stages, chart)),
+        "costs": _sum_costs(calls),
+        "time": bars.time_bar(
+            full["time"], sum(row.waited for row in chart.rows), _seconds_in_gates(stages, chart)
+        ),
         "rounds": numbers,
-        "round": None if number is None else _round(number, judged, results, artifacts, texts),
-        "repairs": rounds.repairs([stage for stage in stages if stage.kind == "implement"], texts),
-        "readme": _readme(artifacts),
+        "round": None if number is None else _build_round(number, judged, results, artifacts, texts),
+        "repairs": rounds.list_repairs([stage for stage in stages if stage.kind == "implement"], texts),
+        "readme": _render_readme(artifacts),
         "calls": calls,
-        "events": [(event, said(event)) for event in events[:EVENTS]],
+        "events": [(event, describe_event(event)) for event in events[:EVENTS]],
         "more_events": len(events) > EVENTS,
     }
 
 
-def _judging(stages: Sequence[Stage], chart: timeline.Chart) -> float:
+def _seconds_in_gates(stages: Sequence[Stage], chart: timeline.Chart) -> float:
     rows = [row for stage, row in zip(stages, chart.rows, strict=True) if stage.kind == "verify"]
     return sum(bar.seconds for row in rows for bar in row.bars if bar.kind == "running")
 
 
-def said(event: FlowEvent) -> str:
+def describe_event(event: FlowEvent) -> str:
     """An event's own words: its message, why it waits, what it took."""
     data = event.data
     words = str(data.get("message") or data.get("reason") or "")
     if not words and isinstance(data.get("seconds"), int | float):
-        words = timeline.duration(float(data["seconds"]))
+        words = timeline.format_duration(float(data["seconds"]))
     return words
 
 
-def _texts(artifacts: Sequence[Artifact]) -> dict[int, dict[str, tuple[str, str]]]:
+def _read_sources(artifacts: Sequence[Artifact]) -> dict[int, dict[str, tuple[str, str]]]:
     """Stage to kind to path and text of what the implementer wrote."""
     wanted = [artifact for artifact in artifacts if artifact.kind in _SOURCES]
-    contents = _contents(wanted)
+    contents = _read_contents(wanted)
     found: dict[int, dict[str, tuple[str, str]]] = {}
     for artifact in wanted:
         text = contents[artifact.pk].decode(errors="replace")
@@ -124,24 +126,24 @@ def _texts(artifacts: Sequence[Artifact]) -> dict[int, dict[str, tuple[str, str]
     return found
 
 
-def _contents(artifacts: Sequence[Artifact]) -> dict[int, bytes]:
+def _read_contents(artifacts: Sequence[Artifact]) -> dict[int, bytes]:
     rows = Artifact.objects.filter(pk__in=[artifact.pk for artifact in artifacts]).values_list(
         "pk", "blob__content"
     )
     return {key: bytes(content) for key, content in rows}
 
 
-def _costs(calls: Sequence[ProviderCall]) -> dict[str, Any]:
+def _sum_costs(calls: Sequence[ProviderCall]) -> dict[str, Any]:
     stages: dict[str, Decimal] = {}
     providers: dict[str, Decimal] = {}
     for call in calls:
         stages[call.stage_kind] = stages.get(call.stage_kind, Decimal(0)) + call.cost_usd
         providers[call.provider] = providers.get(call.provider, Decimal(0)) + call.cost_usd
-    return {"by_stage": bars.shares(stages), "by_provider": bars.shares(providers)}
+    return {"by_stage": bars.split_into_shares(stages), "by_provider": bars.split_into_shares(providers)}
 
 
-def _rounds(stages: Sequence[Stage]) -> dict[int, int]:
-    """Stage to the round of the implementation that it saw: a review keeps the number it began with, whatever was repaired."""
+def _number_rounds(stages: Sequence[Stage]) -> dict[int, int]:
+    """Stage to the round of the implementation that it saw: a review keeps the number it began with, even after a repair."""
     found, newest = {}, 1
     for stage in stages:
         newest = stage.round if stage.kind == "implement" else newest
@@ -149,7 +151,7 @@ def _rounds(stages: Sequence[Stage]) -> dict[int, int]:
     return found
 
 
-def _round(
+def _build_round(
     number: int,
     judged: Mapping[int, int],
     results: Sequence[GateResult],
@@ -161,42 +163,50 @@ def _round(
     written = [a.stage_id for a in artifacts if a.kind == _MODULE and a.stage.round <= number]
     files = texts[written[-1]] if written else {}
     paths = {path for path, _ in files.values()}
-    return Round(number, [_card(row, evidence, paths) for row in rows], _sources(files, rows, evidence))
+    return Round(
+        number,
+        [_build_gate_card(row, evidence, paths) for row in rows],
+        _build_sources(files, rows, evidence),
+    )
 
 
-def _card(row: GateResult, evidence: Sequence[Artifact], paths: set[str]) -> GateCard:
+def _build_gate_card(row: GateResult, evidence: Sequence[Artifact], paths: set[str]) -> GateCard:
     files = [a for a in evidence if a.stage_id == row.stage_id and a.kind.startswith(f"evidence:{row.gate}:")]
-    loose = notes.unplaced(row, paths)
+    loose = notes.list_unplaced(row, paths)
     return GateCard(
         row, bars.score_bar(row.score, row.threshold), loose, len(row.findings) - len(loose), files
     )
 
 
-def _sources(
+def _build_sources(
     files: Mapping[str, tuple[str, str]], rows: Sequence[GateResult], evidence: Sequence[Artifact]
 ) -> list[Source]:
     read = [a for a in evidence if a.name in _READ]
-    contents = _contents(read)
+    contents = _read_contents(read)
     by_name = {a.name: contents[a.pk] for a in read}
-    return [_source(kind, *files[kind], rows, by_name) for kind in _SOURCES if kind in files]
+    return [_build_source(kind, *files[kind], rows, by_name) for kind in _SOURCES if kind in files]
 
 
-def _source(
+def _build_source(
     kind: str, path: str, text: str, rows: Sequence[GateResult], evidence: Mapping[str, bytes]
 ) -> Source:
-    covered = notes.coverage(evidence.get("coverage.json"), path)
-    survivors = list(notes.mutants(evidence.get("mutation.json"), path, text))
+    covered = notes.note_coverage(evidence.get("coverage.json"), path)
+    survivors = list(notes.note_mutants(evidence.get("mutation.json"), path, text))
     found = [
-        *notes.findings(rows, path, without=["mutation"] if survivors else []),
-        *notes.branches(covered),
+        *notes.note_findings(rows, path, without=["mutation"] if survivors else []),
+        *notes.note_branches(covered),
         *survivors,
     ]
-    lines = code.annotated(path, text, found, covered)
+    lines = code.annotate_lines(path, text, found, covered)
     shown_notes = sum(len(line.notes) for line in lines)
     unfold = kind == _MODULE or any(note.severity == "error" for note in found)
-    return Source(kind, _SOURCES[kind], path, code.pieces(lines), shown_notes, len(covered.miss), unfold)
+    return Source(
+        kind, _SOURCES[kind], path, code.split_into_pieces(lines), shown_notes, len(covered.miss), unfold
+    )
 
 
-def _readme(artifacts: Sequence[Artifact]) -> SafeString | None:
+def _render_readme(artifacts: Sequence[Artifact]) -> SafeString | None:
     found = [artifact for artifact in artifacts if artifact.kind == "readme"][-1:]
-    return prose.rendered(_contents(found)[found[0].pk].decode(errors="replace")) if found else None
+    return (
+        prose.render_markdown(_read_contents(found)[found[0].pk].decode(errors="replace")) if found else None
+    )

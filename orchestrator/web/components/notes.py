@@ -1,6 +1,6 @@
 """What gates and reviewer found, as notes at lines: from their evidence where it is there, else from their findings.
 
-Evidence comes from a sandbox in which hostile code ran. Whatever has not the shape of its format is left out, not trusted.
+Evidence comes from a sandbox in which hostile code ran. A report that does not have the shape of its format is left out, not trusted.
 """
 
 import json
@@ -15,7 +15,7 @@ _KINDS = {"uncovered": "uncovered", "sabotage-survived": "sabotage"}
 _SHOWN = 200
 
 
-def parsed(content: bytes | None) -> Any:
+def parse_report(content: bytes | None) -> Any:
     """JSON, or nothing."""
     try:
         return None if content is None else json.loads(content)
@@ -23,8 +23,8 @@ def parsed(content: bytes | None) -> Any:
         return None
 
 
-def _entry(report: Any, path: str) -> Mapping[str, Any]:
-    """What a report of files says about ``path``, whatever folder it put it in."""
+def _find_entry(report: Any, path: str) -> Mapping[str, Any]:
+    """What a report of files says about ``path``, in any folder."""
     files = report.get("files") if isinstance(report, dict) else None
     if not isinstance(files, dict):
         return {}
@@ -38,41 +38,43 @@ def _entry(report: Any, path: str) -> Mapping[str, Any]:
     )
 
 
-def coverage(content: bytes | None, path: str) -> Coverage:
+def note_coverage(content: bytes | None, path: str) -> Coverage:
     """Lines hit, missed, and left with a branch not taken, from coverage.py's JSON."""
-    entry = _entry(parsed(content), path)
+    entry = _find_entry(parse_report(content), path)
     part: dict[int, tuple[int, ...]] = {}
     for pair in entry.get("missing_branches") or ():
         if isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair):
             part[pair[0]] = (*part.get(pair[0], ()), pair[1])
     return Coverage(
-        frozenset(_lines(entry.get("executed_lines"))), frozenset(_lines(entry.get("missing_lines"))), part
+        frozenset(_line_numbers(entry.get("executed_lines"))),
+        frozenset(_line_numbers(entry.get("missing_lines"))),
+        part,
     )
 
 
-def _lines(found: Any) -> Iterator[int]:
+def _line_numbers(found: Any) -> Iterator[int]:
     return (line for line in (found if isinstance(found, list) else ()) if isinstance(line, int))
 
 
-def branches(covered: Coverage) -> Iterator[Note]:
+def note_branches(covered: Coverage) -> Iterator[Note]:
     """A note for each line whose branch no test takes."""
     for line, targets in sorted(covered.part.items()):
         where = ", ".join("the end of the function" if target < 0 else f"line {target}" for target in targets)
         yield Note("branch", line, "warning", "Branch not taken", f"No test goes from here to {where}.")
 
 
-def mutants(content: bytes | None, path: str, text: str) -> Iterator[Note]:
+def note_mutants(content: bytes | None, path: str, text: str) -> Iterator[Note]:
     """The mutants that no test noticed, each with the lines as they were and as it made them, from Stryker's JSON."""
-    found = _entry(parsed(content), path).get("mutants")
+    found = _find_entry(parse_report(content), path).get("mutants")
     for mutant in found if isinstance(found, list) else ():
         try:
             if mutant["status"] not in _DETECTED:
-                yield _mutant(mutant, text.splitlines())
+                yield _note_mutant(mutant, text.splitlines())
         except (KeyError, TypeError, IndexError, AttributeError):
             continue
 
 
-def _mutant(mutant: Mapping[str, Any], lines: list[str]) -> Note:
+def _note_mutant(mutant: Mapping[str, Any], lines: list[str]) -> Note:
     start, end = mutant["location"]["start"], mutant["location"]["end"]
     first, last = int(start["line"]), int(end["line"])
     before = lines[first - 1 : last]
@@ -94,7 +96,7 @@ def _mutant(mutant: Mapping[str, Any], lines: list[str]) -> Note:
     )
 
 
-def findings(rows: Iterable[GateResult], path: str, *, without: Iterable[str] = ()) -> Iterator[Note]:
+def note_findings(rows: Iterable[GateResult], path: str, *, without: Iterable[str] = ()) -> Iterator[Note]:
     """Findings of ``rows`` at lines of ``path``; ``without`` names gates whose evidence has said the same already."""
     skipped = set(without)
     for row in rows:
@@ -117,7 +119,7 @@ def findings(rows: Iterable[GateResult], path: str, *, without: Iterable[str] = 
                 )
 
 
-def unplaced(row: GateResult, paths: Container[str]) -> list[Mapping[str, Any]]:
+def list_unplaced(row: GateResult, paths: Container[str]) -> list[Mapping[str, Any]]:
     """Findings that no line of the files shown can take; they go into the gate's card."""
     return [one for one in row.findings if int(one.get("line") or 0) < 1 or one.get("path") not in paths][
         :_SHOWN

@@ -12,34 +12,34 @@ _DEEPEST = 6
 
 
 @cache
-def _reader() -> MarkdownIt:
+def _build_reader() -> MarkdownIt:
     # "js-default" never passes HTML through; an image would tell its host who reads this.
     reader = MarkdownIt("js-default", {"html": False, "linkify": False, "typographer": False}).disable(
         "image"
     )
-    reader.validateLink = _allowed  # type: ignore[method-assign]
+    reader.validateLink = _is_allowed_link  # type: ignore[method-assign]
     return reader
 
 
-def _allowed(url: str) -> bool:
+def _is_allowed_link(url: str) -> bool:
     try:
         return urlsplit(url.strip()).scheme.lower() in _SCHEMES
     except ValueError:
         return False
 
 
-def rendered(text: str, *, below: int = 2) -> SafeString:
+def render_markdown(text: str, *, below: int = 2) -> SafeString:
     """``text`` as HTML; its headings begin under level ``below``."""
-    reader = _reader()
+    reader = _build_reader()
     tokens = reader.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(_DEEPEST, int(token.tag[1:]) + below)}"
         for child in token.children or ():
-            _link(child)
+            _render_link(child)
     return mark_safe(str(reader.renderer.render(tokens, reader.options, {})))  # noqa: S308 - markdown-it escapes all text
 
 
-def _link(token: Token) -> None:
+def _render_link(token: Token) -> None:
     if token.type == "link_open":
         token.attrSet("rel", "nofollow noopener noreferrer")

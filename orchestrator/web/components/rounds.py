@@ -48,12 +48,12 @@ class Repair:
     files: tuple[FileDiff, ...]
 
 
-def diff(path: str, before: str, after: str) -> FileDiff:
+def diff_texts(path: str, before: str, after: str) -> FileDiff:
     """The changed lines of a file with three lines around them."""
-    return FileDiff(path, tuple(_parts(before.splitlines(), after.splitlines())))
+    return FileDiff(path, tuple(_split_hunks(before.splitlines(), after.splitlines())))
 
 
-def _parts(before: Sequence[str], after: Sequence[str]) -> Iterator[Part]:
+def _split_hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[Part]:
     for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(AROUND):
         first, last = group[0], group[-1]
         yield Part("@", 0, 0, f"lines {first[3] + 1} to {last[4]}")
@@ -67,14 +67,16 @@ def _parts(before: Sequence[str], after: Sequence[str]) -> Iterator[Part]:
             yield from (Part("+", 0, start + n + 1, line) for n, line in enumerate(after[start:end]))
 
 
-def repairs(stages: Sequence[Stage], texts: Mapping[int, Mapping[str, tuple[str, str]]]) -> list[Repair]:
+def list_repairs(stages: Sequence[Stage], texts: Mapping[int, Mapping[str, tuple[str, str]]]) -> list[Repair]:
     """Every repair round. ``stages`` are the implement stages in order; ``texts`` maps a stage to kind to path and text."""
     found = []
     written = [stage for stage in stages if texts.get(stage.pk)]
     for before, after in pairwise(written):
         old, new = texts[before.pk], texts[after.pk]
         changed = (
-            diff(new[kind][0], old.get(kind, ("", ""))[1], new[kind][1]) for kind in FILES if kind in new
+            diff_texts(new[kind][0], old.get(kind, ("", ""))[1], new[kind][1])
+            for kind in FILES
+            if kind in new
         )
         found.append(Repair(after.round, after.feedback, tuple(one for one in changed if one.parts)))
     return found

@@ -12,7 +12,7 @@ from django.db.models import Count, Min, Q
 from orchestrator.flows.models import Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.queues import Queue
-from orchestrator.web.components.timeline import duration
+from orchestrator.web.components.timeline import format_duration
 from orchestrator.web.pages.health import PARTS
 from providers import quota_report
 from providers.quota_report import ProviderQuota
@@ -39,25 +39,25 @@ class Part:
     percent: float | None = None
 
 
-def worst(parts: Iterable[Part]) -> Level:
+def find_worst(parts: Iterable[Part]) -> Level:
     """The level of the whole. The service is down only when a part of its core is."""
     levels = {part.level for part in parts}
     return next((level for level in (Level.DOWN, Level.DEGRADED) if level in levels), Level.OK)
 
 
-def groups(now: datetime) -> list[tuple[str, list[Part]]]:
+def check_parts(now: datetime) -> list[tuple[str, list[Part]]]:
     """Core, queues, providers, each with its parts; with the core down only the core is known."""
-    core = [Part("API", Level.OK), *_core()]
-    if worst(core) is not Level.OK:
+    core = [Part("API", Level.OK), *_check_core()]
+    if find_worst(core) is not Level.OK:
         return [("Core", core)]
     return [
         ("Core", core),
-        ("Queues", _queues(now)),
-        ("Providers", [_provider(one, now) for one in quota_report.read_quotas().providers]),
+        ("Queues", _check_queues(now)),
+        ("Providers", [_check_provider(one, now) for one in quota_report.read_quotas().providers]),
     ]
 
 
-def _core() -> list[Part]:
+def _check_core() -> list[Part]:
     found = ((name, check()) for name, check in PARTS.items())
     return [
         Part(name.capitalize(), Level.OK if state == "ok" else Level.DOWN, "" if state == "ok" else state)
@@ -65,7 +65,7 @@ def _core() -> list[Part]:
     ]
 
 
-def _queues(now: datetime) -> list[Part]:
+def _check_queues(now: datetime) -> list[Part]:
     rows = (
         Stage.objects.filter(status__in=[StageStatus.READY, StageStatus.RUNNING])
         .order_by()
@@ -77,21 +77,23 @@ def _queues(now: datetime) -> list[Part]:
         )
     )
     found = {row["queue"]: row for row in rows}
-    return [_queue(queue, found.get(queue.value), now) for queue in Queue]
+    return [_check_queue(queue, found.get(queue.value), now) for queue in Queue]
 
 
-def _queue(queue: Queue, row: Mapping[str, Any] | None, now: datetime) -> Part:
+def _check_queue(queue: Queue, row: Mapping[str, Any] | None, now: datetime) -> Part:
     if row is None:
         return Part(queue.value, Level.OK, "idle")
     words, oldest = f"{row['running']} running, {row['ready']} queued", row["oldest"]
     if isinstance(oldest, datetime) and (now - oldest).total_seconds() > SLOW_SECONDS:
         return Part(
-            queue.value, Level.DEGRADED, f"{words}, the oldest for {duration((now - oldest).total_seconds())}"
+            queue.value,
+            Level.DEGRADED,
+            f"{words}, the oldest for {format_duration((now - oldest).total_seconds())}",
         )
     return Part(queue.value, Level.OK, words)
 
 
-def _provider(one: ProviderQuota, now: datetime) -> Part:
+def _check_provider(one: ProviderQuota, now: datetime) -> Part:
     used = f"{one.used:,} of {one.limit:,} tokens in 24 hours"
     percent = round(min(100.0, one.percent), 2)
     if one.paused:

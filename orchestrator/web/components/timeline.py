@@ -57,12 +57,14 @@ class Row:
     @property
     def ran(self) -> str:
         """Running time in words; empty for a stage that never ran."""
-        return duration(self.seconds) if any(bar.kind not in _WAITS.values() for bar in self.bars) else ""
+        return (
+            format_duration(self.seconds) if any(bar.kind not in _WAITS.values() for bar in self.bars) else ""
+        )
 
     @property
     def long_wait(self) -> str:
         """Waiting time in words, where it is worth a word."""
-        return duration(self.waited) if self.waited >= _NOTED_SECONDS else ""
+        return format_duration(self.waited) if self.waited >= _NOTED_SECONDS else ""
 
     @property
     def words(self) -> str:
@@ -84,7 +86,7 @@ class Chart:
     kinds: tuple[str, ...]
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
@@ -96,27 +98,28 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def chart(flow: Flow, stages: Sequence[Stage], events: Iterable[FlowEvent]) -> Chart:
+def build_chart(flow: Flow, stages: Sequence[Stage], events: Iterable[FlowEvent]) -> Chart:
     """The timeline of ``flow``. ``stages`` bring their attempts; ``events`` are those of all stages, in order."""
     now = flow.finished_at or timezone.now()
-    waits = _waits(events)
+    waits = _find_waits(events)
     rows = [
-        Row(_name(stage), stage.status, tuple(_bars(stage, waits.get(stage.pk, ()), now))) for stage in stages
+        Row(_name_stage(stage), stage.status, tuple(_build_bars(stage, waits.get(stage.pk, ()), now)))
+        for stage in stages
     ]
     total = max(0.1, (now - flow.created_at).total_seconds())
     placed = tuple(
-        Row(row.name, row.status, tuple(_placed(bar, flow.created_at, total) for bar in row.bars))
+        Row(row.name, row.status, tuple(_place_bar(bar, flow.created_at, total) for bar in row.bars))
         for row in rows
     )
     kinds = dict.fromkeys(bar.kind for row in placed for bar in row.bars)
-    return Chart(placed, tuple(_ticks(total)), tuple(kinds))
+    return Chart(placed, tuple(_choose_ticks(total)), tuple(kinds))
 
 
-def _name(stage: Stage) -> str:
+def _name_stage(stage: Stage) -> str:
     return stage.kind if stage.round == 1 else f"{stage.kind}, round {stage.round}"
 
 
-def _waits(events: Iterable[FlowEvent]) -> Mapping[int, list[tuple[str, datetime, str]]]:
+def _find_waits(events: Iterable[FlowEvent]) -> Mapping[int, list[tuple[str, datetime, str]]]:
     """Stage to the moments from which it waited: what for, since when, and why."""
     found: dict[int, list[tuple[str, datetime, str]]] = {}
     for event in events:
@@ -127,7 +130,7 @@ def _waits(events: Iterable[FlowEvent]) -> Mapping[int, list[tuple[str, datetime
     return found
 
 
-def _bars(stage: Stage, waits: Iterable[tuple[str, datetime, str]], now: datetime) -> Iterator[Bar]:
+def _build_bars(stage: Stage, waits: Iterable[tuple[str, datetime, str]], now: datetime) -> Iterator[Bar]:
     """Attempts, and before each of them the waits that led to it."""
     attempts = list(stage.attempts.all())
     spans: list[tuple[datetime, str, Attempt | str]] = [(since, kind, why) for kind, since, why in waits]
@@ -144,7 +147,8 @@ def _bars(stage: Stage, waits: Iterable[tuple[str, datetime, str]], now: datetim
                 kind,
                 start,
                 following,
-                f"{kind} {duration((following - start).total_seconds())}" + (f": {what}" if what else ""),
+                f"{kind} {format_duration((following - start).total_seconds())}"
+                + (f": {what}" if what else ""),
             )
 
 
@@ -152,10 +156,10 @@ def _attempt_words(attempt: Attempt, seconds: float) -> str:
     verb = "running for" if attempt.outcome == AttemptOutcome.RUNNING else f"{attempt.outcome} after"
     model = f" by {attempt.model}" if attempt.model else ""
     error = f": {attempt.error_message}" if attempt.error_message else ""
-    return f"attempt {attempt.number}{model} {verb} {duration(seconds)}{error}"
+    return f"attempt {attempt.number}{model} {verb} {format_duration(seconds)}{error}"
 
 
-def _placed(bar: Bar, zero: datetime, total: float) -> Bar:
+def _place_bar(bar: Bar, zero: datetime, total: float) -> Bar:
     left = 100 * max(0.0, (bar.start - zero).total_seconds()) / total
     width = max(_NARROWEST, 100 * bar.seconds / total)
     return Bar(
@@ -163,14 +167,14 @@ def _placed(bar: Bar, zero: datetime, total: float) -> Bar:
     )
 
 
-def _ticks(total: float) -> Iterator[tuple[float, str]]:
+def _choose_ticks(total: float) -> Iterator[tuple[float, str]]:
     step = next((step for step in _STEPS if total / step <= _TICKS), _STEPS[-1])
     for number in range(int(total / step) + 1):
         if (place := 100 * number * step / total) <= 94:  # beyond, its words would be cut
-            yield round(place, 2), _axis(number * step, step)
+            yield round(place, 2), _build_axis(number * step, step)
 
 
-def _axis(seconds: float, step: float) -> str:
+def _build_axis(seconds: float, step: float) -> str:
     if step < 1:
         return f"{seconds:.1f} s"
     if step < 60:

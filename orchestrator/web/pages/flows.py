@@ -21,8 +21,8 @@ from orchestrator.flows.models import Artifact, Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 from orchestrator.repos.models import Repo
 from orchestrator.rest.problems import Problem
-from orchestrator.web.components.flow import picture
-from orchestrator.web.components.timeline import duration
+from orchestrator.web.components.flow import build_flow_page
+from orchestrator.web.components.timeline import format_duration
 
 PAGE = 50
 _ACTIONS: dict[str, Callable[..., object]] = {
@@ -36,17 +36,19 @@ _ACTIONS: dict[str, Callable[..., object]] = {
 @require_safe
 @never_cache
 @staff_member_required
-def listing(request: HttpRequest) -> HttpResponse:
-    """Flows, newest first. Filters: ``status`` (also ``going``), ``repo``, ``q``; ``before`` is the id to go on from."""
+def list_flows(request: HttpRequest) -> HttpResponse:
+    """Flows, newest first. Filters: ``status`` (also ``going``), ``repo``, ``q``; ``before`` is the id to continue from."""
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
-    rows = list(_filtered(asked, request.GET.get("before", "")[:25])[: PAGE + 1])
+    rows = list(_filter_flows(asked, request.GET.get("before", "")[:25])[: PAGE + 1])
     older = (
         urlencode({key: value for key, value in asked.items() if value} | {"before": rows[PAGE - 1].id})
         if len(rows) > PAGE
         else ""
     )
     context: dict[str, Any] = {
-        "flows": [(line, duration(line["duration_seconds"])) for line in _summarise(rows[:PAGE])],
+        "flows": [
+            (line, format_duration(line["duration_seconds"])) for line in _summarise_flows(rows[:PAGE])
+        ],
         "asked": asked,
         "statuses": FlowStatus.values,
         "repos": Repo.objects.order_by("name").values_list("name", flat=True),
@@ -56,13 +58,13 @@ def listing(request: HttpRequest) -> HttpResponse:
     return render(request, "web/flows.html", context)
 
 
-def _summarise(flows: list[Flow]) -> Any:
+def _summarise_flows(flows: list[Flow]) -> Any:
     """One line for each flow, as the API shows it; the reasons for waiting come in one query."""
     context = {"wait_reasons": representation.read_wait_reasons(flows)}
     return FlowSummarySerializer(flows, many=True, context=context).data  # type: ignore[arg-type]
 
 
-def _filtered(asked: dict[str, str], before: str) -> QuerySet[Flow]:
+def _filter_flows(asked: dict[str, str], before: str) -> QuerySet[Flow]:
     rows = Flow.objects.select_related("repo").order_by("-id")
     if asked["status"] == "going":
         rows = rows.exclude(status__in=FLOW_ENDED)
@@ -80,18 +82,19 @@ def _filtered(asked: dict[str, str], before: str) -> QuerySet[Flow]:
     return rows.filter(pk__lt=before.replace("\0", "")) if before else rows
 
 
-def _flow(flow_id: str) -> Flow:
+def _find_flow(flow_id: str) -> Flow:
     return get_object_or_404(Flow.objects.select_related("repo"), pk=flow_id)
 
 
 @require_safe
 @never_cache
 @staff_member_required
-def one(request: HttpRequest, flow_id: str) -> HttpResponse:
-    """One flow; ``?part=body`` is what the page asks again for while the flow goes on, ``?round=`` an earlier round."""
+def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
+    """One flow; ``?part=body`` is what the page asks again for while the flow runs, ``?round=`` an earlier round."""
     number = request.GET.get("round", "")
-    context = picture(
-        _flow(flow_id), int(number) if number.isascii() and number.isdigit() and len(number) < 6 else None
+    context = build_flow_page(
+        _find_flow(flow_id),
+        int(number) if number.isascii() and number.isdigit() and len(number) < 6 else None,
     )
     return render(
         request, "web/flow_body.html" if request.GET.get("part") == "body" else "web/flow.html", context
@@ -100,9 +103,9 @@ def one(request: HttpRequest, flow_id: str) -> HttpResponse:
 
 @require_safe
 @staff_member_required
-def events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
+def stream_flow_events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
     """The flow's events as server-sent events, for the page."""
-    found = _flow(flow_id)
+    found = _find_flow(flow_id)
     try:
         after = event_stream.read_last_event_id(
             request.headers.get("Last-Event-ID"), request.GET.get("after")
@@ -116,7 +119,7 @@ def events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
     return answer
 
 
-def _download(content: bytes, media_type: str, name: str) -> HttpResponse:
+def _answer_with_file(content: bytes, media_type: str, name: str) -> HttpResponse:
     """Always saved, never shown: models and hostile code wrote what is in it."""
     answer = HttpResponse(content, content_type=media_type)
     answer["Content-Disposition"] = (
@@ -128,38 +131,38 @@ def _download(content: bytes, media_type: str, name: str) -> HttpResponse:
 
 @require_safe
 @staff_member_required
-def artifact(request: HttpRequest, flow_id: str, artifact_id: int) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def download_artifact(request: HttpRequest, flow_id: str, artifact_id: int) -> HttpResponse:  # noqa: ARG001 - Django's signature
     """One file that a stage left."""
     found = get_object_or_404(Artifact.objects.select_related("blob"), pk=artifact_id, flow_id=flow_id)
-    return _download(bytes(found.blob.content), "application/octet-stream", found.name)
+    return _answer_with_file(bytes(found.blob.content), "application/octet-stream", found.name)
 
 
 @require_safe
 @staff_member_required
-def evidence(request: HttpRequest, flow_id: str) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def download_evidence(request: HttpRequest, flow_id: str) -> HttpResponse:  # noqa: ARG001 - Django's signature
     """All evidence as zip."""
-    found = _flow(flow_id)
-    return _download(
+    found = _find_flow(flow_id)
+    return _answer_with_file(
         downloads.pack_zip(downloads.collect_evidence(found)), "application/zip", f"{found.id}-evidence.zip"
     )
 
 
 @require_safe
 @staff_member_required
-def block(request: HttpRequest, flow_id: str) -> HttpResponse:
+def download_block(request: HttpRequest, flow_id: str) -> HttpResponse:
     """The block as it was sealed; 404 where none came of the flow."""
-    found = _flow(flow_id)
+    found = _find_flow(flow_id)
     sealed = downloads.sealed_block(found)
     if sealed is None:
         return render(request, "404.html", status=404)
-    return _download(sealed, "application/gzip", f"{found.id}-block.tar.gz")
+    return _answer_with_file(sealed, "application/gzip", f"{found.id}-block.tar.gz")
 
 
 @require_POST
 @staff_member_required
-def act(request: HttpRequest, flow_id: str, action: str) -> HttpResponseRedirectBase:
+def act_on_flow(request: HttpRequest, flow_id: str, action: str) -> HttpResponseRedirectBase:
     """Cancel, retry, pause or resume a flow, by the same verbs as everywhere."""
-    _flow(flow_id)
+    _find_flow(flow_id)
     try:
         _ACTIONS[action](flow_id, actor=request.user.get_username())
     except engine.EngineError as error:

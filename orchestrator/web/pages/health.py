@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 _TIMEOUT_SECONDS = 2.0
 
 
-def _database() -> str:
+def _check_database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -21,7 +21,7 @@ def _database() -> str:
     return "ok"
 
 
-def _migrations() -> str:
+def _check_migrations() -> str:
     try:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -30,7 +30,7 @@ def _migrations() -> str:
     return f"{len(missing)} not applied; run manage.py migrate" if missing else "ok"
 
 
-def _redis() -> str:
+def _check_redis() -> str:
     try:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
@@ -41,17 +41,21 @@ def _redis() -> str:
     return "ok"
 
 
-PARTS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "redis": _redis}
+PARTS: dict[str, Callable[[], str]] = {
+    "database": _check_database,
+    "migrations": _check_migrations,
+    "redis": _check_redis,
+}
 
 
 @require_safe
-def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+def show_health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """The process answers."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
-def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
+def show_readiness(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """Every part that work needs; 503 with the failing ones."""
     parts = {name: check() for name, check in PARTS.items()}
     failing = sorted(name for name, state in parts.items() if state != "ok")

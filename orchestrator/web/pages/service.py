@@ -16,14 +16,14 @@ from orchestrator.web.components import service_status
 
 
 @require_safe
-def landing(request: HttpRequest) -> HttpResponse:
+def show_landing_page(request: HttpRequest) -> HttpResponse:
     """What this is and where to begin."""
     return render(request, "web/landing.html", {"onboarding": settings.ONBOARDING_ENABLED})
 
 
 @require_safe
 @never_cache
-def status(request: HttpRequest) -> HttpResponse:
+def show_status_page(request: HttpRequest) -> HttpResponse:
     """How the service stands: its parts, queues and providers, and the flows of the last 24 hours. No repo is named."""
     now = timezone.now()
     flows = Flow.objects.filter(created_at__gte=now - timedelta(hours=24)).aggregate(
@@ -33,10 +33,10 @@ def status(request: HttpRequest) -> HttpResponse:
         waiting=Count("id", filter=Q(status__in=[FlowStatus.WAITING, FlowStatus.PAUSED])),
     )
     ended = flows["passed"] + flows["failed"]
-    groups = service_status.groups(now)
+    groups = service_status.check_parts(now)
     context = {
         "groups": groups,
-        "worst": service_status.worst(part for _, parts in groups for part in parts),
+        "worst": service_status.find_worst(part for _, parts in groups for part in parts),
         "flows": flows,
         "rate": None if not ended else round(100 * flows["passed"] / ended, 1),
         "now": now,

@@ -18,7 +18,7 @@ from tests.web import story
 
 def test_what_an_operator_types_in_the_runbook(blocks, repo, settings):
     settings.REPO_ALLOWLIST = (repo.name,)
-    scenes.repo("financial-reporting")
+    scenes.make_repo("financial-reporting")
     operator = {"BLOCKS_TOKEN": tokens.create_token("sre")[1]}
     assert "enabled: true\n" in blocks("config", "show", "--repo", repo.name, **operator).stdout
     assert "enabled: false\n" in blocks("config", "show", "--repo", "financial-reporting", **operator).stdout
@@ -41,7 +41,7 @@ def test_a_setting_that_is_refused_is_wrong_usage_with_a_cure(blocks):
 
 
 def test_a_passed_flow_is_fetched_checked_and_placed(blocks, work):
-    flow = scenes.run_through(scenes.flow())
+    flow = scenes.run_through(scenes.make_flow())
     found = blocks("flow", "follow", flow.id)
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines()[-1] == f"FLOW PASSED {flow.id}"
@@ -55,7 +55,7 @@ def test_a_passed_flow_is_fetched_checked_and_placed(blocks, work):
 
 
 def test_a_failed_flow_ends_with_gate_cure_and_code_1(blocks, work):
-    flow = scenes.run_through(scenes.flow(), gates_fail=True)
+    flow = scenes.run_through(scenes.make_flow(), gates_fail=True)
     found = blocks("flow", "follow", flow.id)
     assert found.returncode == 1
     assert found.stdout.splitlines()[-1] == f"FLOW FAILED {flow.id}"
@@ -64,21 +64,21 @@ def test_a_failed_flow_ends_with_gate_cure_and_code_1(blocks, work):
 
 
 def test_verify_show_has_an_exit_code_for_every_state(blocks):
-    failed = scenes.run_through(scenes.flow(), gates_fail=True)
+    failed = scenes.run_through(scenes.make_flow(), gates_fail=True)
     found = blocks("verify", "show", failed.id, "--verbose")
     assert found.returncode == 1
     assert "capital_ratio.py:12" in found.stdout
     assert "cure: Test the limits of each comparison." in found.stdout
-    assert blocks("verify", "show", scenes.run_through(scenes.flow()).id).returncode == 0
-    assert blocks("verify", "show", scenes.flow().id).returncode == 8
-    assert blocks("verify", "show", scenes.end(scenes.flow(), "cancelled").id).returncode == 2
+    assert blocks("verify", "show", scenes.run_through(scenes.make_flow()).id).returncode == 0
+    assert blocks("verify", "show", scenes.make_flow().id).returncode == 8
+    assert blocks("verify", "show", scenes.end_flow(scenes.make_flow(), "cancelled").id).returncode == 2
     assert blocks("verify", "show", "task_none").returncode == 2
     document = json.loads(blocks("verify", "show", failed.id, "--json").stdout)
     assert {gate["gate"] for gate in document["gates"]} == {"contract", "coverage", "mutation"}
 
 
 def test_verify_show_verbose_shows_lines_mutants_and_rounds(blocks):
-    found = blocks("verify", "show", story.told().id, "--verbose").stdout.splitlines()
+    found = blocks("verify", "show", story.tell_flow().id, "--verbose").stdout.splitlines()
     assert "  cure: Fix schema or implementation, then retry." in found
     at = found.index("  clip.py:5  comparison")
     assert found[at + 1 : at + 3] == ["    -     if value > LIMIT:", "    +     if value < LIMIT:"]
@@ -88,16 +88,21 @@ def test_verify_show_verbose_shows_lines_mutants_and_rounds(blocks):
 
 
 def test_verify_show_ends_with_the_first_cure_while_the_flow_goes_on(blocks):
-    flow = scenes.flow()
-    attempt = scenes.start(flow.stages.get(kind="context"))
-    scenes.judge(attempt.stage, "contract", "failed", cure="Fix schema or implementation, then retry.")
+    flow = scenes.make_flow()
+    attempt = scenes.start_stage(flow.stages.get(kind="context"))
+    scenes.record_gate_result(
+        attempt.stage, "contract", "failed", cure="Fix schema or implementation, then retry."
+    )
     found = blocks("verify", "show", flow.id)
     assert found.returncode == 8
     assert "cure: contract: Fix schema or implementation, then retry." in found.stdout
 
 
 def test_status_lists_and_filters(blocks):
-    passed, failed = scenes.run_through(scenes.flow()), scenes.run_through(scenes.flow(), gates_fail=True)
+    passed, failed = (
+        scenes.run_through(scenes.make_flow()),
+        scenes.run_through(scenes.make_flow(), gates_fail=True),
+    )
     everything = blocks("status", "flows").stdout
     assert passed.id in everything
     assert failed.id in everything
@@ -178,7 +183,7 @@ def test_not_allowed(blocks, repo, work):
 
 
 def test_retry(blocks):
-    flow = scenes.run_through(scenes.flow(), gates_fail=True)
+    flow = scenes.run_through(scenes.make_flow(), gates_fail=True)
     assert blocks("flow", "retry", flow.id).returncode == 0
     assert blocks("flow", "retry", flow.id).returncode == 2
     assert blocks("test-flow", "--input", "missing.md").returncode == 2

@@ -66,7 +66,7 @@ def seen(terminal: Terminal, columns: int, *words: str) -> list[str]:
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_list_of_flows_keeps_ids_figures_and_words_at_any_width(terminal, columns):
-    failed, waits = story.failed(), story.waiting()
+    failed, waits = story.tell_failed_flow(), story.tell_waiting_flow()
     lines = seen(terminal, columns, "status", "flows")
     assert max(map(len, lines)) <= columns
     first = next(line for line in lines if line.startswith(failed.id))
@@ -79,7 +79,7 @@ def test_the_list_of_flows_keeps_ids_figures_and_words_at_any_width(terminal, co
 
 
 def test_a_list_in_a_pipe_has_one_whole_line_for_each_flow(blocks):
-    made = [story.waiting(), scenes.flow()]
+    made = [story.tell_waiting_flow(), scenes.make_flow()]
     Flow.objects.filter(pk=made[0].pk).update(feature_request=f"# {'A very long request ' * 20}")
     lines = blocks("status", "flows").stdout.splitlines()
     assert sorted(line.split()[0] for line in lines[1:]) == sorted(flow.id for flow in made)
@@ -88,11 +88,11 @@ def test_a_list_in_a_pipe_has_one_whole_line_for_each_flow(blocks):
 
 @pytest.mark.parametrize("words", [("verify", "show"), ("flow", "show")])
 def test_what_others_wrote_neither_breaks_nor_steers_the_terminal(terminal, blocks, words):
-    flow = scenes.flow(request=HOSTILE)
-    attempt = scenes.start(flow.stages.get(kind="context"))
+    flow = scenes.make_flow(request=HOSTILE)
+    attempt = scenes.start_stage(flow.stages.get(kind="context"))
     error = ("stage:failed", "not a list[/int] \x1b[31m", "Use list[int].")
-    scenes.finish(attempt, "failed", error=error)
-    scenes.end(flow, "failed", error=error)
+    scenes.finish_attempt(attempt, "failed", error=error)
+    scenes.end_flow(flow, "failed", error=error)
     for said in (terminal(120, *words, flow.id), f"{blocks(*words, flow.id).stdout}RC=1"):
         assert said.endswith("RC=1")
         assert "[/red] :boom:" in said
@@ -105,7 +105,7 @@ def test_what_others_wrote_neither_breaks_nor_steers_the_terminal(terminal, bloc
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_flow_is_shown_as_it_is(terminal, columns):
-    flow = story.told()
+    flow = story.tell_flow()
     text = plain(terminal(columns, "flow", "show", flow.id))
     assert text.endswith("RC=0")
     assert f"FLOW PASSED {flow.id}" in text
@@ -115,7 +115,7 @@ def test_a_flow_is_shown_as_it_is(terminal, columns):
 
 
 def test_a_flow_that_waits_says_why(terminal, blocks):
-    flow = story.waiting()
+    flow = story.tell_waiting_flow()
     for words in (("verify", "show", flow.id), ("flow", "show", flow.id)):
         text = plain(terminal(80, *words))
         assert "waits: anthropic has used 2,000,000 of 2,000,000 tokens" in text
@@ -124,7 +124,7 @@ def test_a_flow_that_waits_says_why(terminal, blocks):
 
 
 def test_colour_is_for_terminals_that_want_it(terminal, blocks):
-    flow = story.failed()
+    flow = story.tell_failed_flow()
     assert "\x1b[1;31m" in terminal(80, "verify", "show", flow.id)
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", terminal(80, "verify", "show", flow.id, NO_COLOR="1"))
     assert "\x1b" not in blocks("verify", "show", flow.id).stdout

@@ -22,7 +22,7 @@ def state(settings, tmp_path: Path) -> None:
 
 
 def test_a_block_is_checked_on_its_way_and_offline_after(state, blocks, offline, work, tmp_path):
-    flow = scenes.run_through(scenes.flow())
+    flow = scenes.run_through(scenes.make_flow())
     followed = blocks("flow", "follow", flow.id)
     assert followed.returncode == 0, followed.stderr
     assert "holds: verified; entry 1 of the log" in followed.stdout
@@ -46,10 +46,10 @@ def test_a_block_is_checked_on_its_way_and_offline_after(state, blocks, offline,
 
 
 def test_a_key_that_changed_is_refused_until_it_is_accepted(state, settings, blocks, work):
-    first = scenes.run_through(scenes.flow())
+    first = scenes.run_through(scenes.make_flow())
     assert blocks("flow", "follow", first.id).returncode == 0
     settings.EVIDENCE_SIGNING_KEY = made()
-    second = scenes.run_through(scenes.flow(request="# Another"))
+    second = scenes.run_through(scenes.make_flow(request="# Another"))
     before = (work / ".blocks/catalog/compliance/capital_ratio/manifest.json").read_bytes()
     found = blocks("flow", "follow", second.id)
     assert found.returncode == 1
@@ -79,7 +79,7 @@ def test_what_is_no_block_is_refused_with_code_1(offline, work, tmp_path):
 
 
 def test_a_replay_is_waited_for_and_compared(state, blocks, monkeypatch):
-    flow = scenes.run_through(scenes.flow())
+    flow = scenes.run_through(scenes.make_flow())
     monkeypatch.setattr(app, "send_task", lambda name, args, queue, retry: gate_replay.run(*args))
     for gates, code, word in ((FakeGates(), 0, "same"), (FakeGates(failing("coverage")), 1, "DIFFERENT")):
         monkeypatch.setattr(runner, "run_gates", gates)

@@ -21,7 +21,7 @@ REPO = "compliance-service"
 
 def blocks(count: int = 3) -> list[str]:
     """Flows that have passed, in the order of their sealing."""
-    return [scenes.run_through(scenes.flow()).id for _ in range(count)]
+    return [scenes.run_through(scenes.make_flow()).id for _ in range(count)]
 
 
 def meddle(sql: str, *params: object) -> None:

@@ -46,7 +46,7 @@ def flow(simulator: Simulated, settings: LazySettings, monkeypatch: pytest.Monke
         (SAMPLE / "feature_request.md").read_text(),
         snapshots.pack({"ledger.py": b"def capital(): ...\n"}),
     )
-    yield engine.create(scenes.repo(), request, block_family="compliance", snapshot=snapshot)
+    yield engine.create(scenes.make_repo(), request, block_family="compliance", snapshot=snapshot)
     registry.close_adapters()
 
 

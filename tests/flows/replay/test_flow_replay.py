@@ -14,7 +14,7 @@ from orchestrator.flows.engine import broker
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.models import Flow, FlowEvent, Replay, Stage
 from orchestrator.flows.replay import flow_replay, requests
-from orchestrator.flows.replay.comparison import differing, plain, same_bytes
+from orchestrator.flows.replay.comparison import find_differences, same_bytes, strip_times
 from orchestrator.flows.replay.flow_replay import replay_flow
 from orchestrator.flows.worker import runner
 from providers import registry
@@ -23,7 +23,7 @@ from tests import scenes
 from tests.flows.stages.fakes import FakeGates, failing, passing
 from tests.providers import simulated
 from tests.rest.conftest import as_token  # noqa: F401 - a fixture
-from tests.rest.test_create import problem
+from tests.rest.test_create import read_problem
 
 SAMPLE = Path(__file__).parents[3] / "samples" / "compliance-service"
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,7 +67,9 @@ def flow(simulator, settings, sent, monkeypatch) -> Flow:
         str(path.relative_to(SAMPLE / "repo")): path.read_bytes() for path in (SAMPLE / "repo").rglob("*.py")
     }
     request = (SAMPLE / "feature_request.md").read_text()
-    made = engine.create(scenes.repo(), request, block_family="compliance", snapshot=snapshot.pack(files))
+    made = engine.create(
+        scenes.make_repo(), request, block_family="compliance", snapshot=snapshot.pack(files)
+    )
     try:
         run_to_its_end(made)
         yield made
@@ -162,7 +164,7 @@ def test_a_stage_that_crashes_in_a_replay_is_a_difference(flow, monkeypatch):
 def test_over_rest_it_is_run_once_by_a_worker_and_its_report_is_kept(flow, sent, as_token):  # noqa: F811
     api = as_token(flow.repo)
     url = f"/api/v1/flows/{flow.id}/replay/"
-    problem(api.get(url), 404, "flow:no-replay")
+    read_problem(api.get(url), 404, "flow:no-replay")
     answer = api.post(url)
     assert (answer.status_code, answer["Location"], answer.json()["status"]) == (202, url, "pending")
     assert api.post(url).json()["id"] == answer.json()["id"]
@@ -176,8 +178,10 @@ def test_over_rest_it_is_run_once_by_a_worker_and_its_report_is_kept(flow, sent,
 
 
 def test_only_what_has_ended_can_be_replayed(db, as_token):  # noqa: F811
-    running = scenes.flow()
-    body = problem(as_token(None).post(f"/api/v1/flows/{running.id}/replay/"), 409, "flow:not-replayable")
+    running = scenes.make_flow()
+    body = read_problem(
+        as_token(None).post(f"/api/v1/flows/{running.id}/replay/"), 409, "flow:not-replayable"
+    )
     assert "Wait" in body["cure"]
 
 
@@ -186,8 +190,10 @@ def test_times_are_not_differences_and_everything_else_is():
     assert not same_bytes(b'{"a": 1, "seconds": 2}', b'{"a": 2, "seconds": 2}')
     assert same_bytes(b'<t time="1" n="2"/>', b'<t time="3" n="2"/>')
     assert not same_bytes(b'<t time="1" n="2"/>', b'<t time="1" n="3"/>')
-    assert plain({"d": "x" * 64}, digests_of=frozenset({"x" * 64})) == {"d": "(digest of a file with times)"}
-    assert list(differing({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}], "c": 4})) == [
+    assert strip_times({"d": "x" * 64}, digests_of=frozenset({"x" * 64})) == {
+        "d": "(digest of a file with times)"
+    }
+    assert list(find_differences({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}], "c": 4})) == [
         ("a[1].b", "2", "3"),
         ("c", "(nothing)", "4"),
     ]

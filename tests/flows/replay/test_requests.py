@@ -39,7 +39,7 @@ def make_events_due() -> None:
 
 
 def test_many_who_ask_at_once_are_given_one_replay(kind, sent):
-    flow, given, ready = scenes.flow(), [], threading.Barrier(8)
+    flow, given, ready = scenes.make_flow(), [], threading.Barrier(8)
 
     def ask() -> None:
         try:
@@ -59,14 +59,14 @@ def test_many_who_ask_at_once_are_given_one_replay(kind, sent):
 
 
 def test_a_replay_of_each_kind_may_be_under_way_at_the_same_time(sent):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     asked = {requests.request_replay(kind, flow, "x").pk for kind in ReplayKind}
     assert len(asked) == 2
     assert {name for name, _ in sent} == {"flows.replay_gates", "flows.replay_flow"}
 
 
 def test_one_that_has_ended_is_followed_by_another(kind, sent):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     first = requests.take_replay(requests.request_replay(kind, flow, "x").pk)
     assert requests.take_replay(first.pk) is None
     assert requests.request_replay(kind, flow, "x") == first, "it runs"
@@ -76,7 +76,7 @@ def test_one_that_has_ended_is_followed_by_another(kind, sent):
 
 
 def test_a_message_that_was_lost_is_sent_again_until_a_worker_has_begun(kind, sent, monkeypatch):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     asked = requests.request_replay(kind, flow, "x")
     assert requests.find_newest_replay(kind, flow) == asked
     deliver_due_events()
@@ -100,7 +100,7 @@ def test_a_message_that_was_lost_is_sent_again_until_a_worker_has_begun(kind, se
 
 
 def test_a_lost_worker_is_replaced_and_what_it_brings_late_does_not_count(kind, sent):
-    flow = scenes.flow()
+    flow = scenes.make_flow()
     lost = requests.take_replay(requests.request_replay(kind, flow, "x").pk)
     Replay.objects.filter(pk=lost.pk).update(started_at=timezone.now() - timedelta(minutes=16))
     lost.refresh_from_db()

@@ -48,7 +48,7 @@ def flow(
         for name, limits in settings.PROVIDERS.items()
     }
     simulator.reset()
-    yield engine.create(scenes.repo(clone_url=git_server.url()), REQUEST, block_family="compliance")
+    yield engine.create(scenes.make_repo(clone_url=git_server.url()), REQUEST, block_family="compliance")
     registry.close_adapters()
 
 

@@ -1,4 +1,4 @@
-// Keeps the page of a flow that goes on up to date: every event asks for the parts anew, and only those that changed are
+// Keeps the page of a running flow up to date: every event asks for the parts again, and only those that changed are
 // swapped, so that what is open, scrolled or selected elsewhere stays.
 "use strict";
 const body = document.getElementById("flow-body");

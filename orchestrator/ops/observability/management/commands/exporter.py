@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from orchestrator.ops.observability.exporter import server
+from orchestrator.ops.observability.exporter import build_server
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Serve until interrupted."""
         try:
-            listening = server(options["host"], options["port"])
+            listening = build_server(options["host"], options["port"])
         except OSError as error:
             raise CommandError(
                 f"Cannot listen on {options['host']}:{options['port']}: {error}; choose another --port."
