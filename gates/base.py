@@ -1,7 +1,7 @@
-"""What every gate speaks: a candidate, a policy, a report.
+"""The types that every gate uses: a candidate, a policy, a finding, a report.
 
-A gate is one module in ``gates/builtin`` and one line in ``gates/registry.py``. It knows neither models nor providers:
-it gets files and thresholds and answers with a verdict, findings and evidence.
+A gate is one module in ``gates/builtin`` and one line in ``gates/registry.py``. It knows neither models nor
+providers: it gets files and thresholds, and answers with a verdict, findings and evidence.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
+
+CONTRACT_PATH = "contract.json"
 
 
 class Verdict(StrEnum):
@@ -22,13 +24,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A generated block before its gates: text files under their names inside the block's folder.
+    """A generated block before its gates: three text files, and what surrounds them.
 
-    ``module`` is imported as ``<name>``; ``tests`` is a pytest file; ``contract`` is JSON as ``docs/reference/contract-format.md``
-    describes. ``review`` is the reviewer's verdict as parsed JSON, present once the review stage has run. ``previous_contract``
-    is the contract of the newest verified version of the same block, if there is one. ``repo_files`` is the snapshot of the
-    repo that the flow carries: path to bytes, read-only in the sandbox. ``environment`` is a folder of packages that the repo
-    depends on, built beforehand (``gates.environments``).
+    - ``module`` is imported as ``<name>``; ``tests`` is a pytest file; ``contract`` is JSON as
+      ``docs/reference/contract-format.md`` describes it.
+    - ``review`` is the reviewer's verdict as parsed JSON, present once the review stage has run.
+    - ``previous_contract`` is the contract of the newest verified version of the same block, if there is one.
+    - ``repo_files`` is the snapshot of the repo that the flow carries: path to bytes, read-only in the
+      sandbox.
+    - ``environment`` is a folder with the packages that the repo depends on, built beforehand by
+      ``gates.environments``.
     """
 
     family: str
@@ -44,18 +49,31 @@ class Candidate:
     environment: Path | None = None
 
     @property
+    def module_path(self) -> str:
+        """The module's file inside the block's folder."""
+        return f"{self.name}.py"
+
+    @property
+    def tests_path(self) -> str:
+        """The tests' file inside the block's folder."""
+        return f"test_{self.name}.py"
+
+    @property
     def files(self) -> dict[str, str]:
-        """Path to text, as delivered."""
+        """Path inside the block's folder to text, exactly as delivered."""
         return {
-            f"{self.name}.py": self.module,
-            f"test_{self.name}.py": self.tests,
-            "contract.json": self.contract,
+            self.module_path: self.module,
+            self.tests_path: self.tests,
+            CONTRACT_PATH: self.contract,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The thresholds in force for one flow, in percent. A repo may raise them above the organisation's, never lower them."""
+    """The thresholds in force for one flow, in percent, and the time for one gate, in seconds.
+
+    A repo may raise the organisation's thresholds, never lower them.
+    """
 
     mode: str = "strict"
     min_unit_coverage: Decimal = Decimal(90)
@@ -65,7 +83,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a gate found, at a place. ``severity`` is ``error``, ``warning`` or ``note``. Lines count from 1."""
+    """One thing that a gate found, at a place.
+
+    ``severity`` is ``error``, ``warning`` or ``note``. Lines count from 1; 0 means that no line is known.
+    """
 
     rule: str
     message: str
@@ -78,10 +99,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """A gate's answer. ``score`` and ``threshold`` are percentages where the gate measures one.
+    """A gate's answer.
 
-    ``evidence`` maps a file name (``coverage.json``, ``mutation.json``, ``security.sarif``) to its bytes. ``feedback`` is what
-    the implementer is told in a repair round; it never holds null mutants or fuzz seeds.
+    - ``score`` and ``threshold`` are percentages, where the gate measures one.
+    - ``evidence`` maps a file name (``coverage.json``, ``mutation.json``, ``security.sarif``) to its bytes.
+    - ``feedback`` is what the implementer reads in a repair round. It never mentions null mutants or seeds of
+      draws: code that knew them could pass without testing anything.
+    - ``seconds`` is the wall time of the gate.
     """
 
     gate: str
@@ -103,5 +127,9 @@ class Gate(Protocol):
     name: str
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
-        """Judge ``candidate``. Raises nothing for hostile input: whatever it does ends in a verdict."""
+        """Judge ``candidate``.
+
+        May raise the errors of ``gates.errors`` and ``SandboxUnavailable``; ``gates.runner`` makes reports of
+        them.
+        """
         ...

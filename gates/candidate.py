@@ -1,4 +1,4 @@
-"""What can be said of a candidate before anything of it runs: its name, its sizes, whether its files parse."""
+"""What is known of a candidate before anything of it runs: its name, its sizes, whether its files parse."""
 
 import hashlib
 import io
@@ -15,7 +15,8 @@ from gates.base import Candidate, Finding
 
 MAX_FILE_BYTES = 256 << 10
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
-_RESERVED = {
+# Modules that the harness and its tools import: a block of that name would stand in for one of them.
+_RESERVED_NAMES = {
     "gates",
     "pytest",
     "coverage",
@@ -32,41 +33,39 @@ _RESERVED = {
 
 def find_problems(candidate: Candidate) -> tuple[Finding, ...]:
     """Why a candidate cannot be judged at all; empty where it can."""
-    found: list[Finding] = []
-    name = candidate.name
-    if (
-        not _NAME.match(name)
-        or keyword.iskeyword(name)
-        or name in _RESERVED
-        or name in sys.stdlib_module_names
-    ):
-        found.append(
-            Finding(
-                "block-name", f"{name!r} is no free module name: it is malformed or shadows another module"
-            )
-        )
-    if name.startswith(("test_", "_")):
-        found.append(Finding("block-name", f"{name!r} would be taken for a test file"))
+    found = _check_name(candidate.name)
     for path, text in candidate.files.items():
-        if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
-            found.append(Finding("size", f"longer than {MAX_FILE_BYTES >> 10} KB", path=path))
-        elif path.endswith(".py"):
-            found += _find_unreadable(path, text)
+        found += _check_file(path, text)
     return tuple(found)
 
 
-def _find_unreadable(path: str, text: str) -> list[Finding]:
+def _check_name(name: str) -> list[Finding]:
+    found = []
+    shadows = name in _RESERVED_NAMES or name in sys.stdlib_module_names
+    if shadows or keyword.iskeyword(name) or not _NAME.match(name):
+        message = f"{name!r} cannot be a module name: it is malformed or shadows another module"
+        found.append(Finding("block-name", message))
+    if name.startswith(("test_", "_")):
+        found.append(Finding("block-name", f"{name!r} would be taken for a test file"))
+    return found
+
+
+def _check_file(path: str, text: str) -> list[Finding]:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
+        return [Finding("size", f"longer than {MAX_FILE_BYTES >> 10} KB", path=path)]
+    if path.endswith(".py"):
+        return _check_python(path, text)
+    return []
+
+
+def _check_python(path: str, text: str) -> list[Finding]:
     try:
-        # Python would obey a coding line where the scanners read UTF-8: each would see another program.
-        if tokenize.detect_encoding(io.BytesIO(text.encode()).readline)[0] != "utf-8":
-            return [
-                Finding(
-                    "encoding",
-                    "declares another encoding than UTF-8, or starts with a byte order mark",
-                    path=path,
-                    line=1,
-                )
-            ]
+        # Python obeys a coding line, the scanners read UTF-8: with another encoding each would see another
+        # program.
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(text.encode()).readline)
+        if encoding != "utf-8":
+            message = "declares another encoding than UTF-8, or starts with a byte order mark"
+            return [Finding("encoding", message, path=path, line=1)]
         syntax.parse(text)
     except SyntaxError as error:
         return [Finding("syntax", f"{error.msg}", path=path, line=error.lineno or 0)]
@@ -78,7 +77,7 @@ def _find_unreadable(path: str, text: str) -> list[Finding]:
 
 
 def parse_contract(candidate: Candidate) -> Mapping[str, Any] | None:
-    """The parsed contract, or ``None`` where it is no JSON object."""
+    """The parsed contract, or ``None`` where it is not a JSON object."""
     try:
         value = json.loads(candidate.contract)
     except (ValueError, RecursionError):
@@ -87,9 +86,13 @@ def parse_contract(candidate: Candidate) -> Mapping[str, Any] | None:
 
 
 def compute_digest(candidate: Candidate) -> str:
-    """SHA-256 over names and texts, as hexadecimal: seeds every draw, so that the same block is judged the same way again."""
-    mixed = hashlib.sha256()
+    """SHA-256 over names and texts, as hexadecimal.
+
+    It seeds every draw of the harness, so that the same block is judged the same way again.
+    """
+    hashed = hashlib.sha256()
     for path, text in sorted(candidate.files.items()):
         for part in (path.encode(), text.encode("utf-8", "surrogatepass")):
-            mixed.update(len(part).to_bytes(8, "big") + part)
-    return mixed.hexdigest()
+            # The length in front keeps "ab" + "c" and "a" + "bc" apart.
+            hashed.update(len(part).to_bytes(8, "big") + part)
+    return hashed.hexdigest()

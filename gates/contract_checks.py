@@ -1,4 +1,4 @@
-"""Soundness of a contract, read as data: shape, schemas that say something, names that exist."""
+"""Whether a contract is sound, read as data: its shape, schemas that say something, names that exist."""
 
 import ast
 import re
@@ -9,11 +9,33 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from gates import syntax
-from gates.base import Candidate, Finding
-from gates.harness.json_schema import find_vacuous_parts, make_validator
+from gates.base import CONTRACT_PATH, Candidate, Finding
+from gates.harness.json_schema import make_validator
+from gates.harness.vacuous_schemas import find_vacuous_parts
 
-_TOO_WIDE = {"Exception", "BaseException", "object", "SystemExit", "KeyboardInterrupt"}
-_SCHEMA = {"type": ["object"], "minProperties": 1}
+# Naming one of these under "raises" would allow every failure.
+_TOO_WIDE_EXCEPTIONS = {"Exception", "BaseException", "object", "SystemExit", "KeyboardInterrupt"}
+_MAX_SHAPE_FINDINGS = 10
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_EXAMPLE = {
+    "type": "object",
+    "required": ["input"],
+    "anyOf": [{"required": ["output"]}, {"required": ["raises"]}],
+}
+_ENTRY_POINT = {
+    "type": "object",
+    "required": ["call", "input", "output"],
+    "properties": {
+        "call": {
+            "type": "string",
+            "pattern": r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$",
+        },
+        "input": {"type": ["object"], "minProperties": 1},
+        "output": {"type": ["object"]},
+        "raises": {"type": "array", "items": {"type": "string"}},
+        "examples": {"type": "array", "items": _EXAMPLE},
+    },
+}
 _SHAPE = Draft202012Validator(
     {
         "type": "object",
@@ -23,32 +45,7 @@ _SHAPE = Draft202012Validator(
             "family": {"type": "string", "minLength": 1},
             "name": {"type": "string"},
             "version": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
-            "entrypoints": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": 50,
-                "items": {
-                    "type": "object",
-                    "required": ["call", "input", "output"],
-                    "properties": {
-                        "call": {
-                            "type": "string",
-                            "pattern": r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$",
-                        },
-                        "input": _SCHEMA,
-                        "output": {"type": ["object"]},
-                        "raises": {"type": "array", "items": {"type": "string"}},
-                        "examples": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["input"],
-                                "anyOf": [{"required": ["output"]}, {"required": ["raises"]}],
-                            },
-                        },
-                    },
-                },
-            },
+            "entrypoints": {"type": "array", "minItems": 1, "maxItems": 50, "items": _ENTRY_POINT},
         },
     }
 )
@@ -57,102 +54,102 @@ _SHAPE = Draft202012Validator(
 def find_objections(candidate: Candidate, contract: Mapping[str, Any] | None) -> tuple[Finding, ...]:
     """Why a contract is refused before anything runs; empty where it is sound."""
     if contract is None:
-        return (Finding("json", "the contract is no JSON object", path="contract.json"),)
-    shape = [
-        Finding("shape", f"{error.json_path}: {error.message[:200]}", path="contract.json")
+        return (_contract_finding("json", "the contract is not a JSON object"),)
+    shape_errors = [
+        _contract_finding("shape", f"{error.json_path}: {error.message[:200]}")
         for error in _SHAPE.iter_errors(contract)
     ]
-    if shape:
-        return tuple(shape[:10])
-    found = list(_identity(candidate, contract))
+    if shape_errors:
+        return tuple(shape_errors[:_MAX_SHAPE_FINDINGS])
+    found = list(_check_identity(candidate, contract))
+    callables = _list_callables(candidate.module)
     for entry in contract["entrypoints"]:
-        found += [
-            Finding(rule, f"{entry['call']}: {message}", path="contract.json")
-            for rule, message in _entry(candidate, entry)
-        ]
+        for rule, message in _check_entry_point(callables, entry):
+            found.append(_contract_finding(rule, f"{entry['call']}: {message}"))
     return tuple(found)
 
 
-def _identity(candidate: Candidate, contract: Mapping[str, Any]) -> Iterator[Finding]:
+def _contract_finding(rule: str, message: str) -> Finding:
+    return Finding(rule, message, path=CONTRACT_PATH)
+
+
+def _check_identity(candidate: Candidate, contract: Mapping[str, Any]) -> Iterator[Finding]:
     for key, expected in (("name", candidate.name), ("family", candidate.family)):
         if contract[key] != expected:
-            yield Finding(
-                "identity", f"{key} is {contract[key]!r} and should be {expected!r}", path="contract.json"
-            )
+            yield _contract_finding("identity", f"{key} is {contract[key]!r} and should be {expected!r}")
     calls = [entry["call"] for entry in contract["entrypoints"]]
     if len(set(calls)) != len(calls):
-        yield Finding("duplicate", "an entry point is listed twice", path="contract.json")
+        yield _contract_finding("duplicate", "an entry point is listed twice")
 
 
-def _entry(candidate: Candidate, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if entry["call"] not in _callables(candidate.module):
+def _check_entry_point(callables: set[str], entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Rule and message of each objection to one entry point."""
+    if entry["call"] not in callables:
         yield "missing", "the module defines no such function or method"
-    wide = _TOO_WIDE.intersection(entry.get("raises", []))
-    if wide:
-        yield "vacuous", f"raises {', '.join(sorted(wide))} allows every failure"
-    for side in ("input", "output"):
-        try:
-            Draft202012Validator.check_schema(entry[side])
-            empty = find_vacuous_parts(entry[side], entry[side])
-        except (SchemaError, ValueError, KeyError, TypeError, RecursionError, re.error) as error:
-            yield "schema", f"{side} is no usable JSON Schema: {str(error)[:200]}"
-            return
-        for where in empty:
-            yield "vacuous", f"{side} schema {where}"
+    too_wide = _TOO_WIDE_EXCEPTIONS.intersection(entry.get("raises", []))
+    if too_wide:
+        yield "vacuous", f"raises {', '.join(sorted(too_wide))} allows every failure"
+    schema_objections = list(_check_schemas(entry))
+    yield from schema_objections
+    # With a schema that cannot be used, nothing can be said about the examples.
+    if any(rule == "schema" for rule, _ in schema_objections):
+        return
     if entry["input"].get("type") != "object":
         yield "schema", "input must be of type object: it names the arguments"
         return
     accepts = make_validator(entry["input"])
-    for index, example in enumerate(entry.get("examples", [])):
+    for number, example in enumerate(entry.get("examples", []), start=1):
         if not accepts.is_valid(example["input"]):
-            yield "example", f"the input of example {index + 1} breaks the input schema"
+            yield "example", f"the input of example {number} breaks the input schema"
 
 
-def _callables(module: str) -> set[str]:
-    """Functions at the top and methods of classes at the top, told from the text."""
-    names = set()
-    for node in syntax.parse(module).body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            names.add(node.name)
-        elif isinstance(node, ast.ClassDef):
-            names |= {
-                f"{node.name}.{inner.name}"
-                for inner in node.body
-                if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))
-            }
-            names |= {f"{node.name}.{method}" for base in node.bases for method in _inherited(module, base)}
+def _check_schemas(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for side in ("input", "output"):
+        try:
+            Draft202012Validator.check_schema(entry[side])
+            vacuous_parts = find_vacuous_parts(entry[side])
+        except (SchemaError, ValueError, KeyError, TypeError, RecursionError, re.error) as error:
+            yield "schema", f"{side} is not a usable JSON Schema: {str(error)[:200]}"
+            return
+        for part in vacuous_parts:
+            yield "vacuous", f"{side} schema {part}"
+
+
+def _list_callables(module: str) -> set[str]:
+    """Functions at the top, and ``Class.method`` of classes at the top, from the text.
+
+    Methods that a class inherits from another class of the module count as its own, one level up.
+    """
+    body = syntax.parse(module).body
+    methods = {node.name: _method_names(node) for node in body if isinstance(node, ast.ClassDef)}
+    names = {node.name for node in body if isinstance(node, _FUNCTIONS)}
+    for node in body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        own_and_inherited = _method_names(node)
+        for base in node.bases:
+            if isinstance(base, ast.Name):
+                own_and_inherited |= methods.get(base.id, set())
+        names |= {f"{node.name}.{method}" for method in own_and_inherited}
     return names
 
 
-def _inherited(module: str, base: ast.expr) -> set[str]:
-    for node in syntax.parse(module).body:
-        if isinstance(node, ast.ClassDef) and isinstance(base, ast.Name) and node.name == base.id:
-            return {
-                inner.name
-                for inner in node.body
-                if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))
-            }
-    return set()
+def _method_names(node: ast.ClassDef) -> set[str]:
+    return {inner.name for inner in node.body if isinstance(inner, _FUNCTIONS)}
 
 
 def find_broken_promises(contract: Mapping[str, Any], previous: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """What the previous version promised and this one no longer mentions."""
-    now = {entry["call"]: entry for entry in contract["entrypoints"]}
+    """What the previous version of the contract promised and this one no longer does, by the text alone."""
+    entries = {entry["call"]: entry for entry in contract["entrypoints"]}
     found = []
-    for entry in previous.get("entrypoints", []):
-        if entry["call"] not in now:
-            found.append(
-                Finding(
-                    "compatibility-breach",
-                    f"{entry['call']}: was promised by version {previous.get('version')} and is gone",
-                )
-            )
+    for promised in previous.get("entrypoints", []):
+        call = promised["call"]
+        if call not in entries:
+            message = f"{call}: was promised by version {previous.get('version')} and is gone"
+            found.append(Finding("compatibility-breach", message))
             continue
-        added = set(now[entry["call"]].get("raises", [])) - set(entry.get("raises", []))
+        added = set(entries[call].get("raises", [])) - set(promised.get("raises", []))
         if added:
-            found.append(
-                Finding(
-                    "compatibility-breach", f"{entry['call']}: now also raises {', '.join(sorted(added))}"
-                )
-            )
+            message = f"{call}: now also raises {', '.join(sorted(added))}"
+            found.append(Finding("compatibility-breach", message))
     return tuple(found)

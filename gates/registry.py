@@ -1,12 +1,18 @@
-"""Every gate, in the order in which a block meets them. Adding one is a module in ``gates/builtin`` and a line here."""
+"""Every gate, in the order in which a block meets them.
+
+A new gate is a module in ``gates/builtin`` and a line here.
+"""
 
 from gates.base import Gate
-from gates.builtin.contract import ContractGate
-from gates.builtin.coverage import CoverageGate
-from gates.builtin.mutation import MutationGate
-from gates.builtin.review import ReviewGate
-from gates.builtin.security import SecurityGate
+from orchestrator.core.registry import Registry
 
-_MEMBERS: tuple[Gate, ...] = (ContractGate(), CoverageGate(), MutationGate(), SecurityGate(), ReviewGate())
-
-GATES: dict[str, Gate] = {gate.name: gate for gate in _MEMBERS}
+GATES: Registry[Gate] = Registry(
+    "gate",
+    {
+        "contract": "gates.builtin.contract:gate",
+        "coverage": "gates.builtin.coverage:gate",
+        "mutation": "gates.builtin.mutation:gate",
+        "security": "gates.builtin.security:gate",
+        "review": "gates.builtin.review:gate",
+    },
+)

@@ -1,4 +1,4 @@
-"""Runs gates over a candidate, judges their reports, and says to the implementer what to mend."""
+"""Runs gates over a candidate, judges their reports, and writes down for the implementer what to fix."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -6,74 +6,82 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from gates.base import Candidate, GateReport, Policy, Verdict
-from gates.harness_job import BlockNotMeasurable, HarnessFailed
+from gates.errors import BlockNotMeasurable
 from gates.registry import GATES
 from gates.sandbox import SandboxUnavailable
+from orchestrator.core.errors import OrchestratorError
 
 FEEDBACK_BYTES = 8 << 10
-_ALONE = frozenset({"coverage", "mutation"})  # these use every core by themselves
 DEFAULT_GATES = ("contract", "coverage", "mutation", "security")
+# Each of these uses every core; side by side they would time each other out.
+_RUN_ALONE = frozenset({"coverage", "mutation"})
+_CUT_MARK = "\n[cut]\n"
 
 
 def run_gates(
     candidate: Candidate, policy: Policy, names: Sequence[str] = DEFAULT_GATES
 ) -> tuple[GateReport, ...]:
-    """Run the named gates; reports come in the order of ``names``. Whatever happens, every name gets a report.
+    """Run the named gates. Reports come in the order of ``names``, and every name gets one, whatever happens.
 
-    The light gates run side by side first, the heavy ones after them.
+    The light gates run side by side first, the heavy ones one by one after them.
     """
-    light = [name for name in names if name not in _ALONE]
+    light = [name for name in names if name not in _RUN_ALONE]
+    heavy = [name for name in names if name in _RUN_ALONE]
     with ThreadPoolExecutor(max_workers=max(1, len(light))) as threads:
-        reports = dict(
-            zip(light, threads.map(lambda name: run_gate(name, candidate, policy), light), strict=True)
-        )
-    for name in names:
-        if name not in reports:
-            reports[name] = run_gate(name, candidate, policy)
+        light_reports = threads.map(lambda name: run_gate(name, candidate, policy), light)
+        reports = dict(zip(light, light_reports, strict=True))
+    for name in heavy:
+        reports[name] = run_gate(name, candidate, policy)
     return tuple(reports[name] for name in names)
 
 
 def run_gate(name: str, candidate: Candidate, policy: Policy) -> GateReport:
-    """Run one gate. An unknown gate, a crash, a missing tool or sandbox is ``errored``, never an exception."""
+    """Run one gate.
+
+    An unknown gate, a crash, a missing tool or sandbox is ``errored``, never an exception.
+    """
     started = time.monotonic()
-    report = _checked(name, candidate, policy)
+    report = _check_candidate(name, candidate, policy)
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 
-def _checked(name: str, candidate: Candidate, policy: Policy) -> GateReport:
-    gate = GATES.get(name)
-    if gate is None:
-        return _errored(name, f"there is no gate named {name!r}", f"Use one of {', '.join(GATES)}.")
+def _check_candidate(name: str, candidate: Candidate, policy: Policy) -> GateReport:
+    if name not in GATES:
+        return _errored_report(name, f"there is no gate named {name!r}", f"Use one of {', '.join(GATES)}.")
     try:
-        return gate.check(candidate, policy)
-    except BlockNotMeasurable as reason:
-        message = str(reason)
-        cure = "Make the module import and its tests end by themselves, then retry."
+        return GATES.get(name).check(candidate, policy)
+    except BlockNotMeasurable as error:
         return GateReport(
-            name, Verdict.FAILED, f"could not be judged: {message}"[:500], feedback=message[:3000], cure=cure
+            gate=name,
+            verdict=Verdict.FAILED,
+            summary=f"could not be judged: {error}"[:500],
+            feedback=str(error)[:3000],
+            cure=error.cure,
         )
-    except HarnessFailed as reason:
-        cure = "Code that ends its process or never returns gives no result: mend that; if the block is sound, tell the operator."
-        return _errored(name, str(reason), cure)
-    except SandboxUnavailable as reason:
-        return replace(_errored(name, f"{reason.code}: {reason}", reason.cure), details={"code": reason.code})
+    except SandboxUnavailable as error:
+        report = _errored_report(name, f"{error.code}: {error}", error.cure)
+        # The verify stage looks for this code: a flow that only lacks a sandbox waits instead of failing.
+        return replace(report, details={"code": error.code})
+    except OrchestratorError as error:
+        return _errored_report(name, str(error), error.cure)
     except Exception as error:  # noqa: BLE001 - the outermost edge: a gate that crashes must not pass
-        return _errored(
-            name,
-            f"the gate crashed: {type(error).__name__}: {error}",
-            "Report this to the operator; it is not the block's fault.",
-        )
+        message = f"the gate crashed: {type(error).__name__}: {error}"
+        return _errored_report(name, message, "Report this to the operator; it is not the block's fault.")
 
 
-def _errored(name: str, message: str, cure: str) -> GateReport:
+def _errored_report(name: str, message: str, cure: str) -> GateReport:
     return GateReport(name, Verdict.ERRORED, message[:1000], feedback="", cure=cure)
 
 
 def judge_reports(reports: Iterable[GateReport], policy: Policy) -> bool:
-    """Whether a block may go on.
+    """Whether a block may continue.
 
-    ``strict``: every report passed, and there is one. ``advisory``: the gates were asked, whatever they said; a block that goes
-    on like this is not verified. ``off``: always.
+    - ``strict``: there is at least one report, and all passed.
+    - ``advisory``: there is at least one report, whatever it says. A block that continues like this is not
+      verified.
+    - ``off``: always.
+
+    An unknown mode counts as ``strict``.
     """
     reports = tuple(reports)
     match policy.mode:
@@ -86,26 +94,27 @@ def judge_reports(reports: Iterable[GateReport], policy: Policy) -> bool:
 
 
 def compose_feedback(reports: Iterable[GateReport]) -> str:
-    """What the implementer is told: at most 8 KB of UTF-8, shared fairly among the gates that did not pass."""
-    failed = [report for report in reports if report.verdict is not Verdict.PASSED]
-    if not failed:
-        return ""
-    parts = [
-        f"## {report.gate}: {report.summary}\n{report.feedback}\nTo do: {report.cure}\n" for report in failed
-    ]
+    """The text for the implementer: at most 8 KB of UTF-8, shared among the gates that did not pass."""
+    parts = [_describe_failure(report) for report in reports if report.verdict is not Verdict.PASSED]
+    sizes = [len(part.encode("utf-8", "replace")) for part in parts]
+    shortest_first = sorted(range(len(parts)), key=sizes.__getitem__)
     room = FEEDBACK_BYTES
-    kept: dict[int, str] = {}
-    # The short ones first: what they leave goes to the long ones.
-    for left, index in enumerate(sorted(range(len(parts)), key=lambda index: len(parts[index].encode()))):
-        share = room // (len(parts) - left)
-        kept[index] = _cut(parts[index], share)
-        room -= len(kept[index].encode())
-    return "".join(kept[index] for index in range(len(parts)))
+    # The short parts get their share first, and leave what they do not need to the long ones.
+    for position, index in enumerate(shortest_first):
+        share = room // (len(parts) - position)
+        parts[index] = _shorten(parts[index], share)
+        room -= len(parts[index].encode())
+    return "".join(parts)
 
 
-def _cut(text: str, size: int) -> str:
+def _describe_failure(report: GateReport) -> str:
+    return f"## {report.gate}: {report.summary}\n{report.feedback}\nTo do: {report.cure}\n"
+
+
+def _shorten(text: str, size: int) -> str:
+    """``text`` in at most ``size`` bytes of UTF-8, never cut inside a character."""
     data = text.encode("utf-8", "replace")
     if len(data) <= size:
         return data.decode()
-    mark = "\n[cut]\n"
-    return data[: max(0, size - len(mark))].decode("utf-8", "ignore") + mark
+    kept = max(0, size - len(_CUT_MARK))
+    return data[:kept].decode("utf-8", "ignore") + _CUT_MARK

@@ -12,26 +12,40 @@ WEIGHTS = {
     "security": Decimal(15),
     "review": Decimal(10),
 }
+_DEFAULT_WEIGHT = Decimal(10)
+_TWO_PLACES = Decimal("0.01")
+_HUNDRED = Decimal(100)
 
 
 def compute_quality(reports: Iterable[GateReport]) -> Decimal:
-    """0 to 100, two places: the weighted mean of what the gates scored, over the gates that ran.
+    """0 to 100, two places: the weighted mean of the gates' points, over the gates that ran.
 
-    A gate that measures no percentage scores 100 or 0 by its verdict; a gate that did not pass scores at most half of what it
-    measured, an errored one nothing.
+    A gate that measures no percentage has 100 points or 0, by its verdict. A gate that failed has half of
+    what it measured, one that errored has nothing.
     """
-    total = weight = Decimal(0)
+    total = Decimal(0)
+    weights = Decimal(0)
     for report in reports:
-        share = WEIGHTS.get(report.gate, Decimal(10))
-        weight += share
-        total += share * _points(report)
-    return (total / weight if weight else Decimal(0)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        weight = WEIGHTS.get(report.gate, _DEFAULT_WEIGHT)
+        weights += weight
+        total += weight * _points_of(report)
+    if not weights:
+        return Decimal("0.00")
+    return (total / weights).quantize(_TWO_PLACES, ROUND_HALF_UP)
 
 
-def _points(report: GateReport) -> Decimal:
+def compute_percentage(part: int, whole: int) -> Decimal:
+    """``part`` of ``whole`` in percent, two places; 100 where ``whole`` is 0."""
+    if whole == 0:
+        return _HUNDRED
+    return (_HUNDRED * part / whole).quantize(_TWO_PLACES)
+
+
+def _points_of(report: GateReport) -> Decimal:
+    passed = report.verdict is Verdict.PASSED
     if report.verdict is Verdict.ERRORED:
         return Decimal(0)
     if report.score is None:
-        return Decimal(100 if report.verdict is Verdict.PASSED else 0)
-    points = max(Decimal(0), min(report.score, Decimal(100)))
-    return points if report.verdict is Verdict.PASSED else points / 2
+        return _HUNDRED if passed else Decimal(0)
+    points = max(Decimal(0), min(report.score, _HUNDRED))
+    return points if passed else points / 2

@@ -1,19 +1,21 @@
 """Python's parser, for one thread at a time.
 
-While it builds a tree, CPython 3.11 counts its depth in a place that all threads share. A switch of threads in the middle, for
-which a collection of garbage suffices, ends in ``SystemError: AST constructor recursion depth mismatch``.
+While it builds a tree, CPython 3.11 counts the depth in a variable that all threads share. When the threads
+switch in the middle, and a garbage collection is enough for that, the parser raises ``SystemError: AST
+constructor recursion depth mismatch``.
 """
 
 import ast
 import threading
 
-_one = threading.Lock()
+_lock = threading.Lock()
 
 
 def parse(source: str | bytes) -> ast.Module:
-    """``ast.parse``; raises what it raises: ``SyntaxError``, ``ValueError``, ``RecursionError``, ``MemoryError``."""
-    with _one:
+    """As ``ast.parse``. Raises ``SyntaxError``, ``ValueError``, ``RecursionError``, ``MemoryError``."""
+    with _lock:
         try:
             return ast.parse(source)
-        except SystemError:  # whoever renders a traceback parses too, and does not ask us
+        except SystemError:
+            # Code that does not take this lock parses too, for example when a traceback is printed.
             return ast.parse(source)

@@ -1,16 +1,19 @@
-"""The contract gate: the block does what its ``contract.json`` says, for examples and for inputs that we draw."""
+"""The contract gate: the block does what its ``contract.json`` says, for examples and for drawn inputs."""
 
 import json
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from gates.base import Candidate, Finding, GateReport, Policy, Verdict
+from gates.base import CONTRACT_PATH, Candidate, Finding, GateReport, Policy, Verdict
 from gates.candidate import parse_contract
 from gates.contract_checks import find_broken_promises, find_objections
-from gates.harness_job import BlockNotMeasurable, run_harness
+from gates.errors import BlockNotMeasurable
+from gates.harness_job import run_harness
+from gates.measurements import Breach, ContractMeasurement, EntryPointMeasurement, parse_contract_calls
+from gates.score import compute_percentage
 
 _CURE = "Fix schema or implementation, then retry."
+_NOTHING_MEASURED = ContractMeasurement()
 
 
 class ContractGate:
@@ -20,74 +23,72 @@ class ContractGate:
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         contract = parse_contract(candidate)
-        found = find_objections(candidate, contract)
-        if found or contract is None:
-            return self._report(found, {})
-        previous = _parsed(candidate.previous_contract)
-        gone = find_broken_promises(contract, previous)
-        older = {entry["call"]: entry for entry in previous.get("entrypoints", [])}
-        entrypoints = [{**entry, "previous": older.get(entry["call"])} for entry in contract["entrypoints"]]
+        objections = find_objections(candidate, contract)
+        if objections or contract is None:
+            return self._report(objections, _NOTHING_MEASURED)
+        previous = _parse_previous(candidate.previous_contract)
+        earlier = {entry["call"]: entry for entry in previous.get("entrypoints", [])}
+        entrypoints = [{**entry, "previous": earlier.get(entry["call"])} for entry in contract["entrypoints"]]
         try:
-            measured = run_harness(candidate, policy, "contract", {"entrypoints": entrypoints})
-        except BlockNotMeasurable as reason:
-            return self._report((Finding("not-usable", str(reason), path=f"{candidate.name}.py"),), {})
-        return self._report((*gone, *_breaches(measured)), measured)
+            measured = parse_contract_calls(run_harness(candidate, policy, "contract", entrypoints))
+        except BlockNotMeasurable as error:
+            finding = Finding("not-usable", str(error), path=candidate.module_path)
+            return self._report((finding,), _NOTHING_MEASURED)
+        broken_promises = find_broken_promises(contract, previous)
+        return self._report((*broken_promises, *_find_breaches(measured)), measured)
 
-    def _report(self, found: tuple[Finding, ...], measured: Mapping[str, Any]) -> GateReport:
-        tried = measured.get("tried", 0)
-        breached = sum(entry["breached"] for entry in measured.get("entrypoints", []))
-        score = (
-            (Decimal(100) * (tried - min(breached, tried)) / tried).quantize(Decimal("0.01"))
-            if tried
-            else Decimal(0)
-        )
-        plain = [{"rule": finding.rule, "message": finding.message} for finding in found]
+    def _report(self, findings: tuple[Finding, ...], measured: ContractMeasurement) -> GateReport:
+        tried, breached = measured.tried, measured.breached
+        if findings:
+            summary = f"{len(findings)} breaches; first: {findings[0].message}"[:300]
+        else:
+            summary = f"{tried} calls kept the contract"
+        listed = [{"rule": finding.rule, "message": finding.message} for finding in findings]
+        evidence = {"tried": tried, "breached": breached, "findings": listed}
         return GateReport(
             gate=self.name,
-            verdict=Verdict.FAILED if found else Verdict.PASSED,
-            summary=f"{len(found)} breaches; first: {found[0].message}"[:300]
-            if found
-            else f"{tried} calls kept the contract",
-            score=score,
+            verdict=Verdict.FAILED if findings else Verdict.PASSED,
+            summary=summary,
+            score=compute_percentage(tried - breached, tried) if tried else Decimal(0),
             threshold=Decimal(100),
-            findings=found,
-            evidence={
-                "contract.json": json.dumps(
-                    {"tried": tried, "breached": breached, "findings": plain}, indent=1
-                ).encode()
-            },
+            findings=findings,
+            evidence={CONTRACT_PATH: json.dumps(evidence, indent=1).encode()},
             details={
                 "tried": tried,
                 "breached": breached,
-                "entrypoints": [entry["call"] for entry in measured.get("entrypoints", [])],
+                "entrypoints": [entry.call for entry in measured.entry_points],
             },
-            feedback="\n".join(f"- {finding.message}" for finding in found[:10]),
-            cure=_CURE if found else "",
+            feedback="\n".join(f"- {finding.message}" for finding in findings[:10]),
+            cure=_CURE if findings else "",
         )
 
 
-def _parsed(text: str | None) -> dict[str, Any]:
-    """The previous contract was verified once, so it is an object; anything else is our fault and errs."""
+def _parse_previous(text: str | None) -> dict[str, Any]:
+    """The previous contract; empty where there is none.
+
+    It was verified once, so it is an object. Anything else is an internal error, and errs.
+    """
     return dict(json.loads(text)) if text else {}
 
 
-def _breaches(measured: Mapping[str, Any]) -> tuple[Finding, ...]:
+def _find_breaches(measured: ContractMeasurement) -> list[Finding]:
     found = []
-    for entry in measured["entrypoints"]:
-        if not entry["normal"]:
-            found.append(
-                Finding(
-                    "no-result",
-                    f"{entry['call']}: no valid input ended in a result, so nothing shows that it works",
-                )
-            )
-        if not entry["drawn"]:
-            found.append(
-                Finding(
-                    "no-inputs", f"{entry['call']}: no valid input can be drawn from its schema; simplify it"
-                )
-            )
-        for breach in entry["breaches"]:
-            shown = json.dumps(breach["input"], ensure_ascii=False)[:300]
-            found.append(Finding(f"{breach['kind']}-breach", f"{entry['call']}({shown}): {breach['why']}"))
-    return tuple(found)
+    for entry in measured.entry_points:
+        if not entry.normal:
+            message = f"{entry.call}: no valid input ended in a result, so nothing shows that it works"
+            found.append(Finding("no-result", message))
+        if not entry.drawn:
+            message = f"{entry.call}: no valid input can be drawn from its schema; simplify it"
+            found.append(Finding("no-inputs", message))
+        found += [_breach_finding(entry, breach) for breach in entry.breaches]
+    return found
+
+
+def _breach_finding(entry: EntryPointMeasurement, breach: Breach) -> Finding:
+    arguments = json.dumps(breach.arguments, ensure_ascii=False)[:300]
+    # Drawn text may hold a lone surrogate, which no database stores.
+    arguments = arguments.encode("utf-8", "replace").decode()
+    return Finding(f"{breach.kind}-breach", f"{entry.call}({arguments}): {breach.reason}")
+
+
+gate = ContractGate()

@@ -2,17 +2,23 @@
 
 import json
 from decimal import Decimal
-from typing import Any
 
 from gates.assertions import find_tests_without_assertion
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
+from gates.errors import HarnessFailed
 from gates.evidence import format_junit
-from gates.harness_job import HarnessFailed, run_harness
+from gates.harness_job import run_harness
+from gates.measurements import CoverageMeasurement, LineRange, parse_coverage
+from gates.score import compute_percentage
 
 _CURE_TESTS = (
     "Make every test pass; delete skips and expected failures; let each test assert something, then retry."
 )
 _CURE_COVER = "Add tests that reach the lines listed and assert their results, then retry."
+_UNSTABLE_TESTS = "tests fail where nothing changed: they are flaky, depend on order, or inspect code"
+_BLOCK_FOLDER = "/work/src/block"
+
+Findings = tuple[Finding, ...]
 
 
 class CoverageGate:
@@ -21,133 +27,129 @@ class CoverageGate:
     name = "coverage"
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
-        measured = run_harness(candidate, policy, "coverage")
-        if measured["unrun"] and measured["feasible"]:
-            raise HarnessFailed(
-                f"{measured['unrun']} sabotages could not be run in time: the machine was busy"
-            )
-        lazy = tuple(
-            Finding("no-assertion", f"{name} asserts nothing", path=f"test_{candidate.name}.py", line=line)
-            for name, line in find_tests_without_assertion(candidate.tests)
-        )
-        broken = _broken_tests(candidate, measured) + lazy
-        shares = _shares(measured)
+        measured = parse_coverage(run_harness(candidate, policy, "coverage"))
+        if measured.unrun and measured.feasible:
+            message = f"{measured.unrun} sabotages could not be run in time: the machine was busy"
+            raise HarnessFailed(message)
+        broken = _find_broken_tests(candidate, measured) + _find_lazy_tests(candidate)
+        unstable = _find_unstable_tests(measured)
+        uncovered = _find_uncovered_lines(candidate, measured)
+        shares = _compute_shares(measured)
+        # The lowest of the three counts: each alone can be had without testing anything.
         score = min(shares.values())
         floor = max(policy.min_unit_coverage, Decimal(0))
-        gaming = _gaming(measured)
-        uncovered = _uncovered(candidate, measured)
-        passed = not broken and not gaming and score >= floor
+        passed = not broken and not unstable and score >= floor
+        details = {key: str(share) for key, share in shares.items()}
         return GateReport(
             gate=self.name,
             verdict=Verdict.PASSED if passed else Verdict.FAILED,
-            summary=_summary(measured, shares, broken, gaming),
+            summary=_summarize(measured, shares, broken, unstable),
             score=score,
             threshold=policy.min_unit_coverage,
-            findings=(*broken, *gaming, *uncovered),
-            evidence={
-                "junit.xml": format_junit(candidate.name, measured["tests"]),
-                "coverage.json": _relative(measured["reports"]["coverage.json"]),
-                "coverage.xml": _relative(measured["reports"]["coverage.xml"]),
-                "sabotage.json": json.dumps(
-                    {key: measured[key] for key in measured if key.startswith("sabotage")}
-                ).encode(),
-            },
-            details={
-                **{key: str(share) for key, share in shares.items()},
-                "tests": len(measured["tests"]),
-                "statements": measured["statements"],
-            },
-            feedback="" if passed else _feedback(measured, broken, gaming, uncovered),
-            cure="" if passed else (_CURE_TESTS if broken or gaming else _CURE_COVER),
+            findings=(*broken, *unstable, *uncovered),
+            evidence=_collect_evidence(candidate, measured),
+            details={**details, "tests": len(measured.tests), "statements": measured.statements},
+            feedback="" if passed else _compose_feedback(measured, (*broken, *unstable), uncovered),
+            cure="" if passed else _choose_cure(broken, unstable),
         )
 
 
-def _relative(text: str) -> bytes:
-    return text.replace("/work/src/block/", "").replace("/work/src/block", ".").encode()
+def _choose_cure(broken: Findings, unstable: Findings) -> str:
+    return _CURE_TESTS if broken or unstable else _CURE_COVER
 
 
-def percent(part: int, whole: int) -> Decimal:
-    """``part`` of ``whole`` in percent, two places; of nothing it is 100."""
-    return (Decimal(100) * part / whole).quantize(Decimal("0.01")) if whole else Decimal(100)
-
-
-def _shares(measured: dict[str, Any]) -> dict[str, Decimal]:
-    both = measured["executed"] + measured["branches_taken"], measured["statements"] + measured["branches"]
+def _collect_evidence(candidate: Candidate, measured: CoverageMeasurement) -> dict[str, bytes]:
+    sabotage = {
+        "sabotages": measured.sabotages,
+        "sabotages_killed": measured.sabotages_killed,
+        "sabotages_survived": [[lines.first, lines.last] for lines in measured.sabotages_survived],
+    }
     return {
-        "lines_and_branches": percent(*both) if measured["statements"] else Decimal(0),
-        "statements_in_functions": percent(measured["inner_executed"], measured["inner_statements"]),
-        "sabotage": percent(measured["sabotages_killed"], measured["sabotages"]),
+        "junit.xml": format_junit(candidate.name, measured.tests),
+        "coverage.json": _make_relative(measured.json_report),
+        "coverage.xml": _make_relative(measured.xml_report),
+        "sabotage.json": json.dumps(sabotage).encode(),
     }
 
 
-def _broken_tests(candidate: Candidate, measured: dict[str, Any]) -> tuple[Finding, ...]:
-    path = f"test_{candidate.name}.py"
-    found = [Finding("collection", text[-300:], path=path) for text in measured["errors"][:3]]
-    if not measured["tests"]:
+def _make_relative(report: str) -> bytes:
+    """coverage.py writes the sandbox's paths; readers know the block's folder only."""
+    return report.replace(f"{_BLOCK_FOLDER}/", "").replace(_BLOCK_FOLDER, ".").encode()
+
+
+def _compute_shares(measured: CoverageMeasurement) -> dict[str, Decimal]:
+    reached = measured.executed + measured.branches_taken
+    whole = measured.statements + measured.branches
+    return {
+        "lines_and_branches": compute_percentage(reached, whole) if measured.statements else Decimal(0),
+        "statements_in_functions": compute_percentage(measured.inner_executed, measured.inner_statements),
+        "sabotage": compute_percentage(measured.sabotages_killed, measured.sabotages),
+    }
+
+
+def _find_lazy_tests(candidate: Candidate) -> Findings:
+    return tuple(
+        Finding("no-assertion", f"{name} asserts nothing", path=candidate.tests_path, line=line)
+        for name, line in find_tests_without_assertion(candidate.tests)
+    )
+
+
+def _find_broken_tests(candidate: Candidate, measured: CoverageMeasurement) -> Findings:
+    path = candidate.tests_path
+    found = [Finding("collection", text[-300:], path=path) for text in measured.errors[:3]]
+    if not measured.tests:
         found.append(Finding("no-tests", "no test ran", path=path))
-    if measured["skipped_modules"]:
+    if measured.skipped_modules:
         found.append(Finding("skipped", "the test module skips itself", path=path))
-    for name, test in measured["tests"].items():
-        if test["outcome"] != "passed":
-            found.append(Finding(f"test-{test['outcome']}", f"{name}: {test['outcome']}", path=path))
-    if not found and measured["exit"] != 0:
-        found.append(Finding("exit", f"pytest ended with {measured['exit']}", path=path))
-    again = {name: test["outcome"] for name, test in measured["tests"].items()}
-    if not found and again != measured["second_run"]:
+    for name, test in measured.tests.items():
+        if test.outcome != "passed":
+            found.append(Finding(f"test-{test.outcome}", f"{name}: {test.outcome}", path=path))
+    # The two below explain nothing once a cause is known.
+    if not found and measured.exit_code != 0:
+        found.append(Finding("exit", f"pytest ended with {measured.exit_code}", path=path))
+    first_run = {name: test.outcome for name, test in measured.tests.items()}
+    if not found and first_run != measured.second_run:
         found.append(Finding("flaky", "a second run of the same tests ended otherwise", path=path))
     return tuple(found)
 
 
-def _gaming(measured: dict[str, Any]) -> tuple[Finding, ...]:
-    if measured["nulls_killed"]:
-        return (
-            Finding(
-                "unstable-tests",
-                "tests fail where nothing changed: they are flaky, depend on order, or inspect code",
-            ),
-        )
+def _find_unstable_tests(measured: CoverageMeasurement) -> Findings:
+    if measured.null_mutants_killed:
+        return (Finding("unstable-tests", _UNSTABLE_TESTS),)
     return ()
 
 
-def _uncovered(candidate: Candidate, measured: dict[str, Any]) -> tuple[Finding, ...]:
-    path = f"{candidate.name}.py"
-    missed = [
-        Finding("uncovered", "no test runs these lines", "warning", path, first, last)
-        for first, last in measured["uncovered"]
-    ]
-    known = {tuple(span) for span in measured["uncovered"]}
-    silent = [span for span in measured["sabotages_survived"] if tuple(span) not in known]
-    unproven = [
-        Finding("sabotage-survived", "no test notices when these lines raise", "warning", path, *span)
-        for span in silent
-    ]
+def _find_uncovered_lines(candidate: Candidate, measured: CoverageMeasurement) -> Findings:
+    path = candidate.module_path
+
+    def finding(rule: str, message: str, lines: LineRange) -> Finding:
+        return Finding(rule, message, "warning", path, lines.first, lines.last)
+
+    missed = [finding("uncovered", "no test runs these lines", lines) for lines in measured.uncovered]
+    # Lines that no test runs survive their sabotage too: said once is enough.
+    silent = [lines for lines in measured.sabotages_survived if lines not in measured.uncovered]
+    message = "no test notices when these lines raise"
+    unproven = [finding("sabotage-survived", message, lines) for lines in silent]
     return (*missed, *unproven)
 
 
-def _summary(
-    measured: dict[str, Any],
-    shares: dict[str, Decimal],
-    broken: tuple[Finding, ...],
-    gaming: tuple[Finding, ...],
+def _summarize(
+    measured: CoverageMeasurement, shares: dict[str, Decimal], broken: Findings, unstable: Findings
 ) -> str:
     if broken:
         return f"{len(broken)} problems with the tests; first: {broken[0].message}"[:300]
     reached, proven = shares["lines_and_branches"], shares["sabotage"]
-    text = f"{reached} % of lines and branches, {proven} % under sabotage, {len(measured['tests'])} tests"
-    return f"{gaming[0].message}; {text}" if gaming else text
+    text = f"{reached} % of lines and branches, {proven} % under sabotage, {len(measured.tests)} tests"
+    return f"{unstable[0].message}; {text}" if unstable else text
 
 
-def _feedback(
-    measured: dict[str, Any],
-    broken: tuple[Finding, ...],
-    gaming: tuple[Finding, ...],
-    uncovered: tuple[Finding, ...],
-) -> str:
-    lines = [f"- {finding.message}" for finding in (*broken, *gaming)][:20]
-    failing = [(name, test["text"]) for name, test in measured["tests"].items() if test["text"]]
+def _compose_feedback(measured: CoverageMeasurement, objections: Findings, uncovered: Findings) -> str:
+    lines = [f"- {finding.message}" for finding in objections][:20]
+    failing = [(name, test.text) for name, test in measured.tests.items() if test.text]
     lines += [f"{name}:\n{text[-1200:]}" for name, text in failing[:3]]
-    lines += [
-        f"- {finding.path} lines {finding.line}-{finding.end_line}: {finding.message}"
-        for finding in uncovered[:20]
-    ]
+    for finding in uncovered[:20]:
+        lines.append(f"- {finding.path} lines {finding.line}-{finding.end_line}: {finding.message}")
     return "\n".join(lines)
+
+
+gate = CoverageGate()

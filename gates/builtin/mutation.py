@@ -2,16 +2,24 @@
 
 from collections import Counter
 from decimal import Decimal
-from typing import Any
 
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
+from gates.errors import HarnessFailed
 from gates.evidence import format_stryker
-from gates.harness_job import HarnessFailed, run_harness
+from gates.harness_job import run_harness
+from gates.measurements import Mutant, MutantStatus, MutationMeasurement, parse_mutation
+from gates.score import compute_percentage
 
-MINIMUM_MUTANTS, MINIMUM_NULLS, HOLLOW = 20, 10, 5
+MINIMUM_MUTANTS, MINIMUM_NULL_MUTANTS = 20, 10
+# A function with this many mutants, none of which an assertion notices, is hollow.
+HOLLOW_MUTANTS = 5
 _CURE = "Add tests that assert exact results at the lines of the surviving mutants, then retry."
 _CURE_SMALL = "Give the block logic that can be tested; constants and pass-through code prove nothing."
-_DETECTED = ("Killed", "Timeout")
+_UNSTABLE_TESTS = "tests fail where nothing changed: they are flaky, depend on order, or inspect code"
+_FEEDBACK_SURVIVORS = 10
+
+Mutants = tuple[Mutant, ...]
+Findings = tuple[Finding, ...]
 
 
 class MutationGate:
@@ -20,107 +28,106 @@ class MutationGate:
     name = "mutation"
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
-        measured = run_harness(candidate, policy, "mutation")
-        if measured["unrun"] and measured["feasible"]:
-            raise HarnessFailed(f"{measured['unrun']} mutants could not be run in time: the machine was busy")
-        mutants = measured["mutants"]
-        counts = Counter(mutant["status"] for mutant in mutants)
-        killed = sum(counts[status] for status in _DETECTED)
-        score = (Decimal(100) * killed / len(mutants)).quantize(Decimal("0.01")) if mutants else Decimal(0)
-        objections = _objections(candidate, measured, mutants)
+        measured = parse_mutation(run_harness(candidate, policy, "mutation"))
+        if measured.unrun and measured.feasible:
+            message = f"{measured.unrun} mutants could not be run in time: the machine was busy"
+            raise HarnessFailed(message)
+        mutants = measured.mutants
+        survivors = tuple(mutant for mutant in mutants if not mutant.status.detected)
+        killed = len(mutants) - len(survivors)
+        score = compute_percentage(killed, len(mutants)) if mutants else Decimal(0)
+        objections = _find_objections(candidate, measured)
         passed = not objections and score >= policy.min_mutation_kill_rate
-        survivors = [mutant for mutant in mutants if mutant["status"] not in _DETECTED]
-        summary = f"{killed} of {len(mutants)} mutants detected ({counts['Timeout']} by timeout), {score} %"
+        counts = Counter(str(mutant.status) for mutant in mutants)
+        timeouts = counts[MutantStatus.TIMEOUT]
+        summary = f"{killed} of {len(mutants)} mutants detected ({timeouts} by timeout), {score} %"
+        survivor_findings = [_survivor_finding(candidate, mutant) for mutant in survivors]
+        report = format_stryker(candidate.module_path, candidate.module, mutants, policy)
         return GateReport(
             gate=self.name,
             verdict=Verdict.PASSED if passed else Verdict.FAILED,
             summary="; ".join([*(objection.message for objection in objections), summary]),
             score=score,
             threshold=policy.min_mutation_kill_rate,
-            findings=(*objections, *(_finding(candidate, mutant) for mutant in survivors)),
-            evidence={
-                "mutation.json": format_stryker(f"{candidate.name}.py", candidate.module, mutants, policy)
-            },
+            findings=(*objections, *survivor_findings),
+            evidence={"mutation.json": report},
             details={
                 "mutants": len(mutants),
-                "null_mutants": measured["nulls"],
-                "null_mutants_killed": measured["nulls_killed"],
+                "null_mutants": measured.null_mutants,
+                "null_mutants_killed": measured.null_mutants_killed,
                 **counts,
             },
-            feedback="" if passed else _feedback(objections, survivors),
-            cure="" if passed else (_CURE_SMALL if len(mutants) < MINIMUM_MUTANTS else _CURE),
+            feedback="" if passed else _compose_feedback(objections, survivors),
+            cure="" if passed else _choose_cure(mutants),
         )
 
 
-def _objections(
-    candidate: Candidate, measured: dict[str, Any], mutants: list[dict[str, Any]]
-) -> tuple[Finding, ...]:
+def _choose_cure(mutants: Mutants) -> str:
+    return _CURE_SMALL if len(mutants) < MINIMUM_MUTANTS else _CURE
+
+
+def _find_objections(candidate: Candidate, measured: MutationMeasurement) -> Findings:
     """What fails a block whatever its kill rate."""
-    path = f"{candidate.name}.py"
+    count = len(measured.mutants)
     found = []
-    if len(mutants) < MINIMUM_MUTANTS:
-        found.append(
-            Finding(
-                "too-small",
-                f"only {len(mutants)} changes can be made to this code, {MINIMUM_MUTANTS} are needed to judge it",
-                path=path,
-            )
-        )
-    elif measured["nulls"] < MINIMUM_NULLS or measured["nulls_run"] < min(MINIMUM_NULLS, measured["nulls"]):
-        found.append(
-            Finding(
-                "no-control",
-                "too little of the code is tested to tell real kills from pretended ones",
-                path=path,
-            )
-        )
-    if measured["nulls_killed"]:
-        message = "tests fail where nothing changed: they are flaky, depend on order, or inspect code"
-        found.append(Finding("unstable-tests", message, path=f"test_{path}"))
-    if measured["unrun"]:
-        message = f"{measured['unrun']} mutants could not be run in time, so slow are the tests"
-        found.append(Finding("out-of-time", message, path=f"test_{path}"))
-    return (*found, *_hollow(path, mutants))
+    if count < MINIMUM_MUTANTS:
+        message = f"only {count} changes can be made to this code, {MINIMUM_MUTANTS} are needed to judge it"
+        found.append(Finding("too-small", message, path=candidate.module_path))
+    elif measured.null_mutants_run < MINIMUM_NULL_MUTANTS:
+        message = "too little of the code is tested to tell real kills from pretended ones"
+        found.append(Finding("no-control", message, path=candidate.module_path))
+    if measured.null_mutants_killed:
+        found.append(Finding("unstable-tests", _UNSTABLE_TESTS, path=candidate.tests_path))
+    if measured.unrun:
+        message = f"{measured.unrun} mutants could not be run in time, so slow are the tests"
+        found.append(Finding("out-of-time", message, path=candidate.tests_path))
+    return (*found, *_find_hollow_functions(candidate, measured.mutants))
 
 
-def _hollow(path: str, mutants: list[dict[str, Any]]) -> tuple[Finding, ...]:
+def _find_hollow_functions(candidate: Candidate, mutants: Mutants) -> list[Finding]:
     """Functions about which no test ever asserts anything: others, well tested, must not make up for them."""
-    total = Counter(mutant["function"] for mutant in mutants if mutant["function"])
-    noticed = Counter(mutant["function"] for mutant in mutants if mutant["function"] and mutant["asserted"])
-    hollow = [name for name, count in total.items() if count >= HOLLOW and not noticed[name]]
-    return tuple(
-        Finding("hollow", f"no assertion of any test notices a change inside {name}", path=path)
+    in_functions = [mutant for mutant in mutants if mutant.function]
+    total = Counter(mutant.function for mutant in in_functions)
+    noticed = Counter(mutant.function for mutant in in_functions if mutant.asserted)
+    hollow = [name for name, count in total.items() if count >= HOLLOW_MUTANTS and not noticed[name]]
+    return [
+        Finding(
+            "hollow", f"no assertion of any test notices a change inside {name}", path=candidate.module_path
+        )
         for name in hollow
-    )
-
-
-def _finding(candidate: Candidate, mutant: dict[str, Any]) -> Finding:
-    change = f"{mutant['original'][:120]} -> {mutant['replacement'][:120]}"
-    message = f"{'not reached by any test' if mutant['status'] == 'NoCoverage' else 'survived'}: {change}"
-    return Finding(
-        f"mutant-{mutant['operator']}",
-        message,
-        "warning",
-        f"{candidate.name}.py",
-        mutant["line"],
-        mutant["end_line"],
-    )
-
-
-def _feedback(objections: tuple[Finding, ...], survivors: list[dict[str, Any]]) -> str:
-    lines = [f"- {objection.message}" for objection in objections]
-    lines += [
-        f"- line {mutant['line']}: `{mutant['original'][:160]}` became `{mutant['replacement'][:160]}` and every test passed"
-        for mutant in _spread(survivors)
     ]
+
+
+def _survivor_finding(candidate: Candidate, mutant: Mutant) -> Finding:
+    change = f"{mutant.original[:120]} -> {mutant.replacement[:120]}"
+    fate = "not reached by any test" if mutant.status is MutantStatus.NO_COVERAGE else "survived"
+    return Finding(
+        rule=f"mutant-{mutant.operator}",
+        message=f"{fate}: {change}",
+        severity="warning",
+        path=candidate.module_path,
+        line=mutant.line,
+        end_line=mutant.end_line,
+    )
+
+
+def _compose_feedback(objections: Findings, survivors: Mutants) -> str:
+    lines = [f"- {objection.message}" for objection in objections]
+    for mutant in _spread_over_functions(survivors, _FEEDBACK_SURVIVORS):
+        original, replacement = mutant.original[:160], mutant.replacement[:160]
+        lines.append(f"- line {mutant.line}: `{original}` became `{replacement}` and every test passed")
     return "\n".join(lines)
 
 
-def _spread(survivors: list[dict[str, Any]], count: int = 10) -> list[dict[str, Any]]:
-    """Up to ``count`` survivors, from as many functions and lines as there are."""
-    ranks: Counter[str] = Counter()
+def _spread_over_functions(survivors: Mutants, count: int) -> list[Mutant]:
+    """Up to ``count`` survivors: the first of each function, then the second of each, and so on."""
+    seen: Counter[str] = Counter()
     ranked = []
     for mutant in survivors:
-        ranked.append((ranks[mutant["function"]], mutant["line"], mutant))
-        ranks[mutant["function"]] += 1
-    return [mutant for _, _, mutant in sorted(ranked, key=lambda item: item[:2])[:count]]
+        ranked.append((seen[mutant.function], mutant.line, mutant))
+        seen[mutant.function] += 1
+    ranked.sort(key=lambda item: item[:2])
+    return [mutant for _, _, mutant in ranked[:count]]
+
+
+gate = MutationGate()

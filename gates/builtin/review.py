@@ -1,7 +1,10 @@
-"""The review gate: another vendor's model has read the block. It can block, it can never overrule another gate."""
+"""The review gate: another vendor's model has read the block.
+
+It can block; it can never overrule another gate.
+"""
 
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -34,76 +37,120 @@ SCHEMA: dict[str, Any] = {
         },
     },
 }
+_PENALTIES = {"error": 25, "warning": 5, "note": 1}
+_CURE = "Fix what the reviewer found, then retry."
+_VENDORS_BY_FAMILY = {
+    "claude": "anthropic",
+    "gpt": "openai",
+    "o1": "openai",
+    "o3": "openai",
+    "o4": "openai",
+    "gemini": "google",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReview:
+    """A reviewer's verdict that keeps to ``SCHEMA``. ``findings`` are placed inside the block or nowhere."""
+
+    approved: bool
+    summary: str
+    findings: tuple[Finding, ...]
+    document: dict[str, Any]
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the block is refused.
+
+        An approval that lists an error contradicts itself, and the error counts.
+        """
+        has_error = any(finding.severity == "error" for finding in self.findings)
+        return not self.approved or has_error
 
 
 class ReviewGate:
-    """Reads the verdict that the review stage brought. No verdict, or one from the implementer's own vendor, is no pass."""
+    """Reads the verdict of the review stage.
+
+    No verdict, or one of the implementer's own vendor, is never a pass.
+    """
 
     name = "review"
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - the protocol's shape
         if candidate.review is None:
-            return self._errored("there is no review", "Run the review stage, then the gate again.")
-        if _vendor(candidate.reviewer) in ("", _vendor(candidate.implementer)):
+            return self._errored_report("there is no review", "Run the review stage, then the gate again.")
+        # A model has the blind spots of its family, so another vendor has to read the block.
+        if _find_vendor(candidate.reviewer) in ("", _find_vendor(candidate.implementer)):
             who = candidate.reviewer or "nobody"
-            return self._errored(
-                f"the reviewer ({who}) is of the implementer's own vendor or unknown",
-                "Set another vendor's model for reviews.",
-            )
-        review = json.loads(json.dumps(candidate.review))
-        errors = [error.message for error in Draft202012Validator(SCHEMA).iter_errors(review)]
+            summary = f"the reviewer ({who}) is of the implementer's own vendor or unknown"
+            return self._errored_report(summary, "Set another vendor's model for reviews.")
+        # A round trip through JSON, so that the schema sees plain lists and objects.
+        document = json.loads(json.dumps(candidate.review))
+        errors = [error.message for error in Draft202012Validator(SCHEMA).iter_errors(document)]
         if errors:
-            return self._errored(f"the review is malformed: {errors[0][:200]}", "Run the review stage again.")
-        return self._judged(candidate, review)
+            summary = f"the review is malformed: {errors[0][:200]}"
+            return self._errored_report(summary, "Run the review stage again.")
+        return self._report(candidate, _parse_review(candidate, document))
 
-    def _errored(self, summary: str, cure: str) -> GateReport:
+    def _errored_report(self, summary: str, cure: str) -> GateReport:
         return GateReport(self.name, Verdict.ERRORED, summary, cure=cure)
 
-    def _judged(self, candidate: Candidate, review: Mapping[str, Any]) -> GateReport:
-        findings = tuple(_finding(candidate, each) for each in review["findings"])
-        # An approval that lists an error contradicts itself; the error counts.
-        blocked = review["verdict"] == "block" or any(finding.severity == "error" for finding in findings)
-        penalty = sum({"error": 25, "warning": 5, "note": 1}[finding.severity] for finding in findings)
-        shown = "\n".join(
-            f"- {finding.path}:{finding.line} {finding.severity}: {finding.message[:600]}"
-            for finding in findings[:15]
-        )
+    def _report(self, candidate: Candidate, review: ParsedReview) -> GateReport:
+        penalty = sum(_PENALTIES[finding.severity] for finding in review.findings)
         return GateReport(
             gate=self.name,
-            verdict=Verdict.FAILED if blocked else Verdict.PASSED,
-            summary=f"{candidate.reviewer}: {review['summary'][:300]}",
+            verdict=Verdict.FAILED if review.blocks else Verdict.PASSED,
+            summary=f"{candidate.reviewer}: {review.summary[:300]}",
             score=Decimal(max(0, 100 - penalty)),
-            findings=findings,
+            findings=review.findings,
             evidence={
-                "review.json": json.dumps(review, indent=1).encode(),
-                "review.sarif": format_sarif(candidate.reviewer, "", findings, candidate.files),
+                "review.json": json.dumps(review.document, indent=1).encode(),
+                "review.sarif": format_sarif(candidate.reviewer, "", review.findings, candidate.files),
             },
             details={"reviewer": candidate.reviewer, "implementer": candidate.implementer},
-            feedback=f"{review['summary'][:800]}\n{shown}" if blocked else "",
-            cure="Mend what the reviewer found, then retry." if blocked else "",
+            feedback=_compose_feedback(review) if review.blocks else "",
+            cure=_CURE if review.blocks else "",
         )
 
 
-def _finding(candidate: Candidate, each: Mapping[str, Any]) -> Finding:
-    """A place outside the block is dropped, the remark kept."""
-    known = each["path"] in candidate.files
-    line = each["line"] if known and each["line"] <= candidate.files[each["path"]].count("\n") + 1 else 0
-    return Finding("review", each["message"], each["severity"], each["path"] if known else "", line)
+def _compose_feedback(review: ParsedReview) -> str:
+    lines = [review.summary[:800]]
+    for finding in review.findings[:15]:
+        place = f"{finding.path}:{finding.line}"
+        lines.append(f"- {place} {finding.severity}: {finding.message[:600]}")
+    return "\n".join(lines)
 
 
-def _vendor(model: str) -> str:
+def _parse_review(candidate: Candidate, document: dict[str, Any]) -> ParsedReview:
+    """``document`` must keep to ``SCHEMA``."""
+    return ParsedReview(
+        approved=document["verdict"] == "approve",
+        summary=document["summary"],
+        findings=tuple(_parse_finding(candidate, remark) for remark in document["findings"]),
+        document=document,
+    )
+
+
+def _parse_finding(candidate: Candidate, remark: dict[str, Any]) -> Finding:
+    """The remark as a finding. A place outside the block is dropped, the remark is kept."""
+    path, line = remark["path"], remark["line"]
+    if path not in candidate.files:
+        path, line = "", 0
+    elif line > candidate.files[path].count("\n") + 1:
+        line = 0
+    return Finding("review", remark["message"], remark["severity"], path, line)
+
+
+def _find_vendor(model: str) -> str:
     """Vendor of ``vendor/model`` or ``vendor:model``, or by the family of a bare model name."""
     for sign in ("/", ":"):
         if sign in model:
             return model.split(sign, 1)[0].lower()
-    families = {
-        "claude": "anthropic",
-        "gpt": "openai",
-        "o1": "openai",
-        "o3": "openai",
-        "o4": "openai",
-        "gemini": "google",
-    }
-    return next(
-        (vendor for start, vendor in families.items() if model.lower().startswith(start)), model.lower()
-    )
+    name = model.lower()
+    for family, vendor in _VENDORS_BY_FAMILY.items():
+        if name.startswith(family):
+            return vendor
+    return name
+
+
+gate = ReviewGate()

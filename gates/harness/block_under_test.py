@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import random
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,19 +12,61 @@ from typing import Any
 from gates.harness.tree_edits import Edit, compile_tree
 from gates.harness.zygote_pool import ChildResult, ZygotePool
 
+# Limits never fall below these, in seconds: a run of a few milliseconds varies by more than its own length.
 CPU_FLOOR, WALL_FLOOR = 0.5, 3.0
+TEST_OUTCOMES = frozenset({"passed", "failed", "skipped", "xfail", "none"})
 
 
 class Unmeasurable(Exception):
     """The block cannot be judged further; the message is for its author."""
 
 
+@dataclass(frozen=True)
+class ReportedTest:
+    """One test as a child reports it.
+
+    ``asserted`` says that it failed by an assertion rather than by a crash.
+    """
+
+    outcome: str
+    seconds: float
+    text: str
+    asserted: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The part that the gate reads."""
+        return {"outcome": self.outcome, "seconds": self.seconds, "text": self.text}
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One run of the tests as a child reports it: what hostile code may have written, with its shape checked.
+
+    ``arcs`` and ``contexts`` are there for a run under coverage: jumps between lines, and line to node ids of
+    tests.
+    """
+
+    exit_code: int
+    tests: dict[str, ReportedTest]
+    errors: list[str]
+    skipped_modules: int
+    arcs: list[tuple[int, int]]
+    contexts: dict[int, list[str]]
+
+    @property
+    def all_passed(self) -> bool:
+        """Whether there are tests and every one passed."""
+        return self.exit_code == 0 and {test.outcome for test in self.tests.values()} == {"passed"}
+
+
 @dataclass
 class BlockUnderTest:
-    """A block in its folder, and its runs in a pool. ``seed`` decides every draw, so that a replay draws the same.
+    """A block in its folder, and its runs in a pool.
 
-    ``patience`` is what the honest run may take, in seconds of processor time; ``slack`` how many times more than that the
-    clock may show, on a machine that has other things to do.
+    - ``seed`` decides every draw, so that a replay draws the same.
+    - ``patience`` is what the honest run may take, in seconds of processor time; ``slack`` is how many times
+      more than that the clock may show, on a machine that has other things to do.
+    - ``baseline`` and ``baseline_wall`` are what the honest run took, once ``measure`` has run.
     """
 
     folder: Path
@@ -32,8 +75,8 @@ class BlockUnderTest:
     seed: str
     patience: float
     slack: float = 1.0
-    tests: dict[str, dict[str, Any]] = field(default_factory=dict)
-    by_line: dict[int, set[str]] = field(default_factory=dict)
+    tests: dict[str, ReportedTest] = field(default_factory=dict)
+    tests_by_line: dict[int, set[str]] = field(default_factory=dict)
     baseline: float = 0.0
     baseline_wall: float = 0.0
 
@@ -47,74 +90,113 @@ class BlockUnderTest:
 
     @cached_property
     def code(self) -> bytes:
+        """The unchanged module, compiled."""
         return compile_tree(self.tree, self.filename)
 
-    def draw(self, purpose: str) -> random.Random:
+    def seeded_draw(self, purpose: str) -> random.Random:
+        """A source of draws that depends on nothing but the block and ``purpose``."""
         return random.Random(f"{self.seed}:{purpose}")
 
-    def job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:
-        """A run of the tests against ``code``. Limits grow with what the honest run took, a moment ago, on the same machine."""
+    def test_job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:
+        """A run of the tests against ``code``, for the pool.
+
+        Its limits grow with what the honest run took, a moment ago, on the same machine.
+        """
         cpu = max(CPU_FLOOR, 6 * self.baseline)
         wall = max(WALL_FLOOR * self.slack, 4 * cpu, 6 * self.baseline_wall)
         return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": wall}
 
-    def measure(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The honest run twice: bare, and under coverage. Returns both reports; raises `Refused` when there is none."""
+    def measure(self) -> tuple[RunReport, RunReport]:
+        """The honest run twice: bare, and under coverage. Raises ``Unmeasurable`` when there is no report."""
         patient = {"cpu": self.patience, "wall": 1.5 * self.patience * self.slack, "maxfail": 0}
-        bare = self.pool.one(self.job(self.code) | patient)
+        bare = self.pool.run_one(self.test_job(self.code) | patient)
         honest = read_report(bare)
-        measured = read_report(self.pool.one(self.job(self.code, measure=True) | patient))
+        under_coverage = self.pool.run_one(self.test_job(self.code, measure=True) | patient)
+        measured = read_report(under_coverage)
+        # The bare run sets the limits: coverage would double what a mutant may take.
         self.baseline, self.baseline_wall = bare.processor_seconds, bare.seconds
-        self.tests = honest["tests"]
-        for line, names in measured.get("contexts", {}).items():
-            self.by_line[int(line)] = {name for name in names if name in self.tests}
+        self.tests = honest.tests
+        for line, names in measured.contexts.items():
+            self.tests_by_line[line] = {name for name in names if name in self.tests}
         return honest, measured
 
-    def selection(self, edit: Edit) -> list[str] | None:
-        """The tests that reach an edit, quick ones first; ``None`` is all of them, for code that runs on import."""
+    def select_tests(self, edit: Edit) -> list[str] | None:
+        """The tests that reach an edit; ``None`` is all of them, for code that runs on import."""
         if not edit.function:
             return None
-        names = set().union(*(self.by_line.get(line, set()) for line in range(edit.first, edit.last + 1)))
-        return sorted(names)
+        lines = range(edit.first, edit.last + 1)
+        return sorted(set().union(*(self.tests_by_line.get(line, set()) for line in lines)))
 
 
-def read_report(ran: ChildResult) -> dict[str, Any]:
-    """Parse a child's report. Raises `Refused`: no report is never a pass."""
-    if ran.too_slow:
+def read_report(result: ChildResult) -> RunReport:
+    """Parse a child's report. Raises ``Unmeasurable``: no report is never a pass."""
+    if result.too_slow:
         raise Unmeasurable("The tests did not end in time.")
     try:
-        report = json.loads(ran.report)
-        tests, errors = report["tests"], report["errors"]
-        ok = isinstance(tests, dict) and isinstance(errors, list) and isinstance(report["exit"], int)
-        ok = ok and all(
-            isinstance(test["outcome"], str) and isinstance(test["text"], str) and test["seconds"] >= 0
-            for test in tests.values()
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Unmeasurable(
-            "The test run ended without a result: the code or its tests stopped the process."
-        ) from error
-    if not ok:
-        raise Unmeasurable("The test run's result is malformed.")
-    return report  # type: ignore[no-any-return]
-
-
-def judge_edit_run(ran: ChildResult, expected: list[str] | None) -> str:
-    """How a run under an edit ended: ``Killed``, ``Timeout`` or ``Survived``."""
-    if ran.too_slow:
-        return "Timeout"
+        report = json.loads(result.report)
+    except (ValueError, RecursionError) as error:
+        message = "The test run ended without a result: the code or its tests stopped the process."
+        raise Unmeasurable(message) from error
     try:
-        report = read_report(ran)
-    except Unmeasurable:
-        return "Killed"
-    outcomes = [test["outcome"] for test in report["tests"].values()]
-    wanted = expected is None or len(outcomes) == len(expected)
-    return "Survived" if report["exit"] == 0 and wanted and set(outcomes) == {"passed"} else "Killed"
+        return _parse_report(report)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise Unmeasurable("The test run's result is malformed.") from error
 
 
-def failed_by_assertion(ran: ChildResult) -> bool:
-    """Whether a test objected by an assertion, rather than by crashing."""
+def _parse_report(report: Any) -> RunReport:
+    """Raises an error of any of the kinds that ``read_report`` lists for what is not a report."""
+    exit_code, skipped_modules = report["exit"], report["skipped_modules"]
+    if type(exit_code) is not int or type(skipped_modules) is not int or skipped_modules < 0:
+        raise ValueError("not a count")
+    return RunReport(
+        # pytest's other codes say why it stopped; for a verdict they are all the same.
+        exit_code=0 if exit_code == 0 else 1,
+        tests={name: _parse_test(test) for name, test in report["tests"].items()},
+        errors=[_require_text(text) for text in report["errors"]],
+        skipped_modules=skipped_modules,
+        arcs=[_parse_arc(arc) for arc in report.get("arcs", [])],
+        contexts={
+            int(line): [_require_text(name) for name in names]
+            for line, names in report.get("contexts", {}).items()
+        },
+    )
+
+
+def _parse_test(test: Any) -> ReportedTest:
+    outcome, seconds = test["outcome"], test["seconds"]
+    # JSON as Python reads it has NaN and Infinity.
+    if outcome not in TEST_OUTCOMES or not math.isfinite(seconds) or not 0 <= seconds < 1_000_000:
+        raise ValueError("not a test")
+    asserted = test.get("asserted") is True
+    return ReportedTest(outcome, float(seconds), _require_text(test["text"]), asserted)
+
+
+def _parse_arc(arc: Any) -> tuple[int, int]:
+    start, end = arc
+    if type(start) is not int or type(end) is not int:
+        raise TypeError("not an arc")
+    return start, end
+
+
+def _require_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def judge_edit_run(result: ChildResult, selected: list[str] | None) -> tuple[str, bool]:
+    """How a run under an edit ended, and whether a test objected by an assertion.
+
+    The first is ``Killed``, ``Timeout`` or ``Survived``. ``selected`` are the tests that had to run; ``None``
+    means all.
+    """
+    if result.too_slow:
+        return "Timeout", False
     try:
-        return any(test.get("asserted") is True for test in read_report(ran)["tests"].values())
+        report = read_report(result)
     except Unmeasurable:
-        return False
+        return "Killed", False
+    asserted = any(test.asserted for test in report.tests.values())
+    # A test that did not run cannot have passed.
+    complete = selected is None or len(report.tests) == len(selected)
+    return "Survived" if complete and report.all_passed else "Killed", asserted

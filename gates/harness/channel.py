@@ -1,6 +1,7 @@
 """Frames between the planner and its zygotes: a length of four bytes, then marshalled plain values.
 
-Both ends are ours. What a hostile child wrote travels inside as ``bytes`` and is parsed as JSON, nothing richer.
+Both ends are the harness's own. What a hostile child wrote travels inside as ``bytes`` and is parsed as JSON,
+nothing richer.
 """
 
 import marshal
@@ -8,25 +9,33 @@ import os
 import struct
 from typing import Any
 
+_LENGTH = ">I"
+_LENGTH_BYTES = struct.calcsize(_LENGTH)
+_CHUNK_BYTES = 1 << 16
+
 
 def send(fd: int, value: Any) -> None:
     """Write one frame whole."""
     data = marshal.dumps(value)
-    data = struct.pack(">I", len(data)) + data
-    while data:
-        data = data[os.write(fd, data) :]
+    write_whole(fd, struct.pack(_LENGTH, len(data)) + data)
 
 
 def receive(fd: int) -> Any:
     """Read one frame. Raises ``EOFError`` when the other end is gone."""
-    (size,) = struct.unpack(">I", _exactly(fd, 4))
-    return marshal.loads(_exactly(fd, size))  # noqa: S302 - frames are written by our own processes only
+    (size,) = struct.unpack(_LENGTH, _read_exactly(fd, _LENGTH_BYTES))
+    return marshal.loads(_read_exactly(fd, size))  # noqa: S302 - only the harness's own processes write frames
 
 
-def _exactly(fd: int, size: int) -> bytes:
+def write_whole(fd: int, data: bytes) -> None:
+    """Write all of ``data``: a pipe takes only as much at a time as it has room for."""
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _read_exactly(fd: int, size: int) -> bytes:
     parts = bytearray()
     while len(parts) < size:
-        part = os.read(fd, min(size - len(parts), 1 << 16))
+        part = os.read(fd, min(size - len(parts), _CHUNK_BYTES))
         if not part:
             raise EOFError("the other end is gone")
         parts += part

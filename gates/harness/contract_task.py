@@ -1,139 +1,174 @@
-"""Holds a block against its contract: literal examples, then inputs that we draw."""
+"""The task ``contract``: compares a block with its contract, by literal examples and by drawn inputs."""
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
-from gates.harness.json_schema import ValueGenerator, make_validator
+from gates.harness.json_schema import make_validator
+from gates.harness.value_generator import ValueGenerator
 from gates.harness.zygote_pool import ChildResult
 
-EXAMPLES, _CHUNK, _MAX_BREACHES = 200, 50, 10
+EXAMPLES = 200
+# So many calls share one child: a fork for each call would cost more than the calls.
+_CALLS_PER_CHILD = 50
+_MAX_BREACHES = 10
+
+Entry = dict[str, Any]
+CallOutcome = dict[str, Any]
 
 
-def measure_contract(subject: BlockUnderTest, spec: dict[str, Any], deadline: float) -> dict[str, Any]:
-    """Returns per entry point how many inputs were tried and the first breaches, and breaches of the previous contract."""
-    entrypoints = spec["entrypoints"]
-    each = max(_CHUNK, -(-EXAMPLES // len(entrypoints)))
-    results = [_entrypoint(subject, entry, entry["previous"], each, deadline) for entry in entrypoints]
-    return {"entrypoints": results, "tried": sum(result["tried"] for result in results)}
+@dataclass(frozen=True)
+class _Case:
+    """One input, and the example that it comes from, if any."""
+
+    value: Any
+    example: dict[str, Any] | None = None
 
 
-def _entrypoint(
-    subject: BlockUnderTest,
-    entry: dict[str, Any],
-    previous: dict[str, Any] | None,
-    count: int,
-    deadline: float,
-) -> dict[str, Any]:
-    breaches: list[dict[str, Any]] = []
-    inputs = ValueGenerator(entry["input"], subject.draw(f"contract:{entry['call']}")).inputs(count)
-    examples = entry.get("examples", [])
-    cases: list[tuple[Any, dict[str, Any] | None]] = [(example["input"], example) for example in examples] + [
-        (value, None) for value in inputs
-    ]
-    older = (
-        ValueGenerator(previous["input"], subject.draw(f"previous:{entry['call']}")).inputs(count)
-        if previous
-        else []
-    )
-    older_cases = [(example["input"], example) for example in (previous or {}).get("examples", [])] + [
-        (value, None) for value in older
-    ]
-    results = normal = 0
-    for batch, judged_by, kind in ((cases, entry, "contract"), (older_cases, previous, "compatibility")):
-        if judged_by is None or not batch:
-            continue
-        outcomes = _outcomes(subject, entry, [value for value, _ in batch], deadline)
-        for (value, example), outcome in zip(batch, outcomes, strict=True):
-            results += 1
-            normal += "output" in outcome
-            why = _breach(judged_by, example, outcome)
-            if kind == "compatibility" and not make_validator(entry["input"]).is_valid(value):
-                why = "an input that the previous version took is refused by the schema"
-            if why:
-                breaches.append({"kind": kind, "input": value, "why": why, "example": example is not None})
+def measure_contract(block: BlockUnderTest, entrypoints: Sequence[Entry], deadline: float) -> dict[str, Any]:
+    """For each entry point how many inputs were tried, and the first breaches."""
+    # The drawn inputs are shared among the entry points, with a fair number for each.
+    count = max(_CALLS_PER_CHILD, -(-EXAMPLES // len(entrypoints)))
+    return {"entrypoints": [_measure_entry_point(block, entry, count, deadline) for entry in entrypoints]}
+
+
+def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadline: float) -> dict[str, Any]:
+    call, previous = entry["call"], entry["previous"]
+    cases, drawn = _collect_cases(block, entry, f"contract:{call}", count)
+    outcomes = _call_entry_point(block, entry, cases, deadline)
+    breaches = []
+    for case, outcome in zip(cases, outcomes, strict=True):
+        breaches += _describe_breach("contract", case, _find_breach(entry, case.example, outcome))
+    if previous:
+        earlier_cases, _ = _collect_cases(block, previous, f"previous:{call}", count)
+        earlier_outcomes = _call_entry_point(block, entry, earlier_cases, deadline)
+        accepted = make_validator(entry["input"])
+        for case, outcome in zip(earlier_cases, earlier_outcomes, strict=True):
+            reason = _find_breach(previous, case.example, outcome)
+            if not accepted.is_valid(case.value):
+                reason = "an input that the previous version took is refused by the schema"
+            breaches += _describe_breach("compatibility", case, reason)
+        outcomes += earlier_outcomes
+    # Examples first, then the shortest inputs: these are the ones that an implementer understands.
+    breaches.sort(key=lambda breach: (not breach["example"], len(json.dumps(breach["input"]))))
     return {
-        "call": entry["call"],
-        "tried": results,
-        "drawn": len(inputs),
-        "normal": normal,
+        "call": call,
+        "tried": len(outcomes),
+        "drawn": drawn,
+        "normal": sum("output" in outcome for outcome in outcomes),
         "breached": len(breaches),
-        "breaches": sorted(
-            breaches, key=lambda breach: (not breach["example"], len(json.dumps(breach["input"])))
-        )[:_MAX_BREACHES],
+        "breaches": breaches[:_MAX_BREACHES],
     }
 
 
-def _outcomes(
-    subject: BlockUnderTest, entry: dict[str, Any], inputs: list[Any], deadline: float
-) -> list[dict[str, Any]]:
-    chunks = [inputs[start : start + _CHUNK] for start in range(0, len(inputs), _CHUNK)]
-    jobs = [
-        {
-            "id": index,
-            "code": subject.code,
-            "call": entry["call"],
-            "schema": json.dumps(entry["input"]),
-            "inputs": json.dumps(chunk),
-            "cpu": subject.patience,
-            "wall": max(1.0, min(3 * subject.patience * subject.slack, deadline - time.monotonic())),
-        }
-        for index, chunk in enumerate(chunks)
-    ]
-    answers = {ran.id: _answers(ran, len(chunks[ran.id])) for ran in subject.pool.run(jobs)}
+def _collect_cases(block: BlockUnderTest, entry: Entry, purpose: str, count: int) -> tuple[list[_Case], int]:
+    """The examples and ``count`` drawn inputs of an entry point, and how many could be drawn."""
+    examples = [_Case(example["input"], example) for example in entry.get("examples", [])]
+    generator = ValueGenerator(entry["input"], block.seeded_draw(purpose))
+    drawn = [_Case(value) for value in generator.draw_values(count)]
+    return examples + drawn, len(drawn)
+
+
+def _describe_breach(kind: str, case: _Case, reason: str) -> list[dict[str, Any]]:
+    if not reason:
+        return []
+    return [{"kind": kind, "input": case.value, "why": reason, "example": case.example is not None}]
+
+
+def _call_entry_point(
+    block: BlockUnderTest, entry: Entry, cases: list[_Case], deadline: float
+) -> list[CallOutcome]:
+    values = [case.value for case in cases]
+    chunks = [values[start : start + _CALLS_PER_CHILD] for start in range(0, len(values), _CALLS_PER_CHILD)]
+    jobs = []
+    for index, chunk in enumerate(chunks):
+        time_left = deadline - time.monotonic()
+        jobs.append(
+            {
+                "id": index,
+                "code": block.code,
+                "call": entry["call"],
+                "schema": json.dumps(entry["input"]),
+                "inputs": json.dumps(chunk),
+                "cpu": block.patience,
+                "wall": max(1.0, min(3 * block.patience * block.slack, time_left)),
+            }
+        )
+    # Results come in the order in which children end.
+    answers = {result.id: _read_outcomes(result, len(chunks[result.id])) for result in block.pool.run(jobs)}
     return [outcome for index in range(len(chunks)) for outcome in answers[index]]
 
 
-def _answers(ran: ChildResult, count: int) -> list[dict[str, Any]]:
-    if ran.too_slow:
+def _read_outcomes(result: ChildResult, count: int) -> list[CallOutcome]:
+    """The outcomes of ``count`` calls, as a child that ran hostile code reports them.
+
+    Raises ``Unmeasurable``.
+    """
+    if result.too_slow:
         raise Unmeasurable(f"Calls with {count} valid inputs did not end in time.")
     try:
-        report = json.loads(ran.report)
+        report = json.loads(result.report)
     except (ValueError, RecursionError) as error:
-        raise Unmeasurable(
-            "The process ended in the middle of a call: valid input must not stop it."
-        ) from error
-    if isinstance(report, dict) and "failed" in report:
-        raise Unmeasurable(f"The module cannot be used: {report['failed']}")
-    outcomes = report.get("outcomes") if isinstance(report, dict) else None
-    if (
-        not isinstance(outcomes, list)
-        or len(outcomes) != count
-        or not all(isinstance(outcome, dict) for outcome in outcomes)
-    ):
+        message = "The process ended in the middle of a call: valid input must not stop it."
+        raise Unmeasurable(message) from error
+    if not isinstance(report, dict):
+        raise Unmeasurable("The calls' result is malformed.")
+    if "failed" in report:
+        raise Unmeasurable(f"The module cannot be used: {str(report['failed'])[:500]}")
+    outcomes = report.get("outcomes")
+    if not isinstance(outcomes, list) or len(outcomes) != count or not all(map(_is_outcome, outcomes)):
         raise Unmeasurable("The calls' result is malformed.")
     return outcomes
 
 
-def _breach(entry: dict[str, Any], example: dict[str, Any] | None, outcome: dict[str, Any]) -> str:
+def _is_outcome(value: Any) -> bool:
+    """Whether ``value`` is what ``gates.harness.entry_points`` writes for one call."""
+    if not isinstance(value, dict):
+        return False
+    if "raised" in value:
+        names = value["raised"]
+        return isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
+    return "output" in value or "unfit" in value
+
+
+def _find_breach(entry: Entry, example: dict[str, Any] | None, outcome: CallOutcome) -> str:
     """Why an outcome breaks the contract, or nothing."""
     if "raised" in outcome:
-        names = outcome["raised"]
-        allowed = set(entry.get("raises", []))
-        if example is not None and "output" in example:
-            return f"example raised {names[0]}: {outcome.get('text', '')}"
-        if not allowed.intersection(name for name in names if isinstance(name, str)):
-            return f"raised {names[0]}, which the contract does not name: {outcome.get('text', '')}"
-        return ""
+        return _find_raised_breach(entry, example, outcome)
     if "output" not in outcome:
         return f"the result has no JSON form: {outcome.get('unfit', '')}"
-    errors = [error.message[:300] for error in make_validator(entry["output"]).iter_errors(outcome["output"])]
+    output = outcome["output"]
+    errors = [error.message[:300] for error in make_validator(entry["output"]).iter_errors(output)]
     if errors:
         return f"output breaks the schema: {errors[0]}"
+    shown = json.dumps(output)[:200]
     if example is not None and "raises" in example:
-        return f"example should raise {example['raises']} and returned {json.dumps(outcome['output'])[:200]}"
-    if example is not None and not _same(example["output"], outcome["output"]):
-        return f"example gave {json.dumps(outcome['output'])[:200]} instead of {json.dumps(example['output'])[:200]}"
+        return f"example should raise {example['raises']} and returned {shown}"
+    if example is not None and not _is_same_json(example["output"], output):
+        return f"example gave {shown} instead of {json.dumps(example['output'])[:200]}"
     return ""
 
 
-def _same(expected: Any, actual: Any) -> bool:
+def _find_raised_breach(entry: Entry, example: dict[str, Any] | None, outcome: CallOutcome) -> str:
+    names, text = outcome["raised"], outcome.get("text", "")
+    if example is not None and "output" in example:
+        return f"example raised {names[0]}: {text}"
+    # The contract may name the class itself or one that it inherits from.
+    if not set(entry.get("raises", [])).intersection(names):
+        return f"raised {names[0]}, which the contract does not name: {text}"
+    return ""
+
+
+def _is_same_json(expected: Any, actual: Any) -> bool:
     """JSON equality: ``1`` equals ``1.0``, ``true`` equals only ``true``."""
     if isinstance(expected, bool) or isinstance(actual, bool):
         return expected is actual
     if isinstance(expected, list) and isinstance(actual, list):
-        return len(expected) == len(actual) and all(map(_same, expected, actual))
+        return len(expected) == len(actual) and all(map(_is_same_json, expected, actual))
     if isinstance(expected, dict) and isinstance(actual, dict):
-        return expected.keys() == actual.keys() and all(_same(expected[key], actual[key]) for key in expected)
+        same_keys = expected.keys() == actual.keys()
+        return same_keys and all(_is_same_json(expected[key], actual[key]) for key in expected)
     return bool(expected == actual)

@@ -1,6 +1,10 @@
-"""Coverage three ways: what coverage.py recorded, what the syntax tree says there is, and what dies when it is sabotaged."""
+"""The task ``coverage``, measured three ways.
+
+What coverage.py recorded, what the syntax tree says there is, and what dies when it is sabotaged.
+"""
 
 import json
+import random
 import tempfile
 import time
 from pathlib import Path
@@ -8,113 +12,92 @@ from typing import Any
 
 import coverage
 
-from gates.harness.block_under_test import BlockUnderTest, Unmeasurable, judge_edit_run
+from gates.harness.block_under_test import BlockUnderTest
+from gates.harness.edit_runs import run_edits
 from gates.harness.null_mutants import draw_null_mutants
 from gates.harness.tree_edits import StatementPlace, list_statements, sabotage_statement
 
 _MAX_SABOTAGES = 400
+_NULL_MUTANTS = 10
+# No comment of the block excludes anything: this pattern matches nothing.
+_MATCH_NOTHING = "(?!)"
 
 
-def measure_coverage(subject: BlockUnderTest, deadline: float) -> dict[str, Any]:
-    """Returns outcomes of every test, covered and counted statements, branches, and the fate of every sabotage."""
-    honest, measured = subject.measure()
-    places = list_statements(subject.tree)
-    lines = {abs(line) for arc in _arcs(measured) for line in arc if line}
-    executed = [place for place in places if lines.intersection(range(place.lines[0], place.lines[1] + 1))]
-    reports = _standard_reports(subject, _arcs(measured))
+def measure_coverage(block: BlockUnderTest, deadline: float) -> dict[str, Any]:
+    """Outcomes of every test, statements and branches that were reached, and the fate of every sabotage."""
+    honest, measured = block.measure()
+    places = list_statements(block.tree)
+    # Negative line numbers in arcs are entries and exits of functions.
+    lines = {abs(line) for arc in measured.arcs for line in arc if line}
+    executed = [place for place in places if place.is_reached_by(lines)]
+    reports = _write_standard_reports(block, measured.arcs)
     totals = json.loads(reports["coverage.json"])["totals"]
+    # Code that runs on import is covered by importing; it counts only where there are no functions.
     inner = [place for place in places if place.function] or places
     return {
-        "exit": honest["exit"],
-        "tests": honest["tests"],
-        "errors": [*honest["errors"], *measured["errors"]],
-        "skipped_modules": honest["skipped_modules"],
-        "second_run": {name: test["outcome"] for name, test in measured["tests"].items()},
+        "exit": honest.exit_code,
+        "tests": {name: test.to_json() for name, test in honest.tests.items()},
+        "errors": [*honest.errors, *measured.errors],
+        "skipped_modules": honest.skipped_modules,
+        "second_run": {name: test.outcome for name, test in measured.tests.items()},
         "statements": len(places),
         "executed": len(executed),
         "inner_statements": len(inner),
         "inner_executed": len([place for place in inner if place in executed]),
-        "uncovered": _ranges([place for place in places if place not in executed]),
+        "uncovered": _join_ranges([place for place in places if place not in executed]),
         "branches": totals["num_branches"],
         "branches_taken": totals["covered_branches"],
         "reports": reports,
-        **_sabotaged(subject, inner, lines, deadline),
+        **_measure_sabotage(block, inner, lines, deadline),
     }
 
 
-def _arcs(measured: dict[str, Any]) -> list[tuple[int, int]]:
-    arcs = measured.get("arcs")
-    if not isinstance(arcs, list) or not all(
-        isinstance(arc, list) and [type(end) for end in arc] == [int, int] for arc in arcs
-    ):
-        raise Unmeasurable("The coverage data are malformed.")
-    return [(arc[0], arc[1]) for arc in arcs]
-
-
-def _standard_reports(subject: BlockUnderTest, arcs: list[tuple[int, int]]) -> dict[str, str]:
+def _write_standard_reports(block: BlockUnderTest, arcs: list[tuple[int, int]]) -> dict[str, str]:
     """coverage.py's own JSON and Cobertura reports, by our settings, from arcs that the child only listed."""
     cover = coverage.Coverage(data_file=None, config_file=False, branch=True, messages=False)
     for option in ("report:exclude_lines", "report:partial_branches"):
-        cover.set_option(option, ["(?!)"])
-    cover.get_data().add_arcs({subject.filename: arcs or []})
-    cover.get_data().touch_file(subject.filename)
+        cover.set_option(option, [_MATCH_NOTHING])
+    cover.get_data().add_arcs({block.filename: arcs})
+    # Without this a block of which nothing ran is missing from the report.
+    cover.get_data().touch_file(block.filename)
     with tempfile.TemporaryDirectory() as folder:
         json_file, xml_file = Path(folder) / "coverage.json", Path(folder) / "coverage.xml"
-        cover.json_report(morfs=[subject.filename], outfile=str(json_file))
-        cover.xml_report(morfs=[subject.filename], outfile=str(xml_file))
+        cover.json_report(morfs=[block.filename], outfile=str(json_file))
+        cover.xml_report(morfs=[block.filename], outfile=str(xml_file))
         return {"coverage.json": json_file.read_text(), "coverage.xml": xml_file.read_text()}
 
 
-def _sabotaged(
-    subject: BlockUnderTest, inner: list[StatementPlace], lines: set[int], deadline: float
+def _measure_sabotage(
+    block: BlockUnderTest, inner: list[StatementPlace], lines: set[int], deadline: float
 ) -> dict[str, Any]:
-    """Raise before each statement in turn, null mutants in between in an order that no child can know."""
-    draw = subject.draw("coverage")
+    """Raise before each statement in turn, with null mutants in between, in an order that is drawn."""
+    draw = block.seeded_draw("coverage")
     if len(inner) > _MAX_SABOTAGES:
         inner = draw.sample(inner, _MAX_SABOTAGES)
-    edits = [
-        sabotage_statement(place, "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))) for place in inner
-    ]
-    nulls = draw_null_mutants(subject.tree, lines, draw, 10)
-    plan = [*edits, *nulls]
-    order = list(range(len(plan)))
-    draw.shuffle(order)
-    chosen = {index: subject.selection(plan[index]) for index in order}
-    jobs = {
-        index: {
-            **subject.job(plan[index].compiled(subject.tree, subject.filename), chosen[index]),
-            "id": index,
-        }
-        for index in order
-        if chosen[index] != []
-    }
+    sabotages = [sabotage_statement(place, draw_name(draw)) for place in inner]
+    null_mutants = draw_null_mutants(block.tree, lines, draw, _NULL_MUTANTS)
+    compiled = [(edit, edit.compile(block.tree, block.filename)) for edit in (*sabotages, *null_mutants)]
     started = time.monotonic()
-    runs = {ran.id: ran for ran in subject.pool.run(jobs.values(), deadline)}
-    # Of a null mutant the clock alone must not say that it died: one died once fails the block.
-    stalled = {
-        index: jobs[index] for index, ran in runs.items() if ran.fate == "stalled" and index >= len(edits)
-    }
-    runs |= {ran.id: ran for ran in subject.pool.again(stalled, 4)}
-    fates = {index: judge_edit_run(ran, chosen[index]) for index, ran in runs.items()}
+    runs = run_edits(block, compiled, len(sabotages), draw, deadline)
+    # A sabotage that no test reaches was not run, and so survived.
+    survived = [place for index, place in enumerate(inner) if not runs.is_killed(index)]
     return {
-        "sabotages": len(edits),
-        "sabotages_killed": sum(fates.get(index, "Survived") != "Survived" for index in range(len(edits))),
-        "sabotages_survived": _ranges(
-            [place for index, place in enumerate(inner) if fates.get(index, "Survived") == "Survived"]
-        ),
-        "unrun": len(jobs) - len(runs),
-        # Whether a machine with nothing else to do would have had the time.
-        "feasible": subject.baseline * len(jobs) < (deadline - started) / subject.slack,
-        "nulls": len(nulls),
-        "nulls_killed": sum(
-            fates.get(index, "Killed") != "Survived"
-            for index in range(len(edits), len(plan))
-            if chosen[index] != []
-        ),
+        "sabotages": len(sabotages),
+        "sabotages_killed": len(sabotages) - len(survived),
+        "sabotages_survived": _join_ranges(survived),
+        "unrun": runs.unrun,
+        "feasible": runs.is_feasible(block, deadline - started),
+        "nulls": len(null_mutants),
+        "nulls_killed": runs.null_mutants_killed,
     }
 
 
-def _ranges(places: list[StatementPlace]) -> list[list[int]]:
+def draw_name(draw: random.Random) -> str:
+    """A name that a block can neither know nor expect."""
+    return "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))
+
+
+def _join_ranges(places: list[StatementPlace]) -> list[list[int]]:
     """Lines as ``[first, last]``, neighbours joined."""
     ranges: list[list[int]] = []
     for first, last in sorted(place.lines for place in places):

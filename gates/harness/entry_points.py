@@ -10,88 +10,96 @@ import inspect
 import json
 import marshal
 import os
-import sys
 import uuid
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path, PurePath
 from typing import Any
 
-from gates.harness import import_path
+from gates.harness.channel import write_whole
+from gates.harness.code_importer import CodeImporter
+from gates.harness.import_path import extend_import_path
 from gates.harness.json_schema import convert_formats
-from gates.harness.pytest_run import CodeImporter
 
 _MAX_ITEMS, _MAX_DEPTH = 10_000, 40
+_MAX_TEXT = 300
+# Every exception has these; a contract cannot mean them.
+_COMMON_BASES = (Exception, BaseException, object)
 
 
 class EntryPointCalls:
-    """``__call__`` runs in a child: calls one entry point with each input and reports every outcome."""
+    """The work of a zygote's children: call one entry point with each input and report every outcome."""
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder, self.name = Path(folder), name
 
     def __call__(self, job: dict[str, Any], report: int) -> None:
-        import_path.extend_import_path(self.folder)
+        """Runs in a child, once; writes ``{"outcomes": [...]}`` or ``{"failed": why}`` to ``report``."""
+        extend_import_path(self.folder)
         code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
-        sys.meta_path.insert(0, CodeImporter({self.name: (self.folder / f"{self.name}.py", code)}))
+        CodeImporter({self.name: (self.folder / f"{self.name}.py", code)}).install()
         inputs, schema = json.loads(job["inputs"]), json.loads(job["schema"])
         try:
             module = importlib.import_module(self.name)
-            outcomes = [
-                _outcome(module, job["call"], convert_formats(schema, value, schema)) for value in inputs
-            ]
+            outcomes = []
+            for value in inputs:
+                arguments = convert_formats(schema, value, schema)
+                outcomes.append(_call_once(module, job["call"], arguments))
             text = json.dumps({"outcomes": outcomes})
         except Exception as error:  # noqa: BLE001 - whatever importing the block raises is its own failure
             text = json.dumps({"failed": f"{type(error).__name__}: {error}"[:500]})
-        data = text.encode()
-        while data:
-            data = data[os.write(report, data) :]
+        write_whole(report, text.encode())
         os.close(report)
 
 
-def _outcome(module: Any, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """``{"output": ...}``, ``{"raised": [class names by inheritance], "text": ...}`` or ``{"unfit": why}``."""
+def _call_once(module: Any, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """``{"output": ...}``, ``{"raised": [class names, own first], "text": ...}`` or ``{"unfit": why}``."""
     try:
-        result = _result(_resolve(module, call), arguments)
+        result = _run_function(_find_function(module, call), arguments)
     except Exception as error:  # noqa: BLE001 - the contract says which of them are allowed
-        names = [
-            kind.__name__ for kind in type(error).__mro__ if kind not in (Exception, BaseException, object)
-        ]
-        return {"raised": names or ["Exception"], "text": str(error)[:300]}
+        names = [kind.__name__ for kind in type(error).__mro__ if kind not in _COMMON_BASES]
+        return {"raised": names or ["Exception"], "text": str(error)[:_MAX_TEXT]}
     try:
         output = convert_to_json(result)
+        # NaN and Infinity are numbers in Python and nothing in JSON.
         json.dumps(output, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        return {"unfit": str(error)[:300]}
+        return {"unfit": str(error)[:_MAX_TEXT]}
     return {"output": output}
 
 
-def _resolve(module: Any, call: str) -> Any:
-    owner, _, method = call.rpartition(".")
-    return getattr(getattr(module, owner)() if owner else module, method)
+def _find_function(module: Any, call: str) -> Any:
+    """``function``, or ``Class.method`` of an object built without arguments."""
+    owner, _, name = call.rpartition(".")
+    holder = getattr(module, owner)() if owner else module
+    return getattr(holder, name)
 
 
-def _result(function: Any, arguments: dict[str, Any]) -> Any:
+def _run_function(function: Any, arguments: dict[str, Any]) -> Any:
     result = function(**arguments)
     if inspect.isawaitable(result):
-        return asyncio.run(_awaited(result))
+        return asyncio.run(_wait_for(result))
     if inspect.isasyncgen(result):
-        return asyncio.run(_listed(result))
+        return asyncio.run(_collect_items(result))
     return result
 
 
-async def _awaited(result: Any) -> Any:
+async def _wait_for(result: Any) -> Any:
     return await result
 
 
-async def _listed(result: Any) -> list[Any]:
+async def _collect_items(result: Any) -> list[Any]:
     return [item async for item in result]
 
 
 def convert_to_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case for each kind of value
-    """The JSON form of a result. Raises ``TypeError`` for what has none, ``ValueError`` for what is too deep or too long."""
+    """The JSON form of a result.
+
+    Raises ``TypeError`` for what has none, ``ValueError`` for what is too deep or too long.
+    """
     if depth > _MAX_DEPTH:
         raise ValueError("the result is nested too deeply")
     match value:
+        # First of all, because an enum may also be a number or a text.
         case enum.Enum():
             return convert_to_json(value.value, depth + 1)
         case None | bool() | int() | float() | str():
@@ -103,27 +111,29 @@ def convert_to_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case
         case dt.timedelta():
             return value.total_seconds()
         case Mapping():
-            return {_key(key): convert_to_json(item, depth + 1) for key, item in value.items()}
+            return {_convert_key(key): convert_to_json(item, depth + 1) for key, item in value.items()}
         case Set():
-            return sorted(
-                (convert_to_json(item, depth + 1) for item in value),
-                key=lambda item: json.dumps(item, sort_keys=True),
-            )
+            items = [convert_to_json(item, depth + 1) for item in value]
+            # A set has no order; sorted, the same set gives the same JSON.
+            return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            each.name: convert_to_json(getattr(value, each.name), depth + 1)
-            for each in dataclasses.fields(value)
-        }
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: convert_to_json(getattr(value, name), depth + 1) for name in names}
     if isinstance(value, (bytes, type)) or not hasattr(value, "__iter__"):
         raise TypeError(f"a result of type {type(value).__name__} has no JSON form")
+    return _convert_items(value, depth)
+
+
+def _convert_items(values: Iterable[Any], depth: int) -> list[Any]:
     items = []
-    for item in value:
+    for item in values:
         items.append(convert_to_json(item, depth + 1))
+        # Counted here, because a generator may never end.
         if len(items) > _MAX_ITEMS:
             raise ValueError("the result has too many items")
     return items
 
 
-def _key(key: Any) -> str:
+def _convert_key(key: Any) -> str:
     plain = convert_to_json(key)
     return plain if isinstance(plain, str) else json.dumps(plain)

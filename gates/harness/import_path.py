@@ -1,16 +1,20 @@
-"""What a block finds around it: the repo's own modules and the packages that the repo depends on.
-
-Called in the child that runs the block, never in the zygote: nothing of the repo is imported where verdicts are made. At the
-end of ``sys.path``, so that neither can stand in for the standard library, for pytest or for the block.
-"""
+"""What a block may import from around it: modules of the repo, and the packages that it depends on."""
 
 import sys
 from pathlib import Path
 
 REPO, PACKAGES = "repo", "packages"
-PLACES = (REPO, f"{REPO}/src", PACKAGES)
+_FOLDERS = (REPO, f"{REPO}/src", PACKAGES)
 
 
 def extend_import_path(folder: Path) -> None:
-    """Make importable what lies beside the block's ``folder``."""
-    sys.path += [str(place) for name in PLACES if (place := folder.parent / name).is_dir()]
+    """Make importable what lies beside the block's ``folder``.
+
+    Called in the child that runs the block, never in the zygote: nothing of the repo is imported where
+    verdicts are made.
+    """
+    for name in _FOLDERS:
+        place = folder.parent / name
+        if place.is_dir():
+            # At the end, so that nothing here replaces the standard library, pytest or the block.
+            sys.path.append(str(place))

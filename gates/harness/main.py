@@ -1,4 +1,4 @@
-"""The door of the harness: a task on standard input, its answer on descriptor 3, both JSON."""
+"""The entry point of the harness: a task on standard input, its answer on descriptor 3, both JSON."""
 
 import json
 import os
@@ -9,57 +9,57 @@ from pathlib import Path
 from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
+from gates.harness.channel import write_whole
 from gates.harness.contract_task import measure_contract
 from gates.harness.coverage_task import measure_coverage
 from gates.harness.entry_points import EntryPointCalls
 from gates.harness.mutation_task import measure_mutation
 from gates.harness.pytest_run import PytestRun
+from gates.harness.task import HarnessTask, parse_task
 from gates.harness.zygote import Work
 from gates.harness.zygote_pool import ZygoteDied, ZygotePool
 
 RESULT_FD = 3
+_MAX_WORKERS = 2
+# The honest run may take a fifth of the task's time, and never more than this.
+_MAX_PATIENCE_SECONDS = 20.0
 
 
-def _prepare(setup: dict[str, Any]) -> Work:
-    return (
-        EntryPointCalls(setup["folder"], setup["name"])
-        if setup["task"] == "contract"
-        else PytestRun(setup["folder"], setup["name"])
-    )
+def _prepare_work(setup: dict[str, Any]) -> Work:
+    """What a zygote's children do; called in the zygote, which learns nothing else of the task."""
+    if setup["kind"] == "contract":
+        return EntryPointCalls(setup["folder"], setup["name"])
+    return PytestRun(setup["folder"], setup["name"])
 
 
 def main() -> None:
-    """Read ``{task, name, seed, seconds, ...}``; write ``{"ok": ...}``, ``{"refused": text}`` or ``{"error": text}``."""
+    """Read a ``HarnessTask``; write ``{"ok": {...}}``, ``{"refused": text}`` or ``{"error": text}``."""
+    # Generated code may be nested deeply, and so is its syntax tree.
     sys.setrecursionlimit(2000)
-    workers = min(2, os.cpu_count() or 1)
-    # The zygotes are born before the task is read: what decides the draws is never in their memory.
-    pool = ZygotePool(_prepare, workers)
-    spec = json.load(sys.stdin)
+    workers = min(_MAX_WORKERS, os.cpu_count() or 1)
+    # The zygotes are forked before the task is read: what decides the draws is never in their memory.
+    pool = ZygotePool(_prepare_work, workers)
     try:
-        answer: dict[str, Any] = {"ok": _run(spec, pool)}
+        answer: dict[str, Any] = {"ok": _run_task(parse_task(sys.stdin.read()), pool)}
     except (Unmeasurable, ZygoteDied) as refusal:
         answer = {"refused": str(refusal)}
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         answer = {"refused": f"The code cannot be read: {type(error).__name__}: {error}"}
-    except Exception:  # noqa: BLE001 - the outermost edge: a fault of ours must reach the report as one
+    except Exception:  # noqa: BLE001 - the outermost edge: an internal error must reach the report as one
         answer = {"error": traceback.format_exc()[-4000:]}
-    data = json.dumps(answer).encode()
-    while data:
-        data = data[os.write(RESULT_FD, data) :]
+    write_whole(RESULT_FD, json.dumps(answer).encode())
 
 
-def _run(spec: dict[str, Any], pool: ZygotePool) -> dict[str, Any]:
-    deadline = time.monotonic() + spec["seconds"]
+def _run_task(task: HarnessTask, pool: ZygotePool) -> dict[str, Any]:
+    deadline = time.monotonic() + task.seconds
     folder = Path(sys.path[0]) / "block"
-    pool.set_up({"folder": str(folder), "name": spec["name"], "task": spec["task"]})
-    slack = spec.get("slack", 1.0)
-    subject = BlockUnderTest(
-        folder, spec["name"], pool, spec["seed"], min(20.0, spec["seconds"] / slack / 5), slack
-    )
-    match spec["task"]:
+    pool.set_up({"folder": str(folder), "name": task.name, "kind": task.kind})
+    patience = min(_MAX_PATIENCE_SECONDS, task.seconds / task.slack / 5)
+    block = BlockUnderTest(folder, task.name, pool, task.seed, patience, task.slack)
+    match task.kind:
         case "coverage":
-            return measure_coverage(subject, deadline)
+            return measure_coverage(block, deadline)
         case "mutation":
-            return measure_mutation(subject, deadline)
+            return measure_mutation(block, deadline)
         case _:
-            return measure_contract(subject, spec, deadline)
+            return measure_contract(block, task.entrypoints, deadline)

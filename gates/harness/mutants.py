@@ -1,7 +1,8 @@
 """Mutation operators over the syntax tree: small changes that a good test notices.
 
-Code that runs on import (tables, defaults) is mutated too. Left alone: docstrings, annotations, decorators, imports, the parts
-of f-strings, and ``if __name__ == "__main__"``. Pragmas are comments, so they hide nothing.
+Code that runs on import (tables, defaults) is mutated too. Docstrings, annotations, decorators, imports, the
+parts of f-strings and ``if __name__ == "__main__"`` stay as they are. Pragmas are comments, so they hide
+nothing.
 """
 
 import ast
@@ -11,106 +12,133 @@ from collections.abc import Iterator
 from gates.harness.tree_edits import Edit, StatementPlace, list_statements
 
 _BINARY: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div, ast.Mod: ast.FloorDiv,
-    ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitAnd, ast.LShift: ast.RShift,
-    ast.RShift: ast.LShift, ast.MatMult: ast.Mult,
-}  # fmt: skip
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.Mod: ast.FloorDiv,
+    ast.Pow: ast.Mult,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.BitXor: ast.BitAnd,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+    ast.MatMult: ast.Mult,
+}
+# Where there are two, the first moves the boundary by one and the second turns the comparison round.
 _COMPARE: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
-    ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
-    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,),
+    ast.Lt: (ast.LtE, ast.GtE),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
     ast.NotIn: (ast.In,),
-}  # fmt: skip
+}
 _SWAPPED_CALLS = {
-    "min": "max", "max": "min", "any": "all", "all": "any", "lower": "upper", "upper": "lower", "startswith": "endswith",
-    "endswith": "startswith", "lstrip": "rstrip", "rstrip": "lstrip", "append": "remove", "add": "discard",
-}  # fmt: skip
+    "min": "max",
+    "max": "min",
+    "any": "all",
+    "all": "any",
+    "lower": "upper",
+    "upper": "lower",
+    "startswith": "endswith",
+    "endswith": "startswith",
+    "lstrip": "rstrip",
+    "rstrip": "lstrip",
+    "append": "remove",
+    "add": "discard",
+}
 _SKIPPED_FIELDS = {"annotation", "returns", "decorator_list", "type_comment", "ctx"}
 _BLOCKS = {"body", "orelse", "finalbody", "handlers", "cases"}
+_WITH_EXPRESSIONS = (ast.expr, ast.keyword, ast.comprehension, ast.arguments, ast.withitem)
 
 
 def list_mutants(tree: ast.Module, extended: bool = False) -> list[Edit]:
-    """Every mutant of ``tree``, in source order. ``extended`` adds second choices, for blocks with few places to change."""
+    """Every mutant of ``tree``, in source order.
+
+    ``extended`` adds second choices, for blocks with few places to change.
+    """
     found: list[Edit] = []
     for place in list_statements(tree):
         if _is_main_guard(place.node) or isinstance(place.node, (ast.Import, ast.ImportFrom)):
             continue
-        found += _of_statement(place)
+        found += _mutate_statement(place)
+        first, last = place.lines
         for parent, field, index, node in walk_expressions(place.node):
-            first, last = place.lines
-            for operator, new in _of_expression(node, extended):
+            for operator, new in _mutate_expression(node, extended):
                 found.append(Edit(operator, parent, field, index, (new,), first, last, place.function))
     return found
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.If)
-        and isinstance(node.test, ast.Compare)
-        and ast.unparse(node.test.left) == "__name__"
-    )
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
+        return False
+    return ast.unparse(node.test.left) == "__name__"
 
 
 def walk_expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int, ast.AST]]:
-    """Every expression of one statement with its place, nested statements left out."""
+    """Every expression of one statement with its place (parent, field, index), nested statements left out."""
+    # The parts of an f-string and of a pattern cannot be replaced by any expression.
+    if isinstance(node, (ast.JoinedStr, ast.pattern)):
+        return
     for field, value in ast.iter_fields(node):
-        if (
-            field in _SKIPPED_FIELDS
-            or (field in _BLOCKS and isinstance(value, list))
-            or isinstance(node, (ast.JoinedStr, ast.pattern))
-        ):
+        is_block = field in _BLOCKS and isinstance(value, list)
+        if is_block or field in _SKIPPED_FIELDS:
             continue
-        for index, child in enumerate(value) if isinstance(value, list) else ((-1, value),):
+        children = enumerate(value) if isinstance(value, list) else ((-1, value),)
+        for index, child in children:
             if isinstance(child, ast.expr):
                 yield node, field, index, child
-            if isinstance(child, (ast.expr, ast.keyword, ast.comprehension, ast.arguments, ast.withitem)):
+            if isinstance(child, _WITH_EXPRESSIONS):
                 yield from walk_expressions(child)
 
 
-def _of_statement(place: StatementPlace) -> Iterator[Edit]:
+def _mutate_statement(place: StatementPlace) -> Iterator[Edit]:
     node = place.node
 
-    def edit(operator: str, new: ast.stmt) -> Edit:
+    def replace_by(operator: str, new: ast.stmt) -> Edit:
         return Edit(operator, place.parent, place.field, place.index, (new,), *place.lines, place.function)
 
     none = ast.Constant(None)
     match node:
         case ast.Return(value=ast.expr() as value) if not _is_none(value):
-            yield edit("return-none", ast.Return(none))
-        case ast.Assign(targets=[ast.Name() | ast.Attribute() | ast.Subscript()], value=value) if (
-            place.function and not _is_none(value)
-        ):
-            yield edit("assign-none", ast.Assign(node.targets, none))
+            yield replace_by("return-none", ast.Return(none))
+        case ast.Assign(targets=[ast.Name() | ast.Attribute() | ast.Subscript()], value=value):
+            if place.function and not _is_none(value):
+                yield replace_by("assign-none", ast.Assign(node.targets, none))
         case ast.AugAssign(target=target, op=op, value=value):
-            yield edit("augmented-operator", ast.AugAssign(target, _BINARY[type(op)](), value))
-            yield edit("augmented-to-plain", ast.Assign([target], value))
+            yield replace_by("augmented-operator", ast.AugAssign(target, _BINARY[type(op)](), value))
+            yield replace_by("augmented-to-plain", ast.Assign([target], value))
         case ast.Expr(value=ast.Call()) | ast.Raise() | ast.Delete() if place.function:
-            yield edit("delete-statement", ast.Pass())
+            yield replace_by("delete-statement", ast.Pass())
         case ast.Break():
-            yield edit("break-continue", ast.Continue())
+            yield replace_by("break-continue", ast.Continue())
         case ast.Continue():
-            yield edit("continue-break", ast.Break())
+            yield replace_by("continue-break", ast.Break())
         case ast.Assert():
-            yield edit("delete-assert", ast.Pass())
+            yield replace_by("delete-assert", ast.Pass())
 
 
-def _of_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST]]:  # noqa: C901 - one case for each node
+def _mutate_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST]]:  # noqa: C901 - one case for each node
+    """Operator and new node of each mutant of one expression."""
     match node:
         case ast.Constant(value=value):
-            yield from _of_constant(value, extended)
+            yield from _mutate_constant(value, extended)
         case ast.BinOp(left=left, op=op, right=right):
             yield "binary-operator", ast.BinOp(left, _BINARY[type(op)](), right)
             if extended:
                 yield "left-operand", left
                 yield "right-operand", right
-        case ast.Compare(left=left, ops=ops, comparators=comparators):
-            for index, sign in enumerate(ops):
-                for other in _COMPARE[type(sign)]:
-                    yield (
-                        "comparison",
-                        ast.Compare(left, [*ops[:index], other(), *ops[index + 1 :]], comparators),
-                    )
+        case ast.Compare():
+            yield from _mutate_comparison(node)
         case ast.BoolOp(op=op, values=values):
-            yield "boolean-operator", ast.BoolOp(ast.Or() if isinstance(op, ast.And) else ast.And(), values)
+            swapped = ast.Or() if isinstance(op, ast.And) else ast.And()
+            yield "boolean-operator", ast.BoolOp(swapped, values)
             if extended:
                 for operand in values:
                     yield "boolean-operand", operand
@@ -121,10 +149,17 @@ def _of_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST
         case ast.Lambda(args=args, body=body) if not _is_none(body):
             yield "lambda-none", ast.Lambda(args, ast.Constant(None))
         case ast.Call():
-            yield from _of_call(node)
+            yield from _mutate_call(node)
 
 
-def _of_constant(value: object, extended: bool) -> Iterator[tuple[str, ast.AST]]:
+def _mutate_comparison(node: ast.Compare) -> Iterator[tuple[str, ast.AST]]:
+    for index, sign in enumerate(node.ops):
+        for other in _COMPARE[type(sign)]:
+            signs = [*node.ops[:index], other(), *node.ops[index + 1 :]]
+            yield "comparison", ast.Compare(node.left, signs, node.comparators)
+
+
+def _mutate_constant(value: object, extended: bool) -> Iterator[tuple[str, ast.AST]]:
     match value:
         case bool():
             yield "boolean", ast.Constant(not value)
@@ -140,28 +175,29 @@ def _of_constant(value: object, extended: bool) -> Iterator[tuple[str, ast.AST]]
             yield "bytes", ast.Constant(b"XX" + value)
 
 
-def _of_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
+def _mutate_call(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
     for index, argument in enumerate(node.args):
-        if not isinstance(argument, ast.Starred) and not _is_none(argument):
-            yield (
-                "argument-none",
-                ast.Call(
-                    node.func,
-                    [*node.args[:index], ast.Constant(None), *node.args[index + 1 :]],
-                    node.keywords,
-                ),
-            )
+        if isinstance(argument, ast.Starred) or _is_none(argument):
+            continue
+        arguments = [*node.args[:index], ast.Constant(None), *node.args[index + 1 :]]
+        yield "argument-none", ast.Call(node.func, arguments, node.keywords)
     for index, keyword in enumerate(node.keywords):
+        # `**options` has no name and may be empty anyway.
         if keyword.arg:
-            yield (
-                "drop-keyword",
-                ast.Call(node.func, node.args, [*node.keywords[:index], *node.keywords[index + 1 :]]),
-            )
-    name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-    if name in _SWAPPED_CALLS:
-        function = copy.copy(node.func)
-        setattr(function, "id" if isinstance(function, ast.Name) else "attr", _SWAPPED_CALLS[name])
-        yield "swapped-call", ast.Call(function, node.args, node.keywords)
+            keywords = [*node.keywords[:index], *node.keywords[index + 1 :]]
+            yield "drop-keyword", ast.Call(node.func, node.args, keywords)
+    match node.func:
+        case ast.Name(id=name) if name in _SWAPPED_CALLS:
+            yield "swapped-call", _swap_callee(node, "id", _SWAPPED_CALLS[name])
+        case ast.Attribute(attr=name) if name in _SWAPPED_CALLS:
+            yield "swapped-call", _swap_callee(node, "attr", _SWAPPED_CALLS[name])
+
+
+def _swap_callee(node: ast.Call, field: str, name: str) -> ast.Call:
+    # A copy, because the tree still holds the original.
+    function = copy.copy(node.func)
+    setattr(function, field, name)
+    return ast.Call(function, node.args, node.keywords)
 
 
 def _is_none(node: ast.AST) -> bool:

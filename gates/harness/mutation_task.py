@@ -1,10 +1,11 @@
-"""The mutation engine: a fork per mutant, only the tests that reach it, null mutants in between."""
+"""The task ``mutation``: a fork per mutant, only the tests that reach it, null mutants in between."""
 
 import random
 import time
 from typing import Any
 
-from gates.harness.block_under_test import BlockUnderTest, Unmeasurable, failed_by_assertion, judge_edit_run
+from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
+from gates.harness.edit_runs import EditRuns, run_edits
 from gates.harness.mutants import list_mutants
 from gates.harness.null_mutants import draw_null_mutants
 from gates.harness.tree_edits import Edit
@@ -12,78 +13,42 @@ from gates.harness.tree_edits import Edit
 MINIMUM, MAXIMUM = 20, 500
 
 
-def measure_mutation(subject: BlockUnderTest, deadline: float) -> dict[str, Any]:
-    """Returns every mutant's place, change, status and killers, the number of null mutants and how many of them died."""
-    honest, _ = subject.measure()
-    if (
-        honest["exit"] != 0
-        or not honest["tests"]
-        or {test["outcome"] for test in honest["tests"].values()} != {"passed"}
-    ):
+def measure_mutation(block: BlockUnderTest, deadline: float) -> dict[str, Any]:
+    """Every mutant's place, change, status and tests; the null mutants, and how many of them died."""
+    honest, _ = block.measure()
+    if not honest.all_passed:
         raise Unmeasurable("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
-    draw = subject.draw("mutation")
-    edits = _compilable(subject, _chosen(subject, draw))
-    nulls = [
-        (edit, code)
-        for edit, code in _compilable(subject, draw_null_mutants(subject.tree, set(subject.by_line), draw))
-    ]
-    plan = [*edits, *nulls]
-    order = list(range(len(plan)))
-    draw.shuffle(order)
-    tests = {index: subject.selection(plan[index][0]) for index in order}
-    jobs = {
-        index: {**subject.job(plan[index][1], tests[index]), "id": index}
-        for index in order
-        if tests[index] != []
-    }
-    fates: dict[int, str] = {}
-    asserted: set[int] = set()
+    draw = block.seeded_draw("mutation")
+    mutants = _compile_distinct(block, _choose_mutants(block, draw))
+    reached_lines = set(block.tests_by_line)
+    null_mutants = _compile_distinct(block, draw_null_mutants(block.tree, reached_lines, draw))
     started = time.monotonic()
-    stalled: dict[int, dict[str, Any]] = {}
-    for ran in subject.pool.run(jobs.values(), deadline):
-        fates[ran.id] = judge_edit_run(ran, tests[ran.id])
-        # Of a null mutant the clock alone must not say that it died: one died once fails the block.
-        if ran.fate == "stalled" and ran.id >= len(edits):
-            stalled[ran.id] = jobs[ran.id]
-        if failed_by_assertion(ran):
-            asserted.add(ran.id)
-    fates |= {ran.id: judge_edit_run(ran, tests[ran.id]) for ran in subject.pool.again(stalled, 4)}
-    unrun = sum(tests[index] != [] and index not in fates for index in range(len(plan)))
+    runs = run_edits(block, [*mutants, *null_mutants], len(mutants), draw, deadline)
     return {
-        "mutants": [
-            {**_described(edits[index][0], index, fates, tests), "asserted": index in asserted}
-            for index in range(len(edits))
-        ],
-        "nulls": len(nulls),
-        "nulls_killed": sum(
-            fates.get(index, "Killed") != "Survived"
-            for index in range(len(edits), len(plan))
-            if tests[index] != []
-        ),
-        "nulls_run": sum(tests[index] != [] for index in range(len(edits), len(plan))),
-        "unrun": unrun,
-        # Whether a machine with nothing else to do would have had the time.
-        "feasible": subject.baseline * len(jobs) < (deadline - started) / subject.slack,
-        "tests": honest["tests"],
-        "seconds": time.monotonic() - started,
+        "mutants": [_describe_mutant(edit, index, runs) for index, (edit, _) in enumerate(mutants)],
+        "nulls": len(null_mutants),
+        "nulls_killed": runs.null_mutants_killed,
+        "nulls_run": runs.null_mutants_run,
+        "unrun": runs.unrun,
+        "feasible": runs.is_feasible(block, deadline - started),
     }
 
 
-def _chosen(subject: BlockUnderTest, draw: random.Random) -> list[Edit]:
+def _choose_mutants(block: BlockUnderTest, draw: random.Random) -> list[Edit]:
     """All mutants; the extended set where there are too few, a fair draw where there are too many."""
-    edits = list_mutants(subject.tree)
+    edits = list_mutants(block.tree)
     if len(edits) < MINIMUM * 2:
-        edits = list_mutants(subject.tree, extended=True)
+        edits = list_mutants(block.tree, extended=True)
     return draw.sample(edits, MAXIMUM) if len(edits) > MAXIMUM else edits
 
 
-def _compilable(subject: BlockUnderTest, edits: list[Edit]) -> list[tuple[Edit, bytes]]:
+def _compile_distinct(block: BlockUnderTest, edits: list[Edit]) -> list[tuple[Edit, bytes]]:
     """Compile each edit once; drop those that do not compile, change nothing, or repeat another."""
-    seen = {subject.code}
+    seen = {block.code}
     kept = []
     for edit in edits:
         try:
-            code = edit.compiled(subject.tree, subject.filename)
+            code = edit.compile(block.tree, block.filename)
         except (SyntaxError, ValueError, TypeError):
             continue
         if code not in seen:
@@ -92,10 +57,9 @@ def _compilable(subject: BlockUnderTest, edits: list[Edit]) -> list[tuple[Edit, 
     return kept
 
 
-def _described(
-    edit: Edit, index: int, fates: dict[int, str], tests: dict[int, list[str] | None]
-) -> dict[str, Any]:
-    old, new = edit.texts()
+def _describe_mutant(edit: Edit, index: int, runs: EditRuns) -> dict[str, Any]:
+    original, replacement = edit.describe()
+    # An operator has no place of its own; the statement's lines stand for it.
     node = edit.old
     return {
         "operator": edit.operator,
@@ -104,8 +68,9 @@ def _described(
         "end_line": getattr(node, "end_lineno", edit.last) or edit.last,
         "end_column": getattr(node, "end_col_offset", 0) or 0,
         "function": edit.function,
-        "original": old,
-        "replacement": new,
-        "status": "NoCoverage" if tests[index] == [] else fates.get(index, "Pending"),
-        "covered_by": tests[index],
+        "original": original,
+        "replacement": replacement,
+        "status": runs.fate(index),
+        "covered_by": runs.tests[index],
+        "asserted": index in runs.asserted,
     }

@@ -1,14 +1,10 @@
 """One run of the block's tests in a fresh child: pytest was imported beforehand, the block was not."""
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import json
 import linecache
 import marshal
 import os
 import sys
-import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +14,14 @@ import pytest
 from _pytest.assertion.rewrite import _rewrite_test
 from _pytest.config import Config, _prepareconfig
 
-from gates.harness import import_path
+from gates.harness.channel import write_whole
+from gates.harness.code_importer import CodeImporter
+from gates.harness.import_path import extend_import_path
 
 _MAX_TEXT = 4000
-# What a run of one file needs not: each costs start-up in every child. The two exception hooks collect garbage twice per run.
-_OFF = (
+# A run of one file needs none of these, and each costs start-up in every child. The last two collect garbage
+# twice per run.
+_UNUSED_PLUGINS = (
     "cacheprovider",
     "doctest",
     "faulthandler",
@@ -33,27 +32,12 @@ _OFF = (
     "unraisableexception",
     "threadexception",
 )
-
-
-class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Serves the block and its tests from code objects that were compiled before any of their lines ran."""
-
-    def __init__(self, codes: dict[str, tuple[Path, types.CodeType]]) -> None:
-        self.codes = codes
-
-    def find_spec(
-        self, fullname: str, _path: Any = None, _target: Any = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in self.codes:
-            return None
-        return importlib.util.spec_from_file_location(fullname, self.codes[fullname][0], loader=self)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        exec(self.codes[module.__name__][1], module.__dict__)  # noqa: S102 - this is what the sandbox is for
+# How pytest begins the message of a failed assertion, of a plain one and of `pytest.raises`.
+_ASSERTION_MESSAGES = ("assert", "AssertionError", "Failed: DID NOT")
 
 
 class Recorder:
-    """Collects what each test did, picks the tests of this run, and names the running test to coverage."""
+    """A pytest plugin: records what each test did, picks the tests to run, tells coverage which one runs."""
 
     def __init__(self) -> None:
         self.only: set[str] | None = None
@@ -83,43 +67,30 @@ class Recorder:
         self.skipped_modules += report.skipped
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        # One report for each phase: set-up, call, tear-down.
         entry = self.tests.setdefault(report.nodeid, {"outcome": "none", "seconds": 0.0, "text": ""})
         entry["seconds"] += report.duration
         outcome = "xfail" if hasattr(report, "wasxfail") else report.outcome
-        if report.when == "call" or outcome != "passed":
-            # A later phase may worsen an outcome, never mend it.
-            entry["outcome"] = outcome if entry["outcome"] in ("none", "passed") else entry["outcome"]
+        decides = report.when == "call" or outcome != "passed"
+        # A later phase may make an outcome worse, never better.
+        if decides and entry["outcome"] in ("none", "passed"):
+            entry["outcome"] = outcome
         if outcome == "failed":
             entry["text"] = str(report.longrepr)[-_MAX_TEXT:]
             crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
-            entry["asserted"] = report.when == "call" and crash.startswith(
-                ("assert", "AssertionError", "Failed: DID NOT")
-            )
+            entry["asserted"] = report.when == "call" and crash.startswith(_ASSERTION_MESSAGES)
 
 
 class PytestRun:
-    """The prepared session of one zygote. ``__call__`` runs in a child, once."""
+    """The prepared session of one zygote, and the work of its children: one run of the tests."""
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder, self.name = Path(folder), name
         self.recorder = Recorder()
-        test_file = self.folder / f"test_{name}.py"
-        off = [word for plugin in _OFF for word in ("-p", f"no:{plugin}")]
-        options = [
-            "-c",
-            os.devnull,
-            "--rootdir",
-            folder,
-            "--noconftest",
-            "--capture=no",
-            "-q",
-            "--tb=short",
-            "--strict-markers",
-        ]
-        self.config: Config = _prepareconfig(
-            [*options, *off, "-W", "ignore", str(test_file)], plugins=[self.recorder]
-        )
-        self.test_file, self.test_code = test_file, _rewrite_test(test_file, self.config)[1]
+        self.test_file = self.folder / f"test_{name}.py"
+        self.config: Config = _prepareconfig(self._options(), plugins=[self.recorder])
+        # Rewritten for pytest's assertions once, here, where no line of it runs.
+        self.test_code = _rewrite_test(self.test_file, self.config)[1]
         # All that pytest does before it meets the block is done once, here; children inherit it.
         self.config._do_configure()
         self.config.pluginmanager.unregister(name="terminalreporter")
@@ -127,26 +98,43 @@ class PytestRun:
         self.config.hook.pytest_sessionstart(session=self.session)
         sys.path[:0] = [folder]
 
+    def _options(self) -> list[str]:
+        options = [
+            # No configuration of the block or of its repo.
+            "-c",
+            os.devnull,
+            "--rootdir",
+            str(self.folder),
+            "--noconftest",
+            "--capture=no",
+            "-q",
+            "--tb=short",
+            "--strict-markers",
+        ]
+        for plugin in _UNUSED_PLUGINS:
+            options += ["-p", f"no:{plugin}"]
+        return [*options, "-W", "ignore", str(self.test_file)]
+
     def __call__(self, job: dict[str, Any], report: int) -> None:
+        """Runs in a child, once; writes what the tests did to ``report`` as JSON."""
         module = self.folder / f"{self.name}.py"
-        import_path.extend_import_path(self.folder)
+        extend_import_path(self.folder)
         linecache.checkcache()
-        served = CodeImporter(
-            {
-                self.name: (module, marshal.loads(job["code"])),  # noqa: S302 - compiled by the planner
-                f"test_{self.name}": (self.folder / f"test_{self.name}.py", self.test_code),
-            }
-        )
-        sys.meta_path.insert(0, served)
+        code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
+        codes = {self.name: (module, code), f"test_{self.name}": (self.test_file, self.test_code)}
+        CodeImporter(codes).install()
         self.recorder.only = None if job["only"] is None else set(job["only"])
         self.config.option.maxfail = job["maxfail"]
+        # The child's own folder; pytest would make one that outlives it.
         self.config._tmp_path_factory._given_basetemp = Path.cwd() / "pytest"  # type: ignore[attr-defined]
         if job["measure"]:
-            self._measured(module)
-        result = self._session()
-        _write(report, {**result, **self._lines(module)})
+            self._start_coverage(module)
+        result = self._run_session()
+        write_whole(report, json.dumps({**result, **self._stop_coverage(module)}).encode())
+        os.close(report)
 
-    def _session(self) -> dict[str, Any]:
+    def _run_session(self) -> dict[str, Any]:
+        """Collect and run the tests without pytest's own collection, which would look for files."""
         session, recorder = self.session, self.recorder
         module = pytest.Module.from_parent(session, path=self.test_file)
         items = list(session.genitems(module))
@@ -164,13 +152,14 @@ class PytestRun:
             "skipped_modules": recorder.skipped_modules,
         }
 
-    def _measured(self, module: Path) -> None:
+    def _start_coverage(self, module: Path) -> None:
         self.recorder.cover = coverage.Coverage(
             data_file=None, config_file=False, branch=True, include=[str(module)], messages=False
         )
         self.recorder.cover.start()
 
-    def _lines(self, module: Path) -> dict[str, Any]:
+    def _stop_coverage(self, module: Path) -> dict[str, Any]:
+        """Jumps between lines, and the tests that ran each line; empty for a run without coverage."""
         cover = self.recorder.cover
         if cover is None:
             return {}
@@ -181,10 +170,3 @@ class PytestRun:
             "arcs": data.arcs(str(module)) or [],
             "contexts": {str(line): names for line, names in contexts.items()},
         }
-
-
-def _write(fd: int, value: dict[str, Any]) -> None:
-    data = json.dumps(value).encode()
-    while data:
-        data = data[os.write(fd, data) :]
-    os.close(fd)

@@ -1,17 +1,26 @@
-"""Edits of a syntax tree that can be made, compiled and taken back: what mutants, sabotages and null mutants are made of."""
+"""Edits of a syntax tree that can be made, compiled and taken back.
+
+Mutants, sabotages and null mutants are made of them.
+"""
 
 import ast
 import marshal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+_BLOCK_FIELDS = ("body", "orelse", "finalbody")
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One change at one place. ``parent.field[index]`` (or ``parent.field`` where ``index`` is -1) becomes ``new``.
+    """One change at one place.
 
-    ``first`` to ``last`` are the lines whose execution reaches the place; ``function`` is the dotted name of the innermost
-    function around it, empty for code that runs on import.
+    ``parent.field[index]`` (or ``parent.field`` where ``index`` is -1) becomes ``new``.
+
+    ``first`` to ``last`` are the lines whose execution reaches the place. ``function`` is the dotted name of
+    the innermost function around it, empty for code that runs on import.
     """
 
     operator: str
@@ -29,8 +38,11 @@ class Edit:
         old: ast.AST = value[self.index] if self.index >= 0 else value
         return old
 
-    def compiled(self, tree: ast.Module, filename: str) -> bytes:
-        """The tree with this edit as marshalled code. The tree is the same afterwards. Raises what ``compile`` raises."""
+    def compile(self, tree: ast.Module, filename: str) -> bytes:
+        """The tree with this edit as marshalled code.
+
+        The tree is the same afterwards. Raises what ``compile`` raises.
+        """
         before = getattr(self.parent, self.field)
         for node in self.new:
             ast.copy_location(node, self.old)
@@ -38,17 +50,17 @@ class Edit:
         changed: Any = self.new[0]
         if self.index >= 0:
             changed = [*before[: self.index], *self.new, *before[self.index + 1 :]]
+        # In place and back again: a copy of the whole tree for each edit would cost more than compiling it.
         setattr(self.parent, self.field, changed)
         try:
             return compile_tree(tree, filename)
         finally:
             setattr(self.parent, self.field, before)
 
-    def texts(self) -> tuple[str, str]:
-        """What stood there, what stands there now."""
-        return ast.unparse(self.old), "\n".join(
-            ast.unparse(ast.fix_missing_locations(node)) for node in self.new
-        )
+    def describe(self) -> tuple[str, str]:
+        """The source before and after."""
+        new_nodes = [ast.fix_missing_locations(node) for node in self.new]
+        return ast.unparse(self.old), "\n".join(ast.unparse(node) for node in new_nodes)
 
 
 def compile_tree(tree: ast.Module, filename: str) -> bytes:
@@ -58,7 +70,7 @@ def compile_tree(tree: ast.Module, filename: str) -> bytes:
 
 @dataclass(frozen=True)
 class StatementPlace:
-    """A statement in its list, with where it belongs."""
+    """A statement at ``parent.field[index]``, in ``function`` (empty for code that runs on import)."""
 
     node: ast.stmt
     parent: ast.AST
@@ -69,40 +81,60 @@ class StatementPlace:
     @property
     def lines(self) -> tuple[int, int]:
         """First and last line of the statement itself, without the blocks below it."""
-        bodies = [getattr(self.node, field, None) for field in ("body", "cases", "handlers")]
-        starts = [
-            body[0].lineno if hasattr(body[0], "lineno") else body[0].pattern.lineno
-            for body in bodies
-            if body
-        ]
-        last = min([line - 1 for line in starts] or [self.node.end_lineno or self.node.lineno])
-        return self.node.lineno, max(self.node.lineno, last)
+        first = self.node.lineno
+        inner = list(self._first_inner_lines())
+        last = min(inner) - 1 if inner else self.node.end_lineno or first
+        return first, max(first, last)
+
+    def _first_inner_lines(self) -> Iterator[int]:
+        for field in ("body", "cases", "handlers"):
+            block = getattr(self.node, field, None)
+            if block:
+                # A `case` has no line of its own; its pattern has.
+                yield block[0].lineno if hasattr(block[0], "lineno") else block[0].pattern.lineno
+
+    def is_reached_by(self, lines: set[int]) -> bool:
+        """Whether one of ``lines`` is a line of the statement itself."""
+        first, last = self.lines
+        return not lines.isdisjoint(range(first, last + 1))
 
 
 def list_statements(tree: ast.Module) -> list[StatementPlace]:
-    """Every statement, docstrings and bare constants aside, in source order. Comments and pragmas change nothing here."""
-    found: list[StatementPlace] = []
-    _walk(tree, "", found)
-    return sorted(found, key=lambda place: (place.node.lineno, place.node.col_offset))
+    """Every statement, docstrings and bare constants aside, in source order.
+
+    Comments and pragmas change nothing here.
+    """
+    places = _walk_statements(tree, "")
+    return sorted(places, key=lambda place: (place.node.lineno, place.node.col_offset))
 
 
-def _walk(parent: ast.AST, function: str, found: list[StatementPlace]) -> None:
-    for field in ("body", "orelse", "finalbody"):
+def _walk_statements(parent: ast.AST, function: str) -> Iterator[StatementPlace]:
+    for field in _BLOCK_FIELDS:
         block = getattr(parent, field, None)
-        for index, node in enumerate(block if isinstance(block, list) else []):
-            if not isinstance(node, ast.stmt) or (
-                isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            ):
+        # A lambda and a conditional expression have a body that is not a list.
+        if not isinstance(block, list):
+            continue
+        for index, node in enumerate(block):
+            if not isinstance(node, ast.stmt) or _is_bare_constant(node):
                 continue
-            found.append(StatementPlace(node, parent, field, index, function))
-            inner = function
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                inner = f"{function}.{node.name}" if function else node.name
-            elif isinstance(node, ast.ClassDef) and function:
-                inner = f"{function}.{node.name}"
-            _walk(node, inner, found)
+            yield StatementPlace(node, parent, field, index, function)
+            yield from _walk_statements(node, _name_inside(node, function))
     for nested in (*getattr(parent, "handlers", []), *getattr(parent, "cases", [])):
-        _walk(nested, function, found)
+        yield from _walk_statements(nested, function)
+
+
+def _is_bare_constant(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _name_inside(node: ast.stmt, function: str) -> str:
+    """The dotted name of the function in which the statements below ``node`` run; empty on import."""
+    # A class body runs where it stands, so at the top of a module it adds no name.
+    names_scope = isinstance(node, _FUNCTIONS) or (isinstance(node, ast.ClassDef) and function)
+    if not names_scope:
+        return function
+    name: str = node.name  # type: ignore[attr-defined]
+    return f"{function}.{name}" if function else name
 
 
 def sabotage_statement(place: StatementPlace, name: str) -> Edit:
@@ -112,7 +144,9 @@ def sabotage_statement(place: StatementPlace, name: str) -> Edit:
     """
     text = f"raise type({name!r}, (BaseException,), {{}})({name!r})"
     first, last = place.lines
-    new = (ast.parse(text).body[0], place.node)
+    raising = ast.parse(text).body[0]
+    new = (raising, place.node)
+    # Nothing may stand in front of a __future__ import.
     if isinstance(place.node, ast.ImportFrom) and place.node.module == "__future__":
-        new = (place.node, new[0])
+        new = (place.node, raising)
     return Edit("sabotage", place.parent, place.field, place.index, new, first, last, place.function)

@@ -10,10 +10,17 @@ from typing import Any
 from gates.harness import channel
 from gates.harness.zygote import Work, serve_requests, shield_process
 
+_ZYGOTE_DIED = "the block ended the process that watches it"
+# The sandbox allows a job this many open files.
+_MAX_DESCRIPTORS = 256
+
 
 @dataclass(frozen=True)
 class ChildResult:
-    """One child's fate. ``report`` is what hostile code may have written: JSON at best."""
+    """One child's fate.
+
+    ``report`` is what hostile code may have written: JSON at best. Times are in seconds.
+    """
 
     id: int
     fate: str
@@ -45,6 +52,7 @@ class ZygotePool:
                 try:
                     serve_requests(requests, answers, prepare(channel.receive(requests)))
                 finally:
+                    # Never back into the planner's code.
                     os._exit(0)
             os.close(requests)
             os.close(answers)
@@ -56,7 +64,10 @@ class ZygotePool:
             self._send(index, setup)
 
     def run(self, jobs: Iterable[dict[str, Any]], deadline: float = float("inf")) -> Iterator[ChildResult]:
-        """Yield results as they come. Jobs are drawn lazily; none is started after ``deadline`` (monotonic seconds)."""
+        """Yield results as they come.
+
+        Jobs are taken lazily; none is started after ``deadline`` (monotonic seconds).
+        """
         queue = iter(jobs)
         busy: set[int] = set()
         idle = list(range(len(self._zygotes)))
@@ -72,30 +83,31 @@ class ZygotePool:
                 try:
                     result = ChildResult(*channel.receive(fd))
                 except EOFError:
-                    raise ZygoteDied("the block ended the process that watches it") from None
+                    raise ZygoteDied(_ZYGOTE_DIED) from None
                 busy.discard(by_fd[fd])
                 idle.append(by_fd[fd])
                 yield result
 
-    def one(self, job: dict[str, Any]) -> ChildResult:
+    def run_one(self, job: dict[str, Any]) -> ChildResult:
         """Run a single job."""
         return next(self.run([{**job, "id": 0}]))
 
-    def again(self, jobs: dict[int, dict[str, Any]], slack: float) -> Iterator[ChildResult]:
-        """Run jobs once more, one after the other, with ``slack`` times the clock: for what stalled on a busy machine."""
+    def run_again(self, jobs: dict[int, dict[str, Any]], slack: float) -> Iterator[ChildResult]:
+        """Run what stalled on a busy machine again: one after the other, with ``slack`` times the clock."""
         for id_, job in jobs.items():
-            yield replace(self.one({**job, "wall": job["wall"] * slack}), id=id_)
+            patient = {**job, "wall": job["wall"] * slack}
+            yield replace(self.run_one(patient), id=id_)
 
     def _send(self, index: int, job: dict[str, Any]) -> None:
         try:
             channel.send(self._zygotes[index][0], job)
         except BrokenPipeError:
-            raise ZygoteDied("the block ended the process that watches it") from None
+            raise ZygoteDied(_ZYGOTE_DIED) from None
 
 
 def _close_all_but(*kept: int) -> None:
-    """The result's descriptor, under whatever number the sandbox left it, must not reach a child."""
-    for fd in range(3, max(256, *kept) + 1):
+    """Close every other descriptor: a child must not have the result's, whatever its number is."""
+    for fd in range(3, max(_MAX_DESCRIPTORS, *kept) + 1):
         if fd not in kept:
             try:
                 os.close(fd)

@@ -1,19 +1,23 @@
-"""What every sandbox backend speaks: a job, an outcome, and the reason why there is none."""
+"""The types that every sandbox backend uses: a job, an outcome, and the error when there is no sandbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.core.errors import FixedBy, OrchestratorError
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Code that nobody trusts, and what it may use up.
+    """Code that nobody trusts, and what it may use. Sizes are bytes, times are seconds.
 
-    ``argv[0] == "python"`` means the lean interpreter; nothing else can be run. ``files`` (relative path to bytes) lie read-only
-    under ``/work/src``, which is the working directory. Sizes are bytes, times are seconds. ``max_output`` bounds standard
-    output, standard error and the result (what the job writes to file descriptor 3) each on its own. ``extra_readonly`` (name
-    to a folder of the host that strangers may read) appear under their names in the working directory, read-only.
+    - ``argv[0] == "python"`` means the lean interpreter; nothing else can be run.
+    - ``files`` (relative path to bytes) are read-only under ``/work/src``, which is the working directory.
+    - ``max_output`` bounds standard output, standard error and the result (what the job writes to file
+      descriptor 3), each on its own.
+    - ``extra_readonly`` (name to a folder of the host that any user may read) appear under their names in the
+      working directory, read-only.
     """
 
     argv: tuple[str, ...]
@@ -32,8 +36,9 @@ class Job:
 class Outcome:
     """What became of a job. Exactly one of ``exit_code`` and ``signal`` is set.
 
-    Under bubblewrap an exit code above 128 cannot be told from a signal and is reported as the signal, as shells do.
-    ``truncated`` says that one of the three outputs was longer than ``max_output``; the rest of it was thrown away.
+    Under bubblewrap an exit code above 128 looks like a signal and is reported as that signal, as shells do.
+    ``truncated`` says that one of the three outputs was longer than ``max_output``; the rest of it was
+    dropped.
     """
 
     exit_code: int | None
@@ -56,18 +61,16 @@ class Availability:
     reason: str
 
 
-class SandboxUnavailable(Exception):
-    """No sandbox holds on this machine, so nothing that was generated may run. The operator can mend it."""
+class SandboxUnavailable(OrchestratorError):
+    """No sandbox holds on this machine, so generated code must not run."""
 
     code = "gates:no-sandbox"
-
-    def __init__(self, message: str, cure: str) -> None:
-        super().__init__(message)
-        self.cure = cure
+    cure = "Run `python manage.py doctor` on a worker of the gates queue and fix what it names."
+    fixed_by = FixedBy.OPERATOR
 
 
 class SandboxBackend(Protocol):
-    """One way of holding a job: one module and one line in the registry."""
+    """One way to hold a job: one module, and one line in ``gates/sandbox/registry.py``."""
 
     name: str
 
@@ -76,5 +79,8 @@ class SandboxBackend(Protocol):
         ...
 
     def run(self, job: Job) -> Outcome:
-        """Run ``job`` and leave nothing of it behind. Raises ``SandboxUnavailable``; never an error of the job's own making."""
+        """Run ``job`` and leave nothing of it behind.
+
+        Raises ``SandboxUnavailable``, and nothing that the job can provoke.
+        """
         ...

@@ -1,8 +1,9 @@
 """The first backend: bubblewrap, with our own filter, limits and control group around it.
 
-The order matters. bwrap starts with an empty environment, because it is process 1 inside and /proc/1/environ is readable there.
-It waits, built up but not yet running the job (``--block-fd``), until we have put it into its control group and set its
-limits from outside (limits on tasks count per user namespace, so they cannot be set before there is one).
+The order matters. bwrap starts with an empty environment, because it is process 1 inside and /proc/1/environ
+is readable there. It waits, built up but not yet running the job (``--block-fd``), until we have put it into
+its control group and set its limits from outside (limits on tasks count per user namespace, so they cannot be
+set before there is one).
 """
 
 import contextlib
@@ -63,7 +64,10 @@ class _Descriptors:
 
 
 def _options(job: Job, python: Interpreter, source: Path, descriptors: _Descriptors) -> list[str]:
-    """bwrap's options. They travel through a descriptor (``--args``): process 1's command line is readable inside."""
+    """bwrap's options.
+
+    They travel through a descriptor (``--args``): process 1's command line is readable inside.
+    """
     options = ["--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session"]
     options += [
         "--cap-drop",
@@ -103,7 +107,8 @@ def _start(job: Job, source: Path, pipes: Pipes, gates: tuple[Pipe, Pipe]) -> su
         options = _options(job, python, source, descriptors)
         options += ["--info-fd", str(info.write_end), "--block-fd", str(block.read_end)]
         packed = descriptors.content(b"\0".join(os.fsencode(option) for option in options) + b"\0")
-        # the shell's only work is to put the result pipe on descriptor 3, which in our process is somebody else's
+        # the shell's only work is to put the result pipe on descriptor 3, which in our process is somebody
+        # else's
         shell = f'exec "$@" 3>/proc/self/fd/{pipes.result.write_end}'
         return subprocess.Popen(
             [
@@ -167,7 +172,7 @@ class Bubblewrap:
 
     def run(self, job: Job) -> Outcome:
         if _program() is None:
-            raise SandboxUnavailable("bwrap is not installed.", _CURE)
+            raise SandboxUnavailable("bwrap is not installed.", cure=_CURE)
         with (
             source_folder(
                 job.files, None, {name: f"{EXTRA}/{name}" for name in job.extra_readonly}
@@ -178,7 +183,9 @@ class Bubblewrap:
         ):
             # the kernel refuses root no process, whatever the limit: then only a control group can count them
             if os.geteuid() == 0 and "pids" not in group.controllers:
-                raise SandboxUnavailable("As root, nothing would bound the number of processes here.", _CURE)
+                raise SandboxUnavailable(
+                    "As root, nothing would bound the number of processes here.", cure=_CURE
+                )
             process = _start(job, source, pipes, gates)
             return self._watched(job, process, pipes, gates, group)
 
@@ -211,8 +218,11 @@ class Bubblewrap:
         outcome = watch.outcome(*_decoded(process.returncode), self.name)
         if inner is None:
             reason = outcome.stderr.decode(errors="replace").strip()[:300]
-            raise SandboxUnavailable(f"bwrap cannot build a sandbox here: {reason}", _CURE)
+            raise SandboxUnavailable(f"bwrap cannot build a sandbox here: {reason}", cure=_CURE)
         return outcome
+
+
+backend = Bubblewrap()
 
 
 def _decoded(code: int) -> tuple[int | None, int | None]:

@@ -1,10 +1,11 @@
 """``python -m gates.sandbox.build``: build the lean interpreter from ``requirements.txt`` beside it, once.
 
-The second time costs nothing: a stamp holds the digest of the pins and the version of Python. Built beside its place and
-moved there whole, so that a build cut short leaves no half of an environment.
+The second time costs nothing: a stamp holds the digest of the pins and the version of Python. Built beside
+its place and moved there whole, so that a build cut short leaves no half of an environment.
 
-Where Python itself lies in a private folder (pyenv or uv in root's home), its runtime is copied along: a job that runs as a
-user of its own could not enter that folder, and without namespaces nothing can be shown to it under another name.
+Where Python itself lies in a private folder (pyenv or uv in root's home), its runtime is copied along: a job
+that runs as a user of its own could not enter that folder, and without namespaces nothing can be shown to it
+under another name.
 """
 
 import argparse
@@ -96,10 +97,14 @@ def _copy_runtime(folder: Path, target: Path) -> None:
 
 
 def build_interpreter(target: Path) -> bool:
-    """Build the environment in ``target``. Returns whether there was anything to do. Raises ``CalledProcessError``."""
+    """Build the environment in ``target``.
+
+    Returns whether there was anything to do. Raises ``CalledProcessError``.
+    """
     if is_current(target):
         return False
-    # moved into place when it is whole; scripts in bin/ would name the wrong folder, but jobs only use `python -m`
+    # moved into place when it is whole; scripts in bin/ would name the wrong folder, but jobs only use
+    # `python -m`
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     try:

@@ -1,6 +1,9 @@
-"""A control group for one job: memory and tasks counted by the kernel over all its processes. Version 1 and version 2.
+"""A control group for one job: memory and tasks counted by the kernel over all its processes.
 
-Used where it is writable (root, or a delegated slice); elsewhere the limits per process and per user hold alone.
+Version 1 and version 2.
+
+Used where it is writable (root, or a delegated slice); elsewhere the limits per process and per user hold
+alone.
 """
 
 import contextlib
@@ -48,7 +51,10 @@ class ControlGroup:
         return found
 
     def kill(self) -> None:
-        """Kill whoever is left. A fork bomb cannot outrun this: the tasks are bounded, and each turn kills all."""
+        """Kill whoever is left.
+
+        A fork bomb cannot outrun this: the tasks are bounded, and each turn kills all.
+        """
         for _ in range(200):
             living = self.processes()
             if not living:
@@ -154,7 +160,10 @@ def find_hierarchies() -> tuple[Hierarchy, ...]:
 
 @contextlib.contextmanager
 def control_group(memory: int, processes: int) -> Iterator[ControlGroup]:
-    """A group with these limits, gone with all its processes at the end. Without controllers where none is writable."""
+    """A group with these limits, gone with all its processes at the end.
+
+    Without controllers where none is writable.
+    """
     folders: list[tuple[Hierarchy, Path]] = []
     for hierarchy in find_hierarchies():
         folder = hierarchy.root / f"sandbox-{secrets.token_hex(8)}"

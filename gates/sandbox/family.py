@@ -6,7 +6,10 @@ from pathlib import Path
 
 
 def anonymous_bytes(ancestor: int) -> int:
-    """Memory that ``ancestor`` and its descendants hold apart from files. Pages shared after a fork count for each: a ceiling."""
+    """Memory that ``ancestor`` and its descendants hold apart from files.
+
+    Pages shared after a fork count for each: a ceiling.
+    """
     parents: dict[int, int] = {}
     sizes: dict[int, int] = {}
     for folder in Path("/proc").iterdir():

@@ -1,7 +1,7 @@
 """The lean interpreter: a virtual environment with what the gates need inside, and nothing else, built once.
 
-Its folder is ``.venv-sandbox`` beside the project, or what ``SANDBOX_VENV`` names. What a job may see of the host is decided
-here: the interpreter's own prefix, the C library, time zones. All of it read-only.
+Its folder is ``.venv-sandbox`` beside the project, or what ``SANDBOX_VENV`` names. What a job may see of the
+host is decided here: the interpreter's own prefix, the C library, time zones. All of it read-only.
 """
 
 import json
@@ -23,8 +23,9 @@ CURE = "Run `make setup` (or `python -m gates.sandbox.build`), which builds the 
 class Interpreter:
     """``venv`` is the lean environment on the host, ``executable`` the real binary below it.
 
-    ``trees`` are host paths shown read-only under the same names; ``links`` (target, name) the symlinks of a merged /usr.
-    ``environment`` is what it needs to start: where its own library lies, if it was copied from where the loader looks.
+    ``trees`` are host paths shown read-only under the same names; ``links`` (target, name) the symlinks of a
+    merged /usr. ``environment`` is what it needs to start: where its own library lies, if it was copied from
+    where the loader looks.
     """
 
     venv: str
@@ -53,7 +54,10 @@ def _libraries() -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def _runtime(base: Path, executable: Path, stdlib: Path) -> list[str]:
-    """The real interpreter's own files. Only the binary itself of its ``bin``, which may be all of /usr/bin."""
+    """The real interpreter's own files.
+
+    Only the binary itself of its ``bin``, which may be all of /usr/bin.
+    """
     trees = [str(executable), str(stdlib)]
     library = sysconfig.get_config_var("INSTSONAME")
     trees += [str(path) for path in base.glob(f"lib*/{library}")]
@@ -62,16 +66,21 @@ def _runtime(base: Path, executable: Path, stdlib: Path) -> list[str]:
 
 @cache
 def find_interpreter(venv: str = "") -> Interpreter:
-    """Find the lean interpreter. Raises ``SandboxUnavailable`` with the cure when it was not built, or is half built."""
+    """Find the lean interpreter.
+
+    Raises ``SandboxUnavailable`` with the cure when it was not built, or is half built.
+    """
     root = Path(venv) if venv else interpreter_folder()
     try:
         stamp = json.loads((root / STAMP).read_text())
         base, executable = Path(stamp["base_prefix"]), Path(stamp["executable"])
         stdlib = Path(stamp["stdlib"])
     except (OSError, ValueError, KeyError) as error:
-        raise SandboxUnavailable(f"The sandbox's interpreter is not built in {root.name}.", CURE) from error
+        raise SandboxUnavailable(
+            f"The sandbox's interpreter is not built in {root.name}.", cure=CURE
+        ) from error
     if not executable.is_file():
-        raise SandboxUnavailable("The Python under the sandbox's interpreter is gone.", CURE)
+        raise SandboxUnavailable("The Python under the sandbox's interpreter is gone.", cure=CURE)
     trees, links = _libraries()
     wanted = [*trees, *_runtime(base, executable, stdlib)]
     wanted += [path for path in ("/etc/ld.so.cache", "/usr/share/zoneinfo") if Path(path).exists()]

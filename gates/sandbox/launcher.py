@@ -112,7 +112,10 @@ def bind(source: str, target: str) -> None:
 
 
 def build_root(spec: Spec) -> None:
-    """A tree of our own in place of the host's. Must run as process 1 of the new process namespace, for /proc."""
+    """A tree of our own in place of the host's.
+
+    Must run as process 1 of the new process namespace, for /proc.
+    """
     os.umask(0o022)
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     root = spec["root"]
@@ -279,7 +282,10 @@ def unlinked_size(processes: set[int]) -> int:
 
 
 def end_family(account: list[int] | None) -> None:
-    """Kill every descendant. All at once by user where the job has one of its own; else stop all first, so that none forks."""
+    """Kill every descendant.
+
+    All at once by user where the job has one of its own; else stop all first, so that none forks.
+    """
     if account:
         killer = os.fork()
         if killer == 0:

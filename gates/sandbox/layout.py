@@ -13,7 +13,8 @@ SOURCE, VENV, EXTRA = "/work/src", "/work/venv", "/work/extra"
 PYTHON = "bin/python"  # below the lean environment
 INSIDE_ID = 1000
 DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
-# far above what people and services use, and one per job: so that the kernel's count of tasks per user is the job's own
+# far above what people and services use, and one per job: so that the kernel's count of tasks per user is the
+# job's own
 _FIRST_SPARE_ID, _SPARE_IDS = 1_610_612_736, 1 << 28
 _NOBODY = 65534
 
@@ -70,7 +71,9 @@ def _checked(name: str) -> PurePosixPath:
 def source_folder(
     files: Mapping[str, bytes], account: Account | None, links: Mapping[str, str]
 ) -> Iterator[Path]:
-    """``files`` in a folder that only this job's account can enter, gone at the end. ``ValueError`` for a path that leads out.
+    """``files`` in a folder that only this job's account can enter, gone at the end.
+
+    ``ValueError`` for a path that leads out.
 
     ``links`` (name to where it leads, as the job sees it) lie beside them.
     """

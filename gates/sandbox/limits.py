@@ -11,7 +11,10 @@ _STACK = 16 << 20
 
 
 def limits_of_job(job: Job) -> dict[int, int]:
-    """Limit to value. Memory is address space here: the sum over all processes is what control groups hold."""
+    """Limit to value.
+
+    Memory is address space here: the sum over all processes is what control groups hold.
+    """
     return {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: math.ceil(job.wall_seconds) * 4

@@ -1,8 +1,11 @@
-"""The second backend: what Linux itself offers, for a machine without bubblewrap. ``launcher.py`` does the work.
+"""The second backend: what Linux itself offers, for a machine without bubblewrap.
 
-It holds in one of two modes: *namespaces* (a tree, processes and network of the job's own) and, where those are not allowed,
-*landlock* (the host's tree with everything but the job's own files closed). The second needs a user of the job's own, so that
-it can neither signal nor outlive us; or a Landlock that stops signals (version 6, Linux 6.12) where we are not root.
+``launcher.py`` does the work.
+
+It holds in one of two modes: *namespaces* (a tree, processes and network of the job's own) and, where those
+are not allowed, *landlock* (the host's tree with everything but the job's own files closed). The second needs
+a user of the job's own, so that it can neither signal nor outlive us; or a Landlock that stops signals
+(version 6, Linux 6.12) where we are not root.
 """
 
 import base64
@@ -119,7 +122,8 @@ def _launched(
     """The launcher, waiting for its configuration. Killed at the end if it still lives."""
     with _LAUNCHER.open("rb") as script:
         process = subprocess.Popen(
-            # by descriptor: the command line can be read inside, and the path of the project is nobody's business there
+            # by descriptor: the command line can be read inside, and the path of the project is nobody's
+            # business there
             [python.executable, "-I", "-S", "-B", f"/proc/self/fd/{script.fileno()}", str(config.read_end)],
             stdin=pipes.stdin.read_end,
             stdout=pipes.stdout.write_end,
@@ -150,7 +154,7 @@ class Linux:
 
     def run(self, job: Job) -> Outcome:
         if platform.machine() not in seccomp.MACHINES:
-            raise SandboxUnavailable(f"there is no system call filter for {platform.machine()}", _CURE)
+            raise SandboxUnavailable(f"there is no system call filter for {platform.machine()}", cure=_CURE)
         account = spare_account()
         if self._mode == "landlock":
             _must_suffice(account, job)
@@ -181,8 +185,12 @@ class Linux:
                 said = os.read(status.read_end, 1 << 14)
         verdict = json.loads(said) if said else {"signal": int(signal.SIGKILL)}
         if "error" in verdict:
-            raise SandboxUnavailable(str(verdict["error"]), _CURE)
+            raise SandboxUnavailable(str(verdict["error"]), cure=_CURE)
         return watch.outcome(verdict.get("exit"), verdict.get("signal"), self.name)
+
+
+namespaces_backend = Linux("namespaces")
+landlock_backend = Linux("landlock")
 
 
 def _links(job: Job, mode: str) -> dict[str, str]:
@@ -196,9 +204,11 @@ def _links(job: Job, mode: str) -> dict[str, str]:
 def _must_suffice(account: Account | None, job: Job) -> None:
     """Raise when Landlock would not be enough on this machine."""
     if landlock_version() < 1:
-        raise SandboxUnavailable("this kernel has no Landlock", _CURE)
+        raise SandboxUnavailable("this kernel has no Landlock", cure=_CURE)
     if account is None and landlock_version() < _LANDLOCK_WITH_SIGNALS:
-        raise SandboxUnavailable("an ordinary user needs Landlock version 6, which keeps signals in", _CURE)
+        raise SandboxUnavailable(
+            "an ordinary user needs Landlock version 6, which keeps signals in", cure=_CURE
+        )
     closed = [
         tree
         for tree in (*find_interpreter().trees, find_interpreter().venv)
@@ -206,16 +216,20 @@ def _must_suffice(account: Account | None, job: Job) -> None:
     ]
     if account and not all(is_reachable(str(folder)) for folder in job.extra_readonly.values()):
         raise SandboxUnavailable(
-            "the repo's packages lie where the job's user cannot enter (STATE_DIR in a private folder)", _CURE
+            "the repo's packages lie where the job's user cannot enter (STATE_DIR in a private folder)",
+            cure=_CURE,
         )
     if closed:
         raise SandboxUnavailable(
-            "the interpreter lies where the job's user cannot enter (a private home folder)", _CURE
+            "the interpreter lies where the job's user cannot enter (a private home folder)", cure=_CURE
         )
 
 
 def _end(process: subprocess.Popen[bytes], room: _Room, group: ControlGroup) -> None:
-    """End everybody. Namespaces fall with their first process; elsewhere the launcher sweeps, and is given a moment for it."""
+    """End everybody.
+
+    Namespaces fall with their first process; elsewhere the launcher sweeps, and is given a moment for it.
+    """
     if room.mode == "landlock" and process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)

@@ -1,7 +1,8 @@
 """The system call filter of both backends, assembled here as classic BPF (see seccomp(2), linux/seccomp.h).
 
-Known dangerous calls are refused, and so is every call that is newer than the table below: a kernel that grows a new way
-out does not open it to jobs. ``socketpair`` stays for AF_UNIX (event loops wake themselves up with one); ``socket`` does not.
+Known dangerous calls are refused, and so is every call that is newer than the table below: a kernel that
+grows a new way out does not open it to jobs. ``socketpair`` stays for AF_UNIX (event loops wake themselves up
+with one); ``socket`` does not.
 """
 
 import errno
@@ -115,7 +116,8 @@ _SELF_ONLY = {
     "sched_setaffinity": (203, 122),
 }
 _PRCTL, _PR_SET_DUMPABLE, _PR_SET_PTRACER = (157, 167), 4, 0x59616D61
-# where a job shares its user with us: Landlock guards what files hold, not who owns them or when they were changed
+# where a job shares its user with us: Landlock guards what files hold, not who owns them or when they were
+# changed
 _METADATA = {
     "chmod": (90, None),
     "fchmod": (91, 52),
@@ -153,7 +155,9 @@ def _when(number: int, test: list[bytes]) -> list[bytes]:
 
 
 def assemble_filter(machine: str = "", *, shares_user: bool = False) -> bytes:
-    """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``. Raises ``KeyError`` for others.
+    """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``.
+
+    Raises ``KeyError`` for others.
 
     ``shares_user``: the job runs as the user that we are, with no namespace between.
     """

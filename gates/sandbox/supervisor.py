@@ -50,7 +50,10 @@ class Pipes:
 
 
 class _Kept:
-    """What is kept of one output. The rest is read and thrown away, so that the job does not hang on a full pipe."""
+    """What is kept of one output.
+
+    The rest is read and thrown away, so that the job does not hang on a full pipe.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit, self.data, self.truncated = limit, bytearray(), False

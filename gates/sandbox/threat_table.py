@@ -38,7 +38,10 @@ def _cells(text: str) -> list[list[str]]:
 
 
 def write_table(path: str, tried: Mapping[str, Sequence[AttackResult]]) -> None:
-    """Replace what is between the two marks in the document at ``path``. ``ValueError`` when it has no marks."""
+    """Replace what is between the two marks in the document at ``path``.
+
+    ``ValueError`` when it has no marks.
+    """
     text = Path(path).read_text(encoding="utf-8")
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)

@@ -49,12 +49,12 @@ IN_TESTS = {
 
 @pytest.mark.parametrize("source", ALLOWED)
 def test_what_computes_is_allowed(source: str) -> None:
-    assert find_refusals("x.py", source, OWN, test=False) == ()
+    assert find_refusals("x.py", source, OWN, is_test=False) == ()
 
 
 @pytest.mark.parametrize(("source", "rule"), REFUSED.items())
 def test_what_reaches_out_is_refused(source: str, rule: str) -> None:
-    found = find_refusals("x.py", source, OWN, test=False)
+    found = find_refusals("x.py", source, OWN, is_test=False)
 
     assert f"allowlist-{rule}" in {finding.rule for finding in found}
     assert all(
@@ -65,7 +65,7 @@ def test_what_reaches_out_is_refused(source: str, rule: str) -> None:
 @pytest.mark.parametrize(("source", "rule"), IN_TESTS.items())
 def test_what_tests_may_not(source: str, rule: str) -> None:
     assert f"allowlist-{rule}" in {
-        finding.rule for finding in find_refusals("test_x.py", source, OWN, test=True)
+        finding.rule for finding in find_refusals("test_x.py", source, OWN, is_test=True)
     }
 
 
@@ -78,9 +78,9 @@ def test_what_tests_may_not(source: str, rule: str) -> None:
     ],
 )
 def test_what_tests_may(source: str) -> None:
-    assert find_refusals("test_x.py", source, OWN, test=True) == ()
+    assert find_refusals("test_x.py", source, OWN, is_test=True) == ()
 
 
 def test_modules_may_import_no_test_tools() -> None:
     assert {"pytest", "unittest", "unittest.mock"} == ALLOWED_TEST_MODULES - ALLOWED_MODULES
-    assert find_refusals("x.py", "import pytest\n", OWN, test=False)
+    assert find_refusals("x.py", "import pytest\n", OWN, is_test=False)

@@ -70,7 +70,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_only_pins_with_hashes_are_taken(line: str) -> None:
-    with pytest.raises(EnvironmentRefused, match="no pinned dependency"):
+    with pytest.raises(EnvironmentRefused, match="not a pinned dependency"):
         parse_pins([line])
 
 
@@ -142,6 +142,6 @@ def test_slow_index_ends_in_time(index: Path, tmp_path: Path) -> None:
 def test_installer_gets_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "of-the-host")
     monkeypatch.setenv("UV_INDEX_URL", "https://index.example/simple")
-    passed = environments._environment()
+    passed = environments._installer_environment()
     assert "OPENAI_API_KEY" not in passed
     assert passed["UV_INDEX_URL"] == "https://index.example/simple"

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from gates.base import Finding, Policy
 from gates.evidence import format_junit, format_sarif, format_stryker
+from gates.measurements import MeasuredTest, Mutant, MutantStatus
 from gates.runner import run_gate
 from tests.gates.blocks import MODULE, SOUND, block
 from tests.gates.evidence_schemas import SARIF, STRYKER
@@ -16,9 +17,9 @@ from tests.gates.evidence_schemas import SARIF, STRYKER
 
 def test_junit_counts_and_survives_any_text() -> None:
     tests = {
-        "test_x.py::test_a": {"outcome": "passed", "seconds": 0.5, "text": ""},
-        "test_x.py::test_b[<1>]": {"outcome": "failed", "seconds": 0.25, "text": "\x00 \ud800 <&>"},
-        "test_x.py::test_c": {"outcome": "xfail", "seconds": 0, "text": ""},
+        "test_x.py::test_a": MeasuredTest("passed", 0.5, ""),
+        "test_x.py::test_b[<1>]": MeasuredTest("failed", 0.25, "\x00 \ud800 <&>"),
+        "test_x.py::test_c": MeasuredTest("xfail", 0, ""),
     }
 
     suite = fromstring(format_junit("x", tests))[0]  # noqa: S314 - our own output
@@ -34,10 +35,19 @@ def test_junit_counts_and_survives_any_text() -> None:
 
 
 def test_stryker_positions_count_from_one() -> None:
-    mutant = {
-        "operator": "number", "replacement": "2", "status": "Survived", "covered_by": None,
-        "line": 3, "column": 4, "end_line": 3, "end_column": 5,
-    }  # fmt: skip
+    mutant = Mutant(
+        operator="number",
+        line=3,
+        column=4,
+        end_line=3,
+        end_column=5,
+        function="fee",
+        original="1",
+        replacement="2",
+        status=MutantStatus.SURVIVED,
+        covered_by=None,
+        asserted=False,
+    )
 
     report = json.loads(format_stryker("x.py", "source", [mutant], Policy()))
 

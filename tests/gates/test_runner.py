@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
+from gates import runner
 from gates.base import Candidate, GateReport, Policy, Verdict
 from gates.builtin import mutation
 from gates.registry import GATES
 from gates.runner import FEEDBACK_BYTES, compose_feedback, judge_reports, run_gate, run_gates
 from gates.sandbox import interpreter, registry
 from gates.score import compute_quality
+from orchestrator.core.registry import Registry
 from tests.gates.blocks import SOUND, approved, block
 
 PASSED = GateReport("contract", Verdict.PASSED, "kept", score=Decimal(100))
@@ -74,15 +76,19 @@ def test_an_unknown_gate_errs() -> None:
     assert "contract" in report.cure
 
 
+class Broken:
+    name = "broken"
+
+    def check(self, candidate: Candidate, policy: Policy) -> GateReport:
+        assert (candidate, policy) == (SOUND, Policy())
+        raise ZeroDivisionError("oops")
+
+
+broken_gate = Broken()
+
+
 def test_a_gate_that_crashes_errs(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken:
-        name = "broken"
-
-        def check(self, candidate: Candidate, policy: Policy) -> GateReport:
-            assert (candidate, policy) == (SOUND, Policy())
-            raise ZeroDivisionError("oops")
-
-    monkeypatch.setitem(GATES, "broken", Broken())
+    monkeypatch.setattr(runner, "GATES", Registry("gate", {"broken": "tests.gates.test_runner:broken_gate"}))
 
     report = run_gate("broken", SOUND, Policy())
 
@@ -192,6 +198,6 @@ def test_quality_is_weighted_and_a_failure_counts_half() -> None:
 def test_every_gate_refuses_an_empty_block(name: str) -> None:
     report = run_gate(name, Candidate("logistics", "parcel", "", "", ""), Policy())
 
-    assert report.gate == name == GATES[name].name
+    assert report.gate == name == GATES.get(name).name
     assert report.verdict is not Verdict.PASSED
     assert report.cure

@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--backend", choices=list(registry.BACKENDS), help="try this one instead of the one in force"
+            "--backend", choices=registry.BACKENDS.names(), help="try this one instead of the one in force"
         )
         parser.add_argument("--all", action="store_true", help="try every backend that works here")
         parser.add_argument(
@@ -68,8 +68,8 @@ def _wanted(
     found: tuple[Availability, ...], options: dict[str, Any], in_force: SandboxBackend
 ) -> list[SandboxBackend]:
     if options["all"]:
-        return [registry.BACKENDS[each.name] for each in found if each.available]
-    return [registry.BACKENDS[options["backend"]]] if options["backend"] else [in_force]
+        return [registry.BACKENDS.get(each.name) for each in found if each.available]
+    return [registry.BACKENDS.get(options["backend"])] if options["backend"] else [in_force]
 
 
 def _availability(found: tuple[Availability, ...], in_force: str = "") -> Table:

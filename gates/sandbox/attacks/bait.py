@@ -22,9 +22,12 @@ _MARK = "SANDBOX_ATTACK_MARK"
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One way of breaking out. ``script`` is a file of ``scripts/``; ``judge`` says what got through, ``None`` when it was held.
+    """One way of breaking out.
 
-    ``harmless`` attacks can be run without any sandbox, where they must succeed: that shows that they are attacks.
+    ``script`` is a file of ``scripts/``; ``judge`` says what got through, ``None`` when it was held.
+
+    ``harmless`` attacks can be run without any sandbox, where they must succeed: that shows that they are
+    attacks.
     """
 
     name: str

@@ -11,7 +11,9 @@ collect_ignore_glob = ["honest/*"]
 def second_backend() -> str:
     """The name of a backend that works here and is not in force; the one most unlike it, which is the last."""
     working = [
-        each.name for each in (backend.availability() for backend in BACKENDS.values()) if each.available
+        each.name
+        for each in (backend.availability() for backend in [member for _, member in BACKENDS.items()])
+        if each.available
     ]
     others = [name for name in working if name != choose_backend().name]
     if not others:

@@ -1,4 +1,7 @@
-"""Blocks that try to be called verified without being so. Each names the gates of which every single one must refuse it."""
+"""Blocks that try to be called verified without being so.
+
+Each names the gates of which every single one must refuse it.
+"""
 
 import json
 from dataclasses import dataclass, replace

@@ -16,7 +16,7 @@ from tests.gates.blocks import MODULE
 
 def _changes(source: str, extended: bool = False) -> set[tuple[str, str]]:
     tree = ast.parse(source)
-    return {(edit.operator, edit.texts()[1]) for edit in list_mutants(tree, extended)}
+    return {(edit.operator, edit.describe()[1]) for edit in list_mutants(tree, extended)}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_every_mutant_compiles_to_other_code() -> None:
     tree = ast.parse(MODULE)
     honest = compile_tree(tree, "x.py")
 
-    assert all(edit.compiled(tree, "x.py") != honest for edit in list_mutants(tree))
+    assert all(edit.compile(tree, "x.py") != honest for edit in list_mutants(tree))
     assert compile_tree(tree, "x.py") == honest  # and the tree is as it was
 
 
@@ -95,7 +95,7 @@ def _fee(edit: Edit | None, tree: ast.Module) -> Callable[..., Any]:
 
 
 def _loaded(edit: Edit, tree: ast.Module) -> Any:
-    return marshal.loads(edit.compiled(tree, "x.py"))  # noqa: S302 - our own
+    return marshal.loads(edit.compile(tree, "x.py"))  # noqa: S302 - our own
 
 
 def test_null_mutants_change_the_code_and_nothing_that_it_does() -> None:
@@ -109,15 +109,17 @@ def test_null_mutants_change_the_code_and_nothing_that_it_does() -> None:
         assert [changed(weight, express) for weight in (1, 501, 2500) for express in (False, True)] == [
             honest(weight, express) for weight in (1, 501, 2500) for express in (False, True)
         ]
-        assert edit.compiled(tree, "x.py") != compile_tree(tree, "x.py")
+        assert edit.compile(tree, "x.py") != compile_tree(tree, "x.py")
         with pytest.raises(ValueError, match="outside"):
             changed(0)
 
 
 def test_null_mutants_are_of_both_shapes_and_follow_from_the_seed() -> None:
-    assert [edit.texts() for edit in _nulls(MODULE)] == [edit.texts() for edit in _nulls(MODULE)]
-    assert [edit.texts() for edit in _nulls(MODULE)] != [edit.texts() for edit in _nulls(MODULE, "other")]
-    texts = [edit.texts()[1] for edit in _nulls(MODULE)]
+    assert [edit.describe() for edit in _nulls(MODULE)] == [edit.describe() for edit in _nulls(MODULE)]
+    assert [edit.describe() for edit in _nulls(MODULE)] != [
+        edit.describe() for edit in _nulls(MODULE, "other")
+    ]
+    texts = [edit.describe()[1] for edit in _nulls(MODULE)]
     assert any("[0]" in text for text in texts)
     assert any("\n" in text for text in texts)
 

@@ -1,7 +1,7 @@
 """The backends that work on this machine, each as a test's parameter.
 
-A backend that does not work here is skipped, unless ``SANDBOX_REQUIRED`` (names, separated by commas; our CI sets it) says that
-it must. At least one has to work everywhere.
+A backend that does not work here is skipped, unless ``SANDBOX_REQUIRED`` (names, separated by commas; our CI
+sets it) says that it must. At least one has to work everywhere.
 """
 
 import os
@@ -25,11 +25,11 @@ def _interpreter() -> None:
 @pytest.fixture(scope="session", params=list(BACKENDS))
 def backend(request: pytest.FixtureRequest) -> SandboxBackend:
     """One way of holding a job."""
-    found = BACKENDS[request.param].availability()
+    found = BACKENDS.get(request.param).availability()
     if not found.available:
         assert request.param not in REQUIRED, f"{request.param} must work here: {found.reason}"
         pytest.skip(f"{request.param} does not work here: {found.reason}")
-    return BACKENDS[request.param]
+    return BACKENDS.get(request.param)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from gates.sandbox import Job, Outcome, SandboxUnavailable, probe_backends, run_
 from gates.sandbox.base import Availability, SandboxBackend
 from gates.sandbox.interpreter import find_interpreter
 from gates.sandbox.registry import BACKENDS, _find_working_backend
+from orchestrator.core.registry import Registry
 
 Python = Callable[..., Outcome]
 
@@ -120,10 +121,11 @@ def test_without_the_interpreter_the_operator_is_told_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(settings, "SANDBOX_VENV", tmp_path / "nowhere")
+    monkeypatch.setattr("gates.sandbox.registry._chosen", {})
     find_interpreter.cache_clear()
     try:
         with pytest.raises(SandboxUnavailable, match="not built") as caught:
-            next(iter(BACKENDS.values())).run(Job(argv=("python",)))
+            run_job(Job(argv=("python",)))
     finally:
         find_interpreter.cache_clear()
     assert caught.value.code == "gates:no-sandbox"
@@ -140,8 +142,14 @@ class Missing:
         raise AssertionError(f"{job} must not be run")
 
 
+missing_backend = Missing()
+ONLY_MISSING: Registry[SandboxBackend] = Registry(
+    "sandbox backend", {"bubblewrap": "tests.gates.sandbox.test_backends:missing_backend"}
+)
+
+
 def test_with_no_backend_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gates.sandbox.registry.BACKENDS", {"bubblewrap": Missing()})
+    monkeypatch.setattr("gates.sandbox.registry.BACKENDS", ONLY_MISSING)
     with pytest.raises(SandboxUnavailable, match="not on this machine"):
         _find_working_backend("auto")
 
@@ -165,3 +173,17 @@ def test_an_extra_folder_lies_in_the_working_directory(backend: SandboxBackend, 
         backend.run(
             Job(argv=("python", "-c", "pass"), extra_readonly={name: Path("/usr/share")})
         )  # open to any account
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_every_backend_keeps_to_the_protocol(name: str) -> None:
+    member = BACKENDS.get(name)
+    assert member.name == name
+    found = member.availability()
+    assert found.name == name
+    assert found.reason
+    if not found.available:
+        with pytest.raises(SandboxUnavailable) as caught:
+            member.run(Job(argv=("python", "-I", "-c", "pass")))
+        assert caught.value.code == "gates:no-sandbox"
+        assert caught.value.cure

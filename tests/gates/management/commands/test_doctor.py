@@ -8,7 +8,7 @@ from django.core.management import call_command
 from gates.sandbox import probe_backends
 from gates.sandbox.attacks import ATTACKS, Attack
 from gates.sandbox.base import Job
-from tests.gates.sandbox.test_backends import Missing
+from tests.gates.sandbox.test_backends import ONLY_MISSING
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_all_tries_every_backend_that_works(one_attack: Attack) -> None:
 def test_without_a_sandbox_the_operator_reads_what_is_missing_and_what_follows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gates.sandbox.registry.BACKENDS", {"bubblewrap": Missing()})
+    monkeypatch.setattr("gates.sandbox.registry.BACKENDS", ONLY_MISSING)
     monkeypatch.setattr("gates.sandbox.registry._chosen", {})
     out = StringIO()
     with pytest.raises(SystemExit) as caught:

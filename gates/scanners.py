@@ -1,0 +1,163 @@
+"""Runs the scanners of the security gate over a block's files: bandit, ruff and detect-secrets.
+
+Each has to prove that it looked at every file and at nothing else, and none listens to a comment that
+silences it. They only read; nothing of the block runs. A scanner that is missing, crashes or answers nonsense
+raises ``ScannerFailed``.
+"""
+
+import json
+import os
+import secrets
+import string
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gates.errors import ScannerFailed
+
+_SECONDS = 60
+# 0 is clean, 1 has findings; everything else is a failure of the scanner.
+_RESULT_CODES = (0, 1)
+_CANARY_CHARACTERS = string.ascii_uppercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerFinding:
+    """What one scanner reported, in its own words. ``rule`` is its id; lines count from 1."""
+
+    rule: str
+    message: str
+    path: str
+    line: int
+    end_line: int
+
+
+def describe_scanners() -> str:
+    """Name and version of each scanner, for the evidence."""
+    names = ("bandit", "ruff", "detect-secrets")
+    return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+def scan_with_bandit(folder: Path, files: Mapping[str, str]) -> list[ScannerFinding]:
+    """bandit's findings for the Python of ``files``, which lie in ``folder``."""
+    answer = _run_scanner(folder, "bandit", "-r", ".", "-f", "json", "-q", "--ignore-nosec")
+    report = _parse_json("bandit", answer)
+    try:
+        if report["errors"]:
+            raise ScannerFailed(f"bandit could not read {report['errors'][0].get('filename')}")
+        scanned = [Path(name).name for name in report["metrics"] if name != "_totals"]
+        _require_all_scanned("bandit", scanned, files)
+        return [_parse_bandit_result(result) for result in report["results"]]
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ScannerFailed("bandit gave a malformed result") from error
+
+
+def _parse_bandit_result(result: dict[str, Any]) -> ScannerFinding:
+    return ScannerFinding(
+        rule=result["test_id"],
+        message=result["issue_text"],
+        path=Path(result["filename"]).name,
+        line=result["line_number"],
+        end_line=result["line_range"][-1],
+    )
+
+
+def scan_with_ruff(folder: Path, files: Mapping[str, str]) -> list[ScannerFinding]:
+    """Findings of ruff's ``S`` rules for the Python of ``files``, which lie in ``folder``."""
+    options = ("--isolated", "--no-cache", "--select", "S", ".")
+    listed = _run_scanner(folder, "ruff", "check", "--show-files", *options)
+    _require_all_scanned("ruff", [Path(line).name for line in listed.splitlines()], files)
+    answer = _run_scanner(folder, "ruff", "check", "--ignore-noqa", "--output-format", "json", *options)
+    results = _parse_json("ruff", answer)
+    try:
+        return [_parse_ruff_result(result) for result in results]
+    except (KeyError, TypeError) as error:
+        raise ScannerFailed("ruff gave a malformed result") from error
+
+
+def _parse_ruff_result(result: dict[str, Any]) -> ScannerFinding:
+    return ScannerFinding(
+        # A syntax error has no code.
+        rule=result["code"] or "syntax",
+        message=result["message"],
+        path=Path(result["filename"]).name,
+        line=result["location"]["row"],
+        end_line=result["end_location"]["row"],
+    )
+
+
+def scan_for_secrets(files: Mapping[str, str]) -> list[ScannerFinding]:
+    """detect-secrets' findings for ``files``; ``rule`` is the kind of the secret.
+
+    detect-secrets does not say what it read. So each file gets a canary, a made-up key, as its last line: a
+    file whose canary is not found was not scanned.
+    """
+    canary_lines = {}
+    with tempfile.TemporaryDirectory(prefix="secrets-") as name:
+        folder = Path(name)
+        for path, text in files.items():
+            body = text if text.endswith("\n") else text + "\n"
+            (folder / path).write_text(f"{body}{_make_canary()}\n", encoding="utf-8", newline="")
+            canary_lines[path] = body.count("\n") + 1
+        no_pragmas = ("--disable-filter", "detect_secrets.filters.allowlist.is_line_allowlisted")
+        answer = _run_scanner(folder, "detect_secrets", "scan", "--all-files", "-n", *no_pragmas, ".")
+    report = _parse_json("detect-secrets", answer)
+    try:
+        found = [
+            ScannerFinding(result["type"], "", Path(path).name, result["line_number"], result["line_number"])
+            for path, results in report["results"].items()
+            for result in results
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ScannerFailed("detect-secrets gave a malformed result") from error
+    places = {(finding.path, finding.line) for finding in found}
+    for path, line in canary_lines.items():
+        if (path, line) not in places:
+            raise ScannerFailed(f"detect-secrets did not look at {path}")
+    return [finding for finding in found if finding.line != canary_lines[finding.path]]
+
+
+def _make_canary() -> str:
+    """A text in the form of an AWS key id."""
+    return "AKIA" + "".join(secrets.choice(_CANARY_CHARACTERS) for _ in range(16))
+
+
+def _run_scanner(folder: Path, module: str, *arguments: str) -> str:
+    """Standard output of ``python -m module arguments`` in ``folder``, without the worker's environment."""
+    environment = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    # -I: neither the folder nor the user's site may bring modules of the scanner's imports.
+    command = [sys.executable, "-I", "-m", module, *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ScannerFailed(f"{module} did not run: {error}") from error
+    if done.returncode not in _RESULT_CODES:
+        raise ScannerFailed(f"{module} ended with {done.returncode}: {done.stderr[-300:]}")
+    return done.stdout
+
+
+def _parse_json(tool: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ScannerFailed(f"{tool} gave no result") from error
+
+
+def _require_all_scanned(tool: str, scanned: Iterable[str], files: Mapping[str, str]) -> None:
+    """Raise unless the scanner looked at every submitted Python file, and at nothing else."""
+    expected = {path for path in files if path.endswith(".py")}
+    if set(scanned) != expected:
+        raise ScannerFailed(f"{tool} looked at {sorted(scanned)} instead of {sorted(expected)}")
