@@ -42,9 +42,11 @@ class Candidate:
     tests: str
     contract: str
     implementer: str = ""
+    # Checked against the review gate's schema, because a model wrote it.
     review: Mapping[str, Any] | None = None
     reviewer: str = ""
     previous_contract: str | None = None
+    # Out of the repr: a snapshot of a whole repo would fill every log line.
     repo_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     environment: Path | None = None
 
@@ -78,6 +80,7 @@ class Policy:
     mode: str = "strict"
     min_unit_coverage: Decimal = Decimal(90)
     min_mutation_kill_rate: Decimal = Decimal(60)
+    # For one gate on a quiet machine; on a busy one it gets up to four times as much.
     wall_seconds: float = 120.0
 
 
@@ -114,6 +117,7 @@ class GateReport:
     score: Decimal | None = None
     threshold: Decimal | None = None
     findings: tuple[Finding, ...] = ()
+    # Also out of the repr, for its size.
     evidence: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     details: Mapping[str, Any] = field(default_factory=dict)
     feedback: str = ""

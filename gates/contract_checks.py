@@ -75,6 +75,7 @@ def _contract_finding(rule: str, message: str) -> Finding:
 
 def _check_identity(candidate: Candidate, contract: Mapping[str, Any]) -> Iterator[Finding]:
     for key, expected in (("name", candidate.name), ("family", candidate.family)):
+        # Callers find a block by these; another name would take over another block.
         if contract[key] != expected:
             yield _contract_finding("identity", f"{key} is {contract[key]!r} and should be {expected!r}")
     calls = [entry["call"] for entry in contract["entrypoints"]]
@@ -108,6 +109,7 @@ def _check_schemas(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         try:
             Draft202012Validator.check_schema(entry[side])
             vacuous_parts = find_vacuous_parts(entry[side])
+        # Hostile schemas raise all of these inside jsonschema.
         except (SchemaError, ValueError, KeyError, TypeError, RecursionError, re.error) as error:
             yield "schema", f"{side} is not a usable JSON Schema: {str(error)[:200]}"
             return
@@ -148,6 +150,7 @@ def find_broken_promises(contract: Mapping[str, Any], previous: Mapping[str, Any
             message = f"{call}: was promised by version {previous.get('version')} and is gone"
             found.append(Finding("compatibility-breach", message))
             continue
+        # A caller of the earlier version does not handle what was added.
         added = set(entries[call].get("raises", [])) - set(promised.get("raises", []))
         if added:
             message = f"{call}: now also raises {', '.join(sorted(added))}"

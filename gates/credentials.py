@@ -20,7 +20,8 @@ _WORDS = re.compile(r"[A-Za-z]+([ _.:/-]+[A-Za-z]+)*[ _.:/-]*")
 _WORD_SEPARATOR = re.compile(r"[ _.:/-]")
 # An algorithm, a version, a format: words that end in a number and are not secrets.
 _TECHNICAL_TERM = re.compile(
-    r"(aes|argon|base|blake|bcrypt|ecdsa|ed|es|hs|http|iso|ldap|md|oauth|pbkdf|ps|rfc|rs|rsa|scrypt|sha|tls|utf|v|x)"
+    r"(aes|argon|base|blake|bcrypt|ecdsa|ed|es|hs|http|iso|ldap|md"
+    r"|oauth|pbkdf|ps|rfc|rs|rsa|scrypt|sha|tls|utf|v|x)"
     r"[-_ ]?\d+[\w.-]*",
     re.IGNORECASE,
 )

@@ -9,6 +9,7 @@ from orchestrator.core.errors import FixedBy, OrchestratorError
 class BlockNotMeasurable(OrchestratorError):
     """The block gives the harness nothing to measure. The message tells the implementer why."""
 
+    # Codes are older than these names, and callers rely on them.
     code = "gates:not-judged"
     cure = "Make the module import and its tests end by themselves, then retry."
     fixed_by = FixedBy.REQUESTER

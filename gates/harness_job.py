@@ -73,6 +73,7 @@ def _collect_files(candidate: Candidate) -> dict[str, bytes]:
         files[f"gates/harness/{source.name}"] = source.read_bytes()
     for path, text in candidate.files.items():
         files[f"block/{path}"] = text.encode()
+    # In a folder of its own, so that a file of the repo cannot replace the block or the harness.
     for path, content in repo_files.select_repo_files(candidate).items():
         files[f"{repo_files.REPO}/{path}"] = content
     return files
@@ -89,6 +90,7 @@ def _read_answer(outcome: Outcome) -> dict[str, Any]:
         ended = f"exit {outcome.exit_code}, signal {outcome.signal}"
         raise HarnessFailed(f"the run ended without a result ({ended}): {tail}") from error
     match answer:
+        # The block's fault, and the only answer that is not an error of this side.
         case {"refused": str(reason)}:
             raise BlockNotMeasurable(reason)
         case {"ok": Mapping() as measured}:

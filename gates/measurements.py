@@ -20,6 +20,7 @@ MAX_ITEMS = 100_000
 MAX_TEXT = 16 << 20
 MAX_SECONDS = 1_000_000.0
 TEST_OUTCOMES = frozenset({"passed", "failed", "skipped", "xfail", "none"})
+# "compatibility" is a breach of the previous version's contract.
 _BREACH_KINDS = frozenset({"contract", "compatibility"})
 
 
@@ -166,6 +167,7 @@ class ContractMeasurement:
 def parse_coverage(answer: Any) -> CoverageMeasurement:
     """Parse the answer to the task ``coverage``. Raises ``HarnessFailed``."""
     fields = _Fields(answer)
+    # Wholes first: the parts below must not exceed them.
     reports = fields.object("reports")
     statements = fields.count("statements")
     inner_statements = fields.count("inner_statements", at_most=statements)
@@ -225,6 +227,7 @@ def parse_mutation(answer: Any) -> MutationMeasurement:
     """Parse the answer to the task ``mutation``. Raises ``HarnessFailed``."""
     fields = _Fields(answer)
     null_mutants = fields.count("nulls")
+    # Only those that were run can have been killed.
     null_mutants_run = fields.count("nulls_run", at_most=null_mutants)
     return MutationMeasurement(
         mutants=tuple(_parse_mutant(value) for value in fields.items("mutants")),
@@ -272,6 +275,7 @@ def _parse_entry_point(value: Any) -> EntryPointMeasurement:
         tried=tried,
         drawn=fields.count("drawn"),
         normal=fields.count("normal", at_most=tried),
+        # A call breaks the contract once at most.
         breached=fields.count("breached", at_most=tried),
         breaches=tuple(_parse_breach(breach) for breach in fields.items("breaches")),
     )
@@ -328,6 +332,7 @@ class _Fields:
 
     def items(self, name: str) -> list[Any]:
         value = self.value(name)
+        # A bound on the number too: 16 MB of "[]," are five million objects.
         if not isinstance(value, list) or len(value) > MAX_ITEMS:
             raise _malformed(name)
         return value
@@ -346,6 +351,7 @@ class _Fields:
 def _parse_text(value: Any, name: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise _malformed(name)
+    # Both become question marks, so that positions in the text stay as they were.
     return value.encode("utf-8", "replace").decode().replace("\0", "?")
 
 

@@ -8,6 +8,7 @@ from orchestrator.core.registry import Registry
 
 GATES: Registry[Gate] = Registry(
     "gate",
+    # The order of this table is the order of reports and of columns.
     {
         "contract": "gates.builtin.contract:gate",
         "coverage": "gates.builtin.coverage:gate",

@@ -28,6 +28,7 @@ def run_gates(
     light = [name for name in names if name not in _RUN_ALONE]
     heavy = [name for name in names if name in _RUN_ALONE]
     with ThreadPoolExecutor(max_workers=max(1, len(light))) as threads:
+        # Threads suffice: the gates wait for other processes.
         light_reports = threads.map(lambda name: run_gate(name, candidate, policy), light)
         reports = dict(zip(light, light_reports, strict=True))
     for name in heavy:

@@ -48,6 +48,7 @@ def scan_with_bandit(folder: Path, files: Mapping[str, str]) -> list[ScannerFind
     answer = _run_scanner(folder, "bandit", "-r", ".", "-f", "json", "-q", "--ignore-nosec")
     report = _parse_json("bandit", answer)
     try:
+        # bandit ends with 0 also when it could not read a file.
         if report["errors"]:
             raise ScannerFailed(f"bandit could not read {report['errors'][0].get('filename')}")
         scanned = [Path(name).name for name in report["metrics"] if name != "_totals"]
@@ -70,6 +71,7 @@ def _parse_bandit_result(result: dict[str, Any]) -> ScannerFinding:
 def scan_with_ruff(folder: Path, files: Mapping[str, str]) -> list[ScannerFinding]:
     """Findings of ruff's ``S`` rules for the Python of ``files``, which lie in ``folder``."""
     options = ("--isolated", "--no-cache", "--select", "S", ".")
+    # A run of its own, because the findings do not say which files had none.
     listed = _run_scanner(folder, "ruff", "check", "--show-files", *options)
     _require_all_scanned("ruff", [Path(line).name for line in listed.splitlines()], files)
     answer = _run_scanner(folder, "ruff", "check", "--ignore-noqa", "--output-format", "json", *options)
@@ -115,6 +117,7 @@ def scan_for_secrets(files: Mapping[str, str]) -> list[ScannerFinding]:
         ]
     except (KeyError, TypeError, AttributeError) as error:
         raise ScannerFailed("detect-secrets gave a malformed result") from error
+    # Only now: a canary that was not found makes every other result worthless.
     places = {(finding.path, finding.line) for finding in found}
     for path, line in canary_lines.items():
         if (path, line) not in places:

@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from gates.base import GateReport, Verdict
 
+# Mutation weighs most: it is the hardest to pass without testing anything. 100 over the five.
 WEIGHTS = {
     "contract": Decimal(25),
     "coverage": Decimal(20),
@@ -47,5 +48,7 @@ def _points_of(report: GateReport) -> Decimal:
         return Decimal(0)
     if report.score is None:
         return _HUNDRED if passed else Decimal(0)
+    # Some scores are differences and may fall below 0.
     points = max(Decimal(0), min(report.score, _HUNDRED))
+    # A block that failed by little is still better than one that failed by much.
     return points if passed else points / 2

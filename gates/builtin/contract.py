@@ -23,6 +23,7 @@ class ContractGate:
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         contract = parse_contract(candidate)
+        # Nothing runs for a contract that is not sound.
         objections = find_objections(candidate, contract)
         if objections or contract is None:
             return self._report(objections, _NOTHING_MEASURED)
@@ -31,9 +32,11 @@ class ContractGate:
         entrypoints = [{**entry, "previous": earlier.get(entry["call"])} for entry in contract["entrypoints"]]
         try:
             measured = parse_contract_calls(run_harness(candidate, policy, "contract", entrypoints))
+        # A module that cannot be called breaks its contract; the runner would only say "not judged".
         except BlockNotMeasurable as error:
             finding = Finding("not-usable", str(error), path=candidate.module_path)
             return self._report((finding,), _NOTHING_MEASURED)
+        # From the text; the calls below hold the new version against the old one too.
         broken_promises = find_broken_promises(contract, previous)
         return self._report((*broken_promises, *_find_breaches(measured)), measured)
 
@@ -74,6 +77,7 @@ def _parse_previous(text: str | None) -> dict[str, Any]:
 def _find_breaches(measured: ContractMeasurement) -> list[Finding]:
     found = []
     for entry in measured.entry_points:
+        # An entry point that always raises what it may would keep every contract.
         if not entry.normal:
             message = f"{entry.call}: no valid input ended in a result, so nothing shows that it works"
             found.append(Finding("no-result", message))

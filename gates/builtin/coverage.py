@@ -28,6 +28,7 @@ class CoverageGate:
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         measured = parse_coverage(run_harness(candidate, policy, "coverage"))
+        # A quiet machine would have had the time, so this says nothing about the block.
         if measured.unrun and measured.feasible:
             message = f"{measured.unrun} sabotages could not be run in time: the machine was busy"
             raise HarnessFailed(message)
@@ -99,6 +100,7 @@ def _find_broken_tests(candidate: Candidate, measured: CoverageMeasurement) -> F
     found = [Finding("collection", text[-300:], path=path) for text in measured.errors[:3]]
     if not measured.tests:
         found.append(Finding("no-tests", "no test ran", path=path))
+    # A module that skips itself has no tests, and pytest calls that a success.
     if measured.skipped_modules:
         found.append(Finding("skipped", "the test module skips itself", path=path))
     for name, test in measured.tests.items():

@@ -29,6 +29,7 @@ class MutationGate:
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         measured = parse_mutation(run_harness(candidate, policy, "mutation"))
+        # A quiet machine would have had the time, so this says nothing about the block.
         if measured.unrun and measured.feasible:
             message = f"{measured.unrun} mutants could not be run in time: the machine was busy"
             raise HarnessFailed(message)
@@ -73,11 +74,14 @@ def _find_objections(candidate: Candidate, measured: MutationMeasurement) -> Fin
     if count < MINIMUM_MUTANTS:
         message = f"only {count} changes can be made to this code, {MINIMUM_MUTANTS} are needed to judge it"
         found.append(Finding("too-small", message, path=candidate.module_path))
+    # Every null mutant of a block that no test reaches survives, and so would prove nothing.
     elif measured.null_mutants_run < MINIMUM_NULL_MUTANTS:
         message = "too little of the code is tested to tell real kills from pretended ones"
         found.append(Finding("no-control", message, path=candidate.module_path))
+    # One is enough: honest tests cannot notice a change that changes nothing.
     if measured.null_mutants_killed:
         found.append(Finding("unstable-tests", _UNSTABLE_TESTS, path=candidate.tests_path))
+    # Not the machine's fault: a quiet one would not have had the time either.
     if measured.unrun:
         message = f"{measured.unrun} mutants could not be run in time, so slow are the tests"
         found.append(Finding("out-of-time", message, path=candidate.tests_path))

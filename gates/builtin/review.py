@@ -76,7 +76,7 @@ class ReviewGate:
 
     name = "review"
 
-    def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - the protocol's shape
+    def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - protocol
         if candidate.review is None:
             return self._errored_report("there is no review", "Run the review stage, then the gate again.")
         # A model has the blind spots of its family, so another vendor has to read the block.
@@ -133,6 +133,7 @@ def _parse_review(candidate: Candidate, document: dict[str, Any]) -> ParsedRevie
 
 def _parse_finding(candidate: Candidate, remark: dict[str, Any]) -> Finding:
     """The remark as a finding. A place outside the block is dropped, the remark is kept."""
+    # The reviewer is a model: it may name files and lines that do not exist.
     path, line = remark["path"], remark["line"]
     if path not in candidate.files:
         path, line = "", 0

@@ -51,7 +51,8 @@ class SecurityGate:
 
     name = "security"
 
-    def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - the protocol's shape
+    def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - protocol
+        # A file that does not parse cannot be scanned either.
         if problems := find_problems(candidate):
             return self._report(candidate, problems)
         findings = [finding for finding in _scan(candidate) if not _is_expected(finding)]
@@ -61,6 +62,7 @@ class SecurityGate:
         errors = [finding for finding in findings if finding.severity == "error"]
         warnings = sum(finding.severity == "warning" for finding in findings)
         listed = [f"- {error.path}:{error.line} {error.rule}: {error.message}" for error in errors[:20]]
+        # Everything that does not block is shown all the same.
         remarks = len(findings) - len(errors)
         tools = describe_scanners()
         return GateReport(

@@ -102,6 +102,7 @@ class BlockUnderTest:
 
         Its limits grow with what the honest run took, a moment ago, on the same machine.
         """
+        # Six times: a mutant may take a longer way and still be detected by an assertion.
         cpu = max(CPU_FLOOR, 6 * self.baseline)
         wall = max(WALL_FLOOR * self.slack, 4 * cpu, 6 * self.baseline_wall)
         return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": wall}
@@ -146,6 +147,7 @@ def read_report(result: ChildResult) -> RunReport:
 def _parse_report(report: Any) -> RunReport:
     """Raises an error of any of the kinds that ``read_report`` lists for what is not a report."""
     exit_code, skipped_modules = report["exit"], report["skipped_modules"]
+    # Not isinstance: True is an int in Python.
     if type(exit_code) is not int or type(skipped_modules) is not int or skipped_modules < 0:
         raise ValueError("not a count")
     return RunReport(
@@ -194,6 +196,7 @@ def judge_edit_run(result: ChildResult, selected: list[str] | None) -> tuple[str
         return "Timeout", False
     try:
         report = read_report(result)
+    # A run that ends without a report did not pass.
     except Unmeasurable:
         return "Killed", False
     asserted = any(test.asserted for test in report.tests.values())

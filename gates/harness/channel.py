@@ -23,7 +23,7 @@ def send(fd: int, value: Any) -> None:
 def receive(fd: int) -> Any:
     """Read one frame. Raises ``EOFError`` when the other end is gone."""
     (size,) = struct.unpack(_LENGTH, _read_exactly(fd, _LENGTH_BYTES))
-    return marshal.loads(_read_exactly(fd, size))  # noqa: S302 - only the harness's own processes write frames
+    return marshal.loads(_read_exactly(fd, size))  # noqa: S302 - the harness wrote it
 
 
 def write_whole(fd: int, data: bytes) -> None:

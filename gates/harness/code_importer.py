@@ -25,6 +25,7 @@ class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if fullname not in self.codes:
             return None
         path, _ = self.codes[fullname]
+        # The file is real, so that tracebacks and coverage find the lines.
         return importlib.util.spec_from_file_location(fullname, path, loader=self)
 
     def exec_module(self, module: types.ModuleType) -> None:

@@ -107,6 +107,7 @@ def _read_outcomes(result: ChildResult, count: int) -> list[CallOutcome]:
 
     Raises ``Unmeasurable``.
     """
+    # One slow call in a chunk is enough: valid input must end.
     if result.too_slow:
         raise Unmeasurable(f"Calls with {count} valid inputs did not end in time.")
     try:
@@ -164,6 +165,7 @@ def _find_raised_breach(entry: Entry, example: dict[str, Any] | None, outcome: C
 
 def _is_same_json(expected: Any, actual: Any) -> bool:
     """JSON equality: ``1`` equals ``1.0``, ``true`` equals only ``true``."""
+    # In Python True equals 1.
     if isinstance(expected, bool) or isinstance(actual, bool):
         return expected is actual
     if isinstance(expected, list) and isinstance(actual, list):

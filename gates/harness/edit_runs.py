@@ -79,6 +79,7 @@ def run_edits(
     jobs = {}
     for index in order:
         if runs.is_run(index):
+            # Limits come from the honest run, so a job is built only now.
             code = plan[index][1]
             jobs[index] = {**block.test_job(code, runs.tests[index]), "id": index}
     stalled = {}

@@ -57,6 +57,7 @@ def convert_formats(schema: Any, value: Any, root: Any) -> Any:
     schema = resolve_reference(schema, root)
     if not isinstance(schema, dict):
         return value
+    # A value takes the formats of every branch that accepts it.
     for keyword in _COMBINATIONS:
         for option in schema.get(keyword, []):
             if _accepts(option, value, root):

@@ -124,7 +124,9 @@ def _mutate_statement(place: StatementPlace) -> Iterator[Edit]:
             yield replace_by("delete-assert", ast.Pass())
 
 
-def _mutate_expression(node: ast.AST, extended: bool) -> Iterator[tuple[str, ast.AST]]:  # noqa: C901 - one case for each node
+def _mutate_expression(  # noqa: C901 - one case for each kind of node
+    node: ast.AST, extended: bool
+) -> Iterator[tuple[str, ast.AST]]:
     """Operator and new node of each mutant of one expression."""
     match node:
         case ast.Constant(value=value):

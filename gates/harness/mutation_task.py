@@ -10,12 +10,14 @@ from gates.harness.mutants import list_mutants
 from gates.harness.null_mutants import draw_null_mutants
 from gates.harness.tree_edits import Edit
 
+# Below twice the first, second choices are added; over the second, a draw is taken.
 MINIMUM, MAXIMUM = 20, 500
 
 
 def measure_mutation(block: BlockUnderTest, deadline: float) -> dict[str, Any]:
     """Every mutant's place, change, status and tests; the null mutants, and how many of them died."""
     honest, _ = block.measure()
+    # Tests that fail anyway would kill every mutant.
     if not honest.all_passed:
         raise Unmeasurable("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
     draw = block.seeded_draw("mutation")
@@ -49,6 +51,7 @@ def _compile_distinct(block: BlockUnderTest, edits: list[Edit]) -> list[tuple[Ed
     for edit in edits:
         try:
             code = edit.compile(block.tree, block.filename)
+        # For example a `continue` outside of a loop, or a number that has become a pattern.
         except (SyntaxError, ValueError, TypeError):
             continue
         if code not in seen:

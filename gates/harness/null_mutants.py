@@ -26,10 +26,12 @@ def draw_null_mutants(tree: ast.Module, lines: set[int], draw: random.Random, co
     inserts = [_insert_statement(place, draw) for place in reached]
     wraps = _wrap_all(reached) or _wrap_all(places)
     chosen: list[Edit] = []
+    # Half of each shape, as far as there are enough.
     for kind in (inserts, wraps):
         draw.shuffle(kind)
         chosen += kind[: count // 2]
-    spare = [edit for edit in (*inserts, *wraps) if not any(edit is taken for taken in chosen)]
+    taken = {id(edit) for edit in chosen}
+    spare = [edit for edit in (*inserts, *wraps) if id(edit) not in taken]
     chosen += spare[: count - len(chosen)]
     # A tiny block has fewer places than are needed; the same edit twice is still a run that has to survive.
     while chosen and len(chosen) < count:
@@ -44,6 +46,7 @@ def _is_import(node: ast.stmt) -> bool:
 def _insert_statement(place: StatementPlace, draw: random.Random) -> Edit:
     """Put a statement without effect in front of ``place``; its shape and its name are drawn."""
     name = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))
+    # All three compile to real code and have no effect.
     text = draw.choice(
         [
             f"{name} = type({name!r}, (), {{}})",

@@ -16,6 +16,7 @@ class HarnessTask:
     - ``entrypoints`` are those of the contract, each with ``previous``: its earlier version or ``None``.
     """
 
+    # Told to the zygotes, too; everything below is for the planner alone.
     kind: str
     name: str
     seed: str
@@ -30,5 +31,6 @@ class HarnessTask:
 
 def parse_task(text: str | bytes) -> HarnessTask:
     """Read what ``HarnessTask.to_json`` wrote. Raises ``ValueError`` or ``TypeError`` for anything else."""
+    # JSON has no tuples; a frozen value should hold no list.
     fields = json.loads(text)
     return HarnessTask(**{**fields, "entrypoints": tuple(fields["entrypoints"])})

@@ -42,6 +42,7 @@ class ZygotePool:
     """Zygotes, forked while this process knows nothing that a block may not know."""
 
     def __init__(self, prepare: Callable[[dict[str, Any]], Work], size: int) -> None:
+        # Before the forks, so that no child of a zygote can look into the planner either.
         shield_process()
         self._zygotes: list[tuple[int, int]] = []
         for _ in range(size):
@@ -54,6 +55,7 @@ class ZygotePool:
                 finally:
                     # Never back into the planner's code.
                     os._exit(0)
+            # With the zygote's ends closed here, its death shows as the end of the file.
             os.close(requests)
             os.close(answers)
             self._zygotes.append((to_zygote, from_zygote))
@@ -78,6 +80,7 @@ class ZygotePool:
                 busy.add(index)
             if not busy:
                 return
+            # Whichever zygote answers first gets the next job.
             by_fd = {self._zygotes[index][1]: index for index in busy}
             for fd in select.select(list(by_fd), [], [])[0]:
                 try:

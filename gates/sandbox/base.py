@@ -23,6 +23,7 @@ class Job:
     argv: tuple[str, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
     stdin: bytes = b""
+    # A minute, a GB, 64 tasks, 1 MB of each output and 64 MB of disk, unless the caller says otherwise.
     wall_seconds: float = 60
     memory_bytes: int = 1 << 30
     processes: int = 64
@@ -41,6 +42,7 @@ class Outcome:
     dropped.
     """
 
+    # As the kernel reports it, never as the job says.
     exit_code: int | None
     signal: int | None
     stdout: bytes
@@ -56,6 +58,7 @@ class Outcome:
 class Availability:
     """Whether a backend can hold a job on this machine. ``reason`` says why not, or what it is made of."""
 
+    # The name in the registry, in SANDBOX_BACKEND and in the table of attacks.
     name: str
     available: bool
     reason: str

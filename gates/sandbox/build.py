@@ -1,9 +1,9 @@
 """``python -m gates.sandbox.build``: build the lean interpreter from ``requirements.txt`` beside it, once.
 
-The second time costs nothing: a stamp holds the digest of the pins and the version of Python. Built beside
-its place and moved there whole, so that a build cut short leaves no half of an environment.
+The second time costs nothing: a stamp holds the digest of the pins and the version of Python. The environment
+is built beside its place and moved there whole, so that a build cut short leaves no half of one.
 
-Where Python itself lies in a private folder (pyenv or uv in root's home), its runtime is copied along: a job
+Where Python itself is in a private folder (pyenv or uv in root's home), its runtime is copied along. A job
 that runs as a user of its own could not enter that folder, and without namespaces nothing can be shown to it
 under another name.
 """
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 from gates.sandbox.layout import is_reachable
@@ -25,36 +26,49 @@ from gates.sandbox.stamp import PINS, STAMP
 
 ROOT = Path(__file__).resolve().parents[2]
 _RUNTIME = "runtime"
-# of no use to a block, and most of what a copy would weigh
+# A block uses none of these, and they are most of what a copy would weigh.
 _LEFT_OUT = ("site-packages", "dist-packages", "test", "idlelib", "ensurepip", "turtledemo", "config-*")
 
 
-def _base() -> tuple[Path, Path, Path]:
-    """The prefix, the real binary and the standard library of the Python that builds."""
+@dataclass(frozen=True, slots=True)
+class _Runtime:
+    """A Python: its prefix, the real binary and the standard library."""
+
+    prefix: Path
+    executable: Path
+    stdlib: Path
+
+    def moved_to(self, prefix: Path) -> "_Runtime":
+        """The same files below another prefix."""
+        executable = prefix / "bin" / self.executable.name
+        return _Runtime(prefix, executable, prefix / self.stdlib.relative_to(self.prefix))
+
+
+def _find_runtime() -> _Runtime:
+    """The Python that builds, below any virtual environment."""
     executable = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    stdlib = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix})
-    return Path(sys.base_prefix), executable, Path(stdlib)
+    bases = {"installed_base": sys.base_prefix, "base": sys.base_prefix}
+    return _Runtime(Path(sys.base_prefix), executable, Path(sysconfig.get_path("stdlib", vars=bases)))
 
 
-def _copied(target: Path) -> bool:
-    """Whether ``target`` holds the runtime too: strangers may enter it, and not where Python lies."""
-    _, executable, stdlib = _base()
-    private = not (is_reachable(str(executable)) and is_reachable(str(stdlib)))
+def _needs_copy(target: Path) -> bool:
+    """Whether ``target`` has to hold the runtime too: any user may enter it, but not the place of Python."""
+    runtime = _find_runtime()
+    private = not (is_reachable(str(runtime.executable)) and is_reachable(str(runtime.stdlib)))
     return private and target.parent.exists() and is_reachable(str(target.parent))
 
 
 def expected_stamp(target: Path) -> dict[str, str]:
-    """What the finished environment's stamp says."""
-    base, executable, stdlib = _base()
-    if _copied(target):
-        base, here = target / _RUNTIME, base
-        executable, stdlib = base / "bin" / executable.name, base / stdlib.relative_to(here)
+    """What the stamp of the finished environment says."""
+    runtime = _find_runtime()
+    if _needs_copy(target):
+        runtime = runtime.moved_to(target / _RUNTIME)
     return {
         "pins": hashlib.sha256(PINS.read_bytes()).hexdigest(),
         "version": sys.version.split()[0],
-        "base_prefix": str(base),
-        "executable": str(executable),
-        "stdlib": str(stdlib),
+        "base_prefix": str(runtime.prefix),
+        "executable": str(runtime.executable),
+        "stdlib": str(runtime.stdlib),
     }
 
 
@@ -66,34 +80,35 @@ def is_current(target: Path) -> bool:
         return False
 
 
-def _installer(python: Path) -> list[str]:
-    """uv where it is at hand, as it is an order faster; pip otherwise."""
+def _installer_command(python: Path) -> list[str]:
+    """uv where it is installed, because it is ten times faster; pip otherwise."""
+    options = ["install", "--quiet", "--require-hashes", "-r", str(PINS)]
     beside = Path(sys.prefix) / "bin" / "uv"
     uv = str(beside) if beside.exists() else shutil.which("uv")
     if uv:
-        return [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(PINS)]
-    subprocess.run(
-        [str(python), "-I", "-m", "ensurepip", "--default-pip"], check=True, stdout=subprocess.DEVNULL
-    )
-    return [str(python), "-I", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(PINS)]
+        return [uv, "pip", *options, "--python", str(python)]
+    # The environment was made without pip, which uv does not need.
+    ensure_pip = [str(python), "-I", "-m", "ensurepip", "--default-pip"]
+    subprocess.run(ensure_pip, check=True, stdout=subprocess.DEVNULL)
+    return [str(python), "-I", "-m", "pip", *options]
 
 
 def _copy_runtime(folder: Path, target: Path) -> None:
-    """The binary, its library and the standard library into ``folder``, and its name into the environment's configuration.
+    """Copy the binary, its library and the standard library into ``folder``, which will become ``target``.
 
-    ``folder`` is what will be ``target``.
+    The environment's configuration then names the copy.
     """
-    base, executable, stdlib = _base()
-    copy = folder / _RUNTIME
-    shutil.copytree(stdlib, copy / stdlib.relative_to(base), ignore=shutil.ignore_patterns(*_LEFT_OUT))
-    (copy / "bin").mkdir()
-    shutil.copy2(executable, copy / "bin" / executable.name)
-    for library in base.glob(f"lib*/{sysconfig.get_config_var('INSTSONAME')}"):
+    runtime = _find_runtime()
+    copy = runtime.moved_to(folder / _RUNTIME)
+    shutil.copytree(runtime.stdlib, copy.stdlib, ignore=shutil.ignore_patterns(*_LEFT_OUT))
+    copy.executable.parent.mkdir()
+    shutil.copy2(runtime.executable, copy.executable)
+    for library in runtime.prefix.glob(f"lib*/{sysconfig.get_config_var('INSTSONAME')}"):
+        # A Python that is not built as a shared library names an archive for linkers here.
         if library.suffix != ".a":
-            shutil.copy2(library, copy / library.relative_to(base))
-    (folder / "pyvenv.cfg").write_text(
-        f"home = {target / _RUNTIME / 'bin'}\ninclude-system-site-packages = false\n"
-    )
+            shutil.copy2(library, copy.prefix / library.relative_to(runtime.prefix))
+    home = target / _RUNTIME / "bin"
+    (folder / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n")
 
 
 def build_interpreter(target: Path) -> bool:
@@ -103,21 +118,22 @@ def build_interpreter(target: Path) -> bool:
     """
     if is_current(target):
         return False
-    # moved into place when it is whole; scripts in bin/ would name the wrong folder, but jobs only use
-    # `python -m`
+    # Scripts in bin/ will name the wrong folder after the move; jobs only use `python -m`.
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         venv.create(fresh, symlinks=True, with_pip=False)
-        subprocess.run(_installer(fresh / "bin" / "python"), check=True)
-        if _copied(target):
+        python = fresh / "bin" / "python"
+        subprocess.run(_installer_command(python), check=True)
+        if _needs_copy(target):
             _copy_runtime(fresh, target)
-        # straight to the real binary: a link on the way would not be there inside
-        (fresh / "bin" / "python").unlink()
-        (fresh / "bin" / "python").symlink_to(expected_stamp(target)["executable"])
-        # read-only inside, so nothing could be compiled there later
+        stamp = expected_stamp(target)
+        # Straight to the real binary: a link on the way would not be there inside the sandbox.
+        python.unlink()
+        python.symlink_to(stamp["executable"])
+        # The folder is read-only inside, so nothing could be compiled there later.
         compileall.compile_dir(fresh / "lib", quiet=2, workers=1)
-        (fresh / STAMP).write_text(json.dumps(expected_stamp(target), indent=1))
+        (fresh / STAMP).write_text(json.dumps(stamp, indent=1))
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     finally:
@@ -128,9 +144,8 @@ def build_interpreter(target: Path) -> bool:
 def main() -> None:
     """Entry point. Exit code 1 when the packages cannot be installed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--venv", type=Path, default=Path(os.environ.get("SANDBOX_VENV") or ROOT / ".venv-sandbox")
-    )
+    default = Path(os.environ.get("SANDBOX_VENV") or ROOT / ".venv-sandbox")
+    parser.add_argument("--venv", type=Path, default=default)
     target = parser.parse_args().venv.resolve()
     try:
         built = build_interpreter(target)

@@ -1,9 +1,7 @@
-"""A control group for one job: memory and tasks counted by the kernel over all its processes.
+"""A control group for one job, of version 1 or 2: the kernel counts memory and tasks over all its processes.
 
-Version 1 and version 2.
-
-Used where it is writable (root, or a delegated slice); elsewhere the limits per process and per user hold
-alone.
+Used where it is writable (root, or a delegated slice); elsewhere only the limits per process and per user
+hold.
 """
 
 import contextlib
@@ -16,6 +14,8 @@ from functools import cache
 from pathlib import Path
 
 _V2_ENABLE = "+memory +pids"
+_NAME_PREFIX = "sandbox-"
+_KILL_ROUNDS, _REMOVE_ROUNDS, _PAUSE_SECONDS = 200, 50, 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Hierarchy:
 
 
 class ControlGroup:
-    """The folders of one job's group. ``add`` before the job runs, ``kill`` after it."""
+    """The folders of one job's group: one for each hierarchy."""
 
     def __init__(self, folders: tuple[tuple[Hierarchy, Path], ...]) -> None:
         self._folders = folders
@@ -37,12 +37,12 @@ class ControlGroup:
     def controllers(self) -> frozenset[str]:
         return frozenset(name for hierarchy, _ in self._folders for name in hierarchy.controllers)
 
-    def add(self, pid: int) -> None:
+    def add_process(self, pid: int) -> None:
         """Move ``pid`` in. Its children are born inside."""
         for _, folder in self._folders:
             (folder / "cgroup.procs").write_text(str(pid))
 
-    def processes(self) -> set[int]:
+    def list_processes(self) -> set[int]:
         """Who lives in the group, as this process numbers them."""
         found: set[int] = set()
         for _, folder in self._folders:
@@ -50,56 +50,60 @@ class ControlGroup:
                 found.update(int(line) for line in (folder / "cgroup.procs").read_text().split())
         return found
 
-    def kill(self) -> None:
-        """Kill whoever is left.
-
-        A fork bomb cannot outrun this: the tasks are bounded, and each turn kills all.
-        """
-        for _ in range(200):
-            living = self.processes()
+    def kill_processes(self) -> None:
+        """Kill every process that is left."""
+        # A fork bomb cannot outrun this: the number of its tasks is limited, and each round kills all.
+        for _ in range(_KILL_ROUNDS):
+            living = self.list_processes()
             if not living:
                 return
             for pid in living:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, 9)
-            time.sleep(0.005)
+            time.sleep(_PAUSE_SECONDS)
 
     def remove(self) -> None:
-        self.kill()
+        """Kill what is left and remove the folders."""
+        self.kill_processes()
         for _, folder in self._folders:
-            for _ in range(50):
+            for _ in range(_REMOVE_ROUNDS):
                 try:
                     folder.rmdir()
                 except FileNotFoundError:
                     break
                 except OSError:
-                    time.sleep(0.005)  # the kernel still buries the last one
+                    # A killed process keeps the folder busy until the kernel has cleaned up after it.
+                    time.sleep(_PAUSE_SECONDS)
                 else:
                     break
 
 
-def _own() -> Iterator[tuple[int, tuple[str, ...], str]]:
+def _list_own_groups() -> Iterator[tuple[tuple[str, ...], str]]:
+    """Controllers and path of each group that this process is in; version 2 has one, with an empty name."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
-        number, names, path = line.split(":", 2)
-        yield int(number), tuple(names.split(",")), path
+        _, names, path = line.split(":", 2)
+        yield tuple(names.split(",")), path
 
 
-def _mounts() -> Iterator[tuple[str, set[str], Path]]:
+def _list_mounts() -> Iterator[tuple[str, set[str], Path]]:
+    """Kind, options and place of each mounted hierarchy; see proc_pid_mountinfo(5)."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        # The number of fields in front of " - " varies.
         left, right = line.split(" - ")
         kind, _, options = right.split()[:3]
         if kind in {"cgroup", "cgroup2"}:
             yield kind, set(options.split(",")), Path(left.split()[4])
 
 
-def _works(hierarchy: Hierarchy) -> bool:
-    probe = hierarchy.root / f"sandbox-{secrets.token_hex(6)}"
+def _is_usable(hierarchy: Hierarchy) -> bool:
+    """Whether a group with limits can be made there, by trying."""
+    probe = hierarchy.root / f"{_NAME_PREFIX}{secrets.token_hex(6)}"
     try:
         probe.mkdir()
     except OSError:
         return False
     try:
-        _limit(hierarchy, probe, 1 << 30, 64)
+        _write_limits(hierarchy, probe, 1 << 30, 64)
     except OSError:
         return False
     finally:
@@ -108,13 +112,14 @@ def _works(hierarchy: Hierarchy) -> bool:
     return True
 
 
-def _limit(hierarchy: Hierarchy, folder: Path, memory: int, processes: int) -> None:
+def _write_limits(hierarchy: Hierarchy, folder: Path, memory: int, processes: int) -> None:
     if "pids" in hierarchy.controllers:
         (folder / "pids.max").write_text(str(processes))
     if "memory" not in hierarchy.controllers:
         return
     if hierarchy.version == 1:
         (folder / "memory.limit_in_bytes").write_text(str(memory))
+        # Memory and swap together; missing where the kernel does not count swap.
         swap = folder / "memory.memsw.limit_in_bytes"
         if swap.exists():
             swap.write_text(str(memory))
@@ -122,11 +127,16 @@ def _limit(hierarchy: Hierarchy, folder: Path, memory: int, processes: int) -> N
     (folder / "memory.max").write_text(str(memory))
     if (folder / "memory.swap.max").exists():
         (folder / "memory.swap.max").write_text("0")
+    # Out of memory, the kernel kills the whole job and not some process of it.
     (folder / "memory.oom.group").write_text("1")
 
 
-def _version_2(mount: Path, own: str) -> Hierarchy | None:
-    """Our own group cannot have controllers below it while we live in it, unless it is the root; then its parent may."""
+def _find_version_2(mount: Path, own: str) -> Hierarchy | None:
+    """The place for groups of version 2: below this process's own group, or beside it.
+
+    Only the root may hold processes and give controllers to groups below it at once; elsewhere the parent has
+    to.
+    """
     for root in (mount / own.lstrip("/"), (mount / own.lstrip("/")).parent):
         with contextlib.suppress(OSError):
             (root / "cgroup.subtree_control").write_text(_V2_ENABLE)
@@ -134,7 +144,7 @@ def _version_2(mount: Path, own: str) -> Hierarchy | None:
             enabled = (root / "cgroup.subtree_control").read_text().split()
             names = tuple(name for name in ("memory", "pids") if name in enabled)
             hierarchy = Hierarchy(root, 2, names)
-            if names and _works(hierarchy):
+            if names and _is_usable(hierarchy):
                 return hierarchy
     return None
 
@@ -144,17 +154,20 @@ def find_hierarchies() -> tuple[Hierarchy, ...]:
     """Where groups can be made on this machine; empty when nowhere."""
     found: list[Hierarchy] = []
     try:
-        own, mounts = list(_own()), list(_mounts())
+        own, mounts = list(_list_own_groups()), list(_list_mounts())
     except OSError:
         return ()
     for kind, options, mount in mounts:
-        for _, names, path in own:
+        for names, path in own:
+            # Version 1 has a hierarchy for each controller.
             if kind == "cgroup" and names[0] in {"memory", "pids"} and names[0] in options:
-                first = Hierarchy(mount / path.lstrip("/"), 1, (names[0],))
-                found += [first] if _works(first) else []
+                version_1 = Hierarchy(mount / path.lstrip("/"), 1, (names[0],))
+                if _is_usable(version_1):
+                    found.append(version_1)
             elif kind == "cgroup2" and names == ("",):
-                second = _version_2(mount, path)
-                found += [second] if second else []
+                version_2 = _find_version_2(mount, path)
+                if version_2:
+                    found.append(version_2)
     return tuple(found)
 
 
@@ -162,14 +175,15 @@ def find_hierarchies() -> tuple[Hierarchy, ...]:
 def control_group(memory: int, processes: int) -> Iterator[ControlGroup]:
     """A group with these limits, gone with all its processes at the end.
 
-    Without controllers where none is writable.
+    It limits nothing where no hierarchy is writable.
     """
     folders: list[tuple[Hierarchy, Path]] = []
+    # A hierarchy that fails now is left out, and the job is measured from outside instead.
     for hierarchy in find_hierarchies():
-        folder = hierarchy.root / f"sandbox-{secrets.token_hex(8)}"
+        folder = hierarchy.root / f"{_NAME_PREFIX}{secrets.token_hex(8)}"
         with contextlib.suppress(OSError):
             folder.mkdir()
-            _limit(hierarchy, folder, memory, processes)
+            _write_limits(hierarchy, folder, memory, processes)
             folders.append((hierarchy, folder))
     group = ControlGroup(tuple(folders))
     try:

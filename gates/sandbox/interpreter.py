@@ -1,7 +1,7 @@
 """The lean interpreter: a virtual environment with what the gates need inside, and nothing else, built once.
 
-Its folder is ``.venv-sandbox`` beside the project, or what ``SANDBOX_VENV`` names. What a job may see of the
-host is decided here: the interpreter's own prefix, the C library, time zones. All of it read-only.
+Its folder is ``.venv-sandbox`` beside the project, or what ``SANDBOX_VENV`` names. This module decides what
+a job sees of the host: the interpreter's own files, the C library and time zones, all of it read-only.
 """
 
 import json
@@ -37,12 +37,12 @@ class Interpreter:
 
 
 def interpreter_folder() -> Path:
-    """Where the lean environment lies, built or not."""
+    """Where the lean environment is, built or not."""
     return Path(settings.SANDBOX_VENV)
 
 
-def _libraries() -> tuple[list[str], list[tuple[str, str]]]:
-    """The C library's folders: real ones as trees, the links of a merged /usr as links."""
+def _list_libraries() -> tuple[list[str], list[tuple[str, str]]]:
+    """The C library's folders: real ones as trees, the links of a merged /usr as (target, name)."""
     trees, links = [], []
     for name in ("/usr/lib", "/usr/lib64", "/lib", "/lib64"):
         path = Path(name)
@@ -53,11 +53,9 @@ def _libraries() -> tuple[list[str], list[tuple[str, str]]]:
     return trees, links
 
 
-def _runtime(base: Path, executable: Path, stdlib: Path) -> list[str]:
-    """The real interpreter's own files.
-
-    Only the binary itself of its ``bin``, which may be all of /usr/bin.
-    """
+def _list_runtime(base: Path, executable: Path, stdlib: Path) -> list[str]:
+    """The files of the real interpreter."""
+    # The binary alone: its folder may be all of /usr/bin.
     trees = [str(executable), str(stdlib)]
     library = sysconfig.get_config_var("INSTSONAME")
     trees += [str(path) for path in base.glob(f"lib*/{library}")]
@@ -81,16 +79,24 @@ def find_interpreter(venv: str = "") -> Interpreter:
         ) from error
     if not executable.is_file():
         raise SandboxUnavailable("The Python under the sandbox's interpreter is gone.", cure=CURE)
-    trees, links = _libraries()
-    wanted = [*trees, *_runtime(base, executable, stdlib)]
+    trees, links = _list_libraries()
+    wanted = [*trees, *_list_runtime(base, executable, stdlib)]
+    # Without the cache the loader searches every folder; without time zones honest code fails.
     wanted += [path for path in ("/etc/ld.so.cache", "/usr/share/zoneinfo") if Path(path).exists()]
-    copied = {"LD_LIBRARY_PATH": str(stdlib.parent)} if root.resolve() in base.resolve().parents else {}
+    environment = {}
+    if root.resolve() in base.resolve().parents:
+        # A copied runtime does not have its library where the loader looks.
+        environment["LD_LIBRARY_PATH"] = str(stdlib.parent)
     return Interpreter(
-        str(root), str(executable), str(stamp["version"]), _outermost(wanted), tuple(links), copied
+        str(root), str(executable), str(stamp["version"]), _drop_nested(wanted), tuple(links), environment
     )
 
 
-def _outermost(paths: list[str]) -> tuple[str, ...]:
-    """``paths`` without those that lie inside another."""
-    unique = sorted(set(paths))
-    return tuple(path for path in unique if not any(path.startswith(other + "/") for other in unique))
+def _drop_nested(paths: list[str]) -> tuple[str, ...]:
+    """``paths`` without those that are inside another."""
+    kept: list[str] = []
+    # Sorted, a folder comes before what is inside it.
+    for path in sorted(set(paths)):
+        if not any(path.startswith(f"{other}/") for other in kept):
+            kept.append(path)
+    return tuple(kept)

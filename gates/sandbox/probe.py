@@ -7,29 +7,34 @@ from collections.abc import Callable
 from gates.sandbox.base import Availability, Job, Outcome, SandboxUnavailable
 from gates.sandbox.cgroups import find_hierarchies
 
-_NOTHING = Job(argv=("python", "-I", "-c", "pass"), wall_seconds=10)
+# Imports of the interpreter included: that is what every job pays.
+_EMPTY_JOB = Job(argv=("python", "-I", "-c", "pass"), wall_seconds=10)
 
 
 def probe_backend(name: str, run: Callable[[Job], Outcome], made_of: str) -> Availability:
-    """What became of the empty job in the backend ``name``, which is ``made_of`` what it says and control groups."""
+    """Whether the backend ``name`` holds the empty job. ``made_of`` names its parts."""
     try:
-        outcome = run(_NOTHING)
+        outcome = run(_EMPTY_JOB)
     except SandboxUnavailable as error:
         return Availability(name, False, str(error))
+    # It started and could not run: the message of the interpreter says why.
     if outcome.exit_code != 0:
-        return Availability(
-            name, False, outcome.stderr.decode(errors="replace").strip()[-300:] or "the trial failed"
-        )
-    held = ", ".join(sorted({name for each in find_hierarchies() for name in each.controllers}))
-    return Availability(name, True, f"{made_of}, control groups: {held or 'none writable'}")
+        said = outcome.stderr.decode(errors="replace").strip()[-300:]
+        return Availability(name, False, said or "the trial failed")
+    controllers = sorted({name for hierarchy in find_hierarchies() for name in hierarchy.controllers})
+    groups = ", ".join(controllers) or "none writable"
+    return Availability(name, True, f"{made_of}, control groups: {groups}")
 
 
 def measure_start_ms(run: Callable[[Job], Outcome], rounds: int = 21) -> float:
-    """The median over ``rounds`` of a job that does nothing, in ms: folders, sandbox, interpreter, end and clean-up included."""
+    """The median over ``rounds`` of the empty job's wall time, in milliseconds.
+
+    It covers folders, sandbox, interpreter, end and clean-up. Raises ``RuntimeError`` when the job fails.
+    """
     taken = []
     for _ in range(rounds):
         began = time.perf_counter()
-        outcome = run(_NOTHING)
+        outcome = run(_EMPTY_JOB)
         taken.append((time.perf_counter() - began) * 1000)
         if outcome.exit_code != 0:
             raise RuntimeError(f"The empty job ended with {outcome.exit_code}, signal {outcome.signal}.")

@@ -44,6 +44,7 @@ def choose_backend() -> SandboxBackend:
     Tried once a process.
     """
     wanted = settings.SANDBOX_BACKEND
+    # Two threads at once would both try every backend.
     with _lock:
         if wanted not in _chosen:
             _chosen[wanted] = _find_working_backend(wanted)

@@ -9,18 +9,21 @@ import errno
 import platform
 import struct
 
+# Operations: load a word, jump if equal, if greater, if a bit is set; return.
 _LD_ABS, _JEQ, _JGT, _JSET, _RET = 0x20, 0x15, 0x25, 0x45, 0x06
+# Verdicts; the error's number is added to the last.
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_NR, _ARCH, _ARGUMENT = 0, 4, 16
+# Offsets in struct seccomp_data; of a 64-bit argument the lower word.
+_NR, _ARCH, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _NEWEST_KNOWN = 450
 _X32_BIT = 0x40000000
 _AF_UNIX = 1
-_NAMESPACE_FLAGS = (
-    0x7E020080  # CLONE_NEWTIME | NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET
-)
-_TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+# CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET together.
+_NAMESPACE_FLAGS = 0x7E020080
+# TIOCSTI and TIOCLINUX put characters into a terminal as if they were typed.
+_TERMINAL_INJECTION = (0x5412, 0x541C)
 
-# name: (x86_64, aarch64); None where the architecture has no such call
+# Name to the call's number: (x86_64, aarch64); None where the architecture has no such call.
 REFUSED: dict[str, tuple[int | None, int | None]] = {
     # network
     "socket": (41, 198),
@@ -107,7 +110,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "ioprio_set": (251, 30),
 }
 _CLONE, _CLONE3, _IOCTL, _SOCKETPAIR = (56, 220), (435, 435), (16, 29), (53, 199)
-# first argument 0 is the caller itself; other processes of the same user are not a job's business
+# A first argument of 0 is the caller itself; a job must not reach other processes of the same user.
 _SELF_ONLY = {
     "prlimit64": (302, 261),
     "sched_setparam": (142, 118),
@@ -116,8 +119,8 @@ _SELF_ONLY = {
     "sched_setaffinity": (203, 122),
 }
 _PRCTL, _PR_SET_DUMPABLE, _PR_SET_PTRACER = (157, 167), 4, 0x59616D61
-# where a job shares its user with us: Landlock guards what files hold, not who owns them or when they were
-# changed
+# For a job that shares its user with the worker: Landlock guards what files hold, not their owners, modes and
+# times.
 _METADATA = {
     "chmod": (90, None),
     "fchmod": (91, 52),
@@ -141,55 +144,86 @@ _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 MACHINES = tuple(_AUDIT_ARCH)
 
 
-def _op(code: int, value: int, jump_true: int = 0, jump_false: int = 0) -> bytes:
+def _instruction(code: int, value: int, jump_true: int = 0, jump_false: int = 0) -> bytes:
+    """One ``struct sock_filter``. Jumps count the instructions to skip."""
     return struct.pack("=HBBI", code, jump_true, jump_false, value)
 
 
-def _refuse(number: int, error: int = errno.EPERM) -> list[bytes]:
-    return [_op(_JEQ, number, 0, 1), _op(_RET, _ERRNO | error)]
+def _refuse_call(number: int, error: int = errno.EPERM) -> list[bytes]:
+    return [_instruction(_JEQ, number, 0, 1), _instruction(_RET, _ERRNO | error)]
 
 
-def _when(number: int, test: list[bytes]) -> list[bytes]:
-    """Run ``test`` on the call ``number``; it loads an argument, may return, and the call number is loaded again behind it."""
-    return [_op(_JEQ, number, 0, len(test) + 1), *test, _op(_LD_ABS, _NR)]
+_DENY = _instruction(_RET, _ERRNO | errno.EPERM)
+_LOAD_NUMBER = _instruction(_LD_ABS, _NR)
+_LOAD_FIRST_ARGUMENT = _instruction(_LD_ABS, _FIRST_ARGUMENT)
+_LOAD_SECOND_ARGUMENT = _instruction(_LD_ABS, _SECOND_ARGUMENT)
+
+
+def _when_called(number: int, test: list[bytes]) -> list[bytes]:
+    """Run ``test``, which loads an argument and may return, on one call; then load its number again."""
+    return [_instruction(_JEQ, number, 0, len(test) + 1), *test, _LOAD_NUMBER]
+
+
+def _deny_value(value: int) -> list[bytes]:
+    """Deny when the loaded argument is ``value``."""
+    return [_instruction(_JEQ, value, 0, 1), _DENY]
+
+
+def _deny_other_than(value: int) -> list[bytes]:
+    """Deny when the loaded argument is anything but ``value``."""
+    return [_instruction(_JEQ, value, 1, 0), _DENY]
 
 
 def assemble_filter(machine: str = "", *, shares_user: bool = False) -> bytes:
     """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``.
 
-    Raises ``KeyError`` for others.
-
-    ``shares_user``: the job runs as the user that we are, with no namespace between.
+    ``shares_user``: the job runs as this process's user, with no namespace between. Raises ``KeyError`` for a
+    machine that is not in ``MACHINES``.
     """
     machine = machine or platform.machine()
-    column = MACHINES.index(machine) if machine in MACHINES else None
-    if column is None:
+    if machine not in MACHINES:
         raise KeyError(machine)
-    deny = _op(_RET, _ERRNO | errno.EPERM)
-    code = [_op(_LD_ABS, _ARCH), _op(_JEQ, _AUDIT_ARCH[machine], 1, 0), _op(_RET, _KILL), _op(_LD_ABS, _NR)]
-    if machine == "x86_64":
-        code += [_op(_JSET, _X32_BIT, 0, 1), _op(_RET, _KILL)]
-    code += [_op(_JGT, _NEWEST_KNOWN, 0, 1), _op(_RET, _ERRNO | errno.ENOSYS)]
-    # clone3 hides its flags behind a pointer that a filter cannot follow; libc falls back to clone
-    code += _refuse(_CLONE3[column], errno.ENOSYS)
-    code += _when(_CLONE[column], [_op(_LD_ABS, _ARGUMENT), _op(_JSET, _NAMESPACE_FLAGS, 0, 1), deny])
-    code += _when(_SOCKETPAIR[column], [_op(_LD_ABS, _ARGUMENT), _op(_JEQ, _AF_UNIX, 1, 0), deny])
-    injection = [_op(_LD_ABS, _ARGUMENT + 8)]
-    for request in _TERMINAL_INJECTION:
-        injection += [_op(_JEQ, request, 0, 1), deny]
-    code += _when(_IOCTL[column], injection)
-    for numbers in _SELF_ONLY.values():
-        code += _when(numbers[column], [_op(_LD_ABS, _ARGUMENT), _op(_JEQ, 0, 1, 0), deny])
-    hiding = [
-        _op(_LD_ABS, _ARGUMENT),
-        _op(_JEQ, _PR_SET_DUMPABLE, 0, 1),
-        deny,
-        _op(_JEQ, _PR_SET_PTRACER, 0, 1),
-        deny,
-    ]
-    code += _when(_PRCTL[column], hiding)
-    for numbers in [*REFUSED.values(), *(_METADATA.values() if shares_user else ())]:
+    column = MACHINES.index(machine)
+    refused = [*REFUSED.values()]
+    if shares_user:
+        refused += _METADATA.values()
+    code = [*_check_architecture(machine), *_check_arguments(column)]
+    for numbers in refused:
         number = numbers[column]
         if number is not None:
-            code += _refuse(number)
-    return b"".join([*code, _op(_RET, _ALLOW)])
+            code += _refuse_call(number)
+    return b"".join([*code, _instruction(_RET, _ALLOW)])
+
+
+def _check_architecture(machine: str) -> list[bytes]:
+    """Kill calls by another architecture's numbers; refuse what is newer than the tables."""
+    code = [
+        _instruction(_LD_ABS, _ARCH),
+        _instruction(_JEQ, _AUDIT_ARCH[machine], 1, 0),
+        _instruction(_RET, _KILL),
+        _LOAD_NUMBER,
+    ]
+    if machine == "x86_64":
+        # x32 calls have the same architecture and other numbers.
+        code += [_instruction(_JSET, _X32_BIT, 0, 1), _instruction(_RET, _KILL)]
+    # ENOSYS, so that a libc that tries a new call first falls back to an old one.
+    code += [_instruction(_JGT, _NEWEST_KNOWN, 0, 1), _instruction(_RET, _ERRNO | errno.ENOSYS)]
+    return code
+
+
+def _check_arguments(column: int) -> list[bytes]:
+    """Calls that are refused for some arguments only."""
+    # clone3 hides its flags behind a pointer that a filter cannot follow; libc falls back to clone.
+    code = _refuse_call(_CLONE3[column], errno.ENOSYS)
+    new_namespace = [_LOAD_FIRST_ARGUMENT, _instruction(_JSET, _NAMESPACE_FLAGS, 0, 1), _DENY]
+    code += _when_called(_CLONE[column], new_namespace)
+    code += _when_called(_SOCKETPAIR[column], [_LOAD_FIRST_ARGUMENT, *_deny_other_than(_AF_UNIX)])
+    injection = [_LOAD_SECOND_ARGUMENT]
+    for request in _TERMINAL_INJECTION:
+        injection += _deny_value(request)
+    code += _when_called(_IOCTL[column], injection)
+    for numbers in _SELF_ONLY.values():
+        code += _when_called(numbers[column], [_LOAD_FIRST_ARGUMENT, *_deny_other_than(0)])
+    # A process that is not dumpable hides from the watcher; a tracer of its choice may read its memory.
+    hiding = [_LOAD_FIRST_ARGUMENT, *_deny_value(_PR_SET_DUMPABLE), *_deny_value(_PR_SET_PTRACER)]
+    return code + _when_called(_PRCTL[column], hiding)

@@ -1,37 +1,43 @@
-"""Watching one started job: feed it, read it within bounds, stop it on the clock."""
+"""Supervises one started job: feeds it, reads it within bounds, stops it on the clock."""
 
 import contextlib
 import os
+import resource
 import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 
 from gates.sandbox.base import Job, Outcome
-from gates.sandbox.family import anonymous_bytes
 
-_CHUNK = 1 << 16
+_CHUNK_BYTES = 1 << 16
 _DRAIN_SECONDS = 2.0
+# How often the memory of all processes is added up where no control group does it.
 _LOOK_SECONDS = 0.05
 
 
 class Pipe:
-    """A pipe whose ends are closed once each, however often that is asked: a number may be another thread's by then."""
+    """A pipe whose ends are closed once each, however often that is asked.
+
+    A second close would hit whatever another thread has opened under that number since.
+    """
 
     def __init__(self) -> None:
         self.read_end, self.write_end = os.pipe()
         self._open = {self.read_end, self.write_end}
 
     def close(self, *ends: int) -> None:
+        """Close the ends that are named; both where none is."""
         for end in ends or (self.read_end, self.write_end):
             if end in self._open:
                 self._open.discard(end)
                 os.close(end)
 
 
-class Pipes:
+class JobPipes:
     """The four pipes of a job, closed at the end of the block whatever happened."""
 
     def __enter__(self) -> Self:
@@ -43,128 +49,133 @@ class Pipes:
             pipe.close()
 
     def close_job_ends(self) -> None:
-        """Once the job has them: else their ends would never be seen."""
+        """Close the ends that the job has inherited: while they are open here, no end of file arrives."""
         self.stdin.close(self.stdin.read_end)
         for pipe in (self.stdout, self.stderr, self.result):
             pipe.close(pipe.write_end)
 
 
-class _Kept:
-    """What is kept of one output.
-
-    The rest is read and thrown away, so that the job does not hang on a full pipe.
-    """
+class _BoundedOutput:
+    """The first ``limit`` bytes of one output. The rest is read and dropped, or the pipe would fill up."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.data, self.truncated = limit, bytearray(), False
 
-    def take(self, data: bytes) -> None:
+    def add_data(self, data: bytes) -> None:
         room = self.limit - len(self.data)
         self.data += data[:room]
         self.truncated = self.truncated or len(data) > room
 
 
-class Watch:
-    """One job from its start to its end. ``kill`` must end every process of the job, and may be called twice.
+class Supervisor:
+    """One job from its start to its end.
 
-    ``weigh``: add up the memory of all its processes every so often, as no control group does it.
+    ``kill`` must end every process of the job, and may be called twice. ``measure_memory``: add up the memory
+    of all processes every so often, because no control group does it.
     """
 
     def __init__(
         self,
         job: Job,
         process: subprocess.Popen[bytes],
-        pipes: Pipes,
+        pipes: JobPipes,
         kill: Callable[[], None],
         *,
-        weigh: bool = False,
+        measure_memory: bool = False,
     ) -> None:
-        self.job, self.process, self.pipes, self.kill, self.weigh = job, process, pipes, kill, weigh
-        self.kept = {
-            pipe.read_end: _Kept(job.max_output) for pipe in (pipes.stdout, pipes.stderr, pipes.result)
-        }
-        self.pending = memoryview(job.stdin)
+        self.job, self.process, self.pipes = job, process, pipes
+        self.kill, self.measure_memory = kill, measure_memory
+        outputs = (pipes.stdout, pipes.stderr, pipes.result)
+        self.outputs = {pipe.read_end: _BoundedOutput(job.max_output) for pipe in outputs}
+        self.pending_input = memoryview(job.stdin)
         self.started = time.monotonic()
-        self.timed_out = self.too_heavy = False
+        self.timed_out = self.took_too_much_memory = False
 
-    def until_gone(self) -> None:
-        """Return when the job is over and nothing of it is left; what it wrote before is kept."""
+    def wait_until_gone(self) -> None:
+        """Return when the job is over and nothing of it is left. What it wrote before is kept."""
         deadline = self.started + self.job.wall_seconds
+        # A descriptor that becomes readable when the process ends: no polling, and no race over its number.
         exited = os.pidfd_open(self.process.pid)
         with selectors.DefaultSelector() as selector:
             try:
-                self._register(selector)
+                self._register_pipes(selector)
                 selector.register(exited, selectors.EVENT_READ)
-                while not self._turn(selector, exited, deadline):
+                while not self._handle_events(selector, exited, deadline):
                     pass
                 selector.unregister(exited)
+                # First kill, then drain: a surviving grandchild could write for ever.
                 self.kill()
-                self._drain(selector)
+                self._drain_pipes(selector)
             finally:
                 os.close(exited)
                 self.kill()
                 self.process.wait()
 
-    def _register(self, selector: selectors.BaseSelector) -> None:
-        for end in self.kept:
+    def _register_pipes(self, selector: selectors.BaseSelector) -> None:
+        for end in self.outputs:
             os.set_blocking(end, False)
             selector.register(end, selectors.EVENT_READ)
         stdin = self.pipes.stdin
-        if self.pending:
+        if self.pending_input:
             os.set_blocking(stdin.write_end, False)
             selector.register(stdin.write_end, selectors.EVENT_WRITE)
         else:
             stdin.close(stdin.write_end)
 
-    def _turn(self, selector: selectors.BaseSelector, exited: int, deadline: float) -> bool:
+    def _handle_events(self, selector: selectors.BaseSelector, exited: int, deadline: float) -> bool:
+        """Wait for something to happen and handle it. Returns whether the job is over."""
         left = deadline - time.monotonic()
         if left <= 0:
             self.timed_out = True
             return True
-        ready = selector.select(min(left, _LOOK_SECONDS) if self.weigh else left)
-        if self.weigh and anonymous_bytes(self.process.pid) > self.job.memory_bytes:
-            self.too_heavy = True
+        ready = selector.select(min(left, _LOOK_SECONDS) if self.measure_memory else left)
+        if self.measure_memory and measure_anonymous_bytes(self.process.pid) > self.job.memory_bytes:
+            self.took_too_much_memory = True
             return True
         for key, _ in ready:
             if key.fd != exited:
-                self._move(selector, key.fd)
+                self._transfer_data(selector, key.fd)
         return any(key.fd == exited for key, _ in ready)
 
-    def _drain(self, selector: selectors.BaseSelector) -> None:
-        """Read what is still in the pipes. Bounded: a writer that could not be killed must not hold us."""
+    def _drain_pipes(self, selector: selectors.BaseSelector) -> None:
+        """Read what is still in the pipes, for a bounded time: some writer may have escaped the kill."""
         end = time.monotonic() + _DRAIN_SECONDS
         stdin = self.pipes.stdin
         if stdin.write_end in selector.get_map():
             selector.unregister(stdin.write_end)
         while selector.get_map() and time.monotonic() < end:
             for key, _ in selector.select(max(0.0, end - time.monotonic())):
-                self._move(selector, key.fd)
+                self._transfer_data(selector, key.fd)
 
-    def _move(self, selector: selectors.BaseSelector, descriptor: int) -> None:
+    def _transfer_data(self, selector: selectors.BaseSelector, descriptor: int) -> None:
         if descriptor == self.pipes.stdin.write_end:
-            try:
-                self.pending = self.pending[os.write(descriptor, self.pending[:_CHUNK]) :]
-            except BlockingIOError:
-                return
-            except BrokenPipeError:
-                self.pending = self.pending[:0]
-            if not self.pending:
-                selector.unregister(descriptor)
-                self.pipes.stdin.close(descriptor)
+            self._feed_input(selector, descriptor)
             return
-        data = os.read(descriptor, _CHUNK)
+        data = os.read(descriptor, _CHUNK_BYTES)
         if data:
-            self.kept[descriptor].take(data)
+            self.outputs[descriptor].add_data(data)
         else:
             selector.unregister(descriptor)
 
-    def outcome(self, exit_code: int | None, ended_by: int | None, backend: str) -> Outcome:
-        """The result of the watch. A job that we stopped is reported as killed."""
-        if self.timed_out or self.too_heavy:
+    def _feed_input(self, selector: selectors.BaseSelector, descriptor: int) -> None:
+        try:
+            written = os.write(descriptor, self.pending_input[:_CHUNK_BYTES])
+            self.pending_input = self.pending_input[written:]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            # The job does not read its input; that is its own affair.
+            self.pending_input = self.pending_input[:0]
+        if not self.pending_input:
+            selector.unregister(descriptor)
+            self.pipes.stdin.close(descriptor)
+
+    def build_outcome(self, exit_code: int | None, ended_by: int | None, backend: str) -> Outcome:
+        """The outcome of the job. One that was stopped from here is reported as killed."""
+        if self.timed_out or self.took_too_much_memory:
             exit_code, ended_by = None, int(signal.SIGKILL)
-        stdout, stderr, result = (
-            self.kept[pipe.read_end] for pipe in (self.pipes.stdout, self.pipes.stderr, self.pipes.result)
-        )
+        pipes = (self.pipes.stdout, self.pipes.stderr, self.pipes.result)
+        stdout, stderr, result = (self.outputs[pipe.read_end] for pipe in pipes)
         return Outcome(
             exit_code=exit_code,
             signal=ended_by,
@@ -182,3 +193,30 @@ def kill_session(process: subprocess.Popen[bytes]) -> None:
     """Kill the process group that ``process`` leads."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def measure_anonymous_bytes(ancestor: int) -> int:
+    """Memory that ``ancestor`` and its descendants hold apart from files.
+
+    Pages that are shared after a fork count for each process, so this is a ceiling.
+    """
+    parents: dict[int, int] = {}
+    sizes: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        # A process may end between the listing and the reading.
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            pid = int(folder.name)
+            # The command in brackets may hold blanks and brackets of its own.
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[pid] = int(fields[1])
+            resident, shared = map(int, (folder / "statm").read_text().split()[1:3])
+            sizes[pid] = (resident - shared) * resource.getpagesize()
+    total = 0
+    generation, seen = {ancestor}, set[int]()
+    while generation:
+        seen |= generation
+        total += sum(sizes.get(pid, 0) for pid in generation)
+        generation = {pid for pid, parent in parents.items() if parent in generation} - seen
+    return total

@@ -10,6 +10,7 @@ BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
 
 def format_table(tried: Mapping[str, Sequence[AttackResult]]) -> str:
     """Markdown: one row for each attack, one column for each backend that was tried."""
+    # KeyError when an attack is missing: a table with gaps must not be written.
     verdicts = {(name, each.attack.name): each.breach for name, results in tried.items() for each in results}
     lines = ["| attack | the job | " + " | ".join(tried) + " |", "|---|---|" + "---|" * len(tried)]
     for attack in ATTACKS:

@@ -1,4 +1,4 @@
-"""Attacks on the sandbox, run by ``manage.py doctor`` on the machine it stands on and by the tests on every backend."""
+"""Attacks on the sandbox: ``manage.py doctor`` runs them on its machine, the tests on every backend."""
 
 from gates.sandbox.attacks.bait import Attack, AttackResult, Bait, run_attack, run_attacks
 from gates.sandbox.attacks.catalog import ATTACKS

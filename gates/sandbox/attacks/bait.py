@@ -49,7 +49,7 @@ class AttackResult:
 
 @dataclass(frozen=True, slots=True)
 class Bait:
-    """The bait: a secret in a file, in the environment and in another job's folder; open doors; a process to kill."""
+    """The bait: a secret in a file, in the environment and in another job's folder, sockets, a process."""
 
     secret: str
     secret_file: Path
@@ -59,7 +59,7 @@ class Bait:
     abstract_socket: str
     victim: subprocess.Popen[bytes]
 
-    def told(self) -> bytes:
+    def describe_to_attacker(self) -> bytes:
         """What the attacker knows: everything but the secret itself. The worst case, an insider."""
         known = {
             "secret_file": str(self.secret_file),
@@ -80,7 +80,7 @@ class Bait:
     def daemon_mark(self) -> str:
         return f"daemon-{self.secret[:12]}"
 
-    def survivors(self) -> list[int]:
+    def find_survivors(self) -> list[int]:
         """Processes of the attack that still live."""
         found = []
         for folder in Path("/proc").iterdir():
@@ -94,6 +94,7 @@ class Bait:
 def lay_bait() -> Iterator[Bait]:
     """Lay out the bait; all of it is gone at the end."""
     secret = secrets.token_hex(16)
+    # The worker's own environment holds secrets, too.
     os.environ[_MARK] = secret
     with contextlib.ExitStack() as stack:
         stack.callback(os.environ.pop, _MARK, None)
@@ -109,8 +110,10 @@ def lay_bait() -> Iterator[Bait]:
         (folder / "socket").chmod(0o777)
         named.listen()
         abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
+        # An abstract socket has no file: only a network namespace or the filter keeps a job away from it.
         abstract.bind(f"\0{secret}")
         abstract.listen()
+        # Started by the same user, as a worker's other children are.
         victim = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"], env={_MARK: secret}
         )
@@ -128,29 +131,32 @@ def lay_bait() -> Iterator[Bait]:
 
 
 def build_attack_job(attack: Attack, target: Bait) -> Job:
-    """The attack as a job: the prelude and the script in one file, what the attacker knows on standard input."""
+    """The attack as a job: prelude and script in one file, the attacker's knowledge on standard input."""
     script = (Path(__file__).parent / "scripts" / f"{attack.script}.py").read_text()
     files = {"attack.py": (_PRELUDE + script + "\nfinish()\n").encode(), "honest.py": b"VALUE = 1\n"}
-    return replace(attack.job, argv=("python", "-I", "-B", "attack.py"), files=files, stdin=target.told())
+    return replace(
+        attack.job, argv=("python", "-I", "-B", "attack.py"), files=files, stdin=target.describe_to_attacker()
+    )
 
 
 def run_attack(attack: Attack, run: Callable[[Job], Outcome], target: Bait) -> AttackResult:
     """Run one attack through ``run`` and judge it from outside."""
     outcome = run(build_attack_job(attack, target))
-    return AttackResult(attack, _breach(attack, outcome, target), outcome.wall_seconds)
+    return AttackResult(attack, _find_breach(attack, outcome, target), outcome.wall_seconds)
 
 
-def _breach(attack: Attack, outcome: Outcome, target: Bait) -> str:
+def _find_breach(attack: Attack, outcome: Outcome, target: Bait) -> str:
+    # Whatever the script says of itself: what came out decides.
     if target.secret.encode() in outcome.stdout + outcome.stderr + outcome.result:
         return "a secret of the host came out"
     if target.victim.poll() is not None:
         return "a process of the host was killed"
-    judged = attack.judge(outcome, target) if attack.judge else _told_held(outcome)
+    judged = attack.judge(outcome, target) if attack.judge else _read_script_verdict(outcome)
     return judged or ""
 
 
-def _told_held(outcome: Outcome) -> str | None:
-    """By default the script itself says what it got through; one that ends before it can say so proves nothing."""
+def _read_script_verdict(outcome: Outcome) -> str | None:
+    """What the script itself says got through. One that ends before it says anything proves nothing."""
     if outcome.result == HELD:
         return None
     return (

@@ -1,14 +1,16 @@
-"""The attacks, one line each; what they do lies in ``scripts/``, how they are judged mostly too."""
+"""The attacks, one entry each. What they do is in ``scripts/``, and mostly how they are judged too."""
 
 from gates.sandbox.attacks.bait import Attack, Bait
 from gates.sandbox.base import Job, Outcome
 
+# Small, so that the attacks that use up something end soon.
 _MIB = 1 << 20
 _SMALL_TMP, _SMALL_MEMORY, _TASKS, _OUTPUT = 8 * _MIB, 160 * _MIB, 32, 64 << 10
 _STOPPED_WITHIN = 10.0
 
 
 def _tasks_bounded(outcome: Outcome, _: Bait) -> str | None:
+    # Zero would mean that the attack itself did not work.
     made = int(outcome.result or b"0")
     return None if 0 < made < _TASKS else f"{made} processes were made of {_TASKS} allowed"
 
@@ -19,6 +21,7 @@ def _memory_bounded(outcome: Outcome, _: Bait) -> str | None:
 
 def _disk_bounded(outcome: Outcome, _: Bait) -> str | None:
     """A job that was killed for it was held; one that lives to tell must have been refused in time."""
+    # Twice the limit: where the folder is measured and not sized, a writer may overshoot before it is seen.
     written = int(outcome.result or b"0")
     return None if written <= 2 * _SMALL_TMP else f"{written} bytes were written of {_SMALL_TMP} allowed"
 
@@ -38,15 +41,17 @@ def _clock_holds(outcome: Outcome, _: Bait) -> str | None:
     )
 
 
-def _nothing_survives(outcome: Outcome, host: Bait) -> str | None:
+def _nothing_survives(outcome: Outcome, bait: Bait) -> str | None:
     if not outcome.result.startswith(b"started"):
         return f"no daemon was started: {outcome.stderr.decode(errors='replace')[-200:]}"
-    living = host.survivors()
+    # Looked for on the host, by a mark in the command line.
+    living = bait.find_survivors()
     return f"{len(living)} processes outlived the job" if living else None
 
 
 _SHORT = Job(argv=("python",), wall_seconds=1)
 
+# The document of the threat model lists them in this order; `doctor --write` writes it.
 ATTACKS: tuple[Attack, ...] = (
     Attack("host-files", "reads passwords, home, project and mounted secrets", "host_files", harmless=True),
     Attack("proc-escape", "leaves through /proc of other processes", "proc_escape", harmless=True),

@@ -13,7 +13,7 @@ from gates.sandbox.interpreter import find_interpreter
 @pytest.fixture
 def private_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Only what lies below the returned folder can be entered by a job's user, as far as the builder sees."""
-    monkeypatch.setattr(build, "reachable", lambda path: Path(path).is_relative_to(tmp_path))
+    monkeypatch.setattr(build, "is_reachable", lambda path: Path(path).is_relative_to(tmp_path))
     return tmp_path
 
 
