@@ -10,7 +10,7 @@ MODULE = '''"""Shipping fees."""
 
 
 def fee(weight: int, express: bool = False) -> int:
-    """Fee in cents for a parcel of ``weight`` grams. Raises ``ValueError`` for a weight outside 1 to 30000."""
+    """Fee in cents for a parcel of ``weight`` grams; raises ``ValueError`` outside 1 to 30000."""
     if weight < 1 or weight > 30000:
         raise ValueError(f"weight {weight} is outside 1 to 30000")
     if weight <= 500:
@@ -31,7 +31,10 @@ from parcel import fee
 
 @pytest.mark.parametrize(
     ("weight", "cents"),
-    [(1, 250), (500, 250), (501, 490), (2000, 490), (2001, 490), (2100, 502), (2199, 502), (2200, 514), (30000, 3850)],
+    [
+        (1, 250), (500, 250), (501, 490), (2000, 490), (2001, 490),
+        (2100, 502), (2199, 502), (2200, 514), (30000, 3850),
+    ],
 )
 def test_normal_fee(weight, cents):
     assert fee(weight) == cents

@@ -1,6 +1,6 @@
-"""What the standards of our evidence require, as JSON Schemas of our own: the parts that we use, closed where the standard is.
+"""JSON Schemas for the parts of the standards that our evidence uses, closed where the standard is.
 
-Sources: SARIF 2.1.0 (OASIS, sections 3.13 to 3.30 and 3.49), the mutation testing report schema of Stryker, version 2.
+Sources: SARIF 2.1.0 (OASIS, sections 3.13 to 3.30 and 3.49), and version 2 of Stryker's report schema.
 """
 
 from typing import Any

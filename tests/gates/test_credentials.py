@@ -17,10 +17,25 @@ SECRETS = (
     "qpwoeirutyalskdjfhgmznx",
 )
 WORDS = (
-    "", "bearer", "Basic", "access_token", "SHA256", "oauth2", "RS256", "password", "the password", "client_credentials",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer", "https://login.example/oauth/token", "https://login.example:8443/token",
-    "{token}", "token=%s", "a b c 1", "v1", "12345678",
-)  # fmt: skip
+    "",
+    "bearer",
+    "Basic",
+    "access_token",
+    "SHA256",
+    "oauth2",
+    "RS256",
+    "password",
+    "the password",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "https://login.example/oauth/token",
+    "https://login.example:8443/token",
+    "{token}",
+    "token=%s",
+    "a b c 1",
+    "v1",
+    "12345678",
+)
 
 
 @pytest.mark.parametrize("value", SECRETS)

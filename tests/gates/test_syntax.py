@@ -1,4 +1,4 @@
-"""The parser in many threads at once, with a collector that gives the others their turn in the middle of a tree."""
+"""The parser in many threads at once, with garbage collections in the middle of a tree."""
 
 import gc
 import sys

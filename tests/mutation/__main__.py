@@ -98,11 +98,11 @@ def judge_module(path: str, tests: tuple[str, ...], seconds: float) -> Outcome:
         for mutant in order_mutants(mutants):
             if time.monotonic() > deadline:
                 break
-            code.write_bytes(mutant.compiled(tree, str(ROOT / path)))
+            code.write_bytes(mutant.compile(tree, str(ROOT / path)))
             environment = {"MUTANT_MODULE": name, "MUTANT_CODE": str(code)}
             ran += 1
             if run_tests(tests, environment, PATIENCE * once + 10) == PASSED:
-                before, after = mutant.texts()
+                before, after = mutant.describe()
                 survivors.append(f"{path}:{mutant.first}: {before} -> {after}")
             else:
                 killed += 1

@@ -9,12 +9,9 @@ collect_ignore_glob = ["honest/*"]
 
 @pytest.fixture
 def second_backend() -> str:
-    """The name of a backend that works here and is not in force; the one most unlike it, which is the last."""
-    working = [
-        each.name
-        for each in (backend.availability() for backend in [member for _, member in BACKENDS.items()])
-        if each.available
-    ]
+    """The name of a backend that works here and is not in force: the last, which is the most different."""
+    found = [backend.availability() for _, backend in BACKENDS.items()]
+    working = [each.name for each in found if each.available]
     others = [name for name in working if name != choose_backend().name]
     if not others:
         pytest.skip(f"only {working} holds here")

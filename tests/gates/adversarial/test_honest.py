@@ -43,7 +43,7 @@ def test_an_honest_block_passes(folder: Path) -> None:
 def test_an_honest_block_is_judged_the_same_five_times(
     folder: Path, second_backend: str, settings: LazySettings
 ) -> None:
-    """Three times in the backend in force, twice in another: verdicts, scores and every surviving mutant are the same."""
+    """Three times in the backend in force, twice in another: verdicts, scores and findings are the same."""
     candidate, runs = _load(folder), []
 
     for name in (*[settings.SANDBOX_BACKEND] * 3, *[second_backend] * 2):

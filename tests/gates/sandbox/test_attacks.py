@@ -18,7 +18,7 @@ HARMLESS = [pytest.param(attack, id=attack.name) for attack in ATTACKS if attack
 
 @pytest.fixture
 def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place for temporary folders that nobody else on this machine uses; open to all, as the usual one is."""
+    """A place for the temporary folders of one test alone; open to every user, as the usual one is."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         monkeypatch.setattr(tempfile, "tempdir", folder)

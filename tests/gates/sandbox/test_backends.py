@@ -85,9 +85,8 @@ def test_a_job_gets_its_own_variables_and_no_other(
 def test_jobs_run_from_several_threads_at_once(backend: SandboxBackend) -> None:
     jobs = [Job(argv=("python", "-I", "-S", "-c", f"print({number})")) for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        assert [outcome.stdout for outcome in pool.map(backend.run, jobs)] == [
-            b"%d\n" % number for number in range(8)
-        ]
+        said = [outcome.stdout for outcome in pool.map(backend.run, jobs)]
+    assert said == [b"%d\n" % number for number in range(8)]
 
 
 def _in_child(backend: SandboxBackend, told: Connection) -> None:

@@ -28,7 +28,8 @@ def test_the_runtime_is_copied_along_and_starts_from_its_place(private_python: P
     assert all(
         Path(tree).is_relative_to(target) or tree.startswith(("/usr", "/lib", "/etc")) for tree in found.trees
     )
-    code = "import json, pytest, sqlite3, sys; print(json.dumps([sys.base_prefix, json.__file__, pytest.__file__]))"
+    places = "[sys.base_prefix, json.__file__, pytest.__file__]"
+    code = f"import json, pytest, sqlite3, sys; print(json.dumps({places}))"
     command = [f"{found.venv}/bin/python", "-I", "-c", code]
     said = subprocess.run(
         command, env=dict(found.environment), capture_output=True, check=True, cwd="/"

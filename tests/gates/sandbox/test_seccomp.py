@@ -1,4 +1,4 @@
-"""The filter as bytes: whole instructions, jumps that land inside, a verdict at the end, on both architectures."""
+"""The filter as bytes, on both architectures: whole instructions, jumps inside, a verdict at the end."""
 
 import struct
 
