@@ -4,11 +4,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.models import OnboardingRequest, OnboardingStatus
+from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.repos.registration import register_repo
 
 
-class AlreadyDecided(Exception):
-    """Somebody else was first."""
+class AlreadyDecided(OrchestratorError):
+    """Somebody else has decided on this request already."""
+
+    code = "onboarding:already-decided"
+    cure = "Nothing is left to do."
+    fixed_by = FixedBy.REQUESTER
+    http_status = 409
 
 
 def _lock_open_request(request_id: int) -> OnboardingRequest:

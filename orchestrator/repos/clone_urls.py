@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from orchestrator.core.errors import FixedBy, OrchestratorError
+
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[A-Za-z0-9._~%+-]+)+/?)"
@@ -22,14 +24,11 @@ _WORDED = "Use an address that begins with https://, as https://host/owner/repo.
 _OPERATOR = "If the host is yours, an operator names it in CLONE_PRIVATE_HOSTS; else set another clone URL."
 
 
-class CloneUrlRefused(ValueError):
-    """An address that nothing is cloned from. The message is for people and never quotes what may be a password."""
+class CloneUrlRefused(OrchestratorError, ValueError):
+    """Nothing is cloned from this address. The message never quotes it, because it may hold a password."""
 
     code = "repo:clone-url-refused"
-
-    def __init__(self, message: str, cure: str) -> None:
-        super().__init__(message)
-        self.cure = cure
+    fixed_by = FixedBy.REPO_OWNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +52,19 @@ def parse_clone_url(url: str) -> CloneUrl:
     """
     if _USER.search(url):
         raise CloneUrlRefused(
-            "The clone URL has a user or a password in it.", "Leave user and password out of the address."
+            "The clone URL has a user or a password in it.",
+            cure="Leave user and password out of the address.",
         )
     scheme, separator, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     found = _URL.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
     if found is None or not 0 < int(found["port"] or 1) < 65536 or ".." in path.split("/"):
-        raise CloneUrlRefused("The clone URL is none that is taken.", _WORDED)
+        raise CloneUrlRefused("The clone URL cannot be used.", cure=_WORDED)
     made = CloneUrl(
         found["scheme"], found["host"], int(found["port"] or _PORTS[found["scheme"]]), found["path"]
     )
     if made.scheme == "http" and not _is_private_host(made):
-        raise CloneUrlRefused("The clone URL is not encrypted.", _WORDED)
+        raise CloneUrlRefused("The clone URL is not encrypted.", cure=_WORDED)
     literal = _parse_literal_address(made.host)
     if literal is not None:
         _check_address(made, literal)
@@ -91,11 +91,13 @@ def resolve_addresses(url: CloneUrl) -> tuple[str, ...]:
 
 def _check_address(url: CloneUrl, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     if url.scheme == "http" and not address.is_loopback:
-        raise CloneUrlRefused(f"{url.host} is not this machine, and http is for this machine only.", _WORDED)
+        raise CloneUrlRefused(
+            f"{url.host} is not this machine, and http is for this machine only.", cure=_WORDED
+        )
     if not _is_private_host(url) and not all(
         each.is_global and not each.is_multicast for each in _is_within(address)
     ):
-        raise CloneUrlRefused(f"{url.host} is at an address that is not public.", _OPERATOR)
+        raise CloneUrlRefused(f"{url.host} is at an address that is not public.", cure=_OPERATOR)
 
 
 def _is_within(
