@@ -58,6 +58,6 @@ app.autodiscover_tasks(["orchestrator.flows.worker"])
 
 
 @signals.worker_process_init.connect
-def end_with_the_worker(**_: object) -> None:
+def end_with_worker(**_: object) -> None:
     """A pool's process does not outlive its worker, however that ended: it would run gates that nobody waits for."""
     child_processes.end_with_parent()

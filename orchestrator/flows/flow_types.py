@@ -56,26 +56,29 @@ _VERSIONS = (PLAN_IMPL_REVIEW_DOCS,)
 
 
 @cache
-def _all() -> dict[tuple[str, int], FlowType]:
+def _known_versions() -> dict[tuple[str, int], FlowType]:
     plugged = [flow_type for name in settings.ENGINE_PLUGINS for flow_type in import_module(name).FLOW_TYPES]
     return {(flow_type.name, flow_type.version): flow_type for flow_type in (*_VERSIONS, *plugged)}
 
 
-def newest(name: str) -> FlowType:
+def newest_version(name: str) -> FlowType:
     """The newest version of the type ``name``; raises ``KeyError``."""
-    versions = [flow_type for (known, _), flow_type in _all().items() if known == name]
+    versions = [flow_type for (known, _), flow_type in _known_versions().items() if known == name]
     if not versions:
         raise KeyError(f"there is no flow type {name}")
     return max(versions, key=lambda flow_type: flow_type.version)
 
 
-def pinned(name: str, version: int) -> FlowType:
+def pinned_version(name: str, version: int) -> FlowType:
     """Exactly this version of a type; raises ``KeyError`` where a deploy has dropped it."""
-    return _all()[name, version]
+    return _known_versions()[name, version]
 
 
-def kinds_on(queue: str) -> frozenset[str]:
+def kinds_on_queue(queue: str) -> frozenset[str]:
     """The kinds of stages that any known type runs on ``queue``."""
     return frozenset(
-        spec.kind for flow_type in _all().values() for spec in flow_type.stages if spec.queue == queue
+        spec.kind
+        for flow_type in _known_versions().values()
+        for spec in flow_type.stages
+        if spec.queue == queue
     )

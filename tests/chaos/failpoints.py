@@ -25,8 +25,8 @@ CALL_STEPS = (
     ("providers.limiter", "acquire"),
     ("providers.limiter", "settle"),
     ("providers.ledger", "store_response"),
-    ("orchestrator.flows.engine.broker", "send"),
-    ("orchestrator.flows.engine.store", "keep"),
+    ("orchestrator.flows.engine.broker", "send_chain"),
+    ("orchestrator.flows.engine.store", "store_result"),
 )
 # What a worker passes on its way through claim, heartbeat and the ends of an attempt; the others are reached by other verbs.
 WORKER_STATEMENTS = (
@@ -35,18 +35,18 @@ WORKER_STATEMENTS = (
     "attempt._PROGRESS",
     "attempt._REMAINING",
     "finish.DONE",
-    "locked._FLOW",
-    "locked._LIVE",
-    "locked._EVENT",
-    "locked._COST",
-    "locked._END_ATTEMPT",
-    "locked._FAIL_STAGE",
-    "locked._FAIL_FLOW",
-    "ending._WAIT",
-    "rounds._REMEMBER",
-    "rounds._ASKED",
-    "rounds._SHIFT",
-    "rounds._INSERT",
+    "transitions._FLOW",
+    "transitions._LIVE",
+    "transitions._EVENT",
+    "transitions._COST",
+    "transitions._END_ATTEMPT",
+    "transitions._FAIL_STAGE",
+    "transitions._FAIL_FLOW",
+    "outcome._WAIT",
+    "repair_round._REMEMBER",
+    "repair_round._ASKED",
+    "repair_round._SHIFT",
+    "repair_round._INSERT",
 )
 
 
@@ -181,20 +181,22 @@ def _replaced(sql: str, old: str, new: str) -> str:
 
 def _without_token() -> None:
     """A late attempt is taken for the live one."""
-    finish, locked, attempt = (sys.modules[ENGINE + name] for name in ("finish", "locked", "attempt"))
+    finish, transitions, attempt = (
+        sys.modules[ENGINE + name] for name in ("finish", "transitions", "attempt")
+    )
     finish.DONE = _replaced(finish.DONE, " AND st.token = %(token)s", "")
-    locked._LIVE = _replaced(locked._LIVE, " AND token = %(token)s", "")
+    transitions._LIVE = _replaced(transitions._LIVE, " AND token = %(token)s", "")
     attempt._PROGRESS = _replaced(attempt._PROGRESS, " AND st.token = %(token)s", "")
     heartbeat = sys.modules["orchestrator.flows.worker.heartbeat"]
-    heartbeat.Attempt.fence = lambda self: None
+    heartbeat.RunningAttempt.fence = lambda self: None
 
 
 def _without_lock() -> None:
     """Verbs touch a stage without holding its flow."""
-    locked, claim, finish, attempt = (
-        sys.modules[ENGINE + name] for name in ("locked", "claim", "finish", "attempt")
+    transitions, claim, finish, attempt = (
+        sys.modules[ENGINE + name] for name in ("transitions", "claim", "finish", "attempt")
     )
-    locked._FLOW = _replaced(locked._FLOW, "FOR NO KEY UPDATE", "")
+    transitions._FLOW = _replaced(transitions._FLOW, "FOR NO KEY UPDATE", "")
     claim.CLAIM = _replaced(claim.CLAIM, "FOR NO KEY UPDATE OF fl", "")
     finish.DONE = _replaced(finish.DONE, "FOR NO KEY UPDATE", "")
     attempt._PROGRESS = _replaced(attempt._PROGRESS, "= %(flow)s FOR NO KEY UPDATE", "= %(flow)s")

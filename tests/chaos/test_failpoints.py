@@ -18,17 +18,17 @@ from tests.chaos import zygote
 zygote.preload()
 from tests.chaos import failpoints
 failpoints.install()
-from orchestrator.flows.engine import locked
+from orchestrator.flows.engine import transitions
 print("started", flush=True)
 try:
-    locked.flow("task_none")
+    transitions.lock_flow("task_none")
 except Exception as error:
     print(type(error).__name__, flush=True)
 """
 
 
 def run(**environment: str) -> "subprocess.CompletedProcess[str]":
-    """A process that passes ``locked._FLOW`` once; there is no database, so the statement fails."""
+    """A process that passes ``transitions._FLOW`` once; there is no database, so the statement fails."""
     known = os.environ | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none", "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -68,11 +68,11 @@ def test_every_sabotage_still_finds_what_it_takes_away(what):
 
 def test_a_process_dies_at_the_point_that_is_armed_and_only_one(tmp_path):
     (tmp_path / "fired").mkdir()
-    (tmp_path / "locked._FLOW:before").touch()
+    (tmp_path / "transitions._FLOW:before").touch()
     died = run(CHAOS_FAILPOINTS=str(tmp_path))
     assert (died.returncode, died.stdout) == (-signal.SIGKILL, "started\n"), died.stderr
     assert [path.name.rpartition(".")[0] for path in (tmp_path / "fired").iterdir()] == [
-        "locked._FLOW:before"
+        "transitions._FLOW:before"
     ]
     went_on = run(CHAOS_FAILPOINTS=str(tmp_path))
     assert (went_on.returncode, went_on.stdout) == (0, "started\nOperationalError\n"), went_on.stderr

@@ -65,7 +65,7 @@ def test_newest_round_counts_and_what_is_not_settled_counts_in_full() -> None:
     _call(flow, second, CallStatus.RELEASED, "0", "0.70")
     _call(flow, first, CallStatus.UNKNOWN, "0.40", "0.40")  # charged in full already
 
-    left = budget.read(flow.id, ("implement", "verify"))
+    left = budget.read_budget(flow.id, ("implement", "verify"))
 
     assert verify.position == 4
     assert left.seconds_left == pytest.approx(300, abs=60)

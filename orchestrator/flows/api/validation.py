@@ -87,7 +87,7 @@ def _check_flow_type(name: Any) -> str:
     if name in (None, ""):
         return flow_types.PLAN_IMPL_REVIEW_DOCS.name
     try:
-        return flow_types.newest(name).name
+        return flow_types.newest_version(name).name
     except KeyError as error:
         known = ", ".join(sorted(flow_types.FLOW_TYPES))
         raise Problem(

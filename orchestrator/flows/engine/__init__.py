@@ -4,8 +4,8 @@ The order of locks is flow, then stage. A stage that runs carries a random token
 fenced by it.
 """
 
-from orchestrator.flows.engine.attempt import progress, refresh_cost, remaining
-from orchestrator.flows.engine.claim import Claim, claim, heartbeat
+from orchestrator.flows.engine.attempt import list_remaining_stages, record_progress, refresh_cost
+from orchestrator.flows.engine.claim import Claim, claim, renew_leases
 from orchestrator.flows.engine.control import cancel, pause, resume, retry, set_priority
 from orchestrator.flows.engine.create import create
 from orchestrator.flows.engine.errors import (
@@ -16,16 +16,16 @@ from orchestrator.flows.engine.errors import (
     NotRetryable,
 )
 from orchestrator.flows.engine.finish import Finished, Spent, finish
-from orchestrator.flows.engine.holds import hold, hold_ready, let_go, release
-from orchestrator.flows.engine.store import carry
+from orchestrator.flows.engine.holds import hold, hold_ready_stages, release, release_held_stages
+from orchestrator.flows.engine.store import attach_snapshot
 from orchestrator.flows.engine.sweep import (
-    expire,
-    expired,
-    fail_overdue,
-    give_up,
-    give_up_all,
-    overdue,
-    release_due,
+    expire_lease,
+    fail_overdue_flow,
+    find_expired_leases,
+    find_overdue_flows,
+    give_back_stage,
+    give_back_stages,
+    release_due_stages,
 )
 
 __all__ = [
@@ -37,27 +37,27 @@ __all__ = [
     "NotPausable",
     "NotRetryable",
     "Spent",
+    "attach_snapshot",
     "cancel",
-    "carry",
     "claim",
     "create",
-    "expire",
-    "expired",
-    "fail_overdue",
+    "expire_lease",
+    "fail_overdue_flow",
+    "find_expired_leases",
+    "find_overdue_flows",
     "finish",
-    "give_up",
-    "give_up_all",
-    "heartbeat",
+    "give_back_stage",
+    "give_back_stages",
     "hold",
-    "hold_ready",
-    "let_go",
-    "overdue",
+    "hold_ready_stages",
+    "list_remaining_stages",
     "pause",
-    "progress",
+    "record_progress",
     "refresh_cost",
     "release",
-    "release_due",
-    "remaining",
+    "release_due_stages",
+    "release_held_stages",
+    "renew_leases",
     "resume",
     "retry",
     "set_priority",

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
-from orchestrator.flows.engine import locked
+from orchestrator.flows.engine import transitions
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 
@@ -26,7 +26,7 @@ SELECT id, queue FROM flows_stage WHERE flow_id = %(flow)s AND status IN ('ready
 """
 
 
-def progress(claim: Claim, message: str, data: Mapping[str, Any]) -> None:
+def record_progress(claim: Claim, message: str, data: Mapping[str, Any]) -> None:
     """Tell followers something; raises ``Fenced`` when the attempt is no longer the live one."""
     shown = {"stage": claim.kind, "round": claim.round, "message": message, **data}
     if not database.fetch_rows(
@@ -38,9 +38,9 @@ def progress(claim: Claim, message: str, data: Mapping[str, Any]) -> None:
 
 def refresh_cost(flow_id: str) -> None:
     """Take a late settlement into the flow's cost."""
-    locked.refresh_cost(flow_id)
+    transitions.refresh_cost(flow_id)
 
 
-def remaining(flow_id: str) -> list[tuple[int, str]]:
+def list_remaining_stages(flow_id: str) -> list[tuple[int, str]]:
     """The stages that are left, in order: id and queue. The chain is rebuilt from this."""
     return [(row.id, row.queue) for row in database.fetch_rows(_REMAINING, {"flow": flow_id})]

@@ -13,26 +13,26 @@ from redis.exceptions import RedisError
 
 from orchestrator.celery import app
 
-TASK = "flows.run_stage"
+RUN_STAGE_TASK = "flows.run_stage"
 log = logging.getLogger(__name__)
 
 
-def send(chain: Sequence[tuple[int, str]]) -> bool:
+def send_chain(chain: Sequence[tuple[int, str]]) -> bool:
     """Send the first of ``chain`` (stage id, queue) to its queue, the others as its tail. False: the broker is away."""
     (first, queue), *rest = chain
     # What celery.chain() would put on the wire, without building and freezing its canvas: the tail, last stage first.
-    tail = [_signature(stage, its_queue) for stage, its_queue in reversed(rest)]
+    tail = [_write_signature(stage, its_queue) for stage, its_queue in reversed(rest)]
     try:
-        app.send_task(TASK, args=(first,), queue=queue, chain=tail, retry=False)
+        app.send_task(RUN_STAGE_TASK, args=(first,), queue=queue, chain=tail, retry=False)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("stage %s was not sent to %s: %s", first, queue, type(error).__name__)
         return False
     return True
 
 
-def _signature(stage: int, queue: str) -> dict[str, Any]:
+def _write_signature(stage: int, queue: str) -> dict[str, Any]:
     return {
-        "task": TASK,
+        "task": RUN_STAGE_TASK,
         "args": (stage,),
         "kwargs": {},
         "options": {"queue": queue},

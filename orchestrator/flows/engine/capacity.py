@@ -69,7 +69,7 @@ SELECT count(*) AS n FROM (SELECT 1 FROM flows_stage WHERE waits_for = %(provide
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingStage:
     """A stage that waits for room: for one call of so many tokens and nano-USD."""
 
     id: int
@@ -79,38 +79,39 @@ class Waiting:
     nano_usd: int
 
 
-def providers_waited_for() -> list[str]:
+def list_awaited_providers() -> list[str]:
     """The providers for whose room any stage waits."""
     return [row.provider for row in database.fetch_rows(_PROVIDERS, {})]
 
 
-def waiting_for(provider: str) -> list[Waiting]:
+def list_waiting_stages(provider: str) -> list[WaitingStage]:
     """The oldest that wait for ``provider``, of every repo, by priority and age."""
     return [
-        Waiting(*row) for row in database.fetch_rows(_WAITING, {"provider": provider, "limit": _PER_REPO})
+        WaitingStage(*row)
+        for row in database.fetch_rows(_WAITING, {"provider": provider, "limit": _PER_REPO})
     ]
 
 
-def turns_given(provider: str) -> Any:
+def sum_open_grants(provider: str) -> Any:
     """What stages that were let go will ask for: ``calls``, ``tokens``, ``nano_usd``."""
     return database.fetch_rows(_TURNS, {"provider": provider, "seconds": _TURN_SECONDS})[0]
 
 
-def let_go_for(stages: Collection[int]) -> int:
+def grant_room(stages: Collection[int]) -> int:
     """Make these stages ready, with their turn, their flows' deadlines moved by the wait; how many."""
     return len(database.fetch_rows(_LET_GO, {"stages": list(stages)})) if stages else 0
 
 
-def stale(now: datetime, limit: int) -> Sequence[Any]:
+def find_late_stages(now: datetime, limit: int) -> Sequence[Any]:
     """Stages whose expected time has passed without room: id, provider, tokens, nano_usd."""
     return database.fetch_rows(_STALE, {"now": now, "limit": limit})
 
 
-def reword(stage_id: int, reason: str, until: datetime) -> None:
+def update_wait_reason(stage_id: int, reason: str, until: datetime) -> None:
     """Say why a stage still waits, and until when."""
     database.fetch_rows(_REWORD, {"stage": stage_id, "reason": reason, "until": until})
 
 
-def behind(provider: str, stage_id: int) -> int:
+def count_stages_ahead(provider: str, stage_id: int) -> int:
     """How many other stages wait for ``provider``, or have a turn that they are on their way to take."""
     return int(database.fetch_rows(_BEHIND, {"provider": provider, "stage": stage_id})[0].n)

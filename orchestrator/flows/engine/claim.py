@@ -127,7 +127,7 @@ def claim(stage_id: int, worker: str) -> Claim | None:
     )
 
 
-def heartbeat(held: Collection[tuple[int, UUID]]) -> set[UUID]:
+def renew_leases(held: Collection[tuple[int, UUID]]) -> set[UUID]:
     """Renew the leases of ``held`` (stage id, token); the tokens that are still live. Any other has been fenced."""
     if not held:
         return set()

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db import transaction
 
 from orchestrator.core import database
-from orchestrator.flows.engine import broker, locked, rounds
-from orchestrator.flows.engine.attempt import remaining
+from orchestrator.flows.engine import broker, repair_round, transitions
+from orchestrator.flows.engine.attempt import list_remaining_stages
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
 from orchestrator.flows.models import Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
@@ -73,41 +73,41 @@ def cancel(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
     False when the flow had already ended (or does not exist): then nothing has changed.
     """
     with transaction.atomic():
-        held = locked.flow(flow_id)
+        held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
         database.fetch_rows(_CANCEL, {"flow": flow_id})
-        locked.refresh_cost(flow_id)
-        locked.record(flow_id, "flow.cancelled", None, {"by": actor, "reason": reason})
+        transitions.refresh_cost(flow_id)
+        transitions.record_event(flow_id, "flow.cancelled", None, {"by": actor, "reason": reason})
     return True
 
 
 def pause(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
     """Start no further stage of a flow; the running one may end. False if it was paused already; ``NotPausable`` if ended."""
     with transaction.atomic():
-        held = locked.flow(flow_id)
+        held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             raise NotPausable(f"{flow_id} has ended.")
         if held.status == FlowStatus.PAUSED:
             return False
         why = f"The flow is paused{f' by {actor}' if actor else ''}{f': {reason}' if reason else '.'}"
         database.fetch_rows(_PAUSE, {"flow": flow_id, "reason": why})
-        locked.record(flow_id, "flow.paused", None, {"by": actor, "reason": reason})
+        transitions.record_event(flow_id, "flow.paused", None, {"by": actor, "reason": reason})
     return True
 
 
 def resume(flow_id: str, *, actor: str = "") -> bool:
     """Let a paused flow go on, its deadline moved by the pause. False if it was not paused; ``NotPausable`` if ended."""
     with transaction.atomic():
-        held = locked.flow(flow_id)
+        held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             raise NotPausable(f"{flow_id} has ended.")
         if held.status != FlowStatus.PAUSED:
             return False
-        locked.record(flow_id, "flow.resumed", None, {"by": actor})
+        transitions.record_event(flow_id, "flow.resumed", None, {"by": actor})
         for stage in database.fetch_rows(_RESUME, {"flow": flow_id}):
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
-            locked.record(flow_id, "stage.ready", stage.id, shown)
+            transitions.record_event(flow_id, "stage.ready", stage.id, shown)
         # One that became ready while the flow was paused has not been sent either.
         database.fetch_rows(_UNSENT, {"flow": flow_id})
         _send_after_commit(flow_id)
@@ -121,21 +121,21 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
     was left gets one more round instead of a second look at the same block.
     """
     with transaction.atomic():
-        held = locked.flow(flow_id)
+        held = transitions.lock_flow(flow_id)
         if held is None or held.status != FlowStatus.FAILED:
             raise NotRetryable(
                 f"{flow_id} is {held.status if held else 'unknown'}; only a failed flow can be retried."
             )
         database.fetch_rows(_REOPEN, {"flow": flow_id, "deadline": float(settings.FLOW_DEADLINE_SECONDS)})
         (failed,) = database.fetch_rows(_LAST_FAILED, {"flow": flow_id})
-        locked.record(flow_id, "flow.retried", failed.id, {"by": actor})
+        transitions.record_event(flow_id, "flow.retried", failed.id, {"by": actor})
         if failed.asked_for_repair:
-            rounds.insert(held, failed.id)
+            repair_round.insert_round(held, failed.id)
             database.fetch_rows(_UNSENT, {"flow": flow_id})
         else:
             (stage,) = database.fetch_rows(_AGAIN, {"stage": failed.id})
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
-            locked.record(flow_id, "stage.ready", failed.id, shown)
+            transitions.record_event(flow_id, "stage.ready", failed.id, shown)
         _send_after_commit(flow_id)
     return Flow.objects.select_related("repo").get(pk=flow_id)
 
@@ -143,7 +143,7 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
 def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
     """Higher goes first, whatever the repo. What is already in the broker keeps its place."""
     with transaction.atomic():
-        if locked.flow(flow_id) is not None:
+        if transitions.lock_flow(flow_id) is not None:
             database.fetch_rows(
                 "UPDATE flows_flow SET priority = %(priority)s WHERE id = %(flow)s",
                 {"flow": flow_id, "priority": priority},
@@ -152,10 +152,10 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
                 "UPDATE flows_stage SET fair_tag = 0 WHERE flow_id = %(flow)s AND status = 'ready'",
                 {"flow": flow_id},
             )
-            locked.record(flow_id, "flow.priority", None, {"by": actor, "priority": priority})
+            transitions.record_event(flow_id, "flow.priority", None, {"by": actor, "priority": priority})
 
 
 def _send_after_commit(flow_id: str) -> None:
-    chain = remaining(flow_id)
+    chain = list_remaining_stages(flow_id)
     if chain:
-        transaction.on_commit(lambda: broker.send(chain), robust=True)
+        transaction.on_commit(lambda: broker.send_chain(chain), robust=True)

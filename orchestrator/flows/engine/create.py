@@ -80,9 +80,9 @@ def create(
     The same ``idempotency_key`` in the same repo gives the same flow when ``request_digest`` is the same, and raises
     ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made. ``KeyError``: no such type.
     """
-    chosen = flow_types.newest(flow_type)
+    chosen = flow_types.newest_version(flow_type)
     carried = hashlib.sha256(snapshot).hexdigest() if snapshot else None
-    digest = request_digest or _digest(feature_request, flow_type, block_family, carried)
+    digest = request_digest or _digest_request(feature_request, flow_type, block_family, carried)
     params = {
         "id": new_flow_id(),
         "repo": repo.pk,
@@ -106,14 +106,14 @@ def create(
     }
     made = database.fetch_rows(CREATE, params)
     if not made:
-        return _existing(repo, idempotency_key, digest)
+        return _find_existing_flow(repo, idempotency_key, digest)
     if made[0].sent:
         chain = [(row.id, row.queue) for row in made]
-        transaction.on_commit(lambda: broker.send(chain), robust=True)
-    return _flow(repo, params, made[0])
+        transaction.on_commit(lambda: broker.send_chain(chain), robust=True)
+    return _build_flow(repo, params, made[0])
 
 
-def _flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
+def _build_flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
     """The row just written, without asking for it again."""
     flow = Flow(
         id=params["id"],
@@ -135,7 +135,7 @@ def _flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
     return flow
 
 
-def _existing(repo: Repo, key: str | None, digest: str) -> Flow:
+def _find_existing_flow(repo: Repo, key: str | None, digest: str) -> Flow:
     flow = Flow.objects.select_related("repo").get(repo=repo, idempotency_key=key)
     if flow.request_digest != digest:
         raise IdempotencyConflict(
@@ -144,5 +144,5 @@ def _existing(repo: Repo, key: str | None, digest: str) -> Flow:
     return flow
 
 
-def _digest(*parts: Any) -> str:
+def _digest_request(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -67,7 +67,7 @@ ON CONFLICT (queue) DO UPDATE SET full_until = EXCLUDED.full_until
 """
 
 
-class Clock:
+class VirtualClock:
     """The virtual time of one queue: of the stage sent last, and of the newest stage of every repo. Lives in the leader.
 
     What a new leader needs of it is in the tags that wait.
@@ -96,7 +96,7 @@ class Clock:
         self.now[priority] = max(self.now.get(priority, 0.0), tag + priority * PRIORITY_STEP - 1.0)
 
 
-def tag_ready(clock: Clock, limit: int = 1000) -> int:
+def tag_ready_stages(clock: VirtualClock, limit: int = 1000) -> int:
     """Give unsent stages of a queue their virtual time; how many."""
     found = database.fetch_rows(_UNTAGGED, {"queue": clock.queue, "limit": limit})
     if found:
@@ -110,12 +110,12 @@ def tag_ready(clock: Clock, limit: int = 1000) -> int:
     return len(found)
 
 
-def outstanding(queue: str) -> int:
+def count_outstanding(queue: str) -> int:
     """Stages of ``queue`` that were sent and have not ended: in the broker, or running."""
     return int(database.fetch_rows(_OUTSTANDING, {"queue": queue})[0].n)
 
 
-def take(clock: Clock, limit: int) -> list[Any]:
+def take_next_stages(clock: VirtualClock, limit: int) -> list[Any]:
     """Mark the next stages of a queue as sent, in fair order: id and flow_id. The caller sends them."""
     taken = database.fetch_rows(_TAKE, {"queue": clock.queue, "limit": limit}) if limit > 0 else []
     for row in taken:
@@ -123,7 +123,7 @@ def take(clock: Clock, limit: int) -> list[Any]:
     return taken
 
 
-def stale(queue: str, *, drained: bool, quick_seconds: float, limit: int = 200) -> list[Any]:
+def take_lost_stages(queue: str, *, drained: bool, quick_seconds: float, limit: int = 200) -> list[Any]:
     """Mark stages as sent again whose message seems lost: id and flow_id.
 
     ``drained``: the broker's queue is empty, so what was sent ``quick_seconds`` ago and is not claimed is lost. Otherwise a
@@ -138,11 +138,11 @@ def stale(queue: str, *, drained: bool, quick_seconds: float, limit: int = 200) 
     return database.fetch_rows(_STALE, params | {"limit": limit})
 
 
-def forget_sent() -> None:
+def forget_sent_stages() -> None:
     """Count nothing as sent: the broker has lost everything."""
     database.fetch_rows(_FORGET, {})
 
 
-def publish_load(full: Sequence[str], not_full: Iterable[str], seconds: float) -> None:
+def publish_full_queues(full: Sequence[str], not_full: Iterable[str], seconds: float) -> None:
     """Tell everybody which queues are full, for so many seconds; they leave sending to the dispatcher then."""
     database.fetch_rows(_LOAD, {"full": list(full), "open": list(not_full), "seconds": seconds})

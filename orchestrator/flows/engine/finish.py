@@ -13,7 +13,7 @@ from django.db import transaction
 from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
-from orchestrator.flows.engine import ending, store
+from orchestrator.flows.engine import outcome, store
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 from orchestrator.flows.engine.holds import held
@@ -128,7 +128,7 @@ def finish(
     """
     spent = spent or Spent()
     try:
-        return database.retry_while_away(lambda: _apply(claim, result, spent, onward))
+        return database.retry_while_away(lambda: _apply_result(claim, result, spent, onward))
     except Fenced:
         earlier = database.fetch_rows(ALREADY, {"token": claim.token})
         if not earlier:
@@ -136,24 +136,24 @@ def finish(
         return Finished(resend=earlier[0].next_id is not None)
 
 
-def _apply(claim: Claim, result: StageResult, spent: Spent, onward: Collection[str]) -> Finished:
+def _apply_result(claim: Claim, result: StageResult, spent: Spent, onward: Collection[str]) -> Finished:
     match result:
         case Done(artifacts=(), gates=(), block=None):
-            return _pass(claim, result, spent, onward)
+            return _pass_stage(claim, result, spent, onward)
         case Done():
             with transaction.atomic():
-                store.keep(claim, result)
-                return _pass(claim, result, spent, onward)
+                store.store_result(claim, result)
+                return _pass_stage(claim, result, spent, onward)
         case Repair():
-            return Finished(resend=ending.repair(claim, result, spent.model, spent.fallback_from))
+            return Finished(resend=outcome.end_with_repair(claim, result, spent.model, spent.fallback_from))
         case Park():
-            ending.park(claim, result)
+            outcome.end_with_wait(claim, result)
         case Failed():
-            ending.fail(claim, result, spent.model, spent.fallback_from)
+            outcome.end_with_failure(claim, result, spent.model, spent.fallback_from)
     return Finished()
 
 
-def _pass(claim: Claim, result: Done, spent: Spent, onward: Collection[str]) -> Finished:
+def _pass_stage(claim: Claim, result: Done, spent: Spent, onward: Collection[str]) -> Finished:
     next_token = uuid.uuid4()
     params = {
         "flow": claim.flow_id,

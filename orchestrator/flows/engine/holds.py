@@ -93,11 +93,11 @@ def release(scope: str, target: str = "") -> bool:
     return True
 
 
-def hold_ready(limit: int) -> int:
+def hold_ready_stages(limit: int) -> int:
     """Make ready stages that are held or paused wait; how many did."""
     return len(database.fetch_rows(HOLD_READY, {"limit": limit, "any": Hold.objects.exists()}))
 
 
-def let_go(limit: int) -> int:
+def release_held_stages(limit: int) -> int:
     """Make stages ready that nothing holds any more; how many."""
     return len(database.fetch_rows(LET_GO, {"limit": limit}))

@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from gates.base import GateReport
 from orchestrator.core import database
-from orchestrator.flows.engine import locked
+from orchestrator.flows.engine import transitions
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.models import Artifact, Blob, Block, GateResult
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Repair
@@ -19,24 +19,24 @@ _CARRY = "UPDATE flows_flow SET snapshot_id = %(snapshot)s, origin = %(origin)s 
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
 
 
-def keep(claim: Claim, result: Done | Repair | Failed) -> None:
+def store_result(claim: Claim, result: Done | Repair | Failed) -> None:
     """Write everything that ``result`` carries; raises ``Fenced`` before it has written anything."""
-    held = locked.live(claim)
-    _keep_artifacts(claim, result.artifacts)
-    _keep_gates(claim, result.gates)
+    held = transitions.lock_claim(claim)
+    _store_artifacts(claim, result.artifacts)
+    _store_gate_results(claim, result.gates)
     if isinstance(result, Done) and result.block is not None:
-        _keep_block(claim, held.repo_id, result.block)
+        _store_block(claim, held.repo_id, result.block)
 
 
-def carry(claim: Claim, snapshot: bytes, origin: str) -> None:
+def attach_snapshot(claim: Claim, snapshot: bytes, origin: str) -> None:
     """Let a flow that carries none carry ``snapshot`` from now on, whatever becomes of the attempt; raises ``Fenced``."""
     with transaction.atomic():
-        locked.live(claim)
-        (digest,) = keep_blobs([snapshot])
+        transitions.lock_claim(claim)
+        (digest,) = store_blobs([snapshot])
         database.fetch_rows(_CARRY, {"flow": claim.flow_id, "snapshot": digest, "origin": origin})
 
 
-def keep_blobs(contents: Iterable[bytes]) -> list[str]:
+def store_blobs(contents: Iterable[bytes]) -> list[str]:
     """Store contents under their SHA-256, once each; the digests in order."""
     digests = [(hashlib.sha256(content).hexdigest(), content) for content in contents]
     new = {digest: Blob(sha256=digest, content=content, size=len(content)) for digest, content in digests}
@@ -45,10 +45,10 @@ def keep_blobs(contents: Iterable[bytes]) -> list[str]:
     return [digest for digest, _ in digests]
 
 
-def _keep_artifacts(claim: Claim, artifacts: tuple[NewArtifact, ...]) -> None:
+def _store_artifacts(claim: Claim, artifacts: tuple[NewArtifact, ...]) -> None:
     if not artifacts:
         return
-    digests = keep_blobs(artifact.content for artifact in artifacts)
+    digests = store_blobs(artifact.content for artifact in artifacts)
     Artifact.objects.bulk_create(
         [
             Artifact(
@@ -68,7 +68,7 @@ def _keep_artifacts(claim: Claim, artifacts: tuple[NewArtifact, ...]) -> None:
     )
 
 
-def _keep_gates(claim: Claim, reports: tuple[GateReport, ...]) -> None:
+def _store_gate_results(claim: Claim, reports: tuple[GateReport, ...]) -> None:
     if not reports:
         return
     fields = [
@@ -107,13 +107,13 @@ def _keep_gates(claim: Claim, reports: tuple[GateReport, ...]) -> None:
     )
 
 
-def _keep_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
+def _store_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
     """The next version of the block. Two flows of one block at once wait for each other here, after their own flows' locks."""
     database.fetch_rows(_ONE_AT_A_TIME, {"key": f"{repo_id}/{new.family}/{new.name}"})
     earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(
         newest=Max("version")
     )
-    (manifest,) = keep_blobs([new.manifest])
+    (manifest,) = store_blobs([new.manifest])
     Block.objects.create(
         flow_id=claim.flow_id,
         repo_id=repo_id,

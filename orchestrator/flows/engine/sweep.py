@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from orchestrator.core import database
-from orchestrator.flows.engine import locked
+from orchestrator.flows.engine import transitions
 from orchestrator.flows.models.states import FLOW_ENDED
 
 _EXPIRED = """
@@ -58,31 +58,31 @@ RETURNING id
 """
 
 
-def expired(limit: int = 100) -> list[Any]:
+def find_expired_leases(limit: int = 100) -> list[Any]:
     """Running stages whose lease has run out: id, flow_id, token."""
     return database.fetch_rows(_EXPIRED, {"limit": limit})
 
 
-def expire(flow_id: str, stage_id: int, token: UUID) -> bool:
+def expire_lease(flow_id: str, stage_id: int, token: UUID) -> bool:
     """Take a stage from the worker that has not beaten: ready again, or failed after too many crashes. False: it lives."""
     with transaction.atomic():
         return _take_back(flow_id, stage_id, token, crashed=True)
 
 
-def give_up(flow_id: str, stage_id: int, token: UUID) -> bool:
+def give_back_stage(flow_id: str, stage_id: int, token: UUID) -> bool:
     """Give a stage back by the worker that holds it and has to stop: ready again, at nobody's charge."""
     with transaction.atomic():
         return _take_back(flow_id, stage_id, token, crashed=False)
 
 
-def give_up_all(workers: Sequence[str]) -> int:
+def give_back_stages(workers: Sequence[str]) -> int:
     """Give back everything that workers hold whose names begin with one of ``workers``; how many stages."""
     held = database.fetch_rows(_HELD, {"workers": list(workers)})
-    return sum(give_up(stage.flow_id, stage.id, stage.token) for stage in held)
+    return sum(give_back_stage(stage.flow_id, stage.id, stage.token) for stage in held)
 
 
 def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bool:
-    locked.flow(flow_id)
+    transitions.lock_flow(flow_id)
     found = database.fetch_rows(_STILL_EXPIRED, {"stage": stage_id, "token": token, "given_up": not crashed})
     if not found:
         return False
@@ -92,18 +92,18 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
         if not crashed
         else f"The worker {stage.worker} was lost."
     )
-    locked.end_attempt(
+    transitions.end_attempt(
         token, "expired", code="engine:worker-lost" if crashed else "engine:worker-stopped", message=why
     )
-    locked.refresh_cost(flow_id)
+    transitions.refresh_cost(flow_id)
     if crashed and stage.crashes + 1 >= settings.ENGINE_MAX_CRASHES:
         reason = {
             "code": "engine:worker-crashed",
             "message": f"The stage {stage.kind} lost its worker {stage.crashes + 1} times, last {stage.worker}.",
             "cure": "Look for what kills the worker (memory, the node); then retry the flow.",
         }
-        locked.fail_stage(flow_id, stage_id, **reason, worker=stage.worker)
-        locked.fail_flow(flow_id, **reason)
+        transitions.fail_stage(flow_id, stage_id, **reason, worker=stage.worker)
+        transitions.fail_flow(flow_id, **reason)
         return True
     database.fetch_rows(_AGAIN, {"stage": stage_id, "crashed": int(crashed)})
     shown = {
@@ -113,16 +113,16 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
         "reason": why,
         "worker": stage.worker,
     }
-    locked.record(flow_id, "stage.ready", stage_id, shown)
+    transitions.record_event(flow_id, "stage.ready", stage_id, shown)
     return True
 
 
-def overdue(limit: int = 100) -> list[str]:
+def find_overdue_flows(limit: int = 100) -> list[str]:
     """Flows past their deadline that nothing holds."""
     return [row.id for row in database.fetch_rows(_OVERDUE, {"limit": limit})]
 
 
-def fail_overdue(flow_id: str) -> bool:
+def fail_overdue_flow(flow_id: str) -> bool:
     """Fail a flow for its deadline, its live stage with it; a running attempt is fenced. False: it had ended."""
     reason = {
         "code": "flow:deadline-exceeded",
@@ -130,17 +130,19 @@ def fail_overdue(flow_id: str) -> bool:
         "cure": "See which stage took the time; retry the flow for a new deadline, or raise FLOW_DEADLINE_SECONDS.",
     }
     with transaction.atomic():
-        held = locked.flow(flow_id)
+        held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
         for stage in database.fetch_rows(_LIVE_STAGE, {"flow": flow_id}):
             if stage.token is not None:
-                locked.end_attempt(stage.token, "expired", code=reason["code"], message=reason["message"])
-            locked.fail_stage(flow_id, stage.id, **reason)
-        locked.fail_flow(flow_id, **reason)
+                transitions.end_attempt(
+                    stage.token, "expired", code=reason["code"], message=reason["message"]
+                )
+            transitions.fail_stage(flow_id, stage.id, **reason)
+        transitions.fail_flow(flow_id, **reason)
     return True
 
 
-def release_due(limit: int = 200) -> int:
+def release_due_stages(limit: int = 200) -> int:
     """Make stages ready whose pause after a failure is over; how many. What waits for a provider: see ``capacity``."""
     return len(database.fetch_rows(_DUE, {"limit": limit}))

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from orchestrator.core import database, outbox
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker, dispatch_queue
-from orchestrator.flows.scheduler.provider_release import Releaser
+from orchestrator.flows.scheduler.provider_release import ProviderRelease
 from orchestrator.queues import Queue
 
 LOCK = 0x6F726368  # any number that nothing else in this database locks
@@ -44,10 +44,10 @@ class Dispatcher:
         self.stop = stop or threading.Event()
         self.leads = False
         self._redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
-        self._clocks: dict[str, dispatch_queue.Clock] = {}
+        self._clocks: dict[str, dispatch_queue.VirtualClock] = {}
         self._due: dict[str, float] = {}
         self._full: tuple[str, ...] = ()
-        self._releaser = Releaser()
+        self._releaser = ProviderRelease()
 
     def run(self) -> None:
         """Lead or stand by until ``stop`` is set."""
@@ -77,7 +77,7 @@ class Dispatcher:
         )
         if self.leads:
             log.info("leading")
-            self._clocks = {queue.value: dispatch_queue.Clock(queue.value) for queue in Queue}
+            self._clocks = {queue.value: dispatch_queue.VirtualClock(queue.value) for queue in Queue}
             self._due.clear()
         return self.leads
 
@@ -93,26 +93,26 @@ class Dispatcher:
         lost = self._emptied()
         self._every("sweep", SWEEP_SECONDS, self.sweep)
         self._every("holds", HOLD_SECONDS, self._holds)
-        engine.release_due()
+        engine.release_due_stages()
         self._releaser.release()
         if lost is None:
             return  # the broker is away: what is sent now would only count as sent
         if lost:
-            dispatch_queue.forget_sent()
+            dispatch_queue.forget_sent_stages()
         self._send()
         self._every("stale", QUICK_RESEND_SECONDS / 2, self._resend)
         self._every("outbox", OUTBOX_SECONDS, outbox.deliver_due_events)
 
     def sweep(self) -> None:
         """Take stages from lost workers; fail flows past their deadline."""
-        for stage in engine.expired():
-            engine.expire(stage.flow_id, stage.id, stage.token)
-        for flow_id in engine.overdue():
-            engine.fail_overdue(flow_id)
+        for stage in engine.find_expired_leases():
+            engine.expire_lease(stage.flow_id, stage.id, stage.token)
+        for flow_id in engine.find_overdue_flows():
+            engine.fail_overdue_flow(flow_id)
 
     def _holds(self) -> None:
-        engine.hold_ready(BATCH)
-        engine.let_go(BATCH)
+        engine.hold_ready_stages(BATCH)
+        engine.release_held_stages(BATCH)
         self._releaser.reword()
 
     def _every(self, name: str, seconds: float, work: Callable[[], object]) -> None:
@@ -134,10 +134,10 @@ class Dispatcher:
         """Send what is next on every queue, up to about twice its slots, and tell which queues are full."""
         full = []
         for queue, clock in self._clocks.items():
-            dispatch_queue.tag_ready(clock)
-            room = 2 * settings.QUEUE_SLOTS[queue] - dispatch_queue.outstanding(queue)
-            for stage in dispatch_queue.take(clock, room):
-                broker.send(engine.remaining(stage.flow_id))
+            dispatch_queue.tag_ready_stages(clock)
+            room = 2 * settings.QUEUE_SLOTS[queue] - dispatch_queue.count_outstanding(queue)
+            for stage in dispatch_queue.take_next_stages(clock, room):
+                broker.send_chain(engine.list_remaining_stages(stage.flow_id))
                 room -= 1
             if room <= 0:
                 full.append(queue)
@@ -146,7 +146,7 @@ class Dispatcher:
     def _publish(self, full: tuple[str, ...]) -> None:
         if full != self._full or (full and time.monotonic() >= self._due.get("load", 0.0)):
             self._due["load"] = time.monotonic() + FULL_SECONDS / 3
-            dispatch_queue.publish_load(full, set(self._clocks) - set(full), FULL_SECONDS)
+            dispatch_queue.publish_full_queues(full, set(self._clocks) - set(full), FULL_SECONDS)
             self._full = full
 
     def _resend(self) -> None:
@@ -155,6 +155,8 @@ class Dispatcher:
                 drained = self._redis.llen(queue) == 0
             except redis.RedisError:
                 return
-            for stage in dispatch_queue.stale(queue, drained=drained, quick_seconds=QUICK_RESEND_SECONDS):
+            for stage in dispatch_queue.take_lost_stages(
+                queue, drained=drained, quick_seconds=QUICK_RESEND_SECONDS
+            ):
                 log.info("stage %s is sent again", stage.id)
-                broker.send(engine.remaining(stage.flow_id))
+                broker.send_chain(engine.list_remaining_stages(stage.flow_id))

@@ -1,7 +1,7 @@
 """Whose turn it is when a provider has room again: first in, first out within a repo, fair between repos.
 
 Each repo has a virtual time, one step on for each stage let go; the repo with the least goes next, and one that comes anew
-starts at the time of the others (start-time fair queueing, as in ``engine.outbox``). So a repo with 500 flows and one with
+starts at the time of the others (start-time fair queueing, as in ``engine.dispatch_queue``). So a repo with 500 flows and one with
 a single flow wait alike. Within a repo the oldest flow goes first, however often it had to wait. A repo whose first stage
 does not fit waits with all behind it; the others go on, but it is asked first as soon as there is more room.
 """
@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from orchestrator.flows.engine import capacity
-from orchestrator.flows.engine.capacity import Waiting
+from orchestrator.flows.engine.capacity import WaitingStage
 from providers import quota_report
 from providers.quota_report import Headroom
 
@@ -20,18 +20,18 @@ _REWORDED_AT_ONCE: Final = 20
 _LOOK_AGAIN: Final = timedelta(seconds=5)
 
 
-class Turns:
+class FairOrder:
     """The virtual times of one provider's repos. Lives in the leader; a new leader starts with all repos alike."""
 
     def __init__(self) -> None:
         self._now = 0.0
         self._last: dict[int, float] = {}
 
-    def choose(self, waiting: Sequence[Waiting], room: Headroom) -> list[Waiting]:
+    def choose(self, waiting: Sequence[WaitingStage], room: Headroom) -> list[WaitingStage]:
         """Who goes now, in order. ``waiting`` is sorted by priority and age."""
-        chosen: list[Waiting] = []
+        chosen: list[WaitingStage] = []
         for priority in sorted({one.priority for one in waiting}, reverse=True):
-            lines: dict[int, deque[Waiting]] = {}
+            lines: dict[int, deque[WaitingStage]] = {}
             for one in waiting:
                 if one.priority == priority:
                     lines.setdefault(one.repo_id, deque()).append(one)
@@ -53,33 +53,35 @@ class Turns:
         return max(self._now, self._last.get(repo, 0.0))
 
 
-class Releaser:
+class ProviderRelease:
     """Lets stages go that wait for a provider, as many as it has room for. ``waited_for``: some did at the last look."""
 
     def __init__(self) -> None:
-        self._turns: dict[str, Turns] = {}
+        self._turns: dict[str, FairOrder] = {}
         self.waited_for = False
 
     def release(self) -> int:
         """One look; how many went."""
-        providers = capacity.providers_waited_for()
+        providers = capacity.list_awaited_providers()
         self.waited_for = bool(providers)
         return sum(self._release(provider) for provider in providers)
 
     def _release(self, provider: str) -> int:
         room = quota_report.read_headroom(provider)
         if room.calls > 0:
-            given = capacity.turns_given(provider)
+            given = capacity.sum_open_grants(provider)
             room = room.less(given.calls, given.tokens, given.nano_usd)
         if room.calls <= 0:
             return 0
-        turns = self._turns.setdefault(provider, Turns())
-        return capacity.let_go_for([one.id for one in turns.choose(capacity.waiting_for(provider), room)])
+        turns = self._turns.setdefault(provider, FairOrder())
+        return capacity.grant_room(
+            [one.id for one in turns.choose(capacity.list_waiting_stages(provider), room)]
+        )
 
     def reword(self) -> None:
         """Bring the reasons up to date of stages that were expected to go by now."""
         now = quota_report.read_clock()
-        for one in capacity.stale(now, _REWORDED_AT_ONCE):
+        for one in capacity.find_late_stages(now, _REWORDED_AT_ONCE):
             hint = quota_report.admission_hint(one.provider, tokens=max(one.tokens, 1), nano_usd=one.nano_usd)
             reason = hint.reason or f"{one.provider}: waits for its turn"
-            capacity.reword(one.id, reason, max(hint.at or now, now + _LOOK_AGAIN))
+            capacity.update_wait_reason(one.id, reason, max(hint.at or now, now + _LOOK_AGAIN))

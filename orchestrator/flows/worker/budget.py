@@ -13,21 +13,21 @@ from providers import ledger
 from providers.models import ProviderCall
 
 
-def read(flow_id: str, kinds: Iterable[str]) -> Budget:
+def read_budget(flow_id: str, kinds: Iterable[str]) -> Budget:
     """The budget of a flow; ``kinds`` are the stages of which a round consists."""
     now = datetime.now(UTC)
-    newest = _newest(flow_id, kinds)
+    newest = _newest_stages(flow_id, kinds)
     deadline = Flow.objects.values_list("deadline_at", flat=True).get(pk=flow_id)
     return Budget(
         seconds_left=None if deadline is None else (deadline - now).total_seconds(),
         spent_usd=ledger.sum_committed_usd(flow_id),
-        round_seconds=sum(_seconds(stage, now) for stage in newest),
+        round_seconds=sum(_measure_seconds(stage, now) for stage in newest),
         round_usd=ProviderCall.objects.filter(stage_id__in=newest).aggregate(usd=Sum("cost_usd"))["usd"]
         or Decimal(0),
     )
 
 
-def _newest(flow_id: str, kinds: Iterable[str]) -> list[int]:
+def _newest_stages(flow_id: str, kinds: Iterable[str]) -> list[int]:
     """The newest stage of each kind that has been started."""
     started = Stage.objects.filter(flow_id=flow_id, kind__in=list(kinds), started_at__isnull=False).order_by(
         "position"
@@ -35,7 +35,7 @@ def _newest(flow_id: str, kinds: Iterable[str]) -> list[int]:
     return list({kind: pk for pk, kind in started.values_list("id", "kind")}.values())
 
 
-def _seconds(stage_id: int, now: datetime) -> float:
+def _measure_seconds(stage_id: int, now: datetime) -> float:
     """How long the newest attempt ran or has been running; waiting for quota is no part of it."""
     attempt = (
         Attempt.objects.filter(stage_id=stage_id)

@@ -13,7 +13,7 @@ from orchestrator.flows import engine
 log = logging.getLogger(__name__)
 
 
-class Attempt:
+class RunningAttempt:
     """An attempt that runs in this process. ``changed`` is set when it has been fenced, or when a call it waits for ends."""
 
     def __init__(self, claim: engine.Claim) -> None:
@@ -32,15 +32,15 @@ class Attempt:
             raise engine.Fenced(f"{self.claim.flow_id}: {self.claim.kind} goes on elsewhere, or not at all.")
 
 
-class Pulse:
+class Heartbeat:
     """Beats for every attempt that entered and has not left. Its thread starts with the first and lives with the process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._live: dict[UUID, Attempt] = {}
+        self._live: dict[UUID, RunningAttempt] = {}
         self._thread: threading.Thread | None = None
 
-    def enter(self, attempt: Attempt) -> None:
+    def enter(self, attempt: RunningAttempt) -> None:
         """Beat for ``attempt`` from now on."""
         with self._lock:
             self._live[attempt.claim.token] = attempt
@@ -48,12 +48,12 @@ class Pulse:
                 self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
                 self._thread.start()
 
-    def leave(self, attempt: Attempt) -> None:
+    def leave(self, attempt: RunningAttempt) -> None:
         """Beat no more for ``attempt``."""
         with self._lock:
             self._live.pop(attempt.claim.token, None)
 
-    def live(self) -> list[Attempt]:
+    def live(self) -> list[RunningAttempt]:
         """The attempts under way in this process."""
         with self._lock:
             return list(self._live.values())
@@ -66,9 +66,11 @@ class Pulse:
             if beating:
                 self._renew(beating)
 
-    def _renew(self, beating: list[Attempt]) -> None:
+    def _renew(self, beating: list[RunningAttempt]) -> None:
         try:
-            alive = engine.heartbeat([(attempt.claim.stage_id, attempt.claim.token) for attempt in beating])
+            alive = engine.renew_leases(
+                [(attempt.claim.stage_id, attempt.claim.token) for attempt in beating]
+            )
         except (DatabaseError, InterfaceError) as error:
             # Nobody is fenced on a guess: if the lease does run out meanwhile, the token will tell at the finish.
             log.warning("no heartbeat: %s", type(error).__name__)
@@ -80,12 +82,12 @@ class Pulse:
                 attempt.fence()
 
 
-pulse = Pulse()
+heartbeat = Heartbeat()
 
 
-def _begin_anew() -> None:
+def _reset_after_fork() -> None:
     """A forked child has the parent's attempts but not its thread."""
-    pulse.__init__()  # type: ignore[misc]
+    heartbeat.__init__()  # type: ignore[misc]
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(after_in_child=_reset_after_fork)

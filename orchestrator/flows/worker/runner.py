@@ -20,7 +20,7 @@ from orchestrator.flows.engine import broker
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.stage_protocol import Failed, Park, StageResult
 from orchestrator.flows.stages.registry import load_stage
-from orchestrator.flows.worker.heartbeat import Attempt, pulse
+from orchestrator.flows.worker.heartbeat import RunningAttempt, heartbeat
 from orchestrator.flows.worker.stage_context import LiveStageContext
 from providers import registry
 from providers.base import AuthenticationFailed, NeverAdmissible, NotAdmitted, ProviderError, RateLimited
@@ -30,7 +30,7 @@ DEFAULT_RETRY_AFTER_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-def run(stage_id: int) -> bool:
+def run_stages(stage_id: int) -> bool:
     """Claim ``stage_id``, run it, apply its result, and go on with the stages that follow as long as this worker serves them.
 
     True: the chain that brought the stage may go on with its tail. Else it must not: somebody else, or this call, saw to that.
@@ -39,12 +39,12 @@ def run(stage_id: int) -> bool:
     try:
         claim = engine.claim(stage_id, f"{HOST}:{os.getpid()}:{threading.current_thread().name}")
         while claim is not None:
-            finished = _attempt(claim)
+            finished = _run_attempt(claim)
             if finished.claimed is None:
                 break
             claim, brought = finished.claimed, False
         if claim is not None and (finished.resend or (finished.follow_tail and not brought)):
-            broker.send(engine.remaining(claim.flow_id))
+            broker.send_chain(engine.list_remaining_stages(claim.flow_id))
     except engine.Fenced as fenced:
         log.info("%s", fenced)
         return False
@@ -54,27 +54,27 @@ def run(stage_id: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedQueues:
     """The queues that the process ``pid`` takes stages from."""
 
     pid: int = 0
     queues: frozenset[str] = frozenset()
 
 
-_served = Served()
+_served = ServedQueues()
 
 
-def onward() -> frozenset[str]:
+def served_queues() -> frozenset[str]:
     """The queues whose stages this process may go on with. A pool's child goes on with none: nobody tells it when to leave."""
     return _served.queues if _served.pid == os.getpid() and state.should_stop is None else frozenset()
 
 
-def prepare(queues: Iterable[str]) -> None:
+def load_stages(queues: Iterable[str]) -> None:
     """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to; this process now serves them."""
     global _served  # noqa: PLW0603 - one worker to a process, told once at its start
-    _served = Served(os.getpid(), frozenset(queues))
+    _served = ServedQueues(os.getpid(), frozenset(queues))
     for queue in _served.queues:
-        for kind in flow_types.kinds_on(queue):
+        for kind in flow_types.kinds_on_queue(queue):
             # A stage that has something to look after at start-up has ``prepare``.
             getattr(load_stage(kind), "prepare", lambda: None)()
         if queue in registry.provider_names():
@@ -85,21 +85,21 @@ def prepare(queues: Iterable[str]) -> None:
     gc.freeze()
 
 
-def _attempt(claim: engine.Claim) -> engine.Finished:
-    attempt = Attempt(claim)
+def _run_attempt(claim: engine.Claim) -> engine.Finished:
+    attempt = RunningAttempt(claim)
     work = LiveStageContext(attempt)
-    pulse.enter(attempt)
+    heartbeat.enter(attempt)
     try:
-        return engine.finish(claim, _result(work), work.spent, onward())
+        return engine.finish(claim, _run_stage(work), work.spent, served_queues())
     except engine.Fenced:
         # A call that was settled before anybody knew of the fence: the flow may have ended meanwhile, at an older sum.
         engine.refresh_cost(claim.flow_id)
         raise
     finally:
-        pulse.leave(attempt)
+        heartbeat.leave(attempt)
 
 
-def _result(work: LiveStageContext) -> StageResult:
+def _run_stage(work: LiveStageContext) -> StageResult:
     """Run the stage; whatever it raises becomes a result, but for ``Fenced``."""
     try:
         return load_stage(work.kind).run(work)
@@ -110,7 +110,7 @@ def _result(work: LiveStageContext) -> StageResult:
     except NeverAdmissible as refused:
         return Failed(refused.code, str(refused), refused.cure)
     except RateLimited as limited:
-        return _rate_limited(work, limited)
+        return _wait_for_rate_limit(work, limited)
     except (ProviderError, EvidenceError) as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
@@ -127,7 +127,7 @@ def _result(work: LiveStageContext) -> StageResult:
         )
 
 
-def _rate_limited(work: LiveStageContext, limited: RateLimited) -> Park:
+def _wait_for_rate_limit(work: LiveStageContext, limited: RateLimited) -> Park:
     """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once, to be sent there."""
     at = database.read_clock()
     if work.settings.get("fallback.model"):

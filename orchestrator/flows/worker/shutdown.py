@@ -20,13 +20,13 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from orchestrator.flows import engine
-from orchestrator.flows.worker.heartbeat import pulse
+from orchestrator.flows.worker.heartbeat import heartbeat
 
 MARGIN_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
-class Leaving:
+class Shutdown:
     """One worker's way out. A second SIGTERM ends the patience."""
 
     def __init__(self, worker: Worker) -> None:
@@ -52,7 +52,7 @@ class Leaving:
         threading.Event().wait(margin / 2)
         # Nothing that still runs here counts. Whatever holds a thread or a child, and might for minutes, ends with us.
         for child in self._children():
-            _kill(child)
+            _kill_process(child)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
@@ -60,13 +60,13 @@ class Leaving:
     def _give_up(self) -> int:
         """Give back what runs in this process and its children, and tell the attempts of this one."""
         try:
-            return engine.give_up_all(prefixes([os.getpid(), *self._children()]))
+            return engine.give_back_stages(worker_prefixes([os.getpid(), *self._children()]))
         except (DatabaseError, InterfaceError) as error:
             log.warning("nothing was given back, the leases will run out: %s", type(error).__name__)
             return 0
         finally:
             connection.close()
-            for attempt in pulse.live():
+            for attempt in heartbeat.live():
                 attempt.fence()
 
     def _children(self) -> list[int]:
@@ -75,18 +75,18 @@ class Leaving:
         return [child.pid for child in getattr(pool, "_pool", None) or ()]
 
 
-def prefixes(pids: list[int]) -> list[str]:
+def worker_prefixes(pids: list[int]) -> list[str]:
     """What the names of workers in these processes begin with, see ``runner``."""
     return [f"{socket.gethostname()}:{pid}:" for pid in pids]
 
 
-def _kill(pid: int) -> None:
+def _kill_process(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
 
 
-def install(worker: Worker) -> None:
+def install_handler(worker: Worker) -> None:
     """Answer SIGTERM this way from now on; from the main thread."""
-    signal.signal(signal.SIGTERM, Leaving(worker).ask)
+    signal.signal(signal.SIGTERM, Shutdown(worker).ask)

@@ -12,12 +12,12 @@ from django.utils import timezone
 from orchestrator.flows import engine, flow_settings
 from orchestrator.flows.engine import Spent, capacity
 from orchestrator.flows.evidence import setup, store
-from orchestrator.flows.flow_types import pinned
+from orchestrator.flows.flow_types import pinned_version
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.flows.stage_protocol import Budget, stage_nonce
 from orchestrator.flows.worker import budget
-from orchestrator.flows.worker.heartbeat import Attempt
+from orchestrator.flows.worker.heartbeat import RunningAttempt
 from orchestrator.repos.models import Repo
 from providers import calls, ledger, quota_report
 from providers.abort import Abort, allow_abort
@@ -27,7 +27,7 @@ from providers.models import CallStatus, ProviderCall
 
 
 @dataclass(slots=True)
-class _Call:
+class _ModelCall:
     """A model call in a thread of its own, so that a fenced attempt need not wait for it."""
 
     answered: ModelAnswer | None = None
@@ -39,7 +39,7 @@ class _Call:
 class LiveStageContext:
     """The engine's side of ``stage_protocol.StageContext``."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: RunningAttempt) -> None:
         claim = attempt.claim
         self._attempt, self._claim = attempt, claim
         self.flow_id, self.repo, self.stage_id, self.kind, self.round = (
@@ -79,7 +79,7 @@ class LiveStageContext:
     def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
         """Let the flow carry ``snapshot``; raises ``Fenced`` when the attempt is no longer the live one."""
         self._attempt.check()
-        engine.carry(self._claim, snapshot, origin)
+        engine.attach_snapshot(self._claim, snapshot, origin)
 
     def read_output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind``; empty if there is none."""
@@ -103,11 +103,11 @@ class LiveStageContext:
     def report_progress(self, message: str, **data: Any) -> None:
         """Write an event; raises ``Fenced`` when the attempt is no longer the live one."""
         self._attempt.check()
-        engine.progress(self._claim, message, data)
+        engine.record_progress(self._claim, message, data)
 
     def read_budget(self, kinds: tuple[str, ...]) -> Budget:
         """What the flow may still use, and what a round of ``kinds`` took last."""
-        return budget.read(self.flow_id, kinds)
+        return budget.read_budget(self.flow_id, kinds)
 
     def call_model(self, provider: str, request: Request) -> Completion:
         """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as unknown spend."""
@@ -115,7 +115,7 @@ class LiveStageContext:
         self._take_turn(provider)
         caller = self._caller()
         connection.close()  # back to the pool: a call may take minutes
-        call = _Call()
+        call = _ModelCall()
         self._attempt.changed.clear()
         self._attempt.check()  # again, for a fence between the check and the clear
         threading.Thread(
@@ -140,17 +140,17 @@ class LiveStageContext:
         """
         if self._turn == provider:
             return
-        others = capacity.behind(provider, self.stage_id)
+        others = capacity.count_stages_ahead(provider, self.stage_id)
         if others and quota_report.admission_hint(provider).admits:
             self._turn = provider
             words = f"{provider}: waits its turn behind {others} other{'s' if others > 1 else ''}"
             raise NotAdmitted(provider, "turn", words, quota_report.read_clock())
         self._turn = provider
 
-    def _run(self, call: _Call, provider: str, request: Request, caller: Caller) -> None:
+    def _run(self, call: _ModelCall, provider: str, request: Request, caller: Caller) -> None:
         try:
             # A flow may have been cancelled since the last beat; what has left cannot be called back.
-            if not engine.heartbeat([(self.stage_id, self._claim.token)]):
+            if not engine.renew_leases([(self.stage_id, self._claim.token)]):
                 self._attempt.fence()
             self._attempt.check()
             with allow_abort(call.abort):
@@ -183,7 +183,7 @@ class LiveStageContext:
 
     def _forbidden(self) -> frozenset[str]:
         """The providers that served the stages which this one has to be independent of."""
-        spec = pinned(self._claim.flow_type, self._claim.flow_type_version).spec(self.kind)
+        spec = pinned_version(self._claim.flow_type, self._claim.flow_type_version).spec(self.kind)
         if not spec.apart_from:
             return frozenset()
         served = ProviderCall.objects.filter(

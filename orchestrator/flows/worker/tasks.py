@@ -18,7 +18,7 @@ def run_stage(self: Task[..., None], stage_id: int) -> None:
 
     An ``Ignore`` would stop the tail too, but Celery renders its whole traceback, which costs more than the stage's bookkeeping.
     """
-    if not runner.run(stage_id):
+    if not runner.run_stages(stage_id):
         self.request.chain = None
 
 
@@ -37,10 +37,10 @@ def replay_flow(replay_id: int) -> None:
 @celeryd_after_setup.connect
 def prepare(instance: Worker, **_: object) -> None:
     """Import what this worker's queues need before it takes work, so that no flow waits for an SDK to load."""
-    runner.prepare(instance.app.amqp.queues.consume_from)
+    runner.load_stages(instance.app.amqp.queues.consume_from)
 
 
 @worker_ready.connect
 def answer_sigterm(sender: Consumer, **_: object) -> None:
     """Leave in an orderly way when asked to; Celery has set its own answer before."""
-    shutdown.install(sender.controller)  # type: ignore[attr-defined]  # set in its constructor; the stubs lack it
+    shutdown.install_handler(sender.controller)  # type: ignore[attr-defined]  # set in its constructor; the stubs lack it

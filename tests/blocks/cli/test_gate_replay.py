@@ -97,7 +97,7 @@ def flow(
 ) -> Flow:
     """A verified flow whose block stands in a repo and on a package."""
     settings.STATE_DIR = tmp_path / "state"
-    monkeypatch.setattr(broker, "send", lambda chain: True)
+    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
     monkeypatch.setattr(app, "send_task", lambda name, args, **more: gate_replay.run_requested(*args))
     files = {
         "parcel_limits.py": b"HEAVIEST = 30000\n",
@@ -110,7 +110,7 @@ def flow(
         }
         made = engine.create(repo, REQUEST, snapshot=snapshot.pack(files))
         while live := made.stages.filter(status="ready").first():
-            runner.run(live.pk)
+            runner.run_stages(live.pk)
         registry.close_adapters()
     made.refresh_from_db()
     assert made.status == "passed", (

@@ -16,10 +16,10 @@ from orchestrator.repos.models import Repo
 def plugin(settings):
     """The flow types of ``plugin.py``."""
     settings.ENGINE_PLUGINS = ("tests.flows.engine.plugin",)
-    flow_types._all.cache_clear()
+    flow_types._known_versions.cache_clear()
     registry.load_stage.cache_clear()
     yield
-    flow_types._all.cache_clear()
+    flow_types._known_versions.cache_clear()
     registry.load_stage.cache_clear()
 
 
@@ -27,7 +27,7 @@ def plugin(settings):
 def sent(monkeypatch) -> list[list[tuple[int, str]]]:
     """The chains that were sent, in place of a broker."""
     chains: list[list[tuple[int, str]]] = []
-    monkeypatch.setattr(broker, "send", lambda chain: chains.append(list(chain)) or True)
+    monkeypatch.setattr(broker, "send_chain", lambda chain: chains.append(list(chain)) or True)
     return chains
 
 

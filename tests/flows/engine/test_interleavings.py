@@ -92,8 +92,8 @@ def test_every_order_of_two_workers_a_sweep_and_a_cancel(new_flow, more, count, 
 def _sweep(stage_id: int) -> None:
     if Stage.objects.filter(pk=stage_id, status="running").exists():
         let_lease_run_out(stage_id)
-    for row in engine.expired():
-        engine.expire(row.flow_id, row.id, row.token)
+    for row in engine.find_expired_leases():
+        engine.expire_lease(row.flow_id, row.id, row.token)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -115,7 +115,7 @@ def test_two_at_once_on_real_connections_end_in_one_of_two_orders(new_flow, othe
         acts: dict[str, Callable[[], object]] = {
             "finish": second.finish,
             "cancel": lambda flow=flow: engine.cancel(flow.pk),
-            "expire": lambda held=held: engine.expire(held.flow_id, held.stage_id, held.token),
+            "expire": lambda held=held: engine.expire_lease(held.flow_id, held.stage_id, held.token),
             "pause": lambda flow=flow: engine.pause(flow.pk),
         }
         together(worker.finish, acts[other])

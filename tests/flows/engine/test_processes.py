@@ -61,7 +61,7 @@ def test_flows_survive_everything_that_gets_lost(stack, demo):
     # Messages twice: the second loses its claim and does not fire the tail again.
     doubled = flows(demo, "first: sleep 0.5")
     for _ in range(3):
-        broker.send([(stage.pk, stage.queue) for stage in doubled[0].stages.all()])
+        broker.send_chain([(stage.pk, stage.queue) for stage in doubled[0].stages.all()])
     until(ended(doubled), "the end of a flow sent four times")
     assert Attempt.objects.filter(stage__flow=doubled[0]).count() == 3
 

@@ -56,7 +56,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(claim=claims)
     def beat(self, claim: Claim) -> None:
-        assert (claim.token in engine.heartbeat([(claim.stage_id, claim.token)])) == self.holds(claim)
+        assert (claim.token in engine.renew_leases([(claim.stage_id, claim.token)])) == self.holds(claim)
 
     @rule(
         target=claims,
@@ -89,15 +89,15 @@ class Protocol(RuleBasedStateMachine):
         if self.holds(claim):
             let_lease_run_out(claim.stage_id)
             self.holder = None
-        for row in engine.expired():
-            assert engine.expire(row.flow_id, row.id, row.token)
+        for row in engine.find_expired_leases():
+            assert engine.expire_lease(row.flow_id, row.id, row.token)
 
     @rule()
     def wait_ends(self) -> None:
         for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False):
             let_wait_end(stage.pk)
-        engine.release_due()
-        capacity.let_go_for(
+        engine.release_due_stages()
+        capacity.grant_room(
             [stage.pk for stage in self.flow.stages.filter(status="waiting", not_before__isnull=False)]
         )
 
@@ -105,7 +105,7 @@ class Protocol(RuleBasedStateMachine):
     def pause(self) -> None:
         if self.status() not in ENDED:
             engine.pause(self.flow.pk)
-            engine.hold_ready(10)
+            engine.hold_ready_stages(10)
 
     @rule()
     def resume(self) -> None:

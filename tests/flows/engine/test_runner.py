@@ -17,7 +17,7 @@ from orchestrator.flows.evidence import store
 from orchestrator.flows.models import Flow
 from orchestrator.flows.stage_protocol import Done, NewArtifact
 from orchestrator.flows.worker import heartbeat, runner
-from orchestrator.flows.worker.heartbeat import Attempt
+from orchestrator.flows.worker.heartbeat import RunningAttempt
 from orchestrator.flows.worker.stage_context import LiveStageContext
 from providers import base, calls
 from providers.base import Completion, Request, StopReason, Usage
@@ -55,14 +55,14 @@ def asks(monkeypatch):
 
 def run(flow) -> bool:
     """Run the live stage; whether the chain goes on."""
-    return runner.run(live(flow).pk)
+    return runner.run_stages(live(flow).pk)
 
 
 def test_a_pass_goes_on_with_the_chain_and_a_duplicate_does_not(new_flow):
     flow = new_flow()
     stage = live(flow)
-    assert runner.run(stage.pk)
-    assert not runner.run(stage.pk)
+    assert runner.run_stages(stage.pk)
+    assert not runner.run_stages(stage.pk)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def serves(monkeypatch):
     """This process as the worker of some queues."""
 
     def start(*queues):
-        monkeypatch.setattr(runner, "_served", runner.Served(os.getpid(), frozenset(queues)))
+        monkeypatch.setattr(runner, "_served", runner.ServedQueues(os.getpid(), frozenset(queues)))
 
     return start
 
@@ -113,7 +113,7 @@ def test_a_worker_goes_no_further_than_it_may(new_flow, serves, sent, monkeypatc
     held = claim(flow)
     match change:
         case "full":
-            dispatch_queue.publish_load(["gates"], [], 60)
+            dispatch_queue.publish_full_queues(["gates"], [], 60)
         case "repo":
             engine.hold("repo", flow.repo.name)
         case "queue":
@@ -128,7 +128,7 @@ def test_a_worker_goes_no_further_than_it_may(new_flow, serves, sent, monkeypatc
             monkeypatch.setattr(state, "should_stop", 0)
         case "child":
             monkeypatch.setattr(runner.os, "getpid", lambda: -1)
-    assert engine.finish(held, Done(), onward=runner.onward()).claimed is None
+    assert engine.finish(held, Done(), onward=runner.served_queues()).claimed is None
     assert kinds(flow) == [("first", "passed"), ("second", "ready"), ("third", "pending")]
 
 
@@ -137,7 +137,7 @@ def test_a_stage_taken_at_once_can_be_finished_beaten_for_and_fenced(new_flow):
     second = engine.finish(claim(flow), Done(), onward=["gates", "control"]).claimed
     assert second.kind == "second"
     assert second.attempt_number == 1
-    assert engine.heartbeat([(second.stage_id, second.token)]) == {second.token}
+    assert engine.renew_leases([(second.stage_id, second.token)]) == {second.token}
     third = engine.finish(second, Done(), onward=["gates", "control"]).claimed
     engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
@@ -150,8 +150,8 @@ def test_a_stage_taken_at_once_whose_answer_was_lost_comes_back_by_its_lease(new
     held = claim(flow)
     assert engine.finish(held, Done(), onward=["gates"]).claimed is not None
     assert engine.finish(held, Done(), onward=["gates"]) == engine.Finished()
-    (lost,) = [row for row in engine.expired() if row.flow_id == flow.pk]
-    assert engine.expire(lost.flow_id, lost.id, lost.token)
+    (lost,) = [row for row in engine.find_expired_leases() if row.flow_id == flow.pk]
+    assert engine.expire_lease(lost.flow_id, lost.id, lost.token)
     assert kinds(flow)[1] == ("second", "ready")
 
 
@@ -268,7 +268,7 @@ def test_a_call_does_not_leave_after_a_cancel_that_no_beat_has_told_of(new_flow,
     monkeypatch.setattr(calls, "call_model", lambda *asked: pytest.fail("a call left after the cancel"))
     engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
-        LiveStageContext(Attempt(held)).call_model("google", REQUEST)
+        LiveStageContext(RunningAttempt(held)).call_model("google", REQUEST)
 
 
 def test_an_answer_is_told_from_whom(new_flow, asks, monkeypatch):
@@ -293,8 +293,8 @@ def test_a_cancel_aborts_a_call_within_a_heartbeat_and_nothing_gets_through(
     new_flow, asks, monkeypatch, settings
 ):
     settings.ENGINE_LEASE_SECONDS = 1
-    monkeypatch.setattr(heartbeat, "pulse", heartbeat.Pulse())
-    monkeypatch.setattr(runner, "pulse", heartbeat.pulse)
+    monkeypatch.setattr(heartbeat, "heartbeat", heartbeat.Heartbeat())
+    monkeypatch.setattr(runner, "heartbeat", heartbeat.heartbeat)
     called, may_answer = threading.Event(), threading.Event()
 
     def slow(provider, request, caller):
@@ -319,7 +319,7 @@ def test_a_cancel_aborts_a_call_within_a_heartbeat_and_nothing_gets_through(
 def test_a_fenced_attempt_may_say_nothing_more(new_flow):
     flow = new_flow()
     held = claim(flow)
-    work = LiveStageContext(Attempt(held))
+    work = LiveStageContext(RunningAttempt(held))
     work.report_progress("half way", share=0.5)
     assert flow.events.get(kind="stage.progress").data == {
         "stage": "first",
@@ -339,7 +339,7 @@ def test_progress_that_has_waited_for_a_cancel_is_not_told(new_flow):
 
     def say() -> None:
         try:
-            engine.progress(held, "half way", {})
+            engine.record_progress(held, "half way", {})
             came_to.append("told")
         except engine.Fenced:
             came_to.append("fenced")
@@ -364,29 +364,29 @@ def test_the_nonce_is_the_stages_own_and_stays(new_flow):
     held = claim(new_flow())
     other = claim(new_flow())
     assert (
-        LiveStageContext(Attempt(held)).nonce
-        == LiveStageContext(Attempt(held)).nonce
-        != LiveStageContext(Attempt(other)).nonce
+        LiveStageContext(RunningAttempt(held)).nonce
+        == LiveStageContext(RunningAttempt(held)).nonce
+        != LiveStageContext(RunningAttempt(other)).nonce
     )
 
 
 def test_work_reads_what_earlier_stages_left(new_flow):
     flow = new_flow(snapshot=b"{}")
     engine.finish(claim(flow), Done(output={"n": 1}, artifacts=(NewArtifact("bundle", "b", b"bytes"),)))
-    work = LiveStageContext(Attempt(claim(flow)))
+    work = LiveStageContext(RunningAttempt(claim(flow)))
     assert work.read_output("first") == {"n": 1}
     assert work.read_output("third") == {}
     assert work.read_artifact("bundle") == b"bytes"
     assert work.read_artifact("nothing") is None
     assert work.snapshot == b"{}"
-    assert LiveStageContext(Attempt(claim(new_flow()))).snapshot == b""
+    assert LiveStageContext(RunningAttempt(claim(new_flow()))).snapshot == b""
 
 
 def test_what_is_stored_is_in_the_evidence_store_at_once_and_only_for_the_live_attempt(
     new_flow, settings, tmp_path
 ):
     settings.STATE_DIR = tmp_path
-    work = LiveStageContext(Attempt(claim(new_flow())))
+    work = LiveStageContext(RunningAttempt(claim(new_flow())))
     digest = work.store_evidence(b"a bundle")
     assert digest == hashlib.sha256(b"a bundle").hexdigest() == work.store_evidence(b"a bundle")
     assert store.current_store().get(store.content_key(digest)) == b"a bundle"
@@ -420,7 +420,7 @@ def test_a_store_that_cannot_be_written_is_tried_again_and_no_model_is_asked(
         stage = live(flow)
         assert (stage.status, stage.attempts.last().error_code) == ("waiting", "evidence:store-unavailable")
         let_wait_end(stage.pk)
-        engine.release_due()
+        engine.release_due_stages()
     (tmp_path / "evidence").unlink()
     assert run(flow)
     assert len(asked) == 1

@@ -78,15 +78,15 @@ def test_an_expired_attempt_is_fenced_and_its_stage_goes_to_the_next(new_flow):
     flow = new_flow()
     late = claim(flow)
     let_lease_run_out(late.stage_id)
-    (row,) = engine.expired()
-    assert engine.expire(row.flow_id, row.id, row.token)
-    assert engine.heartbeat([(late.stage_id, late.token)]) == set()
+    (row,) = engine.find_expired_leases()
+    assert engine.expire_lease(row.flow_id, row.id, row.token)
+    assert engine.renew_leases([(late.stage_id, late.token)]) == set()
     second = claim(flow, "w2")
     assert second.attempt_number == 2
     with pytest.raises(engine.Fenced):
         engine.finish(late, Done(output={"from": "late"}))
     with pytest.raises(engine.Fenced):
-        engine.progress(late, "still here", {})
+        engine.record_progress(late, "still here", {})
     with pytest.raises(engine.Fenced):
         engine.finish(late, Done(artifacts=(NewArtifact("a", "a.txt", b"late"),)))
     assert not Artifact.objects.exists()
@@ -98,9 +98,9 @@ def test_a_heartbeat_in_time_keeps_the_lease(new_flow):
     flow = new_flow()
     held = claim(flow)
     let_lease_run_out(held.stage_id)
-    (row,) = engine.expired()
-    assert engine.heartbeat([(held.stage_id, held.token)]) == {held.token}
-    assert not engine.expire(row.flow_id, row.id, row.token)
+    (row,) = engine.find_expired_leases()
+    assert engine.renew_leases([(held.stage_id, held.token)]) == {held.token}
+    assert not engine.expire_lease(row.flow_id, row.id, row.token)
     assert engine.finish(held, Done()).follow_tail
 
 
@@ -109,7 +109,7 @@ def test_a_stage_that_kills_its_worker_three_times_fails_with_that_reason(new_fl
     for _ in range(3):
         held = claim(flow)
         let_lease_run_out(held.stage_id)
-        assert engine.expire(held.flow_id, held.stage_id, held.token)
+        assert engine.expire_lease(held.flow_id, held.stage_id, held.token)
     flow.refresh_from_db()
     assert (flow.status, flow.error_code) == ("failed", "engine:worker-crashed")
     assert flow.error_cure
@@ -120,7 +120,7 @@ def test_giving_up_costs_no_crash(new_flow):
     flow = new_flow()
     for _ in range(5):
         held = claim(flow)
-        assert engine.give_up(held.flow_id, held.stage_id, held.token)
+        assert engine.give_back_stage(held.flow_id, held.stage_id, held.token)
     assert live(flow).crashes == 0
 
 
@@ -147,10 +147,10 @@ def test_a_parked_stage_waits_with_its_reason_and_comes_back(new_flow):
         "no tokens left",
         until,
     )
-    assert engine.release_due() == 0
+    assert engine.release_due_stages() == 0
     let_wait_end(stage.pk)
-    assert engine.release_due() == 0  # the time is what people are told; it goes when there is room
-    assert capacity.let_go_for([stage.pk]) == 1
+    assert engine.release_due_stages() == 0  # the time is what people are told; it goes when there is room
+    assert capacity.grant_room([stage.pk]) == 1
     assert claim(flow).attempt_number == 2
     flow.refresh_from_db()
     assert flow.status == "running"
@@ -165,7 +165,7 @@ def test_a_retryable_failure_is_tried_again_until_attempts_are_used(new_flow, se
         if attempt < 3:
             assert flow.status == "waiting"
             let_wait_end(live(flow).pk)
-            engine.release_due()
+            engine.release_due_stages()
     assert (flow.status, flow.error_code, flow.error_message, flow.error_cure) == (
         "failed",
         "x:y",
@@ -215,7 +215,7 @@ def test_a_repair_inserts_a_round_with_feedback(new_flow):
     again = claim(flow)
     assert (again.kind, again.round, again.feedback) == ("first", 2, "the feedback")
     assert "round.inserted" in kinds(flow)
-    assert [queue for _, queue in engine.remaining(flow.pk)] == ["gates", "control"]
+    assert [queue for _, queue in engine.list_remaining_stages(flow.pk)] == ["gates", "control"]
 
 
 def test_no_round_left_fails_the_flow_and_a_retry_grants_one_more(new_flow):
@@ -239,7 +239,7 @@ def test_cancel_lets_nothing_through(new_flow):
     assert not engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
         engine.finish(held, Done())
-    assert engine.heartbeat([(held.stage_id, held.token)]) == set()
+    assert engine.renew_leases([(held.stage_id, held.token)]) == set()
     flow.refresh_from_db()
     assert flow.status == "cancelled"
     assert {stage.status for stage in flow.stages.all()} == {"cancelled"}
@@ -255,10 +255,10 @@ def test_a_paused_flow_starts_nothing_and_resumes(new_flow, sent, django_capture
     assert not engine.finish(held, Done()).follow_tail
     stage = live(flow)
     assert engine.claim(stage.pk, "w1") is None
-    engine.hold_ready(10)
+    engine.hold_ready_stages(10)
     stage.refresh_from_db()
     assert (stage.status, stage.wait_reason) == ("waiting", "The flow is paused.")
-    assert engine.let_go(10) == 0
+    assert engine.release_held_stages(10) == 0
     before = Flow.objects.get(pk=flow.pk).deadline_at
     with django_capture_on_commit_callbacks(execute=True):
         assert engine.resume(flow.pk)
@@ -287,13 +287,13 @@ def test_a_hold_stops_its_scope_and_says_why(new_flow, scope, target):
     assert not engine.hold(scope, target)
     stage = live(flow)
     assert engine.claim(stage.pk, "w1") is None
-    assert engine.hold_ready(10) == 1
+    assert engine.hold_ready_stages(10) == 1
     stage.refresh_from_db()
     assert stage.status == "waiting"
     assert "paused by me: an incident" in stage.wait_reason
-    assert engine.let_go(10) == 0
+    assert engine.release_held_stages(10) == 0
     assert engine.release(scope, target)
-    assert engine.let_go(10) == 1
+    assert engine.release_held_stages(10) == 1
     claim(flow)
 
 
@@ -301,19 +301,19 @@ def test_a_hold_elsewhere_stops_nothing(new_flow):
     flow = new_flow()
     engine.hold("repo", "another")
     engine.hold("queue", "openai")
-    assert engine.hold_ready(10) == 0
+    assert engine.hold_ready_stages(10) == 0
     claim(flow)
 
 
 def test_a_flow_past_its_deadline_fails_whatever_it_does(new_flow):
     flows = [new_flow(deadline_seconds=-1) for _ in range(2)]
     assert engine.claim(live(flows[0]).pk, "w1") is None
-    assert sorted(engine.overdue()) == sorted(flow.pk for flow in flows)
+    assert sorted(engine.find_overdue_flows()) == sorted(flow.pk for flow in flows)
     for flow in flows:
-        assert engine.fail_overdue(flow.pk)
+        assert engine.fail_overdue_flow(flow.pk)
         flow.refresh_from_db()
         assert (flow.status, flow.error_code) == ("failed", "flow:deadline-exceeded")
-    assert engine.overdue() == []
+    assert engine.find_overdue_flows() == []
 
 
 def test_what_a_result_carries_is_stored_with_it(new_flow):

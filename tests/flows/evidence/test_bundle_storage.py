@@ -36,7 +36,7 @@ def simulator() -> Iterator[Simulated]:
 @pytest.fixture
 def flow(simulator: Simulated, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     """A flow whose context stage is ready."""
-    monkeypatch.setattr(broker, "send", lambda chain: True)
+    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
     settings.PROVIDERS = {
         name: {**limits, "api_key": "k", "base_url": simulator.urls[f"{name.upper()}_BASE_URL"]}
         for name, limits in settings.PROVIDERS.items()
@@ -53,7 +53,7 @@ def flow(simulator: Simulated, settings: LazySettings, monkeypatch: pytest.Monke
 def run_context(flow: Flow) -> Any:
     """Run the flow's first stage."""
     stage = flow.stages.get(kind="context")
-    runner.run(stage.pk)
+    runner.run_stages(stage.pk)
     stage.refresh_from_db()
     return stage
 
@@ -85,7 +85,7 @@ def test_without_a_store_nothing_is_asked_and_the_stage_is_tried_again(
     assert "evidence bucket" in stage.wait_reason
     settings.S3_ENDPOINT_URL = endpoint
     flow.stages.filter(pk=stage.pk).update(not_before=timezone.now())
-    assert engine.release_due() == 1
+    assert engine.release_due_stages() == 1
     stage = run_context(flow)
     assert (stage.status, simulator.requests("google")) == ("passed", 1)
     assert production.get(store.content_key(stage.output["bundle_sha256"])) is not None

@@ -12,9 +12,9 @@ from providers import registry as models
 @pytest.fixture
 def asking_flows(settings) -> Iterator[None]:
     settings.ENGINE_PLUGINS = ("tests.flows.quotas.plugin",)
-    flow_types._all.cache_clear()
+    flow_types._known_versions.cache_clear()
     registry.load_stage.cache_clear()
     yield
     models.close_adapters()
-    flow_types._all.cache_clear()
+    flow_types._known_versions.cache_clear()
     registry.load_stage.cache_clear()

@@ -47,7 +47,7 @@ def flow(new_flow) -> Callable[..., Flow]:  # noqa: F811
 
 def run(flow: Flow) -> None:
     """Run the live stage."""
-    runner.run(live(flow).pk)
+    runner.run_stages(live(flow).pk)
     flow.refresh_from_db()
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from orchestrator.flows import engine
 from orchestrator.flows.engine import capacity
-from orchestrator.flows.engine.capacity import Waiting
+from orchestrator.flows.engine.capacity import WaitingStage
 from orchestrator.flows.models import Flow
-from orchestrator.flows.scheduler.provider_release import Releaser, Turns
+from orchestrator.flows.scheduler.provider_release import FairOrder, ProviderRelease
 from orchestrator.flows.stage_protocol import Park
 from orchestrator.flows.worker import runner
-from orchestrator.flows.worker.heartbeat import Attempt
+from orchestrator.flows.worker.heartbeat import RunningAttempt
 from orchestrator.flows.worker.stage_context import LiveStageContext
 from orchestrator.repos.models import Repo
 from providers import breaker, limiter
@@ -24,20 +24,20 @@ from tests.flows.engine.conftest import claim, live, new_flow, plugin, repo, sen
 PLENTY = Headroom(1000, 10**9, 10**12)
 
 
-def line(repo_id: int, *ids: int, tokens: int = 1, priority: int = 0) -> list[Waiting]:
-    return [Waiting(one, repo_id, priority, tokens, 0) for one in ids]
+def line(repo_id: int, *ids: int, tokens: int = 1, priority: int = 0) -> list[WaitingStage]:
+    return [WaitingStage(one, repo_id, priority, tokens, 0) for one in ids]
 
 
-def ids(chosen: list[Waiting]) -> list[int]:
+def ids(chosen: list[WaitingStage]) -> list[int]:
     return [one.id for one in chosen]
 
 
 def test_within_a_repo_the_oldest_goes_first():
-    assert ids(Turns().choose(line(1, 1, 2, 3), Headroom(2, 100, 0))) == [1, 2]
+    assert ids(FairOrder().choose(line(1, 1, 2, 3), Headroom(2, 100, 0))) == [1, 2]
 
 
 def test_repos_take_turns_however_many_each_has():
-    assert ids(Turns().choose(line(1, 1, 2, 3, 4) + line(2, 10, 11), Headroom(5, 100, 0))) == [
+    assert ids(FairOrder().choose(line(1, 1, 2, 3, 4) + line(2, 10, 11), Headroom(5, 100, 0))) == [
         1,
         10,
         2,
@@ -47,7 +47,7 @@ def test_repos_take_turns_however_many_each_has():
 
 
 def test_one_flow_does_not_wait_for_five_hundred():
-    turns, many = Turns(), line(1, *range(1, 501))
+    turns, many = FairOrder(), line(1, *range(1, 501))
     for _ in range(20):
         gone = turns.choose(many, Headroom(1, 100, 0))
         many = many[len(gone) :]
@@ -55,7 +55,7 @@ def test_one_flow_does_not_wait_for_five_hundred():
 
 
 def test_a_repo_that_comes_back_has_saved_no_turns_up():
-    turns, many = Turns(), line(1, *range(1, 101))
+    turns, many = FairOrder(), line(1, *range(1, 101))
     turns.choose(many[:50], PLENTY)
     assert ids(turns.choose(many[50:] + line(2, *range(1000, 1010)), Headroom(4, 100, 0))) in (
         [1000, 51, 1001, 52],
@@ -65,17 +65,17 @@ def test_a_repo_that_comes_back_has_saved_no_turns_up():
 
 def test_a_small_need_does_not_overtake_a_large_one_of_its_repo_but_other_repos_go_on():
     waiting = line(1, 1, tokens=500) + line(1, 2) + line(2, 10, 11)
-    assert ids(Turns().choose(waiting, Headroom(9, 100, 0))) == [10, 11]
+    assert ids(FairOrder().choose(waiting, Headroom(9, 100, 0))) == [10, 11]
 
 
 def test_a_need_that_did_not_fit_is_asked_first_when_there_is_more():
-    turns, waiting = Turns(), line(1, 1, tokens=500) + line(2, *range(10, 20), tokens=50)
+    turns, waiting = FairOrder(), line(1, 1, tokens=500) + line(2, *range(10, 20), tokens=50)
     assert ids(turns.choose(waiting, Headroom(9, 100, 0))) == [10, 11]
     assert ids(turns.choose(waiting[:1] + waiting[3:], Headroom(9, 540, 0))) == [1]
 
 
 def test_priority_goes_before_any_turn():
-    assert ids(Turns().choose(line(2, 9, priority=5) + line(1, 1, 2), Headroom(2, 100, 0))) == [9, 1]
+    assert ids(FairOrder().choose(line(2, 9, priority=5) + line(1, 1, 2), Headroom(2, 100, 0))) == [9, 1]
 
 
 def park(flow: Flow, *, tokens: int = 10, provider: str = "google") -> None:
@@ -101,7 +101,7 @@ def test_stages_go_as_soon_as_a_call_ends_and_no_more_than_fit(new_flow: Callabl
     flows = [new_flow() for _ in range(3)]
     for flow in flows:
         park(flow)
-    releaser = Releaser()
+    releaser = ProviderRelease()
     assert releaser.release() == 0
     limiter.release(calls[0].call_id, "google")
     assert releaser.release() == 1
@@ -115,9 +115,9 @@ def test_stages_go_as_soon_as_a_call_ends_and_no_more_than_fit(new_flow: Callabl
 def test_a_paused_provider_lets_nobody_go_until_it_is_resumed(new_flow: Callable[..., Flow]):  # noqa: F811
     breaker.pause_provider("google", actor="sre", reason="bills look wrong")
     park(new_flow())
-    assert Releaser().release() == 0
+    assert ProviderRelease().release() == 0
     breaker.resume_provider("google", actor="sre", reason="they are right")
-    assert Releaser().release() == 1
+    assert ProviderRelease().release() == 1
 
 
 def test_the_wait_does_not_count_against_the_deadline(new_flow: Callable[..., Flow]):  # noqa: F811
@@ -125,11 +125,11 @@ def test_the_wait_does_not_count_against_the_deadline(new_flow: Callable[..., Fl
     park(flow)
     flow.stages.filter(status="waiting").update(waiting_since=datetime.now(UTC) - timedelta(hours=9))
     Flow.objects.filter(pk=flow.pk).update(deadline_at=datetime.now(UTC) - timedelta(hours=8))
-    assert engine.overdue() == []
-    Releaser().release()
+    assert engine.find_overdue_flows() == []
+    ProviderRelease().release()
     flow.refresh_from_db()
     assert timedelta(minutes=59) < flow.deadline_at - datetime.now(UTC) < timedelta(minutes=61)
-    assert engine.overdue() == []
+    assert engine.find_overdue_flows() == []
     claim(flow)
 
 
@@ -138,18 +138,18 @@ def test_who_comes_fresh_waits_behind_and_has_a_turn_then(new_flow: Callable[...
     park(first)
     held = claim(second)
     with pytest.raises(NotAdmitted, match=r"waits its turn behind 1 other$"):
-        LiveStageContext(Attempt(held))._take_turn("google")
-    LiveStageContext(Attempt(held))._take_turn("openai")  # nobody waits there
+        LiveStageContext(RunningAttempt(held))._take_turn("google")
+    LiveStageContext(RunningAttempt(held))._take_turn("openai")  # nobody waits there
     engine.finish(held, Park("behind", datetime.now(UTC), "google"))
-    assert Releaser().release() == 2
-    LiveStageContext(Attempt(claim(second)))._take_turn("google")
+    assert ProviderRelease().release() == 2
+    LiveStageContext(RunningAttempt(claim(second)))._take_turn("google")
 
 
 def test_a_reason_is_brought_up_to_date(new_flow: Callable[..., Flow], google: None):  # noqa: F811
     take(), take()
     flow = new_flow()
     engine.finish(claim(flow), Park("old news", datetime.now(UTC) - timedelta(seconds=1), "google", 10))
-    Releaser().reword()
+    ProviderRelease().reword()
     stage = live(flow)
     assert stage.wait_reason == "google: all 2 slots are taken; waiting for calls under way to settle"
     assert stage.not_before > datetime.now(UTC)
@@ -161,10 +161,12 @@ def test_flows_and_priorities_sort_what_waits(new_flow: Callable[..., Flow]):  #
     for flow in reversed(flows):
         park(flow)
     engine.set_priority(flows[1].pk, 3)
-    assert [one.id for one in capacity.waiting_for("google")] == [live(flows[n]).pk for n in (1, 0, 2)]
+    assert [one.id for one in capacity.list_waiting_stages("google")] == [
+        live(flows[n]).pk for n in (1, 0, 2)
+    ]
 
 
 def test_a_429_with_a_fallback_is_asked_again_at_once(new_flow: Callable[..., Flow]):  # noqa: F811
-    work = LiveStageContext(Attempt(claim(new_flow(settings={"fallback.model": "gpt-4.1"}))))
-    wait = runner._rate_limited(work, RateLimited("google", retry_after_seconds=600))
+    work = LiveStageContext(RunningAttempt(claim(new_flow(settings={"fallback.model": "gpt-4.1"}))))
+    wait = runner._wait_for_rate_limit(work, RateLimited("google", retry_after_seconds=600))
     assert (wait.provider, wait.until <= datetime.now(UTC)) == ("", True)

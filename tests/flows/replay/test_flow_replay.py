@@ -44,7 +44,7 @@ def sent(monkeypatch):
     def note(name, args, queue, **options):
         tasks.append((name, tuple(args), queue))
 
-    monkeypatch.setattr(broker, "send", lambda chain: True)
+    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
     monkeypatch.setattr(requests.app, "send_task", note)
     return tasks
 
@@ -85,7 +85,7 @@ def timed(gate: str, seconds: str):
 
 def run_to_its_end(flow: Flow) -> None:
     while live := flow.stages.filter(status="ready").first():
-        runner.run(live.pk)
+        runner.run_stages(live.pk)
     flow.refresh_from_db()
     assert flow.status == "passed", (
         flow.error_code,

@@ -42,7 +42,7 @@ def flow(
     git_server: GitServer,
 ) -> Iterator[Flow]:
     settings.STATE_DIR = tmp_path / "state"
-    monkeypatch.setattr(broker, "send", lambda chain: True)
+    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
     settings.PROVIDERS = {
         name: {**limits, "api_key": "k", "base_url": simulator.urls[f"{name.upper()}_BASE_URL"]}
         for name, limits in settings.PROVIDERS.items()
@@ -54,7 +54,7 @@ def flow(
 
 def run_context(flow: Flow) -> Stage:
     stage = flow.stages.get(kind="context")
-    runner.run(stage.pk)
+    runner.run_stages(stage.pk)
     stage.refresh_from_db()
     flow.refresh_from_db()
     return stage
@@ -62,7 +62,7 @@ def run_context(flow: Flow) -> Stage:
 
 def let_go(stage: Stage) -> None:
     Stage.objects.filter(pk=stage.pk).update(not_before=timezone.now())
-    assert engine.release_due() == 1
+    assert engine.release_due_stages() == 1
 
 
 def test_the_commit_is_recorded_and_is_what_the_models_are_shown(

@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
 from orchestrator.flows import flow_types
-from orchestrator.flows.engine import locked
+from orchestrator.flows.engine import transitions
 from orchestrator.flows.stage_protocol import Repair
 
 _REMEMBER = """
@@ -35,7 +35,7 @@ RETURNING id, kind, queue, status, sent_at
 """
 
 
-def remember(stage_id: int, asked: Repair) -> None:
+def store_request(stage_id: int, asked: Repair) -> None:
     """Keep what a stage found and what it asked for, so that a retry can grant one more round."""
     params = {"stage": stage_id, "output": Jsonb(dict(asked.output))}
     database.fetch_rows(
@@ -43,11 +43,11 @@ def remember(stage_id: int, asked: Repair) -> None:
     )
 
 
-def insert(held: Any, stage_id: int) -> bool:
+def insert_round(held: Any, stage_id: int) -> bool:
     """Insert the round that ``stage_id`` asked for behind it; its first stage is ready. True: it counts as sent."""
     (asked,) = database.fetch_rows(_ASKED, {"stage": stage_id})
     repair = json.loads(asked.repair)
-    flow_type = flow_types.pinned(held.flow_type, held.flow_type_version)
+    flow_type = flow_types.pinned_version(held.flow_type, held.flow_type_version)
     specs = [flow_type.spec(kind) for kind in repair["insert"]]
     database.fetch_rows(_SHIFT, {"flow": held.id, "position": asked.position, "by": len(specs)})
     params = {
@@ -61,7 +61,9 @@ def insert(held: Any, stage_id: int) -> bool:
     }
     inserted = database.fetch_rows(_INSERT, params)
     (first,) = [row for row in inserted if row.status == "ready"]
-    locked.record(held.id, "round.inserted", stage_id, {"round": params["round"], "stages": params["kinds"]})
+    transitions.record_event(
+        held.id, "round.inserted", stage_id, {"round": params["round"], "stages": params["kinds"]}
+    )
     shown = {"stage": first.kind, "round": params["round"], "queue": first.queue}
-    locked.record(held.id, "stage.ready", first.id, shown)
+    transitions.record_event(held.id, "stage.ready", first.id, shown)
     return first.sent_at is not None

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def full_queue(db):
     """Nobody but the dispatcher sends to google."""
-    dispatch_queue.publish_load(["google"], ["openai"], 60)
+    dispatch_queue.publish_full_queues(["google"], ["openai"], 60)
 
 
 def order(taken) -> list[str]:
@@ -24,15 +24,15 @@ def order(taken) -> list[str]:
 
 
 def test_one_flow_of_another_repo_does_not_wait_for_a_backlog(full_queue, new_flow):
-    clock = dispatch_queue.Clock("google")
+    clock = dispatch_queue.VirtualClock("google")
     for _ in range(50):
         new_flow()
-    dispatch_queue.tag_ready(clock)
-    first = dispatch_queue.take(clock, 10)
+    dispatch_queue.tag_ready_stages(clock)
+    first = dispatch_queue.take_next_stages(clock, 10)
     new_flow(repo=Repo.objects.create(name="small"))
-    dispatch_queue.tag_ready(clock)
+    dispatch_queue.tag_ready_stages(clock)
     assert order(first) == ["demo"] * 10
-    assert "small" in order(dispatch_queue.take(clock, 2))
+    assert "small" in order(dispatch_queue.take_next_stages(clock, 2))
 
 
 def test_repos_with_backlogs_take_turns(full_queue, new_flow):
@@ -40,42 +40,42 @@ def test_repos_with_backlogs_take_turns(full_queue, new_flow):
     for repo in (None, *others):
         for _ in range(5):
             new_flow(**({"repo": repo} if repo else {}))
-    clock = dispatch_queue.Clock("google")
-    dispatch_queue.tag_ready(clock)
-    taken = order(dispatch_queue.take(clock, 9))
+    clock = dispatch_queue.VirtualClock("google")
+    dispatch_queue.tag_ready_stages(clock)
+    taken = order(dispatch_queue.take_next_stages(clock, 9))
     assert sorted(taken) == ["b"] * 3 + ["c"] * 3 + ["demo"] * 3
 
 
 def test_a_higher_priority_goes_first(full_queue, new_flow):
-    clock = dispatch_queue.Clock("google")
+    clock = dispatch_queue.VirtualClock("google")
     for _ in range(5):
         new_flow()
-    dispatch_queue.tag_ready(clock)
+    dispatch_queue.tag_ready_stages(clock)
     urgent, later = new_flow(priority=1), new_flow(priority=-1)
     engine.set_priority(later.pk, 2)
-    dispatch_queue.tag_ready(clock)
-    assert [row.flow_id for row in dispatch_queue.take(clock, 2)] == [later.pk, urgent.pk]
+    dispatch_queue.tag_ready_stages(clock)
+    assert [row.flow_id for row in dispatch_queue.take_next_stages(clock, 2)] == [later.pk, urgent.pk]
 
 
 def test_a_new_leader_goes_on_with_the_order_of_the_old(full_queue, new_flow):
     for _ in range(20):
         new_flow()
-    old = dispatch_queue.Clock("google")
-    dispatch_queue.tag_ready(old)
-    dispatch_queue.take(old, 5)
-    new = dispatch_queue.Clock("google")
+    old = dispatch_queue.VirtualClock("google")
+    dispatch_queue.tag_ready_stages(old)
+    dispatch_queue.take_next_stages(old, 5)
+    new = dispatch_queue.VirtualClock("google")
     new_flow(repo=Repo.objects.create(name="small"))
-    dispatch_queue.tag_ready(new)
-    assert "small" in order(dispatch_queue.take(new, 2))
+    dispatch_queue.tag_ready_stages(new)
+    assert "small" in order(dispatch_queue.take_next_stages(new, 2))
 
 
 def test_nothing_is_taken_twice(full_queue, new_flow):
     new_flow()
-    clock = dispatch_queue.Clock("google")
-    dispatch_queue.tag_ready(clock)
-    assert len(dispatch_queue.take(clock, 5)) == 1
-    assert dispatch_queue.take(clock, 5) == []
-    assert dispatch_queue.outstanding("google") == 1
+    clock = dispatch_queue.VirtualClock("google")
+    dispatch_queue.tag_ready_stages(clock)
+    assert len(dispatch_queue.take_next_stages(clock, 5)) == 1
+    assert dispatch_queue.take_next_stages(clock, 5) == []
+    assert dispatch_queue.count_outstanding("google") == 1
 
 
 def test_a_full_queue_keeps_new_flows_out_of_the_broker(
@@ -85,7 +85,7 @@ def test_a_full_queue_keeps_new_flows_out_of_the_broker(
         stage = live(new_flow())
     assert sent == []
     assert (stage.status, stage.sent_at) == ("ready", None)
-    dispatch_queue.publish_load([], ["google"], 60)
+    dispatch_queue.publish_full_queues([], ["google"], 60)
     assert QueueLoad.objects.get(queue="google").full_until is None
 
 
@@ -100,7 +100,7 @@ def test_a_burst_of_new_flows_fills_the_broker_no_further_than_a_queue_has_slots
 
 def test_a_finish_leaves_a_full_queue_alone(new_flow):
     flow = new_flow()
-    dispatch_queue.publish_load(["gates"], [], 60)
+    dispatch_queue.publish_full_queues(["gates"], [], 60)
     assert not engine.finish(claim(flow), Done()).follow_tail
     assert live(flow).sent_at is None
 
@@ -118,22 +118,22 @@ def test_what_stays_unclaimed_is_sent_again_with_doubling_pauses(new_flow, setti
     stage = live(new_flow())
     for pause in (10, 20, 40):
         age(pause - 1)
-        assert dispatch_queue.stale("google", drained=False, quick_seconds=2) == []
+        assert dispatch_queue.take_lost_stages("google", drained=False, quick_seconds=2) == []
         age(1.5)
-        assert [row.id for row in dispatch_queue.stale("google", drained=False, quick_seconds=2)] == [
-            stage.pk
-        ]
+        assert [
+            row.id for row in dispatch_queue.take_lost_stages("google", drained=False, quick_seconds=2)
+        ] == [stage.pk]
 
 
 def test_an_empty_queue_in_the_broker_means_the_message_is_lost(new_flow):
     live(new_flow())
     age(1)
-    assert dispatch_queue.stale("google", drained=True, quick_seconds=2) == []
+    assert dispatch_queue.take_lost_stages("google", drained=True, quick_seconds=2) == []
     age(1.5)
-    assert len(dispatch_queue.stale("google", drained=True, quick_seconds=2)) == 1
+    assert len(dispatch_queue.take_lost_stages("google", drained=True, quick_seconds=2)) == 1
 
 
 def test_an_emptied_broker_means_nothing_is_sent(new_flow):
     new_flow()
-    dispatch_queue.forget_sent()
+    dispatch_queue.forget_sent_stages()
     assert Stage.objects.filter(sent_at__isnull=False).count() == 0

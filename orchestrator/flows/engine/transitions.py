@@ -46,22 +46,22 @@ UPDATE flows_flow SET status = 'failed', finished_at = clock_timestamp(), error_
 """
 
 
-def flow(flow_id: str) -> Any | None:
+def lock_flow(flow_id: str) -> Any | None:
     """Lock a flow: its id, status, type and repo; ``None`` if there is none."""
     found = database.fetch_rows(_FLOW, {"flow": flow_id})
     return found[0] if found else None
 
 
-def live(claim: Claim) -> Any:
+def lock_claim(claim: Claim) -> Any:
     """Lock flow, then stage, of a claim; the flow. Raises ``Fenced`` unless the claim is the live one."""
-    held = flow(claim.flow_id)
+    held = lock_flow(claim.flow_id)
     # A statement of its own: it has to see the stage as it is once the flow's lock is ours.
     if held is None or not database.fetch_rows(_LIVE, {"stage": claim.stage_id, "token": claim.token}):
         raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
     return held
 
 
-def record(
+def record_event(
     flow_id: str, kind: str, stage_id: int | None = None, data: Mapping[str, Any] | None = None
 ) -> None:
     """Write an event. Under the flow's lock, ids of a flow's events grow in the order of their commits."""
@@ -96,11 +96,11 @@ def fail_stage(flow_id: str, stage_id: int, *, code: str, message: str, cure: st
     params = {"stage": stage_id, "code": code, "message": message, "cure": cure}
     (stage,) = database.fetch_rows(_FAIL_STAGE, params)
     shown = {"stage": stage.kind, "round": stage.round, "code": code, "reason": message, "cure": cure}
-    record(flow_id, "stage.failed", stage_id, shown | data)
+    record_event(flow_id, "stage.failed", stage_id, shown | data)
 
 
 def fail_flow(flow_id: str, *, code: str, message: str, cure: str) -> None:
     """End a flow as failed; what had not begun is skipped until a retry."""
     database.fetch_rows(_FAIL_FLOW, {"flow": flow_id, "code": code, "message": message, "cure": cure})
     refresh_cost(flow_id)
-    record(flow_id, "flow.failed", None, {"code": code, "reason": message, "cure": cure})
+    record_event(flow_id, "flow.failed", None, {"code": code, "reason": message, "cure": cure})

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from orchestrator.core import database
-from orchestrator.flows.engine import locked, rounds, store
+from orchestrator.flows.engine import repair_round, store, transitions
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.stage_protocol import Failed, Park, Repair
 
@@ -25,15 +25,15 @@ SELECT not_before FROM s
 """
 
 
-def repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool:
+def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool:
     """Insert a repair round, or fail the flow when none is left. True: a round was inserted and wants sending."""
     allowed = int(claim.settings.get("max_repair_rounds", settings.MAX_REPAIR_ROUNDS))
     reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
     with transaction.atomic():
-        held = locked.live(claim)
-        store.keep(claim, result)
-        rounds.remember(claim.stage_id, result)
-        seconds = locked.end_attempt(
+        held = transitions.lock_claim(claim)
+        store.store_result(claim, result)
+        repair_round.store_request(claim.stage_id, result)
+        seconds = transitions.end_attempt(
             claim.token,
             "failed",
             code=result.code,
@@ -41,29 +41,29 @@ def repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool
             model=model,
             fallback_from=fallback_from,
         )
-        locked.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
+        transitions.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
         if claim.round > allowed:
-            locked.fail_flow(claim.flow_id, **reason)
+            transitions.fail_flow(claim.flow_id, **reason)
             return False
-        locked.refresh_cost(claim.flow_id)
-        return rounds.insert(held, claim.stage_id)
+        transitions.refresh_cost(claim.flow_id)
+        return repair_round.insert_round(held, claim.stage_id)
 
 
-def park(claim: Claim, result: Park) -> None:
+def end_with_wait(claim: Claim, result: Park) -> None:
     """Let the stage wait without a worker."""
     with transaction.atomic():
-        locked.live(claim)
-        locked.end_attempt(claim.token, "parked", message=result.reason[:MAX_MESSAGE])
-        _wait(claim, result)
+        transitions.lock_claim(claim)
+        transitions.end_attempt(claim.token, "parked", message=result.reason[:MAX_MESSAGE])
+        _let_stage_wait(claim, result)
 
 
-def fail(claim: Claim, result: Failed, model: str, fallback_from: str) -> None:
+def end_with_failure(claim: Claim, result: Failed, model: str, fallback_from: str) -> None:
     """Try again after a pause while attempts are left, else fail stage and flow."""
     reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
     with transaction.atomic():
-        locked.live(claim)
-        store.keep(claim, result)
-        seconds = locked.end_attempt(
+        transitions.lock_claim(claim)
+        store.store_result(claim, result)
+        seconds = transitions.end_attempt(
             claim.token,
             "failed",
             code=result.code,
@@ -74,15 +74,15 @@ def fail(claim: Claim, result: Failed, model: str, fallback_from: str) -> None:
         tries = claim.failures + 1
         if result.retryable and tries < settings.ENGINE_MAX_ATTEMPTS:
             pause = min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (tries - 1), MAX_BACKOFF_SECONDS)
-            locked.refresh_cost(claim.flow_id)
+            transitions.refresh_cost(claim.flow_id)
             why = f"Attempt {tries} of {settings.ENGINE_MAX_ATTEMPTS} failed: {reason['message']}"
-            _wait(claim, Park(why, datetime.now(UTC)), pause=pause, failed=1)
+            _let_stage_wait(claim, Park(why, datetime.now(UTC)), pause=pause, failed=1)
             return
-        locked.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
-        locked.fail_flow(claim.flow_id, **reason)
+        transitions.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
+        transitions.fail_flow(claim.flow_id, **reason)
 
 
-def _wait(claim: Claim, wait: Park, *, pause: float | None = None, failed: int = 0) -> None:
+def _let_stage_wait(claim: Claim, wait: Park, *, pause: float | None = None, failed: int = 0) -> None:
     """Wait as ``wait`` says or, after a failure, for ``pause`` seconds by the database's clock."""
     params: dict[str, Any] = {
         "stage": claim.stage_id,
@@ -102,7 +102,7 @@ def _wait(claim: Claim, wait: Park, *, pause: float | None = None, failed: int =
         "reason": params["reason"],
         "until": row.not_before.isoformat(),
     }
-    locked.record(
+    transitions.record_event(
         claim.flow_id,
         "stage.waiting",
         claim.stage_id,
