@@ -104,7 +104,7 @@ def show(
     console = output.make_console()
     width = _BAR if console.width >= _WIDE else _SHORT_BAR
     grid = _make_table("provider", "used", "", "tokens", "set aside", "quota", "cost", "state")
-    # A fresh service has used nothing of anything: then all are shown rather than an empty table.
+    # On a fresh service no provider was used: then all are shown, rather than an empty table.
     shown = [one for one in found["providers"] if every or _is_noteworthy(one)] or found["providers"]
     for one in shown:
         grid.add_row(

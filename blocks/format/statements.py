@@ -61,7 +61,7 @@ def write_statement(name: str, statement: Statement) -> bytes:
 
 
 def read_statement(name: str, payload: bytes) -> Statement:
-    """The statement in ``payload``, if it is of the kind that ``name`` says; raises ``FormatError``."""
+    """The statement in ``payload``, if its kind is the one that ``name`` says; raises ``FormatError``."""
     found = check_fields(load_json(payload, "the statement"), _STATEMENT_FIELDS)
     kind = PREDICATE_TYPES.get(_kind_of(name))
     if kind is None or found["_type"] != STATEMENT_TYPE or found["predicateType"] != kind:

@@ -19,7 +19,7 @@ SEALED = Path(__file__).parent / "sealed_before"
 
 
 def run(command: Sequence[str | Path], folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run ``command`` in ``folder`` with nothing of this environment in it but where packages come from."""
+    """Run ``command`` in ``folder`` without this environment, except for the settings that say where packages come from."""
     dropped = ("PYTHON", "VIRTUAL_ENV", "BLOCKS_", "COV")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     clean |= {"UV_SYSTEM_CERTS": "1", "COLUMNS": "120"}

@@ -73,7 +73,7 @@ class Bucket:
             Body=content,
             ChecksumAlgorithm="SHA256",  # S3 takes a locked object only with this header or an MD5
             ChecksumSHA256=encode_checksum(content),
-            IfNoneMatch="*",  # refused where an object is there already, whatever it is
+            IfNoneMatch="*",  # refused where any object is there already
             ObjectLockMode="COMPLIANCE",
             ObjectLockRetainUntilDate=retain_until,
         )

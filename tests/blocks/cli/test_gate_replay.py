@@ -95,7 +95,7 @@ def flow(
     index: Path,  # noqa: F811 - the fixture
     repo: Repo,
 ) -> Flow:
-    """A verified flow whose block stands in a repo and on a package."""
+    """A verified flow whose block uses code of its repo and a package."""
     settings.STATE_DIR = tmp_path / "state"
     monkeypatch.setattr(broker, "send_chain", lambda chain: True)
     monkeypatch.setattr(app, "send_task", lambda name, args, **more: gate_replay.run_requested(*args))

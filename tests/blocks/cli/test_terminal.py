@@ -1,4 +1,4 @@
-"""What stands on a terminal of a given width, and in a pipe: whole ids, no markup, no control codes of
+"""What is shown on a terminal of a given width, and in a pipe: whole ids, no markup, no control codes of
 others.
 """
 

@@ -17,7 +17,7 @@ from tests.flows.stages.fakes import FakeGates, failing
 
 @pytest.fixture
 def state(settings, tmp_path: Path) -> None:
-    """A key and a store of this test's own."""
+    """A new key and an empty store."""
     settings.STATE_DIR = tmp_path / "state"
 
 

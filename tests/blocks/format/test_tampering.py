@@ -62,7 +62,7 @@ def member(name: str, content: bytes = b"", **fields: object) -> tuple[tarfile.T
 
 
 def sparse(name: str, size: int) -> bytes:
-    """Some hundred bytes that say they are a file of ``size`` (GNU sparse 1.0)."""
+    """A few hundred bytes that say they are a file of ``size`` (GNU sparse 1.0)."""
     headers = {"major": "1", "minor": "0", "name": name, "realsize": str(size)}
     return tar(
         member(
@@ -219,11 +219,11 @@ def older(block, trusted) -> Callable[[Expectations], VerificationReport]:
 def test_an_older_block_replayed_whole_is_found_by_what_was_expected(older):
     assert older(Expectations()).ok
     for wanted, what in (
-        (Expectations(flow="task_2"), "is of the flow task_1, expected was task_2"),
-        (Expectations(repo="other"), "is of the repo compliance-service, expected was other"),
+        (Expectations(flow="task_2"), "belongs to the flow task_1, expected was task_2"),
+        (Expectations(repo="other"), "belongs to the repo compliance-service, expected was other"),
         (
             Expectations(block="compliance/rate"),
-            "is of the block compliance/ratio, expected was compliance/rate",
+            "belongs to the block compliance/ratio, expected was compliance/rate",
         ),
         (Expectations(digest="0" * 64), "expected was 0000"),
         (Expectations(not_before_entry=2), "is entry 1 of the log, expected was 2 or later"),
@@ -256,7 +256,7 @@ def test_what_is_not_proved_is_never_as_expected(block, trusted):
         report, Expectations(flow="task_1", not_before_entry=1, not_before=datetime(2020, 1, 1, tzinfo=UTC))
     )
     said = [problem.what for problem in report.problems]
-    assert "is of the flow (not proved), expected was task_1" in said
+    assert "belongs to the flow (not proved), expected was task_1" in said
     assert "has no proved entry of the log, expected was 1 or later" in said
     assert "was sealed (not proved), expected was 2020-01-01T00:00:00Z or later" in said
 
@@ -321,5 +321,5 @@ def test_the_output_says_which_block_it_is_about(block, offline, work, tmp_path)
     assert offline(*check, "--digest", document["manifest_sha256"]).returncode == 0
     replayed = offline(*check, "--flow", "task_2")
     assert replayed.returncode == 1
-    assert "WRONG  manifest.json: is of the flow task_1, expected was task_2" in replayed.stdout
+    assert "WRONG  manifest.json: belongs to the flow task_1, expected was task_2" in replayed.stdout
     assert replayed.stdout.endswith("NOT TO BE TRUSTED: 1 finding.\n")

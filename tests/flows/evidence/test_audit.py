@@ -1,4 +1,4 @@
-"""The audit names the first break, whatever was done to log or store."""
+"""The audit names the first break in the log or the store."""
 
 import json
 from collections.abc import Callable

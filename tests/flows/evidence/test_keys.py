@@ -1,4 +1,4 @@
-"""The signing key: from the environment, or made once, by whoever is first."""
+"""The signing key: from the environment, or made once, by the first process."""
 
 import os
 import subprocess

@@ -162,7 +162,7 @@ def redirect(target: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
 
 
 def status(code: int, **headers: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
-    """Answers with nothing but a status."""
+    """Answers with a status alone."""
 
     def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
         handler.send_response(code)
