@@ -13,7 +13,8 @@ from blocks.cli.errors import Exit, Failure
 if TYPE_CHECKING:
     import httpx2
 else:
-    httpx2 = lazy_commands.import_lazily("httpx2")  # a third of the start-up time, and help needs none of it
+    # A third of the start-up time, and help needs none of it.
+    httpx2 = lazy_commands.import_lazily("httpx2")
 
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _STREAM_SECONDS = 60.0  # four keep-alives of the service
@@ -36,9 +37,9 @@ class Client:
         self.url = url
         headers = {"Authorization": f"Bearer {token}", "User-Agent": "blocks-cli"}
         try:
-            self._http = httpx2.Client(
-                base_url=url, headers=headers, timeout=httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
-            )
+            # A service that is down is noticed soon; a slow answer is waited for.
+            timeout = httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
+            self._http = httpx2.Client(base_url=url, headers=headers, timeout=timeout)
         except (httpx2.InvalidURL, UnicodeEncodeError, ValueError) as error:
             raise Failure(
                 f"BLOCKS_API_URL or BLOCKS_TOKEN is malformed: {error}",

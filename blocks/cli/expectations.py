@@ -61,7 +61,9 @@ def compare_report(report: VerificationReport, expected: Expectations) -> None:
         (expected.block, report.block, "block"),
     ):
         if wanted and wanted != proved:
-            report.add_problem(MANIFEST, f"belongs to the {what} {proved or _UNPROVED}, expected was {wanted}")
+            report.add_problem(
+                MANIFEST, f"belongs to the {what} {proved or _UNPROVED}, expected was {wanted}"
+            )
     if expected.digest and expected.digest != report.digest:
         proved = report.digest or _UNPROVED
         report.add_problem(MANIFEST, f"has the SHA-256 {proved}, expected was {expected.digest}")
@@ -72,6 +74,7 @@ def compare_report(report: VerificationReport, expected: Expectations) -> None:
 def _compare_entry(report: VerificationReport, not_before: int) -> None:
     if report.sequence >= not_before:
         return
+    # The sequence is 0 where no entry is proved, which is before every expectation.
     proved = f"is entry {report.sequence}" if report.sequence else "has no proved entry"
     what = f"{proved} of the log, expected was {not_before} or later"
     report.add_problem(statement_path(LOG_ENTRY), what)

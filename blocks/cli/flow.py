@@ -54,6 +54,7 @@ def read_request(path: Path) -> str:
             code="flow:request-too-large",
         )
     try:
+        # Editors on Windows put a byte order mark first.
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Failure(
@@ -69,9 +70,10 @@ def read_request(path: Path) -> str:
 
 
 def choose_repo(client: Client, here: workspace.Workspace, asked: str) -> str:
-    """The repo: as asked, as configured, as the token is bound, else as the git work tree is called."""
+    """The repo: as asked, as configured, as the token is bound, else the name of the git work tree."""
     if asked or here.repo:
         return asked or here.repo
+    # Most tokens are bound to one repo, and then there is nothing to ask.
     bound = client.get("whoami/")["repo"]
     if bound:
         return str(bound)
@@ -114,11 +116,11 @@ def run(
     text, here = read_request(input_file), workspace.find_workspace()
     with Client(here.url, workspace.read_token()) as client:
         body: dict[str, Any] = {"repo": choose_repo(client, here, repo), "feature_request": text}
-        body |= {
-            name: value
-            for name, value in (("block_family", block_family or here.family), ("flow_type", flow_type))
-            if value
-        }
+        # What is not named is left to the service: the plan chooses a family, the newest flow type is taken.
+        if family := block_family or here.family:
+            body["block_family"] = family
+        if flow_type:
+            body["flow_type"] = flow_type
         collected = work_tree.collect_files(here.root) if context else None
         # Empty files say that there are to be none; a missing context lets the service clone the repo.
         if collected is None:

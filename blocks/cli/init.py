@@ -13,7 +13,8 @@ from blocks.format.work_tree import find_git_root
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _CONFIG = """\
-# What `blocks` knows of this repo. Commit this file; a token never belongs in it (set BLOCKS_TOKEN instead).
+# What `blocks` knows about this repo. Commit this file; a token never belongs in it (set BLOCKS_TOKEN
+# instead).
 {values}# url: http://127.0.0.1:8000     # where the orchestrator runs; BLOCKS_API_URL wins over it
 # block_family: compliance       # the family of blocks that name none
 """
@@ -27,11 +28,14 @@ def prepare_repo(root: Path, repo: str, url: str) -> list[str]:
         if not keep.parent.is_dir():
             made.append(f"{BLOCKS_FOLDER}/{folder}/")
             keep.parent.mkdir(parents=True)
+            # git does not keep empty folders.
             keep.touch()
     config = root / CONFIG
     if not config.exists():
-        values = {"repo": repo} | ({"url": url} if url else {})
-        config.write_text(_CONFIG.format(values=yaml.safe_dump(values, sort_keys=False)), encoding="utf-8")
+        values = {"repo": repo, "url": url} if url else {"repo": repo}
+        # By a YAML library, because a name such as `on` or `1.0` needs quotes.
+        text = _CONFIG.format(values=yaml.safe_dump(values, sort_keys=False))
+        config.write_text(text, encoding="utf-8")
         made.append(CONFIG)
     return made
 
@@ -47,6 +51,7 @@ def init(
     """Prepare this repo: .blocks/config.yml, .blocks/catalog/, .blocks/schemas/."""
     here = Path.cwd()
     root = find_git_root(here) or here
+    # The service takes lower-case letters, digits, dots, dashes and underscores.
     name = repo or re.sub(r"[^a-z0-9._-]+", "-", root.name.lower()).strip("-._") or "repo"
     made = prepare_repo(root, name, url)
     if as_json:

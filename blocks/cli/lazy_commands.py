@@ -2,7 +2,6 @@
 displays.
 """
 
-import importlib
 import importlib.util
 import sys
 from types import ModuleType
@@ -61,7 +60,7 @@ class LazyGroup(TyperGroup):
         module, text = COMMANDS[cmd_name]
         if not ctx.meta.get(_LOADING):
             return TyperCommand(cmd_name, help=text)
-        command = typer.main.get_command(importlib.import_module(module).app)
+        command = typer.main.get_command(import_lazily(module).app)
         command.name = cmd_name
         return command
 

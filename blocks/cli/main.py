@@ -9,12 +9,13 @@ import typer
 from blocks import __version__
 from blocks.cli.errors import Exit, Failure
 from blocks.cli.lazy_commands import LazyGroup
+from blocks.format.errors import BlocksError
 
 app = typer.Typer(
     cls=LazyGroup,
     name="blocks",
     add_completion=False,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # they would import rich, and print local variables such as the token
     rich_markup_mode=None,  # plain help: drawing boxes would take longer than everything else
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,21 +46,28 @@ def run() -> None:
     """
     try:
         app(prog_name="blocks")
-    except Failure as failure:
-        if "--json" in sys.argv:
-            problem = {"error": {"code": failure.code, "message": failure.message, "cure": failure.cure}}
-            sys.stdout.write(json.dumps(problem) + "\n")
-        sys.stderr.write(f"blocks: {failure.message}\n")
-        if failure.cure:
-            sys.stderr.write(f"  cure: {failure.cure}\n")
-        sys.exit(failure.exit_code)
+    except BlocksError as error:
+        _print_error(error)
+        # An error of the format itself says that a block is not what it should be.
+        sys.exit(error.exit_code if isinstance(error, Failure) else Exit.FAILED)
     except KeyboardInterrupt:
         sys.stderr.write("blocks: interrupted\n")
         sys.exit(Exit.USAGE)
     except BrokenPipeError:
-        # The reader of a pipe (head, grep -q) has gone; that is not a failure.
+        # The reader of a pipe (head, grep -q) has gone, which is not a failure. Closing keeps Python from
+        # complaining at exit.
         sys.stderr.close()
         sys.exit(Exit.DONE)
+
+
+def _print_error(error: BlocksError) -> None:
+    # The options are not parsed where parsing itself failed, so the words are searched.
+    if "--json" in sys.argv:
+        problem = {"error": {"code": error.code, "message": error.message, "cure": error.cure}}
+        sys.stdout.write(json.dumps(problem) + "\n")
+    sys.stderr.write(f"blocks: {error.message}\n")
+    if error.cure:
+        sys.stderr.write(f"  cure: {error.cure}\n")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from blocks.cli import output
 
+_NOT_STARTED = frozenset({"pending", "ready"})
 MARKS = {
     "pending": ("·", "dim"),
     "ready": ("○", "cyan"),
@@ -28,7 +29,7 @@ MARKS = {
 
 
 def parse_moment(text: str | None) -> datetime | None:
-    """A time of the service."""
+    """A time as the service writes it, RFC 3339."""
     return None if text is None else datetime.fromisoformat(text)
 
 
@@ -37,6 +38,7 @@ def format_duration(value: float | None) -> str:
     if value is None:
         return ""
     if value < 60:
+        # Below zero where this machine's clock is behind the service's.
         return f"{max(value, 0):.1f}s"
     return f"{int(value // 60)}m {int(value % 60):02d}s"
 
@@ -53,7 +55,7 @@ def mark_status(status: str) -> Text:
 
 
 def measure_elapsed(stage: Mapping[str, Any]) -> float | None:
-    """Seconds of a stage, running on while it runs."""
+    """The seconds that a stage took, or has taken so far; ``None`` before it starts."""
     start, end = parse_moment(stage["started_at"]), parse_moment(stage["finished_at"])
     if start is None:
         return None
@@ -62,7 +64,8 @@ def measure_elapsed(stage: Mapping[str, Any]) -> float | None:
 
 def name_stage(stage: Mapping[str, Any]) -> str:
     """``verify``, and from the first repair on ``verify (round 2)``."""
-    return str(stage["kind"]) + (f" (round {stage['round']})" if stage["round"] > 1 else "")
+    kind = str(stage["kind"])
+    return f"{kind} (round {stage['round']})" if stage["round"] > 1 else kind
 
 
 def describe_note(stage: Mapping[str, Any]) -> str:
@@ -70,24 +73,26 @@ def describe_note(stage: Mapping[str, Any]) -> str:
     if stage["wait_reason"]:
         return str(stage["wait_reason"])
     if stage["error"]:
+        # The first line fits a column; the whole message follows at the end.
         return str(stage["error"]["message"]).partition("\n")[0]
-    tries = len(stage["attempts"])
-    instead = next(
-        (f"{a['model']} instead of {a['fallback_from']}" for a in stage["attempts"] if a["fallback_from"]), ""
-    )
-    return ", ".join(part for part in (f"attempt {tries}" if tries > 1 else "", instead) if part)
+    attempts = stage["attempts"]
+    parts = [f"attempt {len(attempts)}"] if len(attempts) > 1 else []
+    # The model that answered is not the one that was configured, where that one was not available.
+    replaced = [attempt for attempt in attempts if attempt["fallback_from"]]
+    if replaced:
+        parts.append(f"{replaced[0]['model']} instead of {replaced[0]['fallback_from']}")
+    return ", ".join(parts)
 
 
 def stage_table(flow: Mapping[str, Any]) -> Table:
     """The stages of a flow."""
     grid = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("stage", "status", "by", "time", "cost", ""):
-        grid.add_column(
-            column,
-            justify="right" if column in {"time", "cost"} else "left",
-            no_wrap=column != "",
-            max_width=None if column else output.TEXT_WIDTH,
-        )
+    for column in ("stage", "status", "by"):
+        grid.add_column(column, no_wrap=True)
+    for column in ("time", "cost"):
+        grid.add_column(column, justify="right", no_wrap=True)
+    # The notes are sentences, which may be wrapped.
+    grid.add_column("", max_width=output.TEXT_WIDTH)
     for stage in flow["stages"]:
         by = stage["model"] or stage["queue"]
         grid.add_row(
@@ -108,12 +113,10 @@ class Progress:
         self._console, self._quiet = console, quiet
         self._flow: Mapping[str, Any] | None = None
         self._printed: dict[int, str] = {}
-        live = console.is_terminal and not quiet
-        self._live = (
-            Live(get_renderable=self._render_live, console=console, refresh_per_second=8, transient=False)
-            if live
-            else None
-        )
+        self._live: Live | None = None
+        # A log or a pipe gets a line for each change: a picture that is drawn again and again would fill it.
+        if console.is_terminal and not quiet:
+            self._live = Live(get_renderable=self._render_live, console=console, refresh_per_second=8)
 
     def __enter__(self) -> Self:
         if self._live:
@@ -133,23 +136,25 @@ class Progress:
             return
         for stage in flow["stages"]:
             words = f"{stage['status']}  {describe_note(stage)}".rstrip()
-            if stage["status"] not in {"pending", "ready"} and self._printed.get(stage["id"]) != words:
-                self._printed[stage["id"]] = words
-                took = (
-                    f"  {format_duration(measure_elapsed(stage))} {format_usd(stage['cost_usd'])}".rstrip()
-                    if stage["finished_at"]
-                    else ""
-                )
-                line = f"{name_stage(stage):<20} {words}{took}"
-                # Never inside a word: a search of the log for a path or an id must find it.
-                lines = textwrap.wrap(
-                    line,
-                    output.LINE_WIDTH,
-                    subsequent_indent=" " * 21,
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-                self._console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+            # A flow is read at each event; most events change no more than one stage.
+            if stage["status"] in _NOT_STARTED or self._printed.get(stage["id"]) == words:
+                continue
+            self._printed[stage["id"]] = words
+            self._print_stage(stage, words)
+
+    def _print_stage(self, stage: Mapping[str, Any], words: str) -> None:
+        line = f"{name_stage(stage):<20} {words}"
+        if stage["finished_at"]:
+            line += f"  {format_duration(measure_elapsed(stage))} {format_usd(stage['cost_usd'])}".rstrip()
+        # Never inside a word: a search of the log for a path or an id must find it.
+        lines = textwrap.wrap(
+            line,
+            output.LINE_WIDTH,
+            subsequent_indent=" " * 21,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        self._console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
     def _render_live(self) -> RenderableType:
         flow = self._flow

@@ -55,6 +55,7 @@ def trust_offered(client: Client, blocks_folder: Path, accept: str = "") -> tupl
         file = blocks_folder / FOLDER / f"{key_id[:32]}.pem"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(pem)
+    # Retired keys are offered too, and need no trust: they sign nothing new.
     for key in offered:
         if key.current and key.key_id not in pinned and key.key_id not in chosen:
             raise _refuse_new_key(key.key_id)
@@ -71,6 +72,7 @@ def _choose_keys(offered: list[OfferedKey], pinned: Keys, accept: str) -> dict[s
         )
     if accept:
         return {accept: by_id[accept]}
+    # Trust on first use: with no key pinned, there is nothing that the offer could contradict.
     return {} if pinned else by_id
 
 

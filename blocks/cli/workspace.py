@@ -33,6 +33,7 @@ class Workspace:
 def find_workspace(start: Path | None = None) -> Workspace:
     """The nearest folder upwards with .blocks/config.yml, else the git work tree, else the current folder."""
     here = (start or Path.cwd()).resolve()
+    # A repo of several services has a .blocks in each of their folders: the nearest one counts.
     for folder in (here, *here.parents):
         if (folder / CONFIG).is_file():
             found = _read_config(folder / CONFIG)
@@ -42,6 +43,7 @@ def find_workspace(start: Path | None = None) -> Workspace:
     return Workspace(
         root=folder,
         repo=str(found.get("repo") or ""),
+        # The environment wins, so that a job can try another service without changing a file.
         url=(os.environ.get("BLOCKS_API_URL") or str(found.get("url") or "") or DEFAULT_URL).rstrip("/"),
         family=str(found.get("block_family") or ""),
     )
@@ -62,6 +64,7 @@ def _read_config(path: Path) -> dict[str, object]:
             cure="Delete it and run `blocks init`.",
             code="cli:bad-config",
         )
+    # Refused even where BLOCKS_TOKEN is set: the file is committed, so the token has leaked already.
     if found and "token" in found:
         raise Failure(
             f"{path} holds a token; a file that is committed must not.",

@@ -41,6 +41,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
     try:
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for path, content in sorted(files.items()):
+                # Everything else that tar records stays at its default: owner 0, no names, no links.
                 entry = tarfile.TarInfo(path)
                 entry.size, entry.mode, entry.mtime = len(content), 0o644, 0
                 tar.addfile(entry, io.BytesIO(content))
@@ -74,6 +75,7 @@ def read(packed: bytes) -> Archive:
                 _check_member(member, files)
                 content = tar.extractfile(member)
                 files[member.name] = b"" if content is None else content.read()
+        # Anyone can build an archive from its files, so comparing the two covers every byte around them.
         again = pack(files)
     except (tarfile.TarError, OSError, EOFError, UnicodeError) as error:
         raise FormatError(f"its tar cannot be read: {error}") from error

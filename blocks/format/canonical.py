@@ -17,6 +17,7 @@ def dump_json(value: Any) -> bytes:
     what JSON cannot hold.
     """
     try:
+        # NaN and infinities are Python's own, no other JSON reader takes them.
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode()
     except (ValueError, RecursionError) as error:

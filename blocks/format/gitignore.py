@@ -44,6 +44,7 @@ def is_ignored(path: str, rules: Sequence[IgnoreRule], *, is_folder: bool) -> bo
 
 
 def _parse_line(line: str, base: str) -> IgnoreRule | None:
+    # Spaces at the end do not count, unless a backslash keeps them.
     line = re.sub(r"(?<!\\)\s+$", "", line)
     if not line or line.startswith("#"):
         return None

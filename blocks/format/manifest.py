@@ -96,6 +96,7 @@ class Manifest:
 def write_manifest(manifest: Manifest) -> bytes:
     """The file ``manifest.json``: the same facts give the same bytes."""
     found = asdict(manifest)
+    # The names on disk are those of the first version, which nested what came later.
     found["manifest"] = FORMAT
     found["snapshot"] = {"sha256": found.pop("snapshot_sha256"), "origin": found.pop("origin")}
     return json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
@@ -104,6 +105,7 @@ def write_manifest(manifest: Manifest) -> bytes:
 def read_manifest(raw: bytes) -> Manifest:
     """The manifest in ``raw``; raises ``FormatError`` for anything that ``write_manifest`` does not write."""
     found = _expect(load_json(raw, "the manifest"), dict, "the manifest")
+    # Later additions may be missing: blocks sealed before them must still be read.
     snapshot = found.get("snapshot", {})
     family, name = _text(found, "family"), _text(found, "name")
     # Both become folders on the disk of the user who fetches the block.

@@ -74,6 +74,7 @@ def _find_reason_against(path: str, length: int | None) -> str:
 def _take_smallest(candidates: list[tuple[int, str]], reasons: Counter[str]) -> list[str]:
     selected: list[str] = []
     size = 0
+    # Smallest first: many small sources tell more about a repo than one large file.
     for length, path in sorted(candidates):
         if len(selected) >= limits.MAX_CONTEXT_FILES:
             reasons[f"beyond {limits.MAX_CONTEXT_FILES:,} files"] += 1

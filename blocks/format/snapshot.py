@@ -17,6 +17,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 def unpack(packed: bytes) -> dict[str, bytes]:
     """Path to bytes of a snapshot that ``pack`` made; no files where ``packed`` is empty."""
+    # A flow that carries no snapshot has no bytes; one without files has `{}`.
     return decode_files(json.loads(packed)) if packed else {}
 
 

@@ -83,6 +83,7 @@ class VerificationReport:
 def verify_block(files: Mapping[str, bytes], keys: Keys) -> VerificationReport:
     """Check the files of a block (path inside its folder to bytes) against the keys that are trusted."""
     report = VerificationReport(files=len(files))
+    # Each step believes only what the step before it has proved.
     statements = _open_statements(files, keys, report)
     digests = _merge_digests(statements, report)
     if statements:
@@ -137,6 +138,7 @@ def _merge_digests(statements: Statements, report: VerificationReport) -> dict[s
         if digests != statements[about_files[0]].digests:
             what = f"is about other files than {about_files[0]}: it comes from another block"
             report.add_problem(statement_path(name), what)
+        # Earlier statements win, so that one statement from elsewhere cannot shift the blame to every file.
         merged = {**digests, **merged}
     if LOG_ENTRY in statements:
         for path, digest in statements[LOG_ENTRY].digests.items():
@@ -153,6 +155,7 @@ def _compare_files(
     for path, digest in sorted(digests.items()):
         if path not in files:
             report.add_problem(path, "is missing")
+        # An envelope that is already known to be wrong is not named a second time for its digest.
         elif path not in named and sha256(files[path]) != digest:
             report.add_problem(path, "was changed: its SHA-256 is not the one that was signed")
     for path in sorted(set(files) - set(digests)):
@@ -206,6 +209,7 @@ def _check_gate_results(statements: Statements, manifest: Manifest, report: Veri
             continue
         result = str(statements[name].predicate.get("result"))
         report.gates[fact.gate] = result
+        # An errored gate has FAILED in the statement: no result is never a pass.
         if (result == "PASSED") != (fact.verdict == "passed"):
             report.add_problem(statement_path(name), f"says {result}, the manifest says {fact.verdict}")
 
@@ -251,6 +255,7 @@ def _check_log_entry(statements: Statements, report: VerificationReport) -> None
     path = statement_path(LOG_ENTRY)
     digests = dict(statements[LOG_ENTRY].digests)
     entry = dict(statements[LOG_ENTRY].predicate)
+    # The hash is over the entry without itself.
     claimed = entry.pop("hash", None)
     if claimed != sha256(dump_json(entry)):
         report.add_problem(path, "its hash is not that of its content")
@@ -260,6 +265,7 @@ def _check_log_entry(statements: Statements, report: VerificationReport) -> None
         report.add_problem(path, "is the entry of another flow")
     if entry.get("manifest_sha256") != digests.get(MANIFEST):
         report.add_problem(path, "is the entry of another manifest")
+    # Positions count from 1, so 0 is free to say that none is proved.
     sequence = entry.get("sequence")
     report.sequence = sequence if isinstance(sequence, int) else 0
     report.entry_hash, report.previous_hash = str(claimed), str(entry.get("previous_hash"))

@@ -19,7 +19,9 @@ SEALED = Path(__file__).parent / "sealed_before"
 
 
 def run(command: Sequence[str | Path], folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run ``command`` in ``folder`` without this environment, except for the settings that say where packages come from."""
+    """Run ``command`` in ``folder`` without this environment, except for the settings that say where
+    packages come from.
+    """
     dropped = ("PYTHON", "VIRTUAL_ENV", "BLOCKS_", "COV")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     clean |= {"UV_SYSTEM_CERTS": "1", "COLUMNS": "120"}
@@ -78,7 +80,8 @@ def test_every_command_finds_what_it_imports(installed: Path, tmp_path: Path) ->
 
 
 def test_nothing_of_the_server_comes_along(installed: Path, tmp_path: Path) -> None:
-    code = "import importlib.util as u; print([n for n in ('django', 'celery', 'orchestrator', 'gates') if u.find_spec(n)])"
+    server = ("django", "celery", "orchestrator", "gates")
+    code = f"import importlib.util as u; print([name for name in {server!r} if u.find_spec(name)])"
     assert run([installed / "python", "-c", code], tmp_path).stdout.strip() == "[]"
 
 

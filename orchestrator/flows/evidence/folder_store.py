@@ -20,8 +20,9 @@ class Folder:
 
     root: Path
 
-    def put(self, key: str, content: bytes, retain_until: datetime) -> None:  # noqa: ARG002 - a folder cannot promise time
+    def put(self, key: str, content: bytes, retain_until: datetime) -> None:  # noqa: ARG002 - see below
         """Keep ``content`` under ``key``; raises ``EvidenceConflict`` and ``StoreUnavailable``."""
+        # ``retain_until`` is ignored: a folder cannot promise time.
         path = self.root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -78,7 +78,8 @@ def test_help_names_every_command_and_loads_none(offline):
     assert found.returncode == 0
     for name in ("init", "flow", "verify", "status", "config", "quota", "test-flow"):
         assert name in found.stdout
-    code = "import sys, blocks.cli.main; print(sorted({'httpx2', 'yaml', 'rich', 'django', 'celery'} & set(sys.modules)))"
+    heavy = {"httpx2", "yaml", "rich", "django", "celery"}
+    code = f"import sys, blocks.cli.main; print(sorted({heavy!r} & set(sys.modules)))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=FOLDER.parents[1]
     )

@@ -11,7 +11,7 @@ from orchestrator.flows.evidence import downloads, keys
 from orchestrator.flows.models import EvidenceKey
 from orchestrator.flows.replay import gate_replay
 from tests import scenes
-from tests.flows.evidence.conftest import made
+from tests.flows.evidence.conftest import make_key_pem
 from tests.flows.stages.fakes import FakeGates, failing
 
 
@@ -48,7 +48,7 @@ def test_a_block_is_checked_on_its_way_and_offline_after(state, blocks, offline,
 def test_a_key_that_changed_is_refused_until_it_is_accepted(state, settings, blocks, work):
     first = scenes.run_through(scenes.make_flow())
     assert blocks("flow", "follow", first.id).returncode == 0
-    settings.EVIDENCE_SIGNING_KEY = made()
+    settings.EVIDENCE_SIGNING_KEY = make_key_pem()
     second = scenes.run_through(scenes.make_flow(request="# Another"))
     before = (work / ".blocks/catalog/compliance/capital_ratio/manifest.json").read_bytes()
     found = blocks("flow", "follow", second.id)
@@ -70,7 +70,7 @@ def test_without_a_key_nothing_is_said_to_hold(offline, work, tmp_path):
 
 def test_what_is_no_block_is_refused_with_code_1(offline, work, tmp_path):
     key, odd = tmp_path / "key.pem", tmp_path / "odd"
-    key.write_text(keys._parse_key(made().replace("\\n", "\n").encode(), "test").public_pem)
+    key.write_text(keys._parse_key(make_key_pem().replace("\\n", "\n").encode(), "test").public_pem)
     odd.write_bytes(b"A" * 5000)
     for path in (odd, tmp_path / "absent"):
         found = offline("verify", "attestation", str(path), "--key", str(key))
@@ -80,7 +80,7 @@ def test_what_is_no_block_is_refused_with_code_1(offline, work, tmp_path):
 
 def test_a_replay_is_waited_for_and_compared(state, blocks, monkeypatch):
     flow = scenes.run_through(scenes.make_flow())
-    monkeypatch.setattr(app, "send_task", lambda name, args, queue, retry: gate_replay.run(*args))
+    monkeypatch.setattr(app, "send_task", lambda name, args, queue, retry: gate_replay.run_requested(*args))
     for gates, code, word in ((FakeGates(), 0, "same"), (FakeGates(failing("coverage")), 1, "DIFFERENT")):
         monkeypatch.setattr(runner, "run_gates", gates)
         found = blocks("verify", "replay", flow.id)

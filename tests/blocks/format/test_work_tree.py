@@ -131,10 +131,10 @@ foo?
 """
 # fmt: off
 PATHS = [
-    "x.log", "keep.log", "d/x.log", "d/keep.log", "only-here.txt", "d/only-here.txt", "build/f", "d/build/f",
-    "notbuild", "docs/a.html", "docs/b/a.html", "a/z", "a/b/z", "a/b/c/z", "az", "q/deep/f", "deep", "a.py", "b.py",
-    "c.py", "d/a.py", "ax.py", "cx.py", "#odd", "!odd", "under/f", "under/g/h", "foo1", "foo", "foo12", "d/foo1",
-    "plain",
+    "x.log", "keep.log", "d/x.log", "d/keep.log", "only-here.txt", "d/only-here.txt", "build/f",
+    "d/build/f", "notbuild", "docs/a.html", "docs/b/a.html", "a/z", "a/b/z", "a/b/c/z", "az",
+    "q/deep/f", "deep", "a.py", "b.py", "c.py", "d/a.py", "ax.py", "cx.py", "#odd", "!odd",
+    "under/f", "under/g/h", "foo1", "foo", "foo12", "d/foo1", "plain",
 ]
 # fmt: on
 NESTED = ("d/inner/x.log", "d/inner/y.txt", "d/inner/z.txt")

@@ -65,12 +65,12 @@ def lock(client: Any, name: str, retention: dict[str, Any]) -> None:
 @pytest.fixture
 def production(bucket: bucket_store.Bucket, endpoint: str, settings: LazySettings) -> bucket_store.Bucket:
     """Settings as in production: a bucket, and a key from outside."""
-    settings.EVIDENCE_SIGNING_KEY = made()
+    settings.EVIDENCE_SIGNING_KEY = make_key_pem()
     settings.CONTEXT_BUNDLE_BUCKET, settings.S3_ENDPOINT_URL = bucket.name, endpoint
     return bucket
 
 
-def made() -> str:
+def make_key_pem() -> str:
     """An Ed25519 key in PEM, in one line as secret stores keep it."""
     private = keys.Ed25519PrivateKey.generate()
     pem = private.private_bytes(keys.Encoding.PEM, keys.PrivateFormat.PKCS8, keys.NoEncryption())

@@ -57,7 +57,10 @@ def test_a_log_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ("UPDATE flows_evidencelog SET key_id = 'x' WHERE sequence = 1", 1, "unknown key"),
         (
-            "UPDATE flows_evidencelog SET envelope = (SELECT max(envelope) FROM flows_evidencelog WHERE sequence = 3)",
+            (
+                "UPDATE flows_evidencelog "
+                "SET envelope = (SELECT max(envelope) FROM flows_evidencelog WHERE sequence = 3)"
+            ),
             1,
             "what was signed is not",
         ),

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from blocks.format.keys import read_public_key
 from orchestrator.flows.evidence import keys, sealing
 from orchestrator.flows.evidence.errors import EvidenceError
-from tests.flows.evidence.conftest import made
+from tests.flows.evidence.conftest import make_key_pem
 from tests.flows.evidence.subjects import SUBJECT
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,7 +54,7 @@ def test_processes_that_make_a_key_at_once_all_use_the_first(tmp_path: Path) -> 
 
 
 def test_the_key_of_the_environment_wins(settings: LazySettings) -> None:
-    settings.EVIDENCE_SIGNING_KEY = made()
+    settings.EVIDENCE_SIGNING_KEY = make_key_pem()
     assert keys.current_key().key_id == keys.current_key().key_id
     assert not (Path(settings.STATE_DIR) / "keys").exists()
 
@@ -79,7 +79,7 @@ def test_keys_in_force_and_retired_are_served_to_anybody(
 ) -> None:
     old = keys.current_key().key_id
     sealing.seal(SUBJECT)
-    settings.EVIDENCE_SIGNING_KEY = made()
+    settings.EVIDENCE_SIGNING_KEY = make_key_pem()
     new = keys.current_key().key_id
     served = APIClient().get("/api/v1/evidence/keys/").json()["keys"]
     assert [(key["key_id"], key["current"]) for key in served] == [(new, True), (old, False)]

@@ -39,7 +39,8 @@ def statement(files: Any, name: str) -> dict[str, Any]:
 def test_every_statement_verifies_with_the_libraries_of_others() -> None:
     files = sealing.seal(SUBJECT).files
     key = keys.current_key()
-    public = SSlibKey.from_crypto(load_pem_public_key(key.public_pem.encode()), keyid=key.key_id)  # type: ignore[arg-type]
+    pem = load_pem_public_key(key.public_pem.encode())
+    public = SSlibKey.from_crypto(pem, keyid=key.key_id)  # type: ignore[arg-type]
     for name in NAMES:
         envelope = Envelope.from_dict(json.loads(files[f"attestations/{name}.dsse.json"]))
         assert envelope.verify([public], 1)
