@@ -6,8 +6,8 @@ import pytest
 
 from blocks.format.secret_files import is_secret_file
 from blocks.format.selection import select_files
-from orchestrator.flows import context
-from orchestrator.flows.verification import environment
+from orchestrator.flows.context import build_bundle
+from orchestrator.flows.verification.environment import build_surroundings
 
 SECRETS = (
     ".env",
@@ -36,8 +36,9 @@ def test_a_secret_file_is_neither_sent_nor_shown_nor_given_to_the_gates(path: st
     assert select_files({path: 10, "a.py": 5}, reasons) == ["a.py"]
     assert reasons == {"that look like secrets": 1}
     files = {path: b"password = hunter2-horse\n", "a.py": b"x = 1\n"}
-    assert context.build(files, "use the password", max_bytes=20_000, pruning=True).included == ("a.py",)
-    assert set(environment.around(files).files) == {"a.py"}
+    bundle = build_bundle(files, "use the password", max_bytes=20_000, pruning=True)
+    assert bundle.included == ("a.py",)
+    assert set(build_surroundings(files).files) == {"a.py"}
 
 
 @pytest.mark.parametrize("path", HARMLESS)
