@@ -1,7 +1,7 @@
 """Breaking off an exchange from another thread: the socket under it is shut, so whoever waits in it wakes up.
 
-No SDK offers this. The streams below register the socket that a thread is about to read from; the thread says beforehand, by
-``abortable``, who may break it off.
+No SDK offers this. The streams below register the socket that a thread is about to read from; the thread says
+beforehand, by ``abortable``, who may break it off.
 """
 
 import contextlib
@@ -17,11 +17,17 @@ _current = threading.local()
 
 
 class Aborted(BaseException):
-    """The exchange was broken off by us. No ``Exception``: SDKs would wrap it, and the breaker blame the provider."""
+    """The exchange was broken off by us.
+
+    No ``Exception``: SDKs would wrap it, and the breaker blame the provider.
+    """
 
 
 class Abort:
-    """One call's way to be broken off. ``now`` may come before, during or after the exchange, from any thread."""
+    """One call's way to be broken off.
+
+    ``now`` may come before, during or after the exchange, from any thread.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,7 @@
-"""Providers for SREs: quota and chart, pause and resume with a reason, and the ledger. Nothing here writes a counter."""
+"""Providers for SREs: quota and chart, pause and resume with a reason, and the ledger.
+
+Nothing here writes a counter.
+"""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""From a request to a reservation: a hard bound, the provider's own count where that bound hurts, the refusal in words."""
+"""From a request to a reservation: a hard bound, the provider's own count where that bound hurts, the refusal
+in words.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -35,7 +37,9 @@ class RequestBound:
 
 
 def compute_bound(provider: str, request: Request, input_tokens: int) -> RequestBound:
-    """The bound of ``request`` with at most ``input_tokens``; raises ``UnknownModel`` where the model has no price."""
+    """The bound of ``request`` with at most ``input_tokens``; raises ``UnknownModel`` where the model has no
+    price.
+    """
     usd = prices.price_worst_case(provider, request.model, input_tokens, request.max_output_tokens)
     return RequestBound(input_tokens, input_tokens + request.max_output_tokens, usd)
 
@@ -45,7 +49,8 @@ def admit(
 ) -> Admitted | AnswerStored:
     """Reserve for ``request``; raises ``Refused`` with the time to come back, or ``NeverAdmissible``.
 
-    The bytes of the request bound its tokens without a call. Where that bound cannot be admitted, the provider counts, once.
+    The bytes of the request bound its tokens without a call. Where that bound cannot be admitted, the
+    provider counts, once.
     """
     provider, allowed = wanted.provider, limiter.read_limits(wanted.provider)
     size, counted = compute_bound(provider, request, adapter.request_bytes(request)), False
@@ -110,7 +115,10 @@ def _find_obstacle(
 
 
 def _count_bound(adapter: Adapter, request: Request, provider: str, size: RequestBound) -> RequestBound:
-    """The bound by the provider's own count, which vendors call an estimate: hence a fiftieth more. Never above the bytes."""
+    """The bound by the provider's own count, which vendors call an estimate: hence a fiftieth more.
+
+    Never above the bytes.
+    """
     try:
         count = adapter.count_tokens(request)
     except ProviderError:

@@ -1,4 +1,4 @@
-"""Every counter of the limiter, recomputed from the ledger: they are one truth, and here is the proof."""
+"""Every counter of the limiter, recomputed from the ledger and compared with it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,13 +6,12 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from providers.models import BudgetState, CallStatus, ProviderCall, ProviderState
+from orchestrator.core import database
+from orchestrator.core.sql import load_statements
+from providers.limiter import NANO
+from providers.models import HOURS, SECONDS, BudgetState, CallStatus, ProviderCall, ProviderState
 
-_LEDGER: Final = """
-  SELECT provider_hour(created_at), provider_second(created_at), provider_charged_tokens(c), provider_charged_nano(c)
-    FROM providers_providercall c
-   WHERE (%s::text IS NULL OR provider = %s::text) AND created_at >= to_timestamp((%s::bigint - 24) * 3600)
-"""
+_SQL: Final = load_statements(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,10 @@ class CounterDifference:
 
 
 def find_differences() -> list[CounterDifference]:
-    """All counters that disagree; none should. Each provider is locked while it is compared, for milliseconds."""
+    """All counters that disagree; none should.
+
+    Each provider is locked while it is compared, for milliseconds.
+    """
     found: list[CounterDifference] = []
     for name in ProviderState.objects.order_by("provider").values_list("provider", flat=True):
         found += _compare_provider(name)
@@ -43,33 +45,32 @@ def repair_counters() -> None:
 
 def _compare_provider(name: str) -> list[CounterDifference]:
     with transaction.atomic():
+        # The lock keeps counters and ledger still, so both are read as of one moment.
         state = ProviderState.objects.select_for_update().get(provider=name)
-        rows = _read_ledger(name, state.head_hour)
+        rows = _read_charges(name, state.head_hour)
         open_calls = list(ProviderCall.objects.filter(provider=name, status=CallStatus.RESERVED))
     hours, seconds, requests = Counter[int](), Counter[int](), Counter[int]()
-    for hour, second, tokens, _ in rows:
-        hours[hour] += tokens
-        seconds[second] += tokens
-        requests[second] += 1
+    for row in rows:
+        hours[row.hour] += row.tokens
+        seconds[row.second] += row.tokens
+        requests[row.second] += 1
+    day, minute = _cut_window(hours, state.head_hour, HOURS), _cut_window(seconds, state.head_second, SECONDS)
+    minute_requests = _cut_window(requests, state.head_second, SECONDS)
+    reserved_nano = sum(int(call.reserved_usd * NANO) for call in open_calls)
     pairs: dict[str, tuple[int, int]] = {
         "reserved_tokens": (state.reserved_tokens, sum(call.reserved_tokens for call in open_calls)),
-        "reserved_nano": (
-            state.reserved_nano,
-            sum(int(call.reserved_usd * 1_000_000_000) for call in open_calls),
-        ),
+        "reserved_nano": (state.reserved_nano, reserved_nano),
         "inflight": (state.inflight, len(open_calls)),
-        "day_tokens": (state.day_tokens, sum(_cut_window(hours, state.head_hour, 25).values())),
-        "minute_tokens": (state.minute_tokens, sum(_cut_window(seconds, state.head_second, 61).values())),
+        "day_tokens": (state.day_tokens, sum(day.values())),
+        "minute_tokens": (state.minute_tokens, sum(minute.values())),
         "minute_requests": (
             state.minute_requests,
-            sum(_cut_window(requests, state.head_second, 61).values()),
+            sum(minute_requests.values()),
         ),
     }
-    pairs |= _pair_buckets("hour_tokens", state.hour_tokens, _cut_window(hours, state.head_hour, 25))
-    pairs |= _pair_buckets("second_tokens", state.second_tokens, _cut_window(seconds, state.head_second, 61))
-    pairs |= _pair_buckets(
-        "second_requests", state.second_requests, _cut_window(requests, state.head_second, 61)
-    )
+    pairs |= _pair_buckets("hour_tokens", state.hour_tokens, day)
+    pairs |= _pair_buckets("second_tokens", state.second_tokens, minute)
+    pairs |= _pair_buckets("second_requests", state.second_requests, minute_requests)
     return _list_differences(name, pairs)
 
 
@@ -78,21 +79,19 @@ def _compare_budget() -> list[CounterDifference]:
         state = BudgetState.objects.select_for_update().first()
         if state is None:
             return []
-        rows = _read_ledger(None, state.head_hour)
+        rows = _read_charges(None, state.head_hour)
     hours = Counter[int]()
-    for hour, _, _, nano in rows:
-        hours[hour] += nano
-    window = _cut_window(hours, state.head_hour, 25)
+    for row in rows:
+        hours[row.hour] += row.nano
+    window = _cut_window(hours, state.head_hour, HOURS)
     pairs = {"day_nano": (state.day_nano, sum(window.values()))} | _pair_buckets(
         "hour_nano", state.hour_nano, window
     )
     return _list_differences("", pairs)
 
 
-def _read_ledger(provider: str | None, head_hour: int) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_LEDGER, [provider, provider, head_hour])
-        return list(cursor.fetchall())
+def _read_charges(provider: str | None, head_hour: int) -> list[Any]:
+    return database.fetch_rows(_SQL["read_charges"], {"provider": provider, "head_hour": head_hour})
 
 
 def _cut_window(buckets: Counter[int], head: int, span: int) -> dict[int, int]:

@@ -1,7 +1,8 @@
-"""The words that every provider shares: a request, a completion, its usage, and the errors that a call may end in.
+"""The words that every provider shares: a request, a completion, its usage, and the errors that a call may
+end in.
 
-An adapter (one module in ``providers/adapters``) translates these to one vendor's SDK and back. It knows nothing of
-quotas, prices or the database: ``providers.calls`` wraps it with those.
+An adapter (one module in ``providers/adapters``) translates these to one vendor's SDK and back. It knows
+nothing of quotas, prices or the database: ``providers.calls`` wraps it with those.
 """
 
 from collections.abc import Mapping
@@ -26,9 +27,9 @@ class StopReason(StrEnum):
 class Request:
     """One question to one model.
 
-    ``stable`` is the part that does not change between calls of the same flow (the context bundle); it goes first and is
-    marked for caching where the vendor can. ``max_output_tokens`` covers thinking tokens too. ``timeout_seconds`` is the
-    wall clock of the whole call.
+    ``stable`` is the part that does not change between calls of the same flow (the context bundle); it goes
+    first and is marked for caching where the vendor can. ``max_output_tokens`` covers thinking tokens too.
+    ``timeout_seconds`` is the wall clock of the whole call.
     """
 
     model: str
@@ -66,7 +67,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A model's answer. ``raw`` is the vendor's response as JSON, kept so that usage and price can be recomputed."""
+    """A model's answer.
+
+    ``raw`` is the vendor's response as JSON, kept so that usage and price can be recomputed.
+    """
 
     text: str
     stop_reason: StopReason
@@ -79,8 +83,8 @@ class Completion:
 class ProviderError(OrchestratorError):
     """A call that returned no usable answer.
 
-    ``spent`` says whether tokens may have been used although no usage is known. ``raw`` is the vendor's response as JSON, where
-    there was one.
+    ``spent`` says whether tokens may have been used although no usage is known. ``raw`` is the vendor's
+    response as JSON, where there was one.
     """
 
     code = "provider:error"
@@ -97,7 +101,10 @@ class ProviderError(OrchestratorError):
 
 
 class RateLimited(ProviderError):
-    """HTTP 429 before generation: no tokens used. All callers wait until ``retry_after_seconds`` have passed."""
+    """HTTP 429 before generation: no tokens used.
+
+    All callers wait until ``retry_after_seconds`` have passed.
+    """
 
     code = "provider:rate-limited"
     cure = "The stage waits as long as the provider asked and then continues by itself."
@@ -156,7 +163,9 @@ class BadRequest(ProviderError):
 
 
 class AccountExhausted(ProviderError):
-    """The account has no money or no quota left (402, OpenAI's ``insufficient_quota``): waiting does not help."""
+    """The account has no money or no quota left (402, OpenAI's ``insufficient_quota``): waiting does not
+    help.
+    """
 
     code = "provider:account-exhausted"
     fixed_by = FixedBy.OPERATOR
@@ -188,9 +197,10 @@ class UnknownModel(ProviderError):
 class NotAdmitted(OrchestratorError):
     """The call was not sent: a limit, budget, pause or open breaker is in the way.
 
-    ``dimension`` names what denied it (``tokens_day``, ``requests_minute``, ``tokens_minute``, ``concurrency``, ``usd_day``,
-    ``breaker``, ``paused``, ``not_before``); ``until`` is when it is worth asking again. ``reason`` is for people.
-    ``tokens`` and ``nano_usd`` are what has to be free before the call can be sent.
+    ``dimension`` names what denied it (``tokens_day``, ``requests_minute``, ``tokens_minute``,
+    ``concurrency``, ``usd_day``, ``breaker``, ``paused``, ``not_before``); ``until`` is when it is worth
+    asking again. ``reason`` is for people. ``tokens`` and ``nano_usd`` are what has to be free before the
+    call can be sent.
     """
 
     code = "provider:not-admitted"
@@ -232,7 +242,10 @@ class CostCeilingReached(NeverAdmissible):
 
 
 class Adapter(Protocol):
-    """One vendor's SDK behind the types above. It has no state but its client and is safe to share between threads."""
+    """One vendor's SDK behind the types above.
+
+    It has no state but its client and is safe to share between threads.
+    """
 
     name: str
 

@@ -1,5 +1,7 @@
-"""Two breakers and a switch. The quota breaker watches what is used, the health breaker whether calls succeed, and an
-operator can pause a provider; each is checked where a call is admitted, in the same transaction as the limits.
+"""Two breakers and a switch.
+
+The quota breaker watches what is used, the health breaker whether calls succeed, and an operator can pause a
+provider; each is checked where a call is admitted, in the same transaction as the limits.
 
 A 429 is neither success nor failure: it moves ``not_before`` for everybody.
 """
@@ -21,8 +23,9 @@ ROLLBACK_PERCENT: Final = 95
 class HealthPolicy:
     """A failure adds ``failure`` points, a success takes one off; ``opens_at`` points open the breaker.
 
-    With 2 and 10, five failures in a row open it, and so does any mix with more than a third of failures, in time. A failure
-    older than a minute is forgotten. The first pause is doubled by each probe that fails, up to the longest.
+    With 2 and 10, five failures in a row open it, and so does any mix with more than a third of failures, in
+    time. A failure older than a minute is forgotten. The first pause is doubled by each probe that fails, up
+    to the longest.
     """
 
     opens_at: int = 10
@@ -30,12 +33,12 @@ class HealthPolicy:
     first_pause_seconds: int = 10
     longest_pause_seconds: int = 300
 
-    def as_parameters(self) -> list[int]:
-        """In the order in which the database function reads them."""
-        return [self.opens_at, self.failure, self.first_pause_seconds, self.longest_pause_seconds]
 
-
-_ENSURE: Final = "SELECT provider_rebuild_counters(%s) WHERE NOT EXISTS (SELECT 1 FROM providers_providerstate WHERE provider = %s)"
+# A provider that was never called has no row yet; the switch needs one.
+_ENSURE_ROW: Final = """
+    SELECT provider_rebuild_counters(%s)
+    WHERE NOT EXISTS (SELECT 1 FROM providers_providerstate WHERE provider = %s)
+"""
 
 HEALTH: Final = HealthPolicy()
 
@@ -50,7 +53,9 @@ class QuotaLevel(StrEnum):
 
 
 def quota_level(used: int, quota: int) -> QuotaLevel:
-    """The level at ``used`` of ``quota`` tokens; without the quota breaker nothing pauses and nothing is rolled back."""
+    """The level at ``used`` of ``quota`` tokens; without the quota breaker nothing pauses and nothing is
+    rolled back.
+    """
     percent = 100 * used
     if settings.ENABLE_CIRCUIT_BREAKER and percent >= ROLLBACK_PERCENT * quota:
         return QuotaLevel.ROLLBACK
@@ -60,7 +65,10 @@ def quota_level(used: int, quota: int) -> QuotaLevel:
 
 
 def pause_provider(provider: str, *, actor: str, reason: str) -> bool:
-    """No call to ``provider`` leaves until it is resumed. False: it was paused before; nothing is recorded."""
+    """No call to ``provider`` leaves until it is resumed.
+
+    False: it was paused before; nothing is recorded.
+    """
     return _set_paused(provider, paused=True, actor=actor, reason=reason)
 
 
@@ -76,7 +84,7 @@ def _set_paused(provider: str, *, paused: bool, actor: str, reason: str) -> bool
         raise ValueError("a change of a provider says who made it and why")
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_ENSURE, [provider, provider])
+            cursor.execute(_ENSURE_ROW, [provider, provider])
             changed = ProviderState.objects.filter(provider=provider, paused=not paused).update(
                 paused=paused, pause_reason=reason.strip() if paused else ""
             )

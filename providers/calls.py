@@ -3,14 +3,14 @@
 A call in steps, each of which may be the last one before a crash:
 
 1. An answer stored for the same stage and request is returned; it was paid before.
-2. The reservation: counters and ledger row in one transaction. A crash after it leaves a lease, which runs out and stays
-   charged as unknown spend.
+2. The reservation: counters and ledger row in one transaction. A crash after it leaves a lease, which runs
+   out and stays charged as unknown spend.
 3. The vendor's SDK. No lock and no database connection is held meanwhile.
-4. Settlement: the reservation becomes what was used, at the price of the moment, and the raw response is stored, in one
-   transaction. A long response is stored before it; a crash after that finds it in step 1.
+4. Settlement: the reservation becomes what was used, at the price of the moment, and the raw response is
+   stored, in one transaction. A long response is stored before it; a crash after that finds it in step 1.
 
-Only step 2 waits for the disk (decision 0008): what a crash of the server can take of step 4 leaves the lease of step 2, and a
-flow never goes on from an answer that is not on the disk.
+Only step 2 waits for the disk (decision 0008): what a crash of the server can take of step 4 leaves the lease
+of step 2, and a flow never goes on from an answer that is not on the disk.
 """
 
 import time
@@ -27,7 +27,8 @@ from providers.base import Adapter, Completion, NotAdmitted, ProviderError, Requ
 from providers.limiter import Admitted, ReservationRequest
 from providers.models import CallStatus, ProviderCall
 
-# A shorter wait is waited for: another model gives another answer, so it is taken only where waiting would hurt.
+# A shorter wait is waited for: another model gives another answer, so it is taken only where waiting would
+# hurt.
 FALLBACK_AFTER: Final = timedelta(seconds=15)
 
 
@@ -61,8 +62,9 @@ class ModelAnswer:
 def call_model(provider: str, request: Request, caller: Caller) -> ModelAnswer:
     """Call ``provider``; raises ``NotAdmitted``, ``NeverAdmissible`` or a ``ProviderError``.
 
-    A retry is the caller's: this sends at most one request, to the asked model or, if that one would have to wait long and the
-    fallback admits at once, to the fallback. Inside a transaction it refuses: locks would be held during the call.
+    A retry is the caller's: this sends at most one request, to the asked model or, if that one would have to
+    wait long and the fallback admits at once, to the fallback. Inside a transaction it refuses: locks would
+    be held during the call.
     """
     database.refuse_open_transaction(
         "A model is not called inside a transaction: its locks would be held for as long as the call takes."
@@ -100,7 +102,9 @@ def _call_fallback(
 
 
 def _fallback_provider(request: Request, caller: Caller, refused: CallRefused) -> str | None:
-    """The provider of the fallback, where there is one, it is another model, its vendor is allowed, and the wait is long."""
+    """The provider of the fallback, where there is one, it is another model, its vendor is allowed, and the
+    wait is long.
+    """
     if not caller.fallback_model or caller.fallback_model == request.model:
         return None
     if refused.wait < FALLBACK_AFTER:
@@ -139,7 +143,8 @@ def _send_and_settle(adapter: Adapter, request: Request, admitted: Admitted) -> 
         error_policy.end_reservation(call_id, provider, request.model, error, _milliseconds_since(started))
         raise
     except BaseException as error:
-        # The worker is being stopped, or an adapter has a fault: the request may have left, so it stays charged.
+        # The worker is being stopped, or an adapter has a fault: the request may have left, so it stays
+        # charged.
         limiter.keep_charged(
             call_id,
             provider,

@@ -12,7 +12,9 @@ from providers.base import UnknownModel
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """What answers for a model from the day on which its vendor shuts it down, by the vendor's own recommendation."""
+    """What answers for a model from the day on which its vendor shuts it down, by the vendor's own
+    recommendation.
+    """
 
     model: str
     since: date
@@ -24,15 +26,16 @@ SUCCESSORS: Final[Mapping[str, Successor]] = MappingProxyType(
         "claude-sonnet-4-5": Successor("claude-sonnet-5-5", date(2026, 11, 30)),
         # https://developers.openai.com/api/docs/deprecations
         "gpt-4-turbo": Successor("gpt-5.6-sol", date(2026, 10, 23)),
-        # https://ai.google.dev/gemini-api/docs/deprecations: the replacement of 2.5 Pro, which replaced this one.
-        # Its old price, a fraction of today's, is still in the list and must not be applied.
+        # https://ai.google.dev/gemini-api/docs/deprecations: the replacement of 2.5 Pro, which replaced this
+        # one. Its old price, a fraction of today's, is still in the list and must not be applied.
         "gemini-pro": Successor("gemini-3.8-flash", date(2025, 2, 15)),
         "gemini-2.5-pro": Successor("gemini-3.8-flash", date(2026, 12, 1)),
     }
 )
 
-# The first pattern that matches counts; one that was tuned (``ft:``) counts as its base. Models that may write 32,768 tokens and
-# more are not listed: no stage asks for as much. ``make bench BENCH=cost`` holds the table against litellm's.
+# The first pattern that matches counts; one that was tuned (``ft:``) counts as its base. Models that may
+# write 32,768 tokens and more are not listed: no stage asks for as much. ``make bench BENCH=cost`` holds the
+# table against litellm's.
 _OUTPUT_LIMITS: Final = (
     # https://platform.openai.com/docs/models, "max output tokens" of each model
     (re.compile(r"gpt-(4-turbo|4-\d{4}-(preview|vision)|4-(vision|turbo)-preview|3\.5-turbo)"), 4096),
@@ -58,7 +61,9 @@ _VENDORS: Final = (
 
 
 def wire_model(model: str, on: date | None = None) -> str:
-    """The name that is sent and priced for ``model`` on a day (today in UTC): itself, or its successor once it is shut down."""
+    """The name that is sent and priced for ``model`` on a day (today in UTC): itself, or its successor once
+    it is shut down.
+    """
     successor = SUCCESSORS.get(model)
     if successor is None or (on or datetime.now(UTC).date()) < successor.since:
         return model
@@ -66,7 +71,8 @@ def wire_model(model: str, on: date | None = None) -> str:
 
 
 def output_limit(model: str, on: date | None = None) -> int | None:
-    """How many tokens ``model`` may write in one answer, by the name that goes out on a day; ``None`` where nobody needs to care.
+    """How many tokens ``model`` may write in one answer, by the name that goes out on a day; ``None`` where
+    nobody needs to care.
 
     Asking for more is refused by some vendors and cut by others.
     """

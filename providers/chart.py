@@ -11,7 +11,8 @@ from providers.quota_report import Hour
 _WIDTH: Final = 750
 _HEIGHT: Final = 140
 _SEEN: Final = 2.0
-# The picture is stretched to the page's width; words are beside it, because they would shrink with it on a narrow page.
+# The picture is stretched to the page's width; words are beside it, because they would shrink with it on a
+# narrow page.
 _FIGURE: Final = (
     '<figure class="w-full"><svg role="img" aria-label="Tokens of the last 24 hours" viewBox="0 0 {} {}" width="100%" height="{}"'
     ' preserveAspectRatio="none" fill="currentColor">{}{}</svg>'
@@ -21,7 +22,8 @@ _FIGURE: Final = (
 
 
 def draw_hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) -> SafeString:
-    """Each bar is the running sum up to its hour, so that it is read against ``limit`` tokens; the hour's own part is stronger.
+    """Each bar is the running sum up to its hour, so that it is read against ``limit`` tokens; the hour's own
+    part is stronger.
 
     ``threshold_percent`` of the limit is where the quota breaker stops new calls; None: it is switched off.
     """

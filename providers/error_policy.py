@@ -1,4 +1,7 @@
-"""The one right treatment of every error that a call may end in. ``docs/reference/provider-errors.md`` shows the same table."""
+"""The one right treatment of every error that a call may end in.
+
+``docs/reference/provider-errors.md`` shows the same table.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +66,9 @@ _UNLISTED_SPENT: Final = ErrorPolicy(ReservationEnding.KEEP, Health.FAILED)
 
 
 def find_policy(error: ProviderError) -> ErrorPolicy:
-    """The treatment of ``error`` or of its nearest listed ancestor; else by whether tokens may have been used."""
+    """The treatment of ``error`` or of its nearest listed ancestor; else by whether tokens may have been
+    used.
+    """
     for kind in type(error).__mro__:
         if kind in ERROR_POLICIES:
             return ERROR_POLICIES[kind]
@@ -108,7 +113,9 @@ def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderErr
 
 
 def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None:
-    """Seconds that everybody waits: what the provider named; -1, growing from a second, where a 429 names nothing."""
+    """Seconds that everybody waits: what the provider named; -1, growing from a second, where a 429 names
+    nothing.
+    """
     named: float | None = getattr(error, "retry_after_seconds", None)
     if named is not None:
         return max(named, 0.0)

@@ -73,7 +73,9 @@ def longest_wait(waits: Iterable[float]) -> float | None:
 
 
 def read_header_waits(headers: Mapping[str, str]) -> list[float]:
-    """Seconds to wait by ``retry-after``, ``retry-after-ms`` and the reset headers of limits that are used up."""
+    """Seconds to wait by ``retry-after``, ``retry-after-ms`` and the reset headers of limits that are used
+    up.
+    """
     lower = {name.lower(): value for name, value in headers.items()}
     waits = [_parse_wait(lower["retry-after"])] if "retry-after" in lower else []
     if "retry-after-ms" in lower:

@@ -1,4 +1,4 @@
-"""The ledger's own words: what makes two requests the same, and an answer as it is kept and read back."""
+"""The ledger of calls: what makes two requests the same, and how an answer is stored and read back."""
 
 import hashlib
 import json
@@ -10,19 +10,22 @@ from uuid import UUID
 from django.db.models import Case, Sum, When
 
 from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 from providers.base import Completion, Request, StopReason, Usage
 from providers.models import CallStatus, ProviderCall
 
+_SQL: Final = load_statements(__file__)
+# A paid answer is tried to be stored for longer than a restart of the database takes.
 _STORE_SECONDS: Final = 30.0
-_LONG: Final = 32_768  # characters of JSON
-_STORE: Final = (
-    "WITH stored AS (UPDATE providers_providercall SET response = %s::jsonb, answer = %s::jsonb"
-    " WHERE id = %s::uuid AND response IS NULL RETURNING 1) SELECT count(*) FROM stored"
-)
+# Characters of JSON above which PostgreSQL compresses for milliseconds.
+_LONG: Final = 32_768
 
 
 def digest_request(provider: str, request: Request) -> str:
-    """SHA-256 of what is asked of whom. The timeout is not part of the question."""
+    """Return the SHA-256 of what is asked of which provider. The timeout is not part of the question."""
+    schema = None
+    if request.json_schema is not None:
+        schema = dict(request.json_schema)
     asked = [
         provider,
         request.model,
@@ -30,15 +33,15 @@ def digest_request(provider: str, request: Request) -> str:
         request.stable,
         request.prompt,
         request.max_output_tokens,
-        dict(request.json_schema) if request.json_schema is not None else None,
+        schema,
     ]
-    return hashlib.sha256(
-        json.dumps(asked, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+    # A prompt may quote a file with half a surrogate pair, which plain UTF-8 cannot encode.
+    text = json.dumps(asked, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()
 
 
 def find_stored_call(stage_id: int | None, request_digest: str) -> UUID | None:
-    """The call of this stage that has an answer to this very request."""
+    """Return the call of this stage that has an answer to this very request, if there is one."""
     if stage_id is None:
         return None
     found = ProviderCall.objects.filter(
@@ -48,21 +51,22 @@ def find_stored_call(stage_id: int | None, request_digest: str) -> UUID | None:
 
 
 def sum_committed_usd(flow_id: str) -> Decimal:
-    """What a flow has spent, and what calls under way or of unknown use may have cost."""
+    """Return the USD that a flow has spent, and that open calls and calls of unknown use may have cost."""
     spent = Case(When(status=CallStatus.RESERVED, then="reserved_usd"), default="cost_usd")
     total: Decimal | None = ProviderCall.objects.filter(flow_id=flow_id).aggregate(usd=Sum(spent))["usd"]
     return total or Decimal(0)
 
 
 def store_response(call_id: UUID, raw: Mapping[str, Any]) -> None:
-    """Keep a raw response that has no answer in it: somebody may have to read it."""
+    """Store a raw response that has no answer in it: an operator may have to read it."""
     _store_texts(call_id, _to_json(raw), None)
 
 
 def prepare_answer(call_id: UUID, completion: Completion) -> tuple[str | None, str | None]:
     """The raw response and the answer read from it, as JSON to be stored by the settlement.
 
-    A long one is stored here and now: it is compressed for milliseconds, which must not happen under the provider's lock.
+    A long one is stored here and now: it is compressed for milliseconds, which must not happen under the
+    provider's lock.
     """
     raw, answer = _to_json(completion.raw), _to_json(_answer_fields(completion))
     if len(raw) + len(answer) <= _LONG:
@@ -72,13 +76,14 @@ def prepare_answer(call_id: UUID, completion: Completion) -> tuple[str | None, s
 
 
 def _store_texts(call_id: UUID, raw: str, answer: str | None) -> None:
+    parameters = {"call": call_id, "response": raw, "answer": answer}
     database.retry_while_away(
-        lambda: database.fetch_row(_STORE, [raw, answer, call_id]), seconds=_STORE_SECONDS
+        lambda: database.fetch_row(_SQL["store_response"], parameters), seconds=_STORE_SECONDS
     )
 
 
 def read_completion(call: ProviderCall) -> Completion:
-    """The answer that was kept, as the adapter returned it."""
+    """Return the stored answer as the adapter returned it."""
     kept = call.answer or {}
     return Completion(
         text=kept["text"],
@@ -102,18 +107,22 @@ def _answer_fields(completion: Completion) -> dict[str, Any]:
 
 
 def _to_json(value: Mapping[str, Any]) -> str:
-    """JSON that PostgreSQL takes: it has no NUL character and no lone surrogates."""
+    """Return JSON that PostgreSQL accepts: without NUL characters and lone surrogates."""
     text = json.dumps(dict(value), ensure_ascii=True)
-    return (
-        text
-        if "\\u0000" not in text and "\\ud" not in text
-        else json.dumps(_replace_unstorable(dict(value)), ensure_ascii=False)
-    )
+    # Looking for the escapes is much cheaper than walking the value, and nearly every answer has none. A proper
+    # surrogate pair is found too; it comes through the walk unchanged.
+    if "\\u0000" not in text and "\\ud" not in text:
+        return text
+    return json.dumps(_replace_unstorable(dict(value)), ensure_ascii=False)
 
 
 def _replace_unstorable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        # Encoding to UTF-16 joins the halves of a pair; decoding replaces a half that stands alone.
+        without_nul = value.replace("\x00", "\ufffd")
+        return without_nul.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
         return {_replace_unstorable(key): _replace_unstorable(item) for key, item in value.items()}
-    return [_replace_unstorable(item) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_replace_unstorable(item) for item in value]
+    return value

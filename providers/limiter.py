@@ -1,8 +1,8 @@
 """Admission: a call leaves only with a reservation, and a reservation ends in exactly one settlement.
 
-A reservation is a lease: a ledger row in status ``reserved`` and its tokens, USD and slot in the counters. The arithmetic is
-in the database (``sql/functions.sql``), one short transaction for each function below. Nothing is rounded: tokens are
-whole and money is counted in nano-USD.
+A reservation is a lease: a ledger row in status ``reserved``, and its tokens, USD and slot in the counters. The
+arithmetic is in the database (``sql/functions.sql``), one short transaction for each function below. Nothing is
+rounded: tokens are whole, and money is counted in nano-USD.
 """
 
 import json
@@ -17,28 +17,21 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 from providers.base import Usage
 from providers.breaker import HEALTH
 from providers.models import CallStatus
 
-NANO: Final = 1_000_000_000
-LEASE_MARGIN_SECONDS: Final = 30.0  # a lease outlives the call's own timeout by this
+_SQL: Final = load_statements(__file__)
 
-# How long a change that must not be lost is tried while the database is away: longer than a restart takes.
+NANO: Final = 1_000_000_000
+# A lease outlives the call's own timeout by this, so that a slow settlement does not look like a dead caller.
+LEASE_MARGIN_SECONDS: Final = 30.0
+
+# How long a change that must not be lost is tried while the database is away. A reservation gives up early, because
+# its stage can wait without a worker; a settlement is worth more than the longest restart, because it was paid for.
 _ACQUIRE_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 30.0
-
-_PARAMETERS: Final = (
-    "%s::uuid, %s::text, %s::text, %s::bigint, %s::bigint, %s::float8,"
-    " %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::bigint, %s::text, %s::text, %s::text, %s::bigint, %s::bigint, %s::text, %s::text"
-)
-# The procedure commits half-way, to wait for the disk without its locks; inside a transaction only the function can be used.
-_ACQUIRE_DURABLY: Final = f"CALL provider_acquire_durably({_PARAMETERS}, NULL, NULL, NULL, NULL, NULL, NULL)"
-_ACQUIRE: Final = f"SELECT outcome, until, reservations_only, used, answered_call, asked_at FROM provider_acquire({_PARAMETERS})"  # noqa: S608
-_SETTLE: Final = (
-    "SELECT provider_settle(%s::uuid, %s::text, %s::text, %s::bigint[], %s::numeric, %s::jsonb, %s::text, %s::text, %s::int,"
-    " %s::int, %s::float8, %s::int, %s::int, %s::int, %s::int, %s::jsonb, %s::jsonb)"
-)
 
 
 class Health(IntEnum):
@@ -51,7 +44,10 @@ class Health(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one provider may be asked: tokens and requests, nano-USD over all providers, used tokens that pause (0: never)."""
+    """What one provider may be asked: tokens and requests, and nano-USD over all providers.
+
+    ``pause_tokens`` are the used tokens at which the quota breaker pauses; 0: never.
+    """
 
     tokens_day: int
     tokens_minute: int
@@ -60,35 +56,30 @@ class Limits:
     nano_day: int
     pause_tokens: int = 0
 
-    def as_parameters(self) -> list[int]:
-        """In the order in which the database function reads them."""
-        return [
-            self.tokens_day,
-            self.tokens_minute,
-            self.requests_minute,
-            self.concurrency,
-            self.nano_day,
-            self.pause_tokens,
-        ]
-
 
 def read_limits(provider: str) -> Limits:
-    """The limits in force, from the settings."""
+    """Return the limits in force, from the settings."""
     options = settings.PROVIDERS[provider]
     quota = options["daily_token_quota"]
     percent = settings.CIRCUIT_BREAKER_THRESHOLD
+    pause_tokens = 0
+    # At 100 % the quota itself denies, so the breaker would add nothing.
+    if settings.ENABLE_CIRCUIT_BREAKER and percent < 100:
+        pause_tokens = -(
+            -quota * percent // 100
+        )  # rounded up: the threshold itself pauses, not a token before it
     return Limits(
         tokens_day=quota,
         tokens_minute=options["tokens_per_minute"],
         requests_minute=options["requests_per_minute"],
         concurrency=options["max_concurrency"],
         nano_day=to_nano_usd(settings.DAILY_BUDGET_USD),
-        pause_tokens=-(-quota * percent // 100) if settings.ENABLE_CIRCUIT_BREAKER and percent < 100 else 0,
+        pause_tokens=pause_tokens,
     )
 
 
 def to_nano_usd(usd: Decimal) -> int:
-    """Nano-USD, rounded up."""
+    """Return USD in nano-USD, rounded up."""
     return int((usd * NANO).to_integral_value(ROUND_UP))
 
 
@@ -127,10 +118,11 @@ class AnswerStored:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Which dimension denied and when it would admit; ``reservations_only``: only open reservations, settled any moment, are in the way.
+    """Which dimension denied a call and when it would admit it.
 
-    ``dimension`` is one of ``paused not_before breaker quota tokens_day tokens_minute requests_minute concurrency usd_day``;
-    ``quota`` is the quota breaker: used tokens have reached the threshold. ``used`` is what the dimension stands at.
+    ``dimension`` is one of ``paused not_before breaker quota tokens_day tokens_minute requests_minute concurrency
+    usd_day``; ``quota`` is the quota breaker: used tokens have reached the threshold. ``reservations_only``: only open
+    reservations are in the way, and they may be settled at any moment. ``used`` is what the dimension has reached.
     """
 
     dimension: str
@@ -141,35 +133,40 @@ class Denied:
 
 
 def acquire(wanted: ReservationRequest, limits: Limits | None = None) -> Admitted | AnswerStored | Denied:
-    """Reserve all that ``wanted`` needs, or nothing. Durable when it returns."""
+    """Reserve all that ``wanted`` needs, or nothing. The reservation is on the disk when this returns."""
+    # The procedure commits halfway, to wait for the disk without its locks. PostgreSQL allows that only outside a
+    # transaction; inside one, the function is called, and its locks are held until the caller commits.
+    statement = _SQL["acquire_reservation_durably"]
+    if database.in_transaction():
+        statement = _SQL["acquire_reservation"]
+    in_force = limits or read_limits(wanted.provider)
     tried: list[UUID] = []
 
-    def reserve() -> Any:
+    def try_once() -> Any:
+        # A new id for each try: the one before may have been reserved although its answer was lost.
         tried.append(uuid4())
-        sql = _ACQUIRE if database.in_transaction() else _ACQUIRE_DURABLY
-        return database.fetch_row(
-            sql, _acquire_parameters(tried[-1], wanted, limits or read_limits(wanted.provider))
-        )
+        return database.fetch_row(statement, _acquire_parameters(tried[-1], wanted, in_force))
 
-    outcome, until, held, filled, answered, asked_at = database.retry_while_away(
-        reserve, seconds=_ACQUIRE_SECONDS
-    )
-    for lost in tried[:-1]:  # the answer was lost, so the reservation may be there: nothing left under it
+    row = database.retry_while_away(try_once, seconds=_ACQUIRE_SECONDS)
+    for lost in tried[:-1]:
+        # No call was sent under these ids, so their reservations are given back in full.
         release(lost, wanted.provider)
-    if outcome == "":
+    if row.outcome == "":
         return Admitted(tried[-1], wanted.provider)
-    if outcome == "replay":
-        return AnswerStored(answered)
-    return Denied(outcome, until, bool(held), filled or 0, asked_at)
+    if row.outcome == "replay":
+        return AnswerStored(row.answered_call)
+    return _read_denial(row)
 
 
 def find_denial(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Denied | None:
-    """What would deny a call of this size now; None: nothing. By the same function that admits, and nothing is reserved."""
+    """Return what would deny a call of this size now; ``None`` if nothing does.
+
+    The same database function decides as for a call, but reserves nothing.
+    """
     wanted = ReservationRequest(provider, "", tokens, nano_usd, timeout_seconds=0)
-    outcome, until, held, filled, _, asked_at = database.fetch_row(
-        _ACQUIRE, _acquire_parameters(None, wanted, read_limits(provider))
-    )
-    return Denied(outcome, until, bool(held), filled or 0, asked_at) if outcome else None
+    parameters = _acquire_parameters(None, wanted, read_limits(provider))
+    row = database.fetch_row(_SQL["acquire_reservation"], parameters)
+    return _read_denial(row) if row.outcome else None
 
 
 def settle(
@@ -185,9 +182,10 @@ def settle(
     health: Health = Health.WELL,
     kept: tuple[str | None, str | None] = (None, None),
 ) -> bool:
-    """Replace the reservation by what was used, in the hour of the lease; overage is charged too. False: settled before.
+    """Replace the reservation by what was used, in the hour of the lease; what exceeds it is charged too.
 
-    ``kept`` is what the provider said (``ledger.kept``), stored with it.
+    ``kept`` is what the provider said (``ledger.prepare_answer``), stored with the settlement. Returns false if the
+    call was settled before.
     """
     parts = [
         usage.input_tokens,
@@ -222,7 +220,10 @@ def release(
     health: Health = Health.SILENT,
     pause_seconds: float | None = None,
 ) -> bool:
-    """Nothing was used: give all back. ``pause_seconds`` keeps everybody away that long; -1: as long as seems wise."""
+    """Give the whole reservation back: nothing was used.
+
+    ``pause_seconds`` makes every call to the provider wait that long; -1 lets the database choose, from a second up.
+    """
     return _end_reservation(
         call_id,
         provider,
@@ -244,7 +245,7 @@ def keep_charged(
     latency_ms: int | None = None,
     health: Health = Health.FAILED,
 ) -> bool:
-    """What was used is not known: the reservation stays charged as unknown spend, its slot is free again."""
+    """End a reservation of which nobody learned the use: it stays charged as unknown spend, its slot is free again."""
     return _end_reservation(
         call_id,
         provider,
@@ -256,23 +257,32 @@ def keep_charged(
     )
 
 
-def _acquire_parameters(call_id: UUID | None, wanted: ReservationRequest, limits: Limits) -> list[Any]:
-    return [
-        call_id,
-        wanted.provider,
-        wanted.model,
-        wanted.tokens,
-        wanted.nano_usd,
-        wanted.timeout_seconds + LEASE_MARGIN_SECONDS,
-        *limits.as_parameters(),
-        wanted.repo,
-        wanted.stage_kind,
-        wanted.flow_id,
-        wanted.stage_id,
-        wanted.attempt_id,
-        wanted.digest,
-        wanted.fallback_from,
-    ]
+def _read_denial(row: Any) -> Denied:
+    return Denied(row.outcome, row.until, bool(row.reservations_only), row.used or 0, row.asked_at)
+
+
+def _acquire_parameters(call_id: UUID | None, wanted: ReservationRequest, limits: Limits) -> dict[str, Any]:
+    return {
+        "call": call_id,
+        "provider": wanted.provider,
+        "model": wanted.model,
+        "tokens": wanted.tokens,
+        "nano_usd": wanted.nano_usd,
+        "lease_seconds": wanted.timeout_seconds + LEASE_MARGIN_SECONDS,
+        "tokens_day": limits.tokens_day,
+        "tokens_minute": limits.tokens_minute,
+        "requests_minute": limits.requests_minute,
+        "concurrency": limits.concurrency,
+        "nano_day": limits.nano_day,
+        "pause_tokens": limits.pause_tokens,
+        "repo": wanted.repo,
+        "stage_kind": wanted.stage_kind,
+        "flow": wanted.flow_id,
+        "stage": wanted.stage_id,
+        "attempt": wanted.attempt_id,
+        "digest": wanted.digest,
+        "fallback_from": wanted.fallback_from,
+    }
 
 
 def _end_reservation(
@@ -290,21 +300,30 @@ def _end_reservation(
     pause_seconds: float | None = None,
     kept: tuple[str | None, str | None] = (None, None),
 ) -> bool:
-    row = [
-        call_id,
-        provider,
-        status.value,
-        database.format_array(parts or ()),
-        usd,
-        json.dumps(dict(price or {})),
-        code,
-        message,
-        latency_ms,
-        int(health),
-        pause_seconds,
-        *HEALTH.as_parameters(),
-        *kept,
-    ]
-    return bool(
-        database.retry_while_away(lambda: database.fetch_row(_SETTLE, row), seconds=_SETTLE_SECONDS)[0]
+    response, answer = kept
+    parameters = {
+        "call": call_id,
+        "provider": provider,
+        "status": status.value,
+        # As one array in text: psycopg chooses an integer type by each number's size, so six parameters would be
+        # prepared again for every combination of sizes.
+        "tokens": database.format_array(parts or ()),
+        "usd": usd,
+        "price": json.dumps(dict(price or {})),
+        "error_code": code,
+        "error_message": message,
+        "latency_ms": latency_ms,
+        "health": int(health),
+        "pause_seconds": pause_seconds,
+        "opening_score": HEALTH.opens_at,
+        "failure_points": HEALTH.failure,
+        "first_pause": HEALTH.first_pause_seconds,
+        "longest_pause": HEALTH.longest_pause_seconds,
+        "response": response,
+        "answer": answer,
+    }
+    # Safe to try again: a reservation that has ended is left as it is, and the second try returns false.
+    row = database.retry_while_away(
+        lambda: database.fetch_row(_SQL["settle_reservation"], parameters), seconds=_SETTLE_SECONDS
     )
+    return bool(row.changed)

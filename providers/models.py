@@ -1,7 +1,9 @@
-"""The ledger of provider calls, and the counters that admit them. Both change in one transaction, so they cannot disagree.
+"""The ledger of provider calls, and the counters that admit them.
 
-A ledger row is there before a call leaves; it is settled at most once. The counters are written only by the functions of
-``sql/functions.sql``; ``manage.py audit_quota`` recomputes each of them from the ledger.
+Both change in one transaction, so they cannot disagree.
+
+A ledger row is there before a call leaves; it is settled at most once. The counters are written only by the
+functions of ``sql/functions.sql``; ``manage.py audit_quota`` recomputes each of them from the ledger.
 """
 
 import uuid
@@ -16,7 +18,10 @@ SECONDS = 61
 
 
 class CallStatus(models.TextChoices):
-    """Where a call stands. ``unknown``: it left, and what it used was never learned; charged in full, shown apart."""
+    """Where a call stands.
+
+    ``unknown``: it left, and what it used was never learned; charged in full, shown apart.
+    """
 
     RESERVED = "reserved"
     SETTLED = "settled"
@@ -27,11 +32,12 @@ class CallStatus(models.TextChoices):
 class ProviderCall(models.Model):
     """One call to a model: what was set aside before it, what it really used, what it cost.
 
-    What counts against the quota is ``reserved_tokens`` while reserved or unknown, the sum of the six parts once settled,
-    and nothing once released; always in the hour of ``created_at``.
+    What counts against the quota is ``reserved_tokens`` while reserved or unknown, the sum of the six parts
+    once settled, and nothing once released; always in the hour of ``created_at``.
 
-    ``flow_id``, ``stage_id`` and ``attempt_id`` are plain ids, because the ledger does not know who calls it. A foreign key
-    would also wait for the engine's lock on a flow while the provider's counters are locked, and hold up every caller.
+    ``flow_id``, ``stage_id`` and ``attempt_id`` are plain ids, because the ledger does not know who calls it.
+    A foreign key would also wait for the engine's lock on a flow while the provider's counters are locked,
+    and hold up every caller.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -93,7 +99,10 @@ class ProviderCall(models.Model):
 
 
 class BreakerState(models.TextChoices):
-    """The health breaker. An open one whose ``open_until`` has passed is half-open: it lets one probe through."""
+    """The health breaker.
+
+    An open one whose ``open_until`` has passed is half-open: it lets one probe through.
+    """
 
     CLOSED = "closed"
     OPEN = "open"
@@ -102,9 +111,10 @@ class BreakerState(models.TextChoices):
 class ProviderState(models.Model):
     """One provider's counters, breaker and pause, in one row, so that a call is admitted by one lock.
 
-    ``hour_tokens[h % 25]`` is what the calls created in hour ``h`` (since 1970) are charged; 25 hours cover any rolling 24.
-    ``second_*[s % 61]`` likewise; 61 seconds cover any rolling minute. ``day_*`` and ``minute_*`` are their running sums,
-    as of ``head_hour`` and ``head_second``. ``reserved_*`` and ``inflight`` count the open leases.
+    ``hour_tokens[h % 25]`` is what the calls created in hour ``h`` (since 1970) are charged; 25 hours cover
+    any rolling 24. ``second_*[s % 61]`` likewise; 61 seconds cover any rolling minute. ``day_*`` and
+    ``minute_*`` are their running sums, as of ``head_hour`` and ``head_second``. ``reserved_*`` and
+    ``inflight`` count the open leases.
     """
 
     provider = models.CharField(primary_key=True, max_length=20)

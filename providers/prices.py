@@ -1,8 +1,8 @@
 """What a call costs, in USD, by the prices of ``genai-prices`` as installed; it never asks the network.
 
-The price list is bundled with the library and pinned with it; ``UpdatePrices``, which would fetch, is not used. A model
-that the list does not know is refused: unknown is not free. Long-context tiers apply to the whole call once the input
-passes their start, as the vendors bill.
+The price list is bundled with the library and pinned with it; ``UpdatePrices``, which would fetch, is not
+used. A model that the list does not know is refused: unknown is not free. Long-context tiers apply to the
+whole call once the input passes their start, as the vendors bill.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,8 @@ from providers.catalog import is_vendor_model, wire_model
 NANO: Final = Decimal("0.000000001")
 _SOURCE: Final = f"genai-prices {version('genai-prices')}"  # once: it is read from a file
 _MILLION: Final = Decimal(1_000_000)
-# Part of a Usage -> price keys to try in turn: a vendor that does not price a part apart bills it as the next one.
+# Part of a Usage -> price keys to try in turn: a vendor that does not price a part apart bills it as the next
+# one.
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "input_tokens": ("input_mtok",),
     "cache_read_tokens": ("cache_read_mtok", "input_mtok"),
@@ -37,7 +38,10 @@ _OUTPUTS: Final = ("output_tokens", "reasoning_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a call costs. ``snapshot`` is JSON: the unit prices (USD a million tokens), the tier and the list they are from."""
+    """What a call costs.
+
+    ``snapshot`` is JSON: the unit prices (USD a million tokens), the tier and the list they are from.
+    """
 
     usd: Decimal
     snapshot: Mapping[str, Any]
@@ -70,7 +74,9 @@ def price_usage(provider: str, model: str, usage: Usage, at: datetime) -> Price:
 def price_worst_case(
     provider: str, model: str, input_tokens_bound: int, max_output_tokens: int, at: datetime | None = None
 ) -> Decimal:
-    """The most that a call can cost in USD: every input token as the dearest kind, in the dearest tier it can reach."""
+    """The most that a call can cost in USD: every input token as the dearest kind, in the dearest tier it can
+    reach.
+    """
     at = at or datetime.now(UTC)
     prices = _find_model(provider, wire_model(model, at.date())).get_prices(at)
     dearest_input = max(_dearest_price(prices, part, input_tokens_bound) for part in _INPUTS)
@@ -90,7 +96,10 @@ def has_price(provider: str, model: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _find_model(provider: str, model: str) -> ModelInfo:
-    """The model in the list. A compatible server's model (no vendor's name) is priced as its maker sells it."""
+    """The model in the list.
+
+    A compatible server's model (no vendor's name) is priced as its maker sells it.
+    """
     of_a_vendor = provider != "openai" or is_vendor_model(model)
     try:
         _, info = get_snapshot().find_provider_model(

@@ -1,10 +1,13 @@
-"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go. Reserves nothing."""
+"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go.
+
+Reserves nothing.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -13,10 +16,15 @@ from django.db.models import Count, Q, Sum
 from providers import admission, limiter
 from providers.breaker import QuotaLevel, quota_level
 from providers.limiter import NANO
-from providers.models import BreakerState, BudgetState, CallStatus, ProviderCall, ProviderState
-
-_HOURS: Final = 25
-_SECONDS: Final = 61
+from providers.models import (
+    HOURS,
+    SECONDS,
+    BreakerState,
+    BudgetState,
+    CallStatus,
+    ProviderCall,
+    ProviderState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,10 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class ProviderQuota:
-    """One provider, now. Tokens and requests are counts; ``used`` excludes what is only ``reserved``; ``percent`` is of used."""
+    """One provider, now.
+
+    Tokens and requests are counts; ``used`` excludes what is only ``reserved``; ``percent`` is of used.
+    """
 
     provider: str
     limit: int
@@ -127,7 +138,9 @@ def admission_hint(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Hint
 
 
 def read_headroom(provider: str) -> Headroom:
-    """What could be admitted at once; no call while anything denies, one, the probe, while the breaker is half-open."""
+    """What could be admitted at once; no call while anything denies, one, the probe, while the breaker is
+    half-open.
+    """
     if limiter.find_denial(provider) is not None:
         return Headroom(0)
     state, allowed = ProviderState.objects.filter(provider=provider).first(), limiter.read_limits(provider)
@@ -141,7 +154,9 @@ def read_headroom(provider: str) -> Headroom:
 
 
 def rollback_signal() -> tuple[str, ...]:
-    """The providers whose daily tokens are used up to the share at which the rollout is rolled back; none without the breaker."""
+    """The providers whose daily tokens are used up to the share at which the rollout is rolled back; none
+    without the breaker.
+    """
     return tuple(one.provider for one in read_quotas().providers if one.level is QuotaLevel.ROLLBACK)
 
 
@@ -213,7 +228,7 @@ def _read_load(state: ProviderState | None, now: datetime) -> _Load:
     second = max(int(now.timestamp()), state.head_second)
     hour = max(second // 3600, state.head_hour)
     hours = _live_buckets(state.hour_tokens, state.head_hour, hour)
-    seconds = range(second - _SECONDS + 1, state.head_second + 1)
+    seconds = range(second - SECONDS + 1, state.head_second + 1)
     lapsed = ProviderCall.objects.filter(
         provider=state.provider, status=CallStatus.RESERVED, lease_until__lt=now
     )
@@ -221,8 +236,8 @@ def _read_load(state: ProviderState | None, now: datetime) -> _Load:
     return _Load(
         day=sum(hours.values()),
         reserved=state.reserved_tokens - (gone["tokens"] or 0),
-        minute_tokens=sum(state.second_tokens[one % _SECONDS] for one in seconds),
-        minute_requests=sum(state.second_requests[one % _SECONDS] for one in seconds),
+        minute_tokens=sum(state.second_tokens[one % SECONDS] for one in seconds),
+        minute_requests=sum(state.second_requests[one % SECONDS] for one in seconds),
         inflight=state.inflight - gone["count"],
         hours=hours,
     )
@@ -238,7 +253,7 @@ def _hour_bars(load: _Load, now: datetime) -> tuple[Hour, ...]:
     last, tokens = int(now.timestamp()) // 3600, load.hours or {}
     return tuple(
         Hour(datetime.fromtimestamp(one * 3600, UTC), tokens.get(one, 0))
-        for one in range(last - _HOURS + 1, last + 1)
+        for one in range(last - HOURS + 1, last + 1)
     )
 
 
@@ -252,7 +267,7 @@ def _sum_usd_used(now: datetime) -> Decimal:
 
 def _sum_spent(now: datetime) -> dict[str, dict[str, Any]]:
     """USD by provider since the hour of 24 hours ago, and how much of it is unknown spend."""
-    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
+    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     unknown = Q(status=CallStatus.UNKNOWN)
     rows = (
         ProviderCall.objects.filter(created_at__gte=since)

@@ -1,4 +1,7 @@
-"""Every adapter, one line each. A worker imports an SDK when it first calls that provider, which takes up to seconds."""
+"""Every adapter, one line each.
+
+A worker imports an SDK when it first calls that provider, which takes up to seconds.
+"""
 
 import os
 import threading
@@ -30,10 +33,11 @@ _inherited: list[dict[tuple[str, str, str], Adapter]] = []
 
 
 def get_adapter(provider: str) -> Adapter:
-    """Return the adapter of ``anthropic``, ``openai`` or ``google``, built once per process from the settings.
+    """Return the adapter of ``anthropic``, ``openai`` or ``google``, built once per process from the
+    settings.
 
-    Raises ``UnknownModel`` for any other name and ``AuthenticationFailed`` when neither a key nor a base URL is set. With its
-    own base URL an OpenAI-compatible server may need no key.
+    Raises ``UnknownModel`` for any other name and ``AuthenticationFailed`` when neither a key nor a base URL
+    is set. With its own base URL an OpenAI-compatible server may need no key.
     """
     options = settings.PROVIDERS.get(provider)
     if options is None:
@@ -57,8 +61,8 @@ def provider_names() -> frozenset[str]:
 def provider_for_model(model: str) -> str:
     """Return the provider that serves ``model``, so that a fallback can name any model.
 
-    A name that no vendor uses belongs to the OpenAI-compatible server, if one is configured; otherwise this raises
-    ``UnknownModel``.
+    A name that no vendor uses belongs to the OpenAI-compatible server, if one is configured; otherwise this
+    raises ``UnknownModel``.
     """
     try:
         return catalog.vendor_of(model)
@@ -79,7 +83,8 @@ def close_adapters() -> None:
 def _after_fork() -> None:
     """Let a child build its own clients.
 
-    The parent's clients are kept unused: closing them, or letting them be collected, would end the parent's TLS sessions.
+    The parent's clients are kept unused: closing them, or letting them be collected, would end the parent's
+    TLS sessions.
     """
     global _lock, _built
     _inherited.append(_built)

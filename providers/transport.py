@@ -67,10 +67,12 @@ def post_json(
     timeout_seconds: float,
     refused: Callable[[Any], ProviderError],
 ) -> httpx2.Response:
-    """One request through the door for raw requests that Anthropic's and OpenAI's SDKs share, being made by one generator.
+    """One request through the door for raw requests that Anthropic's and OpenAI's SDKs share, being made by
+    one generator.
 
-    Their typed methods would parse the answer a second time, and warn at every call of an ageing model. ``sdk`` is the module
-    with the errors; ``refused`` reads the one for a status that is no success. Raises ``ProviderError``.
+    Their typed methods would parse the answer a second time, and warn at every call of an ageing model.
+    ``sdk`` is the module with the errors; ``refused`` reads the one for a status that is no success. Raises
+    ``ProviderError``.
     """
     try:
         answer: httpx2.Response = client.post(

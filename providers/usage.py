@@ -1,7 +1,8 @@
 """What a vendor says a call used, in disjoint parts whose sum is the vendor's own total.
 
-Sources: Anthropic "Prompt caching" (``input_tokens`` leaves the cached ones out), OpenAI "Prompt caching" and "Reasoning"
-(both are inside their totals), Gemini ``UsageMetadata`` (cached inside the prompt, thoughts beside the candidates).
+Sources: Anthropic "Prompt caching" (``input_tokens`` leaves the cached ones out), OpenAI "Prompt caching" and
+"Reasoning" (both are inside their totals), Gemini ``UsageMetadata`` (cached inside the prompt, thoughts
+beside the candidates).
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ from providers.base import Usage
 
 
 def read_usage(provider: str, raw: Mapping[str, Any]) -> Usage:
-    """The usage inside a stored response (``Completion.raw``, ``ProviderError.raw``); ``ValueError`` when it has none."""
+    """The usage inside a stored response (``Completion.raw``, ``ProviderError.raw``); ``ValueError`` when it
+    has none.
+    """
     used = raw.get("usageMetadata" if provider == "google" else "usage")
     if not isinstance(used, Mapping):
         raise ValueError(f"the response of {provider} has no usage")  # noqa: TRY004 - a bad answer, not a bad caller
@@ -21,7 +24,10 @@ def read_usage(provider: str, raw: Mapping[str, Any]) -> Usage:
 
 
 def read_anthropic_usage(usage: Mapping[str, Any]) -> Usage:
-    """From ``usage`` of a message. Cache writes without a breakdown are the five-minute ones, the vendor's default."""
+    """From ``usage`` of a message.
+
+    Cache writes without a breakdown are the five-minute ones, the vendor's default.
+    """
     written = _optional_count(usage, "cache_creation_input_tokens")
     parts = usage.get("cache_creation") or {}
     hour = _optional_count(parts, "ephemeral_1h_input_tokens")
@@ -38,9 +44,11 @@ def read_anthropic_usage(usage: Mapping[str, Any]) -> Usage:
 
 
 def read_openai_usage(usage: Mapping[str, Any]) -> Usage:
-    """From ``usage`` of a chat completion or of a response: cached and reasoning tokens are inside the two totals.
+    """From ``usage`` of a chat completion or of a response: cached and reasoning tokens are inside the two
+    totals.
 
-    Cache writes (models that charge for them) are counted as the five-minute kind: OpenAI has one price for all.
+    Cache writes (models that charge for them) are counted as the five-minute kind: OpenAI has one price for
+    all.
     """
     chat = "prompt_tokens" in usage
     inputs = usage.get("prompt_tokens_details" if chat else "input_tokens_details") or {}
@@ -57,7 +65,10 @@ def read_openai_usage(usage: Mapping[str, Any]) -> Usage:
 
 
 def read_google_usage(usage: Mapping[str, Any]) -> Usage:
-    """From ``usageMetadata``. What the total has beyond the named parts are thoughts: google-generativeai drops their field."""
+    """From ``usageMetadata``.
+
+    What the total has beyond the named parts are thoughts: google-generativeai drops their field.
+    """
     prompt = _required_count(usage, "promptTokenCount")
     read, tools = (
         _optional_count(usage, "cachedContentTokenCount"),

@@ -13,7 +13,8 @@ APPS = ("repos", "flows", "providers", "onboarding")
 # How the functions and triggers are now; migrations have their own frozen copies.
 DESCRIPTIONS = ("providers/sql/functions.sql", "orchestrator/flows/sql/triggers.sql")
 
-# Each query reads one kind of object of the schema that is in the search path; so that names come out unqualified.
+# Each query reads one kind of object of the schema that is in the search path; so that names come out
+# unqualified.
 CATALOG = {
     "columns": """
         SELECT relname || '.' || attname, format_type(atttypid, atttypmod), attnotnull, attidentity, collname,

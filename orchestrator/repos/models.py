@@ -63,7 +63,10 @@ class Repo(models.Model):
 
 
 class RepoSetting(models.Model):
-    """One value set for one repo, or for all (``repo`` empty). Rows are added, never changed: the newest counts."""
+    """One value set for one repo, or for all (``repo`` empty).
+
+    Rows are added, never changed: the newest counts.
+    """
 
     repo = models.ForeignKey(
         Repo, on_delete=models.CASCADE, null=True, blank=True, related_name="setting_rows"

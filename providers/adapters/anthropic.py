@@ -66,7 +66,9 @@ class AnthropicAdapter:
 
 
 def _build_body(request: Request) -> dict[str, Any]:
-    """The stable part is first, before the system text, so that stages with different system texts share its cache."""
+    """The stable part is first, before the system text, so that stages with different system texts share its
+    cache.
+    """
     stable = (
         [{"type": "text", "text": request.stable, "cache_control": {"type": "ephemeral"}}]
         if request.stable

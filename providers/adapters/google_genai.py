@@ -31,7 +31,10 @@ _MS: Final = 1000
 
 
 class GoogleAdapter:
-    """One client for all threads of a process. It is kept: a ``Client`` that is collected closes its connections."""
+    """One client for all threads of a process.
+
+    It is kept: a ``Client`` that is collected closes its connections.
+    """
 
     name = "google"
 
@@ -43,7 +46,10 @@ class GoogleAdapter:
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
 
     def complete(self, request: Request) -> Completion:
-        """One ``generateContent``; see ``Adapter``. Prefixes are cached by Gemini itself, so the stable part is first."""
+        """One ``generateContent``; see ``Adapter``.
+
+        Prefixes are cached by Gemini itself, so the stable part is first.
+        """
         config = types.GenerateContentConfig(
             system_instruction=_system_text(request) or None,
             max_output_tokens=request.max_output_tokens,

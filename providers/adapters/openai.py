@@ -1,7 +1,7 @@
 """GPT, and any OpenAI-compatible server, through OpenAI's SDK.
 
-Reasoning models (o1 and later, GPT-5 and later) go over the Responses API, everything else over chat completions, which
-is what compatible servers speak.
+Reasoning models (o1 and later, GPT-5 and later) go over the Responses API, everything else over chat
+completions, which is what compatible servers speak.
 """
 
 import hashlib
@@ -64,7 +64,9 @@ class OpenAIAdapter:
         return read(wire.parse_json_object(self.name, answer.content), answer.headers.get("x-request-id", ""))
 
     def count_tokens(self, request: Request) -> int:
-        """By ``/v1/responses/input_tokens``; a compatible server that has no such door gives the bound in bytes."""
+        """By ``/v1/responses/input_tokens``; a compatible server that has no such door gives the bound in
+        bytes.
+        """
         counted = {"model", "input", "instructions", "text"}
         body = {name: value for name, value in _response_body(request).items() if name in counted}
         try:

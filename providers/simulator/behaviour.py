@@ -23,7 +23,9 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong, and for which requests: at ``rate``, at most ``times``, or the first ``burst`` of each ``every``."""
+    """What goes wrong, and for which requests: at ``rate``, at most ``times``, or the first ``burst`` of each
+    ``every``.
+    """
 
     kind: str
     rate: float = 1.0
@@ -59,7 +61,9 @@ class Behaviour:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> "Behaviour":
-        """From JSON: ``{"latency": 0.2 | [0.1, 0.5] | "0.1-0.5", "faults": [{"kind": "rate_limit", "times": 3}]}``."""
+        """From JSON: ``{"latency": 0.2 | [0.1, 0.5] | "0.1-0.5", "faults": [{"kind": "rate_limit", "times":
+        3}]}``.
+        """
         unknown = set(given) - {"latency", "faults"}
         if unknown:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known: latency, faults")

@@ -1,4 +1,6 @@
-"""Which answer a prompt gets: scenario files, found by the title of the feature request (``docs/reference/answer-format.md``)."""
+"""Which answer a prompt gets: scenario files, found by the title of the feature request
+(``docs/reference/answer-format.md``).
+"""
 
 import re
 import time
@@ -100,7 +102,9 @@ class ScenarioLibrary:
 
 
 def _join_files(folder: Path, prompt: ScenarioPrompt) -> str:
-    """The files of a folder that are asked for, between delimiters with the nonce; what tools leave beside them is left out."""
+    """The files of a folder that are asked for, between delimiters with the nonce; what tools leave beside
+    them is left out.
+    """
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     return "\n".join(
         _delimit_file(path, prompt.nonce) for path in files if not prompt.files or path.name in prompt.files

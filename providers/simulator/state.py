@@ -1,4 +1,6 @@
-"""What the simulator knows while it runs: behaviours, counters, a log without contents, and the vendors' prefix caches."""
+"""What the simulator knows while it runs: behaviours, counters, a log without contents, and the vendors'
+prefix caches.
+"""
 
 import hashlib
 import itertools
@@ -117,7 +119,9 @@ class SimulatorState:
             return list(self._log)
 
     def read_cached_tokens(self, scope: str, prefix: str, *, ttl: float = _TTL_SECONDS) -> int:
-        """Tokens of the longest known prefix of ``prefix``; the whole of it is known from now on (automatic caching)."""
+        """Tokens of the longest known prefix of ``prefix``; the whole of it is known from now on (automatic
+        caching).
+        """
         digest, now, hit = hashlib.sha256(scope.encode()), time.monotonic(), 0
         body = prefix.encode()
         with self._lock:
@@ -131,7 +135,9 @@ class SimulatorState:
         return found if found >= MIN_CACHED_TOKENS else 0
 
     def mark_breakpoint(self, scope: str, prefix: str, ttl: float) -> bool:
-        """Whether exactly ``prefix`` was marked for caching before and is still there (Anthropic's kind of caching)."""
+        """Whether exactly ``prefix`` was marked for caching before and is still there (Anthropic's kind of
+        caching).
+        """
         key = hashlib.sha256(f"{scope}\0{prefix}".encode()).hexdigest()
         now = time.monotonic()
         with self._lock:

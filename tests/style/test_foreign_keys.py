@@ -4,7 +4,8 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-# Top to bottom; an app may point into its own layer's own tables and into those below. gates | providers | core have none above.
+# Top to bottom; an app may point into its own layer's own tables and into those below. gates | providers |
+# core have none above.
 LAYERS = (
     "onboarding",
     "orchestrator.ops",

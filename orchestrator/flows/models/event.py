@@ -13,7 +13,8 @@ class FlowEvent(models.Model):
     flow_id: str
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="events", db_index=False)
     kind = models.CharField(max_length=50)
-    # A stage of the same flow, and gone with it: written from the stage's own row, so neither checked nor looked up by.
+    # A stage of the same flow, and gone with it: written from the stage's own row, so neither checked nor
+    # looked up by.
     stage = models.ForeignKey(
         Stage,
         on_delete=models.DO_NOTHING,

@@ -6,7 +6,10 @@ from django.db.models.functions import Now
 
 
 class EvidenceKey(models.Model):
-    """A public key that has signed evidence, in force or retired. Blocks signed long ago are checked against it."""
+    """A public key that has signed evidence, in force or retired.
+
+    Blocks signed long ago are checked against it.
+    """
 
     key_id = models.CharField(primary_key=True, max_length=64)
     public_pem = models.TextField()
@@ -22,8 +25,9 @@ class EvidenceKey(models.Model):
 class EvidenceLog(models.Model):
     """One sealing in the hash-chained log of a repo. A trigger refuses every change; see ``evidence/log.py``.
 
-    ``hash`` is the SHA-256 of repo, sequence, flow, manifest, content and the previous hash; ``content_sha256`` covers the
-    digests of manifest and statements; ``envelope`` is the entry signed, as it lies in the block.
+    ``hash`` is the SHA-256 of repo, sequence, flow, manifest, content and the previous hash;
+    ``content_sha256`` covers the digests of manifest and statements; ``envelope`` is the entry signed, as it
+    lies in the block.
     """
 
     repo = models.CharField(max_length=100)

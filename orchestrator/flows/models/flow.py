@@ -16,7 +16,9 @@ _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_flow_id() -> str:
-    """``task_`` and 20 characters: 60 bits of time in 1/1024 ms, 40 random bits. Ids sort by the time they were made.
+    """``task_`` and 20 characters: 60 bits of time in 1/1024 ms, 40 random bits.
+
+    Ids sort by the time they were made.
 
     Milliseconds alone would not do: two flows of one of them would take their turns in any order.
     """
@@ -25,7 +27,10 @@ def new_flow_id() -> str:
 
 
 class FlowIdField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
-    """The primary key of a flow, made by ``new_flow_id``. Migrations see a plain text column and import nothing of ours."""
+    """The primary key of a flow, made by ``new_flow_id``.
+
+    Migrations see a plain text column and import nothing of ours.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"max_length": 25, "default": new_flow_id, "editable": False, **kwargs})
@@ -40,8 +45,9 @@ class FlowIdField(models.CharField):  # type: ignore[type-arg]  # Django has no 
 class Flow(models.Model):
     """One run of a feature request through the stages of a flow type.
 
-    ``snapshot`` is the repo that it carries (``flows.snapshots``): megabytes, so never part of this row, which lists read.
-    ``origin`` is where it was cloned from, ``git+<url>@<commit>``; empty where it came with the request.
+    ``snapshot`` is the repo that it carries (``flows.snapshots``): megabytes, so never part of this row,
+    which lists read. ``origin`` is where it was cloned from, ``git+<url>@<commit>``; empty where it came with
+    the request.
     """
 
     id: "models.CharField[str, str]" = FlowIdField(primary_key=True)

@@ -16,7 +16,10 @@ class HoldScope(models.TextChoices):
 
 
 class Hold(models.Model):
-    """A pause that stands: no stage in its scope is started. ``target`` names the repo or queue, empty for everything."""
+    """A pause that stands: no stage in its scope is started.
+
+    ``target`` names the repo or queue, empty for everything.
+    """
 
     scope = models.CharField(max_length=10, choices=HoldScope)
     target = models.CharField(max_length=100, blank=True, default="", db_default="")

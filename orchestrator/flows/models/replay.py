@@ -23,10 +23,13 @@ class ReplayStatus(models.TextChoices):
 
 
 class Replay(models.Model):
-    """One replay of a flow; at most one of a kind is under way. ``replay.requests`` writes it, nothing else does.
+    """One replay of a flow; at most one of a kind is under way.
 
-    ``same``: whether everything came out as recorded; null until it is done. ``result``: of the gates, one comparison per
-    gate; of a flow, the report. ``error``: why it could not be run, ``{"code", "message", "cure"}``.
+    ``replay.requests`` writes it, nothing else does.
+
+    ``same``: whether everything came out as recorded; null until it is done. ``result``: of the gates, one
+    comparison per gate; of a flow, the report. ``error``: why it could not be run, ``{"code", "message",
+    "cure"}``.
     """
 
     flow_id: str

@@ -1,6 +1,7 @@
 """The states of flows, stages and attempts, and the only moves between them.
 
-``engine`` moves a status along these tables; a database constraint holds the values, a trigger the moves, a test all three.
+``engine`` moves a status along these tables; a database constraint holds the values, a trigger the moves, a
+test all three.
 """
 
 from django.db.models import TextChoices

@@ -1,4 +1,7 @@
-"""``manage.py audit_quota``: do the limiter's counters equal the ledger? Exit 0 if they do, 1 with the differences."""
+"""``manage.py audit_quota``: do the limiter's counters equal the ledger?
+
+Exit 0 if they do, 1 with the differences.
+"""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -10,7 +10,10 @@ MODEL_PREFIX: Final = "simulated-"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question as it arrived. ``prefixes`` are the marked cache breakpoints: (text up to there, seconds to live)."""
+    """One question as it arrived.
+
+    ``prefixes`` are the marked cache breakpoints: (text up to there, seconds to live).
+    """
 
     model: str
     text: str

@@ -1,7 +1,7 @@
 """What every adapter promises, held against the vendors' real SDKs over HTTP.
 
-``CONFORMANCE_ADAPTERS`` names other adapters than the default ones: google-generativeai lives in an environment of its own
-and is run by ``test_google_generativeai.py``.
+``CONFORMANCE_ADAPTERS`` names other adapters than the default ones: google-generativeai lives in an
+environment of its own and is run by ``test_google_generativeai.py``.
 """
 
 import os
@@ -180,7 +180,9 @@ def test_a_hanging_provider_costs_one_request_and_no_more_than_the_limit(
 def test_a_dripping_provider_is_left_at_the_deadline(
     adapter: Adapter, ask: Request, simulator: Simulated
 ) -> None:
-    """Every byte comes in time, the whole answer would not: a limit for each read alone would wait for all of it."""
+    """Every byte comes in time, the whole answer would not: a limit for each read alone would wait for all of
+    it.
+    """
     simulator.behave(adapter.name, {"kind": "drip", "seconds": 60})
     started = time.monotonic()
     with pytest.raises(base.TimedOut):

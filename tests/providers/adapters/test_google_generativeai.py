@@ -1,6 +1,8 @@
-"""The older Google SDK, held against the same conformance suite in an environment of its own (``.venv-google``).
+"""The older Google SDK, held against the same conformance suite in an environment of its own
+(``.venv-google``).
 
-``pytest -m slow tests/providers/adapters/test_google_generativeai.py`` builds the environment where it is missing.
+``pytest -m slow tests/providers/adapters/test_google_generativeai.py`` builds the environment where it is
+missing.
 """
 
 import os

@@ -1,5 +1,7 @@
-"""Every way in which a call can end, through the vendors' own SDKs against simulated vendors: what the ledger and the counters
-hold then, what the breaker has learned, and whether everybody waits. It is the table of ``docs/reference/provider-errors.md``."""
+"""Every way in which a call can end, through the vendors' own SDKs against simulated vendors: what the ledger
+and the counters hold then, what the breaker has learned, and whether everybody waits. It is the table of
+``docs/reference/provider-errors.md``.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,5 +1,6 @@
-"""The limiter against a model of it, over every order of events that Hypothesis finds: whatever happens, the ceilings hold
-and the counters equal the ledger."""
+"""The limiter against a model of it, over every order of events that Hypothesis finds: whatever happens, the
+ceilings hold and the counters equal the ledger.
+"""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -83,7 +84,9 @@ class Leases(RuleBasedStateMachine):
         return (verdict, tokens, nano)
 
     def nothing_was_in_the_way(self, provider: str, state: ProviderState | None) -> None:
-        """Of a call that was admitted when ``state`` stood: no pause, no time that a 429 named, no breaker but for one probe."""
+        """Of a call that was admitted when ``state`` stood: no pause, no time that a 429 named, no breaker
+        but for one probe.
+        """
         assert provider not in self.paused
         if state is None:
             return
@@ -125,7 +128,9 @@ class Leases(RuleBasedStateMachine):
         self.paused ^= {provider}
 
     def spent(self, provider: str) -> int:
-        """Tokens of the last 24 hours whose use is known or was given up, by exact times: never more than the limiter's hours hold."""
+        """Tokens of the last 24 hours whose use is known or was given up, by exact times: never more than the
+        limiter's hours hold.
+        """
         calls = ProviderCall.objects.filter(
             provider=provider, created_at__gt=self.latest - timedelta(hours=24)
         )
@@ -170,7 +175,9 @@ class Leases(RuleBasedStateMachine):
             self.settle_with(admitted, min(tokens, reserved), nano)
 
     def ran_out(self, call_id: UUID) -> bool:
-        """Whether somebody's acquire found the lease run out, and made it unknown spend: never before its time."""
+        """Whether somebody's acquire found the lease run out, and made it unknown spend: never before its
+        time.
+        """
         call = ProviderCall.objects.get(id=call_id)
         if call.status != CallStatus.UNKNOWN:
             return False
@@ -212,7 +219,10 @@ class Leases(RuleBasedStateMachine):
 
     @invariant()
     def no_window_of_24_hours_or_one_minute_holds_more(self) -> None:
-        """By the exact times of admission, not by buckets. A clock that stepped back only makes it stricter."""
+        """By the exact times of admission, not by buckets.
+
+        A clock that stepped back only makes it stricter.
+        """
         for provider in PROVIDERS:
             mine = [(at, call) for at, name, _, call in self.admitted if name == provider]
             for at, _ in mine:
@@ -222,8 +232,9 @@ class Leases(RuleBasedStateMachine):
                 assert len(minute) <= LIMITS.requests_minute
 
 
-# Hypothesis shrinks a failure for up to five minutes. Broken off in the middle of a statement by the suite's timeout, it would
-# tell of data that were generated inconsistently instead of the failure, and leave the next test a broken transaction.
+# Hypothesis shrinks a failure for up to five minutes. Broken off in the middle of a statement by the suite's
+# timeout, it would tell of data that were generated inconsistently instead of the failure, and leave the next
+# test a broken transaction.
 @pytest.mark.timeout(600)
 @pytest.mark.django_db
 def test_whatever_happens_the_ceilings_hold_and_the_counters_equal_the_ledger() -> None:
