@@ -71,3 +71,29 @@ def test_site_builds_without_a_warning_and_without_another_host(tmp_path: Path) 
         loaded = re.findall(r"""(?:src=|@import |url\()["']?((?:https?:)?//[^"')]+)""", text)
         loaded += re.findall(r"""<link[^>]*href=["']((?:https?:)?//[^"']+)""", text)
         assert loaded == [], page
+
+
+def read_glossary() -> list[tuple[str, str, str]]:
+    """Word, meaning and example of each row."""
+    text = (ROOT / "docs/reference/glossary.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert rows[0] == ["word", "means", "example"]
+    return [(row[0], row[1], row[2]) for row in rows[1:]]
+
+
+def test_every_word_of_the_glossary_has_one_row_and_an_example() -> None:
+    words = [word for word, _, _ in read_glossary()]
+    assert words == sorted(set(words), key=str.lower)
+    assert [word for word, meaning, example in read_glossary() if not meaning or not example] == []
+
+
+def test_every_word_of_the_glossary_is_used_outside_it() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = [name for name in listed.splitlines() if name.endswith((".py", ".md", ".html"))]
+    names.remove("docs/reference/glossary.md")
+    text = " ".join(
+        (ROOT / name).read_text(encoding="utf-8") for name in names if (ROOT / name).is_file()
+    ).lower()
+    # Names in code join words by an underscore.
+    flowing = re.sub(r"[\s_-]+", " ", text)
+    assert [word for word, _, _ in read_glossary() if word.lower() not in flowing] == []
