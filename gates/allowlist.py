@@ -34,7 +34,8 @@ _REFUSED_BUILTINS = frozenset(
 )
 # Tests may try to change a frozen object.
 _CALLS_IN_TESTS = frozenset({"setattr", "delattr"})
-# Whatever leads to the interpreter, the system or another process, by attribute or by import from a module.
+# Everything that leads to the interpreter, the system or another process, by attribute or by import from a
+# module.
 _REFUSED_ATTRIBUTES = frozenset(
     """
     CodeType ForwardRef FunctionType ModuleType ProcessPoolExecutor _exit _getframe _os _sys ag_code

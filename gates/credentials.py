@@ -1,7 +1,7 @@
 """Whether a value that is called a password, a key or a token looks like one.
 
 The scanners go by the name: they report ``token_type = "bearer"`` like ``password = "hunter2"``. The value
-tells them apart.
+shows the difference.
 """
 
 import ast

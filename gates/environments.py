@@ -1,6 +1,6 @@
 """The packages that a repo depends on, pinned with hashes, in a folder that is read-only in the sandbox.
 
-Only wheels are installed, so nothing of a package runs while it is installed. The folder is not a site
+Only wheels are installed, so no code of a package runs while it is installed. The folder is not a site
 folder, so Python never loads a package's ``.pth`` files, nor pytest its plugins. The gates' worker builds it
 once, because it has a network; the sandbox has none.
 """
@@ -69,7 +69,7 @@ class EnvironmentUnavailable(OrchestratorError):
 def parse_pins(lines: Sequence[str]) -> tuple[str, ...]:
     """The pins, sorted, each once.
 
-    Raises ``EnvironmentRefused`` for anything but a pinned name with hashes.
+    Raises ``EnvironmentRefused`` for everything except a pinned name with hashes.
     """
     pins = set()
     for line in lines:
@@ -86,7 +86,7 @@ def parse_pins(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def digest_pins(lines: Sequence[str]) -> str:
-    """SHA-256 of the pins in ``lines``, whatever their order; empty for none. The same on every machine."""
+    """SHA-256 of the pins in ``lines``, in any order; empty for none. The same on every machine."""
     pins = parse_pins(lines)
     return hashlib.sha256("\n".join(pins).encode()).hexdigest() if pins else ""
 

@@ -2,8 +2,8 @@
 
 The harness runs in the sandbox beside hostile code, so its answer is input from outside. Each ``parse_*``
 function reads one answer once and raises ``HarnessFailed`` for anything malformed, out of bounds or
-contradictory: that is no result, and no result is never a pass. Texts lose what PostgreSQL cannot store (NUL
-characters and lone surrogates).
+contradictory: that does not count as a result, and without a result nothing passes. Texts lose what
+PostgreSQL cannot store (NUL characters and lone surrogates).
 """
 
 import math
@@ -74,7 +74,7 @@ class CoverageMeasurement:
 
 
 class MutantStatus(StrEnum):
-    """What became of a mutant, in the words of Stryker's report."""
+    """The fate of a mutant, in the words of Stryker's report."""
 
     KILLED = "Killed"
     TIMEOUT = "Timeout"

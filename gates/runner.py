@@ -21,7 +21,7 @@ _CUT_MARK = "\n[cut]\n"
 def run_gates(
     candidate: Candidate, policy: Policy, names: Sequence[str] = DEFAULT_GATES
 ) -> tuple[GateReport, ...]:
-    """Run the named gates. Reports come in the order of ``names``, and every name gets one, whatever happens.
+    """Run the named gates. Reports come in the order of ``names``, and every name gets one, in every case.
 
     The light gates run side by side first, the heavy ones one by one after them.
     """
@@ -78,7 +78,7 @@ def judge_reports(reports: Iterable[GateReport], policy: Policy) -> bool:
     """Whether a block may continue.
 
     - ``strict``: there is at least one report, and all passed.
-    - ``advisory``: there is at least one report, whatever it says. A block that continues like this is not
+    - ``advisory``: there is at least one report, with any verdict. A block that continues like this is not
       verified.
     - ``off``: always.
 

@@ -1,7 +1,7 @@
 """Runs the scanners of the security gate over a block's files: bandit, ruff and detect-secrets.
 
 Each has to prove that it looked at every file and at nothing else, and none listens to a comment that
-silences it. They only read; nothing of the block runs. A scanner that is missing, crashes or answers nonsense
+silences it. They only read; no code of the block runs. A scanner that is missing, crashes or answers nonsense
 raises ``ScannerFailed``.
 """
 
@@ -44,7 +44,7 @@ def describe_scanners() -> str:
 
 
 def scan_with_bandit(folder: Path, files: Mapping[str, str]) -> list[ScannerFinding]:
-    """bandit's findings for the Python of ``files``, which lie in ``folder``."""
+    """bandit's findings for the Python of ``files``, which are in ``folder``."""
     answer = _run_scanner(folder, "bandit", "-r", ".", "-f", "json", "-q", "--ignore-nosec")
     report = _parse_json("bandit", answer)
     try:
@@ -69,7 +69,7 @@ def _parse_bandit_result(result: dict[str, Any]) -> ScannerFinding:
 
 
 def scan_with_ruff(folder: Path, files: Mapping[str, str]) -> list[ScannerFinding]:
-    """Findings of ruff's ``S`` rules for the Python of ``files``, which lie in ``folder``."""
+    """Findings of ruff's ``S`` rules for the Python of ``files``, which are in ``folder``."""
     options = ("--isolated", "--no-cache", "--select", "S", ".")
     # A run of its own, because the findings do not say which files had none.
     listed = _run_scanner(folder, "ruff", "check", "--show-files", *options)

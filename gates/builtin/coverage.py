@@ -36,7 +36,7 @@ class CoverageGate:
         unstable = _find_unstable_tests(measured)
         uncovered = _find_uncovered_lines(candidate, measured)
         shares = _compute_shares(measured)
-        # The lowest of the three counts: each alone can be had without testing anything.
+        # The lowest of the three counts: each alone can be reached without testing anything.
         score = min(shares.values())
         floor = max(policy.min_unit_coverage, Decimal(0))
         passed = not broken and not unstable and score >= floor

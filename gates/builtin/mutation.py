@@ -68,7 +68,7 @@ def _choose_cure(mutants: Mutants) -> str:
 
 
 def _find_objections(candidate: Candidate, measured: MutationMeasurement) -> Findings:
-    """What fails a block whatever its kill rate."""
+    """What fails a block at any kill rate."""
     count = len(measured.mutants)
     found = []
     if count < MINIMUM_MUTANTS:

@@ -71,7 +71,7 @@ class ParsedReview:
 class ReviewGate:
     """Reads the verdict of the review stage.
 
-    No verdict, or one of the implementer's own vendor, is never a pass.
+    No verdict is never a pass, nor is one by the implementer's vendor.
     """
 
     name = "review"
@@ -82,7 +82,7 @@ class ReviewGate:
         # A model has the blind spots of its family, so another vendor has to read the block.
         if _find_vendor(candidate.reviewer) in ("", _find_vendor(candidate.implementer)):
             who = candidate.reviewer or "nobody"
-            summary = f"the reviewer ({who}) is of the implementer's own vendor or unknown"
+            summary = f"the reviewer ({who}) comes from the implementer's vendor or is unknown"
             return self._errored_report(summary, "Set another vendor's model for reviews.")
         # A round trip through JSON, so that the schema sees plain lists and objects.
         document = json.loads(json.dumps(candidate.review))

@@ -1,4 +1,4 @@
 """What runs inside the sandbox: plain Python, pytest, coverage and jsonschema.
 
-It imports nothing of the rest.
+It imports no other part of the project.
 """

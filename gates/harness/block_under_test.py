@@ -94,7 +94,7 @@ class BlockUnderTest:
         return compile_tree(self.tree, self.filename)
 
     def seeded_draw(self, purpose: str) -> random.Random:
-        """A source of draws that depends on nothing but the block and ``purpose``."""
+        """A source of draws that depends only on the block and ``purpose``."""
         return random.Random(f"{self.seed}:{purpose}")
 
     def test_job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:

@@ -13,7 +13,7 @@ _RERUN_SLACK = 4
 
 @dataclass
 class EditRuns:
-    """What became of a plan of edits. The first ``real`` of them are real, the others are null mutants.
+    """The results of a plan of edits. The first ``real`` of them are real, the others are null mutants.
 
     ``tests`` is by index: the tests that were selected, ``None`` for all, an empty list where no test reaches
     the edit.

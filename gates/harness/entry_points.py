@@ -45,7 +45,7 @@ class EntryPointCalls:
                 arguments = convert_formats(schema, value, schema)
                 outcomes.append(_call_once(module, job["call"], arguments))
             text = json.dumps({"outcomes": outcomes})
-        except Exception as error:  # noqa: BLE001 - whatever importing the block raises is its own failure
+        except Exception as error:  # noqa: BLE001 - an error on import is the block's failure
             text = json.dumps({"failed": f"{type(error).__name__}: {error}"[:500]})
         write_whole(report, text.encode())
         os.close(report)

@@ -8,9 +8,9 @@ _FOLDERS = (REPO, f"{REPO}/src", PACKAGES)
 
 
 def extend_import_path(folder: Path) -> None:
-    """Make importable what lies beside the block's ``folder``.
+    """Make importable what is beside the block's ``folder``.
 
-    Called in the child that runs the block, never in the zygote: nothing of the repo is imported where
+    Called in the child that runs the block, never in the zygote: no module of the repo is imported where
     verdicts are made.
     """
     for name in _FOLDERS:

@@ -146,7 +146,7 @@ def sabotage_statement(place: StatementPlace, name: str) -> Edit:
     first, last = place.lines
     raising = ast.parse(text).body[0]
     new = (raising, place.node)
-    # Nothing may stand in front of a __future__ import.
+    # Nothing may come before a __future__ import.
     if isinstance(place.node, ast.ImportFrom) and place.node.module == "__future__":
         new = (place.node, raising)
     return Edit("sabotage", place.parent, place.field, place.index, new, first, last, place.function)

@@ -208,7 +208,7 @@ class ValueGenerator:
         for index in range(count):
             item_schema = prefix[index] if index < len(prefix) else rest
             items.append(self._draw_value(item_schema, depth + 1))
-        # Equal items are equal as JSON, whatever their type in Python.
+        # Equal items are equal as JSON, even with different types in Python.
         if schema.get("uniqueItems"):
             return list({json.dumps(item, sort_keys=True): item for item in items}.values())
         return items

@@ -109,7 +109,7 @@ class ZygotePool:
 
 
 def _close_all_but(*kept: int) -> None:
-    """Close every other descriptor: a child must not have the result's, whatever its number is."""
+    """Close every other descriptor: a child must not have the result's, under any number."""
     for fd in range(3, max(_MAX_DESCRIPTORS, *kept) + 1):
         if fd not in kept:
             try:

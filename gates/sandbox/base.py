@@ -35,7 +35,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job. Exactly one of ``exit_code`` and ``signal`` is set.
+    """How a job ended. Exactly one of ``exit_code`` and ``signal`` is set.
 
     Under bubblewrap an exit code above 128 looks like a signal and is reported as that signal, as shells do.
     ``truncated`` says that one of the three outputs was longer than ``max_output``; the rest of it was
@@ -82,7 +82,7 @@ class SandboxBackend(Protocol):
         ...
 
     def run(self, job: Job) -> Outcome:
-        """Run ``job`` and leave nothing of it behind.
+        """Run ``job`` and leave no trace of it.
 
         Raises ``SandboxUnavailable``, and nothing that the job can provoke.
         """

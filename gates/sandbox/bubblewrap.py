@@ -175,7 +175,7 @@ class Bubblewrap:
             JobPipes() as pipes,
             _open_control_pipes() as (info, block),
         ):
-            # The kernel refuses root no process, whatever the limit: then only a control group can count
+            # For root the kernel ignores this limit: then only a control group can count
             # them.
             if os.geteuid() == 0 and "pids" not in group.controllers:
                 message = "As root, nothing would bound the number of processes here."

@@ -24,7 +24,7 @@ class Interpreter:
     """``venv`` is the lean environment on the host, ``executable`` the real binary below it.
 
     ``trees`` are host paths shown read-only under the same names; ``links`` (target, name) the symlinks of a
-    merged /usr. ``environment`` is what it needs to start: where its own library lies, if it was copied from
+    merged /usr. ``environment`` is what it needs to start: where its own library is, if it was copied from
     where the loader looks.
     """
 

@@ -16,7 +16,7 @@ The steps: enter namespaces (or only prepare Landlock), build the tree, give up 
 and filter the child, let it become the job, and watch it. On ``status`` it writes one JSON object: ``{"exit":
 n}``, ``{"signal": n}``, or ``{"error": text}`` when the sandbox cannot be built; then nothing was run.
 
-It imports nothing of the project, so that it starts in milliseconds and also runs from a copy. System call
+It imports no module of the project, so that it starts in milliseconds and also runs from a copy. System call
 numbers and structures come from the kernel's uapi headers.
 """
 
@@ -51,7 +51,7 @@ ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV = 1, 2, 4
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 SECCOMP_MODE_FILTER, LAST_CAPABILITY, CAPABILITY_VERSION_3 = 2, 63, 0x20080522
-# Calls that libc has no function for; their numbers are the same on every machine, but for the last two.
+# Calls that libc has no function for; their numbers are the same on every machine, except the last two.
 MOUNT_SETATTR, LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 442, 444, 445, 446
 PIVOT_ROOT, CAPSET = {"x86_64": (155, 126), "aarch64": (41, 91)}.get(os.uname().machine, (-1, -1))
 # landlock(7): the number of rights on files by version; what fits a file (execute, write, read, truncate,
@@ -106,7 +106,7 @@ def become_user(account: list[int]) -> None:
 
 
 def enter_namespaces(spec: Spec) -> None:
-    """Enter namespaces of the job's own.
+    """Enter new namespaces for the job.
 
     Root needs no user namespace where it may make the others. Every other user, and a root without powers,
     gets one.
@@ -240,7 +240,10 @@ def filter_calls(code: bytes) -> None:
 
 
 def become_job(spec: Spec, status: int) -> NoReturn:
-    """Give up everything, then run the job. Whatever fails before that is reported, never run without it."""
+    """Give up everything, then run the job.
+
+    Everything that fails before that is reported, never run without it.
+    """
     try:
         os.setsid()
         call_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

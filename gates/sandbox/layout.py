@@ -29,7 +29,7 @@ class Account:
 
 
 def spare_account() -> Account | None:
-    """An account of the job's own where this process is root, else ``None``."""
+    """A separate account for the job where this process is root, else ``None``."""
     if os.geteuid() != 0:
         return None
     wanted = _FIRST_SPARE_ID + secrets.randbelow(_SPARE_IDS)
@@ -53,7 +53,7 @@ def job_environment(
     extra: Mapping[str, str],
     tmp: str = "/tmp",  # noqa: S108 - the job's own
 ) -> dict[str, str]:
-    """All variables of a job's environment; nothing of the host's."""
+    """All variables of a job's environment; no variable of the host."""
     return {
         "PATH": "/nowhere",
         "HOME": tmp,

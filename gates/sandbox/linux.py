@@ -2,9 +2,9 @@
 
 It has two modes:
 
-- *namespaces*: a file tree, processes and a network of the job's own;
-- *landlock*, where those are not allowed: the host's tree, with everything but the job's own files closed. It
-  needs a user of the job's own, so that the job can neither signal nor outlive the worker; or, where the
+- *namespaces*: a file tree, processes and a network for the job alone;
+- *landlock*, where those are not allowed: the host's tree, with everything except the job's own files closed.
+  It needs a user for the job alone, so that the job can neither signal nor outlive the worker; or, where the
   worker is not root, a Landlock that stops signals (version 6, Linux 6.12).
 """
 

@@ -170,7 +170,7 @@ def _deny_value(value: int) -> list[bytes]:
 
 
 def _deny_other_than(value: int) -> list[bytes]:
-    """Deny when the loaded argument is anything but ``value``."""
+    """Deny when the loaded argument is not ``value``."""
     return [_instruction(_JEQ, value, 1, 0), _DENY]
 
 

@@ -22,7 +22,7 @@ _LOOK_SECONDS = 0.05
 class Pipe:
     """A pipe whose ends are closed once each, however often that is asked.
 
-    A second close would hit whatever another thread has opened under that number since.
+    A second close would hit what another thread has opened under that number since.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Pipe:
 
 
 class JobPipes:
-    """The four pipes of a job, closed at the end of the block whatever happened."""
+    """The four pipes of a job, closed at the end of the block in every case."""
 
     def __enter__(self) -> Self:
         self.stdin, self.stdout, self.stderr, self.result = Pipe(), Pipe(), Pipe(), Pipe()
@@ -92,7 +92,7 @@ class Supervisor:
         self.timed_out = self.took_too_much_memory = False
 
     def wait_until_gone(self) -> None:
-        """Return when the job is over and nothing of it is left. What it wrote before is kept."""
+        """Return when the job is over and no process of it is left. What it wrote before is kept."""
         deadline = self.started + self.job.wall_seconds
         # A descriptor that becomes readable when the process ends: no polling, and no race over its number.
         exited = os.pidfd_open(self.process.pid)

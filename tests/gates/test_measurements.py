@@ -1,4 +1,4 @@
-"""What the harness answers is parsed into values with bounds, or is no result."""
+"""What the harness answers is parsed into values with bounds, or does not count as a result."""
 
 import copy
 import json

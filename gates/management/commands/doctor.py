@@ -20,7 +20,7 @@ _START_ALLOWED_MS = 60
 _PLAIN_WIDTH = 120
 _CONSEQUENCE = (
     "Until then no gate gives a verdict: strict flows wait on the gates queue, "
-    "and go on by themselves afterwards."
+    "and continue by themselves afterwards."
 )
 
 

@@ -60,7 +60,7 @@ class Bait:
     victim: subprocess.Popen[bytes]
 
     def describe_to_attacker(self) -> bytes:
-        """What the attacker knows: everything but the secret itself. The worst case, an insider."""
+        """What the attacker knows: everything except the secret itself. The worst case, an insider."""
         known = {
             "secret_file": str(self.secret_file),
             "other_job": str(self.other_job),
@@ -99,7 +99,7 @@ def lay_bait() -> Iterator[Bait]:
     with contextlib.ExitStack() as stack:
         stack.callback(os.environ.pop, _MARK, None)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bait-")))
-        folder.chmod(0o755)  # readable for everybody: only the sandbox stands between
+        folder.chmod(0o755)  # readable for everybody: only the sandbox protects it
         other = folder / "src"
         other.mkdir()
         for path in (folder / ".env", other / "block.py"):
@@ -146,7 +146,7 @@ def run_attack(attack: Attack, run: Callable[[Job], Outcome], target: Bait) -> A
 
 
 def _find_breach(attack: Attack, outcome: Outcome, target: Bait) -> str:
-    # Whatever the script says of itself: what came out decides.
+    # What came out decides, not what the script says of itself.
     if target.secret.encode() in outcome.stdout + outcome.stderr + outcome.result:
         return "a secret of the host came out"
     if target.victim.poll() is not None:

@@ -472,9 +472,9 @@ _PROMISES = [
     _contract("schema-open-argument", _input(_open({}))),
     _contract("schema-broken", _input(_open({"type": "weight"}))),
     _contract("raises-everything", entry(raises=["Exception"])),
-    _contract("lies-in-example", entry(examples=[{"input": {"weight": 501}, "output": 491}])),
-    _contract("lies-about-output", entry(output={"type": "string"})),
-    _contract("lies-about-range", entry(output={"type": "integer", "maximum": 600})),
+    _contract("misstates-example", entry(examples=[{"input": {"weight": 501}, "output": 491}])),
+    _contract("misstates-output", entry(output={"type": "string"})),
+    _contract("misstates-range", entry(output={"type": "integer", "maximum": 600})),
     _contract("takes-more-than-it-can", _input(_open({"type": "integer"}))),
     _contract(
         "unknown-argument",

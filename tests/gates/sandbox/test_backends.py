@@ -167,7 +167,7 @@ def test_an_extra_folder_can_be_read_and_not_written(backend: SandboxBackend) ->
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/out", ""])
-def test_an_extra_folder_lies_in_the_working_directory(backend: SandboxBackend, name: str) -> None:
+def test_an_extra_folder_is_in_the_working_directory(backend: SandboxBackend, name: str) -> None:
     with pytest.raises(ValueError, match="not a path inside"):
         backend.run(
             Job(argv=("python", "-c", "pass"), extra_readonly={name: Path("/usr/share")})

@@ -1,4 +1,4 @@
-"""The lean interpreter where Python itself lies in a folder that no job can enter."""
+"""The lean interpreter where Python itself is in a folder that no job can enter."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from gates.sandbox.interpreter import find_interpreter
 
 @pytest.fixture
 def private_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Only what lies below the returned folder can be entered by a job's user, as far as the builder sees."""
+    """Only what is below the returned folder can be entered by a job's user, as far as the builder sees."""
     monkeypatch.setattr(build, "is_reachable", lambda path: Path(path).is_relative_to(tmp_path))
     return tmp_path
 
