@@ -18,7 +18,9 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
 .PHONY: help setup demo test test-slow test-browser test-chaos coverage mutation lint format docs up bench chaos lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+##@ Set up and run
 
 setup: .venv/.ready ## a virtual environment in .venv with everything in it
 	@:
@@ -44,16 +46,13 @@ demo: setup ## a sample feature request becomes a verified block (SAMPLE=<name>)
 up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT, SIMULATOR=0)
 	@exec $(PY) -m orchestrator.dev.stack
 
+clean: ## remove what setup and runs have made
+	rm -rf .venv .venv-sandbox .venv-google .state site bench/.venvs
+
+##@ Check a change
+
 test: setup ## the test suite, on real PostgreSQL, Redis and Celery workers (ARGS=...)
 	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
-
-coverage: setup ## the same with branch coverage; fails below the floors (ARGS=...)
-	@$(PY) -m tests.coverage_floors erase
-	@$(SERVED) $(PY) -m coverage run -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
-	@$(PY) -m tests.coverage_floors report
-
-mutation: setup ## mutants of the engine and the limiter into bench/results/mutation.json (MODULE=<path> for one)
-	@$(SERVED) $(PY) -m tests.mutation $(MODULE)
 
 test-slow: setup ## the tests that take longer
 	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "slow" $(ARGS)
@@ -63,6 +62,11 @@ test-browser: setup ## the pages in a real Chromium
 
 test-chaos: setup ## each kind of fault once, on a stack of its own
 	@$(SERVED) $(PY) -m pytest -m "chaos" $(ARGS)
+
+coverage: setup ## the same with branch coverage; fails below the floors (ARGS=...)
+	@$(PY) -m tests.coverage_floors erase
+	@$(SERVED) $(PY) -m coverage run -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
+	@$(PY) -m tests.coverage_floors report
 
 lint: setup ## style, types, import contracts
 	@$(PY) -m ruff check .
@@ -75,19 +79,23 @@ format: setup ## fix what ruff can fix by itself
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-docs: setup ## the documentation site into site/, offline; warnings are errors
-	@$(PY) -m sphinx -q -W --keep-going -E -b html docs site
-	@echo "site/index.html"
+##@ Measure
 
-bench: setup ## benchmarks into bench/results (BENCH=<name> for one)
-	@$(SERVED) $(PY) -m bench $(BENCH)
+bench: setup ## benchmarks into bench/results (BENCH=<name> for one; ARGS=--small for the tiny form)
+	@$(PY) -m bench $(BENCH) $(ARGS)
 
 chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the long run)
 	@$(PY) -m tests.chaos
 
+mutation: setup ## mutants of the engine and the limiter into bench/results/mutation.json (MODULE=<path> for one)
+	@$(SERVED) $(PY) -m tests.mutation $(MODULE)
+
+##@ Document and release
+
+docs: setup ## the documentation site into site/, offline; warnings are errors
+	@$(PY) -m sphinx -q -W --keep-going -E -b html docs site
+	@echo "site/index.html"
+
 lock: setup ## pin requirements*.in again, with hashes
 	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai; do \
 	  $(UV) pip compile --quiet --no-header --universal --no-strip-extras --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done
-
-clean: ## remove what setup and runs have made
-	rm -rf .venv .venv-sandbox .venv-google .state site bench/.venvs

@@ -6,7 +6,6 @@ the context in the question, unmarked, behind a line that no other call has. Wri
 table of ``docs/explanation/cost.md``.
 """
 
-import json
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from bench.simulated import simulator
+from bench.goals import write_results
+from bench.simulated import run_simulator
 from providers import prices, registry
 from providers.base import Adapter, Request, Usage
 
@@ -116,7 +116,7 @@ def usd(lines: list[Line]) -> Decimal:
 
 def measure(name: str, models: dict[str, str]) -> dict[str, Any]:
     """One flow without and one with, before vendors that have cached nothing yet."""
-    with simulator(echo=False) as urls, ExitStack() as stack:
+    with run_simulator(echo=False) as urls, ExitStack() as stack:
         adapters = {
             vendor: stack.enter_context(
                 closing(registry.ADAPTERS.get(adapter)("k", urls[f"{vendor.upper()}_BASE_URL"]))
@@ -143,9 +143,7 @@ def main() -> None:
     results: dict[str, Any] = {"context_bytes": CONTEXT_BYTES, "calls": len(CALLS)}
     for name, models in MODELS.items():
         results |= measure(name, models)
-    path = BENCH / "results" / "caching.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
+    write_results("caching", results)
 
 
 if __name__ == "__main__":

@@ -6,20 +6,24 @@ chosen; the others are held out. Packages that came with the second, larger set 
 before anything of them was measured. Downloads go to ``bench/.cache``.
 """
 
+import io
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+
+from bench.scale import SMALL
 
 BENCH = Path(__file__).resolve().parent
 CACHE, INSTALLER = BENCH / ".cache", BENCH / ".venvs" / "pip"
 DEVELOPMENT = frozenset(
     """
     aiohttp babel black click flask jinja2 jsonschema markdown marshmallow paramiko peewee pyjwt sqlalchemy trio
-    virtualenv werkzeug zope.interface
+    virtualenv werkzeug zope.interface made-for-development
     """.split()  # noqa: SIM905 - a list of names is no easier to read in quotes
 )
 RELEASES: dict[str, tuple[str, ...]] = {
@@ -55,6 +59,7 @@ RELEASES: dict[str, tuple[str, ...]] = {
     "waitress": ("2.1.0", "2.1.1", "2.1.2"),
     "zope.interface": ("5.5.0", "5.5.1", "5.5.2", "6.0"),
 }
+SMALL_RELEASES = {"made-for-development": ("1.0", "1.1"), "made-held-out": ("1.0", "1.1", "1.2")}
 LARGEST_BUDGET, SHARE = 180_000, 0.1
 _LOGS = ("changes", "changelog", "history", "news")
 _MADE_BY_BUILDS = ("PKG-INFO", "SOURCES.txt")
@@ -76,15 +81,15 @@ class Change:
         return min(LARGEST_BUDGET, int(SHARE * sum(len(content) for content in self.files.values())))
 
 
-def installer() -> Path:
-    """A Python with pip, for downloads only: ours may have none."""
+def require_installer() -> Path:
+    """A Python with pip, for downloads only: the environment of the project may have none."""
     python = INSTALLER / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(INSTALLER)], check=True)
     return python
 
 
-def archive(package: str, release: str) -> Path:
+def find_archive(package: str, release: str) -> Path:
     """The source distribution, downloaded once."""
     found = [path for path in CACHE.glob("*.tar.gz") if path.name.lower() == f"{package}-{release}.tar.gz"]
     if not found:
@@ -99,7 +104,7 @@ def archive(package: str, release: str) -> Path:
             str(CACHE),
         ]
         subprocess.run(
-            [str(installer()), "-m", "pip", "download", *options, f"{package}=={release}"], check=True
+            [str(require_installer()), "-m", "pip", "download", *options, f"{package}=={release}"], check=True
         )
         found = [
             path for path in CACHE.glob("*.tar.gz") if path.name.lower() == f"{package}-{release}.tar.gz"
@@ -107,7 +112,7 @@ def archive(package: str, release: str) -> Path:
     return found[0]
 
 
-def unpacked(path: Path) -> tuple[dict[str, bytes], dict[str, float]]:
+def unpack_archive(path: Path) -> tuple[dict[str, bytes], dict[str, float]]:
     """Path to content and to time of modification, without the folder on top and what builds add."""
     files, modified = {}, {}
     with tarfile.open(path) as tar:
@@ -121,20 +126,58 @@ def unpacked(path: Path) -> tuple[dict[str, bytes], dict[str, float]]:
     return files, modified
 
 
-def changes() -> list[Change]:
-    """Every pair of consecutive releases that has notes and touches a file which is there before."""
+def read_changes() -> list[Change]:
+    """Every pair of consecutive releases that has notes and touches a file of the older one.
+
+    In the small form of two tiny packages that are made for it, because a download takes minutes.
+    """
+    if not SMALL:
+        return _compare_releases(RELEASES, find_archive)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for package, releases in SMALL_RELEASES.items():
+            for number, release in enumerate(releases):
+                _make_archive(folder, package, release, number)
+        return _compare_releases(
+            SMALL_RELEASES, lambda package, release: folder / f"{package}-{release}.tar.gz"
+        )
+
+
+def _compare_releases(
+    packages: Mapping[str, tuple[str, ...]], find: Callable[[str, str], Path]
+) -> list[Change]:
     found = []
-    for package, releases in RELEASES.items():
+    for package, releases in packages.items():
         for before, after in pairwise(releases):
-            old, modified = unpacked(archive(package, before))
-            new, _ = unpacked(archive(package, after))
-            request, touched = notes(old, new), differing(old, new, before, after)
+            old, modified = unpack_archive(find(package, before))
+            new, _ = unpack_archive(find(package, after))
+            request = collect_notes(old, new)
+            touched = find_touched_files(old, new, before, after)
             if request and touched:
                 found.append(Change(package, f"{package} {after}", old, modified, request, touched))
     return found
 
 
-def notes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
+def _make_archive(folder: Path, package: str, release: str, number: int) -> None:
+    """A source distribution of twelve modules; each release after the first changes one of them."""
+    files = {
+        f"{package}/module_{place}.py": f"def part_{place}(value):\n    return value + {place}\n" * 40
+        for place in range(12)
+    }
+    notes = ["Changes"]
+    for place in range(1, number + 1):
+        files[f"{package}/module_{place}.py"] += f"\n\ndef added_{place}(value):\n    return value\n"
+        notes.append(f"- module_{place}: part_{place} has a counterpart, added_{place}")
+    files["CHANGES.rst"] = "\n".join(notes)
+    with tarfile.open(folder / f"{package}-{release}.tar.gz", "w:gz") as tar:
+        for path, text in files.items():
+            content = text.encode()
+            member = tarfile.TarInfo(f"{package}-{release}/{path}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def collect_notes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
     """The lines that the newer release has in its changelogs and the older has not."""
     added = []
     for path in sorted(new):
@@ -145,7 +188,9 @@ def notes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
     return "\n".join(added).strip()
 
 
-def differing(old: Mapping[str, bytes], new: Mapping[str, bytes], before: str, after: str) -> frozenset[str]:
+def find_touched_files(
+    old: Mapping[str, bytes], new: Mapping[str, bytes], before: str, after: str
+) -> frozenset[str]:
     """Python files that differ in lines without either version."""
 
     def plain(content: bytes) -> list[bytes]:

@@ -17,53 +17,70 @@ from pathlib import Path
 from typing import Any
 
 from bench import engine_arms as arms
-from bench import engine_chart, engine_parts, goals
-from bench.engine_parts import turn
-from bench.private_postgres import postgres, version
+from bench import engine_chart, engine_parts
+from bench.engine_parts import take_turn
+from bench.goals import Goals, at_least, at_most, find_results_file, judge_results, write_results
+from bench.peer_environments import read_pinned_version, takes_part
+from bench.private_postgres import read_server_version, run_durable_postgres
+from bench.scale import choose_size
 from orchestrator.dev import embedded
 
-TARGET = Path(__file__).resolve().parent / "results" / "engine.json"
-ROUNDS, FLOWS = int(os.environ.get("ENGINE_ROUNDS", "9")), int(os.environ.get("ENGINE_FLOWS", "192"))
-SCALE = float(os.environ.get("ENGINE_LATENCY_SCALE", "1"))
-SLOW = {"prefect": 16}
-GOALS: goals.Goals = {
-    "flows_per_s_vs_bare_celery_chain": (">=", 0.55),
-    "flows_per_s_vs_dbos_direct": (">=", 1.1),
-    "flows_per_s_vs_dbos_queue": (">=", 1.5),
-    "flows_per_s_vs_prefect": (">=", 25),
-    "stage_to_stage_ms_p50": ("<=", 10),
-    "stage_to_stage_ms_p95": ("<=", 25),
-    "own_time_share": ("<=", 0.02),
-    "memory_mb_per_waiting_call": ("<=", 1),
-    "flatness": (">=", 0.8),
-    "fairness_start_in_slot_times": ("<=", 2),
+ROUNDS = int(os.environ.get("ENGINE_ROUNDS") or choose_size(full=9, small=1))
+FLOWS = int(os.environ.get("ENGINE_FLOWS") or choose_size(full=192, small=8))
+LATENCY_SCALE = float(os.environ.get("ENGINE_LATENCY_SCALE") or choose_size(full=1.0, small=0.002))
+MEASURED_FLOWS = choose_size(full=40, small=4)
+MODELLED_FLOWS = choose_size(full=64, small=4)
+# Prefect runs a few flows a second, so a full round of it would take minutes.
+SLOW = {"prefect": choose_size(full=16, small=2)}
+GOALS: Goals = {
+    "flows_per_s_vs_bare_celery_chain": at_least(0.55),
+    "flows_per_s_vs_dbos_direct": at_least(1.1),
+    "flows_per_s_vs_dbos_queue": at_least(1.5),
+    "flows_per_s_vs_prefect": at_least(25),
+    "stage_to_stage_ms_p50": at_most(10),
+    "stage_to_stage_ms_p95": at_most(25),
+    "own_time_share": at_most(0.02),
+    "memory_mb_per_waiting_call": at_most(1),
+    "flatness": at_least(0.8),
+    "fairness_start_in_slot_times": at_most(2),
 }
 
 
-def race(servers: arms.Servers) -> dict[str, Any]:
+def race_systems(servers: arms.Servers) -> dict[str, Any]:
     """Every system in turn, round after round, the order turned by one each time."""
     speeds: dict[str, list[float]] = {}
     with contextlib.ExitStack() as stack:
         running = []
-        for start in (arms.bare, arms.ours, arms.dbos_direct, arms.dbos_queue, arms.prefect):
+        for start in _list_systems():
             arm = stack.enter_context(start(servers))
-            arm.run(
-                SLOW.get(arm.name, FLOWS)
-            )  # connections are open and statements planned before anything counts
+            # Connections are open and statements planned before anything counts.
+            arm.run(SLOW.get(arm.name, FLOWS))
             arm.freeze()
             running.append(arm)
         for number in range(ROUNDS):
-            for arm in running[number % len(running) :] + running[: number % len(running)]:
-                speed = turn(arm, SLOW.get(arm.name, FLOWS))["flows_per_s"]
+            first = number % len(running)
+            for arm in running[first:] + running[:first]:
+                speed = take_turn(arm, SLOW.get(arm.name, FLOWS))["flows_per_s"]
                 speeds.setdefault(arm.name, []).append(speed)
-            say(
+            report_progress(
                 f"round {number + 1}: "
                 + ", ".join(f"{name} {all_of[-1]:.1f}" for name, all_of in speeds.items())
             )
-    return ratios(speeds)
+        for arm in running:
+            arm.check_stored_steps()
+    return compare_speeds(speeds)
 
 
-def ratios(speeds: dict[str, list[float]]) -> dict[str, Any]:
+def _list_systems() -> list[Callable[[arms.Servers], arms.Arm]]:
+    systems: list[Callable[[arms.Servers], arms.Arm]] = [arms.start_bare_celery, arms.start_orchestrator]
+    if takes_part("dbos"):
+        systems += [arms.start_dbos_direct, arms.start_dbos_queue]
+    if takes_part("prefect"):
+        systems.append(arms.start_prefect)
+    return systems
+
+
+def compare_speeds(speeds: dict[str, list[float]]) -> dict[str, Any]:
     """Medians of what each round says; the spread of the ratios beside them."""
     found: dict[str, Any] = {
         f"flows_per_s_{name}": round(statistics.median(of), 2) for name, of in speeds.items()
@@ -82,7 +99,7 @@ def ratios(speeds: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def say(text: str) -> None:
+def report_progress(text: str) -> None:
     """To the terminal, with how busy the machine is."""
     sys.stdout.write(f"{text} (load {os.getloadavg()[0]:.1f})\n")
     sys.stdout.flush()
@@ -90,38 +107,48 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Measure, write ``results/engine.json`` and the chart; 1 if a goal was missed."""
-    results: dict[str, Any] = json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
-    with postgres() as server, embedded.run_valkey() as valkey, tempfile.TemporaryDirectory() as folder:
+    target = find_results_file("engine")
+    results: dict[str, Any] = {}
+    # Parts that are left out keep what the file says of them.
+    if target is not None and target.exists():
+        results = json.loads(target.read_text(encoding="utf-8"))
+    with (
+        run_durable_postgres() as server,
+        embedded.run_valkey() as valkey,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         servers = arms.Servers(server.url, valkey, Path(folder))
         parts: dict[str, Callable[[], dict[str, Any]]] = {
-            "race": lambda: race(servers),
-            "latency": lambda: engine_parts.latency(servers, 40),
-            "cost": lambda: engine_parts.cost(servers, server, 40),
-            "flatness": lambda: engine_parts.flatness(servers, FLOWS, max(3, ROUNDS // 2)),
-            "fairness": lambda: engine_parts.fairness(servers),
-            "own_time": lambda: engine_parts.own_time(servers, 64, SCALE),
+            "race": lambda: race_systems(servers),
+            "latency": lambda: engine_parts.measure_latency(servers, MEASURED_FLOWS),
+            "cost": lambda: engine_parts.count_messages(servers, server, MEASURED_FLOWS),
+            "flatness": lambda: engine_parts.measure_flatness(
+                servers, FLOWS, choose_size(full=max(3, ROUNDS // 2), small=1)
+            ),
+            "fairness": lambda: engine_parts.measure_fairness(servers),
+            "own_time": lambda: engine_parts.measure_own_time(servers, MODELLED_FLOWS, LATENCY_SCALE),
         }
         for name in os.environ.get("ENGINE_PARTS", ",".join(parts)).split(","):
             before = os.getloadavg()[0]
             found = parts[name]() | {f"{name}_load_average": round(max(before, os.getloadavg()[0]), 1)}
-            say(f"{name}: {json.dumps(found)}")
+            report_progress(f"{name}: {json.dumps(found)}")
             results |= found
-            write(results | {"postgresql": version(server.url), **versions()})
-    return goals.report(results, GOALS)
+            write_figures(results | {"postgresql": read_server_version(server.url), **list_versions()})
+    return judge_results(results, GOALS)
 
 
-def versions() -> dict[str, str]:
+def list_versions() -> dict[str, str]:
     """What was compared."""
-    peers = {f"{name}_version": arms.pinned(name) for name in ("dbos", "prefect")}
+    peers = {f"{name}_version": read_pinned_version(name) for name in ("dbos", "prefect")}
     return {**peers, "celery_version": installed("celery"), "psycopg_version": installed("psycopg")}
 
 
-def write(results: dict[str, Any]) -> None:
-    """The file and, where the race was run, the chart."""
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    if "flows_per_s_ours" in results:
-        engine_chart.draw(results, TARGET.with_suffix(".svg"))
+def write_figures(results: dict[str, Any]) -> None:
+    """Write the file and, where the race was run, the chart."""
+    write_results("engine", results)
+    chart = find_results_file("engine", ".svg")
+    if chart is not None and "flows_per_s_ours" in results:
+        engine_chart.draw_chart(results, chart)
 
 
 if __name__ == "__main__":

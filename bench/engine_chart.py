@@ -15,7 +15,7 @@ NAMES = {
 ROW, LEFT, WIDTH = 34, 230, 480
 
 
-def draw(results: Mapping[str, Any], path: Path) -> None:
+def draw_chart(results: Mapping[str, Any], path: Path) -> None:
     """Median flows a second of every system, each bar with its figure."""
     speeds = {
         name: float(results[f"flows_per_s_{name}"]) for name in NAMES if f"flows_per_s_{name}" in results

@@ -10,7 +10,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
-from bench.peers.window import serve, windowed  # noqa: E402 - Django comes first
+from bench.peers.window import run_windowed, serve_requests  # noqa: E402 - Django comes first
 from orchestrator.core import database  # noqa: E402
 from orchestrator.flows import engine  # noqa: E402
 from orchestrator.flows.models import new_flow_id  # noqa: E402
@@ -36,7 +36,7 @@ def run(count: int) -> dict[str, Any]:
     flow_type = os.environ["FLOW_TYPE"]
     since = new_flow_id()
     time.sleep(0.002)  # ids of one millisecond are in no order
-    measured = windowed(
+    measured = run_windowed(
         count,
         lambda _: engine.create(repo, "Nothing.", flow_type=flow_type),
         lambda: int(database.fetch_rows(PASSED, {"since": since})[0].n),
@@ -61,4 +61,4 @@ def timings(since: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    serve(run)
+    serve_requests(run)

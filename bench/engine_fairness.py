@@ -1,4 +1,4 @@
-"""Five hundred flows of one repo, then one of another: ``python -m bench.engine_fairness`` prints when that one started."""
+"""Many flows of one repo, then one of another: ``python -m bench.engine_fairness`` prints when that one started."""
 
 import json
 import os
@@ -10,11 +10,12 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
+from bench.scale import choose_size  # noqa: E402 - Django comes first
 from orchestrator.flows import engine  # noqa: E402 - Django comes first
 from orchestrator.flows.models import Stage  # noqa: E402
 from orchestrator.repos.models import Repo  # noqa: E402
 
-MANY = 500
+MANY = choose_size(full=500, small=24)
 
 if __name__ == "__main__":
     busy, quiet = (Repo.objects.get_or_create(name=name)[0] for name in ("busy", "quiet"))

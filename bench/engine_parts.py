@@ -1,12 +1,12 @@
 """What the engine's benchmark asks besides the race: cost of a stage, flatness, fairness, own time, memory."""
 
 import json
+import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +16,17 @@ import redis
 from bench import engine_arms as arms
 from bench.engine_plugin import LATENCY_SECONDS, NAP_SECONDS
 from bench.private_postgres import Server
-from bench.simulated import simulator
+from bench.scale import choose_size
+from bench.simulated import run_simulator, set_behaviour
 
-SIZES = (100, 10_000, 100_000)
-WARM_UP = 8
-# Ended flows with what they leave behind: stages, attempts, events.
-SEED = (
-    "INSERT INTO repos (repo_name, enabled, paused, created_at) VALUES ('old', true, false, now()) ON CONFLICT DO NOTHING",
-    """
-    INSERT INTO flows_flow (id, repo_id, flow_type, flow_type_version, block_family, feature_request, context, settings, status,
-        priority, created_by, request_digest, created_at, started_at, finished_at, deadline_at, cost_usd, error_code,
-        error_message, error_cure)
-    SELECT 'task_00' || lpad(n::text, 18, '0'), (SELECT id FROM repos LIMIT 1), 'noop', 1, '', 'Nothing.', '{}', '{}',
-        'passed', 0, '', '', now(), now(), now(), now(), 0, '', '', '' FROM generate_series(%(low)s::int, %(high)s::int) n
-    """,
-    """
-    INSERT INTO flows_stage (flow_id, position, kind, round, queue, status, worker, attempts_made, crashes, failures, repair,
-        wait_reason, waits_for, sends, fair_tag, feedback, output, error_code, error_message, error_cure, started_at, finished_at)
-    SELECT 'task_00' || lpad(n::text, 18, '0'), p, 'noop', 1, 'google', 'passed', 'w', 1, 0, 0, '{}', '', '', 1, 0, '', '{}', '',
-        '', '', now(), now() FROM generate_series(%(low)s::int, %(high)s::int) n, generate_series(1, 4) p
-    """,
-    """
-    INSERT INTO flows_attempt (stage_id, number, token, worker, started_at, finished_at, outcome, model, fallback_from,
-        error_code, error_message)
-    SELECT id, 1, gen_random_uuid(), 'w', now(), now(), 'passed', '', '', '', '' FROM flows_stage
-    WHERE flow_id BETWEEN 'task_00' || lpad(%(low)s::text, 18, '0') AND 'task_00' || lpad(%(high)s::text, 18, '0')
-    """,
-    """
-    INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
-    SELECT flow_id, 'stage.passed', id, '{}', now() FROM flows_stage
-    WHERE flow_id BETWEEN 'task_00' || lpad(%(low)s::text, 18, '0') AND 'task_00' || lpad(%(high)s::text, 18, '0')
-    """,
-)
+SIZES = choose_size(full=(100, 10_000, 100_000), small=(10, 40))
+WARM_UP = choose_size(full=8, small=2)
+# How many flows are under way at once, and the suffix of the keys.
+FLIGHTS = choose_size(full=(("1", ""), ("4", "_four_at_once")), small=(("2", ""),))
 
 
-def turn(arm: arms.Arm, flows: int) -> dict[str, Any]:
-    """One turn of one system: awake, warm, measured, asleep."""
+def take_turn(arm: arms.Arm, flows: int) -> dict[str, Any]:
+    """One turn of one system: wake it, warm it up, measure it, freeze it again."""
     arm.thaw()
     try:
         arm.run(WARM_UP)
@@ -60,51 +35,52 @@ def turn(arm: arms.Arm, flows: int) -> dict[str, Any]:
         arm.freeze()
 
 
-def seed(url: str, low: int, high: int) -> None:
-    """Store ended flows number ``low`` to ``high``."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in SEED[1:]:
-            connection.execute(statement, {"low": low, "high": high})  # type: ignore[arg-type]  # constants of this module
-        connection.execute("VACUUM ANALYZE")
-        connection.execute("CHECKPOINT")  # what the seeding has dirtied is not the measured flows' to write
+def store_flows(arm: arms.Arm, low: int, high: int) -> None:
+    """Store ended flows number ``low`` to ``high``, copies of one that ``arm`` has run."""
+    command = [sys.executable, "-m", "bench.stored_flows", str(low), str(high)]
+    subprocess.run(command, env=arm.environment, check=True, cwd=arms.BENCH.parent)
 
 
-def flatness(servers: arms.Servers, flows: int, rounds: int) -> dict[str, Any]:
+def measure_flatness(servers: arms.Servers, flows: int, rounds: int) -> dict[str, Any]:
     """Flows a second over a bare chain's with more and more flows stored: the least of the sizes over the most."""
     stored, ratios = 0, {}
-    with arms.bare(servers) as bare, arms.ours(servers, "flat") as ours:
+    with arms.start_bare_celery(servers) as bare, arms.start_orchestrator(servers, "flat") as ours:
         ours.run(flows)
         bare.freeze()
         ours.freeze()
         for size in SIZES:
-            seed(servers.database("flat"), stored + 1, size)
+            store_flows(ours, stored + 1, size)
             stored = size
-            pairs = [(turn(bare, flows), turn(ours, flows)) for _ in range(rounds)]
+            pairs = [(take_turn(bare, flows), take_turn(ours, flows)) for _ in range(rounds)]
             ratios[size] = statistics.median(b["flows_per_s"] / a["flows_per_s"] for a, b in pairs)
     named = {f"ratio_to_bare_at_{size}_stored": round(ratio, 3) for size, ratio in ratios.items()}
     return {"flatness": round(min(ratios.values()) / max(ratios.values()), 3), **named}
 
 
-def latency(servers: arms.Servers, flows: int) -> dict[str, Any]:
+def measure_latency(servers: arms.Servers, flows: int) -> dict[str, Any]:
     """Start to start between stages, one flow at a time and four at a time."""
     found: dict[str, Any] = {}
-    for flight, name in (("1", ""), ("4", "_four_at_once")):
-        with arms.ours(servers, "step", FLIGHT=flight) as arm:
-            arm.run(40)
+    for flight, name in FLIGHTS:
+        with arms.start_orchestrator(servers, "step", FLIGHT=flight) as arm:
+            arm.run(choose_size(full=40, small=2))
             measured = arm.run(flows)
         found |= {f"stage_to_stage_ms_{p}{name}": round(measured[f"step_ms_{p}"], 2) for p in ("p50", "p95")}
     return found
 
 
-def cost(servers: arms.Servers, server: Server, flows: int) -> dict[str, Any]:
+def count_messages(servers: arms.Servers, server: Server, flows: int) -> dict[str, Any]:
     """Statements of the database and messages of the broker per stage, creation included, the dispatcher asleep."""
     broker = redis.Redis.from_url(servers.valkey)
-    with arms.ours(servers, "cost") as arm, psycopg.connect(servers.postgres, autocommit=True) as admin:
+    with (
+        arms.start_orchestrator(servers, "cost") as arm,
+        psycopg.connect(servers.postgres, autocommit=True) as admin,
+    ):
         arm.run(2 * flows)
         arm.freeze()
+        # The driver creates the flows that are counted; only the dispatcher stays frozen.
         for driver in arm.drivers:
-            driver.send_signal(18)
-        log, before = server.folder / "log", broker.info("commandstats")["cmdstat_lpush"]["calls"]
+            driver.send_signal(signal.SIGCONT)
+        log, before = server.log, broker.info("commandstats")["cmdstat_lpush"]["calls"]
         admin.execute("ALTER SYSTEM SET log_min_duration_statement = 0")
         admin.execute("SELECT pg_reload_conf()")
         time.sleep(0.5)
@@ -124,9 +100,9 @@ def cost(servers: arms.Servers, server: Server, flows: int) -> dict[str, Any]:
     }
 
 
-def fairness(servers: arms.Servers) -> dict[str, Any]:
-    """500 flows of one repo, then one of another, on eight slots: when that one starts, in times that a slot is held."""
-    with arms.ours(servers, "fair", threads="4", GOOGLE_SLOTS="8", FLOW_TYPE="nap") as arm:
+def measure_fairness(servers: arms.Servers) -> dict[str, Any]:
+    """Many flows of one repo, then one of another: when it starts, in units of the time that a slot is held."""
+    with arms.start_orchestrator(servers, "fair", threads="4", GOOGLE_SLOTS="8", FLOW_TYPE="nap") as arm:
         arm.run(WARM_UP)
         argv = [sys.executable, "-m", "bench.engine_fairness"]
         done = subprocess.run(
@@ -139,33 +115,32 @@ def fairness(servers: arms.Servers) -> dict[str, Any]:
     }
 
 
-def own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[str, Any]:
-    """Flows with 90 s of model time through limits, ledger and SDKs: what they take beyond their calls; memory meanwhile."""
-    with simulator() as urls:
-        wide = {
-            f"{name.upper()}_{limit}": "1000000000"
-            for name in LATENCY_SECONDS
-            for limit in ("DAILY_TOKEN_QUOTA",)
-        }
+def measure_own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[str, Any]:
+    """What flows with 90 s of model time take beyond their calls, and the memory that a waiting call needs."""
+    with run_simulator() as urls:
+        limits = {"DAILY_BUDGET_USD": "1000000"}
         for name in LATENCY_SECONDS:
-            wide |= {
-                f"{name.upper()}_REQUESTS_PER_MINUTE": "1000000",
-                f"{name.upper()}_TOKENS_PER_MINUTE": "1000000000",
+            provider = name.upper()
+            limits |= {
+                f"{provider}_DAILY_TOKEN_QUOTA": "1000000000",
+                f"{provider}_REQUESTS_PER_MINUTE": "1000000",
+                f"{provider}_TOKENS_PER_MINUTE": "1000000000",
+                f"{provider}_MAX_CONCURRENCY": "512",
+                f"{provider}_API_KEY": "simulated",
             }
-            wide |= {f"{name.upper()}_MAX_CONCURRENCY": "512", f"{name.upper()}_API_KEY": "simulated"}
-        more = {**wide, **urls, "DAILY_BUDGET_USD": "1000000", "FLOW_TYPE": "modelled"}
-        with arms.ours(servers, "own", threads="64", **more) as arm:
-            workers = [process.pid for process in arm.processes[:2]]
+        more = {**limits, **urls, "FLOW_TYPE": "modelled"}
+        with arms.start_orchestrator(servers, "own", threads="64", **more) as arm:
+            workers = [process.pid for process in arm.processes[: len(arms.WORKERS)]]
             # What the first calls load is paid once, not by each call that waits.
             arm.run(WARM_UP)
             for name, seconds in LATENCY_SECONDS.items():
-                behave(f"{urls['control']}{name}", {"latency": seconds * latency_scale})
-            idle, peak = sum(map(memory, workers)), [0.0]
+                set_behaviour(urls, name, {"latency": seconds * latency_scale})
+            idle, peak = sum(map(read_memory, workers)), [0.0]
             ended = threading.Event()
 
             def watch() -> None:
                 while not ended.wait(1.0):
-                    peak[0] = max(peak[0], sum(map(memory, workers)))
+                    peak[0] = max(peak[0], sum(map(read_memory, workers)))
 
             watcher = threading.Thread(target=watch)
             watcher.start()
@@ -184,14 +159,7 @@ def own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[st
     }
 
 
-def behave(url: str, behaviour: dict[str, Any]) -> None:
-    """Tell a provider of the simulator how to behave from now on."""
-    asked = urllib.request.Request(url, json.dumps(behaviour).encode(), method="PUT")  # noqa: S310 - our own loopback address
-    with urllib.request.urlopen(asked, timeout=10):  # noqa: S310
-        pass
-
-
-def memory(pid: int) -> float:
+def read_memory(pid: int) -> float:
     """Megabytes that a process has to itself, with its share of what is shared."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024

@@ -1,169 +1,243 @@
 """``python -m bench.gates``: the whole gate run on one block, and its mutation engine beside mutmut and cosmic-ray.
 
-All three judge the same block one after the other in one run, each with the machine to itself; ours runs inside the sandbox,
-the peers bare. Writes ``bench/results/gates.json``. Peers live in ``bench/.venvs`` and are built from ``bench/peers/*.txt``.
+All three judge the same block one after the other in one run, each with the machine to itself. Ours runs inside the
+sandbox, the peers bare. Writes ``bench/results/gates.json``.
 """
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench import goals
 from bench.gates_subject import CONTRACT, MODULE, NAME, TESTS
-from gates.base import Candidate, Policy
+from bench.goals import Goals, at_least, at_most, judge_results, write_results
+from bench.peer_environments import PeerFailure, require_python, takes_part
+from bench.scale import choose_size
+from gates.base import Candidate, GateReport, Policy
 from gates.runner import run_gates
-from gates.sandbox import run_job as run_sandboxed
+from gates.sandbox import run_job
 from gates.sandbox.probe import measure_start_ms
 from gates.sandbox.registry import choose_backend
 
-os.environ.setdefault(
-    "DJANGO_SETTINGS_MODULE", "orchestrator.settings"
-)  # the sandbox asks it for its backend
+# The sandbox reads its backend from the settings.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
-HERE = Path(__file__).parent
-RUNS, STARTS = 10, 51
-GOALS: goals.Goals = {
-    "mutation_wall_vs_mutmut": ("<=", 0.4),
-    "mutants_per_line_vs_mutmut": (">=", 1),
-    "sandbox_start_ms_p50": ("<=", 60),
+RUNS = choose_size(full=10, small=1)
+STARTS = choose_size(full=51, small=3)
+# Both peers find 60 % and more of the changes in the subject, whose tests are thorough. A peer that finds less did not
+# really run them; one whose tests fail for another reason would "find" every change within milliseconds.
+LOWEST_KILL_RATE = 0.6
+GOALS: Goals = {
+    "mutation_wall_vs_mutmut": at_most(0.4),
+    "mutants_per_line_vs_mutmut": at_least(1),
+    "sandbox_start_ms_p50": at_most(60),
 }
 
 
-def peer(name: str) -> Path:
-    """The folder of a peer's executables; built once from its pins."""
-    folder = HERE / ".venvs" / name
-    if not (folder / "bin" / "pytest").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pins = ["--require-hashes", "-r", str(HERE / "peers" / f"{name}.txt")]
-        subprocess.run([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", *pins], check=True)
-    return folder / "bin"
+@dataclass(frozen=True, slots=True)
+class PeerRun:
+    """What a peer did: wall seconds of its mutants, how many, and the share that its tests noticed."""
+
+    seconds: float
+    mutants: int
+    kill_rate: float
+    version: str
+
+    def check(self, peer: str) -> None:
+        """Raise ``PeerFailure`` where the peer did not do the work that it was timed for."""
+        if self.mutants < 1:
+            raise PeerFailure(f"{peer} made no mutants")
+        if not LOWEST_KILL_RATE <= self.kill_rate <= 1:
+            raise PeerFailure(f"{peer} noticed {self.kill_rate:.0%} of its mutants: did it run the tests?")
 
 
-def version(binaries: Path, package: str) -> str:
-    code = f"import importlib.metadata as m; print(m.version('{package}'))"
-    return subprocess.run(
-        [str(binaries / "python"), "-c", code], check=True, capture_output=True, text=True
-    ).stdout.strip()
+@dataclass(frozen=True, slots=True)
+class PeerProject:
+    """A folder with the subject and its tests, and the peer that judges it."""
+
+    folder: Path
+    binaries: Path
+
+    def run(self, *command: str) -> str:
+        """Run one of the peer's programs to its end; returns what it printed. Raises ``PeerFailure``."""
+        environment = {
+            "PATH": f"{self.binaries}:{os.defpath}",
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(self.folder),
+        }
+        argv = [str(self.binaries / command[0]), *command[1:]]
+        done = subprocess.run(
+            argv, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        # mutmut ends with 1 where mutants have survived, which is no failure of its own.
+        if done.returncode not in (0, 1):
+            output = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            raise PeerFailure(f"{command[0]} ended with {done.returncode}: {output}")
+        return done.stdout + done.stderr
+
+    def read_version(self, distribution: str) -> str:
+        """The installed version of one of the peer's distributions."""
+        code = f"import importlib.metadata as m; print(m.version({distribution!r}))"
+        return self.run("python", "-c", code).strip()
 
 
-def _project(folder: Path) -> None:
+def run_mutmut() -> PeerRun:
+    """Let mutmut judge the subject on all processors."""
+    with tempfile.TemporaryDirectory() as name:
+        project = PeerProject(Path(name), require_python("mutmut").parent)
+        _write_subject(project.folder)
+        config = (
+            "[tool.mutmut]",
+            f'source_paths = ["{NAME}.py"]',
+            f'paths_to_mutate = ["{NAME}.py"]',
+            'tests_dir = ["tests"]',
+            'pytest_add_cli_args_test_selection = ["tests"]',
+        )
+        (project.folder / "pyproject.toml").write_text("\n".join(config) + "\n")
+        began = time.monotonic()
+        project.run("mutmut", "run", "--max-children", str(os.cpu_count()))
+        seconds = time.monotonic() - began
+        verdicts = re.findall(r"__mutmut_\d+: (.+)", project.run("mutmut", "results", "--all", "true"))
+        noticed = sum(verdict.strip() in {"killed", "timeout"} for verdict in verdicts)
+        run = PeerRun(seconds, len(verdicts), noticed / max(1, len(verdicts)), project.read_version("mutmut"))
+    run.check("mutmut")
+    return run
+
+
+def run_cosmic_ray() -> PeerRun:
+    """Let cosmic-ray judge the subject, one mutant after the other: its local distributor has no workers."""
+    with tempfile.TemporaryDirectory() as name:
+        project = PeerProject(Path(name), require_python("cosmic-ray").parent)
+        _write_subject(project.folder)
+        # cosmic-ray splits the command as a shell does, and the path of the environment may have a space.
+        command = shlex.join([str(project.binaries / "python"), "-m", "pytest", "-x", "-q", "tests"])
+        config = (
+            "[cosmic-ray]",
+            f'module-path = "{NAME}.py"',
+            "timeout = 10.0",
+            "excluded-modules = []",
+            f"test-command = {json.dumps(command)}",
+            "[cosmic-ray.distributor]",
+            'name = "local"',
+        )
+        (project.folder / "cr.toml").write_text("\n".join(config) + "\n")
+        # The tests have to pass without a mutant: a command that cannot run would "notice" each one.
+        _check_baseline(project)
+        project.run("cosmic-ray", "init", "cr.toml", "session.sqlite")
+        began = time.monotonic()
+        project.run("cosmic-ray", "exec", "cr.toml", "session.sqlite")
+        seconds = time.monotonic() - began
+        report = project.run("cr-report", "session.sqlite")
+        mutants = _read_count(report, "total jobs")
+        complete, survived = _read_count(report, "complete"), _read_count(report, "surviving mutants")
+        if complete != mutants:
+            raise PeerFailure(f"cosmic-ray judged {complete} of its {mutants} mutants")
+        run = PeerRun(seconds, mutants, 1 - survived / max(1, mutants), project.read_version("cosmic-ray"))
+    run.check("cosmic-ray")
+    return run
+
+
+def _check_baseline(project: PeerProject) -> None:
+    output = project.run("cosmic-ray", "--verbosity", "INFO", "baseline", "cr.toml")
+    if "Baseline passed" not in output:
+        raise PeerFailure(f"the subject's tests do not pass under cosmic-ray: {output[-1000:]}")
+
+
+def _read_count(report: str, name: str) -> int:
+    found = re.search(rf"{name}: (\d+)", report)
+    if found is None:
+        raise PeerFailure(f"cosmic-ray reported no {name!r}: {report[-500:]}")
+    return int(found[1])
+
+
+def _write_subject(folder: Path) -> None:
     (folder / f"{NAME}.py").write_text(MODULE)
     (folder / "tests").mkdir()
     (folder / "tests" / f"test_{NAME}.py").write_text(TESTS)
 
 
-def _timed(command: list[str], folder: Path, binaries: Path) -> tuple[float, str]:
-    environment = {
-        "PATH": f"{binaries}:{os.defpath}",
-        "HOME": str(folder),
-        "LANG": "C.UTF-8",
-        "PYTHONPATH": str(folder),
-    }
-    started = time.monotonic()
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):
-        raise SystemExit(
-            f"{command[0]} ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-        )
-    return time.monotonic() - started, done.stdout + done.stderr
-
-
-def mutmut() -> tuple[float, int, str]:
-    """Wall seconds, mutants, version."""
-    binaries = peer("mutmut")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _project(folder)
-        config = f'[tool.mutmut]\nsource_paths = ["{NAME}.py"]\npaths_to_mutate = ["{NAME}.py"]\ntests_dir = ["tests"]\n'
-        (folder / "pyproject.toml").write_text(f'{config}pytest_add_cli_args_test_selection = ["tests"]\n')
-        seconds, _ = _timed(
-            [str(binaries / "mutmut"), "run", "--max-children", str(os.cpu_count())], folder, binaries
-        )
-        listed = _timed([str(binaries / "mutmut"), "results", "--all", "true"], folder, binaries)[1]
-        mutants = len(re.findall(r"__mutmut_\d+", listed))
-        if not mutants:
-            raise SystemExit(f"mutmut listed no mutants: {listed[-500:]}")
-    return seconds, mutants, version(binaries, "mutmut")
-
-
-def cosmic_ray() -> tuple[float, int, str]:
-    """Wall seconds, mutants, version. It runs one mutant after the other: its local distributor has no workers."""
-    binaries = peer("cosmic-ray")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _project(folder)
-        command = f"{binaries}/python -m pytest -x -q tests"
-        config = f'[cosmic-ray]\nmodule-path = "{NAME}.py"\ntimeout = 10.0\nexcluded-modules = []\ntest-command = "{command}"\n'
-        (folder / "cr.toml").write_text(f'{config}\n[cosmic-ray.distributor]\nname = "local"\n')
-        cosmic = str(binaries / "cosmic-ray")
-        _timed([cosmic, "init", "cr.toml", "session.sqlite"], folder, binaries)
-        seconds, _ = _timed([cosmic, "exec", "cr.toml", "session.sqlite"], folder, binaries)
-        dumped = _timed([str(binaries / "cr-report"), "session.sqlite"], folder, binaries)[1]
-        found = re.search(r"total jobs: (\d+)", dumped)
-        if found is None:
-            raise SystemExit(f"cosmic-ray reported no jobs: {dumped[-500:]}")
-    return seconds, int(found[1]), version(binaries, "cosmic-ray")
-
-
-def _percentile(values: list[float], share: float) -> float:
+def find_percentile(values: list[float], share: float) -> float:
+    """The value below which ``share`` of the values are, without interpolation."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def measure() -> dict[str, float | int | str]:
-    """Every figure of the result file."""
+def measure_gates() -> dict[str, float | int | str]:
+    """The figures of our gates, ``mutation_seconds`` among them."""
     candidate = Candidate("bench", NAME, MODULE, TESTS, json.dumps(CONTRACT))
     policy = Policy()
-    wholes, rounds = [], []
+    wholes: list[float] = []
+    rounds: list[dict[str, GateReport]] = []
     for _ in range(RUNS):
-        started = time.monotonic()
-        rounds.append({report.gate: report for report in run_gates(candidate, policy)})
-        wholes.append(time.monotonic() - started)
-    ours = _percentile([reports["mutation"].seconds for reports in rounds], 0.5)
+        began = time.monotonic()
+        reports = run_gates(candidate, policy)
+        wholes.append(time.monotonic() - began)
+        _require_passed(reports)
+        rounds.append({report.gate: report for report in reports})
     mutation, coverage = rounds[0]["mutation"], rounds[0]["coverage"]
-    refused = {
-        report.gate: (report.summary, report.feedback)
-        for reports in rounds
-        for report in reports.values()
-        if report.verdict != "passed"
-    }
-    if refused:
-        raise SystemExit(f"the subject did not pass: {refused}")
-    mutmut_seconds, mutmut_mutants, mutmut_version = mutmut()
-    cosmic_seconds, cosmic_mutants, cosmic_version = cosmic_ray()
+    mutants = int(str(mutation.details["mutants"]))
     lines = MODULE.count("\n")
     return {
-        "mutation_wall_vs_mutmut": round(ours / mutmut_seconds, 3),
-        "mutation_wall_vs_cosmic_ray": round(ours / cosmic_seconds, 3),
-        "gates_wall_seconds_p95": round(_percentile(wholes, 0.95), 2),
-        "gates_wall_seconds_p50": round(_percentile(wholes, 0.5), 2),
-        "sandbox_start_ms_p50": round(measure_start_ms(run_sandboxed, STARTS), 1),
+        "mutation_seconds": find_percentile([reports["mutation"].seconds for reports in rounds], 0.5),
+        "gates_wall_seconds_p95": round(find_percentile(wholes, 0.95), 2),
+        "gates_wall_seconds_p50": round(find_percentile(wholes, 0.5), 2),
+        "sandbox_start_ms_p50": round(measure_start_ms(run_job, STARTS), 1),
         "sandbox_backend": choose_backend().name,
         "block_lines": lines,
         "block_tests": int(str(coverage.details["tests"])),
-        "mutants": int(str(mutation.details["mutants"])),
-        "mutants_per_line": round(int(str(mutation.details["mutants"])) / lines, 2),
-        "mutants_per_line_vs_mutmut": round(int(str(mutation.details["mutants"])) / mutmut_mutants, 2),
-        "mutmut_mutants": mutmut_mutants,
-        "cosmic_ray_mutants": cosmic_mutants,
+        "mutants": mutants,
+        "mutants_per_line": round(mutants / lines, 2),
         "kill_rate": float(mutation.score or 0),
-        "mutmut_version": mutmut_version,
-        "cosmic_ray_version": cosmic_version,
         "cpus": os.cpu_count() or 1,
     }
 
 
+def _require_passed(reports: Iterable[GateReport]) -> None:
+    for report in reports:
+        if report.verdict != "passed":
+            raise SystemExit(f"the subject did not pass {report.gate}: {report.summary} {report.feedback}")
+
+
+def compare_with_peers(ours: dict[str, float | int | str]) -> dict[str, float | int | str]:
+    """The peers' figures and our time over theirs, for the peers that take part."""
+    seconds, mutants = float(ours["mutation_seconds"]), int(ours["mutants"])
+    found: dict[str, float | int | str] = {}
+    if takes_part("mutmut"):
+        run = run_mutmut()
+        found |= {
+            "mutation_wall_vs_mutmut": round(seconds / run.seconds, 3),
+            "mutants_per_line_vs_mutmut": round(mutants / run.mutants, 2),
+            "mutmut_mutants": run.mutants,
+            "mutmut_kill_rate": round(run.kill_rate, 3),
+            "mutmut_version": run.version,
+        }
+    if takes_part("cosmic-ray"):
+        run = run_cosmic_ray()
+        found |= {
+            "mutation_wall_vs_cosmic_ray": round(seconds / run.seconds, 3),
+            "cosmic_ray_mutants": run.mutants,
+            "cosmic_ray_kill_rate": round(run.kill_rate, 3),
+            "cosmic_ray_version": run.version,
+        }
+    return found
+
+
 def main() -> int:
     """Measure, write ``results/gates.json``; 1 if a goal was missed."""
-    figures = measure()
-    goals.write("gates", figures)
-    return goals.report(figures, GOALS)
+    ours = measure_gates()
+    figures = ours | compare_with_peers(ours)
+    del figures["mutation_seconds"]
+    write_results("gates", figures)
+    return judge_results(figures, GOALS)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

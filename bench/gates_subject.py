@@ -5,24 +5,34 @@ import re
 from pathlib import Path
 from typing import Any
 
+from bench.scale import choose_size
+
 NAME = "joined"
-_PARTS = ("turnstile", "flatten", "notes", "retrying", "primes")  # 151 lines, 39 tests
+# 151 lines with 39 tests; one of them alone in the small form.
+_PARTS = choose_size(full=("turnstile", "flatten", "notes", "retrying", "primes"), small=("turnstile",))
 _HONEST = Path(__file__).parents[1] / "tests" / "gates" / "adversarial" / "honest"
 
 
-def _text(part: str, path: str) -> str:
+def _read_part(part: str, path: str) -> str:
     return (_HONEST / part / path).read_text(encoding="utf-8")
 
 
-def _contract() -> dict[str, Any]:
-    entrypoints = [
-        entry for part in _PARTS for entry in json.loads(_text(part, "contract.json"))["entrypoints"]
-    ]
+def _join_contracts() -> dict[str, Any]:
+    entrypoints = []
+    for part in _PARTS:
+        entrypoints += json.loads(_read_part(part, "contract.json"))["entrypoints"]
     return {"contract": 1, "family": "bench", "name": NAME, "version": "1.0.0", "entrypoints": entrypoints}
 
 
-MODULE = "\n\n".join(_text(part, f"{part}.py") for part in _PARTS)
-TESTS = "\n\n".join(
-    re.sub(rf"\bfrom {part} import", f"from {NAME} import", _text(part, f"test_{part}.py")) for part in _PARTS
-)
-CONTRACT = _contract()
+def _join_tests() -> str:
+    texts = []
+    for part in _PARTS:
+        text = _read_part(part, f"test_{part}.py")
+        # The joined module has everything that the tests import.
+        texts.append(re.sub(rf"\bfrom {part} import", f"from {NAME} import", text))
+    return "\n\n".join(texts)
+
+
+MODULE = "\n\n".join(_read_part(part, f"{part}.py") for part in _PARTS)
+TESTS = _join_tests()
+CONTRACT = _join_contracts()

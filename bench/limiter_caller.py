@@ -16,6 +16,8 @@ from pathlib import Path
 import django
 from django.db import Error, connection
 
+from bench.scale import choose_size
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
@@ -23,7 +25,7 @@ from providers import limiter  # noqa: E402 - needs the settings
 from providers.base import Usage  # noqa: E402
 from providers.limiter import Admitted, Denied, Limits, ReservationRequest  # noqa: E402
 
-QUOTA = 500_000
+QUOTA = choose_size(full=500_000, small=60_000)
 SPEND = Limits(QUOTA, 10**12, 10**9, 10**6, 10**15)
 PLENTY = Limits(10**12, 10**12, 10**9, 10**6, 10**15)
 PROVIDER = "google"
@@ -37,7 +39,7 @@ def spend(tally: int, deadline: float) -> None:
         try:
             verdict = limiter.acquire(ReservationRequest(PROVIDER, "m", asked, 0, timeout_seconds=30), SPEND)
             if isinstance(verdict, Denied):
-                if verdict.held:
+                if verdict.reservations_only:
                     time.sleep(dice.uniform(0.01, 0.03))
                 else:
                     bound //= 2

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from bench import engine_arms as arms
-from bench.simulated import simulator
+from bench.simulated import run_simulator
 
 SLOTS, QUOTA = 8, 1_000_000
 
 
-def measure(postgres: str, cache: str, folder: Path) -> dict[str, Any]:
+def measure_release(postgres: str, cache: str, folder: Path) -> dict[str, Any]:
     """``release_ms_p50`` and ``_p95`` over all ways, and the p95 of each."""
     servers = arms.Servers(postgres, cache, folder)
-    with simulator() as urls:
+    with run_simulator() as urls:
         limits = {
             "GOOGLE_API_KEY": "k",
             "GOOGLE_MAX_CONCURRENCY": str(SLOTS),
@@ -33,14 +33,16 @@ def measure(postgres: str, cache: str, folder: Path) -> dict[str, Any]:
             "GOOGLE_BASE_URL": urls["GOOGLE_BASE_URL"],
             **limits,
         }
-        arm = arms.Arm("release", servers, arms.environment(servers, servers.database("release"), **more))
+        arm = arms.Arm(
+            "release", servers, arms.compose_environment(servers, servers.require_database("release"), **more)
+        )
         here: dict[str, Any] = {"env": arm.environment, "cwd": arms.BENCH.parent}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], check=True, **here)
         with arm:
-            arms.worker(arm, "worker", "orchestrator", arms.FOUR, threads=str(2 * SLOTS))
+            arms.start_worker(arm, "worker", "orchestrator", arms.FOUR, threads=str(2 * SLOTS))
             arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")
-            arm.wait("worker", " ready.")
-            arm.wait("dispatcher", "leading")
+            arm.wait_for_line("worker", " ready.")
+            arm.wait_for_line("dispatcher", "leading")
             command = [sys.executable, "-m", "bench.limiter_release_driver"]
             return dict(
                 json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, **here).stdout)

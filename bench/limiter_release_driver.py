@@ -21,6 +21,7 @@ django.setup()
 from django.db import connection  # noqa: E402 - needs the settings
 
 from bench.limiter_release import QUOTA, SLOTS  # noqa: E402
+from bench.scale import choose_size  # noqa: E402
 from orchestrator.core import database  # noqa: E402
 from orchestrator.flows import engine  # noqa: E402
 from orchestrator.repos.models import Repo  # noqa: E402
@@ -28,7 +29,8 @@ from providers import breaker, limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
 from providers.limiter import Admitted, Limits, ReservationRequest  # noqa: E402
 
-ROUNDS, PROVIDER = 12, "google"
+ROUNDS = choose_size(full=12, small=1)
+PROVIDER = "google"
 EVERYTHING = Limits(10**12, 10**12, 10**9, 10**6, 10**18)
 WAITING = "SELECT count(*) AS n FROM flows_stage WHERE flow_id = ANY(%(flows)s) AND status = 'waiting' AND waits_for <> ''"
 PASSED = "SELECT count(*) AS n FROM flows_flow WHERE id = ANY(%(flows)s) AND status = 'passed'"

@@ -15,12 +15,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
 from bench.limiter_caller import PLENTY, PROVIDER  # noqa: E402 - needs the settings
+from bench.scale import choose_size  # noqa: E402
 from orchestrator.core import database  # noqa: E402
 from providers import limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
 from providers.limiter import Admitted, ReservationRequest  # noqa: E402
 
-ROUNDS = 1500
+ROUNDS = choose_size(full=1500, small=20)
 
 
 def pair() -> None:

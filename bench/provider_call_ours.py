@@ -7,13 +7,20 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 django.setup()
 
-from bench.provider_call_load import MAX_TOKENS, MODEL, PROMPT, SYSTEM, TIMEOUT_SECONDS, serve  # noqa: E402 - needs the settings
+from bench.provider_call_load import (  # noqa: E402 - Django comes first
+    MAX_TOKENS,
+    MODEL,
+    PROMPT,
+    SYSTEM,
+    TIMEOUT_SECONDS,
+    serve_turns,
+)
 from providers.base import Request  # noqa: E402
 from providers.calls import Caller, call_model  # noqa: E402
 
 
-def call(number: int) -> None:
-    """One call of one stage."""
+def call_once(number: int) -> str:
+    """Make one call of a stage; returns the answer's text."""
     request = Request(
         model=MODEL,
         system=SYSTEM,
@@ -21,8 +28,10 @@ def call(number: int) -> None:
         max_output_tokens=MAX_TOKENS,
         timeout_seconds=TIMEOUT_SECONDS,
     )
-    call_model("openai", request, Caller(repo="bench", stage_id=number, stage_kind="bench"))
+    return call_model(
+        "openai", request, Caller(repo="bench", stage_id=number, stage_kind="bench")
+    ).completion.text
 
 
 if __name__ == "__main__":
-    serve(call, "psycopg", "genai-prices")
+    serve_turns(call_once, "psycopg", "genai-prices")

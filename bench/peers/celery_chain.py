@@ -9,7 +9,7 @@ import redis
 from celery import Celery, chain
 from kombu import Queue
 
-from bench.peers.window import serve, windowed
+from bench.peers.window import run_windowed, serve_requests
 
 QUEUES = ("bare_a", "bare_b", "bare_c", "bare_d")
 DONE = "bare:done"
@@ -38,8 +38,8 @@ def start(flow: int) -> None:
 def run(count: int) -> dict[str, float]:
     """Chains from outside, as a web process would send them."""
     database.delete(DONE)
-    return windowed(count, start, lambda: int(database.llen(DONE)))
+    return run_windowed(count, start, lambda: int(database.llen(DONE)))
 
 
 if __name__ == "__main__":
-    serve(run)
+    serve_requests(run)

@@ -12,7 +12,7 @@ from itertools import count as numbers
 import psycopg
 from dbos import DBOS, DBOSClient
 
-from bench.peers.window import answer, pooled, serve, windowed
+from bench.peers.window import run_pooled, run_windowed, serve_requests, write_answer
 
 QUEUE, THREADS = "flows", int(os.environ.get("THREADS", "16"))
 URL = os.environ["DATABASE_URL"]
@@ -63,15 +63,15 @@ def client() -> None:
                 row = connection.execute(COUNT, [f"{prefix}-", f"{prefix}."]).fetchone()
                 return int(row[0]) if row else 0
 
-            return windowed(count, start, finished)
+            return run_windowed(count, start, finished)
 
-        serve(run)
+        serve_requests(run)
 
 
 def work() -> None:
     """Take from the queue until standard input ends."""
     DBOS.register_queue(QUEUE, worker_concurrency=2 * THREADS, polling_interval_sec=0.01)
-    answer({"ready": True})
+    write_answer({"ready": True})
     sys.stdin.read()
 
 
@@ -82,4 +82,4 @@ if __name__ == "__main__":
     launch(sys.argv[2])
     if mode == "worker":
         work()
-    serve(lambda count: pooled(count, THREADS, flow))
+    serve_requests(lambda count: run_pooled(count, THREADS, flow))

@@ -9,7 +9,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # the bundled list: no netw
 
 from litellm import Router
 
-from bench.provider_call_load import MAX_TOKENS, MODEL, TIMEOUT_SECONDS, messages, serve
+from bench.provider_call_load import MAX_TOKENS, MODEL, TIMEOUT_SECONDS, compose_messages, serve_turns
 
 parameters = {
     "model": f"openai/{MODEL}",
@@ -26,10 +26,12 @@ router = Router(
 )
 
 
-def call(number: int) -> None:
-    """One call."""
-    router.completion(MODEL, messages=messages(number), max_tokens=MAX_TOKENS)
+def call_model(number: int) -> str | None:
+    """Make one call; returns the answer's text."""
+    answer = router.completion(MODEL, messages=compose_messages(number), max_tokens=MAX_TOKENS)
+    text: str | None = answer.choices[0].message.content
+    return text
 
 
 if __name__ == "__main__":
-    serve(call, "litellm")
+    serve_turns(call_model, "litellm")

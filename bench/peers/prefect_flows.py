@@ -6,7 +6,7 @@ import sys
 
 from prefect import flow, task
 
-from bench.peers.window import pooled, serve
+from bench.peers.window import run_pooled, serve_requests
 
 THREADS = int(os.environ.get("THREADS", "16"))
 logging.disable(logging.WARNING)
@@ -27,4 +27,4 @@ def steps() -> None:
 if __name__ == "__main__":
     sys.stdout, out = sys.stderr, sys.stdout  # it prints as it likes; standard output is the driver's
     sys.stdout = out
-    serve(lambda count: pooled(count, min(THREADS, 8), steps))
+    serve_requests(lambda count: run_pooled(count, min(THREADS, 8), steps))

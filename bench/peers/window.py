@@ -1,7 +1,7 @@
-"""What every driver of the engine's benchmark shares, peers' environments included: nothing but the standard library.
+"""What every driver of the engine's benchmark shares, those in peers' environments too: only the standard library.
 
-A driver is a process that reads a number of flows per line, runs them with at most ``WINDOW`` under way, and answers with
-one line of JSON: ``started`` and ``ended`` in seconds of the machine's clock.
+A driver is a process that reads a number of flows from each line, runs them with at most ``WINDOW`` under way, and answers
+with one line of JSON: ``started`` and ``ended`` in seconds of the machine's clock, and ``flows``, how many have passed.
 """
 
 import json
@@ -15,37 +15,41 @@ WINDOW = 64
 POLL_SECONDS = 0.01
 
 
-def windowed(
-    count: int, start: Callable[[int], object], finished: Callable[[], int], window: int = WINDOW
+def run_windowed(
+    count: int, start: Callable[[int], object], count_passed: Callable[[], int], window: int = WINDOW
 ) -> dict[str, float]:
-    """Start flows so that at most ``window`` are under way until all have ended; ``finished`` counts the ended ones."""
-    started, sent, ended = time.time(), 0, 0
-    while ended < count:
-        while sent < count and sent - ended < window:
+    """Start ``count`` flows, at most ``window`` under way at once, until all have passed.
+
+    ``count_passed`` asks the system itself, so a flow counts once its end is stored.
+    """
+    started = time.time()
+    sent = passed = 0
+    while passed < count:
+        while sent < count and sent - passed < window:
             start(sent)
             sent += 1
         time.sleep(POLL_SECONDS)
-        ended = finished()
-    return {"started": started, "ended": time.time()}
+        passed = count_passed()
+    return {"started": started, "ended": time.time(), "flows": passed}
 
 
-def pooled(count: int, threads: int, run: Callable[[], object]) -> dict[str, float]:
-    """Run ``count`` flows in this process, on threads, to their ends."""
+def run_pooled(count: int, threads: int, run: Callable[[], object]) -> dict[str, float]:
+    """Run ``count`` flows in this process, on threads, to their ends; a flow that fails ends the driver."""
     started = time.time()
     with ThreadPoolExecutor(threads) as pool:
         for future in [pool.submit(run) for _ in range(count)]:
             future.result()
-    return {"started": started, "ended": time.time()}
+    return {"started": started, "ended": time.time(), "flows": count}
 
 
-def serve(run: Callable[[int], dict[str, Any]]) -> None:
+def serve_requests(run: Callable[[int], dict[str, Any]]) -> None:
     """Answer requests until standard input ends. The first line says that the driver is ready."""
-    answer({"ready": True})
+    write_answer({"ready": True})
     for line in sys.stdin:
-        answer(run(int(line)))
+        write_answer(run(int(line)))
 
 
-def answer(value: dict[str, Any]) -> None:
-    """One line of JSON."""
+def write_answer(value: dict[str, Any]) -> None:
+    """Write one line of JSON, at once."""
     sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()

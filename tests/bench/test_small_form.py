@@ -1,0 +1,67 @@
+"""Every benchmark in its small form, in a checkout whose path has a space: it runs to its end and writes its keys."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import list_benchmarks
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("bench", "blocks", "gates", "onboarding", "orchestrator", "providers", "samples", "manage.py")
+# What the small form always measures, whether peers take part or not.
+KEYS = {
+    "caching": {"usd_ratio_default"},
+    "context": {"over_budget_bundles", "recall", "recall_vs_bm25", "recall_vs_recency", "seconds_per_5mb"},
+    "cost": {"payloads", "unexplained_differences"},
+    "engine": {
+        "flows_per_s_vs_bare_celery_chain",
+        "flatness",
+        "fairness_start_in_slot_times",
+        "own_time_share",
+        "statements_per_stage",
+    },
+    "gates": {"gates_wall_seconds_p95", "kill_rate", "sandbox_start_ms_p50"},
+    "limiter": {"overshoot_tokens", "pairs_per_s", "phantom_tokens", "release_ms_p95", "utilisation"},
+    "provider_call": {"cpu_vs_sdk", "wall_vs_sdk"},
+}
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what benchmarks need, in a path with a space, with the peers' environments where there are any."""
+    folder = tmp_path_factory.mktemp("a checkout with spaces")
+    left_out = shutil.ignore_patterns("__pycache__", ".venvs", ".cache", "results")
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=left_out)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    honest = Path("tests", "gates", "adversarial", "honest")
+    shutil.copytree(ROOT / honest, folder / honest, ignore=left_out)
+    if (ROOT / "bench" / ".venvs").exists():
+        (folder / "bench" / ".venvs").symlink_to(ROOT / "bench" / ".venvs")
+    return folder
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("name", list_benchmarks())
+def test_it_runs_in_its_small_form(name: str, checkout: Path, tmp_path: Path) -> None:
+    # Benchmarks start servers of their own. Coverage of their processes would slow them down for nothing.
+    given = {
+        key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "REDIS_", "COV"))
+    }
+    given |= {
+        "PYTHONPATH": str(checkout),
+        "SANDBOX_VENV": os.environ.get("SANDBOX_VENV", str(ROOT / ".venv-sandbox")),
+    }
+    command = [sys.executable, "-m", "bench", name, "--small", "--results", str(tmp_path)]
+    done = subprocess.run(command, cwd=checkout, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    figures = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert KEYS[name] <= set(figures)
+    assert not (checkout / "bench" / "results").exists()
