@@ -54,6 +54,7 @@ def admit(
     """
     provider, allowed = wanted.provider, limiter.read_limits(wanted.provider)
     size, counted = compute_bound(provider, request, adapter.request_bytes(request)), False
+    # A stored answer is returned even where the request would no longer fit: limits may have been lowered.
     if _find_obstacle(size, allowed, provider, ceiling_usd):
         stored = ledger.find_stored_call(wanted.stage_id, wanted.digest)
         if stored is not None:
@@ -63,6 +64,8 @@ def admit(
     if obstacle is not None:
         raise obstacle
     verdict = limiter.acquire(_with_size(wanted, size), allowed)
+    # The bytes are several times the tokens. The count costs a round trip, so it is asked for only where the
+    # difference may decide, and at most once.
     if isinstance(verdict, Denied) and verdict.dimension in _BOUND_HURTS and not counted:
         smaller = _count_bound(adapter, request, provider, size)
         if smaller.tokens < size.tokens:
@@ -77,18 +80,21 @@ def describe_denial(provider: str, denied: Denied, allowed: Limits) -> str:
     """Why a call waits, for people."""
     returns = f"capacity returns {_format_clock(denied.until)}"
     waits = "waiting for calls under way to settle" if denied.reservations_only else returns
+    tokens_percent = _percent_of(denied.used, allowed.tokens_day)
+    budget_percent = _percent_of(denied.used, allowed.nano_day)
+    probe = f"next probe {_format_clock(denied.until)}"
+    if denied.reservations_only:
+        probe = "one probe is under way"
     texts = {
         "paused": "paused by an operator",
         "not_before": f"the provider asked to wait until {_format_clock(denied.until)}",
-        "breaker": "calls failed; one probe is under way"
-        if denied.reservations_only
-        else f"calls failed; next probe {_format_clock(denied.until)}",
-        "quota": f"{_percent_of(denied.used, allowed.tokens_day)} % of daily tokens used; {returns}",
-        "tokens_day": f"{_percent_of(denied.used, allowed.tokens_day)} % of daily tokens used or reserved; {waits}",
+        "breaker": f"calls failed; {probe}",
+        "quota": f"{tokens_percent} % of daily tokens used; {returns}",
+        "tokens_day": f"{tokens_percent} % of daily tokens used or reserved; {waits}",
         "tokens_minute": f"tokens a minute reached; {returns}",
         "requests_minute": f"requests a minute reached; {returns}",
         "concurrency": f"all {allowed.concurrency} slots are taken; {waits}",
-        "usd_day": f"{_percent_of(denied.used, allowed.nano_day)} % of the daily budget used or reserved; {waits}",
+        "usd_day": f"{budget_percent} % of the daily budget used or reserved; {waits}",
     }
     return f"{provider}: {texts[denied.dimension]}"
 
@@ -109,7 +115,8 @@ def _find_obstacle(
     if ceiling_usd is not None and size.usd > ceiling_usd:
         left = max(ceiling_usd, Decimal(0))
         return CostCeilingReached(
-            f"{provider}: the request may cost up to {size.usd:.4f} USD, the flow may still spend {left:.4f} USD"
+            f"{provider}: the request may cost up to {size.usd:.4f} USD, "
+            f"the flow may still spend {left:.4f} USD"
         )
     return None
 

@@ -236,8 +236,8 @@ class CostCeilingReached(NeverAdmissible):
 
     code = "provider:cost-ceiling"
     cure = (
-        "Split the feature request, lower context.max_size_kb, or raise flow.max_cost_usd and start a new flow; an operator "
-        "raises FLOW_MAX_COST_USD."
+        "Split the feature request, lower context.max_size_kb, or raise flow.max_cost_usd and start a new "
+        "flow; an operator raises FLOW_MAX_COST_USD."
     )
 
 

@@ -14,8 +14,8 @@ _SEEN: Final = 2.0
 # The picture is stretched to the page's width; words are beside it, because they would shrink with it on a
 # narrow page.
 _FIGURE: Final = (
-    '<figure class="w-full"><svg role="img" aria-label="Tokens of the last 24 hours" viewBox="0 0 {} {}" width="100%" height="{}"'
-    ' preserveAspectRatio="none" fill="currentColor">{}{}</svg>'
+    '<figure class="w-full"><svg role="img" aria-label="Tokens of the last 24 hours" viewBox="0 0 {} {}"'
+    ' width="100%" height="{}" preserveAspectRatio="none" fill="currentColor">{}{}</svg>'
     '<div class="flex justify-between text-xs"><span>{}</span><span>now</span></div>'
     '<figcaption class="text-xs">{}</figcaption></figure>'
 )
@@ -59,7 +59,8 @@ def draw_hours(bars: Sequence[Hour], limit: int, threshold_percent: int | None) 
 
 def _draw_line(y: float, colour: str, dashes: str = "none") -> SafeString:
     return format_html(
-        '<line x1="0" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-dasharray="{}" vector-effect="non-scaling-stroke"/>',
+        '<line x1="0" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-dasharray="{}"'
+        ' vector-effect="non-scaling-stroke"/>',
         _WIDTH,
         y,
         y,

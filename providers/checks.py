@@ -13,8 +13,10 @@ def check_circuit_breaker(**_options: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "ENABLE_CIRCUIT_BREAKER is false: stages are started until the last token of a quota, and nothing is rolled back.",
-            hint="Set ENABLE_CIRCUIT_BREAKER=true. The quotas themselves and the health breaker hold in any case.",
+            "ENABLE_CIRCUIT_BREAKER is false: stages are started until the last token of a quota, "
+            "and nothing is rolled back.",
+            hint="Set ENABLE_CIRCUIT_BREAKER=true. "
+            "The quotas themselves and the health breaker hold in any case.",
             id="providers.W001",
         )
     ]

@@ -69,6 +69,7 @@ def find_policy(error: ProviderError) -> ErrorPolicy:
     """The treatment of ``error`` or of its nearest listed ancestor; else by whether tokens may have been
     used.
     """
+    # A new error without a row of its own is treated as its nearest listed ancestor.
     for kind in type(error).__mro__:
         if kind in ERROR_POLICIES:
             return ERROR_POLICIES[kind]
@@ -82,6 +83,7 @@ def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderErr
         ledger.store_response(call_id, error.raw)
         known = _read_known_usage(provider, error)
         if known is not None:
+            # Priced as of the call, not of now: a price may change in between.
             at = ProviderCall.objects.values_list("created_at", flat=True).get(id=call_id)
             cost = prices.price_usage(provider, model, known, at)
             limiter.settle(

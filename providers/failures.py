@@ -58,6 +58,7 @@ def error_from_status(
     ``codes`` are the vendor's own error codes, ``waits`` seconds that its body named (Google's RetryInfo).
     """
     after = longest_wait([*waits, *read_header_waits(headers)])
+    # A code is more exact than a status: 429 with insufficient_quota does not end by waiting.
     kind = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None) or _BY_STATUS.get(status)
     detail = f"HTTP {status}: {message[:2000]}"
     if kind is None and status == 429:
@@ -116,6 +117,7 @@ def _parse_wait(value: str) -> float | None:
     """Seconds from now of a number, a span, an RFC 3339 time or an HTTP date."""
     plain = _parse_number(value)
     if plain is None:
+        # OpenAI writes the time until a reset as a span, Anthropic as a time.
         plain = parse_span(value)
     return plain if plain is not None else _seconds_until(value)
 

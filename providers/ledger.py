@@ -109,8 +109,8 @@ def _answer_fields(completion: Completion) -> dict[str, Any]:
 def _to_json(value: Mapping[str, Any]) -> str:
     """Return JSON that PostgreSQL accepts: without NUL characters and lone surrogates."""
     text = json.dumps(dict(value), ensure_ascii=True)
-    # Looking for the escapes is much cheaper than walking the value, and nearly every answer has none. A proper
-    # surrogate pair is found too; it comes through the walk unchanged.
+    # Looking for the escapes is much cheaper than walking the value, and nearly every answer has none. A
+    # proper surrogate pair is found too; it comes through the walk unchanged.
     if "\\u0000" not in text and "\\ud" not in text:
         return text
     return json.dumps(_replace_unstorable(dict(value)), ensure_ascii=False)

@@ -1,8 +1,8 @@
 """Admission: a call leaves only with a reservation, and a reservation ends in exactly one settlement.
 
-A reservation is a lease: a ledger row in status ``reserved``, and its tokens, USD and slot in the counters. The
-arithmetic is in the database (``sql/functions.sql``), one short transaction for each function below. Nothing is
-rounded: tokens are whole, and money is counted in nano-USD.
+A reservation is a lease: a ledger row in status ``reserved``, and its tokens, USD and slot in the counters.
+The arithmetic is in the database (``sql/functions.sql``), one short transaction for each function below.
+Nothing is rounded: tokens are whole, and money is counted in nano-USD.
 """
 
 import json
@@ -28,8 +28,9 @@ NANO: Final = 1_000_000_000
 # A lease outlives the call's own timeout by this, so that a slow settlement does not look like a dead caller.
 LEASE_MARGIN_SECONDS: Final = 30.0
 
-# How long a change that must not be lost is tried while the database is away. A reservation gives up early, because
-# its stage can wait without a worker; a settlement is worth more than the longest restart, because it was paid for.
+# How long a change that must not be lost is tried while the database is away. A reservation gives up early,
+# because its stage can wait without a worker; a settlement is worth more than the longest restart, because it
+# was paid for.
 _ACQUIRE_SECONDS: Final = 5.0
 _SETTLE_SECONDS: Final = 30.0
 
@@ -85,7 +86,9 @@ def to_nano_usd(usd: Decimal) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReservationRequest:
-    """What a call asks for: a hard bound of its tokens (input and output) and of its price, and on whose behalf."""
+    """What a call asks for: a hard bound of its tokens (input and output) and of its price, and on whose
+    behalf.
+    """
 
     provider: str
     model: str
@@ -120,9 +123,10 @@ class AnswerStored:
 class Denied:
     """Which dimension denied a call and when it would admit it.
 
-    ``dimension`` is one of ``paused not_before breaker quota tokens_day tokens_minute requests_minute concurrency
-    usd_day``; ``quota`` is the quota breaker: used tokens have reached the threshold. ``reservations_only``: only open
-    reservations are in the way, and they may be settled at any moment. ``used`` is what the dimension has reached.
+    ``dimension`` is one of ``paused not_before breaker quota tokens_day tokens_minute requests_minute
+    concurrency usd_day``; ``quota`` is the quota breaker: used tokens have reached the threshold.
+    ``reservations_only``: only open reservations are in the way, and they may be settled at any moment.
+    ``used`` is what the dimension has reached.
     """
 
     dimension: str
@@ -134,8 +138,9 @@ class Denied:
 
 def acquire(wanted: ReservationRequest, limits: Limits | None = None) -> Admitted | AnswerStored | Denied:
     """Reserve all that ``wanted`` needs, or nothing. The reservation is on the disk when this returns."""
-    # The procedure commits halfway, to wait for the disk without its locks. PostgreSQL allows that only outside a
-    # transaction; inside one, the function is called, and its locks are held until the caller commits.
+    # The procedure commits halfway, to wait for the disk without its locks. PostgreSQL allows that only
+    # outside a transaction; inside one, the function is called, and its locks are held until the caller
+    # commits.
     statement = _SQL["acquire_reservation_durably"]
     if database.in_transaction():
         statement = _SQL["acquire_reservation"]
@@ -184,8 +189,8 @@ def settle(
 ) -> bool:
     """Replace the reservation by what was used, in the hour of the lease; what exceeds it is charged too.
 
-    ``kept`` is what the provider said (``ledger.prepare_answer``), stored with the settlement. Returns false if the
-    call was settled before.
+    ``kept`` is what the provider said (``ledger.prepare_answer``), stored with the settlement. Returns false
+    if the call was settled before.
     """
     parts = [
         usage.input_tokens,
@@ -222,7 +227,8 @@ def release(
 ) -> bool:
     """Give the whole reservation back: nothing was used.
 
-    ``pause_seconds`` makes every call to the provider wait that long; -1 lets the database choose, from a second up.
+    ``pause_seconds`` makes every call to the provider wait that long; -1 lets the database choose, from a
+    second up.
     """
     return _end_reservation(
         call_id,
@@ -245,7 +251,9 @@ def keep_charged(
     latency_ms: int | None = None,
     health: Health = Health.FAILED,
 ) -> bool:
-    """End a reservation of which nobody learned the use: it stays charged as unknown spend, its slot is free again."""
+    """End a reservation of which nobody learned the use: it stays charged as unknown spend, its slot is free
+    again.
+    """
     return _end_reservation(
         call_id,
         provider,
@@ -305,8 +313,8 @@ def _end_reservation(
         "call": call_id,
         "provider": provider,
         "status": status.value,
-        # As one array in text: psycopg chooses an integer type by each number's size, so six parameters would be
-        # prepared again for every combination of sizes.
+        # As one array in text: psycopg chooses an integer type by each number's size, so six parameters would
+        # be prepared again for every combination of sizes.
         "tokens": database.format_array(parts or ()),
         "usd": usd,
         "price": json.dumps(dict(price or {})),

@@ -55,6 +55,7 @@ def price_usage(provider: str, model: str, usage: Usage, at: datetime) -> Price:
     units: dict[str, str] = {}
     usd, tier = Decimal(0), 0
     for part in _KEYS:
+        # The tier depends on the whole input, so every part of a call is in the same one.
         unit, start = _unit_price(prices, part, total_input)
         usd += unit * getattr(usage, part) / _MILLION
         units[part] = format(unit, "f")
@@ -131,4 +132,5 @@ def _dearest_price(prices: ModelPrice, part: str, total_input: int) -> Decimal:
     value = _find_price(prices, part)
     if not isinstance(value, TieredPrices):
         return value
+    # A higher tier may be cheaper, so every tier that can be reached is compared.
     return max([value.base, *(tier.price for tier in value.tiers if total_input > tier.start)])

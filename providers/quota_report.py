@@ -106,13 +106,13 @@ class Quotas:
     circuit_breaker_threshold: int
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain dicts and lists, for JSON encoders that know datetimes and Decimals."""
+        """Return plain dicts and lists, for JSON encoders that know datetimes and Decimals."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    """A state row as of now: what its windows hold after the clock has moved on, without leases that ran out."""
+    """A state row as of now: what its windows hold at this moment, without leases that ran out."""
 
     day: int = 0
     reserved: int = 0
@@ -147,6 +147,7 @@ def read_headroom(provider: str) -> Headroom:
     load = _read_load(state, read_clock())
     calls = min(allowed.concurrency - load.inflight, allowed.requests_minute - load.minute_requests)
     return Headroom(
+        # Half-open: exactly one probe may go.
         calls=min(calls, 1) if state and state.breaker == BreakerState.OPEN else calls,
         tokens=min(allowed.tokens_day - load.day, allowed.tokens_minute - load.minute_tokens),
         nano_usd=allowed.nano_day - limiter.to_nano_usd(_sum_usd_used(read_clock())),
@@ -225,10 +226,12 @@ def _breaker_status(state: ProviderState | None, now: datetime) -> str:
 def _read_load(state: ProviderState | None, now: datetime) -> _Load:
     if state is None:
         return _Load()
+    # The row is as old as the last call, so buckets that have left the window since are still in its sums.
     second = max(int(now.timestamp()), state.head_second)
     hour = max(second // 3600, state.head_hour)
     hours = _live_buckets(state.hour_tokens, state.head_hour, hour)
     seconds = range(second - SECONDS + 1, state.head_second + 1)
+    # Leases that ran out are ended by the next call only; here they are left out as if that had happened.
     lapsed = ProviderCall.objects.filter(
         provider=state.provider, status=CallStatus.RESERVED, lease_until__lt=now
     )

@@ -46,7 +46,9 @@ def get_adapter(provider: str) -> Adapter:
     if not key and not base_url:
         raise AuthenticationFailed(provider, f"{provider.upper()}_API_KEY is not set")
     name = settings.GOOGLE_SDK if provider == "google" else provider
+    # Settings may change under a running process, in tests at least: each combination has its own adapter.
     identity = (name, key, base_url)
+    # Two threads must not build two clients: each would open connections of its own.
     with _lock:
         if identity not in _built:
             _built[identity] = ADAPTERS.get(name)(key or _NO_KEY, base_url)

@@ -24,6 +24,7 @@ class _Body(httpx2.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._inner:
+            # Checked at each chunk: a server that drips bytes never runs into the timeout of one read.
             if time.monotonic() > self._deadline:
                 raise httpx2.ReadTimeout("the answer took longer than the call may", request=self._request)
             yield chunk
@@ -38,6 +39,7 @@ class _Deadline(httpx2.HTTPTransport):
         self._pool._network_backend = abort.Backend()  # the client has no public door for it
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        # The SDK's read timeout is the only place where the time of this call reaches the transport.
         allowed = (request.extensions.get("timeout") or {}).get("read") or 600.0
         deadline = time.monotonic() + float(allowed)
         response = super().handle_request(request)
@@ -96,6 +98,7 @@ def error_from_transport(provider: str, error: BaseException) -> ProviderError:
         error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol
     ):
         return Unreachable(provider, detail)
+    # The order matters: a timeout while connecting is also a TimeoutException, but nothing was sent.
     if isinstance(error, httpx2.TimeoutException):
         return TimedOut(provider, detail)
     if isinstance(error, httpx2.DecodingError):

@@ -30,6 +30,7 @@ def read_anthropic_usage(usage: Mapping[str, Any]) -> Usage:
     """
     written = _optional_count(usage, "cache_creation_input_tokens")
     parts = usage.get("cache_creation") or {}
+    # Without a breakdown all of it is the five-minute kind; with one, the rest of the total is.
     hour = _optional_count(parts, "ephemeral_1h_input_tokens")
     five = _optional_count(parts, "ephemeral_5m_input_tokens")
     thinking = _optional_count(usage.get("output_tokens_details") or {}, "thinking_tokens")

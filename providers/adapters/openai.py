@@ -74,6 +74,7 @@ class OpenAIAdapter:
                 "/responses/input_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
             )
         except (UnknownModel, BadRequest):
+            # A compatible server without this path answers 404 or 400; the bytes are a true bound there too.
             return self.request_bytes(request)
         total = wire.parse_json_object(self.name, answer.content).get("input_tokens")
         return total if isinstance(total, int) else self.request_bytes(request)
@@ -114,7 +115,8 @@ def _chat_body(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {"model": model, "max_tokens": most, **_cache_key(request)}
     if request.json_schema is not None and _NO_SCHEMA.match(model):
         body["response_format"] = {"type": "json_object"}
-        system += f"\n\nAnswer with one JSON object that follows this JSON schema:\n{json.dumps(request.json_schema)}"
+        schema = json.dumps(request.json_schema)
+        system += f"\n\nAnswer with one JSON object that follows this JSON schema:\n{schema}"
     elif request.json_schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": _named_schema(request)}
     system_message = [{"role": "system", "content": system}] if system else []
@@ -192,6 +194,7 @@ def _build_completion(raw: dict[str, Any], text: str, stop: StopReason | None, r
 
 def _read_error(error: openai.APIStatusError) -> ProviderError:
     codes = [str(error.code), str(error.type)]
+    # Compatible servers answer 404 for a path and for a model; only the text tells which.
     if error.status_code == 404 and "model" not in f"{error.code} {error.message}".lower():
         return BadRequest("openai", f"HTTP 404: {error.message}")  # a path that the server does not have
     return error_from_status(

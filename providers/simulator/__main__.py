@@ -1,4 +1,4 @@
-"""``python -m providers.simulator``: starts the simulator, prints its base URLs, serves until it is stopped."""
+"""``python -m providers.simulator``: start the simulator, print its base URLs, serve until stopped."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""From a text to an answer with the usage that the vendor would report: caches, thoughts, the length limit."""
+"""A text becomes an answer with the vendor's usage: caches, thoughts, the length limit."""
 
 from providers.simulator.state import MIN_CACHED_TOKENS, SimulatorState, count_tokens
 from providers.simulator.wires.base import Question, SimulatedAnswer
@@ -37,7 +37,7 @@ def compose_answer(
 
 
 def _count_marked(state: SimulatorState, scope: str, asked: Question) -> tuple[int, int, int]:
-    """Tokens read from the cache, written for five minutes, written for an hour, by the marked breakpoints."""
+    """Count tokens read from the cache, written for 5 minutes, written for an hour, by breakpoint."""
     read, written = 0, {300.0: 0, 3600.0: 0}
     for prefix, ttl in asked.prefixes:
         size = count_tokens(prefix)

@@ -54,7 +54,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Latency in seconds, uniform between its two ends, and the faults in the order in which they are tried."""
+    """Latency in seconds, uniform between its two ends, and the faults in the order of trial."""
 
     latency: tuple[float, float] = (0.0, 0.0)
     faults: tuple[Fault, ...] = ()

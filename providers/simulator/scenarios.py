@@ -33,7 +33,7 @@ class ScenarioPrompt:
 
 
 def read_prompt(text: str) -> ScenarioPrompt:
-    """The last request in the text and the line before it: the context in front of it may quote other ones."""
+    """Find the last request and the line before it: the context in front may quote other ones."""
     start = text.rfind(_OPEN)
     inside = text[start + len(_OPEN) :].partition(_CLOSE)[0] if start >= 0 else ""
     title = _TITLE.search(inside)
@@ -66,7 +66,8 @@ class ScenarioLibrary:
         answers = (scenario.get("answers") or {}).get(prompt.stage)
         if not answers:
             raise NoScenario(
-                f"The scenario {folder.name!r} has no answer for the stage {prompt.stage!r}. {self._describe_unknown(prompt)}"
+                f"The scenario {folder.name!r} has no answer for the stage {prompt.stage!r}. "
+                f"{self._describe_unknown(prompt)}"
             )
         chosen = folder / "answers" / str(answers[min(max(prompt.round, 1), len(answers)) - 1])
         return _join_files(chosen, prompt) if chosen.is_dir() else chosen.read_text(encoding="utf-8")
@@ -78,6 +79,7 @@ class ScenarioLibrary:
 
     def _find_scenario(self, title: str) -> tuple[Path, dict[str, Any]] | None:
         key = " ".join(title.split()).casefold()
+        # At most once a second: unknown titles must not make every request read the folder.
         if key not in self._by_title and time.monotonic() - self._read_at > 1:
             self._read_folder()
         return self._by_title.get(key)

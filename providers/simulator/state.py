@@ -59,6 +59,7 @@ class SimulatorState:
     def reset(self) -> None:
         """Forget counters, log, caches and behaviours; requests that hang are let go."""
         with self._lock:
+            # Waiting requests hold the old event; new ones wait for the new one.
             self._let_go.set()
             self._let_go = threading.Event()
             self._behaviours = {provider: Behaviour() for provider in PROVIDERS}
@@ -122,6 +123,7 @@ class SimulatorState:
         """Tokens of the longest known prefix of ``prefix``; the whole of it is known from now on (automatic
         caching).
         """
+        # Prefixes are compared in blocks of 512 bytes by a running hash, as vendors do in blocks of tokens.
         digest, now, hit = hashlib.sha256(scope.encode()), time.monotonic(), 0
         body = prefix.encode()
         with self._lock:

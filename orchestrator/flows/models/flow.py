@@ -29,7 +29,7 @@ def new_flow_id() -> str:
 class FlowIdField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
     """The primary key of a flow, made by ``new_flow_id``.
 
-    Migrations see a plain text column and import nothing of ours.
+    Migrations see a plain text column and import no code of the product.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

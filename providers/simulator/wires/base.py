@@ -1,4 +1,4 @@
-"""What a wire protocol is to the simulator: how a question is read, and how an answer or an error is written."""
+"""A wire protocol of the simulator: reads a question, writes an answer or an error."""
 
 import json
 from collections.abc import Iterator, Mapping

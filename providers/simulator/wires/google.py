@@ -1,4 +1,4 @@
-"""Gemini's ``generateContent``, ``streamGenerateContent`` and ``countTokens``, under ``/v1`` and ``/v1beta``."""
+"""Gemini: ``generateContent``, ``streamGenerateContent``, ``countTokens``, under ``/v1`` and ``/v1beta``."""
 
 import re
 from collections.abc import Iterator, Mapping
