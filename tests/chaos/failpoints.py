@@ -15,10 +15,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from orchestrator.core.sql import Statement
 
 ENGINE = "orchestrator.flows.engine."
 CALL_STEPS = (
@@ -101,7 +104,7 @@ class _Failpoints:
             value: f"{module.__name__.removeprefix(ENGINE)}.{name}"
             for module in _engine_modules()
             for name, value in vars(module).items()
-            if name.isupper() and isinstance(value, str)
+            if name.isupper() and isinstance(value, str | Statement)
         }
 
         def wrapped(sql: Any, parameters: Any = ()) -> Any:
@@ -172,10 +175,12 @@ def _slow_cancel(seconds: float) -> None:
     control._CANCEL = _replaced(slow, "FROM stopped WHERE st.id", "FROM stopped, nap WHERE st.id")
 
 
-def _replaced(sql: str, old: str, new: str) -> str:
+def _replaced(sql: Any, old: str, new: str) -> Any:
     """``sql`` with one clause exchanged; a sabotage that changes nothing would prove nothing."""
+    if isinstance(sql, Statement):
+        return replace(sql, sql=_replaced(sql.sql, old, new))
     if old not in sql:
-        raise RuntimeError(f"the statement has no {old!r} any more: mend tests/chaos/failpoints.py")
+        raise RuntimeError(f"the statement has no {old!r} any more: fix tests/chaos/failpoints.py")
     return sql.replace(old, new)
 
 
