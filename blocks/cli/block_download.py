@@ -28,6 +28,7 @@ def download_block(client: Client, flow_id: str, blocks_folder: Path) -> Downloa
     written anywhere.
     """
     packed = client.download(f"flows/{flow_id}/block/")
+    # First the keys: a service that signs with an unknown key is refused before its block is read.
     keys, new = trusted_keys.trust_offered(client, blocks_folder)
     report = verify_block(catalog.unpack_block(packed), keys)
     # A genuine block of another flow would hold too.

@@ -36,6 +36,7 @@ def unpack_block(packed: bytes) -> dict[str, bytes]:
 
 def check_files(files: Mapping[str, bytes]) -> Manifest:
     """The manifest, after every file was compared with it: none missing, none added, every SHA-256 right."""
+    # Checked here too, so that this function alone never writes a block that is not whole.
     if MANIFEST not in files:
         raise _untrusted("it has no manifest")
     try:
@@ -123,6 +124,7 @@ def _write_schema(contract: bytes, path: Path) -> None:
         "title": f"{found.get('family')}/{found.get('name')} {found.get('version', '')}".strip(),
         "$defs": definitions,
     }
+    # Editors watch this file: they must never see half of it.
     scratch = path.with_suffix(".tmp")
     scratch.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
     scratch.replace(path)

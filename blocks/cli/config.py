@@ -53,6 +53,7 @@ def get(key: Key, repo: Repo = "", as_json: output.AsJson = False) -> None:
     """Print one value, for scripts."""
     with Client.of_workspace() as client:
         found = client.get(settings_path(client, repo))["config"]
+    # The service returns every setting that exists, so a missing one is a typing error.
     if key not in found:
         raise Failure(
             f"There is no setting {key!r}.",

@@ -102,6 +102,7 @@ def _print_finding(console: Console, found: Mapping[str, Any], sources: Mapping[
     parts = (place, str(found.get("rule") or ""), str(found.get("message") or ""))
     words = "  ".join(filter(None, parts))
     console.print(Text.assemble((f"  {severity}  ", _STYLES.get(severity, "")), words), soft_wrap=True)
+    # A finding may be about a file that the evidence does not hold.
     lines = sources.get(path, "").splitlines()
     if 0 < line <= len(lines):
         console.print(Text(f"    {line:>5} | {lines[line - 1]}", style="dim"), soft_wrap=True)
@@ -140,6 +141,7 @@ def _list_survivors(report: str) -> Iterator[_Mutant]:
     """The undetected mutants of a Stryker report: path, line, name, lines before and after; none of a
     malformed report.
     """
+    # A gate that errored leaves no report, or a broken one; its summary above says so.
     try:
         files = json.loads(report)["files"].items() if report else ()
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -42,6 +42,7 @@ class _Console(Console):
 
 def make_console(*, to_stderr: bool = False) -> Console:
     """Where tables go: as wide as the terminal, or wide enough where there is none."""
+    # No markup and no emoji: titles and messages of others may hold `[red]` or `:boom:`.
     found = _Console(highlight=False, markup=False, emoji=False, stderr=to_stderr)
     if not found.is_terminal:
         found.width = max(found.width, _PIPE_WIDTH)

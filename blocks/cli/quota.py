@@ -41,6 +41,7 @@ def _summarise_state(one: Mapping[str, Any]) -> Text:
     """One word, which fits every terminal; ``_list_notes`` says more."""
     if one["paused"]:
         return Text("paused", style="red")
+    # Full for now, or the breaker is open: stages wait and continue by themselves.
     if not one["admits"]:
         return Text("waiting", style="yellow")
     if one["breaker"] != "closed":

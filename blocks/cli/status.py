@@ -37,6 +37,7 @@ def flows(
 ) -> None:
     """List flows, newest first."""
     ago = since
+    # The short options are for people in a hurry; --since wins over them.
     if ago is None and last_1h:
         ago = "1h"
     elif ago is None and last_24h:
@@ -89,6 +90,7 @@ def _fetch_pages(client: Client, query: dict[str, Any], limit: int) -> list[dict
     while len(found) < limit:
         page = client.get("flows/", limit=min(_PAGE, limit - len(found)), cursor=cursor, **query)
         found += page["results"]
+        # The last page has no next link.
         cursor = client.read_cursor(page["next"])
         if cursor is None:
             break

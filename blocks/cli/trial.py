@@ -25,8 +25,7 @@ def try_flow(
     """
     text, here = flow.read_request(input_file), workspace.find_workspace()
     with Client(here.url, workspace.read_token()) as client:
-        # Without the repo's files: the test is of the service, and must not depend on what is checked out
-        # here.
+        # Without the repo's files: this tests the service, and must not depend on what is checked out.
         body = {"repo": flow.choose_repo(client, here, repo), "feature_request": text}
         started = client.post("flows/", body)
         flow.finish_flow(client, started["id"], None, timeout=timeout, as_json=as_json)

@@ -149,6 +149,7 @@ def _choose_keys(path: Path, named: list[Path]) -> tuple[Any, str]:
     """
     if named:
         return dict(trusted_keys.load_key(file) for file in named), ", ".join(map(str, named))
+    # The order matters: a forger can put keys around a block, but not where the auditor works.
     for start in (Path.cwd(), path.resolve().parent):
         blocks = workspace.find_workspace(start).blocks
         if blocks.resolve().is_relative_to(path.resolve()):
@@ -193,6 +194,7 @@ def replay(
     as_json: output.AsJson = False,
 ) -> None:
     """Run the gates again on the stored block and compare verdicts. Exits 0 when all are the same, else 1."""
+    # The service runs one replay of a block at a time, so asking again continues with the same one.
     until = time.monotonic() + timeout
     with Client.of_workspace() as client:
         found = client.post(f"flows/{task}/gates/replay/")

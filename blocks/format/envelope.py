@@ -47,6 +47,7 @@ def open_envelope(raw: bytes, keys: Keys) -> SignedPayload:
     """The payload of an envelope that one of ``keys`` signed; raises ``FormatError`` with what is wrong."""
     envelope = check_fields(load_json(raw, "the envelope"), _ENVELOPE_FIELDS)
     signature = check_fields(_only_signature(envelope["signatures"]), _SIGNATURE_FIELDS)
+    # Written again and compared, which covers spaces, order, escapes and doubled fields in one step.
     if dump_json(envelope) + b"\n" != raw:
         raise FormatError(
             "is not written in the one form that is signed: something between its fields was changed"
@@ -54,6 +55,7 @@ def open_envelope(raw: bytes, keys: Keys) -> SignedPayload:
     if envelope["payloadType"] != PAYLOAD_TYPE:
         raise FormatError(f"its payload type is not {PAYLOAD_TYPE}")
     payload, signed = _decode_base64(envelope["payload"]), _decode_base64(signature["sig"])
+    # The id only chooses among trusted keys; the signature is what proves.
     key_id = signature["keyid"]
     key = keys.get(key_id) if isinstance(key_id, str) else None
     if key is None:

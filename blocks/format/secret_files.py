@@ -7,6 +7,7 @@ which gets files in other ways too: from a clone, and from callers who make thei
 
 from pathlib import PurePosixPath
 
+# Files that tools write their credentials to, by the names that those tools give them.
 _NAMES = frozenset(
     {
         ".dockercfg",
@@ -48,6 +49,7 @@ _ENDINGS = (
     ".tfstate",
     ".tfvars",
 )
+# Folders where tools keep credentials.
 _FOLDERS = frozenset({".aws", ".docker", ".gnupg", ".kube", ".ssh"})
 
 

@@ -135,6 +135,7 @@ def _walk_folder(root: Path, below: str, above: tuple[IgnoreRule, ...]) -> Itera
     except OSError:
         return
     own = _read_file(root / below / ".gitignore") or b""
+    # Rules of an inner folder come last and win over those around it.
     rules = (*above, *parse_rules(own.decode("utf-8", "replace"), below))
     for entry in entries:
         path = below + entry.name

@@ -37,5 +37,6 @@ def _describe_call(row: Any) -> dict[str, Any]:
         "started_at": format_time(row.created_at),
         "request_sha256": row.request_digest,
         "tokens": {kind: count for kind, count in tokens.items() if count},
+        # As text without an exponent, so that no reader rounds it.
         "cost_usd": format(row.cost_usd.normalize(), "f"),
     }

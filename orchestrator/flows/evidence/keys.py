@@ -53,6 +53,7 @@ def current_key() -> SigningKey:
         ) from error
 
 
+# Cached by the PEM, so a changed setting is read again; sealing asks for the key of each block.
 @lru_cache(maxsize=8)
 def _parse_key(pem: bytes, source: str) -> SigningKey:
     try:

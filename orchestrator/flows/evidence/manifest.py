@@ -49,6 +49,7 @@ def build_manifest(subject: Subject) -> bytes:
             name=subject.name,
             summary=subject.summary,
             verified=subject.verified,
+            # Text: the digits that were judged, not the nearest binary fraction.
             quality_score=str(subject.quality_score),
             sealed_at=format_time(subject.sealed_at),
             files={path: FileFact.of(content) for path, content in subject.files.items()},

@@ -8,6 +8,7 @@ from blocks.format.canonical import sha256
 from gates.sandbox.stamp import PINS
 
 _PROJECT = "multi-llm-orchestrator"
+# What judged the block or talked to the models; other packages had no part in it.
 _TOOLS = (
     "anthropic",
     "bandit",

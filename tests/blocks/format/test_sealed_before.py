@@ -1,7 +1,7 @@
 """Blocks that earlier versions sealed still verify, and are still written to the same bytes.
 
-``first`` is of the first version that sealed at all; its manifest has neither snapshot nor dependencies.
-``with_commit`` is of the version before the format got a package of its own.
+``first`` was sealed by the first version that sealed at all; its manifest has neither snapshot nor
+dependencies. ``with_commit`` was sealed by the version before the format got a package of its own.
 """
 
 import json
