@@ -16,7 +16,10 @@ from orchestrator.core.admin import ReadOnlyAdmin
 
 @admin.register(OnboardingRequest)
 class OnboardingRequestAdmin(ReadOnlyAdmin):
-    """Requests, newest first. They come through the form and are decided on, not edited; approving one registers its repo."""
+    """Requests, newest first.
+
+    They come through the form and are decided on, not edited; approving one registers its repo.
+    """
 
     list_display = ["repo_name", "domain", "team_lead", "state", "decided_by", "decided_at", "created_at"]
     list_filter = ["status", "domain"]

@@ -18,6 +18,7 @@ class AlreadyDecided(OrchestratorError):
 
 
 def _lock_open_request(request_id: int) -> OnboardingRequest:
+    # Locked: of two who decide at the same moment, the second sees what the first decided.
     found = OnboardingRequest.objects.select_for_update().get(pk=request_id)
     if found.status != OnboardingStatus.REQUESTED:
         raise AlreadyDecided(f"{found.repo_name} is {found.status} already, by {found.decided_by}.")

@@ -21,7 +21,7 @@ def show_form(request: HttpRequest) -> HttpResponse:
 
 
 def _store_request(asked: OnboardingForm) -> bool:
-    """Write the request; False where another one for the same repo came in between, which the database saw."""
+    """Write the request; False where another one for the same repo was written in between."""
     try:
         with transaction.atomic():
             asked.save()

@@ -1,7 +1,7 @@
 """Typed readers of the environment. A bad value stops start-up with its name and what is allowed.
 
-Every reader also honours ``<NAME>_FILE``: the value is then the content of that file, as secrets are mounted in
-Kubernetes. Setting both is an error, because nobody could say which one wins.
+Every reader also honours ``<NAME>_FILE``: the value is then the content of that file, as secrets are mounted
+in Kubernetes. Setting both is an error, because nobody could say which one wins.
 """
 
 import os
@@ -19,6 +19,7 @@ _FALSE = {"0", "false", "no", "off"}
 def read_text(name: str, default: str | None = None, *, choices: Iterable[str] = ()) -> str:
     """The value of ``name`` or of the file that ``<name>_FILE`` names; required where there is no default."""
     value, path = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    # An empty variable counts as unset: Compose and Kubernetes pass those that have no value.
     if value and path:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; keep one of them.")
     if path:
@@ -75,7 +76,9 @@ def read_names(name: str, default: str = "") -> tuple[str, ...]:
 
 
 def read_url(name: str, default: str = "", *, schemes: Iterable[str] = ("http", "https")) -> str:
-    """An absolute URL of one of ``schemes``, without a trailing slash; empty where unset and the default is empty."""
+    """An absolute URL of one of ``schemes``, without a trailing slash; empty where unset and the default is
+    empty.
+    """
     value = read_text(name, default)
     if value == "":
         return ""

@@ -1,7 +1,7 @@
 """Logs as events with fields, one line each on standard error: JSON for collectors, ``key=value`` for eyes.
 
-Lines of structlog and of plain ``logging`` go the same way. What looks like a credential is struck out last, so that a vendor's
-error message or a traceback cannot carry one out.
+Lines of structlog and of plain ``logging`` go the same way. What looks like a credential is struck out last,
+so that a vendor's error message or a traceback cannot carry one out.
 """
 
 import re
@@ -14,6 +14,7 @@ _SECRETS = re.compile(
     r"blk_[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|xox[abpr]-[A-Za-z0-9-]{10,}|gh[pousr]_[A-Za-z0-9]{20,}"
     r"|(?i:bearer)\s+[A-Za-z0-9._~+/-]{12,}=*"
 )
+# Connection errors of drivers quote the whole address, password included.
 _PASSWORD_IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
 _TAKEN = {
     "request",
@@ -38,7 +39,7 @@ def _strike_secrets_of_event(
     return event
 
 
-def _drop_django_fields(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001 - structlog's shape
+def _drop_django_fields(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001
     for key in _TAKEN:
         event.pop(key, None)
     return event
@@ -58,7 +59,10 @@ _SHARED: list[Any] = [
 
 
 def build_logging(form: str, level: str) -> dict[str, Any]:
-    """Django's ``LOGGING``. ``form``: ``json`` or ``text``; ``level``: of everything that has none of its own."""
+    """Django's ``LOGGING``.
+
+    ``form``: ``json`` or ``text``; ``level``: of everything that has none of its own.
+    """
     drawn: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"

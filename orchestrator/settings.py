@@ -15,16 +15,18 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.read_text("STATE_DIR", str(BASE_DIR / ".state")))
 
 
-# Part of the start-up message of each connection, so no SET costs a round trip and no rollback undoes it. The server would plan a
-# statement for its actual parameters five times before it tries a plan for any; planning costs as much as running ours.
-# A PgBouncer in between has to pass it on (ignore_startup_parameters = options) with the same setting on the database role.
+# Part of the start-up message of each connection, so no SET costs a round trip and no rollback undoes it. The
+# server would plan a statement for its actual parameters five times before it tries a plan for any; planning
+# costs as much as running ours. A PgBouncer in between has to pass it on (ignore_startup_parameters =
+# options) with the same setting on the database role.
 _SESSION_OPTIONS = "-c plan_cache_mode=force_generic_plan"
 
 
 def _parse_database_url(value: str, *, pool_size: int, max_overflow: int) -> dict[str, Any]:
     """Django's database settings from ``postgres://user:password@host:port/name?option=value``.
 
-    The host may be a folder (percent-encoded, or as ``?host=``): then the server listens on a Unix socket there.
+    The host may be a folder (percent-encoded, or as ``?host=``): then the server listens on a Unix socket
+    there.
     """
     parts = urlsplit(value)
     if parts.scheme not in {"postgres", "postgresql"}:
@@ -39,8 +41,8 @@ def _parse_database_url(value: str, *, pool_size: int, max_overflow: int) -> dic
         "HOST": options.pop("host", unquote(parts.hostname or "")),
         "PORT": str(parts.port or options.pop("port", "")),
         "CONN_HEALTH_CHECKS": False,
-        # min_size is what the pool keeps open, max_size what it may grow to under load. Pools are per process:
-        # the two variables are what one process may use of the server's budget.
+        # min_size is what the pool keeps open, max_size what it may grow to under load. Pools are per
+        # process: the two variables are what one process may use of the server's budget.
         "OPTIONS": {
             **options,
             # The statements of orchestrator.core.database are prepared at their first use on a connection.
@@ -238,7 +240,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = (
 )  # above what the API's own reader takes, so that its error is the one seen
 SPECTACULAR_SETTINGS = {
     "TITLE": "Multi-LLM Orchestrator",
-    "DESCRIPTION": "Turns feature requests into verified blocks. Errors are RFC 9457 problems with a stable `code` and a `cure`.",
+    "DESCRIPTION": "Turns feature requests into verified blocks. "
+    "Errors are RFC 9457 problems with a stable `code` and a `cure`.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -1,7 +1,8 @@
 """The admin of rows that code writes and people read: one read-only base, for lists and for inlines.
 
-An SRE never edits such a row by hand. What an SRE may do to it is an action that calls the same function as the API does; so a
-subclass adds ``actions``, and the permission of an action is a ``has_<name>_permission`` of its own.
+An SRE never edits such a row by hand. What an SRE may do to it is an action that calls the same function as
+the API does; so a subclass adds ``actions``, and the permission of an action is a ``has_<name>_permission``
+of its own.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ from orchestrator.core.models import OutgoingEvent
 class UndeletableMixin:
     """Rows that stay for good, because other rows or the history refer to them."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Never."""
         return False
 
@@ -26,7 +27,7 @@ class UndeletableMixin:
 class AppendOnlyMixin(UndeletableMixin):
     """Rows that are added and then stay as they are: a change is a new row."""
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Never."""
         return False
 
@@ -34,7 +35,7 @@ class AppendOnlyMixin(UndeletableMixin):
 class ReadOnlyMixin(AppendOnlyMixin):
     """Rows that nobody adds, edits or deletes by hand."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 - Django's signature
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Never."""
         return False
 

@@ -1,11 +1,13 @@
 """The one door to raw SQL: a statement is prepared once per connection and costs one round trip.
 
-Django's cursors bind parameters in the client and prepare nothing. The engine and the limiter run the same statements some
-hundred times a second, so theirs go to psycopg directly, on the connection that Django holds and inside its transaction.
+Django's cursors bind parameters in the client and prepare nothing. The engine and the limiter run the same
+statements some hundred times a second, so theirs go to psycopg directly, on the connection that Django holds
+and inside its transaction.
 
-Both session options that this needs are set when a connection is opened, by ``OPTIONS`` in ``orchestrator.settings``: psycopg's
-``prepare_threshold`` and PostgreSQL's ``plan_cache_mode``. No statement sets them later, so no rollback can undo them, no user
-of a pooled connection finds those of another, and no round trip is spent on them.
+Both session options that this needs are set when a connection is opened, by ``OPTIONS`` in
+``orchestrator.settings``: psycopg's ``prepare_threshold`` and PostgreSQL's ``plan_cache_mode``. No statement
+sets them later, so no rollback can undo them, no user of a pooled connection finds those of another, and no
+round trip is spent on them.
 """
 
 import time
@@ -58,23 +60,27 @@ def find_row(statement: Statement | str, parameters: Parameters = ()) -> Any | N
 
 
 def read_clock() -> datetime:
-    """Return the time by the database's clock, which decides when a wait is over; that of a worker may be wrong."""
+    """Return the time by the database's clock, which decides when a wait is over; that of a worker may be
+    wrong.
+    """
     now: datetime = fetch_row("SELECT clock_timestamp() AS now").now
     return now
 
 
 def format_array(values: Iterable[int]) -> str:
-    """Write whole numbers as PostgreSQL's array literal: psycopg adapts a list item by item, as slowly as a statement."""
+    """Write whole numbers as PostgreSQL's array literal: psycopg adapts a list item by item, as slowly as a
+    statement.
+    """
     return f"{{{','.join(map(str, values))}}}"
 
 
 def in_transaction() -> bool:
-    """Return whether the caller has a transaction open; locks that are taken now are then held until it ends."""
+    """Return whether the caller has a transaction open; locks taken now are then held until it ends."""
     return connection.in_atomic_block
 
 
 def refuse_open_transaction(reason: str) -> None:
-    """Raise ``RuntimeError`` with ``reason`` inside a transaction, but not inside the one that wraps a test."""
+    """Raise ``RuntimeError`` with ``reason`` inside a transaction, except inside the one around a test."""
     blocks = connection.atomic_blocks
     # Django asks the same private question for its durable blocks.
     if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]
@@ -82,7 +88,9 @@ def refuse_open_transaction(reason: str) -> None:
 
 
 def release_connection() -> None:
-    """Give the connection back to the pool while the thread does something else; inside a transaction keep it."""
+    """Give the connection back to the pool while the thread does something else; inside a transaction keep
+    it.
+    """
     if not connection.in_atomic_block:
         connection.close()
 
@@ -90,8 +98,8 @@ def release_connection() -> None:
 def retry_while_away(work: Callable[[], T], *, seconds: float = RETRY_SECONDS) -> T:
     """Return ``work()``, run again on a new connection while the database is away, for up to ``seconds``.
 
-    ``work`` must be safe to run twice: what got lost may be the answer to a commit. Inside a transaction nothing is run again,
-    because the first part of it went with the connection.
+    ``work`` must be safe to run twice: what got lost may be the answer to a commit. Inside a transaction
+    nothing is run again, because the first part of it went with the connection.
     """
     deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE_SECONDS
     while True:

@@ -1,8 +1,9 @@
 """The one base of the errors that people read: what happened, who can fix it, how, and whether waiting helps.
 
-A subclass is one kind of error. It sets ``code`` (stable: scripts and tests rely on it) and, where they are the same
-for every instance, ``cure``, ``fixed_by`` and ``retryable``. An instance may override them, because a cure often names
-a value. ``orchestrator.rest.problems`` turns such an error into an answer, so a view raises it and translates nothing.
+A subclass is one kind of error. It sets ``code`` (stable: scripts and tests rely on it) and, where they are
+the same for every instance, ``cure``, ``fixed_by`` and ``retryable``. An instance may override them, because
+a cure often names a value. ``orchestrator.rest.problems`` turns such an error into an answer, so a view
+raises it and translates nothing.
 """
 
 from enum import StrEnum

@@ -5,10 +5,11 @@ from django.db.models.functions import Now
 
 
 class OutgoingEvent(models.Model):
-    """An event that one subscriber has not got yet. A row is deleted once its subscriber has no more use for it.
+    """An event that one subscriber has not got yet. A row is deleted once its subscriber has no more use for
+    it.
 
-    ``due_at`` is when it is delivered next, ``attempts`` how often that was begun, and ``last_error`` the type of the
-    error that the last attempt ended in.
+    ``due_at`` is when it is delivered next, ``attempts`` how often that was begun, and ``last_error`` the
+    type of the error that the last attempt ended in.
     """
 
     subscriber = models.CharField(max_length=100)

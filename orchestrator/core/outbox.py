@@ -1,18 +1,20 @@
 """Events that leave this process: written in the transaction that caused them, delivered at least once.
 
-A message that is sent inside a transaction may tell of something that is rolled back; one that is sent after the commit is
-lost when the process dies in between. So ``publish_event`` writes a row, and the row is delivered:
+A message that is sent inside a transaction may tell of something that is rolled back; one that is sent after
+the commit is lost when the process dies in between. So ``publish_event`` writes a row, and the row is
+delivered:
 
 1. After the commit, by the process that wrote it, because that is the quickest.
-2. By the dispatcher's tick, where the process died, or the delivery failed, or the subscriber wants the event again.
+2. By the dispatcher's tick, where the process died, or the delivery failed, or the subscriber wants the event
+   again.
 
-A process takes the row before it delivers: one statement counts the attempt and sets when the row is due again. So two
-processes do not deliver it at the same moment, and a process that dies in the middle costs no more than one pause. But a
-process may die after the subscriber has acted and before the row is gone. **A subscriber that gets an event twice must
-act once.**
+A process takes the row before it delivers: one statement counts the attempt and sets when the row is due
+again. So two processes do not deliver it at the same moment, and a process that dies in the middle costs no
+more than one pause. But a process may die after the subscriber has acted and before the row is gone. **A
+subscriber that gets an event twice must act once.**
 
-The pauses double from ``FIRST_PAUSE_SECONDS`` to ``LONGEST_PAUSE_SECONDS``. After ``MAX_ATTEMPTS``, about four hours, an
-event is left alone; the admin lists it under outgoing events and can make it due again.
+The pauses double from ``FIRST_PAUSE_SECONDS`` to ``LONGEST_PAUSE_SECONDS``. After ``MAX_ATTEMPTS``, about
+four hours, an event is left alone; the admin lists it under outgoing events and can make it due again.
 """
 
 import logging
@@ -34,9 +36,13 @@ BATCH = 20
 log = logging.getLogger(__name__)
 
 Subscriber = Callable[[OutgoingEvent], bool]
-"""Takes an event. True: it is done with it. False: deliver it again after the pause. An exception does the same."""
+"""Takes an event.
 
-# "<kind of event>/<subscriber>". Each subscriber of a kind gets a row of its own, so that one that fails holds up no other.
+True: it is done with it. False: deliver it again after the pause. An exception does the same.
+"""
+
+# "<kind of event>/<subscriber>". Each subscriber of a kind gets a row of its own, so that one that fails
+# holds up no other.
 SUBSCRIBERS: Registry[Subscriber] = Registry(
     "subscriber",
     {
@@ -56,7 +62,8 @@ def publish_event(kind: str, payload: Mapping[str, Any]) -> None:
     subscribers = [name for name in SUBSCRIBERS if name.startswith(f"{kind}/")]
     rows = [OutgoingEvent(subscriber=name, payload=dict(payload)) for name in subscribers]
     ids = [row.pk for row in OutgoingEvent.objects.bulk_create(rows)]
-    # Robust: the transaction has succeeded, so its caller must not see an error of a delivery that is tried again anyway.
+    # Robust: the transaction has succeeded, so its caller must not see an error of a delivery that is tried
+    # again anyway.
     transaction.on_commit(partial(deliver_due_events, only=ids), robust=True)
 
 
@@ -75,6 +82,7 @@ def deliver_due_events(*, only: Sequence[int] | None = None) -> int:
     taken_ids = [row.id for row in fetch_rows(_SQL["take_due_events"], parameters)]
     if not taken_ids:
         return 0
+    # The statement returns ids only: Django parses JSON columns itself, psycopg's row would hold text.
     events = OutgoingEvent.objects.filter(pk__in=taken_ids)
     return sum(_deliver_event(event) for event in events)
 
@@ -86,7 +94,8 @@ def _deliver_event(event: OutgoingEvent) -> bool:
         done = SUBSCRIBERS.get(event.subscriber)(event)
     except (DatabaseError, InterfaceError):
         raise
-    except Exception as error:  # noqa: BLE001 - the outermost edge of a subscriber: its defect must not stop the others
+    # The outermost edge of a subscriber: its defect must not stop the others, or the dispatcher.
+    except Exception as error:  # noqa: BLE001
         done, error_name = False, type(error).__name__
         log.warning("%s was not delivered: %s", event, error_name)
     if done:

@@ -1,10 +1,11 @@
 """One table of implementations by name. It is lazy: a member that is not used is not imported.
 
-Providers, gates, stages, sandbox backends and the like are each a module and a line in such a table. A line names its
-object as ``package.module:attribute``; the module is imported when the member is first asked for.
+Providers, gates, stages, sandbox backends and the like are each a module and a line in such a table. A line
+names its object as ``package.module:attribute``; the module is imported when the member is first asked for.
 
-A table is a constant of its module, annotated with what its members are: ``GATES: Registry[Gate] = Registry("gate", {...})``.
-``tests/core/test_registry.py`` finds every such table, imports each member and compares it with that annotation.
+A table is a constant of its module, annotated with what its members are: ``GATES: Registry[Gate] =
+Registry("gate", {...})``. ``tests/core/test_registry.py`` finds every such table, imports each member and
+compares it with that annotation.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +26,8 @@ class UnknownMember(OrchestratorError, LookupError):
 class Registry(Generic[Member]):
     """Names to objects of one kind, in the order in which they were listed.
 
-    ``kind`` is the word for a member in messages ("gate"). ``plugins``, where given, is asked at each look-up for further
-    lines; a plugin may replace a member by using its name.
+    ``kind`` is the word for a member in messages ("gate"). ``plugins``, where given, is asked at each look-up
+    for further lines; a plugin may replace a member by using its name.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Registry(Generic[Member]):
         member: Member = getattr(import_module(module), attribute)
         return member
 
+    # Asking for a name imports nothing, so `in` is safe at import time.
     def __contains__(self, name: object) -> bool:
         return name in self.paths()
 

@@ -1,4 +1,5 @@
-"""Named SQL statements in ``.sql`` files: a module ``claim.py`` has its statements in ``sql/claim.sql`` beside it.
+"""Named SQL statements in ``.sql`` files: a module ``claim.py`` has its statements in ``sql/claim.sql``
+beside it.
 
 A file is a list of statements::
 
@@ -9,8 +10,8 @@ A file is a list of statements::
         SELECT ...
     )
 
-Parameters are named, ``%(stage)s``; a literal percent sign is written ``%%``. ``tests/core/test_sql.py`` prepares every statement
-against the real schema and refuses one that has no comments or no use.
+Parameters are named, ``%(stage)s``; a literal percent sign is written ``%%``. ``tests/core/test_sql.py``
+prepares every statement against the real schema and refuses one that has no comments or no use.
 """
 
 import re
@@ -25,10 +26,12 @@ _STRING_OR_GAP = re.compile(r"('(?:[^']|'')*')|(?:\s|--[^\n]*)+")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL statement. ``sql`` is what the server is sent: its name as a comment, then the code without other comments.
+    """One SQL statement. ``sql`` is what the server is sent: its name as a comment, then the code without
+    other comments.
 
-    psycopg parses the parameters of a statement of up to 4,096 bytes once and those of a longer one at every call, so the
-    comments for readers are not sent. The name is, because ``pg_stat_activity`` and ``pg_stat_statements`` then show it.
+    psycopg parses the parameters of a statement of up to 4,096 bytes once and those of a longer one at every
+    call, so the comments for readers are not sent. The name is, because ``pg_stat_activity`` and
+    ``pg_stat_statements`` then show it.
     """
 
     name: str
@@ -40,14 +43,15 @@ class Statement:
 def load_statements(module_file: str) -> dict[str, Statement]:
     """Read the statements of a module, by name: ``_SQL = load_statements(__file__)``.
 
-    Raises ``ValueError`` for a file that is not a list of named and described statements, so that a mistake stops the import.
+    Raises ``ValueError`` for a file that is not a list of named and described statements, so that a mistake
+    stops the import.
     """
     module = Path(module_file)
     return read_statements(module.parent / "sql" / f"{module.stem}.sql")
 
 
 def read_statements(path: Path) -> dict[str, Statement]:
-    """Read the statements of one ``.sql`` file, by name; raises ``ValueError`` as ``load_statements`` does."""
+    """Read the statements of one ``.sql`` file, by name; raises as ``load_statements`` does."""
     statements: dict[str, Statement] = {}
     for name, lines in _split_at_names(path):
         if name in statements:

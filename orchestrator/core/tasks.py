@@ -1,9 +1,11 @@
-"""The base of every Celery task. ``orchestrator.celery`` gives it to the application, so a task need not name it.
+"""The base of every Celery task. ``orchestrator.celery`` gives it to the application, so a task need not name
+it.
 
-A task is a few lines: its name on the wire, and a call of the function that does the work. What holds for all of them is here:
+A task is a few lines: its name on the wire, and a call of the function that does the work. What holds for all
+of them is here:
 
-- A message that is sent inside a transaction leaves after the commit. Sent before, a worker could look for a row that is not
-  there yet; and after a rollback, for a row that never comes.
+- A message that is sent inside a transaction leaves after the commit. Sent before, a worker could look for a
+  row that is not there yet; and after a rollback, for a row that never comes.
 - Every line that is logged while a task runs carries the task's name and id.
 - Runs are counted by task and outcome, in ``TASK_RUNS``.
 """
@@ -33,9 +35,13 @@ class OrchestratorTask(Task):  # type: ignore[type-arg]  # generic in its stubs 
     ignore_result = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the task's function. Celery has pushed the request already, so this does not go through ``super()``."""
+        """Run the task's function.
+
+        Celery has pushed the request already, so this does not go through ``super()``.
+        """
         outcome = "failed"
         try:
+            # Threads of a pool are used again, so the context must end with the run.
             with bound_contextvars(task=self.name, task_id=self.request.id):
                 result = self.run(*args, **kwargs)
             outcome = "done"
@@ -47,7 +53,10 @@ class OrchestratorTask(Task):  # type: ignore[type-arg]  # generic in its stubs 
         return result
 
     def apply_async(self, *args: Any, **kwargs: Any) -> AsyncResult[Any] | None:  # type: ignore[override]
-        """Send a message for this task: now, or after the commit of the transaction that is open. Returns nothing then."""
+        """Send a message for this task: now, or after the commit of the transaction that is open.
+
+        Returns nothing then.
+        """
         if not transaction.get_connection().in_atomic_block:
             return super().apply_async(*args, **kwargs)
         transaction.on_commit(lambda: self._send(args, kwargs))

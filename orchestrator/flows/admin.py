@@ -83,6 +83,7 @@ class FlowAdmin(ReadOnlyAdmin):
     list_select_related = ["repo"]
     search_fields = ["id", "repo__name", "error_code", "created_by"]
     date_hierarchy = "created_at"
+    # The snapshot is megabytes of a repo; a page that shows it would load it.
     exclude = ["snapshot"]
     readonly_fields = ["calls"]
     inlines = [StagesOfFlow, GatesOfFlow, BlockOfFlow]
@@ -105,7 +106,10 @@ class FlowAdmin(ReadOnlyAdmin):
 
     @admin.display(description="provider calls")
     def calls(self, flow: Flow) -> SafeString:
-        """A table of what was asked of the providers. The ledger has plain ids, so this cannot be an inline."""
+        """A table of what was asked of the providers.
+
+        The ledger has plain ids, so this cannot be an inline.
+        """
         rows = ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at").values_list(*CALL_COLUMNS)
         heading = format_html_join("", "<th>{}</th>", ((name.replace("_", " "),) for name in CALL_COLUMNS))
         cells = "<tr>" + "<td>{}</td>" * len(CALL_COLUMNS) + "</tr>"
@@ -187,6 +191,7 @@ class StageAdmin(ReadOnlyAdmin):
     list_filter = ["status", "queue", "kind"]
     list_select_related = ["flow"]
     search_fields = ["flow__id", "error_code"]
+    # A token fences the writes of an attempt, so nobody needs to see it.
     exclude = ["token"]
     inlines = [AttemptsOfStage]
 
@@ -205,6 +210,7 @@ class FlowEventAdmin(ReadOnlyAdmin):
     list_select_related = ["flow", "stage"]
     search_fields = ["flow__id"]
     ordering = ["-id"]
+    # Counting millions of events would take longer than showing a page of them.
     show_full_result_count = False
 
 
@@ -240,7 +246,10 @@ class GateResultAdmin(ReadOnlyAdmin):
 
 @admin.register(Hold)
 class HoldAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    """Pauses beyond one flow: of everything, of a repo, of a queue. Adding one pauses, deleting one releases."""
+    """Pauses beyond one flow: of everything, of a repo, of a queue.
+
+    Adding one pauses, deleting one releases.
+    """
 
     list_display = ["scope", "target", "reason", "actor", "created_at"]
     fields = ["scope", "target", "reason"]

@@ -42,7 +42,7 @@ def read_wait_reasons(flows: Iterable[Flow]) -> dict[str, str]:
 
 
 def request_title(flow: Flow) -> str:
-    """The first line of the request that says something, without its Markdown marks; at most 120 characters."""
+    """The first line of the request that says something, without Markdown marks; up to 120 characters."""
     for line in flow.feature_request.splitlines():
         if text := line.strip("#* \t"):
             return text[:120]

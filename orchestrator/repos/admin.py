@@ -51,7 +51,7 @@ class RepoAdmin(UndeletableAdmin):
             repo_settings.set_value(repo, "enabled", on, actor=request.user.get_username())
         self.message_user(request, f"{rows.count()} switched {'on' if on else 'off'}.")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002 - Django's signature
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
         """The name is what everything else refers to: given once."""
         return [*self.readonly_fields, *(["name"] if obj else [])]
 
@@ -86,13 +86,17 @@ class RepoSettingAdmin(AppendOnlyAdmin):
     def save_model(self, request: HttpRequest, obj: RepoSetting, form: Any, change: bool) -> None:  # noqa: ARG002
         """Through the one way in which settings are set; the row that it writes is the one shown."""
         repo_settings.set_value(obj.repo, obj.key, obj.value, actor=request.user.get_username())
+        # Django logs and redirects to the object that it has, so it must become the row that was written.
         newest = RepoSetting.objects.filter(repo=obj.repo, key=obj.key).latest("id")
         obj.pk, obj.value, obj.actor = newest.pk, newest.value, newest.actor
 
 
 @admin.register(Token)
 class TokenAdmin(UndeletableAdmin):
-    """Tokens, which stay after they were revoked, so that the history has their names. The secret is shown once, after saving; what is kept cannot be turned back into it."""
+    """Tokens, which stay after they were revoked, so that the history has their names.
+
+    The secret is shown once, after saving; what is kept cannot be turned back into it.
+    """
 
     list_display = ["name", "repo", "created_at", "last_used_at", "revoked_at"]
     list_filter = ["repo", ("revoked_at", admin.EmptyFieldListFilter)]
@@ -102,6 +106,7 @@ class TokenAdmin(UndeletableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:  # noqa: ARG002
         """Make the token, and say its secret this once."""
+        # The row is made here, not by Django: only this call knows the secret.
         made, secret = tokens.create_token(obj.name, obj.repo)
         obj.pk = made.pk
         self.message_user(request, f"Copy the token now, it is not shown again: {secret}", messages.WARNING)

@@ -1,7 +1,9 @@
-"""Where a repo may be cloned from: its form, checked where it is set, and its addresses, checked before git is started.
+"""Where a repo may be cloned from: its form, checked where it is set, and its addresses, checked before git
+is started.
 
-An address comes from people and leads from inside our network to anywhere, so it is taken to be hostile: what it may look like
-is a short list, and what its host resolves to must be public unless an operator has named that host.
+An address comes from people and leads from inside our network to anywhere, so it is taken to be hostile: what
+it may look like is a short list, and what its host resolves to must be public unless an operator has named
+that host.
 """
 
 import ipaddress
@@ -46,7 +48,8 @@ class CloneUrl:
 
 
 def parse_clone_url(url: str) -> CloneUrl:
-    """Split ``url`` into its parts; raises ``CloneUrlRefused`` unless it is https without user, query or fragment.
+    """Split ``url`` into its parts; raises ``CloneUrlRefused`` unless it is https without user, query or
+    fragment.
 
     http is for hosts in CLONE_PRIVATE_HOSTS, and then only where they are this machine.
     """
@@ -63,8 +66,10 @@ def parse_clone_url(url: str) -> CloneUrl:
     made = CloneUrl(
         found["scheme"], found["host"], int(found["port"] or _PORTS[found["scheme"]]), found["path"]
     )
+    # A token in a request header would cross the network in the clear.
     if made.scheme == "http" and not _is_private_host(made):
         raise CloneUrlRefused("The clone URL is not encrypted.", cure=_WORDED)
+    # A host that is an address already needs no look-up and is checked at once.
     literal = _parse_literal_address(made.host)
     if literal is not None:
         _check_address(made, literal)
@@ -80,8 +85,10 @@ def validate_clone_url(url: str) -> None:
 
 
 def resolve_addresses(url: CloneUrl) -> tuple[str, ...]:
-    """What the host resolves to now, every one of it allowed: git is held to these, so that a second answer of the name
-    server changes nothing. Raises ``CloneUrlRefused``, and ``OSError`` where there is no answer."""
+    """What the host resolves to now, every one of it allowed: git is held to these, so that a second answer
+    of the name server changes nothing. Raises ``CloneUrlRefused``, and ``OSError`` where there is no
+    answer.
+    """
     name = url.host.strip("[]")
     found = {str(item[4][0]) for item in socket.getaddrinfo(name, url.port, type=socket.SOCK_STREAM)}
     for address in sorted(found):

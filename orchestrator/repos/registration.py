@@ -15,6 +15,7 @@ def register_repo(
     """
     default = Phase.PILOT if name in settings.PILOT_REPOS else Phase.ORG
     repo = Repo(name=name, domain=domain, team_lead=team_lead, clone_url=clone_url, phase=phase or default)
+    # Uniqueness is left to the database, which also decides between two at the same moment.
     repo.full_clean(validate_unique=False, validate_constraints=False)
     try:
         with transaction.atomic():

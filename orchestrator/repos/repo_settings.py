@@ -1,7 +1,9 @@
-"""What is in force for a repo: the environment, over it the organisation's settings, over those the repo's own.
+"""What is in force for a repo: the environment, over it the organisation's settings, over those the repo's
+own.
 
-Thresholds and the gate mode only ever tighten on the way down: a repo may ask more of its blocks than the organisation
-does, never less. Every change is a new row of ``RepoSetting``; the newest counts and the older ones are the history.
+Thresholds and the gate mode only ever tighten on the way down: a repo may ask more of its blocks than the
+organisation does, never less. Every change is a new row of ``RepoSetting``; the newest counts and the older
+ones are the history.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +33,9 @@ class SettingRefused(OrchestratorError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SettingKey:
-    """One setting: its name, the variable that it comes from, how a value is read, and whether it only tightens."""
+    """One setting: its name, the variable that it comes from, how a value is read, and whether it only
+    tightens.
+    """
 
     name: str
     variable: str
@@ -58,6 +62,7 @@ class SettingInForce:
 
 
 def _parse_boolean(value: Any) -> bool:
+    # A number is not taken as a boolean: 0 and 1 are more likely a mistake in the name of the key.
     word = str(value).lower() if isinstance(value, bool | str) else ""
     if word not in _TRUE | _FALSE:
         raise ValueError
@@ -66,6 +71,7 @@ def _parse_boolean(value: Any) -> bool:
 
 def _whole_number_parser(low: int, high: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
+        # In Python a boolean is a whole number, too, and int() would cut 1.5 to 1.
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
             raise ValueError
         number = int(value)
@@ -157,11 +163,16 @@ KEYS: dict[str, SettingKey] = {
 
 
 MODEL_KEYS = ("architect.model", "implementation.model", "context.model", "fallback.model")
-MODEL_CURE = "Set it to a model that a provider offers and that has a price: claude-sonnet-4-5, gpt-4-turbo, gemini-pro, ..."
+MODEL_CURE = (
+    "Set it to a model that a provider offers and that has a price: "
+    "claude-sonnet-4-5, gpt-4-turbo, gemini-pro, ..."
+)
 
 
 def is_known_model(name: str) -> bool:
-    """Whether a provider serves the model ``name`` and its price is known; a call without a price would have no cost."""
+    """Whether a provider serves the model ``name`` and its price is known; a call without a price would have
+    no cost.
+    """
     try:
         return prices.has_price(registry.provider_for_model(name), name)
     except UnknownModel:
@@ -169,6 +180,7 @@ def is_known_model(name: str) -> bool:
 
 
 def _read_newest(repo: Repo | None) -> dict[str, Any]:
+    # DISTINCT ON keeps the newest row of each key, by the index on (repo, key, -id).
     rows = RepoSetting.objects.filter(repo=repo, key__in=KEYS).order_by("key", "-id").distinct("key")
     return dict(rows.values_list("key", "value"))
 
@@ -180,6 +192,7 @@ def _override_with(
     value = rows.get(key.name)
     if value is None:
         return below
+    # The organisation may have become stricter after the repo has set its value.
     if key.strictness is not None and key.strictness(value) < key.strictness(below.value):
         return below
     return SettingInForce(key.name, value, source)
@@ -199,6 +212,7 @@ def read_in_force(repo: Repo | None) -> dict[str, SettingInForce]:
         value = _override_with(key, value, org, "org")
         found[key.name] = _override_with(key, value, own, "repo")
     if repo is not None:
+        # An allowlist that does not name the repo wins over the repo's own switch.
         blocked = bool(env.REPO_ALLOWLIST) and repo.name not in env.REPO_ALLOWLIST
         found["enabled"] = SettingInForce("enabled", repo.is_enabled, "env" if blocked else "repo")
     return found
@@ -235,6 +249,7 @@ def check_value(repo: Repo | None, name: str, value: Any) -> Any:
     if name == "enabled" and (repo is None or parsed is None):
         raise SettingRefused("enabled belongs to one repo.", cure="Name a repo and say true or false.")
     if repo is not None and parsed is not None and key.strictness is not None:
+        # A repo may be stricter than the organisation, never laxer.
         floor = read_in_force(None)[name].value
         if key.strictness(parsed) < key.strictness(floor):
             raise SettingRefused(
@@ -248,7 +263,8 @@ def check_value(repo: Repo | None, name: str, value: Any) -> Any:
 def set_value(repo: Repo | None, name: str, value: Any, *, actor: str) -> SettingInForce:
     """Set ``name`` for ``repo``, or for the organisation; ``None`` takes the own value away again.
 
-    Raises ``SettingRefused`` for a value of the wrong kind, and for one that would relax what the organisation demands.
+    Raises ``SettingRefused`` for a value of the wrong kind, and for one that would relax what the
+    organisation demands.
     """
     parsed = check_value(repo, name, value)
     with transaction.atomic():

@@ -14,7 +14,10 @@ _TOUCH_EVERY = timedelta(minutes=1)
 
 
 def digest_secret(secret: str) -> str:
-    """What is stored of a secret. A plain hash is enough: the secret has 256 random bits, so it cannot be guessed."""
+    """What is stored of a secret.
+
+    A plain hash is enough: the secret has 256 random bits, so it cannot be guessed.
+    """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -25,9 +28,13 @@ def create_token(name: str, repo: Repo | None = None, *, secret: str = "") -> tu
 
 
 def find_token(secret: str) -> Token | None:
-    """The live token behind ``secret``. Its last use is kept to the minute, so that a read is seldom a write."""
+    """The live token behind ``secret``.
+
+    Its last use is kept to the minute, so that a read is seldom a write.
+    """
     if not secret.startswith(PREFIX):
         return None
+    # The lookup is by the digest, so that no time tells how much of a secret was right.
     token = Token.objects.select_related("repo").filter(digest=digest_secret(secret), revoked_at=None).first()
     if token is not None:
         now = timezone.now()
@@ -38,4 +45,5 @@ def find_token(secret: str) -> Token | None:
 
 def revoke_token(token: Token) -> bool:
     """End ``token``; whether it was live until now."""
+    # Compare-and-set: of two who revoke at the same moment, one is told that it was live.
     return Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()) == 1

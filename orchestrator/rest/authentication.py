@@ -1,4 +1,7 @@
-"""Bearer tokens: how the header is read, and what a caller may do. Who a token belongs to, ``orchestrator.repos`` knows."""
+"""Bearer tokens: how the header is read, and what a caller may do.
+
+Who a token belongs to, ``orchestrator.repos`` knows.
+"""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -12,7 +15,10 @@ from orchestrator.rest.problems import Problem
 if TYPE_CHECKING:  # views import the classes named in settings, this one among them
     from rest_framework.views import APIView
 
-_CURE = "Send `Authorization: Bearer blk_...`; an operator makes tokens in the admin or with `manage.py create_token`."
+_CURE = (
+    "Send `Authorization: Bearer blk_...`; "
+    "an operator makes tokens in the admin or with `manage.py create_token`."
+)
 
 
 class BearerAuthentication(BaseAuthentication, ABC):
@@ -25,6 +31,7 @@ class BearerAuthentication(BaseAuthentication, ABC):
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         """The caller; nothing where no bearer token was sent; a problem where a wrong one was."""
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        # Another scheme is not an error here: the permission answers that a token is missing.
         if scheme.lower() != "bearer":
             return None
         found = self.owner(secret.strip())

@@ -20,6 +20,7 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # django-
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
             return queryset
+        # django-filter would leave an invalid filter out, and the client would get every row.
         if not filterset.is_valid():
             name, messages = next(iter(filterset.errors.items()))
             refuse_filter(f"{name}: {messages[0]}", cure="/api/v1/docs/ lists what each filter takes.")

@@ -1,7 +1,7 @@
 """``Idempotency-Key``: the same request sent twice acts once.
 
-A key is bound to the digest of the body it came with. The same body gives the same answer again; another body under the
-same key is refused.
+A key is bound to the digest of the body it came with. The same body gives the same answer again; another body
+under the same key is refused.
 """
 
 import hashlib
@@ -34,5 +34,6 @@ def read_key(request: Request) -> str | None:
 
 def digest_body(body: Mapping[str, Any]) -> str:
     """SHA-256 of ``body`` as canonical JSON, in hexadecimal digits."""
+    # Sorted keys: a client may write the same object in another order when it sends it again.
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

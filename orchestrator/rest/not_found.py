@@ -15,7 +15,7 @@ class NotFoundView(APIView):
     permission_classes = []
     schema = None
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002 - DRF's signature
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
         """404, for every method."""
         raise Problem(
             404,

@@ -12,6 +12,7 @@ from orchestrator.rest.problems import Problem
 class NewestFirstPagination(CursorPagination):
     """Newest first, by primary key; ``?limit=`` from 1 to 200, ``?cursor=`` from the ``next`` link."""
 
+    # The primary key never changes, so a row does not move between pages.
     ordering = "-pk"
     page_size = 50
     page_size_query_param = "limit"

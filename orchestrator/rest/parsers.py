@@ -17,7 +17,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 class StrictJSONParser(BaseParser):
-    """A JSON object; NaN, a body that is not UTF-8 and one over ``MAX_BODY_BYTES`` are refused with their own codes."""
+    """A JSON object; NaN, a body that is not UTF-8 and one over ``MAX_BODY_BYTES`` are refused with their own
+    codes.
+    """
 
     media_type = "application/json"
 
@@ -29,12 +31,14 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         """The object in the body of the request."""
         try:
+            # One byte more than allowed shows that there is more, without reading all of it.
             raw = stream.read(MAX_BODY_BYTES + 1)
         except RequestDataTooBig as error:
             raise _too_large() from error
         if len(raw) > MAX_BODY_BYTES:
             raise _too_large()
         try:
+            # Python reads NaN and Infinity, which are not JSON and which PostgreSQL refuses in jsonb.
             value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
         except UnicodeDecodeError as error:
             raise Problem(
@@ -64,6 +68,7 @@ class StrictJSONParser(BaseParser):
 
 def _has_odd_text(value: Any) -> bool:
     """Whether a text anywhere in ``value`` holds what PostgreSQL cannot store: NUL, or a lone surrogate."""
+    # A loop and not a recursion: the depth of the body is the client's choice.
     todo = [value]
     while todo:
         match todo.pop():

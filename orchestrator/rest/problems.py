@@ -1,8 +1,8 @@
 """Errors as RFC 9457 ``application/problem+json``: a stable ``code``, a sentence for people, and a cure.
 
-A view raises ``Problem`` for what only REST knows, such as a malformed header. Everything else that people read is an
-``OrchestratorError``, which carries all that an answer needs. Any other exception that escapes a view becomes a problem
-here, too, so a client sees one shape only.
+A view raises ``Problem`` for what only REST knows, such as a malformed header. Everything else that people
+read is an ``OrchestratorError``, which carries all that an answer needs. Any other exception that escapes a
+view becomes a problem here, too, so a client sees one shape only.
 """
 
 import logging
@@ -35,7 +35,8 @@ _TITLES = {
     500: "Internal error",
     503: "Not available now",
 }
-# The status follows from who can fix an error: 4xx where the caller can, 503 where waiting for somebody helps.
+# The status follows from who can fix an error: 4xx where the caller can, 503 where waiting for somebody
+# helps.
 _STATUS_BY_FIXER = {
     FixedBy.REQUESTER: 422,
     FixedBy.REPO_OWNER: 422,
@@ -104,7 +105,10 @@ def build_response(problem: Problem) -> Response:
 
 
 def to_problem(error: Exception) -> Problem:
-    """The problem that ``error`` amounts to. An unexpected one is logged, and its answer reveals nothing about it."""
+    """The problem that ``error`` amounts to.
+
+    An unexpected one is logged, and its answer reveals nothing about it.
+    """
     match error:
         case Problem():
             return error
@@ -141,7 +145,8 @@ def _from_api_exception(error: exceptions.APIException) -> Problem:
             cure = "Send a JSON object in UTF-8 with Content-Type: application/json."
             return Problem(error.status_code, "request:malformed", detail, cure=cure)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            # DRF answers 403 where the first authentication class names no scheme; a missing token is always a 401.
+            # DRF answers 403 where the first authentication class names no scheme; a missing token is always
+            # a 401.
             headers = {"WWW-Authenticate": "Bearer"}
             return Problem(401, "auth:missing-token", detail, cure=_HOW_TO_SEND_ONE, headers=headers)
         case exceptions.NotFound():

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from structlog.contextvars import bound_contextvars
 
 HEADER = "X-Request-ID"
+# Nothing that could end a line of the log or be too long for a header.
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FLOW = re.compile(r"/(task_[0-9a-z]{20})(?:/|$)")
 _QUIET = ("/health", "/ready", "/static/")
@@ -20,7 +21,8 @@ log = logging.getLogger(__name__)
 def give_request_id(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: takes a sane ``X-Request-ID`` or makes one, binds it and the flow's id to the log, and logs the answer.
+    """Middleware: takes a sane ``X-Request-ID`` or makes one, binds it and the flow's id to the log, and logs
+    the answer.
 
     Paths are logged without their query, which may hold what a person searched for; headers and bodies never.
     """
@@ -30,6 +32,7 @@ def give_request_id(
         number = given if _SANE.fullmatch(given) else uuid.uuid4().hex
         flow = _FLOW.search(request.path)
         began = time.monotonic()
+        # Bound for the whole request, so that every line that a view logs carries both ids.
         with bound_contextvars(request_id=number, **({"flow_id": flow[1]} if flow else {})):
             response = get_response(request)
             if not request.path.startswith(_QUIET):

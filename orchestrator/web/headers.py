@@ -1,4 +1,6 @@
-"""Headers of every answer: a policy under which no page runs a script of a stranger, and the number of the request."""
+"""Headers of every answer: a policy under which no page runs a script of a stranger, and the number of the
+request.
+"""
 
 from collections.abc import Callable
 
@@ -9,7 +11,8 @@ _NONE = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-actio
 STRICT = f"{_NONE}; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 """Our own pages: only our own files, nothing inline."""
 LOOSE = (
-    "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'; img-src 'self' data:; "
+    "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; "
+    "object-src 'none'; img-src 'self' data:; "
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
 )
 """The admin's theme evaluates expressions in attributes, and Swagger's page starts by an inline script."""

@@ -1,7 +1,7 @@
 """A flow's events as server-sent events: from any event on, until the flow has ended.
 
-Order of reading matters: the status is read before the events, so that an end seen is an end whose events are all
-visible, and no follower leaves before the last one.
+Order of reading matters: the status is read before the events, so that an end seen is an end whose events are
+all visible, and no follower leaves before the last one.
 """
 
 import json
@@ -53,10 +53,13 @@ def _format_frame(event: FlowEvent) -> str:
 
 
 def stream_events(flow_id: str, after: int) -> Iterator[str]:
-    """Frames of the events after ``after``; comments keep the connection alive; ``end`` closes a flow that has ended."""
+    """Frames of the events after ``after``; comments keep the connection alive; ``end`` closes a flow that
+    has ended.
+    """
     yield "retry: 1000\n\n"
     spoke = time.monotonic()
     while True:
+        # The status first, see above: an end that is seen here has all its events visible below.
         status = Flow.objects.values_list("status", flat=True).get(pk=flow_id)
         rows = list(
             FlowEvent.objects.filter(flow_id=flow_id, pk__gt=after)
@@ -66,6 +69,7 @@ def stream_events(flow_id: str, after: int) -> Iterator[str]:
         for row in rows:
             after = row.pk
             yield _format_frame(row)
+        # There may be more than one batch: look again at once, and do not end before all of them are sent.
         if rows:
             spoke = time.monotonic()
             continue

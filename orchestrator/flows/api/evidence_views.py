@@ -26,7 +26,10 @@ class EvidenceKeysView(APIView):
 
 
 def list_public_keys() -> list[dict[str, Any]]:
-    """Every public key, the current one first. Where this process has no key, the last one that signed is current."""
+    """Every public key, the current one first.
+
+    Where this process has no key, the last one that signed is current.
+    """
     known = {key.key_id: key.public_pem for key in EvidenceKey.objects.all()}
     try:
         own = keys.current_key()

@@ -24,7 +24,7 @@ class FlowReplayView(APIView):
         operation_id="flows_replay", tags=_TAGS, request=None, responses={202: FlowReplaySerializer}
     )
     def post(self, request: Request, flow_id: str) -> Response:
-        """Run a finished flow again without a call and without cost; 202, read the report under ``Location``."""
+        """Run a finished flow again without calls and costs; 202, read the report under ``Location``."""
         flow = flow_for(request, flow_id)
         if flow.status not in _REPLAYABLE:
             raise Problem(
@@ -59,7 +59,9 @@ class GateReplayView(APIView):
         operation_id="flows_gates_replay", tags=_TAGS, request=None, responses={202: GateReplaySerializer}
     )
     def post(self, request: Request, flow_id: str) -> Response:
-        """Run the gates again on the sealed block. 202: a worker does it; one that is under way is given back."""
+        """Run the gates again on the sealed block. 202: a worker does it; one that is under way is given
+        back.
+        """
         flow = flow_for(request, flow_id)
         read_block(flow)
         replay = requests.request_replay(ReplayKind.GATES, flow, caller_of(request).name)

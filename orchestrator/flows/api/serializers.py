@@ -1,7 +1,8 @@
-"""The shapes of flows and of everything that belongs to a flow, in and out: the one source of answers and of OpenAPI.
+"""The shapes of flows and of everything that belongs to a flow, in and out: the one source of answers and of
+OpenAPI.
 
-The order of the fields is the order in the answer. Amounts are USD as decimal digits, without padding; durations are
-seconds. ``tests/rest/answers.json`` holds every shape byte for byte.
+The order of the fields is the order in the answer. Amounts are USD as decimal digits, without padding;
+durations are seconds. ``tests/rest/answers.json`` holds every shape byte for byte.
 """
 
 from collections.abc import Mapping
@@ -61,7 +62,7 @@ class NewFlowSerializer(serializers.Serializer[Any]):
     block_family = serializers.CharField(
         required=False, allow_blank=True, help_text="compliance, observability, ..."
     )
-    context = serializers.DictField(  # type: ignore[assignment]  # the field of that name, not the base's property
+    context = serializers.DictField(  # type: ignore[assignment]
         required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.'
     )
 
@@ -168,7 +169,10 @@ class BlockSerializer(serializers.ModelSerializer[Block]):
 
 
 class FlowSummarySerializer(serializers.Serializer[Flow]):
-    """One line of a list. A list gives ``wait_reasons`` in its context, so that they cost one query in all."""
+    """One line of a list.
+
+    A list gives ``wait_reasons`` in its context, so that they cost one query in all.
+    """
 
     id = serializers.CharField()
     repo = serializers.CharField(source="repo.name")
@@ -189,6 +193,7 @@ class FlowSummarySerializer(serializers.Serializer[Flow]):
 
     def get_wait_reason(self, flow: Flow) -> str:
         """The reason of the stage that waits."""
+        # A single flow asks for its own reason; a list brings those of the whole page.
         reasons = self.context.get("wait_reasons")
         if reasons is None:
             reasons = representation.read_wait_reasons([flow])
@@ -442,7 +447,7 @@ class GateReplaySerializer(serializers.Serializer[Replay]):
     comparison = serializers.SerializerMethodField()
     error = ErrorSerializer(
         allow_null=True,
-        help_text="Why the gates could not be run in the original environment: what is missing or was changed.",
+        help_text="Why the gates could not be run in the original environment: what is missing or changed.",
     )
 
     @extend_schema_field(ReplayedGateSerializer(many=True))

@@ -1,4 +1,6 @@
-"""What a new flow is asked with, checked before anything is written: request, repo, flow type, models, keys, context."""
+"""What a new flow is asked with, checked before anything is written: request, repo, flow type, models, keys,
+context.
+"""
 
 import base64
 import binascii
@@ -32,6 +34,7 @@ class WantedFlow:
 
 def check_new_flow(repo: Repo, body: Mapping[str, Any]) -> WantedFlow:
     """``body`` as a flow of ``repo``; a ``Problem`` names the first thing that is wrong and its cure."""
+    # From the cheapest check to the dearest; the first mistake is the one that is reported.
     _require_open_repo(repo)
     in_force = repo_settings.read_effective(repo)
     flow_type = _check_flow_type(body.get("flow_type"))
@@ -53,7 +56,8 @@ def _require_open_repo(repo: Repo) -> None:
             403,
             "repo:disabled",
             f"{repo} is not enabled for the orchestrator at present.",
-            cure="Ask the operators: the repo is switched off, or REPO_ALLOWLIST does not name it. Review by hand meanwhile.",
+            cure="Ask the operators: the repo is switched off, or REPO_ALLOWLIST does not name it. "
+            "Review by hand meanwhile.",
         )
     if repo.paused:
         raise Problem(
@@ -70,7 +74,8 @@ def _check_request(text: Any) -> str:
             422,
             "flow:empty-request",
             "The feature request is empty.",
-            cure="Describe in Markdown what the block shall do: a title, the inputs, the outputs, the rules, an example.",
+            cure="Describe in Markdown what the block shall do: "
+            "a title, the inputs, the outputs, the rules, an example.",
         )
     size = len(text.encode())
     if size > MAX_REQUEST_BYTES:
@@ -98,12 +103,13 @@ def _check_flow_type(name: Any) -> str:
 def _check_family(name: Any) -> str:
     if name in (None, ""):
         return ""
-    if not isinstance(name, str) or REPO_NAME.regex.fullmatch(name) is None:  # type: ignore[union-attr]  # compiled lazily
+    if not isinstance(name, str) or REPO_NAME.regex.fullmatch(name) is None:  # type: ignore[union-attr]
         raise Problem(
             422,
             "flow:invalid-family",
             f"{name!r} cannot name a block family.",
-            cure="Use lower-case letters, digits, dots, dashes or underscores: compliance, observability, ...",
+            cure="Use lower-case letters, digits, dots, dashes or underscores: "
+            "compliance, observability, ...",
         )
     return name
 
@@ -120,7 +126,8 @@ def _require_provider_keys() -> None:
             503,
             "provider:missing-key",
             f"No API key is set for: {', '.join(missing)}.",
-            cure=f"An operator sets {names} (or the same with _FILE), or starts the simulator with `make up`.",
+            cure=f"An operator sets {names} (or the same with _FILE), "
+            "or starts the simulator with `make up`.",
         )
 
 
@@ -136,8 +143,9 @@ def _require_known_models(in_force: Mapping[str, Any]) -> None:
 
 
 def _pack_context(value: Any) -> bytes:
-    """The files of ``context`` packed. Empty where nothing was said of files, so that a clone may stand in for them; an empty
-    ``files`` says that there are to be none."""
+    """The files of ``context`` packed. Empty where nothing was said of files, so that a clone may stand in
+    for them; an empty ``files`` says that there are to be none.
+    """
     if value is None:
         return b""
     if not isinstance(value, dict) or set(value) - {"files"} or not isinstance(value.get("files", {}), dict):
@@ -150,6 +158,7 @@ def _pack_context(value: Any) -> bytes:
     files: dict[str, Any] = value.get("files", {})
     if len(files) > MAX_CONTEXT_FILES:
         raise _too_large(f"The context has {len(files):,} files; at most {MAX_CONTEXT_FILES:,} are taken.")
+    # Base64 is measured by its decoded size, which is what is stored.
     total = sum(_measure_file(path, content) for path, content in files.items())
     if total > MAX_CONTEXT_BYTES:
         raise _too_large(f"The context has {total:,} bytes; at most {MAX_CONTEXT_BYTES:,} (6 MB) are taken.")

@@ -89,7 +89,7 @@ class FlowListView(GenericAPIView[Flow]):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         # One query for the reasons of the whole page, instead of one for each flow that waits.
         context = {"wait_reasons": representation.read_wait_reasons(page)}
-        lines = FlowSummarySerializer(page, many=True, context=context)  # type: ignore[arg-type]  # stubs: one flow
+        lines = FlowSummarySerializer(page, many=True, context=context)  # type: ignore[arg-type]
         return self.get_paginated_response(lines.data)
 
     @extend_schema(
@@ -118,7 +118,8 @@ class FlowListView(GenericAPIView[Flow]):
         if flow := _find_created(repo, key, digest):
             return _answer_accepted(flow, replayed=True)
         wanted = validation.check_new_flow(repo, body)
-        # Two requests with one key at the same moment: the engine refuses the second with IdempotencyConflict.
+        # Two requests with one key at the same moment: the engine refuses the second with
+        # IdempotencyConflict.
         flow = engine.create(
             wanted.repo,
             wanted.feature_request,
@@ -134,7 +135,10 @@ class FlowListView(GenericAPIView[Flow]):
 
 
 def _name_of_repo(request: Request, body: dict[str, Any]) -> str:
-    """The repo that ``body`` names. A token that is bound to a repo fills it in, so that the digest has it too."""
+    """The repo that ``body`` names.
+
+    A token that is bound to a repo fills it in, so that the digest has it too.
+    """
     name = body.get("repo")
     own = caller_of(request).token.repo
     if name in (None, "") and own is not None:
@@ -180,7 +184,9 @@ class FlowDetailView(APIView):
 
 
 class AnyAcceptNegotiation(DefaultContentNegotiation):
-    """For answers that are not JSON: the view sends what it has and ignores the formats that the client lists."""
+    """For answers that are not JSON: the view sends what it has and ignores the formats that the client
+    lists.
+    """
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:  # noqa: ARG002
         """The first renderer, for errors only."""
@@ -283,7 +289,9 @@ class FlowBlockView(APIView):
         operation_id="flows_block", tags=_TAGS, responses={(200, "application/gzip"): OpenApiTypes.BINARY}
     )
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
-        """The block as tar.gz: its files, its evidence under ``evidence/``, and ``manifest.json`` with every SHA-256."""
+        """The block as tar.gz: its files, its evidence under ``evidence/``, and ``manifest.json`` with every
+        SHA-256.
+        """
         flow = flow_for(request, flow_id)
         return _answer_with_file(read_block(flow), "application/gzip", f"{flow.id}-block.tar.gz")
 

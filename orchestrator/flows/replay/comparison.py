@@ -19,13 +19,16 @@ _TIMED = frozenset(
         "timestamp",
     }
 )
+# JUnit reports carry the time of each test and of the whole suite.
 _XML_TIMES = re.compile(rb'\b(time|timestamp)="[^"]*"')
 _CLIPPED = 200
 MISSING = "(nothing)"
 
 
 def strip_times(value: Any, *, digests_of: frozenset[str] = frozenset()) -> Any:
-    """JSON without its times; digests in ``digests_of`` are of files that hold times, so they count as one and the same."""
+    """JSON without its times; digests in ``digests_of`` are of files that hold times, so they count as one
+    and the same.
+    """
     if isinstance(value, Mapping):
         return {
             str(key): strip_times(item, digests_of=digests_of)

@@ -1,8 +1,8 @@
 """A finished flow run again from its record: without a call or a cost, and without a change to the flow.
 
-Each stage gets its recorded inputs and the recorded answers of its model, found by the digest of the request. So a
-difference shows in the stage where it arises and does not spread to the stages behind it: a prompt that is built in
-another way today, an answer that is parsed in another way, a gate that judges in another way.
+Each stage gets its recorded inputs and the recorded answers of its model, found by the digest of the request.
+So a difference shows in the stage where it arises and does not spread to the stages behind it: a prompt that
+is built in another way today, an answer that is parsed in another way, a gate that judges in another way.
 """
 
 import hashlib
@@ -42,7 +42,9 @@ from providers.base import Completion, Request
 from providers.models import ProviderCall
 
 log = logging.getLogger(__name__)
-# The block is the manifest's files and nothing more; its archive holds the manifest, and with it the time of the seal.
+# The block is the manifest's files and nothing more; its archive holds the manifest, and with it the time of
+# the seal.
+# Comparing the archive would report a difference in every replay.
 _DERIVED = frozenset({"block"})
 _OF_ARCHIVES = frozenset({"block_sha256", "log_sequence", "paths"})
 
@@ -74,7 +76,10 @@ class FlowReplayReport:
 
 
 class Unrecorded(Exception):
-    """The stage asks something that it did not ask originally. Control flow of this module; nobody reads it."""
+    """The stage asks something that it did not ask originally.
+
+    Control flow of this module; nobody reads it.
+    """
 
     def __init__(self, request_digest: str) -> None:
         super().__init__(f"no answer is recorded for a request with the digest {request_digest}")
@@ -82,7 +87,9 @@ class Unrecorded(Exception):
 
 
 class RecordedStageContext:
-    """``stage_protocol.StageContext`` over a record: reads what was there before the stage, and answers what was answered originally."""
+    """``stage_protocol.StageContext`` over a record: reads what was there before the stage, and answers what
+    was answered originally.
+    """
 
     def __init__(self, flow: Flow, stage: Stage) -> None:
         self._flow, self._stage = flow, stage
@@ -119,7 +126,9 @@ class RecordedStageContext:
         return None if content is None else bytes(content)
 
     def read_budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
-        """Unlimited: the time and money that were left are not recorded, so an end caused by them is not replayed."""
+        """Unlimited: the time and money that were left are not recorded, so an end caused by them is not
+        replayed.
+        """
         return Budget(seconds_left=None, spent_usd=Decimal(0), round_seconds=0.0, round_usd=Decimal(0))
 
     def store_evidence(self, content: bytes) -> str:
@@ -135,6 +144,7 @@ class RecordedStageContext:
         answered = ProviderCall.objects.filter(
             stage_id=self.stage_id, request_digest=asked, answer__isnull=False
         )
+        # The first answer: a later one to the same request belongs to an attempt that was run again.
         call = answered.order_by("created_at").first()
         if call is None:
             raise Unrecorded(asked)
@@ -155,7 +165,10 @@ def run_requested(replay_id: int) -> None:
 
 
 def replay_flow(flow: Flow) -> FlowReplayReport:
-    """Run every stage of a finished flow again and compare. Gates run for real, so call it where the sandbox is."""
+    """Run every stage of a finished flow again and compare.
+
+    Gates run for real, so call it where the sandbox is.
+    """
     differences: list[Difference] = []
     skipped: list[str] = []
     calls, stages = 0, list(flow.stages.order_by("position"))
@@ -185,7 +198,8 @@ def _replay_stage(stage: Stage, work: RecordedStageContext) -> list[Difference]:
         return Difference(stage.kind, stage.round, what, clip_text(recorded), clip_text(replayed))
 
     try:
-        # A stage with effects outside of the flow, such as a seal that is logged and stored for ever, rehearses them.
+        # A stage with effects outside of the flow, such as a seal that is logged and stored for ever,
+        # rehearses them.
         implementation = load_stage(stage.kind)
         result = getattr(implementation, "rehearse", implementation.run)(work)
     except Unrecorded as unknown:
@@ -193,7 +207,8 @@ def _replay_stage(stage: Stage, work: RecordedStageContext) -> list[Difference]:
             "request_digest", flat=True
         )
         return [found("prompt digest", ", ".join(recorded) or MISSING, unknown.request_digest)]
-    except Exception as error:  # noqa: BLE001 - the outermost edge of a stage, as in the runner; here a crash is a difference
+    # The outermost edge of a stage, as in the runner; in a replay a crash is a difference.
+    except Exception as error:  # noqa: BLE001
         where = "".join(traceback.format_tb(error.__traceback__))  # never the text, which may quote anything
         log.error("the replay of %s crashed with %s at\n%s", stage, type(error).__name__, where)  # noqa: TRY400
         return [found("result", stage.status, f"an unexpected {type(error).__name__}")]

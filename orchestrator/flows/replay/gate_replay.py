@@ -68,7 +68,7 @@ def _compare_gates(flow: Flow) -> list[dict[str, Any]]:
 
 
 def _read_sealed_files(flow: Flow) -> dict[str, bytes]:
-    """The files of the stored block, each as the manifest has it, and the manifest as the block's row has it."""
+    """The files of the stored block, checked against the manifest, and that against the block's row."""
     try:
         files = archive.unpack(downloads.sealed_block(flow) or b"")
     except FormatError as error:
@@ -82,7 +82,9 @@ def _read_sealed_files(flow: Flow) -> dict[str, bytes]:
 
 
 def _rebuild_surroundings(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurroundings:
-    """The repo and the packages around the block as the manifest names them; packages that are gone are installed again."""
+    """The repo and the packages around the block as the manifest names them; packages that are gone are
+    installed again.
+    """
     # A manifest of an earlier version has no such entry; the flow itself says then what it carries.
     wanted = manifest.get("snapshot", {"sha256": flow.snapshot_id or ""})["sha256"]
     packed = b"" if not wanted else _read_snapshot(wanted)
@@ -94,7 +96,8 @@ def _rebuild_surroundings(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurro
         ) from error
     lock = manifest.get("dependencies_sha256", around.dependencies_sha256)
     if lock != around.dependencies_sha256:
-        message = f"The snapshot's dependencies have the digest {around.dependencies_sha256 or 'of none'}, the sealed ones {lock}."
+        found = around.dependencies_sha256 or "of none"
+        message = f"The snapshot's dependencies have the digest {found}, the sealed ones {lock}."
         raise NotReplayable(message, code="replay:dependencies-changed", cure=_REPORT)
     return around
 
@@ -135,6 +138,7 @@ def _compare_gate(sealed: Mapping[str, Any], report: GateReport) -> dict[str, An
 def _build_candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Candidate:
     name = BlockName(block.family, block.name)
     texts = {kind: files[path].decode() for kind, path in name.paths.items()}
+    # The newest implementation is the one that was sealed.
     models = [call for call in manifest["calls"] if call["stage"] == "implement"]
     return Candidate(
         family=name.family,

@@ -1,11 +1,12 @@
 """Replays that were asked for: at most one of a kind under way for a flow, sent to a worker, taken once.
 
 1. Two ask at the same moment: a unique index lets one row in, and both are given that one.
-2. A message is lost, or the process dies before it is sent: the request is an event of the outbox, which delivers it again
-   until a worker has begun.
+2. A message is lost, or the process dies before it is sent: the request is an event of the outbox, which
+   delivers it again until a worker has begun.
 3. A message arrives twice: the first worker takes the row, the second finds it taken.
 4. A worker is lost: the row runs longer than ``LOST_AFTER``, and asking again lets another worker take it.
-5. The lost worker comes back: the row is no longer its own (``started_at`` differs), so its result does not count.
+5. The lost worker comes back: the row is no longer its own (``started_at`` differs), so its result does not
+   count.
 """
 
 from datetime import timedelta

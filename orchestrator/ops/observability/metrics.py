@@ -1,8 +1,8 @@
 """What Prometheus scrapes: totals of the database and depths of the queues, read again at each scrape.
 
-Counters are counted from rows that are never deleted, so they only grow, even when a process restarts. The names are the runbook's
-(``flow_status``, ``flow_duration_seconds_bucket``, ``flow_cost_usd``); its queries spell counters without ``_total``, so
-those are sent under both names, the plain one untyped.
+Counters are counted from rows that are never deleted, so they only grow, even when a process restarts. The
+names are the runbook's (``flow_status``, ``flow_duration_seconds_bucket``, ``flow_cost_usd``); its queries
+spell counters without ``_total``, so those are sent under both names, the plain one untyped.
 """
 
 from collections.abc import Iterable, Iterator
@@ -74,6 +74,7 @@ def _name_twice(
     name: str, text: str, labels: list[str], samples: Iterable[tuple[list[str], float]]
 ) -> Iterator[Metric]:
     """A counter under the runbook's name and under the one that Prometheus's conventions want."""
+    # The runbook's queries and Prometheus's naming rules differ, so a counter is sent under both names.
     plain, total = (
         UntypedMetricFamily(name, text, labels=labels),
         CounterMetricFamily(f"{name}_total", text, labels=labels),
@@ -90,12 +91,14 @@ def measure_flows() -> Iterator[Metric]:
     for status, number in _fetch_rows("SELECT status, count(*) FROM flows_flow GROUP BY status"):
         standing.add_metric(_label_values(status), _to_number(number))
     yield standing
-    # Ends are counted from events, because a retry takes a flow back from failed, and a counter must not fall. Every outcome of
-    # every pair is sent from the first flow on: a series that is born with 1 has no increase that Prometheus could see.
+    # Ends are counted from events, because a retry takes a flow back from failed, and a counter must not
+    # fall. Every outcome of every pair is sent from the first flow on: a series that is born with 1 has no
+    # increase that Prometheus could see.
     ended = _fetch_rows("""SELECT r.repo_name, f.block_family, count(*) FILTER (WHERE e.kind = 'flow.passed'),
         count(*) FILTER (WHERE e.kind = 'flow.failed'), count(*) FILTER (WHERE e.kind = 'flow.cancelled')
         FROM flows_flow f JOIN repos r ON r.id = f.repo_id
-        LEFT JOIN flows_flowevent e ON e.flow_id = f.id AND e.kind IN ('flow.passed', 'flow.failed', 'flow.cancelled')
+        LEFT JOIN flows_flowevent e ON e.flow_id = f.id
+            AND e.kind IN ('flow.passed', 'flow.failed', 'flow.cancelled')
         GROUP BY 1, 2""")
     samples = [
         (_label_values(outcome, repo, family), _to_number(count))
@@ -109,9 +112,10 @@ def measure_flows() -> Iterator[Metric]:
 
 def _build_histogram(name: str, text: str, value: str, bounds: Iterable[object], where: str) -> Metric:
     found = list(bounds)
+    # PostgreSQL counts each bucket, so that a scrape costs one row a repo and not one a flow.
     columns = ", ".join(f"count(*) FILTER (WHERE {value} <= {bound})" for bound in found)
-    rows = _fetch_rows(f"""SELECT r.repo_name, {columns}, count(*), coalesce(sum({value}), 0) FROM flows_flow f
-        JOIN repos r ON r.id = f.repo_id WHERE {where} GROUP BY 1""")  # noqa: S608 - built from constants of this module
+    rows = _fetch_rows(f"""SELECT r.repo_name, {columns}, count(*), coalesce(sum({value}), 0)
+        FROM flows_flow f JOIN repos r ON r.id = f.repo_id WHERE {where} GROUP BY 1""")  # noqa: S608
     family = HistogramMetricFamily(name, text, labels=["repo"])
     for repo, *counts, count, total in rows:
         buckets = [(str(bound), _to_number(number)) for bound, number in zip(found, counts, strict=True)]
@@ -120,7 +124,9 @@ def _build_histogram(name: str, text: str, value: str, bounds: Iterable[object],
 
 
 def durations_and_costs() -> Iterator[Metric]:
-    """How long flows took and what they cost, of flows that passed: no other end is final, and a histogram must not shrink."""
+    """How long flows took and what they cost, of flows that passed: no other end is final, and a histogram
+    must not shrink.
+    """
     seconds, ended = "extract(epoch FROM f.finished_at - f.created_at)", "f.status = 'passed'"
     yield _build_histogram(
         "flow_duration_seconds", "Seconds from creation to a verified block.", seconds, BUCKETS, ended
@@ -133,8 +139,8 @@ def durations_and_costs() -> Iterator[Metric]:
 def measure_calls() -> Iterator[Metric]:
     """What the providers were asked for: calls, tokens, USD."""
     rows = _fetch_rows("""SELECT provider, model, repo, status, count(*), sum(input_tokens),
-        sum(cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens), sum(output_tokens), sum(reasoning_tokens),
-        sum(cost_usd)
+        sum(cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens), sum(output_tokens),
+        sum(reasoning_tokens), sum(cost_usd)
         FROM providers_providercall GROUP BY 1, 2, 3, 4""")
     names = ["provider", "model", "repo"]
     cost: dict[tuple[str, ...], float] = {}
@@ -144,6 +150,7 @@ def measure_calls() -> Iterator[Metric]:
     tokens: dict[tuple[str, ...], float] = {}
     for provider, model, repo, status, count, *kinds, usd in rows:
         who = (str(provider), str(model), str(repo))
+        # A reserved call is not a call that ended; it becomes one when it is settled.
         if status != "reserved":
             number.add_metric([*who, str(status)], _to_number(count))
         cost[who] = cost.get(who, 0) + _to_number(usd)
@@ -185,7 +192,8 @@ def measure_gates() -> Iterator[Metric]:
 
 def measure_waiting() -> Iterator[Metric]:
     """Work that waits: stages by queue and status, and how long the oldest of them has."""
-    rows = _fetch_rows("""SELECT queue, status, count(*), extract(epoch FROM now() - min(coalesce(waiting_since, ready_at, now())))
+    rows = _fetch_rows("""SELECT queue, status, count(*),
+        extract(epoch FROM now() - min(coalesce(waiting_since, ready_at, now())))
         FROM flows_stage WHERE status IN ('ready', 'running', 'waiting') GROUP BY 1, 2""")
     stages = GaugeMetricFamily(
         "orchestrator_stages", "Live stages by queue and status.", labels=["queue", "status"]
@@ -203,6 +211,7 @@ def measure_queues() -> Iterator[Metric]:
     """Messages in Redis, which Celery keeps as one list for each queue."""
     depth = GaugeMetricFamily("orchestrator_queue_depth", "Messages in a queue.", labels=["queue"])
     timeout = _REDIS_TIMEOUT_SECONDS
+    # A client for each scrape: a kept connection may be half open after a failover.
     with redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=timeout, socket_connect_timeout=timeout
     ) as client:
@@ -235,7 +244,8 @@ class OrchestratorCollector(Collector):
         for name, source in SOURCES.items():
             try:
                 found = list(source())
-            except Exception:  # noqa: BLE001 - the outermost edge of a scrape: what fails here must show as a metric
+            # The outermost edge of a scrape: a source that fails shows as a metric, not as a failed scrape.
+            except Exception:  # noqa: BLE001
                 up.add_metric([name], 0)
                 continue
             up.add_metric([name], 1)

@@ -1,7 +1,8 @@
 """Quotas, breakers and the daily budget as Prometheus sees them, and flows that wait for too long.
 
-``provider_quota_used_ratio`` is what the thresholds of 0.70, 0.85 and 0.95 are compared with. ``provider_ledger_drift`` counts
-limiter counters that disagree with the ledger: any number except 0 is an internal defect.
+``provider_quota_used_ratio`` is what the thresholds of 0.70, 0.85 and 0.95 are compared with.
+``provider_ledger_drift`` counts limiter counters that disagree with the ledger: any number except 0 is an
+internal defect.
 """
 
 from collections import Counter
@@ -19,13 +20,16 @@ _BREAKER: Final = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
 _QUEUED: Final = """
 SELECT queue, status, count(*) FILTER (WHERE since < now() - interval '5 minutes') AS late,
     COALESCE(extract(epoch FROM now() - min(since)), 0)::float8 AS oldest
-FROM (SELECT queue, status, COALESCE(waiting_since, ready_at) AS since FROM flows_stage WHERE status IN ('ready', 'waiting')) s
+FROM (SELECT queue, status, COALESCE(waiting_since, ready_at) AS since
+    FROM flows_stage WHERE status IN ('ready', 'waiting')) s
 GROUP BY 1, 2
 """
 
 
 def measure_quotas() -> Iterator[Metric]:
-    """Per provider: each limit and how much of it is used, breaker, pause, unknown spend; and the daily budget over all."""
+    """Per provider: each limit and how much of it is used, breaker, pause, unknown spend; and the daily
+    budget over all.
+    """
     found = quota_report.read_quotas()
     for name, text, read in (
         ("quota_tokens_used", "Tokens of the last 24 hours.", lambda one: one.used),

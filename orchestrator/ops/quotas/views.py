@@ -28,7 +28,7 @@ class QuotaView(APIView):
 
     @extend_schema(operation_id="quota", tags=_TAGS, responses=QuotaSerializer)
     def get(self, request: Request) -> Response:
-        """Tokens used, set aside and left in the last 24 hours, each provider, what holds it up, and the USD."""
+        """Tokens used, set aside and left in 24 hours, each provider, what holds it up, and the USD."""
         caller_of(request)
         report = quota_report.read_quotas()
         found = {
@@ -54,7 +54,10 @@ class ProviderPauseView(APIView):
         summary="Let no call to a provider leave until it is resumed.",
     )
     def post(self, request: Request, provider: str) -> Response:
-        """Turn the switch, recorded with who, when and why. For operators. 200 with the newest change, made now or before."""
+        """Turn the switch, recorded with who, when and why.
+
+        For operators. 200 with the newest change, made now or before.
+        """
         return _turn_switch(request, provider, breaker.pause_provider)
 
 
@@ -69,7 +72,10 @@ class ProviderResumeView(APIView):
         summary="Let calls to a provider leave again.",
     )
     def post(self, request: Request, provider: str) -> Response:
-        """Turn the switch, recorded with who, when and why. For operators. 200 with the newest change, made now or before."""
+        """Turn the switch, recorded with who, when and why.
+
+        For operators. 200 with the newest change, made now or before.
+        """
         return _turn_switch(request, provider, breaker.resume_provider)
 
 

@@ -43,7 +43,7 @@ class SettingSerializer(serializers.Serializer[Any]):
     """The value of one key, and which level has set it."""
 
     value = serializers.JSONField()
-    source = serializers.ChoiceField(choices=["env", "org", "repo"])  # type: ignore[assignment]  # a field of that name
+    source = serializers.ChoiceField(choices=["env", "org", "repo"])  # type: ignore[assignment]
 
 
 class OrganisationConfigSerializer(serializers.Serializer[Any]):

@@ -59,7 +59,10 @@ class RepoListView(GenericAPIView[Repo]):
         tags=["repos"],
     )
     def post(self, request: Request) -> Response:
-        """Register a repo; one that is there already is answered with 200 and left as it is. For operators."""
+        """Register a repo; one that is there already is answered with 200 and left as it is.
+
+        For operators.
+        """
         require_operator(request)
         wanted = NewRepoSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)

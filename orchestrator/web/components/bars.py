@@ -48,8 +48,9 @@ def split_into_shares(amounts: Mapping[str, Decimal]) -> list[Share]:
 
 
 def time_bar(spent: Mapping[str, float | None], waited: float, judging: float = 0.0) -> list[Share]:
-    """Models, gates, waiting, orchestrator: one stacked bar of the wall time. ``waited`` seconds are part of what is its own,
-    and so are ``judging`` seconds: what gates that have not ended yet have taken, which ``spent`` does not know.
+    """Models, gates, waiting, orchestrator: one stacked bar of the wall time. ``waited`` seconds are part of
+    what is its own, and so are ``judging`` seconds: what gates that have not ended yet have taken, which
+    ``spent`` does not know.
     """
     wall, own = spent["wall_seconds"] or 0.0, spent["own_seconds"] or 0.0
     waiting = min(waited, own)

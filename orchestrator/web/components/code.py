@@ -1,6 +1,7 @@
 """Generated files as numbered, coloured lines, with what the gates found under the line that it is about.
 
-Everything here was written by models: it leaves as escaped text inside our own elements, never as markup of its own.
+Everything here was written by models: it leaves as escaped text inside our own elements, never as markup of
+its own.
 """
 
 import re
@@ -31,7 +32,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One finding at a line. ``kind``: ``mutant``, ``sabotage``, ``uncovered``, ``security``, ``review``, ``coverage``, ..."""
+    """One finding at a line.
+
+    ``kind``: ``mutant``, ``sabotage``, ``uncovered``, ``security``, ``review``, ``coverage``, ...
+    """
 
     kind: str
     line: int
@@ -44,7 +48,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a file. ``cover`` is ``hit``, ``part`` (a branch not taken), ``miss``, or empty where nothing is measured."""
+    """One line of a file.
+
+    ``cover`` is ``hit``, ``part`` (a branch not taken), ``miss``, or empty where nothing is measured.
+    """
 
     number: int
     html: SafeString
@@ -96,7 +103,10 @@ def _render_span(token: _TokenType, piece: str) -> SafeString:
 def annotate_lines(
     path: str, text: str, notes: Iterable[Note] = (), coverage: Coverage | None = None
 ) -> list[Line]:
-    """The lines of a file with their notes. Notes beyond its end hang at the last line; notes without a line are left out."""
+    """The lines of a file with their notes.
+
+    Notes beyond its end hang at the last line; notes without a line are left out.
+    """
     covered, parts = coverage or Coverage(), colour_lines(path, text)
     at: defaultdict[int, list[Note]] = defaultdict(list)
     spans: defaultdict[int, set[str]] = defaultdict(set)
@@ -122,7 +132,9 @@ class Piece:
 
 
 def split_into_pieces(lines: list[Line], around: int = 3, worth: int = 12) -> list[Piece]:
-    """Lines far from any note folded away, where that spares at least ``worth`` lines; all of them where there is no note."""
+    """Lines far from any note folded away, where that spares at least ``worth`` lines; all of them where
+    there is no note.
+    """
     near = {
         n
         for line in lines

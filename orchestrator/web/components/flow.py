@@ -71,10 +71,12 @@ def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     calls = list(ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at"))
     texts, judged = _read_sources(artifacts), _number_rounds(stages)
     results = list(GateResult.objects.filter(flow=flow).order_by("id"))
-    numbers = sorted(
-        {judged[row.stage_id] for row in results} | {a.stage.round for a in artifacts if a.kind == _MODULE}
-    )
-    number = asked if asked in numbers else (numbers[-1] if numbers else None)
+    judged_rounds = {judged[row.stage_id] for row in results}
+    written_rounds = {artifact.stage.round for artifact in artifacts if artifact.kind == _MODULE}
+    numbers = sorted(judged_rounds | written_rounds)
+    number = numbers[-1] if numbers else None
+    if asked in numbers:
+        number = asked
     full, chart = FlowSerializer(flow).data, timeline.build_chart(flow, stages, reversed(events))
     return {
         "flow": full,
@@ -143,7 +145,9 @@ def _sum_costs(calls: Sequence[ProviderCall]) -> dict[str, Any]:
 
 
 def _number_rounds(stages: Sequence[Stage]) -> dict[int, int]:
-    """Stage to the round of the implementation that it saw: a review keeps the number it began with, even after a repair."""
+    """Stage to the round of the implementation that it saw: a review keeps the number it began with, even
+    after a repair.
+    """
     found, newest = {}, 1
     for stage in stages:
         newest = stage.round if stage.kind == "implement" else newest

@@ -1,6 +1,8 @@
-"""What gates and reviewer found, as notes at lines: from their evidence where it is there, else from their findings.
+"""What gates and reviewer found, as notes at lines: from their evidence where it is there, else from their
+findings.
 
-Evidence comes from a sandbox in which hostile code ran. A report that does not have the shape of its format is left out, not trusted.
+Evidence comes from a sandbox in which hostile code ran. A report that does not have the shape of its format
+is left out, not trusted.
 """
 
 import json
@@ -64,7 +66,9 @@ def note_branches(covered: Coverage) -> Iterator[Note]:
 
 
 def note_mutants(content: bytes | None, path: str, text: str) -> Iterator[Note]:
-    """The mutants that no test noticed, each with the lines as they were and as it made them, from Stryker's JSON."""
+    """The mutants that no test noticed, each with the lines as they were and as it made them, from Stryker's
+    JSON.
+    """
     found = _find_entry(parse_report(content), path).get("mutants")
     for mutant in found if isinstance(found, list) else ():
         try:
@@ -97,7 +101,9 @@ def _note_mutant(mutant: Mapping[str, Any], lines: list[str]) -> Note:
 
 
 def note_findings(rows: Iterable[GateResult], path: str, *, without: Iterable[str] = ()) -> Iterator[Note]:
-    """Findings of ``rows`` at lines of ``path``; ``without`` names gates whose evidence has said the same already."""
+    """Findings of ``rows`` at lines of ``path``; ``without`` names gates whose evidence has said the same
+    already.
+    """
     skipped = set(without)
     for row in rows:
         for one in row.findings if row.gate not in skipped else ():

@@ -1,4 +1,6 @@
-"""Markdown of a model as HTML that can do nothing: no raw HTML, no images, links only to the web, headings below the page's."""
+"""Markdown of a model as HTML that can do nothing: no raw HTML, no images, links only to the web, headings
+below the page's.
+"""
 
 from functools import cache
 from urllib.parse import urlsplit
@@ -37,7 +39,7 @@ def render_markdown(text: str, *, below: int = 2) -> SafeString:
             token.tag = f"h{min(_DEEPEST, int(token.tag[1:]) + below)}"
         for child in token.children or ():
             _render_link(child)
-    return mark_safe(str(reader.renderer.render(tokens, reader.options, {})))  # noqa: S308 - markdown-it escapes all text
+    return mark_safe(str(reader.renderer.render(tokens, reader.options, {})))  # noqa: S308
 
 
 def _render_link(token: Token) -> None:

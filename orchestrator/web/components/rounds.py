@@ -12,8 +12,11 @@ FILES = ("module", "tests", "contract")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One line of a diff. ``sign``: ``+``, ``-``, a blank, ``@`` for the head of a hunk; a number is 0 where there is none."""
+class DiffPart:
+    """One line of a diff.
+
+    ``sign``: ``+``, ``-``, a blank, ``@`` for the head of a hunk; a number is 0 where there is none.
+    """
 
     sign: str
     old: int
@@ -26,7 +29,7 @@ class FileDiff:
     """One file from a round to the next."""
 
     path: str
-    parts: tuple[Part, ...]
+    parts: tuple[DiffPart, ...]
 
     @property
     def added(self) -> int:
@@ -53,22 +56,25 @@ def diff_texts(path: str, before: str, after: str) -> FileDiff:
     return FileDiff(path, tuple(_split_hunks(before.splitlines(), after.splitlines())))
 
 
-def _split_hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[Part]:
+def _split_hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffPart]:
     for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(AROUND):
         first, last = group[0], group[-1]
-        yield Part("@", 0, 0, f"lines {first[3] + 1} to {last[4]}")
+        yield DiffPart("@", 0, 0, f"lines {first[3] + 1} to {last[4]}")
         for tag, low, high, start, end in group:
             if tag == "equal":
                 yield from (
-                    Part(" ", low + n + 1, start + n + 1, line) for n, line in enumerate(before[low:high])
+                    DiffPart(" ", low + n + 1, start + n + 1, line) for n, line in enumerate(before[low:high])
                 )
                 continue
-            yield from (Part("-", low + n + 1, 0, line) for n, line in enumerate(before[low:high]))
-            yield from (Part("+", 0, start + n + 1, line) for n, line in enumerate(after[start:end]))
+            yield from (DiffPart("-", low + n + 1, 0, line) for n, line in enumerate(before[low:high]))
+            yield from (DiffPart("+", 0, start + n + 1, line) for n, line in enumerate(after[start:end]))
 
 
 def list_repairs(stages: Sequence[Stage], texts: Mapping[int, Mapping[str, tuple[str, str]]]) -> list[Repair]:
-    """Every repair round. ``stages`` are the implement stages in order; ``texts`` maps a stage to kind to path and text."""
+    """Every repair round.
+
+    ``stages`` are the implement stages in order; ``texts`` maps a stage to kind to path and text.
+    """
     found = []
     written = [stage for stage in stages if texts.get(stage.pk)]
     for before, after in pairwise(written):

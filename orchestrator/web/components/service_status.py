@@ -1,4 +1,7 @@
-"""How each part of the service stands, for the public: ok, degraded or down, and a few words. No repo, no key, no address."""
+"""How each part of the service stands, for the public: ok, degraded or down, and a few words.
+
+No repo, no key, no address.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +33,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ServicePart:
     """One line of the page. ``percent`` of a quota that is used, where there is one."""
 
     name: str
@@ -39,15 +42,15 @@ class Part:
     percent: float | None = None
 
 
-def find_worst(parts: Iterable[Part]) -> Level:
+def find_worst(parts: Iterable[ServicePart]) -> Level:
     """The level of the whole. The service is down only when a part of its core is."""
     levels = {part.level for part in parts}
     return next((level for level in (Level.DOWN, Level.DEGRADED) if level in levels), Level.OK)
 
 
-def check_parts(now: datetime) -> list[tuple[str, list[Part]]]:
+def check_parts(now: datetime) -> list[tuple[str, list[ServicePart]]]:
     """Core, queues, providers, each with its parts; with the core down only the core is known."""
-    core = [Part("API", Level.OK), *_check_core()]
+    core = [ServicePart("API", Level.OK), *_check_core()]
     if find_worst(core) is not Level.OK:
         return [("Core", core)]
     return [
@@ -57,15 +60,17 @@ def check_parts(now: datetime) -> list[tuple[str, list[Part]]]:
     ]
 
 
-def _check_core() -> list[Part]:
+def _check_core() -> list[ServicePart]:
     found = ((name, check()) for name, check in PARTS.items())
     return [
-        Part(name.capitalize(), Level.OK if state == "ok" else Level.DOWN, "" if state == "ok" else state)
+        ServicePart(
+            name.capitalize(), Level.OK if state == "ok" else Level.DOWN, "" if state == "ok" else state
+        )
         for name, state in found
     ]
 
 
-def _check_queues(now: datetime) -> list[Part]:
+def _check_queues(now: datetime) -> list[ServicePart]:
     rows = (
         Stage.objects.filter(status__in=[StageStatus.READY, StageStatus.RUNNING])
         .order_by()
@@ -80,33 +85,33 @@ def _check_queues(now: datetime) -> list[Part]:
     return [_check_queue(queue, found.get(queue.value), now) for queue in Queue]
 
 
-def _check_queue(queue: Queue, row: Mapping[str, Any] | None, now: datetime) -> Part:
+def _check_queue(queue: Queue, row: Mapping[str, Any] | None, now: datetime) -> ServicePart:
     if row is None:
-        return Part(queue.value, Level.OK, "idle")
+        return ServicePart(queue.value, Level.OK, "idle")
     words, oldest = f"{row['running']} running, {row['ready']} queued", row["oldest"]
     if isinstance(oldest, datetime) and (now - oldest).total_seconds() > SLOW_SECONDS:
-        return Part(
+        return ServicePart(
             queue.value,
             Level.DEGRADED,
             f"{words}, the oldest for {format_duration((now - oldest).total_seconds())}",
         )
-    return Part(queue.value, Level.OK, words)
+    return ServicePart(queue.value, Level.OK, words)
 
 
-def _check_provider(one: ProviderQuota, now: datetime) -> Part:
+def _check_provider(one: ProviderQuota, now: datetime) -> ServicePart:
     used = f"{one.used:,} of {one.limit:,} tokens in 24 hours"
     percent = round(min(100.0, one.percent), 2)
     if one.paused:
-        return Part(one.provider, Level.DEGRADED, f"paused by an operator; {used}", percent)
+        return ServicePart(one.provider, Level.DEGRADED, f"paused by an operator; {used}", percent)
     if one.breaker == "open":
-        return Part(one.provider, Level.DEGRADED, f"not answering, tried again soon; {used}", percent)
+        return ServicePart(one.provider, Level.DEGRADED, f"not answering, tried again soon; {used}", percent)
     if one.not_before is not None and one.not_before > now:
-        return Part(
+        return ServicePart(
             one.provider,
             Level.DEGRADED,
             f"asks us to wait until {one.not_before:%H:%M:%S} UTC; {used}",
             percent,
         )
     if percent >= settings.CIRCUIT_BREAKER_THRESHOLD:
-        return Part(one.provider, Level.DEGRADED, f"little quota is left; {used}", percent)
-    return Part(one.provider, Level.OK, used, percent)
+        return ServicePart(one.provider, Level.DEGRADED, f"little quota is left; {used}", percent)
+    return ServicePart(one.provider, Level.OK, used, percent)

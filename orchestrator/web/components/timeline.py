@@ -20,7 +20,7 @@ _WAITS = {"stage.ready": "queued", "stage.waiting": "parked"}
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class TimelineBar:
     """One span of a row. ``kind`` is ``queued``, ``parked``, or the outcome of the attempt that ran."""
 
     kind: str
@@ -42,7 +42,7 @@ class Row:
 
     name: str
     status: str
-    bars: tuple[Bar, ...]
+    bars: tuple[TimelineBar, ...]
 
     @property
     def seconds(self) -> float:
@@ -99,7 +99,10 @@ def format_duration(seconds: float) -> str:
 
 
 def build_chart(flow: Flow, stages: Sequence[Stage], events: Iterable[FlowEvent]) -> Chart:
-    """The timeline of ``flow``. ``stages`` bring their attempts; ``events`` are those of all stages, in order."""
+    """The timeline of ``flow``.
+
+    ``stages`` bring their attempts; ``events`` are those of all stages, in order.
+    """
     now = flow.finished_at or timezone.now()
     waits = _find_waits(events)
     rows = [
@@ -130,7 +133,9 @@ def _find_waits(events: Iterable[FlowEvent]) -> Mapping[int, list[tuple[str, dat
     return found
 
 
-def _build_bars(stage: Stage, waits: Iterable[tuple[str, datetime, str]], now: datetime) -> Iterator[Bar]:
+def _build_bars(
+    stage: Stage, waits: Iterable[tuple[str, datetime, str]], now: datetime
+) -> Iterator[TimelineBar]:
     """Attempts, and before each of them the waits that led to it."""
     attempts = list(stage.attempts.all())
     spans: list[tuple[datetime, str, Attempt | str]] = [(since, kind, why) for kind, since, why in waits]
@@ -141,9 +146,9 @@ def _build_bars(stage: Stage, waits: Iterable[tuple[str, datetime, str]], now: d
         following = spans[number + 1][0] if number + 1 < len(spans) else rest
         if isinstance(what, Attempt):
             end = what.finished_at or now
-            yield Bar(kind, start, end, _attempt_words(what, (end - start).total_seconds()))
+            yield TimelineBar(kind, start, end, _attempt_words(what, (end - start).total_seconds()))
         elif following is not None:
-            yield Bar(
+            yield TimelineBar(
                 kind,
                 start,
                 following,
@@ -159,10 +164,10 @@ def _attempt_words(attempt: Attempt, seconds: float) -> str:
     return f"attempt {attempt.number}{model} {verb} {format_duration(seconds)}{error}"
 
 
-def _place_bar(bar: Bar, zero: datetime, total: float) -> Bar:
+def _place_bar(bar: TimelineBar, zero: datetime, total: float) -> TimelineBar:
     left = 100 * max(0.0, (bar.start - zero).total_seconds()) / total
     width = max(_NARROWEST, 100 * bar.seconds / total)
-    return Bar(
+    return TimelineBar(
         bar.kind, bar.start, bar.end, bar.words, round(min(left, 100 - _NARROWEST), 2), round(width, 2)
     )
 

@@ -37,7 +37,10 @@ _ACTIONS: dict[str, Callable[..., object]] = {
 @never_cache
 @staff_member_required
 def list_flows(request: HttpRequest) -> HttpResponse:
-    """Flows, newest first. Filters: ``status`` (also ``going``), ``repo``, ``q``; ``before`` is the id to continue from."""
+    """Flows, newest first.
+
+    Filters: ``status`` (also ``going``), ``repo``, ``q``; ``before`` is the id to continue from.
+    """
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
     rows = list(_filter_flows(asked, request.GET.get("before", "")[:25])[: PAGE + 1])
     older = (
@@ -90,7 +93,9 @@ def _find_flow(flow_id: str) -> Flow:
 @never_cache
 @staff_member_required
 def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
-    """One flow; ``?part=body`` is what the page asks again for while the flow runs, ``?round=`` an earlier round."""
+    """One flow; ``?part=body`` is what the page asks again for while the flow runs, ``?round=`` an earlier
+    round.
+    """
     number = request.GET.get("round", "")
     context = build_flow_page(
         _find_flow(flow_id),
@@ -125,13 +130,14 @@ def _answer_with_file(content: bytes, media_type: str, name: str) -> HttpRespons
     answer["Content-Disposition"] = (
         f'attachment; filename="{"".join(c if c.isalnum() or c in "._-" else "_" for c in name)}"'
     )
+    # A browser must not guess that a text is a page and run what is in it.
     answer["X-Content-Type-Options"] = "nosniff"
     return answer
 
 
 @require_safe
 @staff_member_required
-def download_artifact(request: HttpRequest, flow_id: str, artifact_id: int) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def download_artifact(request: HttpRequest, flow_id: str, artifact_id: int) -> HttpResponse:  # noqa: ARG001
     """One file that a stage left."""
     found = get_object_or_404(Artifact.objects.select_related("blob"), pk=artifact_id, flow_id=flow_id)
     return _answer_with_file(bytes(found.blob.content), "application/octet-stream", found.name)
@@ -139,7 +145,7 @@ def download_artifact(request: HttpRequest, flow_id: str, artifact_id: int) -> H
 
 @require_safe
 @staff_member_required
-def download_evidence(request: HttpRequest, flow_id: str) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def download_evidence(request: HttpRequest, flow_id: str) -> HttpResponse:  # noqa: ARG001
     """All evidence as zip."""
     found = _find_flow(flow_id)
     return _answer_with_file(

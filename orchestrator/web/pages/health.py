@@ -24,6 +24,7 @@ def _check_database() -> str:
 def _check_migrations() -> str:
     try:
         executor = MigrationExecutor(connection)
+        # Reads the table of migrations, so that a new version takes no traffic before its tables are there.
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
         return f"unknown: {type(error).__name__}"

@@ -24,7 +24,10 @@ def show_landing_page(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def show_status_page(request: HttpRequest) -> HttpResponse:
-    """How the service stands: its parts, queues and providers, and the flows of the last 24 hours. No repo is named."""
+    """How the service stands: its parts, queues and providers, and the flows of the last 24 hours.
+
+    No repo is named.
+    """
     now = timezone.now()
     flows = Flow.objects.filter(created_at__gte=now - timedelta(hours=24)).aggregate(
         passed=Count("id", filter=Q(status=FlowStatus.PASSED)),

@@ -28,7 +28,8 @@ class Command(BaseCommand):
             repo = Repo.objects.filter(name=options["repo"]).first()
             if repo is None:
                 raise CommandError(
-                    f"No repo is registered as {options['repo']!r}; register it first: manage.py register_repo."
+                    f"No repo is registered as {options['repo']!r}; "
+                    "register it first: manage.py register_repo."
                 )
         _, secret = tokens.create_token(options["name"], repo)
         self.stdout.write(secret)

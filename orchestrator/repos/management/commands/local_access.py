@@ -17,7 +17,10 @@ USER = "admin"
 class Command(BaseCommand):
     """Register repos, make an admin and an operator's token."""
 
-    help = "Register the repos and print user, password and token for local use. The password is new at each call."
+    help = (
+        "Register the repos and print user, password and token for local use. "
+        "The password is new at each call."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The repos to register."""
