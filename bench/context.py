@@ -7,11 +7,11 @@ those shown from their first line to their last.
 The rivals choose among Python files only, as the touched ones are: a changelog mentions every word, and would fill their budget
 alone. *Recency* is the newest time of modification first, as the archive has it; builders that give all files one time leave the
 order of the paths. *BM25 alone* ranks by the words of text and path (k1 1.2, b 0.75, the same splitting of identifiers). Both show
-whole files until the budget ends within one. ``recall_bm25_same_packing`` is BM25's order under our packing.
+whole files until the budget ends within one. ``recall_bm25_same_packing`` is their BM25 under our
+packing; it differs from ours in that ours also shows files that are not Python.
 
-What each part of ours adds: ``recall_python_only`` has our order without other files, as BM25's has none; ``recall_without_pagerank``
-our order by words alone; ``recall_without_outlines`` our order shown as the rivals are. A difference from BM25 under the same packing
-comes with the middle 95 % of 10,000 bootstrap draws of packages, for changes of one package are not independent.
+``recall_without_outlines`` has our order, shown as the rivals show theirs. A difference from BM25 under the same packing comes
+with the middle 95 % of 10,000 bootstrap draws of packages, for changes of one package are not independent.
 Writes ``bench/results/context.json``; 1 where a goal is missed.
 """
 
@@ -21,7 +21,6 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from importlib.metadata import version
 from statistics import fmean
 
@@ -31,7 +30,7 @@ from bench.scale import choose_size
 from orchestrator.flows.context import build_bundle
 from orchestrator.flows.context.bundle import read_text
 from orchestrator.flows.context.packing import pack_files
-from orchestrator.flows.context.relevance import WEIGHTS, rank_files
+from orchestrator.flows.context.ranking import rank_files
 from orchestrator.flows.context.words import count_words
 
 GOALS: Goals = {
@@ -43,8 +42,6 @@ GOALS: Goals = {
 }
 ARMS = (
     "bm25_same_packing",
-    "python_only",
-    "without_pagerank",
     "without_outlines",
     "whole_files",
     "bm25",
@@ -113,8 +110,6 @@ def measured(change: Change) -> dict[str, float]:
     return {
         "ours": share(change.touched, frozenset(bundle.included)),
         "whole_files": share(change.touched, frozenset(bundle.included) - frozenset(bundle.outlined)),
-        "python_only": packed([path for path in ours if path in code]),
-        "without_pagerank": packed(rank_files(texts, change.request, replace(WEIGHTS, graph=0.0))),
         "without_outlines": whole(ours),
         "bm25": whole(by_words),
         "bm25_same_packing": packed(by_words),

@@ -1,7 +1,7 @@
-"""Cutting to the byte: whole files while they fit, then outlines, then a piece of the most relevant file that is not whole.
+"""Cutting to the byte: whole files while they fit, then outlines, then a piece of the most relevant file not yet shown.
 
-Each part begins with a heading, a line of its own that starts with ``=== ``. A line of a file that starts like one is shown with
-a backslash before it, and a path with anything unusual in it is quoted, so no file can pass for another.
+Each part begins with a heading, a line of its own that starts with ``=== ``. A line of a file that starts like a heading
+is shown with a backslash before it, and a path with anything unusual in it is quoted, so no file can pass for another.
 """
 
 import json
@@ -13,13 +13,16 @@ from orchestrator.core.redaction import redact_file
 from orchestrator.flows.context.symbols import is_code, outline_file
 
 WHOLE_SHARE = 0.4
-"""Of the budget, for whole files; the rest shows more files by their signatures. Chosen as ``relevance.WEIGHTS`` are."""
+"""Of the budget, for whole files; the rest shows more files by their signatures.
+
+Chosen on the first seven packages of ``RELEASES`` in ``bench/context_changes.py`` only, as the other shares are.
+"""
 LARGEST_SHARE = 0.25
 """A file that takes more of the budget than this is not shown whole while others wait."""
 LARGEST_OUTLINE_SHARE = 0.1
-"""The same for outlines: those of many files tell more than that of a long one."""
-ASIDE_SHARE = 0.1
-"""For whole files that are no code, as long as code waits: a README tells conventions, a manual would fill everything."""
+"""The same for outlines: those of many files say more than that of a long one."""
+OTHER_SHARE = 0.1
+"""For whole files that are not code, while code waits: a README tells conventions, a manual would fill everything."""
 _SMALLEST_PIECE = 80
 _MAX_MISSES = 20
 # Everything that a reader may take for the start of a line.
@@ -39,14 +42,16 @@ class Packed:
 
     @property
     def paths(self) -> tuple[str, ...]:
+        """Every path, in the order of the text."""
         return (*self.whole, *self.outlined, *self.cut)
 
 
-def format_part(path: str, text: str, shown: str = "") -> str:
-    """One file under its heading. ``shown`` says how, where it is not whole."""
+def format_part(path: str, text: str, shown_as: str = "") -> str:
+    """One file under its heading. ``shown_as`` says how it is shown, where it is not whole."""
     name = path if _PLAIN_PATH.match(path) else json.dumps(path)
+    note = f" ({shown_as})" if shown_as else ""
     body = _LIKE_HEADING.sub(r"\1\\", text.rstrip())
-    return f"=== {name}{f' ({shown})' if shown else ''}\n{body}\n\n"
+    return f"=== {name}{note}\n{body}\n\n"
 
 
 def pack_everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
@@ -62,83 +67,90 @@ def pack_everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
 
 def pack_files(order: list[str], texts: Mapping[str, str], max_bytes: int) -> Packed:
     """At most ``max_bytes`` of UTF-8 of the files in ``order``, redacted; where there is enough, at most 80 bytes less."""
-    return _Packing(order, texts, max_bytes).packed()
+    return _Packing(order, texts, max_bytes).pack_all()
 
 
 class _Packing:
+    """One bundle being filled. ``bytes_left`` falls with every part that is added."""
+
     def __init__(self, order: list[str], texts: Mapping[str, str], max_bytes: int) -> None:
         self.order, self.texts, self.max_bytes = order, texts, max_bytes
-        self.room = max_bytes
+        self.bytes_left = max_bytes
         self.whole: dict[str, str] = {}
         self.outlined: dict[str, str] = {}
         self.cut: dict[str, str] = {}
         self.redactions = 0
 
-    def packed(self) -> Packed:
-        self._take_whole(
+    def pack_all(self) -> Packed:
+        """Fill the budget in four passes."""
+        self._add_whole_files(
             int(self.max_bytes * WHOLE_SHARE),
             int(self.max_bytes * LARGEST_SHARE),
-            int(self.max_bytes * ASIDE_SHARE),
+            int(self.max_bytes * OTHER_SHARE),
         )
-        self._take_outlines(int(self.max_bytes * LARGEST_OUTLINE_SHARE))
-        # What outlines did not need goes to further whole files, and the last gap to the beginning of one.
-        self._take_whole(self.room, self.room, self.room)
-        self._cut()
+        self._add_outlines(int(self.max_bytes * LARGEST_OUTLINE_SHARE))
+        # What the outlines did not need goes to further whole files, and the last gap to the beginning of one.
+        self._add_whole_files(self.bytes_left, self.bytes_left, self.bytes_left)
+        self._add_pieces()
         text = "".join((*self.whole.values(), *self.outlined.values(), *self.cut.values()))
         return Packed(text, tuple(self.whole), tuple(self.outlined), tuple(self.cut), self.redactions)
 
-    def _left(self) -> list[str]:
-        """Files not yet shown at all, in order."""
+    def _waiting_paths(self) -> list[str]:
+        """Files that are not shown at all yet, in order."""
         return [path for path in self.order if path not in self.whole and path not in self.outlined]
 
-    def _take_whole(self, room: int, largest: int, aside: int) -> None:
-        """Whole files that fit, in order. What cannot fit by its length is not redacted in vain, for that is what takes time."""
+    def _add_whole_files(self, budget: int, largest: int, other_budget: int) -> None:
+        """Whole files that fit, in order. ``budget`` is for all of them, ``other_budget`` for those that are not code."""
         misses = 0
-        for path in self._left():
-            if misses > _MAX_MISSES or room < _SMALLEST_PIECE:
+        for path in self._waiting_paths():
+            if misses > _MAX_MISSES or budget < _SMALLEST_PIECE:
                 return
             code = is_code(path)
-            if len(self.texts[path]) > (largest if code else min(largest, aside)):
+            limit = largest if code else min(largest, other_budget)
+            length = len(self.texts[path])
+            if length > limit:
                 continue
-            size = (
-                self._put(self.whole, path, self.texts[path], "", room)
-                if len(self.texts[path]) <= room
-                else 0
-            )
-            misses += not size
-            room -= size
-            aside -= 0 if code else size
+            # A file that cannot fit by its length is not redacted: that is what takes time.
+            size = self._add_part(self.whole, path, self.texts[path], "", budget) if length <= budget else 0
+            if size == 0:
+                misses += 1
+            budget -= size
+            if not code:
+                other_budget -= size
 
-    def _take_outlines(self, largest: int) -> None:
+    def _add_outlines(self, largest: int) -> None:
         misses = 0
-        for path in self._left():
-            if misses > _MAX_MISSES or self.room < _SMALLEST_PIECE:
+        for path in self._waiting_paths():
+            if misses > _MAX_MISSES or self.bytes_left < _SMALLEST_PIECE:
                 return
             signatures = outline_file(path, self.texts[path])
-            if 0 < len(signatures) <= largest:
-                misses += not self._put(self.outlined, path, signatures, "outline", self.room)
+            if not signatures or len(signatures) > largest:
+                continue
+            if self._add_part(self.outlined, path, signatures, "outline", self.bytes_left) == 0:
+                misses += 1
 
-    def _put(self, kind: dict[str, str], path: str, text: str, shown: str, room: int) -> int:
-        """The bytes that ``text``, redacted, took; 0 where it does not fit."""
+    def _add_part(self, parts: dict[str, str], path: str, text: str, shown_as: str, budget: int) -> int:
+        """The bytes that ``text``, redacted, took; 0 where it does not fit ``budget``."""
+        # Redacted before it is measured: a mark may be longer than the secret that it replaces.
         clean, found = redact_file(path, text)
-        section = format_part(path, clean, shown)
-        size = len(section.encode())
-        if size > room:
+        part = format_part(path, clean, shown_as)
+        size = len(part.encode())
+        if size > budget:
             return 0
-        kind[path] = section
+        parts[path] = part
         self.redactions += found
-        self.room -= size
+        self.bytes_left -= size
         return size
 
-    def _cut(self) -> None:
-        """The beginnings of the most relevant files that are not shown yet; one, unless they are tiny."""
-        for path in self._left():
-            if self.room < _SMALLEST_PIECE:
+    def _add_pieces(self) -> None:
+        """The beginnings of the most relevant files that are not shown yet; one file, unless they are tiny."""
+        for path in self._waiting_paths():
+            if self.bytes_left < _SMALLEST_PIECE:
                 return
             clean, found = redact_file(path, self.texts[path])
-            section = format_part(path, clean, "its beginning").encode()
-            # Between characters: a budget may end in the middle of one.
-            piece = section[: self.room].decode(errors="ignore")
+            part = format_part(path, clean, "its beginning").encode()
+            # A budget may end in the middle of a character, which is then left out.
+            piece = part[: self.bytes_left].decode(errors="ignore")
             self.cut[path] = piece
             self.redactions += found
-            self.room -= len(piece.encode())
+            self.bytes_left -= len(piece.encode())

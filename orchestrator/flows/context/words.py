@@ -4,21 +4,16 @@ import re
 from collections import Counter
 from functools import lru_cache
 
-IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\dA-Za-z_]+")
 _STOP_WORDS = frozenset(
     """
-    a all also an and any are as at be been but by can could do does each for from had has have if in into is it its may more must
-    no not of on one only or other our out shall should so some than that the their them then there these they this to use used
-    using was we were what when where which who will with would you your
+    a all also an and any are as at be been but by can could do does each for from had has have if in into is it its
+    may more must no not of on one only or other our out shall should so some than that the their them then there these
+    they this to use used using was we were what when where which who will with would you your
     def class return self none true false import str int list dict type
     """.split()  # noqa: SIM905 - a list of a hundred quoted words is no easier to read
 )
-
-
-def count_identifiers(text: str) -> Counter[str]:
-    """How often each identifier-like word stands in ``text``, spelt as it is, in the order of first appearance."""
-    return Counter(IDENTIFIER.findall(text))
 
 
 @lru_cache(maxsize=1 << 17)
@@ -29,9 +24,10 @@ def split_identifier(identifier: str) -> tuple[str, ...]:
 
 
 def count_words(text: str) -> Counter[str]:
-    """How often each word stands in ``text``, identifiers split."""
+    """How often each word occurs in ``text``, identifiers split."""
     found: Counter[str] = Counter()
-    for identifier, count in count_identifiers(text).items():
+    # Identifiers are counted first: a file repeats few of them often, and splitting one costs more than counting it.
+    for identifier, count in Counter(_IDENTIFIER.findall(text)).items():
         for word in split_identifier(identifier):
             found[word] += count
     return found
@@ -40,4 +36,6 @@ def count_words(text: str) -> Counter[str]:
 def _cut_plural(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        return word[:-1]
+    return word

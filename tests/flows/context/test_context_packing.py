@@ -27,7 +27,8 @@ class Ledger{n}:
 FILES = {f"pkg/module_{n}.py": MODULE.format(n=n).encode() for n in range(60)} | {
     "README.md": b"# Ledgers\n" * 100
 }
-REQUEST = "# Post amounts\n\nUse `post_7()` of Ledger7."
+FILES["pkg/module_7.py"] = FILES["pkg/module_7.py"].replace(b"Post an amount.", b"Post an invoice.")
+REQUEST = "# Post amounts\n\nUse `post_7()` of Ledger7 for an invoice."
 
 
 @pytest.mark.parametrize("max_bytes", [*range(1, 120, 7), 500, 4096, 20_000, 65_537, 120_001])

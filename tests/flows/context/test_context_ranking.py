@@ -1,8 +1,10 @@
-"""What comes first in a bundle, by words, definitions and references, in each language."""
+"""What comes first in a bundle, and what each language defines."""
+
+import math
 
 import pytest
 
-from orchestrator.flows.context.relevance import rank_files
+from orchestrator.flows.context.ranking import rank_files, score_files
 from orchestrator.flows.context.symbols import find_definitions, outline_file
 from orchestrator.flows.context.words import count_words, split_identifier
 
@@ -14,38 +16,38 @@ def test_words_of_code_and_prose_are_the_same() -> None:
     assert split_identifier("class") == split_identifier("_") == ()
 
 
-def test_word_in_path_definition_and_text_count_in_this_order() -> None:
-    texts = {
-        "a/other.py": "ratio = 1\n" + "filler = 2\n" * 5,
-        "b/defines.py": "def ratio():\n    pass\n" + "filler = 2\n" * 4,
-        "c/ratio.py": "ratio = 1\n" + "filler = 2\n" * 5,
-        "d/nothing.py": "filler = 2\n" * 6,
+def test_files_come_in_the_order_of_the_scores_of_bm25() -> None:
+    texts = {"a.py": "ratio filler filler", "b.py": "ratio ratio filler", "c.py": "filler filler filler"}
+    scores = score_files(texts, "# A ratio")
+    # Four words a file with its path's, of three files two have the word: by hand after Robertson and Zaragoza.
+    rarity = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
+    assert scores == {
+        "a.py": pytest.approx(rarity * 1 * 2.2 / (1 + 1.2)),
+        "b.py": pytest.approx(rarity * 2 * 2.2 / (2 + 1.2)),
+        "c.py": 0,
     }
-    assert rank_files(texts, "# A ratio") == ["c/ratio.py", "b/defines.py", "a/other.py", "d/nothing.py"]
+    assert rank_files(texts, "# A ratio") == ["b.py", "a.py", "c.py"]
 
 
-def test_definition_that_the_request_names_as_code_wins() -> None:
-    texts = {f"m{number}.py": "call weigh exposure risk\n" * 30 for number in range(8)}
+def test_long_file_has_to_say_more_than_a_short_one() -> None:
+    texts = {"a.py": "ratio " + "filler " * 200, "b.py": "ratio"}
+    assert rank_files(texts, "ratio") == ["b.py", "a.py"]
+
+
+def test_word_that_few_files_have_counts_more() -> None:
+    texts = {f"m{number}.py": "common" for number in range(8)} | {"z.py": "seldom"}
+    assert rank_files(texts, "common seldom")[0] == "z.py"
+
+
+def test_word_in_the_path_counts() -> None:
+    texts = {"a/other.py": "value = 1", "c/ratio.py": "value = 1"}
+    assert rank_files(texts, "# A ratio") == ["c/ratio.py", "a/other.py"]
+
+
+def test_definition_that_the_request_names_as_code_comes_first() -> None:
+    texts = {f"m{number}.py": "call something else\n" * 30 for number in range(8)}
     texts["z.py"] = "def weigh_exposure(value):\n    return value\n"
     assert rank_files(texts, "Use `weigh_exposure()` on each call of a risk")[0] == "z.py"
-
-
-def test_what_a_relevant_file_refers_to_comes_before_the_rest() -> None:
-    texts = {
-        "aaa.py": "def unrelated_thing(value):\n    return value\n",
-        "invoice.py": "from zzz import round_to_cents\n\ndef invoice_total(invoice):\n    return round_to_cents(invoice)\n",
-        "zzz.py": "def round_to_cents(value):\n    return value\n",
-    }
-    assert rank_files(texts, "invoice") == ["invoice.py", "zzz.py", "aaa.py"]
-
-
-def test_tests_come_along_with_their_subject() -> None:
-    texts = {
-        "aaa.py": "x = 1\n",
-        "ledger.py": "def post(entry): ...\n",
-        "tests/test_ledger.py": "def test_it(): ...\n",
-    }
-    assert rank_files(texts, "post an entry")[:2] == ["ledger.py", "tests/test_ledger.py"]
 
 
 def test_code_comes_before_logs_that_mention_everything() -> None:
@@ -105,33 +107,18 @@ def test_outline_keeps_signatures_whole_and_in_place() -> None:
     )
 
 
-POLYGLOT = {
-    ".ts": (
-        "export function weighExposure(risk: Risk): number {\n return 1 }\n",
-        "const total = weighExposure(risk)\n",
-    ),
-    ".js": ("export function weighExposure(risk) {\n return 1 }\n", "const total = weighExposure(risk)\n"),
-    ".go": (
-        "package risk\n\nfunc weighExposure(risk Risk) int {\n\treturn 1\n}\n",
-        "package risk\n\nvar total = weighExposure(risk)\n",
-    ),
-    ".java": (
-        "class Zed {\n  int weighExposure(int risk) {\n    return 1;\n  }\n}\n",
-        "class Use { int total = weighExposure(1); }\n",
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("suffix", "definition", "use"),
-    [(suffix, *rest) for suffix, rest in POLYGLOT.items()],
-    ids=POLYGLOT.keys(),
-)
-def test_other_languages_are_ranked_as_python_is(suffix: str, definition: str, use: str) -> None:
-    """The definition that the request names first, then what refers to it, then what has nothing to do with it."""
-    texts = {f"aaa{suffix}": "x\n" * 9, f"caller{suffix}": use, f"zed{suffix}": definition}
-    texts |= {f"bulk{number}{suffix}": "y\n" * 9 for number in range(4)}
-    assert rank_files(texts, "Cap what `weighExposure()` gives")[:2] == [f"zed{suffix}", f"caller{suffix}"]
+@pytest.mark.parametrize("suffix", [".ts", ".js", ".go", ".java", ".rb"])
+def test_other_languages_are_ranked_as_python_is(suffix: str) -> None:
+    texts = {
+        f"aaa{suffix}": "x\n" * 9,
+        f"zed{suffix}": "weighExposure(risk)\n",
+        "notes.md": "weigh exposure " * 9,
+    }
+    assert rank_files(texts, "Cap what `weighExposure()` gives") == [
+        f"zed{suffix}",
+        f"aaa{suffix}",
+        "notes.md",
+    ]
 
 
 @pytest.mark.parametrize(

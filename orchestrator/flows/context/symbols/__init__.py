@@ -1,4 +1,4 @@
-"""What files define, by their syntax trees. A language is one module here, or one entry of ``grammars``."""
+"""What files define, by their syntax trees. ``registry`` says which language is read by which function."""
 
 from orchestrator.flows.context.symbols.registry import find_definitions, is_code, outline_file
 

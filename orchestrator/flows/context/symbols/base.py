@@ -1,7 +1,7 @@
 """What every language says about a file."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,5 @@ class Definition:
     end: int
 
 
-class Language(Protocol):
-    """Finds definitions in the text of a file, in the order of their lines; none in a file that cannot be parsed."""
-
-    def __call__(self, text: str) -> tuple[Definition, ...]: ...
+Language = Callable[[str], tuple[Definition, ...]]
+"""Finds definitions in the text of a file, in the order of their lines; none in a file that cannot be parsed."""

@@ -1,27 +1,26 @@
-"""Definitions of languages other than Python, by tree-sitter. A language is one entry: its grammar and its query."""
+"""Definitions of languages other than Python, by tree-sitter. Each has a grammar and a query."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import tree_sitter_go
 import tree_sitter_java
 import tree_sitter_javascript
 import tree_sitter_typescript
-from tree_sitter import Language as Grammar
-from tree_sitter import Node, Parser, Query, QueryCursor
+from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
 from orchestrator.flows.context.symbols.base import Definition
 
-_JAVASCRIPT = """
+_JAVASCRIPT_QUERY = """
 (class_declaration name: (_) @name)
 (function_declaration name: (_) @name)
 (generator_function_declaration name: (_) @name)
 (method_definition name: (_) @name)
 (variable_declarator name: (identifier) @name value: [(arrow_function) (function_expression)])
 """
-_TYPESCRIPT = (
-    _JAVASCRIPT
+_TYPESCRIPT_QUERY = (
+    _JAVASCRIPT_QUERY
     + """
 (abstract_class_declaration name: (_) @name)
 (interface_declaration name: (_) @name)
@@ -29,12 +28,12 @@ _TYPESCRIPT = (
 (enum_declaration name: (_) @name)
 """
 )
-_GO = """
+_GO_QUERY = """
 (function_declaration name: (_) @name)
 (method_declaration name: (_) @name)
 (type_spec name: (_) @name)
 """
-_JAVA = """
+_JAVA_QUERY = """
 (class_declaration name: (_) @name)
 (interface_declaration name: (_) @name)
 (enum_declaration name: (_) @name)
@@ -45,44 +44,38 @@ _JAVA = """
 
 
 @dataclass(slots=True)
-class _Parsed:
-    """A grammar and its query, made at first use; parsers are not to be shared between threads."""
+class GrammarLanguage:
+    """A grammar and its query, loaded at first use."""
 
-    pointer: Callable[[], object]
-    source: str
+    load_grammar: Callable[[], object]
+    query: str
+    # A parser must not be shared between threads, so each thread makes its own.
     _local: threading.local = field(default_factory=threading.local)
 
     def __call__(self, text: str) -> tuple[Definition, ...]:
         if not hasattr(self._local, "parser"):
-            grammar = Grammar(self.pointer())
-            self._local.parser, self._local.query = Parser(grammar), Query(grammar, self.source)
+            grammar = Language(self.load_grammar())
+            self._local.parser = Parser(grammar)
+            self._local.query = Query(grammar, self.query)
         tree = self._local.parser.parse(text.encode())
         names = QueryCursor(self._local.query).captures(tree.root_node).get("name", [])
-        found = {_defined(node) for node in names}
-        return tuple(sorted(found, key=lambda one: (one.first, one.end, one.name)))
+        # A query may capture a name by two patterns.
+        found = {_locate_definition(node) for node in names}
+        return tuple(
+            sorted(found, key=lambda definition: (definition.first, definition.end, definition.name))
+        )
 
 
-def _defined(name: Node) -> Definition:
-    """The signature goes from the definition's first line to the one where its body begins."""
+def _locate_definition(name: Node) -> Definition:
+    """The signature reaches from the definition's first line to the one where its body begins."""
     whole = name.parent or name
     body = whole.child_by_field_name("body")
-    last = body.start_point[0] if body is not None else name.end_point[0]
+    last = name.end_point[0] if body is None else body.start_point[0]
     return Definition((name.text or b"").decode("utf-8", "replace"), whole.start_point[0], last + 1)
 
 
-_SCRIPT = _Parsed(tree_sitter_javascript.language, _JAVASCRIPT)
-_TYPED = _Parsed(tree_sitter_typescript.language_typescript, _TYPESCRIPT)
-_TYPED_MARKUP = _Parsed(tree_sitter_typescript.language_tsx, _TYPESCRIPT)
-
-GRAMMARS: Mapping[str, _Parsed] = {
-    ".js": _SCRIPT,
-    ".jsx": _SCRIPT,
-    ".mjs": _SCRIPT,
-    ".cjs": _SCRIPT,
-    ".ts": _TYPED,
-    ".mts": _TYPED,
-    ".cts": _TYPED,
-    ".tsx": _TYPED_MARKUP,
-    ".go": _Parsed(tree_sitter_go.language, _GO),
-    ".java": _Parsed(tree_sitter_java.language, _JAVA),
-}
+JAVASCRIPT = GrammarLanguage(tree_sitter_javascript.language, _JAVASCRIPT_QUERY)
+TYPESCRIPT = GrammarLanguage(tree_sitter_typescript.language_typescript, _TYPESCRIPT_QUERY)
+TSX = GrammarLanguage(tree_sitter_typescript.language_tsx, _TYPESCRIPT_QUERY)
+GO = GrammarLanguage(tree_sitter_go.language, _GO_QUERY)
+JAVA = GrammarLanguage(tree_sitter_java.language, _JAVA_QUERY)

@@ -7,30 +7,40 @@ from collections.abc import Iterator
 from gates import syntax
 from orchestrator.flows.context.symbols.base import Definition
 
+_MAX_DEPTH = 4
+"""Deeper definitions are details of a function."""
+
 
 def find_python_definitions(text: str) -> tuple[Definition, ...]:
     """Classes, functions, methods, and names in capitals that the module assigns."""
     try:
         with warnings.catch_warnings():
-            # What is odd about a repo's literals is not for our log.
+            # A repo may have odd literals; a warning about them does not belong in our log.
             warnings.simplefilter("ignore")
             tree = syntax.parse(text)
-        return tuple(_defined(tree.body, 0))
+        return tuple(_walk_body(tree.body, 0))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
 
 
-def _defined(body: list[ast.stmt], depth: int) -> Iterator[Definition]:
+def _walk_body(body: list[ast.stmt], depth: int) -> Iterator[Definition]:
     for node in body:
         match node:
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                yield Definition(node.name, first - 1, max(node.lineno, node.body[0].lineno - 1))
-                if isinstance(node, ast.ClassDef) and depth < 4:
-                    yield from _defined(node.body, depth + 1)
+                yield _locate_definition(node)
+                if isinstance(node, ast.ClassDef) and depth < _MAX_DEPTH:
+                    yield from _walk_body(node.body, depth + 1)
             case ast.Assign(targets=[ast.Name(id=name), *_]) | ast.AnnAssign(target=ast.Name(id=name)) if (
                 name.isupper()
             ):
                 yield Definition(name, node.lineno - 1, node.lineno)
-            case ast.If(body=inner, orelse=other) | ast.Try(body=inner, orelse=other) if depth < 4:
-                yield from _defined([*inner, *other], depth + 1)
+            # A definition may depend on a version or on an import that failed.
+            case ast.If(body=inner, orelse=other) | ast.Try(body=inner, orelse=other) if depth < _MAX_DEPTH:
+                yield from _walk_body([*inner, *other], depth + 1)
+
+
+def _locate_definition(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> Definition:
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    # On one line with its body, the signature is that line.
+    end = max(node.lineno, node.body[0].lineno - 1)
+    return Definition(node.name, first - 1, end)

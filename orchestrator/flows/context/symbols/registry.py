@@ -1,63 +1,77 @@
-"""Which language a file is in, by its suffix, and what follows for it: its symbols, its outline."""
+"""Which language a file is in, by its suffix, and what is done with it: its definitions, its outline.
 
-from collections.abc import Mapping
+A language is a function in a module of this folder, or a grammar and a query in ``grammars``, a line in ``LANGUAGES`` and one
+for each suffix.
+"""
+
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
+from orchestrator.core.registry import Registry
 from orchestrator.flows.context.symbols.base import Definition, Language
-from orchestrator.flows.context.symbols.grammars import GRAMMARS
-from orchestrator.flows.context.symbols.python import find_python_definitions
 
-LANGUAGES: Mapping[str, Language] = MappingProxyType(
-    {".py": find_python_definitions, ".pyi": find_python_definitions, **GRAMMARS}
+_GRAMMARS = "orchestrator.flows.context.symbols.grammars"
+
+# tree-sitter and its grammars are imported only where a repo has files for them.
+LANGUAGES: Registry[Language] = Registry(
+    "language",
+    {
+        "python": "orchestrator.flows.context.symbols.python:find_python_definitions",
+        "javascript": f"{_GRAMMARS}:JAVASCRIPT",
+        "typescript": f"{_GRAMMARS}:TYPESCRIPT",
+        "tsx": f"{_GRAMMARS}:TSX",
+        "go": f"{_GRAMMARS}:GO",
+        "java": f"{_GRAMMARS}:JAVA",
+    },
 )
+SUFFIXES = {
+    ".py": "python",
+    ".pyi": "python",
+    ".js": "javascript",
+    ".jsx": "javascript",
+    ".mjs": "javascript",
+    ".cjs": "javascript",
+    ".ts": "typescript",
+    ".mts": "typescript",
+    ".cts": "typescript",
+    ".tsx": "tsx",
+    ".go": "go",
+    ".java": "java",
+}
 LARGEST_CHARACTERS = 512 * 1024
 """A longer file is data or generated: its tree would cost more than it tells."""
 _MAX_SIGNATURE_LINES = 8
 
-
-# Shown as code, though nothing here can tell what they define.
+# Shown as code, although nothing here knows what such files define.
 _OTHER_CODE = frozenset(
-    {
-        ".c",
-        ".cc",
-        ".cpp",
-        ".cs",
-        ".cxx",
-        ".ex",
-        ".h",
-        ".hpp",
-        ".kt",
-        ".lua",
-        ".m",
-        ".php",
-        ".pl",
-        ".proto",
-        ".pyx",
-        ".r",
-        ".rb",
-    }
-    | {".rs", ".scala", ".sh", ".sql", ".swift", ".vue"}
+    """
+    .c .cc .cpp .cs .cxx .ex .h .hpp .kt .lua .m .php .pl .proto .pyx .r .rb .rs .scala .sh .sql .swift .vue
+    """.split()  # noqa: SIM905 - a list of suffixes is no easier to read in quotes
 )
 
 
 def is_code(path: str) -> bool:
-    """Whether the file is a program, so far as its suffix tells."""
+    """Whether the file is a program, as far as its suffix tells."""
     suffix = PurePosixPath(path).suffix.lower()
-    return suffix in LANGUAGES or suffix in _OTHER_CODE
+    return suffix in SUFFIXES or suffix in _OTHER_CODE
 
 
 def find_definitions(path: str, text: str) -> tuple[Definition, ...]:
-    """What ``text`` defines; nothing for a language that is not known."""
-    language = LANGUAGES.get(PurePosixPath(path).suffix.lower())
-    return language(text) if language is not None and len(text) <= LARGEST_CHARACTERS else ()
+    """What ``text`` defines; nothing for a language that is not known, or for a file that is too long."""
+    language = SUFFIXES.get(PurePosixPath(path).suffix.lower())
+    if language is None or len(text) > LARGEST_CHARACTERS:
+        return ()
+    return LANGUAGES.get(language)(text)
 
 
 def outline_file(path: str, text: str) -> str:
     """The signatures of a file, in their places and with their indent; empty where there are none."""
-    lines, kept, reached = text.split("\n"), [], 0
-    for one in find_definitions(path, text):
-        first, end = max(one.first, reached), min(one.end, one.first + _MAX_SIGNATURE_LINES)
+    lines = text.split("\n")
+    kept: list[str] = []
+    reached = 0
+    for definition in find_definitions(path, text):
+        # Two definitions may share a line, and a class on one line holds its methods: no line is shown twice.
+        first = max(definition.first, reached)
+        end = min(definition.end, definition.first + _MAX_SIGNATURE_LINES)
         kept += lines[first:end]
         reached = max(reached, end)
     return "\n".join(line.rstrip() for line in kept if line.strip())
