@@ -21,14 +21,14 @@ _NOBODY = 65534
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class HostAccount:
     """A user and a group of the host that own nothing."""
 
     uid: int
     gid: int
 
 
-def spare_account() -> Account | None:
+def spare_account() -> HostAccount | None:
     """A separate account for the job where this process is root, else ``None``."""
     if os.geteuid() != 0:
         return None
@@ -36,9 +36,9 @@ def spare_account() -> Account | None:
     for line in Path("/proc/self/uid_map").read_text().splitlines():
         first, _, count = map(int, line.split())
         if first <= wanted < first + count:
-            return Account(wanted, wanted)
+            return HostAccount(wanted, wanted)
     # A container whose map of users is too short for such an id.
-    return Account(_NOBODY, _NOBODY)
+    return HostAccount(_NOBODY, _NOBODY)
 
 
 @cache
@@ -74,7 +74,7 @@ def _check_relative(name: str) -> PurePosixPath:
 
 @contextlib.contextmanager
 def source_folder(
-    files: Mapping[str, bytes], account: Account | None, links: Mapping[str, str]
+    files: Mapping[str, bytes], account: HostAccount | None, links: Mapping[str, str]
 ) -> Iterator[Path]:
     """``files`` in a folder that only this job's account can enter, gone at the end.
 

@@ -32,7 +32,7 @@ from gates.sandbox.layout import (
     PYTHON,
     SOURCE,
     VENV,
-    Account,
+    HostAccount,
     is_reachable,
     job_environment,
     source_folder,
@@ -80,7 +80,7 @@ class _JobPlace:
     """Where one job runs: its mode, its account and its folders on the host."""
 
     mode: str
-    account: Account | None
+    account: HostAccount | None
     source: Path
 
     @property
@@ -252,7 +252,7 @@ def _link_packages(job: Job, mode: str) -> dict[str, str]:
     return {name: str(folder) for name, folder in job.extra_readonly.items()}
 
 
-def _require_landlock(account: Account | None, job: Job) -> None:
+def _require_landlock(account: HostAccount | None, job: Job) -> None:
     """Raise ``SandboxUnavailable`` when Landlock would not be enough on this machine."""
     version = find_landlock_version()
     if version < 1:
