@@ -71,6 +71,17 @@ def test_a_file_that_breaks_the_rules_stops_the_import(tmp_path, text, message):
         read_statements(write(tmp_path, text))
 
 
+def test_every_statement_asks_for_holds_in_the_same_words():
+    """Plain SQL repeats the clause; a function would be called for each row, because PostgreSQL does not inline a subquery."""
+    clause = re.compile(
+        r"WHERE h\.scope = 'everything' OR h\.scope = 'repo' AND h\.target = [^=]+? OR h\.scope = 'queue' AND h\.target = "
+    )
+    asking = [statement for statement in every_statement() if "FROM flows_hold h" in statement.sql]
+    assert len(asking) >= 5
+    for statement in asking:
+        assert len(clause.findall(statement.sql)) == statement.sql.count("FROM flows_hold h"), statement.name
+
+
 def test_names_are_unique_in_the_product():
     names = [statement.name for statement in every_statement()]
     assert sorted(set(names)) == sorted(names)
