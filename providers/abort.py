@@ -1,7 +1,7 @@
-"""Breaking off an exchange from another thread: the socket under it is shut, so whoever waits in it wakes up.
+"""Aborts an exchange from another thread: the socket is shut, so the thread that waits in it wakes up.
 
 No SDK offers this. The streams below register the socket that a thread is about to read from; the thread says
-beforehand, by ``abortable``, who may break it off.
+beforehand, by ``allow_abort``, who may break it off.
 """
 
 import contextlib

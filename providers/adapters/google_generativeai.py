@@ -39,7 +39,7 @@ _FILTERS: Final = frozenset({"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "P
 _COUNT_SECONDS: Final = 15.0
 
 
-class _Deadline(HTTPAdapter):
+class _DeadlineAdapter(HTTPAdapter):
     """Ends a call when its time is over: the limit of ``requests`` is for each read."""
 
     def send(self, request: Any, **options: Any) -> requests.Response:  # type: ignore[override]
@@ -70,7 +70,7 @@ class LegacyGoogleAdapter:
         session = self._client.transport._session
         session._max_refresh_attempts = 0
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Deadline())
+            session.mount(scheme, _DeadlineAdapter())
 
     def complete(self, request: Request) -> Completion:
         """One ``generateContent``; see ``Adapter``."""

@@ -56,7 +56,7 @@ CREATE FUNCTION provider_rebuild_counters(p_provider text) RETURNS void LANGUAGE
 DECLARE
   v_hour bigint; v_second bigint;
 BEGIN
-  -- The row exists afterwards, whoever created it, and this transaction has its lock.
+  -- The row exists afterwards, and this transaction has its lock.
   INSERT INTO providers_providerstate (provider) VALUES (p_provider) ON CONFLICT DO NOTHING;
   PERFORM 1 FROM providers_providerstate WHERE provider = p_provider FOR UPDATE;
 
