@@ -1,15 +1,21 @@
 """Why an answer could not be used, for the model and for people."""
 
+from orchestrator.core.errors import FixedBy, OrchestratorError
 
-class AnswerUnreadable(Exception):
+
+class AnswerUnreadable(OrchestratorError):
     """An answer that is not what was asked for.
 
     ``code`` is stable (``answer:...``); ``repair`` is one sentence that tells the model what to do differently; ``cure``
     tells a person.
     """
 
-    cure = "Retry the flow; if the same model answers like this again, choose another one for this stage with `blocks config set`."
+    cure = (
+        "Retry the flow; if the same model answers like this again, choose another one for this stage with "
+        "`blocks config set`."
+    )
+    fixed_by = FixedBy.REPO_OWNER
 
     def __init__(self, code: str, message: str, repair: str) -> None:
-        super().__init__(message)
-        self.code, self.repair = code, repair
+        super().__init__(message, code=code)
+        self.repair = repair
