@@ -1,9 +1,10 @@
-"""What prompt caching saves in one flow: tokens and USD of its calls, with the stable context first, and without.
+"""What prompt caching saves in one flow: tokens and USD of its calls, with the stable context first, and
+without.
 
-The calls of a flow with one repair round, each through its vendor's SDK to the simulated vendor, which caches as the vendor says
-that it does: marked prefixes (Anthropic), prefixes of 1,024 tokens and more (OpenAI, Google). ``without`` are the same calls with
-the context in the question, unmarked, behind a line that no other call has. Writes ``results/caching.json`` and prints the
-table of ``docs/explanation/cost.md``.
+The calls of a flow with one repair round, each through its vendor's SDK to the simulated vendor, which caches
+as the vendor says that it does: marked prefixes (Anthropic), prefixes of 1,024 tokens and more (OpenAI,
+Google). ``without`` are the same calls with the context in the question, unmarked, behind a line that no
+other call has. Writes ``results/caching.json`` and prints the table of ``docs/explanation/cost.md``.
 """
 
 import sys

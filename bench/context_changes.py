@@ -1,9 +1,10 @@
 """Past changes of real packages: consecutive releases from the index, as source distributions.
 
-The request is what the newer release added to its changelog, the repo is the older release, and touched are the Python files,
-tests included, that both have and that differ in more than their version. ``DEVELOPMENT`` are the packages on which weights may be
-chosen; the others are held out. Packages that came with the second, larger set were dealt to the two in turns, by the alphabet,
-before anything of them was measured. Downloads go to ``bench/.cache``.
+The request is what the newer release added to its changelog, the repo is the older release, and touched are
+the Python files, tests included, that both have and that differ in more than their version. ``DEVELOPMENT``
+are the packages on which weights may be chosen; the others are held out. Packages that came with the second,
+larger set were dealt to the two in turns, by the alphabet, before anything of them was measured. Downloads go
+to ``bench/.cache``.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Usage payloads of three vendors, priced by us, by genai-prices and by litellm.
 
-Prices are equal to 1e-9 USD, or the difference has a name. The table of output limits is compared with litellm's. Writes
-``bench/results/cost.json``. litellm runs in an environment of its own.
+Prices are equal to 1e-9 USD, or the difference has a name. The table of output limits is compared with
+litellm's. Writes ``bench/results/cost.json``. litellm runs in an environment of its own.
 """
 
 import json
@@ -30,8 +30,8 @@ GOALS: Goals = {
 }
 # What the longest stage asks for when it asks again, because its answer was cut off.
 LONGEST = 32_768
-# Vendors give an old name to another model when they shut its model down. At this time none had done so, and each payload
-# is priced as the model that it names.
+# Vendors give an old name to another model when they shut its model down. At this time none had done so, and
+# each payload is priced as the model that it names.
 AT = datetime(2026, 10, 22, tzinfo=UTC)
 
 Payload = Mapping[str, Any]
@@ -57,7 +57,9 @@ def price_by_genai_prices(payload: Payload) -> Decimal:
 
 
 def ask_litellm(lines: str) -> tuple[dict[str, Any], list[Decimal | None]]:
-    """What litellm says of itself (``version``, ``output_limits``), and its price of each payload; None for none."""
+    """What litellm says of itself (``version``, ``output_limits``), and its price of each payload; None for
+    none.
+    """
     command = [str(require_python("litellm")), str(BENCH / "peers" / "litellm_cost.py")]
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
     first, *answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -90,8 +92,8 @@ def _is_long_sonnet(payload: Payload) -> bool:
 
 # Name -> (the peer that differs, which payloads). A difference that no name covers is unexplained.
 EXPLAINED: dict[str, tuple[str, Callable[[Payload], bool]]] = {
-    # The long context of Sonnet 4.5 was a beta that ended on 2026-04-30. genai-prices and we keep its price above 200K
-    # tokens for the calls made then; litellm has dropped it and would price them at half.
+    # The long context of Sonnet 4.5 was a beta that ended on 2026-04-30. genai-prices and we keep its price
+    # above 200K tokens for the calls made then; litellm has dropped it and would price them at half.
     "litellm_without_the_ended_long_context_tier_of_sonnet_4_5": ("litellm", _is_long_sonnet),
 }
 

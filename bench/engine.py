@@ -1,8 +1,10 @@
-"""``python -m bench.engine``: the engine beside a bare Celery chain, DBOS and Prefect, in turns on one machine.
+"""``python -m bench.engine``: the engine beside a bare Celery chain, DBOS and Prefect, in turns on one
+machine.
 
-Everything runs on a PostgreSQL of its own with every durability setting at its default, and a Valkey of its own. Ratios are
-medians over rounds in which each system had its turn, so that what else the machine does hits all alike.
-``ENGINE_ROUNDS``, ``ENGINE_FLOWS`` and ``ENGINE_PARTS`` shorten a run; parts left out keep what the file says of them.
+Everything runs on a PostgreSQL of its own with every durability setting at its default, and a Valkey of its
+own. Ratios are medians over rounds in which each system had its turn, so that what else the machine does hits
+all alike. ``ENGINE_ROUNDS``, ``ENGINE_FLOWS`` and ``ENGINE_PARTS`` shorten a run; parts left out keep what
+the file says of them.
 """
 
 import contextlib

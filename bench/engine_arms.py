@@ -1,7 +1,8 @@
-"""The systems that the engine's benchmark compares, as processes: started once, frozen while another one's turn is.
+"""The systems that the engine's benchmark compares, as processes: started once, frozen while another one's
+turn is.
 
-Each has workers in two processes, the same PostgreSQL server (a database of its own) and the same Valkey, both reached over
-the same loopback, and a driver in a process of its own (``bench/peers/window.py``).
+Each has workers in two processes, the same PostgreSQL server (a database of its own) and the same Valkey,
+both reached over the same loopback, and a driver in a process of its own (``bench/peers/window.py``).
 """
 
 import json
@@ -48,7 +49,10 @@ class Servers:
 
 @dataclass
 class Arm:
-    """One system's processes. ``run`` gives flows a second, from the first start to the last end over all its drivers."""
+    """One system's processes.
+
+    ``run`` gives flows a second, from the first start to the last end over all its drivers.
+    """
 
     name: str
     servers: Servers
@@ -213,7 +217,8 @@ def start_worker(arm: Arm, name: str, app: str, queues: str, threads: str = THRE
         queues,
     ]
     arm.start(name, *command, "-n", f"{arm.name}-{name}@%h", "--without-gossip", "--without-mingle")
-    # Idle, it costs nothing; frozen past its socket's timeout, it would lose the first messages of its next turn.
+    # Idle, it costs nothing; frozen past its socket's timeout, it would lose the first messages of its next
+    # turn.
     arm.awake.append(arm.processes[-1])
 
 

@@ -1,4 +1,6 @@
-"""Creates flows of the orchestrator as its web process does, and counts those that have ended: ``python -m bench.engine_driver``."""
+"""Creates flows of the orchestrator as its web process does, and counts those that have ended: ``python -m
+bench.engine_driver``.
+"""
 
 import os
 import statistics
@@ -31,7 +33,9 @@ WHERE f.id > %(since)s AND c.ms > 0
 
 
 def run(count: int) -> dict[str, Any]:
-    """``count`` flows of the type ``FLOW_TYPE``, at most ``FLIGHT`` at once; with what the database says about them."""
+    """``count`` flows of the type ``FLOW_TYPE``, at most ``FLIGHT`` at once; with what the database says
+    about them.
+    """
     repo, _ = Repo.objects.get_or_create(name="bench")
     flow_type = os.environ["FLOW_TYPE"]
     since = new_flow_id()

@@ -1,4 +1,6 @@
-"""Many flows of one repo, then one of another: ``python -m bench.engine_fairness`` prints when that one started."""
+"""Many flows of one repo, then one of another: ``python -m bench.engine_fairness`` prints when that one
+started.
+"""
 
 import json
 import os

@@ -42,7 +42,9 @@ def store_flows(arm: arms.Arm, low: int, high: int) -> None:
 
 
 def measure_flatness(servers: arms.Servers, flows: int, rounds: int) -> dict[str, Any]:
-    """Flows a second over a bare chain's with more and more flows stored: the least of the sizes over the most."""
+    """Flows a second over a bare chain's with more and more flows stored: the least of the sizes over the
+    most.
+    """
     stored, ratios = 0, {}
     with arms.start_bare_celery(servers) as bare, arms.start_orchestrator(servers, "flat") as ours:
         ours.run(flows)
@@ -69,7 +71,9 @@ def measure_latency(servers: arms.Servers, flows: int) -> dict[str, Any]:
 
 
 def count_messages(servers: arms.Servers, server: Server, flows: int) -> dict[str, Any]:
-    """Statements of the database and messages of the broker per stage, creation included, the dispatcher asleep."""
+    """Statements of the database and messages of the broker per stage, creation included, the dispatcher
+    asleep.
+    """
     broker = redis.Redis.from_url(servers.valkey)
     with (
         arms.start_orchestrator(servers, "cost") as arm,

@@ -1,4 +1,6 @@
-"""Flow types of the engine's benchmark: nothing, a short sleep, and real model calls to the simulator with real latencies."""
+"""Flow types of the engine's benchmark: nothing, a short sleep, and real model calls to the simulator with
+real latencies.
+"""
 
 import time
 

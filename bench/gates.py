@@ -1,7 +1,8 @@
-"""``python -m bench.gates``: the whole gate run on one block, and its mutation engine beside mutmut and cosmic-ray.
+"""``python -m bench.gates``: the whole gate run on one block, and its mutation engine beside mutmut and
+cosmic-ray.
 
-All three judge the same block one after the other in one run, each with the machine to itself. Ours runs inside the
-sandbox, the peers bare. Writes ``bench/results/gates.json``.
+All three judge the same block one after the other in one run, each with the machine to itself. Ours runs
+inside the sandbox, the peers bare. Writes ``bench/results/gates.json``.
 """
 
 import json
@@ -31,8 +32,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
 RUNS = choose_size(full=10, small=1)
 STARTS = choose_size(full=51, small=3)
-# Both peers find 60 % and more of the changes in the subject, whose tests are thorough. A peer that finds less did not
-# really run them; one whose tests fail for another reason would "find" every change within milliseconds.
+# Both peers find 60 % and more of the changes in the subject, whose tests are thorough. A peer that finds
+# less did not really run them; one whose tests fail for another reason would "find" every change within
+# milliseconds.
 LOWEST_KILL_RATE = 0.6
 GOALS: Goals = {
     "mutation_wall_vs_mutmut": at_most(0.4),

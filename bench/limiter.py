@@ -1,7 +1,8 @@
 """``python -m bench.limiter``: is the quota exact, is it used up, is it fast, whatever is killed meanwhile?
 
-64 callers in 8 processes against 500,000 tokens, on a PostgreSQL of its own with every durability setting at its default;
-then the same with processes killed (-9) in mid call, PostgreSQL crashed and restarted, Redis emptied, and the hour rolling over.
+64 callers in 8 processes against 500,000 tokens, on a PostgreSQL of its own with every durability setting at
+its default; then the same with processes killed (-9) in mid call, PostgreSQL crashed and restarted, Redis
+emptied, and the hour rolling over.
 """
 
 import json
@@ -157,7 +158,9 @@ def read_outcome(name: str, tally: Path) -> dict[str, Any]:
 
 
 def measure_litellm(cache: str) -> dict[str, Any]:
-    """The same callers against the same quota through litellm's Router: its budget of a day, shared over Redis."""
+    """The same callers against the same quota through litellm's Router: its budget of a day, shared over
+    Redis.
+    """
     redis.Redis.from_url(cache).flushall()
     with run_simulator(latency="0.005-0.03") as urls:
         environment = {**os.environ, "OPENAI_BASE_URL": urls["OPENAI_BASE_URL"], "REDIS_URL": cache}

@@ -1,7 +1,8 @@
-"""One process of callers for ``bench.limiter``: ``python -m bench.limiter_caller spend|pairs THREADS SECONDS TALLY``.
+"""One process of callers for ``bench.limiter``: ``python -m bench.limiter_caller spend|pairs THREADS SECONDS
+TALLY``.
 
-``spend`` calls until the day's quota is used up; what a call really uses is written to the file TALLY when it reaches "the
-provider", before anything can go wrong on our side. ``pairs`` counts acquire-and-settle pairs.
+``spend`` calls until the day's quota is used up; what a call really uses is written to the file TALLY when it
+reaches "the provider", before anything can go wrong on our side. ``pairs`` counts acquire-and-settle pairs.
 """
 
 import os
@@ -32,7 +33,9 @@ PROVIDER = "google"
 
 
 def spend(tally: int, deadline: float) -> None:
-    """Call with hard bounds, use 30 to 100 % of each; ask for less as the quota runs out; stop when nothing is left."""
+    """Call with hard bounds, use 30 to 100 % of each; ask for less as the quota runs out; stop when nothing
+    is left.
+    """
     dice, bound = random.Random(), 1600
     while time.monotonic() < deadline and bound >= 25:
         asked = dice.randint(bound // 2, bound)

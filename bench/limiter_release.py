@@ -1,7 +1,8 @@
 """How soon a waiting stage runs once its provider has room: a part of ``bench.limiter``.
 
-Stages wait for a full provider as deployed: a worker, the dispatcher, the broker, an SDK and a simulated model. Then capacity
-appears in one of three ways: calls settle, the hour rolls over by the limiter's clock, an operator resumes the provider.
+Stages wait for a full provider as deployed: a worker, the dispatcher, the broker, an SDK and a simulated
+model. Then capacity appears in one of three ways: calls settle, the hour rolls over by the limiter's clock,
+an operator resumes the provider.
 """
 
 import json

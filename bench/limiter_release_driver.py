@@ -1,6 +1,8 @@
-"""Fills a provider, parks flows before it, makes room, and reads from the database when they ran: prints JSON.
+"""Fills a provider, parks flows before it, makes room, and reads from the database when they ran: prints
+JSON.
 
-The time is from before the statement that makes room to the claim of the stage by a worker, both by the database's clock.
+The time is from before the statement that makes room to the claim of the stage by a worker, both by the
+database's clock.
 """
 
 import itertools

@@ -1,4 +1,6 @@
-"""One caller alone: the p50 of acquire-and-settle over the p50 of a single-row UPDATE, in turns, by the same connection."""
+"""One caller alone: the p50 of acquire-and-settle over the p50 of a single-row UPDATE, in turns, by the same
+connection.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""The environments that the peers live in: ``bench/.venvs/<peer>``, built from the pins in ``bench/peers/<peer>.txt``."""
+"""The environments that the peers live in: ``bench/.venvs/<peer>``, built from the pins in
+``bench/peers/<peer>.txt``.
+"""
 
 import shutil
 import subprocess
@@ -16,7 +18,9 @@ class PeerFailure(RuntimeError):
 
 
 def takes_part(peer: str) -> bool:
-    """Whether a peer's arm runs: always in a full run, in the small form only where its environment is built already."""
+    """Whether a peer's arm runs: always in a full run, in the small form only where its environment is built
+    already.
+    """
     if not SMALL or _is_current(peer):
         return True
     sys.stdout.write(f"left out: {peer}, whose environment is not built here (a full run builds it)\n")

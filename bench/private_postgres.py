@@ -1,4 +1,6 @@
-"""A durable PostgreSQL of a benchmark's own, on a Unix socket in a temporary folder, that it may restart as it likes."""
+"""A durable PostgreSQL of a benchmark's own, on a Unix socket in a temporary folder, that it may restart as
+it likes.
+"""
 
 import contextlib
 import subprocess

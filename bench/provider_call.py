@@ -1,9 +1,11 @@
-"""What one ``complete()`` costs beside the bare SDK call and beside litellm's Router: CPU of the caller, and wall time.
+"""What one ``complete()`` costs beside the bare SDK call and beside litellm's Router: CPU of the caller, and
+wall time.
 
-Four processes make the same call, one at a time, of the same model to the same simulated server: the ``openai`` SDK
-alone; ``providers.calls.call_model`` with limits, ledger, breaker, stored answer and price, on a durable PostgreSQL;
-litellm's Router with its own limits; and the SDK between two trivial statements on that PostgreSQL, the least that could
-keep our promises. They take turns of some calls, so that other load of the machine affects all of them alike.
+Four processes make the same call, one at a time, of the same model to the same simulated server: the
+``openai`` SDK alone; ``providers.calls.call_model`` with limits, ledger, breaker, stored answer and price, on
+a durable PostgreSQL; litellm's Router with its own limits; and the SDK between two trivial statements on that
+PostgreSQL, the least that could keep our promises. They take turns of some calls, so that other load of the
+machine affects all of them alike.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
-"""The least that keeping the same promises could cost, for ``bench.provider_call``: the bare SDK between two statements.
+"""The least that keeping the same promises could cost, for ``bench.provider_call``: the bare SDK between two
+statements.
 
-Before the call one UPDATE of one row waits for the disk; after it one UPDATE stores the answer and does not wait. Both are
-prepared, on a connection that stays open. There is no limit, ledger, breaker or price.
+Before the call one UPDATE of one row waits for the disk; after it one UPDATE stores the answer and does not
+wait. Both are prepared, on a connection that stays open. There is no limit, ledger, breaker or price.
 """
 
 import os

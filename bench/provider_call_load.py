@@ -25,8 +25,8 @@ def compose_messages(number: int) -> list[dict[str, str]]:
 def serve_turns(call: Callable[[int], str | None], *packages: str) -> None:
     """For each line of standard input with a number, make as many calls and print one line of JSON.
 
-    ``call`` returns the answer's text. The line has CPU milliseconds a call, wall milliseconds of each call, and the
-    distinct answers, by which the benchmark sees that every caller got the same.
+    ``call`` returns the answer's text. The line has CPU milliseconds a call, wall milliseconds of each call,
+    and the distinct answers, by which the benchmark sees that every caller got the same.
     """
     number = 0
     for line in sys.stdin:

@@ -1,8 +1,8 @@
 """How much a benchmark does: all of it, or the small form that the test suite runs in seconds.
 
-The small form (``python -m bench NAME --small``) runs every arm once with tiny sizes, to show that the benchmark still
-works. Its figures say nothing about speed, so only goals that hold at every size are judged, and ``bench/results`` is
-left alone. A peer takes part where its environment is built already.
+The small form (``python -m bench NAME --small``) runs every arm once with tiny sizes, to show that the
+benchmark still works. Its figures say nothing about speed, so only goals that hold at every size are judged,
+and ``bench/results`` is left alone. A peer takes part where its environment is built already.
 """
 
 import os

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def run_simulator(*, echo: bool = True, latency: str = "0") -> Iterator[dict[str, str]]:
     """Yield the base URL of each provider by the name of its variable, and ``control``.
 
-    With ``echo`` a short text answers everything, otherwise the samples do. ``latency`` is in seconds, or a range of them.
+    With ``echo`` a short text answers everything, otherwise the samples do. ``latency`` is in seconds, or a
+    range of them.
     """
     answers = ["--echo"] if echo else ["--samples", str(ROOT / "samples")]
     command = [sys.executable, "-m", "providers.simulator", "--quiet", "--latency", latency, *answers]

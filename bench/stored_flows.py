@@ -1,7 +1,7 @@
 """Stores ended flows with all that they leave behind: ``python -m bench.stored_flows LOW HIGH``.
 
-The rows are copies of a flow that the engine has run to its end. The columns come from the models, so that a migration
-which adds or drops one cannot leave this module behind.
+The rows are copies of a flow that the engine has run to its end. The columns come from the models, so that a
+migration which adds or drops one cannot leave this module behind.
 """
 
 import os
@@ -24,7 +24,9 @@ COPIED_STAGE = f"copied.flow_id = {NEW_ID} AND copied.position = stage.position"
 
 
 def copy_flow(template: str, low: int, high: int) -> None:
-    """Store copies number ``low`` to ``high`` of the ended flow ``template``, with its stages, attempts and events."""
+    """Store copies number ``low`` to ``high`` of the ended flow ``template``, with its stages, attempts and
+    events.
+    """
     numbers: dict[str, str | int] = {"template": template, "low": low, "high": high}
     statements = (
         _compose_insert(
@@ -74,7 +76,9 @@ def _compose_insert(model: type[models.Model], replaced: dict[str, str], source:
 
 
 def _list_columns(model: type[models.Model]) -> list[str]:
-    """The columns that an INSERT may name: without numbers that the database gives and columns that it computes."""
+    """The columns that an INSERT may name: without numbers that the database gives and columns that it
+    computes.
+    """
     columns = []
     for field in model._meta.concrete_fields:
         is_numbered = isinstance(field, models.AutoField | models.BigAutoField)

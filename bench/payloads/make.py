@@ -1,4 +1,6 @@
-"""Writes the usage payloads of ``bench/cost.py``: shapes as the vendors document them, sizes chosen to reach every price."""
+"""Writes the usage payloads of ``bench/cost.py``: shapes as the vendors document them, sizes chosen to reach
+every price.
+"""
 
 import json
 from collections.abc import Iterator

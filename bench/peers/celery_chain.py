@@ -1,4 +1,5 @@
-"""The bare peer: a chain of four no-op tasks on Celery and the broker, no results, nothing kept, everything else at its default.
+"""The bare peer: a chain of four no-op tasks on Celery and the broker, no results, nothing kept, everything
+else at its default.
 
 ``celery -A bench.peers.celery_chain worker`` works, ``python -m bench.peers.celery_chain`` drives.
 """

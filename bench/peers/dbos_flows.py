@@ -1,7 +1,8 @@
-"""DBOS: a workflow of four no-op steps. ``direct`` calls it in this process, ``worker`` takes it from the queue of ``client``.
+"""DBOS: a workflow of four no-op steps. ``direct`` calls it in this process, ``worker`` takes it from the
+queue of ``client``.
 
-Runs in an environment of its own. The queue is polled every 10 ms in place of every second: its default would say more
-about the pause than about the engine.
+Runs in an environment of its own. The queue is polled every 10 ms in place of every second: its default would
+say more about the pause than about the engine.
 """
 
 import os

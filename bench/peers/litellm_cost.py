@@ -1,4 +1,7 @@
-"""Prices payloads by litellm; run by ``bench/cost.py`` in litellm's own environment. Reads and writes JSON lines."""
+"""Prices payloads by litellm; run by ``bench/cost.py`` in litellm's own environment.
+
+Reads and writes JSON lines.
+"""
 
 import json
 import os
@@ -30,7 +33,9 @@ def usage(one: dict[str, Any]) -> Usage:
 
 
 def output_limits() -> dict[str, int]:
-    """Model, without its vendor's prefix, to the most tokens that it may write in one answer, as far as litellm knows."""
+    """Model, without its vendor's prefix, to the most tokens that it may write in one answer, as far as
+    litellm knows.
+    """
     vendors, kinds = ("openai", "anthropic", "gemini"), ("chat", "responses")
     known = {name: one for name, one in litellm.model_cost.items() if one.get("litellm_provider") in vendors}
     limits = {name: one.get("max_output_tokens") for name, one in known.items() if one.get("mode") in kinds}
@@ -38,7 +43,10 @@ def output_limits() -> dict[str, int]:
 
 
 def main() -> None:
-    """One line in, one line out: USD, or why there is none. The first line out says what litellm knows by itself."""
+    """One line in, one line out: USD, or why there is none.
+
+    The first line out says what litellm knows by itself.
+    """
     sys.stdout.write(json.dumps({"version": version("litellm"), "output_limits": output_limits()}) + "\n")
     for line in sys.stdin:
         one = json.loads(line)

@@ -1,7 +1,9 @@
-"""One process of callers through litellm's Router, for ``bench/limiter.py``; run in litellm's own environment.
+"""One process of callers through litellm's Router, for ``bench/limiter.py``; run in litellm's own
+environment.
 
-A provider budget of as many USD as the quota has tokens, a millionth each, shared over Redis, which is how the Router limits a
-day; the callers ask until it refuses. ``python litellm_limiter.py CALLERS SECONDS QUOTA``.
+A provider budget of as many USD as the quota has tokens, a millionth each, shared over Redis, which is how
+the Router limits a day; the callers ask until it refuses. ``python litellm_limiter.py CALLERS SECONDS
+QUOTA``.
 """
 
 import asyncio

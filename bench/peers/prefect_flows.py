@@ -1,4 +1,7 @@
-"""Prefect 3: a flow of four no-op tasks, called in this process, its states kept by a server of its own. Own environment."""
+"""Prefect 3: a flow of four no-op tasks, called in this process, its states kept by a server of its own.
+
+Own environment.
+"""
 
 import logging
 import os

@@ -1,7 +1,9 @@
-"""What every driver of the engine's benchmark shares, those in peers' environments too: only the standard library.
+"""What every driver of the engine's benchmark shares, those in peers' environments too: only the standard
+library.
 
-A driver is a process that reads a number of flows from each line, runs them with at most ``WINDOW`` under way, and answers
-with one line of JSON: ``started`` and ``ended`` in seconds of the machine's clock, and ``flows``, how many have passed.
+A driver is a process that reads a number of flows from each line, runs them with at most ``WINDOW`` under
+way, and answers with one line of JSON: ``started`` and ``ended`` in seconds of the machine's clock, and
+``flows``, how many have passed.
 """
 
 import json

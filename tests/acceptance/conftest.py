@@ -1,4 +1,6 @@
-"""One stack for the whole folder: its own PostgreSQL and Valkey, the processes of the Procfile, the simulator."""
+"""One stack for the whole folder: its own PostgreSQL and Valkey, the processes of the Procfile, the
+simulator.
+"""
 
 import os
 import shutil

@@ -1,4 +1,6 @@
-"""The running product as its users meet it: the command line in a repo of theirs, REST, and the rows it leaves."""
+"""The running product as its users meet it: the command line in a repo of theirs, REST, and the rows it
+leaves.
+"""
 
 import json
 import os

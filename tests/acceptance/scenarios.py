@@ -8,7 +8,9 @@ GARBAGE, FORBIDDEN = "garbage", "forbidden"
 
 
 def extra_scenarios(samples: Path) -> None:
-    """Add to a copy of the samples: an implementer who apologises, and one who writes a file that steers pytest."""
+    """Add to a copy of the samples: an implementer who apologises, and one who writes a file that steers
+    pytest.
+    """
     garbage = _variant(samples, GARBAGE)
     for answer in (garbage / "answers").glob("implement*"):
         shutil.rmtree(answer)

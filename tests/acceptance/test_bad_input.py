@@ -29,7 +29,9 @@ def files_of(work: Path) -> list[Path]:
 
 
 def assert_nothing_half_written(product: Product, work: Path, flow: dict[str, Any]) -> None:
-    """No file of a block, no open stage, attempt or call, no block: the flow has ended, and so has all that it began."""
+    """No file of a block, no open stage, attempt or call, no block: the flow has ended, and so has all that
+    it began.
+    """
     assert files_of(work) == []
     named = (flow["id"],)
     assert product.rows("SELECT 1 FROM flows_block WHERE flow_id = %s", *named) == []

@@ -1,4 +1,6 @@
-"""Every benchmark in its small form, in a checkout whose path has a space: it runs to its end and writes its keys."""
+"""Every benchmark in its small form, in a checkout whose path has a space: it runs to its end and writes its
+keys.
+"""
 
 import json
 import os
@@ -33,7 +35,9 @@ KEYS = {
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what benchmarks need, in a path with a space, with the peers' environments where there are any."""
+    """A copy of what benchmarks need, in a path with a space, with the peers' environments where there are
+    any.
+    """
     folder = tmp_path_factory.mktemp("a checkout with spaces")
     left_out = shutil.ignore_patterns("__pycache__", ".venvs", ".cache", "results")
     for name in COPIED:

@@ -1,13 +1,15 @@
 """Where a process of a chaos run may be made to die, to see another clock, or to lose a safeguard.
 
-Production has no failpoints to switch off: nothing in the product mentions them. A chaos run starts its processes through
-``zygote``, which calls ``install`` in each; that wraps the functions which the product's modules already call.
+Production has no failpoints to switch off: nothing in the product mentions them. A chaos run starts its
+processes through ``zygote``, which calls ``install`` in each; that wraps the functions which the product's
+modules already call.
 
-- ``CHAOS_FAILPOINTS`` names a folder. A file ``<point>`` in it arms that point; the first process to get there moves the file
-  to ``fired/<point>`` and dies by SIGKILL. Points stand before and after every statement of the engine, every commit, and every
-  step of a model call.
+- ``CHAOS_FAILPOINTS`` names a folder. A file ``<point>`` in it arms that point; the first process to get
+  there moves the file to ``fired/<point>`` and dies by SIGKILL. Points stand before and after every statement
+  of the engine, every commit, and every step of a model call.
 - ``CHAOS_CLOCK_SECONDS`` shifts what the process takes for the time.
-- ``CHAOS_SLOW_CANCEL_SECONDS`` stretches the moment between a cancel's look at the stages and its update of them.
+- ``CHAOS_SLOW_CANCEL_SECONDS`` stretches the moment between a cancel's look at the stages and its update of
+  them.
 - ``CHAOS_SABOTAGE`` takes a safeguard away: ``token``, ``lock``, ``sweep``.
 """
 
@@ -31,7 +33,8 @@ CALL_STEPS = (
     ("orchestrator.flows.engine.broker", "send_chain"),
     ("orchestrator.flows.engine.store", "store_result"),
 )
-# What a worker passes on its way through claim, heartbeat and the ends of an attempt; the others are reached by other verbs.
+# What a worker passes on its way through claim, heartbeat and the ends of an attempt; the others are reached
+# by other verbs.
 WORKER_STATEMENTS = (
     "claim.CLAIM",
     "claim.BEAT",

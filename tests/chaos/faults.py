@@ -1,7 +1,7 @@
 """Every kind of fault: one function and one line in ``FAULTS``.
 
-A fault happens at once and returns what heals it: pairs of seconds from now and a callable. Processes that die are started
-again by the stack. Faults overlap: the next one does not wait for the healing of the last.
+A fault happens at once and returns what heals it: pairs of seconds from now and a callable. Processes that
+die are started again by the stack. Faults overlap: the next one does not wait for the healing of the last.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""What must hold after any run, judged from outside: by the rows of the database and the log of the simulator."""
+"""What must hold after any run, judged from outside: by the rows of the database and the log of the
+simulator.
+"""
 
 import re
 from collections import Counter
@@ -143,7 +145,9 @@ def answered(log: Path) -> Counter[tuple[str, str, str]]:
 
 
 def _calls(stack: Stack, kills: int, verdict: Verdict) -> None:
-    """No more answers than needed, but for what died on the way; and no charge that the simulator knows nothing of."""
+    """No more answers than needed, but for what died on the way; and no charge that the simulator knows
+    nothing of.
+    """
     answers = answered(stack.logs / "simulator.log")
     verdict.extra_calls = sum(count - 1 for count in answers.values())
     expired = stack.rows("SELECT count(*) FROM flows_attempt WHERE outcome = 'expired'")[0][0]

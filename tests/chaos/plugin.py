@@ -1,7 +1,8 @@
-"""The flow type of the chaos runs: cheap stages that call models for real, on every queue, with every way to end.
+"""The flow type of the chaos runs: cheap stages that call models for real, on every queue, with every way to
+end.
 
-What a stage does besides stands in the feature request: lines of ``kind: verb argument``. ``CHAOS_VERSION`` says how many
-versions of the type this process's code knows: every second one has a stage more.
+What a stage does besides stands in the feature request: lines of ``kind: verb argument``. ``CHAOS_VERSION``
+says how many versions of the type this process's code knows: every second one has a stage more.
 """
 
 import os

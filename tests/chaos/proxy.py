@@ -1,4 +1,6 @@
-"""A TCP proxy on loopback that can stop answering without closing anything: the half-open connection of a lost host."""
+"""A TCP proxy on loopback that can stop answering without closing anything: the half-open connection of a
+lost host.
+"""
 
 import asyncio
 import socket
@@ -9,7 +11,9 @@ from typing import Any
 
 
 class Proxy:
-    """Forwards to ``target`` in a thread of its own; ``stall`` keeps the bytes back, ``cut`` resets every connection."""
+    """Forwards to ``target`` in a thread of its own; ``stall`` keeps the bytes back, ``cut`` resets every
+    connection.
+    """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.target, self.port = target, 0

@@ -65,7 +65,9 @@ def flushall(stack: Stack, traffic: Traffic) -> float:
 
 
 def backlog(stack: Stack, traffic: Traffic, flows: int) -> tuple[int, float]:
-    """Hold everything, submit ``flows``, let them go and FLUSHALL at once; how many had not ended then, and ``flushall``'s seconds."""
+    """Hold everything, submit ``flows``, let them go and FLUSHALL at once; how many had not ended then, and
+    ``flushall``'s seconds.
+    """
     stack.manage(
         "shell", "-c", "from orchestrator.flows import engine; engine.hold('everything', reason='chaos')"
     )

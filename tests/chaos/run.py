@@ -161,7 +161,10 @@ def _inject(scene: Scene, names: list[str], flows: int, outcome: Outcome, tell: 
 
 
 def _attempt(scene: Scene, name: str, heals: list[tuple[float, int, Callable[[], object]]]) -> list[Heal]:
-    """A fault may meet another one's: a broker that is away cannot be flushed. Then it waits until that is healed."""
+    """A fault may meet another one's: a broker that is away cannot be flushed.
+
+    Then it waits until that is healed.
+    """
     while True:
         try:
             return FAULTS[name][1](scene)
@@ -247,7 +250,8 @@ def sabotage_run(
 ) -> Verdict:
     """A stack without one safeguard, under the faults that it is there for: the verdict must not be clean.
 
-    Without nothing (``what`` is empty) it has to stand all of these faults: they break nothing but what is missing.
+    Without nothing (``what`` is empty) it has to stand all of these faults: they break nothing but what is
+    missing.
     """
     chance = random.Random(seed)
     tell(f"sabotage: without the {what}" if what else "the faults of the sabotage runs, without sabotage")
@@ -263,7 +267,9 @@ def sabotage_run(
 
 
 def _until(stack: Stack, query: str, params: list[object], least: int) -> None:
-    """Wait until ``query`` counts at least so many; a scenario that waits in vain goes on, and will find nothing broken."""
+    """Wait until ``query`` counts at least so many; a scenario that waits in vain goes on, and will find
+    nothing broken.
+    """
     end = time.monotonic() + 60
     while stack.rows(query, params)[0][0] < least and time.monotonic() < end:
         time.sleep(0.05)

@@ -1,4 +1,6 @@
-"""The processes of one run: what the Procfile names, two dispatchers, the simulator, each restarted when it dies."""
+"""The processes of one run: what the Procfile names, two dispatchers, the simulator, each restarted when it
+dies.
+"""
 
 import contextlib
 import json

@@ -1,4 +1,6 @@
-"""Failpoints: that each name stands for a statement there is, that one process dies at an armed point and only there."""
+"""Failpoints: that each name stands for a statement there is, that one process dies at an armed point and
+only there.
+"""
 
 import importlib
 import os

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,24 +14,32 @@ from tests.chaos.faults import FAULTS
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.timeout(300)
+def test_a_small_run_breaks_nothing(tmp_path):
+    folder = tmp_path / "a folder with spaces"
+    folder.mkdir()
+    result = run_chaos(folder, "--flows", "8", "--faults", "3", "--seed", "3")
+    assert result["flows"] >= 8
+    assert result["faults"] >= 3
+
+
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 def test_each_fault_once_breaks_nothing(tmp_path):
+    result = run_chaos(tmp_path, "--flows", "60", "--faults", str(len(FAULTS)))
+    assert result["flows"] >= 60
+    assert result["faults"] >= len(FAULTS)
+    assert result["backlog_at_flushall"] == 15
+
+
+def run_chaos(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run ``python -m tests.chaos`` without sabotage; it has to hold. Returns the figures that it wrote."""
     # Servers of its own, whatever the suite runs on.
     environment = {
         name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "SOAK"}
     }
-    command = [
-        "--flows",
-        "60",
-        "--faults",
-        str(len(FAULTS)),
-        "--measure",
-        "0",
-        "--no-sabotage",
-        "--result",
-        str(tmp_path / "chaos.json"),
-    ]
+    file = folder / "chaos.json"
+    command = [*arguments, "--measure", "0", "--no-sabotage", "--result", str(file)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos", *command],
         cwd=ROOT,
@@ -40,7 +49,5 @@ def test_each_fault_once_breaks_nothing(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    result = json.loads((tmp_path / "chaos.json").read_text())
-    assert result["flows"] >= 60
-    assert result["faults"] >= len(FAULTS)
-    assert result["backlog_at_flushall"] == 15
+    figures: dict[str, Any] = json.loads(file.read_text())
+    return figures

@@ -1,7 +1,9 @@
-"""Starts the processes of the stack by forking one that has already imported everything: a restart costs 0.3 s, not 4.
+"""Starts the processes of the stack by forking one that has already imported everything: a restart costs 0.3
+s, not 4.
 
-Reads one JSON object a line (``argv``, ``environment``, ``log``) and answers with the pid of the child, which runs what
-``python argv...`` would run, in a session of its own. The children die with the zygote, and the zygote with its driver.
+Reads one JSON object a line (``argv``, ``environment``, ``log``) and answers with the pid of the child, which
+runs what ``python argv...`` would run, in a session of its own. The children die with the zygote, and the
+zygote with its driver.
 """
 
 import ctypes
