@@ -97,3 +97,31 @@ def test_every_word_of_the_glossary_is_used_outside_it() -> None:
     # Names in code join words by an underscore.
     flowing = re.sub(r"[\s_-]+", " ", text)
     assert [word for word, _, _ in read_glossary() if word.lower() not in flowing] == []
+
+
+MOST_FILES_TO_READ = 16
+
+
+def test_the_files_from_an_address_to_a_settled_call_are_few_and_lead_to_each_other() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w/]+\.py)` \| (?:`(\w+)`)? ?\| (.*?) ?\|$", page, re.M)
+    assert 0 < len(rows) <= MOST_FILES_TO_READ
+    above = ""
+    for path, function, named_by in rows:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        if function:
+            assert re.search(rf"^ *(?:async )?(?:def|class) {function}\b", text, re.M), (path, function)
+        names = re.findall(r"`([\w./]+)`", named_by)
+        if names:
+            # A name on the wire: the file above has it as a string, or the registry of the package has.
+            registry = ROOT / path.split("/")[0] / "registry.py"
+            strings = above + (registry.read_text(encoding="utf-8") if registry.exists() else "")
+            assert f'"{names[0]}"' in strings, (path, names[0])
+        elif above:
+            # By import: a file above uses the function, and its module can be reached from there.
+            assert re.search(rf"\b{function}\b", above), (path, function)
+            package, module = path.removesuffix(".py").replace("/", ".").rsplit(".", 1)
+            assert re.search(rf"\b{package.split('.')[-1]}\b", above), path
+            assert re.search(rf"\b{module}\b", above), path
+        above += text
+    assert "limiter.settle" in above
