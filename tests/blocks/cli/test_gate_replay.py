@@ -155,7 +155,7 @@ def test_the_world_of_a_block_is_in_its_evidence_and_comes_back(
     shutil.rmtree(cache)
     found = blocks("verify", "replay", flow.id)
     assert found.returncode == 1
-    assert "NOT REPLAYED: The packages of then cannot be had" in found.stdout
+    assert "NOT REPLAYED: The original packages are not available" in found.stdout
     assert NAME.replace("_", "-") in found.stdout
 
     tampered = snapshot.pack({"parcel_limits.py": b"HEAVIEST = 1\n"})
