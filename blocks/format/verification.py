@@ -31,7 +31,7 @@ Statements = Mapping[str, Statement]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class VerificationProblem:
     """A file of the block, and what is wrong with it: ``what`` continues a sentence that starts with the
     path.
     """
@@ -50,7 +50,7 @@ class VerificationReport:
     repo that was cloned; ``sequence`` and the hashes are the log entry's.
     """
 
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[VerificationProblem] = field(default_factory=list)
     block: str = ""
     repo: str = ""
     flow: str = ""
@@ -73,7 +73,7 @@ class VerificationReport:
 
     def add_problem(self, path: str, what: str) -> None:
         """Note what is wrong with the file at ``path``."""
-        self.problems.append(Problem(path, what))
+        self.problems.append(VerificationProblem(path, what))
 
     def named_paths(self) -> set[str]:
         """The files that something is wrong with so far."""

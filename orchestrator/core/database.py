@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from psycopg import Connection, Cursor
 from psycopg.rows import namedtuple_row
 
-from orchestrator.core.sql import Statement
+from orchestrator.core.sql import SqlStatement
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Any]
@@ -30,12 +30,12 @@ _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
-def fetch_rows(statement: Statement | str, parameters: Parameters = ()) -> list[Any]:
+def fetch_rows(statement: SqlStatement | str, parameters: Parameters = ()) -> list[Any]:
     """Run ``statement`` and return its rows as named tuples; an empty list if it returns none.
 
     A statement of a few lines may be a plain string. Raises ``django.db.Error`` as any other query does.
     """
-    sql = statement.sql if isinstance(statement, Statement) else statement
+    sql = statement.sql if isinstance(statement, SqlStatement) else statement
     connection.ensure_connection()
     raw: Connection[Any] | None = connection.connection
     assert raw is not None  # noqa: S101 - ensure_connection has just opened it
@@ -44,16 +44,16 @@ def fetch_rows(statement: Statement | str, parameters: Parameters = ()) -> list[
         return cursor.fetchall() if cursor.description else []
 
 
-def fetch_row(statement: Statement | str, parameters: Parameters = ()) -> Any:
+def fetch_row(statement: SqlStatement | str, parameters: Parameters = ()) -> Any:
     """Return the first row of a statement that always has one; raises ``DatabaseError`` if it has none."""
     row = find_row(statement, parameters)
     if row is None:
-        name = statement.name if isinstance(statement, Statement) else statement
+        name = statement.name if isinstance(statement, SqlStatement) else statement
         raise DatabaseError(f"The statement returned no row: {name}")
     return row
 
 
-def find_row(statement: Statement | str, parameters: Parameters = ()) -> Any | None:
+def find_row(statement: SqlStatement | str, parameters: Parameters = ()) -> Any | None:
     """Return the first row of a statement as a named tuple, ``None`` if it has none."""
     rows = fetch_rows(statement, parameters)
     return rows[0] if rows else None

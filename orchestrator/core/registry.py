@@ -17,7 +17,7 @@ from orchestrator.core.errors import OrchestratorError
 Member = TypeVar("Member")
 
 
-class UnknownMember(OrchestratorError, LookupError):
+class UnknownMember(OrchestratorError):
     """A registry was asked for a name that it does not have."""
 
     code = "registry:unknown-member"

@@ -25,7 +25,7 @@ _STRING_OR_GAP = re.compile(r"('(?:[^']|'')*')|(?:\s|--[^\n]*)+")
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SqlStatement:
     """One SQL statement. ``sql`` is what the server is sent: its name as a comment, then the code without
     other comments.
 
@@ -40,7 +40,7 @@ class Statement:
     path: Path
 
 
-def load_statements(module_file: str) -> dict[str, Statement]:
+def load_statements(module_file: str) -> dict[str, SqlStatement]:
     """Read the statements of a module, by name: ``_SQL = load_statements(__file__)``.
 
     Raises ``ValueError`` for a file that is not a list of named and described statements, so that a mistake
@@ -50,9 +50,9 @@ def load_statements(module_file: str) -> dict[str, Statement]:
     return read_statements(module.parent / "sql" / f"{module.stem}.sql")
 
 
-def read_statements(path: Path) -> dict[str, Statement]:
+def read_statements(path: Path) -> dict[str, SqlStatement]:
     """Read the statements of one ``.sql`` file, by name; raises as ``load_statements`` does."""
-    statements: dict[str, Statement] = {}
+    statements: dict[str, SqlStatement] = {}
     for name, lines in _split_at_names(path):
         if name in statements:
             raise ValueError(f"{path}: two statements are named {name}.")
@@ -77,7 +77,7 @@ def _split_at_names(path: Path) -> Iterator[tuple[str, list[str]]]:
         yield name, lines
 
 
-def _parse_statement(name: str, lines: list[str], path: Path) -> Statement:
+def _parse_statement(name: str, lines: list[str], path: Path) -> SqlStatement:
     description: list[str] = []
     for line in lines:
         if not line.startswith("--"):
@@ -89,4 +89,4 @@ def _parse_statement(name: str, lines: list[str], path: Path) -> Statement:
     code = _STRING_OR_GAP.sub(lambda found: found[1] or " ", body).strip().removesuffix(";")
     if not code:
         raise ValueError(f"{path}: the statement {name} has no SQL.")
-    return Statement(name, " ".join(description), f"/* {name} */ {code}", path)
+    return SqlStatement(name, " ".join(description), f"/* {name} */ {code}", path)

@@ -12,7 +12,7 @@ from orchestrator.rest.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class TokenHolder:
     """The holder of a token, as DRF's user. Without a repo: an operator."""
 
     token: Token
@@ -43,19 +43,19 @@ class TokenAuthentication(BearerAuthentication):
     def owner(self, secret: str) -> tuple[Any, Any] | None:
         """The caller and the token."""
         token = tokens.find_token(secret)
-        return None if token is None else (Caller(token), token)
+        return None if token is None else (TokenHolder(token), token)
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: Request) -> TokenHolder:
     """The caller of a request that carries a token."""
-    if not isinstance(request.user, Caller):
+    if not isinstance(request.user, TokenHolder):
         raise Problem(
             401, "auth:missing-token", "No token was sent.", cure="Send `Authorization: Bearer blk_...`."
         )
     return request.user
 
 
-def require_operator(request: Request) -> Caller:
+def require_operator(request: Request) -> TokenHolder:
     """The caller, who must be an operator."""
     caller = caller_of(request)
     if not caller.is_operator:

@@ -26,7 +26,7 @@ _WORDED = "Use an address that begins with https://, as https://host/owner/repo.
 _OPERATOR = "If the host is yours, an operator names it in CLONE_PRIVATE_HOSTS; else set another clone URL."
 
 
-class CloneUrlRefused(OrchestratorError, ValueError):
+class CloneUrlRefused(OrchestratorError):
     """Nothing is cloned from this address. The message never quotes it, because it may hold a password."""
 
     code = "repo:clone-url-refused"

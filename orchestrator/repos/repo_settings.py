@@ -24,7 +24,7 @@ MODES = ("off", "advisory", "strict")  # from lax to strict
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
-class SettingRefused(OrchestratorError, ValueError):
+class SettingRefused(OrchestratorError):
     """This key or value cannot be set. ``cure`` says what would be accepted."""
 
     code = "config:invalid-value"

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from orchestrator.core.sql import Statement
+from orchestrator.core.sql import SqlStatement
 
 ENGINE = "orchestrator.flows.engine."
 CALL_STEPS = (
@@ -107,7 +107,7 @@ class _Failpoints:
             value: f"{module.__name__.removeprefix(ENGINE)}.{name}"
             for module in _engine_modules()
             for name, value in vars(module).items()
-            if name.isupper() and isinstance(value, str | Statement)
+            if name.isupper() and isinstance(value, str | SqlStatement)
         }
 
         def wrapped(sql: Any, parameters: Any = ()) -> Any:
@@ -180,7 +180,7 @@ def _slow_cancel(seconds: float) -> None:
 
 def _replaced(sql: Any, old: str, new: str) -> Any:
     """``sql`` with one clause exchanged; a sabotage that changes nothing would prove nothing."""
-    if isinstance(sql, Statement):
+    if isinstance(sql, SqlStatement):
         return replace(sql, sql=_replaced(sql.sql, old, new))
     if old not in sql:
         raise RuntimeError(f"the statement has no {old!r} any more: fix tests/chaos/failpoints.py")

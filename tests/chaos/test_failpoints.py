@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.sql import Statement
+from orchestrator.core.sql import SqlStatement
 from tests.chaos import failpoints
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,9 @@ def run(**environment: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize("name", failpoints.WORKER_STATEMENTS)
 def test_every_statement_that_is_named_exists(name):
     module, _, constant = name.partition(".")
-    assert isinstance(getattr(importlib.import_module(failpoints.ENGINE + module), constant), str | Statement)
+    assert isinstance(
+        getattr(importlib.import_module(failpoints.ENGINE + module), constant), str | SqlStatement
+    )
 
 
 @pytest.mark.parametrize(("module", "function"), failpoints.CALL_STEPS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from orchestrator.core.sql import Statement, read_statements
+from orchestrator.core.sql import SqlStatement, read_statements
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("orchestrator", "providers", "gates", "onboarding")
@@ -22,7 +22,7 @@ def find_files() -> list[Path]:
     return sorted(path for path in found if re.search(r"^-- name: ", path.read_text("utf-8"), re.MULTILINE))
 
 
-def every_statement() -> list[Statement]:
+def every_statement() -> list[SqlStatement]:
     """The product's named statements."""
     return [statement for path in find_files() for statement in read_statements(path).values()]
 

@@ -21,15 +21,12 @@ OTHER_ERROR_BASES = {
     "AnswerUnreadable",
     "BlockNotMeasurable",
     "BundleTooLarge",
-    "CloneUrlRefused",
     "EnvironmentRefused",
     "EnvironmentUnavailable",
     "HarnessFailed",
     "Problem",
     "SandboxUnavailable",
     "ScannerFailed",
-    "SettingRefused",
-    "UnknownMember",
 }
 OTHER_REGISTRIES = {
     "gates/registry.py",

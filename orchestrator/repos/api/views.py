@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orchestrator.repos import repo_settings
-from orchestrator.repos.access import Caller, caller_of, repo_for, require_operator
+from orchestrator.repos.access import TokenHolder, caller_of, repo_for, require_operator
 from orchestrator.repos.api.filters import RepoFilter
 from orchestrator.repos.api.serializers import (
     NewRepoSerializer,
@@ -141,7 +141,7 @@ class TokenOwnerView(APIView):
         return Response(TokenOwnerSerializer(owner).data)
 
 
-def _change_config(repo: Repo | None, request: Request, caller: Caller) -> Response:
+def _change_config(repo: Repo | None, request: Request, caller: TokenHolder) -> Response:
     repo_settings.set_values(repo, dict(request.data), actor=caller.name)
     return _show_config(repo)
 

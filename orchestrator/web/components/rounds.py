@@ -43,7 +43,7 @@ class FileDiff:
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
+class RepairDiff:
     """From one round to the next: why, and what changed."""
 
     number: int
@@ -70,7 +70,9 @@ def _split_hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffPa
             yield from (DiffPart("+", 0, start + n + 1, line) for n, line in enumerate(after[start:end]))
 
 
-def list_repairs(stages: Sequence[Stage], texts: Mapping[int, Mapping[str, tuple[str, str]]]) -> list[Repair]:
+def list_repairs(
+    stages: Sequence[Stage], texts: Mapping[int, Mapping[str, tuple[str, str]]]
+) -> list[RepairDiff]:
     """Every repair round.
 
     ``stages`` are the implement stages in order; ``texts`` maps a stage to kind to path and text.
@@ -84,5 +86,5 @@ def list_repairs(stages: Sequence[Stage], texts: Mapping[int, Mapping[str, tuple
             for kind in FILES
             if kind in new
         )
-        found.append(Repair(after.round, after.feedback, tuple(one for one in changed if one.parts)))
+        found.append(RepairDiff(after.round, after.feedback, tuple(one for one in changed if one.parts)))
     return found
