@@ -26,6 +26,7 @@ def content_security_policy(
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
+        # A view may have set a stricter policy.
         response.headers.setdefault(
             "Content-Security-Policy", LOOSE if request.path.startswith(_LOOSE_UNDER) else STRICT
         )

@@ -13,6 +13,7 @@ urlpatterns = [
     path("flows/<str:flow_id>/evidence.zip", flows.download_evidence, name="flow-evidence"),
     path("flows/<str:flow_id>/block.tar.gz", flows.download_block, name="flow-block"),
     path("flows/<str:flow_id>/artifacts/<int:artifact_id>/", flows.download_artifact, name="flow-artifact"),
+    # The pattern lists the verbs, so that no other word reaches the engine.
     re_path(
         r"^flows/(?P<flow_id>[^/]+)/(?P<action>cancel|retry|pause|resume)/$",
         flows.act_on_flow,

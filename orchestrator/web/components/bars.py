@@ -26,6 +26,7 @@ class Share:
 
 
 def _format_percent(value: Decimal | float) -> float:
+    # SVG would draw a bar of more than 100 % over its neighbour.
     return round(min(100.0, max(0.0, float(value))), 2)
 
 
@@ -40,6 +41,7 @@ def score_bar(score: Decimal | None, threshold: Decimal | None) -> Bar | None:
 
 def split_into_shares(amounts: Mapping[str, Decimal]) -> list[Share]:
     """USD by name, each as wide as its part of the dearest, in the order given."""
+    # Relative to the dearest and not to the sum, so that a cheap part is still wide enough to see.
     most = max(amounts.values(), default=Decimal(0))
     return [
         Share(name or "none", f"${amount:.4f}", _format_percent(100 * amount / most) if most else 0.0)
@@ -53,6 +55,7 @@ def time_bar(spent: Mapping[str, float | None], waited: float, judging: float = 
     ``spent`` does not know.
     """
     wall, own = spent["wall_seconds"] or 0.0, spent["own_seconds"] or 0.0
+    # The clocks of processes differ a little: each part takes at most what is left of the wall time.
     waiting = min(waited, own)
     judging = min(judging, own - waiting)
     parts = {
@@ -63,6 +66,7 @@ def time_bar(spent: Mapping[str, float | None], waited: float, judging: float = 
     }
     found, x = [], 0.0
     for name, seconds in parts.items():
+        # Four widths that are each rounded up could exceed 100, so the last one takes only the rest.
         width = min(_format_percent(100 * seconds / wall) if wall else 0.0, round(100 - x, 2))
         found.append(Share(name, format_duration(seconds), width, round(x, 2)))
         x += width

@@ -19,6 +19,7 @@ from pygments.token import STANDARD_TYPES, _TokenType
 COLOURED_BYTES = 200_000
 """Beyond this a file is shown without colours: lexing is linear, but pages are for people."""
 _LEXERS: dict[str, type[Lexer]] = {".py": PythonLexer, ".json": JsonLexer}
+# Not str.splitlines: it also breaks at a form feed or U+2028, where Python and coverage.py begin no line.
 _ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -80,20 +81,24 @@ class Coverage:
 def colour_lines(path: str, text: str) -> list[SafeString]:
     """Each line of ``text`` as HTML: spans with Pygments' short class names around escaped text."""
     kind = next((lexer for end, lexer in _LEXERS.items() if path.endswith(end)), TextLexer)
+    # By default Pygments drops blank lines at both ends and adds a newline, which would shift the numbers.
     lexer = (TextLexer if len(text) > COLOURED_BYTES else kind)(stripnl=False, ensurenl=False)
     lines: list[list[SafeString]] = [[]]
     for token, value in lex("\n".join(_ENDS.split(text)), lexer):
+        # A token such as a docstring spans lines: each gets a span of its own, or the tags would not nest.
         for number, piece in enumerate(value.split("\n")):
             if number:
                 lines.append([])
             if piece:
                 lines[-1].append(_render_span(token, piece))
+    # The newline at the end of a file ends its last line and begins no other.
     if len(lines) > 1 and not lines[-1]:
         lines.pop()
     return [mark_safe("".join(parts)) for parts in lines]  # noqa: S308 - every part went through format_html
 
 
 def _render_span(token: _TokenType, piece: str) -> SafeString:
+    # A lexer may yield a token type without a class name; then the nearest parent that has one colours it.
     name = STANDARD_TYPES.get(token) or next(
         (STANDARD_TYPES[up] for up in reversed(token.split()) if up in STANDARD_TYPES), ""
     )
@@ -111,10 +116,13 @@ def annotate_lines(
     at: defaultdict[int, list[Note]] = defaultdict(list)
     spans: defaultdict[int, set[str]] = defaultdict(set)
     for note in notes:
+        # The gate's card lists it instead: ``notes.list_unplaced``.
         if note.line < 1:
             continue
+        # Numbers come from reports of a sandbox in which hostile code ran, so they may point beyond the file.
         line = min(note.line, len(parts))
         at[line].append(note)
+        # The bound is needed for the same reason: a forged end_line would cost a loop of billions.
         for one in range(line, min(max(note.end_line, line), len(parts)) + 1):
             spans[one].add(note.kind)
     return [
@@ -145,11 +153,13 @@ def split_into_pieces(lines: list[Line], around: int = 3, worth: int = 12) -> li
         return [Piece(tuple(lines))]
     found: list[Piece] = []
     run: list[Line] = []
+    # The None behind the last line closes the last run.
     for line in [*lines, None]:
         if line is not None and (not run or (line.number in near) == (run[-1].number in near)):
             run.append(line)
             continue
         folded = run[0].number not in near and len(run) >= worth
+        # A run too short to fold joins the shown lines before it, so that they stay one piece.
         if found and not folded and not found[-1].folded:
             found[-1] = Piece((*found[-1].lines, *run))
         else:

@@ -26,6 +26,7 @@ KINDS = (
 """The kinds of events that the page listens to."""
 _MODULE, _TESTS, _CONTRACT = rounds.FILES
 _SOURCES = {_MODULE: "Module", _TESTS: "Tests", _CONTRACT: "Contract"}
+# The reports that are drawn into the files, line by line. Other evidence is only offered for download.
 _READ = ("coverage.json", "mutation.json")
 
 
@@ -64,17 +65,21 @@ class Round:
 
 def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     """The context of the page; ``asked`` is the round to show, the newest by default."""
+    # The page is read again after each event, so the number of queries must not grow with the flow.
     attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch("attempts", Attempt.objects.order_by("number"))
     stages = list(flow.stages.order_by("position").prefetch_related(attempts))
     artifacts = list(Artifact.objects.filter(flow=flow).select_related("stage").order_by("id"))
+    # More than the page lists, because the waits in the timeline are built from events, too.
     events = list(FlowEvent.objects.filter(flow=flow).select_related("stage").order_by("-id")[: 5 * EVENTS])
     calls = list(ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at"))
     texts, judged = _read_sources(artifacts), _number_rounds(stages)
     results = list(GateResult.objects.filter(flow=flow).order_by("id"))
+    # A round is worth showing as soon as its files are written, before a gate has judged it.
     judged_rounds = {judged[row.stage_id] for row in results}
     written_rounds = {artifact.stage.round for artifact in artifacts if artifact.kind == _MODULE}
     numbers = sorted(judged_rounds | written_rounds)
     number = numbers[-1] if numbers else None
+    # An unknown round comes from an old link. The newest one is a better answer than an error.
     if asked in numbers:
         number = asked
     full, chart = FlowSerializer(flow).data, timeline.build_chart(flow, stages, reversed(events))
@@ -83,11 +88,13 @@ def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
         "waits_until": next(
             (row["not_before"] for row in full["stages"] if row["wait_reason"] and row["not_before"]), None
         ),
+        # Not strict: the serializer reads the stages again, and a repair may have added some in between.
         "lines": list(zip(full["stages"], chart.rows, strict=False)),
         "ended": flow.status in FLOW_ENDED,
         "took": timeline.format_duration(full["duration_seconds"]),
         "chart": chart,
         "kinds": " ".join(KINDS),
+        # The page follows the events after this one, so nothing is lost between this read and its request.
         "last_event": events[0].pk if events else 0,
         "costs": _sum_costs(calls),
         "time": bars.time_bar(
@@ -104,6 +111,7 @@ def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
 
 
 def _seconds_in_gates(stages: Sequence[Stage], chart: timeline.Chart) -> float:
+    # The API learns the seconds of gates when their stage ends; until then only the running bar knows them.
     rows = [row for stage, row in zip(stages, chart.rows, strict=True) if stage.kind == "verify"]
     return sum(bar.seconds for row in rows for bar in row.bars if bar.kind == "running")
 
@@ -129,6 +137,7 @@ def _read_sources(artifacts: Sequence[Artifact]) -> dict[int, dict[str, tuple[st
 
 
 def _read_contents(artifacts: Sequence[Artifact]) -> dict[int, bytes]:
+    # Read apart from the rows and only for files that are shown: the contents of a flow may be megabytes.
     rows = Artifact.objects.filter(pk__in=[artifact.pk for artifact in artifacts]).values_list(
         "pk", "blob__content"
     )
@@ -164,6 +173,7 @@ def _build_round(
 ) -> Round:
     rows = [row for row in results if judged[row.stage_id] == number]
     evidence = [a for a in artifacts if judged[a.stage_id] == number and a.kind.startswith("evidence:")]
+    # Until the implementer of this round has written, the files are those of the round before.
     written = [a.stage_id for a in artifacts if a.kind == _MODULE and a.stage.round <= number]
     files = texts[written[-1]] if written else {}
     paths = {path for path, _ in files.values()}
@@ -197,6 +207,7 @@ def _build_source(
     covered = notes.note_coverage(evidence.get("coverage.json"), path)
     survivors = list(notes.note_mutants(evidence.get("mutation.json"), path, text))
     found = [
+        # Mutants in the evidence show the code before and after; the gate's findings only say it in words.
         *notes.note_findings(rows, path, without=["mutation"] if survivors else []),
         *notes.note_branches(covered),
         *survivors,

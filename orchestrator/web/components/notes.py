@@ -14,12 +14,14 @@ from orchestrator.web.components.code import Change, Coverage, Note
 
 _DETECTED = {"Killed", "Timeout"}
 _KINDS = {"uncovered": "uncovered", "sabotage-survived": "sabotage"}
+# A scanner may report thousands of findings; the gate's card lists at most this many.
 _SHOWN = 200
 
 
 def parse_report(content: bytes | None) -> Any:
     """JSON, or nothing."""
     try:
+        # ValueError covers broken JSON and bytes that are not UTF-8.
         return None if content is None else json.loads(content)
     except ValueError:
         return None
@@ -30,6 +32,7 @@ def _find_entry(report: Any, path: str) -> Mapping[str, Any]:
     files = report.get("files") if isinstance(report, dict) else None
     if not isinstance(files, dict):
         return {}
+    # Names in a report begin with a folder of the sandbox that is unknown here: only the last part counts.
     return next(
         (
             entry
@@ -45,6 +48,7 @@ def note_coverage(content: bytes | None, path: str) -> Coverage:
     entry = _find_entry(parse_report(content), path)
     part: dict[int, tuple[int, ...]] = {}
     for pair in entry.get("missing_branches") or ():
+        # coverage.py writes a branch as [from, to]; a negative ``to`` is the exit of the function.
         if isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) for n in pair):
             part[pair[0]] = (*part.get(pair[0], ()), pair[1])
     return Coverage(
@@ -74,6 +78,7 @@ def note_mutants(content: bytes | None, path: str, text: str) -> Iterator[Note]:
         try:
             if mutant["status"] not in _DETECTED:
                 yield _note_mutant(mutant, text.splitlines())
+        # A mutant of the wrong shape is left out; the others are still worth showing.
         except (KeyError, TypeError, IndexError, AttributeError):
             continue
 
@@ -107,6 +112,7 @@ def note_findings(rows: Iterable[GateResult], path: str, *, without: Iterable[st
     skipped = set(without)
     for row in rows:
         for one in row.findings if row.gate not in skipped else ():
+            # Without a line a finding is about the whole file; ``list_unplaced`` shows it.
             if one.get("path") == path and int(one.get("line") or 0) > 0:
                 rule = str(one.get("rule") or "")
                 kind = _KINDS.get(rule, "mutant" if rule.startswith("mutant-") else row.gate)

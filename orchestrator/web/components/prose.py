@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+# An allowlist: markdown-it itself refuses only javascript:, vbscript:, file: and most of data:.
 _SCHEMES = {"http", "https", "mailto"}
 _DEEPEST = 6
 
@@ -25,6 +26,7 @@ def _build_reader() -> MarkdownIt:
 
 def _is_allowed_link(url: str) -> bool:
     try:
+        # urlsplit raises ValueError for an address with broken brackets, such as http://[.
         return urlsplit(url.strip()).scheme.lower() in _SCHEMES
     except ValueError:
         return False
@@ -36,6 +38,7 @@ def render_markdown(text: str, *, below: int = 2) -> SafeString:
     tokens = reader.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
+            # The page has headings of its own above, and HTML has none below h6.
             token.tag = f"h{min(_DEEPEST, int(token.tag[1:]) + below)}"
         for child in token.children or ():
             _render_link(child)
@@ -44,4 +47,5 @@ def render_markdown(text: str, *, below: int = 2) -> SafeString:
 
 def _render_link(token: Token) -> None:
     if token.type == "link_open":
+        # A model chose the target: it must learn no address of this service and gain no rank by the link.
         token.attrSet("rel", "nofollow noopener noreferrer")

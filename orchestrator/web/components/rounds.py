@@ -57,6 +57,7 @@ def diff_texts(path: str, before: str, after: str) -> FileDiff:
 
 
 def _split_hunks(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffPart]:
+    # autojunk takes lines that are frequent in a long file, such as blank ones, for noise: a worse diff.
     for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(AROUND):
         first, last = group[0], group[-1]
         yield DiffPart("@", 0, 0, f"lines {first[3] + 1} to {last[4]}")
@@ -78,6 +79,7 @@ def list_repairs(
     ``stages`` are the implement stages in order; ``texts`` maps a stage to kind to path and text.
     """
     found = []
+    # A round that failed before it wrote would show every line as removed and then as added again.
     written = [stage for stage in stages if texts.get(stage.pk)]
     for before, after in pairwise(written):
         old, new = texts[before.pk], texts[after.pk]

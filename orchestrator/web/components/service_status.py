@@ -45,12 +45,14 @@ class ServicePart:
 def find_worst(parts: Iterable[ServicePart]) -> Level:
     """The level of the whole. The service is down only when a part of its core is."""
     levels = {part.level for part in parts}
+    # Queues and providers are degraded at worst, so only a part of the core can yield DOWN.
     return next((level for level in (Level.DOWN, Level.DEGRADED) if level in levels), Level.OK)
 
 
 def check_parts(now: datetime) -> list[tuple[str, list[ServicePart]]]:
     """Core, queues, providers, each with its parts; with the core down only the core is known."""
     core = [ServicePart("API", Level.OK), *_check_core()]
+    # Queues and providers are read from the database and would only repeat its failure as an error page.
     if find_worst(core) is not Level.OK:
         return [("Core", core)]
     return [
@@ -61,16 +63,18 @@ def check_parts(now: datetime) -> list[tuple[str, list[ServicePart]]]:
 
 
 def _check_core() -> list[ServicePart]:
-    found = ((name, check()) for name, check in PARTS.items())
-    return [
-        ServicePart(
-            name.capitalize(), Level.OK if state == "ok" else Level.DOWN, "" if state == "ok" else state
-        )
-        for name, state in found
-    ]
+    return [_check_core_part(name.capitalize(), check()) for name, check in PARTS.items()]
+
+
+def _check_core_part(name: str, state: str) -> ServicePart:
+    if state == "ok":
+        return ServicePart(name, Level.OK)
+    return ServicePart(name, Level.DOWN, state)
 
 
 def _check_queues(now: datetime) -> list[ServicePart]:
+    # Without order_by() the columns of the model's default order would be grouped by, too.
+    # A ready stage of a paused flow waits on purpose and does not show that workers are missing.
     rows = (
         Stage.objects.filter(status__in=[StageStatus.READY, StageStatus.RUNNING])
         .order_by()
@@ -99,6 +103,7 @@ def _check_queue(queue: Queue, row: Mapping[str, Any] | None, now: datetime) -> 
 
 
 def _check_provider(one: ProviderQuota, now: datetime) -> ServicePart:
+    # Only the first reason is shown: what a person decided comes before what passes by itself.
     used = f"{one.used:,} of {one.limit:,} tokens in 24 hours"
     percent = round(min(100.0, one.percent), 2)
     if one.paused:

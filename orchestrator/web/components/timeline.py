@@ -12,6 +12,7 @@ from django.utils import timezone
 from orchestrator.flows.models import Attempt, Flow, FlowEvent, Stage
 from orchestrator.flows.models.states import STAGE_ENDED, AttemptOutcome
 
+# Distances between ticks that read as round times, from a tenth of a second to a day.
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _TICKS = 5
 _NARROWEST = 0.7  # a bar that is there is seen
@@ -88,6 +89,7 @@ class Chart:
 
 def format_duration(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    # From 9.95 on, one decimal would print "10.0 s".
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 60:
@@ -103,17 +105,20 @@ def build_chart(flow: Flow, stages: Sequence[Stage], events: Iterable[FlowEvent]
 
     ``stages`` bring their attempts; ``events`` are those of all stages, in order.
     """
+    # An ended flow is drawn as of its end, so its page stays the same.
     now = flow.finished_at or timezone.now()
     waits = _find_waits(events)
     rows = [
         Row(_name_stage(stage), stage.status, tuple(_build_bars(stage, waits.get(stage.pk, ()), now)))
         for stage in stages
     ]
+    # A flow that was created just now has no length to divide by.
     total = max(0.1, (now - flow.created_at).total_seconds())
     placed = tuple(
         Row(row.name, row.status, tuple(_place_bar(bar, flow.created_at, total) for bar in row.bars))
         for row in rows
     )
+    # A dict and not a set: the key lists the kinds in the order of the bars.
     kinds = dict.fromkeys(bar.kind for row in placed for bar in row.bars)
     return Chart(placed, tuple(_choose_ticks(total)), tuple(kinds))
 
@@ -140,7 +145,9 @@ def _build_bars(
     attempts = list(stage.attempts.all())
     spans: list[tuple[datetime, str, Attempt | str]] = [(since, kind, why) for kind, since, why in waits]
     spans += [(attempt.started_at, attempt.outcome, attempt) for attempt in attempts]
+    # By time only: the last part of a span is an attempt or a text, and those do not compare.
     spans.sort(key=lambda span: span[0])
+    # A stage that ended while it waited, as by a cancel, has no end of that wait on record: no bar then.
     rest = None if stage.status in STAGE_ENDED else now
     for number, (start, kind, what) in enumerate(spans):
         following = spans[number + 1][0] if number + 1 < len(spans) else rest
@@ -165,6 +172,7 @@ def _attempt_words(attempt: Attempt, seconds: float) -> str:
 
 
 def _place_bar(bar: TimelineBar, zero: datetime, total: float) -> TimelineBar:
+    # A clock that is behind the database's would put the bar to the left of the axis.
     left = 100 * max(0.0, (bar.start - zero).total_seconds()) / total
     width = max(_NARROWEST, 100 * bar.seconds / total)
     return TimelineBar(

@@ -42,6 +42,7 @@ def list_flows(request: HttpRequest) -> HttpResponse:
     Filters: ``status`` (also ``going``), ``repo``, ``q``; ``before`` is the id to continue from.
     """
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
+    # One row more than the page shows says whether there are older ones; counting all of them would be slow.
     rows = list(_filter_flows(asked, request.GET.get("before", "")[:25])[: PAGE + 1])
     older = (
         urlencode({key: value for key, value in asked.items() if value} | {"before": rows[PAGE - 1].id})
@@ -75,6 +76,7 @@ def _filter_flows(asked: dict[str, str], before: str) -> QuerySet[Flow]:
         rows = rows.filter(status=asked["status"])
     if asked["repo"]:
         rows = rows.filter(repo__name=asked["repo"])
+    # Text in PostgreSQL has no NUL: a search for one would be an error and not an empty list.
     if words := asked["q"].replace("\0", ""):
         found = (
             Q(feature_request__icontains=words)
@@ -96,6 +98,7 @@ def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
     """One flow; ``?part=body`` is what the page asks again for while the flow runs, ``?round=`` an earlier
     round.
     """
+    # isdigit alone is true for a superscript 2, which int() refuses.
     number = request.GET.get("round", "")
     context = build_flow_page(
         _find_flow(flow_id),
@@ -115,11 +118,13 @@ def stream_flow_events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
         after = event_stream.read_last_event_id(
             request.headers.get("Last-Event-ID"), request.GET.get("after")
         )
+    # EventSource never shows an error's body; the text is for a person who opens the address.
     except Problem as problem:
         return HttpResponseBadRequest(problem.detail, content_type="text/plain")
     answer = StreamingHttpResponse(
         event_stream.stream_events(found.id, after), content_type="text/event-stream"
     )
+    # nginx would collect the frames into blocks of 4 KB before it passes them on.
     answer["Cache-Control"], answer["X-Accel-Buffering"] = "no-store", "no"
     return answer
 
@@ -127,6 +132,7 @@ def stream_flow_events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
 def _answer_with_file(content: bytes, media_type: str, name: str) -> HttpResponse:
     """Always saved, never shown: models and hostile code wrote what is in it."""
     answer = HttpResponse(content, content_type=media_type)
+    # A model chose the name: a quote or a line break in it would end the header.
     answer["Content-Disposition"] = (
         f'attachment; filename="{"".join(c if c.isalnum() or c in "._-" else "_" for c in name)}"'
     )

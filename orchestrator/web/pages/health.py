@@ -17,6 +17,7 @@ def _check_database() -> str:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
+        # Only the type: the text may hold an address or a user, and this answer is public.
         return f"unreachable: {type(error).__name__}"
     return "ok"
 
@@ -52,6 +53,7 @@ PARTS: dict[str, Callable[[], str]] = {
 @require_safe
 def show_health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """The process answers."""
+    # Nothing else is asked: restarting this process repairs no database, and a failed answer restarts it.
     return JsonResponse({"status": "ok"})
 
 

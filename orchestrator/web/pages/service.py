@@ -35,6 +35,7 @@ def show_status_page(request: HttpRequest) -> HttpResponse:
         going=Count("id", filter=~Q(status__in=FLOW_ENDED)),
         waiting=Count("id", filter=Q(status__in=[FlowStatus.WAITING, FlowStatus.PAUSED])),
     )
+    # A cancelled flow says nothing about quality: a person ended it.
     ended = flows["passed"] + flows["failed"]
     groups = service_status.check_parts(now)
     context = {
