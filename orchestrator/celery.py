@@ -1,13 +1,14 @@
-"""The Celery application: transport only. What must hold is held by the database; see ``docs/explanation/locking.md``.
+"""The Celery application, which only transports messages: the database guarantees everything else.
 
-Every setting here that is not a default answers a hazard that was seen: lost messages, doubled messages, sleeping tasks,
-half-open sockets, workers that die in the middle.
+``docs/explanation/locking.md`` says how. Every setting here that is not a default answers a hazard that was
+seen: lost messages, doubled messages, sleeping tasks, half-open sockets, workers that die in the middle.
 """
 
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
+# The imports below read Django's settings, so the module that holds them is named first.
 from celery import Celery, signals
 from django.conf import settings
 from kombu import Exchange
@@ -22,10 +23,11 @@ app = Celery("orchestrator", task_cls="orchestrator.core.tasks:OrchestratorTask"
 app.conf.update(
     broker_url=settings.REDIS_URL,
     broker_connection_retry_on_startup=True,
+    # A worker outlives any outage of Redis: it keeps trying, and the database holds the work.
     broker_connection_max_retries=None,
     broker_pool_limit=16,
     broker_transport_options={
-        # A message that a dead worker held comes back by the sweep of the database long before this; a short timeout
+        # The sweep of the database sends the message of a dead worker again long before this. A short timeout
         # would double every stage that runs longer.
         "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
         "socket_timeout": 10,
@@ -34,24 +36,29 @@ app.conf.update(
         "health_check_interval": 5,
         "retry_on_timeout": False,
     },
-    # The anonymous exchange routes by the queue's name alone: no binding in Redis that an emptied Redis could lose.
+    # The anonymous exchange routes by the queue's name alone, so an emptied Redis loses no binding.
     task_queues=[Route(queue.value, Exchange(""), routing_key=queue.value) for queue in Queue],
     task_default_queue=Queue.CONTROL.value,
     task_create_missing_queues=False,
     task_serializer="json",
     accept_content=["json"],
+    # Results are rows of the database; a second copy in Redis could only contradict them.
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
+    # A message is acknowledged after its task: if the worker dies before that, the message comes back.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
+    # No message waits at a busy worker while another one is idle.
     worker_prefetch_multiplier=1,
+    # A model call that was paid for is finished even if Redis goes away in the middle.
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_soft_shutdown_timeout=0,  # of SIGQUIT and ctrl-C; SIGTERM is answered by flows.leaving
+    worker_soft_shutdown_timeout=0,  # for SIGQUIT and ctrl-C; flows.worker.shutdown answers SIGTERM
     worker_hijack_root_logger=False,
     worker_proc_alive_timeout=30,
     timezone="UTC",
     enable_utc=True,
-    # Celery's Django fixup would close the connection around every task; the runner gives it back to the pool itself.
+    # Celery's Django fixup would close the connection around every task; the runner itself gives it back to
+    # the pool.
     CELERY_DB_REUSE_MAX=2**31,
 )
 app.autodiscover_tasks(["orchestrator.flows.worker"])
@@ -59,5 +66,5 @@ app.autodiscover_tasks(["orchestrator.flows.worker"])
 
 @signals.worker_process_init.connect
 def end_with_worker(**_: object) -> None:
-    """A pool's process does not outlive its worker, however that ended: it would run gates that nobody waits for."""
+    """End a pool's process with its worker, however that ends: it would run gates that nobody waits for."""
     child_processes.end_with_parent()

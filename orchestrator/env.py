@@ -52,6 +52,7 @@ def read_integer(name: str, default: int, *, low: int = 0, high: int | None = No
         number = int(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}={value!r} is not a whole number.") from error
+    # Out-of-range values stop start-up instead of being clamped: nobody would notice a clamp.
     if number < low or (high is not None and number > high):
         bound = f"from {low} to {high}" if high is not None else f"of at least {low}"
         raise ImproperlyConfigured(f"{name}={number} is out of range; use a number {bound}.")
@@ -65,6 +66,7 @@ def read_decimal(name: str, default: str, *, low: str = "0") -> Decimal:
         number = Decimal(value)
     except InvalidOperation as error:
         raise ImproperlyConfigured(f"{name}={value!r} is not a number.") from error
+    # Decimal reads `NaN` and `Infinity` too, and no budget could ever be compared with NaN.
     if not number.is_finite() or number < Decimal(low):
         raise ImproperlyConfigured(f"{name}={value} is out of range; use a number of at least {low}.")
     return number
@@ -84,6 +86,7 @@ def read_url(name: str, default: str = "", *, schemes: Iterable[str] = ("http", 
         return ""
     parts, allowed = urlsplit(value), tuple(schemes)
     if parts.scheme not in allowed or not (parts.netloc or parts.path):
+        # Without the value, because an address may hold a password.
         raise ImproperlyConfigured(
             f"{name} is not a URL of the form {' or '.join(s + '://...' for s in allowed)}."
         )

@@ -1,4 +1,4 @@
-"""Logs as events with fields, one line each on standard error: JSON for collectors, ``key=value`` for eyes.
+"""Logs as events with fields, one line each on standard error: JSON for collectors, ``key=value`` for people.
 
 Lines of structlog and of plain ``logging`` go the same way. What looks like a credential is struck out last,
 so that a vendor's error message or a traceback cannot carry one out.
@@ -11,16 +11,14 @@ from typing import Any
 import structlog
 
 _SECRETS = re.compile(
-    r"blk_[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|xox[abpr]-[A-Za-z0-9-]{10,}|gh[pousr]_[A-Za-z0-9]{20,}"
+    r"blk_[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}"
+    r"|xox[abpr]-[A-Za-z0-9-]{10,}|gh[pousr]_[A-Za-z0-9]{20,}"
     r"|(?i:bearer)\s+[A-Za-z0-9._~+/-]{12,}=*"
 )
 # Connection errors of drivers quote the whole address, password included.
 _PASSWORD_IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
-_TAKEN = {
-    "request",
-    "status_code",
-    "server_time",
-}  # what Django adds to its records: objects, or said already
+# What Django adds to its records: objects, or facts that the line has already.
+_DJANGO_FIELDS = ("request", "status_code", "server_time")
 
 
 def strike_secrets(text: str) -> str:
@@ -39,8 +37,12 @@ def _strike_secrets_of_event(
     return event
 
 
-def _drop_django_fields(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ARG001
-    for key in _TAKEN:
+def _drop_django_fields(
+    logger: Any,  # noqa: ARG001 - structlog's signature
+    name: str,  # noqa: ARG001
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    for key in _DJANGO_FIELDS:
         event.pop(key, None)
     return event
 
@@ -83,12 +85,12 @@ def build_logging(form: str, level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Django's own handlers would say it twice, or by mail to nobody.
+            # Django's own handlers would print each line twice, or mail it to an empty list of addresses.
             "django": {"handlers": [], "propagate": True, "level": level},
             "django.server": {"handlers": [], "propagate": False},
             # A 404 is a line of the access log already; a 500 comes with its traceback.
             "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},
-            # The vendors' SDKs would say every call, which the ledger does already.
+            # The vendors' SDKs would log every call, which the ledger records already.
             "httpx2": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},
         },

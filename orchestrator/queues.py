@@ -6,9 +6,11 @@ from enum import StrEnum
 class Queue(StrEnum):
     """A Celery queue. Provider queues carry the provider's name."""
 
+    # A queue for each provider, so that a slow or paused one never holds up calls to the others.
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
     GOOGLE = "google"
+    # Gates are bound by processors, calls by waiting: each kind gets workers of its own size.
     GATES = "gates"
     CONTROL = "control"
 

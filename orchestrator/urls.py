@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from orchestrator.rest.not_found import NotFoundView
 
+# The schema is public: it describes the API and holds no data.
 _open: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(**_open), name="schema"),
@@ -16,11 +17,13 @@ api: list[URLPattern | URLResolver] = [
     path("evidence/", include("orchestrator.flows.api.evidence_urls")),
     path("", include("orchestrator.ops.quotas.urls")),
     path("", include("orchestrator.repos.api.urls")),
+    # Last: an unknown path under /api/ is answered as a problem in JSON, not as an HTML page.
     re_path(r"^.*$", NotFoundView.as_view()),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
     path("admin/", admin.site.urls),
     path("onboarding/", include("onboarding.urls")),
+    # The pages have paths of their own at the top level, so they come after the fixed prefixes.
     path("", include("orchestrator.web.urls")),
 ]

@@ -42,6 +42,7 @@ def download_block(client: Client, flow_id: str, blocks_folder: Path) -> Downloa
 
 
 def _refuse(report: VerificationReport) -> Failure:
+    # Each step of the check rests on the one before it: the first finding often causes the others.
     first = report.problems[0]
     finding = f"{output.make_printable(first.path)} {output.make_printable(first.what)}"
     if len(report.problems) > 1:

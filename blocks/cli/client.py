@@ -19,6 +19,7 @@ else:
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _STREAM_SECONDS = 60.0  # four keep-alives of the service
 GIVE_UP_SECONDS = 60.0
+# Both mean that a token has to change, which a script handles in one way.
 _NOT_ALLOWED = {401, 403}
 
 
@@ -121,6 +122,8 @@ class Client:
                 if time.monotonic() - lost_at > GIVE_UP_SECONDS:
                     raise self._fail_unreachable(error) from error
             on_idle()
+            # Also after a stream that ended without `end`: a service that closes each stream at once would
+            # otherwise be asked in a tight loop.
             time.sleep(0.5)
 
     def _stream_events(
@@ -134,6 +137,7 @@ class Client:
             if not answer.is_success:
                 answer.read()
                 if answer.status_code >= 500:
+                    # Like a broken connection: a proxy answers 502 while the service restarts.
                     raise httpx2.RemoteProtocolError(f"status {answer.status_code}")
                 raise read_failure(answer)
             # The parts of server-sent events that the service uses: a field a line, an empty line at the

@@ -43,6 +43,7 @@ def print_report(found: VerificationReport, trusted_from: str, *, expected: bool
         count = len(found.problems)
         findings = "1 finding" if count == 1 else f"{count} findings"
         _print(f"NOT TO BE TRUSTED: {findings}.")
+    # Genuine and good are two questions: an advisory block may be unchanged and still have failed gates.
     elif not found.ok:
         _print(f"UNCHANGED, but its verdict is {found.verdict}: this block has not passed its gates.")
     else:
@@ -85,4 +86,5 @@ def _describe_context(found: VerificationReport) -> str:
 
 
 def _print(text: str) -> None:
+    # Names and findings come from inside the block, which may be hostile to a terminal.
     output.print_line(output.make_printable(text))

@@ -47,6 +47,7 @@ def parse_expectations(
         flow=flow,
         repo=repo,
         block=block,
+        # Tools print digests in both cases and with a prefix; the comparison knows one form.
         digest=digest.lower().removeprefix("sha256:"),
         not_before_entry=not_before_entry,
         not_before=_parse_moment(not_before),
@@ -94,6 +95,7 @@ def _read_moment(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    # A moment near year 1 or 9999 leaves the range of datetime when it is moved to UTC.
     except (ValueError, OverflowError):
         return None
 

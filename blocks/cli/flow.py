@@ -46,6 +46,7 @@ def read_request(path: Path) -> str:
             cure="Name a Markdown file with --input.",
             code="flow:no-input",
         ) from error
+    # The limit counts bytes as sent, so it is checked before decoding.
     if len(raw) > MAX_REQUEST_BYTES:
         raise Failure(
             f"{path} has {len(raw):,} bytes; at most {MAX_REQUEST_BYTES:,} ({MAX_REQUEST_BYTES // KIB} KB) "
@@ -82,6 +83,7 @@ def choose_repo(client: Client, here: workspace.Workspace, asked: str) -> str:
         raise Failure(
             "No repo is named.", cure="Use --repo, or run `blocks init` in the repo.", code="cli:no-repo"
         )
+    # The service's names of repos have no capital letters.
     return root.name.lower()
 
 
@@ -240,6 +242,7 @@ def follow_to_end(
                 progress.show(flow)
                 in_time()
         except KeyboardInterrupt:
+            # Ctrl-C ends only the display. The flow belongs to the service, and `blocks flow cancel` ends it.
             raise _still_running(flow_id, f"{flow_id} continues without you.") from None
     return flow
 
@@ -258,6 +261,7 @@ def finish_flow(
     client: Client, flow_id: str, blocks: Path | None, *, timeout: float | None, as_json: bool
 ) -> None:
     """Follow a flow to its end, put its block in place, print its result; exits with its code."""
+    # With --json, standard output holds the one document and nothing else.
     console = output.make_console(to_stderr=as_json)
     flow = follow_to_end(client, flow_id, console, timeout=timeout, quiet=as_json)
     gates = client.get(f"flows/{flow_id}/gates/")["gates"]

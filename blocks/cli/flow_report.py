@@ -39,6 +39,7 @@ def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False)
 
 def _keep_newest(gates: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Each gate of its newest round; the service lists rounds in their order."""
+    # A later round of the same gate takes the place of an earlier one in the dictionary.
     newest = {gate["gate"]: gate for gate in gates}
     return list(newest.values())
 
@@ -64,6 +65,7 @@ def describe_cost(flow: Mapping[str, Any]) -> str:
 def find_first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
     """The cure of the first gate that did not pass in its newest round; empty where all did."""
     for gate in _keep_newest(gates):
+        # One cure, not all: gates run in order, and a later failure often follows from the first.
         if gate["verdict"] != "passed" and gate["cure"]:
             return f"{gate['gate']}: {gate['cure']}"
     return ""

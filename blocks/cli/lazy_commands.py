@@ -34,11 +34,13 @@ _LOADING = "blocks.cli.loading"
 
 def import_lazily(name: str) -> ModuleType:
     """The module ``name``, which is executed when one of its attributes is first used."""
+    # Never a second copy: `except` and `isinstance` would not recognize its classes.
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.find_spec(name)
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    # Wrapped before the module is made: the module executes through the loader that its spec has then.
     spec.loader = importlib.util.LazyLoader(spec.loader)
     made = importlib.util.module_from_spec(spec)
     sys.modules[name] = made

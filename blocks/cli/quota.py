@@ -29,6 +29,7 @@ def quota() -> None:
 
 
 def _draw_bar(percent: float, level: str, width: int) -> Text:
+    # More than 100 percent is possible: a quota can be lowered below what was used.
     filled = min(width, round(percent / 100 * width))
     return Text("█" * filled, style=_STYLES[level]) + Text("░" * (width - filled), style="dim")
 

@@ -52,6 +52,7 @@ def trust_offered(client: Client, blocks_folder: Path, accept: str = "") -> tupl
     pinned = load_pinned(blocks_folder)
     chosen = _choose_keys(offered, pinned, accept)
     for key_id, pem in chosen.items():
+        # Half of the id is 128 bits: enough to be unique, and short enough for a file listing.
         file = blocks_folder / FOLDER / f"{key_id[:32]}.pem"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(pem)

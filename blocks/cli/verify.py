@@ -80,6 +80,7 @@ def show(
             if (cure := flow_report.find_first_cure(gates)) and not flow["error"]:
                 console.print(f"cure: {cure}", soft_wrap=True, markup=False)
             console.print(f"Every finding: blocks verify show {task} --verbose", soft_wrap=True)
+    # Every state that is not final gives 8, so that a script can tell waiting from failure.
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(
         flow["status"], Exit.STILL_RUNNING
     )
@@ -227,5 +228,6 @@ def replay(
                 word,
             )
         output.make_console().print(table)
+    # A replay that could not run is not the same either: it proves nothing.
     if not found["same"]:
         raise typer.Exit(Exit.FAILED)

@@ -30,6 +30,7 @@ def load_json(raw: bytes, what: str) -> Any:
     ``what`` names the text in messages ("the manifest"). Raises ``FormatError`` for too many bytes,
     another encoding than UTF-8, a field that comes twice, and numbers that JSON does not know.
     """
+    # Before decoding: a parsed document takes many times the memory of its bytes.
     if len(raw) > MAX_STATEMENT_BYTES:
         raise FormatError(f"{what} is over {MAX_STATEMENT_BYTES // MIB} MB")
     try:

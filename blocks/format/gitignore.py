@@ -37,6 +37,7 @@ def is_ignored(path: str, rules: Sequence[IgnoreRule], *, is_folder: bool) -> bo
 
     Ask about its folders first: what is in an ignored folder cannot be brought back by a rule.
     """
+    # git lets the last matching rule decide, so the search starts there and ends at the first match.
     for rule in reversed(rules):
         if rule.matches(path, is_folder=is_folder):
             return not rule.negated

@@ -26,6 +26,7 @@ def read_public_key(pem: bytes) -> tuple[str, Ed25519PublicKey]:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise FormatError("it is not a public key in PEM") from error
+    # One algorithm only, so no signature can be checked with a weaker one than it was made with.
     if not isinstance(key, Ed25519PublicKey):
         raise FormatError("it is not an Ed25519 key")
     return compute_key_id(key), key

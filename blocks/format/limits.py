@@ -8,6 +8,7 @@ MIB = 1024 * KIB
 MAX_REQUEST_BYTES = 64 * KIB
 """A feature request, in bytes of UTF-8."""
 
+# Base64 and JSON add a third to it, which still fits into what the service reads of one request.
 MAX_CONTEXT_BYTES = 6 * MIB
 """All files of a repo that are sent along with a request, before base64."""
 

@@ -14,6 +14,7 @@ from blocks.format.errors import FormatError
 FORMAT = 1
 MANIFEST = "manifest.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+# Lower case only: a digest has one spelling, so texts can be compared.
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _Value = TypeVar("_Value")
 
@@ -99,6 +100,7 @@ def write_manifest(manifest: Manifest) -> bytes:
     # The names on disk are those of the first version, which nested what came later.
     found["manifest"] = FORMAT
     found["snapshot"] = {"sha256": found.pop("snapshot_sha256"), "origin": found.pop("origin")}
+    # Indented, because people read this file; sorted, because its bytes are signed.
     return json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 

@@ -56,6 +56,7 @@ _FOLDERS = frozenset({".aws", ".docker", ".gnupg", ".kube", ".ssh"})
 def is_secret_file(path: str) -> bool:
     """Whether the file at ``path`` exists to hold secrets, as far as names tell. Case does not matter."""
     lowered = PurePosixPath(path.lower())
+    # Without the last part: a plain file named `.docker` is not a folder of credentials.
     if not _FOLDERS.isdisjoint(lowered.parts[:-1]):
         return True
     name = lowered.name

@@ -48,7 +48,9 @@ def gate_statement(gate: str) -> str:
 def write_statement(name: str, statement: Statement) -> bytes:
     """The payload of the statement ``name``."""
     subjects = [
-        {"name": path, "digest": {"sha256": digest}} for path, digest in sorted(statement.digests.items())
+        # Sorted, so that signing the same files again gives the same bytes.
+        {"name": path, "digest": {"sha256": digest}}
+        for path, digest in sorted(statement.digests.items())
     ]
     return dump_json(
         {
@@ -64,6 +66,8 @@ def read_statement(name: str, payload: bytes) -> Statement:
     """The statement in ``payload``, if its kind is the one that ``name`` says; raises ``FormatError``."""
     found = check_fields(load_json(payload, "the statement"), _STATEMENT_FIELDS)
     kind = PREDICATE_TYPES.get(_kind_of(name))
+    # A file's name is outside of its signature: without this check a statement could be passed off as one of
+    # another kind.
     if kind is None or found["_type"] != STATEMENT_TYPE or found["predicateType"] != kind:
         raise FormatError("holds another kind of statement than its name says")
     if not isinstance(found["subject"], list) or not isinstance(found["predicate"], dict):
@@ -72,6 +76,7 @@ def read_statement(name: str, payload: bytes) -> Statement:
     for subject in found["subject"]:
         path = check_fields(subject, _SUBJECT_FIELDS)["name"]
         digest = check_fields(subject["digest"], _DIGEST_FIELDS)["sha256"]
+        # A path that is named twice could have two digests, and readers would differ about which one counts.
         if not isinstance(path, str) or not isinstance(digest, str) or path in digests:
             raise FormatError("is not a statement about files")
         digests[path] = digest

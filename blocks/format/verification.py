@@ -92,6 +92,7 @@ def verify_block(files: Mapping[str, bytes], keys: Keys) -> VerificationReport:
         report.add_problem(
             FOLDER, "holds no statement whose signature holds; nothing in this block is proved"
         )
+    # One sealing uses one key. Two keys mean that statements of two sealings were mixed.
     if len(report.key_ids) > 1:
         report.add_problem(FOLDER, "holds statements signed with different keys")
     manifest = _read_signed_manifest(files, digests, report)

@@ -97,6 +97,7 @@ def _run_git(folder: Path, *words: str) -> bytes | None:
 def _measure_file(path: Path) -> int | None:
     """The size of a plain file in bytes; ``None`` for anything else."""
     try:
+        # `lstat`, so that a link counts as a link and is left out, wherever it leads.
         found = path.lstat()
     except (OSError, ValueError):
         return None

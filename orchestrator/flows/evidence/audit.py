@@ -62,9 +62,11 @@ def audit_repo(repo: str, keep: store.Store) -> AuditResult:
         if delivered and not wrong:
             wrong = _check_stored(row, keep)
         if wrong:
+            # One change breaks the links after it too, so only the first break says where it happened.
             return AuditResult(repo, entries, undelivered, Break(repo, row.sequence, row.flow, wrong))
         previous = row.hash
         logged.add((row.flow, row.manifest_sha256))
+    # The other direction: an entry cut off the end of the chain leaves no gap, but its block is still there.
     missing = sorted(manifests.items() - logged)
     found = None
     if missing:
@@ -84,6 +86,7 @@ def _check_chain(row: EvidenceLog, expected: int, previous: str) -> str:
 
 
 def _check_signature(row: EvidenceLog) -> str:
+    # Every key that ever signed stays in this table, so entries outlive a change of the key.
     known = EvidenceKey.objects.filter(key_id=row.key_id).first()
     if known is None:
         return f"it is signed with an unknown key: {row.key_id}"

@@ -21,6 +21,7 @@ def list_calls(flow_id: str) -> list[dict[str, Any]]:
     # The ledger has plain ids; the round is the stage's.
     stage_round = Stage.objects.filter(pk=OuterRef("stage_id")).values("round")
     rows = ProviderCall.objects.filter(flow_id=flow_id).annotate(round=Coalesce(Subquery(stage_round), 1))
+    # The id decides between calls of the same moment, so sealing again lists them in the same order.
     rows = rows.order_by("created_at", "id")
     return [_describe_call(row) for row in rows]
 

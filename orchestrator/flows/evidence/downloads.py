@@ -45,6 +45,7 @@ def pack_zip(files: Mapping[str, bytes]) -> bytes:
     """``files`` as zip."""
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as packed:
+        # Sorted and with a fixed time, so that two downloads of the same evidence are equal.
         for path, content in sorted(files.items()):
             packed.writestr(zipfile.ZipInfo(path, _ZIP_EPOCH), content)
     return raw.getvalue()

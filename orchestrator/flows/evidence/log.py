@@ -61,6 +61,7 @@ def append(
             "previous_hash": last.hash if last else START,
         }
         chained = entry | {"hash": hash_entry(entry)}
+        # In the same transaction: no entry is ever signed with a key that the audit does not know.
         EvidenceKey.objects.get_or_create(key_id=key.key_id, defaults={"public_pem": key.public_pem})
         payload = write_statement(LOG_ENTRY, Statement(digests, chained))
         text = seal_envelope(payload, key.key_id, key.private).decode()

@@ -43,6 +43,7 @@ def provenance(subject: Subject, digests: Mapping[str, str]) -> NamedStatement:
     in USD.
     """
     calls = _list_calls(subject)
+    # Decimal throughout: a cost that is signed must not be a rounded binary fraction.
     cost = sum((Decimal(call.get("cost_usd", "0")) for call in calls), Decimal(0))
     predicate = {
         "buildDefinition": {
@@ -83,6 +84,7 @@ def verification_summary(
             "uri": f"{_NAMESPACE}:policy:{subject.policy.get('mode', '')}",
             "digest": _describe_policy(subject)["digest"],
         },
+        # The digests tie the verdict to exactly these statements; none can be swapped afterwards.
         "inputAttestations": [
             {"uri": path, "digest": {"sha256": sha256(content)}} for path, content in sorted(inputs.items())
         ],

@@ -36,6 +36,7 @@ def require_sound_store() -> store.Store:
         checked_at = _last_found_sound.get(keep)
         if checked_at is not None and time.monotonic() - checked_at < _CHECK_IS_VALID_SECONDS:
             return keep
+        # A failed check is not remembered, so sealing continues as soon as the store is repaired.
         for problem in keep.list_problems():
             if problem.serious:
                 # Only an outage ends by itself.

@@ -68,6 +68,7 @@ def content_key(digest: str) -> str:
 
 def record_key(repo: str, flow_id: str, sequence: int) -> str:
     """The key of the record of a sealing."""
+    # Eight digits, so that a listing by name is in the order of the log.
     return f"repos/{quote(repo, safe='')}/flows/{flow_id}/{sequence:08d}.json"
 
 

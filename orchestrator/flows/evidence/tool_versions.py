@@ -46,5 +46,6 @@ def own_version() -> str:
 def _find_version(name: str) -> str:
     try:
         return metadata.version(name)
+    # Which SDK is installed depends on the settings; a missing one took no part.
     except metadata.PackageNotFoundError:
         return ""
