@@ -116,12 +116,14 @@ def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderErr
 
 def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None:
     """Seconds that everybody waits: what the provider named; -1, growing from a second, where a 429 names
-    nothing.
+    nothing or less than a second.
     """
     named: float | None = getattr(error, "retry_after_seconds", None)
-    if named is not None:
-        return max(named, 0.0)
-    return -1.0 if treatment.everybody_waits else None
+    # A vendor that refuses and names no delay would otherwise be asked again at once, for as long as it
+    # refuses.
+    if treatment.everybody_waits and (named is None or named < 1.0):
+        return -1.0
+    return None if named is None else max(named, 0.0)
 
 
 def _read_known_usage(provider: str, error: ProviderError) -> Usage | None:

@@ -1,5 +1,6 @@
 """From what a vendor's HTTP answer says to our errors: status codes, error codes, and when to come back."""
 
+import math
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -40,6 +41,12 @@ _BY_CODE: Final[Mapping[str, type[ProviderError]]] = {
     "API_KEY_INVALID": AuthenticationFailed,
     "overloaded_error": Overloaded,
 }
+LONGEST_WAIT_SECONDS: Final = 3600.0
+"""The longest that callers stay away because a vendor named a time."""
+# No wait is as long as these: numbers from here on are times since 1970. In seconds that is September 2001,
+# in milliseconds March 1973.
+_FIRST_EPOCH_SECONDS: Final = 1e9
+_FIRST_EPOCH_MILLISECONDS: Final = 1e11
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -69,8 +76,14 @@ def error_from_status(
 
 
 def longest_wait(waits: Iterable[float]) -> float | None:
-    """The longest of the waits, never negative; None when there is none."""
-    return max((max(0.0, wait) for wait in waits), default=None)
+    """The longest of the waits in seconds, from 0 to ``LONGEST_WAIT_SECONDS``; None when there is none.
+
+    What a vendor or a proxy names reaches state that everybody shares, so it is bounded here: a wait without
+    a bound would stop every caller of the provider, and one that is too large for a date would stop whoever
+    reads it. Asking once more after the bound costs one refused call.
+    """
+    bounded = [min(max(0.0, wait), LONGEST_WAIT_SECONDS) for wait in waits if math.isfinite(wait)]
+    return max(bounded, default=None)
 
 
 def read_header_waits(headers: Mapping[str, str]) -> list[float]:
@@ -116,6 +129,10 @@ def _parse_number(value: str, scale: float = 1.0) -> float | None:
 def _parse_wait(value: str) -> float | None:
     """Seconds from now of a number, a span, an RFC 3339 time or an HTTP date."""
     plain = _parse_number(value)
+    if plain is not None and plain >= _FIRST_EPOCH_SECONDS:
+        # Some proxies write the time of a reset instead of the time until it, in seconds or in milliseconds.
+        instant = plain / 1000 if plain >= _FIRST_EPOCH_MILLISECONDS else plain
+        return instant - time.time()
     if plain is None:
         # OpenAI writes the time until a reset as a span, Anthropic as a time.
         plain = parse_span(value)
@@ -126,7 +143,7 @@ def _seconds_until(value: str) -> float | None:
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             instant = read(value.strip())
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             continue
         aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
         return aware.timestamp() - time.time()

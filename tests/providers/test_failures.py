@@ -48,3 +48,26 @@ def test_an_empty_account_is_not_a_rate_limit() -> None:
     )
     assert isinstance(error, base.AccountExhausted)
     assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "value", ["1e300", "9e15", "99999999999999999999", "2592000", "9999-12-31T23:59:59Z", "720h"]
+)
+def test_a_wait_is_bounded_whatever_the_vendor_names(value: str) -> None:
+    error = failures.error_from_status("openai", 429, "slow down", headers={"retry-after": value})
+    assert error.retry_after_seconds == failures.LONGEST_WAIT_SECONDS
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999", "Mon, 99 Foo 99999 99:99:99 GMT"])
+def test_what_is_not_a_time_is_not_a_wait(value: str) -> None:
+    error = failures.error_from_status("openai", 429, "slow down", headers={"retry-after": value})
+    assert error.retry_after_seconds is None
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_time_of_a_reset_since_1970_is_read_as_a_time(scale: int) -> None:
+    reset = (datetime.now(UTC) + timedelta(seconds=90)).timestamp() * scale
+    headers = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": f"{reset:.0f}"}
+    error = failures.error_from_status("openai", 429, "slow down", headers=headers)
+    assert error.retry_after_seconds is not None
+    assert 85 <= error.retry_after_seconds <= 91
