@@ -12,11 +12,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
-from orchestrator.core.admin import ReadOnlyAdmin
+from orchestrator.core.admin import ReadOnlyAdmin, UndeletableAdmin
 from providers import breaker, chart, quota_report
 from providers.models import ProviderCall, ProviderChange, ProviderState
 
@@ -39,7 +38,7 @@ class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ProviderState)
-class ProviderStateAdmin(ReadOnlyAdmin):
+class ProviderStateAdmin(UndeletableAdmin):
     """One provider: what is used, when capacity returns, the last 24 hours, the switch."""
 
     form = SwitchForm
@@ -59,59 +58,71 @@ class ProviderStateAdmin(ReadOnlyAdmin):
     fields = [*readonly_fields, "paused", "reason"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderState]:
-        """Every provider, also one that was never called: being asked for its quota, it gets its row."""
+        """Return every provider, also one that was never called."""
+        # Asking for a quota creates the missing row, so the page lists providers before their first call.
         if ProviderState.objects.count() < len(quota_report.provider_names()):
             quota_report.read_quotas()
         rows: QuerySet[ProviderState] = super().get_queryset(request)
         return rows
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The switch may be turned by those who may change the model."""
-        return ModelAdmin.has_change_permission(self, request, obj)  # type: ignore[no-any-return]
+    # The limiter adds a provider's row when the provider is first asked. Changing stays allowed, for the
+    # switch.
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
 
-    def save_model(self, request: HttpRequest, obj: ProviderState, form: Any, change: bool) -> None:  # noqa: ARG002
-        """Through the breaker, which records who, when and why; the counters are never saved from here."""
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ProviderState,
+        form: Any,
+        change: bool,  # noqa: ARG002
+    ) -> None:
+        """Pause or resume by the breaker, which records who, when and why."""
+        # Never ``obj.save()``: it would write counters that calls have changed since the page was loaded.
         turn = breaker.pause_provider if obj.paused else breaker.resume_provider
         turn(obj.provider, actor=request.user.get_username(), reason=form.cleaned_data["reason"])
 
     def last_24_hours(self, state: ProviderState) -> SafeString:
-        """The chart."""
+        """Draw the chart."""
         threshold = settings.CIRCUIT_BREAKER_THRESHOLD if settings.ENABLE_CIRCUIT_BREAKER else None
         return chart.draw_hours(_of(state).hours, _of(state).limit, threshold)
 
     @display(description="quota", label=_LABELS)  # type: ignore[untyped-decorator]  # unfold has no types
     def level(self, state: ProviderState) -> tuple[str, str]:
-        """Of the quota breaker; a label, which only lists can show."""
+        """Return the level of the quota breaker and its text. Unfold shows such a label in lists only."""
         return _of(state).level.value, _level(state)
 
     def health(self, state: ProviderState) -> str:
-        """Of the health breaker, and what the provider asked for."""
+        """Say whether the health breaker is open and how long the provider asked to wait."""
         one = _of(state)
-        opened = f"breaker {one.breaker}" + (
-            f" until {one.breaker_until:%H:%M:%S}" if one.breaker_until else ""
-        )
-        return opened + (f", asked to wait until {one.not_before:%H:%M:%S}" if one.not_before else "")
+        words = f"breaker {one.breaker}"
+        if one.breaker_until:
+            words += f" until {one.breaker_until:%H:%M:%S}"
+        if one.not_before:
+            words += f", asked to wait until {one.not_before:%H:%M:%S}"
+        return words
 
     @display(description="used tokens")  # type: ignore[untyped-decorator]
     def used(self, state: ProviderState) -> str:
-        """Of the daily quota."""
+        """Say how much of the daily quota is used."""
         return f"{_of(state).used:,} of {_of(state).limit:,}"
 
     @display(description="used tokens")  # type: ignore[untyped-decorator]
     def standing(self, state: ProviderState) -> str:
-        """The same, with what a list shows as a label."""
+        """Say the same on the page of one provider, with the level in words."""
         return f"{self.used(state)} ({_level(state)})"
 
     def reserved(self, state: ProviderState) -> str:
-        """By calls under way."""
+        """Say how many tokens the calls under way have reserved."""
         return f"{_of(state).reserved:,} tokens"
 
     def slots(self, state: ProviderState) -> str:
-        """Calls under way."""
+        """Say how many calls are under way."""
         return f"{_of(state).inflight} of {_of(state).concurrency_limit} calls"
 
     def last_minute(self, state: ProviderState) -> str:
-        """In the last minute."""
+        """Say what the last minute used of its limits."""
         one = _of(state)
         return (
             f"{one.requests_minute:,} of {one.requests_minute_limit:,} requests, "
@@ -119,23 +130,25 @@ class ProviderStateAdmin(ReadOnlyAdmin):
         )
 
     def next_call(self, state: ProviderState) -> str:
-        """Whether a call may go now, and who or what is in the way if not."""
+        """Say whether a call may leave now and, if not, who or what is in the way."""
         one = _of(state)
         if one.paused:
             return f"paused by an operator: {one.pause_reason}"
         return "now" if one.next_capacity.admits else one.next_capacity.reason
 
     def spent(self, state: ProviderState) -> str:
-        """In the last 24 hours."""
+        """Say what the last 24 hours cost."""
         one = _of(state)
-        unknown = (
-            f", of which {one.unknown_usd:.4f} USD for calls whose use is not known ({one.unknown_calls})"
-        )
-        return f"{one.usd:.4f} USD" + (unknown if one.unknown_calls else "")
+        words = f"{one.usd:.4f} USD"
+        if one.unknown_calls:
+            words += (
+                f", of which {one.unknown_usd:.4f} USD for calls whose use is not known ({one.unknown_calls})"
+            )
+        return words
 
     @display(description="newest changes")  # type: ignore[untyped-decorator]
     def changes(self, state: ProviderState) -> SafeString:
-        """Who or what paused, resumed, opened and closed it, when and why."""
+        """List who or what paused, resumed, opened and closed it, when and why."""
         newest = ProviderChange.objects.filter(provider=state.provider)[:5]
         lines = ((f"{one.created_at:%d %b %H:%M:%S}", one.action, one.actor, one.reason) for one in newest)
         return format_html_join(mark_safe("<br>"), "{} {} by {}: {}", lines) or SafeString("none")
@@ -161,10 +174,11 @@ class ProviderCallAdmin(ReadOnlyAdmin):
     search_fields = ["id", "repo", "flow_id"]
     date_hierarchy = "created_at"
     list_select_related = False
+    # The vendor's response may be megabytes, and it holds what the model wrote.
     exclude = ["response", "answer"]
 
     def tokens(self, call: ProviderCall) -> str:
-        """Used, or reserved while that is not known."""
+        """Return the tokens used, or in brackets those reserved while the use is not known."""
         parts = (
             call.input_tokens,
             call.cache_read_tokens,
@@ -184,12 +198,13 @@ class ProviderChangeAdmin(ReadOnlyAdmin):
 
 
 def _level(state: ProviderState) -> str:
-    """How much of the quota is used, and what the quota breaker makes of it."""
+    """Say how much of the quota is used and what the quota breaker does about it."""
     return f"{_of(state).percent} %{_WORDS[_of(state).level.value]}"
 
 
 def _of(state: ProviderState) -> quota_report.ProviderQuota:
-    """What the limiter says, once for a row of a page."""
+    """Return the quota of the row's provider, read once per row of a page."""
+    # Each column asks for it. The row object lives as long as the page, so the figures agree on one line.
     known: quota_report.ProviderQuota | None = getattr(state, "_quota", None)
     if known is None:
         known = next(one for one in quota_report.read_quotas().providers if one.provider == state.provider)

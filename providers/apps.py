@@ -7,4 +7,5 @@ class ProvidersConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks of this app's settings."""
-        from providers import checks  # noqa: F401, PLC0415 - Django registers checks by importing them, once apps are ready
+        # Importing the module registers its checks, which may import models only when the apps are ready.
+        from providers import checks  # noqa: F401, PLC0415

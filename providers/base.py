@@ -1,8 +1,8 @@
 """The words that every provider shares: a request, a completion, its usage, and the errors that a call may
 end in.
 
-An adapter (one module in ``providers/adapters``) translates these to one vendor's SDK and back. It knows
-nothing of quotas, prices or the database: ``providers.calls`` wraps it with those.
+An adapter (one module in ``providers/adapters``) translates these to one vendor's SDK and back. It does
+not know quotas, prices or the database: ``providers.calls`` wraps it with those.
 """
 
 from collections.abc import Mapping

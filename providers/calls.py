@@ -10,7 +10,7 @@ A call in steps, each of which may be the last one before a crash:
    stored, in one transaction. A long response is stored before it; a crash after that finds it in step 1.
 
 Only step 2 waits for the disk (decision 0008): what a crash of the server can take of step 4 leaves the lease
-of step 2, and a flow never goes on from an answer that is not on the disk.
+of step 2, and a flow never continues from an answer that is not on the disk.
 """
 
 import time

@@ -32,7 +32,7 @@ _FIRST_CHARACTERS: Final = 2000  # of a provider's message: enough to read, and 
 
 
 class ReservationEnding(StrEnum):
-    """What becomes of the reservation."""
+    """How the reservation of a failed call ends."""
 
     RELEASE = "release"
     KEEP = "keep"

@@ -115,7 +115,10 @@ def read_retry_info(details: Iterable[Any]) -> list[float]:
 
 
 def _is_used_up(headers: Mapping[str, str], reset: str) -> bool:
-    """Whether the limit behind a reset header has nothing left; a full limit's reset is no reason to wait."""
+    """Return whether the limit behind a reset header has nothing left.
+
+    Vendors send the reset of every limit, also of one with room left, for which nobody has to wait.
+    """
     return headers.get(reset.replace("-reset", "-remaining"), "").strip() == "0"
 
 

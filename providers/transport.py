@@ -73,7 +73,7 @@ def post_json(
     one generator.
 
     Their typed methods would parse the answer a second time, and warn at every call of an ageing model.
-    ``sdk`` is the module with the errors; ``refused`` reads the one for a status that is no success. Raises
+    ``sdk`` is the module with the errors; ``refused`` reads the one for a status other than success. Raises
     ``ProviderError``.
     """
     try:

@@ -17,7 +17,8 @@ def read_usage(provider: str, raw: Mapping[str, Any]) -> Usage:
     """
     used = raw.get("usageMetadata" if provider == "google" else "usage")
     if not isinstance(used, Mapping):
-        raise ValueError(f"the response of {provider} has no usage")  # noqa: TRY004 - a bad answer, not a bad caller
+        # A ValueError, not a TypeError: the answer is bad, not the caller.
+        raise ValueError(f"the response of {provider} has no usage")  # noqa: TRY004
     return {"anthropic": read_anthropic_usage, "openai": read_openai_usage, "google": read_google_usage}[
         provider
     ](used)

@@ -1,14 +1,16 @@
-"""Flow types: tables of stages. A flow keeps the name and version of its type, so that a deploy does not change it under way.
+"""Flow types: tables of stages.
 
-A new version of a type is a new entry beside the old one; an entry may go when no flow of that version is unfinished.
+A flow keeps the name and version of its type, so that a deploy does not change it while it runs. A new
+version of a type is a new entry beside the old one; delete an entry only when no flow of that version is
+unfinished.
 """
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 
 from django.conf import settings
 
+from orchestrator.core.registry import Registry
 from orchestrator.queues import Queue
 
 
@@ -52,13 +54,28 @@ PLAN_IMPL_REVIEW_DOCS = FlowType(
 )
 FLOW_TYPES: dict[str, FlowType] = {PLAN_IMPL_REVIEW_DOCS.name: PLAN_IMPL_REVIEW_DOCS}
 """The newest version of every type, by name: what a new flow gets."""
-_VERSIONS = (PLAN_IMPL_REVIEW_DOCS,)
+# Old versions are listed too: flows that started with one end with it.
+BUILT_IN: tuple[FlowType, ...] = (PLAN_IMPL_REVIEW_DOCS,)
 
 
+def _list_plugins() -> dict[str, str]:
+    return {name: f"{name}:FLOW_TYPES" for name in settings.ENGINE_PLUGINS}
+
+
+# Plugins are asked after the product, so a plugin can replace a version by its name and number.
+SOURCES: Registry[tuple[FlowType, ...]] = Registry(
+    "source of flow types", {"orchestrator": "orchestrator.flows.flow_types:BUILT_IN"}, plugins=_list_plugins
+)
+
+
+# Every delivery of a stage asks for its flow type, and a running process never gets another plugin.
 @cache
 def _known_versions() -> dict[tuple[str, int], FlowType]:
-    plugged = [flow_type for name in settings.ENGINE_PLUGINS for flow_type in import_module(name).FLOW_TYPES]
-    return {(flow_type.name, flow_type.version): flow_type for flow_type in (*_VERSIONS, *plugged)}
+    known: dict[tuple[str, int], FlowType] = {}
+    for _, flow_types in SOURCES.items():
+        for flow_type in flow_types:
+            known[flow_type.name, flow_type.version] = flow_type
+    return known
 
 
 def newest_version(name: str) -> FlowType:

@@ -1,4 +1,7 @@
-"""The tables, then the functions of the limiter and the storage of the counters, from the frozen copy beside this file."""
+"""The tables, then the functions of the limiter and the storage of the counters.
+
+The functions come from the frozen copy beside this file.
+"""
 
 import uuid
 from pathlib import Path
@@ -8,9 +11,9 @@ from django.db import migrations, models
 
 _DROP = """
 DROP PROCEDURE provider_acquire_durably;
-DROP FUNCTION provider_settle, provider_record_health, provider_acquire, provider_expire_leases, provider_freeing_bucket,
-  provider_rebuild_budget, provider_rebuild_counters, provider_charged_nano, provider_charged_tokens, provider_second,
-  provider_hour, provider_now;
+DROP FUNCTION provider_settle, provider_record_health, provider_acquire, provider_expire_leases,
+  provider_freeing_bucket, provider_rebuild_budget, provider_rebuild_counters, provider_charged_nano,
+  provider_charged_tokens, provider_second, provider_hour, provider_now;
 """
 
 

@@ -10,7 +10,7 @@ KINDS: Final = (
     "status",  # an error answer with ``status``
     "rate_limit",  # 429 with ``retry_after``
     "hang",  # no answer for ``seconds``
-    "cut",  # the connection ends in mid answer
+    "cut",  # the connection ends halfway through an answer
     "reset",  # the connection ends before any answer
     "drip",  # one byte a time, ``seconds`` in all
     "empty",  # 200 and nothing

@@ -56,7 +56,7 @@ class Simulator(ThreadingHTTPServer):
         super().shutdown()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's
-        """A client that goes away in mid answer is what chaos tests do; it is not an error here."""
+        """Log a client that left during an answer; chaos tests cause this, so it is not an error."""
         _log.debug("connection of %s ended early", client_address)
 
 

@@ -234,7 +234,7 @@ BEGIN
     s.head_hour := v_hour;
   END IF;
 
-  -- Step 4: does anything of the provider's own deny the call? One expression answers the common case: nothing does.
+  -- Step 4: does a limit or state of the provider itself deny the call? One expression answers the common case: nothing does.
   outcome := '';
   IF s.paused OR s.not_before > v_now OR s.breaker = 'open' OR s.day_tokens + p_tokens > p_day_tokens
     OR s.minute_tokens + p_tokens > p_minute_tokens OR s.minute_requests >= p_minute_requests
@@ -464,7 +464,7 @@ END $$;
 -- p_response and p_answer: what the provider said, kept with the call; NULL leaves what is stored. p_health, p_pause_seconds and
 -- the policy: as for provider_record_health.
 --
--- It does not wait for the disk: the answer was stored durably before it, whatever is committed after it is after it in the
+-- It does not wait for the disk: the answer was stored durably before it, everything that is committed later is behind it in the
 -- log, and if it is lost together with its counters, the lease runs out and stays charged.
 CREATE FUNCTION provider_settle(
   p_call uuid, p_provider text, p_status text, p_tokens bigint[], p_usd numeric, p_price jsonb, p_error_code text,

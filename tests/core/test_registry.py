@@ -13,6 +13,8 @@ import pytest
 from typing_extensions import get_protocol_members, is_protocol
 
 from orchestrator.core.registry import Registry, UnknownMember
+from orchestrator.flows import flow_types
+from orchestrator.flows.stages import registry as stage_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("orchestrator", "providers", "gates", "onboarding")
@@ -107,3 +109,28 @@ def test_a_plugin_adds_members_and_may_replace_one():
     extra.update({"two": "collections:Counter", "three": "collections:ChainMap"})
     assert registry.get("two").__name__ == "Counter"
     assert dict(registry.items()).keys() == {"two", "three"}
+
+
+def test_the_modules_of_engine_plugins_bring_stages_and_flow_types(settings):
+    settings.ENGINE_PLUGINS = ("tests.flows.engine.plugin",)
+    plugin = import_module("tests.flows.engine.plugin")
+    assert stage_registry.load_stage("noop") is plugin.noop
+    assert flow_types.SOURCES.get("tests.flows.engine.plugin") is plugin.FLOW_TYPES
+    settings.ENGINE_PLUGINS = ()
+    assert "noop" not in stage_registry.STAGES, "a stage goes with its plugin"
+    assert set(flow_types.SOURCES) == {"orchestrator"}
+
+
+def test_a_plugin_that_names_a_module_alone_means_its_object_stage(settings, monkeypatch):
+    plugin = import_module("tests.flows.engine.plugin")
+    monkeypatch.setattr(plugin, "STAGES", {"copy": "orchestrator.flows.stages.plan"})
+    monkeypatch.setattr(stage_registry.PLUGIN_STAGES, "_loaded", {})
+    settings.ENGINE_PLUGINS = ("tests.flows.engine.plugin",)
+    assert stage_registry.load_stage("copy") is stage_registry.load_stage("plan")
+
+
+def test_an_unknown_kind_of_stage_is_a_lookup_error_that_lists_the_known_ones():
+    with pytest.raises(LookupError) as refused:
+        stage_registry.load_stage("no-such-stage")
+    assert isinstance(refused.value, UnknownMember)
+    assert "implement" in refused.value.cure

@@ -26,8 +26,8 @@ class EvidenceLog(models.Model):
     """One sealing in the hash-chained log of a repo. A trigger refuses every change; see ``evidence/log.py``.
 
     ``hash`` is the SHA-256 of repo, sequence, flow, manifest, content and the previous hash;
-    ``content_sha256`` covers the digests of manifest and statements; ``envelope`` is the entry signed, as it
-    lies in the block.
+    ``content_sha256`` covers the digests of manifest and statements; ``envelope`` is the signed entry, as it
+    is stored in the block.
     """
 
     repo = models.CharField(max_length=100)

@@ -16,7 +16,7 @@ class HoldScope(models.TextChoices):
 
 
 class Hold(models.Model):
-    """A pause that stands: no stage in its scope is started.
+    """A pause in force: no stage in its scope is started.
 
     ``target`` names the repo or queue, empty for everything.
     """
@@ -39,7 +39,7 @@ class Hold(models.Model):
 
 
 class QueueLoad(models.Model):
-    """What the dispatcher last saw of a queue. Until ``full_until`` nobody but the dispatcher sends to it."""
+    """What the dispatcher last saw of a queue. Until ``full_until`` only the dispatcher sends to it."""
 
     queue = models.CharField(primary_key=True, max_length=20, choices=[(q.value, q.value) for q in Queue])
     full_until = models.DateTimeField(null=True, blank=True)

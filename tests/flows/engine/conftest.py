@@ -8,7 +8,6 @@ from django.db import connection
 from orchestrator.flows import engine, flow_types
 from orchestrator.flows.engine import Claim, broker
 from orchestrator.flows.models import Flow, Stage
-from orchestrator.flows.stages import registry
 from orchestrator.repos.models import Repo
 
 
@@ -17,10 +16,8 @@ def plugin(settings):
     """The flow types of ``plugin.py``."""
     settings.ENGINE_PLUGINS = ("tests.flows.engine.plugin",)
     flow_types._known_versions.cache_clear()
-    registry.load_stage.cache_clear()
     yield
     flow_types._known_versions.cache_clear()
-    registry.load_stage.cache_clear()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.flows import flow_types
-from orchestrator.flows.stages import registry
 from providers import registry as models
 
 
@@ -13,8 +12,6 @@ from providers import registry as models
 def asking_flows(settings) -> Iterator[None]:
     settings.ENGINE_PLUGINS = ("tests.flows.quotas.plugin",)
     flow_types._known_versions.cache_clear()
-    registry.load_stage.cache_clear()
     yield
     models.close_adapters()
     flow_types._known_versions.cache_clear()
-    registry.load_stage.cache_clear()

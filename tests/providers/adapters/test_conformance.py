@@ -1,4 +1,4 @@
-"""What every adapter promises, held against the vendors' real SDKs over HTTP.
+"""What every adapter promises, checked against the vendors' real SDKs over HTTP.
 
 ``CONFORMANCE_ADAPTERS`` names other adapters than the default ones: google-generativeai lives in an
 environment of its own and is run by ``test_google_generativeai.py``.

@@ -1,4 +1,4 @@
-"""The older Google SDK, held against the same conformance suite in an environment of its own
+"""The older Google SDK, checked by the same conformance suite in an environment of its own
 (``.venv-google``).
 
 ``pytest -m slow tests/providers/adapters/test_google_generativeai.py`` builds the environment where it is
@@ -19,7 +19,7 @@ TOOLS = ("pytest", "pytest-timeout", "Django", "PyYAML")
 
 
 def environment() -> Path:
-    """The interpreter of the environment; built anew when the pinned requirements have changed."""
+    """The interpreter of the environment; built again when the pinned requirements have changed."""
     pins, python = ROOT / "requirements-google-generativeai.txt", HOME / "bin" / "python"
     mark = HOME / "built-from.txt"
     if mark.exists() and mark.read_bytes() == pins.read_bytes():

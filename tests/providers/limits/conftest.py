@@ -39,7 +39,7 @@ class Clock:
 
 @pytest.fixture
 def clock(db: None) -> Clock:
-    """Stands at noon until it is stepped; gone with the test's transaction."""
+    """The limiter's clock, at noon until it is stepped; gone with the test's transaction."""
     return Clock()
 
 

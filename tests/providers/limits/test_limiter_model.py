@@ -1,4 +1,4 @@
-"""The limiter against a model of it, over every order of events that Hypothesis finds: whatever happens, the
+"""The limiter against a model of it, over every order of events that Hypothesis finds: in each of them the
 ceilings hold and the counters equal the ledger.
 """
 
@@ -85,7 +85,7 @@ class Leases(RuleBasedStateMachine):
 
     def nothing_was_in_the_way(self, provider: str, state: ProviderState | None) -> None:
         """Of a call that was admitted when ``state`` stood: no pause, no time that a 429 named, no breaker
-        but for one probe.
+        except for one probe.
         """
         assert provider not in self.paused
         if state is None:
@@ -237,7 +237,7 @@ class Leases(RuleBasedStateMachine):
 # test a broken transaction.
 @pytest.mark.timeout(600)
 @pytest.mark.django_db
-def test_whatever_happens_the_ceilings_hold_and_the_counters_equal_the_ledger() -> None:
+def test_in_every_order_of_events_the_ceilings_hold_and_the_counters_equal_the_ledger() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Leases,
         settings=settings(

@@ -232,7 +232,9 @@ def test_a_flow_without_money_is_refused_at_once(clock: Clock, loopback: Loopbac
         call_model("openai", request(), Caller(repo="r", ceiling_usd=Decimal("0.001")))
 
 
-def test_a_stored_answer_is_given_whatever_is_left_to_spend(clock: Clock, loopback: LoopbackProvider) -> None:
+def test_a_stored_answer_is_given_even_with_nothing_left_to_spend(
+    clock: Clock, loopback: LoopbackProvider
+) -> None:
     paid = call_model("openai", request(), CALLER)
     assert call_model("openai", request(), replace(CALLER, ceiling_usd=Decimal(-1))).call_id == paid.call_id
     with pytest.raises(CostCeilingReached):

@@ -15,7 +15,8 @@ NONCE = "4f1c0a9b8d7e6f50"
 
 
 def prompt(stage: str, title: str = "Ship: the ledger", number: int = 1) -> str:
-    return f"[blocks stage={stage} round={number} nonce={NONCE}]\n<feature_request>\n# {title}\n\nDo it.\n</feature_request>\nGo."
+    mark = f"[blocks stage={stage} round={number} nonce={NONCE}]"
+    return f"{mark}\n<feature_request>\n# {title}\n\nDo it.\n</feature_request>\nGo."
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,8 @@ def test_each_round_has_its_files_and_the_last_is_repeated(
     simulator: Simulated, number: int, line: str
 ) -> None:
     assert answer(simulator, prompt("implement", number=number)) == (
-        f"<<<FILE contract.json {NONCE}>>>\n{{}}\n<<<END {NONCE}>>>\n<<<FILE ledger.py {NONCE}>>>\n{line}\n<<<END {NONCE}>>>"
+        f"<<<FILE contract.json {NONCE}>>>\n{{}}\n<<<END {NONCE}>>>\n"
+        f"<<<FILE ledger.py {NONCE}>>>\n{line}\n<<<END {NONCE}>>>"
     )
 
 
@@ -72,7 +74,7 @@ def test_a_context_that_quotes_another_request_does_not_mislead(simulator: Simul
     assert "ONE = 1" in answer(simulator, prompt("implement"), stable=quoted)
 
 
-@pytest.mark.parametrize("text", [prompt("plan", "Nobody knows this"), prompt("review"), "Hello"])
+@pytest.mark.parametrize("text", [prompt("plan", "An unknown title"), prompt("review"), "Hello"])
 def test_an_unknown_request_is_refused_with_the_samples_and_the_keys(simulator: Simulated, text: str) -> None:
     with pytest.raises(BadRequest) as caught:
         answer(simulator, text)
