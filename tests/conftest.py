@@ -26,9 +26,9 @@ ONE_STACK = {
 
 
 class StacksOnOneWorker(LoadScopeScheduling):
-    """Every test goes to whichever worker is free, but for those that share a stack.
+    """Every test goes to a free worker, except those that share a stack.
 
-    xdist's own mark for that, ``xdist_group``, is ignored without a word from pytest 9.2 on.
+    xdist's own mark for that, ``xdist_group``, is silently ignored from pytest 9.2 on.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -1,4 +1,4 @@
-"""What the wheel holds: every file of our packages, those that are no Python too."""
+"""What the wheel holds: every file of our packages, also those that are not Python."""
 
 import subprocess
 import sys

@@ -51,7 +51,7 @@ def own_models() -> list[type[models.Model]]:
 
 
 def read_catalog(schema: str) -> dict[str, set[tuple]]:
-    """What ``schema`` has of the product's own objects, by kind."""
+    """The product's objects in ``schema``, by kind."""
     tables = {model._meta.db_table for model in own_models()}
     found = {}
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""The running product as its users meet it: the command line in a repo of theirs, REST, and the rows it
+"""The running product as its users meet it: the command line in their repo, REST, and the rows it
 leaves.
 """
 

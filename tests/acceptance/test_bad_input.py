@@ -20,7 +20,7 @@ def work(product: Product, tmp_path: Path) -> Path:
 
 
 def files_of(work: Path) -> list[Path]:
-    """What lies under .blocks beside its configuration."""
+    """What is under .blocks beside its configuration."""
     return [
         path
         for path in (work / ".blocks").rglob("*")
@@ -49,7 +49,7 @@ def assert_nothing_half_written(product: Product, work: Path, flow: dict[str, An
 
 
 def refused(product: Product, body: Any, **where: str) -> tuple[int, dict[str, Any]]:
-    """What the API answers to a flow that it does not take; nothing of it is stored."""
+    """What the API answers to a flow that it refuses; no part of the flow is stored."""
     before = product.rows("SELECT count(*) AS n FROM flows_flow")
     status, problem = product.post("flows/", body, **where)
     assert product.rows("SELECT count(*) AS n FROM flows_flow") == before
@@ -122,7 +122,7 @@ def test_an_unknown_model_is_refused(product: Product, work: Path) -> None:
     assert "cure:" in done.stderr
 
 
-def test_a_missing_key_is_the_operators_to_mend(product: Product) -> None:
+def test_a_missing_key_is_for_the_operator_to_fix(product: Product) -> None:
     port = str(embedded.find_free_port())
     keyless = stack.Stack(
         product.stack.values | {"PORT": port, "OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}, product.folder
@@ -176,7 +176,7 @@ def test_an_answer_that_nothing_can_be_made_of(
     assert len(calls) >= 3  # context, plan and the answer that was paid for: kept, not lost
 
 
-def test_an_answer_cut_in_the_wire_fails_the_flow_and_a_retry_mends_it(product: Product, work: Path) -> None:
+def test_an_answer_cut_in_the_wire_fails_the_flow_and_a_retry_passes(product: Product, work: Path) -> None:
     product.simulate("openai", {"kind": "malformed"})
     try:
         exit_code, flow = product.run(work, REPO)

@@ -1,4 +1,4 @@
-"""Every sample, as its owner would run it: what lies on disk, what the terminal says, what a script gets."""
+"""Every sample, as its owner would run it: the files on disk, the terminal's output, a script's output."""
 
 import hashlib
 import json

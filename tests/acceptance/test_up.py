@@ -1,4 +1,4 @@
-"""``make up``: what it prints works, every part runs once, and however it ends, nothing of it is left."""
+"""``make up``: what it prints works, every part runs once, and no part is left however it ends."""
 
 import http.cookiejar
 import json
@@ -94,7 +94,7 @@ def read(url: str) -> str:
 
 @contextmanager
 def up(state: Path) -> Iterator[Up]:
-    """A running ``make up``; whatever a test left of it is killed."""
+    """A running ``make up``; every process that a test leaves is killed."""
     running = Up(state)
     family = running.family()
     try:

@@ -1,4 +1,4 @@
-"""The embedded servers, from outside: they come up, do not meet, and nothing of them survives."""
+"""The embedded servers, from outside: they start, stay apart, and leave nothing behind."""
 
 import contextlib
 import importlib.metadata
@@ -172,8 +172,8 @@ def test_a_kept_database_is_found_again_and_refuses_a_second_server(tmp_path: Pa
 
 
 def test_folders_of_killed_launchers_are_swept(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A temporary folder of its own: in the common one, whoever starts a server next would sweep before we
-    # look.
+    # A temporary folder of its own: in the common one, the next process that starts a server would sweep
+    # before this test looks.
     with tempfile.TemporaryDirectory(prefix="swept-") as own:
         Path(own).chmod(0o755)
         monkeypatch.setenv("TMPDIR", own)

@@ -32,13 +32,13 @@ def test_there_is_a_sample_for_each_repo_and_one_that_never_passes() -> None:
     assert [name for name in NAMES if sample(name).scenario["expect"] == "failed"] == ["never-passes"]
 
 
-def test_every_gate_is_shown_failing_and_mended() -> None:
-    mended = [
+def test_every_gate_is_shown_failing_and_repaired() -> None:
+    repaired = [
         sample(name).scenario["repairs"]["gate"]
         for name in NAMES
         if name != "never-passes" and "repairs" in sample(name).scenario
     ]
-    assert sorted(mended) == sorted(GATES)
+    assert sorted(repaired) == sorted(GATES)
 
 
 def test_titles_tell_the_samples_apart() -> None:
@@ -61,7 +61,7 @@ def test_the_scenario_names_what_is_there(name: str) -> None:
 
 
 @each
-def test_no_answer_lies_about_unused(name: str) -> None:
+def test_no_answer_misstates_what_is_unused(name: str) -> None:
     one = sample(name)
     named = {path.name for stage in one.scenario["answers"] for path in one.answers(stage)}
     assert {path.name for path in (one.folder / "answers").iterdir()} == named

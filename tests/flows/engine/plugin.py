@@ -1,4 +1,4 @@
-"""Flow types of fake stages for the tests and the benchmark: what a stage does stands in the flow's feature request."""
+"""Flow types of fake stages for the tests and the benchmark: the flow's feature request says what a stage does."""
 
 import os
 import signal
@@ -93,7 +93,7 @@ class Scripted:
         """Ask for ``argument`` repair rounds."""
         if work.round > int(argument):
             return Done()
-        return Repair("do better", ("first", "second"), "gate:failed", "A gate failed.", "Mend it.")
+        return Repair("do better", ("first", "second"), "gate:failed", "A gate failed.", "Fix it.")
 
     def _fail(self, work: StageContext, argument: str) -> StageResult:
         return Failed("test:failed", "It failed.", "Nothing.", retryable=argument == "retryable")

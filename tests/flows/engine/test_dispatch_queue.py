@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def full_queue(db):
-    """Nobody but the dispatcher sends to google."""
+    """Only the dispatcher sends to google."""
     dispatch_queue.publish_full_queues(["google"], ["openai"], 60)
 
 

@@ -105,7 +105,7 @@ def test_sessions_of_the_database_may_be_cut(stack, demo):
         )
     until(ended(cut), "the end of flows whose sessions were cut")
     assert statuses(cut) == {"passed"}
-    # The idle sessions of this process's own pool were cut too: the next test shall not be handed one.
+    # The idle sessions of this process's pool were cut too: the next test must not get one.
     connection.close()
     connection.close_pool()
 

@@ -1,4 +1,4 @@
-"""What becomes of a stage that runs: results, errors, fences. The model calls are the only thing that is not real."""
+"""What happens to a stage that runs: results, errors, fences. Only the model calls are not real."""
 
 import hashlib
 import os
@@ -54,7 +54,7 @@ def asks(monkeypatch):
 
 
 def run(flow) -> bool:
-    """Run the live stage; whether the chain goes on."""
+    """Run the live stage; whether the chain continues."""
     return runner.run_stages(live(flow).pk)
 
 

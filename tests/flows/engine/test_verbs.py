@@ -160,7 +160,7 @@ def test_a_retryable_failure_is_tried_again_until_attempts_are_used(new_flow, se
     settings.ENGINE_MAX_ATTEMPTS = 3
     flow = new_flow()
     for attempt in (1, 2, 3):
-        engine.finish(claim(flow), Failed("x:y", "broken", "mend it", retryable=True))
+        engine.finish(claim(flow), Failed("x:y", "broken", "fix it", retryable=True))
         flow.refresh_from_db()
         if attempt < 3:
             assert flow.status == "waiting"
@@ -170,7 +170,7 @@ def test_a_retryable_failure_is_tried_again_until_attempts_are_used(new_flow, se
         "failed",
         "x:y",
         "broken",
-        "mend it",
+        "fix it",
     )
     assert [a.outcome for a in Attempt.objects.order_by("number")] == ["failed"] * 3
 
@@ -178,7 +178,7 @@ def test_a_retryable_failure_is_tried_again_until_attempts_are_used(new_flow, se
 def test_a_retry_goes_on_from_the_failed_stage(new_flow, sent, django_capture_on_commit_callbacks):
     flow = new_flow()
     engine.finish(claim(flow), Done(output={"kept": True}))
-    engine.finish(claim(flow), Failed("x:y", "broken", "mend it"))
+    engine.finish(claim(flow), Failed("x:y", "broken", "fix it"))
     old = Flow.objects.get(pk=flow.pk).deadline_at
     with django_capture_on_commit_callbacks(execute=True):
         engine.retry(flow.pk, actor="me")
@@ -197,7 +197,7 @@ def test_a_retry_goes_on_from_the_failed_stage(new_flow, sent, django_capture_on
 
 def repair() -> Repair:
     return Repair(
-        "the feedback", ("first", "second"), "gate:failed", "A gate failed.", "Mend it.", output={"found": 1}
+        "the feedback", ("first", "second"), "gate:failed", "A gate failed.", "Fix it.", output={"found": 1}
     )
 
 
@@ -305,7 +305,7 @@ def test_a_hold_elsewhere_stops_nothing(new_flow):
     claim(flow)
 
 
-def test_a_flow_past_its_deadline_fails_whatever_it_does(new_flow):
+def test_a_flow_past_its_deadline_fails(new_flow):
     flows = [new_flow(deadline_seconds=-1) for _ in range(2)]
     assert engine.claim(live(flows[0]).pk, "w1") is None
     assert sorted(engine.find_overdue_flows()) == sorted(flow.pk for flow in flows)

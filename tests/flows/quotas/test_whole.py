@@ -31,7 +31,7 @@ PASSING, WAITING = 40, 20
 
 @pytest.fixture
 def turn_clock() -> Iterator[Callable[[str], None]]:
-    """Sets the limiter's clock, which then goes on."""
+    """Sets the limiter's clock, which then continues."""
 
     def define(body: str) -> None:
         with connection.cursor() as cursor:
@@ -124,7 +124,7 @@ def test_forty_pass_twenty_wait_and_pass_as_the_hours_roll(
     until(lambda: standing() == {"passed": PASSING + 10, "waiting": WAITING - 10}, "ten more")
     until(lambda: waits(reason.replace("14:00", "15:00"), WAITING - 10), "the reason of the ten")
     went = Counter(Flow.objects.filter(pk__in=waiting, status="passed").values_list("repo__name", flat=True))
-    # However many each repo has, the repos go in turn: one lags behind only when nothing of it is left.
+    # However many each repo has, the repos go in turn: one lags behind only when all of its flows have gone.
     assert all(went[name] >= max(went.values()) - 1 or went[name] == had[name] for name in had), (went, had)
     turn_clock("2026-11-21 15:00:01")
     until(lambda: standing() == {"passed": 60}, "the last ten")

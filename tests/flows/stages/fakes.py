@@ -161,7 +161,7 @@ class FakeStageContext:
 
 
 class FakeGates:
-    """Stands in for ``gates.runner.run_gates``: passes all, but for the reports that it is given."""
+    """Stands in for ``gates.runner.run_gates``: passes everything except the reports that it is given."""
 
     def __init__(self, *reports: GateReport) -> None:
         self.reports = {report.gate: report for report in reports}
@@ -188,7 +188,7 @@ def failing(gate: str, summary: str = "Two mutants survived.", **more: Any) -> G
         gate,
         Verdict.FAILED,
         summary,
-        feedback=f"{gate}: mend it",
+        feedback=f"{gate}: fix it",
         cure="Fix schema or implementation, then retry.",
         **more,
     )

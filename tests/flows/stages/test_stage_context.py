@@ -142,7 +142,7 @@ def test_gates_get_the_repo_without_its_secrets(work: FakeStageContext, gates: f
         "dependencies: [\n",
     ],
 )
-def test_dependencies_that_are_no_pins_are_the_owners_to_mend(
+def test_dependencies_that_are_not_pins_are_for_the_owner_to_fix(
     work: FakeStageContext, gates: fakes.Gates, config: str
 ) -> None:
     fake = gates()

@@ -50,7 +50,7 @@ def test_failed_gate_starts_a_repair_round(implemented: FakeStageContext, gates:
     assert isinstance(result, Repair)
     assert result.insert == ("implement", "verify")
     assert (result.code, result.cure) == ("gate:mutation-failed", "Fix schema or implementation, then retry.")
-    assert "mutation: mend it" in result.feedback
+    assert "mutation: fix it" in result.feedback
     assert len(result.gates) == 4
     assert result.output["passed"] is False
 
@@ -64,7 +64,7 @@ def test_repair_round_shows_files_and_findings_to_the_implementer(
     implemented.round, implemented.feedback = 2, result.feedback
     again = implemented.run(implement.stage, fakes.implementation(fakes.MODULE + "# better\n"))
     request = implemented.requests[-1][1]
-    assert "mutation: mend it" in request.prompt
+    assert "mutation: fix it" in request.prompt
     assert fakes.TESTS.strip() in request.prompt
     assert isinstance(again, Done)
     assert [call["round"] for call in again.output["calls"]] == [1, 2]
@@ -80,7 +80,7 @@ def test_feedback_is_at_most_8_kb(implemented: FakeStageContext, gates: Gates) -
 
 
 def _second_round(work: FakeStageContext, module: str) -> Any:
-    work.feedback, work.round = "mend it", 2
+    work.feedback, work.round = "fix it", 2
     work.run(implement.stage, fakes.implementation(module))
     return work.run(verify.stage)
 
@@ -169,7 +169,7 @@ def test_laxer_modes_do_not_block(
             60,
             "strict",
         ),
-        ({"gates.mode": "whatever"}, 90, 60, "whatever"),
+        ({"gates.mode": "lenient"}, 90, 60, "lenient"),
     ],
 )
 def test_repo_may_raise_but_never_lower(

@@ -39,7 +39,7 @@ def failed_once(planned: FakeStageContext, gates: Gates) -> FakeStageContext:
 
 def test_round_that_came_out_worse_is_set_aside(failed_once: FakeStageContext, gates: Gates) -> None:
     gates(failing("mutation", "Nine survived."), failing("coverage", "Half of it."))
-    worse = _round(failed_once, "mend it", SECOND)
+    worse = _round(failed_once, "fix it", SECOND)
     assert isinstance(worse, Repair)
     assert "came out worse than that of round 1" in worse.feedback
     assert "Half of it." in worse.feedback
@@ -55,7 +55,7 @@ def test_better_round_becomes_the_basis_and_so_does_an_equal_one(
     failed_once: FakeStageContext, gates: Gates
 ) -> None:
     gates(failing("mutation", "Still one.", score=Decimal(59)))
-    better = _round(failed_once, "mend it", SECOND)
+    better = _round(failed_once, "fix it", SECOND)
     assert "set aside" not in better.feedback
     assert repair_loop.best_candidate(failed_once).files["capital_ratio.py"] == SECOND  # type: ignore[union-attr]
     gates(failing("mutation", "Another one.", score=Decimal(59)))
@@ -79,7 +79,7 @@ def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did
 
 def test_what_passed_is_sealed_not_what_was_best_before(failed_once: FakeStageContext, gates: Gates) -> None:
     gates()
-    assert isinstance(_round(failed_once, "mend it", SECOND), Done)
+    assert isinstance(_round(failed_once, "fix it", SECOND), Done)
     failed_once.run(review.stage, json.dumps(fakes.APPROVAL))
     result = failed_once.run(seal.stage)
     assert isinstance(result, Done)
@@ -90,7 +90,7 @@ def test_failure_that_comes_back_after_another_one_stops_the_loop(
     failed_once: FakeStageContext, gates: Gates
 ) -> None:
     gates(failing("mutation", "Two survived.", score=Decimal(59)))
-    between = _round(failed_once, "mend it", SECOND)
+    between = _round(failed_once, "fix it", SECOND)
     assert isinstance(between, Repair)
     gates(failing("mutation", "One survived."))
     result = _round(failed_once, between.feedback, THIRD)
@@ -104,7 +104,7 @@ def test_another_uncovered_line_is_another_failure(planned: FakeStageContext, ga
     gates(failing("coverage", findings=(finding,)))
     planned.run(verify.stage)
     gates(failing("coverage", findings=(replace(finding, line=5, end_line=5),)))
-    assert isinstance(_round(planned, "mend it", SECOND), Repair)
+    assert isinstance(_round(planned, "fix it", SECOND), Repair)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_misse
     planned.run(implement.stage, fakes.implementation(long))
     gates(failing("mutation"))
     planned.run(verify.stage)
-    planned.round, planned.feedback = 2, "mend it"
+    planned.round, planned.feedback = 2, "fix it"
     edit = (
         f"<<<EDIT capital_ratio.py {NONCE}>>>\n<<<SEARCH {NONCE}>>>\n    return capital\n<<<REPLACE {NONCE}>>>\n"
         f"    return capital + 1\n<<<END {NONCE}>>>\n"
@@ -210,7 +210,7 @@ def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_misse
 
 
 def test_short_files_are_not_offered_as_edits(failed_once: FakeStageContext) -> None:
-    failed_once.round, failed_once.feedback = 2, "mend it"
+    failed_once.round, failed_once.feedback = 2, "fix it"
     failed_once.run(implement.stage, fakes.implementation(SECOND))
     assert "<<<EDIT" not in failed_once.requests[-1][1].prompt
 
@@ -243,7 +243,7 @@ def test_advisory_gates_that_err_do_not_block_and_do_not_verify(
 
 
 def test_every_call_of_a_question_is_in_the_provenance(planned: FakeStageContext) -> None:
-    planned.round, planned.feedback = 2, "mend it"
+    planned.round, planned.feedback = 2, "fix it"
     result = planned.run(implement.stage, "Here you are.", fakes.implementation())
     assert isinstance(result, Done)
     calls = result.output["calls"]

@@ -50,7 +50,7 @@ def test_edits_are_applied(text: str, expected: str) -> None:
 REFUSED = {
     "not there": edit(("c = 3", "c = 4")),
     "there twice": edit(("", "# here")),
-    "line that stands twice": edit(("    return a\n\n\ndef g():\n    return a", "x")),
+    "line that is there twice": edit(("    return a\n\n\ndef g():\n    return a", "x")),
     "part of a line": edit(("= 2", "= 3")),
     "other indentation": edit(("return a", "return 7")),
     "trailing space": edit(("b = 2 ", "b = 3")),

@@ -164,7 +164,7 @@ REFUSED = {
     "a refusal": ("I'm sorry, but I can't help with that.", "answer:unparseable"),
     "base64 of the answer": ("PDw8RklMRSByYXRpby5weQ==", "answer:unparseable"),
     "look-alike in the nonce": (BOTH.replace(N, N.replace("a", "\u0430")), "answer:wrong-nonce"),
-    "letter o for nought": (BOTH.replace(N, N.replace("0", "o")), "answer:wrong-nonce"),
+    "letter o for zero": (BOTH.replace(N, N.replace("0", "o")), "answer:wrong-nonce"),
     "nonce twice": (BOTH.replace(N, N + N), "answer:wrong-nonce"),
     "END with a path and no nonce": (
         f"<<<FILE {PY} {N}>>>\nx = 1\n<<<END {PY}>>>\n{B}",
