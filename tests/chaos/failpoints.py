@@ -36,23 +36,23 @@ CALL_STEPS = (
 # What a worker passes on its way through claim, heartbeat and the ends of an attempt; the others are reached
 # by other verbs.
 WORKER_STATEMENTS = (
-    "claim.CLAIM",
-    "claim.BEAT",
-    "attempt._PROGRESS",
-    "attempt._REMAINING",
-    "finish.DONE",
-    "transitions._FLOW",
-    "transitions._LIVE",
-    "transitions._EVENT",
-    "transitions._COST",
-    "transitions._END_ATTEMPT",
-    "transitions._FAIL_STAGE",
-    "transitions._FAIL_FLOW",
-    "outcome._WAIT",
-    "repair_round._REMEMBER",
-    "repair_round._ASKED",
-    "repair_round._SHIFT",
-    "repair_round._INSERT",
+    "claim.claim_stage",
+    "claim.renew_leases",
+    "attempt.record_progress",
+    "attempt.list_remaining_stages",
+    "finish.finish_stage",
+    "transitions.lock_flow",
+    "transitions.lock_live_stage",
+    "transitions.record_event",
+    "transitions.refresh_cost",
+    "transitions.end_attempt",
+    "transitions.fail_stage",
+    "transitions.fail_flow",
+    "outcome.let_stage_wait",
+    "repair_round.store_repair_request",
+    "repair_round.read_repair_request",
+    "repair_round.shift_later_stages",
+    "repair_round.insert_repair_round",
 )
 
 
@@ -104,10 +104,9 @@ class _Failpoints:
 
     def _statements(self, fetch_rows: Callable[..., Any]) -> Callable[..., Any]:
         names = {
-            value: f"{module.__name__.removeprefix(ENGINE)}.{name}"
+            statement: f"{module.__name__.removeprefix(ENGINE)}.{name}"
             for module in _engine_modules()
-            for name, value in vars(module).items()
-            if name.isupper() and isinstance(value, str | SqlStatement)
+            for name, statement in vars(module).get("_SQL", {}).items()
         }
 
         def wrapped(sql: Any, parameters: Any = ()) -> Any:
@@ -170,44 +169,42 @@ def _shift_clocks(by: timedelta) -> None:
 
 
 def _slow_cancel(seconds: float) -> None:
-    control = sys.modules[ENGINE + "control"]
     pause = f"SELECT pg_sleep({seconds} + 0 * n) FROM (SELECT count(*) AS n FROM stopped) x"
-    nap = f"), nap AS MATERIALIZED ({pause}), a AS ("
-    slow = _replaced(control._CANCEL, "), a AS (", nap)
-    slow = _replaced(slow, "FROM stopped WHERE at.token", "FROM stopped, nap WHERE at.token")
-    control._CANCEL = _replaced(slow, "FROM stopped WHERE st.id", "FROM stopped, nap WHERE st.id")
+    nap = f"), nap AS MATERIALIZED ({pause}), attempts AS ("
+    cancel = "control.cancel_flow"
+    _replace_clause(cancel, "), attempts AS (", nap)
+    _replace_clause(cancel, "FROM stopped WHERE at.token", "FROM stopped, nap WHERE at.token")
+    _replace_clause(cancel, "FROM stopped WHERE st.id", "FROM stopped, nap WHERE st.id")
 
 
-def _replaced(sql: Any, old: str, new: str) -> Any:
-    """``sql`` with one clause exchanged; a sabotage that changes nothing would prove nothing."""
-    if isinstance(sql, SqlStatement):
-        return replace(sql, sql=_replaced(sql.sql, old, new))
+def _replace_clause(where: str, old: str, new: str) -> None:
+    """Exchange one clause of the engine's statement ``module.name``.
+
+    Raises ``RuntimeError`` where the clause is missing: a sabotage that changes nothing would prove nothing.
+    """
+    module, _, name = where.partition(".")
+    statements: dict[str, SqlStatement] = vars(sys.modules[ENGINE + module])["_SQL"]
+    sql = statements[name].sql
     if old not in sql:
-        raise RuntimeError(f"the statement has no {old!r} any more: fix tests/chaos/failpoints.py")
-    return sql.replace(old, new)
+        raise RuntimeError(f"{where} has no {old!r} any more: fix tests/chaos/failpoints.py")
+    statements[name] = replace(statements[name], sql=sql.replace(old, new))
 
 
 def _without_token() -> None:
     """A late attempt is taken for the live one."""
-    finish, transitions, attempt = (
-        sys.modules[ENGINE + name] for name in ("finish", "transitions", "attempt")
-    )
-    finish.DONE = _replaced(finish.DONE, " AND st.token = %(token)s", "")
-    transitions._LIVE = _replaced(transitions._LIVE, " AND token = %(token)s", "")
-    attempt._PROGRESS = _replaced(attempt._PROGRESS, " AND st.token = %(token)s", "")
+    _replace_clause("finish.finish_stage", " AND st.token = %(token)s", "")
+    _replace_clause("transitions.lock_live_stage", " AND token = %(token)s", "")
+    _replace_clause("attempt.record_progress", " AND st.token = %(token)s", "")
     heartbeat = sys.modules["orchestrator.flows.worker.heartbeat"]
     heartbeat.RunningAttempt.fence = lambda self: None
 
 
 def _without_lock() -> None:
     """Verbs touch a stage without holding its flow."""
-    transitions, claim, finish, attempt = (
-        sys.modules[ENGINE + name] for name in ("transitions", "claim", "finish", "attempt")
-    )
-    transitions._FLOW = _replaced(transitions._FLOW, "FOR NO KEY UPDATE", "")
-    claim.CLAIM = _replaced(claim.CLAIM, "FOR NO KEY UPDATE OF fl", "")
-    finish.DONE = _replaced(finish.DONE, "FOR NO KEY UPDATE", "")
-    attempt._PROGRESS = _replaced(attempt._PROGRESS, "= %(flow)s FOR NO KEY UPDATE", "= %(flow)s")
+    _replace_clause("transitions.lock_flow", "FOR NO KEY UPDATE", "")
+    _replace_clause("claim.claim_stage", "FOR NO KEY UPDATE OF fl", "")
+    _replace_clause("finish.finish_stage", "FOR NO KEY UPDATE", "")
+    _replace_clause("attempt.record_progress", "= %(flow)s FOR NO KEY UPDATE", "= %(flow)s")
 
 
 def _without_sweep() -> None:

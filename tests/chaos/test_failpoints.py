@@ -31,7 +31,7 @@ except Exception as error:
 
 
 def run(**environment: str) -> "subprocess.CompletedProcess[str]":
-    """A process that passes ``transitions._FLOW`` once; there is no database, so the statement fails."""
+    """A process that passes ``transitions.lock_flow`` once; there is no database, so the statement fails."""
     known = os.environ | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none", "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -46,10 +46,8 @@ def run(**environment: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("name", failpoints.WORKER_STATEMENTS)
 def test_every_statement_that_is_named_exists(name):
-    module, _, constant = name.partition(".")
-    assert isinstance(
-        getattr(importlib.import_module(failpoints.ENGINE + module), constant), str | SqlStatement
-    )
+    module, _, statement = name.partition(".")
+    assert isinstance(importlib.import_module(failpoints.ENGINE + module)._SQL[statement], SqlStatement)
 
 
 @pytest.mark.parametrize(("module", "function"), failpoints.CALL_STEPS)
@@ -73,11 +71,11 @@ def test_every_sabotage_still_finds_what_it_takes_away(what):
 
 def test_a_process_dies_at_the_point_that_is_armed_and_only_one(tmp_path):
     (tmp_path / "fired").mkdir()
-    (tmp_path / "transitions._FLOW:before").touch()
+    (tmp_path / "transitions.lock_flow:before").touch()
     died = run(CHAOS_FAILPOINTS=str(tmp_path))
     assert (died.returncode, died.stdout) == (-signal.SIGKILL, "started\n"), died.stderr
     assert [path.name.rpartition(".")[0] for path in (tmp_path / "fired").iterdir()] == [
-        "transitions._FLOW:before"
+        "transitions.lock_flow:before"
     ]
     went_on = run(CHAOS_FAILPOINTS=str(tmp_path))
     assert (went_on.returncode, went_on.stdout) == (0, "started\nOperationalError\n"), went_on.stderr

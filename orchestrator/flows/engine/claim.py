@@ -17,8 +17,6 @@ from orchestrator.core import database
 from orchestrator.core.sql import load_statements
 
 _SQL = load_statements(__file__)
-CLAIM = _SQL["claim_stage"]
-BEAT = _SQL["renew_leases"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def claim(stage_id: int, worker: str) -> Claim | None:
     """
     token = uuid.uuid4()
     won = database.fetch_rows(
-        CLAIM,
+        _SQL["claim_stage"],
         {
             "stage": stage_id,
             "token": token,
@@ -97,4 +95,7 @@ def renew_leases(held: Collection[tuple[int, UUID]]) -> set[UUID]:
         "stages": [stage_id for stage_id, _ in held],
         "tokens": [token for _, token in held],
     }
-    return {row.token for row in database.retry_while_away(lambda: database.fetch_rows(BEAT, params))}
+    return {
+        row.token
+        for row in database.retry_while_away(lambda: database.fetch_rows(_SQL["renew_leases"], params))
+    }

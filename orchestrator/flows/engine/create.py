@@ -18,7 +18,6 @@ from orchestrator.flows.models import Flow, new_flow_id
 from orchestrator.repos.models import Repo
 
 _SQL = load_statements(__file__)
-CREATE = _SQL["create_flow"]
 
 
 def create(
@@ -65,7 +64,7 @@ def create(
         "slots": env.QUEUE_SLOTS[chosen.stages[0].queue.value],
         "created": Jsonb({"by": created_by, "flow_type": chosen.name, "priority": priority}),
     }
-    made = database.fetch_rows(CREATE, params)
+    made = database.fetch_rows(_SQL["create_flow"], params)
     if not made:
         return _find_existing_flow(repo, idempotency_key, digest)
     if made[0].sent:

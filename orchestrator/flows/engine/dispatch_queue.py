@@ -12,59 +12,10 @@ from typing import Any
 from django.conf import settings
 
 from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 
 PRIORITY_STEP = 1e9
-_UNTAGGED = """
-SELECT st.id, st.queue, fl.repo_id, fl.priority FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
-WHERE st.queue = %(queue)s AND st.status = 'ready' AND st.sent_at IS NULL AND st.fair_tag = 0
-ORDER BY st.id LIMIT %(limit)s
-"""
-_TAG = """
-UPDATE flows_stage st SET fair_tag = t.tag FROM unnest(%(ids)s::bigint[], %(tags)s::float8[]) AS t(id, tag)
-WHERE st.id = t.id AND st.status = 'ready' AND st.sent_at IS NULL
-"""
-_LAST_TAGS = """
-SELECT fl.repo_id, fl.priority, max(st.fair_tag) AS newest, min(st.fair_tag) AS oldest
-FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
-WHERE st.queue = %(queue)s AND st.status = 'ready' AND st.sent_at IS NULL AND st.fair_tag <> 0 GROUP BY 1, 2
-"""
-_OUTSTANDING = """
-SELECT (SELECT count(*) FROM flows_stage WHERE queue = %(queue)s AND status = 'ready' AND sent_at IS NOT NULL)
-    + (SELECT count(*) FROM flows_stage WHERE queue = %(queue)s AND status = 'running') AS n
-"""
-# Skips what is locked: a flow that is being paused or cancelled right now is looked at again next time.
-_TAKE = """
-WITH next AS (
-    SELECT st.id FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
-    WHERE st.queue = %(queue)s AND st.status = 'ready' AND st.sent_at IS NULL AND st.fair_tag <> 0
-        AND fl.status IN ('pending', 'running', 'waiting')
-    ORDER BY st.fair_tag, st.id LIMIT %(limit)s FOR NO KEY UPDATE OF fl SKIP LOCKED
-), s AS (
-    UPDATE flows_stage st SET sent_at = clock_timestamp(), sends = st.sends + 1
-    FROM next WHERE st.id = next.id AND st.status = 'ready' AND st.sent_at IS NULL
-    RETURNING st.id, st.flow_id, st.queue, st.fair_tag
-)
-SELECT id, flow_id, queue, fair_tag FROM s ORDER BY fair_tag, id
-"""
-_STALE = """
-WITH stale AS (
-    SELECT st.id FROM flows_stage st WHERE st.queue = %(queue)s AND st.status = 'ready' AND st.sent_at IS NOT NULL
-        AND st.sent_at < clock_timestamp() - make_interval(secs => CASE WHEN %(drained)s THEN %(quick)s
-            ELSE LEAST(%(base)s * 2 ^ LEAST(st.sends - 1, 10), 600) END)
-    ORDER BY st.sent_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
-)
-UPDATE flows_stage st SET sent_at = clock_timestamp(), sends = st.sends + 1 FROM stale WHERE st.id = stale.id
-RETURNING st.id, st.flow_id
-"""
-_FORGET = """
-UPDATE flows_stage SET sent_at = NULL, sends = 0 WHERE status = 'ready' AND sent_at IS NOT NULL
-"""
-_LOAD = """
-INSERT INTO flows_queueload (queue, full_until)
-SELECT q, now() + make_interval(secs => %(seconds)s) FROM unnest(%(full)s::text[]) q
-UNION ALL SELECT q, NULL FROM unnest(%(open)s::text[]) q
-ON CONFLICT (queue) DO UPDATE SET full_until = EXCLUDED.full_until
-"""
+_SQL = load_statements(__file__)
 
 
 class VirtualClock:
@@ -77,7 +28,7 @@ class VirtualClock:
         self.queue = queue
         self.now: dict[int, float] = {}
         self.last: dict[tuple[int, int], float] = {}
-        for row in database.fetch_rows(_LAST_TAGS, {"queue": queue}):
+        for row in database.fetch_rows(_SQL["read_last_tags"], {"queue": queue}):
             shift = row.priority * PRIORITY_STEP
             self.last[row.repo_id, row.priority] = row.newest + shift
             self.now[row.priority] = min(
@@ -98,10 +49,10 @@ class VirtualClock:
 
 def tag_ready_stages(clock: VirtualClock, limit: int = 1000) -> int:
     """Give unsent stages of a queue their virtual time; how many."""
-    found = database.fetch_rows(_UNTAGGED, {"queue": clock.queue, "limit": limit})
+    found = database.fetch_rows(_SQL["find_untagged_stages"], {"queue": clock.queue, "limit": limit})
     if found:
         database.fetch_rows(
-            _TAG,
+            _SQL["write_fair_tags"],
             {
                 "ids": [row.id for row in found],
                 "tags": [clock.tag(row.repo_id, row.priority) for row in found],
@@ -112,12 +63,16 @@ def tag_ready_stages(clock: VirtualClock, limit: int = 1000) -> int:
 
 def count_outstanding(queue: str) -> int:
     """Stages of ``queue`` that were sent and have not ended: in the broker, or running."""
-    return int(database.fetch_rows(_OUTSTANDING, {"queue": queue})[0].n)
+    return int(database.fetch_rows(_SQL["count_outstanding"], {"queue": queue})[0].n)
 
 
 def take_next_stages(clock: VirtualClock, limit: int) -> list[Any]:
     """Mark the next stages of a queue as sent, in fair order: id and flow_id. The caller sends them."""
-    taken = database.fetch_rows(_TAKE, {"queue": clock.queue, "limit": limit}) if limit > 0 else []
+    taken = (
+        database.fetch_rows(_SQL["take_next_stages"], {"queue": clock.queue, "limit": limit})
+        if limit > 0
+        else []
+    )
     for row in taken:
         clock.sent(row.fair_tag)
     return taken
@@ -135,14 +90,16 @@ def take_lost_stages(queue: str, *, drained: bool, quick_seconds: float, limit: 
         "quick": quick_seconds,
         "base": float(settings.ENGINE_RESEND_SECONDS),
     }
-    return database.fetch_rows(_STALE, params | {"limit": limit})
+    return database.fetch_rows(_SQL["take_lost_stages"], params | {"limit": limit})
 
 
 def forget_sent_stages() -> None:
     """Count nothing as sent: the broker has lost everything."""
-    database.fetch_rows(_FORGET, {})
+    database.fetch_rows(_SQL["forget_sent_stages"], {})
 
 
 def publish_full_queues(full: Sequence[str], not_full: Iterable[str], seconds: float) -> None:
     """Tell everybody which queues are full, for so many seconds; they leave sending to the dispatcher then."""
-    database.fetch_rows(_LOAD, {"full": list(full), "open": list(not_full), "seconds": seconds})
+    database.fetch_rows(
+        _SQL["publish_full_queues"], {"full": list(full), "open": list(not_full), "seconds": seconds}
+    )

@@ -20,8 +20,6 @@ from orchestrator.flows.engine.errors import Fenced
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageResult
 
 _SQL = load_statements(__file__)
-DONE = _SQL["finish_stage"]
-ALREADY = _SQL["find_finished_attempt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def finish(
     try:
         return database.retry_while_away(lambda: _apply_result(claim, result, spent, onward))
     except Fenced:
-        earlier = database.fetch_rows(ALREADY, {"token": claim.token})
+        earlier = database.fetch_rows(_SQL["find_finished_attempt"], {"token": claim.token})
         if not earlier:
             raise
         return Finished(resend=earlier[0].next_id is not None)
@@ -95,7 +93,7 @@ def _pass_stage(claim: Claim, result: Done, spent: Spent, onward: Collection[str
         "next_token": next_token,
         "lease": float(settings.ENGINE_LEASE_SECONDS),
     }
-    done = database.fetch_rows(DONE, params)
+    done = database.fetch_rows(_SQL["finish_stage"], params)
     if not done:
         raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
     (row,) = done

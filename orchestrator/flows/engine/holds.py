@@ -8,9 +8,6 @@ from orchestrator.flows.models import Hold, HoldScope
 from orchestrator.repos.models import Repo
 
 _SQL = load_statements(__file__)
-HOLD_READY = _SQL["hold_ready_stages"]
-LET_GO = _SQL["release_held_stages"]
-_EXTEND = _SQL["extend_held_deadlines"]
 
 
 def hold(scope: str, target: str = "", *, actor: str = "", reason: str = "") -> bool:
@@ -35,16 +32,18 @@ def release(scope: str, target: str = "") -> bool:
             Repo.objects.filter(name=target).update(paused=False)
         if held is None:
             return False
-        database.fetch_rows(_EXTEND, {"since": held.created_at, "scope": str(scope), "target": target})
+        database.fetch_rows(
+            _SQL["extend_held_deadlines"], {"since": held.created_at, "scope": str(scope), "target": target}
+        )
         held.delete()
     return True
 
 
 def hold_ready_stages(limit: int) -> int:
     """Make ready stages that are held or paused wait; how many did."""
-    return len(database.fetch_rows(HOLD_READY, {"limit": limit, "any": Hold.objects.exists()}))
+    return len(database.fetch_rows(_SQL["hold_ready_stages"], {"limit": limit, "any": Hold.objects.exists()}))
 
 
 def release_held_stages(limit: int) -> int:
     """Make stages ready that nothing holds any more; how many."""
-    return len(database.fetch_rows(LET_GO, {"limit": limit}))
+    return len(database.fetch_rows(_SQL["release_held_stages"], {"limit": limit}))

@@ -7,22 +7,14 @@ from django.conf import settings
 from django.db import transaction
 
 from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import repair_round, store, transitions
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.stage_protocol import Failed, Park, Repair
 
 MAX_MESSAGE = 4000
 MAX_BACKOFF_SECONDS = 300.0
-_WAIT = """
-WITH s AS (
-    UPDATE flows_stage SET status = 'waiting', token = NULL, lease_until = NULL, wait_reason = %(reason)s,
-        waits_for = %(provider)s, wait_tokens = %(tokens)s, wait_nano_usd = %(nano_usd)s, failures = failures + %(failed)s,
-        waiting_since = COALESCE(waiting_since, clock_timestamp()),
-        not_before = COALESCE(%(until)s::timestamptz, clock_timestamp() + make_interval(secs => %(pause)s))
-    WHERE id = %(stage)s RETURNING not_before
-), moved AS (UPDATE flows_flow SET status = 'waiting' WHERE id = %(flow)s AND status = 'running')
-SELECT not_before FROM s
-"""
+_SQL = load_statements(__file__)
 
 
 def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool:
@@ -95,7 +87,7 @@ def _let_stage_wait(claim: Claim, wait: Park, *, pause: float | None = None, fai
         "pause": pause or 0.0,
         "failed": failed,
     }
-    (row,) = database.fetch_rows(_WAIT, params)
+    (row,) = database.fetch_rows(_SQL["let_stage_wait"], params)
     shown = {
         "stage": claim.kind,
         "round": claim.round,

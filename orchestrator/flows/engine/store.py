@@ -10,13 +10,13 @@ from django.db.models import Max
 
 from gates.base import GateReport
 from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import transitions
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.models import Artifact, Blob, Block, GateResult
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Repair
 
-_CARRY = "UPDATE flows_flow SET snapshot_id = %(snapshot)s, origin = %(origin)s WHERE id = %(flow)s AND snapshot_id IS NULL"
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
+_SQL = load_statements(__file__)
 
 
 def store_result(claim: Claim, result: Done | Repair | Failed) -> None:
@@ -33,7 +33,9 @@ def attach_snapshot(claim: Claim, snapshot: bytes, origin: str) -> None:
     with transaction.atomic():
         transitions.lock_claim(claim)
         (digest,) = store_blobs([snapshot])
-        database.fetch_rows(_CARRY, {"flow": claim.flow_id, "snapshot": digest, "origin": origin})
+        database.fetch_rows(
+            _SQL["attach_snapshot"], {"flow": claim.flow_id, "snapshot": digest, "origin": origin}
+        )
 
 
 def store_blobs(contents: Iterable[bytes]) -> list[str]:
@@ -109,7 +111,7 @@ def _store_gate_results(claim: Claim, reports: tuple[GateReport, ...]) -> None:
 
 def _store_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
     """The next version of the block. Two flows of one block at once wait for each other here, after their own flows' locks."""
-    database.fetch_rows(_ONE_AT_A_TIME, {"key": f"{repo_id}/{new.family}/{new.name}"})
+    database.fetch_rows(_SQL["lock_block_name"], {"key": f"{repo_id}/{new.family}/{new.name}"})
     earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(
         newest=Max("version")
     )

@@ -8,59 +8,16 @@ from django.conf import settings
 from django.db import transaction
 
 from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import transitions
 from orchestrator.flows.models.states import FLOW_ENDED
 
-_EXPIRED = """
-SELECT id, flow_id, token FROM flows_stage WHERE status = 'running' AND lease_until < clock_timestamp()
-ORDER BY lease_until LIMIT %(limit)s
-"""
-_STILL_EXPIRED = """
-SELECT id, kind, round, queue, worker, crashes FROM flows_stage
-WHERE id = %(stage)s AND token = %(token)s AND status = 'running' AND (lease_until < clock_timestamp() OR %(given_up)s)
-FOR NO KEY UPDATE
-"""
-_HELD = """
-SELECT id, flow_id, token FROM flows_stage st WHERE status = 'running'
-    AND EXISTS (SELECT 1 FROM unnest(%(workers)s::text[]) AS w(name) WHERE starts_with(st.worker, w.name))
-"""
-_AGAIN = """
-UPDATE flows_stage SET status = 'ready', token = NULL, lease_until = NULL, crashes = crashes + %(crashed)s, sent_at = NULL,
-    sends = 0, ready_at = clock_timestamp() WHERE id = %(stage)s
-"""
-_OVERDUE = """
-SELECT fl.id FROM flows_flow fl JOIN repos r ON r.id = fl.repo_id
-WHERE fl.status IN ('pending', 'running', 'waiting') AND fl.deadline_at < clock_timestamp()
-    AND NOT EXISTS (SELECT 1 FROM flows_stage w WHERE w.flow_id = fl.id AND w.status = 'waiting' AND w.waits_for <> '')
-    AND NOT EXISTS (SELECT 1 FROM flows_hold h WHERE h.scope = 'everything' OR h.scope = 'repo' AND h.target = r.repo_name
-        OR h.scope = 'queue' AND h.target = (SELECT st.queue FROM flows_stage st WHERE st.flow_id = fl.id
-            AND st.status IN ('ready', 'waiting')))
-LIMIT %(limit)s
-"""
-_LIVE_STAGE = """
-SELECT id, token FROM flows_stage WHERE flow_id = %(flow)s AND status IN ('ready', 'running', 'waiting') FOR NO KEY UPDATE
-"""
-# A flow's lock that somebody holds is skipped: the next look finds the stage again.
-_DUE = """
-WITH f AS (
-    SELECT st.id AS stage_id, fl.id FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
-    WHERE st.status = 'waiting' AND fl.status <> 'paused' AND st.not_before <= clock_timestamp() AND st.waits_for = ''
-    ORDER BY st.not_before LIMIT %(limit)s FOR NO KEY UPDATE OF fl SKIP LOCKED
-), s AS (
-    UPDATE flows_stage st SET status = 'ready', wait_reason = '', not_before = NULL, ready_at = clock_timestamp(),
-        sent_at = NULL, sends = 0
-    FROM f WHERE st.id = f.stage_id AND st.status = 'waiting' RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
-)
-INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
-SELECT s.flow_id, 'stage.ready', s.id, jsonb_build_object('stage', s.kind, 'round', s.round, 'queue', s.queue),
-    clock_timestamp() FROM s
-RETURNING id
-"""
+_SQL = load_statements(__file__)
 
 
 def find_expired_leases(limit: int = 100) -> list[Any]:
     """Running stages whose lease has run out: id, flow_id, token."""
-    return database.fetch_rows(_EXPIRED, {"limit": limit})
+    return database.fetch_rows(_SQL["find_expired_leases"], {"limit": limit})
 
 
 def expire_lease(flow_id: str, stage_id: int, token: UUID) -> bool:
@@ -77,13 +34,15 @@ def give_back_stage(flow_id: str, stage_id: int, token: UUID) -> bool:
 
 def give_back_stages(workers: Sequence[str]) -> int:
     """Give back everything that workers hold whose names begin with one of ``workers``; how many stages."""
-    held = database.fetch_rows(_HELD, {"workers": list(workers)})
+    held = database.fetch_rows(_SQL["find_stages_of_workers"], {"workers": list(workers)})
     return sum(give_back_stage(stage.flow_id, stage.id, stage.token) for stage in held)
 
 
 def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bool:
     transitions.lock_flow(flow_id)
-    found = database.fetch_rows(_STILL_EXPIRED, {"stage": stage_id, "token": token, "given_up": not crashed})
+    found = database.fetch_rows(
+        _SQL["lock_expired_stage"], {"stage": stage_id, "token": token, "given_up": not crashed}
+    )
     if not found:
         return False
     (stage,) = found
@@ -105,7 +64,7 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
         transitions.fail_stage(flow_id, stage_id, **reason, worker=stage.worker)
         transitions.fail_flow(flow_id, **reason)
         return True
-    database.fetch_rows(_AGAIN, {"stage": stage_id, "crashed": int(crashed)})
+    database.fetch_rows(_SQL["return_stage"], {"stage": stage_id, "crashed": int(crashed)})
     shown = {
         "stage": stage.kind,
         "round": stage.round,
@@ -119,7 +78,7 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
 
 def find_overdue_flows(limit: int = 100) -> list[str]:
     """Flows past their deadline that nothing holds."""
-    return [row.id for row in database.fetch_rows(_OVERDUE, {"limit": limit})]
+    return [row.id for row in database.fetch_rows(_SQL["find_overdue_flows"], {"limit": limit})]
 
 
 def fail_overdue_flow(flow_id: str) -> bool:
@@ -133,7 +92,7 @@ def fail_overdue_flow(flow_id: str) -> bool:
         held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
-        for stage in database.fetch_rows(_LIVE_STAGE, {"flow": flow_id}):
+        for stage in database.fetch_rows(_SQL["lock_live_stages"], {"flow": flow_id}):
             if stage.token is not None:
                 transitions.end_attempt(
                     stage.token, "expired", code=reason["code"], message=reason["message"]
@@ -145,4 +104,4 @@ def fail_overdue_flow(flow_id: str) -> bool:
 
 def release_due_stages(limit: int = 200) -> int:
     """Make stages ready whose pause after a failure is over; how many. What waits for a provider: see ``capacity``."""
-    return len(database.fetch_rows(_DUE, {"limit": limit}))
+    return len(database.fetch_rows(_SQL["release_due_stages"], {"limit": limit}))

@@ -9,46 +9,16 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 
-_FLOW = """
-SELECT f.id, f.status, f.flow_type, f.flow_type_version, f.repo_id
-FROM flows_flow f WHERE f.id = %(flow)s FOR NO KEY UPDATE
-"""
-_LIVE = """
-SELECT id FROM flows_stage WHERE id = %(stage)s AND token = %(token)s AND status = 'running' FOR NO KEY UPDATE
-"""
-_EVENT = """
-INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
-VALUES (%(flow)s, %(kind)s, %(stage)s, %(data)s, clock_timestamp())
-"""
-_COST = """
-UPDATE flows_flow SET cost_usd = c.usd
-FROM (SELECT COALESCE(sum(cost_usd), 0) AS usd FROM providers_providercall WHERE flow_id = %(flow)s AND status = 'settled') c
-WHERE id = %(flow)s AND cost_usd <> c.usd
-"""
-_END_ATTEMPT = """
-UPDATE flows_attempt SET outcome = %(outcome)s, finished_at = clock_timestamp(), error_code = %(code)s,
-    error_message = %(message)s, model = %(model)s, fallback_from = %(fallback_from)s
-WHERE token = %(token)s AND outcome = 'running'
-RETURNING extract(epoch FROM finished_at - started_at)::float8 AS seconds
-"""
-_FAIL_STAGE = """
-UPDATE flows_stage SET status = 'failed', token = NULL, lease_until = NULL, finished_at = clock_timestamp(), not_before = NULL,
-    wait_reason = '', waits_for = '', error_code = %(code)s, error_message = %(message)s, error_cure = %(cure)s
-WHERE id = %(stage)s RETURNING kind, round
-"""
-_FAIL_FLOW = """
-WITH skipped AS (UPDATE flows_stage SET status = 'skipped' WHERE flow_id = %(flow)s AND status = 'pending')
-UPDATE flows_flow SET status = 'failed', finished_at = clock_timestamp(), error_code = %(code)s, error_message = %(message)s,
-    error_cure = %(cure)s WHERE id = %(flow)s
-"""
+_SQL = load_statements(__file__)
 
 
 def lock_flow(flow_id: str) -> Any | None:
     """Lock a flow: its id, status, type and repo; ``None`` if there is none."""
-    found = database.fetch_rows(_FLOW, {"flow": flow_id})
+    found = database.fetch_rows(_SQL["lock_flow"], {"flow": flow_id})
     return found[0] if found else None
 
 
@@ -56,7 +26,9 @@ def lock_claim(claim: Claim) -> Any:
     """Lock flow, then stage, of a claim; the flow. Raises ``Fenced`` unless the claim is the live one."""
     held = lock_flow(claim.flow_id)
     # A statement of its own: it has to see the stage as it is once the flow's lock is ours.
-    if held is None or not database.fetch_rows(_LIVE, {"stage": claim.stage_id, "token": claim.token}):
+    if held is None or not database.fetch_rows(
+        _SQL["lock_live_stage"], {"stage": claim.stage_id, "token": claim.token}
+    ):
         raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
     return held
 
@@ -66,13 +38,14 @@ def record_event(
 ) -> None:
     """Write an event. Under the flow's lock, ids of a flow's events grow in the order of their commits."""
     database.fetch_rows(
-        _EVENT, {"flow": flow_id, "kind": kind, "stage": stage_id, "data": Jsonb(dict(data or {}))}
+        _SQL["record_event"],
+        {"flow": flow_id, "kind": kind, "stage": stage_id, "data": Jsonb(dict(data or {}))},
     )
 
 
 def refresh_cost(flow_id: str) -> None:
     """Set the flow's cost to the sum of its settled calls: the ledger is the truth, so nothing is added twice."""
-    database.fetch_rows(_COST, {"flow": flow_id})
+    database.fetch_rows(_SQL["refresh_cost"], {"flow": flow_id})
 
 
 def end_attempt(
@@ -87,20 +60,20 @@ def end_attempt(
         "model": model,
         "fallback_from": fallback_from,
     }
-    closed = database.fetch_rows(_END_ATTEMPT, params)
+    closed = database.fetch_rows(_SQL["end_attempt"], params)
     return round(closed[0].seconds, 3) if closed else None
 
 
 def fail_stage(flow_id: str, stage_id: int, *, code: str, message: str, cure: str, **data: Any) -> None:
     """Move a live stage to failed, with its reason."""
     params = {"stage": stage_id, "code": code, "message": message, "cure": cure}
-    (stage,) = database.fetch_rows(_FAIL_STAGE, params)
+    (stage,) = database.fetch_rows(_SQL["fail_stage"], params)
     shown = {"stage": stage.kind, "round": stage.round, "code": code, "reason": message, "cure": cure}
     record_event(flow_id, "stage.failed", stage_id, shown | data)
 
 
 def fail_flow(flow_id: str, *, code: str, message: str, cure: str) -> None:
     """End a flow as failed; what had not begun is skipped until a retry."""
-    database.fetch_rows(_FAIL_FLOW, {"flow": flow_id, "code": code, "message": message, "cure": cure})
+    database.fetch_rows(_SQL["fail_flow"], {"flow": flow_id, "code": code, "message": message, "cure": cure})
     refresh_cost(flow_id)
     record_event(flow_id, "flow.failed", None, {"code": code, "reason": message, "cure": cure})

@@ -1,17 +1,18 @@
 -- Claiming a stage and keeping it. Locks are taken in the order flow, then stage.
 
 -- name: claim_stage
--- Make a ready stage run under a token and a lease, with an attempt and an event; no row if another worker was first or it may not start.
--- Losing this commit in a crash of the server loses nothing: the stage is ready again, and every later commit (a ledger row, the
--- finish) carries the log up to this one with it. So this one need not wait for the disk.
+-- Make a ready stage run under a token and a lease, with an attempt and an event; no row if another worker
+-- was first or it may not start. Losing this commit in a crash of the server loses nothing: the stage is
+-- ready again, and every later commit (a ledger row, the finish) carries the log up to this one with it. So
+-- this one need not wait for the disk.
 WITH quick AS MATERIALIZED (
     -- For this transaction only; the next step reads it, so that it runs first.
     SELECT set_config('synchronous_commit', 'off', true) AS done
 ), f AS (
-    -- Lock the flow, unless it has ended, is paused, is past its deadline or is held. PostgreSQL reads a locked row again in its newest
-    -- version before these conditions count.
-    SELECT fl.id, fl.status, fl.feature_request, fl.block_family, fl.flow_type, fl.flow_type_version, fl.settings,
-        fl.created_at, r.repo_name AS repo
+    -- Lock the flow, unless it has ended, is paused, is past its deadline or is held. PostgreSQL reads a
+    -- locked row again in its newest version before these conditions count.
+    SELECT fl.id, fl.status, fl.feature_request, fl.block_family, fl.flow_type, fl.flow_type_version,
+        fl.settings, fl.created_at, r.repo_name AS repo
     FROM quick, flows_flow fl JOIN repos r ON r.id = fl.repo_id
     WHERE quick.done IS NOT NULL
         AND fl.id = (SELECT flow_id FROM flows_stage WHERE id = %(stage)s)
@@ -27,11 +28,13 @@ WITH quick AS MATERIALIZED (
 ), s AS (
     -- The compare-and-set: of two claims only one finds the stage ready.
     UPDATE flows_stage st
-    SET status = 'running', token = %(token)s, lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
-        worker = %(worker)s, attempts_made = st.attempts_made + 1,
+    SET status = 'running', token = %(token)s, worker = %(worker)s,
+        lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+        attempts_made = st.attempts_made + 1,
         started_at = COALESCE(st.started_at, clock_timestamp()), not_before = NULL, waiting_since = NULL
     FROM f WHERE st.id = %(stage)s AND st.flow_id = f.id AND st.status = 'ready'
-    RETURNING st.id, st.flow_id, st.kind, st.round, st.queue, st.feedback, st.attempts_made, st.failures, st.waits_for
+    RETURNING st.id, st.flow_id, st.kind, st.round, st.queue, st.feedback, st.attempts_made, st.failures,
+        st.waits_for
 ), a AS (
     -- One attempt for each claim that won.
     INSERT INTO flows_attempt (stage_id, number, token, worker, started_at)
@@ -45,16 +48,19 @@ WITH quick AS MATERIALIZED (
     -- Under the flow's lock, so the ids of its events grow in the order of their commits.
     INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
     SELECT s.flow_id, 'stage.started', s.id,
-        jsonb_build_object('stage', s.kind, 'round', s.round, 'attempt', s.attempts_made, 'worker', %(worker)s::text),
+        jsonb_build_object(
+            'stage', s.kind, 'round', s.round, 'attempt', s.attempts_made, 'worker', %(worker)s::text
+        ),
         clock_timestamp()
     FROM s
 )
-SELECT s.*, f.feature_request, f.block_family, f.flow_type, f.flow_type_version, f.settings, f.created_at, f.repo,
-    a.id AS attempt
+SELECT s.*, f.feature_request, f.block_family, f.flow_type, f.flow_type_version, f.settings, f.created_at,
+    f.repo, a.id AS attempt
 FROM s CROSS JOIN f CROSS JOIN a;
 
 -- name: renew_leases
--- Extend the leases of many stages at once and return the tokens that are still live. It locks stages by id and no flow.
+-- Extend the leases of many stages at once and return the tokens that are still live. It locks stages by id
+-- and no flow.
 UPDATE flows_stage s SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
 FROM unnest(%(stages)s::bigint[], %(tokens)s::uuid[]) AS live(id, token)
 WHERE s.id = live.id AND s.token = live.token AND s.status = 'running'

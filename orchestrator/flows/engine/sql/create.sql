@@ -1,53 +1,76 @@
 -- A new flow.
 
 -- name: create_flow
--- Insert a flow, its stages, its snapshot and its first events; no row if the idempotency key is in use.
--- The first stage counts as sent when its queue has room: if this process dies before it sends, the dispatcher sends it again.
+-- Insert a flow, its stages, its snapshot and its first events; no row if the idempotency key is in use. The
+-- first stage counts as sent when its queue has room: if this process dies before it sends, the dispatcher
+-- sends it again.
 WITH f AS (
     -- The same idempotency key in the same repo inserts nothing; the caller then reads the flow that has it.
-    INSERT INTO flows_flow (id, repo_id, flow_type, flow_type_version, block_family, feature_request, snapshot_id, settings,
-        status, priority, created_by, idempotency_key, request_digest, created_at, deadline_at, cost_usd, error_code,
-        error_message, error_cure)
-    VALUES (%(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(snapshot)s, %(settings)s, 'pending',
-        %(priority)s, %(created_by)s, %(key)s, %(digest)s, now(), now() + make_interval(secs => %(deadline)s), 0, '', '', '')
+    -- The deadline counts from created_at, whose default is the start of this statement.
+    INSERT INTO flows_flow (
+        id, repo_id, flow_type, flow_type_version, block_family, feature_request, snapshot_id,
+        settings, priority, created_by, idempotency_key, request_digest, deadline_at
+    )
+    VALUES (
+        %(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(snapshot)s,
+        %(settings)s, %(priority)s, %(created_by)s, %(key)s, %(digest)s,
+        statement_timestamp() + make_interval(secs => %(deadline)s)
+    )
     ON CONFLICT (repo_id, idempotency_key) DO NOTHING
     RETURNING id, created_at, deadline_at
 ), b AS (
     -- The snapshot, once under its digest, and only with a flow that is new.
-    INSERT INTO flows_blob (sha256, content, size, created_at)
-    SELECT %(snapshot)s::text, %(packed)s::bytea, octet_length(%(packed)s::bytea), now() FROM f
+    INSERT INTO flows_blob (sha256, content, size)
+    SELECT %(snapshot)s::text, %(packed)s::bytea, octet_length(%(packed)s::bytea) FROM f
     WHERE %(snapshot)s::text IS NOT NULL
     ON CONFLICT DO NOTHING
 ), room AS (
-    -- Whether the first stage may be sent now. What is in the broker counts too: whoever creates many flows at once is faster than the
-    -- dispatcher's next word about the load.
-    SELECT NOT EXISTS (SELECT 1 FROM flows_queueload q WHERE q.queue = (%(queues)s::text[])[1] AND q.full_until > now())
+    -- Whether the first stage may be sent now. What is in the broker counts too: whoever creates many flows
+    -- at once is faster than the dispatcher's next word about the load.
+    SELECT NOT EXISTS (
+            SELECT 1 FROM flows_queueload q
+            WHERE q.queue = (%(queues)s::text[])[1] AND q.full_until > now()
+        )
         AND NOT EXISTS (
             SELECT 1 FROM flows_hold h
             WHERE h.scope = 'everything'
                 OR h.scope = 'repo' AND h.target = %(repo_name)s
                 OR h.scope = 'queue' AND h.target = (%(queues)s::text[])[1]
         )
-        AND (SELECT count(*) FROM (SELECT 1 FROM flows_stage st WHERE st.queue = (%(queues)s::text[])[1] AND st.status = 'ready'
-            AND st.sent_at IS NOT NULL LIMIT %(slots)s) sent) < %(slots)s AS yes
+        AND (
+            SELECT count(*)
+            FROM (
+                SELECT 1 FROM flows_stage st
+                WHERE st.queue = (%(queues)s::text[])[1] AND st.status = 'ready' AND st.sent_at IS NOT NULL
+                LIMIT %(slots)s
+            ) sent
+        ) < %(slots)s AS yes
 ), s AS (
     -- The stages in order; the first is ready, and counts as sent where there is room.
-    INSERT INTO flows_stage (flow_id, position, kind, round, queue, status, worker, attempts_made, crashes, failures, repair,
-        ready_at, wait_reason, waits_for, sent_at, sends, fair_tag, feedback, output, error_code, error_message, error_cure)
-    SELECT f.id, t.n, t.kind, 1, t.queue, CASE t.n WHEN 1 THEN 'ready' ELSE 'pending' END, '', 0, 0, 0, '{}',
-        CASE t.n WHEN 1 THEN now() END, '', '', CASE WHEN t.n = 1 AND room.yes THEN now() END,
-        CASE WHEN t.n = 1 AND room.yes THEN 1 ELSE 0 END, 0, '', '{}', '', '', ''
+    INSERT INTO flows_stage (flow_id, position, kind, queue, status, ready_at, sent_at, sends)
+    SELECT f.id, t.n, t.kind, t.queue,
+        CASE t.n WHEN 1 THEN 'ready' ELSE 'pending' END,
+        CASE t.n WHEN 1 THEN now() END,
+        CASE WHEN t.n = 1 AND room.yes THEN now() END,
+        CASE WHEN t.n = 1 AND room.yes THEN 1 ELSE 0 END
     FROM f, room, unnest(%(kinds)s::text[], %(queues)s::text[]) WITH ORDINALITY AS t(kind, queue, n)
     ORDER BY t.n
     RETURNING id, flow_id, position, kind, queue, sent_at
 ), e AS (
     -- Both events in the order in which followers read them.
-    INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
-    SELECT flow_id, kind, stage_id, data, now() FROM (
-        SELECT 1 AS n, f.id AS flow_id, 'flow.created' AS kind, NULL::bigint AS stage_id, %(created)s::jsonb AS data FROM f
+    INSERT INTO flows_flowevent (flow_id, kind, stage_id, data)
+    SELECT flow_id, kind, stage_id, data
+    FROM (
+        SELECT 1 AS n, f.id AS flow_id, 'flow.created' AS kind, NULL::bigint AS stage_id,
+            %(created)s::jsonb AS data
+        FROM f
         UNION ALL
-        SELECT 2, s.flow_id, 'stage.ready', s.id, jsonb_build_object('stage', s.kind, 'round', 1, 'queue', s.queue)
+        SELECT 2, s.flow_id, 'stage.ready', s.id,
+            jsonb_build_object('stage', s.kind, 'round', 1, 'queue', s.queue)
         FROM s WHERE s.position = 1
-    ) both_events ORDER BY n
+    ) both_events
+    ORDER BY n
 )
-SELECT s.id, s.queue, s.sent_at IS NOT NULL AS sent, f.created_at, f.deadline_at FROM s CROSS JOIN f ORDER BY s.position;
+SELECT s.id, s.queue, s.sent_at IS NOT NULL AS sent, f.created_at, f.deadline_at
+FROM s CROSS JOIN f
+ORDER BY s.position;

@@ -1,9 +1,9 @@
 -- The end of an attempt that passed, in one statement and one commit.
 
 -- name: finish_stage
--- Pass a stage, start or ready the next one, and end the flow after the last; no row if the token is not the live one.
--- A next stage goes to the same worker where it serves the queue, the queue has room and nothing is held: a claim of its own would write
--- the same row twice and wait for a message in between.
+-- Pass a stage, start or ready the next one, and end the flow after the last; no row if the token is not the
+-- live one. A next stage goes to the same worker where it serves the queue, the queue has room and nothing is
+-- held: a claim of its own would write the same row twice and wait for a message in between.
 WITH f AS (
     -- Lock the flow before its stages. A paused flow lets its running stage end.
     SELECT id, status, cost_usd, deadline_at > now() AS in_time FROM flows_flow
@@ -11,8 +11,8 @@ WITH f AS (
 ), s AS (
     -- The fence: only the attempt that holds the token passes the stage.
     UPDATE flows_stage st
-    SET status = 'passed', token = NULL, lease_until = NULL, finished_at = clock_timestamp(), output = %(output)s,
-        error_code = '', error_message = '', error_cure = ''
+    SET status = 'passed', token = NULL, lease_until = NULL, finished_at = clock_timestamp(),
+        output = %(output)s, error_code = '', error_message = '', error_cure = ''
     FROM f WHERE st.id = %(stage)s AND st.flow_id = f.id AND st.token = %(token)s AND st.status = 'running'
     RETURNING st.id, st.flow_id, st.position, st.kind, st.round
 ), following AS (
@@ -35,7 +35,8 @@ WITH f AS (
         ) AS yes
     ) room
 ), n AS (
-    -- Run it under its new token, or make it ready: sent where the queue has room, else left to the dispatcher.
+    -- Run it under its new token, or make it ready: sent where the queue has room, else left to the
+    -- dispatcher.
     UPDATE flows_stage st
     SET status = CASE WHEN x.taken THEN 'running' ELSE 'ready' END, ready_at = clock_timestamp(),
         sent_at = CASE WHEN x.room THEN clock_timestamp() END, sends = st.sends + x.room::int,
@@ -45,7 +46,8 @@ WITH f AS (
         attempts_made = st.attempts_made + x.taken::int,
         started_at = CASE WHEN x.taken THEN COALESCE(st.started_at, clock_timestamp()) ELSE st.started_at END
     FROM following x WHERE st.id = x.id
-    RETURNING st.id, st.kind, st.round, st.queue, st.feedback, st.attempts_made, st.failures, st.waits_for, x.room, x.taken
+    RETURNING st.id, st.kind, st.round, st.queue, st.feedback, st.attempts_made, st.failures, st.waits_for,
+        x.room, x.taken
 ), na AS (
     -- The attempt of a next stage that this worker took.
     INSERT INTO flows_attempt (stage_id, number, token, worker, started_at)
@@ -67,7 +69,8 @@ WITH f AS (
 ), a AS (
     -- Close this attempt and measure it.
     UPDATE flows_attempt at
-    SET outcome = 'passed', finished_at = clock_timestamp(), model = %(model)s, fallback_from = %(fallback_from)s
+    SET outcome = 'passed', finished_at = clock_timestamp(),
+        model = %(model)s, fallback_from = %(fallback_from)s
     FROM s WHERE at.token = %(token)s
     RETURNING extract(epoch FROM at.finished_at - at.started_at)::float8 AS seconds
 ), e AS (
@@ -94,7 +97,8 @@ SELECT n.id, n.kind, n.round, n.queue, n.feedback, n.attempts_made, n.failures, 
 FROM s LEFT JOIN n ON true LEFT JOIN na ON true;
 
 -- name: find_finished_attempt
--- What an earlier run of the same finish left, for when the answer to its commit was lost: its outcome and the stage that was sent next.
+-- What an earlier run of the same finish left, for when the answer to its commit was lost: its outcome and
+-- the stage that was sent next.
 SELECT at.outcome, n.id AS next_id
 FROM flows_attempt at JOIN flows_stage s ON s.id = at.stage_id
 LEFT JOIN LATERAL (

@@ -1,0 +1,88 @@
+-- What the dispatcher finds by looking.
+
+-- name: find_expired_leases
+-- Find running stages whose lease has run out. Nothing is locked: expire_lease looks again under the flow's
+-- lock.
+SELECT id, flow_id, token
+FROM flows_stage
+WHERE status = 'running' AND lease_until < clock_timestamp()
+ORDER BY lease_until
+LIMIT %(limit)s;
+
+-- name: lock_expired_stage
+-- Lock a stage that its worker lost or gives up; no row if it ended, or if the lease was renewed meanwhile.
+SELECT id, kind, round, queue, worker, crashes
+FROM flows_stage
+WHERE id = %(stage)s AND token = %(token)s AND status = 'running'
+    AND (lease_until < clock_timestamp() OR %(given_up)s)
+FOR NO KEY UPDATE;
+
+-- name: find_stages_of_workers
+-- Find what workers hold whose names begin with one of these prefixes: host and process.
+SELECT id, flow_id, token
+FROM flows_stage st
+WHERE status = 'running'
+    AND EXISTS (SELECT 1 FROM unnest(%(workers)s::text[]) AS w(name) WHERE starts_with(st.worker, w.name));
+
+-- name: return_stage
+-- Make a stage ready that has lost its worker. It is unsent: the dispatcher sends it in fair order.
+UPDATE flows_stage
+SET status = 'ready', token = NULL, lease_until = NULL, crashes = crashes + %(crashed)s,
+    ready_at = clock_timestamp(), sent_at = NULL, sends = 0
+WHERE id = %(stage)s;
+
+-- name: find_overdue_flows
+-- Find flows past their deadline. One that is held or waits for a provider gets its deadline moved when it
+-- continues.
+SELECT fl.id
+FROM flows_flow fl JOIN repos r ON r.id = fl.repo_id
+WHERE fl.status IN ('pending', 'running', 'waiting')
+    AND fl.deadline_at < clock_timestamp()
+    AND NOT EXISTS (
+        SELECT 1 FROM flows_stage w WHERE w.flow_id = fl.id AND w.status = 'waiting' AND w.waits_for <> ''
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM flows_hold h
+        WHERE h.scope = 'everything'
+            OR h.scope = 'repo' AND h.target = r.repo_name
+            OR h.scope = 'queue' AND h.target = (
+                SELECT st.queue
+                FROM flows_stage st
+                WHERE st.flow_id = fl.id AND st.status IN ('ready', 'waiting')
+            )
+    )
+LIMIT %(limit)s;
+
+-- name: lock_live_stages
+-- Lock what a flow has ready, running or waiting; at most one stage.
+SELECT id, token
+FROM flows_stage
+WHERE flow_id = %(flow)s AND status IN ('ready', 'running', 'waiting')
+FOR NO KEY UPDATE;
+
+-- name: release_due_stages
+-- Make stages ready whose pause after a failure is over. Those that wait for a provider are released by its
+-- room.
+WITH f AS (
+    -- A flow whose lock is taken is skipped: the next look finds its stage again.
+    SELECT st.id AS stage_id, fl.id
+    FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
+    WHERE st.status = 'waiting' AND fl.status <> 'paused' AND st.not_before <= clock_timestamp()
+        AND st.waits_for = ''
+    ORDER BY st.not_before
+    LIMIT %(limit)s
+    FOR NO KEY UPDATE OF fl SKIP LOCKED
+), s AS (
+    -- Asked again: the stage may have changed before the flow's lock was taken. Unsent, for the dispatcher to
+    -- send.
+    UPDATE flows_stage st
+    SET status = 'ready', wait_reason = '', not_before = NULL, ready_at = clock_timestamp(),
+        sent_at = NULL, sends = 0
+    FROM f WHERE st.id = f.stage_id AND st.status = 'waiting'
+    RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
+)
+INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
+SELECT s.flow_id, 'stage.ready', s.id,
+    jsonb_build_object('stage', s.kind, 'round', s.round, 'queue', s.queue), clock_timestamp()
+FROM s
+RETURNING id;
