@@ -29,11 +29,13 @@ class Artifact(models.Model):
     kind = models.CharField(max_length=100)
     name = models.CharField(max_length=255)
     media_type = models.CharField(max_length=100)
+    # PROTECT: blobs are stored once per content, so other rows may refer to the same bytes.
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 
     class Meta:
         ordering = ["id"]
+        # Later stages ask for an artifact by stage and kind, so there must be one answer.
         constraints = [models.UniqueConstraint(fields=["stage", "kind"], name="artifact_kind_once_per_stage")]
 
     def __str__(self) -> str:
@@ -43,6 +45,7 @@ class Artifact(models.Model):
 class Block(models.Model):
     """What a flow yields: one module, its tests, its contract, its docs, with signed evidence."""
 
+    # PROTECT: a block without its flow would have no provenance.
     flow = models.OneToOneField(Flow, on_delete=models.PROTECT, related_name="block")
     repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="blocks")
     family = models.CharField(max_length=100)
@@ -57,6 +60,7 @@ class Block(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
+            # Two flows of one block may end at the same time; a version is still given once.
             models.UniqueConstraint(fields=["repo", "family", "name", "version"], name="block_version_once"),
             models.CheckConstraint(
                 condition=Q(version__gte=1) & Q(quality_score__gte=0, quality_score__lte=100),

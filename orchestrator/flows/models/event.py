@@ -29,6 +29,7 @@ class FlowEvent(models.Model):
 
     class Meta:
         ordering = ["id"]
+        # A follower asks for the events of a flow after an id that it has seen: one range of this index.
         indexes = [models.Index(fields=["flow", "id"], name="flow_event_order")]
 
     def __str__(self) -> str:

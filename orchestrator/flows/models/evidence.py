@@ -32,6 +32,7 @@ class EvidenceLog(models.Model):
 
     repo = models.CharField(max_length=100)
     sequence = models.PositiveBigIntegerField()
+    # A plain id: the chain must stay whole when a flow's rows are deleted.
     flow = models.CharField(max_length=25)
     manifest_sha256 = models.CharField(max_length=64)
     content_sha256 = models.CharField(max_length=64)
@@ -44,6 +45,7 @@ class EvidenceLog(models.Model):
     class Meta:
         ordering = ["repo", "sequence"]
         constraints = [
+            # Two seals at once cannot both follow the same entry: the chain of a repo has no forks.
             models.UniqueConstraint(fields=["repo", "sequence"], name="evidence_log_sequence_once"),
             models.CheckConstraint(condition=Q(sequence__gte=1), name="evidence_log_counts_from_one"),
         ]

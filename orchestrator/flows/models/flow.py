@@ -12,17 +12,19 @@ from django.db.models.functions import Now
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.repos.models import Repo
 
+# Crockford's alphabet in lower case: it has no i, l, o and u, which people misread, and its characters
+# ascend, so that ids sort as their numbers do.
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_flow_id() -> str:
-    """``task_`` and 20 characters: 60 bits of time in 1/1024 ms, 40 random bits.
+    """Return ``task_`` and 20 characters: 60 bits of time in 1/1024 ms, then 40 random bits.
 
     Ids sort by the time they were made.
-
-    Milliseconds alone would not do: two flows of one of them would take their turns in any order.
     """
+    # Whole milliseconds are too coarse: two flows of the same millisecond would be served in any order.
     number = ((time.time_ns() << 10) // 1_000_000) << 40 | secrets.randbits(40)
+    # The highest digit first, five bits each.
     return "task_" + "".join(_BASE32[number >> shift & 31] for shift in range(95, -5, -5))
 
 
@@ -36,8 +38,9 @@ class FlowIdField(models.CharField):  # type: ignore[type-arg]  # Django has no 
         super().__init__(*args, **{"max_length": 25, "default": new_flow_id, "editable": False, **kwargs})
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
-        """What a migration writes down: the column, without the function that makes ids."""
+        """Return what a migration records: the column, without the function that makes ids."""
         name, _, args, kwargs = super().deconstruct()
+        # A default in a migration is an import, which breaks on the day when the function moves.
         del kwargs["default"]
         return name, "django.db.models.CharField", args, kwargs
 
@@ -51,13 +54,20 @@ class Flow(models.Model):
     """
 
     id: "models.CharField[str, str]" = FlowIdField(primary_key=True)
+    # The unique constraint on repo and idempotency key begins with the repo and serves as its index.
     repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="flows", db_index=False)
     flow_type = models.CharField(max_length=50)
     flow_type_version = models.PositiveIntegerField(default=1, db_default=1)
     block_family = models.CharField(max_length=100, blank=True, default="", db_default="")
     feature_request = models.TextField()
     snapshot = models.ForeignKey(
-        "Blob", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        # By name, because the module of Blob imports this one.
+        "Blob",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     origin = models.CharField(max_length=600, blank=True, default="", db_default="")
     settings = models.JSONField(default=dict, blank=True, db_default={})
@@ -66,12 +76,14 @@ class Flow(models.Model):
     )
     priority = models.SmallIntegerField(default=0, db_default=0)
     created_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    # Null, not empty, where the caller gave none: a unique constraint lets any number of nulls pass.
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
     request_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField(null=True, blank=True)
+    # Nine decimals are nano-USD, the limiter's unit, so a sum of many small calls is exact.
     cost_usd = models.DecimalField(max_digits=16, decimal_places=9, default=0, db_default=0)
     error_code = models.CharField(max_length=100, blank=True, default="", db_default="")
     error_message = models.TextField(blank=True, default="", db_default="")
@@ -96,8 +108,10 @@ class Flow(models.Model):
             ),
         ]
         indexes = [
+            # For lists by status, oldest or newest first.
             models.Index(fields=["status", "created_at"], name="flow_status_created"),
             models.Index(
+                # Partial: only an unfinished flow can miss a deadline, and nearly all flows have ended.
                 fields=["deadline_at"],
                 condition=Q(status__in=["pending", "running", "waiting", "paused"]),
                 name="flow_deadline",

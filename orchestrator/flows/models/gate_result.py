@@ -19,6 +19,7 @@ class GateResult(models.Model):
     gate = models.CharField(max_length=50)
     round = models.PositiveSmallIntegerField()
     verdict = models.CharField(max_length=10, choices=[(verdict, verdict) for verdict in VERDICTS])
+    # Null for a gate that passes or fails without a measure.
     score = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
     threshold = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
     summary = models.TextField()
@@ -32,6 +33,7 @@ class GateResult(models.Model):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(condition=Q(verdict__in=VERDICTS), name="gate_verdict_known"),
+            # A repair round has a verify stage of its own, so no round overwrites the verdicts of another.
             models.UniqueConstraint(fields=["stage", "gate"], name="gate_once_per_stage"),
         ]
 

@@ -30,6 +30,7 @@ class Hold(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
+            # The target of everything is empty, not null, so that there is at most one such hold.
             models.UniqueConstraint(fields=["scope", "target"], name="hold_once"),
             models.CheckConstraint(condition=Q(scope__in=HoldScope.values), name="hold_scope_known"),
         ]

@@ -50,11 +50,17 @@ class Replay(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["flow", "kind"], condition=~Q(status="done"), name="replay_one_at_a_time"
+                # Two requests at the same time get one replay: the loser of the race finds the winner's
+                # row.
+                fields=["flow", "kind"],
+                condition=~Q(status="done"),
+                name="replay_one_at_a_time",
             ),
             models.CheckConstraint(condition=Q(kind__in=ReplayKind.values), name="replay_kind_known"),
             models.CheckConstraint(condition=Q(status__in=ReplayStatus.values), name="replay_status_known"),
             models.CheckConstraint(
+                # A replay that could not run is done with ``same`` false and an error, so nothing stays
+                # half-finished.
                 condition=Q(status="done", finished_at__isnull=False, same__isnull=False)
                 | (~Q(status="done") & Q(finished_at__isnull=True, same__isnull=True)),
                 name="replay_finished_iff_done",

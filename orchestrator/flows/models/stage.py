@@ -13,6 +13,7 @@ class Stage(models.Model):
 
     id: int
     flow_id: str
+    # The unique constraint on flow and position serves as the index.
     flow = models.ForeignKey(Flow, on_delete=models.CASCADE, related_name="stages", db_index=False)
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=50)
@@ -21,10 +22,14 @@ class Stage(models.Model):
     status = models.CharField(
         max_length=10, choices=StageStatus, default=StageStatus.PENDING, db_default=StageStatus.PENDING
     )
+    # The fence: a result counts only with the token of the live attempt, so a worker that lost its lease
+    # and wakes up late changes nothing.
     token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=200, blank=True, default="", db_default="")
     attempts_made = models.PositiveIntegerField(default=0, db_default=0)
+    # Counted apart: ``crashes`` are leases that ran out, ``failures`` are errors worth another try. A stage
+    # that kills workers is given up sooner.
     crashes = models.PositiveSmallIntegerField(default=0, db_default=0)
     failures = models.PositiveSmallIntegerField(default=0, db_default=0)
     repair = models.JSONField(default=dict, blank=True, db_default={})
@@ -32,11 +37,13 @@ class Stage(models.Model):
     not_before = models.DateTimeField(null=True, blank=True)
     wait_reason = models.TextField(blank=True, default="", db_default="")
     waits_for = models.CharField(max_length=20, blank=True, default="", db_default="")
+    # The size of the call that was refused. The dispatcher wakes only as many stages as fit.
     wait_tokens = models.BigIntegerField(default=0, db_default=0)
     wait_nano_usd = models.BigIntegerField(default=0, db_default=0)
     waiting_since = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     sends = models.PositiveIntegerField(default=0, db_default=0)
+    # The stage's turn among the repos of its queue; 0 until the dispatcher gives it one.
     fair_tag = models.FloatField(default=0, db_default=0)
     feedback = models.TextField(blank=True, default="", db_default="")
     output = models.JSONField(default=dict, blank=True, db_default={})
@@ -50,15 +57,23 @@ class Stage(models.Model):
         ordering = ["flow_id", "position"]
         constraints = [
             models.UniqueConstraint(
-                fields=["flow", "position"], name="stage_position_once", deferrable=models.Deferrable.DEFERRED
+                # Deferred: a repair round inserts stages and shifts the later ones in one update, which
+                # doubles positions until the commit.
+                fields=["flow", "position"],
+                name="stage_position_once",
+                deferrable=models.Deferrable.DEFERRED,
             ),
             models.UniqueConstraint(
+                # What the engine rests on: however many workers and dispatchers race, the database refuses
+                # a second live stage of a flow.
                 fields=["flow"],
                 condition=Q(status__in=["ready", "running", "waiting"]),
                 name="stage_one_live_per_flow",
             ),
             models.CheckConstraint(condition=Q(status__in=StageStatus.values), name="stage_status_known"),
             models.CheckConstraint(
+                # Only a running stage can be fenced or expire. A token that outlived its run would let an
+                # old worker finish a stage that is ready again.
                 condition=Q(status="running", token__isnull=False, lease_until__isnull=False)
                 | (~Q(status="running") & Q(token__isnull=True, lease_until__isnull=True)),
                 name="stage_token_iff_running",
@@ -72,15 +87,20 @@ class Stage(models.Model):
         ]
         indexes = [
             models.Index(
+                # In the order in which the dispatcher sends, so that its next batch is the front of the
+                # index.
                 fields=["queue", "fair_tag", "id"],
                 condition=Q(status="ready", sent_at__isnull=True),
                 name="stage_unsent",
             ),
             models.Index(
                 fields=["queue", "sent_at"],
+                # Sent and not claimed yet: counted for the depth of the queue, and sent again when the
+                # broker lost the message.
                 condition=Q(status="ready", sent_at__isnull=False),
                 name="stage_sent",
             ),
+            # The three below are partial, because they are read at every tick and ended stages pile up.
             models.Index(fields=["not_before"], condition=Q(status="waiting"), name="stage_waiting"),
             models.Index(fields=["lease_until"], condition=Q(status="running"), name="stage_leases"),
             models.Index(

@@ -7,6 +7,7 @@ test all three.
 from django.db.models import TextChoices
 
 
+# The values are on the wire, in events and in triggers.sql; a new one needs a migration there.
 class FlowStatus(TextChoices):
     """Where a flow stands."""
 
@@ -43,6 +44,7 @@ class AttemptOutcome(TextChoices):
     CANCELLED = "cancelled"
 
 
+# A flow may fail without having run: its deadline passes while it is pending or paused.
 FLOW_TRANSITIONS: dict[str, frozenset[str]] = {
     FlowStatus.PENDING: frozenset(
         {FlowStatus.RUNNING, FlowStatus.PAUSED, FlowStatus.FAILED, FlowStatus.CANCELLED}
@@ -67,6 +69,8 @@ FLOW_TRANSITIONS: dict[str, frozenset[str]] = {
     FlowStatus.FAILED: frozenset({FlowStatus.RUNNING}),  # by retry only
     FlowStatus.CANCELLED: frozenset(),
 }
+# RUNNING to READY is a lease that ran out or an error worth another try; RUNNING to WAITING is a provider
+# without room. WAITING becomes READY first, so that a stage takes its turn in the queue.
 STAGE_TRANSITIONS: dict[str, frozenset[str]] = {
     StageStatus.PENDING: frozenset(
         {StageStatus.READY, StageStatus.RUNNING, StageStatus.SKIPPED, StageStatus.CANCELLED}
