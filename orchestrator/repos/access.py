@@ -22,6 +22,7 @@ class TokenHolder:
     @property
     def name(self) -> str:
         """How the caller is written down as the author of what they do."""
+        # 150 characters is what the columns of authors take.
         return f"token:{self.token.name}"[:150]
 
     @property

@@ -47,6 +47,7 @@ class RepoAdmin(UndeletableAdmin):
         self._switch(request, rows, on=False)
 
     def _switch(self, request: HttpRequest, rows: QuerySet[Repo], *, on: bool) -> None:
+        # One by one: QuerySet.update would skip the row of history that every change leaves.
         for repo in rows:
             repo_settings.set_value(repo, "enabled", on, actor=request.user.get_username())
         self.message_user(request, f"{rows.count()} switched {'on' if on else 'off'}.")
@@ -66,8 +67,11 @@ class SettingForm(ModelForm):  # type: ignore[type-arg]  # generic in its types 
     def clean(self) -> dict[str, Any]:
         """Refuse what the API refuses: unknown keys, wrong types, thresholds under the organisation's."""
         found: dict[str, Any] = super().clean() or self.cleaned_data
+        # A field that failed its own check is missing here and already has its message.
         if {"key", "value"} <= found.keys():
             try:
+                # The same check as at saving, made here because only a form can show the refusal beside the
+                # field.
                 repo_settings.check_value(found.get("repo"), found["key"], found["value"])
             except repo_settings.SettingRefused as error:
                 self.add_error("value", f"{error} {error.cure}")
@@ -83,8 +87,15 @@ class RepoSettingAdmin(AppendOnlyAdmin):
     list_filter = ["key", "repo"]
     search_fields = ["key", "repo__name", "actor"]
 
-    def save_model(self, request: HttpRequest, obj: RepoSetting, form: Any, change: bool) -> None:  # noqa: ARG002
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: RepoSetting,
+        form: Any,  # noqa: ARG002
+        change: bool,  # noqa: ARG002
+    ) -> None:
         """Through the one way in which settings are set; the row that it writes is the one shown."""
+        # Not super(): Django would write a row of its own, without the author.
         repo_settings.set_value(obj.repo, obj.key, obj.value, actor=request.user.get_username())
         # Django logs and redirects to the object that it has, so it must become the row that was written.
         newest = RepoSetting.objects.filter(repo=obj.repo, key=obj.key).latest("id")

@@ -17,12 +17,15 @@ from django.core.exceptions import ValidationError
 from orchestrator.core.errors import FixedBy, OrchestratorError
 
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[A-Za-z0-9._~%+-]+)+/?)"
 )
+# Looked for on its own, so that an address with a password gets a cure that says so.
 _USER = re.compile(r"(?<=://)[^/@]*@")
 _PORTS = {"https": 443, "http": 80}
 _WORDED = "Use an address that begins with https://, as https://host/owner/repo.git."
+# Only an operator can open a private host: a repo owner must not reach the inside of the network.
 _OPERATOR = "If the host is yours, an operator names it in CLONE_PRIVATE_HOSTS; else set another clone URL."
 
 
@@ -58,6 +61,7 @@ def parse_clone_url(url: str) -> CloneUrl:
             "The clone URL has a user or a password in it.",
             cure="Leave user and password out of the address.",
         )
+    # Scheme and host have no case, a path has: only the first two are lowered.
     scheme, separator, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     found = _URL.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
@@ -77,7 +81,7 @@ def parse_clone_url(url: str) -> CloneUrl:
 
 
 def validate_clone_url(url: str) -> None:
-    """``parse`` as a validator of Django."""
+    """Refuse what ``parse_clone_url`` refuses, as a validator of Django."""
     try:
         parse_clone_url(url)
     except CloneUrlRefused as error:
@@ -90,7 +94,9 @@ def resolve_addresses(url: CloneUrl) -> tuple[str, ...]:
     answer.
     """
     name = url.host.strip("[]")
+    # The fifth part of an answer is the socket address, whose first part is the IP address.
     found = {str(item[4][0]) for item in socket.getaddrinfo(name, url.port, type=socket.SOCK_STREAM)}
+    # All of them: a host that answers with one public and one private address is an attack on this check.
     for address in sorted(found):
         _check_address(url, ipaddress.ip_address(address))
     return tuple(sorted(found))
@@ -113,10 +119,12 @@ def _is_within(
     """``address`` and the IPv4 address that a version 6 one may carry (mapped, 6to4, Teredo, NAT64)."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
+    # A version 6 address can wrap a private version 4 one, and a gateway would unwrap it.
     carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if address in ipaddress.ip_network("64:ff9b::/96"):
         carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     inner = [each for each in carried if each is not None]
+    # A mapped address is the version 4 one itself, so only that one is judged.
     return [*inner] if address.ipv4_mapped is not None else [address, *inner]
 
 

@@ -19,6 +19,7 @@ REPO_NAME = RegexValidator(
 class CloneUrlField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
     """An address to clone from. Migrations see a plain text column and import no code of this project."""
 
+    # A validator of the field, so that form, admin, REST and command all refuse the same addresses.
     default_validators = [clone_urls.validate_clone_url]
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
@@ -58,6 +59,8 @@ class Repo(models.Model):
     @property
     def is_enabled(self) -> bool:
         """Enabled here and, where REPO_ALLOWLIST is set, named in it."""
+        # Read at each call and not at import, so that tests and a restart with another environment both
+        # count.
         allowlist = settings.REPO_ALLOWLIST
         return self.enabled and (not allowlist or self.name in allowlist)
 
@@ -78,6 +81,7 @@ class RepoSetting(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        # Serves DISTINCT ON (key) newest first: the settings in force are read without a sort.
         indexes = [models.Index(fields=["repo", "key", "-id"], name="repo_setting_newest")]
 
     def __str__(self) -> str:
@@ -89,6 +93,7 @@ class Token(models.Model):
 
     name = models.CharField(max_length=100)
     repo = models.ForeignKey(Repo, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens")
+    # Unique, so that the look-up of a token is one probe of an index.
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -13,6 +13,7 @@ def register_repo(
 
     Without a phase, a repo that PILOT_REPOS names is a pilot and any other belongs to the org-wide roll-out.
     """
+    # PILOT_REPOS is the operators' list; a person who asks for a repo does not choose its phase.
     default = Phase.PILOT if name in settings.PILOT_REPOS else Phase.ORG
     repo = Repo(name=name, domain=domain, team_lead=team_lead, clone_url=clone_url, phase=phase or default)
     # Uniqueness is left to the database, which also decides between two at the same moment.
@@ -20,8 +21,7 @@ def register_repo(
     try:
         with transaction.atomic():
             repo.save()
-    except (
-        IntegrityError
-    ):  # two registrations at once: the unique name decides, the loser gets the winner's row
+    except IntegrityError:
+        # Two registrations at once: the unique name decides, and the loser gets the winner's row.
         return Repo.objects.get(name=name), False
     return repo, True

@@ -116,6 +116,8 @@ def _parse_mode(value: Any) -> str:
     return str(value)
 
 
+# Every setting is one line here. ``strictness`` makes a greater value the stricter one, for keys that
+# tighten.
 _PERCENT, _MODEL = "a whole number from 0 to 100", "the name of a model"
 KEYS: dict[str, SettingKey] = {
     key.name: key
@@ -149,6 +151,7 @@ KEYS: dict[str, SettingKey] = {
             "FLOW_MAX_COST_USD",
             _parse_usd,
             "an amount of USD above 0, such as 1.50",
+            # Less money is stricter, hence the sign.
             lambda usd: -Decimal(usd),
         ),
         SettingKey(
@@ -203,6 +206,7 @@ def read_in_force(repo: Repo | None) -> dict[str, SettingInForce]:
     org, own = _read_newest(None), _read_newest(repo) if repo is not None else {}
     found: dict[str, SettingInForce] = {}
     for key in KEYS.values():
+        # It has a column in ``repos``, which the runbook's operators query, and no value of the organisation.
         if key.name == "enabled":
             continue
         from_env = getattr(env, key.variable)
@@ -235,12 +239,13 @@ def find_key(name: str) -> SettingKey:
 def set_values(repo: Repo | None, values: Mapping[str, Any], *, actor: str) -> None:
     """Set several keys, or, where one of them is refused, none."""
     with transaction.atomic():
+        # A later value may be refused after earlier ones were written; then the transaction takes those back.
         for name, value in values.items():
             set_value(repo, name, value, actor=actor)
 
 
 def check_value(repo: Repo | None, name: str, value: Any) -> Any:
-    """``value`` in the type of the key ``name``; raises ``SettingRefused`` where ``put`` would."""
+    """``value`` in the type of the key ``name``; raises ``SettingRefused`` where ``set_value`` would."""
     key = find_key(name)
     parsed = None if value is None else key.parse(value)
     if name in MODEL_KEYS and parsed and not is_known_model(parsed):

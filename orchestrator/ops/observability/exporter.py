@@ -21,6 +21,7 @@ class _Quiet(WSGIRequestHandler):
 def build_application() -> Callable[..., Iterable[bytes]]:
     """`/metrics` in the format that the scraper asks for, `/health` for the orchestrator's own probes."""
     registry = CollectorRegistry()
+    # A registry of its own: the global one would also send what libraries register at import.
     for collector in (
         OrchestratorCollector(),
         ProcessCollector(registry=None),
@@ -44,4 +45,5 @@ def build_application() -> Callable[..., Iterable[bytes]]:
 
 def build_server(host: str, port: int) -> WSGIServer:
     """A server that answers one scrape after another; port 0 takes a free one."""
+    # One scrape at a time, on purpose: two scrapers at once must not double the load on the database.
     return make_server(host, port, build_application(), handler_class=_Quiet)

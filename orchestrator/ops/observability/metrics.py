@@ -19,38 +19,17 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 from orchestrator.ops.observability import quota_metrics
 from orchestrator.queues import Queue
 
-BUCKETS = (
-    5,
-    10,
-    20,
-    30,
-    45,
-    60,
-    90,
-    120,
-    150,
-    180,
-    240,
-    300,
-    600,
-    1200,
-    3600,
-)  # seconds; 120 and 150 are the runbook's limits
-COST_BUCKETS = (
-    "0.05",
-    "0.1",
-    "0.25",
-    "0.5",
-    "1",
-    "1.5",
-    "2",
-    "3",
-    "5",
-    "10",
-)  # USD; 2 is the runbook's limit
+_SQL = load_statements(__file__)
+# Seconds. 120 and 150 are the runbook's limits: a quantile is exact only at the bound of a bucket.
+BUCKETS = (5, 10, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 600, 1200, 3600)
+# USD, as text, because a float would change the label; 2 is the runbook's limit.
+COST_BUCKETS = ("0.05", "0.1", "0.25", "0.5", "1", "1.5", "2", "3", "5", "10")
+# Well below Prometheus's ten seconds: a Redis that is away must not cost the scrape its other sources.
 _REDIS_TIMEOUT_SECONDS = 2.0
 VERDICTS = ("passed", "failed", "errored")
 OUTCOMES = ("success", "failed", "cancelled")
@@ -74,7 +53,7 @@ def _name_twice(
     name: str, text: str, labels: list[str], samples: Iterable[tuple[list[str], float]]
 ) -> Iterator[Metric]:
     """A counter under the runbook's name and under the one that Prometheus's conventions want."""
-    # The runbook's queries and Prometheus's naming rules differ, so a counter is sent under both names.
+    # Untyped, because a counter family would add ``_total`` to the plain name.
     plain, total = (
         UntypedMetricFamily(name, text, labels=labels),
         CounterMetricFamily(f"{name}_total", text, labels=labels),
@@ -94,12 +73,7 @@ def measure_flows() -> Iterator[Metric]:
     # Ends are counted from events, because a retry takes a flow back from failed, and a counter must not
     # fall. Every outcome of every pair is sent from the first flow on: a series that is born with 1 has no
     # increase that Prometheus could see.
-    ended = _fetch_rows("""SELECT r.repo_name, f.block_family, count(*) FILTER (WHERE e.kind = 'flow.passed'),
-        count(*) FILTER (WHERE e.kind = 'flow.failed'), count(*) FILTER (WHERE e.kind = 'flow.cancelled')
-        FROM flows_flow f JOIN repos r ON r.id = f.repo_id
-        LEFT JOIN flows_flowevent e ON e.flow_id = f.id
-            AND e.kind IN ('flow.passed', 'flow.failed', 'flow.cancelled')
-        GROUP BY 1, 2""")
+    ended = database.fetch_rows(_SQL["count_flow_ends"])
     samples = [
         (_label_values(outcome, repo, family), _to_number(count))
         for repo, family, *counts in ended
@@ -138,10 +112,7 @@ def durations_and_costs() -> Iterator[Metric]:
 
 def measure_calls() -> Iterator[Metric]:
     """What the providers were asked for: calls, tokens, USD."""
-    rows = _fetch_rows("""SELECT provider, model, repo, status, count(*), sum(input_tokens),
-        sum(cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens), sum(output_tokens),
-        sum(reasoning_tokens), sum(cost_usd)
-        FROM providers_providercall GROUP BY 1, 2, 3, 4""")
+    rows = database.fetch_rows(_SQL["sum_provider_calls"])
     names = ["provider", "model", "repo"]
     cost: dict[tuple[str, ...], float] = {}
     number = CounterMetricFamily(
@@ -157,6 +128,7 @@ def measure_calls() -> Iterator[Metric]:
         for kind, used in zip(("input", "cached", "output", "reasoning"), kinds, strict=True):
             tokens[*who, kind] = tokens.get((*who, kind), 0) + _to_number(used)
     yield number
+    # The rows are one for each status, so tokens and USD are added up over the statuses.
     used_tokens = CounterMetricFamily(
         "provider_tokens_total", "Tokens used, by kind.", labels=[*names, "kind"]
     )
@@ -179,6 +151,7 @@ def measure_gates() -> Iterator[Metric]:
             "SELECT gate, verdict, count(*) FROM flows_gateresult GROUP BY 1, 2"
         )
     }
+    # Zeros, too: a series that is born with 1 has no increase that Prometheus could see.
     known = sorted({str(gate) for gate, _ in counts})
     samples = [
         ([gate, verdict], _to_number(counts.get((gate, verdict), 0)))
@@ -192,9 +165,7 @@ def measure_gates() -> Iterator[Metric]:
 
 def measure_waiting() -> Iterator[Metric]:
     """Work that waits: stages by queue and status, and how long the oldest of them has."""
-    rows = _fetch_rows("""SELECT queue, status, count(*),
-        extract(epoch FROM now() - min(coalesce(waiting_since, ready_at, now())))
-        FROM flows_stage WHERE status IN ('ready', 'running', 'waiting') GROUP BY 1, 2""")
+    rows = database.fetch_rows(_SQL["count_live_stages"])
     stages = GaugeMetricFamily(
         "orchestrator_stages", "Live stages by queue and status.", labels=["queue", "status"]
     )
@@ -243,6 +214,7 @@ class OrchestratorCollector(Collector):
         )
         for name, source in SOURCES.items():
             try:
+                # A list, so that a source which fails halfway sends nothing instead of half of its metrics.
                 found = list(source())
             # The outermost edge of a scrape: a source that fails shows as a metric, not as a failed scrape.
             except Exception:  # noqa: BLE001
@@ -251,5 +223,6 @@ class OrchestratorCollector(Collector):
             up.add_metric([name], 1)
             yield from found
         yield up
+        # The exporter scrapes every few seconds; between scrapes it must not hold a connection of the pool.
         if not connection.in_atomic_block:
             connection.close()

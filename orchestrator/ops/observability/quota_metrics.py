@@ -12,18 +12,13 @@ from typing import Final
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from orchestrator.core import database
+from orchestrator.core.sql import load_statements
 from providers import audit, quota_report
 from providers.breaker import QuotaLevel
 from providers.quota_report import ProviderQuota
 
 _BREAKER: Final = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
-_QUEUED: Final = """
-SELECT queue, status, count(*) FILTER (WHERE since < now() - interval '5 minutes') AS late,
-    COALESCE(extract(epoch FROM now() - min(since)), 0)::float8 AS oldest
-FROM (SELECT queue, status, COALESCE(waiting_since, ready_at) AS since
-    FROM flows_stage WHERE status IN ('ready', 'waiting')) s
-GROUP BY 1, 2
-"""
+_SQL = load_statements(__file__)
 
 
 def measure_quotas() -> Iterator[Metric]:
@@ -52,6 +47,8 @@ def measure_quotas() -> Iterator[Metric]:
         ("unknown_calls", "Calls of 24 hours whose use was never learned.", lambda one: one.unknown_calls),
         ("unknown_usd", "USD charged for them.", lambda one: float(one.unknown_usd)),
     ):
+        # One family for each number, with a sample for each provider: Prometheus refuses a family that comes
+        # twice.
         family = GaugeMetricFamily(f"provider_{name}", text, labels=["provider"])
         for one in found.providers:
             family.add_metric([one.provider], float(read(one)))  # type: ignore[no-untyped-call]
@@ -82,10 +79,12 @@ def _measure_rates(providers: tuple[ProviderQuota, ...]) -> Metric:
 
 def measure_drift() -> Iterator[Metric]:
     """Counters that disagree with the ledger. Each provider is locked for milliseconds."""
+    # A difference without a provider is one of the budget over all of them.
     wrong = Counter(found.provider or "budget" for found in audit.find_differences())
     family = GaugeMetricFamily(
         "provider_ledger_drift", "Limiter counters that disagree with the ledger.", labels=["provider"]
     )
+    # A zero for each provider, so that an alert can tell "no drift" from "not measured".
     for name in (*quota_report.provider_names(), "budget"):
         family.add_metric([name], float(wrong[name]))
     yield family
@@ -101,7 +100,7 @@ def measure_queued() -> Iterator[Metric]:
     oldest = GaugeMetricFamily(
         "orchestrator_flow_queued_seconds_max", "The longest such wait.", labels=["queue", "status"]
     )
-    for row in database.fetch_rows(_QUEUED, {}):
+    for row in database.fetch_rows(_SQL["count_late_stages"]):
         late.add_metric([row.queue, row.status], float(row.late))
         oldest.add_metric([row.queue, row.status], max(0.0, row.oldest))
     yield from (late, oldest)

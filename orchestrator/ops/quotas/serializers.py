@@ -14,6 +14,7 @@ class _PlainDecimalField(serializers.CharField):
     """An exact decimal number as digits, never with an exponent."""
 
     def to_representation(self, value: Decimal) -> str:  # type: ignore[override]  # stubs: only str
+        # str() writes a small Decimal with an exponent: 1E-7.
         return f"{value:f}"
 
 
@@ -48,6 +49,7 @@ class ProviderQuotaSerializer(serializers.Serializer[ProviderQuota]):
     used_tokens = serializers.IntegerField(source="used")
     reserved_tokens = serializers.IntegerField(source="reserved", help_text="Set aside for calls under way.")
     left_tokens = serializers.SerializerMethodField()
+    # DRF reads a source of dots through attributes, so the enum arrives as its plain text.
     level = serializers.ChoiceField(choices=[level.value for level in QuotaLevel], source="level.value")
     inflight = serializers.IntegerField(help_text="Calls under way.")
     admits = serializers.BooleanField(

@@ -29,12 +29,14 @@ class QuotaView(APIView):
     @extend_schema(operation_id="quota", tags=_TAGS, responses=QuotaSerializer)
     def get(self, request: Request) -> Response:
         """Tokens used, set aside and left in 24 hours, each provider, what holds it up, and the USD."""
+        # Every token may read quotas; the call only refuses a request without one.
         caller_of(request)
         report = quota_report.read_quotas()
         found = {
             "at": report.at,
             "window_hours": _WINDOW_HOURS,
             "usd_limit": report.usd_limit,
+            # The sum has the eight decimals of its column; normalize drops the padding.
             "spent_usd": report.usd_used.normalize(),
             "circuit_breaker_enabled": report.circuit_breaker_enabled,
             "circuit_breaker_threshold": report.circuit_breaker_threshold,
@@ -92,6 +94,7 @@ def _turn_switch(request: Request, provider: str, turn: Callable[..., bool]) -> 
     wanted.is_valid(raise_exception=True)
     changed = turn(provider, actor=actor, reason=wanted.validated_data["reason"])
     found: dict[str, Any] = {"provider": provider, "changed": changed}
+    # Also where the switch was turned before: turning it again changes nothing and is answered alike.
     newest = ProviderChange.objects.filter(provider=provider, action__in=["paused", "resumed"]).first()
     if newest is not None:
         found |= ProviderChangeSerializer(newest).data

@@ -27,6 +27,7 @@ from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 
+# Settings change seldom; the bound is for a script that sets one in a loop.
 _HISTORY_ROWS = 50
 _SETTINGS_BODY = {"application/json": OpenApiTypes.OBJECT}
 
@@ -44,6 +45,7 @@ class RepoListView(GenericAPIView[Repo]):
         """Every repo for an operator; for a token of a repo, that one."""
         caller = caller_of(self.request)
         rows = super().get_queryset()
+        # By the token itself and not by its repo's name: a token reaches at most the one row it points to.
         return rows if caller.is_operator else rows.filter(tokens=caller.token)
 
     @extend_schema(operation_id="repos_list", responses=RepoSerializer(many=True), tags=["repos"])
@@ -101,6 +103,7 @@ class RepoConfigView(APIView):
     def put(self, request: Request, name: str) -> Response:
         """Set keys: ``{"context.max_size_kb": 180}``; ``null`` takes a value away. All are set, or none."""
         repo = repo_for(request, name)
+        # A repo's own token may tighten its settings, but only an operator may switch the repo on or off.
         caller = require_operator(request) if "enabled" in request.data else caller_of(request)
         return _change_config(repo, request, caller)
 

@@ -32,4 +32,5 @@ class Command(BaseCommand):
                     "register it first: manage.py register_repo."
                 )
         _, secret = tokens.create_token(options["name"], repo)
+        # Nothing else on this line: scripts take the output as the secret.
         self.stdout.write(secret)

@@ -39,6 +39,7 @@ class Command(BaseCommand):
         user, _ = get_user_model().objects.get_or_create(
             username=USER, defaults={"is_staff": True, "is_superuser": True}
         )
+        # A new password at each call, because the stored hash of the earlier one cannot be printed.
         user.set_password(password)
         user.save()
         _, token = tokens.create_token("local use")

@@ -12,6 +12,7 @@ class Command(BaseCommand):
     """Serve /metrics."""
 
     help = "Serve Prometheus metrics at /metrics."
+    # The checks would import every app's views, which this small process never uses.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,6 +30,8 @@ class Command(BaseCommand):
             ) from error
         with listening:
             self.stdout.write(f"metrics at http://{options['host']}:{listening.server_port}/metrics")
+            # Into a pipe, Python would keep the line until the buffer is full, and a script waits for this
+            # line.
             self.stdout.flush()
             try:
                 listening.serve_forever()
