@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from tests.flows.source.git_server import GitRepo, GitServer, serving
+from tests.flows.source.git_server import GitRepo, GitServer, serve_git
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def git_server(tmp_path: Path, settings: LazySettings) -> Iterator[GitServer]:
     """A git server on loopback, which may be cloned from."""
     settings.CLONE_PRIVATE_HOSTS = frozenset({"127.0.0.1"})
     (tmp_path / "served").mkdir()
-    with serving(tmp_path / "served") as started:
+    with serve_git(tmp_path / "served") as started:
         yield started
 
 

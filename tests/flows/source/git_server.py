@@ -1,4 +1,4 @@
-"""A git server on loopback: git's own smart HTTP behind Python's server, and servers that mean harm."""
+"""A git server on loopback: git's own smart HTTP behind Python's server, and hostile servers."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ COMMITTER = {
 }
 
 
-def git(folder: Path, *words: str, given: bytes = b"") -> str:
+def run_git(folder: Path, *words: str, given: bytes = b"") -> str:
     command, environ = ["git", "-C", str(folder), *words], {**os.environ, **COMMITTER}
     return (
         subprocess.run(command, input=given, env=environ, check=True, capture_output=True)
@@ -48,7 +48,7 @@ class GitServer:
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[GitServer]:
+def serve_git(root: Path) -> Iterator[GitServer]:
     """A server on a free port."""
     server = GitServer(root)
 
@@ -119,15 +119,15 @@ def serving(root: Path) -> Iterator[GitServer]:
 
 
 class GitRepo:
-    """A repo that is made file by file, also of what no honest git would write."""
+    """A repo that is made file by file, also from entries that no honest git would write."""
 
     def __init__(self, server: GitServer) -> None:
         self.bare = server.root / "repo.git"
-        git(server.root, "init", "-q", "--bare", "-b", "main", "repo.git")
+        run_git(server.root, "init", "-q", "--bare", "-b", "main", "repo.git")
         self.entries: list[str] = []
 
     def put(self, path: str, content: bytes, mode: str = "100644") -> "GitRepo":
-        sha = git(self.bare, "hash-object", "-w", "--stdin", given=content)
+        sha = run_git(self.bare, "hash-object", "-w", "--stdin", given=content)
         self.entries.append(f"{mode} {sha}\t{path}")
         return self
 
@@ -143,13 +143,13 @@ class GitRepo:
         return self.point(tree.stdout.decode().strip())
 
     def point(self, tree: str) -> str:
-        sha = git(self.bare, "commit-tree", tree, "-m", "x")
-        git(self.bare, "update-ref", "refs/heads/main", sha)
+        sha = run_git(self.bare, "commit-tree", tree, "-m", "x")
+        run_git(self.bare, "update-ref", "refs/heads/main", sha)
         return sha
 
 
-def redirect(target: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
-    """Sends everybody on to ``target``."""
+def redirect_all(target: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+    """Redirects every request to ``target``."""
 
     def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
         handler.send_response(302)
@@ -161,7 +161,7 @@ def redirect(target: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
     return answer
 
 
-def status(code: int, **headers: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+def answer_with_status(code: int, **headers: str) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
     """Answers with a status alone."""
 
     def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
@@ -174,7 +174,7 @@ def status(code: int, **headers: str) -> Callable[[BaseHTTPRequestHandler, bytes
     return answer
 
 
-def silent(seconds: float) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+def answer_nothing(seconds: float) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
     """Takes the request and says nothing for ``seconds``."""
 
     def answer(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
@@ -184,7 +184,7 @@ def silent(seconds: float) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
     return answer
 
 
-def endless(server: GitServer, most: int) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
+def send_endless_pack(server: GitServer, most: int) -> Callable[[BaseHTTPRequestHandler, bytes], bool]:
     """A pack with one object that does not end, ``most`` bytes at most; counts what was sent."""
 
     def packet(content: bytes) -> bytes:

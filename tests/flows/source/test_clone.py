@@ -11,10 +11,19 @@ from django.conf import LazySettings
 from orchestrator.flows.source import clone as clone_module
 from orchestrator.flows.source.clone import CloneFailed, clone
 from orchestrator.repos import clone_urls
-from tests.flows.source.git_server import GitRepo, GitServer, endless, git, redirect, serving, silent, status
+from tests.flows.source.git_server import (
+    GitRepo,
+    GitServer,
+    answer_nothing,
+    answer_with_status,
+    redirect_all,
+    run_git,
+    send_endless_pack,
+    serve_git,
+)
 
 
-def refused(url: str) -> CloneFailed:
+def expect_refusal(url: str) -> CloneFailed:
     with pytest.raises(CloneFailed) as failed:
         clone(url)
     assert failed.value.cure
@@ -68,12 +77,14 @@ def test_nothing_of_a_tree_leads_out_of_it_or_runs(
 
 
 def test_paths_that_no_repo_has_are_left_out(git_server: GitServer, git_repo: GitRepo) -> None:
-    blob = git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
+    blob = run_git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
     raw = b"".join(
         b"100644 %b\0" % name + bytes.fromhex(blob)
         for name in (b"..", b".git", b"a\\b", b"ok.py", b"\xff.py")
     )
-    git_repo.point(git(git_repo.bare, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", given=raw))
+    git_repo.point(
+        run_git(git_repo.bare, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", given=raw)
+    )
     found = clone(git_server.url())
     assert set(found.files) == {".git", "ok.py"}
     assert sum(found.reasons.values()) == 3
@@ -83,13 +94,13 @@ def test_a_tree_that_multiplies_itself_is_stopped(
     git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clone_module, "LISTING_BYTES", 2 << 20)
-    below = git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
+    below = run_git(git_repo.bare, "hash-object", "-w", "--stdin", given=b"x")
     for level in range(8):
         mode, kind = ("100644", "blob") if level == 0 else ("040000", "tree")
         lines = "".join(f"{mode} {kind} {below}\tf{n}\n" for n in range(10))
-        below = git(git_repo.bare, "mktree", given=lines.encode())
+        below = run_git(git_repo.bare, "mktree", given=lines.encode())
     git_repo.point(below)
-    assert refused(git_server.url()).code == "context:clone-too-large"
+    assert expect_refusal(git_server.url()).code == "context:clone-too-large"
 
 
 def test_a_pack_that_does_not_end_is_stopped_while_it_arrives(
@@ -97,8 +108,8 @@ def test_a_pack_that_does_not_end_is_stopped_while_it_arrives(
 ) -> None:
     git_repo.put("a.py", b"x").commit()
     monkeypatch.setattr(clone_module, "LARGEST_BYTES", 4 << 20)
-    git_server.hostile = endless(git_server, 400 << 20)
-    failed = refused(git_server.url())
+    git_server.hostile = send_endless_pack(git_server, 400 << 20)
+    failed = expect_refusal(git_server.url())
     assert (failed.code, failed.retryable) == ("context:clone-too-large", False)
     assert 4 << 20 <= git_server.sent < 40 << 20
 
@@ -108,7 +119,7 @@ def test_a_large_repo_is_refused_as_such(
 ) -> None:
     git_repo.put("noise.dat", os.urandom(3 << 20)).commit()
     monkeypatch.setattr(clone_module, "LARGEST_BYTES", 1 << 20)
-    assert refused(git_server.url()).code == "context:clone-too-large"
+    assert expect_refusal(git_server.url()).code == "context:clone-too-large"
 
 
 def test_a_silent_server_is_left_in_time_and_nothing_stays(
@@ -117,9 +128,9 @@ def test_a_silent_server_is_left_in_time_and_nothing_stays(
     settings.CLONE_TIMEOUT_SECONDS = 1
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
-    git_server.hostile = silent(20)
+    git_server.hostile = answer_nothing(20)
     began = time.monotonic()
-    failed = refused(git_server.url())
+    failed = expect_refusal(git_server.url())
     assert (failed.code, failed.retryable) == ("context:clone-failed", True)
     assert time.monotonic() - began < 10
     assert not list((tmp_path / "scratch").iterdir())
@@ -130,9 +141,9 @@ def test_a_silent_server_is_left_in_time_and_nothing_stays(
 def test_no_redirect_is_followed(git_server: GitServer, git_repo: GitRepo, tmp_path: Path) -> None:
     git_repo.put("a.py", b"x").commit()
     (tmp_path / "elsewhere").mkdir()
-    with serving(tmp_path / "elsewhere") as other:
-        git_server.hostile = redirect(f"http://127.0.0.1:{other.port}")
-        failed = refused(git_server.url())
+    with serve_git(tmp_path / "elsewhere") as other:
+        git_server.hostile = redirect_all(f"http://127.0.0.1:{other.port}")
+        failed = expect_refusal(git_server.url())
         assert (failed.code, other.asked) == ("context:clone-refused", [])
     assert "another address" in str(failed)
 
@@ -140,23 +151,23 @@ def test_no_redirect_is_followed(git_server: GitServer, git_repo: GitRepo, tmp_p
 @pytest.mark.parametrize(
     ("answer", "code", "words"),
     [
-        (status(401, WWW_Authenticate='Basic realm="x"'), "context:clone-refused", "credentials"),
-        (status(403), "context:clone-refused", "credentials"),
-        (status(404), "context:clone-refused", "no such repo"),
-        (status(500), "context:clone-failed", "did not give"),
+        (answer_with_status(401, WWW_Authenticate='Basic realm="x"'), "context:clone-refused", "credentials"),
+        (answer_with_status(403), "context:clone-refused", "credentials"),
+        (answer_with_status(404), "context:clone-refused", "no such repo"),
+        (answer_with_status(500), "context:clone-failed", "did not give"),
     ],
 )
 def test_what_a_server_refuses_is_sorted_by_who_can_fix_it(
     git_server: GitServer, answer, code: str, words: str
 ) -> None:
     git_server.hostile = answer
-    failed = refused(git_server.url())
+    failed = expect_refusal(git_server.url())
     assert (failed.code, failed.retryable) == (code, code == "context:clone-failed")
     assert words in str(failed)
 
 
 def test_an_empty_repo_has_nothing_to_clone(git_server: GitServer, git_repo: GitRepo) -> None:
-    assert refused(git_server.url()).code == "context:clone-refused"
+    assert expect_refusal(git_server.url()).code == "context:clone-refused"
 
 
 def test_git_goes_where_the_name_was_checked_to_lead_and_nowhere_else(
@@ -176,7 +187,7 @@ def test_a_name_that_leads_inside_is_not_asked(
     settings.CLONE_PRIVATE_HOSTS = frozenset()
     answer = [(2, 1, 6, "", (address, git_server.port)) for address in ("93.184.216.34", "127.0.0.1")]
     monkeypatch.setattr(clone_urls.socket, "getaddrinfo", lambda *given, **more: answer)
-    failed = refused(f"https://git.example.test:{git_server.port}/repo.git")
+    failed = expect_refusal(f"https://git.example.test:{git_server.port}/repo.git")
     assert (failed.code, git_server.asked) == ("repo:clone-url-refused", [])
 
 
@@ -184,7 +195,7 @@ def test_a_machine_without_git_is_the_operators_to_fix(
     git_server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent:/bin/nowhere")
-    failed = refused(git_server.url())
+    failed = expect_refusal(git_server.url())
     assert (failed.code, failed.retryable, "git is installed" in failed.cure) == (
         "context:clone-failed",
         True,
@@ -199,7 +210,7 @@ def test_a_git_that_is_not_held_to_an_address_clones_nothing(
     old.write_text("#!/bin/sh\necho git version 2.36.9\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    failed = refused(git_server.url())
+    failed = expect_refusal(git_server.url())
     assert (failed.code, str(failed)) == (
         "context:clone-failed",
         "Repos are cloned with git 2.37 or newer; this worker has git version 2.36.9.",

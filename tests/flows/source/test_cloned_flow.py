@@ -19,7 +19,7 @@ from orchestrator.flows.replay import flow_replay
 from orchestrator.flows.worker import runner
 from providers import registry
 from tests import scenes
-from tests.flows.source.git_server import GitRepo, GitServer, silent
+from tests.flows.source.git_server import GitRepo, GitServer, answer_nothing
 from tests.providers import simulated
 from tests.providers.simulated import Simulated
 
@@ -95,7 +95,7 @@ def test_a_stage_that_is_tried_again_stays_with_its_commit(
     let_go(stage)
     assert run_context(flow).status == "passed"
     assert (flow.origin.rpartition("@")[2], len(git_server.asked)) == (commit, asked)
-    git_server.hostile = silent(20)
+    git_server.hostile = answer_nothing(20)
     report = flow_replay.replay_flow(flow)
     assert [found for found in report.differences if found.stage == "context"] == []
 
@@ -106,7 +106,7 @@ def test_a_repo_that_cannot_be_had_is_never_left_out(
     simulator: Simulated,
     settings: LazySettings,
 ) -> None:
-    settings.CLONE_TIMEOUT_SECONDS, git_server.hostile = 1, silent(5)
+    settings.CLONE_TIMEOUT_SECONDS, git_server.hostile = 1, answer_nothing(5)
     stage = run_context(flow)
     assert (stage.status, simulator.requests("google"), flow.snapshot_id) == ("waiting", 0, None)
     settings.CLONE_PRIVATE_HOSTS = frozenset()
