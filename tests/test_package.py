@@ -27,4 +27,5 @@ def test_every_file_of_a_package_is_in_the_wheel() -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert "orchestrator/flows/generation/prompts/plan.v1.md" in there
+    assert "orchestrator/flows/generation/prompts/plan.v2.md" in there
     assert there - packed == set()

@@ -13,7 +13,8 @@ from functools import cache
 from importlib import resources
 from string import Template
 
-VERSIONS = {"context": 1, "plan": 1, "implement": 1, "repair": 1, "review": 1, "docs": 1}
+# Flows record which version they used, so the files of earlier versions stay for readers of old provenance.
+VERSIONS = {"context": 2, "plan": 2, "implement": 2, "repair": 2, "review": 2, "docs": 2}
 
 _PARTS = re.compile(
     r"\A=== system ===\n(?P<system>.*)^=== prompt ===\n(?P<prompt>.*)\Z", re.DOTALL | re.MULTILINE
