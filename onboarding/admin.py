@@ -26,6 +26,7 @@ class OnboardingRequestAdmin(ReadOnlyAdmin):
     search_fields = ["repo_name", "team_lead"]
     actions = ["approve", "reject"]
 
+    # Not ``status`` itself: unfold colours a label only where a method of the admin yields it.
     @display(
         description="status",
         ordering="status",
@@ -35,6 +36,7 @@ class OnboardingRequestAdmin(ReadOnlyAdmin):
         """The status as a label."""
         return row.status
 
+    # Django asks for ``has_<word>_permission`` for each word in the ``permissions`` of an action.
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Whether the user may decide."""
         return bool(request.user.has_perm("onboarding.change_onboardingrequest"))
@@ -52,6 +54,7 @@ class OnboardingRequestAdmin(ReadOnlyAdmin):
     def _act_on_each(
         self, request: HttpRequest, rows: QuerySet[OnboardingRequest], decide: Callable[..., Any], done: str
     ) -> None:
+        # One transaction for each: a request that cannot be approved does not undo the others.
         for row in rows:
             try:
                 decide(row.pk, actor=request.user.get_username())

@@ -27,8 +27,10 @@ def _lock_open_request(request_id: int) -> OnboardingRequest:
 
 def approve_request(request_id: int, *, actor: str) -> OnboardingRequest:
     """Register the repo that was asked for."""
+    # The repo and the decision are written together, or a crash would leave a repo without a decision.
     with transaction.atomic():
         found = _lock_open_request(request_id)
+        # A repo that was registered in the meantime is taken as it is, so approving stays possible.
         found.repo, _ = register_repo(
             found.repo_name, domain=found.domain, team_lead=found.team_lead, clone_url=found.clone_url
         )

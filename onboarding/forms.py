@@ -9,6 +9,7 @@ from orchestrator.repos import clone_urls
 from orchestrator.repos.models import Repo
 
 
+# A person types the name as the code host shows it; the validator of the model takes lower case only.
 class LowerCaseField(forms.CharField):
     """Text in lower case, before it is checked."""
 
@@ -55,6 +56,7 @@ class OnboardingForm(_Base):
     def clean_repo_name(self) -> str:
         """Not registered, and not asked for already."""
         name = str(self.cleaned_data["repo_name"])
+        # Both checks are for the message. Two requests at the same moment are decided by the unique index.
         if Repo.objects.filter(name=name).exists():
             raise forms.ValidationError(
                 "This repo is enabled already; run `blocks init` in it.", code="registered"
@@ -67,6 +69,7 @@ class OnboardingForm(_Base):
 
     def clean_clone_url(self) -> str:
         """Empty, or an address that the repo can be registered with."""
+        # Only its form is checked here: the host is resolved before each clone, as its answer may change.
         url = str(self.cleaned_data["clone_url"]).strip()
         if url:
             clone_urls.validate_clone_url(url)

@@ -42,10 +42,15 @@ class OnboardingRequest(models.Model):
                 condition=Q(status__in=OnboardingStatus.values), name="onboarding_status_known"
             ),
             models.UniqueConstraint(
-                fields=["repo_name"], condition=Q(status="requested"), name="onboarding_one_open_per_repo"
+                # A partial index: a repo may be asked for again after it was rejected.
+                fields=["repo_name"],
+                condition=Q(status="requested"),
+                name="onboarding_one_open_per_repo",
             ),
             models.CheckConstraint(
-                condition=~Q(status="approved") | Q(repo__isnull=False), name="onboarding_approved_has_repo"
+                # It also refuses the SET_NULL above: the repo of an approved request cannot be deleted.
+                condition=~Q(status="approved") | Q(repo__isnull=False),
+                name="onboarding_approved_has_repo",
             ),
         ]
 

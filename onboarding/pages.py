@@ -14,8 +14,10 @@ def show_form(request: HttpRequest) -> HttpResponse:
     """The form; a good one is stored, and waits for an SRE. 503 while onboarding is switched off."""
     if not settings.ONBOARDING_ENABLED:
         return render(request, "onboarding/paused.html", status=503)
+    # An empty POST is not bound by this and shows the empty form again.
     asked = OnboardingForm(request.POST or None)
     if request.method == "POST" and asked.is_valid() and _store_request(asked):
+        # A redirect, so that reloading the next page sends nothing twice.
         return redirect("onboarding-thanks")
     return render(request, "onboarding/form.html", {"form": asked}, status=422 if asked.errors else 200)
 
@@ -23,6 +25,7 @@ def show_form(request: HttpRequest) -> HttpResponse:
 def _store_request(asked: OnboardingForm) -> bool:
     """Write the request; False where another one for the same repo was written in between."""
     try:
+        # Where a transaction is open already, only this savepoint fails and later queries still work.
         with transaction.atomic():
             asked.save()
     except IntegrityError:

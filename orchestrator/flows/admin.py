@@ -110,6 +110,7 @@ class FlowAdmin(ReadOnlyAdmin):
 
         The ledger has plain ids, so this cannot be an inline.
         """
+        # format_html_join escapes every value: error messages quote what a provider sent.
         rows = ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at").values_list(*CALL_COLUMNS)
         heading = format_html_join("", "<th>{}</th>", ((name.replace("_", " "),) for name in CALL_COLUMNS))
         cells = "<tr>" + "<td>{}</td>" * len(CALL_COLUMNS) + "</tr>"
@@ -150,6 +151,7 @@ class FlowAdmin(ReadOnlyAdmin):
         count = 0
         for flow in rows:
             try:
+                # A verb says whether it changed something: cancelling a cancelled flow is not counted.
                 count += bool(verb(flow.pk, actor=request.user.get_username()))
             except engine.EngineError as error:
                 self.message_user(request, f"{error} {error.cure}", messages.WARNING)
@@ -257,6 +259,7 @@ class HoldAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:  # noqa: ARG002
         """Through the engine, which knows what a pause touches."""
         engine.hold(obj.scope, obj.target, actor=request.user.get_username(), reason=obj.reason)
+        # Django logs the addition by the primary key, which the engine's insert does not give back.
         obj.pk = Hold.objects.get(scope=obj.scope, target=obj.target).pk
 
     def delete_model(self, request: HttpRequest, obj: Hold) -> None:  # noqa: ARG002 - Django's signature
@@ -265,6 +268,7 @@ class HoldAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
         """Release each."""
+        # Not queryset.delete(): a release does more than delete the row.
         for hold in queryset:
             self.delete_model(request, hold)
 

@@ -17,6 +17,7 @@ _WAITS = (FlowStatus.WAITING, FlowStatus.PAUSED)
 def format_usd(amount: Decimal) -> str:
     """An amount as plain digits, without the padding of the column: ``0.01275``."""
     text = f"{amount:f}"
+    # Without a dot a zero at the end counts: 10 must not become 1.
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

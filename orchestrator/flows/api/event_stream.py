@@ -17,8 +17,11 @@ from orchestrator.flows.models import Flow, FlowEvent
 from orchestrator.flows.models.states import FLOW_ENDED
 from orchestrator.rest.problems import Problem
 
+# Polled and not notified: LISTEN would hold a connection for each follower.
 POLL_SECONDS = 0.25
+# Below the idle timeouts of proxies, of which 60 seconds is the common one.
 KEEP_ALIVE_SECONDS = 15.0
+# Bounds the memory of a follower that begins at the first event of a long flow.
 _BATCH = 500
 
 
@@ -29,7 +32,12 @@ class EventStreamRenderer(BaseRenderer):
     format = "sse"
     charset = None
 
-    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:  # noqa: ARG002
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: Any = None,  # noqa: ARG002
+        renderer_context: Any = None,  # noqa: ARG002
+    ) -> bytes:
         """Errors before the stream begins are problems; this renders nothing else."""
         return json.dumps(data).encode()
 
@@ -37,6 +45,7 @@ class EventStreamRenderer(BaseRenderer):
 def read_last_event_id(header: str | None, query: str | None) -> int:
     """The id of the last event that the follower has seen; ``Last-Event-ID`` wins, as it is the newer."""
     text = header or query or "0"
+    # 18 digits fit into PostgreSQL's bigint; with 19 a number may not, and the query would fail.
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Problem(
             400,
@@ -48,6 +57,7 @@ def read_last_event_id(header: str | None, query: str | None) -> int:
 
 
 def _format_frame(event: FlowEvent) -> str:
+    # json.dumps escapes line breaks, which in a frame would end the data.
     body = json.dumps(FlowEventSerializer(event).data, separators=(",", ":"))
     return f"id: {event.pk}\nevent: {event.kind}\ndata: {body}\n\n"
 
@@ -56,6 +66,7 @@ def stream_events(flow_id: str, after: int) -> Iterator[str]:
     """Frames of the events after ``after``; comments keep the connection alive; ``end`` closes a flow that
     has ended.
     """
+    # Tells the browser to come back after a second; its own default is several.
     yield "retry: 1000\n\n"
     spoke = time.monotonic()
     while True:

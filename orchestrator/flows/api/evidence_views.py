@@ -16,6 +16,7 @@ from orchestrator.flows.models import EvidenceKey
 class EvidenceKeysView(APIView):
     """The keys that evidence is checked with."""
 
+    # Empty also here, or a wrong token would be answered with 401 although none is needed.
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
 
@@ -37,6 +38,7 @@ def list_public_keys() -> list[dict[str, Any]]:
     except EvidenceError:
         # A web process needs no signing key; the newest row is the last key that signed.
         current = next(iter(known), "")
+    # A stable sort by False before True: the current key first, the others in the order of the rows.
     in_order = sorted(known, key=lambda key_id: key_id != current)
     return [
         {"key_id": key_id, "algorithm": "ed25519", "public_key": known[key_id], "current": key_id == current}

@@ -43,6 +43,7 @@ class FlowFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has 
 
     def filter_repo(self, rows: QuerySet[Flow], name: str, value: str) -> QuerySet[Flow]:  # noqa: ARG002
         """Flows of one repo, which must be within the caller's reach."""
+        # A foreign repo is refused and not answered with an empty list, as everywhere.
         return rows.filter(repo=repo_for(self.request, value))
 
     def filter_since(self, rows: QuerySet[Flow], name: str, value: str) -> QuerySet[Flow]:  # noqa: ARG002
@@ -81,4 +82,5 @@ def parse_since(text: str) -> datetime:
         found = None
     if found is None:
         refuse_filter(f"since={text!r} is not a time.", cure="Send 1h, 24h, or an ISO 8601 time.")
+    # A time without an offset is taken as one in UTC, the time zone of the service.
     return found if found.tzinfo else timezone.make_aware(found)

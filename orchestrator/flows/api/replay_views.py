@@ -26,6 +26,7 @@ class FlowReplayView(APIView):
     def post(self, request: Request, flow_id: str) -> Response:
         """Run a finished flow again without calls and costs; 202, read the report under ``Location``."""
         flow = flow_for(request, flow_id)
+        # A cancelled flow has stages that were stopped halfway, which no replay can repeat.
         if flow.status not in _REPLAYABLE:
             raise Problem(
                 409,
@@ -63,6 +64,7 @@ class GateReplayView(APIView):
         back.
         """
         flow = flow_for(request, flow_id)
+        # Only for its refusal: without a sealed block there is nothing to run the gates on.
         read_block(flow)
         replay = requests.request_replay(ReplayKind.GATES, flow, caller_of(request).name)
         headers = {"Location": f"/api/v1/flows/{flow.id}/gates/replay/"}

@@ -51,6 +51,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     cure = serializers.CharField()
 
 
+# It describes the body for OpenAPI only; no view calls is_valid on it.
 class NewFlowSerializer(serializers.Serializer[Any]):
     """What it takes to start a flow. ``validation`` checks it, because each mistake has a code of its own."""
 
@@ -120,6 +121,7 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
 
     def get_model(self, stage: Stage) -> str:
         """The model of the newest attempt that asked one."""
+        # The attempts were prefetched in order: a filter here would send a query for each stage.
         models = [attempt.model for attempt in stage.attempts.all() if attempt.model]
         return models[-1] if models else ""
 
@@ -146,6 +148,7 @@ class BlockSerializer(serializers.ModelSerializer[Block]):
     """What a flow yielded."""
 
     quality_score = serializers.CharField()
+    # The primary key of the manifest's blob is its digest, so no file is read.
     manifest_sha256 = serializers.CharField(source="manifest_id")
     url = serializers.SerializerMethodField()
 
@@ -242,6 +245,7 @@ class FlowSerializer(FlowSummarySerializer):
     """One flow, whole, except for its events, gate results and provider calls."""
 
     feature_request = serializers.CharField()
+    # "*" hands the flow itself to the nested serializer.
     snapshot = SnapshotSerializer(source="*")
     settings = serializers.DictField()
     stages = serializers.SerializerMethodField()
@@ -309,6 +313,7 @@ class FlowEventSerializer(serializers.Serializer[FlowEvent]):
     def to_representation(self, event: FlowEvent) -> dict[str, Any]:
         """The event as JSON."""
         body = super().to_representation(event)
+        # Left out and not null, as clients of this API have always seen it.
         if event.stage is None:
             del body["stage"]
         return body
@@ -318,6 +323,7 @@ class GateResultSerializer(serializers.ModelSerializer[GateResult]):
     """One gate's report in one round."""
 
     verdict = serializers.ChoiceField(choices=_VERDICTS)
+    # Text, because a float would lose the decimals of 87.50.
     score = serializers.CharField(allow_null=True)
     threshold = serializers.CharField(allow_null=True)
     findings = serializers.ListField()

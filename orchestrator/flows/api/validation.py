@@ -29,6 +29,7 @@ class WantedFlow:
     flow_type: str
     block_family: str
     snapshot: bytes = field(repr=False)
+    # Not in the repr: a log line must not carry a repo's source.
     settings: Mapping[str, Any] = field(repr=False)
 
 
@@ -77,6 +78,7 @@ def _check_request(text: Any) -> str:
             cure="Describe in Markdown what the block shall do: "
             "a title, the inputs, the outputs, the rules, an example.",
         )
+    # Bytes and not characters, as the client measures it before it sends.
     size = len(text.encode())
     if size > MAX_REQUEST_BYTES:
         raise Problem(
@@ -89,6 +91,7 @@ def _check_request(text: Any) -> str:
 
 
 def _check_flow_type(name: Any) -> str:
+    # An empty text means the same as none, as forms and shells send it.
     if name in (None, ""):
         return flow_types.PLAN_IMPL_REVIEW_DOCS.name
     try:
@@ -118,6 +121,7 @@ def _require_provider_keys() -> None:
     missing = [
         q.value
         for q in PROVIDER_QUEUES
+        # A base URL of its own stands for a compatible server or the simulator, which need no key.
         if not (env.PROVIDERS[q.value]["api_key"] or env.PROVIDERS[q.value]["base_url"])
     ]
     if missing:
@@ -132,6 +136,7 @@ def _require_provider_keys() -> None:
 
 
 def _require_known_models(in_force: Mapping[str, Any]) -> None:
+    # A setting was valid when it was set, but a provider or a price may be gone since.
     for key in repo_settings.MODEL_KEYS:
         if in_force[key] and not repo_settings.is_known_model(in_force[key]):
             raise Problem(
@@ -155,6 +160,7 @@ def _pack_context(value: Any) -> bytes:
             "context must be an object with files.",
             cure='Send {"files": {"path/in/repo.py": "text", "logo.png": {"base64": "..."}}}.',
         )
+    # The number of files is checked before any of them is decoded, so that a huge body costs little.
     files: dict[str, Any] = value.get("files", {})
     if len(files) > MAX_CONTEXT_FILES:
         raise _too_large(f"The context has {len(files):,} files; at most {MAX_CONTEXT_FILES:,} are taken.")
@@ -186,6 +192,8 @@ def _measure_file(path: str, content: Any) -> int:
     if isinstance(content, str):
         return len(content.encode())
     try:
+        # validate=True: by default Python skips characters outside of the alphabet, and two texts would be
+        # one file.
         if isinstance(content, dict) and list(content) == ["base64"]:
             return len(base64.b64decode(content["base64"], validate=True))
     except (TypeError, ValueError, binascii.Error):

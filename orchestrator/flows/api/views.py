@@ -38,6 +38,7 @@ from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from providers.models import ProviderCall
 
+# Other fields are refused: a misspelt optional one would otherwise be ignored silently.
 _FIELDS = {"repo", "feature_request", "flow_type", "block_family", "context"}
 _TAGS = ["flows"]
 
@@ -105,6 +106,7 @@ class FlowListView(GenericAPIView[Flow]):
     )
     def post(self, request: Request) -> Response:
         """Start a flow. 202: it runs on; follow it under ``Location``."""
+        # A copy, because the name of the repo may be filled in.
         body = dict(request.data)
         repo = repo_for(request, _name_of_repo(request, body))
         if unknown := sorted(set(body) - _FIELDS):
@@ -114,8 +116,11 @@ class FlowListView(GenericAPIView[Flow]):
                 f"There is no field {unknown[0]!r}.",
                 cure=f"Send only {', '.join(sorted(_FIELDS))}.",
             )
+        # The digest covers the body with its repo, and is compared before the checks: a replay of a request
+        # is answered even where the settings have changed since.
         key, digest = idempotency.read_key(request), idempotency.digest_body(body)
         if flow := _find_created(repo, key, digest):
+            # The flow as it is now, not as it was at the first answer.
             return _answer_accepted(flow, replayed=True)
         wanted = validation.check_new_flow(repo, body)
         # Two requests with one key at the same moment: the engine refuses the second with
@@ -156,6 +161,7 @@ def _find_created(repo: Repo, key: str | None, digest: str) -> Flow | None:
     if key is None:
         return None
     flow = Flow.objects.select_related("repo").filter(repo=repo, idempotency_key=key).first()
+    # The same answer that the engine gives where two such requests arrive at once.
     if flow is not None and flow.request_digest != digest:
         raise Problem(
             409,
@@ -188,8 +194,14 @@ class AnyAcceptNegotiation(DefaultContentNegotiation):
     lists.
     """
 
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:  # noqa: ARG002
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002
+        renderers: Any,
+        format_suffix: str | None = None,  # noqa: ARG002
+    ) -> Any:
         """The first renderer, for errors only."""
+        # DRF would answer 406 where a client lists only the type of the file that it wants.
         return renderers[0], renderers[0].media_type
 
 
@@ -273,6 +285,7 @@ class FlowEvidenceView(APIView):
         """The evidence files; also those of a failed flow, up to where it failed."""
         flow = flow_for(request, flow_id)
         files = downloads.collect_evidence(flow)
+        # ``AnyAcceptNegotiation`` ignores the header, so it is read here.
         accepted = request.headers.get("Accept", "")
         if request.query_params.get("format") == "zip" or "application/zip" in accepted:
             return _answer_with_file(downloads.pack_zip(files), "application/zip", f"{flow.id}-evidence.zip")
@@ -330,6 +343,7 @@ class FlowCancelView(APIView):
         """Cancel a flow; cancelling it again changes nothing; one that passed or failed stays so."""
         flow = flow_for(request, flow_id)
         engine.cancel(flow.id, actor=caller_of(request).name)
+        # Cancelling is a compare-and-set in the engine: only the row tells which end came first.
         flow.refresh_from_db()
         if flow.status != FlowStatus.CANCELLED:
             raise Problem(

@@ -21,6 +21,7 @@ _TIMED = frozenset(
 )
 # JUnit reports carry the time of each test and of the whole suite.
 _XML_TIMES = re.compile(rb'\b(time|timestamp)="[^"]*"')
+# A report holds many differences and is one column of JSON; a text of models may be thousands of lines.
 _CLIPPED = 200
 MISSING = "(nothing)"
 
@@ -33,6 +34,7 @@ def strip_times(value: Any, *, digests_of: frozenset[str] = frozenset()) -> Any:
         return {
             str(key): strip_times(item, digests_of=digests_of)
             for key, item in value.items()
+            # The key goes with its value, so a record that lacks a time is equal to one that has it.
             if key not in _TIMED
         }
     if isinstance(value, list | tuple):
@@ -42,6 +44,7 @@ def strip_times(value: Any, *, digests_of: frozenset[str] = frozenset()) -> Any:
 
 def same_bytes(recorded: bytes, replayed: bytes, digests_of: frozenset[str] = frozenset()) -> bool:
     """Whether two files say the same, as JSON, as XML, or byte for byte."""
+    # Cheap and nearly always true; parsing is only for what differs.
     if recorded == replayed:
         return True
     try:
@@ -49,6 +52,7 @@ def same_bytes(recorded: bytes, replayed: bytes, digests_of: frozenset[str] = fr
             strip_times(json.loads(recorded), digests_of=digests_of)
             == strip_times(json.loads(replayed), digests_of=digests_of)
         )
+    # Not JSON. Only JUnit reports carry times in another format, and their tags are the same in every run.
     except ValueError:
         return _XML_TIMES.sub(b"", recorded) == _XML_TIMES.sub(b"", replayed)
 
@@ -60,6 +64,7 @@ def find_differences(recorded: Any, replayed: Any, path: str = "") -> Iterator[t
             yield from find_differences(
                 recorded.get(key, MISSING), replayed.get(key, MISSING), f"{path}.{key}" if path else key
             )
+    # Lists of different lengths are shown whole: an index would compare entries that do not belong together.
     elif isinstance(recorded, list) and isinstance(replayed, list) and len(recorded) == len(replayed):
         for index, (old, new) in enumerate(zip(recorded, replayed, strict=True)):
             yield from find_differences(old, new, f"{path}[{index}]")

@@ -108,6 +108,7 @@ class RecordedStageContext:
         )
         self.settings: Mapping[str, Any] = flow.settings
         self.snapshot = b"" if flow.snapshot is None else bytes(flow.snapshot.content)
+        # No clone URL: a replay must not depend on what a remote repo holds today.
         self.origin, self.clone_url = flow.origin, ""
         self.nonce = stage_nonce(stage.id)
         self.calls = 0
@@ -115,7 +116,11 @@ class RecordedStageContext:
     def read_output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind`` before this one."""
         before = Stage.objects.filter(
-            flow=self._flow, kind=kind, status=StageStatus.PASSED, position__lt=self._stage.position
+            # Only what came before: a later repair round must not feed an earlier stage of its replay.
+            flow=self._flow,
+            kind=kind,
+            status=StageStatus.PASSED,
+            position__lt=self._stage.position,
         )
         return before.order_by("-position").values_list("output", flat=True).first() or {}
 
@@ -176,6 +181,7 @@ def replay_flow(flow: Flow) -> FlowReplayReport:
         if why := _why_not_replayable(stage):
             skipped.append(f"{stage.kind} round {stage.round}: {why}")
             continue
+        # A context for each stage: a difference in one must not reach the next.
         work = RecordedStageContext(flow, stage)
         differences += _replay_stage(stage, work)
         calls += work.calls
@@ -186,6 +192,8 @@ def _why_not_replayable(stage: Stage) -> str:
     """Why a stage cannot be run again from its record; empty if it can."""
     if stage.status not in {StageStatus.PASSED, StageStatus.FAILED}:
         return f"it was {stage.status}"
+    # These errors came from the service, the vendor or the clock around the stage, and no record repeats
+    # them.
     if stage.status == StageStatus.FAILED and stage.error_code.startswith(
         ("engine:", "provider:", "flow:", "repair:out-of-time", "repair:over-budget")
     ):
@@ -209,9 +217,11 @@ def _replay_stage(stage: Stage, work: RecordedStageContext) -> list[Difference]:
         return [found("prompt digest", ", ".join(recorded) or MISSING, unknown.request_digest)]
     # The outermost edge of a stage, as in the runner; in a replay a crash is a difference.
     except Exception as error:  # noqa: BLE001
-        where = "".join(traceback.format_tb(error.__traceback__))  # never the text, which may quote anything
-        log.error("the replay of %s crashed with %s at\n%s", stage, type(error).__name__, where)  # noqa: TRY400
-        return [found("result", stage.status, f"an unexpected {type(error).__name__}")]
+        # The frames only, never the error's text, which may quote anything.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        kind = type(error).__name__
+        log.error("the replay of %s crashed with %s at\n%s", stage, kind, where)  # noqa: TRY400
+        return [found("result", stage.status, f"an unexpected {kind}")]
     ended = [
         found("result", _describe_ending(stage), ending)
         for ending in [_describe_result(result)]
@@ -244,6 +254,7 @@ def _describe_result(result: StageResult) -> str:
 def _compare_outputs(
     stage: Stage, result: StageResult, timed: frozenset[str]
 ) -> Iterable[tuple[str, str, str]]:
+    # Through JSON, as the recorded output went: a tuple comes back as a list.
     output = json.loads(json.dumps(dict(result.output))) if isinstance(result, Done | Repair) else {}
     kept = [
         {key: value for key, value in each.items() if key not in _OF_ARCHIVES}
@@ -263,7 +274,11 @@ def _digests_with_times(stage: Stage, artifacts: Iterable[NewArtifact]) -> froze
     kept = _recorded_artifacts(stage)
     pairs = [(kept[new.kind], new.content) for new in artifacts if new.kind in kept]
     return frozenset(
-        digest_bytes(each) for old, new in pairs if old != new and same_bytes(old, new) for each in (old, new)
+        # An output names its files by digest. Where a file differs only in times, both digests mean the same.
+        digest_bytes(each)
+        for old, new in pairs
+        if old != new and same_bytes(old, new)
+        for each in (old, new)
     )
 
 
@@ -293,6 +308,7 @@ def _compare_gates(stage: Stage, reports: Iterable[GateReport]) -> Iterable[tupl
     }
     for gate in sorted({*kept, *made}):
         if kept.get(gate) != made.get(gate):
+            # A gate that is missing on one side is a difference, too.
             yield f"gate {gate}", kept.get(gate, MISSING), made.get(gate, MISSING)
 
 

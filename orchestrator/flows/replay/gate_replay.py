@@ -59,6 +59,7 @@ def _compare_gates(flow: Flow) -> list[dict[str, Any]]:
     files = _read_sealed_files(flow)
     manifest = json.loads(files[MANIFEST])
     around = _rebuild_surroundings(flow, manifest)
+    # The manifest also lists the review, which is a model's opinion and is not run again.
     sealed = {gate["gate"]: gate for gate in manifest["gates"] if gate["gate"] in runner.DEFAULT_GATES}
     subject = replace(
         _build_candidate(flow.block, manifest, files), repo_files=around.files, environment=around.environment
@@ -73,8 +74,10 @@ def _read_sealed_files(flow: Flow) -> dict[str, bytes]:
         files = archive.unpack(downloads.sealed_block(flow) or b"")
     except FormatError as error:
         raise _tampered_block("The stored block cannot be read.") from error
+    # The row is the anchor: files and manifest are in one archive, so both could be changed together.
     if sha256(files.get(MANIFEST, b"")) != flow.block.manifest_id:
         raise _tampered_block("The manifest of the stored block was changed.")
+    # From the manifest's side, so that a file that was removed is noticed as well.
     for path, entry in json.loads(files[MANIFEST])["files"].items():
         if sha256(files.get(path, b"")) != entry["sha256"]:
             raise _tampered_block(f"{path} of the stored block was changed.")
@@ -87,6 +90,7 @@ def _rebuild_surroundings(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurro
     """
     # A manifest of an earlier version has no such entry; the flow itself says then what it carries.
     wanted = manifest.get("snapshot", {"sha256": flow.snapshot_id or ""})["sha256"]
+    # An empty digest: the flow carried no repo, so its block was judged alone.
     packed = b"" if not wanted else _read_snapshot(wanted)
     try:
         around = environment.build_surroundings(snapshot.unpack(packed))
@@ -147,6 +151,8 @@ def _build_candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[s
         tests=texts[TESTS],
         contract=texts[CONTRACT],
         implementer=f"{models[-1]['provider']}:{models[-1]['model']}" if models else "",
+        # The contract before this version, not the newest: later blocks must not change the verdict on this
+        # one.
         previous_contract=find_previous_contract(block.repo.name, name, before=block.version),
     )
 

@@ -32,6 +32,7 @@ def request_replay(kind: ReplayKind, flow: Flow, requested_by: str) -> Replay:
         with transaction.atomic():
             replay = Replay.objects.create(kind=kind, flow=flow, created_by=requested_by)
             _publish_request(replay)
+    # The unique index admits one live replay of a kind, so this is the loser of a race or a later caller.
     except IntegrityError:
         return _join_replay(kind, flow)
     return replay
@@ -40,6 +41,7 @@ def request_replay(kind: ReplayKind, flow: Flow, requested_by: str) -> Replay:
 def _join_replay(kind: ReplayKind, flow: Flow) -> Replay:
     """The replay that is under way already; one that waits, or whose worker is lost, is sent again."""
     with transaction.atomic():
+        # Only the row is reset: the lost worker's own write is stopped by ``started_at``.
         lost = Replay.objects.filter(
             flow=flow, kind=kind, status=ReplayStatus.RUNNING, started_at__lt=timezone.now() - LOST_AFTER
         )
@@ -63,6 +65,7 @@ def send_to_worker(event: OutgoingEvent) -> bool:
     if replay is None or replay.status != ReplayStatus.PENDING:
         return True
     task = TASKS[ReplayKind(replay.kind)]
+    # retry=False: the outbox repeats the delivery itself, with longer and longer pauses.
     app.send_task(task, args=(replay.pk,), queue=Queue.GATES.value, retry=False)
     return False
 
@@ -75,6 +78,7 @@ def find_newest_replay(kind: ReplayKind, flow: Flow) -> Replay | None:
 def take_replay(replay_id: int) -> Replay | None:
     """The replay ``replay_id``, now this worker's; ``None`` where another worker was first."""
     waiting = Replay.objects.filter(pk=replay_id, status=ReplayStatus.PENDING)
+    # A compare-and-set: of two workers with the same message only one changes the row.
     if waiting.update(status=ReplayStatus.RUNNING, started_at=timezone.now()) != 1:
         return None
     return Replay.objects.select_related("flow__repo").get(pk=replay_id)
