@@ -93,10 +93,12 @@ def table(with_cache: list[Line], without: list[Line]) -> str:
         rows.append(
             f"| {cached.stage} {cached.round} | `{cached.model}` |"
             f" {inputs(cached.usage):,} | {cached.usage.cache_read_tokens:,} |"
-            f" {cached.usage.output_tokens + cached.usage.reasoning_tokens:,} | {cached.usd:.4f} | {plain.usd:.4f} |"
+            f" {cached.usage.output_tokens + cached.usage.reasoning_tokens:,} |"
+            f" {cached.usd:.4f} | {plain.usd:.4f} |"
         )
     total = f"| **flow** | | {sum(inputs(one.usage) for one in with_cache):,} |"
-    total += f" {sum(one.usage.cache_read_tokens for one in with_cache):,} | | {usd(with_cache):.4f} | {usd(without):.4f} |"
+    read = sum(one.usage.cache_read_tokens for one in with_cache)
+    total += f" {read:,} | | {usd(with_cache):.4f} | {usd(without):.4f} |"
     return "\n".join([*rows, total])
 
 

@@ -1,18 +1,19 @@
 """How often the files that a change touched are in the context bundle, beside plain recency and beside BM25.
 
-The changes are those of ``context_changes``; the budget is a tenth of the older release, 180 KB at most. Recall is the mean over
-changes of the share of touched files that is shown. ``recall`` counts a file that is shown in any way, ``recall_whole_files`` only
-those shown from their first line to their last.
+The changes are those of ``context_changes``; the budget is a tenth of the older release, 180 KB at most.
+Recall is the mean over changes of the share of touched files that is shown. ``recall`` counts a file that is
+shown in any way, ``recall_whole_files`` only those shown from their first line to their last.
 
-The rivals choose among Python files only, as the touched ones are: a changelog mentions every word, and would fill their budget
-alone. *Recency* is the newest time of modification first, as the archive has it; builders that give all files one time leave the
-order of the paths. *BM25 alone* ranks by the words of text and path (k1 1.2, b 0.75, the same splitting of identifiers). Both show
-whole files until the budget ends within one. ``recall_bm25_same_packing`` is their BM25 under our
-packing; it differs from ours in that ours also shows files that are not Python.
+The rivals choose among Python files only, as the touched ones are: a changelog mentions every word, and would
+fill their budget alone. *Recency* is the newest time of modification first, as the archive has it; builders
+that give all files one time leave the order of the paths. *BM25 alone* ranks by the words of text and path
+(k1 1.2, b 0.75, the same splitting of identifiers). Both show whole files until the budget ends within one.
+``recall_bm25_same_packing`` is their BM25 under our packing; it differs from ours in that ours also shows
+files that are not Python.
 
-``recall_without_outlines`` has our order, shown as the rivals show theirs. A difference from BM25 under the same packing comes
-with the middle 95 % of 10,000 bootstrap draws of packages, for changes of one package are not independent.
-Writes ``bench/results/context.json``; 1 where a goal is missed.
+``recall_without_outlines`` has our order, shown as the rivals show theirs. A difference from BM25 under the
+same packing comes with the middle 95 % of 10,000 bootstrap draws of packages, for changes of one package are
+not independent. Writes ``bench/results/context.json``; 1 where a goal is missed.
 """
 
 import math
@@ -126,7 +127,9 @@ Measured = list[tuple[Change, dict[str, float]]]
 
 
 def interval(results: Measured, first: str, second: str) -> tuple[float, float]:
-    """The middle 95 % of the mean difference of two ways, in draws of as many packages as there are, with replacement."""
+    """The middle 95 % of the mean difference of two ways, in draws of as many packages as there are, with
+    replacement.
+    """
     by_package: dict[str, list[float]] = defaultdict(list)
     for change, one in results:
         by_package[change.package].append(one[first] - one[second])

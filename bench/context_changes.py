@@ -23,9 +23,10 @@ BENCH = Path(__file__).resolve().parent
 CACHE, INSTALLER = BENCH / ".cache", BENCH / ".venvs" / "pip"
 DEVELOPMENT = frozenset(
     """
-    aiohttp babel black click flask jinja2 jsonschema markdown marshmallow paramiko peewee pyjwt sqlalchemy trio
+    aiohttp babel black click flask jinja2 jsonschema markdown marshmallow paramiko peewee pyjwt sqlalchemy
+    trio
     virtualenv werkzeug zope.interface made-for-development
-    """.split()  # noqa: SIM905 - a list of names is no easier to read in quotes
+    """.split()  # noqa: SIM905 - names in quotes are harder to read
 )
 RELEASES: dict[str, tuple[str, ...]] = {
     "werkzeug": ("3.0.1", "3.0.2", "3.0.3", "3.0.4"),
@@ -179,7 +180,7 @@ def _make_archive(folder: Path, package: str, release: str, number: int) -> None
 
 
 def collect_notes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
-    """The lines that the newer release has in its changelogs and the older has not."""
+    """The lines that the newer release has in its changelogs and the older lacks."""
     added = []
     for path in sorted(new):
         pure = PurePosixPath(path.lower())

@@ -24,13 +24,13 @@ from bench.engine_parts import take_turn
 from bench.goals import Goals, at_least, at_most, find_results_file, judge_results, write_results
 from bench.peer_environments import read_pinned_version, takes_part
 from bench.private_postgres import read_server_version, run_durable_postgres
-from bench.scale import choose_size
+from bench.scale import SMALL, choose_size
 from orchestrator.dev import embedded
 
 ROUNDS = int(os.environ.get("ENGINE_ROUNDS") or choose_size(full=9, small=1))
-FLOWS = int(os.environ.get("ENGINE_FLOWS") or choose_size(full=192, small=8))
+FLOWS = int(os.environ.get("ENGINE_FLOWS") or choose_size(full=192, small=4))
 LATENCY_SCALE = float(os.environ.get("ENGINE_LATENCY_SCALE") or choose_size(full=1.0, small=0.002))
-MEASURED_FLOWS = choose_size(full=40, small=4)
+MEASURED_FLOWS = choose_size(full=40, small=3)
 MODELLED_FLOWS = choose_size(full=64, small=4)
 # Prefect runs a few flows a second, so a full round of it would take minutes.
 SLOW = {"prefect": choose_size(full=16, small=2)}
@@ -56,7 +56,8 @@ def race_systems(servers: arms.Servers) -> dict[str, Any]:
         for start in _list_systems():
             arm = stack.enter_context(start(servers))
             # Connections are open and statements planned before anything counts.
-            arm.run(SLOW.get(arm.name, FLOWS))
+            if not SMALL:
+                arm.run(SLOW.get(arm.name, FLOWS))
             arm.freeze()
             running.append(arm)
         for number in range(ROUNDS):
@@ -96,7 +97,7 @@ def compare_speeds(speeds: dict[str, list[float]]) -> dict[str, Any]:
     return found | {
         "rounds": len(speeds["ours"]),
         "flows_per_round": FLOWS,
-        "worker_processes": 2,
+        "worker_processes": len(arms.WORKERS),
         "threads": int(arms.THREADS),
     }
 
@@ -118,8 +119,8 @@ def main() -> int:
         run_durable_postgres() as server,
         embedded.run_valkey() as valkey,
         tempfile.TemporaryDirectory() as folder,
+        contextlib.closing(arms.Servers(server.url, valkey, Path(folder))) as servers,
     ):
-        servers = arms.Servers(server.url, valkey, Path(folder))
         parts: dict[str, Callable[[], dict[str, Any]]] = {
             "race": lambda: race_systems(servers),
             "latency": lambda: engine_parts.measure_latency(servers, MEASURED_FLOWS),

@@ -19,7 +19,7 @@ from typing import IO, Any, Self
 import psycopg
 
 from bench.peer_environments import PeerFailure, require_python
-from bench.scale import choose_size
+from bench.scale import SMALL, choose_size
 from orchestrator import child_processes
 from orchestrator.dev import embedded
 
@@ -27,6 +27,10 @@ BENCH = Path(__file__).resolve().parent
 THREADS = "8"
 # Two processes of workers each; one in the small form, where it only has to work.
 WORKERS = choose_size(full=("one", "two"), small=("one",))
+# How long a process may take to end by itself. What it leaves behind is removed with the servers.
+GRACE_SECONDS = choose_size(full=3.0, small=0.2)
+# The database that is migrated once; each arm gets a copy of it.
+MIGRATED = "migrated"
 DBOS_STEPS = "SELECT count(*) FROM dbos.operation_outputs WHERE error IS NULL"
 FOUR = "google,anthropic,openai,control"
 
@@ -38,13 +42,37 @@ class Servers:
     postgres: str
     valkey: str
     logs: Path
+    shared: "dict[str, list[subprocess.Popen[bytes]]]" = field(default_factory=dict)
+    """Processes that serve several parts of the small form, by the arm's name; workers come first."""
 
     def require_database(self, name: str, scheme: str = "postgresql") -> str:
         """The URL of a database of that name, created where it is missing."""
-        with psycopg.connect(self.postgres, autocommit=True) as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-                connection.execute(f'CREATE DATABASE "{name}"')
+        self._create_missing(name)
         return self.postgres.replace("postgres://", f"{scheme}://").replace("/postgres?", f"/{name}?")
+
+    def require_migrated_database(self, name: str) -> str:
+        """The URL of a database of that name with the current tables, created where it is missing."""
+        if self._create_missing(MIGRATED):
+            migrate = [sys.executable, "manage.py", "migrate", "-v", "0"]
+            environment = compose_environment(self, self.require_database(MIGRATED))
+            subprocess.run(migrate, check=True, env=environment, cwd=BENCH.parent)
+        self._create_missing(name, MIGRATED)
+        return self.require_database(name)
+
+    def close(self) -> None:
+        """End the processes that parts have shared."""
+        for processes in self.shared.values():
+            for process in processes:
+                child_processes.stop(process, grace_seconds=GRACE_SECONDS)
+
+    def _create_missing(self, name: str, template: str = "template1") -> bool:
+        """Create the database as a copy of ``template`` where it is missing; whether it was missing."""
+        with psycopg.connect(self.postgres, autocommit=True) as connection:
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if connection.execute(query, [name]).fetchone() is not None:
+                return False
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            return True
 
 
 @dataclass
@@ -111,7 +139,7 @@ class Arm:
         return {**answers[-1], "flows_per_s": each * len(self.drivers) / (ended - began)}
 
     def check_stored_steps(self) -> None:
-        """Raise ``PeerFailure`` unless the system has stored four passed steps for each flow that it has run."""
+        """Raise ``PeerFailure`` unless the system has stored four passed steps for each flow that it ran."""
         if self.steps is None:
             return
         url, count = self.steps
@@ -160,14 +188,26 @@ class Arm:
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """End every process."""
+        """End every process that is not shared."""
         self.thaw()
-        for process in self.processes + self.drivers:
-            if process in self.processes:
-                child_processes.stop(process, grace_seconds=3)
-            else:
-                process.kill()
-                process.wait()
+        for driver in self.drivers:
+            driver.kill()
+            driver.wait()
+        if self.servers.shared.get(self.name) is not self.processes:
+            for process in self.processes:
+                child_processes.stop(process, grace_seconds=GRACE_SECONDS)
+
+    def borrow_processes(self) -> bool:
+        """Use the processes that an earlier arm of this name has shared; whether there are any."""
+        if self.name not in self.servers.shared:
+            return False
+        self.processes = self.servers.shared[self.name]
+        self.awake = self.processes[: len(WORKERS)]
+        return True
+
+    def share_processes(self) -> None:
+        """Leave the processes to later arms of this name. ``Servers.close`` ends them."""
+        self.servers.shared[self.name] = self.processes
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self.processes + self.drivers:
@@ -225,30 +265,44 @@ def start_worker(arm: Arm, name: str, app: str, queues: str, threads: str = THRE
 def start_bare_celery(servers: Servers) -> Arm:
     """Celery and the broker, nothing else."""
     arm = Arm("bare", servers, compose_environment(servers, servers.postgres))
-    for name in WORKERS:
-        start_worker(arm, name, "bench.peers.celery_chain", "bare_a,bare_b,bare_c,bare_d")
+    if not arm.borrow_processes():
+        for name in WORKERS:
+            start_worker(arm, name, "bench.peers.celery_chain", "bare_a,bare_b,bare_c,bare_d")
+        if SMALL:
+            arm.share_processes()
+    # The driver loads while the workers do.
+    arm.drive(sys.executable, "-m", "bench.peers.celery_chain")
     for name in WORKERS:
         arm.wait_for_line(name, " ready.")
-    arm.drive(sys.executable, "-m", "bench.peers.celery_chain")
     return arm
 
 
-def start_orchestrator(servers: Servers, database: str = "ours", threads: str = THREADS, **more: str) -> Arm:
-    """The orchestrator: two workers for all queues of the flow type, and the dispatcher."""
+def start_orchestrator(
+    servers: Servers, database: str = "ours", threads: str = THREADS, *, alone: bool = False, **more: str
+) -> Arm:
+    """The orchestrator: two workers for all queues of the flow type, and the dispatcher.
+
+    In the small form one set of processes serves every arm, as starting them takes longer than all the flows.
+    ``alone`` says that this arm's settings concern the workers so much that it needs a set to itself.
+    """
+    is_shared = SMALL and not alone
+    if is_shared:
+        database = "ours"
     slots = {f"{name.upper()}_SLOTS": "128" for name in FOUR.split(",")}
-    url = servers.require_database(database)
+    url = servers.require_migrated_database(database)
     own = {"ENGINE_PLUGINS": "bench.engine_plugin", "FLOW_TYPE": "noop", "FLIGHT": "64", **slots, **more}
     arm = Arm(database, servers, compose_environment(servers, url, **own))
     arm.steps = (url, "SELECT count(*) FROM flows_stage WHERE status = 'passed'")
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "-v", "0"], check=True, env=arm.environment, cwd=BENCH.parent
-    )
-    for name in WORKERS:
-        start_worker(arm, name, "orchestrator", FOUR, threads)
-    arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")
+    if not arm.borrow_processes():
+        for name in WORKERS:
+            start_worker(arm, name, "orchestrator", FOUR, threads)
+        arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")
+        if is_shared:
+            arm.share_processes()
+    # The driver loads while the workers do.
+    arm.drive(sys.executable, "-m", "bench.engine_driver")
     for name in WORKERS:
         arm.wait_for_line(name, " ready.")
-    arm.drive(sys.executable, "-m", "bench.engine_driver")
     return arm
 
 

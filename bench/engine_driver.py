@@ -22,7 +22,8 @@ PASSED = "SELECT count(*) AS n FROM flows_flow WHERE id > %(since)s AND status =
 
 STEPS = """
 SELECT 1000 * extract(epoch FROM n.started_at - s.started_at)::float8 AS ms
-FROM flows_stage s JOIN flows_stage n ON n.flow_id = s.flow_id AND n.position = s.position + 1 WHERE s.flow_id > %(since)s
+FROM flows_stage s JOIN flows_stage n ON n.flow_id = s.flow_id AND n.position = s.position + 1
+WHERE s.flow_id > %(since)s
 """
 OWN = """
 SELECT (extract(epoch FROM f.finished_at - f.created_at)::float8 * 1000 - c.ms) / c.ms AS share
@@ -50,7 +51,7 @@ def run(count: int) -> dict[str, Any]:
 
 
 def timings(since: str) -> dict[str, float]:
-    """Start to start between stages, in ms; own time of flows that called models, as a share of their calls."""
+    """Milliseconds from start to start of stages; own time of flows as a share of their model calls."""
     steps = [row.ms for row in database.fetch_rows(STEPS, {"since": since})]
     own = [row.share for row in database.fetch_rows(OWN, {"since": since})]
     found = {}

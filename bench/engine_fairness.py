@@ -17,7 +17,7 @@ from orchestrator.flows import engine  # noqa: E402 - Django comes first
 from orchestrator.flows.models import Stage  # noqa: E402
 from orchestrator.repos.models import Repo  # noqa: E402
 
-MANY = choose_size(full=500, small=24)
+MANY = choose_size(full=500, small=6)
 
 if __name__ == "__main__":
     busy, quiet = (Repo.objects.get_or_create(name=name)[0] for name in ("busy", "quiet"))

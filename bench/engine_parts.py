@@ -1,4 +1,4 @@
-"""What the engine's benchmark asks besides the race: cost of a stage, flatness, fairness, own time, memory."""
+"""What the engine's benchmark measures besides the race: latency, messages, flatness, fairness, own time."""
 
 import json
 import signal
@@ -19,8 +19,8 @@ from bench.private_postgres import Server
 from bench.scale import choose_size
 from bench.simulated import run_simulator, set_behaviour
 
-SIZES = choose_size(full=(100, 10_000, 100_000), small=(10, 40))
-WARM_UP = choose_size(full=8, small=2)
+SIZES = choose_size(full=(100, 10_000, 100_000), small=(4, 8))
+WARM_UP = choose_size(full=8, small=1)
 # How many flows are under way at once, and the suffix of the keys.
 FLIGHTS = choose_size(full=(("1", ""), ("4", "_four_at_once")), small=(("2", ""),))
 
@@ -64,7 +64,7 @@ def measure_latency(servers: arms.Servers, flows: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for flight, name in FLIGHTS:
         with arms.start_orchestrator(servers, "step", FLIGHT=flight) as arm:
-            arm.run(choose_size(full=40, small=2))
+            arm.run(choose_size(full=40, small=1))
             measured = arm.run(flows)
         found |= {f"stage_to_stage_ms_{p}{name}": round(measured[f"step_ms_{p}"], 2) for p in ("p50", "p95")}
     return found
@@ -79,7 +79,7 @@ def count_messages(servers: arms.Servers, server: Server, flows: int) -> dict[st
         arms.start_orchestrator(servers, "cost") as arm,
         psycopg.connect(servers.postgres, autocommit=True) as admin,
     ):
-        arm.run(2 * flows)
+        arm.run(choose_size(full=2 * flows, small=1))
         arm.freeze()
         # The driver creates the flows that are counted; only the dispatcher stays frozen.
         for driver in arm.drivers:
@@ -105,7 +105,7 @@ def count_messages(servers: arms.Servers, server: Server, flows: int) -> dict[st
 
 
 def measure_fairness(servers: arms.Servers) -> dict[str, Any]:
-    """Many flows of one repo, then one of another: when it starts, in units of the time that a slot is held."""
+    """Many flows of one repo, then one of another: when that one starts, in times that a slot is held."""
     with arms.start_orchestrator(servers, "fair", threads="4", GOOGLE_SLOTS="8", FLOW_TYPE="nap") as arm:
         arm.run(WARM_UP)
         argv = [sys.executable, "-m", "bench.engine_fairness"]
@@ -120,7 +120,7 @@ def measure_fairness(servers: arms.Servers) -> dict[str, Any]:
 
 
 def measure_own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[str, Any]:
-    """What flows with 90 s of model time take beyond their calls, and the memory that a waiting call needs."""
+    """What flows with 90 s of model time take beyond their calls, and the memory of a waiting call."""
     with run_simulator() as urls:
         limits = {"DAILY_BUDGET_USD": "1000000"}
         for name in LATENCY_SECONDS:
@@ -133,7 +133,7 @@ def measure_own_time(servers: arms.Servers, flows: int, latency_scale: float) ->
                 f"{provider}_API_KEY": "simulated",
             }
         more = {**limits, **urls, "FLOW_TYPE": "modelled"}
-        with arms.start_orchestrator(servers, "own", threads="64", **more) as arm:
+        with arms.start_orchestrator(servers, "own", threads="64", alone=True, **more) as arm:
             workers = [process.pid for process in arm.processes[: len(arms.WORKERS)]]
             # What the first calls load is paid once, not by each call that waits.
             arm.run(WARM_UP)

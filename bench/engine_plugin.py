@@ -4,6 +4,7 @@ real latencies.
 
 import time
 
+from bench.scale import choose_size
 from orchestrator.flows.flow_types import FlowType, StageSpec
 from orchestrator.flows.stage_protocol import Done, StageContext, StageResult
 from orchestrator.queues import Queue
@@ -30,7 +31,7 @@ STAGES = {
     "nap": "bench.engine_plugin:nap",
     **{f"ask_{name}": f"bench.engine_plugin:ask_{name}" for name in MODELS},
 }
-NAP_SECONDS = 0.5
+NAP_SECONDS = choose_size(full=0.5, small=0.02)
 
 
 class Noop:

@@ -79,7 +79,7 @@ class PeerProject:
         done = subprocess.run(
             argv, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
-        # mutmut ends with 1 where mutants have survived, which is no failure of its own.
+        # mutmut ends with 1 where mutants have survived, which is not a failure.
         if done.returncode not in (0, 1):
             output = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
             raise PeerFailure(f"{command[0]} ended with {done.returncode}: {output}")

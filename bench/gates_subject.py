@@ -1,4 +1,4 @@
-"""The block that the gates' benchmark judges: honest blocks of the tests, joined into one of the usual size."""
+"""The block that the gates' benchmark judges: honest blocks of the tests, joined to the usual size."""
 
 import json
 import re

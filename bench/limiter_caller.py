@@ -26,7 +26,7 @@ from providers import limiter  # noqa: E402 - needs the settings
 from providers.base import Usage  # noqa: E402
 from providers.limiter import Admitted, Denied, Limits, ReservationRequest  # noqa: E402
 
-QUOTA = choose_size(full=500_000, small=60_000)
+QUOTA = choose_size(full=500_000, small=20_000)
 SPEND = Limits(QUOTA, 10**12, 10**9, 10**6, 10**15)
 PLENTY = Limits(10**12, 10**12, 10**9, 10**6, 10**15)
 PROVIDER = "google"

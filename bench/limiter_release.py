@@ -8,18 +8,17 @@ an operator resumes the provider.
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from bench import engine_arms as arms
+from bench.scale import choose_size
 from bench.simulated import run_simulator
 
-SLOTS, QUOTA = 8, 1_000_000
+SLOTS, QUOTA = choose_size(full=8, small=2), 1_000_000
 
 
-def measure_release(postgres: str, cache: str, folder: Path) -> dict[str, Any]:
+def measure_release(servers: arms.Servers) -> dict[str, Any]:
     """``release_ms_p50`` and ``_p95`` over all ways, and the p95 of each."""
-    servers = arms.Servers(postgres, cache, folder)
     with run_simulator() as urls:
         limits = {
             "GOOGLE_API_KEY": "k",
@@ -34,11 +33,9 @@ def measure_release(postgres: str, cache: str, folder: Path) -> dict[str, Any]:
             "GOOGLE_BASE_URL": urls["GOOGLE_BASE_URL"],
             **limits,
         }
-        arm = arms.Arm(
-            "release", servers, arms.compose_environment(servers, servers.require_database("release"), **more)
-        )
+        database = servers.require_migrated_database("release")
+        arm = arms.Arm("release", servers, arms.compose_environment(servers, database, **more))
         here: dict[str, Any] = {"env": arm.environment, "cwd": arms.BENCH.parent}
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], check=True, **here)
         with arm:
             arms.start_worker(arm, "worker", "orchestrator", arms.FOUR, threads=str(2 * SLOTS))
             arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")

@@ -23,7 +23,8 @@ from providers import limiter  # noqa: E402
 from providers.base import Usage  # noqa: E402
 from providers.limiter import Admitted, ReservationRequest  # noqa: E402
 
-ROUNDS = choose_size(full=1500, small=20)
+ROUNDS = choose_size(full=1500, small=10)
+WARM_UP = choose_size(full=50, small=1)
 
 
 def pair() -> None:
@@ -55,7 +56,7 @@ def run() -> None:
             "CREATE TABLE IF NOT EXISTS bench_one (id int PRIMARY KEY, n bigint) WITH (fillfactor = 50)"
         )
         cursor.execute("INSERT INTO bench_one VALUES (1, 0) ON CONFLICT DO NOTHING")
-    for _ in range(50):
+    for _ in range(WARM_UP):
         pair()
         update()
     times = [(milliseconds(pair), milliseconds(update)) for _ in range(ROUNDS)]

@@ -38,7 +38,7 @@ def require_python(peer: str) -> Path:
 def read_pinned_version(peer: str) -> str:
     """The version of a peer that its pins name."""
     for line in _pins(peer).read_text(encoding="utf-8").splitlines():
-        # A line with hashes goes on after the version.
+        # A line with hashes has them after the version.
         requirement = line.split()[0] if line.strip() else ""
         name, equal, version = requirement.partition("==")
         if equal and name == peer:

@@ -1,6 +1,4 @@
-"""A durable PostgreSQL of a benchmark's own, on a Unix socket in a temporary folder, that it may restart as
-it likes.
-"""
+"""A durable PostgreSQL for one benchmark. It listens on a Unix socket, and the benchmark may restart it."""
 
 import contextlib
 import subprocess

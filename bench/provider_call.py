@@ -70,7 +70,7 @@ class Caller:
         raise PeerFailure(f"{self.name} ended with {self.process.wait()}")
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """End it at once."""
         self.process.kill()
         self.process.wait()
 

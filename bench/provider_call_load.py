@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 20.0
 
 
 def compose_messages(number: int) -> list[dict[str, str]]:
-    """The same conversation each time, but for its number, so that no cache can answer it."""
+    """The same conversation each time, except for its number, so that no cache can answer it."""
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"{PROMPT}\n{number}"}]
 
 

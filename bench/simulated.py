@@ -1,4 +1,4 @@
-"""The simulated models, as a process of a benchmark's own."""
+"""The simulated models, in a process that one benchmark starts."""
 
 import json
 import subprocess

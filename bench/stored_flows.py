@@ -51,7 +51,8 @@ def copy_flow(template: str, low: int, high: int) -> None:
             FlowEvent,
             {"flow_id": NEW_ID, "stage_id": "copied.id"},
             # An event of the flow as a whole has no stage.
-            f"{FlowEvent._meta.db_table} AS old LEFT JOIN {Stage._meta.db_table} AS stage ON stage.id = old.stage_id"
+            f"{FlowEvent._meta.db_table} AS old"
+            f" LEFT JOIN {Stage._meta.db_table} AS stage ON stage.id = old.stage_id"
             f" CROSS JOIN {NUMBERS} LEFT JOIN {Stage._meta.db_table} AS copied ON {COPIED_STAGE}"
             " WHERE old.flow_id = %(template)s",
         ),
@@ -65,14 +66,14 @@ def copy_flow(template: str, low: int, high: int) -> None:
 
 
 def _compose_insert(model: type[models.Model], replaced: dict[str, str], source: str) -> str:
-    """An INSERT of every column of ``model``, from the row ``old`` but for the ``replaced`` ones."""
+    """An INSERT of every column of ``model``, from the row ``old`` except for the ``replaced`` ones."""
     columns: list[str] = []
     values: list[str] = []
     for column in _list_columns(model):
         columns.append(f'"{column}"')
         values.append(replaced.get(column, f'old."{column}"'))
-    table = model._meta.db_table
-    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {source}"  # noqa: S608
+    target = f"{model._meta.db_table} ({', '.join(columns)})"
+    return f"INSERT INTO {target} SELECT {', '.join(values)} FROM {source}"  # noqa: S608
 
 
 def _list_columns(model: type[models.Model]) -> list[str]:

@@ -17,7 +17,10 @@ from bench.peers.window import run_pooled, run_windowed, serve_requests, write_a
 
 QUEUE, THREADS = "flows", int(os.environ.get("THREADS", "16"))
 URL = os.environ["DATABASE_URL"]
-COUNT = "SELECT count(*) FROM dbos.workflow_status WHERE workflow_uuid >= %s AND workflow_uuid < %s AND status = 'SUCCESS'"
+COUNT = """
+SELECT count(*) FROM dbos.workflow_status
+WHERE workflow_uuid >= %s AND workflow_uuid < %s AND status = 'SUCCESS'
+"""
 
 
 @DBOS.step()

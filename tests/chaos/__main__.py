@@ -59,7 +59,8 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both stop everything that was started
     chosen, console = options(argv), Console(highlight=False)
     console.print(
-        f"chaos: {chosen.flows} flows, {chosen.faults} faults, seed {chosen.seed} (--seed {chosen.seed} again)"
+        f"chaos: {chosen.flows} flows, {chosen.faults} faults, seed {chosen.seed}"
+        f" (--seed {chosen.seed} repeats it)"
     )
     logs = chosen.keep or Path(tempfile.mkdtemp(prefix="blocks-chaos-"))
     try:
@@ -150,7 +151,7 @@ def _slow(console: Console, result: dict[str, Any]) -> bool:
 
 
 def figures(outcome: Outcome, undetected: list[str], seed: int) -> dict[str, Any]:
-    """The flat result; ``fault_*`` count each kind, ``failpoints`` how many different ones somebody died at."""
+    """The flat result. ``fault_*`` count each kind; ``failpoints`` counts the points that ended a process."""
     verdict = outcome.verdict
     slowest = {name: max(seconds) for name, seconds in outcome.recovery.items()}
     return {

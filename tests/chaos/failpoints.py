@@ -5,7 +5,7 @@ processes through ``zygote``, which calls ``install`` in each; that wraps the fu
 modules already call.
 
 - ``CHAOS_FAILPOINTS`` names a folder. A file ``<point>`` in it arms that point; the first process to get
-  there moves the file to ``fired/<point>`` and dies by SIGKILL. Points stand before and after every statement
+  there moves the file to ``fired/<point>`` and dies by SIGKILL. Points are before and after every statement
   of the engine, every commit, and every step of a model call.
 - ``CHAOS_CLOCK_SECONDS`` shifts what the process takes for the time.
 - ``CHAOS_SLOW_CANCEL_SECONDS`` stretches the moment between a cancel's look at the stages and its update of
@@ -153,7 +153,7 @@ def _engine_modules() -> list[ModuleType]:
 
 
 def _shift_clocks(by: timedelta) -> None:
-    """Every ``datetime.now`` of our modules is off by so much: what decides has to be the database's clock."""
+    """Every ``datetime.now`` of our modules is off by so much: only the database's clock may decide."""
 
     class Shifted(datetime):
         @classmethod

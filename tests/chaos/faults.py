@@ -245,4 +245,4 @@ def sequence(count: int, chance: random.Random) -> list[str]:
         *chance.choices(names, weights=[FAULTS[name][0] for name in names], k=max(count - len(names), 0)),
     ]
     chance.shuffle(chosen)
-    return chosen[: max(count, len(names))]
+    return chosen[:count]

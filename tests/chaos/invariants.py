@@ -14,11 +14,13 @@ _SIMULATED = re.compile(r"SIMULATED .*?stage='(\w*)' round=(\d+) title='(\w*)' f
 # Each query lists what must not be there. `flow` scopes to the run's database, which holds nothing else.
 _DUPLICATE = {
     "stages whose pass was told twice": """
-        SELECT stage_id::text FROM flows_flowevent WHERE kind = 'stage.passed' GROUP BY 1 HAVING count(*) > 1""",
+        SELECT stage_id::text FROM flows_flowevent WHERE kind = 'stage.passed'
+        GROUP BY 1 HAVING count(*) > 1""",
     "stages with two attempts that passed": """
         SELECT stage_id::text FROM flows_attempt WHERE outcome = 'passed' GROUP BY 1 HAVING count(*) > 1""",
     "attempts that were overtaken and passed all the same": """
-        SELECT a.id::text FROM flows_attempt a JOIN flows_attempt later ON later.stage_id = a.stage_id AND later.number > a.number
+        SELECT a.id::text FROM flows_attempt a
+        JOIN flows_attempt later ON later.stage_id = a.stage_id AND later.number > a.number
         WHERE a.outcome = 'passed'""",
     "stages that passed by another worker than their last attempt's": """
         SELECT e.stage_id::text FROM flows_flowevent e JOIN LATERAL (SELECT worker FROM flows_attempt a
@@ -44,23 +46,28 @@ _DUPLICATE = {
 }
 _AFTER_CANCEL = {
     "events after a cancel": """
-        SELECT e.id::text FROM flows_flowevent c JOIN flows_flowevent e ON e.flow_id = c.flow_id AND e.id > c.id
+        SELECT e.id::text FROM flows_flowevent c
+        JOIN flows_flowevent e ON e.flow_id = c.flow_id AND e.id > c.id
         WHERE c.kind = 'flow.cancelled'""",
     "attempts that ended well after a cancel": """
-        SELECT a.id::text FROM flows_flow f JOIN flows_stage s ON s.flow_id = f.id JOIN flows_attempt a ON a.stage_id = s.id
+        SELECT a.id::text FROM flows_flow f JOIN flows_stage s ON s.flow_id = f.id
+        JOIN flows_attempt a ON a.stage_id = s.id
         WHERE f.status = 'cancelled' AND a.outcome = 'passed' AND a.finished_at > f.finished_at""",
     "artifacts after a cancel": """
         SELECT a.id::text FROM flows_flow f JOIN flows_artifact a ON a.flow_id = f.id
         WHERE f.status = 'cancelled' AND a.created_at > f.finished_at""",
-    "stages that go on after a cancel": """
+    "stages that continue after a cancel": """
         SELECT s.id::text FROM flows_flow f JOIN flows_stage s ON s.flow_id = f.id
         WHERE f.status = 'cancelled' AND s.status IN ('pending', 'ready', 'running', 'waiting')""",
     # A heartbeat, and what a crowded machine adds to it.
     "calls that left long after a cancel": f"""
         SELECT format('%s left %s after the cancel of %s, its attempt began %s and ended %s',
-            p.stage_kind, p.created_at - f.finished_at, f.id, a.started_at - f.finished_at, a.finished_at - f.finished_at)
-        FROM flows_flow f JOIN providers_providercall p ON p.flow_id = f.id LEFT JOIN flows_attempt a ON a.id = p.attempt_id
-        WHERE f.status = 'cancelled' AND p.created_at > f.finished_at + interval '{LEASE_SECONDS / 3 + 5} seconds'""",
+            p.stage_kind, p.created_at - f.finished_at, f.id,
+            a.started_at - f.finished_at, a.finished_at - f.finished_at)
+        FROM flows_flow f JOIN providers_providercall p ON p.flow_id = f.id
+        LEFT JOIN flows_attempt a ON a.id = p.attempt_id
+        WHERE f.status = 'cancelled'
+        AND p.created_at > f.finished_at + interval '{LEASE_SECONDS / 3 + 5} seconds'""",
 }
 
 
@@ -122,7 +129,8 @@ def _ends(stack: Stack, submitted: list[Submitted], errors: list[str], verdict: 
         verdict.lost += len(errors)
         verdict.findings.append(f"requests that were never answered: {errors[:5]}")
     if verdict.stuck:
-        query = """SELECT s.status, s.queue, s.kind, count(*) FROM flows_flow f JOIN flows_stage s ON s.flow_id = f.id
+        query = """SELECT s.status, s.queue, s.kind, count(*)
+            FROM flows_flow f JOIN flows_stage s ON s.flow_id = f.id
             WHERE f.finished_at IS NULL AND s.status IN ('ready', 'running', 'waiting') GROUP BY 1, 2, 3"""
         verdict.findings.append(f"stuck: {stack.rows(query)}")
 
@@ -145,8 +153,8 @@ def answered(log: Path) -> Counter[tuple[str, str, str]]:
 
 
 def _calls(stack: Stack, kills: int, verdict: Verdict) -> None:
-    """No more answers than needed, but for what died on the way; and no charge that the simulator knows
-    nothing of.
+    """No more answers than needed, except for calls that died on the way; and no charge of a call that the
+    simulator did not see.
     """
     answers = answered(stack.logs / "simulator.log")
     verdict.extra_calls = sum(count - 1 for count in answers.values())
@@ -155,7 +163,8 @@ def _calls(stack: Stack, kills: int, verdict: Verdict) -> None:
     charged: Counter[tuple[str, str, str]] = Counter()
     query = r"""SELECT substring(f.feature_request FROM '# (\w+)'), c.stage_kind, s.round::text,
             extract(epoch FROM c.settled_at)::float8
-        FROM providers_providercall c JOIN flows_flow f ON f.id = c.flow_id JOIN flows_stage s ON s.id = c.stage_id
+        FROM providers_providercall c JOIN flows_flow f ON f.id = c.flow_id
+        JOIN flows_stage s ON s.id = c.stage_id
         WHERE c.status = 'settled'"""
     for title, kind, round_, at in stack.rows(query):
         # A simulator that is killed may have answered and not written it down.

@@ -1,7 +1,7 @@
 """The flow type of the chaos runs: cheap stages that call models for real, on every queue, with every way to
 end.
 
-What a stage does besides stands in the feature request: lines of ``kind: verb argument``. ``CHAOS_VERSION``
+What else a stage does is written in the feature request: lines of ``kind: verb argument``. ``CHAOS_VERSION``
 says how many versions of the type this process's code knows: every second one has a stage more.
 """
 
@@ -94,9 +94,7 @@ class Scripted:
     def _repair(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if work.round > int(argument):
             return self._pass(work, "", said)
-        return Repair(
-            "again", ("draft", "judge"), "gate:review-failed", "The review gate failed.", "Mend it."
-        )
+        return Repair("again", ("draft", "judge"), "gate:review-failed", "The review gate failed.", "Fix it.")
 
     def _flaky(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if work.attempt_number > int(argument):

@@ -1,4 +1,4 @@
-"""How long it takes until it goes on: one fault at a time, nothing else in the way."""
+"""How long it takes until work continues: one fault at a time, and nothing else happens."""
 
 import signal
 import time
@@ -16,7 +16,7 @@ _SLEEPERS = {"gates": "judge: sleep 1.5", "control": "close: sleep 1.5"}
 
 
 class NoRecovery(Exception):
-    """It did not go on in time to be measured."""
+    """Work did not continue in time to be measured."""
 
 
 def _until(condition: Callable[[], object], seconds: float, what: str) -> None:
@@ -41,8 +41,9 @@ def worker_kill(stack: Stack, traffic: Traffic, name: str = "control") -> float:
     killed = time.time()
     stack.kill(name, signal.SIGKILL, group=True)
     held = f"({'|'.join(map(str, pids))})"
-    query = """SELECT count(*) FILTER (WHERE outcome = 'running'), extract(epoch FROM max(finished_at))::float8 FROM flows_attempt
-        WHERE worker ~ %s AND (outcome = 'running' OR finished_at > to_timestamp(%s))"""
+    query = """SELECT count(*) FILTER (WHERE outcome = 'running'),
+            extract(epoch FROM max(finished_at))::float8
+        FROM flows_attempt WHERE worker ~ %s AND (outcome = 'running' OR finished_at > to_timestamp(%s))"""
     found = [(1, 0.0)]
 
     def given_back() -> bool:
@@ -54,7 +55,7 @@ def worker_kill(stack: Stack, traffic: Traffic, name: str = "control") -> float:
 
 
 def flushall(stack: Stack, traffic: Traffic) -> float:
-    """Seconds from FLUSHALL until every stage whose message it took was sent anew (or went on)."""
+    """Seconds from FLUSHALL until every stage whose message it took was sent again or has started."""
     frozen = [stack.kill(name, signal.SIGSTOP) for name in WORKERS if name != "gates"]
     try:
         traffic.submit(40, cancel=False)
@@ -73,7 +74,7 @@ def backlog(stack: Stack, traffic: Traffic, flows: int) -> tuple[int, float]:
     )
     traffic.submit(flows, cancel=False)
     stack.rows("DELETE FROM flows_hold RETURNING id")  # not by a command, whose end takes longer than a flow
-    _until(lambda: stack.rows(_SENT), 60, "nothing of a backlog was sent")
+    _until(lambda: stack.rows(_SENT), 60, "no stage of a backlog was sent")
     waiting = invariants.unfinished(stack)
     return waiting, _flush(stack)
 
@@ -102,5 +103,5 @@ def postgres_restart(stack: Stack, traffic: Traffic) -> float:
     stack.postgres.restart()
     query = """SELECT extract(epoch FROM min(created_at))::float8 FROM flows_flowevent
         WHERE id > %s AND kind = 'stage.passed' AND created_at > to_timestamp(%s)"""
-    _until(lambda: stack.rows(query, [newest, stopped + 0.1])[0][0], 60, "nothing went on after the restart")
+    _until(lambda: stack.rows(query, [newest, stopped + 0.1])[0][0], 60, "no stage passed after the restart")
     return float(stack.rows(query, [newest, stopped + 0.1])[0][0]) - stopped

@@ -250,8 +250,8 @@ def sabotage_run(
 ) -> Verdict:
     """A stack without one safeguard, under the faults that it is there for: the verdict must not be clean.
 
-    Without nothing (``what`` is empty) it has to stand all of these faults: they break nothing but what is
-    missing.
+    Where ``what`` is empty, no safeguard is missing, and the verdict must be clean: the faults alone break
+    nothing.
     """
     chance = random.Random(seed)
     tell(f"sabotage: without the {what}" if what else "the faults of the sabotage runs, without sabotage")
@@ -267,8 +267,8 @@ def sabotage_run(
 
 
 def _until(stack: Stack, query: str, params: list[object], least: int) -> None:
-    """Wait until ``query`` counts at least so many; a scenario that waits in vain goes on, and will find
-    nothing broken.
+    """Wait until ``query`` counts at least so many; after a minute the scenario continues
+    and finds nothing broken.
     """
     end = time.monotonic() + 60
     while stack.rows(query, params)[0][0] < least and time.monotonic() < end:
@@ -283,7 +283,7 @@ def _running_on(stack: Stack, pid: int, least: int) -> list[int]:
 
 
 def _freeze_late_attempts(stack: Stack, traffic: Traffic, flows: int) -> None:
-    """Workers freeze past their lease in the middle of a stage, somebody else takes over, then they wake up."""
+    """Workers freeze past their lease during a stage, another worker takes over, then they wake up."""
     taken_over = (
         "SELECT count(*) FROM flows_stage WHERE id = ANY(%s) AND status = 'running' AND worker NOT LIKE %s"
     )
@@ -302,7 +302,7 @@ def _freeze_late_attempts(stack: Stack, traffic: Traffic, flows: int) -> None:
 
 
 def _cancel_while_claimed(stack: Stack, traffic: Traffic, flows: int) -> None:
-    """Flows wait at their last stage for a worker that is frozen; it wakes up in the middle of their cancels."""
+    """Flows wait at their last stage for a frozen worker; it wakes up while they are cancelled."""
     for _ in range(3):
         frozen = stack.kill("control", signal.SIGSTOP)
         made = traffic.submit(flows // 3, "", cancel=False)

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey of the run's own, and what can be done to them."""
+"""PostgreSQL and Valkey of one run, and what can be done to them."""
 
 import contextlib
 import os
@@ -94,7 +94,8 @@ class Postgres:
         """Terminate every other session of a database."""
         with self.connect(name) as db:
             cut = db.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = %s AND pid <> pg_backend_pid()",
                 [name],
             ).fetchone()
         return int(cut[0])
@@ -180,7 +181,7 @@ class Broker:
                 return
 
     def full(self, yes: bool) -> None:
-        """Refuse writes for want of memory, or take them again."""
+        """Refuse writes as if memory were full, or take them again."""
         self.client.config_set("maxmemory-policy", "noeviction")
         self.client.config_set("maxmemory", 1 if yes else 0)
 

@@ -27,7 +27,7 @@ from tests.chaos.servers import Broker, Postgres
 
 LEASE_SECONDS = 3
 WORKERS = ("anthropic", "openai", "google", "gates", "control")
-# Two of them serve each other's queue, so that flows also go on from stage to stage within one worker.
+# Two of them serve each other's queue, so that a flow may also run its next stage on the same worker.
 SHARED = {"openai": "openai,google", "google": "google,openai"}
 DISPATCHERS = ("dispatcher1", "dispatcher2")
 _ROOMY = {

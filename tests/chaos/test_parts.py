@@ -1,4 +1,4 @@
-"""The parts of the harness: a proxy that goes silent without closing, a plan of faults that misses no kind."""
+"""The parts of the harness: a proxy that is silent without closing, a plan with each kind of fault."""
 
 import contextlib
 import random
@@ -76,7 +76,10 @@ def test_every_kind_of_fault_is_in_the_plan_and_a_seed_gives_the_same_plan_again
 
 def test_answers_are_counted_by_stage_and_cut_ones_are_not(tmp_path):
     log = tmp_path / "simulator.log"
-    line = "now simulator SIMULATED provider='openai' model='m' stage='draft' round={} title='c1' fault='{}' status={} seconds=0.1\n"
+    line = (
+        "now simulator SIMULATED provider='openai' model='m' stage='draft' round={} title='c1'"
+        " fault='{}' status={} seconds=0.1\n"
+    )
     log.write_text(
         line.format(1, "", 200)
         + line.format(1, "", 200)

@@ -34,7 +34,7 @@ def test_each_fault_once_breaks_nothing(tmp_path):
 
 def run_chaos(folder: Path, *arguments: str) -> dict[str, Any]:
     """Run ``python -m tests.chaos`` without sabotage; it has to hold. Returns the figures that it wrote."""
-    # Servers of its own, whatever the suite runs on.
+    # The run starts its own servers and must not use those of the suite.
     environment = {
         name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "SOAK"}
     }

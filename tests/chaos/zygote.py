@@ -36,7 +36,7 @@ PRELOADED = (
 
 
 def preload() -> None:
-    """Import what the children need; nothing of it starts a thread or opens a connection."""
+    """Import what the children need; no such module starts a thread or opens a connection."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
     importlib.import_module("django").setup()
     for name in PRELOADED:
@@ -83,7 +83,7 @@ def become(asked: dict[str, Any], parent: int) -> None:
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-    except BaseException:  # noqa: BLE001 - the outermost edge of a forked child: it must not go on as a zygote
+    except BaseException:  # noqa: BLE001 - a forked child must never continue as a zygote
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
