@@ -25,6 +25,7 @@ from bench.goals import Goals, at_least, at_most, find_results_file, judge_resul
 from bench.peer_environments import read_pinned_version, takes_part
 from bench.private_postgres import read_server_version, run_durable_postgres
 from bench.scale import SMALL, choose_size
+from bench.simulated import run_simulator
 from orchestrator.dev import embedded
 
 ROUNDS = int(os.environ.get("ENGINE_ROUNDS") or choose_size(full=9, small=1))
@@ -119,8 +120,10 @@ def main() -> int:
         run_durable_postgres() as server,
         embedded.run_valkey() as valkey,
         tempfile.TemporaryDirectory() as folder,
+        run_simulator() as urls,
         contextlib.closing(arms.Servers(server.url, valkey, Path(folder))) as servers,
     ):
+        servers.models = engine_parts.compose_model_settings(urls)
         parts: dict[str, Callable[[], dict[str, Any]]] = {
             "race": lambda: race_systems(servers),
             "latency": lambda: engine_parts.measure_latency(servers, MEASURED_FLOWS),
@@ -129,7 +132,7 @@ def main() -> int:
                 servers, FLOWS, choose_size(full=max(3, ROUNDS // 2), small=1)
             ),
             "fairness": lambda: engine_parts.measure_fairness(servers),
-            "own_time": lambda: engine_parts.measure_own_time(servers, MODELLED_FLOWS, LATENCY_SCALE),
+            "own_time": lambda: engine_parts.measure_own_time(servers, urls, MODELLED_FLOWS, LATENCY_SCALE),
         }
         for name in os.environ.get("ENGINE_PARTS", ",".join(parts)).split(","):
             before = os.getloadavg()[0]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
@@ -43,7 +44,9 @@ class Servers:
     valkey: str
     logs: Path
     shared: "dict[str, list[subprocess.Popen[bytes]]]" = field(default_factory=dict)
-    """Processes that serve several parts of the small form, by the arm's name; workers come first."""
+    """Processes that serve several parts of the small form, by what they do; workers come first."""
+    models: dict[str, str] = field(default_factory=dict)
+    """Settings of the orchestrator that lead to simulated models."""
 
     def require_database(self, name: str, scheme: str = "postgresql") -> str:
         """The URL of a database of that name, created where it is missing."""
@@ -190,24 +193,17 @@ class Arm:
     def close(self) -> None:
         """End every process that is not shared."""
         self.thaw()
+        self.processes, self.drivers = self._own(self.processes), self._own(self.drivers)
         for driver in self.drivers:
             driver.kill()
             driver.wait()
-        if self.servers.shared.get(self.name) is not self.processes:
-            for process in self.processes:
-                child_processes.stop(process, grace_seconds=GRACE_SECONDS)
+        for process in self.processes:
+            child_processes.stop(process, grace_seconds=GRACE_SECONDS)
 
-    def borrow_processes(self) -> bool:
-        """Use the processes that an earlier arm of this name has shared; whether there are any."""
-        if self.name not in self.servers.shared:
-            return False
-        self.processes = self.servers.shared[self.name]
-        self.awake = self.processes[: len(WORKERS)]
-        return True
-
-    def share_processes(self) -> None:
-        """Leave the processes to later arms of this name. ``Servers.close`` ends them."""
-        self.servers.shared[self.name] = self.processes
+    def _own(self, processes: list[subprocess.Popen[bytes]]) -> list[subprocess.Popen[bytes]]:
+        """The ``processes`` that no other arm uses."""
+        shared = {process.pid for group in self.servers.shared.values() for process in group}
+        return [process for process in processes if process.pid not in shared]
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self.processes + self.drivers:
@@ -265,44 +261,58 @@ def start_worker(arm: Arm, name: str, app: str, queues: str, threads: str = THRE
 def start_bare_celery(servers: Servers) -> Arm:
     """Celery and the broker, nothing else."""
     arm = Arm("bare", servers, compose_environment(servers, servers.postgres))
-    if not arm.borrow_processes():
+
+    def start_workers() -> None:
         for name in WORKERS:
             start_worker(arm, name, "bench.peers.celery_chain", "bare_a,bare_b,bare_c,bare_d")
-        if SMALL:
-            arm.share_processes()
-    # The driver loads while the workers do.
-    arm.drive(sys.executable, "-m", "bench.peers.celery_chain")
-    for name in WORKERS:
-        arm.wait_for_line(name, " ready.")
+
+    _start_shared(arm, start_workers, "chain", [sys.executable, "-m", "bench.peers.celery_chain"])
     return arm
 
 
-def start_orchestrator(
-    servers: Servers, database: str = "ours", threads: str = THREADS, *, alone: bool = False, **more: str
-) -> Arm:
+def _start_shared(arm: Arm, start_services: Callable[[], None], task: str, driver: list[str]) -> None:
+    """Start what serves and the driver for a ``task``, and wait until they are ready.
+
+    In the small form arms of one name use the same processes: to start them takes longer than all the flows.
+    """
+    shared = arm.servers.shared if SMALL else {}
+    if arm.name in shared:
+        arm.processes = list(shared[arm.name])
+        arm.awake = arm.processes[: len(WORKERS)]
+    else:
+        start_services()
+        shared[arm.name] = list(arm.processes)
+    # The driver loads while the workers do.
+    name_of_driver = f"driver of {arm.name}: {task}"
+    if name_of_driver in shared:
+        arm.drivers = list(shared[name_of_driver])
+    else:
+        arm.drive(*driver)
+        shared[name_of_driver] = list(arm.drivers)
+    for name in WORKERS:
+        arm.wait_for_line(name, " ready.")
+
+
+def start_orchestrator(servers: Servers, database: str = "ours", threads: str = THREADS, **more: str) -> Arm:
     """The orchestrator: two workers for all queues of the flow type, and the dispatcher.
 
-    In the small form one set of processes serves every arm, as starting them takes longer than all the flows.
-    ``alone`` says that this arm's settings concern the workers so much that it needs a set to itself.
+    In the small form all arms share one database, the processes that serve it, and their settings.
     """
-    is_shared = SMALL and not alone
-    if is_shared:
-        database = "ours"
+    database = choose_size(full=database, small="ours")
     slots = {f"{name.upper()}_SLOTS": "128" for name in FOUR.split(",")}
     url = servers.require_migrated_database(database)
-    own = {"ENGINE_PLUGINS": "bench.engine_plugin", "FLOW_TYPE": "noop", "FLIGHT": "64", **slots, **more}
+    own = {"ENGINE_PLUGINS": "bench.engine_plugin", "FLOW_TYPE": "noop", "FLIGHT": "64"}
+    own |= slots | servers.models | more
     arm = Arm(database, servers, compose_environment(servers, url, **own))
     arm.steps = (url, "SELECT count(*) FROM flows_stage WHERE status = 'passed'")
-    if not arm.borrow_processes():
+
+    def start_services() -> None:
         for name in WORKERS:
             start_worker(arm, name, "orchestrator", FOUR, threads)
         arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")
-        if is_shared:
-            arm.share_processes()
-    # The driver loads while the workers do.
-    arm.drive(sys.executable, "-m", "bench.engine_driver")
-    for name in WORKERS:
-        arm.wait_for_line(name, " ready.")
+
+    task = f"{own['FLOW_TYPE']}, {own['FLIGHT']} at once"
+    _start_shared(arm, start_services, task, [sys.executable, "-m", "bench.engine_driver"])
     return arm
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from bench import engine_arms as arms
 from bench.engine_plugin import LATENCY_SECONDS, NAP_SECONDS
 from bench.private_postgres import Server
 from bench.scale import choose_size
-from bench.simulated import run_simulator, set_behaviour
+from bench.simulated import set_behaviour
 
-SIZES = choose_size(full=(100, 10_000, 100_000), small=(4, 8))
+SIZES = choose_size(full=(100, 10_000, 100_000), small=(5,))
 WARM_UP = choose_size(full=8, small=1)
 # How many flows are under way at once, and the suffix of the keys.
-FLIGHTS = choose_size(full=(("1", ""), ("4", "_four_at_once")), small=(("2", ""),))
+FLIGHTS = choose_size(full=(("1", ""), ("4", "_four_at_once")), small=(("64", ""),))
 
 
 def take_turn(arm: arms.Arm, flows: int) -> dict[str, Any]:
@@ -119,40 +120,45 @@ def measure_fairness(servers: arms.Servers) -> dict[str, Any]:
     }
 
 
-def measure_own_time(servers: arms.Servers, flows: int, latency_scale: float) -> dict[str, Any]:
+def compose_model_settings(urls: Mapping[str, str]) -> dict[str, str]:
+    """Settings of the orchestrator that lead to the simulator at ``urls``, with limits that no call reaches."""
+    settings = {**urls, "DAILY_BUDGET_USD": "1000000"}
+    for name in LATENCY_SECONDS:
+        provider = name.upper()
+        settings |= {
+            f"{provider}_DAILY_TOKEN_QUOTA": "1000000000",
+            f"{provider}_REQUESTS_PER_MINUTE": "1000000",
+            f"{provider}_TOKENS_PER_MINUTE": "1000000000",
+            f"{provider}_MAX_CONCURRENCY": "512",
+            f"{provider}_API_KEY": "simulated",
+        }
+    return settings
+
+
+def measure_own_time(
+    servers: arms.Servers, urls: Mapping[str, str], flows: int, latency_scale: float
+) -> dict[str, Any]:
     """What flows with 90 s of model time take beyond their calls, and the memory of a waiting call."""
-    with run_simulator() as urls:
-        limits = {"DAILY_BUDGET_USD": "1000000"}
-        for name in LATENCY_SECONDS:
-            provider = name.upper()
-            limits |= {
-                f"{provider}_DAILY_TOKEN_QUOTA": "1000000000",
-                f"{provider}_REQUESTS_PER_MINUTE": "1000000",
-                f"{provider}_TOKENS_PER_MINUTE": "1000000000",
-                f"{provider}_MAX_CONCURRENCY": "512",
-                f"{provider}_API_KEY": "simulated",
-            }
-        more = {**limits, **urls, "FLOW_TYPE": "modelled"}
-        with arms.start_orchestrator(servers, "own", threads="64", alone=True, **more) as arm:
-            workers = [process.pid for process in arm.processes[: len(arms.WORKERS)]]
-            # What the first calls load is paid once, not by each call that waits.
-            arm.run(WARM_UP)
-            for name, seconds in LATENCY_SECONDS.items():
-                set_behaviour(urls, name, {"latency": seconds * latency_scale})
-            idle, peak = sum(map(read_memory, workers)), [0.0]
-            ended = threading.Event()
+    with arms.start_orchestrator(servers, "own", threads="64", FLOW_TYPE="modelled") as arm:
+        workers = [process.pid for process in arm.processes[: len(arms.WORKERS)]]
+        # What the first calls load is paid once, not by each call that waits.
+        arm.run(WARM_UP)
+        for name, seconds in LATENCY_SECONDS.items():
+            set_behaviour(urls, name, {"latency": seconds * latency_scale})
+        idle, peak = sum(map(read_memory, workers)), [0.0]
+        ended = threading.Event()
 
-            def watch() -> None:
-                while not ended.wait(1.0):
-                    peak[0] = max(peak[0], sum(map(read_memory, workers)))
+        def watch() -> None:
+            while not ended.wait(1.0):
+                peak[0] = max(peak[0], sum(map(read_memory, workers)))
 
-            watcher = threading.Thread(target=watch)
-            watcher.start()
-            try:
-                measured = arm.run(flows)
-            finally:
-                ended.set()
-                watcher.join()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            measured = arm.run(flows)
+        finally:
+            ended.set()
+            watcher.join()
     return {
         "own_time_share": round(measured["own_time_share"], 4),
         "own_time_share_worst": round(measured["own_time_share_worst"], 4),
