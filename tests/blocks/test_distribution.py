@@ -79,7 +79,7 @@ def test_every_command_finds_what_it_imports(installed: Path, tmp_path: Path) ->
     assert found.returncode == 0, found.stderr
 
 
-def test_nothing_of_the_server_comes_along(installed: Path, tmp_path: Path) -> None:
+def test_no_part_of_the_server_is_installed(installed: Path, tmp_path: Path) -> None:
     server = ("django", "celery", "orchestrator", "gates")
     code = f"import importlib.util as u; print([name for name in {server!r} if u.find_spec(name)])"
     assert run([installed / "python", "-c", code], tmp_path).stdout.strip() == "[]"

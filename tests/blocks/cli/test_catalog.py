@@ -72,7 +72,7 @@ def test_a_good_block_is_placed_whole(tmp_path):
     assert json.loads((tmp_path / "schemas/f.ratio.json").read_text())["title"] == "f/ratio"
 
 
-def test_a_new_version_replaces_the_old_one_without_leavings(tmp_path):
+def test_a_new_version_replaces_the_old_one_and_leaves_nothing(tmp_path):
     catalog.place_block(tarred(sealed(FILES | {"old.py": b""})), tmp_path)
     catalog.place_block(tarred(sealed(FILES)), tmp_path)
     assert everything(tmp_path / "catalog/f") == {

@@ -87,7 +87,7 @@ def test_verify_show_verbose_shows_lines_mutants_and_rounds(blocks):
     assert "round 2: clip.py +1 -1" in found
 
 
-def test_verify_show_ends_with_the_first_cure_while_the_flow_goes_on(blocks):
+def test_verify_show_ends_with_the_first_cure_while_the_flow_continues(blocks):
     flow = scenes.make_flow()
     attempt = scenes.start_stage(flow.stages.get(kind="context"))
     scenes.record_gate_result(
@@ -160,7 +160,7 @@ def test_a_run_follows_what_happens_to_its_end(blocks, work):
     assert [gate["gate"] for gate in document["gates"]] == ["contract", "coverage", "mutation"]
 
 
-def test_time_is_up_and_the_flow_goes_on(blocks, work):
+def test_the_flow_continues_after_the_timeout(blocks, work):
     (work / "fr.md").write_text("# Ratio\n")
     found = blocks("flow", "run", "--input", "fr.md", "--timeout", "0.1")
     assert found.returncode == 8

@@ -1,5 +1,6 @@
-"""Gates inside a repo's world, and once more in the same one: engine, sandbox, installer and simulator
-are real.
+"""Gates in the surroundings of a repo, and a replay in the same ones.
+
+Engine, sandbox, installer and simulator are real.
 """
 
 import json
@@ -129,7 +130,7 @@ def replayed(flow: Flow) -> Replay:
     return asked
 
 
-def test_the_world_of_a_block_is_in_its_evidence_and_comes_back(
+def test_the_surroundings_of_a_block_are_in_its_evidence_and_restored(
     flow: Flow,
     blocks: Blocks,
     index: Path,  # noqa: F811 - the fixture

@@ -100,7 +100,7 @@ def test_the_help_of_a_command_does_not_pay_for_http(words):
     assert found.stdout.splitlines()[-1] == "LOADED"
 
 
-def test_the_command_line_imports_nothing_of_ours():
+def test_the_command_line_imports_no_part_of_the_server():
     for path in FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = (

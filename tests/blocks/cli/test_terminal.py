@@ -87,7 +87,7 @@ def test_a_list_in_a_pipe_has_one_whole_line_for_each_flow(blocks):
 
 
 @pytest.mark.parametrize("words", [("verify", "show"), ("flow", "show")])
-def test_what_others_wrote_neither_breaks_nor_steers_the_terminal(terminal, blocks, words):
+def test_text_of_others_neither_breaks_nor_controls_the_terminal(terminal, blocks, words):
     flow = scenes.make_flow(request=HOSTILE)
     attempt = scenes.start_stage(flow.stages.get(kind="context"))
     error = ("stage:failed", "not a list[/int] \x1b[31m", "Use list[int].")

@@ -21,7 +21,7 @@ def state(settings, tmp_path: Path) -> None:
     settings.STATE_DIR = tmp_path / "state"
 
 
-def test_a_block_is_checked_on_its_way_and_offline_after(state, blocks, offline, work, tmp_path):
+def test_a_block_is_checked_at_download_and_offline_afterwards(state, blocks, offline, work, tmp_path):
     flow = scenes.run_through(scenes.make_flow())
     followed = blocks("flow", "follow", flow.id)
     assert followed.returncode == 0, followed.stderr
@@ -68,7 +68,7 @@ def test_without_a_key_nothing_is_said_to_hold(offline, work, tmp_path):
     assert "blocks verify key" in found.stderr
 
 
-def test_what_is_no_block_is_refused_with_code_1(offline, work, tmp_path):
+def test_what_is_not_a_block_is_refused_with_code_1(offline, work, tmp_path):
     key, odd = tmp_path / "key.pem", tmp_path / "odd"
     key.write_text(keys._parse_key(make_key_pem().replace("\\n", "\n").encode(), "test").public_pem)
     odd.write_bytes(b"A" * 5000)

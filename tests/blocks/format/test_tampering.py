@@ -142,7 +142,7 @@ def test_members_in_another_order_or_twice_are_found(block, trusted):
         (member("a\\..\\x.py", b"1"), "in it is not a path inside the block"),
     ],
 )
-def test_what_is_no_plain_file_inside_is_refused_by_name(block, trusted, odd, what):
+def test_what_is_not_a_plain_file_inside_is_refused_by_name(block, trusted, odd, what):
     packed = tar(*(member(path, content) for path, content in sorted(block.items())), odd)
     assert what in finding(packed, trusted)
 
@@ -185,7 +185,7 @@ def test_a_log_entry_cut_off_or_taken_from_elsewhere_is_named(block, trusted):
 
 
 @pytest.mark.parametrize("mode", ["strict", "advisory"])
-def test_a_verdict_that_was_not_a_pass_cannot_be_dressed_as_one(settings, tmp_path, mode):
+def test_a_verdict_that_was_not_a_pass_cannot_be_passed_off_as_one(settings, tmp_path, mode):
     settings.STATE_DIR = tmp_path / "state"
     gates = (replace(SUBJECT.gates[0], verdict="failed"), SUBJECT.gates[1])
     lax = replace(SUBJECT, verified=False, gates=gates, policy=SUBJECT.policy | {"mode": mode})
@@ -264,7 +264,7 @@ def test_what_is_not_proved_is_never_as_expected(block, trusted):
 @pytest.mark.parametrize(
     "words", [["--digest", "abc"], ["--not-before", "yesterday"], ["--not-before-entry", "-1"]]
 )
-def test_an_expectation_that_is_none_is_wrong_usage(offline, tmp_path, words):
+def test_a_malformed_expectation_is_wrong_usage(offline, tmp_path, words):
     found = offline("verify", "attestation", str(tmp_path), *words)
     assert found.returncode == 2
     assert words[0] in found.stderr

@@ -67,7 +67,7 @@ def test_a_log_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
         ("DELETE FROM flows_evidencelog WHERE sequence = 3", 0, "no entry in the log"),
     ],
 )
-def test_a_log_that_was_meddled_with(sql: str, sequence: int, what: str) -> None:
+def test_a_log_that_was_tampered_with(sql: str, sequence: int, what: str) -> None:
     blocks()
     meddle(sql)
     found = audit.audit_repo(REPO, store.current_store()).found

@@ -59,7 +59,7 @@ def test_the_key_of_the_environment_wins(settings: LazySettings) -> None:
     assert not (Path(settings.STATE_DIR) / "keys").exists()
 
 
-def test_what_is_no_ed25519_key_is_said(settings: LazySettings) -> None:
+def test_what_is_not_an_ed25519_key_is_reported(settings: LazySettings) -> None:
     other = rsa.generate_private_key(65537, 2048).private_bytes(
         keys.Encoding.PEM, keys.PrivateFormat.PKCS8, keys.NoEncryption()
     )

@@ -1,4 +1,4 @@
-"""What sealing makes: statements that verify with the libraries of others, a log that only grows, the
+"""What sealing makes: statements that verify with third-party libraries, a log that only grows, the
 same bytes again.
 """
 
@@ -36,7 +36,7 @@ def statement(files: Any, name: str) -> dict[str, Any]:
     return found
 
 
-def test_every_statement_verifies_with_the_libraries_of_others() -> None:
+def test_every_statement_verifies_with_third_party_libraries() -> None:
     files = sealing.seal(SUBJECT).files
     key = keys.current_key()
     pem = load_pem_public_key(key.public_pem.encode())
@@ -125,7 +125,7 @@ def test_the_log_refuses_changes(sql: str) -> None:
         cursor.execute(sql)
 
 
-def test_block_and_bundle_lie_in_the_store_before_sealing_returns() -> None:
+def test_block_and_bundle_are_in_the_store_before_sealing_returns() -> None:
     sealed = sealing.seal(SUBJECT, b"the bundle")
     keep = store.current_store()
     record = json.loads(keep.get(store.record_key(SUBJECT.repo, SUBJECT.flow_id, sealed.sequence)) or b"")
@@ -134,7 +134,7 @@ def test_block_and_bundle_lie_in_the_store_before_sealing_returns() -> None:
     assert record["manifest_sha256"] == sealed.sha256
 
 
-def test_the_archive_is_plain_tar_and_gzip_to_others(tmp_path: Path) -> None:
+def test_the_archive_is_plain_tar_and_gzip_to_other_tools(tmp_path: Path) -> None:
     files = {"b/c.txt": b"2" * 100_000, "a": b""}
     packed = archive.pack(files)
     assert packed == archive.pack(dict(reversed(files.items()))) != archive.pack({**files, "a": b"3"})

@@ -1,4 +1,4 @@
-"""No honest block is refused, and none is judged otherwise another time."""
+"""No honest block is refused, and each gets the same verdict every time."""
 
 from pathlib import Path
 

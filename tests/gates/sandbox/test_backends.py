@@ -32,12 +32,12 @@ def test_outputs_and_exit_code_come_back(python: Python) -> None:
     )
 
 
-def test_a_signal_is_told_from_an_exit_code(python: Python) -> None:
+def test_a_signal_is_distinguished_from_an_exit_code(python: Python) -> None:
     outcome = python("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     assert (outcome.exit_code, outcome.signal) == (None, 11)
 
 
-def test_files_lie_in_the_working_directory(backend: SandboxBackend) -> None:
+def test_files_are_in_the_working_directory(backend: SandboxBackend) -> None:
     files = {"block.py": b"import deep.er.data\n", "deep/er/data.py": b"print('imported')\n"}
     outcome = backend.run(Job(argv=("python", "-B", "block.py"), files=files))
     assert outcome.stdout == b"imported\n", outcome.stderr

@@ -19,7 +19,7 @@ def test_every_jump_lands_inside(machine: str, shares_user: bool) -> None:
     assert instructions[-1][0] == 0x06
 
 
-def test_no_number_stands_twice() -> None:
+def test_no_number_is_there_twice() -> None:
     for column in range(len(MACHINES)):
         numbers = [numbers[column] for numbers in REFUSED.values() if numbers[column] is not None]
         assert len(numbers) == len(set(numbers))
