@@ -1,4 +1,4 @@
-"""Aborts an exchange from another thread: the socket is shut, so the thread that waits in it wakes up.
+"""Abort an exchange from another thread: shutting the socket wakes the thread that waits in it.
 
 No SDK offers this. The streams below register the socket that a thread is about to read from; the thread says
 beforehand, by ``allow_abort``, who may break it off.
@@ -13,18 +13,20 @@ from typing import Any
 
 import httpcore2
 
+# By thread, not by call: the SDK calls down to the socket in the caller's thread and offers no way to hand
+# something through.
 _current = threading.local()
 
 
 class Aborted(BaseException):
-    """The exchange was broken off by us.
+    """This process broke the exchange off.
 
-    No ``Exception``: SDKs would wrap it, and the breaker blame the provider.
+    It is not an ``Exception``: SDKs would wrap it, and the breaker would blame the provider.
     """
 
 
 class Abort:
-    """One call's way to be broken off.
+    """Break off one call.
 
     ``now`` may come before, during or after the exchange, from any thread.
     """
@@ -38,6 +40,8 @@ class Abort:
         """Break off: what is being read is lost, what has not begun is refused."""
         with self._lock:
             self._wanted = True
+            # Shut down, not closed: closing would free the descriptor for another thread's connection while
+            # this reader still uses it.
             if self._socket is not None:
                 with contextlib.suppress(OSError):  # the other side was faster
                     self._socket.shutdown(socket.SHUT_RDWR)
@@ -46,6 +50,7 @@ class Abort:
     def reading(self, from_: Any) -> Iterator[None]:
         """While inside, ``now`` shuts the socket ``from_``; raises ``Aborted`` if it came."""
         with self._lock:
+            # Before the read: an abort that came earlier must not be forgotten.
             self._check()
             self._socket = from_
         try:
@@ -75,6 +80,7 @@ class _Stream(httpcore2.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        # Only reads are guarded. A write of a request is short; the wait for the model is what hangs.
         abort: Abort | None = getattr(_current, "abort", None)
         if abort is None:
             return self._inner.read(max_bytes, timeout)
@@ -90,6 +96,7 @@ class _Stream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
+        # TLS wraps the stream in a new one, which would lose the guard.
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:

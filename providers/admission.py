@@ -1,5 +1,6 @@
-"""From a request to a reservation: a hard bound, the provider's own count where that bound hurts, the refusal
-in words.
+"""Turn a request into a reservation, or into a refusal in words.
+
+The size of the request bounds its tokens. Where that bound is too large, the provider counts.
 """
 
 from dataclasses import dataclass, replace
@@ -19,11 +20,13 @@ class CallRefused(NotAdmitted):
     """``NotAdmitted`` with the length of the wait by the limiter's own clock."""
 
     def __init__(self, wanted: ReservationRequest, denied: Denied, allowed: Limits) -> None:
+        # Outside, the quota breaker and the quota are one thing: tokens of the day.
         dimension = "tokens_day" if denied.dimension == "quota" else denied.dimension
         words = describe_denial(wanted.provider, denied, allowed)
         super().__init__(
             wanted.provider, dimension, words, denied.until, tokens=wanted.tokens, nano_usd=wanted.nano_usd
         )
+        # By the database's clock on both ends: a worker's own clock may be off by more than the wait.
         self.wait = denied.until - denied.asked_at
 
 
@@ -37,8 +40,8 @@ class RequestBound:
 
 
 def compute_bound(provider: str, request: Request, input_tokens: int) -> RequestBound:
-    """The bound of ``request`` with at most ``input_tokens``; raises ``UnknownModel`` where the model has no
-    price.
+    """Return the bound of ``request`` with at most ``input_tokens``; raises ``UnknownModel`` where the model
+    has no price.
     """
     usd = prices.price_worst_case(provider, request.model, input_tokens, request.max_output_tokens)
     return RequestBound(input_tokens, input_tokens + request.max_output_tokens, usd)
@@ -47,7 +50,7 @@ def compute_bound(provider: str, request: Request, input_tokens: int) -> Request
 def admit(
     adapter: Adapter, request: Request, wanted: ReservationRequest, ceiling_usd: Decimal | None
 ) -> Admitted | AnswerStored:
-    """Reserve for ``request``; raises ``Refused`` with the time to come back, or ``NeverAdmissible``.
+    """Reserve for ``request``; raises ``CallRefused`` with the time to come back, or ``NeverAdmissible``.
 
     The bytes of the request bound its tokens without a call. Where that bound cannot be admitted, the
     provider counts, once.
@@ -77,7 +80,7 @@ def admit(
 
 
 def describe_denial(provider: str, denied: Denied, allowed: Limits) -> str:
-    """Why a call waits, for people."""
+    """Say why a call waits, for people."""
     returns = f"capacity returns {_format_clock(denied.until)}"
     waits = "waiting for calls under way to settle" if denied.reservations_only else returns
     tokens_percent = _percent_of(denied.used, allowed.tokens_day)
@@ -102,10 +105,11 @@ def describe_denial(provider: str, denied: Denied, allowed: Limits) -> str:
 def _find_obstacle(
     size: RequestBound, allowed: Limits, provider: str, ceiling_usd: Decimal | None
 ) -> NeverAdmissible | None:
-    """Why a request of this size could not even fit into empty quotas; None if it could."""
+    """Say why a request of this size does not fit even into empty quotas; None if it does."""
     use = f"{provider}: the request may use {size.tokens:,} tokens"
     if size.tokens > allowed.tokens_day:
         return NeverAdmissible(f"{use}, the daily quota is {allowed.tokens_day:,}")
+    # A minute's limit too can never admit it, however long the stage waits.
     if size.tokens > allowed.tokens_minute:
         return NeverAdmissible(f"{use}, the limit is {allowed.tokens_minute:,} a minute")
     if limiter.to_nano_usd(size.usd) > allowed.nano_day:
@@ -113,6 +117,7 @@ def _find_obstacle(
             f"{provider}: the request may cost {size.usd:.4f} USD, more than the daily budget"
         )
     if ceiling_usd is not None and size.usd > ceiling_usd:
+        # Calls of unknown use may have taken the flow below zero, which would read as a debt.
         left = max(ceiling_usd, Decimal(0))
         return CostCeilingReached(
             f"{provider}: the request may cost up to {size.usd:.4f} USD, "
@@ -122,15 +127,14 @@ def _find_obstacle(
 
 
 def _count_bound(adapter: Adapter, request: Request, provider: str, size: RequestBound) -> RequestBound:
-    """The bound by the provider's own count, which vendors call an estimate: hence a fiftieth more.
-
-    Never above the bytes.
-    """
+    """Return the bound by the provider's own count, never above the bound in bytes."""
     try:
         count = adapter.count_tokens(request)
     except ProviderError:
         return size  # the bytes remain a true bound
-    return compute_bound(provider, request, min(size.input_tokens, count + count // 50 + 64))
+    # Vendors call their counts estimates, so a fiftieth and a few tokens for the frame are added.
+    estimate = count + count // 50 + 64
+    return compute_bound(provider, request, min(size.input_tokens, estimate))
 
 
 def _with_size(wanted: ReservationRequest, size: RequestBound) -> ReservationRequest:

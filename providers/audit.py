@@ -30,6 +30,7 @@ def find_differences() -> list[CounterDifference]:
     Each provider is locked while it is compared, for milliseconds.
     """
     found: list[CounterDifference] = []
+    # One provider after the other, so that calls to the others continue.
     for name in ProviderState.objects.order_by("provider").values_list("provider", flat=True):
         found += _compare_provider(name)
     return found + _compare_budget()
@@ -49,6 +50,7 @@ def _compare_provider(name: str) -> list[CounterDifference]:
         state = ProviderState.objects.select_for_update().get(provider=name)
         rows = _read_charges(name, state.head_hour)
         open_calls = list(ProviderCall.objects.filter(provider=name, status=CallStatus.RESERVED))
+    # Counted again in Python, on purpose: a second implementation finds faults of the first.
     hours, seconds, requests = Counter[int](), Counter[int](), Counter[int]()
     for row in rows:
         hours[row.hour] += row.tokens

@@ -47,6 +47,7 @@ class Usage:
 
     input_tokens: int = 0
     cache_read_tokens: int = 0
+    # Apart, because Anthropic sells the two kinds of cache writes at two prices.
     cache_write_5m_tokens: int = 0
     cache_write_1h_tokens: int = 0
     output_tokens: int = 0
@@ -91,6 +92,8 @@ class ProviderError(OrchestratorError):
     fixed_by = FixedBy.PROVIDER
     retryable = True
     cure = "The stage is tried again automatically. If it keeps failing, look at the provider's status page."
+    # Decides who pays: True keeps the reservation charged, because a vendor may bill an answer that never
+    # arrived.
     spent: ClassVar[bool] = False
 
     retry_after_seconds: float | None = None
@@ -115,7 +118,7 @@ class RateLimited(ProviderError):
 
 
 class Overloaded(ProviderError):
-    """The provider is up but refuses work (529, 503)."""
+    """The provider is up but refuses work (529, 503). Unlike a 429, this counts against its health."""
 
     code = "provider:overloaded"
 
@@ -157,6 +160,7 @@ class BadRequest(ProviderError):
     """The provider rejects the request itself (400, 413, 422)."""
 
     code = "provider:bad-request"
+    # The request is built by this product, so a vendor that refuses it has found a fault here.
     fixed_by = FixedBy.US
     retryable = False
     cure = "Read the provider's message; the request has to change."

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from providers.models import ProviderChange, ProviderState
 
+# Fixed by the product; only the threshold between them is a setting.
 WARNING_PERCENT: Final = 70
 ROLLBACK_PERCENT: Final = 95
 
@@ -85,11 +86,13 @@ def _set_paused(provider: str, *, paused: bool, actor: str, reason: str) -> bool
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ENSURE_ROW, [provider, provider])
+            # Compare and set in one statement: of two operators who pause at once, one is recorded.
             changed = ProviderState.objects.filter(provider=provider, paused=not paused).update(
                 paused=paused, pause_reason=reason.strip() if paused else ""
             )
             if not changed:
                 return False
+            # The same clock as the limiter's, so that changes and calls sort together.
             cursor.execute("SELECT provider_now()")
             (now,) = cursor.fetchone()
         action = ProviderChange.Action.PAUSED if paused else ProviderChange.Action.RESUMED

@@ -62,13 +62,15 @@ class ModelAnswer:
 def call_model(provider: str, request: Request, caller: Caller) -> ModelAnswer:
     """Call ``provider``; raises ``NotAdmitted``, ``NeverAdmissible`` or a ``ProviderError``.
 
-    A retry is the caller's: this sends at most one request, to the asked model or, if that one would have to
-    wait long and the fallback admits at once, to the fallback. Inside a transaction it refuses: locks would
-    be held during the call.
+    It sends at most one request and leaves retries to the caller. The request goes to the asked model or, if
+    that one would have to wait long and the fallback admits at once, to the fallback. It refuses to run
+    inside a transaction, whose locks would be held during the call.
     """
     database.refuse_open_transaction(
         "A model is not called inside a transaction: its locks would be held for as long as the call takes."
     )
+    # Made from the asked model, also for a call to the fallback: the next attempt asks for the same model
+    # and must find the stored answer.
     digest = ledger.digest_request(provider, request)
     adapter = registry.get_adapter(provider)
     try:
@@ -88,13 +90,15 @@ def call_model(provider: str, request: Request, caller: Caller) -> ModelAnswer:
 def _call_fallback(
     provider: str, request: Request, caller: Caller, digest: str, refused: CallRefused
 ) -> ModelAnswer:
-    """The same request to the fallback, if that is admitted; else the first refusal stands."""
+    """Send the same request to the fallback, if that admits it; else raise the first refusal."""
     request, asked = replace(request, model=caller.fallback_model), request.model
     wanted = replace(_request_reservation(provider, request, caller, digest), fallback_from=asked)
     try:
         adapter = registry.get_adapter(provider)
         admitted = admission.admit(adapter, request, wanted, caller.ceiling_usd)
     except (NotAdmitted, ProviderError):
+        # The first refusal names the wait after which the asked model answers; why the fallback cannot help
+        # matters less.
         raise refused from None
     if not isinstance(admitted, Admitted):
         return _return_stored_answer(admitted.call_id)
@@ -102,14 +106,13 @@ def _call_fallback(
 
 
 def _fallback_provider(request: Request, caller: Caller, refused: CallRefused) -> str | None:
-    """The provider of the fallback, where there is one, it is another model, its vendor is allowed, and the
-    wait is long.
-    """
+    """Return the provider of the fallback; None where a fallback is absent, forbidden or not worth it."""
     if not caller.fallback_model or caller.fallback_model == request.model:
         return None
     if refused.wait < FALLBACK_AFTER:
         return None
     try:
+        # The setting may name a model without a provider; the flow then continues without a fallback.
         provider = registry.provider_for_model(caller.fallback_model)
     except UnknownModel:
         return None
@@ -120,6 +123,7 @@ def _request_reservation(provider: str, request: Request, caller: Caller, digest
     return ReservationRequest(
         provider=provider,
         model=request.model,
+        # Filled in by admission, which computes the bound.
         tokens=0,
         nano_usd=0,
         timeout_seconds=request.timeout_seconds,
@@ -133,9 +137,12 @@ def _request_reservation(provider: str, request: Request, caller: Caller, digest
 
 
 def _send_and_settle(adapter: Adapter, request: Request, admitted: Admitted) -> ModelAnswer:
-    """Send, store, settle."""
+    """Send the request, store the answer, settle the reservation."""
     call_id, provider = admitted.call_id, admitted.provider
+    # A model may answer after minutes. One open connection for each waiting call would exhaust the
+    # database.
     database.release_connection()
+    # Monotonic: a step of the wall clock must not give a negative latency.
     started = time.monotonic()
     try:
         completion = adapter.complete(request)
@@ -161,9 +168,10 @@ def _send_and_settle(adapter: Adapter, request: Request, admitted: Admitted) -> 
 
 
 def _return_stored_answer(call_id: UUID) -> ModelAnswer:
-    """The stored answer; where the worker died between storing and settling, settled now."""
+    """Return the stored answer; settle it first where a worker died between storing and settling."""
     call = ProviderCall.objects.get(id=call_id)
     completion, cost = ledger.read_completion(call), call.cost_usd
+    # Priced as of the call, not of now: a price may have changed since.
     if call.status != CallStatus.SETTLED:
         cost = _settle_completion(
             call_id, call.provider, call.model, completion, call.created_at, call.latency_ms

@@ -53,6 +53,7 @@ _OUTPUT_LIMITS: Final = (
     (re.compile(r"(models/)?gemini-2\.5-\w+-preview-tts"), 16_384),
 )
 
+# Patterns, not lists: vendors publish models faster than this product is released.
 _VENDORS: Final = (
     ("anthropic", re.compile(r"claude-")),
     ("google", re.compile(r"(models/)?(gemini|gemma)-")),
@@ -61,9 +62,10 @@ _VENDORS: Final = (
 
 
 def wire_model(model: str, on: date | None = None) -> str:
-    """The name that is sent and priced for ``model`` on a day (today in UTC): itself, or its successor once
-    it is shut down.
+    """Return the name that is sent and priced for ``model`` on a day (today in UTC): itself, or its successor
+    once it is shut down.
     """
+    # By date, so that a deploy is not needed on the day of the shutdown.
     successor = SUCCESSORS.get(model)
     if successor is None or (on or datetime.now(UTC).date()) < successor.since:
         return model
@@ -71,17 +73,20 @@ def wire_model(model: str, on: date | None = None) -> str:
 
 
 def output_limit(model: str, on: date | None = None) -> int | None:
-    """How many tokens ``model`` may write in one answer, by the name that goes out on a day; ``None`` where
-    nobody needs to care.
+    """Return how many tokens ``model`` may write in one answer, by the name that is sent on a day; ``None``
+    where no stage asks for as much.
 
     Asking for more is refused by some vendors and cut by others.
     """
+    # ``ft:gpt-4o:...`` is a fine-tuned model and has the limits of its base.
     wire = wire_model(model, on).removeprefix("ft:")
     return next((limit for pattern, limit in _OUTPUT_LIMITS if pattern.match(wire)), None)
 
 
 def vendor_of(model: str) -> str:
-    """``anthropic``, ``google`` or ``openai``, by the model's name; raises ``UnknownModel`` for any other."""
+    """Return ``anthropic``, ``google`` or ``openai``, by the model's name; raises ``UnknownModel`` for any
+    other.
+    """
     for vendor, pattern in _VENDORS:
         if pattern.match(model):
             return vendor
@@ -89,5 +94,5 @@ def vendor_of(model: str) -> str:
 
 
 def is_vendor_model(model: str) -> bool:
-    """Whether one of the three vendors names its models so."""
+    """Return whether the name follows the pattern of one of the three vendors."""
     return any(pattern.match(model) for _, pattern in _VENDORS)

@@ -1,4 +1,4 @@
-"""The one right treatment of every error that a call may end in.
+"""Treat each error that a call may end in, by one table.
 
 ``docs/reference/provider-errors.md`` shows the same table.
 """
@@ -49,13 +49,18 @@ class ErrorPolicy:
 
 
 ERROR_POLICIES: Final[Mapping[type[ProviderError], ErrorPolicy]] = {
+    # A 429 tells about this account, not about the provider's health, and every other call would get one
+    # too.
     RateLimited: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT, everybody_waits=True),
     Overloaded: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
     ServerFailed: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
     Unreachable: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
+    # The request had been sent, so the vendor may have generated and billed an answer.
     TimedOut: ErrorPolicy(ReservationEnding.KEEP, Health.FAILED),
     ConnectionCut: ErrorPolicy(ReservationEnding.KEEP, Health.FAILED),
+    # The usage can be intact in an answer whose text is not; then its true price is charged.
     MalformedAnswer: ErrorPolicy(ReservationEnding.SETTLE_IF_KNOWN, Health.FAILED),
+    # The four below are about the request or the account. The provider is well.
     BadRequest: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
     AccountExhausted: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
     AuthenticationFailed: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
@@ -66,8 +71,8 @@ _UNLISTED_SPENT: Final = ErrorPolicy(ReservationEnding.KEEP, Health.FAILED)
 
 
 def find_policy(error: ProviderError) -> ErrorPolicy:
-    """The treatment of ``error`` or of its nearest listed ancestor; else by whether tokens may have been
-    used.
+    """Return the treatment of ``error`` or of its nearest listed ancestor; else by whether tokens may have
+    been used.
     """
     # A new error without a row of its own is treated as its nearest listed ancestor.
     for kind in type(error).__mro__:
@@ -79,6 +84,7 @@ def find_policy(error: ProviderError) -> ErrorPolicy:
 def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderError, latency_ms: int) -> None:
     """End the reservation of a call that ended in ``error``."""
     treatment, message = find_policy(error), str(error)[:_FIRST_CHARACTERS]
+    # Stored before it is read: an operator must see the answer even if reading it fails.
     if treatment.ending is ReservationEnding.SETTLE_IF_KNOWN and error.raw is not None:
         ledger.store_response(call_id, error.raw)
         known = _read_known_usage(provider, error)
@@ -109,14 +115,16 @@ def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderErr
             pause_seconds=_pause_seconds(error, treatment),
         )
         return
+    # Also reached by a malformed answer without a usage: its cost is unknown, not zero.
     limiter.keep_charged(
         call_id, provider, code=error.code, message=message, latency_ms=latency_ms, health=treatment.health
     )
 
 
 def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None:
-    """Seconds that everybody waits: what the provider named; -1, growing from a second, where a 429 names
-    nothing or less than a second.
+    """Return the seconds that every caller waits, as the provider named them; None where nobody waits.
+
+    -1 is for a 429 that names no time or less than a second: the database then chooses a growing pause.
     """
     named: float | None = getattr(error, "retry_after_seconds", None)
     # A vendor that refuses and names no delay would otherwise be asked again at once, for as long as it
@@ -127,7 +135,7 @@ def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None
 
 
 def _read_known_usage(provider: str, error: ProviderError) -> Usage | None:
-    """The usage in a malformed answer, where the malformed part is another one."""
+    """Return the usage in a malformed answer, where the usage itself can be read."""
     try:
         known = usage.read_usage(provider, error.raw or {})
     except (ProviderError, LookupError, TypeError, ValueError):

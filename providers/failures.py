@@ -1,4 +1,4 @@
-"""From what a vendor's HTTP answer says to our errors: status codes, error codes, and when to come back."""
+"""Translate a vendor's HTTP answer into an error: its status, its error codes, and when to come back."""
 
 import math
 import re
@@ -29,6 +29,7 @@ _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     408: TimedOut,  # the vendor gave up on a request that it had begun
     409: ServerFailed,
     499: ConnectionCut,
+    # Google answers 503, Anthropic 529, for the same: up, but too busy.
     503: Overloaded,
     504: TimedOut,
     529: Overloaded,
@@ -60,10 +61,11 @@ def error_from_status(
     headers: Mapping[str, str],
     waits: Iterable[float] = (),
 ) -> ProviderError:
-    """The error for an HTTP ``status`` of a vendor.
+    """Return the error for an HTTP ``status`` of a vendor.
 
     ``codes`` are the vendor's own error codes, ``waits`` seconds that its body named (Google's RetryInfo).
     """
+    # Vendors send several waits at once, one per limit; the call fits only after all of them.
     after = longest_wait([*waits, *read_header_waits(headers)])
     # A code is more exact than a status: 429 with insufficient_quota does not end by waiting.
     kind = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None) or _BY_STATUS.get(status)
@@ -76,24 +78,27 @@ def error_from_status(
 
 
 def longest_wait(waits: Iterable[float]) -> float | None:
-    """The longest of the waits in seconds, from 0 to ``LONGEST_WAIT_SECONDS``; None when there is none.
+    """Return the longest of the waits in seconds, from 0 to ``LONGEST_WAIT_SECONDS``; None when there is
+    none.
 
     What a vendor or a proxy names reaches state that everybody shares, so it is bounded here: a wait without
-    a bound would stop every caller of the provider, and one that is too large for a date would stop whoever
-    reads it. Asking once more after the bound costs one refused call.
+    a bound would stop every caller of the provider, and one that is too large for a date would stop every
+    reader. Asking once more after the bound costs one refused call.
     """
     bounded = [min(max(0.0, wait), LONGEST_WAIT_SECONDS) for wait in waits if math.isfinite(wait)]
     return max(bounded, default=None)
 
 
 def read_header_waits(headers: Mapping[str, str]) -> list[float]:
-    """Seconds to wait by ``retry-after``, ``retry-after-ms`` and the reset headers of limits that are used
-    up.
+    """Return the seconds to wait by ``retry-after``, ``retry-after-ms`` and the reset headers of limits that
+    are used up.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     waits = [_parse_wait(lower["retry-after"])] if "retry-after" in lower else []
     if "retry-after-ms" in lower:
         waits.append(_parse_number(lower["retry-after-ms"], 0.001))
+    # Anthropic and OpenAI name these headers differently; both names have ``ratelimit`` and ``-reset`` in
+    # them.
     for name, value in lower.items():
         if "ratelimit" in name and "-reset" in name and _is_used_up(lower, name):
             waits.append(_parse_wait(value))
@@ -101,7 +106,7 @@ def read_header_waits(headers: Mapping[str, str]) -> list[float]:
 
 
 def parse_span(span: str) -> float | None:
-    """Seconds of a span as ``17s``, ``6m0s`` or ``120ms``; None when it is none."""
+    """Parse a span such as ``17s``, ``6m0s`` or ``120ms`` into seconds; None for anything else."""
     parts = _SPAN.findall(span.strip())
     if not parts or "".join(number + unit for number, unit in parts) != span.strip():
         return None
@@ -109,7 +114,7 @@ def parse_span(span: str) -> float | None:
 
 
 def read_retry_info(details: Iterable[Any]) -> list[float]:
-    """Seconds named by ``google.rpc.RetryInfo`` among the details of a Google error."""
+    """Return the seconds named by ``google.rpc.RetryInfo`` among the details of a Google error."""
     spans = (str(one.get("retryDelay", "")) for one in details if isinstance(one, dict))
     return [wait for span in spans if (wait := parse_span(span)) is not None]
 
@@ -130,7 +135,7 @@ def _parse_number(value: str, scale: float = 1.0) -> float | None:
 
 
 def _parse_wait(value: str) -> float | None:
-    """Seconds from now of a number, a span, an RFC 3339 time or an HTTP date."""
+    """Return the seconds from now of a number, a span, an RFC 3339 time or an HTTP date."""
     plain = _parse_number(value)
     if plain is not None and plain >= _FIRST_EPOCH_SECONDS:
         # Some proxies write the time of a reset instead of the time until it, in seconds or in milliseconds.
@@ -148,6 +153,7 @@ def _seconds_until(value: str) -> float | None:
             instant = read(value.strip())
         except (ValueError, TypeError, OverflowError):
             continue
+        # A time without a zone is in UTC. Read as local time, it would shift the wait by hours.
         aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
         return aware.timestamp() - time.time()
     return None

@@ -42,6 +42,7 @@ def digest_request(provider: str, request: Request) -> str:
 
 def find_stored_call(stage_id: int | None, request_digest: str) -> UUID | None:
     """Return the call of this stage that has an answer to this very request, if there is one."""
+    # Without a stage there is no earlier attempt that could have asked.
     if stage_id is None:
         return None
     found = ProviderCall.objects.filter(
@@ -52,6 +53,7 @@ def find_stored_call(stage_id: int | None, request_digest: str) -> UUID | None:
 
 def sum_committed_usd(flow_id: str) -> Decimal:
     """Return the USD that a flow has spent, and that open calls and calls of unknown use may have cost."""
+    # An open call counts with its bound, so that calls side by side cannot pass a ceiling together.
     spent = Case(When(status=CallStatus.RESERVED, then="reserved_usd"), default="cost_usd")
     total: Decimal | None = ProviderCall.objects.filter(flow_id=flow_id).aggregate(usd=Sum(spent))["usd"]
     return total or Decimal(0)

@@ -66,9 +66,8 @@ def read_limits(provider: str) -> Limits:
     pause_tokens = 0
     # At 100 % the quota itself denies, so the breaker would add nothing.
     if settings.ENABLE_CIRCUIT_BREAKER and percent < 100:
-        pause_tokens = -(
-            -quota * percent // 100
-        )  # rounded up: the threshold itself pauses, not a token before it
+        # Rounded up, by rounding the negative down: the threshold pauses, not the token before it.
+        pause_tokens = -(-quota * percent // 100)
     return Limits(
         tokens_day=quota,
         tokens_minute=options["tokens_per_minute"],
@@ -81,6 +80,7 @@ def read_limits(provider: str) -> Limits:
 
 def to_nano_usd(usd: Decimal) -> int:
     """Return USD in nano-USD, rounded up."""
+    # Up, because a bound that is rounded down is not a bound.
     return int((usd * NANO).to_integral_value(ROUND_UP))
 
 
@@ -168,6 +168,7 @@ def find_denial(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Denied 
 
     The same database function decides as for a call, but reserves nothing.
     """
+    # No id: the database function then decides and writes nothing.
     wanted = ReservationRequest(provider, "", tokens, nano_usd, timeout_seconds=0)
     parameters = _acquire_parameters(None, wanted, read_limits(provider))
     row = database.fetch_row(_SQL["acquire_reservation"], parameters)
@@ -200,6 +201,8 @@ def settle(
         usage.output_tokens,
         usage.reasoning_tokens,
     ]
+    # The hour of the lease gets the charge, not the current one: what is given back and what is charged
+    # must leave the window together.
     return _end_reservation(
         call_id,
         provider,
@@ -251,9 +254,7 @@ def keep_charged(
     latency_ms: int | None = None,
     health: Health = Health.FAILED,
 ) -> bool:
-    """End a reservation of which nobody learned the use: it stays charged as unknown spend, its slot is free
-    again.
-    """
+    """End a reservation whose use is not known: it stays charged as unknown spend, and its slot is free."""
     return _end_reservation(
         call_id,
         provider,

@@ -45,6 +45,7 @@ class ProviderCall(models.Model):
     model = models.CharField(max_length=100)
     repo = models.CharField(max_length=100, blank=True, default="", db_default="")
     stage_kind = models.CharField(max_length=50, blank=True, default="", db_default="")
+    # See above for why these are not foreign keys.
     flow_id = models.CharField(max_length=25, null=True, blank=True)
     stage_id = models.BigIntegerField(null=True, blank=True)
     attempt_id = models.BigIntegerField(null=True, blank=True)
@@ -54,6 +55,7 @@ class ProviderCall(models.Model):
     )
     request_digest = models.CharField(max_length=64)
     reserved_tokens = models.PositiveBigIntegerField()
+    # Nine decimals are nano-USD, in which the counters are kept.
     reserved_usd = models.DecimalField(max_digits=16, decimal_places=9)
     input_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
     cache_read_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
@@ -77,6 +79,7 @@ class ProviderCall(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(status__in=CallStatus.values), name="call_status_known"),
             models.CheckConstraint(
+                # ``settled_at`` alone says whether a reservation is still open.
                 condition=Q(status="reserved", settled_at__isnull=True)
                 | (~Q(status="reserved") & Q(settled_at__isnull=False)),
                 name="call_settled_iff_not_reserved",
@@ -88,9 +91,13 @@ class ProviderCall(models.Model):
         indexes = [
             models.Index(fields=["provider", "created_at"], name="call_provider_created"),
             models.Index(
-                fields=["provider", "lease_until"], condition=Q(status="reserved"), name="call_open_leases"
+                # Partial: each admission looks for leases that ran out, and nearly all calls are settled.
+                fields=["provider", "lease_until"],
+                condition=Q(status="reserved"),
+                name="call_open_leases",
             ),
             models.Index(fields=["flow_id"], name="call_by_flow"),
+            # Asked before every call: has this stage paid for this answer?
             models.Index(fields=["stage_id", "request_digest"], name="call_by_stage_request"),
         ]
 
@@ -130,6 +137,7 @@ class ProviderState(models.Model):
     reserved_nano = models.BigIntegerField(default=0, db_default=0)
     inflight = models.IntegerField(default=0, db_default=0)
     not_before = models.DateTimeField(null=True, blank=True)
+    # 429s in a row that named no usable time; each doubles the pause, up to a minute.
     throttles = models.PositiveSmallIntegerField(default=0, db_default=0)
     breaker = models.CharField(
         max_length=10, choices=BreakerState, default=BreakerState.CLOSED, db_default=BreakerState.CLOSED
@@ -138,6 +146,7 @@ class ProviderState(models.Model):
     failed_at = models.DateTimeField(null=True, blank=True)
     openings = models.PositiveSmallIntegerField(default=0, db_default=0)
     open_until = models.DateTimeField(null=True, blank=True)
+    # Which call is the probe, so that only its end closes or opens the breaker again.
     probe_call = models.UUIDField(null=True, blank=True)
     probe_until = models.DateTimeField(null=True, blank=True)
     paused = models.BooleanField(default=False, db_default=False)
@@ -167,6 +176,7 @@ class ProviderState(models.Model):
         return self.provider
 
 
+# A row of its own, locked after the provider's and for as short as possible: all providers share it.
 class BudgetState(models.Model):
     """What all providers together have cost in the last 25 hours, in nano-USD: one row, ``id`` 1."""
 

@@ -48,9 +48,10 @@ class Price:
 
 
 def price_usage(provider: str, model: str, usage: Usage, at: datetime) -> Price:
-    """The price of ``usage``, rounded to a nano-USD; raises ``UnknownModel`` when the model has none."""
+    """Return the price of ``usage``, rounded to a nano-USD; raises ``UnknownModel`` for one without."""
     info = _find_model(provider, wire_model(model, at.date()))
     prices = info.get_prices(at)
+    # Cached tokens count for the tier too: vendors measure the prompt, not what is charged in full.
     total_input = sum(getattr(usage, part) for part in _INPUTS)
     units: dict[str, str] = {}
     usd, tier = Decimal(0), 0
@@ -75,8 +76,8 @@ def price_usage(provider: str, model: str, usage: Usage, at: datetime) -> Price:
 def price_worst_case(
     provider: str, model: str, input_tokens_bound: int, max_output_tokens: int, at: datetime | None = None
 ) -> Decimal:
-    """The most that a call can cost in USD: every input token as the dearest kind, in the dearest tier it can
-    reach.
+    """Return the most that a call can cost in USD: every input token as the dearest kind, in the dearest tier
+    it can reach.
     """
     at = at or datetime.now(UTC)
     prices = _find_model(provider, wire_model(model, at.date())).get_prices(at)
@@ -87,7 +88,7 @@ def price_worst_case(
 
 
 def has_price(provider: str, model: str) -> bool:
-    """Whether ``model`` has a price at ``provider``."""
+    """Return whether ``model`` has a price at ``provider``."""
     try:
         _find_model(provider, wire_model(model))
     except UnknownModel:
@@ -95,14 +96,16 @@ def has_price(provider: str, model: str) -> bool:
     return True
 
 
+# A look-up scans the whole list, and every call asks at least twice.
 @lru_cache(maxsize=256)
 def _find_model(provider: str, model: str) -> ModelInfo:
-    """The model in the list.
+    """Find the model in the price list.
 
     A compatible server's model (no vendor's name) is priced as its maker sells it.
     """
     of_a_vendor = provider != "openai" or is_vendor_model(model)
     try:
+        # The library knows the bare name only; Google's own lists and APIs use both forms.
         _, info = get_snapshot().find_provider_model(
             model.removeprefix("models/"), None, provider if of_a_vendor else None, None
         )
@@ -124,6 +127,7 @@ def _unit_price(prices: ModelPrice, part: str, total_input: int) -> tuple[Decima
     value = _find_price(prices, part)
     if not isinstance(value, TieredPrices):
         return value, 0
+    # The list is sorted by start, so the last tier that was passed applies.
     reached = [tier for tier in value.tiers if total_input > tier.start]
     return (reached[-1].price, reached[-1].start) if reached else (value.base, 0)
 

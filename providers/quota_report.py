@@ -1,6 +1,6 @@
-"""What every screen shows of the quotas, and what the dispatcher asks before it lets a waiting stage go.
+"""Report the quotas: for every screen, and for the dispatcher before it wakes a waiting stage.
 
-Reserves nothing.
+Nothing here reserves anything.
 """
 
 from collections.abc import Mapping
@@ -47,11 +47,11 @@ class Headroom:
     nano_usd: int = 0
 
     def fits(self, tokens: int, nano_usd: int) -> bool:
-        """Whether one more call of this size would be admitted."""
+        """Return whether one more call of this size would be admitted."""
         return self.calls > 0 and tokens <= self.tokens and nano_usd <= self.nano_usd
 
     def less(self, calls: int, tokens: int, nano_usd: int) -> "Headroom":
-        """What is left after them."""
+        """Return what is left after so many calls of together this size."""
         return Headroom(self.calls - calls, self.tokens - tokens, self.nano_usd - nano_usd)
 
 
@@ -123,7 +123,7 @@ class _Load:
 
 
 def admission_hint(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Hint:
-    """Whether a call of this size would be admitted now, and if not, when to ask again."""
+    """Say whether a call of this size would be admitted now, and if not, when to ask again."""
     denied = limiter.find_denial(provider, tokens=tokens, nano_usd=nano_usd)
     if denied is None:
         return Hint(provider, admits=True)
@@ -138,36 +138,39 @@ def admission_hint(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Hint
 
 
 def read_headroom(provider: str) -> Headroom:
-    """What could be admitted at once; no call while anything denies, one, the probe, while the breaker is
-    half-open.
+    """Return what could be admitted at once.
+
+    Nothing while anything denies a call; a single call, the probe, while the breaker is half-open.
     """
     if limiter.find_denial(provider) is not None:
         return Headroom(0)
     state, allowed = ProviderState.objects.filter(provider=provider).first(), limiter.read_limits(provider)
     load = _read_load(state, read_clock())
     calls = min(allowed.concurrency - load.inflight, allowed.requests_minute - load.minute_requests)
+    if state and state.breaker == BreakerState.OPEN:
+        # Half-open: exactly one probe may leave.
+        calls = min(calls, 1)
     return Headroom(
-        # Half-open: exactly one probe may go.
-        calls=min(calls, 1) if state and state.breaker == BreakerState.OPEN else calls,
+        calls=calls,
         tokens=min(allowed.tokens_day - load.day, allowed.tokens_minute - load.minute_tokens),
         nano_usd=allowed.nano_day - limiter.to_nano_usd(_sum_usd_used(read_clock())),
     )
 
 
 def rollback_signal() -> tuple[str, ...]:
-    """The providers whose daily tokens are used up to the share at which the rollout is rolled back; none
-    without the breaker.
+    """Return the providers whose daily tokens are used up to the share at which the rollout is rolled back;
+    none without the breaker.
     """
     return tuple(one.provider for one in read_quotas().providers if one.level is QuotaLevel.ROLLBACK)
 
 
 def provider_names() -> tuple[str, ...]:
-    """Every provider."""
+    """Return the names of all providers."""
     return tuple(settings.PROVIDERS)
 
 
 def read_quotas() -> Quotas:
-    """Everything at this moment, by the limiter's clock."""
+    """Read all quotas as of one moment of the limiter's clock."""
     # Asked first: a provider that was never called gets its row, with what the ledger says, by being asked.
     hints = {name: admission_hint(name) for name in provider_names()}
     at = read_clock()
@@ -189,8 +192,14 @@ def read_quotas() -> Quotas:
 def _build_quota(
     name: str, state: ProviderState | None, spent: Mapping[str, Any], hint: Hint, now: datetime
 ) -> ProviderQuota:
-    allowed, load = limiter.read_limits(name), _read_load(state, now)
+    allowed = limiter.read_limits(name)
+    load = _read_load(state, now)
+    # The counters hold the reservations too: a reserved token is charged until its call ends.
     used = load.day - load.reserved
+    # A provider that was never called has no row, and reads like an idle one.
+    state = state or ProviderState(provider=name)
+    # A time that has passed stays in the row until it is overwritten; for people the wait is over.
+    asked_to_wait = state.not_before is not None and state.not_before > now
     return ProviderQuota(
         provider=name,
         limit=allowed.tokens_day,
@@ -205,10 +214,10 @@ def _build_quota(
         inflight=load.inflight,
         concurrency_limit=allowed.concurrency,
         breaker=_breaker_status(state, now),
-        breaker_until=state.open_until if state else None,
-        not_before=state.not_before if state and state.not_before and state.not_before > now else None,
-        paused=bool(state and state.paused),
-        pause_reason=state.pause_reason if state else "",
+        breaker_until=state.open_until,
+        not_before=state.not_before if asked_to_wait else None,
+        paused=state.paused,
+        pause_reason=state.pause_reason,
         usd=spent.get("usd") or Decimal(0),
         unknown_calls=spent.get("unknown_calls") or 0,
         unknown_usd=spent.get("unknown_usd") or Decimal(0),
@@ -217,16 +226,20 @@ def _build_quota(
     )
 
 
-def _breaker_status(state: ProviderState | None, now: datetime) -> str:
-    if state is None or state.breaker == BreakerState.CLOSED:
+def _breaker_status(state: ProviderState, now: datetime) -> str:
+    if state.breaker == BreakerState.CLOSED:
         return "closed"
-    return "open" if state.open_until and state.open_until > now else "half-open"
+    # Half-open is not stored: the time alone turns an open breaker into one that takes a probe.
+    if state.open_until and state.open_until > now:
+        return "open"
+    return "half-open"
 
 
 def _read_load(state: ProviderState | None, now: datetime) -> _Load:
     if state is None:
         return _Load()
     # The row is as old as the last call, so buckets that have left the window since are still in its sums.
+    # Never behind the row: another session may have moved it on since the clock was read.
     second = max(int(now.timestamp()), state.head_second)
     hour = max(second // 3600, state.head_hour)
     hours = _live_buckets(state.hour_tokens, state.head_hour, hour)
@@ -247,7 +260,7 @@ def _read_load(state: ProviderState | None, now: datetime) -> _Load:
 
 
 def _live_buckets(buckets: list[int], head: int, now: int) -> dict[int, int]:
-    """The buckets that are still in the window when it ends at ``now``."""
+    """Return the buckets that are still in the window when it ends at ``now``."""
     span = len(buckets)
     return {one: buckets[one % span] for one in range(now - span + 1, head + 1)}
 
@@ -269,7 +282,8 @@ def _sum_usd_used(now: datetime) -> Decimal:
 
 
 def _sum_spent(now: datetime) -> dict[str, dict[str, Any]]:
-    """USD by provider since the hour of 24 hours ago, and how much of it is unknown spend."""
+    """Sum the USD by provider since the hour of 24 hours ago, and how much of it is unknown spend."""
+    # Whole hours, as the budget counts, so that the two figures agree.
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     unknown = Q(status=CallStatus.UNKNOWN)
     rows = (
@@ -286,7 +300,7 @@ def _sum_spent(now: datetime) -> dict[str, dict[str, Any]]:
 
 
 def read_clock() -> datetime:
-    """The limiter's own clock."""
+    """Return the time of the limiter, which is the database's."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT provider_now()")
         at: datetime = cursor.fetchone()[0]

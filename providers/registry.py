@@ -42,6 +42,7 @@ def get_adapter(provider: str) -> Adapter:
     options = settings.PROVIDERS.get(provider)
     if options is None:
         raise UnknownModel(provider, f"there is no provider {provider!r}")
+    # Read at each call, not at import: a test or a reload may have changed them.
     key, base_url = options["api_key"], options["base_url"]
     if not key and not base_url:
         raise AuthenticationFailed(provider, f"{provider.upper()}_API_KEY is not set")

@@ -13,6 +13,7 @@ from providers import abort
 from providers.base import ConnectionCut, MalformedAnswer, ProviderError, TimedOut, Unreachable
 
 CONNECT_SECONDS: Final = 10.0
+# Far above the usual concurrency: the limiter, and not this pool, should make a call wait.
 _LIMITS: Final = httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=30)
 
 
@@ -49,14 +50,19 @@ class _Deadline(httpx2.HTTPTransport):
 
 
 def build_client(timeout_seconds: float) -> httpx2.Client:
-    """A client for one adapter, safe to share between threads; it never retries."""
+    """Build a client for one adapter, safe to share between threads; it never retries."""
     return httpx2.Client(
-        transport=_Deadline(), timeout=build_timeout(timeout_seconds), follow_redirects=False, trust_env=False
+        # No redirect: it would carry the key to another address. No proxy from the environment: workers
+        # reach vendors by the configured base URLs only.
+        transport=_Deadline(),
+        timeout=build_timeout(timeout_seconds),
+        follow_redirects=False,
+        trust_env=False,
     )
 
 
 def build_timeout(timeout_seconds: float) -> httpx2.Timeout:
-    """The time limits of one call of ``timeout_seconds``."""
+    """Return the time limits of one call of ``timeout_seconds``."""
     return httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
 
 
@@ -69,8 +75,7 @@ def post_json(
     timeout_seconds: float,
     refused: Callable[[Any], ProviderError],
 ) -> httpx2.Response:
-    """One request through the door for raw requests that Anthropic's and OpenAI's SDKs share, being made by
-    one generator.
+    """Send one raw request by the method ``post``, which Anthropic's and OpenAI's SDKs share.
 
     Their typed methods would parse the answer a second time, and warn at every call of an ageing model.
     ``sdk`` is the module with the errors; ``refused`` reads the one for a status other than success. Raises
@@ -78,7 +83,10 @@ def post_json(
     """
     try:
         answer: httpx2.Response = client.post(
-            path, cast_to=httpx2.Response, body=body, options={"timeout": build_timeout(timeout_seconds)}
+            path,
+            cast_to=httpx2.Response,
+            body=body,
+            options={"timeout": build_timeout(timeout_seconds)},
         )
     except sdk.APIStatusError as error:
         raise refused(error) from error
@@ -92,7 +100,7 @@ def post_json(
 
 
 def error_from_transport(provider: str, error: BaseException) -> ProviderError:
-    """What a failed exchange means: nothing sent, no answer in time, or cut in the middle."""
+    """Return the error for a failed exchange: nothing sent, no answer in time, or cut in the middle."""
     detail = f"{type(error).__name__}: {error}"
     if isinstance(
         error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol

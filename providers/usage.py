@@ -12,8 +12,8 @@ from providers.base import Usage
 
 
 def read_usage(provider: str, raw: Mapping[str, Any]) -> Usage:
-    """The usage inside a stored response (``Completion.raw``, ``ProviderError.raw``); ``ValueError`` when it
-    has none.
+    """Read the usage inside a stored response (``Completion.raw``, ``ProviderError.raw``); ``ValueError``
+    when it has none.
     """
     used = raw.get("usageMetadata" if provider == "google" else "usage")
     if not isinstance(used, Mapping):
@@ -25,10 +25,11 @@ def read_usage(provider: str, raw: Mapping[str, Any]) -> Usage:
 
 
 def read_anthropic_usage(usage: Mapping[str, Any]) -> Usage:
-    """From ``usage`` of a message.
+    """Read ``usage`` of a message.
 
     Cache writes without a breakdown are the five-minute ones, the vendor's default.
     """
+    # Some answers have the total without the breakdown.
     written = _optional_count(usage, "cache_creation_input_tokens")
     parts = usage.get("cache_creation") or {}
     # Without a breakdown all of it is the five-minute kind; with one, the rest of the total is.
@@ -46,12 +47,13 @@ def read_anthropic_usage(usage: Mapping[str, Any]) -> Usage:
 
 
 def read_openai_usage(usage: Mapping[str, Any]) -> Usage:
-    """From ``usage`` of a chat completion or of a response: cached and reasoning tokens are inside the two
+    """Read ``usage`` of a chat completion or of a response: cached and reasoning tokens are inside the two
     totals.
 
     Cache writes (models that charge for them) are counted as the five-minute kind: OpenAI has one price for
     all.
     """
+    # The two APIs name the same counts differently.
     chat = "prompt_tokens" in usage
     inputs = usage.get("prompt_tokens_details" if chat else "input_tokens_details") or {}
     outputs = usage.get("completion_tokens_details" if chat else "output_tokens_details") or {}
@@ -67,7 +69,7 @@ def read_openai_usage(usage: Mapping[str, Any]) -> Usage:
 
 
 def read_google_usage(usage: Mapping[str, Any]) -> Usage:
-    """From ``usageMetadata``.
+    """Read ``usageMetadata``.
 
     What the total has beyond the named parts are thoughts: google-generativeai drops their field.
     """
@@ -77,6 +79,7 @@ def read_google_usage(usage: Mapping[str, Any]) -> Usage:
         _optional_count(usage, "toolUsePromptTokenCount"),
     )
     answer = _optional_count(usage, "candidatesTokenCount")
+    # A total that is less than its parts must not give a negative count.
     unnamed = _optional_count(usage, "totalTokenCount") - prompt - tools - answer
     return Usage(
         input_tokens=prompt - read + tools,
@@ -87,6 +90,7 @@ def read_google_usage(usage: Mapping[str, Any]) -> Usage:
 
 
 def _optional_count(usage: Mapping[str, Any], name: str) -> int:
+    # Vendors send null for a count that does not apply.
     value = usage.get(name) or 0
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"{name} is {value!r}, not a count of tokens")

@@ -11,13 +11,14 @@ SCHEMA_BYTES: Final = 2048
 
 
 def body_bytes(body: Mapping[str, Any], *, with_schema: bool) -> int:
-    """Bytes of ``body`` as JSON in UTF-8: never fewer than its tokens."""
+    """Return the bytes of ``body`` as JSON in UTF-8: never fewer than its tokens."""
+    # No token is shorter than a byte, so this bounds the count for every tokenizer.
     size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
     return size + SCHEMA_BYTES if with_schema else size
 
 
 def parse_json_object(provider: str, body: bytes) -> dict[str, Any]:
-    """The JSON object that a success status promised; raises ``MalformedAnswer`` for anything else."""
+    """Parse the JSON object that a success status promised; raises ``MalformedAnswer`` for anything else."""
     if not body.strip():
         raise MalformedAnswer(provider, "the answer is empty")
     try:

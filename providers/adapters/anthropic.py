@@ -17,6 +17,7 @@ _STOPS: Final = {
     "model_context_window_exceeded": StopReason.LENGTH,
     "refusal": StopReason.REFUSAL,
 }
+# A count delays a call; after this long the bound in bytes is used instead.
 _COUNT_SECONDS: Final = 15.0
 
 
@@ -29,19 +30,21 @@ class AnthropicAdapter:
         self._client = anthropic.Anthropic(
             api_key=api_key,
             base_url=base_url or None,
+            # The SDK would retry by itself, past the limiter and without a reservation.
             max_retries=0,
             http_client=transport.build_client(_COUNT_SECONDS),
         )
 
     def complete(self, request: Request) -> Completion:
-        """One message; see ``Adapter``."""
+        """Ask for one message; see ``Adapter``."""
         response = self._post_json("/v1/messages", _build_body(request), request.timeout_seconds)
         return _read_completion(
             wire.parse_json_object(self.name, response.content), response.headers.get("request-id", "")
         )
 
     def count_tokens(self, request: Request) -> int:
-        """By ``/v1/messages/count_tokens``, which is free."""
+        """Count by ``/v1/messages/count_tokens``, which is free."""
+        # The count refuses fields that it does not know, and ``max_tokens`` is one.
         body = {name: value for name, value in _build_body(request).items() if name != "max_tokens"}
         response = self._post_json(
             "/v1/messages/count_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
@@ -66,22 +69,20 @@ class AnthropicAdapter:
 
 
 def _build_body(request: Request) -> dict[str, Any]:
-    """The stable part is first, before the system text, so that stages with different system texts share its
-    cache.
-    """
-    stable = (
-        [{"type": "text", "text": request.stable, "cache_control": {"type": "ephemeral"}}]
-        if request.stable
-        else []
-    )
-    system = [{"type": "text", "text": request.system}] if request.system else []
+    # The stable part precedes the system text, so that stages with different system texts share its cache.
+    system: list[dict[str, Any]] = []
+    if request.stable:
+        system.append({"type": "text", "text": request.stable, "cache_control": {"type": "ephemeral"}})
+    # The API refuses a text block that is empty.
+    if request.system:
+        system.append({"type": "text", "text": request.system})
     body: dict[str, Any] = {
         "model": wire_model(request.model),
         "max_tokens": request.max_output_tokens,
         "messages": [{"role": "user", "content": request.prompt}],
     }
-    if stable or system:
-        body["system"] = stable + system
+    if system:
+        body["system"] = system
     if request.json_schema is not None:
         schema = anthropic.transform_schema(dict(request.json_schema))
         body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
@@ -91,10 +92,12 @@ def _build_body(request: Request) -> dict[str, Any]:
 def _read_completion(raw: dict[str, Any], request_id: str) -> Completion:
     stop = _STOPS.get(str(raw.get("stop_reason")))
     try:
+        # Other blocks may come before it, such as thinking; only text is the answer.
         text = "".join(part["text"] for part in raw["content"] if part["type"] == "text")
         used = usage.read_usage("anthropic", raw)
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedAnswer("anthropic", f"not a message: {error!r}", raw=raw) from error
+    # A refusal or a cut-off answer may be empty; one that claims to be complete may not.
     if stop is None or (not text and stop is StopReason.END):
         raise MalformedAnswer("anthropic", f"no text, stop reason {raw.get('stop_reason')!r}", raw=raw)
     return Completion(text, stop, used, str(raw.get("model", "")), request_id or str(raw.get("id", "")), raw)

@@ -46,7 +46,7 @@ class GoogleAdapter:
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
 
     def complete(self, request: Request) -> Completion:
-        """One ``generateContent``; see ``Adapter``.
+        """Ask for one ``generateContent``; see ``Adapter``.
 
         Prefixes are cached by Gemini itself, so the stable part is first.
         """
@@ -54,6 +54,8 @@ class GoogleAdapter:
             system_instruction=_system_text(request) or None,
             max_output_tokens=request.max_output_tokens,
             http_options=_http_options(request.timeout_seconds),
+            # The SDK would call functions and send follow-up requests of its own, none of which has a
+            # reservation.
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
         if request.json_schema is not None:
@@ -63,13 +65,14 @@ class GoogleAdapter:
         answer = self._call_sdk(
             lambda: self._client.models.generate_content(model=model, contents=request.prompt, config=config)
         )
+        # By alias: the names of the wire, as ``providers.usage`` reads them.
         raw = answer.model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude={"sdk_http_response", "parsed"}
         )
         return _read_completion(raw)
 
     def count_tokens(self, request: Request) -> int:
-        """By ``countTokens``, which takes no system text apart: it is counted as content."""
+        """Count by ``countTokens``, which has no field for the system text: it is counted as content."""
         config = types.CountTokensConfig(
             http_options=_http_options(min(request.timeout_seconds, _COUNT_SECONDS))
         )
@@ -115,6 +118,7 @@ def _system_text(request: Request) -> str:
 
 
 def _http_options(timeout_seconds: float) -> types.HttpOptions:
+    # In milliseconds; 0 would mean no limit.
     return types.HttpOptions(timeout=max(1, int(timeout_seconds * _MS)))
 
 
@@ -124,11 +128,13 @@ def _read_completion(raw: dict[str, Any]) -> Completion:
         used = usage.read_usage("google", raw)
     except ValueError as error:
         raise MalformedAnswer("google", str(error), raw=raw) from error
+    # A blocked prompt has no candidate at all, only this.
     if (raw.get("promptFeedback") or {}).get("blockReason"):
         return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw)
     candidate: dict[str, Any] = next(iter(raw.get("candidates") or []), {})
     reason = str(candidate.get("finishReason", ""))
     stop = StopReason.CONTENT_FILTER if reason in _FILTERS else _STOPS.get(reason)
+    # Parts marked as thoughts are the model's notes, not the answer.
     parts = (candidate.get("content") or {}).get("parts") or []
     text = "".join(part.get("text", "") for part in parts if not part.get("thought"))
     if stop is None or (not text and stop is StopReason.END):

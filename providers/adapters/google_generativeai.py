@@ -47,6 +47,8 @@ class _DeadlineAdapter(HTTPAdapter):
         response = super().send(request, **options)
         chunks: list[bytes] = []
         try:
+            # ``read1`` returns what has arrived; ``read`` would wait for the whole chunk, past the
+            # deadline.
             while chunk := response.raw.read1(65_536, decode_content=True):
                 chunks.append(chunk)
                 if time.monotonic() > deadline:
@@ -68,12 +70,13 @@ class LegacyGoogleAdapter:
         options = ClientOptions(api_key=api_key, api_endpoint=base_url or None)
         self._client = GenerativeServiceClient(client_options=options, transport="rest")
         session = self._client.transport._session
+        # The session would repeat a request after a 401, without a reservation.
         session._max_refresh_attempts = 0
         for scheme in ("http://", "https://"):
             session.mount(scheme, _DeadlineAdapter())
 
     def complete(self, request: Request) -> Completion:
-        """One ``generateContent``; see ``Adapter``."""
+        """Ask for one ``generateContent``; see ``Adapter``."""
         config: dict[str, Any] = {"max_output_tokens": request.max_output_tokens}
         if request.json_schema is not None:
             config["response_mime_type"] = "application/json"
@@ -84,14 +87,11 @@ class LegacyGoogleAdapter:
         return _read_completion(_camel_case(answer.to_dict()))
 
     def count_tokens(self, request: Request) -> int:
-        """By ``countTokens``; system text goes along."""
-        model, limit = (
-            self._build_model(request),
-            _request_options(min(request.timeout_seconds, _COUNT_SECONDS)),
-        )
-        return int(
-            self._call_sdk(lambda: model.count_tokens(request.prompt, request_options=limit)).total_tokens
-        )
+        """Count by ``countTokens``, with the system text."""
+        model = self._build_model(request)
+        limit = _request_options(min(request.timeout_seconds, _COUNT_SECONDS))
+        counted = self._call_sdk(lambda: model.count_tokens(request.prompt, request_options=limit))
+        return int(counted.total_tokens)
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
@@ -99,6 +99,7 @@ class LegacyGoogleAdapter:
             "system": _system_text(request),
             "contents": request.prompt,
             "max": request.max_output_tokens,
+            # Room for the field names of the wire, which are longer than these.
             "pad": "." * 128,
         }
         return wire.body_bytes(body, with_schema=request.json_schema is not None)
@@ -129,17 +130,19 @@ class LegacyGoogleAdapter:
 
 
 def _system_text(request: Request) -> str:
-    """The stable part first. Its schemas know no ``additionalProperties``, so the schema is told in words."""
-    schema = request.json_schema
-    told = (
-        f"Answer with one JSON object that follows this JSON schema:\n{json.dumps(schema)}"
-        if schema is not None
-        else ""
-    )
+    """Return the stable part, the system text, and the schema in words.
+
+    This SDK's schemas have no ``additionalProperties``, so it cannot take the schema as a field.
+    """
+    told = ""
+    if request.json_schema is not None:
+        schema = json.dumps(request.json_schema)
+        told = f"Answer with one JSON object that follows this JSON schema:\n{schema}"
     return "\n\n".join(part for part in (request.stable, request.system, told) if part)
 
 
 def _request_options(timeout_seconds: float) -> dict[str, Any]:
+    # By default the library sends a failed request again, without a reservation.
     return {"timeout": timeout_seconds, "retry": None}
 
 
@@ -161,6 +164,7 @@ def _read_completion(raw: dict[str, Any]) -> Completion:
     if (raw.get("promptFeedback") or {}).get("blockReason"):
         return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw)
     candidate: dict[str, Any] = next(iter(raw.get("candidates") or []), {})
+    # This SDK gives the number of the enum, the wire its name.
     reason = protos.Candidate.FinishReason(candidate.get("finishReason", 0)).name
     stop = StopReason.CONTENT_FILTER if reason in _FILTERS else _STOPS.get(reason)
     text = "".join(part.get("text", "") for part in (candidate.get("content") or {}).get("parts") or [])
@@ -173,7 +177,10 @@ def _transport_error(error: requests.exceptions.RequestException) -> ProviderErr
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.exceptions.JSONDecodeError):
         return MalformedAnswer("google", str(error))
-    return (Unreachable if isinstance(cause, NewConnectionError) else ConnectionCut)("google", str(error))
+    # Only a connection that was never made proves that nothing was sent, so that nothing is charged.
+    if isinstance(cause, NewConnectionError):
+        return Unreachable("google", str(error))
+    return ConnectionCut("google", str(error))
 
 
 def _read_error(error: exceptions.GoogleAPICallError) -> ProviderError:

@@ -26,6 +26,7 @@ from providers.base import (
 from providers.catalog import output_limit, wire_model
 from providers.failures import error_from_status
 
+# By generation, not by name: a model that appears tomorrow should need no release of this product.
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
 # Older models have no structured output, only "some JSON object"; the schema then goes into the system text.
 _NO_SCHEMA: Final = re.compile(r"gpt-(3\.5|4-|4$)")
@@ -49,23 +50,23 @@ class OpenAIAdapter:
         self._client = openai.OpenAI(
             api_key=api_key,
             base_url=base_url or None,
+            # The SDK would retry by itself, past the limiter and without a reservation.
             max_retries=0,
             http_client=transport.build_client(_COUNT_SECONDS),
         )
 
     def complete(self, request: Request) -> Completion:
-        """One chat completion or one response; see ``Adapter``."""
-        path, body, read = (
-            (_RESPONSES, _response_body, _read_response)
-            if _is_reasoning(request)
-            else (_CHAT, _chat_body, _read_chat)
-        )
-        answer = self._post_json(path, body(request), request.timeout_seconds)
+        """Ask for one chat completion or one response; see ``Adapter``."""
+        if _is_reasoning(request):
+            path, body, read = _RESPONSES, _response_body(request), _read_response
+        else:
+            path, body, read = _CHAT, _chat_body(request), _read_chat
+        answer = self._post_json(path, body, request.timeout_seconds)
         return read(wire.parse_json_object(self.name, answer.content), answer.headers.get("x-request-id", ""))
 
     def count_tokens(self, request: Request) -> int:
-        """By ``/v1/responses/input_tokens``; a compatible server that has no such door gives the bound in
-        bytes.
+        """Count by ``/v1/responses/input_tokens``; where a compatible server has no such path, return the
+        bound in bytes.
         """
         counted = {"model", "input", "instructions", "text"}
         body = {name: value for name, value in _response_body(request).items() if name in counted}
@@ -130,6 +131,7 @@ def _response_body(request: Request) -> dict[str, Any]:
         "instructions": _stable_first(request),
         "input": request.prompt,
         "max_output_tokens": request.max_output_tokens,
+        # OpenAI keeps responses for 30 days by default; a repo's code must not be kept there.
         "store": False,
         **_cache_key(request),
     }
@@ -160,6 +162,7 @@ def _read_chat(raw: dict[str, Any], request_id: str) -> Completion:
     try:
         choice = raw["choices"][0]
         message, finish = choice["message"], choice.get("finish_reason")
+        # A refusal has a field of its own and leaves the content null.
         text, refusal = message.get("content") or "", message.get("refusal")
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise MalformedAnswer("openai", f"not a chat completion: {error!r}", raw=raw) from error
@@ -169,6 +172,7 @@ def _read_chat(raw: dict[str, Any], request_id: str) -> Completion:
 
 
 def _read_response(raw: dict[str, Any], request_id: str) -> Completion:
+    # The Responses API reports a failed generation with status 200.
     if raw.get("status") == "failed":
         raise ServerFailed("openai", str(raw.get("error")), raw=raw)
     try:

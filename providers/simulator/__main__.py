@@ -51,9 +51,11 @@ def main(argv: list[str] | None = None) -> int:
         provider, _, text = one.partition("=")
         state.set_behaviour(provider, Behaviour.parse({"latency": options.latency, **json.loads(text)}))
     simulator = Simulator((options.host, options.port), state)
+    # One line of JSON, flushed: the process that started this one reads it to learn the port.
     sys.stdout.write(json.dumps(simulator.base_urls()) + "\n")
     sys.stdout.flush()
     for number in (signal.SIGINT, signal.SIGTERM):
+        # In a thread of its own: ``shutdown`` waits for the loop, which this handler interrupts.
         signal.signal(number, lambda *_: threading.Thread(target=simulator.shutdown).start())
     simulator.serve_forever(poll_interval=0.1)
     simulator.server_close()

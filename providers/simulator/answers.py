@@ -10,6 +10,7 @@ def compose_answer(
     """The answer to ``asked``. A text longer than the caller's limit is cut there and stops for length."""
     scope = f"{provider} {asked.model}"
     total = count_tokens(asked.text)
+    # Anthropic caches what the caller marks; the others cache long prefixes by themselves.
     if provider == "anthropic":
         read, write_5m, write_1h = _count_marked(state, scope, asked)
     else:
@@ -17,6 +18,7 @@ def compose_answer(
     stop = fault if fault in {"length", "refusal", "content_filter"} else "end"
     thoughts = count_tokens(text) // 4 if asked.thinks else 0
     if asked.max_tokens and count_tokens(text) + thoughts > asked.max_tokens:
+        # Some room is left for text: a model that only thinks would never answer.
         thoughts = min(thoughts, asked.max_tokens // 4)
         text, stop = text.encode()[: 4 * (asked.max_tokens - thoughts)].decode(errors="ignore"), "length"
     elif stop == "length":
@@ -41,9 +43,11 @@ def _count_marked(state: SimulatorState, scope: str, asked: Question) -> tuple[i
     read, written = 0, {300.0: 0, 3600.0: 0}
     for prefix, ttl in asked.prefixes:
         size = count_tokens(prefix)
+        # Too short to be cached, as at the vendor: it is billed as plain input.
         if size < MIN_CACHED_TOKENS:
             continue
         if state.mark_breakpoint(scope, prefix, ttl):
+            # A hit covers every earlier breakpoint, whose writes are then not billed.
             read, written = size, {300.0: 0, 3600.0: 0}
         else:
             written[ttl] += size - read - sum(written.values())

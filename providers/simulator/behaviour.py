@@ -47,6 +47,7 @@ class Fault:
         """Whether request ``number`` (from 0) is hit when ``shown`` were hit before."""
         if self.times is not None and shown >= self.times:
             return False
+        # A burst is exact, a rate is random: tests of recovery need the first, load tests the second.
         if self.every:
             return number % self.every < self.burst
         return self.rate >= 1.0 or random.random() < self.rate

@@ -34,6 +34,7 @@ class ScenarioPrompt:
 
 def read_prompt(text: str) -> ScenarioPrompt:
     """Find the last request and the line before it: the context in front may quote other ones."""
+    # From the end: a repo's own files come first and may contain the same tags.
     start = text.rfind(_OPEN)
     inside = text[start + len(_OPEN) :].partition(_CLOSE)[0] if start >= 0 else ""
     title = _TITLE.search(inside)
@@ -69,6 +70,7 @@ class ScenarioLibrary:
                 f"The scenario {folder.name!r} has no answer for the stage {prompt.stage!r}. "
                 f"{self._describe_unknown(prompt)}"
             )
+        # A round beyond the last answer repeats the last one.
         chosen = folder / "answers" / str(answers[min(max(prompt.round, 1), len(answers)) - 1])
         return _join_files(chosen, prompt) if chosen.is_dir() else chosen.read_text(encoding="utf-8")
 

@@ -33,7 +33,9 @@ class Simulator(ThreadingHTTPServer):
     """One process, a thread per connection: hundreds of slow calls at once are what it is for."""
 
     daemon_threads = True
+    # A hanging request is a fault on demand; waiting for it would hang the shutdown.
     block_on_close = False
+    # Hundreds of workers connect at the same moment; the default of 5 would drop many of them.
     request_queue_size = 1024
 
     def __init__(self, address: tuple[str, int], state: SimulatorState) -> None:
@@ -66,6 +68,7 @@ class SimulatorHandler(BaseHTTPRequestHandler):
     server: Simulator
     protocol_version = "HTTP/1.1"
     server_version = "simulator"
+    # Buffered, so that headers and body leave together; see above.
     wbufsize = -1
     disable_nagle_algorithm = True
 
@@ -116,18 +119,9 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         """The base class logs each request line; ``_close`` logs what matters instead."""
 
     def _answer_question(self, wire: Wire, path: str) -> None:
-        try:
-            asked = wire.read_question(
-                path, {name.lower(): value for name, value in self.headers.items()}, self._read_body()
-            )
-        except (RequestRejected, ValueError, TypeError, AttributeError, KeyError) as error:
-            asked, refused = (
-                None,
-                error
-                if isinstance(error, RequestRejected)
-                else RequestRejected(400, "", f"malformed request: {error!r}"),
-            )
-        if asked is not None and asked.counting:
+        asked = self._read_question(wire, path)
+        # A count is free at every vendor: it is not logged, takes no fault and starts no request.
+        if isinstance(asked, Question) and asked.counting:
             self.server.state.record_token_count(wire.name)
             self._send_json(200, wire.build_count(asked, count_tokens(asked.text)))
             return
@@ -141,16 +135,26 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         }
         started = time.monotonic()
         try:
-            if asked is None:
-                entry["status"] = refused.status
-                self._send_json(
-                    refused.status, wire.build_error(refused.status, refused.code, refused.message, None)
-                )
-            else:
+            if isinstance(asked, Question):
                 self._send_answer(wire, asked, number, behaviour, fault, entry)
+            else:
+                entry["status"] = asked.status
+                error = wire.build_error(asked.status, asked.code, asked.message, None)
+                self._send_json(asked.status, error)
         finally:
+            # Also where the client got no answer: tests count what arrived.
             entry["seconds"] = round(time.monotonic() - started, 4)
             self._finish_request(wire, entry)
+
+    def _read_question(self, wire: Wire, path: str) -> Question | RequestRejected:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        try:
+            return wire.read_question(path, headers, self._read_body())
+        except RequestRejected as refused:
+            return refused
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            # A wire reads the vendor's shape without checks; a body of another shape ends in one of these.
+            return RequestRejected(400, "", f"malformed request: {error!r}")
 
     def _send_answer(
         self,
@@ -217,6 +221,7 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", "x-simulated": "true", **headers}.items():
             self.send_header(name, value)
+        # The length of the whole body also for a cut: the client must notice that some is missing.
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if kind == "drip" and fault:
@@ -237,6 +242,7 @@ class SimulatorHandler(BaseHTTPRequestHandler):
     def _reset_connection(self) -> None:
         """End the connection as a crashed peer does: with a reset, not with an orderly close."""
         self.close_connection = True
+        # Linger on with zero seconds: the kernel then sends RST instead of FIN.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 

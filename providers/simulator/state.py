@@ -36,6 +36,7 @@ class SimulatorState:
         self._clear()
 
     def _clear(self) -> None:
+        # Requests under way end after the reset, and their decrement must find their increment.
         flying = {
             provider: counter["in_flight"] for provider, counter in getattr(self, "_counters", {}).items()
         }
@@ -77,6 +78,7 @@ class SimulatorState:
         """Count a request that generates; its id, the behaviour, and the fault that hits it."""
         with self._lock:
             counter, behaviour = self._counters[provider], self._behaviours[provider]
+            # Counted from the last change of behaviour, so that "the first 3" means the next 3.
             number = counter["requests"] - self._since[provider]
             counter["requests"] += 1
             counter["in_flight"] += 1
@@ -86,6 +88,7 @@ class SimulatorState:
                     self._shown[provider][index] += 1
                     counter[f"fault_{fault.kind}"] += 1
                     return next(self._ids), behaviour, fault
+            # Ids only grow, also over a reset: an answer's id is unique in a run.
             return next(self._ids), behaviour, None
 
     def end_request(self, provider: str, entry: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ VENDORS = pytest.mark.parametrize(
 
 @pytest.fixture
 def silent():
-    """A server that takes a request and never answers: its address, and an event once the request is there."""
+    """A server that takes a request and never answers: its address, and an event set by the request."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         asked, ended = threading.Event(), threading.Event()
 

@@ -75,6 +75,7 @@ class AnthropicWire:
             **self.build_answer(asked, answer),
             "content": [],
             "stop_reason": None,
+            # The vendor's first event counts one output token; the last event has the sum.
             "usage": {**self._build_usage(answer), "output_tokens": 1},
         }
         yield format_event({"type": "message_start", "message": start}, "message_start")
@@ -132,5 +133,6 @@ def _read_blocks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise RequestRejected(400, "invalid_request_error", "messages: at least one message is required")
+    # The order of caching at the vendor: system before messages.
     for content in [body.get("system") or [], *(message.get("content", "") for message in messages)]:
         yield from [{"text": content}] if isinstance(content, str) else content

@@ -63,7 +63,7 @@ class Wire(Protocol):
     name: str
 
     def read_question(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Question:
-        """Read a request; raises ``Refused``."""
+        """Read a request; raises ``RequestRejected``."""
         ...
 
     def build_answer(self, asked: Question, answer: SimulatedAnswer) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def format_event(data: Any, name: str = "") -> bytes:
 
 
 def read_whole_number(body: Mapping[str, Any], name: str, *, low: int = 1) -> int:
-    """A required whole number of the body; raises ``Refused``."""
+    """Read a required whole number of the body; raises ``RequestRejected``."""
     value = body.get(name)
     if not isinstance(value, int) or value < low:
         raise RequestRejected(
@@ -106,6 +106,6 @@ def read_whole_number(body: Mapping[str, Any], name: str, *, low: int = 1) -> in
 
 
 def check_key(key: str) -> None:
-    """Raises ``Refused`` for a missing or a wrong key; ``invalid`` plays the wrong one."""
+    """Raise ``RequestRejected`` for a missing or a wrong key; ``invalid`` plays the wrong one."""
     if not key or key == "invalid":
         raise RequestRejected(401, "authentication_error", "invalid API key")

@@ -49,6 +49,7 @@ class GoogleWire:
                 "",
                 f"models/{model} is not found for API version v1, or is not supported for generateContent.",
             )
+        # ``countTokens`` takes either the contents or a whole request.
         inner = body.get("generateContentRequest") or body
         config = inner.get("generationConfig") or {}
         contents = [inner.get("systemInstruction") or {}, *(inner.get("contents") or [])]
@@ -69,6 +70,7 @@ class GoogleWire:
         prompt = answer.input_tokens + answer.cache_read
         usage: dict[str, Any] = {
             "promptTokenCount": prompt,
+            # Thoughts are beside the candidates here, and inside the output at OpenAI.
             "candidatesTokenCount": answer.output_tokens,
             "totalTokenCount": prompt + answer.output_tokens + answer.reasoning_tokens,
             "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt}],

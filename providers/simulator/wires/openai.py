@@ -10,6 +10,7 @@ from providers.simulator.wires.base import Question, RequestRejected, SimulatedA
 _MODELS: Final = re.compile(r"(gpt-|chatgpt-|codex-|ft:|o\d|local-)")
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
 _OLD: Final = re.compile(r"gpt-(4-turbo|4$|3\.5)")
+# What these older models may write in one answer.
 _OLD_OUTPUT_CAP: Final = 4096
 _FINISHED: Final = {"end": "stop", "length": "length", "refusal": "stop", "content_filter": "content_filter"}
 _CODES: Final = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
@@ -30,6 +31,7 @@ class OpenAIWire:
             )
         route = "chat" if path.endswith("/chat/completions") else "responses"
         counting = path.endswith("/input_tokens")
+        # Chat has two names for the limit, the older and the newer; responses have a third.
         limits = [body.get(name) for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
         limit = next((one for one in limits if isinstance(one, int)), 0)
         _check_old_model(model, limit, body)
@@ -72,6 +74,7 @@ class OpenAIWire:
         yield format_event(
             {**base, "choices": [{"index": 0, "delta": {}, "finish_reason": _FINISHED[answer.stop]}]}
         )
+        # The usage comes last, in a chunk without choices, as with ``include_usage``.
         yield format_event({**base, "choices": [], "usage": self._build_chat(asked, answer)["usage"]})
         yield format_event("[DONE]")
 

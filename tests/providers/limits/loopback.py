@@ -1,4 +1,4 @@
-"""A provider on loopback that answers as it is told, and the adapter that speaks with it over real sockets."""
+"""A provider on loopback that answers as it is told, and the adapter that calls it over real sockets."""
 
 import http.client
 import json

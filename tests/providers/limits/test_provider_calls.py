@@ -1,4 +1,4 @@
-"""`complete` through its own door: what is in the ledger and the counters after each way that a call can end."""
+"""`call_model` as callers use it: ledger and counters after each way in which a call can end."""
 
 import json
 import threading
