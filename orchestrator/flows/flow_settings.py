@@ -1,60 +1,85 @@
-"""What is in force for one flow: models, thresholds, context limits. A repo may be stricter than all, never laxer."""
+"""The settings of one flow: complete and pinned at its creation, parsed once for each stage that runs."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
+from django.conf import settings as env
 
 from gates.base import Policy
+from orchestrator.repos import repo_settings
 
-_MODELS = {
-    "architect": "ARCHITECT_MODEL",
-    "implementation": "IMPLEMENTATION_MODEL",
-    "context": "CONTEXT_MODEL",
-    "fallback": "FALLBACK_MODEL",
-}
-_STRICTNESS = ("off", "advisory", "strict")
+_BYTES_PER_KB = 1000
+_MAX_MODE_CHARACTERS = 100
 
 
-def model(chosen: Mapping[str, Any], role: str) -> str:
-    """The model for ``role`` (architect, implementation, context, fallback); empty where there is no fallback."""
-    return str(chosen.get(f"{role}.model") or getattr(settings, _MODELS[role]))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSettings:
+    """What is in force for one flow.
+
+    ``gates`` is the stricter of the pinned policy and the one of this process's environment. ``fallback_model`` is empty
+    where no model stands in for another.
+    """
+
+    architect_model: str
+    implementation_model: str
+    context_model: str
+    fallback_model: str
+    gates: Policy
+    context_max_bytes: int
+    context_pruning: bool
+    max_cost_usd: Decimal
+    max_repair_rounds: int
+
+    @classmethod
+    def parse(cls, pinned: Mapping[str, Any]) -> "FlowSettings":
+        """The settings in the JSON of a flow; raises ``SettingRefused`` for a value of the wrong kind or out of bounds."""
+        # Rows from before every key was pinned lack some; they get what a new flow gets.
+        complete = complete_settings(pinned)
+
+        def read(key: str) -> Any:
+            return repo_settings.find_key(key).parse(complete[key])
+
+        return cls(
+            architect_model=read("architect.model"),
+            implementation_model=read("implementation.model"),
+            context_model=read("context.model"),
+            fallback_model=read("fallback.model"),
+            gates=Policy(
+                mode=_stricter_mode(
+                    env.QUALITY_GATE_MODE, str(complete["gates.mode"])[:_MAX_MODE_CHARACTERS]
+                ),
+                min_unit_coverage=Decimal(max(env.MIN_UNIT_COVERAGE, read("gates.min_unit_coverage"))),
+                min_mutation_kill_rate=Decimal(
+                    max(env.MIN_MUTATION_KILL_RATE, read("gates.min_mutation_kill_rate"))
+                ),
+            ),
+            context_max_bytes=read("context.max_size_kb") * _BYTES_PER_KB,
+            context_pruning=read("context.pruning.enabled"),
+            max_cost_usd=_parse_ceiling(complete["flow.max_cost_usd"]),
+            max_repair_rounds=read("max_repair_rounds"),
+        )
 
 
-def gate_policy(chosen: Mapping[str, Any]) -> Policy:
-    """Mode and thresholds: of the organisation's and the repo's, always the stricter."""
-    return Policy(
-        mode=max(settings.QUALITY_GATE_MODE, str(chosen.get("gates.mode") or "off"), key=_strictness),
-        min_unit_coverage=_raised(chosen, "gates.min_unit_coverage", settings.MIN_UNIT_COVERAGE),
-        min_mutation_kill_rate=_raised(
-            chosen, "gates.min_mutation_kill_rate", settings.MIN_MUTATION_KILL_RATE
-        ),
-    )
+def complete_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """``chosen`` with the environment's value for each key that it leaves out or leaves ``None``."""
+    given = {key: value for key, value in chosen.items() if value is not None}
+    return {**repo_settings.read_environment(), **given}
 
 
-def context_budget(chosen: Mapping[str, Any]) -> tuple[int, bool]:
-    """Bytes that the bundle may measure (1 KB is 1,000 bytes), and whether it is pruned to them."""
-    pruning = chosen.get("context.pruning.enabled")
-    kilobytes = chosen.get("context.max_size_kb") or settings.CONTEXT_MAX_SIZE_KB
-    return int(kilobytes) * 1000, settings.CONTEXT_PRUNING_ENABLED if pruning is None else bool(pruning)
+def _parse_ceiling(pinned: Any) -> Decimal:
+    # Nobody may set 0 for a repo, but an operator may in the environment, so that no flow spends anything.
+    if re.fullmatch(r"0+(\.0*)?", str(pinned)):
+        return Decimal(0)
+    return Decimal(repo_settings.find_key("flow.max_cost_usd").parse(pinned))
 
 
-def repair_rounds(chosen: Mapping[str, Any]) -> int:
-    """How many repair rounds a flow may have."""
-    return int(chosen.get("max_repair_rounds", settings.MAX_REPAIR_ROUNDS))
+def _stricter_mode(floor: str, pinned: str) -> str:
+    return max(floor, pinned, key=_rank_mode)
 
 
-def max_cost_usd(chosen: Mapping[str, Any]) -> Decimal:
-    """What a flow may cost."""
-    return Decimal(str(chosen.get("flow.max_cost_usd", settings.FLOW_MAX_COST_USD)))
-
-
-def _strictness(mode: str) -> int:
-    # A word nobody knows counts as the strictest: in doubt, closed.
-    return _STRICTNESS.index(mode) if mode in _STRICTNESS else len(_STRICTNESS)
-
-
-def _raised(chosen: Mapping[str, Any], key: str, floor: int) -> Decimal:
-    own = chosen.get(key)
-    return max(Decimal(floor), Decimal(str(own))) if own is not None else Decimal(floor)
+def _rank_mode(mode: str) -> int:
+    # An unknown word counts as the strictest: in doubt, nothing passes unjudged.
+    return repo_settings.MODES.index(mode) if mode in repo_settings.MODES else len(repo_settings.MODES)

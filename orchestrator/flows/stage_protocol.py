@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from django.utils.crypto import salted_hmac
 
 from gates.base import GateReport
+from orchestrator.flows.flow_settings import FlowSettings
 from providers.base import Completion, Request
 
 
@@ -131,8 +132,11 @@ class StageContext(Protocol):
     feedback: str
     nonce: str
     """Unpredictable to generated text, the same in every attempt of the stage, so that a stored answer can be reused."""
-    settings: Mapping[str, Any]
-    """The repo's settings in force when the flow was created: models, thresholds, context limits."""
+
+    @property
+    def settings(self) -> FlowSettings:
+        """The repo's settings in force when the flow was created: models, thresholds, context limits."""
+        ...
 
     @property
     def snapshot(self) -> bytes:

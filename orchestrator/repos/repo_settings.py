@@ -201,18 +201,23 @@ def _override_with(
     return SettingInForce(key.name, value, source)
 
 
+def read_environment() -> dict[str, Any]:
+    """Every key that a flow needs, with the value of this installation's environment. Amounts are text, as in JSON."""
+    found = {key.name: getattr(env, key.variable) for key in KEYS.values() if key.name != "enabled"}
+    amounts = {name: f"{value:f}" for name, value in found.items() if isinstance(value, Decimal)}
+    return {**found, **amounts}
+
+
 def read_in_force(repo: Repo | None) -> dict[str, SettingInForce]:
     """Every key with its value and source, for ``repo`` or, without one, for the organisation."""
     org, own = _read_newest(None), _read_newest(repo) if repo is not None else {}
+    from_env = read_environment()
     found: dict[str, SettingInForce] = {}
     for key in KEYS.values():
         # It has a column in ``repos``, which the runbook's operators query, and no value of the organisation.
         if key.name == "enabled":
             continue
-        from_env = getattr(env, key.variable)
-        value = SettingInForce(
-            key.name, f"{from_env:f}" if isinstance(from_env, Decimal) else from_env, "env"
-        )
+        value = SettingInForce(key.name, from_env[key.name], "env")
         value = _override_with(key, value, org, "org")
         found[key.name] = _override_with(key, value, own, "repo")
     if repo is not None:

@@ -14,6 +14,7 @@ from orchestrator.core.sql import load_statements
 from orchestrator.flows import flow_types
 from orchestrator.flows.engine import broker
 from orchestrator.flows.engine.errors import IdempotencyConflict
+from orchestrator.flows.flow_settings import FlowSettings, complete_settings
 from orchestrator.flows.models import Flow, new_flow_id
 from orchestrator.repos.models import Repo
 
@@ -41,6 +42,9 @@ def create(
     ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made. ``KeyError``: no such type.
     """
     chosen = flow_types.newest_version(flow_type)
+    pinned = complete_settings(settings or {})
+    # A value that no stage could read is refused before there is a flow.
+    FlowSettings.parse(pinned)
     carried = hashlib.sha256(snapshot).hexdigest() if snapshot else None
     digest = request_digest or _digest_request(feature_request, flow_type, block_family, carried)
     params = {
@@ -53,7 +57,7 @@ def create(
         "request": feature_request,
         "snapshot": carried,
         "packed": snapshot or None,
-        "settings": Jsonb(dict(settings or {})),
+        "settings": Jsonb(pinned),
         "priority": priority,
         "created_by": created_by,
         "key": idempotency_key or None,

@@ -10,6 +10,7 @@ from orchestrator.core import database
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import repair_round, store, transitions
 from orchestrator.flows.engine.claim import Claim
+from orchestrator.flows.flow_settings import FlowSettings
 from orchestrator.flows.stage_protocol import Failed, Park, Repair
 
 MAX_MESSAGE = 4000
@@ -19,7 +20,7 @@ _SQL = load_statements(__file__)
 
 def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool:
     """Insert a repair round, or fail the flow when none is left. True: a round was inserted and wants sending."""
-    allowed = int(claim.settings.get("max_repair_rounds", settings.MAX_REPAIR_ROUNDS))
+    allowed = FlowSettings.parse(claim.settings).max_repair_rounds
     reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
     with transaction.atomic():
         held = transitions.lock_claim(claim)

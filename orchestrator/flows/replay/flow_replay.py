@@ -12,9 +12,11 @@ import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from gates.base import GateReport
+from orchestrator.flows.flow_settings import FlowSettings
 from orchestrator.flows.models import Artifact, Flow, GateResult, Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.flows.replay import requests
@@ -106,12 +108,16 @@ class RecordedStageContext:
             flow.block_family,
             stage.feedback,
         )
-        self.settings: Mapping[str, Any] = flow.settings
         self.snapshot = b"" if flow.snapshot is None else bytes(flow.snapshot.content)
         # No clone URL: a replay must not depend on what a remote repo holds today.
         self.origin, self.clone_url = flow.origin, ""
         self.nonce = stage_nonce(stage.id)
         self.calls = 0
+
+    @cached_property
+    def settings(self) -> FlowSettings:
+        """The settings that the flow was created with."""
+        return FlowSettings.parse(self._flow.settings)
 
     def read_output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind`` before this one."""

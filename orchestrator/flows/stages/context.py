@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from blocks.format import snapshot
-from orchestrator.flows import flow_settings
 from orchestrator.flows.context import BundleTooLarge, build_bundle
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
@@ -37,9 +36,14 @@ class ContextStage:
     kind: ClassVar[str] = "context"
 
     def run(self, work: StageContext) -> StageResult:
-        max_bytes, pruning = flow_settings.context_budget(work.settings)
+        chosen = work.settings
         try:
-            bundle = build_bundle(_files(work), work.feature_request, max_bytes=max_bytes, pruning=pruning)
+            bundle = build_bundle(
+                _files(work),
+                work.feature_request,
+                max_bytes=chosen.context_max_bytes,
+                pruning=chosen.context_pruning,
+            )
         except clone.CloneFailed as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
         except BundleTooLarge as error:
@@ -53,7 +57,7 @@ class ContextStage:
         )
         question = ModelRequest(
             prompt="context",
-            model=flow_settings.model(work.settings, "context"),
+            model=chosen.context_model,
             variables={},
             max_output_tokens=MAX_OUTPUT_TOKENS,
             stable=prompts.repository_prefix(bundle.text),

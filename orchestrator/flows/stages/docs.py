@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import README, read_block_files, read_block_name, stable_prefix
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
@@ -22,7 +21,7 @@ class DocsStage:
         name, texts = read_block_name(work), read_block_files(work)
         question = ModelRequest(
             prompt="docs",
-            model=flow_settings.model(work.settings, "context"),
+            model=work.settings.context_model,
             variables={
                 "block_family": name.family,
                 "block_name": name.name,

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from gates.allowlist import ALLOWED_MODULES, ALLOWED_TEST_MODULES
 from orchestrator.core.redaction import redact_text
-from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import (
     CONTRACT,
@@ -38,13 +37,13 @@ class ImplementStage:
         plan, context, gates = (
             work.read_output("plan"),
             work.read_output("context"),
-            flow_settings.gate_policy(work.settings),
+            work.settings.gates,
         )
         repairing = bool(work.feedback)
         previous = _previous(work, name.paths) if repairing else {}
         question = ModelRequest(
             prompt="implement",
-            model=flow_settings.model(work.settings, "implementation"),
+            model=work.settings.implementation_model,
             variables={
                 "block_family": name.family,
                 "block_name": name.name,

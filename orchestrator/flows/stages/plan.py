@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import stable_prefix
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model, contradiction_failure
@@ -53,7 +52,7 @@ class PlanStage:
         context = work.read_output("context")
         question = ModelRequest(
             prompt="plan",
-            model=flow_settings.model(work.settings, "architect"),
+            model=work.settings.architect_model,
             variables={
                 "block_family": work.block_family or "(yours to choose)",
                 "summary": str(context.get("summary", "")),

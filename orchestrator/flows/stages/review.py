@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from gates import runner
 from gates.base import Candidate
-from orchestrator.flows import flow_settings
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import digest_files, read_candidate, stable_prefix
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
@@ -52,7 +51,7 @@ class ReviewStage:
     kind: ClassVar[str] = "review"
 
     def run(self, work: StageContext) -> StageResult:
-        gates = flow_settings.gate_policy(work.settings)
+        gates = work.settings.gates
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": [], "calls": []})
         subject = read_candidate(work)
@@ -98,7 +97,8 @@ class ReviewStage:
 
 def _reviewer(work: StageContext, implementer: str) -> str | None:
     """The architect's model, or the first other one that is not of the implementer's vendor."""
-    models = [flow_settings.model(work.settings, role) for role in ("architect", "context", "fallback")]
+    chosen = work.settings
+    models = (chosen.architect_model, chosen.context_model, chosen.fallback_model)
     return next((model for model in models if model and provider_for_model(model) != implementer), None)
 
 

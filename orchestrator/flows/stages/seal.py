@@ -8,7 +8,6 @@ from blocks.format.canonical import sha256
 from blocks.format.manifest import CallFact, GateFact
 from gates import score
 from gates.base import Policy
-from orchestrator.flows import flow_settings
 from orchestrator.flows.evidence import log, sealing, setup
 from orchestrator.flows.evidence.manifest import Subject, build_manifest
 from orchestrator.flows.generation.block_files import (
@@ -74,7 +73,7 @@ class SealStage:
 
 def _judged(work: StageContext) -> Subject | Failed:
     """What is to be sealed, if the gates have judged it as it is now."""
-    name, gates = read_block_name(work), flow_settings.gate_policy(work.settings)
+    name, gates = read_block_name(work), work.settings.gates
     facts = [fact for kind in JUDGING for fact in work.read_output(kind).get("gates", [])]
     verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
     if gates.mode == "strict" and not verified:

@@ -9,7 +9,6 @@ from blocks.format import snapshot
 from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
-from orchestrator.flows import flow_settings
 from orchestrator.flows.generation.block_files import digest_files, read_candidate
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
 from orchestrator.flows.verification import environment, gate_reports, repair_loop
@@ -26,7 +25,7 @@ class VerifyStage:
     kind: ClassVar[str] = "verify"
 
     def run(self, work: StageContext) -> StageResult:
-        gates = flow_settings.gate_policy(work.settings)
+        gates = work.settings.gates
         if gates.mode == "off":
             return Done(output={"mode": "off", "passed": False, "gates": []})
         try:

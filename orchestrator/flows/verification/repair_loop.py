@@ -12,7 +12,6 @@ from typing import Any
 
 from gates import runner, score
 from gates.base import GateReport, Verdict
-from orchestrator.flows import flow_settings
 from orchestrator.flows.generation.block_files import digest_files
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, Repair, StageContext
 from orchestrator.flows.verification import gate_reports
@@ -190,9 +189,9 @@ def _told(basis: FailedCandidate, now: FailedCandidate) -> str:
 
 def _refused(work: StageContext, insert: tuple[str, ...]) -> Failed | None:
     """Why a round may not start: time and money for it have to be there before it does."""
-    if work.round > flow_settings.repair_rounds(work.settings):
+    if work.round > work.settings.max_repair_rounds:
         return None  # the engine ends the flow, with what the gates said as the reason
-    left, ceiling = work.read_budget(insert), flow_settings.max_cost_usd(work.settings)
+    left, ceiling = work.read_budget(insert), work.settings.max_cost_usd
     seconds, usd = left.round_seconds * float(_MARGIN), left.round_usd * _MARGIN
     if left.seconds_left is not None and left.seconds_left < seconds:
         return Failed(

@@ -22,6 +22,7 @@ from orchestrator.flows.stage_protocol import Failed, Park, StageResult
 from orchestrator.flows.stages.registry import load_stage
 from orchestrator.flows.worker.heartbeat import RunningAttempt, heartbeat
 from orchestrator.flows.worker.stage_context import LiveStageContext
+from orchestrator.repos.repo_settings import SettingRefused
 from providers import registry
 from providers.base import AuthenticationFailed, NeverAdmissible, NotAdmitted, ProviderError, RateLimited
 
@@ -111,7 +112,7 @@ def _run_stage(work: LiveStageContext) -> StageResult:
         return Failed(refused.code, str(refused), refused.cure)
     except RateLimited as limited:
         return _wait_for_rate_limit(work, limited)
-    except (ProviderError, EvidenceError) as error:
+    except (ProviderError, EvidenceError, SettingRefused) as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
         # Where, and of which type, but never the text: that of an unforeseen error may quote anything, a key or a prompt.
@@ -130,7 +131,7 @@ def _run_stage(work: LiveStageContext) -> StageResult:
 def _wait_for_rate_limit(work: LiveStageContext, limited: RateLimited) -> Park:
     """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once, to be sent there."""
     at = database.read_clock()
-    if work.settings.get("fallback.model"):
+    if work.settings.fallback_model:
         return Park(str(limited), at)
     pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)
     return Park(str(limited), at + pause, limited.provider)

@@ -4,14 +4,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
-from orchestrator.flows import engine, flow_settings
+from orchestrator.flows import engine
 from orchestrator.flows.engine import Spent, capacity
 from orchestrator.flows.evidence import setup, store
+from orchestrator.flows.flow_settings import FlowSettings
 from orchestrator.flows.flow_types import pinned_version
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.models.states import StageStatus
@@ -55,10 +57,15 @@ class LiveStageContext:
             claim.block_family,
             claim.feedback,
         )
-        self.settings: Mapping[str, Any] = claim.settings
         self.nonce = stage_nonce(claim.stage_id)
         self._turn = claim.turn
         self.spent = Spent()
+
+    @cached_property
+    def settings(self) -> FlowSettings:
+        """The settings that the flow was created with; raises ``SettingRefused`` where its row is damaged."""
+        # Parsed when a stage asks: the runner turns the error into a failed stage only while the stage runs.
+        return FlowSettings.parse(self._claim.settings)
 
     @property
     def snapshot(self) -> bytes:
@@ -173,13 +180,13 @@ class LiveStageContext:
             attempt_id=self._claim.attempt_id,
             stage_kind=self.kind,
             ceiling_usd=self._may_spend(),
-            fallback_model=str(self.settings.get("fallback.model", "")),
+            fallback_model=self.settings.fallback_model,
             forbidden_vendors=self._forbidden(),
         )
 
     def _may_spend(self) -> Decimal:
         """What is left below the flow's ceiling."""
-        return flow_settings.max_cost_usd(self.settings) - ledger.sum_committed_usd(self.flow_id)
+        return self.settings.max_cost_usd - ledger.sum_committed_usd(self.flow_id)
 
     def _forbidden(self) -> frozenset[str]:
         """The providers that served the stages which this one has to be independent of."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from blocks.format import snapshot as snapshots
 from gates.base import Candidate, GateReport, Policy, Verdict
+from orchestrator.flows.flow_settings import FlowSettings
 from orchestrator.flows.stage_protocol import Budget, Done, Repair, StageResult
 from providers.base import Completion, Request, StopReason, Usage
 
@@ -97,7 +98,7 @@ class FakeStageContext:
     feedback: str = ""
     feature_request: str = "# Basel I capital ratio\n\nDivide capital by weighted exposures."
     block_family: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
+    pinned: dict[str, Any] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=lambda: {"ledger.py": b"def capital(): ...\n"})
     origin: str = ""
     clone_url: str = ""
@@ -112,6 +113,10 @@ class FakeStageContext:
     stored: dict[str, bytes] = field(default_factory=dict)
     answering_model: str = ""
     left: Budget = field(default_factory=lambda: Budget(3600.0, Decimal(0), 20.0, Decimal("0.05")))
+
+    @property
+    def settings(self) -> FlowSettings:
+        return FlowSettings.parse(self.pinned)
 
     @property
     def snapshot(self) -> bytes:

@@ -39,7 +39,7 @@ def test_secrets_never_leave(work: FakeStageContext) -> None:
 
 
 def test_too_large_without_pruning_is_refused_in_the_words_of_the_runbook(work: FakeStageContext) -> None:
-    work.settings = {"context.pruning.enabled": False}
+    work.pinned = {"context.pruning.enabled": False}
     work.files = {"big.py": b"x = 1\n" * 100_000}
     result = work.run(context.stage)
     assert isinstance(result, Failed)
@@ -50,7 +50,7 @@ def test_too_large_without_pruning_is_refused_in_the_words_of_the_runbook(work: 
 
 
 def test_budget_of_the_repo_counts(work: FakeStageContext) -> None:
-    work.settings = {"context.max_size_kb": 2}
+    work.pinned = {"context.max_size_kb": 2}
     work.files = {f"f{n}.py": b"x = 1\n" * 100 for n in range(9)}
     result = work.run(context.stage, ANSWER)
     assert isinstance(result, Done)
@@ -78,7 +78,7 @@ def test_plan_gets_summary_and_conventions_and_given_family_wins(work: FakeStage
 
 
 def test_models_of_the_repo_count(work: FakeStageContext) -> None:
-    work.settings = {"context.model": "claude-haiku-4-5"}
+    work.pinned = {"context.model": "claude-haiku-4-5"}
     work.run(context.stage, ANSWER)
     assert (work.requests[0][0], work.requests[0][1].model) == ("anthropic", "claude-haiku-4-5")
 

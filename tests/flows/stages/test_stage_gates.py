@@ -175,7 +175,7 @@ def test_laxer_modes_do_not_block(
 def test_repo_may_raise_but_never_lower(
     implemented: FakeStageContext, gates: Gates, own: dict[str, Any], coverage: int, kill_rate: int, mode: str
 ) -> None:
-    implemented.settings = own
+    implemented.pinned = own
     fake = gates(failing("mutation"))
     assert isinstance(implemented.run(verify.stage), Repair)
     policy = fake.seen[0][1]
@@ -224,7 +224,7 @@ def test_blocking_review_starts_a_round_with_a_new_review(
 
 
 def test_reviewer_is_of_another_house(implemented: FakeStageContext, gates: Gates) -> None:
-    implemented.settings = {"architect.model": "gpt-5"}
+    implemented.pinned = {"architect.model": "gpt-5"}
     implemented.run(verify.stage)
     result = implemented.run(review.stage, json.dumps(fakes.APPROVAL))
     assert isinstance(result, Done)
@@ -232,7 +232,7 @@ def test_reviewer_is_of_another_house(implemented: FakeStageContext, gates: Gate
 
 
 def test_no_other_house_no_review(implemented: FakeStageContext, gates: Gates) -> None:
-    implemented.settings = {"architect.model": "gpt-5", "context.model": "gpt-5-mini"}
+    implemented.pinned = {"architect.model": "gpt-5", "context.model": "gpt-5-mini"}
     implemented.run(verify.stage)
     result = implemented.run(review.stage)
     assert isinstance(result, Failed)

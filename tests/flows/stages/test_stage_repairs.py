@@ -127,7 +127,7 @@ def test_another_uncovered_line_is_another_failure(planned: FakeStageContext, ga
 def test_round_that_time_or_money_does_not_admit_is_not_begun(
     implemented: FakeStageContext, gates: Gates, left: Budget, own: dict[str, Any], code: str
 ) -> None:
-    implemented.left, implemented.settings = left, own
+    implemented.left, implemented.pinned = left, own
     gates(failing("mutation"))
     result = implemented.run(verify.stage)
     assert isinstance(result, Failed)
@@ -142,7 +142,7 @@ def test_round_within_time_and_money_begins(
     implemented: FakeStageContext, gates: Gates, ceiling: str | None
 ) -> None:
     implemented.left = Budget(None if ceiling is None else 25.0, Decimal("0.45"), 20.0, Decimal("0.05"))
-    implemented.settings = {} if ceiling is None else {"flow.max_cost_usd": ceiling}
+    implemented.pinned = {} if ceiling is None else {"flow.max_cost_usd": ceiling}
     gates(failing("mutation"))
     assert isinstance(implemented.run(verify.stage), Repair)
 

@@ -87,7 +87,7 @@ def test_model_with_little_room_is_asked_file_by_file(
 ) -> None:
     """GPT-4 Turbo, as it was, writes 4,096 tokens at most: half of what three files may take."""
     sample = online("compliance-service", simulator, settings)
-    sample.settings = {"implementation.model": "gpt-4-turbo-2024-04-09"}
+    sample.pinned = {"implementation.model": "gpt-4-turbo-2024-04-09"}
     for stage in (context.stage, plan.stage, implement.stage):
         assert isinstance(sample.run(stage), Done)
     asked = [request for _, request in sample.requests[2:]]
@@ -107,7 +107,7 @@ def test_small_answer_of_a_capable_model_goes_on_with_the_remaining_files(
 ) -> None:
     monkeypatch.setattr(implement, "MAX_OUTPUT_TOKENS", 1200)
     sample = online("compliance-service", simulator, settings)
-    sample.settings = {"implementation.model": "gpt-4o"}
+    sample.pinned = {"implementation.model": "gpt-4o"}
     for stage in (context.stage, plan.stage, implement.stage):
         assert isinstance(sample.run(stage), Done)
     asked = [request.prompt.partition("\n")[0] for _, request in sample.requests[2:]]
