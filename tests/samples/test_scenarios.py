@@ -32,7 +32,7 @@ def test_there_is_a_sample_for_each_repo_and_one_that_never_passes() -> None:
     assert [name for name in NAMES if sample(name).scenario["expect"] == "failed"] == ["never-passes"]
 
 
-def test_every_gate_is_shown_failing_and_repaired() -> None:
+def test_every_gate_has_a_sample_that_repairs_it() -> None:
     repaired = [
         sample(name).scenario["repairs"]["gate"]
         for name in NAMES
@@ -41,7 +41,7 @@ def test_every_gate_is_shown_failing_and_repaired() -> None:
     assert sorted(repaired) == sorted(GATES)
 
 
-def test_titles_tell_the_samples_apart() -> None:
+def test_titles_differ() -> None:
     assert len({sample(name).scenario["title"].casefold() for name in NAMES}) == len(NAMES)
 
 
@@ -61,7 +61,7 @@ def test_the_scenario_names_what_is_there(name: str) -> None:
 
 
 @each
-def test_no_answer_misstates_what_is_unused(name: str) -> None:
+def test_every_answer_is_used(name: str) -> None:
     one = sample(name)
     named = {path.name for stage in one.scenario["answers"] for path in one.answers(stage)}
     assert {path.name for path in (one.folder / "answers").iterdir()} == named

@@ -1,4 +1,4 @@
-"""The context bundle: the part of a repo that the models are shown, redacted, ranked and cut to its budget."""
+"""The context bundle: the part of a repo that the models see, ranked, redacted and cut to its budget."""
 
 from orchestrator.flows.context.bundle import Bundle, BundleTooLarge, build_bundle
 

@@ -1,4 +1,7 @@
-"""Builds the context bundle: rank by the request, redact, cut to the byte. The same input gives the same bytes."""
+"""Builds the context bundle: rank by the request, redact, cut to the byte.
+
+The same input gives the same bytes, so that a stage that runs again asks the models the same.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,15 +13,15 @@ from orchestrator.flows.context.packing import Packed, format_part, pack_everyth
 from orchestrator.flows.context.ranking import rank_files
 
 LARGEST_BYTES = 500_000
-"""What a bundle may measure when nothing is pruned."""
+"""The most bytes of a bundle when nothing is pruned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The text that models are shown. ``size`` is in bytes of UTF-8.
+    """The text that the models see. ``size`` is in bytes of UTF-8.
 
-    ``included`` are the paths in the order in which they are shown; those of ``outlined`` are shown by their signatures
-    or their beginning only; ``omitted`` counts the files that were left out.
+    ``included`` lists the paths in the order of the text. Those in ``outlined`` are shown only by their
+    signatures or their beginning. ``omitted`` counts the files that were left out.
     """
 
     text: str = field(repr=False)
@@ -31,7 +34,7 @@ class Bundle:
 
 
 class BundleTooLarge(OrchestratorError):
-    """The repo does not fit and pruning is switched off."""
+    """The repo does not fit, and pruning is switched off."""
 
     code = "context:bundle-too-large"
     cure = (
@@ -47,10 +50,10 @@ class BundleTooLarge(OrchestratorError):
 
 
 def build_bundle(files: Mapping[str, bytes], request: str, *, max_bytes: int, pruning: bool) -> Bundle:
-    """The bundle of ``files`` for ``request``: at most ``max_bytes`` with ``pruning``, everything up to 500 KB without.
+    """The bundle of ``files`` for ``request``, of at most ``max_bytes``.
 
-    Files that are not text, or that exist to hold secrets, are left out; secrets found in the others are replaced.
-    Raises ``BundleTooLarge``.
+    Without ``pruning`` it holds everything, up to 500 KB; more raises ``BundleTooLarge``. Files that are not
+    text or that exist to hold secrets are left out. Secrets found in the others are replaced.
     """
     texts = _read_texts(files)
     if pruning:
@@ -70,7 +73,8 @@ def build_bundle(files: Mapping[str, bytes], request: str, *, max_bytes: int, pr
 
 
 def read_text(path: str, content: bytes) -> str | None:
-    """The file as text with plain line ends, or ``None`` where it must not or cannot be shown."""
+    """The file as text with Unix line ends, or ``None`` where it must not or cannot be shown."""
+    # Git, too, takes a NUL as the mark of a binary file.
     if is_secret_file(path) or b"\0" in content:
         return None
     try:
@@ -90,7 +94,8 @@ def _read_texts(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _pack_unpruned(texts: Mapping[str, str], request: str) -> Packed:
-    # Checked before redaction, which is what takes time, and again after it: a mark may be longer than its secret.
+    # Checked before redaction, which takes most of the time, and again after it, because a mark may be longer
+    # than the secret that it replaces.
     _check_size(sum(len(format_part(path, text).encode()) for path, text in texts.items()))
     packed = pack_everything(rank_files(texts, request), texts)
     _check_size(len(packed.text.encode()))

@@ -1,7 +1,7 @@
-"""Cutting to the byte: whole files while they fit, then outlines, then a piece of the most relevant file not yet shown.
+"""Cuts to the byte: whole files while they fit, then outlines, then a piece of the best file that is left.
 
-Each part begins with a heading, a line of its own that starts with ``=== ``. A line of a file that starts like a heading
-is shown with a backslash before it, and a path with anything unusual in it is quoted, so no file can pass for another.
+Each part begins with a heading, a line of its own that starts with ``=== ``. A line of a file that starts
+like a heading gets a backslash before it, and an unusual path is quoted. So no file can pass for another.
 """
 
 import json
@@ -13,26 +13,33 @@ from orchestrator.core.redaction import redact_file
 from orchestrator.flows.context.symbols import is_code, outline_file
 
 WHOLE_SHARE = 0.4
-"""Of the budget, for whole files; the rest shows more files by their signatures.
+"""The share of the budget for whole files; the rest shows more files by their signatures.
 
-Chosen on the first seven packages of ``RELEASES`` in ``bench/context_changes.py`` only, as the other shares are.
+This share and the others were chosen on the first seven packages of ``RELEASES`` in
+``bench/context_changes.py``; the other packages only check the choice.
 """
 LARGEST_SHARE = 0.25
-"""A file that takes more of the budget than this is not shown whole while others wait."""
+"""A file that needs a larger share than this is not shown whole while others wait."""
 LARGEST_OUTLINE_SHARE = 0.1
-"""The same for outlines: those of many files say more than that of a long one."""
+"""The same for outlines: the outlines of many files say more than that of one long file."""
 OTHER_SHARE = 0.1
-"""For whole files that are not code, while code waits: a README tells conventions, a manual would fill everything."""
+"""The share for whole files that are not code, while code waits.
+
+A README says how the code is written; a manual would fill the whole budget.
+"""
+# Bytes. A shorter piece would hold little more than its heading.
 _SMALLEST_PIECE = 80
+# A pass ends after more files that did not fit: each of them is redacted for nothing, which takes time.
 _MAX_MISSES = 20
-# Everything that a reader may take for the start of a line.
+# Every character that a reader may take for the start of a line. Backslashes count too: otherwise a file
+# could contain the escaped form of a heading and look like another file's text.
 _LIKE_HEADING = re.compile(r"(^|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])(?=\\*=== )")
 _PLAIN_PATH = re.compile(r"[\w@+./-]+\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """``text`` and the paths in it, each once, by how they are shown."""
+    """``text``, and the paths in it by how they are shown; each path occurs once."""
 
     text: str = field(repr=False)
     whole: tuple[str, ...]
@@ -47,7 +54,7 @@ class Packed:
 
 
 def format_part(path: str, text: str, shown_as: str = "") -> str:
-    """One file under its heading. ``shown_as`` says how it is shown, where it is not whole."""
+    """One file under its heading. ``shown_as`` says how it is shown; empty for a whole file."""
     name = path if _PLAIN_PATH.match(path) else json.dumps(path)
     note = f" ({shown_as})" if shown_as else ""
     body = _LIKE_HEADING.sub(r"\1\\", text.rstrip())
@@ -66,12 +73,15 @@ def pack_everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
 
 
 def pack_files(order: list[str], texts: Mapping[str, str], max_bytes: int) -> Packed:
-    """At most ``max_bytes`` of UTF-8 of the files in ``order``, redacted; where there is enough, at most 80 bytes less."""
+    """The files in ``order``, redacted, in at most ``max_bytes`` of UTF-8.
+
+    Where the files have enough text, at most 80 bytes stay unused.
+    """
     return _Packing(order, texts, max_bytes).pack_all()
 
 
 class _Packing:
-    """One bundle being filled. ``bytes_left`` falls with every part that is added."""
+    """A bundle while it is filled. Every part that is added lowers ``bytes_left``."""
 
     def __init__(self, order: list[str], texts: Mapping[str, str], max_bytes: int) -> None:
         self.order, self.texts, self.max_bytes = order, texts, max_bytes
@@ -89,18 +99,21 @@ class _Packing:
             int(self.max_bytes * OTHER_SHARE),
         )
         self._add_outlines(int(self.max_bytes * LARGEST_OUTLINE_SHARE))
-        # What the outlines did not need goes to further whole files, and the last gap to the beginning of one.
+        # What the outlines did not need goes to more whole files, and the last gap to the beginning of one.
         self._add_whole_files(self.bytes_left, self.bytes_left, self.bytes_left)
         self._add_pieces()
         text = "".join((*self.whole.values(), *self.outlined.values(), *self.cut.values()))
         return Packed(text, tuple(self.whole), tuple(self.outlined), tuple(self.cut), self.redactions)
 
     def _waiting_paths(self) -> list[str]:
-        """Files that are not shown at all yet, in order."""
+        """Files that are not shown yet, in order."""
         return [path for path in self.order if path not in self.whole and path not in self.outlined]
 
     def _add_whole_files(self, budget: int, largest: int, other_budget: int) -> None:
-        """Whole files that fit, in order. ``budget`` is for all of them, ``other_budget`` for those that are not code."""
+        """Add whole files that fit, in order.
+
+        ``budget`` is for all of them, ``other_budget`` for those that are not code.
+        """
         misses = 0
         for path in self._waiting_paths():
             if misses > _MAX_MISSES or budget < _SMALLEST_PIECE:
@@ -110,7 +123,7 @@ class _Packing:
             length = len(self.texts[path])
             if length > limit:
                 continue
-            # A file that cannot fit by its length is not redacted: that is what takes time.
+            # Redaction takes most of the time, so a file that cannot fit by its length is not redacted.
             size = self._add_part(self.whole, path, self.texts[path], "", budget) if length <= budget else 0
             if size == 0:
                 misses += 1
@@ -119,6 +132,7 @@ class _Packing:
                 other_budget -= size
 
     def _add_outlines(self, largest: int) -> None:
+        """Add outlines of at most ``largest`` characters, in order."""
         misses = 0
         for path in self._waiting_paths():
             if misses > _MAX_MISSES or self.bytes_left < _SMALLEST_PIECE:
@@ -130,7 +144,7 @@ class _Packing:
                 misses += 1
 
     def _add_part(self, parts: dict[str, str], path: str, text: str, shown_as: str, budget: int) -> int:
-        """The bytes that ``text``, redacted, took; 0 where it does not fit ``budget``."""
+        """Add ``text``, redacted, and return the bytes that it took; 0 where it does not fit ``budget``."""
         # Redacted before it is measured: a mark may be longer than the secret that it replaces.
         clean, found = redact_file(path, text)
         part = format_part(path, clean, shown_as)
@@ -143,13 +157,14 @@ class _Packing:
         return size
 
     def _add_pieces(self) -> None:
-        """The beginnings of the most relevant files that are not shown yet; one file, unless they are tiny."""
+        """Add the beginning of the most relevant file that is not shown yet; of several, if they are tiny."""
         for path in self._waiting_paths():
             if self.bytes_left < _SMALLEST_PIECE:
                 return
+            # Redacted before it is cut: half a secret would not be recognised.
             clean, found = redact_file(path, self.texts[path])
             part = format_part(path, clean, "its beginning").encode()
-            # A budget may end in the middle of a character, which is then left out.
+            # The budget may end inside a character, which is then left out.
             piece = part[: self.bytes_left].decode(errors="ignore")
             self.cut[path] = piece
             self.redactions += found

@@ -1,7 +1,8 @@
-"""Which files matter for a request: BM25 over the words of path and text, code before everything else.
+"""Ranks files by their relevance to a request: BM25 over the words of path and text, code first.
 
-BM25 after Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009). ``bench/context.py`` compares it with
-other orders; references between files and a bonus for definitions did not find more of the files that a change touches.
+BM25 is that of Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009). ``bench/context.py``
+compares it with other orders. References between files and a bonus for definitions did not find more of the
+files that a change touches.
 """
 
 import math
@@ -14,9 +15,9 @@ from orchestrator.flows.context.symbols import is_code
 from orchestrator.flows.context.words import count_words
 
 SATURATION = 1.2
-"""``k1`` of BM25: how soon further occurrences of a word stop to count."""
+"""``k1`` of BM25: how soon more occurrences of a word stop counting."""
 LENGTH_SHARE = 0.75
-"""``b`` of BM25: how much a long file has to say more to count as much."""
+"""``b`` of BM25: how much more often a word must occur in a long file to count as much."""
 
 _PROSE = frozenset({".md", ".rst", ".txt", ".adoc", ".html", ".css"})
 _DATA = frozenset(
@@ -26,8 +27,8 @@ _LOGS = ("change", "history", "news", "release", "author", "contributor", "licen
 
 
 def rank_files(texts: Mapping[str, str], request: str) -> list[str]:
-    """The paths of ``texts``, most relevant to ``request`` first; files that are equally relevant by path."""
-    # A changelog mentions every word. If it were counted with the code, it would also make rare words look common.
+    """The paths of ``texts``, the most relevant to ``request`` first; equally relevant files by path."""
+    # A changelog mentions every word. Counted with the code, it would also make rare words look common.
     code = {path: text for path, text in texts.items() if _is_readable_code(path)}
     rest = {path: text for path, text in texts.items() if path not in code}
     code_scores = score_files(code, request)
@@ -36,7 +37,7 @@ def rank_files(texts: Mapping[str, str], request: str) -> list[str]:
 
 
 def score_files(texts: Mapping[str, str], request: str) -> dict[str, float]:
-    """Path to its BM25 score for ``request``; 0 where no word of the request occurs."""
+    """The BM25 score of each path for ``request``; 0 where no word of the request occurs."""
     if not texts:
         return {}
     counts = {path: count_words(path) + count_words(text) for path, text in texts.items()}
@@ -57,7 +58,7 @@ def score_files(texts: Mapping[str, str], request: str) -> dict[str, float]:
 def _weigh_words(counts: Mapping[str, Counter[str]], request: str) -> dict[str, float]:
     """Each word of the request with its weight: the fewer files have it, the more it counts."""
     weights = {}
-    # In the order of the request: sums of floats depend on their order, and the same input must give the same bytes.
+    # In the order of the request: a sum of floats depends on it, and equal input must give equal bytes.
     for word in count_words(request):
         holding = sum(1 for words in counts.values() if word in words)
         weights[word] = math.log(1 + (len(counts) - holding + 0.5) / (holding + 0.5))
@@ -65,16 +66,17 @@ def _weigh_words(counts: Mapping[str, Counter[str]], request: str) -> dict[str, 
 
 
 def _sort_paths(scores: Mapping[str, float]) -> list[str]:
-    # Rounded, so that the last bits of a logarithm, which differ between machines, do not decide.
+    # Rounded: the last bits of a logarithm differ between machines and must not decide.
     return sorted(scores, key=lambda path: (-round(scores[path], 9), path))
 
 
 def _is_readable_code(path: str) -> bool:
+    # A minified file is code that nobody reads, on one line that would fill the budget.
     return is_code(path) and ".min." not in PurePosixPath(path).name.lower()
 
 
 def _weigh_kind(path: str) -> float:
-    """Prose before data; logs of changes mention everything and show nothing."""
+    """A factor that puts prose before data; change logs mention everything and show nothing."""
     pure = PurePosixPath(path.lower())
     if pure.suffix in _DATA or ".min." in pure.name or pure.name.startswith(_LOGS):
         return 0.1

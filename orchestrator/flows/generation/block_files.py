@@ -1,4 +1,4 @@
-"""A block on its way: its files as the stages leave them, as the gates judge them, as they are delivered."""
+"""The files of a block that a flow is making: as stages store them and as the gates judge them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ MODULE, TESTS, CONTRACT, README = "module", "tests", "contract", "readme"
 
 @dataclass(frozen=True, slots=True)
 class BlockName:
-    """Where a block belongs: family and name are checked names."""
+    """The family and the name of a block; both are checked names."""
 
     family: str
     name: str
@@ -23,11 +23,13 @@ class BlockName:
     @property
     def paths(self) -> dict[str, str]:
         """Artifact kind to file name, in the order in which files are answered."""
+        # The module comes first, so that the model can write tests of code that it has already written.
         return {MODULE: f"{self.name}.py", TESTS: f"test_{self.name}.py", CONTRACT: "contract.json"}
 
 
 def stable_prefix(work: StageContext) -> str:
     """What every call of the flow starts with: the context bundle in its fence."""
+    # Read from the artifact and never built again: one other byte, and no vendor's cache hits.
     return prompts.repository_prefix((work.read_artifact("bundle") or b"").decode())
 
 
@@ -38,14 +40,16 @@ def read_block_name(work: StageContext) -> BlockName:
 
 
 def read_block_files(work: StageContext) -> dict[str, str]:
-    """The newest implementation: artifact kind to text; empty before the first one."""
+    """The newest implementation, artifact kind to text; empty before the first round."""
     found = {kind: work.read_artifact(kind) for kind in (MODULE, TESTS, CONTRACT)}
     return {kind: content.decode() for kind, content in found.items() if content is not None}
 
 
 def read_candidate(work: StageContext) -> Candidate:
     """The newest implementation as the gates see it."""
-    name, texts, implementer = read_block_name(work), read_block_files(work), work.read_output("implement")
+    name = read_block_name(work)
+    texts = read_block_files(work)
+    implementer = work.read_output("implement")
     return Candidate(
         family=name.family,
         name=name.name,
@@ -58,19 +62,21 @@ def read_candidate(work: StageContext) -> Candidate:
 
 
 def digest_files(files: Mapping[str, str]) -> str:
-    """SHA-256 over the files of a candidate: equal for equal blocks."""
+    """The SHA-256 of the files of a candidate: equal for equal blocks."""
+    # Sorted, so that the order does not count; with lengths, so that text cannot move between two files.
     parts = (f"{path}\0{len(text.encode())}\0{text}" for path, text in sorted(files.items()))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def find_previous_contract(repo: str, name: BlockName, *, before: int | None = None) -> str | None:
-    """The contract of the newest verified version of the block (older than ``before``), which consumers may rely on."""
+    """The contract of the newest verified version (older than ``before``), which consumers may rely on."""
     versions = Block.objects.filter(repo__name=repo, family=name.family, name=name.name, verified=True)
-    newest = (
-        (versions if before is None else versions.filter(version__lt=before)).order_by("-version").first()
-    )
+    if before is not None:
+        versions = versions.filter(version__lt=before)
+    newest = versions.order_by("-version").first()
     if newest is None:
         return None
+    # Every repair round stores a contract; the last one is that of the candidate that passed.
     artifact = (
         Artifact.objects.filter(flow_id=newest.flow_id, kind=CONTRACT)
         .select_related("blob")

@@ -1,4 +1,4 @@
-"""Whole files from a model whose answer may be too short for all of them: what is missing is asked for file by file."""
+"""Asks a model for whole files, and file by file where one answer cannot hold them all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,14 +15,19 @@ from orchestrator.flows.generation.parsing import parse_files, parse_whole_files
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
 
 LARGE_BYTES = 12_000
-"""Above this a repair may answer a file as edits: whole files come out well-formed more often, but a long one may not fit."""
+"""A repair may answer a longer file as edits.
+
+Whole files come out well-formed more often, but a long one may not fit into an answer.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """Files to be written. ``order`` is the order in which they are asked for one by one, ``originals`` what they were before.
+    """The files that a stage wants.
 
-    ``tokens`` is what all of them may take together: a model that may write less is asked file by file from the start.
+    ``order`` is the order in which they are asked for one by one; ``originals`` is their text before a
+    repair. ``tokens`` is what all of them may take together. A model that may write less is asked file by
+    file from the start.
     """
 
     paths: Sequence[str]
@@ -41,41 +46,44 @@ def request_files(
 ) -> ModelReply[dict[str, str]] | Failed:
     """Every file of ``wanted``, by as few calls as the model allows, or why there is none.
 
-    The prompt of ``question`` says ``$only`` in its machine line, ``$already`` where finished files go and ``$form`` where the
-    form of the answer goes.
+    The prompt of ``question`` has ``$only`` in its machine line, ``$already`` where finished files go, and
+    ``$form`` where the form of the answer goes.
     """
     written: dict[str, str] = {}
     calls: list[dict[str, Any]] = []
     answers: list[bytes] = []
     whole = clamp_output_tokens(question.model, wanted.tokens) >= wanted.tokens
+    # This ends: an answer fails or holds a missing file, and only the first question asks for all of them.
     while missing := [path for path in wanted.order if path not in written]:
         paths = tuple(wanted.paths) if whole and not calls else (missing[0],)
-        reply = _part(work, question, wanted, paths, written)
+        reply = _request_some(work, question, wanted, paths, written)
         if isinstance(reply, Failed):
+            # The answers of earlier calls were paid for, and show people how far the model got.
             kept = b"\n".join([*answers, *(artifact.content for artifact in reply.artifacts)])
-            return replace(reply, artifacts=(_answer(work, kept),))
+            return replace(reply, artifacts=(_make_artifact(work, kept),))
         written |= reply.value
         calls += reply.calls
         answers.append(reply.answer.content)
     return ModelReply(
-        {path: written[path] for path in wanted.paths}, calls, _answer(work, b"\n".join(answers))
+        {path: written[path] for path in wanted.paths}, calls, _make_artifact(work, b"\n".join(answers))
     )
 
 
-def _part(
+def _request_some(
     work: StageContext,
     question: ModelRequest,
     wanted: FileRequest,
     paths: tuple[str, ...],
     written: Mapping[str, str],
 ) -> ModelReply[dict[str, str]] | Failed:
+    """The files ``paths`` by one question. The reply may lack some of them where the answer was cut off."""
     every = len(paths) == len(wanted.paths)
     large = {path: text for path, text in wanted.large.items() if path in paths}
     variables = {
         **question.variables,
         "only": "" if every else f" files={','.join(paths)}",
-        "already": _already(written),
-        "form": _form(paths, large, work.nonce),
+        "already": _format_written(written),
+        "form": _format_answer(paths, large, work.nonce),
     }
     return ask_model(
         work,
@@ -86,28 +94,34 @@ def _part(
     )
 
 
-def _already(written: Mapping[str, str]) -> str:
+def _format_written(written: Mapping[str, str]) -> str:
     if not written:
         return ""
     shown = prompts.fence_files(written)
-    return f"You have written these files of the block already. They are final; what you write now has to fit them.\n\n{shown}\n"
+    return (
+        "You have already written these files of the block. They are final. "
+        f"What you write now must fit them.\n\n{shown}\n"
+    )
 
 
-def _form(paths: Sequence[str], large: Mapping[str, str], nonce: str) -> str:
+def _format_answer(paths: Sequence[str], large: Mapping[str, str], nonce: str) -> str:
+    """The form of the answer, as the prompt shows it to the model."""
     form = "\n".join(f"<<<FILE {path} {nonce}>>>\n(the whole of {path})\n<<<END {nonce}>>>" for path in paths)
     if not large:
         return form
     names = ", ".join(large)
     edit = (
-        f"<<<EDIT {next(iter(large))} {nonce}>>>\n<<<SEARCH {nonce}>>>\n(whole lines, exactly as they stand in the file, once)\n"
-        f"<<<REPLACE {nonce}>>>\n(what takes their place)\n<<<END {nonce}>>>"
+        f"<<<EDIT {next(iter(large))} {nonce}>>>\n<<<SEARCH {nonce}>>>\n"
+        "(whole lines, exactly as they are in the file, where they occur once)\n"
+        f"<<<REPLACE {nonce}>>>\n(the lines that replace them)\n<<<END {nonce}>>>"
     )
+    # Not offered for a single file: an answer without any file cannot be distinguished from a broken one.
     omitted = "left out where nothing changes in them, or " if len(paths) > 1 else ""
     return (
-        f"{form}\n\nLong files ({names}) may be {omitted}answered as edits: one section a file, with as many SEARCH and REPLACE "
-        f"parts as are needed:\n\n{edit}"
+        f"{form}\n\nLong files ({names}) may be {omitted}answered as edits. "
+        f"Write one section for each file, with as many SEARCH and REPLACE parts as you need:\n\n{edit}"
     )
 
 
-def _answer(work: StageContext, content: bytes) -> NewArtifact:
+def _make_artifact(work: StageContext, content: bytes) -> NewArtifact:
     return NewArtifact("answer", f"{work.kind}-{work.round}.txt", content)

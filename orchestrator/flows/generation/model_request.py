@@ -1,9 +1,8 @@
-"""One question of a stage to a model, and the second chance that a wrong format or a cut answer gets.
+"""One question of a stage to a model, and the second question after an answer that was cut off or unreadable.
 
-No question asks for more than its model may write in one answer (``providers.catalog``).
-
-Both calls are made of what the stage was given and of the first answer alone, so a stage that is run again asks the same
-and is served the stored answers.
+No question asks for more than its model may write in one answer (``providers.catalog``). Both calls depend
+only on what the stage was given and on the first answer. So a stage that runs again asks the same questions,
+and the ledger replays the stored answers.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,9 +24,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """What to ask: the prompt's name, its variables, and how long the answer may become (tokens, thinking included).
+    """A question: the name of its prompt, its variables, and the most output tokens, thinking included.
 
-    ``repair`` says that the prompt of a repair round is part of it, whose digest the provenance then keeps too.
+    ``stable`` is the part before the prompt that every call of the flow shares. ``repair`` says that the
+    prompt of a repair round is part of the question; the provenance then keeps its digest too.
     """
 
     prompt: str
@@ -41,7 +41,11 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply(Generic[T]):
-    """A read answer. ``calls`` is what the provenance keeps, a call each, the answering one last; ``answer`` is for people."""
+    """An answer that was understood as ``value``.
+
+    ``calls`` is what the provenance keeps of each call, the one that answered last. ``answer`` is the text,
+    for people.
+    """
 
     value: T
     calls: list[dict[str, Any]]
@@ -53,16 +57,17 @@ class ModelReply(Generic[T]):
         return self.calls[-1]
 
 
+# Not asked again: the same text would be refused again, and a person has to decide what to change.
 _STOPPED = {
     StopReason.REFUSAL: (
         "answer:refused",
         "The model refused to answer.",
-        "Take out of the feature request what may be misread and start a new flow, or choose another model for this stage.",
+        "Remove what may be misread from the feature request, or choose another model, and start a new flow.",
     ),
     StopReason.CONTENT_FILTER: (
         "answer:filtered",
         "The provider's content filter withheld the answer.",
-        "Look for text in the request or the repository that the filter may mistake, or choose another provider for this stage.",
+        "Remove text that the filter may misjudge (request or repository), or choose another provider.",
     ),
 }
 _TOO_LONG = (
@@ -70,7 +75,6 @@ _TOO_LONG = (
     "The answer did not fit, even with twice the room.",
     "Split the feature request into smaller blocks, or choose a model with a larger output for this stage.",
 )
-_CONTRADICTED_CURE = "Mend the feature request where it contradicts itself, and start a new flow."
 _SHORTER = (
     "Your previous answer was cut off because it became too long. Answer again, complete, and much shorter."
 )
@@ -82,51 +86,58 @@ def ask_model(
     read: Callable[[str], T],
     cut: Callable[[str], T] | None = None,
 ) -> ModelReply[T] | Failed:
-    """The answer to ``question`` as ``read`` understands it (raising ``Unreadable``), or why there is none.
+    """The answer to ``question`` as ``read`` understands it, or why there is none.
 
-    An answer that was cut off is asked for once more with twice the room; one that cannot be read once more with what to
-    repair. ``cut`` says what is usable of an answer that was cut off, something falsy where nothing is: what is usable is the
-    reply, and what is not after two answers, too. Errors of the provider pass through to the engine.
+    ``read`` raises ``AnswerUnreadable``; the model is then asked once more and told what to correct. An
+    answer that was cut off is asked for once more with twice the room. ``cut`` returns the usable part of an
+    answer that was cut off, and a falsy value where there is none. A usable part is the reply, and so is an
+    empty one after two answers. Errors of the provider pass through to the engine.
     """
     provider = provider_for_model(question.model)
-    request = _request(work, question, float(settings.PROVIDERS[provider]["timeout_seconds"]))
+    request = _build_request(work, question, float(settings.PROVIDERS[provider]["timeout_seconds"]))
     completion = work.call_model(provider, request)
-    calls = [_facts(work, question, completion)]
-    problem = _attempt(completion, read, cut)
-    if isinstance(problem, _Again) and (again := _again(request, problem)) is not None:
+    calls = [_describe_call(work, question, completion)]
+    outcome = _read_completion(completion, read, cut)
+    second = _second_request(request, outcome) if isinstance(outcome, _Unusable) else None
+    if isinstance(outcome, _Unusable) and second is not None:
         work.report_progress(
-            f"Asking {question.model} again: {problem.failure.message}", code=problem.failure.code
+            f"Asking {question.model} again: {outcome.failure.message}", code=outcome.failure.code
         )
-        completion = work.call_model(provider, again)
-        calls.append(_facts(work, question, completion))
-        problem = _attempt(completion, read, cut)
+        completion = work.call_model(provider, second)
+        calls.append(_describe_call(work, question, completion))
+        # This answer is final: a third question costs as much and rarely helps.
+        outcome = _read_completion(completion, read, cut)
+    # Kept even when it is unusable: people need to see what the model wrote.
     answer = NewArtifact(
         "answer", f"{work.kind}-{work.round}.txt", completion.text.encode("utf-8", "replace")
     )
-    if isinstance(problem, _Read):
-        return ModelReply(problem.value, calls, answer)
-    if isinstance(problem, _Again) and problem.partial is not None:
-        return ModelReply(problem.partial, calls, answer)
-    return replace(problem.failure if isinstance(problem, _Again) else problem, artifacts=(answer,))
+    if isinstance(outcome, _Usable):
+        return ModelReply(outcome.value, calls, answer)
+    if isinstance(outcome, Failed):
+        return replace(outcome, artifacts=(answer,))
+    if outcome.partial is not None:
+        return ModelReply(outcome.partial, calls, answer)
+    return replace(outcome.failure, artifacts=(answer,))
 
 
 def clamp_output_tokens(model: str, wanted: int) -> int:
     """``wanted`` tokens of output, or as many as ``model`` may write."""
+    # A vendor rejects a request for more. For a model that it does not know, the catalog has no limit.
     return min(wanted, output_limit(model) or wanted)
 
 
 def contradiction_failure(reason: str) -> Failed:
-    """The end of a flow whose request cannot be fulfilled, in the model's words."""
-    return Failed(
-        "spec:contradiction", f"The feature request contradicts itself: {reason}", _CONTRADICTED_CURE
-    )
+    """The failure that ends a flow whose request cannot be fulfilled, in the model's words."""
+    message = f"The feature request contradicts itself: {reason}"
+    return Failed(RequestContradicted.code, message, RequestContradicted.cure)
 
 
 @dataclass(frozen=True, slots=True)
-class _Again(Generic[T]):
-    """Worth a second question. ``advice`` goes to the model, ``failure`` is what remains if that does not help.
+class _Unusable(Generic[T]):
+    """An answer that is worth a second question. ``advice`` goes to the model.
 
-    ``partial`` is the usable part of an answer that was cut off, which may be empty.
+    ``failure`` is the result if the second answer is unusable too. ``partial`` is the usable part of an
+    answer that was cut off, which may be empty.
     """
 
     advice: str
@@ -139,41 +150,46 @@ class _Again(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Read(Generic[T]):
+class _Usable(Generic[T]):
     value: T
 
 
-def _again(request: Request, problem: _Again[T]) -> Request | None:
-    """The second question; ``None`` where it would be cut off like the first, and there is a better way on."""
-    longer = (
-        clamp_output_tokens(request.model, request.max_output_tokens * 2)
-        if problem.too_long
-        else request.max_output_tokens
-    )
-    if problem.partial is not None and longer == request.max_output_tokens:
+def _second_request(request: Request, first: _Unusable[T]) -> Request | None:
+    """The second question; ``None`` where its answer would be cut off like the first."""
+    tokens = request.max_output_tokens
+    if first.too_long:
+        tokens = clamp_output_tokens(request.model, tokens * 2)
+    # The model has no more room, but the caller can use a part and ask for the rest in smaller questions.
+    if first.partial is not None and tokens == request.max_output_tokens:
         return None
-    return replace(request, prompt=f"{request.prompt}\n{problem.advice}\n", max_output_tokens=longer)
+    # The advice goes last: what precedes it stays the same to the byte, and the vendor's cache hits.
+    return replace(request, prompt=f"{request.prompt}\n{first.advice}\n", max_output_tokens=tokens)
 
 
-def _attempt(
+def _read_completion(
     completion: Completion, read: Callable[[str], T], cut: Callable[[str], T] | None
-) -> _Read[T] | _Again[T] | Failed:
+) -> _Usable[T] | _Unusable[T] | Failed:
+    """What ``completion`` amounts to: a value, a reason to ask again, or a failure."""
     if completion.stop_reason in _STOPPED:
         return Failed(*_STOPPED[completion.stop_reason])
     try:
         if completion.stop_reason is StopReason.END:
-            return _Read(read(completion.text))
-        usable = cut(completion.text) if cut is not None else None
-        return _Read(usable) if usable else _Again(_SHORTER, Failed(*_TOO_LONG), usable)
+            return _Usable(read(completion.text))
+        # Every other reason to stop is a limit on length: the answer is cut off.
+        partial = cut(completion.text) if cut is not None else None
+        if partial:
+            return _Usable(partial)
+        return _Unusable(_SHORTER, Failed(*_TOO_LONG), partial)
     except RequestContradicted as reason:
         return contradiction_failure(str(reason))
     except AnswerUnreadable as error:
         advice = f"Your previous answer could not be used: {error} {error.repair} Answer again, complete."
-        return _Again(advice, Failed(error.code, str(error), error.cure))
+        return _Unusable(advice, Failed(error.code, str(error), error.cure))
 
 
-def _request(work: StageContext, question: ModelRequest, timeout_seconds: float) -> Request:
-    # Nothing leaves before redaction. The bundle was redacted when it was built; plans and code are of models that saw no more.
+def _build_request(work: StageContext, question: ModelRequest, timeout_seconds: float) -> Request:
+    # No text leaves before redaction. The bundle was redacted when it was built, and the models that wrote
+    # plans and code saw only redacted text.
     prompt = prompts.load_prompt(question.prompt)
     variables = {
         "round": str(work.round),
@@ -193,7 +209,8 @@ def _request(work: StageContext, question: ModelRequest, timeout_seconds: float)
     )
 
 
-def _facts(work: StageContext, question: ModelRequest, completion: Completion) -> dict[str, Any]:
+def _describe_call(work: StageContext, question: ModelRequest, completion: Completion) -> dict[str, Any]:
+    """What the provenance keeps of one call."""
     repair = {"repair_digest": prompts.load_prompt("repair").digest} if question.repair else {}
     return {
         "model": completion.model,
@@ -208,7 +225,8 @@ def _facts(work: StageContext, question: ModelRequest, completion: Completion) -
 
 
 def vendor_of(answered: str, asked: str) -> str:
-    """The vendor of the model that answered; where its name is not one we know (a dated variant), of the one that was asked."""
+    """The vendor of the model ``answered``, or that of ``asked`` where the catalog does not know the name."""
+    # Vendors answer with the name of a dated variant, which the catalog may not list.
     try:
         return provider_for_model(answered)
     except UnknownModel:

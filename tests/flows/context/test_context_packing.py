@@ -136,7 +136,10 @@ def test_secrets_in_a_request_are_taken_out(text: str, secret: str) -> None:
 
 
 def test_request_about_passwords_is_left_alone() -> None:
-    text = "# Password rules\n\nA password has at least 12 characters. `API_TOKEN=${TOKEN}` stays. The token: see below.\n"
+    text = (
+        "# Password rules\n\nA password has at least 12 characters. "
+        "`API_TOKEN=${TOKEN}` stays. The token: see below.\n"
+    )
     assert redact_text(text) == (text, 0)
 
 

@@ -162,7 +162,7 @@ def test_implementer_may_say_that_the_request_contradicts_itself(planned: FakeSt
     assert isinstance(result, Failed)
     assert (result.code, result.retryable) == ("spec:contradiction", False)
     assert "'At most 8 %' and 'at least 9 %'" in result.message
-    assert "Mend the feature request" in result.cure
+    assert "Fix the feature request" in result.cure
 
 
 def test_files_beside_a_contradiction_are_asked_about(planned: FakeStageContext) -> None:

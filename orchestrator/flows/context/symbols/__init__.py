@@ -1,4 +1,4 @@
-"""What files define, by their syntax trees. ``registry`` says which language is read by which function."""
+"""What files define, by their syntax trees. ``registry`` says which function reads which language."""
 
 from orchestrator.flows.context.symbols.registry import find_definitions, is_code, outline_file
 

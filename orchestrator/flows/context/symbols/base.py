@@ -1,4 +1,4 @@
-"""What every language says about a file."""
+"""What the reader of every language returns for a file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One definition: its name, and the lines (from 0, end excluded) that hold its signature."""
+    """One definition: its name and the lines of its signature, counted from 0, ``end`` excluded."""
 
     name: str
     first: int
@@ -14,4 +14,4 @@ class Definition:
 
 
 Language = Callable[[str], tuple[Definition, ...]]
-"""Finds definitions in the text of a file, in the order of their lines; none in a file that cannot be parsed."""
+"""Finds the definitions in the text of a file, by line; none where the file cannot be parsed."""

@@ -1,4 +1,4 @@
-"""Definitions of languages other than Python, by tree-sitter. Each has a grammar and a query."""
+"""Finds definitions in languages other than Python by tree-sitter: a grammar and a query for each."""
 
 import threading
 from collections.abc import Callable
@@ -45,7 +45,7 @@ _JAVA_QUERY = """
 
 @dataclass(slots=True)
 class GrammarLanguage:
-    """A grammar and its query, loaded at first use."""
+    """A grammar and its query, loaded when first used."""
 
     load_grammar: Callable[[], object]
     query: str
@@ -59,7 +59,7 @@ class GrammarLanguage:
             self._local.query = Query(grammar, self.query)
         tree = self._local.parser.parse(text.encode())
         names = QueryCursor(self._local.query).captures(tree.root_node).get("name", [])
-        # A query may capture a name by two patterns.
+        # Two patterns of a query may capture the same name, so this is a set.
         found = {_locate_definition(node) for node in names}
         return tuple(
             sorted(found, key=lambda definition: (definition.first, definition.end, definition.name))
@@ -67,7 +67,7 @@ class GrammarLanguage:
 
 
 def _locate_definition(name: Node) -> Definition:
-    """The signature reaches from the definition's first line to the one where its body begins."""
+    """The signature: from the first line of the definition to the line where its body begins."""
     whole = name.parent or name
     body = whole.child_by_field_name("body")
     last = name.end_point[0] if body is None else body.start_point[0]

@@ -1,7 +1,7 @@
-"""Which language a file is in, by its suffix, and what is done with it: its definitions, its outline.
+"""Finds the language of a file by its suffix, and gives the file's definitions and outline.
 
-A language is a function in a module of this folder, or a grammar and a query in ``grammars``, a line in ``LANGUAGES`` and one
-for each suffix.
+A language is a function in a module of this folder, or a grammar and a query in ``grammars``. It has one line
+in ``LANGUAGES`` and one for each suffix.
 """
 
 from pathlib import PurePosixPath
@@ -38,25 +38,26 @@ SUFFIXES = {
     ".java": "java",
 }
 LARGEST_CHARACTERS = 512 * 1024
-"""A longer file is data or generated: its tree would cost more than it tells."""
+"""A longer file is data or generated, and its syntax tree would cost more than it is worth."""
+# A signature with many arguments may be longer; its first lines hold the name.
 _MAX_SIGNATURE_LINES = 8
 
-# Shown as code, although nothing here knows what such files define.
+# Code as well, although no reader here finds what such files define.
 _OTHER_CODE = frozenset(
     """
     .c .cc .cpp .cs .cxx .ex .h .hpp .kt .lua .m .php .pl .proto .pyx .r .rb .rs .scala .sh .sql .swift .vue
-    """.split()  # noqa: SIM905 - a list of suffixes is no easier to read in quotes
+    """.split()  # noqa: SIM905 - quoted suffixes would be harder to read
 )
 
 
 def is_code(path: str) -> bool:
-    """Whether the file is a program, as far as its suffix tells."""
+    """Whether the suffix is that of a programming language."""
     suffix = PurePosixPath(path).suffix.lower()
     return suffix in SUFFIXES or suffix in _OTHER_CODE
 
 
 def find_definitions(path: str, text: str) -> tuple[Definition, ...]:
-    """What ``text`` defines; nothing for a language that is not known, or for a file that is too long."""
+    """What ``text`` defines; empty for an unknown language or a file that is too long."""
     language = SUFFIXES.get(PurePosixPath(path).suffix.lower())
     if language is None or len(text) > LARGEST_CHARACTERS:
         return ()
@@ -64,12 +65,12 @@ def find_definitions(path: str, text: str) -> tuple[Definition, ...]:
 
 
 def outline_file(path: str, text: str) -> str:
-    """The signatures of a file, in their places and with their indent; empty where there are none."""
+    """The signatures of a file in their order, with their indent; empty where there are none."""
     lines = text.split("\n")
     kept: list[str] = []
     reached = 0
     for definition in find_definitions(path, text):
-        # Two definitions may share a line, and a class on one line holds its methods: no line is shown twice.
+        # Two definitions may share a line, and a class on one line holds its methods. No line is shown twice.
         first = max(definition.first, reached)
         end = min(definition.end, definition.first + _MAX_SIGNATURE_LINES)
         kept += lines[first:end]

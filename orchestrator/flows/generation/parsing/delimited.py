@@ -1,7 +1,7 @@
-"""Files as plain text, each between two lines that carry the nonce of the request: whole, or as edits of a large one.
+"""Files as plain text, each between two lines that carry the nonce of the request: whole, or as edits.
 
-The nonce is what tells a delimiter from content: generated code cannot know it in advance, so that text which looks like
-a delimiter with another nonce, or without one, stays content.
+The nonce distinguishes a delimiter from content. Generated code cannot know it in advance, so text that looks
+like a delimiter with another nonce, or without one, stays content.
 """
 
 import re
@@ -9,31 +9,30 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.flows.generation.parsing.edits import apply_edits
-from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
+from orchestrator.flows.generation.parsing.errors import AnswerUnreadable, RequestContradicted
 from orchestrator.flows.generation.parsing.plain_text import is_storable, strip_invisible, strip_wrapping
 
 MAX_FILE_BYTES = 200_000
 MAX_REASON = 2000
-"""Characters of a contradiction that are kept."""
+"""The most characters of a contradiction that are kept."""
 
+# Models write a delimiter as a quotation, a heading, bold text or code, and with or without `nonce=`.
 _DECORATION = r"[\s#>*`\"']*"
 _OPENING = re.compile(
     rf"{_DECORATION}<<<\s*(?P<kind>FILE|EDIT|CONTRADICTION)\b:?\s*(?P<path>.*?)\s*"
     rf"(?:\bnonce=)?(?P<nonce>\b[0-9a-f]{{8,64}})?\s*>>>{_DECORATION}",
     re.IGNORECASE,
 )
-# Some close a file as they opened it, with its path, or as a tag.
+# Some models close a file the way they opened it, with its path, or as a tag. Text may precede the delimiter,
+# because some end the last line of a file without a line break.
 _CLOSING = re.compile(
     r"<<<\s*(?:END\b|/\s*(?:FILE|EDIT)\b)(?:\s+(?:OF\s+)?(?:FILE|EDIT)\b)?:?\s*(?:[^\s<>]+\s+)??"
     r"(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*$",
     re.IGNORECASE,
 )
-_CLOSING_OF_SORTS = re.compile(r"^[\s#>*`]*<<<\s*(END\b|/)", re.IGNORECASE)
+# With any nonce or none: such a line inside a file is most likely a misspelt end.
+_LIKE_CLOSING = re.compile(r"^[\s#>*`]*<<<\s*(END\b|/)", re.IGNORECASE)
 _FENCE = re.compile(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<language>[\w+-]*)\s*")
-
-
-class RequestContradicted(Exception):
-    """The model says that what it was asked for contradicts itself; the message is its reason."""
 
 
 def parse_files(
@@ -46,57 +45,67 @@ def parse_files(
 ) -> dict[str, str]:
     """The files of an answer: exactly ``allowed_paths``, each ending in one newline.
 
-    A path that is answered twice counts as last written: models correct themselves. ``originals`` are texts that may be
-    answered as edits, or left out where nothing changes in them. Raises ``Unreadable`` (``answer:unparseable``,
-    ``wrong-nonce``, ``truncated``, ``forbidden-path``, ``missing-file``, ``empty-file``, ``too-large``, ``edit-mismatch``,
-    ``ambiguous``), and ``Contradicted`` where the answer may be that and is nothing else.
+    Of a path that is answered twice, the last text counts: models correct themselves. ``originals`` are texts
+    that may be answered as edits, or left out where nothing changes in them.
+
+    Raises ``AnswerUnreadable`` (``answer:unparseable``, ``wrong-nonce``, ``truncated``, ``forbidden-path``,
+    ``missing-file``, ``empty-file``, ``too-large``, ``edit-mismatch``, ``ambiguous``). With
+    ``may_contradict``, raises ``RequestContradicted`` where the answer is a contradiction and nothing else.
     """
-    scan, originals = _scan(strip_wrapping(text), nonce), originals or {}
+    scan = _scan_lines(strip_wrapping(text), nonce)
+    originals = originals or {}
     if may_contradict:
         _check_contradiction(scan)
-    found = _found(scan, nonce, allowed_paths, originals)
+    found = _read_sections(scan, nonce, allowed_paths, originals)
+    # After the sections: a path that may not be answered is the worse fault, and the one to report.
     if scan.open_path is not None:
         raise AnswerUnreadable(
             "answer:truncated",
             f"{scan.open_path!r} has no END line: the answer is cut off or its delimiter is misspelt.",
             f"Close every file with a line `<<<END {nonce}>>>` of its own.",
         )
+    # An original may be left out, but not every file: an answer without any section is not "no changes".
     missing = [path for path in allowed_paths if path not in found and (path not in originals or not found)]
     if missing:
-        raise _missing(missing, found, scan, nonce)
+        raise _missing_error(missing, found, scan, nonce)
     for path, content in found.items():
-        _check(path, content)
+        _check_content(path, content)
     return {path: found.get(path) or originals[path] for path in allowed_paths}
 
 
 def parse_whole_files(text: str, nonce: str, allowed_paths: Collection[str]) -> dict[str, str]:
-    """The files that are whole in an answer which was cut off; empty where there is none. Raises ``Unreadable`` as ``files``."""
-    scan = _scan(strip_wrapping(text), nonce)
-    found = _found(scan, nonce, allowed_paths, {})
+    """The files that are whole in an answer that was cut off; empty where there are none.
+
+    Raises ``AnswerUnreadable`` as ``parse_files`` does.
+    """
+    scan = _scan_lines(strip_wrapping(text), nonce)
+    found = _read_sections(scan, nonce, allowed_paths, {})
     for path, content in found.items():
-        _check(path, content)
-    # One that was begun again is being corrected: the first try does not count.
+        _check_content(path, content)
+    # The model was correcting the file that it began a second time, so its first text does not count.
     return {path: found[path] for path in allowed_paths if path in found and path != scan.open_path}
 
 
-def _found(
+def _read_sections(
     scan: "_Scan", nonce: str, allowed_paths: Collection[str], originals: Mapping[str, str]
 ) -> dict[str, str]:
-    """Path to text of every section that was closed. Raises ``Unreadable`` for a path that may not be answered."""
+    """Path to text of every section that was closed. Raises ``AnswerUnreadable`` for a path that is not
+    allowed.
+    """
     sections = [section for section in scan.sections if section.kind != "CONTRADICTION"]
     forbidden = sorted({section.path for section in sections} - set(allowed_paths))
     if forbidden:
         raise AnswerUnreadable(
             "answer:forbidden-path",
-            f"The answer contains {_listed(forbidden)}, which this stage may not write.",
-            f"Answer only {_listed(sorted(allowed_paths))}; no other path, no folder.",
+            f"The answer contains {_list_paths(forbidden)}, which this stage may not write.",
+            f"Answer only {_list_paths(sorted(allowed_paths))}; no other path, no folder.",
         )
-    return {section.path: _content(section, nonce, originals) for section in sections}
+    return {section.path: _read_section(section, nonce, originals) for section in sections}
 
 
-def _content(section: "_Section", nonce: str, originals: Mapping[str, str]) -> str:
+def _read_section(section: "_Section", nonce: str, originals: Mapping[str, str]) -> str:
     if section.kind == "FILE":
-        return _unfenced(section.path, section.lines)
+        return _strip_fence(section.path, section.lines)
     if section.path not in originals:
         raise AnswerUnreadable(
             "answer:edit-mismatch",
@@ -107,16 +116,18 @@ def _content(section: "_Section", nonce: str, originals: Mapping[str, str]) -> s
 
 
 def _check_contradiction(scan: "_Scan") -> None:
-    said = [section for section in scan.sections if section.kind == "CONTRADICTION"]
-    if not said:
+    """Raise ``RequestContradicted`` where the answer says so, ``AnswerUnreadable`` where it is unclear."""
+    contradictions = [section for section in scan.sections if section.kind == "CONTRADICTION"]
+    if not contradictions:
         return
-    if len(said) < len(scan.sections) or scan.open_path is not None:
+    # Files and a contradiction together: the text of either may have been injected, so neither counts.
+    if len(contradictions) < len(scan.sections) or scan.open_path is not None:
         raise AnswerUnreadable(
             "answer:ambiguous",
             "The answer holds files and says that the request contradicts itself.",
             "Answer either all files, or the contradiction alone.",
         )
-    reason = "\n".join(_stripped(said[-1].lines))
+    reason = "\n".join(_strip_blank_lines(contradictions[-1].lines))
     if not reason or not is_storable(reason):
         raise AnswerUnreadable(
             "answer:unparseable",
@@ -128,7 +139,7 @@ def _check_contradiction(scan: "_Scan") -> None:
 
 @dataclass(frozen=True)
 class _Section:
-    """``kind`` is FILE, EDIT or CONTRADICTION."""
+    """What was between two delimiters. ``kind`` is FILE, EDIT or CONTRADICTION."""
 
     kind: str
     path: str
@@ -137,51 +148,58 @@ class _Section:
 
 @dataclass
 class _Scan:
-    """What the lines of an answer were."""
+    """The sections of an answer, and how it ended: ``open_path`` is a section without an end."""
 
     sections: list[_Section] = field(default_factory=list)
     open_path: str | None = None
     open_kind: str = ""
-    strangers: int = 0
-    """Delimiters outside of files with a wrong nonce or none."""
+    foreign_delimiters: int = 0
+    """Counts delimiters outside of files with a wrong nonce or none."""
 
 
-def _scan(text: str, nonce: str) -> _Scan:
+def _scan_lines(text: str, nonce: str) -> _Scan:
     scan = _Scan()
     content: list[str] = []
     for line in text.split("\n"):
-        opening = _delimiter(_OPENING, line)
-        if opening and _same(opening["nonce"], nonce):
+        opening = _match_delimiter(_OPENING, line)
+        if opening and _has_nonce(opening["nonce"], nonce):
+            # A new section ends the open one: some models forget the END between two files.
             if scan.open_path is not None:
-                _close(scan, content, implicit=True)
-            scan.open_path, scan.open_kind, content = _path(opening["path"]), opening["kind"].upper(), []
+                _close_section(scan, content, implicit=True)
+            scan.open_path, scan.open_kind, content = (
+                _clean_path(opening["path"]),
+                opening["kind"].upper(),
+                [],
+            )
         elif scan.open_path is None:
-            scan.strangers += bool(opening)
+            scan.foreign_delimiters += bool(opening)
         else:
             closing = _CLOSING.search(strip_invisible(line)) if "<<<" in line else None
-            if closing and _same(closing["nonce"], nonce):
-                # What stands before the delimiter is the last line of the file, unless it only decorates the delimiter.
+            if closing and _has_nonce(closing["nonce"], nonce):
+                # Text before the delimiter is the last line of the file, except for decoration.
                 content.append(line[: line.index("<<<")].rstrip(" \t#*`>"))
-                _close(scan, content, implicit=False)
+                _close_section(scan, content, implicit=False)
             else:
                 content.append(line)
     return scan
 
 
-def _delimiter(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-    # Most lines are code: the plain search keeps the pattern away from them.
+def _match_delimiter(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
+    # Most lines are code: the plain search is fast and spares them the slow pattern.
     return pattern.fullmatch(strip_invisible(line)) if "<<<" in line else None
 
 
-def _same(found: str | None, nonce: str) -> bool:
+def _has_nonce(found: str | None, nonce: str) -> bool:
+    # The nonce is hexadecimal, and some models write it in capitals.
     return found is not None and found.lower() == nonce.lower()
 
 
-def _close(scan: _Scan, content: list[str], *, implicit: bool) -> None:
-    """End the open file. Where the next FILE line ends it, a misspelt END must not become part of the file."""
+def _close_section(scan: _Scan, content: list[str], *, implicit: bool) -> None:
+    """End the open section. ``implicit`` says that the next opening line ended it, not an END of its own."""
     path = scan.open_path or ""
+    # Without this check, a misspelt END would become a line of the file.
     if implicit and any(
-        _CLOSING_OF_SORTS.search(strip_invisible(line)) or _CLOSING.search(line) for line in content
+        _LIKE_CLOSING.search(strip_invisible(line)) or _CLOSING.search(line) for line in content
     ):
         raise AnswerUnreadable(
             "answer:wrong-nonce",
@@ -192,30 +210,32 @@ def _close(scan: _Scan, content: list[str], *, implicit: bool) -> None:
     scan.open_path = None
 
 
-def _path(text: str) -> str:
+def _clean_path(text: str) -> str:
     return text.strip(" \t\"'`*").removeprefix("./")
 
 
-def _unfenced(path: str, lines: list[str]) -> str:
+def _strip_fence(path: str, lines: list[str]) -> str:
     """The content without a Markdown fence around it; fences that belong to a Markdown file stay."""
-    lines = list(_stripped(lines))
+    lines = list(_strip_blank_lines(lines))
+    # A README may begin with a code example, so its fence goes only if it says that it holds Markdown.
     if lines and (first := _FENCE.fullmatch(lines[0])):
         markdown = path.endswith(".md")
         closed = len(lines) > 1 and lines[-1].strip() == first["fence"]
         if not markdown or (closed and first["language"].lower() in {"markdown", "md"}):
             lines = lines[1:-1] if closed else lines[1:]
+    # Half a fence remains where a model put the opening one before the FILE line.
     elif lines and not path.endswith(".md") and lines[-1].strip() in {"```", "~~~"}:
         lines = lines[:-1]
-    text = "\n".join(_stripped(lines)).lstrip("\ufeff")
+    text = "\n".join(_strip_blank_lines(lines)).lstrip("\ufeff")
     return f"{text}\n" if text else ""
 
 
-def _stripped(lines: list[str]) -> Iterator[str]:
+def _strip_blank_lines(lines: list[str]) -> Iterator[str]:
     filled = [number for number, line in enumerate(lines) if line.strip()]
     return iter(lines[filled[0] : filled[-1] + 1] if filled else [])
 
 
-def _check(path: str, content: str) -> None:
+def _check_content(path: str, content: str) -> None:
     if not content:
         raise AnswerUnreadable(
             "answer:empty-file", f"{path} is empty.", f"Write the whole of {path}; no placeholder."
@@ -234,8 +254,9 @@ def _check(path: str, content: str) -> None:
         )
 
 
-def _missing(missing: list[str], found: dict[str, str], scan: _Scan, nonce: str) -> AnswerUnreadable:
-    if not found and scan.strangers:
+def _missing_error(missing: list[str], found: dict[str, str], scan: _Scan, nonce: str) -> AnswerUnreadable:
+    # The most precise reason first: what to correct depends on how much of the format the answer followed.
+    if not found and scan.foreign_delimiters:
         return AnswerUnreadable(
             "answer:wrong-nonce",
             "The answer's delimiters carry another nonce than the request's, or none.",
@@ -249,10 +270,11 @@ def _missing(missing: list[str], found: dict[str, str], scan: _Scan, nonce: str)
         )
     return AnswerUnreadable(
         "answer:missing-file",
-        f"The answer lacks {_listed(missing)}.",
-        f"Answer all files in full, also the unchanged ones; missing: {_listed(missing)}.",
+        f"The answer lacks {_list_paths(missing)}.",
+        f"Answer all files in full, also the unchanged ones; missing: {_list_paths(missing)}.",
     )
 
 
-def _listed(paths: Collection[str]) -> str:
+def _list_paths(paths: Collection[str]) -> str:
+    # Paths of an answer are hostile text of any length, and go into messages and into the second question.
     return ", ".join(path[:100] for path in list(paths)[:10])

@@ -1,4 +1,7 @@
-"""Edits of a large file: each replaces lines that stand in it exactly once. Anything else is refused: the whole file, then."""
+"""Edits of a large file. Each replaces lines that occur in the file exactly once; anything else is rejected.
+
+A rejected edit costs one more call, which asks for the whole file. A guessed place would cost a wrong file.
+"""
 
 import re
 from collections.abc import Iterable
@@ -6,6 +9,7 @@ from collections.abc import Iterable
 from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
 from orchestrator.flows.generation.parsing.plain_text import strip_invisible
 
+# Models decorate these lines as they decorate Markdown: a quote sign, a heading, bold, code.
 _MARK = re.compile(
     r"[\s#>*`\"']*<<<\s*(?P<kind>SEARCH|REPLACE)\b:?\s*(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*",
     re.IGNORECASE,
@@ -15,23 +19,30 @@ _MARK = re.compile(
 def apply_edits(path: str, original: str, lines: Iterable[str], nonce: str) -> str:
     """``original`` after the edits of one section.
 
-    A section is one or more pairs of a SEARCH and a REPLACE part, applied in order. Raises ``Unreadable``
-    (``answer:edit-mismatch``) where what is searched for is empty, missing, or there more than once.
+    A section is one or more pairs of a SEARCH and a REPLACE part, applied in order. Raises
+    ``AnswerUnreadable`` (``answer:edit-mismatch``) where the searched lines are empty, missing, or occur
+    more than once.
     """
     text = original.splitlines()
-    for old, new in _pairs(path, lines, nonce):
+    for old, new in _read_pairs(path, lines, nonce):
+        # Whole lines, indent included: half a line may occur in more places than the model sees.
         places = [start for start in range(len(text) - len(old) + 1) if text[start : start + len(old)] == old]
         if len(places) != 1:
-            raise _mismatch(path, f"the lines searched for stand in it {len(places)} times: {old[0][:80]!r}")
+            raise _mismatch_error(
+                path, f"the searched lines occur in it {len(places)} times: {old[0][:80]!r}"
+            )
+        # The next pair searches the text after this edit, so that edits may build on each other.
         text[places[0] : places[0] + len(old)] = new
     return "\n".join(text) + "\n"
 
 
-def _pairs(path: str, lines: Iterable[str], nonce: str) -> list[tuple[list[str], list[str]]]:
+def _read_pairs(path: str, lines: Iterable[str], nonce: str) -> list[tuple[list[str], list[str]]]:
+    """The lines to search for and the lines to put there, for each edit of a section."""
     parts: list[tuple[str, list[str]]] = []
     lines = list(lines)
+    # The scan adds the text before END on its line as a last line, which is empty in the usual case.
     if lines and not lines[-1]:
-        lines.pop()  # what stood before END on its line
+        lines.pop()
     for line in lines:
         mark = _MARK.fullmatch(strip_invisible(line)) if "<<<" in line else None
         if mark and mark["nonce"].lower() == nonce.lower():
@@ -39,17 +50,18 @@ def _pairs(path: str, lines: Iterable[str], nonce: str) -> list[tuple[list[str],
         elif parts:
             parts[-1][1].append(line)
         elif line.strip():
-            raise _mismatch(path, "an edit starts with a SEARCH line")
+            raise _mismatch_error(path, "an edit starts with a SEARCH line")
     kinds = [kind for kind, _ in parts]
     if not parts or kinds != ["SEARCH", "REPLACE"] * (len(parts) // 2):
-        raise _mismatch(path, "every SEARCH needs its REPLACE, and the other way round")
+        raise _mismatch_error(path, "every SEARCH needs its REPLACE, and the other way round")
     pairs = [(old, new) for (_, old), (_, new) in zip(parts[::2], parts[1::2], strict=True)]
+    # Empty lines occur in every file: a search for them alone would hit the only gap of a short one.
     if any(not "".join(old).strip() for old, _ in pairs):
-        raise _mismatch(path, "a SEARCH part is empty")
+        raise _mismatch_error(path, "a SEARCH part is empty")
     return pairs
 
 
-def _mismatch(path: str, why: str) -> AnswerUnreadable:
+def _mismatch_error(path: str, why: str) -> AnswerUnreadable:
     return AnswerUnreadable(
         "answer:edit-mismatch",
         f"The edits of {path} do not fit: {why}.",

@@ -17,15 +17,17 @@ _REPAIR = "Answer with one JSON object and nothing else: double quotes, no comme
 def parse_json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The object of an answer that satisfies ``schema``.
 
-    Prose and fences around it are ignored. Where two different objects satisfy the schema the answer is refused, not
-    guessed at: one of them may be a quotation of hostile text. Raises ``Unreadable`` (``answer:unparseable``,
-    ``answer:ambiguous``, ``answer:schema``, ``answer:too-large``).
+    Prose and fences around it are ignored. Where two different objects satisfy the schema, the answer is
+    rejected: one of them may be a quotation of hostile text. Raises ``AnswerUnreadable``
+    (``answer:unparseable``, ``answer:ambiguous``, ``answer:schema``, ``answer:too-large``).
     """
-    candidates = _candidates(strip_wrapping(text))
+    candidates = _find_candidates(strip_wrapping(text))
     validator = Draft202012Validator(schema)
     valid = [candidate for candidate in candidates if validator.is_valid(candidate)]
     if not valid:
+        # Models draft first and answer last, so the last object is the one to explain.
         raise _schema_error(candidates[-1], validator)
+    # The same object twice is a repetition and does no harm.
     if any(other != valid[0] for other in valid[1:]):
         raise AnswerUnreadable(
             "answer:ambiguous",
@@ -34,18 +36,20 @@ def parse_json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
         )
     if not is_storable(json.dumps(valid[0], ensure_ascii=False)):
         raise AnswerUnreadable("answer:unparseable", "The answer holds lone surrogates.", _REPAIR)
+    # JSON writes NUL as an escape, which the check above cannot see and PostgreSQL does not store in jsonb.
     if "\\u0000" in json.dumps(valid[0]):
         raise AnswerUnreadable("answer:unparseable", "The answer holds NUL characters.", _REPAIR)
     return valid[0]
 
 
-def _candidates(text: str) -> list[dict[str, Any]]:
-    """Every outermost object of ``text``; at least one."""
+def _find_candidates(text: str) -> list[dict[str, Any]]:
+    """Every outermost object of ``text``; at least one. Raises ``AnswerUnreadable``."""
     fenced = _FENCED.match(text)
     whole = fenced[2] if fenced else text
+    # The usual case first: the whole answer is JSON, and no search can pick a wrong part of it.
     try:
-        value = _load(whole)
-    except _Broken as error:
+        value = _load_json(whole)
+    except _NotJson as error:
         problem = str(error)
     else:
         if isinstance(value, dict):
@@ -53,34 +57,37 @@ def _candidates(text: str) -> list[dict[str, Any]]:
         raise AnswerUnreadable(
             "answer:unparseable", f"The answer is JSON but not an object: {type(value).__name__}.", _REPAIR
         )
-    found = list(_outermost(whole))
+    found = list(_find_objects(whole))
     if not found:
-        raise AnswerUnreadable("answer:unparseable", f"The answer is no JSON object: {problem}.", _REPAIR)
+        raise AnswerUnreadable("answer:unparseable", f"The answer is not a JSON object: {problem}.", _REPAIR)
     return found
 
 
-def _outermost(text: str) -> Iterator[dict[str, Any]]:
+def _find_objects(text: str) -> Iterator[dict[str, Any]]:
+    """The outermost objects between other text, in order."""
     position = 0
     while (start := text.find("{", position)) >= 0:
-        end = _balanced(text, start)
+        end = _find_closing_brace(text, start)
         if end < 0:
             return
-        # A broken object is skipped whole: what lies inside it was not meant to stand alone.
+        # A broken object is skipped whole: an object inside it is a part, not an answer.
         position = end
         try:
-            value = _load(text[start:end])
-        except _Broken:
+            value = _load_json(text[start:end])
+        except _NotJson:
             continue
         if isinstance(value, dict):
             yield value
 
 
-def _balanced(text: str, start: int) -> int:
+def _find_closing_brace(text: str, start: int) -> int:
     """Where the braces opened at ``start`` are closed, as an end index; -1 if they never are."""
+    # By hand: trying every end with the parser would take quadratic time on hostile text.
     depth, quoted, position = 0, False, start
     while position < len(text):
         char = text[position]
         if quoted and char == "\\":
+            # The next character is escaped: a quote there does not end the string.
             position += 1
         elif char == '"':
             quoted = not quoted
@@ -92,34 +99,40 @@ def _balanced(text: str, start: int) -> int:
     return -1
 
 
-class _Broken(Exception):
-    """Not JSON as we read it."""
+class _NotJson(Exception):
+    """Text that is not JSON, by the strict rules of this module."""
 
 
-def _load(text: str) -> Any:
+def _load_json(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_reject_repeated_keys, parse_constant=_reject_constant)
+    # A few thousand opening brackets exhaust the stack of the parser.
     except (ValueError, RecursionError) as error:
-        raise _Broken(str(error)[:200]) from error
+        raise _NotJson(str(error)[:200]) from error
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are unique: with a key twice, two readers would read two verdicts."""
+def _reject_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of ``pairs``. Raises ``ValueError`` if a key appears twice."""
+    # Parsers disagree on which of the two counts, so two readers could read two different verdicts.
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError("a key appears twice in one object")
     return result
 
 
-def _no_constant(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
+    """Reject ``NaN`` and ``Infinity``, which Python accepts although JSON does not have them."""
     raise ValueError(f"{name} is not JSON")
 
 
 def _schema_error(candidate: Mapping[str, Any], validator: Draft202012Validator) -> AnswerUnreadable:
+    # Sorted: the second question must be the same in every attempt, so that the ledger can replay it.
     errors = sorted(
         validator.iter_errors(candidate), key=lambda error: [str(part) for part in error.absolute_path]
     )
-    said = "; ".join(f"{error.json_path}: {error.message[:160]}" for error in errors[:5])
+    problems = "; ".join(f"{error.json_path}: {error.message[:160]}" for error in errors[:5])
     return AnswerUnreadable(
-        "answer:schema", f"The answer does not fit its schema: {said}.", f"Mend these fields: {said}."
+        "answer:schema",
+        f"The answer does not fit its schema: {problems}.",
+        f"Correct these fields: {problems}.",
     )

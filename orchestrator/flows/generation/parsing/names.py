@@ -1,4 +1,7 @@
-"""Names that generated files may have. A name becomes a module, a folder and a path, so it is checked before it is any."""
+"""Names that generated files may have.
+
+A name becomes a module, a folder and a path, so it is checked before it becomes any of them.
+"""
 
 import builtins
 import keyword
@@ -11,48 +14,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{1,59}")
 _FAMILY = re.compile(r"[a-z][a-z0-9_-]{1,59}")
 _TAKEN = frozenset(
     {
-        # what pytest, coverage and the interpreter load by themselves when a file of this name lies about
+        # pytest, coverage, packaging tools and the interpreter load files of these names by themselves.
         *("conftest", "sitecustomize", "usercustomize", "setup", "pyproject", "tox", "noxfile", "coveragerc"),
-        # what the sandbox itself imports
-        *(
-            "pytest",
-            "_pytest",
-            "coverage",
-            "hypothesis",
-            "jsonschema",
-            "pluggy",
-            "iniconfig",
-            "packaging",
-            "attr",
-            "attrs",
-        ),
-        *(
-            "pygments",
-            "referencing",
-            "rpds",
-            "yaml",
-            "numpy",
-            "pandas",
-            "six",
-            "typing_extensions",
-            "setuptools",
-            "pip",
-            "start",
-        ),
-        # our own packages, and words that say nothing
-        *(
-            "orchestrator",
-            "providers",
-            "gates",
-            "onboarding",
-            "block",
-            "blocks",
-            "module",
-            "main",
-            "contract",
-            "manifest",
-        ),
-        *("test", "tests", "readme", "con", "nul", "aux", "prn"),
+        # The sandbox imports these; a block of the same name would replace them.
+        *("pytest", "_pytest", "coverage", "hypothesis", "jsonschema", "pluggy", "iniconfig", "packaging"),
+        *("attr", "attrs", "pygments", "referencing", "rpds", "yaml", "numpy", "pandas", "six"),
+        *("typing_extensions", "setuptools", "pip", "start"),
+        # The product's own packages, and words that say nothing about a block.
+        *("orchestrator", "providers", "gates", "onboarding"),
+        *("block", "blocks", "module", "main", "contract", "manifest", "test", "tests", "readme"),
+        # Windows reserves these for devices, and a block may be checked out there.
+        *("con", "nul", "aux", "prn"),
     }
 )
 
@@ -60,24 +32,26 @@ _TAKEN = frozenset(
 def check_block_name(text: str) -> str:
     """A module name from what a model called the block: ``Capital-Ratio`` becomes ``capital_ratio``.
 
-    Raises ``Unreadable`` (``answer:forbidden-name``) for keywords, the standard library, what test runners load by
-    themselves, and what pytest would collect.
+    Raises ``AnswerUnreadable`` (``answer:forbidden-name``) for keywords, the standard library, names that
+    test runners load by themselves, and names that pytest would collect.
     """
     name = re.sub(r"[^a-z0-9]+", "_", text.strip().lower().removesuffix(".py")).strip("_")
-    why = _why_not(name)
+    problem = _find_problem(name)
+    # The substitution above would turn a path or a look-alike letter into an innocent name.
     if "/" in text or "\\" in text or not text.isascii():
-        why = "is not a plain name"
-    if why:
+        problem = "is not a plain name"
+    if problem:
         raise AnswerUnreadable(
             "answer:forbidden-name",
-            f"The block name {text[:80]!r} {why}.",
-            "Choose another block_name: lower_snake_case, 2 to 60 letters, digits and underscores, telling what the block does.",
+            f"The block name {text[:80]!r} {problem}.",
+            "Choose another block_name: lower_snake_case, 2 to 60 letters, digits and underscores. "
+            "It says what the block does.",
         )
     return name
 
 
 def check_family_name(text: str) -> str:
-    """A block family as a folder name. Raises ``Unreadable`` (``answer:forbidden-name``)."""
+    """A block family as a folder name. Raises ``AnswerUnreadable`` (``answer:forbidden-name``)."""
     name = re.sub(r"[^a-z0-9-]+", "_", text.strip().lower()).strip("_-")
     if "/" in text or "\\" in text or ".." in text or not text.isascii() or not _FAMILY.fullmatch(name):
         raise AnswerUnreadable(
@@ -88,7 +62,8 @@ def check_family_name(text: str) -> str:
     return name
 
 
-def _why_not(name: str) -> str:
+def _find_problem(name: str) -> str:
+    """Why ``name`` cannot be a module's name, as the end of a sentence; empty if it can."""
     if not _NAME.fullmatch(name):
         return "does not make a name of 2 to 60 letters, digits and underscores that starts with a letter"
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):

@@ -1,28 +1,34 @@
-"""Text of a model without what transport and habit put around it."""
+"""The text of a model without what transport and habit put around it."""
 
 import re
 
 from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
 
 LIMIT = 1_000_000
-"""Characters of an answer that are read at all; the largest honest answer is a tenth of it."""
+"""The most characters of an answer that are read; the largest honest answer is a tenth of it."""
 
 _REASONING = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+# Byte order mark, zero-width spaces and joiners, word joiner, soft hyphen: models copy them from web pages.
 _INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\u00ad]")
 
 
 def strip_wrapping(text: str) -> str:
-    """``text`` with Unix line ends, without byte order mark and without reasoning in front of the answer."""
+    """``text`` with Unix line ends, without a byte order mark and without reasoning before the answer.
+
+    Raises ``AnswerUnreadable`` (``answer:too-large``).
+    """
+    # Checked before anything searches the text: the patterns of this package take time on a huge one.
     if len(text) > LIMIT:
         raise AnswerUnreadable(
             "answer:too-large", f"The answer has {len(text)} characters.", "Answer with much less text."
         )
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff\u200b\u2060")
+    # Only at the start, and once: further on the same tags may be part of a generated file.
     return _REASONING.sub("", text, count=1)
 
 
 def strip_invisible(line: str) -> str:
-    """``line`` without characters that nobody sees, for comparing it with a delimiter."""
+    """``line`` without invisible characters, to compare it with a delimiter."""
     return _INVISIBLE.sub("", line)
 
 

@@ -26,20 +26,39 @@ def read(text: str) -> str:
 
 READ = {
     "one line": (edit(("b = 2", "b = 3")), ORIGINAL.replace("b = 2", "b = 3")),
-    "two edits": (edit(("a = 1", "a = 0"), ("b = 2", "b = 3")), ORIGINAL.replace("a = 1", "a = 0").replace("b = 2", "b = 3")),
-    "several lines": (edit(("def f():\n    return a", "def f():\n    return 7")), ORIGINAL.replace("return a", "return 7")),
-    "second sees the first": (edit(("a = 1", "a = 5"), ("a = 5", "a = 6")), ORIGINAL.replace("a = 1", "a = 6")),
-    "more lines than before": (edit(("b = 2", "b = 2\n\nc = 3")), ORIGINAL.replace("b = 2", "b = 2\n\nc = 3")),
-    "a blank line at the end of what is new": (edit(("b = 2", "b = 2\n")), ORIGINAL.replace("b = 2", "b = 2\n")),
+    "two edits": (
+        edit(("a = 1", "a = 0"), ("b = 2", "b = 3")),
+        ORIGINAL.replace("a = 1", "a = 0").replace("b = 2", "b = 3"),
+    ),
+    "several lines": (
+        edit(("def f():\n    return a", "def f():\n    return 7")),
+        ORIGINAL.replace("return a", "return 7"),
+    ),
+    "second sees the first": (
+        edit(("a = 1", "a = 5"), ("a = 5", "a = 6")),
+        ORIGINAL.replace("a = 1", "a = 6"),
+    ),
+    "more lines than before": (
+        edit(("b = 2", "b = 2\n\nc = 3")),
+        ORIGINAL.replace("b = 2", "b = 2\n\nc = 3"),
+    ),
+    "a blank line at the end of what is new": (
+        edit(("b = 2", "b = 2\n")),
+        ORIGINAL.replace("b = 2", "b = 2\n"),
+    ),
     "crlf": (edit(("b = 2", "b = 3")).replace("\n", "\r\n"), ORIGINAL.replace("b = 2", "b = 3")),
     "in a fence": (f"```\n{edit(('b = 2', 'b = 3'))}```\n", ORIGINAL.replace("b = 2", "b = 3")),
     "lower case": (
-        edit(("b = 2", "b = 3")).replace("SEARCH", "search").replace("REPLACE", "replace"), ORIGINAL.replace("b = 2", "b = 3"),
+        edit(("b = 2", "b = 3")).replace("SEARCH", "search").replace("REPLACE", "replace"),
+        ORIGINAL.replace("b = 2", "b = 3"),
     ),
     "whole file after all": (f"<<<FILE long.py {N}>>>\nx = 1\n<<<END {N}>>>\n", "x = 1\n"),
-    "edit, then the whole file": (edit(("b = 2", "b = 3")) + f"<<<FILE long.py {N}>>>\nx = 1\n<<<END {N}>>>\n", "x = 1\n"),
+    "edit, then the whole file": (
+        edit(("b = 2", "b = 3")) + f"<<<FILE long.py {N}>>>\nx = 1\n<<<END {N}>>>\n",
+        "x = 1\n",
+    ),
     "left out": ("", ORIGINAL),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("text", "expected"), READ.values(), ids=READ.keys())
@@ -50,18 +69,22 @@ def test_edits_are_applied(text: str, expected: str) -> None:
 REFUSED = {
     "not there": edit(("c = 3", "c = 4")),
     "there twice": edit(("", "# here")),
-    "line that is there twice": edit(("    return a\n\n\ndef g():\n    return a", "x")),
+    "line that occurs twice": edit(("    return a\n\n\ndef g():\n    return a", "x")),
     "part of a line": edit(("= 2", "= 3")),
     "other indentation": edit(("return a", "return 7")),
     "trailing space": edit(("b = 2 ", "b = 3")),
     "blank search": edit(("\n", "# here")),
     "no replacement": f"<<<EDIT long.py {N}>>>\n<<<SEARCH {N}>>>\nb = 2\n<<<END {N}>>>\n",
     "no search": f"<<<EDIT long.py {N}>>>\n<<<REPLACE {N}>>>\nb = 2\n<<<END {N}>>>\n",
-    "order turned round": f"<<<EDIT long.py {N}>>>\n<<<REPLACE {N}>>>\nb = 3\n<<<SEARCH {N}>>>\nb = 2\n<<<END {N}>>>\n",
+    "order turned round": (
+        f"<<<EDIT long.py {N}>>>\n<<<REPLACE {N}>>>\nb = 3\n<<<SEARCH {N}>>>\nb = 2\n<<<END {N}>>>\n"
+    ),
     "wrong nonce inside": edit(("b = 2", "b = 3"), nonce=OTHER),
     "prose in front": edit(("b = 2", "b = 3")).replace(f"<<<SEARCH {N}", f"Here it is:\n<<<SEARCH {N}", 1),
     "fence inside": edit(("b = 2", "b = 3")).replace(f"<<<SEARCH {N}", f"```python\n<<<SEARCH {N}"),
-    "conflict markers": f"<<<EDIT long.py {N}>>>\n<<<<<<< SEARCH\nb = 2\n=======\nb = 3\n>>>>>>> REPLACE\n<<<END {N}>>>\n",
+    "conflict markers": (
+        f"<<<EDIT long.py {N}>>>\n<<<<<<< SEARCH\nb = 2\n=======\nb = 3\n>>>>>>> REPLACE\n<<<END {N}>>>\n"
+    ),
     "a diff": f"<<<EDIT long.py {N}>>>\n@@ -2 +2 @@\n-b = 2\n+b = 3\n<<<END {N}>>>\n",
     "nothing": f"<<<EDIT long.py {N}>>>\n<<<END {N}>>>\n",
     "a file that is not long": edit(("{}", "[]"), path="contract.json"),
