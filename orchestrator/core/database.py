@@ -1,7 +1,7 @@
 """The one door to raw SQL: a statement is prepared once per connection and costs one round trip.
 
 Django's cursors bind parameters in the client and prepare nothing. The engine and the limiter run the same
-statements some hundred times a second, so theirs go to psycopg directly, on the connection that Django holds
+statements a few hundred times a second, so theirs go to psycopg directly, on the connection that Django holds
 and inside its transaction.
 
 Both session options that this needs are set when a connection is opened, by ``OPTIONS`` in

@@ -18,6 +18,7 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # django-
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
         """The rows that the query string asks for."""
         filterset = self.get_filterset(request, queryset, view)
+        # A view without a filter set lists everything.
         if filterset is None:
             return queryset
         # django-filter would leave an invalid filter out, and the client would get every row.

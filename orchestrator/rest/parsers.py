@@ -9,6 +9,7 @@ from rest_framework.parsers import BaseParser
 
 from orchestrator.rest.problems import Problem
 
+# A context of at most 6 MB is a third longer in base64, and JSON adds escapes.
 MAX_BODY_BYTES = 12 * 1024 * 1024
 
 

@@ -1,4 +1,6 @@
-"""The outbox: an event is bound to its transaction, and delivered at least once, even if a process dies in between."""
+"""The outbox: an event is bound to its transaction, and delivered at least once, even if a process dies in
+between.
+"""
 
 from datetime import timedelta
 from itertools import pairwise

@@ -1,4 +1,6 @@
-"""The pages that describe the recipes: every file that they name exists, and every name in code is one of the project."""
+"""The pages that describe the recipes: every file that they name exists, and every name in code is one of the
+project.
+"""
 
 import re
 from pathlib import Path

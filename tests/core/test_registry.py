@@ -1,7 +1,7 @@
 """The one form of a table of implementations, and every such table of the product.
 
-A table is found by its text, ``Registry(``, in a module of the product; the annotation of its constant says what its
-members are. So a new registry is held to the same rules without a line here.
+A table is found by its text, ``Registry(``, in a module of the product; the annotation of its constant says
+what its members are. So a new registry is held to the same rules without a line here.
 """
 
 import inspect
@@ -23,7 +23,9 @@ OPTIONAL = {"google-generativeai": "google.generativeai"}
 
 
 def find_registries() -> dict[str, tuple[Registry, object]]:
-    """Every registry of the product as ``module:NAME``, with the type that its annotation promises for members."""
+    """Every registry of the product as ``module:NAME``, with the type that its annotation promises for
+    members.
+    """
     found = {}
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -55,7 +57,9 @@ def check_member(member: object, promised: object) -> None:
 
 
 def check_protocol(member: object, protocol: type, *, of_class: bool = False) -> None:
-    """``member`` has what ``protocol`` lists, and its methods take the same parameters. An instance may set attributes later."""
+    """``member`` has what ``protocol`` lists, and its methods take the same parameters. An instance may set
+    attributes later.
+    """
     for name in get_protocol_members(protocol):
         promised = getattr(protocol, name, None)
         if not callable(promised):

@@ -1,4 +1,6 @@
-"""Statements in ``.sql`` files: how a file is read, and that every statement of the product is described, valid and used."""
+"""Statements in ``.sql`` files: how a file is read, and that every statement of the product is described,
+valid and used.
+"""
 
 import ast
 import re
@@ -72,9 +74,12 @@ def test_a_file_that_breaks_the_rules_stops_the_import(tmp_path, text, message):
 
 
 def test_every_statement_asks_for_holds_in_the_same_words():
-    """Plain SQL repeats the clause; a function would be called for each row, because PostgreSQL does not inline a subquery."""
+    """Plain SQL repeats the clause; a function would be called for each row, because PostgreSQL does not
+    inline a subquery.
+    """
     clause = re.compile(
-        r"WHERE h\.scope = 'everything' OR h\.scope = 'repo' AND h\.target = [^=]+? OR h\.scope = 'queue' AND h\.target = "
+        r"WHERE h\.scope = 'everything' OR h\.scope = 'repo' AND h\.target = [^=]+? "
+        r"OR h\.scope = 'queue' AND h\.target = "
     )
     asking = [statement for statement in every_statement() if "FROM flows_hold h" in statement.sql]
     assert len(asking) >= 5

@@ -1,7 +1,8 @@
 """The JSON of every endpoint, byte for byte, against ``answers.json``: the shape that scripts rely on.
 
-Values that differ from run to run (ids, times, measured seconds) are replaced by a word, but a time keeps its form.
-``UPDATE_ANSWERS=1 pytest tests/rest/test_answer_shapes.py`` writes the file again: review its difference.
+Values that differ from run to run (ids, times, measured seconds) are replaced by a word, but a time keeps its
+form. ``UPDATE_ANSWERS=1 pytest tests/rest/test_answer_shapes.py`` writes the file again: review its
+difference.
 """
 
 import json

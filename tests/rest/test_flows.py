@@ -99,7 +99,8 @@ def test_a_token_sees_its_own_repo_only(api, as_token, repo):
 def test_a_flow_shows_stages_attempts_cost_and_block(api):
     flow = scenes.run_through(scenes.make_flow())
     body = api.get(f"{URL}{flow.id}/").json()
-    assert [s["kind"] for s in body["stages"]] == [kind for kind, _, _ in scenes.STAGES]
+    kinds = [kind for kind, _, _ in scenes.STAGES]
+    assert [stage["kind"] for stage in body["stages"]] == kinds
     assert body["cost_by_provider"] == {"anthropic": "0.0426", "google": "0.0024", "openai": "0.0405"}
     assert body["cost_usd"] == "0.0855"
     implement = body["stages"][2]
@@ -140,7 +141,11 @@ def read_frames(answer) -> list[dict[str, str]]:
     """The frames of a stream that ends."""
     text = b"".join(answer.streaming_content).decode()
     parts = (part for part in text.split("\n\n") if part.startswith(("id:", "event:")))
-    return [dict(line.split(": ", 1) for line in part.splitlines()) for part in parts]
+    return [_parse_frame(part) for part in parts]
+
+
+def _parse_frame(frame: str) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in frame.splitlines())
 
 
 def test_events_come_in_order_and_end(api):

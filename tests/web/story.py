@@ -1,4 +1,6 @@
-"""A flow in which everything that the page can show has happened, as rows: two rounds, mutants, gaps, findings, hostile text."""
+"""A flow in which everything that the page can show has happened, as rows: two rounds, mutants, gaps,
+findings, hostile text.
+"""
 
 import json
 from datetime import timedelta
@@ -10,10 +12,16 @@ from orchestrator.flows.models import Artifact, Flow, FlowEvent, Stage
 from tests import scenes
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>"
-MODULE = "LIMIT = 10\n\n\ndef clip(value: int) -> int:\n    if value > LIMIT:\n        return LIMIT\n    return value\n"
+MODULE = (
+    "LIMIT = 10\n\n\n"
+    "def clip(value: int) -> int:\n    if value > LIMIT:\n        return LIMIT\n    return value\n"
+)
 FIXED = MODULE.replace("value > LIMIT", "value >= LIMIT")
 TESTS = f"from clip import clip\n\n\ndef test_small():\n    assert clip(1) == 1  # {HOSTILE}\n"
-README = f"# clip\n\n{HOSTILE}\n\n[good](https://example.org/) [bad](javascript:alert(1)) ![pixel](https://example.org/p.png)\n"
+README = (
+    f"# clip\n\n{HOSTILE}\n\n"
+    "[good](https://example.org/) [bad](javascript:alert(1)) ![pixel](https://example.org/p.png)\n"
+)
 
 
 def keep_artifact(stage: Stage, kind: str, name: str, content: str | bytes) -> Artifact:
@@ -155,7 +163,9 @@ def _judge_first(stage: Stage) -> None:
 
 
 def tell_failed_flow(name: str = "clip", filler: str = "") -> Flow:
-    """The only round ends at the mutation gate: a survivor, a line that never ran, findings with and without a place."""
+    """The only round ends at the mutation gate: a survivor, a line that never ran, findings with and without
+    a place.
+    """
     flow = scenes.make_flow(request="# Clip a value to a limit\nValues over the limit become the limit.")
     for kind in ("context", "plan"):
         scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind=kind)), model="gemini-pro")

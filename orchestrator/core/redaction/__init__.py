@@ -5,7 +5,7 @@ Three kinds of rules find them, each in a module: values of a known format (``ke
 in blocks (``key_blocks``), and values that are given to something whose name says that they are secret
 (``named_values``).
 
-Whoever sends text chooses it, so no rule may take longer than linear time: patterns that run over a whole
+The sender of a text chooses it, so no rule may take longer than linear time: patterns that run over a whole
 text are compiled by RE2, which guarantees it, and everything else looks at a bounded piece behind a match.
 """
 

@@ -18,14 +18,19 @@ from orchestrator.core.redaction.secret_values import is_random, is_secret_value
 from orchestrator.core.redaction.spans import Span
 
 _NAMES: Final = re2.compile(
-    rb"(?i)[A-Za-z0-9_.-]*(?:password|passwd|passphrase|passwort|kennwort|contrase|pwd|secret|token|credential|"
-    rb"api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key|shared[_-]?key|"
-    rb"master[_-]?key|auth[_-]?key|client[_-]?key|session[_-]?id|sessid|_pass\b|\bpass\b|_auth\b)[A-Za-z0-9_-]*"
+    rb"(?i)[A-Za-z0-9_.-]*(?:password|passwd|passphrase|passwort|kennwort|contrase|pwd|"
+    rb"secret|token|credential|"
+    rb"api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|signing[_-]?key|"
+    rb"encryption[_-]?key|shared[_-]?key|"
+    rb"master[_-]?key|auth[_-]?key|client[_-]?key|session[_-]?id|sessid|_pass\b|"
+    rb"\bpass\b|_auth\b)[A-Za-z0-9_-]*"
 )
 # A name that ends like this is about a secret and does not hold one, unless the value looks drawn at random.
 _ABOUT: Final = re.compile(
-    rb"(?i)(?:url|uri|name|type|kind|ttl|expiry|expires?|expiration|lifetime|timeout|age|length|len|size|limit|count|"
-    rb"hasher|hashers|hash|field|header|path|file|dir|id|policy|pattern|regex|class|prefix|suffix|format|version|"
+    rb"(?i)(?:url|uri|name|type|kind|ttl|expiry|expires?|expiration|lifetime|timeout|"
+    rb"age|length|len|size|limit|count|"
+    rb"hasher|hashers|hash|field|header|path|file|dir|id|policy|pattern|regex|class|"
+    rb"prefix|suffix|format|version|"
     rb"algorithm|endpoint|validators?|reset|rotation|manager|store|provider|ref|s)$"
 )
 _SPACE: Final = rb"(?:[ \t]|\xc2\xa0)"

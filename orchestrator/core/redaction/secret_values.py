@@ -21,7 +21,8 @@ _NAME: Final = re.compile(r"(?i)[a-z_-]*(?:passwor[dt]|passwd|pwd|secret|token|k
 _NUMBER: Final = re.compile(r"[\d.,_:+-]+(?:[a-z]{1,3})?")
 # An algorithm, a format or a version ends in a number and is a word all the same.
 _TECHNICAL: Final = re.compile(
-    r"(?:aes|argon|base|blake|bcrypt|ecdsa|ed|es|hs|http|iso|ldap|md|oauth|pbkdf|ps|rfc|rs|rsa|scrypt|sha|tls|utf|v|x|oidc|"
+    r"(?:aes|argon|base|blake|bcrypt|ecdsa|ed|es|hs|http|iso|ldap|md|oauth|pbkdf|ps|"
+    r"rfc|rs|rsa|scrypt|sha|tls|utf|v|x|oidc|"
     r"saml|p|secp|curve)[-_ ]?\d+[\w.-]{0,12}",
     re.IGNORECASE,
 )
@@ -66,7 +67,7 @@ def is_secret_value(text: str, *, password: bool = False) -> bool:
 
 
 def is_random(text: str, *, shortest: int = 32) -> bool:
-    """Whether ``text`` looks drawn at random from letters of both cases and digits, whatever its name.
+    """Whether ``text`` looks drawn at random from letters of both cases and digits, under any name.
 
     A hexadecimal run is not enough: without a name that says so it is a digest, a commit or an id far more
     often.
@@ -74,7 +75,8 @@ def is_random(text: str, *, shortest: int = 32) -> bool:
     if len(text) < shortest or _is_harmless(text) or _HEX.fullmatch(text):
         return False
     digits = sum(sign.isdigit() for sign in text)
-    has_cases = any(sign.isupper() for sign in text) and any(sign.islower() for sign in text)
+    has_upper = any(sign.isupper() for sign in text)
+    has_cases = has_upper and any(sign.islower() for sign in text)
     changes = len(re.findall(r"(?<=\d)[A-Za-z]|(?<=[A-Za-z])\d", text))
     wanted = _RANDOM_BITS if len(text) >= 24 else _WORD_BITS
     return has_cases and digits >= 3 and changes >= 4 and entropy_bits(text) >= wanted
