@@ -1,7 +1,8 @@
 """What every stage speaks: what it is given, and the results that it may return.
 
-A stage is one module in this folder and one line in ``orchestrator.flows.flow_types``. It writes no status and no row of the
-engine: it returns a result, and the engine, if the attempt is still the live one, applies it in one transaction.
+A stage is one module in this folder and one line in ``orchestrator.flows.flow_types``. It writes no status
+and no row of the engine: it returns a result, and the engine, if the attempt is still the live one, applies
+it in one transaction.
 """
 
 from collections.abc import Mapping
@@ -43,7 +44,8 @@ class NewBlock:
 class Budget:
     """What a flow has left, and what the newest run of a round's stages took. Money in USD.
 
-    ``seconds_left`` until the deadline, ``None`` without one; ``spent_usd`` holds what is reserved and not yet settled.
+    ``seconds_left`` until the deadline, ``None`` without one; ``spent_usd`` holds what is reserved and not
+    yet settled.
     """
 
     seconds_left: float | None
@@ -66,7 +68,8 @@ class Done:
 class Repair:
     """The stage found the block wanting: insert a repair round, or fail with ``code`` when no round is left.
 
-    ``insert`` are the kinds of the stages of the round, run before the flow goes on; ``feedback`` reaches the implementer.
+    ``insert`` are the kinds of the stages of the round, run before the flow goes on; ``feedback`` reaches the
+    implementer.
     """
 
     feedback: str
@@ -81,9 +84,11 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """The stage cannot go now: wait without a worker until ``until`` or, with a ``provider``, until it has room for it.
+    """The stage cannot go now: wait without a worker until ``until`` or, with a ``provider``, until it has
+    room for it.
 
-    ``tokens`` and ``nano_usd`` are the room that its call needs; ``until`` is then when that is expected, for people.
+    ``tokens`` and ``nano_usd`` are the room that its call needs; ``until`` is then when that is expected, for
+    people.
     """
 
     reason: str
@@ -131,7 +136,9 @@ class StageContext(Protocol):
     block_family: str
     feedback: str
     nonce: str
-    """Unpredictable to generated text, the same in every attempt of the stage, so that a stored answer can be reused."""
+    """Generated text cannot guess it. The same in every attempt of the stage, so that a stored answer can be
+    reused.
+    """
 
     @property
     def settings(self) -> FlowSettings:
@@ -170,18 +177,20 @@ class StageContext(Protocol):
         ...
 
     def store_evidence(self, content: bytes) -> str:
-        """Keep ``content`` in the evidence store under its SHA-256, which is returned, at once and whatever becomes of the
-        attempt: what a model is shown is stored before it is shown. Raises ``EvidenceError``, which the engine's runner turns
-        into ``Failed``, so a stage need not catch it."""
+        """Keep ``content`` in the evidence store under its SHA-256, which is returned, at once and whatever
+        becomes of the attempt: what a model is shown is stored before it is shown. Raises ``EvidenceError``,
+        which the engine's runner turns into ``Failed``, so a stage need not catch it.
+        """
         ...
 
     def call_model(self, provider: str, request: Request) -> Completion:
-        """One model call through limits, ledger and breaker. Raises ``NotAdmitted`` or a ``ProviderError``; the engine's
-        runner turns both into ``Park`` or ``Failed``, so a stage need not catch them."""
+        """One model call through limits, ledger and breaker. Raises ``NotAdmitted`` or a ``ProviderError``;
+        the engine's runner turns both into ``Park`` or ``Failed``, so a stage need not catch them.
+        """
         ...
 
     def report_progress(self, message: str, **data: Any) -> None:
-        """Tell followers something (an event); raises ``Fenced`` when the attempt is no longer the live one."""
+        """Write an event for followers; raises ``Fenced`` when the attempt is not the live one any more."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""The only writer of a status. Every verb is here; each moves rows along the tables of ``states`` or does nothing.
+"""The only writer of a status. Each verb moves rows along the tables of ``states`` or does nothing.
 
-The order of locks is flow, then stage. A stage that runs carries a random token, and whatever its attempt wants to write is
-fenced by it.
+The order of locks is flow, then stage. A stage that runs carries a random token, and every write of its
+attempt asks for that token.
 """
 
 from orchestrator.flows.engine.attempt import list_remaining_stages, record_progress, refresh_cost

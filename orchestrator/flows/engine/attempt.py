@@ -17,6 +17,7 @@ _SQL = load_statements(__file__)
 def record_progress(claim: Claim, message: str, data: Mapping[str, Any]) -> None:
     """Tell followers something; raises ``Fenced`` when the attempt is no longer the live one."""
     shown = {"stage": claim.kind, "round": claim.round, "message": message, **data}
+    # No row: the token is not the live one. Another worker may run the stage now.
     if not database.fetch_rows(
         _SQL["record_progress"],
         {"flow": claim.flow_id, "stage": claim.stage_id, "token": claim.token, "data": Jsonb(shown)},

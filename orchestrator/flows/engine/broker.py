@@ -1,7 +1,7 @@
 """Messages to the queues: Celery chains of the remaining stages, ids only.
 
-A message is a hint. Losing it costs time, getting it twice costs a claim that loses; so a send that fails is only logged,
-and the dispatcher sends again what stays unclaimed.
+A message is a hint. Losing it costs time, getting it twice costs a claim that loses; so a send that fails is
+only logged, and the dispatcher sends again what stays unclaimed.
 """
 
 import logging
@@ -18,11 +18,16 @@ log = logging.getLogger(__name__)
 
 
 def send_chain(chain: Sequence[tuple[int, str]]) -> bool:
-    """Send the first of ``chain`` (stage id, queue) to its queue, the others as its tail. False: the broker is away."""
+    """Send the first of ``chain`` (stage id, queue) to its queue, the others as its tail. False: the broker
+    is away.
+    """
     (first, queue), *rest = chain
-    # What celery.chain() would put on the wire, without building and freezing its canvas: the tail, last stage first.
+    # What celery.chain() would put on the wire, without building and freezing its canvas: the tail, last
+    # stage first.
     tail = [_write_signature(stage, its_queue) for stage, its_queue in reversed(rest)]
     try:
+        # No retry by the client: a broker that is away would hold the caller up, and the dispatcher sends
+        # again.
         app.send_task(RUN_STAGE_TASK, args=(first,), queue=queue, chain=tail, retry=False)
     except (OperationalError, RedisError, OSError) as error:
         log.warning("stage %s was not sent to %s: %s", first, queue, type(error).__name__)
@@ -37,5 +42,6 @@ def _write_signature(stage: int, queue: str) -> dict[str, Any]:
         "kwargs": {},
         "options": {"queue": queue},
         "subtask_type": None,
+        # Without this, Celery would pass the result of one task to the next as an argument.
         "immutable": True,
     }

@@ -1,7 +1,8 @@
-"""Stages that wait for room at a provider: who waits, who was let go and has not called yet, and letting go.
+"""Stages that wait for room at a provider: which wait, which were released and have not called yet.
 
-A stage that is let go keeps ``waits_for``: that is its turn, so it need not wait behind those who still do. Whoever comes
-fresh does (``behind``), else a stage that needs little room would always overtake one that needs more.
+A stage that is released keeps ``waits_for``: that is its turn, so it need not wait behind the others. A new
+stage does wait (``count_stages_ahead``), because one that needs little room would otherwise always overtake
+one that needs more.
 """
 
 from collections.abc import Collection, Sequence
@@ -45,12 +46,15 @@ def list_waiting_stages(provider: str) -> list[WaitingStage]:
 
 
 def sum_open_grants(provider: str) -> Any:
-    """What stages that were let go will ask for: ``calls``, ``tokens``, ``nano_usd``."""
+    """What stages will ask for that were released and have not called yet: ``calls``, ``tokens``,
+    ``nano_usd``.
+    """
     return database.fetch_rows(_SQL["sum_open_grants"], {"provider": provider, "seconds": _TURN_SECONDS})[0]
 
 
 def grant_room(stages: Collection[int]) -> int:
     """Make these stages ready, with their turn, their flows' deadlines moved by the wait; how many."""
+    # Fewer than asked for where a flow is locked or was cancelled meanwhile: the next look asks again.
     return len(database.fetch_rows(_SQL["grant_room"], {"stages": list(stages)})) if stages else 0
 
 
@@ -65,7 +69,7 @@ def update_wait_reason(stage_id: int, reason: str, until: datetime) -> None:
 
 
 def count_stages_ahead(provider: str, stage_id: int) -> int:
-    """How many other stages wait for ``provider``, or have a turn that they are on their way to take."""
+    """How many other stages wait for ``provider``, or are on their way to it with their turn."""
     return int(
         database.fetch_rows(_SQL["count_stages_ahead"], {"provider": provider, "stage": stage_id})[0].n
     )

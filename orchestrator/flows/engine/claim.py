@@ -1,7 +1,8 @@
 """Claim a stage, and keep it: one compare-and-set each, fenced by a random token.
 
-A claim may be lost to another worker, to a cancel, to a pause. The order of locks is flow, then stage, here as everywhere:
-see docs/explanation/locking.md. What is locked is read again by PostgreSQL in its newest version before the update counts.
+A claim may be lost to another worker, to a cancel, to a pause. The order of locks is flow, then stage, here
+as everywhere: see docs/explanation/locking.md. What is locked is read again by PostgreSQL in its newest
+version before the update counts.
 """
 
 import json
@@ -49,8 +50,10 @@ class Claim:
 def claim(stage_id: int, worker: str) -> Claim | None:
     """Hold a ready stage for one lease; ``None`` when somebody else was first, or when it may not start.
 
-    A claim whose answer was lost on the way is not asked for again: its lease runs out, and the stage comes back.
+    A claim whose answer was lost on the way is not asked for again: its lease runs out, and the stage comes
+    back.
     """
+    # Random: no two claims of a stage share a token, not even after the database was restored from a backup.
     token = uuid.uuid4()
     won = database.fetch_rows(
         _SQL["claim_stage"],
@@ -58,6 +61,7 @@ def claim(stage_id: int, worker: str) -> Claim | None:
             "stage": stage_id,
             "token": token,
             "lease": float(settings.ENGINE_LEASE_SECONDS),
+            # The width of the column: a long host name must not make a claim fail.
             "worker": worker[:200],
         },
     )
@@ -87,7 +91,9 @@ def claim(stage_id: int, worker: str) -> Claim | None:
 
 
 def renew_leases(held: Collection[tuple[int, UUID]]) -> set[UUID]:
-    """Renew the leases of ``held`` (stage id, token); the tokens that are still live. Any other has been fenced."""
+    """Renew the leases of ``held`` (stage id, token); the tokens that are still live. Any other has been
+    fenced.
+    """
     if not held:
         return set()
     params = {
@@ -95,7 +101,6 @@ def renew_leases(held: Collection[tuple[int, UUID]]) -> set[UUID]:
         "stages": [stage_id for stage_id, _ in held],
         "tokens": [token for _, token in held],
     }
-    return {
-        row.token
-        for row in database.retry_while_away(lambda: database.fetch_rows(_SQL["renew_leases"], params))
-    }
+    # Safe to repeat after a lost answer: a renewal only moves the lease forward.
+    renewed = database.retry_while_away(lambda: database.fetch_rows(_SQL["renew_leases"], params))
+    return {row.token for row in renewed}

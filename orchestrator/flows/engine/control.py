@@ -1,4 +1,6 @@
-"""What people may do to a flow: cancel, pause, resume, retry, change its priority. Each is one short transaction."""
+"""What people may do to a flow: cancel, pause, resume, retry, change its priority. Each is one short
+transaction.
+"""
 
 from django.conf import settings
 from django.db import transaction
@@ -15,7 +17,7 @@ _SQL = load_statements(__file__)
 
 
 def cancel(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
-    """End a flow now. After the commit nothing of a running attempt counts; it stops within a heartbeat.
+    """End a flow now. After the commit no write of a running attempt counts; it stops within a heartbeat.
 
     False when the flow had already ended (or does not exist): then nothing has changed.
     """
@@ -23,6 +25,7 @@ def cancel(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
         held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
+        # Under the flow's lock no stage can start or pass between the look above and this update.
         database.fetch_rows(_SQL["cancel_flow"], {"flow": flow_id})
         transitions.refresh_cost(flow_id)
         transitions.record_event(flow_id, "flow.cancelled", None, {"by": actor, "reason": reason})
@@ -30,11 +33,15 @@ def cancel(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
 
 
 def pause(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
-    """Start no further stage of a flow; the running one may end. False if it was paused already; ``NotPausable`` if ended."""
+    """Start no further stage of a flow; the running one may end.
+
+    False if it was paused already; raises ``NotPausable`` if it has ended.
+    """
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             raise NotPausable(f"{flow_id} has ended.")
+        # A second pause would write a second event, and a resume would then count only the time since it.
         if held.status == FlowStatus.PAUSED:
             return False
         why = f"The flow is paused{f' by {actor}' if actor else ''}{f': {reason}' if reason else '.'}"
@@ -44,18 +51,22 @@ def pause(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
 
 
 def resume(flow_id: str, *, actor: str = "") -> bool:
-    """Let a paused flow go on, its deadline moved by the pause. False if it was not paused; ``NotPausable`` if ended."""
+    """Let a paused flow continue, with its deadline moved by the pause.
+
+    False if it was not paused; raises ``NotPausable`` if it has ended.
+    """
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             raise NotPausable(f"{flow_id} has ended.")
         if held.status != FlowStatus.PAUSED:
             return False
+        # First, so that followers read it before the stages that become ready.
         transitions.record_event(flow_id, "flow.resumed", None, {"by": actor})
         for stage in database.fetch_rows(_SQL["resume_flow"], {"flow": flow_id}):
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
             transitions.record_event(flow_id, "stage.ready", stage.id, shown)
-        # One that became ready while the flow was paused has not been sent either.
+        # A stage that became ready while the flow was paused has not been sent either.
         database.fetch_rows(_SQL["mark_ready_stage_as_sent"], {"flow": flow_id})
         _send_after_commit(flow_id)
     return True
@@ -64,8 +75,8 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
 def retry(flow_id: str, *, actor: str = "") -> Flow:
     """Run a failed flow on from the stage that failed, with a new deadline; raises ``NotRetryable``.
 
-    What passed is kept, and so is what was paid: a stored answer is used again. A stage that failed because no repair round
-    was left gets one more round instead of a second look at the same block.
+    What passed is kept, and so is what was paid: a stored answer is used again. A stage that failed because
+    no repair round was left gets one more round instead of a second look at the same block.
     """
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)
@@ -78,6 +89,7 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
         )
         (failed,) = database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})
         transitions.record_event(flow_id, "flow.retried", failed.id, {"by": actor})
+        # A second look at the same block would reject it again: the implementer gets another round instead.
         if failed.asked_for_repair:
             repair_round.insert_round(held, failed.id)
             database.fetch_rows(_SQL["mark_ready_stage_as_sent"], {"flow": flow_id})
@@ -90,7 +102,7 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
 
 
 def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
-    """Higher goes first, whatever the repo. What is already in the broker keeps its place."""
+    """A higher priority goes first, in every repo. What is already in the broker keeps its place."""
     with transaction.atomic():
         if transitions.lock_flow(flow_id) is not None:
             database.fetch_rows(
@@ -98,6 +110,8 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
                 {"flow": flow_id, "priority": priority},
             )
             database.fetch_rows(
+                # The tag contains the old priority; a stage without a tag gets a new one at the dispatcher's
+                # next look.
                 _SQL["clear_fair_tag"],
                 {"flow": flow_id},
             )
@@ -107,4 +121,5 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
 def _send_after_commit(flow_id: str) -> None:
     chain = list_remaining_stages(flow_id)
     if chain:
+        # Not before the commit: a worker could get the message and find the stage not ready yet.
         transaction.on_commit(lambda: broker.send_chain(chain), robust=True)

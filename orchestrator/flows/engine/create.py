@@ -37,9 +37,10 @@ def create(
 ) -> Flow:
     """Create a flow of the newest version of ``flow_type`` and, after the commit, send its first stage.
 
-    ``snapshot`` is the repo as ``snapshots.pack`` makes it; the same one is stored once, however many flows carry it.
-    The same ``idempotency_key`` in the same repo gives the same flow when ``request_digest`` is the same, and raises
-    ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made. ``KeyError``: no such type.
+    ``snapshot`` is the repo as ``snapshots.pack`` makes it; the same one is stored once, however many flows
+    carry it. The same ``idempotency_key`` in the same repo gives the same flow when ``request_digest`` is the
+    same, and raises ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made.
+    ``KeyError``: no such type.
     """
     chosen = flow_types.newest_version(flow_type)
     pinned = complete_settings(settings or {})
@@ -70,7 +71,9 @@ def create(
     }
     made = database.fetch_rows(_SQL["create_flow"], params)
     if not made:
+        # No row: the key exists. The other flow is committed, because the insert waited for its transaction.
         return _find_existing_flow(repo, idempotency_key, digest)
+    # Otherwise the queue is full or held, and the dispatcher sends the stage in fair order.
     if made[0].sent:
         chain = [(row.id, row.queue) for row in made]
         transaction.on_commit(lambda: broker.send_chain(chain), robust=True)
@@ -95,6 +98,7 @@ def _build_flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
         created_at=row.created_at,
         deadline_at=row.deadline_at,
     )
+    # What Django sets on a row that it has read itself; otherwise a save would insert the flow again.
     flow._state.adding, flow._state.db = False, "default"
     return flow
 

@@ -1,9 +1,9 @@
 """The stage table as the outbox of messages: which ready stage is sent next, and which has to be sent again.
 
-Order is decided here, late: the broker holds no more than about twice a queue's slots. Between repos it is fair by
-start-time fair queueing: a stage gets a virtual time one step behind the last of its repo, but never before the queue's own
-time, so a repo with much work does not hold up one with little. A priority shifts the time by more than any backlog could.
-(Goyal, Vin, Cheng: Start-time Fair Queuing, SIGCOMM 1996.)
+Order is decided here, late: the broker holds no more than about twice a queue's slots. Between repos it is
+fair by start-time fair queueing: a stage gets a virtual time one step behind the last of its repo, but never
+before the queue's own time, so a repo with much work does not hold up one with little. A priority shifts the
+time by more than any backlog could. (Goyal, Vin, Cheng: Start-time Fair Queuing, SIGCOMM 1996.)
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,8 @@ _SQL = load_statements(__file__)
 
 
 class VirtualClock:
-    """The virtual time of one queue: of the stage sent last, and of the newest stage of every repo. Lives in the leader.
+    """The virtual time of one queue: of the stage sent last, and of the newest stage of every repo. Lives in
+    the leader.
 
     What a new leader needs of it is in the tags that wait.
     """
@@ -29,6 +30,7 @@ class VirtualClock:
         self.now: dict[int, float] = {}
         self.last: dict[tuple[int, int], float] = {}
         for row in database.fetch_rows(_SQL["read_last_tags"], {"queue": queue}):
+            # Tags contain the priority; the clock compares the times without it.
             shift = row.priority * PRIORITY_STEP
             self.last[row.repo_id, row.priority] = row.newest + shift
             self.now[row.priority] = min(
@@ -37,13 +39,16 @@ class VirtualClock:
 
     def tag(self, repo: int, priority: int) -> float:
         """The time of the next stage of ``repo``; the smaller, the sooner. Never 0, which means: none yet."""
+        # A repo that had nothing to do starts at the queue's time: idleness earns no credit.
         at = max(self.now.get(priority, 0.0), self.last.get((repo, priority), 0.0)) + 1.0
         self.last[repo, priority] = at
         return at - priority * PRIORITY_STEP
 
     def sent(self, tag: float) -> None:
-        """The queue's time goes on to that of a stage just sent."""
+        """Move the queue's time to that of a stage just sent."""
+        # The tag is the time minus priority times step, and no time comes near half a step.
         priority = -round(tag / PRIORITY_STEP)
+        # Never backwards: a stage whose flow was locked at earlier looks is sent late, with an older time.
         self.now[priority] = max(self.now.get(priority, 0.0), tag + priority * PRIORITY_STEP - 1.0)
 
 
@@ -81,8 +86,8 @@ def take_next_stages(clock: VirtualClock, limit: int) -> list[Any]:
 def take_lost_stages(queue: str, *, drained: bool, quick_seconds: float, limit: int = 200) -> list[Any]:
     """Mark stages as sent again whose message seems lost: id and flow_id.
 
-    ``drained``: the broker's queue is empty, so what was sent ``quick_seconds`` ago and is not claimed is lost. Otherwise a
-    message may just be waiting its turn, and the pause doubles with every send.
+    ``drained``: the broker's queue is empty, so what was sent ``quick_seconds`` ago and is not claimed is
+    lost. Otherwise a message may just be waiting its turn, and the pause doubles with every send.
     """
     params = {
         "queue": queue,
@@ -99,7 +104,7 @@ def forget_sent_stages() -> None:
 
 
 def publish_full_queues(full: Sequence[str], not_full: Iterable[str], seconds: float) -> None:
-    """Tell everybody which queues are full, for so many seconds; they leave sending to the dispatcher then."""
+    """Write which queues are full, for so many seconds: senders then leave them to the dispatcher."""
     database.fetch_rows(
         _SQL["publish_full_queues"], {"full": list(full), "open": list(not_full), "seconds": seconds}
     )

@@ -34,7 +34,7 @@ class NotPausable(EngineError):
 
 
 class Fenced(EngineError):
-    """The attempt is no longer the live one: its lease ran out, or the flow was cancelled. Nothing it does counts."""
+    """The attempt is not the live one: its lease ran out, or the flow ended. No write of it counts."""
 
     code = "engine:fenced"
-    cure = "Stop; whoever holds the stage now goes on with it."
+    cure = "Stop: the worker that holds the stage now continues with it."

@@ -1,7 +1,7 @@
 """The end of an attempt: its result becomes the state of stage and flow, once, or not at all.
 
-Every way out is fenced by the token. A ``Done`` without artifacts is one statement; what else a result carries is written
-in the same transaction before it, under the same lock of the flow.
+Every way out is fenced by the token. A ``Done`` without artifacts is one statement; what else a result
+carries is written in the same transaction before it, under the same lock of the flow.
 """
 
 import uuid
@@ -32,10 +32,11 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What follows a finish. ``follow_tail``: the next stage counts as sent; the tail of the chain that brought this one does it.
+    """What the caller does after a finish.
 
-    ``claimed``: the next stage, held already by whoever finished. ``resend``: the stages have changed; a new chain from the
-    database has to be sent in place of the tail.
+    ``follow_tail``: send the tail of the chain that brought this stage; the next stage counts as sent.
+    ``claimed``: run this next stage, which the same worker already holds. ``resend``: the stages have
+    changed, so send a new chain from the database instead of the tail.
     """
 
     follow_tail: bool = False
@@ -48,13 +49,15 @@ def finish(
 ) -> Finished:
     """Apply ``result`` and end the attempt; raises ``Fenced`` when ``claim`` is no longer the live one.
 
-    A next stage on one of the queues ``onward`` is claimed for the same worker in the same breath. Safe to call again when
-    the answer was lost: what has been applied is found by the token, and a next stage that was claimed comes back by its lease.
+    A next stage on one of the queues ``onward`` is claimed for the same worker in the same statement. Safe to
+    call again when the answer was lost: what has been applied is found by the token, and a next stage that
+    was claimed comes back by its lease.
     """
     spent = spent or Spent()
     try:
         return database.retry_while_away(lambda: _apply_result(claim, result, spent, onward))
     except Fenced:
+        # Fenced, or applied by an earlier run whose answer was lost: then the token's attempt is closed.
         earlier = database.fetch_rows(_SQL["find_finished_attempt"], {"token": claim.token})
         if not earlier:
             raise
@@ -63,10 +66,12 @@ def finish(
 
 def _apply_result(claim: Claim, result: StageResult, spent: Spent, onward: Collection[str]) -> Finished:
     match result:
+        # The common case: one statement, which is its own transaction.
         case Done(artifacts=(), gates=(), block=None):
             return _pass_stage(claim, result, spent, onward)
         case Done():
             with transaction.atomic():
+                # It takes the flow's lock first, so the statement that follows does not wait for it.
                 store.store_result(claim, result)
                 return _pass_stage(claim, result, spent, onward)
         case Repair():
@@ -79,6 +84,7 @@ def _apply_result(claim: Claim, result: StageResult, spent: Spent, onward: Colle
 
 
 def _pass_stage(claim: Claim, result: Done, spent: Spent, onward: Collection[str]) -> Finished:
+    # Made here, because the next stage is claimed in the same statement.
     next_token = uuid.uuid4()
     params = {
         "flow": claim.flow_id,
@@ -97,6 +103,7 @@ def _pass_stage(claim: Claim, result: Done, spent: Spent, onward: Collection[str
     if not done:
         raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
     (row,) = done
+    # Left to a message: another queue, a full one, a hold, a pause, a deadline. Or the flow has ended.
     if not row.taken:
         return Finished(follow_tail=bool(row.sent))
     return Finished(

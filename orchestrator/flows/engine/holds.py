@@ -1,4 +1,6 @@
-"""Pauses beyond one flow: a repo, a queue (with it a provider), everything. Stages in their scope wait, and say why."""
+"""Pauses beyond one flow: a repo, a queue (with it a provider), everything. Stages in their scope wait, and
+say why.
+"""
 
 from django.db import transaction
 
@@ -13,7 +15,8 @@ _SQL = load_statements(__file__)
 def hold(scope: str, target: str = "", *, actor: str = "", reason: str = "") -> bool:
     """Start no stage in ``scope`` (``everything``, ``repo``, ``queue``: a provider's queue has its name).
 
-    What runs may end. False if it was held already. The dispatcher turns what is ready into waiting, with the reason.
+    What runs may end. False if it was held already. The dispatcher turns what is ready into waiting, with the
+    reason.
     """
     with transaction.atomic():
         _, made = Hold.objects.get_or_create(
@@ -25,8 +28,9 @@ def hold(scope: str, target: str = "", *, actor: str = "", reason: str = "") -> 
 
 
 def release(scope: str, target: str = "") -> bool:
-    """Take a hold away; what waited for it goes on in fair order. False if there was none."""
+    """Take a hold away; the stages that waited for it continue in fair order. False if there was none."""
     with transaction.atomic():
+        # Locked, so that of two releases only one moves the deadlines.
         held = Hold.objects.select_for_update().filter(scope=scope, target=target).first()
         if scope == HoldScope.REPO:
             Repo.objects.filter(name=target).update(paused=False)
@@ -41,6 +45,7 @@ def release(scope: str, target: str = "") -> bool:
 
 def hold_ready_stages(limit: int) -> int:
     """Make ready stages that are held or paused wait; how many did."""
+    # Most looks find no hold; the statement then only looks at paused flows.
     return len(database.fetch_rows(_SQL["hold_ready_stages"], {"limit": limit, "any": Hold.objects.exists()}))
 
 

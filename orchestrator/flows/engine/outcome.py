@@ -19,7 +19,7 @@ _SQL = load_statements(__file__)
 
 
 def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool:
-    """Insert a repair round, or fail the flow when none is left. True: a round was inserted and wants sending."""
+    """Insert a repair round, or fail the flow when none is left. True: a round was inserted, so send it."""
     allowed = FlowSettings.parse(claim.settings).max_repair_rounds
     reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
     with transaction.atomic():
@@ -35,6 +35,7 @@ def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str
             fallback_from=fallback_from,
         )
         transitions.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
+        # The stage has failed in either case; without a round left its flow fails with it.
         if claim.round > allowed:
             transitions.fail_flow(claim.flow_id, **reason)
             return False
@@ -64,8 +65,11 @@ def end_with_failure(claim: Claim, result: Failed, model: str, fallback_from: st
             model=model,
             fallback_from=fallback_from,
         )
+        # Only failures count here: crashes have a count of their own, and a wait for a provider is not a
+        # failure.
         tries = claim.failures + 1
         if result.retryable and tries < settings.ENGINE_MAX_ATTEMPTS:
+            # Doubled each time, so that a provider in trouble is left alone.
             pause = min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (tries - 1), MAX_BACKOFF_SECONDS)
             transitions.refresh_cost(claim.flow_id)
             why = f"Attempt {tries} of {settings.ENGINE_MAX_ATTEMPTS} failed: {reason['message']}"
@@ -84,6 +88,7 @@ def _let_stage_wait(claim: Claim, wait: Park, *, pause: float | None = None, fai
         "provider": wait.provider,
         "tokens": wait.tokens,
         "nano_usd": wait.nano_usd,
+        # With a pause the database computes the end by its own clock.
         "until": wait.until if pause is None else None,
         "pause": pause or 0.0,
         "failed": failed,

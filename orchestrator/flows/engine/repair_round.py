@@ -1,4 +1,4 @@
-"""Repair rounds: stages inserted behind the one that found the block wanting. Called under the flow's lock."""
+"""Repair rounds: stages inserted behind the one that rejected the block. Called under the flow's lock."""
 
 import json
 from typing import Any
@@ -24,9 +24,13 @@ def store_request(stage_id: int, asked: Repair) -> None:
 
 
 def insert_round(held: Any, stage_id: int) -> bool:
-    """Insert the round that ``stage_id`` asked for behind it; its first stage is ready. True: it counts as sent."""
+    """Insert the round that ``stage_id`` asked for behind it; its first stage is ready. True: it counts as
+    sent.
+    """
+    # Read from the row: a retry inserts a round for a request of an earlier attempt.
     (asked,) = database.fetch_rows(_SQL["read_repair_request"], {"stage": stage_id})
     repair = json.loads(asked.repair)
+    # The version that the flow began with: a newer one may have other stages.
     flow_type = flow_types.pinned_version(held.flow_type, held.flow_type_version)
     specs = [flow_type.spec(kind) for kind in repair["insert"]]
     database.fetch_rows(
@@ -42,6 +46,7 @@ def insert_round(held: Any, stage_id: int) -> bool:
         "sendable": held.status != "paused",
     }
     inserted = database.fetch_rows(_SQL["insert_repair_round"], params)
+    # RETURNING promises no order, so the first stage is found by its status.
     (first,) = [row for row in inserted if row.status == "ready"]
     transitions.record_event(
         held.id, "round.inserted", stage_id, {"round": params["round"], "stages": params["kinds"]}

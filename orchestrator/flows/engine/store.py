@@ -1,5 +1,6 @@
-"""What a result carries beside its status: artifacts, gate results, the block, written in the transaction of the finish; and
-the snapshot that a flow carries from the moment it is there."""
+"""What a result carries beside its status: artifacts, gate results, the block, written in the transaction of
+the finish; and the snapshot that a flow carries from the moment it is there.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ _SQL = load_statements(__file__)
 
 def store_result(claim: Claim, result: Done | Repair | Failed) -> None:
     """Write everything that ``result`` carries; raises ``Fenced`` before it has written anything."""
+    # The fence comes first: artifacts of a late attempt would replace those of the live one.
     held = transitions.lock_claim(claim)
     _store_artifacts(claim, result.artifacts)
     _store_gate_results(claim, result.gates)
@@ -29,7 +31,7 @@ def store_result(claim: Claim, result: Done | Repair | Failed) -> None:
 
 
 def attach_snapshot(claim: Claim, snapshot: bytes, origin: str) -> None:
-    """Let a flow that carries none carry ``snapshot`` from now on, whatever becomes of the attempt; raises ``Fenced``."""
+    """Attach ``snapshot`` to a flow that has none, even if the attempt fails later; raises ``Fenced``."""
     with transaction.atomic():
         transitions.lock_claim(claim)
         (digest,) = store_blobs([snapshot])
@@ -110,7 +112,9 @@ def _store_gate_results(claim: Claim, reports: tuple[GateReport, ...]) -> None:
 
 
 def _store_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
-    """The next version of the block. Two flows of one block at once wait for each other here, after their own flows' locks."""
+    """The next version of the block. Two flows of one block at once wait for each other here, after their own
+    flows' locks.
+    """
     database.fetch_rows(_SQL["lock_block_name"], {"key": f"{repo_id}/{new.family}/{new.name}"})
     earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(
         newest=Max("version")

@@ -21,13 +21,15 @@ def find_expired_leases(limit: int = 100) -> list[Any]:
 
 
 def expire_lease(flow_id: str, stage_id: int, token: UUID) -> bool:
-    """Take a stage from the worker that has not beaten: ready again, or failed after too many crashes. False: it lives."""
+    """Take a stage from a lost worker: ready again, or failed after too many crashes. False: its lease is
+    live.
+    """
     with transaction.atomic():
         return _take_back(flow_id, stage_id, token, crashed=True)
 
 
 def give_back_stage(flow_id: str, stage_id: int, token: UUID) -> bool:
-    """Give a stage back by the worker that holds it and has to stop: ready again, at nobody's charge."""
+    """Give a stage back because its worker has to stop: ready again, without counting a crash."""
     with transaction.atomic():
         return _take_back(flow_id, stage_id, token, crashed=False)
 
@@ -39,6 +41,7 @@ def give_back_stages(workers: Sequence[str]) -> int:
 
 
 def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bool:
+    # Flow before stage. The lease is read after this, since it may be renewed during the wait for the lock.
     transitions.lock_flow(flow_id)
     found = database.fetch_rows(
         _SQL["lock_expired_stage"], {"stage": stage_id, "token": token, "given_up": not crashed}
@@ -55,10 +58,12 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bo
         token, "expired", code="engine:worker-lost" if crashed else "engine:worker-stopped", message=why
     )
     transitions.refresh_cost(flow_id)
-    if crashed and stage.crashes + 1 >= settings.ENGINE_MAX_CRASHES:
+    # A stage that kills its workers, by memory for example, must not do so for ever.
+    crashes = stage.crashes + int(crashed)
+    if crashed and crashes >= settings.ENGINE_MAX_CRASHES:
         reason = {
             "code": "engine:worker-crashed",
-            "message": f"The stage {stage.kind} lost its worker {stage.crashes + 1} times, last {stage.worker}.",
+            "message": f"The stage {stage.kind} lost its worker {crashes} times, last {stage.worker}.",
             "cure": "Look for what kills the worker (memory, the node); then retry the flow.",
         }
         transitions.fail_stage(flow_id, stage_id, **reason, worker=stage.worker)
@@ -82,17 +87,19 @@ def find_overdue_flows(limit: int = 100) -> list[str]:
 
 
 def fail_overdue_flow(flow_id: str) -> bool:
-    """Fail a flow for its deadline, its live stage with it; a running attempt is fenced. False: it had ended."""
+    """Fail a flow for its deadline, and its live stage; fence a running attempt. False: it had ended."""
     reason = {
         "code": "flow:deadline-exceeded",
         "message": "The flow did not end before its deadline.",
-        "cure": "See which stage took the time; retry the flow for a new deadline, or raise FLOW_DEADLINE_SECONDS.",
+        "cure": "See which stage took the time; "
+        "retry the flow for a new deadline, or raise FLOW_DEADLINE_SECONDS.",
     }
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
         for stage in database.fetch_rows(_SQL["lock_live_stages"], {"flow": flow_id}):
+            # Only a running stage has an attempt to close.
             if stage.token is not None:
                 transitions.end_attempt(
                     stage.token, "expired", code=reason["code"], message=reason["message"]
@@ -103,5 +110,7 @@ def fail_overdue_flow(flow_id: str) -> bool:
 
 
 def release_due_stages(limit: int = 200) -> int:
-    """Make stages ready whose pause after a failure is over; how many. What waits for a provider: see ``capacity``."""
+    """Make stages ready whose pause after a failure is over; how many. What waits for a provider: see
+    ``capacity``.
+    """
     return len(database.fetch_rows(_SQL["release_due_stages"], {"limit": limit}))

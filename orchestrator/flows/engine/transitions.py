@@ -1,6 +1,7 @@
 """What the verbs share: the locks in their order, events, the cost of a flow, the end of a flow.
 
-Everything here is called inside a transaction, after ``flow`` or ``live`` has taken the flow's lock.
+Everything here is called inside a transaction, after ``lock_flow`` or ``lock_claim`` has taken
+the flow's lock.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ def lock_flow(flow_id: str) -> Any | None:
 def lock_claim(claim: Claim) -> Any:
     """Lock flow, then stage, of a claim; the flow. Raises ``Fenced`` unless the claim is the live one."""
     held = lock_flow(claim.flow_id)
-    # A statement of its own: it has to see the stage as it is once the flow's lock is ours.
+    # A separate statement, so that it sees the stage as it is once the flow's lock is held: a statement that
+    # waits for a lock reads other rows as they were when it began.
     if held is None or not database.fetch_rows(
         _SQL["lock_live_stage"], {"stage": claim.stage_id, "token": claim.token}
     ):
@@ -44,7 +46,9 @@ def record_event(
 
 
 def refresh_cost(flow_id: str) -> None:
-    """Set the flow's cost to the sum of its settled calls: the ledger is the truth, so nothing is added twice."""
+    """Set the flow's cost to the sum of its settled calls: the ledger is the truth, so nothing is added
+    twice.
+    """
     database.fetch_rows(_SQL["refresh_cost"], {"flow": flow_id})
 
 

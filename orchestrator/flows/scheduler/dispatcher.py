@@ -1,7 +1,7 @@
 """The leader that sweeps, sends again, and releases. One leads by an advisory lock; any other stands by.
 
-Everything it does is also safe twice and safe to leave undone for a while: while nobody leads, flows go on by their
-chains, and only what got lost or has to wait stays where it is.
+Everything it does is also safe twice and safe to leave undone for a while: while no process leads, flows
+continue by their chains, and only lost messages and waiting stages remain where they are.
 """
 
 import logging
@@ -23,9 +23,7 @@ from orchestrator.queues import Queue
 LOCK = 0x6F726368  # any number that nothing else in this database locks
 EPOCH = "orchestrator:epoch"
 TICK_SECONDS = 0.1
-WAITED_FOR_SECONDS = (
-    0.05  # from look to look while stages wait for a provider: they are to go within 250 ms of room
-)
+WAITED_FOR_SECONDS = 0.05  # while stages wait for a provider: they start within 250 ms after there is room
 BREATH_SECONDS = 0.01  # between two looks, however long one takes
 STANDBY_SECONDS = 1.0
 SWEEP_SECONDS = 0.5
@@ -61,7 +59,7 @@ class Dispatcher:
                 else:
                     pause = STANDBY_SECONDS
             except (DatabaseError, InterfaceError) as error:
-                # The lock went with the connection: whoever gets it first leads.
+                # The lock ended with the connection: the first process that gets it leads.
                 log.warning("the database is away: %s", type(error).__name__)
                 self._abdicate()
                 pause = STANDBY_SECONDS / 2
@@ -70,6 +68,7 @@ class Dispatcher:
 
     def _lead(self) -> bool:
         """Hold the lock, in the session of this thread's connection."""
+        # The lock is the session's: while the session lives, so does the lead, and no query is needed.
         if self.leads and connection.connection is not None and not connection.connection.closed:
             return True
         self.leads = bool(
@@ -77,12 +76,13 @@ class Dispatcher:
         )
         if self.leads:
             log.info("leading")
+            # Virtual times of an earlier lead are stale: another process has sent stages since.
             self._clocks = {queue.value: dispatch_queue.VirtualClock(queue.value) for queue in Queue}
             self._due.clear()
         return self.leads
 
     def _abdicate(self) -> None:
-        """Give the lock back by ending its session: a pooled connection would take it along to the next user."""
+        """Give the lock back by ending its session: a pooled connection would carry it to its next user."""
         self.leads = False
         if connection.connection is not None:
             connection.connection.close()
@@ -90,6 +90,7 @@ class Dispatcher:
 
     def tick(self) -> None:
         """One look at everything that is due."""
+        # Asked before anything is sent, so that nothing sent below is forgotten.
         lost = self._emptied()
         self._every("sweep", SWEEP_SECONDS, self.sweep)
         self._every("holds", HOLD_SECONDS, self._holds)
@@ -124,6 +125,7 @@ class Dispatcher:
     def _emptied(self) -> bool | None:
         """Whether the broker lost everything since the last look; ``None`` when it cannot be asked."""
         try:
+            # One atomic command: where the key can be set, the broker has lost everything or is new.
             known = self._redis.set(EPOCH, uuid.uuid4().hex, nx=True) is None
         except redis.RedisError as error:
             log.warning("the broker is away: %s", type(error).__name__)
@@ -135,6 +137,7 @@ class Dispatcher:
         full = []
         for queue, clock in self._clocks.items():
             dispatch_queue.tag_ready_stages(clock)
+            # Twice the slots keep every worker busy; more would fix the order before it must be.
             room = 2 * settings.QUEUE_SLOTS[queue] - dispatch_queue.count_outstanding(queue)
             for stage in dispatch_queue.take_next_stages(clock, room):
                 broker.send_chain(engine.list_remaining_stages(stage.flow_id))
@@ -144,6 +147,7 @@ class Dispatcher:
         self._publish(tuple(full))
 
     def _publish(self, full: tuple[str, ...]) -> None:
+        # Written on a change, and repeated before it expires, so a dead leader closes no queue for long.
         if full != self._full or (full and time.monotonic() >= self._due.get("load", 0.0)):
             self._due["load"] = time.monotonic() + FULL_SECONDS / 3
             dispatch_queue.publish_full_queues(full, set(self._clocks) - set(full), FULL_SECONDS)
@@ -152,6 +156,8 @@ class Dispatcher:
     def _resend(self) -> None:
         for queue in self._clocks:
             try:
+                # With an empty queue there is no message to wait for: what was sent and is not claimed is
+                # lost.
                 drained = self._redis.llen(queue) == 0
             except redis.RedisError:
                 return

@@ -1,9 +1,10 @@
 """Whose turn it is when a provider has room again: first in, first out within a repo, fair between repos.
 
-Each repo has a virtual time, one step on for each stage let go; the repo with the least goes next, and one that comes anew
-starts at the time of the others (start-time fair queueing, as in ``engine.dispatch_queue``). So a repo with 500 flows and one with
-a single flow wait alike. Within a repo the oldest flow goes first, however often it had to wait. A repo whose first stage
-does not fit waits with all behind it; the others go on, but it is asked first as soon as there is more room.
+Each repo has a virtual time, one step on for each stage released; the repo with the least goes next, and a
+new one starts at the time of the others (start-time fair queueing, as in ``engine.dispatch_queue``). So a
+repo with 500 flows and one with a single flow wait alike. Within a repo the oldest flow goes first, however
+often it had to wait. A repo whose first stage does not fit waits with all its others; the other repos
+continue, but it is asked first as soon as there is more room.
 """
 
 from collections import deque
@@ -21,7 +22,9 @@ _LOOK_AGAIN: Final = timedelta(seconds=5)
 
 
 class FairOrder:
-    """The virtual times of one provider's repos. Lives in the leader; a new leader starts with all repos alike."""
+    """The virtual times of one provider's repos. Lives in the leader; a new leader starts with all repos
+    alike.
+    """
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -36,8 +39,10 @@ class FairOrder:
                 if one.priority == priority:
                     lines.setdefault(one.repo_id, deque()).append(one)
             while lines and room.calls > 0:
+                # Of repos with equal times, the one whose stage is older.
                 repo = min(lines, key=lambda name: (self._start(name), lines[name][0].id))
                 first = lines[repo][0]
+                # Its later stages must not overtake it: the whole repo waits.
                 if not room.fits(first.tokens, first.nano_usd):
                     del lines[repo]
                     continue
@@ -54,7 +59,11 @@ class FairOrder:
 
 
 class ProviderRelease:
-    """Lets stages go that wait for a provider, as many as it has room for. ``waited_for``: some did at the last look."""
+    """Release stages that wait for a provider, as many as it has room for.
+
+    ``waited_for``: some waited at the last look.
+
+    """
 
     def __init__(self) -> None:
         self._turns: dict[str, FairOrder] = {}
@@ -70,6 +79,7 @@ class ProviderRelease:
         room = quota_report.read_headroom(provider)
         if room.calls > 0:
             given = capacity.sum_open_grants(provider)
+            # Released stages that have not called yet are not in the limiter's counters.
             room = room.less(given.calls, given.tokens, given.nano_usd)
         if room.calls <= 0:
             return 0

@@ -36,7 +36,7 @@ def _newest_stages(flow_id: str, kinds: Iterable[str]) -> list[int]:
 
 
 def _measure_seconds(stage_id: int, now: datetime) -> float:
-    """How long the newest attempt ran or has been running; waiting for quota is no part of it."""
+    """How long the newest attempt ran or has been running; a wait for quota does not count."""
     attempt = (
         Attempt.objects.filter(stage_id=stage_id)
         .order_by("-number")

@@ -1,4 +1,6 @@
-"""One thread per process that keeps the leases of every attempt running in it, and tells those that have been fenced."""
+"""One thread per process that keeps the leases of every attempt running in it, and tells those that have been
+fenced.
+"""
 
 import logging
 import os
@@ -14,7 +16,9 @@ log = logging.getLogger(__name__)
 
 
 class RunningAttempt:
-    """An attempt that runs in this process. ``changed`` is set when it has been fenced, or when a call it waits for ends."""
+    """An attempt that runs in this process. ``changed`` is set when it has been fenced, or when a call it
+    waits for ends.
+    """
 
     def __init__(self, claim: engine.Claim) -> None:
         self.claim = claim
@@ -29,11 +33,15 @@ class RunningAttempt:
     def check(self) -> None:
         """Raise ``Fenced`` if the attempt is no longer the live one, as far as this process knows."""
         if self.fenced:
-            raise engine.Fenced(f"{self.claim.flow_id}: {self.claim.kind} goes on elsewhere, or not at all.")
+            raise engine.Fenced(
+                f"{self.claim.flow_id}: {self.claim.kind} continues elsewhere, or not at all."
+            )
 
 
 class Heartbeat:
-    """Beats for every attempt that entered and has not left. Its thread starts with the first and lives with the process."""
+    """Beats for every attempt that entered and has not left. Its thread starts with the first and lives with
+    the process.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,6 +69,7 @@ class Heartbeat:
     def _beat(self) -> None:
         pause = threading.Event()
         while True:
+            # One renewal may fail without the loss of a lease.
             pause.wait(settings.ENGINE_LEASE_SECONDS / 3)
             beating = self.live()
             if beating:
@@ -72,10 +81,12 @@ class Heartbeat:
                 [(attempt.claim.stage_id, attempt.claim.token) for attempt in beating]
             )
         except (DatabaseError, InterfaceError) as error:
-            # Nobody is fenced on a guess: if the lease does run out meanwhile, the token will tell at the finish.
+            # Nobody is fenced on a guess: if the lease does run out meanwhile, the token will tell at the
+            # finish.
             log.warning("no heartbeat: %s", type(error).__name__)
             return
         finally:
+            # Between two beats another thread can use the pooled connection.
             connection.close()
         for attempt in beating:
             if attempt.claim.token not in alive:
@@ -87,6 +98,7 @@ heartbeat = Heartbeat()
 
 def _reset_after_fork() -> None:
     """A forked child has the parent's attempts but not its thread."""
+    # In place, because other modules hold this object.
     heartbeat.__init__()  # type: ignore[misc]
 
 

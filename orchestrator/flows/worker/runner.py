@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def run_stages(stage_id: int) -> bool:
-    """Claim ``stage_id``, run it, apply its result, and go on with the stages that follow as long as this worker serves them.
+    """Run ``stage_id`` and the stages that follow it on the queues that this worker serves.
 
-    True: the chain that brought the stage may go on with its tail. Else it must not: somebody else, or this call, saw to that.
+    True: the chain that brought the stage may continue with its tail. False: another worker, or this call,
+    has done so.
     """
     finished, brought = engine.Finished(), True
     try:
@@ -43,10 +44,14 @@ def run_stages(stage_id: int) -> bool:
             finished = _run_attempt(claim)
             if finished.claimed is None:
                 break
+            # The chain that came with the message belongs to an earlier stage from here on.
             claim, brought = finished.claimed, False
+        # No message carries the next stage: a round changed the chain, or its tail is that of an earlier
+        # stage.
         if claim is not None and (finished.resend or (finished.follow_tail and not brought)):
             broker.send_chain(engine.list_remaining_stages(claim.flow_id))
     except engine.Fenced as fenced:
+        # The live attempt sends the rest of the chain, so this one drops its tail.
         log.info("%s", fenced)
         return False
     finally:
@@ -66,12 +71,16 @@ _served = ServedQueues()
 
 
 def served_queues() -> frozenset[str]:
-    """The queues whose stages this process may go on with. A pool's child goes on with none: nobody tells it when to leave."""
+    """The queues whose next stages this process may claim. None in a prefork child: it is not told when to
+    stop.
+    """
     return _served.queues if _served.pid == os.getpid() and state.should_stop is None else frozenset()
 
 
 def load_stages(queues: Iterable[str]) -> None:
-    """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to; this process now serves them."""
+    """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to; this process now
+    serves them.
+    """
     global _served  # noqa: PLW0603 - one worker to a process, told once at its start
     _served = ServedQueues(os.getpid(), frozenset(queues))
     for queue in _served.queues:
@@ -93,7 +102,8 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
     try:
         return engine.finish(claim, _run_stage(work), work.spent, served_queues())
     except engine.Fenced:
-        # A call that was settled before anybody knew of the fence: the flow may have ended meanwhile, at an older sum.
+        # A call may have been settled before this process knew of the fence, after the flow ended at an
+        # older sum.
         engine.refresh_cost(claim.flow_id)
         raise
     finally:
@@ -101,11 +111,12 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
 
 
 def _run_stage(work: LiveStageContext) -> StageResult:
-    """Run the stage; whatever it raises becomes a result, but for ``Fenced``."""
+    """Run the stage; every error but ``Fenced`` becomes a result."""
     try:
         return load_stage(work.kind).run(work)
     except engine.Fenced:
         raise
+    # No failure: the limiter refused before any call, and says until when.
     except NotAdmitted as denied:
         return Park(denied.reason, denied.until, denied.provider, denied.tokens, denied.nano_usd)
     except NeverAdmissible as refused:
@@ -114,11 +125,15 @@ def _run_stage(work: LiveStageContext) -> StageResult:
         return _wait_for_rate_limit(work, limited)
     except (ProviderError, EvidenceError, SettingRefused) as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
-    except Exception as error:  # noqa: BLE001 - the outermost edge of a stage: a defect there must not take the worker with it
-        # Where, and of which type, but never the text: that of an unforeseen error may quote anything, a key or a prompt.
+    # The outermost edge of a stage: a defect in it must not end the worker.
+    except Exception as error:  # noqa: BLE001
+        # Where, and of which type, but never the text: that of an unforeseen error may quote anything, a key
+        # or a prompt.
         where = "".join(traceback.format_tb(error.__traceback__))
         what = type(error).__name__
-        log.error("stage %s of %s crashed with %s at\n%s", work.kind, work.flow_id, what, where)  # noqa: TRY400
+        log.error(  # noqa: TRY400
+            "stage %s of %s crashed with %s at\n%s", work.kind, work.flow_id, what, where
+        )
         message = f"The stage {work.kind} ended in an unexpected {type(error).__name__}."
         return Failed(
             "engine:stage-crashed",
@@ -129,7 +144,9 @@ def _run_stage(work: LiveStageContext) -> StageResult:
 
 
 def _wait_for_rate_limit(work: LiveStageContext, limited: RateLimited) -> Park:
-    """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once, to be sent there."""
+    """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once,
+    to be sent there.
+    """
     at = database.read_clock()
     if work.settings.fallback_model:
         return Park(str(limited), at)

@@ -1,8 +1,10 @@
-"""How a worker leaves: asked by SIGTERM, it takes no more work, finishes what it can, and gives the rest back in time.
+"""How a worker leaves: asked by SIGTERM, it takes no more work, finishes what it can, and gives the rest back
+in time.
 
-Celery's own soft shutdown sleeps its whole time away whatever the tasks do, and then its warm one waits for ever for a thread
-in a model call. Here the worker is gone as soon as nothing runs in it, and after ``ENGINE_SHUTDOWN_SECONDS`` at the latest. What
-it gives back is ready again at once, elsewhere, and does not count as a crash.
+Celery's own soft shutdown sleeps its whole time even when no task runs, and its warm one then waits without
+end for a thread in a model call. Here the worker is gone as soon as nothing runs in it, and after
+``ENGINE_SHUTDOWN_SECONDS`` at the latest. What it gives back is ready again at once, elsewhere, and does not
+count as a crash.
 """
 
 import logging
@@ -33,28 +35,32 @@ class Shutdown:
         self._worker = worker
         self._asked, self._now = False, threading.Event()
 
-    def ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's signature
+    def ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Python's signature
         """The handler of SIGTERM: the main loop stops at its next look; the rest is a thread's."""
         if self._asked:
             self._now.set()
             return
         self._asked = True
+        # Zero is the exit code; Celery's main loop raises as soon as it sees one.
         state.should_stop = 0  # type: ignore[assignment]  # the stubs know only its first value
         threading.Thread(target=self._leave, name="leaving", daemon=True).start()
 
     def _leave(self) -> None:
         total = float(settings.ENGINE_SHUTDOWN_SECONDS)
+        # Kept for giving stages back before the supervisor sends SIGKILL.
         margin = min(MARGIN_SECONDS, total / 2)
         self._now.wait(total - margin)
         # Still here: the process would have ended with its last task, and this thread with it.
         given_up = self._give_up()
         log.warning("leaving: %s stages were given back", given_up)
         threading.Event().wait(margin / 2)
-        # Nothing that still runs here counts. Whatever holds a thread or a child, and might for minutes, ends with us.
+        # Nothing that still runs here counts. A thread or a child may be busy for minutes; it ends with this
+        # process.
         for child in self._children():
             _kill_process(child)
         sys.stdout.flush()
         sys.stderr.flush()
+        # Not sys.exit, which would wait for threads that sit in model calls.
         os._exit(0)
 
     def _give_up(self) -> int:
@@ -66,6 +72,7 @@ class Shutdown:
             return 0
         finally:
             connection.close()
+            # Also where the database is away: this process ends, and its attempts stop first.
             for attempt in heartbeat.live():
                 attempt.fence()
 

@@ -1,4 +1,6 @@
-"""What a stage is handed while it runs: reads of the flow, model calls, progress; all of it ends when the attempt is fenced."""
+"""What a stage is handed while it runs: reads of the flow, model calls, progress; all of it ends when the
+attempt is fenced.
+"""
 
 import threading
 from collections.abc import Mapping
@@ -102,8 +104,9 @@ class LiveStageContext:
         return None if content is None else bytes(content)
 
     def store_evidence(self, content: bytes) -> str:
-        """Keep ``content`` in the evidence store before it is used; raises ``EvidenceError``, and ``Fenced`` when the attempt is
-        no longer the live one."""
+        """Keep ``content`` in the evidence store before it is used; raises ``EvidenceError``, and ``Fenced``
+        when the attempt is no longer the live one.
+        """
         self._attempt.check()
         return store.put_content(setup.require_sound_store(), content, timezone.now())
 
@@ -117,7 +120,9 @@ class LiveStageContext:
         return budget.read_budget(self.flow_id, kinds)
 
     def call_model(self, provider: str, request: Request) -> Completion:
-        """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as unknown spend."""
+        """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as
+        unknown spend.
+        """
         self._attempt.check()
         self._take_turn(provider)
         caller = self._caller()
@@ -129,6 +134,7 @@ class LiveStageContext:
             target=self._run, args=(call, provider, request, caller), name=f"call-{provider}", daemon=True
         ).start()
         while not call.ended:
+            # Woken by the end of the call or by a fence.
             self._attempt.changed.wait()
             if self._attempt.fenced:
                 call.abort.now()
@@ -141,10 +147,12 @@ class LiveStageContext:
         return call.answered.completion
 
     def _take_turn(self, provider: str) -> None:
-        """Nobody overtakes those who wait for this provider: a stage that comes fresh waits behind them, and is let go in turn.
+        """Nobody overtakes those who wait for this provider: a stage that comes fresh waits behind them, and
+        is let go in turn.
 
         Where the provider admits nothing at all, the limiter says so itself, and a fallback may be taken.
         """
+        # Released for this provider, or admitted by an earlier call of this attempt.
         if self._turn == provider:
             return
         others = capacity.count_stages_ahead(provider, self.stage_id)
@@ -179,6 +187,7 @@ class LiveStageContext:
             stage_id=self.stage_id,
             attempt_id=self._claim.attempt_id,
             stage_kind=self.kind,
+            # Read before every call: an earlier call of this flow has spent some of it.
             ceiling_usd=self._may_spend(),
             fallback_model=self.settings.fallback_model,
             forbidden_vendors=self._forbidden(),

@@ -16,7 +16,8 @@ from orchestrator.flows.worker import runner, shutdown
 def run_stage(self: Task[..., None], stage_id: int) -> None:
     """Run the stage ``stage_id``, and fire the tail of its chain only where that is still to be done.
 
-    An ``Ignore`` would stop the tail too, but Celery renders its whole traceback, which costs more than the stage's bookkeeping.
+    An ``Ignore`` would stop the tail too, but Celery renders its whole traceback, which costs more than the
+    stage's bookkeeping.
     """
     if not runner.run_stages(stage_id):
         self.request.chain = None
@@ -36,11 +37,12 @@ def replay_flow(replay_id: int) -> None:
 
 @celeryd_after_setup.connect
 def prepare(instance: Worker, **_: object) -> None:
-    """Import what this worker's queues need before it takes work, so that no flow waits for an SDK to load."""
+    """Import what this worker's queues need before it takes work: no flow waits for an SDK to load."""
     runner.load_stages(instance.app.amqp.queues.consume_from)
 
 
 @worker_ready.connect
 def answer_sigterm(sender: Consumer, **_: object) -> None:
     """Leave in an orderly way when asked to; Celery has set its own answer before."""
-    shutdown.install_handler(sender.controller)  # type: ignore[attr-defined]  # set in its constructor; the stubs lack it
+    # The consumer sets it in its constructor; the stubs lack it.
+    shutdown.install_handler(sender.controller)  # type: ignore[attr-defined]

@@ -1,4 +1,6 @@
-"""Flow types of fake stages for the tests and the benchmark: the flow's feature request says what a stage does."""
+"""Flow types of fake stages for the tests and the benchmark: the flow's feature request says what a stage
+does.
+"""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""A broker, workers and a dispatcher as processes, on the test's database; ended with everything that they started."""
+"""A broker, workers and a dispatcher as processes, on the test's database; ended with everything that they
+started.
+"""
 
 import os
 import signal
@@ -36,7 +38,9 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 class Stack:
-    """A broker, and the processes started on it. ``lease`` is what processes started from now on have, in seconds."""
+    """A broker, and the processes started on it. ``lease`` is what processes started from now on have, in
+    seconds.
+    """
 
     lease = "2"
 

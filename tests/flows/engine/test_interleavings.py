@@ -1,4 +1,6 @@
-"""Every order of the steps of two workers, an operator and the dispatcher at small size, against the real statements."""
+"""Every order of the steps of two workers, an operator and the dispatcher at small size, against the real
+statements.
+"""
 
 import itertools
 import threading
@@ -53,7 +55,7 @@ def check(flow: Flow, first: Stage, workers: list[Worker]) -> None:
 
 
 def orders(*more: str) -> list[tuple[str, ...]]:
-    """Merges of the steps: each worker claims before it finishes; the two are alike, so ``a`` claims first."""
+    """Merges of the steps: each worker claims before it finishes. The two are alike, so ``a`` is first."""
     steps = ("a.claim", "a.finish", "b.claim", "b.finish", *more)
 
     def sane(order: tuple[str, ...]) -> bool:
@@ -100,7 +102,9 @@ def _sweep(stage_id: int) -> None:
 @ONWARD
 @pytest.mark.parametrize("other", ["finish", "cancel", "expire", "pause"])
 def test_two_at_once_on_real_connections_end_in_one_of_two_orders(new_flow, other, onward):
-    """A finish against each of the verbs that may meet it, on two sessions, started together; nothing deadlocks."""
+    """A finish against each of the verbs that may meet it, on two sessions, started together; nothing
+    deadlocks.
+    """
     for _ in range(4):
         flow = new_flow()
         first = live(flow)

@@ -1,4 +1,5 @@
-"""The engine as it is deployed: Celery workers on threads and prefork, a dispatcher, a broker of their own, and faults.
+"""The engine as it is deployed: Celery workers on threads and prefork, a dispatcher, a broker of their own,
+and faults.
 
 Stages are fakes; everything else is real. Waits are for conditions in the database, never for a time.
 """

@@ -1,4 +1,5 @@
-"""The protocol as a state machine: any run of claims, beats, finishes, sweeps, cancels, pauses against the database.
+"""The protocol as a state machine: any run of claims, beats, finishes, sweeps, cancels, pauses against the
+database.
 
 The model is what a reader of the docstrings would expect; the database must agree with it after every step.
 """

@@ -360,9 +360,20 @@ def test_the_cost_is_the_sum_of_the_settled_calls_once(new_flow):
     now = datetime.now(UTC)
     for status, cost in (("settled", "0.25"), ("settled", "0.5"), ("unknown", "7")):
         ProviderCall.objects.create(
-            provider="google", model="m", flow_id=flow.pk, stage_id=held.stage_id, attempt_id=held.attempt_id, status=status,
-            request_digest="d", reserved_tokens=1, reserved_usd=1, cost_usd=cost, created_at=now, lease_until=now, settled_at=now,
-        )  # fmt: skip
+            provider="google",
+            model="m",
+            flow_id=flow.pk,
+            stage_id=held.stage_id,
+            attempt_id=held.attempt_id,
+            status=status,
+            request_digest="d",
+            reserved_tokens=1,
+            reserved_usd=1,
+            cost_usd=cost,
+            created_at=now,
+            lease_until=now,
+            settled_at=now,
+        )
     engine.finish(held, Done())
     engine.finish(held, Done())
     flow.refresh_from_db()

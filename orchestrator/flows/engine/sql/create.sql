@@ -25,8 +25,8 @@ WITH f AS (
     WHERE %(snapshot)s::text IS NOT NULL
     ON CONFLICT DO NOTHING
 ), room AS (
-    -- Whether the first stage may be sent now. What is in the broker counts too: whoever creates many flows
-    -- at once is faster than the dispatcher's next word about the load.
+    -- Whether the first stage may be sent now. What is in the broker counts too: a client that
+    -- creates many flows at once is faster than the dispatcher's next report of the load.
     SELECT NOT EXISTS (
             SELECT 1 FROM flows_queueload q
             WHERE q.queue = (%(queues)s::text[])[1] AND q.full_until > now()
