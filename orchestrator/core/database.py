@@ -60,16 +60,18 @@ def find_row(statement: SqlStatement | str, parameters: Parameters = ()) -> Any 
 
 
 def read_clock() -> datetime:
-    """Return the time by the database's clock, which decides when a wait is over; that of a worker may be
-    wrong.
+    """Return the time by the database's clock.
+
+    It decides when a wait is over; the clock of a worker may be wrong.
     """
     now: datetime = fetch_row("SELECT clock_timestamp() AS now").now
     return now
 
 
 def format_array(values: Iterable[int]) -> str:
-    """Write whole numbers as PostgreSQL's array literal: psycopg adapts a list item by item, as slowly as a
-    statement.
+    """Write whole numbers as PostgreSQL's array literal.
+
+    psycopg adapts a list item by item, which takes as long as the statement.
     """
     return f"{{{','.join(map(str, values))}}}"
 
@@ -88,8 +90,9 @@ def refuse_open_transaction(reason: str) -> None:
 
 
 def release_connection() -> None:
-    """Give the connection back to the pool while the thread does something else; inside a transaction keep
-    it.
+    """Give the connection back to the pool, unless a transaction is open on it.
+
+    For a thread that is about to wait for something else.
     """
     if not connection.in_atomic_block:
         connection.close()

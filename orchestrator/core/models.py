@@ -5,8 +5,9 @@ from django.db.models.functions import Now
 
 
 class OutgoingEvent(models.Model):
-    """An event that one subscriber has not got yet. A row is deleted once its subscriber has no more use for
-    it.
+    """An event that one subscriber has not got yet.
+
+    The row is deleted once its subscriber no longer needs it.
 
     ``due_at`` is when it is delivered next, ``attempts`` how often that was begun, and ``last_error`` the
     type of the error that the last attempt ended in.

@@ -1,5 +1,6 @@
-"""Named SQL statements in ``.sql`` files: a module ``claim.py`` has its statements in ``sql/claim.sql``
-beside it.
+"""Named SQL statements in ``.sql`` files.
+
+A module ``claim.py`` has its statements in ``sql/claim.sql`` beside it.
 
 A file is a list of statements::
 
@@ -26,8 +27,9 @@ _STRING_OR_GAP = re.compile(r"('(?:[^']|'')*')|(?:\s|--[^\n]*)+")
 
 @dataclass(frozen=True, slots=True)
 class SqlStatement:
-    """One SQL statement. ``sql`` is what the server is sent: its name as a comment, then the code without
-    other comments.
+    """One SQL statement, as a file names it and as the server gets it.
+
+    ``sql`` is what the server gets: its name as a comment, then the code without other comments.
 
     psycopg parses the parameters of a statement of up to 4,096 bytes once and those of a longer one at every
     call, so the comments for readers are not sent. The name is, because ``pg_stat_activity`` and

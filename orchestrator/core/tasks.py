@@ -1,5 +1,6 @@
-"""The base of every Celery task. ``orchestrator.celery`` gives it to the application, so a task need not name
-it.
+"""The base of every Celery task.
+
+``orchestrator.celery`` gives it to the application, so a task need not name it.
 
 A task is a few lines: its name on the wire, and a call of the function that does the work. What holds for all
 of them is here:

@@ -1,5 +1,6 @@
-"""Where a repo may be cloned from: its form, checked where it is set, and its addresses, checked before git
-is started.
+"""Where a repo may be cloned from.
+
+The form of an address is checked where it is set; what its host resolves to is checked before git starts.
 
 An address comes from people and leads from inside our network to anywhere, so it is taken to be hostile: what
 it may look like is a short list, and what its host resolves to must be public unless an operator has named
@@ -51,8 +52,9 @@ class CloneUrl:
 
 
 def parse_clone_url(url: str) -> CloneUrl:
-    """Split ``url`` into its parts; raises ``CloneUrlRefused`` unless it is https without user, query or
-    fragment.
+    """Split ``url`` into its parts.
+
+    Raises ``CloneUrlRefused`` unless it is https without user, query or fragment.
 
     http is for hosts in CLONE_PRIVATE_HOSTS, and then only where they are this machine.
     """
@@ -89,9 +91,10 @@ def validate_clone_url(url: str) -> None:
 
 
 def resolve_addresses(url: CloneUrl) -> tuple[str, ...]:
-    """What the host resolves to now, every one of it allowed: git is held to these, so that a second answer
-    of the name server changes nothing. Raises ``CloneUrlRefused``, and ``OSError`` where there is no
-    answer.
+    """Return what the host resolves to now, if every address of it is allowed.
+
+    git is held to these addresses, so a second answer of the name server changes nothing. Raises
+    ``CloneUrlRefused``, and ``OSError`` where the name server gives no answer.
     """
     name = url.host.strip("[]")
     # The fifth part of an answer is the socket address, whose first part is the IP address.

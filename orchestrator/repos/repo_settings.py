@@ -1,5 +1,4 @@
-"""What is in force for a repo: the environment, over it the organisation's settings, over those the repo's
-own.
+"""The settings in force for a repo: environment, then organisation, then the repo itself.
 
 Thresholds and the gate mode only ever tighten on the way down: a repo may ask more of its blocks than the
 organisation does, never less. Every change is a new row of ``RepoSetting``; the newest counts and the older
@@ -33,9 +32,7 @@ class SettingRefused(OrchestratorError):
 
 @dataclass(frozen=True, slots=True)
 class SettingKey:
-    """One setting: its name, the variable that it comes from, how a value is read, and whether it only
-    tightens.
-    """
+    """One setting: its name, its variable, how a value is read, whether it only tightens."""
 
     name: str
     variable: str
@@ -173,8 +170,9 @@ MODEL_CURE = (
 
 
 def is_known_model(name: str) -> bool:
-    """Whether a provider serves the model ``name`` and its price is known; a call without a price would have
-    no cost.
+    """Return whether a provider serves the model ``name`` and its price is known.
+
+    A call without a price would have no cost.
     """
     try:
         return prices.has_price(registry.provider_for_model(name), name)

@@ -18,8 +18,9 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 class StrictJSONParser(BaseParser):
-    """A JSON object; NaN, a body that is not UTF-8 and one over ``MAX_BODY_BYTES`` are refused with their own
-    codes.
+    """Reads a JSON object of up to ``MAX_BODY_BYTES``.
+
+    NaN, a body that is not UTF-8 and a longer one are refused, each with its own code.
     """
 
     media_type = "application/json"

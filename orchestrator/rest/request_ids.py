@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 def give_request_id(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: takes a sane ``X-Request-ID`` or makes one, binds it and the flow's id to the log, and logs
-    the answer.
+    """Middleware: take a sane ``X-Request-ID`` or make one.
+
+    It binds the id and that of the flow to the log, and logs the answer.
 
     Paths are logged without their query, which may hold what a person searched for; headers and bodies never.
     """

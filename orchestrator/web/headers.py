@@ -1,6 +1,4 @@
-"""Headers of every answer: a policy under which no page runs a script of a stranger, and the number of the
-request.
-"""
+"""The content security policy of every answer: no page runs a foreign script."""
 
 from collections.abc import Callable
 

@@ -1,5 +1,4 @@
-"""Secrets in text, found and replaced before anything leaves for a provider, a log, a store or a page. The
-one list.
+"""Find and replace secrets before text leaves for a provider, a log, a store or a page.
 
 Three kinds of rules find them, each in a module: values of a known format (``key_formats``), key material
 in blocks (``key_blocks``), and values that are given to something whose name says that they are secret
@@ -20,8 +19,9 @@ MARK = "[REDACTED]"
 
 
 def redact_file(path: str, text: str) -> tuple[str, int]:
-    """``text`` of the file ``path`` with every found secret replaced by ``[REDACTED]``, and how many there
-    were.
+    """Return ``text`` with each secret as ``[REDACTED]``, and how many secrets it had.
+
+    ``path`` is the file that the text comes from.
 
     The path matters where a rule depends on the language: a bare word after ``=`` is a value in a shell
     script and a variable in Python.

@@ -14,8 +14,9 @@ from orchestrator.core.redaction.spans import Span
 
 
 class KeyFormat(NamedTuple):
-    """``literal`` is in every match of ``pattern``; where the pattern has a group, the group is the
-    secret.
+    """The known form of one kind of key.
+
+    ``literal`` is in every match of ``pattern``. Where the pattern has a group, the group is the secret.
     """
 
     name: str

@@ -1,5 +1,4 @@
-"""Values that are given to something whose name says that they are secret: ``DB_PASSWORD=...``,
-``<password>...</password>``.
+"""Values whose name says that they are secret: ``DB_PASSWORD=...``, ``<password>...``.
 
 A name is found by one pattern over the whole text. What follows it is read by ``_read_value`` within a
 bounded piece, in the many ways in which people write down a value; ``secret_values`` then judges whether
@@ -128,8 +127,9 @@ _RANDOM: Final = re2.compile(rb"[\"'`]([A-Za-z0-9+/_=-]{32,})[\"'`]")
 
 
 def find_named_values(path: str, data: bytes) -> Iterator[Span]:
-    """Every value in ``data``, the text of the file ``path``, that a name, a header or a command says is
-    secret.
+    """Yield every value in ``data`` that a name, a header or a command says is secret.
+
+    ``path`` is the file that ``data`` comes from.
     """
     code = PurePosixPath(path).suffix.lower() in _CODE
     reached = 0
@@ -230,8 +230,9 @@ def _judge(data: bytes, start: int, *, strong: bool, bare: bool, name: bytes) ->
 
 
 def _read_literals(data: bytes, start: int) -> tuple[Span, bytes]:
-    """One literal and those that are joined to it; the span is from behind the first quote up to before
-    the last.
+    """Read a literal and those that are joined to it.
+
+    The span goes from behind the first quote to before the last.
     """
     pieces: list[bytes] = []
     first, reached, place = start, start, start

@@ -1,5 +1,6 @@
-"""Whether a value can be a secret: most values behind names such as ``token`` are words, references,
-addresses or numbers.
+"""Decide whether a value can be a secret.
+
+Most values behind names such as ``token`` are words, references, addresses or numbers.
 """
 
 import math

@@ -63,8 +63,9 @@ def _format_frame(event: FlowEvent) -> str:
 
 
 def stream_events(flow_id: str, after: int) -> Iterator[str]:
-    """Frames of the events after ``after``; comments keep the connection alive; ``end`` closes a flow that
-    has ended.
+    """Yield the frames of the events after ``after``, until the flow has ended.
+
+    Comments keep the connection alive; a frame ``end`` is the last one.
     """
     # Tells the browser to come back after a second; its own default is several.
     yield "retry: 1000\n\n"

@@ -1,5 +1,4 @@
-"""The shapes of flows and of everything that belongs to a flow, in and out: the one source of answers and of
-OpenAPI.
+"""The shapes of flows and of what belongs to a flow: the source of answers and OpenAPI.
 
 The order of the fields is the order in the answer. Amounts are USD as decimal digits, without padding;
 durations are seconds. ``tests/rest/answers.json`` holds every shape byte for byte.

@@ -1,5 +1,6 @@
-"""What a new flow is asked with, checked before anything is written: request, repo, flow type, models, keys,
-context.
+"""Check a request for a new flow before anything is written.
+
+In this order: repo, flow type, provider keys, models, request text, block family, context.
 """
 
 import base64
@@ -148,8 +149,10 @@ def _require_known_models(in_force: Mapping[str, Any]) -> None:
 
 
 def _pack_context(value: Any) -> bytes:
-    """The files of ``context`` packed. Empty where nothing was said of files, so that a clone may stand in
-    for them; an empty ``files`` says that there are to be none.
+    """Pack the files of ``context``.
+
+    The result is empty where the request names no files; the repo is then cloned. An empty ``files`` means
+    that the flow gets no files, and nothing is cloned.
     """
     if value is None:
         return b""

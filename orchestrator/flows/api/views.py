@@ -190,8 +190,9 @@ class FlowDetailView(APIView):
 
 
 class AnyAcceptNegotiation(DefaultContentNegotiation):
-    """For answers that are not JSON: the view sends what it has and ignores the formats that the client
-    lists.
+    """Accepts every ``Accept`` header, for answers that are not JSON.
+
+    The view sends what it has, in its own format.
     """
 
     def select_renderer(

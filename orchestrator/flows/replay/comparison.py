@@ -27,8 +27,10 @@ MISSING = "(nothing)"
 
 
 def strip_times(value: Any, *, digests_of: frozenset[str] = frozenset()) -> Any:
-    """JSON without its times; digests in ``digests_of`` are of files that hold times, so they count as one
-    and the same.
+    """Return JSON without its times.
+
+    ``digests_of`` are the digests of files that hold times. They all become one text, so they compare as
+    equal.
     """
     if isinstance(value, Mapping):
         return {

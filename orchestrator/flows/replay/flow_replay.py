@@ -89,8 +89,9 @@ class Unrecorded(Exception):
 
 
 class RecordedStageContext:
-    """``stage_protocol.StageContext`` over a record: reads what was there before the stage, and answers what
-    was answered originally.
+    """A ``stage_protocol.StageContext`` over the record of a flow.
+
+    It reads what existed before the stage and gives the original answers of the models.
     """
 
     def __init__(self, flow: Flow, stage: Stage) -> None:
@@ -137,8 +138,9 @@ class RecordedStageContext:
         return None if content is None else bytes(content)
 
     def read_budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
-        """Unlimited: the time and money that were left are not recorded, so an end caused by them is not
-        replayed.
+        """Return a budget without limits.
+
+        The time and money that were left are not recorded, so an end caused by them is not replayed.
         """
         return Budget(seconds_left=None, spent_usd=Decimal(0), round_seconds=0.0, round_usd=Decimal(0))
 

@@ -85,8 +85,9 @@ def _read_sealed_files(flow: Flow) -> dict[str, bytes]:
 
 
 def _rebuild_surroundings(flow: Flow, manifest: Mapping[str, Any]) -> BlockSurroundings:
-    """The repo and the packages around the block as the manifest names them; packages that are gone are
-    installed again.
+    """Rebuild the repo and the packages around the block as the manifest names them.
+
+    Packages that are no longer there are installed again.
     """
     # A manifest of an earlier version has no such entry; the flow itself says then what it carries.
     wanted = manifest.get("snapshot", {"sha256": flow.snapshot_id or ""})["sha256"]

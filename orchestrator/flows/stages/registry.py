@@ -46,5 +46,5 @@ STAGES: Registry[StageImplementation] = Registry(
 
 
 def load_stage(kind: str) -> StageImplementation:
-    """Return the implementation of ``kind``; raises ``UnknownMember``, a ``LookupError``."""
+    """Return the implementation of ``kind``; raises ``UnknownMember`` where there is none."""
     return STAGES.get(kind)

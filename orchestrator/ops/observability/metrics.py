@@ -98,8 +98,9 @@ def _build_histogram(name: str, text: str, value: str, bounds: Iterable[object],
 
 
 def durations_and_costs() -> Iterator[Metric]:
-    """How long flows took and what they cost, of flows that passed: no other end is final, and a histogram
-    must not shrink.
+    """Measure how long the flows that passed took and what they cost.
+
+    No other end is final, and a histogram must not shrink.
     """
     seconds, ended = "extract(epoch FROM f.finished_at - f.created_at)", "f.status = 'passed'"
     yield _build_histogram(

@@ -22,9 +22,7 @@ _SQL = load_statements(__file__)
 
 
 def measure_quotas() -> Iterator[Metric]:
-    """Per provider: each limit and how much of it is used, breaker, pause, unknown spend; and the daily
-    budget over all.
-    """
+    """Measure limits, use, breaker and pause of each provider, and the daily budget."""
     found = quota_report.read_quotas()
     for name, text, read in (
         ("quota_tokens_used", "Tokens of the last 24 hours.", lambda one: one.used),

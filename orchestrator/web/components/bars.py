@@ -50,9 +50,10 @@ def split_into_shares(amounts: Mapping[str, Decimal]) -> list[Share]:
 
 
 def time_bar(spent: Mapping[str, float | None], waited: float, judging: float = 0.0) -> list[Share]:
-    """Models, gates, waiting, orchestrator: one stacked bar of the wall time. ``waited`` seconds are part of
-    what is its own, and so are ``judging`` seconds: what gates that have not ended yet have taken, which
-    ``spent`` does not know.
+    """Split the wall time into models, gates, waiting and the orchestrator's own time.
+
+    ``waited`` seconds are part of the orchestrator's own time in ``spent``. So are ``judging`` seconds: the
+    time so far of gates that have not ended, which ``spent`` does not count as gates yet.
     """
     wall, own = spent["wall_seconds"] or 0.0, spent["own_seconds"] or 0.0
     # The clocks of processes differ a little: each part takes at most what is left of the wall time.

@@ -140,8 +140,9 @@ class Piece:
 
 
 def split_into_pieces(lines: list[Line], around: int = 3, worth: int = 12) -> list[Piece]:
-    """Lines far from any note folded away, where that spares at least ``worth`` lines; all of them where
-    there is no note.
+    """Fold away lines that are far from any note, where that hides at least ``worth`` lines.
+
+    Without a note, all lines are one shown piece.
     """
     near = {
         n

@@ -154,8 +154,9 @@ def _sum_costs(calls: Sequence[ProviderCall]) -> dict[str, Any]:
 
 
 def _number_rounds(stages: Sequence[Stage]) -> dict[int, int]:
-    """Stage to the round of the implementation that it saw: a review keeps the number it began with, even
-    after a repair.
+    """Map each stage to the round of the implementation that it saw.
+
+    A review keeps the number that it began with, even after a repair.
     """
     found, newest = {}, 1
     for stage in stages:

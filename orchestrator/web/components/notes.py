@@ -1,5 +1,6 @@
-"""What gates and reviewer found, as notes at lines: from their evidence where it is there, else from their
-findings.
+"""What gates and reviewer found, as notes at lines.
+
+The notes come from the evidence where there is some, otherwise from the findings.
 
 Evidence comes from a sandbox in which hostile code ran. A report that does not have the shape of its format
 is left out, not trusted.
@@ -70,8 +71,9 @@ def note_branches(covered: Coverage) -> Iterator[Note]:
 
 
 def note_mutants(content: bytes | None, path: str, text: str) -> Iterator[Note]:
-    """The mutants that no test noticed, each with the lines as they were and as it made them, from Stryker's
-    JSON.
+    """Yield a note for each mutant that no test noticed, from Stryker's JSON.
+
+    It has the lines as they were and as the mutant made them.
     """
     found = _find_entry(parse_report(content), path).get("mutants")
     for mutant in found if isinstance(found, list) else ():
@@ -106,8 +108,9 @@ def _note_mutant(mutant: Mapping[str, Any], lines: list[str]) -> Note:
 
 
 def note_findings(rows: Iterable[GateResult], path: str, *, without: Iterable[str] = ()) -> Iterator[Note]:
-    """Findings of ``rows`` at lines of ``path``; ``without`` names gates whose evidence has said the same
-    already.
+    """Yield the findings of ``rows`` at lines of ``path``.
+
+    ``without`` names gates whose evidence has already said the same.
     """
     skipped = set(without)
     for row in rows:

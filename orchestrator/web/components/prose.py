@@ -1,5 +1,6 @@
-"""Markdown of a model as HTML that can do nothing: no raw HTML, no images, links only to the web, headings
-below the page's.
+"""A model's Markdown as harmless HTML.
+
+It has no raw HTML and no images, its links lead only to the web, and its headings are below the page's.
 """
 
 from functools import cache

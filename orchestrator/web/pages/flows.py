@@ -95,8 +95,9 @@ def _find_flow(flow_id: str) -> Flow:
 @never_cache
 @staff_member_required
 def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
-    """One flow; ``?part=body`` is what the page asks again for while the flow runs, ``?round=`` an earlier
-    round.
+    """Show one flow.
+
+    ``?part=body`` is what the page asks for again while the flow runs; ``?round=`` shows an earlier round.
     """
     # isdigit alone is true for a superscript 2, which int() refuses.
     number = request.GET.get("round", "")
