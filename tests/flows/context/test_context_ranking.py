@@ -19,8 +19,8 @@ def test_words_of_code_and_prose_are_the_same() -> None:
 def test_files_come_in_the_order_of_the_scores_of_bm25() -> None:
     texts = {"a.py": "ratio filler filler", "b.py": "ratio ratio filler", "c.py": "filler filler filler"}
     scores = score_files(texts, "# A ratio")
-    # Worked out by hand after Robertson and Zaragoza: each file has four words, its path included, and two of the
-    # three files have the word.
+    # Worked out by hand after Robertson and Zaragoza: each file has four words, its path included, and two of
+    # the three files have the word.
     rarity = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
     assert scores == {
         "a.py": pytest.approx(rarity * 1 * 2.2 / (1 + 1.2)),

@@ -89,9 +89,7 @@ def parse_whole_files(text: str, nonce: str, allowed_paths: Collection[str]) -> 
 def _read_sections(
     scan: "_Scan", nonce: str, allowed_paths: Collection[str], originals: Mapping[str, str]
 ) -> dict[str, str]:
-    """Path to text of every section that was closed. Raises ``AnswerUnreadable`` for a path that is not
-    allowed.
-    """
+    """Path to text of every closed section. Raises ``AnswerUnreadable`` for a path that is not allowed."""
     sections = [section for section in scan.sections if section.kind != "CONTRADICTION"]
     forbidden = sorted({section.path for section in sections} - set(allowed_paths))
     if forbidden:

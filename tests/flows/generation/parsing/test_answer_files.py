@@ -30,8 +30,12 @@ READ = {
     "fence inside a section": section(PY, "```python\nx = 1\n```") + B,
     "fence with tildes inside": section(PY, "~~~\nx = 1\n~~~") + B,
     "fence of four inside": section(PY, "````python\nx = 1\n````") + B,
-    "fence opened inside and closed outside": f"<<<FILE {PY} {N}>>>\n```python\nx = 1\n<<<END {N}>>>\n```\n{B}",
-    "fence opened outside and closed inside": f"```python\n<<<FILE {PY} {N}>>>\nx = 1\n```\n<<<END {N}>>>\n{B}",
+    "fence opened inside and closed outside": (
+        f"<<<FILE {PY} {N}>>>\n```python\nx = 1\n<<<END {N}>>>\n```\n{B}"
+    ),
+    "fence opened outside and closed inside": (
+        f"```python\n<<<FILE {PY} {N}>>>\nx = 1\n```\n<<<END {N}>>>\n{B}"
+    ),
     "fence in front of json": A + section(CT, "```json\n{}\n```"),
     "crlf": BOTH.replace("\n", "\r\n"),
     "lone cr": BOTH.replace("\n", "\r"),
@@ -83,7 +87,9 @@ READ = {
     "stray END in front": f"<<<END {N}>>>\n" + BOTH,
     "reasoning in front": f"<think>Draft:\n{section(PY, 'x = 0')}Better.</think>\n{BOTH}",
     "long reasoning tag": f"\n<thinking>\n{section('evil.py', 'x = 0')}</thinking>{BOTH}",
-    "delimiter mentioned in the preamble": f"I use `<<<FILE path {N}>>>` and `<<<END {N}>>>` as asked.\n{BOTH}",
+    "delimiter mentioned in the preamble": (
+        f"I use `<<<FILE path {N}>>>` and `<<<END {N}>>>` as asked.\n{BOTH}"
+    ),
     "two answers": section(PY, "x = 0") + section(CT, "[]") + "Wait, that is wrong. Again:\n" + BOTH,
     "one file corrected": section(PY, "x = 0") + B + A,
     "same answer twice": BOTH + BOTH,
