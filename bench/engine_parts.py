@@ -121,7 +121,7 @@ def measure_fairness(servers: arms.Servers) -> dict[str, Any]:
 
 
 def compose_model_settings(urls: Mapping[str, str]) -> dict[str, str]:
-    """Settings of the orchestrator that lead to the simulator at ``urls``, with limits that no call reaches."""
+    """Settings of the orchestrator that lead to the simulator at ``urls``, without effective limits."""
     settings = {**urls, "DAILY_BUDGET_USD": "1000000"}
     for name in LATENCY_SECONDS:
         provider = name.upper()

@@ -4,6 +4,7 @@ import contextlib
 import heapq
 import itertools
 import json
+import os
 import random
 import re
 import signal
@@ -21,7 +22,7 @@ from tests.chaos import failpoints, invariants, recovery
 from tests.chaos.faults import FAULTS, Heal, Scene, sequence
 from tests.chaos.invariants import Verdict
 from tests.chaos.servers import Broker, Postgres
-from tests.chaos.stack import LEASE_SECONDS, Stack
+from tests.chaos.stack import LEASE_SECONDS, Stack, environment, run_management_command
 from tests.chaos.traffic import REPOS, Traffic
 
 TEMPLATE = "chaos_template"
@@ -69,13 +70,8 @@ def prepare(postgres: Postgres, broker: Broker, logs: Path) -> None:
     """Make the migrated database that every run gets a copy of."""
     logs.mkdir(parents=True, exist_ok=True)
     postgres.create(TEMPLATE)
-    folder = logs / "template"
-    folder.mkdir()
-    stack = Stack(postgres, TEMPLATE, broker, folder)
-    try:
-        stack.manage("migrate", "--verbosity", "0")
-    finally:
-        stack.stop()
+    values = os.environ | environment(postgres.database(TEMPLATE), broker.url, 0, logs / "template")
+    run_management_command(values, "migrate", "--skip-checks", "--verbosity", "0")
     postgres.prepare_full(TEMPLATE)
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -70,6 +71,21 @@ def environment(database: str, broker: str, simulator: int, logs: Path) -> dict[
             "/v1" if provider == "openai" else ""
         )
     return values
+
+
+def run_management_command(values: Mapping[str, str], *arguments: str) -> str:
+    """Run a management command with ``values`` as its environment; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        env=values,
+        cwd=stack.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise stack.StackError(f"manage.py {arguments[0]} failed: {done.stderr[-2000:]}")
+    return done.stdout
 
 
 @dataclass
@@ -261,17 +277,7 @@ class Stack:
 
     def manage(self, *arguments: str) -> str:
         """Run a management command to its end; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            env=self.values,
-            cwd=stack.ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise stack.StackError(f"manage.py {arguments[0]} failed: {done.stderr[-2000:]}")
-        return done.stdout
+        return run_management_command(self.values, *arguments)
 
     def behave(self, provider: str, behaviour: dict[str, Any]) -> None:
         """Tell the simulator how a provider behaves."""

@@ -14,11 +14,12 @@ from tests.chaos.faults import FAULTS
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(300)
+# A backlog would be judged by its seconds, and the machine of the usual suite may be busy.
+@pytest.mark.timeout(600)
 def test_a_small_run_breaks_nothing(tmp_path):
     folder = tmp_path / "a folder with spaces"
     folder.mkdir()
-    result = run_chaos(folder, "--flows", "8", "--faults", "3", "--seed", "3")
+    result = run_chaos(folder, "--flows", "8", "--faults", "3", "--backlog", "0", "--seed", "3")
     assert result["flows"] >= 8
     assert result["faults"] >= 3
 
