@@ -25,7 +25,7 @@ class CounterDifference:
 
 
 def find_differences() -> list[CounterDifference]:
-    """All counters that disagree; none should.
+    """Return all counters that disagree with the ledger; none should.
 
     Each provider is locked while it is compared, for milliseconds.
     """

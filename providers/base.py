@@ -55,7 +55,7 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """All tokens that the provider counted."""
+        """Return all tokens that the provider counted."""
         return (
             self.input_tokens
             + self.cache_read_tokens
@@ -258,11 +258,11 @@ class Adapter(Protocol):
         ...
 
     def count_tokens(self, request: Request) -> int:
-        """The provider's own count of the input, in tokens."""
+        """Return the provider's own count of the input, in tokens."""
         ...
 
     def request_bytes(self, request: Request) -> int:
-        """A hard upper bound of the input tokens: the size of the request in bytes. It makes no call."""
+        """Return the bytes of the request, a hard upper bound of its input tokens. It makes no call."""
         ...
 
     def close(self) -> None:

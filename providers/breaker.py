@@ -54,8 +54,9 @@ class QuotaLevel(StrEnum):
 
 
 def quota_level(used: int, quota: int) -> QuotaLevel:
-    """The level at ``used`` of ``quota`` tokens; without the quota breaker nothing pauses and nothing is
-    rolled back.
+    """Return the level at ``used`` of ``quota`` tokens.
+
+    Without the quota breaker, nothing pauses and nothing is rolled back.
     """
     percent = 100 * used
     if settings.ENABLE_CIRCUIT_BREAKER and percent >= ROLLBACK_PERCENT * quota:

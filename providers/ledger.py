@@ -65,7 +65,7 @@ def store_response(call_id: UUID, raw: Mapping[str, Any]) -> None:
 
 
 def prepare_answer(call_id: UUID, completion: Completion) -> tuple[str | None, str | None]:
-    """The raw response and the answer read from it, as JSON to be stored by the settlement.
+    """Return the raw response and the answer read from it, as JSON that the settlement stores.
 
     A long one is stored here and now: it is compressed for milliseconds, which must not happen under the
     provider's lock.

@@ -123,7 +123,7 @@ def _find_price(prices: ModelPrice, part: str) -> Decimal | TieredPrices:
 
 
 def _unit_price(prices: ModelPrice, part: str, total_input: int) -> tuple[Decimal, int]:
-    """USD a million tokens of ``part``, and the input size above which that tier applies."""
+    """Return the USD for a million tokens of ``part``, and the input size above which that tier applies."""
     value = _find_price(prices, part)
     if not isinstance(value, TieredPrices):
         return value, 0

@@ -147,7 +147,7 @@ def _request_options(timeout_seconds: float) -> dict[str, Any]:
 
 
 def _camel_case(value: Any) -> Any:
-    """The names of the wire, as the newer SDK gives them: one shape of stored responses."""
+    """Rename the fields as on the wire and in the newer SDK, so that stored responses have one shape."""
     if isinstance(value, dict):
         return {
             re.sub(r"_(\w)", lambda m: m[1].upper(), name): _camel_case(one) for name, one in value.items()

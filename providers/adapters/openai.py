@@ -98,7 +98,7 @@ def _is_reasoning(request: Request) -> bool:
 
 
 def _stable_first(request: Request) -> str:
-    """One system text, the stable part first: prefixes of 1,024 tokens and more are cached by themselves."""
+    """Return one system text, the stable part first: OpenAI caches prefixes of 1,024 tokens and more."""
     return "\n\n".join(part for part in (request.stable, request.system) if part)
 
 
@@ -145,7 +145,9 @@ def _named_schema(request: Request) -> dict[str, Any]:
 
 
 def _is_strict(schema: Any) -> bool:
-    """Whether a schema is what OpenAI's strict mode takes: every object closed, every property required."""
+    """Return whether a schema is what OpenAI's strict mode takes: every object closed, every property
+    required.
+    """
     if isinstance(schema, list):
         return all(_is_strict(one) for one in schema)
     if not isinstance(schema, dict):

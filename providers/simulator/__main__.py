@@ -15,7 +15,7 @@ from providers.simulator.state import SimulatorState
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line; ``--behave`` takes what ``PUT /__sim__/<provider>`` takes."""
+    """Build the command line; ``--behave`` takes what ``PUT /__sim__/<provider>`` takes."""
     made = argparse.ArgumentParser(prog="python -m providers.simulator", description=__doc__)
     made.add_argument("--host", default="127.0.0.1")
     made.add_argument("--port", type=int, default=0, help="0 takes a free one")

@@ -1,4 +1,4 @@
-"""A text becomes an answer with the vendor's usage: caches, thoughts, the length limit."""
+"""Turn a text into an answer with the vendor's usage: caches, thoughts, the length limit."""
 
 from providers.simulator.state import MIN_CACHED_TOKENS, SimulatorState, count_tokens
 from providers.simulator.wires.base import Question, SimulatedAnswer
@@ -7,7 +7,9 @@ from providers.simulator.wires.base import Question, SimulatedAnswer
 def compose_answer(
     state: SimulatorState, provider: str, asked: Question, text: str, number: int, fault: str
 ) -> SimulatedAnswer:
-    """The answer to ``asked``. A text longer than the caller's limit is cut there and stops for length."""
+    """Compose the answer to ``asked``. A text longer than the caller's limit is cut there and stops for
+    length.
+    """
     scope = f"{provider} {asked.model}"
     total = count_tokens(asked.text)
     # Anthropic caches what the caller marks; the others cache long prefixes by themselves.

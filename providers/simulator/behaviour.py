@@ -44,7 +44,7 @@ class Fault:
             raise ValueError("retry_after_style: one of header, ms, body, reset, date")
 
     def hits_request(self, number: int, shown: int) -> bool:
-        """Whether request ``number`` (from 0) is hit when ``shown`` were hit before."""
+        """Return whether request ``number`` (from 0) is hit when ``shown`` were hit before."""
         if self.times is not None and shown >= self.times:
             return False
         # A burst is exact, a rate is random: tests of recovery need the first, load tests the second.
@@ -62,8 +62,9 @@ class Behaviour:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> "Behaviour":
-        """From JSON: ``{"latency": 0.2 | [0.1, 0.5] | "0.1-0.5", "faults": [{"kind": "rate_limit", "times":
-        3}]}``.
+        """Parse a behaviour from JSON.
+
+        ``{"latency": 0.2 | [0.1, 0.5] | "0.1-0.5", "faults": [{"kind": "rate_limit", "times": 3}]}``
         """
         unknown = set(given) - {"latency", "faults"}
         if unknown:
@@ -75,7 +76,7 @@ class Behaviour:
         return cls(_parse_span(given.get("latency", 0.0)), faults)
 
     def wait_seconds(self) -> float:
-        """The latency of one answer."""
+        """Return the latency of one answer, in seconds."""
         low, high = self.latency
         return low if low == high else random.uniform(low, high)
 

@@ -59,7 +59,7 @@ class ScenarioLibrary:
     _read_at: float = float("-inf")
 
     def find_answer(self, prompt: ScenarioPrompt) -> str:
-        """The text of the scenario for this stage and round; raises ``NoScenario``."""
+        """Return the text of the scenario for this stage and round; raises ``NoScenario``."""
         found = self._find_scenario(prompt.title)
         if found is None:
             raise NoScenario(self._describe_unknown(prompt))
@@ -106,9 +106,8 @@ class ScenarioLibrary:
 
 
 def _join_files(folder: Path, prompt: ScenarioPrompt) -> str:
-    """The files of a folder that are asked for, between delimiters with the nonce; what tools leave beside
-    them is left out.
-    """
+    """Join the files of a folder that are asked for, each between delimiters with the nonce."""
+    # Hidden files and folders are what tools leave there, such as caches of bytecode.
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     return "\n".join(
         _delimit_file(path, prompt.nonce) for path in files if not prompt.files or path.name in prompt.files

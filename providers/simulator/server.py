@@ -1,4 +1,4 @@
-"""The HTTP server: routes, the life of one request, faults, and the control door under ``/__sim__/``."""
+"""The HTTP server: routes, the life of one request, faults, and the control paths under ``/__sim__/``."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ class Simulator(ThreadingHTTPServer):
         self.state = state
 
     def base_urls(self) -> dict[str, str]:
-        """What goes into the ``<P>_BASE_URL`` variables, and where the control door is."""
+        """Return the values of the ``<P>_BASE_URL`` variables and the address of the control paths."""
         root = f"http://{self.server_address[0]!s}:{self.server_address[1]}"
         return {
             "ANTHROPIC_BASE_URL": root,
@@ -92,7 +92,7 @@ class SimulatorHandler(BaseHTTPRequestHandler):
             self._send_json(200, self.server.state.build_report()["behaviours"][provider])
 
     def do_POST(self) -> None:
-        """A question to a model, or ``/__sim__/reset``."""
+        """Answer a question to a model, or reset by ``/__sim__/reset``."""
         path = self.path.partition("?")[0]
         if path == "/__sim__/reset":
             self._read_body()
@@ -116,7 +116,7 @@ class SimulatorHandler(BaseHTTPRequestHandler):
             self._answer_question(wire, path)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The base class logs each request line; ``_close`` logs what matters instead."""
+        """Log nothing for each request line; ``_finish_request`` logs what matters."""
 
     def _answer_question(self, wire: Wire, path: str) -> None:
         asked = self._read_question(wire, path)
@@ -259,7 +259,7 @@ class SimulatorHandler(BaseHTTPRequestHandler):
 
 
 def _wait_headers(wire: Wire, fault: Fault) -> dict[str, str]:
-    """How the vendor says when to come back, in the style that the fault asks for."""
+    """Return the headers that say when to come back, in the style that the fault asks for."""
     seconds = fault.retry_after
     if seconds is None or fault.retry_after_style == "body":
         return {}

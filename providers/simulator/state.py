@@ -20,7 +20,7 @@ _TTL_SECONDS: Final = 300.0
 
 
 def count_tokens(text: str) -> int:
-    """About what a tokenizer counts; never more than the bytes."""
+    """Estimate what a tokenizer counts; never more than the bytes."""
     return -(-len(text.encode()) // 4)
 
 
@@ -92,7 +92,7 @@ class SimulatorState:
             return next(self._ids), behaviour, None
 
     def end_request(self, provider: str, entry: dict[str, Any]) -> None:
-        """A request is over: ``entry`` goes to the log, its status and tokens to the counters."""
+        """End a request: ``entry`` goes to the log, its status and tokens to the counters."""
         with self._lock:
             counter = self._counters[provider]
             counter["in_flight"] -= 1
@@ -101,12 +101,12 @@ class SimulatorState:
             self._log.append(entry)
 
     def record_token_count(self, provider: str) -> None:
-        """A token count was asked for: free, and not a generating request."""
+        """Count a request for a token count, which is free and generates nothing."""
         with self._lock:
             self._counters[provider]["token_counts"] += 1
 
     def build_report(self) -> dict[str, Any]:
-        """Counters and behaviours by provider, the scenarios, as JSON."""
+        """Return counters and behaviours by provider, and the scenarios, as JSON."""
         with self._lock:
             return {
                 "counters": {provider: dict(counter) for provider, counter in self._counters.items()},
@@ -118,7 +118,7 @@ class SimulatorState:
             }
 
     def read_log(self) -> list[dict[str, Any]]:
-        """What arrived, oldest first, without contents and secrets."""
+        """Return what arrived, oldest first, without contents and secrets."""
         with self._lock:
             return list(self._log)
 
@@ -140,9 +140,7 @@ class SimulatorState:
         return found if found >= MIN_CACHED_TOKENS else 0
 
     def mark_breakpoint(self, scope: str, prefix: str, ttl: float) -> bool:
-        """Whether exactly ``prefix`` was marked for caching before and is still there (Anthropic's kind of
-        caching).
-        """
+        """Mark ``prefix`` for caching, as Anthropic does; return whether it was marked and is still there."""
         key = hashlib.sha256(f"{scope}\0{prefix}".encode()).hexdigest()
         now = time.monotonic()
         with self._lock:

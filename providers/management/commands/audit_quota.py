@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "Recompute every quota counter from the ledger and name those that differ."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One switch."""
+        """Add ``--repair``."""
         parser.add_argument(
             "--repair", action="store_true", help="then set the counters to what the ledger says"
         )

@@ -34,7 +34,7 @@ class AnthropicWire:
     name = "anthropic"
 
     def read_question(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Question:
-        """Both headers that carry a key are taken: ``x-api-key`` and ``Authorization: Bearer``."""
+        """See ``Wire``. The key may come in ``x-api-key`` or in ``Authorization: Bearer``."""
         check_key(headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer "))
         if not headers.get("anthropic-version"):
             raise RequestRejected(400, "invalid_request_error", "anthropic-version: header is required")

@@ -41,11 +41,11 @@ class SimulatedAnswer:
 
     @property
     def id(self) -> str:
-        """The answer's id; it says that the answer is simulated."""
+        """Return the answer's id, which says that the answer is simulated."""
         return f"{MODEL_PREFIX}{self.number:08d}"
 
     def pieces(self) -> list[str]:
-        """The text as a stream sends it."""
+        """Return the text in the pieces that a stream sends."""
         return [self.text[start : start + 64] for start in range(0, len(self.text), 64)] or [""]
 
 
@@ -67,30 +67,30 @@ class Wire(Protocol):
         ...
 
     def build_answer(self, asked: Question, answer: SimulatedAnswer) -> dict[str, Any]:
-        """The body of a whole answer."""
+        """Return the body of a whole answer."""
         ...
 
     def stream_answer(self, asked: Question, answer: SimulatedAnswer) -> Iterator[bytes]:
-        """The server-sent events of a streamed answer."""
+        """Return the server-sent events of a streamed answer."""
         ...
 
     def build_count(self, asked: Question, tokens: int, /) -> dict[str, Any]:
-        """The body of a token count."""
+        """Return the body of a token count."""
         ...
 
     def build_error(
         self, status: int, code: str, message: str, retry_after: float | None, /
     ) -> dict[str, Any]:
-        """The body of an error; ``retry_after`` in seconds where the vendor says it in the body."""
+        """Return the body of an error; ``retry_after`` in seconds where the vendor says it in the body."""
         ...
 
     def reset_headers(self, seconds: float, /) -> dict[str, str]:
-        """The headers that say a limit is used up and when it resets."""
+        """Return the headers that say a limit is used up and when it resets."""
         ...
 
 
 def format_event(data: Any, name: str = "") -> bytes:
-    """One server-sent event."""
+    """Format one server-sent event."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
 

@@ -34,7 +34,7 @@ class GoogleWire:
     name = "google"
 
     def read_question(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Question:
-        """The real API answers a wrong key with 400 and the reason ``API_KEY_INVALID``; so does this."""
+        """See ``Wire``. A wrong key gets 400 and the reason ``API_KEY_INVALID``."""
         try:
             check_key(headers.get("x-goog-api-key", ""))
         except RequestRejected as refused:

@@ -179,7 +179,7 @@ class OpenAIWire:
 
 
 def _check_old_model(model: str, limit: int, body: dict[str, Any]) -> None:
-    """What GPT-4 Turbo and its like refuse, so that a flow that would fail there fails here."""
+    """Refuse what GPT-4 Turbo and its like refuse, so that a flow that would fail there fails here."""
     if not _OLD.match(model):
         return
     if limit > _OLD_OUTPUT_CAP:
