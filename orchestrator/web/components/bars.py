@@ -52,7 +52,7 @@ def split_into_shares(amounts: Mapping[str, Decimal]) -> list[Share]:
 def time_bar(spent: Mapping[str, float | None], waited: float, judging: float = 0.0) -> list[Share]:
     """Split the wall time into models, gates, waiting and the orchestrator's own time.
 
-    ``waited`` seconds are part of the orchestrator's own time in ``spent``. So are ``judging`` seconds: the
+    ``waited`` seconds belong to the orchestrator's time in ``spent``. So do ``judging`` seconds: the
     time so far of gates that have not ended, which ``spent`` does not count as gates yet.
     """
     wall, own = spent["wall_seconds"] or 0.0, spent["own_seconds"] or 0.0
