@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def send_chain(chain: Sequence[tuple[int, str]]) -> bool:
-    """Send the first of ``chain`` (stage id, queue) to its queue, the others as its tail. False: the broker
-    is away.
+    """Send the first of ``chain`` (stage id, queue) to its queue, and the others as its tail.
+
+    False: the broker is away.
     """
     (first, queue), *rest = chain
     # What celery.chain() would put on the wire, without building and freezing its canvas: the tail, last

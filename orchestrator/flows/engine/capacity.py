@@ -46,9 +46,7 @@ def list_waiting_stages(provider: str) -> list[WaitingStage]:
 
 
 def sum_open_grants(provider: str) -> Any:
-    """What stages will ask for that were released and have not called yet: ``calls``, ``tokens``,
-    ``nano_usd``.
-    """
+    """Sum what released stages will ask for that have not called yet: ``calls``, ``tokens``, ``nano_usd``."""
     return database.fetch_rows(_SQL["sum_open_grants"], {"provider": provider, "seconds": _TURN_SECONDS})[0]
 
 

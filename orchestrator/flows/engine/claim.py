@@ -91,8 +91,9 @@ def claim(stage_id: int, worker: str) -> Claim | None:
 
 
 def renew_leases(held: Collection[tuple[int, UUID]]) -> set[UUID]:
-    """Renew the leases of ``held`` (stage id, token); the tokens that are still live. Any other has been
-    fenced.
+    """Renew the leases of ``held`` (stage id, token) and return the tokens that are live.
+
+    Any other token has been fenced.
     """
     if not held:
         return set()

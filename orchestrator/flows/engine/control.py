@@ -1,5 +1,6 @@
-"""What people may do to a flow: cancel, pause, resume, retry, change its priority. Each is one short
-transaction.
+"""What people may do to a flow: cancel, pause, resume, retry, change its priority.
+
+Each is one short transaction.
 """
 
 from django.conf import settings
@@ -44,7 +45,9 @@ def pause(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
         # A second pause would write a second event, and a resume would then count only the time since it.
         if held.status == FlowStatus.PAUSED:
             return False
-        why = f"The flow is paused{f' by {actor}' if actor else ''}{f': {reason}' if reason else '.'}"
+        by = f" by {actor}" if actor else ""
+        end = f": {reason}" if reason else "."
+        why = f"The flow is paused{by}{end}"
         database.fetch_rows(_SQL["pause_flow"], {"flow": flow_id, "reason": why})
         transitions.record_event(flow_id, "flow.paused", None, {"by": actor, "reason": reason})
     return True

@@ -19,10 +19,9 @@ _SQL = load_statements(__file__)
 
 
 class VirtualClock:
-    """The virtual time of one queue: of the stage sent last, and of the newest stage of every repo. Lives in
-    the leader.
+    """The virtual time of one queue: of the stage sent last, and of the newest stage of every repo.
 
-    What a new leader needs of it is in the tags that wait.
+    It exists in the leader only. A new leader reads what it needs from the tags of unsent stages.
     """
 
     def __init__(self, queue: str) -> None:

@@ -1,5 +1,6 @@
-"""Pauses beyond one flow: a repo, a queue (with it a provider), everything. Stages in their scope wait, and
-say why.
+"""Pauses beyond one flow: of a repo, of a queue (and so of a provider), of everything.
+
+Stages in their scope wait, and say why.
 """
 
 from django.db import transaction

@@ -24,8 +24,9 @@ def store_request(stage_id: int, asked: Repair) -> None:
 
 
 def insert_round(held: Any, stage_id: int) -> bool:
-    """Insert the round that ``stage_id`` asked for behind it; its first stage is ready. True: it counts as
-    sent.
+    """Insert the round that ``stage_id`` asked for behind it; its first stage is ready.
+
+    True: that stage counts as sent.
     """
     # Read from the row: a retry inserts a round for a request of an earlier attempt.
     (asked,) = database.fetch_rows(_SQL["read_repair_request"], {"stage": stage_id})

@@ -1,5 +1,6 @@
-"""What a result carries beside its status: artifacts, gate results, the block, written in the transaction of
-the finish; and the snapshot that a flow carries from the moment it is there.
+"""What a result carries beside its status: artifacts, gate results, the block.
+
+All of it is written in the transaction of the finish. Only a snapshot is attached while the attempt runs.
 """
 
 import hashlib
@@ -112,8 +113,9 @@ def _store_gate_results(claim: Claim, reports: tuple[GateReport, ...]) -> None:
 
 
 def _store_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
-    """The next version of the block. Two flows of one block at once wait for each other here, after their own
-    flows' locks.
+    """Store the next version of the block.
+
+    Two flows that write the same block wait for each other here, after the locks of their flows.
     """
     database.fetch_rows(_SQL["lock_block_name"], {"key": f"{repo_id}/{new.family}/{new.name}"})
     earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(

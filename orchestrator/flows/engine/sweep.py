@@ -21,8 +21,9 @@ def find_expired_leases(limit: int = 100) -> list[Any]:
 
 
 def expire_lease(flow_id: str, stage_id: int, token: UUID) -> bool:
-    """Take a stage from a lost worker: ready again, or failed after too many crashes. False: its lease is
-    live.
+    """Take a stage from a lost worker: ready again, or failed after too many crashes.
+
+    False: its lease is live.
     """
     with transaction.atomic():
         return _take_back(flow_id, stage_id, token, crashed=True)
@@ -110,7 +111,8 @@ def fail_overdue_flow(flow_id: str) -> bool:
 
 
 def release_due_stages(limit: int = 200) -> int:
-    """Make stages ready whose pause after a failure is over; how many. What waits for a provider: see
-    ``capacity``.
+    """Make stages ready whose pause after a failure is over; how many.
+
+    ``capacity`` releases those that wait for a provider.
     """
     return len(database.fetch_rows(_SQL["release_due_stages"], {"limit": limit}))

@@ -46,9 +46,7 @@ def record_event(
 
 
 def refresh_cost(flow_id: str) -> None:
-    """Set the flow's cost to the sum of its settled calls: the ledger is the truth, so nothing is added
-    twice.
-    """
+    """Set the flow's cost to the sum of its settled calls, so that no call is added twice."""
     database.fetch_rows(_SQL["refresh_cost"], {"flow": flow_id})
 
 

@@ -22,8 +22,9 @@ _LOOK_AGAIN: Final = timedelta(seconds=5)
 
 
 class FairOrder:
-    """The virtual times of one provider's repos. Lives in the leader; a new leader starts with all repos
-    alike.
+    """The virtual times of one provider's repos.
+
+    It exists in the leader only; a new leader starts with all repos alike.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,4 @@
-"""One thread per process that keeps the leases of every attempt running in it, and tells those that have been
-fenced.
-"""
+"""One thread per process: it renews the leases of the attempts that run there, and fences lost ones."""
 
 import logging
 import os
@@ -16,8 +14,9 @@ log = logging.getLogger(__name__)
 
 
 class RunningAttempt:
-    """An attempt that runs in this process. ``changed`` is set when it has been fenced, or when a call it
-    waits for ends.
+    """An attempt that runs in this process.
+
+    ``changed`` is set when it has been fenced, or when a call that it waits for ends.
     """
 
     def __init__(self, claim: engine.Claim) -> None:
@@ -39,8 +38,9 @@ class RunningAttempt:
 
 
 class Heartbeat:
-    """Beats for every attempt that entered and has not left. Its thread starts with the first and lives with
-    the process.
+    """Renew the lease of every attempt that entered and has not left.
+
+    Its thread starts with the first attempt and ends with the process.
     """
 
     def __init__(self) -> None:

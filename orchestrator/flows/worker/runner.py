@@ -71,16 +71,15 @@ _served = ServedQueues()
 
 
 def served_queues() -> frozenset[str]:
-    """The queues whose next stages this process may claim. None in a prefork child: it is not told when to
-    stop.
+    """The queues whose next stages this process may claim.
+
+    A prefork child claims none, because it is not told when to stop.
     """
     return _served.queues if _served.pid == os.getpid() and state.should_stop is None else frozenset()
 
 
 def load_stages(queues: Iterable[str]) -> None:
-    """Load the stages of ``queues``, and the SDK of the provider that a queue belongs to; this process now
-    serves them.
-    """
+    """Load the stages of ``queues`` and the SDKs of their providers; this process now serves them."""
     global _served  # noqa: PLW0603 - one worker to a process, told once at its start
     _served = ServedQueues(os.getpid(), frozenset(queues))
     for queue in _served.queues:
@@ -144,9 +143,7 @@ def _run_stage(work: LiveStageContext) -> StageResult:
 
 
 def _wait_for_rate_limit(work: LiveStageContext, limited: RateLimited) -> Park:
-    """Wait for the provider, which the limiter now keeps everybody from; with a fallback ask again at once,
-    to be sent there.
-    """
+    """Wait for the provider, which the limiter now closes to all; with a fallback ask again at once."""
     at = database.read_clock()
     if work.settings.fallback_model:
         return Park(str(limited), at)

@@ -1,5 +1,4 @@
-"""How a worker leaves: asked by SIGTERM, it takes no more work, finishes what it can, and gives the rest back
-in time.
+"""How a worker stops after SIGTERM: no more work, finish what it can, give back the rest in time.
 
 Celery's own soft shutdown sleeps its whole time even when no task runs, and its warm one then waits without
 end for a thread in a model call. Here the worker is gone as soon as nothing runs in it, and after

@@ -1,5 +1,6 @@
-"""What a stage is handed while it runs: reads of the flow, model calls, progress; all of it ends when the
-attempt is fenced.
+"""What a stage gets while it runs: reads of the flow, model calls, progress.
+
+All of it ends when the attempt is fenced.
 """
 
 import threading
@@ -104,8 +105,9 @@ class LiveStageContext:
         return None if content is None else bytes(content)
 
     def store_evidence(self, content: bytes) -> str:
-        """Keep ``content`` in the evidence store before it is used; raises ``EvidenceError``, and ``Fenced``
-        when the attempt is no longer the live one.
+        """Keep ``content`` in the evidence store before it is used.
+
+        Raises ``EvidenceError``, and ``Fenced`` when the attempt is not the live one any more.
         """
         self._attempt.check()
         return store.put_content(setup.require_sound_store(), content, timezone.now())
@@ -120,8 +122,9 @@ class LiveStageContext:
         return budget.read_budget(self.flow_id, kinds)
 
     def call_model(self, provider: str, request: Request) -> Completion:
-        """One model call. A fenced attempt leaves it at once and breaks it off; the ledger keeps it as
-        unknown spend.
+        """Make one model call.
+
+        A fenced attempt leaves it at once and aborts it; the ledger keeps it as unknown spend.
         """
         self._attempt.check()
         self._take_turn(provider)
@@ -147,8 +150,7 @@ class LiveStageContext:
         return call.answered.completion
 
     def _take_turn(self, provider: str) -> None:
-        """Nobody overtakes those who wait for this provider: a stage that comes fresh waits behind them, and
-        is let go in turn.
+        """Wait behind the stages that already wait for this provider, so that none is overtaken.
 
         Where the provider admits nothing at all, the limiter says so itself, and a fallback may be taken.
         """
