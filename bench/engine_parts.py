@@ -15,7 +15,7 @@ import psycopg
 import redis
 
 from bench import engine_arms as arms
-from bench.engine_plugin import LATENCY_SECONDS, NAP_SECONDS
+from bench.engine_latencies import LATENCY_SECONDS, NAP_SECONDS
 from bench.private_postgres import Server
 from bench.scale import choose_size
 from bench.simulated import set_behaviour

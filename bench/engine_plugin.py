@@ -4,15 +4,13 @@ real latencies.
 
 import time
 
-from bench.scale import choose_size
+from bench.engine_latencies import NAP_SECONDS
 from orchestrator.flows.flow_types import FlowType, StageSpec
 from orchestrator.flows.stage_protocol import Done, StageContext, StageResult
 from orchestrator.queues import Queue
 from providers.base import Request
 
 MODELS = {"google": "gemini-pro", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4-turbo"}
-LATENCY_SECONDS = {"google": 10.0, "anthropic": 20.0, "openai": 40.0}
-"""Anthropic is asked twice: 90 s of model time a flow, as the launch runbook has it."""
 FOUR = (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI, Queue.CONTROL)
 FLOW_TYPES = (
     FlowType("noop", 1, tuple(StageSpec("noop", queue) for queue in FOUR)),
@@ -31,7 +29,6 @@ STAGES = {
     "nap": "bench.engine_plugin:nap",
     **{f"ask_{name}": f"bench.engine_plugin:ask_{name}" for name in MODELS},
 }
-NAP_SECONDS = choose_size(full=0.5, small=0.02)
 
 
 class Noop:
