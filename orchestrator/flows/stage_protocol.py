@@ -56,7 +56,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The stage is through. ``output`` is JSON that later stages read with ``work.read_output(kind)``."""
+    """The stage is through. ``output`` is JSON that later stages read, as ``stage_outputs`` says."""
 
     output: Mapping[str, Any] = field(default_factory=dict)
     artifacts: tuple[NewArtifact, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gates.base import Candidate
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.models import Artifact, Block
+from orchestrator.flows.stage_outputs import ImplementOutput, PlanOutput
 from orchestrator.flows.stage_protocol import StageContext
 
 MODULE, TESTS, CONTRACT, README = "module", "tests", "contract", "readme"
@@ -35,8 +36,8 @@ def stable_prefix(work: StageContext) -> str:
 
 def read_block_name(work: StageContext) -> BlockName:
     """The name that the plan gave the block."""
-    plan = work.read_output("plan")
-    return BlockName(str(plan["block_family"]), str(plan["block_name"]))
+    plan = PlanOutput.parse(work.read_output("plan"))
+    return BlockName(plan.block_family, plan.block_name)
 
 
 def read_block_files(work: StageContext) -> dict[str, str]:
@@ -49,14 +50,14 @@ def read_candidate(work: StageContext) -> Candidate:
     """The newest implementation as the gates see it."""
     name = read_block_name(work)
     texts = read_block_files(work)
-    implementer = work.read_output("implement")
+    implementer = ImplementOutput.parse(work.read_output("implement"))
     return Candidate(
         family=name.family,
         name=name.name,
         module=texts[MODULE],
         tests=texts[TESTS],
         contract=texts[CONTRACT],
-        implementer=f"{implementer.get('provider', '')}:{implementer.get('model', '')}",
+        implementer=f"{implementer.provider}:{implementer.model}",
         previous_contract=find_previous_contract(work.repo, name),
     )
 

@@ -10,6 +10,7 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
 from orchestrator.flows.generation.parsing import parse_json_object
 from orchestrator.flows.source import clone
+from orchestrator.flows.stage_outputs import ContextOutput, RecordedCall
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 4096
@@ -67,21 +68,20 @@ class ContextStage:
         if isinstance(reply, Failed):
             return replace(reply, artifacts=(kept, *reply.artifacts))
         shown = set(bundle.included)
-        return Done(
-            output={
-                **reply.value,
-                # A path that is not in the bundle is invented.
-                "relevant_paths": [path for path in reply.value["relevant_paths"] if path in shown],
-                "bundle_sha256": bundle.sha256,
-                "bundle_bytes": bundle.size,
-                "included": list(bundle.included),
-                "outlined": list(bundle.outlined),
-                "omitted": bundle.omitted,
-                "redactions": bundle.redactions,
-                "calls": reply.calls,
-            },
-            artifacts=(kept, reply.answer),
+        output = ContextOutput(
+            summary=reply.value["summary"],
+            conventions=tuple(reply.value["conventions"]),
+            # A path that is not in the bundle is invented.
+            relevant_paths=tuple(path for path in reply.value["relevant_paths"] if path in shown),
+            bundle_sha256=bundle.sha256,
+            bundle_bytes=bundle.size,
+            included=tuple(bundle.included),
+            outlined=tuple(bundle.outlined),
+            omitted=bundle.omitted,
+            redactions=bundle.redactions,
+            calls=tuple(map(RecordedCall.parse, reply.calls)),
         )
+        return Done(output=output.to_json(), artifacts=(kept, reply.answer))
 
 
 def _files(work: StageContext) -> Mapping[str, bytes]:

@@ -6,6 +6,7 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import README, read_block_files, read_block_name, stable_prefix
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
 from orchestrator.flows.generation.parsing import parse_files
+from orchestrator.flows.stage_outputs import DocsOutput, RecordedCall
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 6144
@@ -36,7 +37,8 @@ class DocsStage:
         readme = NewArtifact(
             README, "README.md", reply.value["README.md"].encode(), "text/markdown; charset=utf-8"
         )
-        return Done(output={"files": ["README.md"], "calls": reply.calls}, artifacts=(readme, reply.answer))
+        output = DocsOutput(("README.md",), tuple(map(RecordedCall.parse, reply.calls)))
+        return Done(output=output.to_json(), artifacts=(readme, reply.answer))
 
 
 stage = DocsStage()

@@ -16,6 +16,7 @@ from orchestrator.flows.generation.block_files import (
 )
 from orchestrator.flows.generation.file_request import FileRequest, request_files
 from orchestrator.flows.generation.model_request import ModelRequest
+from orchestrator.flows.stage_outputs import ContextOutput, ImplementOutput, PlanOutput, RecordedCall
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 from orchestrator.flows.verification import repair_loop
 
@@ -34,11 +35,9 @@ class ImplementStage:
 
     def run(self, work: StageContext) -> StageResult:
         name = read_block_name(work)
-        plan, context, gates = (
-            work.read_output("plan"),
-            work.read_output("context"),
-            work.settings.gates,
-        )
+        plan = PlanOutput.parse(work.read_output("plan")).document()
+        conventions = ContextOutput.parse(work.read_output("context")).conventions
+        gates = work.settings.gates
         repairing = bool(work.feedback)
         previous = _previous(work, name.paths) if repairing else {}
         question = ModelRequest(
@@ -47,10 +46,8 @@ class ImplementStage:
             variables={
                 "block_family": name.family,
                 "block_name": name.name,
-                "conventions": prompts.format_list(context.get("conventions")),
-                "plan": json.dumps(
-                    {key: plan[key] for key in _PLAN_KEYS if key in plan}, indent=2, ensure_ascii=False
-                ),
+                "conventions": prompts.format_list(list(conventions)),
+                "plan": json.dumps({key: plan[key] for key in _PLAN_KEYS}, indent=2, ensure_ascii=False),
                 "modules": ", ".join(sorted(ALLOWED_MODULES)),
                 "test_modules": ", ".join(sorted(ALLOWED_TEST_MODULES - ALLOWED_MODULES)),
                 "min_coverage": str(gates.min_unit_coverage),
@@ -66,13 +63,16 @@ class ImplementStage:
         reply = request_files(work, question, wanted)
         if isinstance(reply, Failed):
             return reply
+        # A block owes its provenance every call that led to it, so each round carries those of the rounds before.
+        earlier = ImplementOutput.parse(work.read_output("implement")).calls
+        output = ImplementOutput(
+            files=tuple(reply.value),
+            model=reply.facts["model"],
+            provider=reply.facts["provider"],
+            calls=(*earlier, *map(RecordedCall.parse, reply.calls)),
+        )
         return Done(
-            output={
-                "files": list(reply.value),
-                "model": reply.facts["model"],
-                "provider": reply.facts["provider"],
-                "calls": [*work.read_output("implement").get("calls", []), *reply.calls],
-            },
+            output=output.to_json(),
             artifacts=(
                 *(NewArtifact(kind, path, reply.value[path].encode()) for kind, path in name.paths.items()),
                 reply.answer,

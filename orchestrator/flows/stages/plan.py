@@ -7,6 +7,7 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import stable_prefix
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model, contradiction_failure
 from orchestrator.flows.generation.parsing import check_block_name, check_family_name, parse_json_object
+from orchestrator.flows.stage_outputs import ContextOutput, PlanOutput
 from orchestrator.flows.stage_protocol import Done, Failed, StageContext, StageResult
 
 MAX_OUTPUT_TOKENS = 8192
@@ -49,14 +50,14 @@ class PlanStage:
     kind: ClassVar[str] = "plan"
 
     def run(self, work: StageContext) -> StageResult:
-        context = work.read_output("context")
+        findings = ContextOutput.parse(work.read_output("context"))
         question = ModelRequest(
             prompt="plan",
             model=work.settings.architect_model,
             variables={
                 "block_family": work.block_family or "(yours to choose)",
-                "summary": str(context.get("summary", "")),
-                "conventions": prompts.format_list(context.get("conventions")),
+                "summary": findings.summary,
+                "conventions": prompts.format_list(list(findings.conventions)),
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
             stable=stable_prefix(work),
@@ -69,7 +70,8 @@ class PlanStage:
             return replace(
                 contradiction_failure(reply.value["contradiction"].strip()), artifacts=(reply.answer,)
             )
-        return Done(output={**reply.value, "calls": reply.calls}, artifacts=(reply.answer,))
+        output = PlanOutput.parse({**reply.value, "calls": reply.calls})
+        return Done(output=output.to_json(), artifacts=(reply.answer,))
 
 
 def _read(text: str, given_family: str) -> dict[str, Any]:

@@ -10,6 +10,13 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import digest_files, read_candidate, stable_prefix
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
 from orchestrator.flows.generation.parsing import parse_json_object
+from orchestrator.flows.stage_outputs import (
+    ImplementOutput,
+    PlanOutput,
+    RecordedCall,
+    ReviewOutput,
+    VerifyOutput,
+)
 from orchestrator.flows.stage_protocol import Done, Failed, Repair, StageContext, StageResult
 from orchestrator.flows.verification import gate_reports, repair_loop
 from providers.registry import provider_for_model
@@ -53,9 +60,12 @@ class ReviewStage:
     def run(self, work: StageContext) -> StageResult:
         gates = work.settings.gates
         if gates.mode == "off":
-            return Done(output={"mode": "off", "passed": False, "gates": [], "calls": []})
+            return Done(output=ReviewOutput(mode="off").to_json())
         subject = read_candidate(work)
-        implementer = str(work.read_output("implement")["provider"])
+        implementer = ImplementOutput.parse(work.read_output("implement")).provider
+        if not implementer:
+            # Every reviewer would differ from an unknown implementer, and none would be known to be independent.
+            raise ValueError("the provider of the implementation is not recorded")
         model = _reviewer(work, implementer)
         if model is None:
             return _same_vendor(implementer)
@@ -70,14 +80,17 @@ class ReviewStage:
         if (failure := gate_reports.missing_report_failure(reports, GATES)) is not None:
             return failure
         passed = gate_reports.all_passed(reports)
-        output = {
-            **reply.value,
-            "mode": gates.mode,
-            "passed": passed,
-            "candidate_sha256": digest_files(subject.files),
-            "gates": gate_reports.summarise_reports(reports, work.round),
-            "calls": [*work.read_output("review").get("calls", []), *reply.calls],
-        }
+        earlier_calls = ReviewOutput.parse(work.read_output("review")).calls
+        output = ReviewOutput(
+            verdict=reply.value["verdict"],
+            summary=reply.value["summary"],
+            findings=tuple(reply.value["findings"]),
+            mode=gates.mode,
+            passed=passed,
+            candidate_sha256=digest_files(subject.files),
+            gates=gate_reports.summarise_reports(reports, work.round),
+            calls=(*earlier_calls, *map(RecordedCall.parse, reply.calls)),
+        ).to_json()
         if runner.judge_reports(reports, gates):
             record = repair_loop.record_round(
                 work, "review", reports, subject.files, passed=passed, review=reply.value
@@ -87,7 +100,7 @@ class ReviewStage:
                 artifacts=(record, reply.answer, *gate_reports.evidence_artifacts(reports)),
                 gates=reports,
             )
-        earlier = gate_reports.reports(work.read_output("verify").get("gates", []))
+        earlier = gate_reports.restore_reports(VerifyOutput.parse(work.read_output("verify")).gates)
         result = repair_loop.decide_repair(
             work, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value
         )
@@ -111,11 +124,9 @@ def _same_vendor(vendor: str) -> Failed:
 
 
 def _question(work: StageContext, subject: Candidate, model: str) -> ModelRequest:
-    plan = {key: value for key, value in work.read_output("plan").items() if key != "calls"}
-    gates = [
-        f"{gate['gate']}: {gate['verdict']}, {gate['summary']}"
-        for gate in work.read_output("verify").get("gates", [])
-    ]
+    plan = PlanOutput.parse(work.read_output("plan")).document()
+    judged = VerifyOutput.parse(work.read_output("verify")).gates
+    gates = [f"{gate.gate}: {gate.verdict}, {gate.summary}" for gate in judged]
     return ModelRequest(
         prompt="review",
         model=model,

@@ -17,11 +17,20 @@ from orchestrator.flows.generation.block_files import (
     read_block_files,
     read_block_name,
 )
+from orchestrator.flows.stage_outputs import (
+    ContextOutput,
+    JudgedGate,
+    PlanOutput,
+    RecordedCall,
+    ReviewOutput,
+    VerifyOutput,
+    parse_calls,
+)
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, StageContext, StageResult
 from orchestrator.flows.verification import gate_reports
 
 CALLING = ("context", "plan", "implement", "review", "docs")
-JUDGING = ("verify", "review")
+JUDGING: dict[str, type[VerifyOutput | ReviewOutput]] = {"verify": VerifyOutput, "review": ReviewOutput}
 
 
 class SealStage:
@@ -74,8 +83,9 @@ class SealStage:
 def _judged(work: StageContext) -> Subject | Failed:
     """What is to be sealed, if the gates have judged it as it is now."""
     name, gates = read_block_name(work), work.settings.gates
-    facts = [fact for kind in JUDGING for fact in work.read_output(kind).get("gates", [])]
-    verified = gates.mode == "strict" and all(_fresh(work, kind) for kind in JUDGING)
+    judged = [output.parse(work.read_output(kind)) for kind, output in JUDGING.items()]
+    facts = [fact for output in judged for fact in output.gates]
+    verified = gates.mode == "strict" and all(_fresh(work, output) for output in judged)
     if gates.mode == "strict" and not verified:
         return Failed(
             "seal:not-judged",
@@ -83,8 +93,8 @@ def _judged(work: StageContext) -> Subject | Failed:
             "Retry the flow from its verify stage; if this comes back, report it.",
         )
     files = _files(work, name, facts)
-    quality = score.compute_quality(gate_reports.reports(facts)) if facts else Decimal(0)
-    summary = str(work.read_output("plan").get("summary", ""))
+    quality = score.compute_quality(gate_reports.restore_reports(facts)) if facts else Decimal(0)
+    summary = PlanOutput.parse(work.read_output("plan")).summary
     return _subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified)
 
 
@@ -98,22 +108,22 @@ def _said(subject: Subject, manifest_sha256: str) -> dict[str, Any]:
     }
 
 
-def _fresh(work: StageContext, kind: str) -> bool:
-    """Whether the newest verdict of ``kind`` is a pass and is about the files as they are now."""
-    paths, output = read_block_name(work).paths, work.read_output(kind)
+def _fresh(work: StageContext, output: VerifyOutput | ReviewOutput) -> bool:
+    """Whether the verdict in ``output`` is a pass and is about the files as they are now."""
+    paths = read_block_name(work).paths
     files = {paths[kind]: text for kind, text in read_block_files(work).items()}
-    return bool(output.get("passed")) and output.get("candidate_sha256") == digest_files(files)
+    return output.passed and output.candidate_sha256 == digest_files(files)
 
 
-def _files(work: StageContext, name: BlockName, facts: list[dict[str, Any]]) -> dict[str, bytes]:
+def _files(work: StageContext, name: BlockName, facts: list[JudgedGate]) -> dict[str, bytes]:
     """Path inside the block's folder to bytes: module, tests, contract, README, and the gates' evidence."""
     texts = read_block_files(work)
     files = {path: texts[kind].encode() for kind, path in name.paths.items()}
     files["README.md"] = work.read_artifact(README) or b""
     for fact in facts:
-        for file, kept in fact["evidence"].items():
-            if (content := work.read_artifact(kept["artifact"])) is not None:
-                files[f"evidence/{fact['gate']}/{file}"] = content
+        for file, kept in fact.evidence.items():
+            if (content := work.read_artifact(kept.artifact)) is not None:
+                files[f"evidence/{fact.gate}/{file}"] = content
     return files
 
 
@@ -122,13 +132,13 @@ def _subject(
     name: BlockName,
     gates: Policy,
     files: Mapping[str, bytes],
-    facts: list[dict[str, Any]],
+    facts: list[JudgedGate],
     *,
     summary: str,
     quality: Decimal,
     verified: bool,
 ) -> Subject:
-    calls = [(kind, call) for kind in CALLING for call in work.read_output(kind).get("calls", [])]
+    calls = [(kind, call) for kind in CALLING for call in parse_calls(work.read_output(kind))]
     return Subject(
         flow_id=work.flow_id,
         repo=work.repo,
@@ -140,18 +150,18 @@ def _subject(
         files=files,
         gates=tuple(
             GateFact(
-                gate=fact["gate"],
-                verdict=fact["verdict"],
-                summary=fact["summary"],
-                round=fact["round"],
-                score=fact["score"],
-                threshold=fact["threshold"],
-                evidence={file: kept["sha256"] for file, kept in fact["evidence"].items()},
+                gate=fact.gate,
+                verdict=fact.verdict,
+                summary=fact.summary,
+                round=fact.round,
+                score=fact.score,
+                threshold=fact.threshold,
+                evidence={file: kept.sha256 for file, kept in fact.evidence.items()},
             )
             for fact in facts
         ),
         calls=tuple(
-            CallFact(kind, call["round"], call["provider"], call["model"], call["request_id"], call["tokens"])
+            CallFact(kind, call.round, call.provider, call.model, call.request_id, call.tokens)
             for kind, call in calls
         ),
         prompts=_prompts([call for _, call in calls]),
@@ -160,19 +170,19 @@ def _subject(
             "min_unit_coverage": str(gates.min_unit_coverage),
             "min_mutation_kill_rate": str(gates.min_mutation_kill_rate),
         },
-        context_sha256=str(work.read_output("context").get("bundle_sha256", "")),
+        context_sha256=ContextOutput.parse(work.read_output("context")).bundle_sha256,
         snapshot_sha256=sha256(snapshot) if (snapshot := work.snapshot) else "",
         origin=work.origin,
-        dependencies_sha256=str(work.read_output("verify").get("dependencies_sha256", "")),
+        dependencies_sha256=VerifyOutput.parse(work.read_output("verify")).dependencies_sha256,
         feature_request=work.feature_request,
         sealed_at=log.first_sealed_at(work.flow_id),
     )
 
 
-def _prompts(calls: list[dict[str, Any]]) -> dict[str, str]:
+def _prompts(calls: list[RecordedCall]) -> dict[str, str]:
     """Prompt to SHA-256; the repair prompt, where a repair round was asked for, beside the one it adds to."""
-    found = {call["prompt"]: call["prompt_digest"] for call in calls}
-    repairs = [call["repair_digest"] for call in calls if "repair_digest" in call]
+    found = {call.prompt: call.prompt_digest for call in calls}
+    repairs = [call.repair_digest for call in calls if call.repair_digest]
     return found | ({"repair": repairs[-1]} if repairs else {})
 
 

@@ -10,6 +10,7 @@ from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
 from orchestrator.flows.generation.block_files import digest_files, read_candidate
+from orchestrator.flows.stage_outputs import VerifyOutput
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
 from orchestrator.flows.verification import environment, gate_reports, repair_loop
 
@@ -27,7 +28,7 @@ class VerifyStage:
     def run(self, work: StageContext) -> StageResult:
         gates = work.settings.gates
         if gates.mode == "off":
-            return Done(output={"mode": "off", "passed": False, "gates": []})
+            return Done(output=VerifyOutput(mode="off").to_json())
         try:
             around = environment.build_surroundings(snapshot.unpack(work.snapshot))
         except environments.EnvironmentRefused as refused:
@@ -43,15 +44,15 @@ class VerifyStage:
         if gates.mode == "strict" and (waiting := _no_sandbox(reports)) is not None:
             return waiting
         passed = gate_reports.all_passed(reports)
-        output = {
-            "mode": gates.mode,
-            "passed": passed,
-            "gates_seconds": seconds,
-            "candidate_sha256": digest_files(subject.files),
-            "dependencies_sha256": around.dependencies_sha256,
-            "quality_score": str(score.compute_quality(reports)),
-            "gates": gate_reports.summarise_reports(reports, work.round),
-        }
+        output = VerifyOutput(
+            mode=gates.mode,
+            passed=passed,
+            gates_seconds=seconds,
+            candidate_sha256=digest_files(subject.files),
+            dependencies_sha256=around.dependencies_sha256,
+            quality_score=str(score.compute_quality(reports)),
+            gates=gate_reports.summarise_reports(reports, work.round),
+        ).to_json()
         if runner.judge_reports(reports, gates):
             record = repair_loop.record_round(work, "verdict", reports, subject.files, passed=passed)
             return Done(

@@ -4,44 +4,43 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from gates.base import Finding, GateReport, Verdict
+from orchestrator.flows.stage_outputs import JudgedGate, KeptEvidence
 from orchestrator.flows.stage_protocol import Failed, NewArtifact
 
 
-def summarise_reports(reports: Iterable[GateReport], round_: int) -> list[dict[str, Any]]:
-    """Reports as JSON; percentages as text. Evidence is named by digest, and by the kind of the artifact that holds it."""
-    return [
-        {
-            "gate": report.gate,
-            "verdict": str(report.verdict),
-            "summary": report.summary,
-            "score": None if report.score is None else str(report.score),
-            "threshold": None if report.threshold is None else str(report.threshold),
-            "seconds": round(report.seconds, 3),
-            "round": round_,
-            "evidence": {
-                name: {
-                    "sha256": hashlib.sha256(content).hexdigest(),
-                    "artifact": evidence_kind(report.gate, name),
-                }
-                for name, content in sorted(report.evidence.items())
-            },
-        }
-        for report in reports
-    ]
+def summarise_reports(reports: Iterable[GateReport], round_: int) -> tuple[JudgedGate, ...]:
+    """Reports as later stages read them. Evidence is named by digest, and by the kind of the artifact that holds it."""
+    return tuple(_summarise_report(report, round_) for report in reports)
 
 
-def reports(gates: Iterable[Mapping[str, Any]]) -> tuple[GateReport, ...]:
-    """Facts as reports again, as far as a score needs them."""
+def _summarise_report(report: GateReport, round_: int) -> JudgedGate:
+    return JudgedGate(
+        gate=report.gate,
+        verdict=str(report.verdict),
+        summary=report.summary,
+        # Percentages are text, because JSON has no exact decimals.
+        score=None if report.score is None else str(report.score),
+        threshold=None if report.threshold is None else str(report.threshold),
+        seconds=round(report.seconds, 3),
+        round=round_,
+        evidence={
+            name: KeptEvidence(hashlib.sha256(content).hexdigest(), evidence_kind(report.gate, name))
+            for name, content in sorted(report.evidence.items())
+        },
+    )
+
+
+def restore_reports(gates: Iterable[JudgedGate]) -> tuple[GateReport, ...]:
+    """Recorded verdicts as reports again, as far as a score needs them."""
     return tuple(
         GateReport(
-            gate=str(gate["gate"]),
-            verdict=Verdict(gate["verdict"]),
-            summary=str(gate["summary"]),
-            score=None if gate["score"] is None else Decimal(gate["score"]),
-            threshold=None if gate["threshold"] is None else Decimal(gate["threshold"]),
+            gate=gate.gate,
+            verdict=Verdict(gate.verdict),
+            summary=gate.summary,
+            score=None if gate.score is None else Decimal(gate.score),
+            threshold=None if gate.threshold is None else Decimal(gate.threshold),
         )
         for gate in gates
     )
