@@ -200,7 +200,7 @@ def _override_with(
 
 
 def read_environment() -> dict[str, Any]:
-    """Every key that a flow needs, with the value of this installation's environment. Amounts are text, as in JSON."""
+    """Every key that a flow needs, with its value in the environment. Amounts are text, as in JSON."""
     found = {key.name: getattr(env, key.variable) for key in KEYS.values() if key.name != "enabled"}
     amounts = {name: f"{value:f}" for name, value in found.items() if isinstance(value, Decimal)}
     return {**found, **amounts}
