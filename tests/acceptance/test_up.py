@@ -178,8 +178,8 @@ def test_a_flow_runs_shows_in_the_metrics_and_is_there_after_a_restart(tmp_path:
         assert done.returncode == 0, done.stdout + done.stderr
         task = done.stdout.split()[-1]
         metrics = read(f"http://127.0.0.1:{first.ports['EXPORTER_PORT']}/metrics")
-        for family in FAMILIES:
-            assert re.search(rf"^\w*{family}\w*(\{{[^}}]*\}})? \d", metrics, re.MULTILINE), (family, metrics)
+        for name in FAMILIES:
+            assert re.search(rf"^\w*{name}\w*(\{{[^}}]*\}})? \d", metrics, re.MULTILINE), (name, metrics)
         assert re.search(r'status="passed"\} [1-9]', metrics)
         family = first.family()
         first.process.send_signal(signal.SIGINT)

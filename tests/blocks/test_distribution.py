@@ -40,7 +40,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     binaries = folder / "environment" / "bin"
     # The pins of the server, so that the packages are those that `make setup` has fetched: then no
     # network is needed.
-    install = [
+    install: list[str | Path] = [
         *(ROOT / ".venv/bin/uv", "pip", "install", "--quiet", "--python", binaries / "python"),
         *("--constraint", ROOT / "requirements.txt", "--constraint", ROOT / "requirements-dev.txt", copy),
     ]
@@ -59,7 +59,7 @@ def test_the_command_line_starts_alone(installed: Path, tmp_path: Path) -> None:
 
 
 def test_a_block_is_checked_offline_alone(installed: Path, tmp_path: Path) -> None:
-    check = [
+    check: list[str | Path] = [
         installed / "blocks",
         "verify",
         "attestation",

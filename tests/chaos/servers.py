@@ -46,7 +46,8 @@ class Postgres:
     """A running server. ``url`` names one database of it."""
 
     def __init__(self, url: str) -> None:
-        self.url, self._restarted = url, []
+        self.url = url
+        self._restarted: list[subprocess.Popen[bytes]] = []
         self.pid = self._postmaster()
         self._argv = _command(self.pid)
         owner = Path(f"/proc/{self.pid}").stat()
@@ -141,7 +142,8 @@ class Broker:
     """A running Valkey. ``url`` is its own address; the stack reaches it through a proxy."""
 
     def __init__(self, url: str) -> None:
-        self.url, self._restarted = url, []
+        self.url = url
+        self._restarted: list[subprocess.Popen[bytes]] = []
         self.client = redis.Redis.from_url(url, socket_timeout=1, retry=None)
         known = self.client.info("server")
         self.pid = int(known["process_id"])
@@ -197,7 +199,8 @@ class Broker:
 
     def take(self) -> dict[str, list[bytes]]:
         """Take every waiting message out of its queue."""
-        return {queue.value: self.client.lpop(queue.value, 10_000) or [] for queue in Queue}
+        taken: dict[str, Any] = {queue.value: self.client.lpop(queue.value, 10_000) for queue in Queue}
+        return {name: messages or [] for name, messages in taken.items()}
 
     def put(self, messages: dict[str, list[bytes]], chance: random.Random | None = None) -> None:
         """Put messages back; in another order where ``chance`` is given."""

@@ -33,7 +33,9 @@ def subscribers(monkeypatch):
     """Two subscribers of one kind: one that takes everything, one that always fails."""
     received.clear()
     done_with.clear()
-    table = Registry("subscriber", {"test/good": f"{__name__}:receive", "test/bad": f"{__name__}:fail"})
+    table: Registry[outbox.Subscriber] = Registry(
+        "subscriber", {"test/good": f"{__name__}:receive", "test/bad": f"{__name__}:fail"}
+    )
     monkeypatch.setattr(outbox, "SUBSCRIBERS", table)
 
 

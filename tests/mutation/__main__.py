@@ -46,8 +46,10 @@ class Outcome:
 def list_modules() -> dict[str, tuple[str, ...]]:
     """Path of each module to the tests that have to notice its mutants."""
     engine = sorted((ROOT / "orchestrator/flows/engine").glob("*.py"))
-    modules = {str(path.relative_to(ROOT)): ENGINE_TESTS for path in engine if path.name != "__init__.py"}
-    return {"providers/limiter.py": LIMITER_TESTS, "providers/admission.py": LIMITER_TESTS} | modules
+    modules: dict[str, tuple[str, ...]] = {
+        str(path.relative_to(ROOT)): ENGINE_TESTS for path in engine if path.name != "__init__.py"
+    }
+    return modules | {"providers/limiter.py": LIMITER_TESTS, "providers/admission.py": LIMITER_TESTS}
 
 
 def run_tests(tests: tuple[str, ...], mutant: dict[str, str], patience: float) -> int:

@@ -52,7 +52,8 @@ def call(made, model: str, url: str, abort: Abort, errors: list[BaseException]) 
 @VENDORS
 def test_a_waiting_call_is_broken_off(silent, adapter, model):
     url, asked = silent
-    abort, errors = Abort(), []
+    abort = Abort()
+    errors: list[BaseException] = []
     waiting = threading.Thread(target=call, args=(adapter, model, url, abort, errors))
     waiting.start()
     assert asked.wait(30)
@@ -65,7 +66,8 @@ def test_a_waiting_call_is_broken_off(silent, adapter, model):
 @VENDORS
 def test_a_call_broken_off_beforehand_waits_for_nothing(silent, adapter, model):
     url, _ = silent
-    abort, errors = Abort(), []
+    abort = Abort()
+    errors: list[BaseException] = []
     abort.now()
     call(adapter, model, url, abort, errors)
     assert [type(error) for error in errors] == [Aborted]

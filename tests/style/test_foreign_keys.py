@@ -25,7 +25,7 @@ def layer_of(model: type[models.Model]) -> int | None:
     return None
 
 
-def keys() -> list[models.ForeignKey]:
+def keys() -> list[models.ForeignKey | models.ManyToManyField]:
     return [
         field
         for model in apps.get_models(include_auto_created=True)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -48,7 +49,8 @@ class Stack:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.logs, self.started, self.environment = logs, [], dict(environment or {})
+        self.logs, self.environment = logs, dict(environment or {})
+        self.started: list[Any] = []
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.broker = self.start(
             "broker",

@@ -5,6 +5,7 @@ statements.
 import itertools
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -83,8 +84,8 @@ def test_every_order_of_two_workers_a_sweep_and_a_cancel(new_flow, more, count, 
             "a.finish": a.finish,
             "b.claim": b.claim,
             "b.finish": b.finish,
-            "sweep": lambda first=first: _sweep(first.pk),
-            "cancel": lambda flow=flow: engine.cancel(flow.pk),
+            "sweep": partial(_sweep, first.pk),
+            "cancel": partial(engine.cancel, flow.pk),
         }
         for step in order:
             acts[step]()
@@ -118,9 +119,9 @@ def test_two_at_once_on_real_connections_end_in_one_of_two_orders(new_flow, othe
         second.held = held
         acts: dict[str, Callable[[], object]] = {
             "finish": second.finish,
-            "cancel": lambda flow=flow: engine.cancel(flow.pk),
-            "expire": lambda held=held: engine.expire_lease(held.flow_id, held.stage_id, held.token),
-            "pause": lambda flow=flow: engine.pause(flow.pk),
+            "cancel": partial(engine.cancel, flow.pk),
+            "expire": partial(engine.expire_lease, held.flow_id, held.stage_id, held.token),
+            "pause": partial(engine.pause, flow.pk),
         }
         together(worker.finish, acts[other])
         first.refresh_from_db()

@@ -7,6 +7,7 @@ Stages are fakes; everything else is real. Waits are for conditions in the datab
 import os
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -145,7 +146,7 @@ def test_an_idle_worker_leaves_at_once(stack, demo):
     assert not Attempt.objects.exclude(outcome="passed").exists()
 
 
-def _address() -> dict[str, object]:
+def _address() -> dict[str, Any]:
     database = connection.settings_dict
     return {
         "host": database["HOST"],

@@ -75,7 +75,7 @@ class Protocol(RuleBasedStateMachine):
         holds, follows = self.holds(claim), self.flow.stages.filter(status="pending").exists()
         goes_on = how == "done" and bool(onward) and follows and self.status() == "running"
         try:
-            finished = engine.finish(claim, results[how], onward=onward)
+            finished = engine.finish(claim, results[how], onward=onward)  # type: ignore[arg-type]  # by name
         except engine.Fenced:
             assert not holds
             return multiple()

@@ -135,10 +135,12 @@ def test_a_worker_goes_no_further_than_it_may(new_flow, serves, sent, monkeypatc
 def test_a_stage_taken_at_once_can_be_finished_beaten_for_and_fenced(new_flow):
     flow = new_flow()
     second = engine.finish(claim(flow), Done(), onward=["gates", "control"]).claimed
+    assert second is not None
     assert second.kind == "second"
     assert second.attempt_number == 1
     assert engine.renew_leases([(second.stage_id, second.token)]) == {second.token}
     third = engine.finish(second, Done(), onward=["gates", "control"]).claimed
+    assert third is not None
     engine.cancel(flow.pk)
     with pytest.raises(engine.Fenced):
         engine.finish(third, Done(), onward=["control"])

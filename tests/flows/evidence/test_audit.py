@@ -24,7 +24,7 @@ def blocks(count: int = 3) -> list[str]:
     return [scenes.run_through(scenes.make_flow()).id for _ in range(count)]
 
 
-def meddle(sql: str, *params: object) -> None:
+def meddle(sql: str, *params: str | int) -> None:
     """What only somebody with the database's own rights can do."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE flows_evidencelog DISABLE TRIGGER USER")

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from django.conf import LazySettings
 
@@ -103,8 +104,8 @@ def test_a_plain_bucket_is_unfit(client: Any, endpoint: str) -> None:
 
 def test_no_bucket_and_no_service_are_said_to_operators(client: Any) -> None:
     assert ids(bucket_store.Bucket("absent", client)) == {"evidence.E001"}
-    nobody = boto3.client(
-        "s3", endpoint_url="http://127.0.0.1:9", config=bucket_store.Config(retries={"total_max_attempts": 1})
+    nobody: Any = boto3.client(
+        "s3", endpoint_url="http://127.0.0.1:9", config=Config(retries={"total_max_attempts": 1})
     )
     with pytest.raises(EvidenceError) as refused:
         bucket_store.Bucket("x", nobody).put("k", b"", LATER)

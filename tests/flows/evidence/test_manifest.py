@@ -18,6 +18,8 @@ def test_every_file_is_named_by_digest_and_size() -> None:
 
 def test_same_facts_give_the_same_bytes_and_any_change_others() -> None:
     written = manifest.build_manifest(SUBJECT)
-    assert written == manifest.build_manifest(replace(SUBJECT, files=dict(reversed(SUBJECT.files.items()))))
+    assert written == manifest.build_manifest(
+        replace(SUBJECT, files=dict(reversed(list(SUBJECT.files.items()))))
+    )
     assert written != manifest.build_manifest(replace(SUBJECT, verified=False))
     assert written != manifest.build_manifest(replace(SUBJECT, files={**SUBJECT.files, "README.md": b"\n"}))

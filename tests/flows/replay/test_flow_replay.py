@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def sent(monkeypatch):
 
 
 @pytest.fixture
-def flow(simulator, settings, sent, monkeypatch) -> Flow:
+def flow(simulator, settings, sent, monkeypatch) -> Iterator[Flow]:
     """A flow that has passed."""
     urls = simulator.urls
     settings.PROVIDERS = {

@@ -102,10 +102,12 @@ def test_a_message_that_was_lost_is_sent_again_until_a_worker_has_begun(kind, se
 def test_a_lost_worker_is_replaced_and_what_it_brings_late_does_not_count(kind, sent):
     flow = scenes.make_flow()
     lost = requests.take_replay(requests.request_replay(kind, flow, "x").pk)
+    assert lost is not None
     Replay.objects.filter(pk=lost.pk).update(started_at=timezone.now() - timedelta(minutes=16))
     lost.refresh_from_db()
     assert requests.request_replay(kind, flow, "x").status == "pending"
     second = requests.take_replay(lost.pk)
+    assert second is not None
     requests.finish_replay(lost, same=True)
     second.refresh_from_db()
     assert (second.status, second.finished_at) == ("running", None)

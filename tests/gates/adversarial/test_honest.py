@@ -13,11 +13,11 @@ FOLDERS = sorted(path for path in (Path(__file__).parent / "honest").iterdir() i
 
 def _load(folder: Path) -> Candidate:
     name = folder.name
-    texts = [
+    module, tests, contract = (
         (folder / path).read_text(encoding="utf-8")
         for path in (f"{name}.py", f"test_{name}.py", "contract.json")
-    ]
-    return Candidate("honest", name, *texts)
+    )
+    return Candidate("honest", name, module, tests, contract)
 
 
 def test_there_are_enough_kinds() -> None:

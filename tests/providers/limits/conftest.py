@@ -33,8 +33,9 @@ class Clock:
         return now
 
     def step(self, **by: float) -> None:
+        seconds = timedelta(**by).total_seconds()
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE test_clock SET now = now + %s", [timedelta(**by)])
+            cursor.execute("UPDATE test_clock SET now = now + make_interval(secs => %s)", [seconds])
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_each_error_ends_the_reservation_its_way(
 
 def test_a_timeout_stays_charged_as_unknown_spend(clock: Clock, loopback: LoopbackProvider) -> None:
     hold = threading.Event()
-    loopback.replies = [Reply(meanwhile=hold.wait)]
+    loopback.replies = [Reply(meanwhile=lambda: (hold.wait(), None)[1])]
     with pytest.raises(TimedOut):
         call_model("openai", request(timeout=0.05), CALLER)
     hold.set()
