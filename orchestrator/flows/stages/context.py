@@ -36,12 +36,12 @@ class ContextStage:
 
     kind: ClassVar[str] = "context"
 
-    def run(self, work: StageContext) -> StageResult:
-        chosen = work.settings
+    def run(self, context: StageContext) -> StageResult:
+        chosen = context.settings
         try:
             bundle = build_bundle(
-                _files(work),
-                work.feature_request,
+                _read_files(context),
+                context.feature_request,
                 max_bytes=chosen.context_max_bytes,
                 pruning=chosen.context_pruning,
             )
@@ -50,8 +50,9 @@ class ContextStage:
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
         kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())
-        work.store_evidence(kept.content)
-        work.report_progress(
+        # What a model is shown is stored before it is shown, so that even a crash leaves the proof.
+        context.store_evidence(kept.content)
+        context.report_progress(
             f"Context bundle: {len(bundle.included)} files, {bundle.size} bytes",
             omitted=bundle.omitted,
             redactions=bundle.redactions,
@@ -64,8 +65,9 @@ class ContextStage:
             stable=prompts.repository_prefix(bundle.text),
             json_schema=SCHEMA,
         )
-        reply = ask_model(work, question, lambda text: parse_json_object(text, SCHEMA))
+        reply = ask_model(context, question, lambda text: parse_json_object(text, SCHEMA))
         if isinstance(reply, Failed):
+            # People see the bundle of a failed question, too: it often says why the question failed.
             return replace(reply, artifacts=(kept, *reply.artifacts))
         shown = set(bundle.included)
         output = ContextOutput(
@@ -84,15 +86,18 @@ class ContextStage:
         return Done(output=output.to_json(), artifacts=(kept, reply.answer))
 
 
-def _files(work: StageContext) -> Mapping[str, bytes]:
-    """The repo that the flow carries; a clone, which it carries from then on, where it came without and one may be made."""
-    packed = work.snapshot
-    if packed or not work.clone_url:
+def _read_files(context: StageContext) -> Mapping[str, bytes]:
+    """The repo that the flow carries; a clone, which it carries from then on, where it came without and one
+    may be made.
+    """
+    packed = context.snapshot
+    if packed or not context.clone_url:
         return snapshot.unpack(packed)
-    cloned = clone.clone(work.clone_url)
-    work.attach_snapshot(snapshot.pack(cloned.files), cloned.origin)
+    cloned = clone.clone(context.clone_url)
+    # Kept at once: a second attempt must see the same commit, not what the branch has become.
+    context.attach_snapshot(snapshot.pack(cloned.files), cloned.origin)
     left_out = "".join(f", {count} {reason}" for reason, count in cloned.reasons.items())
-    work.report_progress(
+    context.report_progress(
         f"Cloned {len(cloned.files)} files at {cloned.commit[:12]}"
         + (f"; left out{left_out[1:]}" if left_out else ""),
         origin=cloned.origin,

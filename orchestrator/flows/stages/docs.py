@@ -18,20 +18,20 @@ class DocsStage:
 
     kind: ClassVar[str] = "docs"
 
-    def run(self, work: StageContext) -> StageResult:
-        name, texts = read_block_name(work), read_block_files(work)
+    def run(self, context: StageContext) -> StageResult:
+        name, texts = read_block_name(context), read_block_files(context)
         question = ModelRequest(
             prompt="docs",
-            model=work.settings.context_model,
+            model=context.settings.context_model,
             variables={
                 "block_family": name.family,
                 "block_name": name.name,
                 "files": prompts.fence_files({path: texts[kind] for kind, path in name.paths.items()}),
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
-            stable=stable_prefix(work),
+            stable=stable_prefix(context),
         )
-        reply = ask_model(work, question, lambda text: parse_files(text, work.nonce, ("README.md",)))
+        reply = ask_model(context, question, lambda text: parse_files(text, context.nonce, ("README.md",)))
         if isinstance(reply, Failed):
             return reply
         readme = NewArtifact(

@@ -1,4 +1,6 @@
-"""Implement: the implementer writes module, tests and contract; in a repair round again, from the best candidate so far."""
+"""Implement: the implementer writes module, tests and contract; in a repair round again, from the best
+candidate so far.
+"""
 
 import json
 from typing import ClassVar
@@ -29,20 +31,22 @@ _PLAN_KEYS = ("block_name", "block_family", "summary", "steps", "entrypoints", "
 
 
 class ImplementStage:
-    """Asks for the files. Artifacts ``module``, ``tests``, ``contract``; output: their names and the calls so far."""
+    """Asks for the files. Artifacts ``module``, ``tests``, ``contract``; output: their names and the calls so
+    far.
+    """
 
     kind: ClassVar[str] = "implement"
 
-    def run(self, work: StageContext) -> StageResult:
-        name = read_block_name(work)
-        plan = PlanOutput.parse(work.read_output("plan")).document()
-        conventions = ContextOutput.parse(work.read_output("context")).conventions
-        gates = work.settings.gates
-        repairing = bool(work.feedback)
-        previous = _previous(work, name.paths) if repairing else {}
+    def run(self, context: StageContext) -> StageResult:
+        name = read_block_name(context)
+        plan = PlanOutput.parse(context.read_output("plan")).document()
+        conventions = ContextOutput.parse(context.read_output("context")).conventions
+        gates = context.settings.gates
+        repairing = bool(context.feedback)
+        previous = _previous_files(context, name.paths) if repairing else {}
         question = ModelRequest(
             prompt="implement",
-            model=work.settings.implementation_model,
+            model=context.settings.implementation_model,
             variables={
                 "block_family": name.family,
                 "block_name": name.name,
@@ -52,19 +56,21 @@ class ImplementStage:
                 "test_modules": ", ".join(sorted(ALLOWED_TEST_MODULES - ALLOWED_MODULES)),
                 "min_coverage": str(gates.min_unit_coverage),
                 "min_kill_rate": str(gates.min_mutation_kill_rate),
-                "repair": _repair(work, previous) if repairing else "",
+                "repair": _format_repair(context, previous) if repairing else "",
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
-            stable=stable_prefix(work),
+            stable=stable_prefix(context),
             repair=repairing,
         )
+        # A model that answers file by file writes the contract first: module and tests follow it.
         order = [name.paths[kind] for kind in (CONTRACT, MODULE, TESTS)]
         wanted = FileRequest(tuple(name.paths.values()), order, EXPECTED_TOKENS, previous)
-        reply = request_files(work, question, wanted)
+        reply = request_files(context, question, wanted)
         if isinstance(reply, Failed):
             return reply
-        # A block owes its provenance every call that led to it, so each round carries those of the rounds before.
-        earlier = ImplementOutput.parse(work.read_output("implement")).calls
+        # A block owes its provenance every call that led to it, so each round carries those of the rounds
+        # before.
+        earlier = ImplementOutput.parse(context.read_output("implement")).calls
         output = ImplementOutput(
             files=tuple(reply.value),
             model=reply.facts["model"],
@@ -80,19 +86,20 @@ class ImplementStage:
         )
 
 
-def _previous(work: StageContext, paths: dict[str, str]) -> dict[str, str]:
+def _previous_files(context: StageContext, paths: dict[str, str]) -> dict[str, str]:
     """The files that a round starts from: those of the best candidate so far, else the newest."""
-    best = repair_loop.best_candidate(work)
+    best = repair_loop.best_candidate(context)
     return (
         dict(best.files)
         if best is not None
-        else {paths[kind]: text for kind, text in read_block_files(work).items()}
+        else {paths[kind]: text for kind, text in read_block_files(context).items()}
     )
 
 
-def _repair(work: StageContext, previous: dict[str, str]) -> str:
-    # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see again.
-    findings, _ = redact_text(work.feedback, written="\n".join(previous.values()))
+def _format_repair(context: StageContext, previous: dict[str, str]) -> str:
+    # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see
+    # again.
+    findings, _ = redact_text(context.feedback, written="\n".join(previous.values()))
     return prompts.load_prompt("repair").text.substitute(
         feedback=prompts.fence_text("findings", findings), files=prompts.fence_files(previous)
     )

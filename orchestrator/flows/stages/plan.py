@@ -45,27 +45,30 @@ SCHEMA: dict[str, Any] = {
 
 
 class PlanStage:
-    """Asks for the plan. Output: the plan with checked names; a family that the caller gave wins over the architect's."""
+    """Asks for the plan. Output: the plan with checked names; a family that the caller gave wins over the
+    architect's.
+    """
 
     kind: ClassVar[str] = "plan"
 
-    def run(self, work: StageContext) -> StageResult:
-        findings = ContextOutput.parse(work.read_output("context"))
+    def run(self, context: StageContext) -> StageResult:
+        findings = ContextOutput.parse(context.read_output("context"))
         question = ModelRequest(
             prompt="plan",
-            model=work.settings.architect_model,
+            model=context.settings.architect_model,
             variables={
-                "block_family": work.block_family or "(yours to choose)",
+                "block_family": context.block_family or "(yours to choose)",
                 "summary": findings.summary,
                 "conventions": prompts.format_list(list(findings.conventions)),
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
-            stable=stable_prefix(work),
+            stable=stable_prefix(context),
             json_schema=SCHEMA,
         )
-        reply = ask_model(work, question, lambda text: _read(text, work.block_family))
+        reply = ask_model(context, question, lambda text: _read_plan(text, context.block_family))
         if isinstance(reply, Failed):
             return reply
+        # The architect may refuse a request that no block can fulfil; that is an answer, not a defect.
         if "contradiction" in reply.value:
             return replace(
                 contradiction_failure(reply.value["contradiction"].strip()), artifacts=(reply.answer,)
@@ -74,7 +77,7 @@ class PlanStage:
         return Done(output=output.to_json(), artifacts=(reply.answer,))
 
 
-def _read(text: str, given_family: str) -> dict[str, Any]:
+def _read_plan(text: str, given_family: str) -> dict[str, Any]:
     plan = parse_json_object(text, SCHEMA)
     if plan.get("contradiction", "").strip():
         # Names and steps of a block that will not be written need not be sound.

@@ -1,4 +1,6 @@
-"""Review: a model of another vendor than the implementer's reads the block; the review gate judges what it says."""
+"""Review: a model of another vendor than the implementer's reads the block; the review gate judges what it
+says.
+"""
 
 import json
 from dataclasses import replace
@@ -53,23 +55,28 @@ SCHEMA: dict[str, Any] = {
 
 
 class ReviewStage:
-    """Has the block read by another house. Artifact ``review``; output: the verdict and the facts of the gate."""
+    """Has the block read by another house. Artifact ``review``; output: the verdict and the facts of the
+    gate.
+    """
 
     kind: ClassVar[str] = "review"
 
-    def run(self, work: StageContext) -> StageResult:
-        gates = work.settings.gates
+    def run(self, context: StageContext) -> StageResult:
+        gates = context.settings.gates
         if gates.mode == "off":
             return Done(output=ReviewOutput(mode="off").to_json())
-        subject = read_candidate(work)
-        implementer = ImplementOutput.parse(work.read_output("implement")).provider
+        subject = read_candidate(context)
+        implementer = ImplementOutput.parse(context.read_output("implement")).provider
         if not implementer:
-            # Every reviewer would differ from an unknown implementer, and none would be known to be independent.
+            # Every reviewer would differ from an unknown implementer, and none would be known to be
+            # independent.
             raise ValueError("the provider of the implementation is not recorded")
-        model = _reviewer(work, implementer)
+        model = _choose_reviewer(context, implementer)
         if model is None:
             return _same_vendor(implementer)
-        reply = ask_model(work, _question(work, subject, model), lambda text: parse_json_object(text, SCHEMA))
+        reply = ask_model(
+            context, _build_question(context, subject, model), lambda text: parse_json_object(text, SCHEMA)
+        )
         if isinstance(reply, Failed):
             return reply
         if reply.facts["provider"] == implementer:
@@ -80,7 +87,7 @@ class ReviewStage:
         if (failure := gate_reports.missing_report_failure(reports, GATES)) is not None:
             return failure
         passed = gate_reports.all_passed(reports)
-        earlier_calls = ReviewOutput.parse(work.read_output("review")).calls
+        earlier_calls = ReviewOutput.parse(context.read_output("review")).calls
         output = ReviewOutput(
             verdict=reply.value["verdict"],
             summary=reply.value["summary"],
@@ -88,29 +95,29 @@ class ReviewStage:
             mode=gates.mode,
             passed=passed,
             candidate_sha256=digest_files(subject.files),
-            gates=gate_reports.summarise_reports(reports, work.round),
+            gates=gate_reports.summarise_reports(reports, context.round),
             calls=(*earlier_calls, *map(RecordedCall.parse, reply.calls)),
         ).to_json()
         if runner.judge_reports(reports, gates):
             record = repair_loop.record_round(
-                work, "review", reports, subject.files, passed=passed, review=reply.value
+                context, "review", reports, subject.files, passed=passed, review=reply.value
             )
             return Done(
                 output=output,
                 artifacts=(record, reply.answer, *gate_reports.evidence_artifacts(reports)),
                 gates=reports,
             )
-        earlier = gate_reports.restore_reports(VerifyOutput.parse(work.read_output("verify")).gates)
+        earlier = gate_reports.restore_reports(VerifyOutput.parse(context.read_output("verify")).gates)
         result = repair_loop.decide_repair(
-            work, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value
+            context, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value
         )
         result = replace(result, artifacts=(*result.artifacts, reply.answer))
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 
-def _reviewer(work: StageContext, implementer: str) -> str | None:
+def _choose_reviewer(context: StageContext, implementer: str) -> str | None:
     """The architect's model, or the first other one that is not of the implementer's vendor."""
-    chosen = work.settings
+    chosen = context.settings
     models = (chosen.architect_model, chosen.context_model, chosen.fallback_model)
     return next((model for model in models if model and provider_for_model(model) != implementer), None)
 
@@ -123,9 +130,9 @@ def _same_vendor(vendor: str) -> Failed:
     )
 
 
-def _question(work: StageContext, subject: Candidate, model: str) -> ModelRequest:
-    plan = PlanOutput.parse(work.read_output("plan")).document()
-    judged = VerifyOutput.parse(work.read_output("verify")).gates
+def _build_question(context: StageContext, subject: Candidate, model: str) -> ModelRequest:
+    plan = PlanOutput.parse(context.read_output("plan")).document()
+    judged = VerifyOutput.parse(context.read_output("verify")).gates
     gates = [f"{gate.gate}: {gate.verdict}, {gate.summary}" for gate in judged]
     return ModelRequest(
         prompt="review",
@@ -138,7 +145,7 @@ def _question(work: StageContext, subject: Candidate, model: str) -> ModelReques
             "files": prompts.fence_files(subject.files, numbered=True),
         },
         max_output_tokens=MAX_OUTPUT_TOKENS,
-        stable=stable_prefix(work),
+        stable=stable_prefix(context),
         json_schema=SCHEMA,
     )
 

@@ -1,4 +1,4 @@
-"""Seal: the files of the block as they will lie in its folder, with the manifest that proves them."""
+"""Seal: the files of the block as they are stored in its folder, with the manifest that proves them."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -34,7 +34,9 @@ JUDGING: dict[str, type[VerifyOutput | ReviewOutput]] = {"verify": VerifyOutput,
 
 
 class SealStage:
-    """Seals and delivers. Artifacts ``block`` (tar.gz) and ``manifest``; output: paths, digests, verdict, score."""
+    """Seals and delivers. Artifacts ``block`` (tar.gz) and ``manifest``; output: paths, digests, verdict,
+    score.
+    """
 
     kind: ClassVar[str] = "seal"
 
@@ -42,14 +44,14 @@ class SealStage:
         """As a worker starts: say what is wrong with key and store before the first flow is refused for it."""
         setup.log_problems()
 
-    def run(self, work: StageContext) -> StageResult:
-        subject = _judged(work)
+    def run(self, context: StageContext) -> StageResult:
+        subject = _read_judged(context)
         if isinstance(subject, Failed):
             return subject
-        sealed = sealing.seal(subject, work.read_artifact("bundle") or b"")
+        sealed = sealing.seal(subject, context.read_artifact("bundle") or b"")
         return Done(
             output={
-                **_said(subject, sealed.sha256),
+                **_summarise_seal(subject, sealed.sha256),
                 "block_sha256": sha256(sealed.block),
                 "log_sequence": sealed.sequence,
                 "paths": sorted(sealed.files),
@@ -68,37 +70,41 @@ class SealStage:
             ),
         )
 
-    def rehearse(self, work: StageContext) -> StageResult:
+    def rehearse(self, context: StageContext) -> StageResult:
         """What a replay compares: the manifest. It signs nothing, logs nothing and stores nothing."""
-        subject = _judged(work)
+        subject = _read_judged(context)
         if isinstance(subject, Failed):
             return subject
         text = build_manifest(subject)
         return Done(
-            output=_said(subject, sha256(text)),
+            output=_summarise_seal(subject, sha256(text)),
             artifacts=(NewArtifact("manifest", "manifest.json", text, "application/json"),),
         )
 
 
-def _judged(work: StageContext) -> Subject | Failed:
+def _read_judged(context: StageContext) -> Subject | Failed:
     """What is to be sealed, if the gates have judged it as it is now."""
-    name, gates = read_block_name(work), work.settings.gates
-    judged = [output.parse(work.read_output(kind)) for kind, output in JUDGING.items()]
+    name, gates = read_block_name(context), context.settings.gates
+    judged = [output.parse(context.read_output(kind)) for kind, output in JUDGING.items()]
     facts = [fact for output in judged for fact in output.gates]
-    verified = gates.mode == "strict" and all(_fresh(work, output) for output in judged)
+    # Digests are compared, not order or time: a file may change after its verdict when a person retries a
+    # stage.
+    verified = gates.mode == "strict" and all(_is_fresh(context, output) for output in judged)
     if gates.mode == "strict" and not verified:
         return Failed(
             "seal:not-judged",
             "The gates did not judge the files that would be sealed.",
             "Retry the flow from its verify stage; if this comes back, report it.",
         )
-    files = _files(work, name, facts)
+    files = _gather_files(context, name, facts)
     quality = score.compute_quality(gate_reports.restore_reports(facts)) if facts else Decimal(0)
-    summary = PlanOutput.parse(work.read_output("plan")).summary
-    return _subject(work, name, gates, files, facts, summary=summary, quality=quality, verified=verified)
+    summary = PlanOutput.parse(context.read_output("plan")).summary
+    return _build_subject(
+        context, name, gates, files, facts, summary=summary, quality=quality, verified=verified
+    )
 
 
-def _said(subject: Subject, manifest_sha256: str) -> dict[str, Any]:
+def _summarise_seal(subject: Subject, manifest_sha256: str) -> dict[str, Any]:
     return {
         "family": subject.family,
         "name": subject.name,
@@ -108,27 +114,27 @@ def _said(subject: Subject, manifest_sha256: str) -> dict[str, Any]:
     }
 
 
-def _fresh(work: StageContext, output: VerifyOutput | ReviewOutput) -> bool:
+def _is_fresh(context: StageContext, output: VerifyOutput | ReviewOutput) -> bool:
     """Whether the verdict in ``output`` is a pass and is about the files as they are now."""
-    paths = read_block_name(work).paths
-    files = {paths[kind]: text for kind, text in read_block_files(work).items()}
+    paths = read_block_name(context).paths
+    files = {paths[kind]: text for kind, text in read_block_files(context).items()}
     return output.passed and output.candidate_sha256 == digest_files(files)
 
 
-def _files(work: StageContext, name: BlockName, facts: list[JudgedGate]) -> dict[str, bytes]:
+def _gather_files(context: StageContext, name: BlockName, facts: list[JudgedGate]) -> dict[str, bytes]:
     """Path inside the block's folder to bytes: module, tests, contract, README, and the gates' evidence."""
-    texts = read_block_files(work)
+    texts = read_block_files(context)
     files = {path: texts[kind].encode() for kind, path in name.paths.items()}
-    files["README.md"] = work.read_artifact(README) or b""
+    files["README.md"] = context.read_artifact(README) or b""
     for fact in facts:
         for file, kept in fact.evidence.items():
-            if (content := work.read_artifact(kept.artifact)) is not None:
+            if (content := context.read_artifact(kept.artifact)) is not None:
                 files[f"evidence/{fact.gate}/{file}"] = content
     return files
 
 
-def _subject(
-    work: StageContext,
+def _build_subject(
+    context: StageContext,
     name: BlockName,
     gates: Policy,
     files: Mapping[str, bytes],
@@ -138,10 +144,10 @@ def _subject(
     quality: Decimal,
     verified: bool,
 ) -> Subject:
-    calls = [(kind, call) for kind in CALLING for call in parse_calls(work.read_output(kind))]
+    calls = [(kind, call) for kind in CALLING for call in parse_calls(context.read_output(kind))]
     return Subject(
-        flow_id=work.flow_id,
-        repo=work.repo,
+        flow_id=context.flow_id,
+        repo=context.repo,
         family=name.family,
         name=name.name,
         summary=summary,
@@ -164,22 +170,22 @@ def _subject(
             CallFact(kind, call.round, call.provider, call.model, call.request_id, call.tokens)
             for kind, call in calls
         ),
-        prompts=_prompts([call for _, call in calls]),
+        prompts=_digest_prompts([call for _, call in calls]),
         policy={
             "mode": gates.mode,
             "min_unit_coverage": str(gates.min_unit_coverage),
             "min_mutation_kill_rate": str(gates.min_mutation_kill_rate),
         },
-        context_sha256=ContextOutput.parse(work.read_output("context")).bundle_sha256,
-        snapshot_sha256=sha256(snapshot) if (snapshot := work.snapshot) else "",
-        origin=work.origin,
-        dependencies_sha256=VerifyOutput.parse(work.read_output("verify")).dependencies_sha256,
-        feature_request=work.feature_request,
-        sealed_at=log.first_sealed_at(work.flow_id),
+        context_sha256=ContextOutput.parse(context.read_output("context")).bundle_sha256,
+        snapshot_sha256=sha256(snapshot) if (snapshot := context.snapshot) else "",
+        origin=context.origin,
+        dependencies_sha256=VerifyOutput.parse(context.read_output("verify")).dependencies_sha256,
+        feature_request=context.feature_request,
+        sealed_at=log.first_sealed_at(context.flow_id),
     )
 
 
-def _prompts(calls: list[RecordedCall]) -> dict[str, str]:
+def _digest_prompts(calls: list[RecordedCall]) -> dict[str, str]:
     """Prompt to SHA-256; the repair prompt, where a repair round was asked for, beside the one it adds to."""
     found = {call.prompt: call.prompt_digest for call in calls}
     repairs = [call.repair_digest for call in calls if call.repair_digest]

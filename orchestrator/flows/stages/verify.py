@@ -17,30 +17,34 @@ from orchestrator.flows.verification import environment, gate_reports, repair_lo
 ROUND = ("implement", "verify")
 """What a repair round consists of."""
 NO_SANDBOX_PAUSE_SECONDS = 60
-"""How soon a worker looks again whether the operator has mended the sandbox."""
+"""How soon a worker looks again whether the operator has fixed the sandbox."""
 
 
 class VerifyStage:
-    """Runs the gates in the sandbox. Artifacts: ``verdict`` and the gates' evidence; output: mode and facts of the gates."""
+    """Runs the gates in the sandbox. Artifacts: ``verdict`` and the gates' evidence; output: mode and facts
+    of the gates.
+    """
 
     kind: ClassVar[str] = "verify"
 
-    def run(self, work: StageContext) -> StageResult:
-        gates = work.settings.gates
+    def run(self, context: StageContext) -> StageResult:
+        gates = context.settings.gates
         if gates.mode == "off":
             return Done(output=VerifyOutput(mode="off").to_json())
         try:
-            around = environment.build_surroundings(snapshot.unpack(work.snapshot))
+            around = environment.build_surroundings(snapshot.unpack(context.snapshot))
         except environments.EnvironmentRefused as refused:
             return Failed(refused.code, str(refused), refused.cure)
         except environments.EnvironmentUnavailable as missing:
             return Failed(missing.code, str(missing), missing.cure, retryable=True)
-        subject = replace(read_candidate(work), repo_files=around.files, environment=around.environment)
+        subject = replace(read_candidate(context), repo_files=around.files, environment=around.environment)
         started = time.monotonic()
         reports = runner.run_gates(subject, gates, runner.DEFAULT_GATES)
+        # A monotonic clock: the wall clock may be set while the gates run.
         seconds = round(time.monotonic() - started, 3)
         if (failure := gate_reports.missing_report_failure(reports, runner.DEFAULT_GATES)) is not None:
             return failure
+        # Only strict gates wait: in advisory mode a missing sandbox is a finding like any other.
         if gates.mode == "strict" and (waiting := _no_sandbox(reports)) is not None:
             return waiting
         passed = gate_reports.all_passed(reports)
@@ -51,19 +55,21 @@ class VerifyStage:
             candidate_sha256=digest_files(subject.files),
             dependencies_sha256=around.dependencies_sha256,
             quality_score=str(score.compute_quality(reports)),
-            gates=gate_reports.summarise_reports(reports, work.round),
+            gates=gate_reports.summarise_reports(reports, context.round),
         ).to_json()
         if runner.judge_reports(reports, gates):
-            record = repair_loop.record_round(work, "verdict", reports, subject.files, passed=passed)
+            record = repair_loop.record_round(context, "verdict", reports, subject.files, passed=passed)
             return Done(
                 output=output, artifacts=(record, *gate_reports.evidence_artifacts(reports)), gates=reports
             )
-        result = repair_loop.decide_repair(work, "verdict", ROUND, reports, subject.files)
+        result = repair_loop.decide_repair(context, "verdict", ROUND, reports, subject.files)
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 
 def _no_sandbox(reports: tuple[GateReport, ...]) -> Park | None:
-    """Nothing was judged, and no repair would help: wait for the operator, who is told what is missing, and go on by itself."""
+    """Nothing was judged, and no repair would help: wait for the operator, who is told what is missing, and
+    continue without help.
+    """
     for report in reports:
         if report.details.get("code") == SandboxUnavailable.code:
             until = datetime.now(UTC) + timedelta(seconds=NO_SANDBOX_PAUSE_SECONDS)

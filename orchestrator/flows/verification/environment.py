@@ -1,4 +1,4 @@
-"""The world of a block in the sandbox: the repo around it, and the packages that the repo names."""
+"""What surrounds a block in the sandbox: the repo around it, and the packages that the repo names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from gates import environments
 
 @dataclass(frozen=True, slots=True)
 class BlockSurroundings:
-    """What lies around a block in the sandbox: the repo's files, and the folder of the packages that it names.
+    """What is around a block in the sandbox: the repo's files, and the folder of the packages that it names.
 
     ``dependencies_sha256`` is the digest of their pins; empty where there are none.
     """
@@ -24,8 +24,9 @@ class BlockSurroundings:
 
 
 def build_surroundings(files: Mapping[str, bytes]) -> BlockSurroundings:
-    """The repo's ``files`` for the gates. Installs the packages that ``.blocks/config.yml`` names under ``dependencies``; raises
-    ``EnvironmentRefused`` and ``EnvironmentUnavailable``."""
+    """The repo's ``files`` for the gates. Installs the packages that ``.blocks/config.yml`` names under
+    ``dependencies``; raises ``EnvironmentRefused`` and ``EnvironmentUnavailable``.
+    """
     # Tests print what they like, and findings reach a model: what exists to hold secrets stays out here too.
     shown = {path: content for path, content in files.items() if not is_secret_file(path) and path != CONFIG}
     pins = read_dependencies(files.get(CONFIG, b""))

@@ -1,4 +1,4 @@
-"""What gates said, as later stages and the manifest need it. ``repairs`` decides what follows from it."""
+"""What gates said, as later stages and the manifest need it. ``repair_loop`` decides what follows from it."""
 
 import hashlib
 import json
@@ -11,7 +11,9 @@ from orchestrator.flows.stage_protocol import Failed, NewArtifact
 
 
 def summarise_reports(reports: Iterable[GateReport], round_: int) -> tuple[JudgedGate, ...]:
-    """Reports as later stages read them. Evidence is named by digest, and by the kind of the artifact that holds it."""
+    """Reports as later stages read them. Evidence is named by digest, and by the kind of the artifact that
+    holds it.
+    """
     return tuple(_summarise_report(report, round_) for report in reports)
 
 
@@ -48,6 +50,7 @@ def restore_reports(gates: Iterable[JudgedGate]) -> tuple[GateReport, ...]:
 
 def evidence_kind(gate: str, name: str) -> str:
     """The artifact kind under which a gate's evidence is kept."""
+    # The column of the artifact's kind holds 100 characters.
     return f"evidence:{gate}:{name}"[:100]
 
 
@@ -63,15 +66,15 @@ def evidence_artifacts(found: Iterable[GateReport]) -> tuple[NewArtifact, ...]:
 def fingerprint_findings(found: Iterable[GateReport], files: Mapping[str, str]) -> str:
     """A digest of what was found wrong in ``files``.
 
-    Blind to line numbers but not to what stands there: the same failure is known again in moved code, and another line left
-    uncovered is another failure.
+    Blind to line numbers but not to the code there: the same failure is known again in moved code, and
+    another line left uncovered is another failure.
     """
     lines = {path: text.splitlines() for path, text in files.items()}
     wrong = [
         (
             report.gate,
             str(report.verdict),
-            sorted((item.rule, item.path, item.message, _code(item, lines)) for item in report.findings)
+            sorted((item.rule, item.path, item.message, _read_code(item, lines)) for item in report.findings)
             or report.summary,
         )
         for report in found
@@ -80,7 +83,7 @@ def fingerprint_findings(found: Iterable[GateReport], files: Mapping[str, str]) 
     return hashlib.sha256(json.dumps(sorted(wrong, key=str)).encode()).hexdigest()
 
 
-def _code(item: Finding, lines: Mapping[str, list[str]]) -> str:
+def _read_code(item: Finding, lines: Mapping[str, list[str]]) -> str:
     if item.line < 1:
         return ""
     return "\n".join(
@@ -95,7 +98,7 @@ def worst_report(found: Sequence[GateReport]) -> GateReport:
 
 
 def all_passed(found: Sequence[GateReport]) -> bool:
-    """Whether every gate passed, whatever the mode: what a verified block needs."""
+    """Whether every gate passed in any mode: what a verified block needs."""
     return bool(found) and all(report.verdict is Verdict.PASSED for report in found)
 
 
@@ -107,6 +110,6 @@ def missing_report_failure(found: Iterable[GateReport], names: Iterable[str]) ->
     return Failed(
         "gate:no-result",
         f"No result from: {', '.join(absent)}.",
-        "Run `manage.py doctor` on a worker of the gates queue and mend what it names.",
+        "Run `manage.py doctor` on a worker of the gates queue and fix what it names.",
         retryable=True,
     )

@@ -1,7 +1,8 @@
-"""The repair loop: the best candidate so far, when another round makes no sense, and what its implementer is told.
+"""The repair loop: the best candidate so far, when another round makes no sense, and what its implementer is
+told.
 
-A round starts from the best candidate that there has been, by gates passed, then by quality score; one that came out worse is
-set aside with a word about why. What is sealed is never the best but what passed.
+A round starts from the best candidate that there has been, by gates passed, then by quality score; one that
+came out worse is set aside with a word about why. What is sealed is never the best but what passed.
 """
 
 import json
@@ -25,7 +26,7 @@ _MARGIN = Decimal("1.25")
 
 @dataclass(frozen=True, slots=True)
 class FailedCandidate:
-    """A candidate that was judged and found wanting. ``files`` are path to text."""
+    """A candidate that was judged and did not pass. ``files`` are path to text."""
 
     round: int
     stage_id: int
@@ -42,14 +43,14 @@ class FailedCandidate:
         return self.gates_passed, Decimal(self.quality_score)
 
 
-def best_candidate(work: StageContext) -> FailedCandidate | None:
+def best_candidate(context: StageContext) -> FailedCandidate | None:
     """The best candidate of the earlier rounds."""
-    content = work.read_artifact(BEST)
+    content = context.read_artifact(BEST)
     return FailedCandidate(**json.loads(content)) if content else None
 
 
 def decide_repair(
-    work: StageContext,
+    context: StageContext,
     kind: str,
     insert: tuple[str, ...],
     found: tuple[GateReport, ...],
@@ -58,10 +59,11 @@ def decide_repair(
     earlier: Sequence[GateReport] = (),
     **more: Any,
 ) -> Repair | Failed:
-    """What follows from gates that did not pass: a round of ``insert``, or the end where a round would change nothing.
+    """What follows from gates that did not pass: a round of ``insert``, or the end where a round would change
+    nothing.
 
-    ``kind`` names the record with which rounds compare themselves, ``earlier`` what other gates said of the same ``files``;
-    ``more`` goes into the record.
+    ``kind`` names the record with which rounds compare themselves, ``earlier`` what other gates said of the
+    same ``files``; ``more`` goes into the record.
     """
     report = gate_reports.worst_report(found)
     code, message = (
@@ -71,7 +73,7 @@ def decide_repair(
     if report.verdict is Verdict.ERRORED and not any(
         each.feedback for each in found if each.verdict is not Verdict.PASSED
     ):
-        # Nothing that the implementer could mend: a tool or the sandbox is at fault, which a later attempt may find mended.
+        # The implementer cannot fix this: a tool or the sandbox is at fault, and may work at a later attempt.
         cure = report.cure or "See the log of the gates queue, then retry."
         return Failed(
             code, message, cure, retryable=True, artifacts=gate_reports.evidence_artifacts(found), gates=found
@@ -80,24 +82,31 @@ def decide_repair(
         report.cure
         or "Read `blocks verify show TASK --verbose`, then make the request more precise and retry."
     )
-    tried = _tried(work, found, files, earlier)
+    tried = _describe_candidate(context, found, files, earlier)
     artifacts = (
-        record_round(work, kind, found, files, passed=False, **more),
+        record_round(context, kind, found, files, passed=False, **more),
         *gate_reports.evidence_artifacts(found),
     )
-    if repeats_failure(work, kind, found, files):
+    # Another round on the same failure would cost money and end here again.
+    if repeats_failure(context, kind, found, files):
         text = f"The repair round brought back what an earlier one had failed with. {message}"
         return Failed("gates:no-progress", text, cure, artifacts=artifacts, gates=found)
-    if (refused := _refused(work, insert)) is not None:
+    if (refused := _refuse_round(context, insert)) is not None:
         return replace(refused, message=f"{refused.message} {message}", artifacts=artifacts, gates=found)
-    basis, kept = _basis(best_candidate(work), tried)
+    basis, kept = _choose_basis(best_candidate(context), tried)
     return Repair(
-        _told(basis, tried), insert, code, message, cure, artifacts=(*kept, *artifacts), gates=found
+        _compose_feedback(basis, tried),
+        insert,
+        code,
+        message,
+        cure,
+        artifacts=(*kept, *artifacts),
+        gates=found,
     )
 
 
 def record_round(
-    work: StageContext,
+    context: StageContext,
     kind: str,
     found: tuple[GateReport, ...],
     files: Mapping[str, str],
@@ -105,57 +114,63 @@ def record_round(
     passed: bool,
     **more: Any,
 ) -> NewArtifact:
-    """What later rounds compare themselves with: this round's files and findings, and those of the rounds before."""
+    """What later rounds compare themselves with: this round's files and findings, and those of the rounds
+    before.
+    """
     content = {
         "passed": passed,
-        "stage_id": work.stage_id,
-        "round": work.round,
+        "stage_id": context.stage_id,
+        "round": context.round,
         "candidate_sha256": digest_files(files),
         "fingerprint": gate_reports.fingerprint_findings(found, files),
-        "before": _failures(work, kind),
+        "before": _list_failures(context, kind),
         **more,
     }
     return NewArtifact(
-        kind, f"{kind}-{work.round}.json", json.dumps(content, indent=2).encode(), "application/json"
+        kind, f"{kind}-{context.round}.json", json.dumps(content, indent=2).encode(), "application/json"
     )
 
 
 def repeats_failure(
-    work: StageContext, kind: str, found: tuple[GateReport, ...], files: Mapping[str, str]
+    context: StageContext, kind: str, found: tuple[GateReport, ...], files: Mapping[str, str]
 ) -> bool:
     """Whether an earlier round failed with the same files or with the same failure.
 
-    A stage that is run again (a person retried the flow) does not compare itself with itself: it may go on.
+    A stage that is run again (a person retried the flow) does not compare itself with itself: it may
+    continue.
     """
-    content = work.read_artifact(kind)
-    if content is not None and json.loads(content)["stage_id"] == work.stage_id:
+    content = context.read_artifact(kind)
+    if content is not None and json.loads(content)["stage_id"] == context.stage_id:
         return False
     fingerprint, candidate = gate_reports.fingerprint_findings(found, files), digest_files(files)
     return any(
         each["candidate_sha256"] == candidate or each["fingerprint"] == fingerprint
-        for each in _failures(work, kind)
+        for each in _list_failures(context, kind)
     )
 
 
-def _failures(work: StageContext, kind: str) -> list[dict[str, Any]]:
+def _list_failures(context: StageContext, kind: str) -> list[dict[str, Any]]:
     """The rounds that failed before this stage, oldest first."""
-    content = work.read_artifact(kind)
+    content = context.read_artifact(kind)
     if content is None:
         return []
     newest = json.loads(content)
     earlier: list[dict[str, Any]] = newest["before"]
-    if newest["passed"] or newest["stage_id"] == work.stage_id:
+    if newest["passed"] or newest["stage_id"] == context.stage_id:
         return earlier
     return [*earlier, {key: newest[key] for key in ("round", "candidate_sha256", "fingerprint")}]
 
 
-def _tried(
-    work: StageContext, found: tuple[GateReport, ...], files: Mapping[str, str], earlier: Sequence[GateReport]
+def _describe_candidate(
+    context: StageContext,
+    found: tuple[GateReport, ...],
+    files: Mapping[str, str],
+    earlier: Sequence[GateReport],
 ) -> FailedCandidate:
     every = (*earlier, *found)
     return FailedCandidate(
-        round=work.round,
-        stage_id=work.stage_id,
+        round=context.round,
+        stage_id=context.stage_id,
         candidate_sha256=digest_files(files),
         gates_passed=sum(report.verdict is Verdict.PASSED for report in every),
         quality_score=str(score.compute_quality(every)),
@@ -167,17 +182,18 @@ def _tried(
     )
 
 
-def _basis(
+def _choose_basis(
     before: FailedCandidate | None, now: FailedCandidate
 ) -> tuple[FailedCandidate, tuple[NewArtifact, ...]]:
     """The better of two, the newer one where they are equal; with the artifact to keep where it is a new one."""
+    # On equal rank the newer one wins: it has at least tried to answer the findings.
     if before is not None and before.rank > now.rank:
         return before, ()
     content = json.dumps(asdict(now), ensure_ascii=False).encode()
     return now, (NewArtifact(BEST, f"best-{now.round}.json", content, "application/json"),)
 
 
-def _told(basis: FailedCandidate, now: FailedCandidate) -> str:
+def _compose_feedback(basis: FailedCandidate, now: FailedCandidate) -> str:
     if basis is now:
         return now.feedback
     aside = (
@@ -187,11 +203,11 @@ def _told(basis: FailedCandidate, now: FailedCandidate) -> str:
     return clip_text(aside + basis.feedback)
 
 
-def _refused(work: StageContext, insert: tuple[str, ...]) -> Failed | None:
+def _refuse_round(context: StageContext, insert: tuple[str, ...]) -> Failed | None:
     """Why a round may not start: time and money for it have to be there before it does."""
-    if work.round > work.settings.max_repair_rounds:
+    if context.round > context.settings.max_repair_rounds:
         return None  # the engine ends the flow, with what the gates said as the reason
-    left, ceiling = work.read_budget(insert), work.settings.max_cost_usd
+    left, ceiling = context.read_budget(insert), context.settings.max_cost_usd
     seconds, usd = left.round_seconds * float(_MARGIN), left.round_usd * _MARGIN
     if left.seconds_left is not None and left.seconds_left < seconds:
         return Failed(
