@@ -19,8 +19,8 @@ _MAX_MODE_CHARACTERS = 100
 class FlowSettings:
     """What is in force for one flow.
 
-    ``gates`` is the stricter of the pinned policy and the one of this process's environment. ``fallback_model`` is empty
-    where no model stands in for another.
+    ``gates`` is the stricter of the pinned policy and the one of this process's environment.
+    ``fallback_model`` is empty where no model stands in for another.
     """
 
     architect_model: str
@@ -35,7 +35,9 @@ class FlowSettings:
 
     @classmethod
     def parse(cls, pinned: Mapping[str, Any]) -> "FlowSettings":
-        """The settings in the JSON of a flow; raises ``SettingRefused`` for a value of the wrong kind or out of bounds."""
+        """The settings in the JSON of a flow; raises ``SettingRefused`` for a value of the wrong kind or out
+        of bounds.
+        """
         # Rows from before every key was pinned lack some; they get what a new flow gets.
         complete = complete_settings(pinned)
 

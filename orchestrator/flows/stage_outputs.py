@@ -1,8 +1,9 @@
 """The output of each kind of stage: a value that the stage writes as JSON and that later stages parse.
 
-``to_json`` gives exactly what is stored: a replay compares it with the recorded output, key by key. ``parse`` ignores keys
-that it does not know and takes an empty value for one that is missing, as in rows of earlier versions and of stages that
-have not passed yet; it raises ``ValueError`` for a value of the wrong kind or size.
+``to_json`` gives exactly what is stored: a replay compares it with the recorded output, key by key. ``parse``
+ignores keys that it does not know and takes an empty value for one that is missing, as in rows of earlier
+versions and of stages that have not passed yet; it raises ``ValueError`` for a value of the wrong kind or
+size.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,9 @@ MAX_ITEMS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """One model call, as the provenance keeps it. ``tokens`` are by kind; ``repair_digest`` only where a repair was asked for."""
+    """One model call, as the provenance keeps it. ``tokens`` are by kind; ``repair_digest`` only where a
+    repair was asked for.
+    """
 
     model: str
     provider: str
@@ -113,7 +116,9 @@ class JudgedGate:
 
 @dataclass(frozen=True, slots=True)
 class ContextOutput:
-    """What the librarian says of the repo, and what of it is in the bundle. ``relevant_paths`` are all in the bundle."""
+    """What the librarian says of the repo, and what of it is in the bundle. ``relevant_paths`` are all in the
+    bundle.
+    """
 
     summary: str = ""
     conventions: tuple[str, ...] = ()
@@ -160,7 +165,9 @@ class ContextOutput:
 
 @dataclass(frozen=True, slots=True)
 class PlanOutput:
-    """The architect's plan for one block. Names are checked; ``entrypoints`` satisfy the schema of the plan stage."""
+    """The architect's plan for one block. Names are checked; ``entrypoints`` satisfy the schema of the plan
+    stage.
+    """
 
     block_family: str
     block_name: str
@@ -237,7 +244,9 @@ class ImplementOutput:
 
 @dataclass(frozen=True, slots=True)
 class VerifyOutput:
-    """What the automatic gates said of the candidate whose digest is ``candidate_sha256``. Nothing but the mode when off."""
+    """What the automatic gates said of the candidate whose digest is ``candidate_sha256``. Nothing but the
+    mode when off.
+    """
 
     mode: str = ""
     passed: bool = False
@@ -278,7 +287,9 @@ class VerifyOutput:
 
 @dataclass(frozen=True, slots=True)
 class ReviewOutput:
-    """What the reviewer found, what the gate made of it, and the calls of all rounds. Nothing but the mode when off."""
+    """What the reviewer found, what the gate made of it, and the calls of all rounds. Nothing but the mode
+    when off.
+    """
 
     verdict: str = ""
     summary: str = ""

@@ -125,8 +125,10 @@ def _choose_reviewer(context: StageContext, implementer: str) -> str | None:
 def _same_vendor(vendor: str) -> Failed:
     return Failed(
         "review:same-vendor",
-        f"The block was written by a model of {vendor}, and no model of another vendor is there to review it.",
-        "Choose architect.model and implementation.model of different vendors with `blocks config set`, then retry.",
+        f"The block was written by a model of {vendor}, "
+        "and no model of another vendor is there to review it.",
+        "Choose architect.model and implementation.model of different vendors "
+        "with `blocks config set`, then retry.",
     )
 
 

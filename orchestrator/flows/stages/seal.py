@@ -41,7 +41,7 @@ class SealStage:
     kind: ClassVar[str] = "seal"
 
     def prepare(self) -> None:
-        """As a worker starts: say what is wrong with key and store before the first flow is refused for it."""
+        """As a worker starts: log what is wrong with key and store, before a flow is refused for it."""
         setup.log_problems()
 
     def run(self, context: StageContext) -> StageResult:

@@ -185,7 +185,7 @@ def _describe_candidate(
 def _choose_basis(
     before: FailedCandidate | None, now: FailedCandidate
 ) -> tuple[FailedCandidate, tuple[NewArtifact, ...]]:
-    """The better of two, the newer one where they are equal; with the artifact to keep where it is a new one."""
+    """The better of two, the newer one where they are equal; with the artifact to keep if it is new."""
     # On equal rank the newer one wins: it has at least tried to answer the findings.
     if before is not None and before.rank > now.rank:
         return before, ()
@@ -197,8 +197,10 @@ def _compose_feedback(basis: FailedCandidate, now: FailedCandidate) -> str:
     if basis is now:
         return now.feedback
     aside = (
-        f"Your last attempt (round {now.round}) came out worse than that of round {basis.round} and has been set aside: "
-        f"{clip_text(now.summary, 600)}\nYou are shown the files of round {basis.round} again. What was found in them:\n\n"
+        f"Your last attempt (round {now.round}) came out worse than that of round {basis.round} "
+        "and has been set aside: "
+        f"{clip_text(now.summary, 600)}\n"
+        f"You are shown the files of round {basis.round} again. What was found in them:\n\n"
     )
     return clip_text(aside + basis.feedback)
 
@@ -212,8 +214,10 @@ def _refuse_round(context: StageContext, insert: tuple[str, ...]) -> Failed | No
     if left.seconds_left is not None and left.seconds_left < seconds:
         return Failed(
             "repair:out-of-time",
-            f"A repair round takes about {seconds:.0f} s, and the flow has {max(0.0, left.seconds_left):.0f} s left.",
-            "Retry the flow, which gives it a new deadline; if this happens often, raise FLOW_DEADLINE_SECONDS.",
+            f"A repair round takes about {seconds:.0f} s, "
+            f"and the flow has {max(0.0, left.seconds_left):.0f} s left.",
+            "Retry the flow, which gives it a new deadline; "
+            "if this happens often, raise FLOW_DEADLINE_SECONDS.",
         )
     if left.spent_usd + usd > ceiling:
         return Failed(
