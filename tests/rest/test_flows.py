@@ -70,6 +70,8 @@ def test_filters(operator):
     ]
     read_problem(operator.get(URL, {"status": "done"}), 400, "request:invalid-filter")
     read_problem(operator.get(URL, {"since": "yesterday"}), 400, "request:invalid-filter")
+    read_problem(operator.get(URL, {"since": "999999d"}), 400, "request:invalid-filter")
+    read_problem(operator.get(URL, {"since": "9" * 400 + "s"}), 400, "request:invalid-filter")
     read_problem(operator.get(URL, {"since": "2026-99-99T00:00"}), 400, "request:invalid-filter")
 
 

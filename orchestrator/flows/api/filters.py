@@ -73,12 +73,13 @@ class ProviderCallFilter(filters.FilterSet):  # type: ignore[misc]  # django-fil
 
 def parse_since(text: str) -> datetime:
     """A time: ISO 8601, or how long ago it was, such as ``90s``, ``30m``, ``1h`` or ``7d``."""
-    if ago := _AGO.fullmatch(text):
-        return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        # More days than a date can be back: an overflow, which is the caller's.
+        if ago := _AGO.fullmatch(text):
+            return timezone.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         # In a query string an unescaped plus sign, as in +02:00, arrives as a space.
         found = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
+    except (ValueError, OverflowError):
         found = None
     if found is None:
         refuse_filter(f"since={text!r} is not a time.", cure="Send 1h, 24h, or an ISO 8601 time.")
