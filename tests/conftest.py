@@ -1,4 +1,6 @@
-"""What the whole suite needs: before Django is set up a key, and a folder that is never the one of `make up`; then workers."""
+"""What the whole suite needs: before Django is set up a key, and a folder that is never the one of `make up`;
+then workers.
+"""
 
 import atexit
 import os

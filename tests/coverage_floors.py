@@ -1,7 +1,8 @@
-"""``python -m tests.coverage_floors erase|report``: branch coverage of the default suite, with a floor for each package.
+"""``python -m tests.coverage_floors erase|report``: branch coverage of the default suite, with a floor for
+each package.
 
-``erase`` removes the data of earlier runs. ``report`` combines what the test processes, the Celery workers and the commands
-have written, prints a line for each package, and exits with 1 when one is below its floor.
+``erase`` removes the data of earlier runs. ``report`` combines what the test processes, the Celery workers
+and the commands have written, prints a line for each package, and exits with 1 when one is below its floor.
 """
 
 import json

@@ -8,4 +8,5 @@ class FlowsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks of the evidence."""
-        from orchestrator.flows import checks  # noqa: F401, PLC0415 - Django registers checks by importing them, once apps are ready
+        # Django registers checks by importing them, and they may import models only once the apps are ready.
+        from orchestrator.flows import checks  # noqa: F401, PLC0415 - see above

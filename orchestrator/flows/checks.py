@@ -1,4 +1,6 @@
-"""What `manage.py check --deploy` says about the evidence: the key, the lock, versions, the way to the archive."""
+"""What `manage.py check --deploy` says about the evidence: the key, the lock, versions, the way to the
+archive.
+"""
 
 from typing import Any
 

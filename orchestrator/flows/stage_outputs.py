@@ -68,7 +68,7 @@ class KeptEvidence:
 
 @dataclass(frozen=True, slots=True)
 class JudgedGate:
-    """What one gate said. ``score`` and ``threshold`` are percentages as text; ``evidence`` is by file name."""
+    """What one gate said. Scores and thresholds are percentages as text, evidence is by file name."""
 
     gate: str
     verdict: str
@@ -244,7 +244,7 @@ class ImplementOutput:
 
 @dataclass(frozen=True, slots=True)
 class VerifyOutput:
-    """What the automatic gates said of the candidate whose digest is ``candidate_sha256``. Nothing but the
+    """What the automatic gates said of the candidate whose digest is ``candidate_sha256``. Only the
     mode when off.
     """
 
@@ -287,7 +287,7 @@ class VerifyOutput:
 
 @dataclass(frozen=True, slots=True)
 class ReviewOutput:
-    """What the reviewer found, what the gate made of it, and the calls of all rounds. Nothing but the mode
+    """What the reviewer found, what the gate made of it, and the calls of all rounds. Only the mode
     when off.
     """
 

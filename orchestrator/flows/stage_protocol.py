@@ -66,10 +66,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The stage found the block wanting: insert a repair round, or fail with ``code`` when no round is left.
+    """The block does not pass: insert a repair round, or fail with ``code`` when no round is left.
 
-    ``insert`` are the kinds of the stages of the round, run before the flow goes on; ``feedback`` reaches the
-    implementer.
+    ``insert`` are the kinds of the stages of the round, run before the flow continues; ``feedback`` reaches
+    the implementer.
     """
 
     feedback: str
@@ -124,7 +124,7 @@ def stage_nonce(stage_id: int) -> str:
 
 
 class StageContext(Protocol):
-    """What a stage may ask of the engine while it runs. Reads are of the state at the claim."""
+    """What a stage may ask of the engine while it runs. Reads return the state at the claim."""
 
     flow_id: str
     repo: str
@@ -161,7 +161,7 @@ class StageContext(Protocol):
         ...
 
     def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
-        """Let the flow carry ``snapshot`` from now on, whatever becomes of the attempt."""
+        """Let the flow carry ``snapshot`` from now on, even if the attempt fails."""
         ...
 
     def read_output(self, kind: str) -> Mapping[str, Any]:
@@ -177,9 +177,11 @@ class StageContext(Protocol):
         ...
 
     def store_evidence(self, content: bytes) -> str:
-        """Keep ``content`` in the evidence store under its SHA-256, which is returned, at once and whatever
-        becomes of the attempt: what a model is shown is stored before it is shown. Raises ``EvidenceError``,
-        which the engine's runner turns into ``Failed``, so a stage need not catch it.
+        """Keep ``content`` in the evidence store and return the SHA-256 that it is stored under.
+
+        It is stored at once and stays even if the attempt fails: what a model is shown is stored before it is
+        shown. Raises ``EvidenceError``, which the engine's runner turns into ``Failed``, so a stage need not
+        catch it.
         """
         ...
 

@@ -27,7 +27,9 @@ def browser_type_launch_args() -> dict[str, object]:
 
 @pytest.fixture(scope="session")
 def base_url() -> str:
-    """In place of a plugin's fixture of this name, which pytest deprecates the shape of; addresses are written out."""
+    """In place of a plugin's fixture of this name, which pytest deprecates the shape of; addresses are
+    written out.
+    """
     return ""
 
 
@@ -41,7 +43,9 @@ def _loop_of_playwright() -> Iterator[None]:
 
 @pytest.fixture
 def faults(page) -> Iterator[list[str]]:
-    """Errors on the console, breaches of the policy among them, and requests to elsewhere; there must be none."""
+    """Errors on the console, breaches of the policy among them, and requests to elsewhere; there must be
+    none.
+    """
     found: list[str] = []
     page.on(
         "console",

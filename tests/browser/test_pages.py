@@ -14,7 +14,8 @@ UNLABELLED = """() => [...document.querySelectorAll('input:not([type=hidden]), s
     .map((one) => one.outerHTML)"""
 NAMELESS = """() => [...document.querySelectorAll('section')].filter((one) =>
     !document.getElementById(one.getAttribute('aria-labelledby'))).map((one) => one.outerHTML.slice(0, 80))"""
-# Contrast after WCAG 2.1, 1.4.3: relative luminance of the text against the nearest background that is painted.
+# Contrast after WCAG 2.1, 1.4.3: relative luminance of the text against the nearest background that is
+# painted.
 FAINT = """() => {
     const light = (text) => { const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map((v) => v / 255)
         .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };

@@ -1,10 +1,13 @@
-"""``python -m tests.mutation [MODULE ...]``: which changes of the engine and the limiter do their own tests notice?
+"""``python -m tests.mutation [MODULE ...]``: which changes of the engine and the limiter do their own tests
+notice?
 
-The mutants are those that the mutation gate makes of generated code (``gates.harness.mutants``). Each one is loaded in
-place of the original in a pytest process of its own, which runs the tests of that module. A mutant that makes them fail
-is killed. Writes ``bench/results/mutation.json``: mutants, killed ones and the rate in per cent, for each module and in all.
+The mutants are those that the mutation gate makes of generated code (``gates.harness.mutants``). Each one is
+loaded in place of the original in a pytest process of its own, which runs the tests of that module. A mutant
+that makes them fail is killed. Writes ``bench/results/mutation.json``: mutants, killed ones and the rate in
+per cent, for each module and in all.
 
-``MUTATION_SECONDS`` (600) bounds the time for each module: where the mutants do not fit, a random share of them runs.
+``MUTATION_SECONDS`` (600) bounds the time for each module: where the mutants do not fit, a random share of
+them runs.
 """
 
 import ast
@@ -130,7 +133,9 @@ def flatten_results(outcomes: list[Outcome]) -> dict[str, float]:
 
 
 def main(argv: list[str]) -> int:
-    """Judge the modules that ``argv`` names, or all; print the survivors; write the results only when all ran."""
+    """Judge the modules that ``argv`` names, or all; print the survivors; write the results only when all
+    ran.
+    """
     modules = list_modules()
     unknown = [path for path in argv if path not in modules]
     if unknown:

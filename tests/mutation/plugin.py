@@ -1,7 +1,7 @@
 """A pytest plugin that loads one mutated module in place of the original (``-p tests.mutation.plugin``).
 
-``MUTANT_MODULE`` is its dotted name and ``MUTANT_CODE`` a file with its marshalled code. pytest imports a plugin that is
-named with ``-p`` before Django and the tests, so nothing has imported the original yet.
+``MUTANT_MODULE`` is its dotted name and ``MUTANT_CODE`` a file with its marshalled code. pytest imports a
+plugin that is named with ``-p`` before Django and the tests, so nothing has imported the original yet.
 """
 
 import importlib.abc

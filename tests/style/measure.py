@@ -1,7 +1,7 @@
 """``python -m tests.style.measure [FOLDER ...]``: how the code reads, in figures.
 
-Without folders the whole product is measured. ``--before REVISION`` prints a second column for an earlier commit, and
-``--places WORD`` lists where each measure whose name has WORD was exceeded.
+Without folders the whole product is measured. ``--before REVISION`` prints a second column for an earlier
+commit, and ``--places WORD`` lists where each measure whose name has WORD was exceeded.
 """
 
 import argparse
@@ -23,10 +23,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("blocks", "orchestrator", "providers", "gates", "onboarding")
 FLOWS = "orchestrator/flows"
 LONGEST_LINE = 110
-# Scripts that attack the sandbox are data of a test, not code that anybody calls. Migrations are written once.
+# Scripts that attack the sandbox are data of a test, not code that anybody calls. Migrations are written
+# once.
 LEFT_OUT = ("/migrations/", "/attacks/scripts/", "/__pycache__/", "/build/")
-# Upper case on purpose: a sentence has "select" and "update" too. Fragments count, or one split statement would count
-# only in part.
+# Upper case on purpose: a sentence has "select" and "update" too. Fragments count, or one split statement
+# would count only in part.
 SQL = re.compile(
     r"\b(SELECT\s|INSERT\s+INTO\s|UPDATE\s+\w+\s+(\w+\s+)?SET\s|DELETE\s+FROM\s|ON\s+CONFLICT\s|ORDER\s+BY\s"
     r"|WHERE\s|CREATE\s+(OR\s+REPLACE\s+)?(FUNCTION|TABLE|TRIGGER|INDEX)\s"
@@ -205,7 +206,9 @@ def _find_members(node: ast.ClassDef) -> set[str]:
 
 
 def _count_sql(found: Measured, source: Source) -> None:
-    """Count source lines, so that a statement glued together from short literals counts like one in triple quotes."""
+    """Count source lines, so that a statement glued together from short literals counts like one in triple
+    quotes.
+    """
     parts_of_others = _find_docstrings(source.tree)
     for node in ast.walk(source.tree):
         if isinstance(node, ast.JoinedStr):
@@ -232,7 +235,9 @@ def _find_docstrings(tree: ast.Module) -> set[int]:
 
 
 def _count_registries(found: Measured, source: Source) -> None:
-    """A table of implementations: the one class, a loader called by hand, or a literal that lists several classes."""
+    """A table of implementations: the one class, a loader called by hand, or a literal that lists several
+    classes.
+    """
     if source.name == "orchestrator/core/registry.py":
         found.registries += 1
         return
@@ -271,8 +276,9 @@ def _list_classes(value: ast.expr) -> set[str]:
 def flows_structure(root: Path) -> dict[str, str]:
     """Rooms (files and folders directly below ``orchestrator/flows``), floors and arrows between them.
 
-    An arrow is a pair of rooms of which one imports from the other. It runs back where the imported room also reaches the
-    importing one. A floor is a set of rooms that import only from floors below; rooms in a circle share one.
+    An arrow is a pair of rooms of which one imports from the other. It runs back where the imported room also
+    reaches the importing one. A floor is a set of rooms that import only from floors below; rooms in a circle
+    share one.
     """
     arrows: dict[str, set[str]] = defaultdict(set)
     rooms = set()

@@ -11,7 +11,8 @@ NOT_REGISTRIES = {
     "blocks/cli/lazy_commands.py": "start-up of the command line: a command is imported when it is called",
     "gates/harness/entry_points.py": "loads the block under test inside the sandbox, where the server is not installed",
 }
-# One base for each distribution, the shape of a REST answer, and the simulator's, which answers like a vendor.
+# One base for each distribution, the shape of a REST answer, and the simulator's, which answers like a
+# vendor.
 ERROR_BASES = {"BlocksError", "OrchestratorError", "Problem", "RequestRejected"}
 LIMITS = {
     "one-word function names, %": 40,

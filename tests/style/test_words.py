@@ -4,6 +4,7 @@ import pytest
 
 from tests.style.words import ROOT, check_files, find_module_names, find_words, list_files
 
+
 def test_no_word_of_the_list_is_used() -> None:
     findings = check_files(ROOT, ["."])
     assert findings == [], "\n".join(map(str, findings[:40]))

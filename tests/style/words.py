@@ -1,7 +1,8 @@
-"""``python -m tests.style.words [PATH ...]``: words and turns that do not belong in this project, and what to say instead.
+"""``python -m tests.style.words [PATH ...]``: words and turns that do not belong in this project, and what to
+say instead.
 
-Reads code, tests, documentation, templates and prompts. Each finding is printed as ``path:line: found -> say``; the exit
-code is 1 when there is one. ``--list`` prints the list itself.
+Reads code, tests, documentation, templates and prompts. Each finding is printed as ``path:line: found ->
+say``; the exit code is 1 when there is one. ``--list`` prints the list itself.
 """
 
 import argparse
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# A pattern, matched without regard to case, and what a native technical writer says instead. A space in a pattern also
-# matches a line break, with the comment sign of the next line.
+# A pattern, matched without regard to case, and what a native technical writer says instead. A space in a
+# pattern also matches a line break, with the comment sign of the next line.
 WORDS = {
     # Archaic words.
     r"mend(s|ed|ing|er|ers|able)?": "fix",
@@ -98,7 +99,8 @@ SUFFIXES = {
 }
 NAMES = {"Makefile", "Procfile", "run"}
 LEFT_OUT = (
-    # Answers of simulated models and the repos that they are about are data, and so are scripts that attack the sandbox.
+    # Answers of simulated models and the repos that they are about are data, and so are scripts that attack
+    # the sandbox.
     re.compile(r"samples/[^/]+/(answers|repo|block)/"),
     re.compile(r"gates/sandbox/attacks/scripts/"),
     re.compile(r"tests/gates/adversarial/honest/"),
@@ -145,7 +147,8 @@ PATTERNS = [(compile_pattern(words), instead) for words, instead in WORDS.items(
 def find_words(text: str, path: str) -> Iterator[Finding]:
     """Every word of the list in ``text``, the content of the file ``path``, in no particular order."""
     breaks = [match.start() for match in re.finditer("\n", text)]
-    # Spaces in place of each break, as many as it has characters: a turn may run over two lines, and places stay true.
+    # Spaces in place of each break, as many as it has characters: a turn may run over two lines, and places
+    # stay true.
     flowing = BREAK.sub(lambda match: " " * len(match[0]), text)
     kept = [match.span() for match in KEPT.finditer(flowing)]
     for pattern, instead in PATTERNS:
@@ -163,7 +166,9 @@ def find_module_names(path: str) -> Iterator[Finding]:
 
 
 def list_files(root: Path, folders: list[str]) -> list[str]:
-    """The files under version control below ``folders`` whose words count, sorted; new ones count before they are added."""
+    """The files under version control below ``folders`` whose words count, sorted; new ones count before they
+    are added.
+    """
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *folders]
     names = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
     return sorted(

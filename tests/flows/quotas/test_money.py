@@ -1,4 +1,6 @@
-"""A flow's ceiling and its fallback, from the setting to the attempt: runner, limiter and SDKs, before simulated models."""
+"""A flow's ceiling and its fallback, from the setting to the attempt: runner, limiter and SDKs, before
+simulated models.
+"""
 
 import os
 import subprocess

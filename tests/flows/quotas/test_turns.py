@@ -1,4 +1,6 @@
-"""Whose turn it is: order within a repo, fairness between repos, who may not overtake whom, and what people are told."""
+"""Whose turn it is: order within a repo, fairness between repos, who may not overtake whom, and what people
+are told.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,5 @@
-"""Sixty flows of three repos under a day's quota for forty, with everything as deployed: workers, dispatcher, broker, SDKs.
+"""Sixty flows of three repos under a day's quota for forty, with everything as deployed: workers, dispatcher,
+broker, SDKs.
 
 Only two things are not real: the models, which are simulated, and the limiter's clock, which the test turns.
 """
@@ -57,7 +58,9 @@ def simulated() -> Iterator[Simulated]:
 
 @pytest.fixture
 def stack(simulated: Simulated, asking_flows, tmp_path, settings) -> Iterator[Stack]:
-    """Workers and a dispatcher. Anthropic takes one call at a time, so that exactly forty fit below the breaker's 85 %."""
+    """Workers and a dispatcher. Anthropic takes one call at a time, so that exactly forty fit below the
+    breaker's 85 %.
+    """
     with closing(registry.ADAPTERS.get("anthropic")("k", simulated.urls["ANTHROPIC_BASE_URL"])) as adapter:
         used = adapter.complete(request("anthropic")).usage.total
     simulated.reset()

@@ -1,4 +1,6 @@
-"""Every shipped sample through the stages, over the providers' own SDKs, against the simulator. Only the gates are not run."""
+"""Every shipped sample through the stages, over the providers' own SDKs, against the simulator. Only the
+gates are not run.
+"""
 
 import copy
 from collections.abc import Iterator

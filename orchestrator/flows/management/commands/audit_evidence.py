@@ -9,7 +9,9 @@ from orchestrator.flows.evidence import audit, store
 
 
 class Command(BaseCommand):
-    """Walks the evidence log of one repo or of all; names the first break of each and exits with 1 where there is one."""
+    """Walks the evidence log of one repo or of all; names the first break of each and exits with 1 where
+    there is one.
+    """
 
     help = "Walk the evidence log and the evidence store; name the first break."
 

@@ -10,7 +10,9 @@ from orchestrator.flows.scheduler.dispatcher import Dispatcher
 
 
 class Command(BaseCommand):
-    """Run the dispatcher in the foreground until SIGTERM or SIGINT. Start two: one leads, the other stands by."""
+    """Run the dispatcher in the foreground until SIGTERM or SIGINT. Start two: one leads, the other stands
+    by.
+    """
 
     help = "Sweep, send again and release stages. Start two of it: one leads, the other stands by."
 

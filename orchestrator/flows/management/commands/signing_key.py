@@ -10,7 +10,9 @@ from orchestrator.flows.evidence.errors import EvidenceError
 
 
 class Command(BaseCommand):
-    """Prints the id of the signing key, or with --public the public key in PEM. The private one is never printed."""
+    """Prints the id of the signing key, or with --public the public key in PEM. The private one is never
+    printed.
+    """
 
     help = "Show the id of the evidence key, or its public key."
 
