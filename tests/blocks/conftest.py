@@ -35,7 +35,7 @@ def offline(work: Path) -> Blocks:
     """`blocks` without a service; more environment may be given."""
 
     def run(*words: str, timeout: float = 60, **env: str) -> "subprocess.CompletedProcess[str]":
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("BLOCKS_", "COV"))}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("BLOCKS_")}
         clean |= {"PYTHONPATH": str(ROOT), "COLUMNS": "120", "PYTHONUTF8": "1"} | env
         command = [sys.executable, "-m", "blocks.cli.main", *words]
         return subprocess.run(
