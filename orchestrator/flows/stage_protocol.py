@@ -201,6 +201,6 @@ class StageImplementation(Protocol):
 
     kind: str
 
-    def run(self, work: StageContext) -> StageResult:
+    def run(self, context: StageContext) -> StageResult:
         """Do the work. Must be safe to run again from the start."""
         ...
