@@ -64,6 +64,9 @@ _SPACED_BEFORE: Final = re.compile(
 _QUOTED: Final = re.compile(rb"[rbfuRBFU]{0,2}(\"\"\"|'''|\\?[\"'`])")
 _BETWEEN_LITERALS: Final = re.compile(rb"[ \t]*[+.]?[ \t]*\\?\r?\n?[ \t]*[+.]?[ \t]*(?=[rbfuRBFU]?[\"'])")
 _BARE: Final = re.compile(rb"[^\s\"'`<>|;,]{1,4096}")
+# The rest of a longer value. It is read only once the beginning is judged a secret: otherwise a line of many
+# names in which no value ends would be read to its end for each of them.
+_BARE_REST: Final = re.compile(rb"[^\s\"'`<>|;,&]*")
 # What is judged of a value. The rest of a longer one goes with it.
 _JUDGED: Final = 256
 _MOST_LITERALS: Final = 20
@@ -207,17 +210,16 @@ def _in_string(data: bytes, start: int) -> bool:
 
 def _judge(data: bytes, start: int, *, strong: bool, bare: bool, name: bytes) -> Span | None:
     """The span of the value that begins at ``start``, if it can be secret."""
+    is_cut = False
     if _QUOTED.match(data, start):
         span, value = _read_literals(data, start)
     elif bare:
         match = _BARE.match(data, start)
         if match is None:
             return None
-        value = match[0]
         # ?password=...&next: an address and a form body end a value by an ampersand.
-        cut = value.find(b"&")
-        if cut >= 0:
-            value = value[:cut]
+        value, ampersand, _ = match[0].partition(b"&")
+        is_cut = not ampersand and len(value) == _LONGEST_VALUE
         value = value.rstrip(b".:)]*" if b"{" in value else b".:)]}*")
         span = Span(start, start + len(value))
     else:
@@ -226,7 +228,9 @@ def _judge(data: bytes, start: int, *, strong: bool, bare: bool, name: bytes) ->
     exact = re.search(rb"(?i)(?:password|passwd|passphrase|passwort|pwd|pass)$", name) is not None
     if strong and not is_random(text, shortest=16):
         return None
-    return span if is_secret_value(text, password=exact) else None
+    if not is_secret_value(text, password=exact):
+        return None
+    return Span(start, _end_of_bare(data, start + _LONGEST_VALUE)) if is_cut else span
 
 
 def _read_literals(data: bytes, start: int) -> tuple[Span, bytes]:
@@ -254,24 +258,36 @@ def _read_literals(data: bytes, start: int) -> tuple[Span, bytes]:
     return Span(first, reached), b"".join(pieces)
 
 
+def _end_of_bare(data: bytes, place: int) -> int:
+    """Where the value that has no quotes ends, of which ``place`` is a part."""
+    rest = _BARE_REST.match(data, place)
+    return rest.end() if rest else place
+
+
 def _end_of_literal(data: bytes, start: int, quote: bytes) -> int:
     """Where the literal that begins at ``start`` ends; the end of its line where nothing closes it."""
     limit = min(len(data), start + _LONGEST_VALUE)
+    closing = _find_quote(data, start, limit, quote)
+    if closing >= 0:
+        return closing
+    newline = data.find(b"\n", start, limit)
+    if newline >= 0:
+        return newline
+    # A longer line. The quote is looked for first, and the end of the line only before it: so no two literals
+    # with the same quote read the same piece, and the line is read once.
+    closing = _find_quote(data, start, len(data), quote)
+    end = closing if closing >= 0 else len(data)
+    newline = data.find(b"\n", limit, end)
+    return newline if newline >= 0 else end
+
+
+def _find_quote(data: bytes, start: int, end: int, quote: bytes) -> int:
+    """Where ``quote`` closes the literal that begins at ``start``; -1 where it does not before ``end``."""
     place = start
     while True:
-        found = data.find(quote, place, limit)
-        if found < 0:
-            newline = data.find(b"\n", start, limit)
-            return newline if newline >= 0 else _character_end(data, limit)
+        found = data.find(quote, place, end)
         # A backslash keeps a plain quote inside its literal.
-        if len(quote) == 1 and found > start and data[found - 1 : found] == b"\\":
-            place = found + 1
-            continue
-        return found
-
-
-def _character_end(data: bytes, place: int) -> int:
-    """``place`` moved behind the character of which it is in the middle."""
-    while place < len(data) and data[place] & 0xC0 == 0x80:
-        place += 1
-    return place
+        escaped = len(quote) == 1 and found > start and data[found - 1 : found] == b"\\"
+        if not escaped:
+            return found
+        place = found + 1

@@ -290,6 +290,9 @@ ADVERSARIAL = [
         "export password ",
         "--password ",
     ),
+    # Openings of a long literal, with one kind of quotes inside another.
+    *(f"{opening}{'k' * 4200}" for opening in ('password="', "token='", "secret=`", "token=\"'")),
+    f'{"token=" * 800}"',
     *(
         "sk-",
         "x://a:",
@@ -330,6 +333,22 @@ def test_no_line_takes_longer_than_its_length_is_worth() -> None:
     if child.is_alive():
         child.kill()
     assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("length", [4095, 4096, 4097, 8193, 40_000])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("DB_PASSWORD=", "\nPORT=1\n"),
+        ("https://example.org/?token=", "&page=2\n"),
+        ('password: "', '", port: 1\n'),
+        ('password = """', '"""\nport = 1\n'),
+        # Nothing closes it: its line ends it.
+        ("password = '", "\nport = 1\n"),
+    ],
+)
+def test_the_whole_of_a_long_value_goes(before: str, after: str, length: int) -> None:
+    assert redact_text(f"{before}{drawn(length)}{after}")[0] == f"{before}{MARK}{after}"
 
 
 def test_the_examples_cover_every_format() -> None:
