@@ -1,20 +1,26 @@
-"""Flows in any state, as rows: what the doors show, without the engine and the models behind them."""
+"""Flows in any state, brought there by the engine and the limiter: only the work of the stages is made up."""
 
 import hashlib
 import json
-import uuid
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.utils import timezone
 
 from blocks.format.manifest import GateFact
+from gates.base import Finding, GateReport, Verdict
+from orchestrator.flows import engine
+from orchestrator.flows.engine import Claim, Spent
 from orchestrator.flows.evidence import sealing
 from orchestrator.flows.evidence.manifest import Subject
-from orchestrator.flows.models import Artifact, Attempt, Blob, Block, Flow, FlowEvent, GateResult, Stage
+from orchestrator.flows.models import Blob, Flow, Stage
+from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Park
 from orchestrator.repos.models import Repo
-from providers.models import CallStatus, ProviderCall
+from providers import limiter
+from providers.base import Usage
+from providers.limiter import ReservationRequest
 
 STAGES = (
     ("context", "google", "gemini-pro"),
@@ -51,89 +57,73 @@ def make_repo(name: str = "compliance-service", **fields: Any) -> Repo:
 
 
 def make_flow(
-    owner: Repo | None = None, *, request: str = "# Capital ratio\nBasel I.", **fields: Any
+    owner: Repo | None = None, *, request: str = "# Capital ratio\nBasel I.", **options: Any
 ) -> Flow:
-    """A flow that has just been created, with its stages and first event."""
-    made = Flow.objects.create(
-        repo=owner or make_repo(), flow_type="plan_impl_review_docs", feature_request=request, **fields
-    )
-    for position, (kind, queue, _) in enumerate(STAGES, start=1):
-        Stage.objects.create(
-            flow=made,
-            position=position,
-            kind=kind,
-            queue=queue,
-            status="pending" if position > 1 else "ready",
+    """A flow that has just been created, with its stages and first events."""
+    return engine.create(owner or make_repo(), request, **options)
+
+
+def start_stage(stage: Stage) -> Claim:
+    """A worker claims ``stage``, which must be ready."""
+    claim = engine.claim(stage.pk, "w@host")
+    assert claim is not None, f"{stage.kind} is not ready"
+    return claim
+
+
+def start_kind(made: Flow, kind: str) -> Claim:
+    """A worker claims the stage of ``kind`` that is ready."""
+    return start_stage(made.stages.get(kind=kind, status="ready"))
+
+
+def finish_stage(claim: Claim, *, model: str = "", **result: Any) -> None:
+    """The stage passes; ``result`` are fields of ``Done``."""
+    engine.finish(claim, Done(**result), Spent(model))
+
+
+def fail_stage(claim: Claim, error: tuple[str, str, str], **result: Any) -> None:
+    """The stage fails for good, and its flow with it; ``error`` is code, message and cure."""
+    engine.finish(claim, Failed(*error, **result))
+
+
+def park_stage(claim: Claim, reason: str, *, provider: str = "", seconds: float = 60) -> None:
+    """The stage waits for ``provider``, which is expected to have room in ``seconds``."""
+    until = timezone.now() + timedelta(seconds=seconds)
+    engine.finish(claim, Park(reason, until, provider, tokens=1000 if provider else 0))
+
+
+def reserve_call(claim: Claim, provider: str, model: str, usd: str, *, tokens: int = 200) -> UUID:
+    """The attempt of ``claim`` is about to call a model; the id of the call, which may cost ``usd``."""
+    admitted = limiter.acquire(
+        ReservationRequest(
+            provider,
+            model,
+            tokens=tokens,
+            nano_usd=limiter.to_nano_usd(Decimal(usd)),
+            timeout_seconds=60,
+            # An attempt with an answer to the same request would be given that one.
+            digest=hashlib.sha256(uuid4().bytes).hexdigest(),
+            repo=claim.repo,
+            stage_kind=claim.kind,
+            flow_id=claim.flow_id,
+            stage_id=claim.stage_id,
+            attempt_id=claim.attempt_id,
         )
-    FlowEvent.objects.create(flow=made, kind="flow.created")
-    return made
-
-
-def start_stage(stage: Stage) -> Attempt:
-    """A worker has claimed ``stage``."""
-    now, token = timezone.now(), uuid.uuid4()
-    Stage.objects.filter(pk=stage.pk, status="pending").update(status="ready", ready_at=now)
-    Flow.objects.filter(pk=stage.flow_id, status="pending").update(status="running", started_at=now)
-    stage.status, stage.token, stage.lease_until, stage.started_at = (
-        "running",
-        token,
-        now + timedelta(minutes=1),
-        now,
     )
-    stage.attempts_made += 1
-    stage.save()
-    FlowEvent.objects.create(
-        flow_id=stage.flow_id, kind="stage.started", stage=stage, data={"attempt": stage.attempts_made}
-    )
-    return Attempt.objects.create(
-        stage=stage, number=stage.attempts_made, token=token, worker="w@host", started_at=now
-    )
+    assert isinstance(admitted, limiter.Admitted), admitted
+    return admitted.call_id
 
 
-def finish_attempt(
-    attempt: Attempt, status: str = "passed", *, model: str = "", error: tuple[str, str, str] = ("", "", "")
-) -> None:
-    """The attempt and its stage have ended."""
-    now, stage = timezone.now(), attempt.stage
-    attempt.outcome, attempt.finished_at, attempt.model = status, now, model
-    attempt.save()
-    stage.status, stage.token, stage.lease_until, stage.finished_at = status, None, None, now
-    stage.error_code, stage.error_message, stage.error_cure = error
-    stage.save()
-    FlowEvent.objects.create(flow_id=stage.flow_id, kind=f"stage.{status}", stage=stage)
+def record_call(claim: Claim, provider: str, model: str, cost: str, *, tokens: int = 100) -> None:
+    """A settled call of the attempt of ``claim``: ``tokens`` in and as many out, for ``cost`` USD."""
+    call = reserve_call(claim, provider, model, cost, tokens=2 * tokens)
+    usage = Usage(input_tokens=tokens, output_tokens=tokens)
+    limiter.settle(call, provider, usage, Decimal(cost), {}, latency_ms=12)
 
 
-def record_call(attempt: Attempt, provider: str, model: str, cost: str, *, tokens: int = 100) -> ProviderCall:
-    """A settled call of ``attempt``."""
-    now, stage = timezone.now(), attempt.stage
-    return ProviderCall.objects.create(
-        provider=provider,
-        model=model,
-        flow_id=stage.flow_id,
-        stage_id=stage.pk,
-        attempt_id=attempt.pk,
-        stage_kind=stage.kind,
-        repo=stage.flow.repo.name,
-        status=CallStatus.SETTLED,
-        request_digest="0" * 64,
-        reserved_tokens=0,
-        reserved_usd=0,
-        input_tokens=tokens,
-        output_tokens=tokens,
-        cost_usd=Decimal(cost),
-        created_at=now,
-        lease_until=now,
-        settled_at=now,
-        latency_ms=12,
-    )
-
-
-def record_gate_result(stage: Stage, gate: str, verdict: str = "passed", **fields: Any) -> GateResult:
-    """A gate's report of ``stage``."""
+def make_report(gate: str, verdict: str = "passed", **fields: Any) -> GateReport:
+    """What a gate says of a block."""
     fields.setdefault("summary", f"{gate} {verdict}")
-    return GateResult.objects.create(
-        flow_id=stage.flow_id, stage=stage, gate=gate, round=stage.round, verdict=verdict, **fields
-    )
+    return GateReport(gate, Verdict(verdict), **fields)
 
 
 def store_blob(content: bytes) -> Blob:
@@ -142,8 +132,8 @@ def store_blob(content: bytes) -> Blob:
     return Blob.objects.get_or_create(sha256=sha256, defaults={"content": content, "size": len(content)})[0]
 
 
-def seal_block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "capital_ratio") -> Block:
-    """What ``made`` yields: sealed files under a manifest."""
+def seal_block(made: Flow, files: dict[str, bytes] | None = None, *, name: str = "capital_ratio") -> None:
+    """The stage ``seal`` runs and passes: sealed files under a manifest."""
     files = files or {
         f"{name}.py": b"def capital_ratio(capital):\n    return capital\n",
         f"test_{name}.py": b"def test_it():\n    assert True\n",
@@ -151,15 +141,16 @@ def seal_block(made: Flow, files: dict[str, bytes] | None = None, *, name: str =
         "README.md": b"# Capital ratio\n",
         "evidence/coverage/coverage.json": b'{"percent": 97}',
     }
+    claim, summary, quality = start_kind(made, "seal"), "Basel I capital ratio", Decimal("93.5")
     sealed = sealing.seal(
         Subject(
             flow_id=made.id,
             repo=made.repo.name,
             family="compliance",
             name=name,
-            summary="Basel I capital ratio",
+            summary=summary,
             verified=True,
-            quality_score=Decimal("93.5"),
+            quality_score=quality,
             files=files,
             gates=(GateFact("coverage", "passed", "97.2 % of 41 branches", 1, "97.2", "90"),),
             calls=(),
@@ -173,78 +164,55 @@ def seal_block(made: Flow, files: dict[str, bytes] | None = None, *, name: str =
             sealed_at=timezone.now(),
         )
     )
-    seal, media_type = made.stages.get(kind="seal"), "application/gzip"
-    packed = store_blob(sealed.block)
-    Artifact.objects.create(
-        flow=made, stage=seal, kind="block", name=f"{name}.tar.gz", media_type=media_type, blob=packed
-    )
-    return Block.objects.create(
-        flow=made,
-        repo=made.repo,
-        family="compliance",
-        name=name,
-        version=Block.objects.filter(repo=made.repo, name=name).count() + 1,
-        summary="Basel I capital ratio",
-        manifest=store_blob(sealed.manifest),
-        quality_score=Decimal("93.5"),
-        verified=True,
-    )
-
-
-def end_flow(made: Flow, status: str, *, error: tuple[str, str, str] = ("", "", "")) -> Flow:
-    """The flow has ended."""
+    block = NewBlock("compliance", name, sealed.manifest, quality, verified=True, summary=summary)
+    packed = NewArtifact("block", f"{name}.tar.gz", sealed.block, "application/gzip")
+    finish_stage(claim, artifacts=(packed,), block=block)
     made.refresh_from_db()
-    made.status, made.finished_at = status, timezone.now()
-    made.error_code, made.error_message, made.error_cure = error
-    made.cost_usd = sum((c.cost_usd for c in ProviderCall.objects.filter(flow_id=made.pk)), Decimal(0))
-    made.save()
-    FlowEvent.objects.create(flow=made, kind=f"flow.{status}")
+
+
+def cancel_flow(made: Flow) -> Flow:
+    """Somebody cancels the flow."""
+    assert engine.cancel(made.pk)
+    made.refresh_from_db()
     return made
+
+
+def _judge_block(*, mutants_survive: bool) -> tuple[GateReport, ...]:
+    survivor = Finding("survived", "`<` became `<=`", "error", "capital_ratio.py", 12)
+    mutation = make_report(
+        "mutation",
+        "failed" if mutants_survive else "passed",
+        score=Decimal("41.0") if mutants_survive else Decimal("88.0"),
+        threshold=Decimal(60),
+        findings=(survivor,) if mutants_survive else (),
+        cure="Test the limits of each comparison." if mutants_survive else "",
+    )
+    coverage = make_report(
+        "coverage", score=Decimal("97.2"), threshold=Decimal(90), summary="97.2 % of 41 branches"
+    )
+    return (make_report("contract"), coverage, mutation)
 
 
 def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
     """Everything that happens to a flow, at once: passed with a block, or failed at the gates."""
     costs = {"google": "0.0012", "anthropic": "0.0213", "openai": "0.0405"}
-    for kind, queue, model in STAGES:
-        stage = made.stages.get(kind=kind)
-        attempt = start_stage(stage)
-        if queue in costs:
-            record_call(attempt, queue, model, costs[queue])
-        if kind == "verify":
-            record_gate_result(stage, "contract")
-            record_gate_result(
-                stage,
-                "coverage",
-                score=Decimal("97.2"),
-                threshold=Decimal(90),
-                summary="97.2 % of 41 branches",
-            )
-            verdict = "failed" if gates_fail else "passed"
-            survivor = {
-                "rule": "survived",
-                "message": "`<` became `<=`",
-                "path": "capital_ratio.py",
-                "line": 12,
-                "severity": "error",
-            }
-            record_gate_result(
-                stage,
-                "mutation",
-                verdict,
-                score=Decimal("41.0") if gates_fail else Decimal("88.0"),
-                threshold=Decimal(60),
-                findings=[survivor] if gates_fail else [],
-                cure="Test the limits of each comparison." if gates_fail else "",
-            )
-        if kind == "verify" and gates_fail:
+    models = {kind: model for kind, _, model in STAGES}
+    while stage := made.stages.filter(status="ready").order_by("position").first():
+        if stage.kind == "seal":
+            seal_block(made)
+            break
+        claim = start_stage(stage)
+        if stage.queue in costs:
+            record_call(claim, stage.queue, models[stage.kind], costs[stage.queue])
+        gates = _judge_block(mutants_survive=gates_fail) if stage.kind == "verify" else ()
+        if gates and gates_fail:
             error = (
                 "gate:mutation-failed",
                 "The mutation gate failed: 41 % of 60 %.",
                 "Describe the limits in the request.",
             )
-            finish_attempt(attempt, "failed", error=error)
-            made.stages.filter(status__in=["pending", "ready"]).update(status="skipped")
-            return end_flow(made, "failed", error=error)
-        finish_attempt(attempt, model=model)
-    seal_block(made)
-    return end_flow(made, "passed")
+            fail_stage(claim, error, gates=gates)
+            break
+        finish_stage(claim, model=models[stage.kind], gates=gates)
+    made.refresh_from_db()
+    return made

@@ -3,7 +3,6 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from orchestrator.flows.models import Stage
 from tests import scenes
 from tests.web import story
 
@@ -38,20 +37,18 @@ FAINT = """() => {
 
 def test_a_running_flow_updates_by_itself(page: Page, faults, sre, live_server):
     flow = scenes.make_flow()
-    attempt = scenes.start_stage(flow.stages.get(kind="context"))
+    first = scenes.start_kind(flow, "context")
     page.goto(f"{live_server.url}/flows/{flow.id}/")
     row = page.locator(".gantt li", has_text="context")
     expect(row.locator(".pill")).to_have_text("running")
     expect(page.get_by_role("status")).to_have_text("This page follows the flow.")
     page.get_by_text("Show the text").click()
-    scenes.finish_attempt(attempt, model="gemini-pro")
+    scenes.finish_stage(first, model="gemini-pro")
     expect(row.locator(".pill")).to_have_text("passed")
-    second = scenes.start_stage(flow.stages.get(kind="plan"))
+    second = scenes.start_kind(flow, "plan")
     expect(page.locator(".gantt li", has_text="plan").locator(".bar.running")).to_be_visible()
     error = ("gate:contract-failed", "The contract gate failed.", "Fix schema or implementation, then retry.")
-    scenes.finish_attempt(second, "failed", error=error)
-    Stage.objects.filter(flow=flow, status__in=["pending", "ready"]).update(status="skipped")
-    scenes.end_flow(flow, "failed", error=error)
+    scenes.fail_stage(second, error)
     expect(page.get_by_role("alert")).to_contain_text("Fix schema or implementation, then retry.")
     expect(page.get_by_role("status")).to_have_text("This flow has ended.")
     assert page.locator("#request-text").get_attribute("open") is not None  # what was opened stays open

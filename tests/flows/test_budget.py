@@ -1,73 +1,60 @@
 """What a flow has left, read from its own rows."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from uuid import uuid4
 
 import pytest
+from django.db.models import F
 
-from orchestrator.flows.models import Attempt, Flow, Stage
+from orchestrator.flows import engine
+from orchestrator.flows.engine import Claim
+from orchestrator.flows.models import Attempt, Flow
+from orchestrator.flows.stage_protocol import Repair
 from orchestrator.flows.worker import budget
-from orchestrator.repos.models import Repo
-from providers.models import CallStatus, ProviderCall
-
-NOW = datetime.now(UTC)
+from providers import limiter
+from tests import scenes
 
 
-def _stage(flow: Flow, position: int, kind: str, seconds: float) -> Stage:
-    stage = Stage.objects.create(
-        flow=flow,
-        position=position,
-        kind=kind,
-        queue="openai",
-        status="passed",
-        started_at=NOW,
-        finished_at=NOW,
-    )
-    Attempt.objects.create(
-        stage=stage,
-        number=1,
-        token=uuid4(),
-        worker="w",
-        outcome="parked",
-        started_at=NOW,
-        finished_at=NOW + timedelta(hours=1),
-    )
-    Attempt.objects.create(
-        stage=stage, number=2, token=uuid4(), worker="w", outcome="passed", started_at=NOW,
-        finished_at=NOW + timedelta(seconds=seconds),
-    )  # fmt: skip
-    return stage
+def _let_attempt_take(claim: Claim, seconds: float) -> None:
+    """As if the attempt of ``claim``, which has ended, had begun and ended ``seconds`` apart."""
+    ended = F("started_at") + timedelta(seconds=seconds)
+    assert Attempt.objects.filter(pk=claim.attempt_id).update(finished_at=ended) == 1
 
 
-def _call(flow: Flow, stage: Stage, status: str, cost: str, reserved: str) -> None:
-    ProviderCall.objects.create(
-        provider="openai", model="m", flow_id=flow.pk, stage_id=stage.pk, status=status, request_digest=uuid4().hex, reserved_tokens=1,
-        reserved_usd=Decimal(reserved), cost_usd=Decimal(cost), created_at=NOW, lease_until=NOW,
-        settled_at=None if status == CallStatus.RESERVED else NOW,
-    )  # fmt: skip
+def _start_implement(flow: Flow) -> Claim:
+    """The stage waits an hour in its first attempt; this is its second."""
+    scenes.park_stage(scenes.start_kind(flow, "implement"), "no room")
+    stage = flow.stages.get(kind="implement", status="waiting")
+    Attempt.objects.filter(stage=stage).update(finished_at=F("started_at") + timedelta(hours=1))
+    flow.stages.filter(pk=stage.pk).update(not_before=F("waiting_since"))
+    assert engine.release_due_stages() == 1
+    return scenes.start_kind(flow, "implement")
 
 
 @pytest.mark.django_db
 def test_newest_round_counts_and_what_is_not_settled_counts_in_full() -> None:
-    repo = Repo.objects.create(name="pilot")
-    flow = Flow.objects.create(
-        repo=repo, flow_type="t", feature_request="# A", deadline_at=datetime.now(UTC) + timedelta(minutes=5)
-    )
-    first, second, verify = (
-        _stage(flow, 1, "implement", 50),
-        _stage(flow, 3, "implement", 7),
-        _stage(flow, 4, "verify", 3),
-    )
-    _call(flow, first, CallStatus.SETTLED, "0.10", "0.90")
-    _call(flow, second, CallStatus.SETTLED, "0.02", "0.90")
-    _call(flow, second, CallStatus.RESERVED, "0", "0.05")
-    _call(flow, second, CallStatus.RELEASED, "0", "0.70")
-    _call(flow, first, CallStatus.UNKNOWN, "0.40", "0.40")  # charged in full already
+    flow = scenes.make_flow(deadline_seconds=300)
+    for kind in ("context", "plan"):
+        scenes.finish_stage(scenes.start_kind(flow, kind))
+    first = _start_implement(flow)
+    scenes.record_call(first, "openai", "m", "0.10")
+    unknown = scenes.reserve_call(first, "openai", "m", "0.40")  # charged in full already
+    limiter.keep_charged(unknown, "openai", code="provider:lost", message="no answer")
+    scenes.finish_stage(first)
+    again = Repair("again", ("implement", "verify"), "gate:failed", "No.", "Fix it.")
+    engine.finish(scenes.start_kind(flow, "verify"), again)
+    second = _start_implement(flow)
+    scenes.record_call(second, "openai", "m", "0.02")
+    scenes.reserve_call(second, "openai", "m", "0.05")
+    limiter.release(scenes.reserve_call(second, "openai", "m", "0.70"), "openai")
+    scenes.finish_stage(second)
+    verify = scenes.start_kind(flow, "verify")
+    scenes.finish_stage(verify)
+    for claim, seconds in ((first, 50), (second, 7), (verify, 3)):
+        _let_attempt_take(claim, seconds)
 
     left = budget.read_budget(flow.id, ("implement", "verify"))
 
-    assert verify.position == 4
     assert left.seconds_left == pytest.approx(300, abs=60)
     assert left.round_seconds == pytest.approx(10)
     assert (left.round_usd, left.spent_usd) == (Decimal("0.02"), Decimal("0.57"))

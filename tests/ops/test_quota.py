@@ -141,8 +141,9 @@ def test_flows_queued_for_over_five_minutes_are_counted(db):
         scenes.make_flow().stages.filter(status="ready").update(
             ready_at=timezone.now() - timedelta(minutes=minutes)
         )
-    waiting = scenes.make_flow().stages.filter(status="ready")
-    waiting.update(status="waiting", wait_reason="x", waiting_since=timezone.now() - timedelta(minutes=20))
+    waiting = scenes.make_flow()
+    scenes.park_stage(scenes.start_kind(waiting, "context"), "x", provider="google")
+    waiting.stages.filter(kind="context").update(waiting_since=timezone.now() - timedelta(minutes=20))
     found = read_gauges(quota_metrics.measure_queued)
     assert found["orchestrator_flows_queued_over_5m", "google", "ready"] == 2
     assert found["orchestrator_flows_queued_over_5m", "google", "waiting"] == 1

@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from orchestrator.flows.evidence import keys
-from orchestrator.flows.models import Flow
 from orchestrator.repos import repo_settings
 from providers import breaker
 from tests import scenes
@@ -49,11 +47,7 @@ def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) 
     passed = scenes.run_through(scenes.make_flow())
     failed = scenes.run_through(scenes.make_flow(), gates_fail=True)
     waiting = scenes.make_flow()
-    waiting.stages.filter(kind="context").update(
-        status="waiting", wait_reason="google: no tokens", not_before=timezone.now()
-    )
-    for status in ("running", "waiting"):  # a trigger lets a status move along the table only
-        Flow.objects.filter(pk=waiting.pk).update(status=status)
+    scenes.park_stage(scenes.start_kind(waiting, "context"), "google: no tokens", provider="google")
     repo_settings.set_value(repo, "context.max_size_kb", 100, actor="x")
     keys.current_key()
     found: dict[str, str] = {}

@@ -114,7 +114,7 @@ def test_a_flow_shows_stages_attempts_cost_and_block(api):
 def test_a_stage_that_waits_says_why(api):
     flow = scenes.make_flow()
     reason = "google: tokens of the minute are used up"
-    flow.stages.filter(kind="context").update(status="waiting", wait_reason=reason, not_before=timezone.now())
+    scenes.park_stage(scenes.start_kind(flow, "context"), reason, provider="google")
     stage = api.get(f"{URL}{flow.id}/").json()["stages"][0]
     assert stage["wait_reason"] == reason
     assert stage["not_before"]
@@ -180,7 +180,7 @@ def test_a_quiet_stream_is_kept_alive(api, monkeypatch):
     stream = event_stream.stream_events(flow.id, flow.events.latest("id").id)
     assert next(stream) == "retry: 1000\n\n"
     assert next(stream) == ": still here\n\n"
-    scenes.end_flow(flow, "cancelled")
+    scenes.cancel_flow(flow)
     assert "event: flow.cancelled" in next(part for part in stream if not part.startswith(":"))
     assert "event: end" in next(stream)
 

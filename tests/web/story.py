@@ -1,14 +1,14 @@
-"""A flow in which everything that the page can show has happened, as rows: two rounds, mutants, gaps,
-findings, hostile text.
+"""A flow in which everything that the page can show has happened: two rounds, mutants, gaps, findings, hostile
+text.
 """
 
 import json
-from datetime import timedelta
 from decimal import Decimal
 
-from django.utils import timezone
-
-from orchestrator.flows.models import Artifact, Flow, FlowEvent, Stage
+from gates.base import Finding, GateReport
+from orchestrator.flows import engine
+from orchestrator.flows.models import Flow
+from orchestrator.flows.stage_protocol import NewArtifact, Repair
 from tests import scenes
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -24,11 +24,10 @@ README = (
 )
 
 
-def keep_artifact(stage: Stage, kind: str, name: str, content: str | bytes) -> Artifact:
-    """An artifact of ``stage``."""
+def make_artifact(kind: str, name: str, content: str | bytes) -> NewArtifact:
+    """An artifact of a stage."""
     raw = content.encode() if isinstance(content, str) else content
-    fields = {"media_type": "text/plain", "blob": scenes.store_blob(raw)}
-    return Artifact.objects.create(flow_id=stage.flow_id, stage=stage, kind=kind, name=name, **fields)
+    return NewArtifact(kind, name, raw, "text/plain")
 
 
 def coverage_json() -> str:
@@ -59,107 +58,77 @@ def mutation_json() -> str:
     )
 
 
-def _tell_implementation(stage: Stage, module: str, name: str = "clip") -> None:
-    attempt = scenes.start_stage(stage)
-    scenes.record_call(attempt, "openai", "gpt-4-turbo", "0.04")
-    keep_artifact(stage, "module", f"{name}.py", module)
-    keep_artifact(stage, "tests", f"test_{name}.py", TESTS)
-    keep_artifact(stage, "contract", "contract.json", '{"contract": 1}\n')
-    scenes.finish_attempt(attempt, model="gpt-4-turbo")
+def _tell_beginning(flow: Flow) -> None:
+    for kind in ("context", "plan"):
+        scenes.finish_stage(scenes.start_kind(flow, kind), model="gemini-pro")
 
 
-def _insert_round(flow: Flow, after: Stage) -> tuple[Stage, Stage]:
-    for stage in flow.stages.filter(position__gt=after.position).order_by("-position"):
-        stage.position += 2
-        stage.save()
-    fields = {"flow": flow, "round": 2, "status": "pending"}
-    again = Stage.objects.create(
-        position=after.position + 1, kind="implement", queue="openai", feedback="- mind the limit", **fields
+def _tell_implementation(flow: Flow, module: str, name: str = "clip") -> None:
+    claim = scenes.start_kind(flow, "implement")
+    scenes.record_call(claim, "openai", "gpt-4-turbo", "0.04")
+    artifacts = (
+        make_artifact("module", f"{name}.py", module),
+        make_artifact("tests", f"test_{name}.py", TESTS),
+        make_artifact("contract", "contract.json", '{"contract": 1}\n'),
     )
-    return again, Stage.objects.create(position=after.position + 2, kind="verify", queue="gates", **fields)
+    scenes.finish_stage(claim, model="gpt-4-turbo", artifacts=artifacts)
 
 
 def tell_flow() -> Flow:
     """Round 1 fails at the mutation gate, round 2 passes all."""
     flow = scenes.make_flow(request=f"# Clip {HOSTILE}\nA value to a limit.")
-    for kind in ("context", "plan"):
-        scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind=kind)), model="gemini-pro")
-    _tell_implementation(flow.stages.get(kind="implement"), MODULE)
-    verify = flow.stages.get(kind="verify")
-    FlowEvent.objects.create(flow=flow, kind="stage.ready", stage=verify)
-    attempt = scenes.start_stage(verify)
-    _judge_first(verify)
-    scenes.finish_attempt(
-        attempt, "failed", error=("gate:mutation-failed", "The mutation gate failed.", "Add tests.")
+    _tell_beginning(flow)
+    _tell_implementation(flow, MODULE)
+    rejected = Repair(
+        "- mind the limit",
+        ("implement", "verify"),
+        "gate:mutation-failed",
+        "The mutation gate failed.",
+        "Add tests.",
+        artifacts=_keep_measurements(),
+        gates=_judge_first(),
     )
-    again, second = _insert_round(flow, verify)
-    _tell_implementation(again, FIXED)
-    attempt = scenes.start_stage(second)
-    scenes.record_gate_result(second, "contract")
-    scenes.record_gate_result(second, "mutation", score=Decimal("90"), threshold=Decimal(60))
-    scenes.finish_attempt(attempt)
-    review = flow.stages.get(kind="review")  # its own number is 1; what it read is round 2
-    attempt = scenes.start_stage(review)
-    remark = {
-        "rule": "review",
-        "message": f"mind {HOSTILE}",
-        "path": "clip.py",
-        "line": 4,
-        "severity": "note",
-    }
-    scenes.record_gate_result(review, "review", score=Decimal(99), findings=[remark])
-    scenes.finish_attempt(attempt)
-    docs = flow.stages.get(kind="docs")
-    attempt = scenes.start_stage(docs)
-    keep_artifact(docs, "readme", "README.md", README)
-    scenes.finish_attempt(attempt)
-    scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind="seal")))
+    engine.finish(scenes.start_kind(flow, "verify"), rejected)
+    _tell_implementation(flow, FIXED)
+    mutation = scenes.make_report("mutation", score=Decimal(90), threshold=Decimal(60))
+    verified = (scenes.make_report("contract"), mutation)
+    scenes.finish_stage(scenes.start_kind(flow, "verify"), gates=verified)
+    # The reviewer's own number of the round is 1; what it read is round 2.
+    remark = Finding("review", f"mind {HOSTILE}", "note", "clip.py", 4)
+    reviewed = (scenes.make_report("review", score=Decimal(99), findings=(remark,)),)
+    scenes.finish_stage(scenes.start_kind(flow, "review"), gates=reviewed)
+    readme = make_artifact("readme", "README.md", README)
+    scenes.finish_stage(scenes.start_kind(flow, "docs"), artifacts=(readme,))
     scenes.seal_block(flow, name="clip")
-    return scenes.end_flow(flow, "passed")
+    return flow
 
 
-def _judge_first(stage: Stage) -> None:
-    keep_artifact(stage, "evidence:coverage:coverage.json", "coverage.json", coverage_json())
-    keep_artifact(stage, "evidence:mutation:mutation.json", "mutation.json", mutation_json())
-    silent = {
-        "rule": "sabotage-survived",
-        "message": "no test notices",
-        "path": "clip.py",
-        "line": 7,
-        "end_line": 7,
-        "severity": "warning",
-    }
-    breach = {
-        "rule": "contract-breach",
-        "message": f"clip(11) {HOSTILE}",
-        "path": "",
-        "line": 0,
-        "severity": "error",
-    }
-    weak = {"rule": "B307", "message": "eval is evil", "path": "clip.py", "line": 900, "severity": "error"}
-    mutant = {
-        "rule": "mutant-comparison",
-        "message": "survived",
-        "path": "clip.py",
-        "line": 5,
-        "severity": "warning",
-    }
-    scenes.record_gate_result(
-        stage, "contract", "failed", cure="Fix schema or implementation, then retry.", findings=[breach]
+def _keep_measurements() -> tuple[NewArtifact, ...]:
+    return (
+        make_artifact("evidence:coverage:coverage.json", "coverage.json", coverage_json()),
+        make_artifact("evidence:mutation:mutation.json", "mutation.json", mutation_json()),
     )
-    scenes.record_gate_result(
-        stage, "coverage", score=Decimal("80"), threshold=Decimal(90), findings=[silent]
+
+
+def _judge_first() -> tuple[GateReport, ...]:
+    silent = Finding("sabotage-survived", "no test notices", "warning", "clip.py", 7, 7)
+    breach = Finding("contract-breach", f"clip(11) {HOSTILE}")
+    weak = Finding("B307", "eval is evil", path="clip.py", line=900)
+    mutant = Finding("mutant-comparison", "survived", "warning", "clip.py", 5)
+    cure = "Fix schema or implementation, then retry."
+    return (
+        scenes.make_report("contract", "failed", cure=cure, findings=(breach,)),
+        scenes.make_report("coverage", score=Decimal(80), threshold=Decimal(90), findings=(silent,)),
+        scenes.make_report(
+            "mutation",
+            "failed",
+            score=Decimal(50),
+            threshold=Decimal(60),
+            findings=(mutant,),
+            cure="Add tests.",
+        ),
+        scenes.make_report("security", "failed", findings=(weak,)),
     )
-    scenes.record_gate_result(
-        stage,
-        "mutation",
-        "failed",
-        score=Decimal("50"),
-        threshold=Decimal(60),
-        findings=[mutant],
-        cure="Add tests.",
-    )
-    scenes.record_gate_result(stage, "security", "failed", findings=[weak])
 
 
 def tell_failed_flow(name: str = "clip", filler: str = "") -> Flow:
@@ -167,16 +136,13 @@ def tell_failed_flow(name: str = "clip", filler: str = "") -> Flow:
     a place.
     """
     flow = scenes.make_flow(request="# Clip a value to a limit\nValues over the limit become the limit.")
-    for kind in ("context", "plan"):
-        scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind=kind)), model="gemini-pro")
-    implement, verify = flow.stages.get(kind="implement"), flow.stages.get(kind="verify")
-    _tell_implementation(implement, MODULE + filler, name)
+    _tell_beginning(flow)
+    _tell_implementation(flow, MODULE + filler, name)
     error = ("gate:contract-failed", "The contract gate failed.", "Fix schema or implementation, then retry.")
-    attempt = scenes.start_stage(verify)
-    _judge_first(verify)
-    scenes.finish_attempt(attempt, "failed", error=error)
-    Stage.objects.filter(flow=flow, status__in=["pending", "ready"]).update(status="skipped")
-    return scenes.end_flow(flow, "failed", error=error)
+    verify = scenes.start_kind(flow, "verify")
+    scenes.fail_stage(verify, error, artifacts=_keep_measurements(), gates=_judge_first())
+    flow.refresh_from_db()
+    return flow
 
 
 def tell_long_flow() -> Flow:
@@ -187,18 +153,8 @@ def tell_long_flow() -> Flow:
 def tell_waiting_flow() -> Flow:
     """The plan waits for a provider's quota."""
     flow = scenes.make_flow(request="# Liquidity coverage ratio\nBasel III.")
-    scenes.finish_attempt(scenes.start_stage(flow.stages.get(kind="context")), model="gemini-pro")
+    scenes.finish_stage(scenes.start_kind(flow, "context"), model="gemini-pro")
     reason = "anthropic has used 2,000,000 of 2,000,000 tokens in 24 hours; 41,200 come back at 05:00 UTC."
-    soon = timezone.now() + timedelta(minutes=17)
-    plan = flow.stages.filter(kind="plan")
-    plan.update(status="ready", ready_at=timezone.now())
-    plan.update(
-        status="waiting",
-        wait_reason=reason,
-        waits_for="anthropic",
-        not_before=soon,
-        waiting_since=timezone.now(),
-    )
-    Flow.objects.filter(pk=flow.pk).update(status="waiting")
+    scenes.park_stage(scenes.start_kind(flow, "plan"), reason, provider="anthropic", seconds=17 * 60)
     flow.refresh_from_db()
     return flow

@@ -124,15 +124,14 @@ def test_a_flow_that_has_just_begun_has_a_page(sre):
     text = read_page(sre, flow)
     assert "data-ended" not in text
     assert "No model has been called yet." in text
-    scenes.start_stage(flow.stages.get(kind="context"))
+    scenes.start_kind(flow, "context")
     assert "context: running" in read_page(sre, flow)
 
 
 def test_waiting_shows_as_a_bar_with_its_reason(sre):
     flow = scenes.make_flow()
-    stage = flow.stages.get(kind="context")
-    FlowEvent.objects.create(
-        flow=flow, kind="stage.waiting", stage=stage, data={"reason": "google: tokens a minute reached"}
+    scenes.park_stage(
+        scenes.start_kind(flow, "context"), "google: tokens a minute reached", provider="google"
     )
     text = read_page(sre, flow)
     assert 'class="bar parked"' in text

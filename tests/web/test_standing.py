@@ -22,7 +22,7 @@ def test_all_is_well(db):
 
 
 def test_a_queue_that_nobody_works_off_is_degraded(db):
-    flow = scenes.make_flow(status="running")
+    flow = scenes.make_flow()
     Stage.objects.filter(flow=flow, status="ready").update(ready_at=timezone.now() - timedelta(minutes=10))
     text = read_status_page()
     assert "<h1>Works, with a limp</h1>" in text

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from orchestrator.flows.models import Stage
-from orchestrator.flows.models.states import StageStatus
+from orchestrator.flows.models.states import FlowStatus, StageStatus
 from orchestrator.queues import Queue
 from orchestrator.web.components.timeline import format_duration
 from orchestrator.web.pages.health import PARTS
@@ -75,14 +75,15 @@ def _check_core_part(name: str, state: str) -> ServicePart:
 def _check_queues(now: datetime) -> list[ServicePart]:
     # Without order_by() the columns of the model's default order would be grouped by, too.
     # A ready stage of a paused flow waits on purpose and does not show that workers are missing.
+    queued = Q(status=StageStatus.READY) & ~Q(flow__status=FlowStatus.PAUSED)
     rows = (
         Stage.objects.filter(status__in=[StageStatus.READY, StageStatus.RUNNING])
         .order_by()
         .values("queue")
         .annotate(
-            ready=Count("id", filter=Q(status=StageStatus.READY, flow__status="running")),
+            ready=Count("id", filter=queued),
             running=Count("id", filter=Q(status=StageStatus.RUNNING)),
-            oldest=Min("ready_at", filter=Q(status=StageStatus.READY, flow__status="running")),
+            oldest=Min("ready_at", filter=queued),
         )
     )
     found = {row["queue"]: row for row in rows}

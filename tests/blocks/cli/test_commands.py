@@ -71,7 +71,7 @@ def test_verify_show_has_an_exit_code_for_every_state(blocks):
     assert "cure: Test the limits of each comparison." in found.stdout
     assert blocks("verify", "show", scenes.run_through(scenes.make_flow()).id).returncode == 0
     assert blocks("verify", "show", scenes.make_flow().id).returncode == 8
-    assert blocks("verify", "show", scenes.end_flow(scenes.make_flow(), "cancelled").id).returncode == 2
+    assert blocks("verify", "show", scenes.cancel_flow(scenes.make_flow()).id).returncode == 2
     assert blocks("verify", "show", "task_none").returncode == 2
     document = json.loads(blocks("verify", "show", failed.id, "--json").stdout)
     assert {gate["gate"] for gate in document["gates"]} == {"contract", "coverage", "mutation"}
@@ -89,10 +89,9 @@ def test_verify_show_verbose_shows_lines_mutants_and_rounds(blocks):
 
 def test_verify_show_ends_with_the_first_cure_while_the_flow_continues(blocks):
     flow = scenes.make_flow()
-    attempt = scenes.start_stage(flow.stages.get(kind="context"))
-    scenes.record_gate_result(
-        attempt.stage, "contract", "failed", cure="Fix schema or implementation, then retry."
-    )
+    cure = "Fix schema or implementation, then retry."
+    report = scenes.make_report("contract", "failed", cure=cure)
+    scenes.finish_stage(scenes.start_kind(flow, "context"), gates=(report,))
     found = blocks("verify", "show", flow.id)
     assert found.returncode == 8
     assert "cure: contract: Fix schema or implementation, then retry." in found.stdout

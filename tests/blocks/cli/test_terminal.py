@@ -89,10 +89,8 @@ def test_a_list_in_a_pipe_has_one_whole_line_for_each_flow(blocks):
 @pytest.mark.parametrize("words", [("verify", "show"), ("flow", "show")])
 def test_text_of_others_neither_breaks_nor_controls_the_terminal(terminal, blocks, words):
     flow = scenes.make_flow(request=HOSTILE)
-    attempt = scenes.start_stage(flow.stages.get(kind="context"))
     error = ("stage:failed", "not a list[/int] \x1b[31m", "Use list[int].")
-    scenes.finish_attempt(attempt, "failed", error=error)
-    scenes.end_flow(flow, "failed", error=error)
+    scenes.fail_stage(scenes.start_kind(flow, "context"), error)
     for said in (terminal(120, *words, flow.id), f"{blocks(*words, flow.id).stdout}RC=1"):
         assert said.endswith("RC=1")
         assert "[/red] :boom:" in said

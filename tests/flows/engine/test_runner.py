@@ -19,10 +19,10 @@ from orchestrator.flows.stage_protocol import Done, NewArtifact
 from orchestrator.flows.worker import heartbeat, runner
 from orchestrator.flows.worker.heartbeat import RunningAttempt
 from orchestrator.flows.worker.stage_context import LiveStageContext
-from providers import base, calls
+from providers import base, calls, limiter
 from providers.base import Completion, Request, StopReason, Usage
 from providers.calls import ModelAnswer
-from providers.models import ProviderCall
+from providers.limiter import ReservationRequest
 from tests.flows.engine.conftest import claim, let_wait_end, live
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -239,23 +239,8 @@ def test_what_was_settled_before_the_fence_was_known_is_in_the_flows_cost(new_fl
 
     def answer_after_a_cancel(provider, request, caller):
         engine.cancel(flow.pk)
-        now = datetime.now(UTC)
-        more = {
-            "reserved_tokens": 1,
-            "reserved_usd": 1,
-            "created_at": now,
-            "lease_until": now,
-            "settled_at": now,
-        }
-        ProviderCall.objects.create(
-            provider="google",
-            model="m",
-            flow_id=flow.pk,
-            status="settled",
-            cost_usd=Decimal("0.1"),
-            answer={},
-            **more,
-        )
+        wanted = ReservationRequest("google", "m", 1, 10**9, timeout_seconds=60, flow_id=flow.pk)
+        limiter.settle(limiter.acquire(wanted).call_id, "google", Usage(input_tokens=1), Decimal("0.1"), {})
         return ANSWER
 
     monkeypatch.setattr(calls, "call_model", answer_after_a_cancel)

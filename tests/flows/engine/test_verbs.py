@@ -11,7 +11,8 @@ from orchestrator.flows import engine
 from orchestrator.flows.engine import capacity
 from orchestrator.flows.models import Artifact, Attempt, Block, Flow, Stage
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Park, Repair
-from providers.models import ProviderCall
+from providers import limiter
+from tests import scenes
 from tests.flows.engine.conftest import claim, kinds, let_lease_run_out, let_wait_end, live
 
 pytestmark = pytest.mark.django_db
@@ -357,23 +358,10 @@ def test_versions_of_a_block_count_up(new_flow):
 def test_the_cost_is_the_sum_of_the_settled_calls_once(new_flow):
     flow = new_flow()
     held = claim(flow)
-    now = datetime.now(UTC)
-    for status, cost in (("settled", "0.25"), ("settled", "0.5"), ("unknown", "7")):
-        ProviderCall.objects.create(
-            provider="google",
-            model="m",
-            flow_id=flow.pk,
-            stage_id=held.stage_id,
-            attempt_id=held.attempt_id,
-            status=status,
-            request_digest="d",
-            reserved_tokens=1,
-            reserved_usd=1,
-            cost_usd=cost,
-            created_at=now,
-            lease_until=now,
-            settled_at=now,
-        )
+    for cost in ("0.25", "0.5"):
+        scenes.record_call(held, "google", "m", cost)
+    unknown = scenes.reserve_call(held, "google", "m", "7")
+    limiter.keep_charged(unknown, "google", code="provider:lost", message="no answer")
     engine.finish(held, Done())
     engine.finish(held, Done())
     flow.refresh_from_db()

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from orchestrator.flows import engine
 from orchestrator.flows.api.serializers import FlowSerializer, ProviderCallSerializer
 from orchestrator.flows.models import Flow
 from orchestrator.flows.worker import runner
@@ -161,7 +162,7 @@ def test_a_429_with_a_long_wait_goes_to_the_fallback_on_the_next_attempt(flow, s
     run(made)
     run(made)
     assert live(made).status == "waiting"
-    made.stages.filter(status="waiting").update(status="ready", not_before=None, wait_reason="")
+    assert engine.release_due_stages() == 1
     run(made)
     assert made.stages.get(kind="ask_anthropic").status == "passed"
     assert (simulated.requests("anthropic"), simulated.requests("openai")) == (1, 1)
