@@ -75,6 +75,17 @@ def allow_abort(abort: Abort) -> Iterator[None]:
         _current.abort = None
 
 
+@contextlib.contextmanager
+def ignore_abort() -> Iterator[None]:
+    """Let an exchange of this thread run to its end, although it was told to break off."""
+    abort = getattr(_current, "abort", None)
+    _current.abort = None
+    try:
+        yield
+    finally:
+        _current.abort = abort
+
+
 class _Stream(httpcore2.NetworkStream):
     def __init__(self, inner: httpcore2.NetworkStream) -> None:
         self._inner = inner

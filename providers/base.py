@@ -66,11 +66,23 @@ class Usage:
         )
 
 
+class UsageSource(StrEnum):
+    """Where the tokens that a call is charged come from."""
+
+    REPORTED = "reported"  # by the vendor, with its answer
+    COUNTED = "counted"  # by the vendor's free counter, and what came of the answer
+    ESTIMATED = "estimated"  # from the text: no counter could be asked
+    DOUBTFUL = "doubtful"  # the vendor's numbers contradict each other: the bound of the call is charged
+    MISSING = "missing"  # the vendor reported nothing; never stored, because the call is then counted
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """A model's answer.
 
-    ``raw`` is the vendor's response as JSON, kept so that usage and price can be recomputed.
+    ``raw`` is the vendor's response as JSON, kept so that usage and price can be recomputed. ``model`` is
+    the model that answered. ``usage_source`` says whether ``usage`` can be charged as it is: where it is
+    ``MISSING`` or ``DOUBTFUL``, ``providers.settlement`` decides what is charged.
     """
 
     text: str
@@ -79,13 +91,22 @@ class Completion:
     model: str
     request_id: str
     raw: Mapping[str, Any] = field(repr=False)
+    usage_source: UsageSource = UsageSource.REPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class PartialAnswer:
+    """What had come of an answer when it broke off: its text, and the usage that was known by then."""
+
+    text: str = field(default="", repr=False)
+    usage: Usage | None = None
 
 
 class ProviderError(OrchestratorError):
     """A call that returned no usable answer.
 
     ``spent`` says whether tokens may have been used although no usage is known. ``raw`` is the vendor's
-    response as JSON, where there was one.
+    response as JSON, where there was one. ``partial`` is what had come of an answer that broke off.
     """
 
     code = "provider:error"
@@ -97,6 +118,7 @@ class ProviderError(OrchestratorError):
     spent: ClassVar[bool] = False
 
     retry_after_seconds: float | None = None
+    partial: PartialAnswer | None = None
 
     def __init__(self, provider: str, detail: str = "", *, raw: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{provider}: {detail or type(self).code}")
@@ -156,6 +178,33 @@ class MalformedAnswer(ProviderError):
     spent = True
 
 
+class AnswerMissing(MalformedAnswer):
+    """A success without an answer in it, for a reason that only the vendor knows."""
+
+    code = "provider:no-answer"
+
+
+class AdapterFault(ProviderError):
+    """The answer could not be read because of a defect in this product."""
+
+    code = "provider:adapter-fault"
+    fixed_by = FixedBy.US
+    retryable = False
+    cure = "Report it with the flow id and the time; the call is in the ledger."
+    spent = True
+
+
+class NetworkPathFailed(ProviderError):
+    """Something on the way answered in the provider's place, or the base URL is not the provider's API."""
+
+    code = "provider:network-path"
+    fixed_by = FixedBy.OPERATOR
+    cure = (
+        "Check <PROVIDER>_BASE_URL and the way from the workers to it: proxy, firewall, login page, DNS. "
+        "The stage is tried again automatically."
+    )
+
+
 class BadRequest(ProviderError):
     """The provider rejects the request itself (400, 413, 422)."""
 
@@ -166,15 +215,58 @@ class BadRequest(ProviderError):
     cure = "Read the provider's message; the request has to change."
 
 
+class ContextTooLong(BadRequest):
+    """The prompt is longer than the model's context window."""
+
+    code = "provider:context-too-long"
+    fixed_by = FixedBy.REPO_OWNER
+    cure = (
+        "Lower context.max_size_kb (`blocks config set context.max_size_kb 90 --repo NAME`), "
+        "or take a model with a larger window."
+    )
+
+
+class RequestTooLarge(BadRequest):
+    """The account at the provider never admits a request of this size, however long it waits."""
+
+    code = "provider:request-over-account-limit"
+    fixed_by = FixedBy.OPERATOR
+    cure = (
+        "Lower context.max_size_kb (`blocks config set context.max_size_kb 90 --repo NAME`), "
+        "or raise the account's limit at the provider."
+    )
+
+
+class ContentFiltered(BadRequest):
+    """The provider's content filter refuses the request."""
+
+    code = "provider:content-filtered"
+    fixed_by = FixedBy.REQUESTER
+    cure = "Remove text that the filter may misjudge (request or repository), or choose another provider."
+
+
 class AccountExhausted(ProviderError):
-    """The account has no money or no quota left (402, OpenAI's ``insufficient_quota``): waiting does not
-    help.
+    """The account has no money or no quota left (402, OpenAI's ``insufficient_quota``).
+
+    Nobody calls the provider for a growing pause, or until the time that it named; the stage waits too.
     """
 
     code = "provider:account-exhausted"
     fixed_by = FixedBy.OPERATOR
     retryable = False
-    cure = "Top up the account or raise its spending limit at the provider, then retry the flow."
+    cure = (
+        "Top up the account or raise its spending limit at the provider. "
+        "Waiting stages continue by themselves; end the wait in the admin to continue at once."
+    )
+
+
+class AccountRestricted(ProviderError):
+    """The provider does not serve this account: closed, without billing, or from this place."""
+
+    code = "provider:account-restricted"
+    fixed_by = FixedBy.OPERATOR
+    retryable = False
+    cure = "Read the provider's message and correct the account at the provider, then retry the flow."
 
 
 class AuthenticationFailed(ProviderError):

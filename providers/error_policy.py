@@ -12,19 +12,27 @@ from uuid import UUID
 from providers import ledger, limiter, prices, usage
 from providers.base import (
     AccountExhausted,
+    AccountRestricted,
+    AdapterFault,
+    AnswerMissing,
     AuthenticationFailed,
     BadRequest,
     ConnectionCut,
+    ContentFiltered,
+    ContextTooLong,
     MalformedAnswer,
+    NetworkPathFailed,
     Overloaded,
     ProviderError,
     RateLimited,
+    RequestTooLarge,
     ServerFailed,
     TimedOut,
     UnknownModel,
     Unreachable,
     Usage,
 )
+from providers.breaker import HEALTH
 from providers.limiter import Health
 from providers.models import ProviderCall
 
@@ -41,28 +49,46 @@ class ReservationEnding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorPolicy:
-    """The reservation's ending, what the error says of the provider's health, and whether everybody waits."""
+    """The reservation's ending, what the error says of the provider's health, and whether everybody waits.
+
+    ``first_pause_seconds``: the least that everybody waits; each refusal in a row doubles the pause from a
+    second up. ``failure_points`` are what a failure adds to the health breaker's
+    score.
+    """
 
     ending: ReservationEnding
     health: Health
     everybody_waits: bool = False
+    first_pause_seconds: float = 1.0
+    failure_points: int = HEALTH.failure
 
 
 ERROR_POLICIES: Final[Mapping[type[ProviderError], ErrorPolicy]] = {
     # A 429 tells about this account, not about the provider's health, and every other call would get one
     # too.
     RateLimited: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT, everybody_waits=True),
+    # Only money helps, and that takes people longer than a limit of a minute lasts.
+    AccountExhausted: ErrorPolicy(
+        ReservationEnding.RELEASE, Health.SILENT, everybody_waits=True, first_pause_seconds=60.0
+    ),
     Overloaded: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
     ServerFailed: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
     Unreachable: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
+    NetworkPathFailed: ErrorPolicy(ReservationEnding.RELEASE, Health.FAILED),
     # The request had been sent, so the vendor may have generated and billed an answer.
     TimedOut: ErrorPolicy(ReservationEnding.KEEP, Health.FAILED),
     ConnectionCut: ErrorPolicy(ReservationEnding.KEEP, Health.FAILED),
     # The usage can be intact in an answer whose text is not; then its true price is charged.
     MalformedAnswer: ErrorPolicy(ReservationEnding.SETTLE_IF_KNOWN, Health.FAILED),
-    # The four below are about the request or the account. The provider is well.
+    # Some requests are never answered, and the provider is well; if no request is, ten in a row tell.
+    AnswerMissing: ErrorPolicy(ReservationEnding.SETTLE_IF_KNOWN, Health.FAILED, failure_points=1),
+    AdapterFault: ErrorPolicy(ReservationEnding.KEEP, Health.SILENT),
+    # Those below are about the request or the account. The provider is well.
     BadRequest: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
-    AccountExhausted: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
+    ContextTooLong: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
+    RequestTooLarge: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
+    ContentFiltered: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
+    AccountRestricted: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
     AuthenticationFailed: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
     UnknownModel: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
 }
@@ -126,12 +152,14 @@ def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None
 
     -1 is for a 429 that names no time or less than a second: the database then chooses a growing pause.
     """
-    named: float | None = getattr(error, "retry_after_seconds", None)
+    named = error.retry_after_seconds
+    if not treatment.everybody_waits:
+        return named
     # A vendor that refuses and names no delay would otherwise be asked again at once, for as long as it
     # refuses.
-    if treatment.everybody_waits and (named is None or named < 1.0):
+    if (named is None or named < 1.0) and treatment.first_pause_seconds <= 1.0:
         return -1.0
-    return None if named is None else max(named, 0.0)
+    return max(named or 0.0, treatment.first_pause_seconds)
 
 
 def _read_known_usage(provider: str, error: ProviderError) -> Usage | None:

@@ -1,55 +1,160 @@
-"""Translate a vendor's HTTP answer into an error: its status, its error codes, and when to come back."""
+"""Translate a vendor's HTTP answer into an error: its status, its codes, its words, and when to come back.
 
-import math
+A status alone says too little: vendors send 400 for an account without money, 429 for a request that never
+fits, and a proxy on the way sends any status at all. So the words count first, then the code
+inside the body, then the status.
+"""
+
+import json
 import re
-import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from providers.base import (
     AccountExhausted,
+    AccountRestricted,
     AuthenticationFailed,
     BadRequest,
     ConnectionCut,
+    ContentFiltered,
+    ContextTooLong,
+    MalformedAnswer,
+    NetworkPathFailed,
     Overloaded,
     ProviderError,
     RateLimited,
+    RequestTooLarge,
     ServerFailed,
     TimedOut,
     UnknownModel,
 )
+from providers.plain_text import clean_text
+from providers.waits import LONGEST_PLAUSIBLE_SECONDS, read_retry_info, read_wait
 
 _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     401: AuthenticationFailed,
     402: AccountExhausted,
     403: AuthenticationFailed,
     404: UnknownModel,
+    407: NetworkPathFailed,
     408: TimedOut,  # the vendor gave up on a request that it had begun
     409: ServerFailed,
+    413: ContextTooLong,
+    429: RateLimited,
+    451: AccountRestricted,
     499: ConnectionCut,
     # Google answers 503, Anthropic 529, for the same: up, but too busy.
     503: Overloaded,
     504: TimedOut,
+    511: NetworkPathFailed,  # a login page on the way
+    524: TimedOut,  # a CDN gave up on a vendor that had begun
     529: Overloaded,
 }
 # Codes that say more than the status they come with.
 _BY_CODE: Final[Mapping[str, type[ProviderError]]] = {
     "insufficient_quota": AccountExhausted,
     "billing_error": AccountExhausted,
+    "billing_hard_limit_reached": AccountExhausted,
+    "billing_not_active": AccountExhausted,
+    "account_deactivated": AccountRestricted,
+    "unsupported_country_region_territory": AccountRestricted,
     "model_not_found": UnknownModel,
+    "DeploymentNotFound": UnknownModel,
+    "context_length_exceeded": ContextTooLong,
+    "request_too_large": ContextTooLong,
+    "content_filter": ContentFiltered,
+    "invalid_api_key": AuthenticationFailed,
     "API_KEY_INVALID": AuthenticationFailed,
     "overloaded_error": Overloaded,
+    "rate_limit_error": RateLimited,
+    "rate_limit_exceeded": RateLimited,
+    "slow_down": Overloaded,
 }
-LONGEST_WAIT_SECONDS: Final = 3600.0
-"""The longest that callers stay away because a vendor named a time."""
-# No wait is as long as these: numbers from here on are times since 1970. In seconds that is September 2001,
-# in milliseconds March 1973.
-_FIRST_EPOCH_SECONDS: Final = 1e9
-_FIRST_EPOCH_MILLISECONDS: Final = 1e11
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+# Words that say more than the status, where the vendor has no code for it. The words of a vendor may quote
+# the request, so only statuses that refuse one are compared, and the texts are whole phrases.
+_BY_WORDS: Final = (
+    (
+        re.compile(
+            r"credit balance is too low|specified API usage limits|prepayment credits are depleted"
+            r"|billing hard limit|limit: 0(?![\d.])|insufficient (credits|balance)",
+            re.I,
+        ),
+        AccountExhausted,
+    ),
+    (
+        re.compile(
+            r"prompt is too long|maximum context length|input token count .{0,40}exceeds"
+            r"|exceed(s|ed)? (the )?(model's )?context (window|limit|length)",
+            re.I,
+        ),
+        ContextTooLong,
+    ),
+    (re.compile(r"Extra usage is required for long context|Request too large for", re.I), RequestTooLarge),
+    (
+        re.compile(
+            r"User location is not supported|not available in your country"
+            r"|enable billing|billing to be enabled|organization has been disabled",
+            re.I,
+        ),
+        AccountRestricted,
+    ),
+)
+_REFUSING: Final = frozenset({400, 402, 403, 413, 422, 429})
+_MODEL: Final = re.compile(r"model|deployment|not_found", re.I)
+_PAGE: Final = re.compile(rb"\s*(<!doctype|<html|<head|<body|<\?xml|<h1|<title)", re.I)
+_REGAINED: Final = re.compile(r"regain access on (\d{4}-\d\d-\d\d)(?: at (\d\d:\d\d))?")
+_FIRST_CHARACTERS: Final = 2000  # of a message: enough to read, and no prompt echoed back whole
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What the body of a refusal says. ``page``: it is a web page, so no API wrote it."""
+
+    message: str = ""
+    codes: tuple[str, ...] = ()
+    waits: tuple[float, ...] = ()
+    page: bool = False
+
+
+def error_from_answer(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    """Return the error for the refusal that a vendor, or something in front of it, sent."""
+    words = _read_words(body)
+    # A page instead of JSON was not written by the API. A 5xx page is what a vendor's own front sends.
+    if (words.page and status < 500) or _is_challenge(headers) or 300 <= status < 400:
+        return NetworkPathFailed(provider, _describe(status, words, headers))
+    if 200 <= status < 300:
+        return MalformedAnswer(provider, f"HTTP {status} without an answer")
+    # Servers answer 404 for a path and for a model; only their words tell which.
+    if status == 404 and not _MODEL.search(" ".join((words.message, *words.codes))):
+        return NetworkPathFailed(provider, f"HTTP 404: {words.message or 'there is no such path'}")
+    return _build_error(provider, status, words, headers, f"HTTP {status}")
+
+
+def error_inside(provider: str, raw: Mapping[str, Any]) -> ProviderError | None:
+    """Return the error that a body with a success status carries; None where it carries none.
+
+    OpenRouter answers so when the server behind it fails after the headers were sent.
+    """
+    inner = raw.get("error")
+    if not inner:
+        return None
+    words = _read_object(raw)
+    status = _read_status(inner.get("code")) if isinstance(inner, Mapping) else None
+    # Without a status of its own, only its code and words tell; else the provider failed.
+    error = _build_error(provider, status or 500, words, {}, "an error inside the answer")
+    error.raw = raw
+    return error
+
+
+def _read_status(code: Any) -> int | None:
+    """Return a code that is an HTTP status of a refusal, as a number or in digits; else None."""
+    if isinstance(code, str) and re.fullmatch(r"[45]\d\d", code):
+        return int(code)
+    if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
+        return code
+    return None
 
 
 def error_from_status(
@@ -65,95 +170,100 @@ def error_from_status(
 
     ``codes`` are the vendor's own error codes, ``waits`` seconds that its body named (Google's RetryInfo).
     """
-    # Vendors send several waits at once, one per limit; the call fits only after all of them.
-    after = longest_wait([*waits, *read_header_waits(headers)])
-    # A code is more exact than a status: 429 with insufficient_quota does not end by waiting.
-    kind = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None) or _BY_STATUS.get(status)
-    detail = f"HTTP {status}: {message[:2000]}"
-    if kind is None and status == 429:
-        return RateLimited(provider, detail, retry_after_seconds=after)
-    error = (kind or (ServerFailed if status >= 500 else BadRequest))(provider, detail)
-    error.retry_after_seconds = after
+    return _build_error(
+        provider, status, _Words(message, tuple(codes), tuple(waits)), headers, f"HTTP {status}"
+    )
+
+
+def _build_error(
+    provider: str, status: int, words: _Words, headers: Mapping[str, str], where: str
+) -> ProviderError:
+    named = read_wait(headers, words.message, words.waits)
+    kind = _find_kind(status, words.codes, words.message)
+    detail = f"{where}: {clean_text(words.message[:_FIRST_CHARACTERS])}"
+    if named.nonsense and kind in (RateLimited, AccountExhausted):
+        detail += f" (it named no usable time: {clean_text(named.nonsense)})"
+    error = kind(provider, detail)
+    error.retry_after_seconds = named.seconds
+    if isinstance(error, AccountExhausted):
+        error.retry_after_seconds = _seconds_until_regained(words.message) or named.seconds
     return error
 
 
-def longest_wait(waits: Iterable[float]) -> float | None:
-    """Return the longest of the waits in seconds, from 0 to ``LONGEST_WAIT_SECONDS``; None when there is
-    none.
-
-    What a vendor or a proxy names reaches state that everybody shares, so it is bounded here: a wait without
-    a bound would stop every caller of the provider, and one that is too large for a date would stop every
-    reader. Asking once more after the bound costs one refused call.
-    """
-    bounded = [min(max(0.0, wait), LONGEST_WAIT_SECONDS) for wait in waits if math.isfinite(wait)]
-    return max(bounded, default=None)
-
-
-def read_header_waits(headers: Mapping[str, str]) -> list[float]:
-    """Return the seconds to wait by ``retry-after``, ``retry-after-ms`` and the reset headers of limits that
-    are used up.
-    """
-    lower = {name.lower(): value for name, value in headers.items()}
-    waits = [_parse_wait(lower["retry-after"])] if "retry-after" in lower else []
-    if "retry-after-ms" in lower:
-        waits.append(_parse_number(lower["retry-after-ms"], 0.001))
-    # Anthropic and OpenAI name these headers differently; both names have ``ratelimit`` and ``-reset`` in
-    # them.
-    for name, value in lower.items():
-        if "ratelimit" in name and "-reset" in name and _is_used_up(lower, name):
-            waits.append(_parse_wait(value))
-    return [wait for wait in waits if wait is not None]
+def _find_kind(status: int, codes: Iterable[str], message: str) -> type[ProviderError]:
+    # Words before codes: OpenAI's code of a request that never fits is the one of any rate limit.
+    if status in _REFUSING:
+        for pattern, kind in _BY_WORDS:
+            if pattern.search(message[:_FIRST_CHARACTERS]):
+                return kind
+    # A code is more exact than a status: 429 with insufficient_quota does not end by waiting.
+    for code in codes:
+        if code in _BY_CODE:
+            return _BY_CODE[code]
+    return _BY_STATUS.get(status) or (ServerFailed if status >= 500 else BadRequest)
 
 
-def parse_span(span: str) -> float | None:
-    """Parse a span such as ``17s``, ``6m0s`` or ``120ms`` into seconds; None for anything else."""
-    parts = _SPAN.findall(span.strip())
-    if not parts or "".join(number + unit for number, unit in parts) != span.strip():
+def _seconds_until_regained(message: str) -> float | None:
+    """Return the seconds until an account that reached its spending limit is served again, as it says."""
+    said = _REGAINED.search(message)
+    if said is None:
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
-
-
-def read_retry_info(details: Iterable[Any]) -> list[float]:
-    """Return the seconds named by ``google.rpc.RetryInfo`` among the details of a Google error."""
-    spans = (str(one.get("retryDelay", "")) for one in details if isinstance(one, dict))
-    return [wait for span in spans if (wait := parse_span(span)) is not None]
-
-
-def _is_used_up(headers: Mapping[str, str], reset: str) -> bool:
-    """Return whether the limit behind a reset header has nothing left.
-
-    Vendors send the reset of every limit, also of one with room left, for which nobody has to wait.
-    """
-    return headers.get(reset.replace("-reset", "-remaining"), "").strip() == "0"
-
-
-def _parse_number(value: str, scale: float = 1.0) -> float | None:
     try:
-        return float(value) * scale
+        at = datetime.fromisoformat(f"{said[1]}T{said[2] or '00:00'}:00+00:00")
     except ValueError:
         return None
+    seconds = (at - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_PLAUSIBLE_SECONDS) or None
 
 
-def _parse_wait(value: str) -> float | None:
-    """Return the seconds from now of a number, a span, an RFC 3339 time or an HTTP date."""
-    plain = _parse_number(value)
-    if plain is not None and plain >= _FIRST_EPOCH_SECONDS:
-        # Some proxies write the time of a reset instead of the time until it, in seconds or in milliseconds.
-        instant = plain / 1000 if plain >= _FIRST_EPOCH_MILLISECONDS else plain
-        return instant - time.time()
-    if plain is None:
-        # OpenAI writes the time until a reset as a span, Anthropic as a time.
-        plain = parse_span(value)
-    return plain if plain is not None else _seconds_until(value)
+def _is_challenge(headers: Mapping[str, str]) -> bool:
+    """Return whether a CDN wants a browser to prove itself, which no API client can."""
+    return any(name.lower() == "cf-mitigated" for name in headers)
 
 
-def _seconds_until(value: str) -> float | None:
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            instant = read(value.strip())
-        except (ValueError, TypeError, OverflowError):
-            continue
-        # A time without a zone is in UTC. Read as local time, it would shift the wait by hours.
-        aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-        return aware.timestamp() - time.time()
-    return None
+def _describe(status: int, words: _Words, headers: Mapping[str, str]) -> str:
+    target = next((value for name, value in headers.items() if name.lower() == "location"), "")
+    to = f", which leads to {clean_text(target[:200])}" if target else ""
+    what = "a web page instead of the provider's API" if words.page else "no answer of the provider's API"
+    return f"HTTP {status}: {what}{to}"
+
+
+def _read_words(body: bytes) -> _Words:
+    if is_page(body):
+        return _Words("a web page", page=True)
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return _Words(body[:_FIRST_CHARACTERS].decode("utf-8", "replace").strip())
+    # Google wraps some errors in a list of one.
+    if isinstance(parsed, list) and parsed:
+        parsed = parsed[0]
+    return _read_object(parsed) if isinstance(parsed, dict) else _Words(str(parsed)[:_FIRST_CHARACTERS])
+
+
+def is_page(body: bytes) -> bool:
+    """Return whether a body is a web page."""
+    return _PAGE.match(body[:512].removeprefix(b"\xef\xbb\xbf")) is not None
+
+
+def _read_object(body: Mapping[str, Any]) -> _Words:
+    """Read the error object of any vendor: message, codes, and the waits of Google's details."""
+    inner = body.get("error") or body
+    if not isinstance(inner, Mapping):
+        return _Words(str(inner)[:_FIRST_CHARACTERS])
+    details = inner.get("details")
+    listed = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+    codes = [
+        inner.get("code"),
+        inner.get("type"),
+        inner.get("status"),
+        *(one.get("reason") for one in listed),
+    ]
+    message = str(inner.get("message") or inner.get("detail") or "")
+    # OpenRouter keeps the words of the server behind it here.
+    upstream = inner.get("metadata")
+    if isinstance(upstream, Mapping) and upstream.get("raw"):
+        message = f"{message}: {upstream['raw']}"
+    return _Words(
+        message, tuple(code for code in codes if isinstance(code, str)), tuple(read_retry_info(details))
+    )

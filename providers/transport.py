@@ -4,15 +4,17 @@ An SDK's own timeout is per read, so a server that drips one byte a second would
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import httpx2
 
-from providers import abort
+from providers import abort, failures
 from providers.base import ConnectionCut, MalformedAnswer, ProviderError, TimedOut, Unreachable
 
 CONNECT_SECONDS: Final = 10.0
+MAX_ANSWER_BYTES: Final = 8_000_000
+"""More than any model writes in one answer, with the frames of a stream around each token."""
 # Far above the usual concurrency: the limiter, and not this pool, should make a call wait.
 _LIMITS: Final = httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=30)
 
@@ -24,7 +26,13 @@ class _Body(httpx2.SyncByteStream):
         self._inner, self._deadline, self._request = inner, deadline, request
 
     def __iter__(self) -> Iterator[bytes]:
+        read = 0
         for chunk in self._inner:
+            read += len(chunk)
+            if read > MAX_ANSWER_BYTES:
+                raise httpx2.DecodingError(
+                    f"the answer is longer than {MAX_ANSWER_BYTES:,} bytes", request=self._request
+                )
             # Checked at each chunk: a server that drips bytes never runs into the timeout of one read.
             if time.monotonic() > self._deadline:
                 raise httpx2.ReadTimeout("the answer took longer than the call may", request=self._request)
@@ -73,13 +81,11 @@ def post_json(
     path: str,
     body: Mapping[str, Any],
     timeout_seconds: float,
-    refused: Callable[[Any], ProviderError],
 ) -> httpx2.Response:
     """Send one raw request by the method ``post``, which Anthropic's and OpenAI's SDKs share.
 
     Their typed methods would parse the answer a second time, and warn at every call of an ageing model.
-    ``sdk`` is the module with the errors; ``refused`` reads the one for a status other than success. Raises
-    ``ProviderError``.
+    ``sdk`` is the module with the errors. Raises ``ProviderError``.
     """
     try:
         answer: httpx2.Response = client.post(
@@ -89,7 +95,7 @@ def post_json(
             options={"timeout": build_timeout(timeout_seconds)},
         )
     except sdk.APIStatusError as error:
-        raise refused(error) from error
+        raise error_from_response(provider, error.response) from error
     except sdk.APIConnectionError as error:
         raise error_from_transport(provider, error.__cause__ or error) from error
     except httpx2.HTTPError as error:
@@ -97,6 +103,15 @@ def post_json(
     except (sdk.APIError, ValueError) as error:
         raise MalformedAnswer(provider, str(error)) from error
     return answer
+
+
+def error_from_response(provider: str, response: httpx2.Response) -> ProviderError:
+    """Return the error for a response with a status other than success; its body is read here."""
+    try:
+        body = response.read()
+    except httpx2.HTTPError as error:
+        return error_from_transport(provider, error)
+    return failures.error_from_answer(provider, response.status_code, response.headers, body)
 
 
 def error_from_transport(provider: str, error: BaseException) -> ProviderError:

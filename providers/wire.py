@@ -1,13 +1,15 @@
 """JSON on its way out and in: its size before it is sent, its shape when it comes back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from providers.base import MalformedAnswer
+from providers.base import Completion, MalformedAnswer, NetworkPathFailed
+from providers.failures import error_inside, is_page
 
 # A vendor shows the model a schema in words of its own, which are billed and are not in the request.
 SCHEMA_BYTES: Final = 2048
+_MOST_TOKENS: Final = 100_000_000
 
 
 def body_bytes(body: Mapping[str, Any], *, with_schema: bool) -> int:
@@ -18,13 +20,54 @@ def body_bytes(body: Mapping[str, Any], *, with_schema: bool) -> int:
 
 
 def parse_json_object(provider: str, body: bytes) -> dict[str, Any]:
-    """Parse the JSON object that a success status promised; raises ``MalformedAnswer`` for anything else."""
+    """Parse the JSON object that a success status promised.
+
+    Raises ``MalformedAnswer`` for anything else, and ``NetworkPathFailed`` for a web page: a login, or a base
+    URL that is not an API's.
+    """
     if not body.strip():
         raise MalformedAnswer(provider, "the answer is empty")
+    if is_page(body):
+        raise NetworkPathFailed(provider, "a web page instead of the provider's API")
     try:
         parsed = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedAnswer(provider, f"the answer is not JSON: {error}") from error
     if not isinstance(parsed, dict):
         raise MalformedAnswer(provider, "the answer is not a JSON object")
     return parsed
+
+
+def read_answer(
+    provider: str, raw: dict[str, Any], read: Callable[[dict[str, Any]], Completion]
+) -> Completion:
+    """Return what ``read`` makes of a vendor's response; every other outcome is a ``ProviderError``.
+
+    A response may carry an error instead of an answer, and its shape is only promised.
+    """
+    inner = error_inside(provider, raw)
+    if inner is not None:
+        raise inner
+    try:
+        return read(raw)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        detail = f"not the answer that was promised: {type(error).__name__}"
+        raise MalformedAnswer(provider, detail, raw=raw) from error
+
+
+def join_texts(parts: Any) -> str:
+    """Return the texts of a list of parts, in order; a plain text is a list of one.
+
+    A part without a text has none. Raises ``TypeError`` for anything else.
+    """
+    if parts is None or isinstance(parts, str):
+        return parts or ""
+    texts = [part.get("text") or "" for part in parts]
+    return "".join(texts)
+
+
+def check_count(provider: str, counted: Any) -> int:
+    """Return a vendor's count of tokens; raises ``MalformedAnswer`` where it cannot be one."""
+    if isinstance(counted, bool) or not isinstance(counted, int) or not 0 < counted <= _MOST_TOKENS:
+        raise MalformedAnswer(provider, "the count is not a number of tokens")
+    return counted

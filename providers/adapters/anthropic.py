@@ -6,9 +6,8 @@ import anthropic
 import httpx2
 
 from providers import transport, usage, wire
-from providers.base import Completion, MalformedAnswer, ProviderError, Request, StopReason
+from providers.base import AnswerMissing, Completion, Request, StopReason
 from providers.catalog import wire_model
-from providers.failures import error_from_status
 
 _STOPS: Final = {
     "end_turn": StopReason.END,
@@ -38,9 +37,9 @@ class AnthropicAdapter:
     def complete(self, request: Request) -> Completion:
         """Ask for one message; see ``Adapter``."""
         response = self._post_json("/v1/messages", _build_body(request), request.timeout_seconds)
-        return _read_completion(
-            wire.parse_json_object(self.name, response.content), response.headers.get("request-id", "")
-        )
+        raw = wire.parse_json_object(self.name, response.content)
+        request_id = response.headers.get("request-id", "")
+        return wire.read_answer(self.name, raw, lambda answer: _read_completion(answer, request_id))
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``/v1/messages/count_tokens``, which is free."""
@@ -50,9 +49,7 @@ class AnthropicAdapter:
             "/v1/messages/count_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
         )
         counted = wire.parse_json_object(self.name, response.content).get("input_tokens")
-        if not isinstance(counted, int):
-            raise MalformedAnswer(self.name, "the count has no input_tokens")
-        return counted
+        return wire.check_count(self.name, counted)
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
@@ -63,9 +60,7 @@ class AnthropicAdapter:
         self._client.close()
 
     def _post_json(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
-        return transport.post_json(
-            self.name, anthropic, self._client, path, body, timeout_seconds, _read_error
-        )
+        return transport.post_json(self.name, anthropic, self._client, path, body, timeout_seconds)
 
 
 def _build_body(request: Request) -> dict[str, Any]:
@@ -91,21 +86,11 @@ def _build_body(request: Request) -> dict[str, Any]:
 
 def _read_completion(raw: dict[str, Any], request_id: str) -> Completion:
     stop = _STOPS.get(str(raw.get("stop_reason")))
-    try:
-        # Other blocks may come before it, such as thinking; only text is the answer.
-        text = "".join(part["text"] for part in raw["content"] if part["type"] == "text")
-        used = usage.read_usage("anthropic", raw)
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedAnswer("anthropic", f"not a message: {error!r}", raw=raw) from error
+    # Other blocks may come before it, such as thinking; only text is the answer.
+    text = wire.join_texts([part for part in raw["content"] if part["type"] == "text"])
     # A refusal or a cut-off answer may be empty; one that claims to be complete may not.
     if stop is None or (not text and stop is StopReason.END):
-        raise MalformedAnswer("anthropic", f"no text, stop reason {raw.get('stop_reason')!r}", raw=raw)
-    return Completion(text, stop, used, str(raw.get("model", "")), request_id or str(raw.get("id", "")), raw)
-
-
-def _read_error(error: anthropic.APIStatusError) -> ProviderError:
-    inner = error.body.get("error") if isinstance(error.body, dict) else None
-    code = str(inner.get("type", "")) if isinstance(inner, dict) else ""
-    return error_from_status(
-        "anthropic", error.status_code, error.message, codes=[code], headers=error.response.headers
-    )
+        raise AnswerMissing("anthropic", f"no text, stop reason {raw.get('stop_reason')!r}", raw=raw)
+    used, source = usage.read_reported("anthropic", raw)
+    request_id = request_id or str(raw.get("id", ""))
+    return Completion(text, stop, used, str(raw.get("model", "")), request_id, raw, source)

@@ -1,16 +1,15 @@
 """Gemini through google-genai, the SDK that Google supports."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx2
 from google import genai
 from google.genai import errors, types
 
 from providers import transport, usage, wire
-from providers.base import Completion, MalformedAnswer, ProviderError, Request, StopReason
+from providers.base import AnswerMissing, Completion, MalformedAnswer, Request, StopReason
 from providers.catalog import wire_model
-from providers.failures import error_from_status, read_retry_info
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
 _FILTERS: Final = frozenset(
@@ -54,6 +53,7 @@ class GoogleAdapter:
             system_instruction=_system_text(request) or None,
             max_output_tokens=request.max_output_tokens,
             http_options=_http_options(request.timeout_seconds),
+            should_return_http_response=True,
             # The SDK would call functions and send follow-up requests of its own, none of which has a
             # reservation.
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
@@ -65,11 +65,9 @@ class GoogleAdapter:
         answer = self._call_sdk(
             lambda: self._client.models.generate_content(model=model, contents=request.prompt, config=config)
         )
-        # By alias: the names of the wire, as ``providers.usage`` reads them.
-        raw = answer.model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude={"sdk_http_response", "parsed"}
-        )
-        return _read_completion(raw)
+        # The body as it came: the SDK's own types drop what they do not know.
+        body = (answer.sdk_http_response.body or "").encode("utf-8", "surrogatepass")
+        return wire.read_answer(self.name, wire.parse_json_object(self.name, body), _read_completion)
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``countTokens``, which has no field for the system text: it is counted as content."""
@@ -81,9 +79,7 @@ class GoogleAdapter:
         counted = self._call_sdk(
             lambda: self._client.models.count_tokens(model=model, contents=contents, config=config)
         )
-        if not isinstance(counted.total_tokens, int):
-            raise MalformedAnswer(self.name, "the count has no totalTokens")
-        return counted.total_tokens
+        return wire.check_count(self.name, counted.total_tokens)
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
@@ -106,7 +102,8 @@ class GoogleAdapter:
         try:
             return send()
         except errors.APIError as error:
-            raise _read_error(error) from error
+            # The SDK may use other HTTP clients; this one was given ours.
+            raise transport.error_from_response(self.name, cast("httpx2.Response", error.response)) from error
         except httpx2.HTTPError as error:
             raise transport.error_from_transport(self.name, error) from error
         except ValueError as error:  # JSON that is none, or that the SDK's types do not take
@@ -124,30 +121,16 @@ def _http_options(timeout_seconds: float) -> types.HttpOptions:
 
 def _read_completion(raw: dict[str, Any]) -> Completion:
     model, request_id = str(raw.get("modelVersion", "")), str(raw.get("responseId", ""))
-    try:
-        used = usage.read_usage("google", raw)
-    except ValueError as error:
-        raise MalformedAnswer("google", str(error), raw=raw) from error
+    used, source = usage.read_reported("google", raw)
     # A blocked prompt has no candidate at all, only this.
     if (raw.get("promptFeedback") or {}).get("blockReason"):
-        return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw)
+        return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw, source)
     candidate: dict[str, Any] = next(iter(raw.get("candidates") or []), {})
     reason = str(candidate.get("finishReason", ""))
     stop = StopReason.CONTENT_FILTER if reason in _FILTERS else _STOPS.get(reason)
     # Parts marked as thoughts are the model's notes, not the answer.
     parts = (candidate.get("content") or {}).get("parts") or []
-    text = "".join(part.get("text", "") for part in parts if not part.get("thought"))
+    text = wire.join_texts([part for part in parts if not part.get("thought")])
     if stop is None or (not text and stop is StopReason.END):
-        raise MalformedAnswer("google", f"no text, finish reason {reason!r}", raw=raw)
-    return Completion(text, stop, used, model, request_id, raw)
-
-
-def _read_error(error: errors.APIError) -> ProviderError:
-    body = error.details if isinstance(error.details, dict) else {}
-    inner = body.get("error", body)
-    details = inner.get("details") or [] if isinstance(inner, dict) else []
-    codes = [str(one.get("reason", "")) for one in details if isinstance(one, dict)]
-    headers = getattr(error.response, "headers", None) or {}
-    return error_from_status(
-        "google", error.code, str(error.message), codes=codes, headers=headers, waits=read_retry_info(details)
-    )
+        raise AnswerMissing("google", f"no text, finish reason {reason!r}", raw=raw)
+    return Completion(text, stop, used, model, request_id, raw, source)

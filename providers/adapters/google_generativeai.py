@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from providers import usage, wire
 from providers.base import (
+    AnswerMissing,
     Completion,
     ConnectionCut,
     MalformedAnswer,
@@ -32,7 +33,8 @@ from providers.base import (
     Unreachable,
 )
 from providers.catalog import wire_model
-from providers.failures import error_from_status, read_retry_info
+from providers.failures import error_from_status
+from providers.waits import read_retry_info
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
 _FILTERS: Final = frozenset({"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
@@ -84,7 +86,7 @@ class LegacyGoogleAdapter:
         answer = self._call_sdk(
             lambda: model.generate_content(request.prompt, generation_config=config, request_options=limit)
         )
-        return _read_completion(_camel_case(answer.to_dict()))
+        return wire.read_answer(self.name, _camel_case(answer.to_dict()), _read_completion)
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``countTokens``, with the system text."""
@@ -157,20 +159,17 @@ def _camel_case(value: Any) -> Any:
 
 def _read_completion(raw: dict[str, Any]) -> Completion:
     model, request_id = str(raw.get("modelVersion", "")), str(raw.get("responseId", ""))
-    try:
-        used = usage.read_usage("google", raw)
-    except ValueError as error:
-        raise MalformedAnswer("google", str(error), raw=raw) from error
+    used, source = usage.read_reported("google", raw)
     if (raw.get("promptFeedback") or {}).get("blockReason"):
-        return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw)
+        return Completion("", StopReason.CONTENT_FILTER, used, model, request_id, raw, source)
     candidate: dict[str, Any] = next(iter(raw.get("candidates") or []), {})
     # This SDK gives the number of the enum, the wire its name.
     reason = protos.Candidate.FinishReason(candidate.get("finishReason", 0)).name
     stop = StopReason.CONTENT_FILTER if reason in _FILTERS else _STOPS.get(reason)
     text = "".join(part.get("text", "") for part in (candidate.get("content") or {}).get("parts") or [])
     if stop is None or (not text and stop is StopReason.END):
-        raise MalformedAnswer("google", f"no text, finish reason {reason!r}", raw=raw)
-    return Completion(text, stop, used, model, request_id, raw)
+        raise AnswerMissing("google", f"no text, finish reason {reason!r}", raw=raw)
+    return Completion(text, stop, used, model, request_id, raw, source)
 
 
 def _transport_error(error: requests.exceptions.RequestException) -> ProviderError:

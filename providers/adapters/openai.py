@@ -14,17 +14,14 @@ import openai
 
 from providers import transport, usage, wire
 from providers.base import (
-    BadRequest,
+    AnswerMissing,
     Completion,
-    MalformedAnswer,
-    ProviderError,
     Request,
     ServerFailed,
     StopReason,
-    UnknownModel,
 )
 from providers.catalog import output_limit, wire_model
-from providers.failures import error_from_status
+from providers.failures import error_inside
 
 # By generation, not by name: a model that appears tomorrow should need no release of this product.
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
@@ -32,6 +29,7 @@ _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
 _NO_SCHEMA: Final = re.compile(r"gpt-(3\.5|4-|4$)")
 _FINISHED: Final = {
     "stop": StopReason.END,
+    "eos": StopReason.END,
     "length": StopReason.LENGTH,
     "content_filter": StopReason.CONTENT_FILTER,
 }
@@ -62,23 +60,19 @@ class OpenAIAdapter:
         else:
             path, body, read = _CHAT, _chat_body(request), _read_chat
         answer = self._post_json(path, body, request.timeout_seconds)
-        return read(wire.parse_json_object(self.name, answer.content), answer.headers.get("x-request-id", ""))
+        raw = wire.parse_json_object(self.name, answer.content)
+        request_id = answer.headers.get("x-request-id", "")
+        return wire.read_answer(self.name, raw, lambda found: read(self.name, found, request_id))
 
     def count_tokens(self, request: Request) -> int:
-        """Count by ``/v1/responses/input_tokens``; where a compatible server has no such path, return the
-        bound in bytes.
-        """
-        counted = {"model", "input", "instructions", "text"}
-        body = {name: value for name, value in _response_body(request).items() if name in counted}
-        try:
-            answer = self._post_json(
-                "/responses/input_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
-            )
-        except (UnknownModel, BadRequest):
-            # A compatible server without this path answers 404 or 400; the bytes are a true bound there too.
-            return self.request_bytes(request)
-        total = wire.parse_json_object(self.name, answer.content).get("input_tokens")
-        return total if isinstance(total, int) else self.request_bytes(request)
+        """Count by ``/v1/responses/input_tokens``, which is free; few compatible servers have that path."""
+        known = {"model", "input", "instructions", "text"}
+        body = {name: value for name, value in _response_body(request).items() if name in known}
+        answer = self._post_json(
+            "/responses/input_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
+        )
+        counted = wire.parse_json_object(self.name, answer.content).get("input_tokens")
+        return wire.check_count(self.name, counted)
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
@@ -90,7 +84,7 @@ class OpenAIAdapter:
         self._client.close()
 
     def _post_json(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
-        return transport.post_json(self.name, openai, self._client, path, body, timeout_seconds, _read_error)
+        return transport.post_json(self.name, openai, self._client, path, body, timeout_seconds)
 
 
 def _is_reasoning(request: Request) -> bool:
@@ -160,49 +154,41 @@ def _is_strict(schema: Any) -> bool:
     return all(_is_strict(one) for one in schema.values())
 
 
-def _read_chat(raw: dict[str, Any], request_id: str) -> Completion:
-    try:
-        choice = raw["choices"][0]
-        message, finish = choice["message"], choice.get("finish_reason")
-        # A refusal has a field of its own and leaves the content null.
-        text, refusal = message.get("content") or "", message.get("refusal")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise MalformedAnswer("openai", f"not a chat completion: {error!r}", raw=raw) from error
-    return _build_completion(
-        raw, text, StopReason.REFUSAL if refusal else _FINISHED.get(str(finish)), request_id
-    )
+def _read_chat(provider: str, raw: dict[str, Any], request_id: str) -> Completion:
+    choice = raw["choices"][0]
+    # A server whose model failed in the middle says so here.
+    failed = error_inside(provider, choice)
+    if failed is not None or choice.get("finish_reason") == "error":
+        failed = failed or ServerFailed(provider, "the model failed while it answered")
+        failed.raw = raw
+        raise failed
+    message, finish = choice["message"], choice.get("finish_reason")
+    # A refusal has a field of its own and leaves the content null.
+    text, refusal = wire.join_texts(message.get("content")), message.get("refusal")
+    stop = _FINISHED.get(str(finish))
+    # Some servers leave the reason out of an answer that is complete.
+    if finish is None and text:
+        stop = StopReason.END
+    return _build_completion(provider, raw, text, StopReason.REFUSAL if refusal else stop, request_id)
 
 
-def _read_response(raw: dict[str, Any], request_id: str) -> Completion:
+def _read_response(provider: str, raw: dict[str, Any], request_id: str) -> Completion:
     # The Responses API reports a failed generation with status 200.
     if raw.get("status") == "failed":
-        raise ServerFailed("openai", str(raw.get("error")), raw=raw)
-    try:
-        parts = [part for item in raw["output"] if item["type"] == "message" for part in item["content"]]
-        text = "".join(part["text"] for part in parts if part["type"] == "output_text")
-        reason = (raw.get("incomplete_details") or {}).get("reason")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedAnswer("openai", f"not a response: {error!r}", raw=raw) from error
+        raise ServerFailed(provider, "the generation failed", raw=raw)
+    parts = [part for item in raw["output"] if item["type"] == "message" for part in item["content"]]
+    text = wire.join_texts([part for part in parts if part["type"] == "output_text"])
+    reason = (raw.get("incomplete_details") or {}).get("reason")
     stop = StopReason.END if raw.get("status") == "completed" else _INCOMPLETE.get(str(reason))
     refused = any(part["type"] == "refusal" for part in parts)
-    return _build_completion(raw, text, StopReason.REFUSAL if refused else stop, request_id)
+    return _build_completion(provider, raw, text, StopReason.REFUSAL if refused else stop, request_id)
 
 
-def _build_completion(raw: dict[str, Any], text: str, stop: StopReason | None, request_id: str) -> Completion:
+def _build_completion(
+    provider: str, raw: dict[str, Any], text: str, stop: StopReason | None, request_id: str
+) -> Completion:
     if stop is None or (not text and stop is StopReason.END):
-        raise MalformedAnswer("openai", "no text, or an unknown reason to stop", raw=raw)
-    try:
-        used = usage.read_usage("openai", raw)
-    except ValueError as error:
-        raise MalformedAnswer("openai", str(error), raw=raw) from error
-    return Completion(text, stop, used, str(raw.get("model", "")), request_id or str(raw.get("id", "")), raw)
-
-
-def _read_error(error: openai.APIStatusError) -> ProviderError:
-    codes = [str(error.code), str(error.type)]
-    # Compatible servers answer 404 for a path and for a model; only the text tells which.
-    if error.status_code == 404 and "model" not in f"{error.code} {error.message}".lower():
-        return BadRequest("openai", f"HTTP 404: {error.message}")  # a path that the server does not have
-    return error_from_status(
-        "openai", error.status_code, error.message, codes=codes, headers=error.response.headers
-    )
+        raise AnswerMissing(provider, "no text, or an unknown reason to stop", raw=raw)
+    used, source = usage.read_reported(provider, raw)
+    request_id = request_id or str(raw.get("id", ""))
+    return Completion(text, stop, used, str(raw.get("model", "")), request_id, raw, source)

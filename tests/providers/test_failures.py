@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from providers import base, failures
+from providers import base, failures, waits
 
 
 @pytest.mark.parametrize(
@@ -10,12 +10,14 @@ from providers import base, failures
     [("17s", 17), ("6m0s", 360), ("120ms", 0.12), ("1h2m3.5s", 3723.5), ("soon", None), ("", None)],
 )
 def test_spans(span: str, expected: float | None) -> None:
-    assert failures.parse_span(span) == expected
+    assert waits.parse_span(span) == expected
 
 
-def test_the_latest_of_all_waits_counts() -> None:
+def test_what_is_asked_for_counts_before_a_reset() -> None:
+    """A reset tells when the bucket is wholly full; a call fits long before."""
     headers = {
         "Retry-After": "3",
+        "retry-after-ms": "4500",
         "anthropic-ratelimit-tokens-remaining": "0",
         "anthropic-ratelimit-tokens-reset": (datetime.now(UTC) + timedelta(seconds=40)).isoformat(),
         "anthropic-ratelimit-requests-remaining": "99",
@@ -23,14 +25,14 @@ def test_the_latest_of_all_waits_counts() -> None:
     }
     error = failures.error_from_status("anthropic", 429, "slow", headers=headers)
     assert isinstance(error, base.RateLimited)
-    assert error.retry_after_seconds == pytest.approx(40, abs=2)
+    assert error.retry_after_seconds == 4.5
 
 
 @pytest.mark.parametrize("value", ["-5", "Mon, 01 Jan 2001 00:00:00 GMT", "2001-01-01T00:00:00Z"])
 def test_a_time_that_has_passed_is_no_wait(value: str) -> None:
-    assert (
-        failures.error_from_status("openai", 429, "", headers={"retry-after": value}).retry_after_seconds == 0
-    )
+    error = failures.error_from_status("openai", 429, "", headers={"retry-after": value})
+    assert error.retry_after_seconds is None
+    assert "named no usable time" in str(error)
 
 
 def test_nonsense_is_ignored() -> None:
@@ -50,12 +52,10 @@ def test_an_empty_account_is_not_a_rate_limit() -> None:
     assert not error.retryable
 
 
-@pytest.mark.parametrize(
-    "value", ["1e300", "9e15", "99999999999999999999", "2592000", "9999-12-31T23:59:59Z", "720h"]
-)
+@pytest.mark.parametrize("value", ["7200", "2592000", "720h", "1d2h"])
 def test_a_wait_that_a_vendor_names_is_bounded(value: str) -> None:
     error = failures.error_from_status("openai", 429, "slow down", headers={"retry-after": value})
-    assert error.retry_after_seconds == failures.LONGEST_WAIT_SECONDS
+    assert error.retry_after_seconds == waits.LONGEST_WAIT_SECONDS
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999", "Mon, 99 Foo 99999 99:99:99 GMT"])

@@ -106,7 +106,7 @@ def test_tokens_are_counted_by_the_provider_and_within_the_bound(
         (402, base.AccountExhausted),
         (403, base.AuthenticationFailed),
         (404, base.UnknownModel),
-        (413, base.BadRequest),
+        (413, base.ContextTooLong),
         (422, base.BadRequest),
         (429, base.RateLimited),
         (500, base.ServerFailed),
