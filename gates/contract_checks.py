@@ -36,6 +36,7 @@ _ENTRY_POINT = {
         "examples": {"type": "array", "items": _EXAMPLE},
     },
 }
+_PROMISE = Draft202012Validator(_ENTRY_POINT)
 _SHAPE = Draft202012Validator(
     {
         "type": "object",
@@ -87,21 +88,34 @@ def _check_entry_point(callables: set[str], entry: Mapping[str, Any]) -> Iterato
     """Rule and message of each objection to one entry point."""
     if entry["call"] not in callables:
         yield "missing", "the module defines no such function or method"
-    too_wide = _TOO_WIDE_EXCEPTIONS.intersection(entry.get("raises", []))
-    if too_wide:
-        yield "vacuous", f"raises {', '.join(sorted(too_wide))} allows every failure"
-    schema_objections = list(_check_schemas(entry))
-    yield from schema_objections
+    promise_objections = list(check_promise(entry))
+    yield from promise_objections
     # With a schema that cannot be used, nothing can be said about the examples.
-    if any(rule == "schema" for rule, _ in schema_objections):
-        return
-    if entry["input"].get("type") != "object":
-        yield "schema", "input must be of type object: it names the arguments"
+    if any(rule == "schema" for rule, _ in promise_objections):
         return
     accepts = make_validator(entry["input"])
     for number, example in enumerate(entry.get("examples", []), start=1):
         if not accepts.is_valid(example["input"]):
             yield "example", f"the input of example {number} breaks the input schema"
+
+
+def check_promise(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Rule and message of each objection to what one entry point promises, before there is any code.
+
+    ``entry`` has at least ``call``, ``input`` and ``output``.
+    """
+    shape_errors = [f"{error.json_path}: {error.message[:200]}" for error in _PROMISE.iter_errors(entry)]
+    if shape_errors:
+        yield from (("schema", message) for message in shape_errors)
+        return
+    too_wide = _TOO_WIDE_EXCEPTIONS.intersection(entry.get("raises", []))
+    if too_wide:
+        yield "vacuous", f"raises {', '.join(sorted(too_wide))} allows every failure"
+    schema_objections = list(_check_schemas(entry))
+    yield from schema_objections
+    unusable = any(rule == "schema" for rule, _ in schema_objections)
+    if not unusable and entry["input"].get("type") != "object":
+        yield "schema", "input must be of type object: it names the arguments"
 
 
 def _check_schemas(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

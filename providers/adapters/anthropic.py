@@ -8,6 +8,7 @@ import httpx2
 from providers import transport, usage, wire
 from providers.base import AnswerMissing, Completion, Request, StopReason
 from providers.catalog import wire_model
+from providers.wire_schema import narrow_schema
 
 _STOPS: Final = {
     "end_turn": StopReason.END,
@@ -79,7 +80,7 @@ def _build_body(request: Request) -> dict[str, Any]:
     if system:
         body["system"] = system
     if request.json_schema is not None:
-        schema = anthropic.transform_schema(dict(request.json_schema))
+        schema = anthropic.transform_schema(narrow_schema(request.json_schema))
         body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     return body
 

@@ -10,6 +10,7 @@ from google.genai import errors, types
 from providers import transport, usage, wire
 from providers.base import AnswerMissing, Completion, MalformedAnswer, Request, StopReason
 from providers.catalog import wire_model
+from providers.wire_schema import narrow_schema
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
 _FILTERS: Final = frozenset(
@@ -60,7 +61,7 @@ class GoogleAdapter:
         )
         if request.json_schema is not None:
             config.response_mime_type = "application/json"
-            config.response_json_schema = dict(request.json_schema)
+            config.response_json_schema = narrow_schema(request.json_schema)
         model = wire_model(request.model)
         answer = self._call_sdk(
             lambda: self._client.models.generate_content(model=model, contents=request.prompt, config=config)
@@ -88,7 +89,7 @@ class GoogleAdapter:
             "contents": [{"parts": [{"text": request.prompt}], "role": "user"}],
             "generationConfig": {
                 "maxOutputTokens": request.max_output_tokens,
-                "responseJsonSchema": request.json_schema,
+                "responseJsonSchema": request.json_schema and narrow_schema(request.json_schema),
             },
         }
         return wire.body_bytes(body, with_schema=request.json_schema is not None)

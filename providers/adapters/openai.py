@@ -7,6 +7,7 @@ completions, which is what compatible servers speak.
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx2
@@ -22,6 +23,7 @@ from providers.base import (
 )
 from providers.catalog import output_limit, wire_model
 from providers.failures import error_inside
+from providers.wire_schema import narrow_schema
 
 # By generation, not by name: a model that appears tomorrow should need no release of this product.
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
@@ -113,7 +115,7 @@ def _chat_body(request: Request) -> dict[str, Any]:
         schema = json.dumps(request.json_schema)
         system += f"\n\nAnswer with one JSON object that follows this JSON schema:\n{schema}"
     elif request.json_schema is not None:
-        body["response_format"] = {"type": "json_schema", "json_schema": _named_schema(request)}
+        body["response_format"] = {"type": "json_schema", "json_schema": _named_schema(request.json_schema)}
     system_message = [{"role": "system", "content": system}] if system else []
     body["messages"] = [*system_message, {"role": "user", "content": request.prompt}]
     return body
@@ -130,28 +132,12 @@ def _response_body(request: Request) -> dict[str, Any]:
         **_cache_key(request),
     }
     if request.json_schema is not None:
-        body["text"] = {"format": {"type": "json_schema", **_named_schema(request)}}
+        body["text"] = {"format": {"type": "json_schema", **_named_schema(request.json_schema)}}
     return body
 
 
-def _named_schema(request: Request) -> dict[str, Any]:
-    return {"name": "answer", "schema": request.json_schema, "strict": _is_strict(request.json_schema)}
-
-
-def _is_strict(schema: Any) -> bool:
-    """Return whether a schema is what OpenAI's strict mode takes: every object closed, every property
-    required.
-    """
-    if isinstance(schema, list):
-        return all(_is_strict(one) for one in schema)
-    if not isinstance(schema, dict):
-        return True
-    if "properties" in schema and (
-        schema.get("additionalProperties") is not False
-        or set(schema.get("required", ())) != set(schema["properties"])
-    ):
-        return False
-    return all(_is_strict(one) for one in schema.values())
+def _named_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": "answer", "schema": narrow_schema(schema), "strict": True}
 
 
 def _read_chat(provider: str, raw: dict[str, Any], request_id: str) -> Completion:

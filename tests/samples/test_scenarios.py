@@ -1,6 +1,7 @@
 """Every sample is complete and says what the answer format asks for."""
 
 import ast
+import json
 import re
 
 import pytest
@@ -102,12 +103,17 @@ def test_the_plan_is_whole_and_agrees_with_the_contract(name: str) -> None:
             "entrypoints",
             "risks",
             "tests",
+            "contradictions",
         }
+        assert plan["contradictions"] == []
         assert (plan["block_name"], plan["block_family"]) == (one.block, one.scenario["family"])
         assert all(
             plan[key] and all(isinstance(text, str) for text in plan[key])
             for key in ("steps", "risks", "tests")
         )
+        for entry in plan["entrypoints"]:
+            # Schemas travel as text: a vendor's grammar would close them.
+            entry |= {side: json.loads(entry[side]) for side in ("input", "output")}
         assert plan["entrypoints"] == promised
 
 

@@ -10,6 +10,7 @@ from orchestrator.flows.generation.model_request import (
     ModelRequest,
     ask_model,
     clamp_output_tokens,
+    show_request,
 )
 from orchestrator.flows.generation.parsing import parse_files, parse_whole_files
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
@@ -88,7 +89,7 @@ def _request_some(
     return ask_model(
         work,
         replace(question, variables=variables),
-        lambda text: parse_files(text, work.nonce, paths, originals=large, may_contradict=True),
+        lambda text: parse_files(text, work.nonce, paths, originals=large, request=show_request(work)),
         # A single file that is cut off has nothing usable, and no smaller question is left to ask.
         cut=(lambda text: parse_whole_files(text, work.nonce, paths)) if every and len(paths) > 1 else None,
     )

@@ -126,6 +126,11 @@ def clamp_output_tokens(model: str, wanted: int) -> int:
     return min(wanted, output_limit(model) or wanted)
 
 
+def show_request(work: StageContext) -> str:
+    """The feature request as models see it: redacted, and unable to close the tags around it."""
+    return prompts.escape_request(redact_text(work.feature_request)[0])
+
+
 def contradiction_failure(reason: str) -> Failed:
     """The failure that ends a flow whose request cannot be fulfilled, in the model's words."""
     message = f"The feature request contradicts itself: {reason}"
@@ -195,7 +200,7 @@ def _build_request(work: StageContext, question: ModelRequest, timeout_seconds: 
         "round": str(work.round),
         "nonce": work.nonce,
         "repo": work.repo,
-        "feature_request": prompts.escape_request(redact_text(work.feature_request)[0]),
+        "feature_request": show_request(work),
         **question.variables,
     }
     return Request(

@@ -3,10 +3,23 @@
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from gates.contract_checks import check_promise
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import stable_prefix
-from orchestrator.flows.generation.model_request import ModelRequest, ask_model, contradiction_failure
-from orchestrator.flows.generation.parsing import check_block_name, check_family_name, parse_json_object
+from orchestrator.flows.generation.model_request import (
+    ModelRequest,
+    ask_model,
+    contradiction_failure,
+    show_request,
+)
+from orchestrator.flows.generation.parsing import (
+    AnswerUnreadable,
+    check_block_name,
+    check_family_name,
+    make_text_field,
+    parse_json_object,
+)
+from orchestrator.flows.generation.parsing.contradictions import quote_contradictions
 from orchestrator.flows.stage_outputs import ContextOutput, PlanOutput
 from orchestrator.flows.stage_protocol import Done, Failed, StageContext, StageResult
 
@@ -14,13 +27,14 @@ MAX_OUTPUT_TOKENS = 8192
 """A long plan with its schemas is about 3,000 tokens; the rest is room for thinking."""
 
 _TEXTS = {"type": "array", "items": {"type": "string"}}
+_SCHEMA_TEXT = {"type": "object", "minProperties": 1}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "block_name": {"type": "string"},
         "block_family": {"type": "string"},
         "summary": {"type": "string", "minLength": 1},
-        "steps": {**_TEXTS, "minItems": 1},
+        # Before the steps: models write in this order, and everything else follows from the contract.
         "entrypoints": {
             "type": "array",
             "minItems": 1,
@@ -29,18 +43,33 @@ SCHEMA: dict[str, Any] = {
                 "properties": {
                     "call": {"type": "string"},
                     "summary": {"type": "string"},
-                    "input": {"type": "object"},
-                    "output": {"type": "object"},
+                    "input": make_text_field("the JSON Schema of the keyword arguments", _SCHEMA_TEXT),
+                    "output": make_text_field("the JSON Schema of the result", _SCHEMA_TEXT),
                     "raises": _TEXTS,
                 },
                 "required": ["call", "input", "output"],
             },
         },
-        "risks": _TEXTS,
+        "steps": {**_TEXTS, "minItems": 1},
         "tests": {**_TEXTS, "minItems": 1},
-        "contradiction": {"type": "string"},
+        "risks": _TEXTS,
+        "contradictions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "first": {"type": "string", "description": "a sentence of the request, to the letter"},
+                    "second": {
+                        "type": "string",
+                        "description": "the sentence that excludes it, to the letter",
+                    },
+                    "why": {"type": "string"},
+                },
+                "required": ["first", "second", "why"],
+            },
+        },
     },
-    "required": ["block_name", "block_family", "summary", "steps", "entrypoints", "risks", "tests"],
+    "required": ["block_name", "block_family", "summary", "entrypoints", "steps", "tests", "risks"],
 }
 
 
@@ -65,28 +94,47 @@ class PlanStage:
             stable=stable_prefix(context),
             json_schema=SCHEMA,
         )
-        reply = ask_model(context, question, lambda text: _read_plan(text, context.block_family))
+        reply = ask_model(context, question, lambda text: _read_plan(text, context))
         if isinstance(reply, Failed):
             return reply
         # The architect may refuse a request that no block can fulfil; that is an answer, not a defect.
-        if "contradiction" in reply.value:
-            return replace(
-                contradiction_failure(reply.value["contradiction"].strip()), artifacts=(reply.answer,)
-            )
+        if isinstance(reply.value, str):
+            return replace(contradiction_failure(reply.value), artifacts=(reply.answer,))
         output = PlanOutput.parse({**reply.value, "calls": reply.calls})
         return Done(output=output.to_json(), artifacts=(reply.answer,))
 
 
-def _read_plan(text: str, given_family: str) -> dict[str, Any]:
+def _read_plan(text: str, context: StageContext) -> dict[str, Any] | str:
+    """The plan in an answer, or why the request contradicts itself."""
     plan = parse_json_object(text, SCHEMA)
-    if plan.get("contradiction", "").strip():
-        # Names and steps of a block that will not be written need not be sound.
-        return plan
+    reason = quote_contradictions(plan.get("contradictions", []), show_request(context))
+    # Names and steps of a block that will not be written need not be sound.
+    if reason:
+        return reason
+    _check_promises(plan["entrypoints"])
     return {
         **{key: plan[key] for key in SCHEMA["required"]},
         "block_name": check_block_name(plan["block_name"]),
-        "block_family": check_family_name(given_family or plan["block_family"]),
+        "block_family": check_family_name(context.block_family or plan["block_family"]),
     }
+
+
+def _check_promises(entrypoints: list[dict[str, Any]]) -> None:
+    """Raise ``AnswerUnreadable`` where the contract gate would refuse what an entry point promises.
+
+    A flaw found here costs one more question; found by the gate it costs a round of the implementer.
+    """
+    objections = [
+        f"{entry['call'][:100]}: {message}" for entry in entrypoints for _, message in check_promise(entry)
+    ]
+    if objections:
+        listed = "; ".join(objections[:10])
+        raise AnswerUnreadable(
+            "answer:vacuous-contract",
+            f"The contract of the plan promises too little or cannot be used: {listed}.",
+            "Say in these schemas which properties there are, which are required, that there are no others, "
+            "and what each item is.",
+        )
 
 
 stage = PlanStage()

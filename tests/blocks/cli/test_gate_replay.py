@@ -40,9 +40,18 @@ def sample(folder: Path) -> Path:
                 "block_family": "logistics",
                 "summary": "The fee of a parcel.",
                 "steps": ["Look the base up."],
-                "entrypoints": CONTRACT["entrypoints"],
+                "entrypoints": [
+                    {
+                        "summary": "The fee.",
+                        "raises": [],
+                        **{key: entry[key] for key in entry if key != "examples"},
+                        **{side: json.dumps(entry[side]) for side in ("input", "output")},
+                    }
+                    for entry in CONTRACT["entrypoints"]
+                ],
                 "risks": [],
                 "tests": ["500 g cost 250"],
+                "contradictions": [],
             }
         )
     )

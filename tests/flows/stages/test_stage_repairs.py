@@ -16,6 +16,7 @@ from tests.flows.stages import fakes
 from tests.flows.stages.fakes import NONCE, FakeStageContext, Gates, failing
 
 FIRST, SECOND, THIRD = (f"{fakes.MODULE}# {number}\n" for number in ("first", "second", "third"))
+REQUEST = "# Basel I capital ratio\n\nHold at most 8 % of capital.\nHold at least 9 % of capital."
 REFUSAL = (
     f"<<<CONTRADICTION {NONCE}>>>\n'At most 8 %' and 'at least 9 %' exclude each other.\n<<<END {NONCE}>>>\n"
 )
@@ -158,11 +159,18 @@ def test_flow_without_rounds_left_ends_with_the_gate_and_not_with_the_money(
 
 
 def test_implementer_may_say_that_the_request_contradicts_itself(planned: FakeStageContext) -> None:
+    planned.feature_request = REQUEST
     result = planned.run(implement.stage, f"I cannot do this.\n\n{REFUSAL}")
     assert isinstance(result, Failed)
     assert (result.code, result.retryable) == ("spec:contradiction", False)
     assert "'At most 8 %' and 'at least 9 %'" in result.message
     assert "Fix the feature request" in result.cure
+
+
+def test_contradiction_that_does_not_quote_the_request_is_asked_about(planned: FakeStageContext) -> None:
+    result = planned.run(implement.stage, REFUSAL, fakes.implementation())
+    assert isinstance(result, Done)
+    assert "Quote both sentences to the letter" in planned.requests[-1][1].prompt
 
 
 def test_files_beside_a_contradiction_are_asked_about(planned: FakeStageContext) -> None:
@@ -171,19 +179,44 @@ def test_files_beside_a_contradiction_are_asked_about(planned: FakeStageContext)
     assert "either all files, or the contradiction alone" in planned.requests[-1][1].prompt
 
 
+def _claim(first: str, second: str) -> dict[str, str]:
+    return {"first": first, "second": second, "why": "no figure is both."}
+
+
 def test_architect_may_say_so_too(work: FakeStageContext) -> None:
-    answer = {**fakes.PLAN, "block_name": "json", "contradiction": "Both 'never' and 'always'."}
-    result = work.run(plan.stage, json.dumps(answer))
+    work.feature_request = REQUEST
+    claim = _claim("at most 8 %  of capital", "\u201cAt least 9 % of capital.\u201d")
+    result = work.run(plan.stage, json.dumps({**fakes.PLAN, "block_name": "json", "contradictions": [claim]}))
     assert isinstance(result, Failed)
     assert result.code == "spec:contradiction"
-    assert "Both 'never' and 'always'." in result.message
+    assert "exclude each other: no figure is both." in result.message
 
 
-@pytest.mark.parametrize("said", [None, "", "  "])
-def test_plan_without_a_contradiction_is_a_plan(work: FakeStageContext, said: str | None) -> None:
-    answer = fakes.PLAN if said is None else {**fakes.PLAN, "contradiction": said}
+@pytest.mark.parametrize(
+    "claims",
+    [None, [], [_claim("", "  ")], [_claim("none", "None.")], [_claim("n/a", "No contradictions")]],
+)
+def test_plan_without_a_contradiction_is_a_plan(work: FakeStageContext, claims: Any) -> None:
+    answer = fakes.PLAN if claims is None else {**fakes.PLAN, "contradictions": claims}
     assert isinstance(work.run(plan.stage, json.dumps(answer)), Done)
-    assert "contradiction" not in work.outputs["plan"]
+    assert "contradictions" not in work.outputs["plan"]
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        _claim("at most 8 %", "the request is vague"),
+        _claim("at most 8 %", "at most 8 %"),
+        _claim("at most 8 %", "none"),
+    ],
+)
+def test_architect_is_asked_again_for_the_two_sentences(
+    work: FakeStageContext, claim: dict[str, str]
+) -> None:
+    work.feature_request = REQUEST
+    answer = json.dumps({**fakes.PLAN, "contradictions": [claim]})
+    assert isinstance(work.run(plan.stage, answer, json.dumps(fakes.PLAN)), Done)
+    assert "does not quote two sentences" in work.requests[-1][1].prompt
 
 
 def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_missed(

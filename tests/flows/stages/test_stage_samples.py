@@ -97,7 +97,7 @@ def test_model_with_little_room_is_asked_file_by_file(
     marks = [request.prompt.partition("]")[0].partition(" files=")[2] for request in asked]
     assert marks == ["contract.json", "capital_ratio.py", "test_capital_ratio.py"]
     assert "def capital_ratio" in asked[2].prompt  # the tests are written for the module as it is
-    assert [call["prompt"] for call in sample.outputs["implement"]["calls"]] == ["implement.v2"] * 3
+    assert [call["prompt"] for call in sample.outputs["implement"]["calls"]] == ["implement.v3"] * 3
     folder = SAMPLES / "compliance-service" / "answers"
     assert sample.artifacts["tests"].decode() in {
         path.read_text() for path in folder.glob("implement*/test_*.py")

@@ -8,13 +8,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.flows.generation.parsing.contradictions import MAX_REASON, check_reason, is_absent
 from orchestrator.flows.generation.parsing.edits import apply_edits
 from orchestrator.flows.generation.parsing.errors import AnswerUnreadable, RequestContradicted
 from orchestrator.flows.generation.parsing.plain_text import is_storable, strip_invisible, strip_wrapping
 
 MAX_FILE_BYTES = 200_000
-MAX_REASON = 2000
-"""The most characters of a contradiction that are kept."""
 
 # Models write a delimiter as a quotation, a heading, bold text or code, and with or without `nonce=`.
 _DECORATION = r"[\s#>*`\"']*"
@@ -41,21 +40,23 @@ def parse_files(
     allowed_paths: Collection[str],
     *,
     originals: Mapping[str, str] | None = None,
-    may_contradict: bool = False,
+    request: str | None = None,
 ) -> dict[str, str]:
     """The files of an answer: exactly ``allowed_paths``, each ending in one newline.
 
     Of a path that is answered twice, the last text counts: models correct themselves. ``originals`` are texts
-    that may be answered as edits, or left out where nothing changes in them.
+    that may be answered as edits, or left out where nothing changes in them. ``request`` is the feature
+    request as the model saw it, where the answer may be that it contradicts itself.
 
     Raises ``AnswerUnreadable`` (``answer:unparseable``, ``wrong-nonce``, ``truncated``, ``forbidden-path``,
-    ``missing-file``, ``empty-file``, ``too-large``, ``edit-mismatch``, ``ambiguous``). With
-    ``may_contradict``, raises ``RequestContradicted`` where the answer is a contradiction and nothing else.
+    ``missing-file``, ``empty-file``, ``too-large``, ``edit-mismatch``, ``ambiguous``,
+    ``unquoted-contradiction``). Raises ``RequestContradicted`` where the answer is a contradiction that
+    quotes ``request``, and nothing else.
     """
     scan = _scan_lines(strip_wrapping(text), nonce)
     originals = originals or {}
-    if may_contradict:
-        _check_contradiction(scan)
+    if request is not None:
+        _check_contradiction(scan, request)
     found = _read_sections(scan, nonce, allowed_paths, originals)
     # After the sections: a path that may not be answered is the worse fault, and the one to report.
     if scan.open_path is not None:
@@ -113,25 +114,31 @@ def _read_section(section: "_Section", nonce: str, originals: Mapping[str, str])
     return apply_edits(section.path, originals[section.path], section.lines, nonce)
 
 
-def _check_contradiction(scan: "_Scan") -> None:
+def _check_contradiction(scan: "_Scan", request: str) -> None:
     """Raise ``RequestContradicted`` where the answer says so, ``AnswerUnreadable`` where it is unclear."""
     contradictions = [section for section in scan.sections if section.kind == "CONTRADICTION"]
-    if not contradictions:
+    said = ["\n".join(_strip_blank_lines(section.lines)) for section in contradictions]
+    # Beside files, a section that says "none" is a form filled in, and harmless.
+    files_too = len(contradictions) < len(scan.sections) or scan.open_path is not None
+    if files_too:
+        said = [reason for reason in said if not is_absent(reason)]
+    if not said:
         return
     # Files and a contradiction together: the text of either may have been injected, so neither counts.
-    if len(contradictions) < len(scan.sections) or scan.open_path is not None:
+    if files_too:
         raise AnswerUnreadable(
             "answer:ambiguous",
             "The answer holds files and says that the request contradicts itself.",
             "Answer either all files, or the contradiction alone.",
         )
-    reason = "\n".join(_strip_blank_lines(contradictions[-1].lines))
-    if not reason or not is_storable(reason):
+    reason = said[-1]
+    if is_absent(reason) or not is_storable(reason):
         raise AnswerUnreadable(
             "answer:unparseable",
             "The contradiction has no reason.",
             "Say which two sentences contradict each other.",
         )
+    check_reason(reason, request)
     raise RequestContradicted(reason[:MAX_REASON])
 
 

@@ -1,4 +1,9 @@
-"""One JSON object in a model's answer, checked against its schema."""
+"""One JSON object in a model's answer, checked against its schema.
+
+A part of it whose shape cannot be said beforehand (a JSON Schema, the arguments of a call) travels as text:
+the vendors' grammars would close it to ``{}``. ``make_text_field`` describes such a part, and the parser
+returns what the text says.
+"""
 
 import json
 import re
@@ -12,17 +17,31 @@ from orchestrator.flows.generation.parsing.plain_text import is_storable, strip_
 
 _FENCED = re.compile(r"\A\s*(`{3,}|~{3,})[^\n]*\n(.*)\n\s*\1\s*\Z", re.DOTALL)
 _REPAIR = "Answer with one JSON object and nothing else: double quotes, no comments, no trailing commas."
+_JSON = "application/json"
+
+
+def make_text_field(description: str, inner: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a string that holds JSON text; ``inner`` is the schema of what the text says."""
+    return {
+        "type": "string",
+        "contentMediaType": _JSON,
+        "contentSchema": inner,
+        "description": f"{description}, as JSON text inside this string",
+    }
 
 
 def parse_json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The object of an answer that satisfies ``schema``.
+    """The object of an answer that satisfies ``schema``, with the JSON inside its text fields parsed.
 
-    Prose and fences around it are ignored. Where two different objects satisfy the schema, the answer is
-    rejected: one of them may be a quotation of hostile text. Raises ``AnswerUnreadable``
-    (``answer:unparseable``, ``answer:ambiguous``, ``answer:schema``, ``answer:too-large``).
+    A model that no grammar binds may give the JSON itself in place of the text. Prose and fences around it
+    are ignored. Where two different objects satisfy the schema, the answer is rejected: one of them may be a
+    quotation of hostile text. Raises ``AnswerUnreadable`` (``answer:unparseable``, ``answer:ambiguous``,
+    ``answer:schema``, ``answer:too-large``).
     """
-    candidates = _find_candidates(strip_wrapping(text))
-    validator = Draft202012Validator(schema)
+    candidates: list[dict[str, Any]] = [
+        _parse_text_fields(found, schema) for found in _find_candidates(strip_wrapping(text))
+    ]
+    validator = Draft202012Validator(_describe_parsed(schema))
     valid = [candidate for candidate in candidates if validator.is_valid(candidate)]
     if not valid:
         # Models draft first and answer last, so the last object is the one to explain.
@@ -61,6 +80,47 @@ def _find_candidates(text: str) -> list[dict[str, Any]]:
     if not found:
         raise AnswerUnreadable("answer:unparseable", f"The answer is not a JSON object: {problem}.", _REPAIR)
     return found
+
+
+def _parse_text_fields(value: Any, schema: Mapping[str, Any]) -> Any:
+    """``value`` with the JSON of its text fields parsed.
+
+    Text that is not JSON becomes the reason why, which the schema then refuses.
+    """
+    # Nothing below is a text field. A hostile answer nests deeper than Python recurses.
+    if not schema:
+        return value
+    if schema.get("contentMediaType") == _JSON and isinstance(value, str):
+        try:
+            return _load_json(value)
+        except _NotJson as error:
+            return _BrokenText(f"the text is not JSON: {error}")
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        return {key: _parse_text_fields(inner, known.get(key, {})) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_parse_text_fields(inner, schema.get("items", {})) for inner in value]
+    return value
+
+
+class _BrokenText(str):
+    """The text of a text field that is not JSON, replaced by why: it is quoted to the model."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _describe_parsed(schema: Any) -> Any:
+    """``schema`` with each text field replaced by the schema of what its text says."""
+    if isinstance(schema, list):
+        return [_describe_parsed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("contentMediaType") == _JSON:
+        return schema["contentSchema"]
+    return {key: _describe_parsed(part) for key, part in schema.items()}
 
 
 def _find_objects(text: str) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from importlib import resources
 from string import Template
 
 # Flows record which version they used. The files of earlier versions stay, for readers of old provenance.
-VERSIONS = {"context": 2, "plan": 2, "implement": 2, "repair": 2, "review": 2, "docs": 2}
+VERSIONS = {"context": 2, "plan": 3, "implement": 3, "repair": 2, "review": 2, "docs": 2}
 
 _PARTS = re.compile(
     r"\A=== system ===\n(?P<system>.*)^=== prompt ===\n(?P<prompt>.*)\Z", re.DOTALL | re.MULTILINE

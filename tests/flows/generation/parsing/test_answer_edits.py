@@ -1,5 +1,7 @@
 """Edits of a long file: applied exactly, or refused with a wish for the whole file."""
 
+import re
+
 import pytest
 
 from orchestrator.flows.generation.parsing import (
@@ -122,7 +124,9 @@ def test_whole_files_of_an_answer_that_was_cut_off(text: str, expected: dict[str
     assert parse_whole_files(text, N, ALLOWED) == expected
 
 
-SAID = f"<<<CONTRADICTION {N}>>>\nBoth.\n<<<END {N}>>>\n"
+REQUEST = "Each fee is at most 8 %.\nNo fee is below 9 %."
+REASON = '"at most 8 %" and "below 9 %": no.'
+SAID = f"<<<CONTRADICTION {N}>>>\n{REASON}\n<<<END {N}>>>\n"
 
 
 @pytest.mark.parametrize(
@@ -136,26 +140,35 @@ SAID = f"<<<CONTRADICTION {N}>>>\nBoth.\n<<<END {N}>>>\n"
     ],
 )
 def test_contradiction_is_told(text: str) -> None:
-    with pytest.raises(RequestContradicted, match=r"(?i)^both\.$"):
-        parse_files(text, N, ALLOWED, may_contradict=True)
+    with pytest.raises(RequestContradicted, match=rf"(?i)^{re.escape(REASON)}$"):
+        parse_files(text, N, ALLOWED, request=REQUEST)
 
 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
         (WHOLE + SAID, "answer:ambiguous"),
-        (SAID.replace("Both.", " "), "answer:unparseable"),
+        (SAID.replace(REASON, " "), "answer:unparseable"),
+        (SAID.replace(REASON, "None."), "answer:unparseable"),
+        (SAID.replace(REASON, "It is too hard."), "answer:unquoted-contradiction"),
+        (SAID.replace(REASON, '"at most 8 %" and "at most 9 %"'), "answer:unquoted-contradiction"),
         (SAID.replace(N, OTHER), "answer:wrong-nonce"),
         (
-            f"<<<FILE long.py {N}>>>\n<<<CONTRADICTION {OTHER}>>>\nBoth.\n<<<END {N}>>>\n",
+            f"<<<FILE long.py {N}>>>\n<<<CONTRADICTION {OTHER}>>>\n{REASON}\n<<<END {N}>>>\n",
             "answer:missing-file",
         ),
     ],
 )
 def test_contradiction_that_is_none(text: str, code: str) -> None:
     with pytest.raises(AnswerUnreadable) as refused:
-        parse_files(text, N, ALLOWED, may_contradict=True)
+        parse_files(text, N, ALLOWED, request=REQUEST)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("said", ["", "none", "N/A", "no contradictions."])
+def test_form_filled_in_beside_the_files_does_no_harm(said: str) -> None:
+    text = WHOLE + SAID.replace(REASON, said)
+    assert parse_files(text, N, ("long.py",), request=REQUEST) == {"long.py": "x = 1\n"}
 
 
 def test_a_stage_that_may_not_contradict_does_not() -> None:
