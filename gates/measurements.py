@@ -76,16 +76,21 @@ class CoverageMeasurement:
 class MutantStatus(StrEnum):
     """The fate of a mutant, in the words of Stryker's report."""
 
+    # An assertion failed: a test saw a wrong value.
     KILLED = "Killed"
+    # The changed code crashed, so that no test had a value to look at.
+    CRASHED = "RuntimeError"
     TIMEOUT = "Timeout"
     SURVIVED = "Survived"
     NO_COVERAGE = "NoCoverage"
+    # Drawn calls reach the change and end as before: no test could notice it.
+    EQUIVALENT = "Ignored"
     PENDING = "Pending"
 
     @property
-    def detected(self) -> bool:
-        """Whether a test noticed the change."""
-        return self in (MutantStatus.KILLED, MutantStatus.TIMEOUT)
+    def is_missed(self) -> bool:
+        """Whether a test could have noticed the change, and none did."""
+        return self in (MutantStatus.SURVIVED, MutantStatus.NO_COVERAGE, MutantStatus.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,8 @@ class Mutant:
     """One change to the module and its fate.
 
     Lines count from 1, columns from 0. ``function`` is empty for code that runs on import. ``covered_by``
-    names the tests that were run; ``None`` is all of them. ``asserted`` says that an assertion noticed the
-    change, rather than a crash.
+    names the tests that were run; ``None`` is all of them. Of ``compared`` calls with drawn inputs
+    ``differing`` ended otherwise than without the change; ``example`` says how one of them did.
     """
 
     operator: str
@@ -107,14 +112,23 @@ class Mutant:
     replacement: str
     status: MutantStatus
     covered_by: tuple[str, ...] | None
-    asserted: bool
+    compared: int
+    differing: int
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
 class MutationMeasurement:
-    """The answer to the task ``mutation``. ``unrun`` and ``feasible`` as in ``CoverageMeasurement``."""
+    """The answer to the task ``mutation``.
+
+    ``stand_ins`` are functions with other results, one for each entry point that returns something; their
+    ``function`` is the entry point. ``small`` says that pairs of changes were added, because there were few.
+    ``unrun`` and ``feasible`` as in ``CoverageMeasurement``.
+    """
 
     mutants: tuple[Mutant, ...]
+    stand_ins: tuple[Mutant, ...]
+    small: bool
     null_mutants: int
     null_mutants_run: int
     null_mutants_killed: int
@@ -231,6 +245,8 @@ def parse_mutation(answer: Any) -> MutationMeasurement:
     null_mutants_run = fields.count("nulls_run", at_most=null_mutants)
     return MutationMeasurement(
         mutants=tuple(_parse_mutant(value) for value in fields.items("mutants")),
+        stand_ins=tuple(_parse_mutant(value) for value in fields.items("stand_ins")),
+        small=fields.flag("small"),
         null_mutants=null_mutants,
         null_mutants_run=null_mutants_run,
         null_mutants_killed=fields.count("nulls_killed", at_most=null_mutants_run),
@@ -246,6 +262,7 @@ def _parse_mutant(value: Any) -> Mutant:
     except ValueError:
         raise _malformed("a mutant's status") from None
     covered_by = None if fields.value("covered_by") is None else fields.texts("covered_by")
+    compared = fields.count("compared")
     return Mutant(
         operator=fields.text("operator"),
         line=fields.count("line", at_least=1),
@@ -257,7 +274,9 @@ def _parse_mutant(value: Any) -> Mutant:
         replacement=fields.text("replacement"),
         status=status,
         covered_by=covered_by,
-        asserted=fields.flag("asserted"),
+        compared=compared,
+        differing=fields.count("differing", at_most=compared),
+        example=fields.text("example"),
     )
 
 

@@ -1,20 +1,27 @@
 """The mutation gate: tests that notice when the code is changed, and notice nothing when it is not."""
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
+from gates.contract_calls import list_entry_points
 from gates.errors import HarnessFailed
 from gates.evidence import format_stryker
 from gates.harness_job import run_harness
 from gates.measurements import Mutant, MutantStatus, MutationMeasurement, parse_mutation
+from gates.reach import find_reached_functions
 from gates.score import compute_percentage
 
-MINIMUM_MUTANTS, MINIMUM_NULL_MUTANTS = 20, 10
 # A function with this many mutants, none of which an assertion notices, is hollow.
 HOLLOW_MUTANTS = 5
+# A function's share says something from this many mutants on; then it must be half of the block's threshold.
+_FEWEST_MUTANTS = 4
+_FUNCTION_SHARE = Decimal("0.5")
+# In small code a change that this share of the drawn calls shows must not go unnoticed.
+_SHOWN_SHARE = 0.1
 _CURE = "Add tests that assert exact results at the lines of the surviving mutants, then retry."
-_CURE_SMALL = "Give the block logic that can be tested; constants and pass-through code prove nothing."
 _UNSTABLE_TESTS = "tests fail where nothing changed: they are flaky, depend on order, or inspect code"
 _FEEDBACK_SURVIVORS = 10
 
@@ -22,62 +29,127 @@ Mutants = tuple[Mutant, ...]
 Findings = tuple[Finding, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MutantCounts:
+    """How many mutants ended in which way.
+
+    Only ``killed`` (by an assertion) and ``missed`` say something about tests. A change that crashes or never
+    ends gave no test a value to look at, and an equivalent one has nothing to see.
+    """
+
+    total: int
+    killed: int
+    missed: int
+    crashed: int
+    timeouts: int
+    equivalent: int
+
+    @property
+    def judged(self) -> int:
+        """Mutants that say something about the tests."""
+        return self.killed + self.missed
+
+    @property
+    def rate(self) -> Decimal:
+        """Share of the judged mutants that an assertion noticed, in percent."""
+        if self.judged:
+            return compute_percentage(self.killed, self.judged)
+        # Without anything to notice, nothing was missed; where all changes crash, nothing was asserted.
+        return Decimal(100) if self.total == self.equivalent else Decimal(0)
+
+
+def count_mutants(mutants: Iterable[Mutant]) -> MutantCounts:
+    """Count ``mutants`` by their fate."""
+    mutants = tuple(mutants)
+    fates = Counter(mutant.status for mutant in mutants)
+    return MutantCounts(
+        total=len(mutants),
+        killed=fates[MutantStatus.KILLED],
+        missed=sum(mutant.status.is_missed for mutant in mutants),
+        crashed=fates[MutantStatus.CRASHED],
+        timeouts=fates[MutantStatus.TIMEOUT],
+        equivalent=fates[MutantStatus.EQUIVALENT],
+    )
+
+
 class MutationGate:
-    """Kill rate over every mutant, with null mutants as the control."""
+    """Share of mutants that an assertion notices, with null mutants as the control."""
 
     name = "mutation"
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
-        measured = parse_mutation(run_harness(candidate, policy, "mutation"))
+        entrypoints = list_entry_points(candidate)
+        measured = parse_mutation(run_harness(candidate, policy, "mutation", entrypoints))
         # A quiet machine would have had the time, so this says nothing about the block.
         if measured.unrun and measured.feasible:
             message = f"{measured.unrun} mutants could not be run in time: the machine was busy"
             raise HarnessFailed(message)
-        mutants = measured.mutants
-        survivors = tuple(mutant for mutant in mutants if not mutant.status.detected)
-        killed = len(mutants) - len(survivors)
-        score = compute_percentage(killed, len(mutants)) if mutants else Decimal(0)
-        objections = _find_objections(candidate, measured)
-        passed = not objections and score >= policy.min_mutation_kill_rate
-        counts = Counter(str(mutant.status) for mutant in mutants)
-        timeouts = counts[MutantStatus.TIMEOUT]
-        summary = f"{killed} of {len(mutants)} mutants detected ({timeouts} by timeout), {score} %"
+        counts = count_mutants(measured.mutants)
+        survivors = tuple(mutant for mutant in measured.mutants if mutant.status.is_missed)
+        calls = [entry["call"] for entry in entrypoints]
+        by_function = _count_by_function(measured.mutants)
+        by_call = _count_by_call(candidate, measured.mutants, calls)
+        objections = (
+            *_find_objections(candidate, measured),
+            *_find_weak_functions(candidate, policy, by_function, by_call),
+        )
+        passed = not objections and counts.rate >= policy.min_mutation_kill_rate
         survivor_findings = [_survivor_finding(candidate, mutant) for mutant in survivors]
-        report = format_stryker(candidate.module_path, candidate.module, mutants, policy)
+        report = format_stryker(candidate.module_path, candidate.module, measured.mutants, policy)
         return GateReport(
             gate=self.name,
             verdict=Verdict.PASSED if passed else Verdict.FAILED,
-            summary="; ".join([*(objection.message for objection in objections), summary]),
-            score=score,
+            summary="; ".join([*(objection.message for objection in objections), _summarize(counts)]),
+            score=counts.rate,
             threshold=policy.min_mutation_kill_rate,
             findings=(*objections, *survivor_findings),
             evidence={"mutation.json": report},
             details={
-                "mutants": len(mutants),
+                "mutants": counts.total,
+                "killed_by_assertion": counts.killed,
+                "killed_by_crash": counts.crashed,
+                "killed_by_timeout": counts.timeouts,
+                "missed": counts.missed,
+                "equivalent": counts.equivalent,
+                "functions": {name: str(each.rate) for name, each in by_function.items()},
+                "entrypoints": {call: str(each.rate) for call, each in by_call.items()},
                 "null_mutants": measured.null_mutants,
                 "null_mutants_killed": measured.null_mutants_killed,
-                **counts,
             },
             feedback="" if passed else _compose_feedback(objections, survivors),
-            cure="" if passed else _choose_cure(mutants),
+            cure="" if passed else _CURE,
         )
 
 
-def _choose_cure(mutants: Mutants) -> str:
-    return _CURE_SMALL if len(mutants) < MINIMUM_MUTANTS else _CURE
+def _summarize(counts: MutantCounts) -> str:
+    text = f"{counts.killed} of {counts.judged} changes noticed by an assertion, {counts.rate} %"
+    others = {
+        "by an error": counts.crashed,
+        "by timeout": counts.timeouts,
+        "without effect": counts.equivalent,
+    }
+    listed = [f"{count} {what}" for what, count in others.items() if count]
+    return f"{text} ({', '.join(listed)})" if listed else text
+
+
+def _count_by_function(mutants: Mutants) -> dict[str, MutantCounts]:
+    names = dict.fromkeys(mutant.function for mutant in mutants if mutant.function)
+    return {name: count_mutants(mutant for mutant in mutants if mutant.function == name) for name in names}
+
+
+def _count_by_call(candidate: Candidate, mutants: Mutants, calls: Iterable[str]) -> dict[str, MutantCounts]:
+    """By entry point, over all functions that it reaches."""
+    found = {}
+    for call in calls:
+        reached = find_reached_functions(candidate.module, call)
+        inside = [mutant for mutant in mutants if not reached.isdisjoint(mutant.function.split("."))]
+        found[call] = count_mutants(inside)
+    return found
 
 
 def _find_objections(candidate: Candidate, measured: MutationMeasurement) -> Findings:
-    """What fails a block at any kill rate."""
-    count = len(measured.mutants)
+    """What fails a block at any rate."""
     found = []
-    if count < MINIMUM_MUTANTS:
-        message = f"only {count} changes can be made to this code, {MINIMUM_MUTANTS} are needed to judge it"
-        found.append(Finding("too-small", message, path=candidate.module_path))
-    # Every null mutant of a block that no test reaches survives, and so would prove nothing.
-    elif measured.null_mutants_run < MINIMUM_NULL_MUTANTS:
-        message = "too little of the code is tested to tell real kills from pretended ones"
-        found.append(Finding("no-control", message, path=candidate.module_path))
     # One is enough: honest tests cannot notice a change that changes nothing.
     if measured.null_mutants_killed:
         found.append(Finding("unstable-tests", _UNSTABLE_TESTS, path=candidate.tests_path))
@@ -85,21 +157,46 @@ def _find_objections(candidate: Candidate, measured: MutationMeasurement) -> Fin
     if measured.unrun:
         message = f"{measured.unrun} mutants could not be run in time, so slow are the tests"
         found.append(Finding("out-of-time", message, path=candidate.tests_path))
-    return (*found, *_find_hollow_functions(candidate, measured.mutants))
+    for stand_in in measured.stand_ins:
+        if stand_in.status.is_missed and stand_in.differing:
+            message = f"every test passes when {stand_in.function} returns other values: {stand_in.example}"
+            found.append(Finding("empty-tests", message, path=candidate.tests_path))
+    for mutant in measured.mutants if measured.small else ():
+        if mutant.status.is_missed and mutant.differing > _SHOWN_SHARE * mutant.compared:
+            change = _describe_change(mutant, 120)
+            message = f"no test notices that {change}: {mutant.example}"
+            found.append(Finding("missed-change", message, path=candidate.module_path, line=mutant.line))
+    return tuple(found)
 
 
-def _find_hollow_functions(candidate: Candidate, mutants: Mutants) -> list[Finding]:
-    """Functions about which no test ever asserts anything: others, well tested, must not make up for them."""
-    in_functions = [mutant for mutant in mutants if mutant.function]
-    total = Counter(mutant.function for mutant in in_functions)
-    noticed = Counter(mutant.function for mutant in in_functions if mutant.asserted)
-    hollow = [name for name, count in total.items() if count >= HOLLOW_MUTANTS and not noticed[name]]
-    return [
-        Finding(
-            "hollow", f"no assertion of any test notices a change inside {name}", path=candidate.module_path
-        )
-        for name in hollow
-    ]
+def _find_weak_functions(
+    candidate: Candidate,
+    policy: Policy,
+    by_function: dict[str, MutantCounts],
+    by_call: dict[str, MutantCounts],
+) -> list[Finding]:
+    """Functions and entry points that others, well tested, must not make up for."""
+    floor = policy.min_mutation_kill_rate * _FUNCTION_SHARE
+    found = []
+    for name, counts in by_function.items():
+        if not counts.killed and counts.missed and counts.total - counts.equivalent >= HOLLOW_MUTANTS:
+            message = f"no assertion of any test notices a change inside {name}"
+            found.append(Finding("hollow", message, path=candidate.module_path))
+        elif counts.judged >= _FEWEST_MUTANTS and counts.rate < floor:
+            message = f"assertions notice only {counts.killed} of {counts.judged} changes inside {name}"
+            found.append(Finding("weak-function", message, path=candidate.module_path))
+    named = set(by_function)
+    for call, counts in by_call.items():
+        # What is said of the function itself need not be said again.
+        is_new = not {call, call.rpartition(".")[2]} & named or not found
+        if is_new and counts.judged >= _FEWEST_MUTANTS and counts.rate < floor:
+            message = f"assertions notice only {counts.killed} of {counts.judged} changes behind {call}"
+            found.append(Finding("weak-entry-point", message, path=candidate.module_path))
+    return found
+
+
+def _describe_change(mutant: Mutant, length: int) -> str:
+    return f"`{mutant.original[:length]}` became `{mutant.replacement[:length]}`"
 
 
 def _survivor_finding(candidate: Candidate, mutant: Mutant) -> Finding:
@@ -118,8 +215,8 @@ def _survivor_finding(candidate: Candidate, mutant: Mutant) -> Finding:
 def _compose_feedback(objections: Findings, survivors: Mutants) -> str:
     lines = [f"- {objection.message}" for objection in objections]
     for mutant in _spread_over_functions(survivors, _FEEDBACK_SURVIVORS):
-        original, replacement = mutant.original[:160], mutant.replacement[:160]
-        lines.append(f"- line {mutant.line}: `{original}` became `{replacement}` and every test passed")
+        shown = f"; {mutant.example}" if mutant.example else ""
+        lines.append(f"- line {mutant.line}: {_describe_change(mutant, 160)} and every test passed{shown}")
     return "\n".join(lines)
 
 

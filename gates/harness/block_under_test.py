@@ -4,16 +4,21 @@ import ast
 import json
 import math
 import random
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gates.harness.tree_edits import Edit, compile_tree
+from gates.harness.decoys import DecoySource, disguise_edit
+from gates.harness.mutants import list_mutants
+from gates.harness.tree_edits import Edit, compile_edits, compile_smallest
 from gates.harness.zygote_pool import ChildResult, ZygotePool
 
 # Limits never fall below these, in seconds: a run of a few milliseconds varies by more than its own length.
 CPU_FLOOR, WALL_FLOOR = 0.5, 3.0
+# Fewer changes than this bring in second choices.
+_FEW_MUTANTS = 40
 TEST_OUTCOMES = frozenset({"passed", "failed", "skipped", "xfail", "none"})
 
 
@@ -89,9 +94,60 @@ class BlockUnderTest:
         return ast.parse(Path(self.filename).read_bytes(), self.filename)
 
     @cached_property
+    def mutants(self) -> list[Edit]:
+        """Every change that can be made, once each; with second choices where they are few."""
+        edits = self.drop_repeated(list_mutants(self.tree))
+        if len(edits) < _FEW_MUTANTS:
+            edits = self.drop_repeated(list_mutants(self.tree, extended=True))
+        return edits
+
+    @cached_property
+    def decoys(self) -> DecoySource:
+        """The changes that every run carries and that never happen."""
+        return DecoySource(self.tree, self.mutants, self.seeded_draw("decoys"))
+
+    @cached_property
     def code(self) -> bytes:
         """The unchanged module, compiled."""
-        return compile_tree(self.tree, self.filename)
+        return self.compile_change(None)
+
+    def compile_change(self, edit: Edit | None, *, values_only: bool = False) -> bytes:
+        """The module with one change, or none, among decoys that differ each time."""
+        edits: list[Edit] = []
+        # A null mutant is disguised already, and its decoys are drawn around it like any other's.
+        if edit is not None:
+            is_disguised = edit.operator == "null"
+            disguised = edit if is_disguised else disguise_edit(edit, self.decoys.draw, happens=True)
+            edits = list(disguised.parts)
+        edits += self.decoys.draw_decoys(edit, values_only=values_only)
+        return compile_edits(self.tree, edits, self.filename)
+
+    def compile_sabotage(self, edit: Edit) -> bytes:
+        """The module that ends its process at the place of ``edit``."""
+        edits = []
+        for part in edit.parts:
+            leave = ast.parse("__import__('os')._exit(0)").body[0]
+            new = leave if isinstance(part.old, ast.stmt) else leave.value  # type: ignore[attr-defined]
+            edits.append(replace(part, new=(new,), also=None))
+        return compile_edits(self.tree, edits, self.filename)
+
+    def drop_repeated(self, edits: Iterable[Edit], known: Iterable[Edit] = ()) -> list[Edit]:
+        """``edits`` without those that do not compile, change nothing, or repeat another.
+
+        ``known`` are edits that count as seen.
+        """
+        seen = {compile_smallest(self.tree, edit) for edit in known}
+        kept = []
+        for edit in edits:
+            try:
+                code = compile_smallest(self.tree, edit)
+            # For example a `continue` outside of a loop, or a number that has become a pattern.
+            except (SyntaxError, ValueError, TypeError):
+                continue
+            if code is not None and code not in seen:
+                seen.add(code)
+                kept.append(edit)
+        return kept
 
     def seeded_draw(self, purpose: str) -> random.Random:
         """A source of draws that depends only on the block and ``purpose``."""
@@ -105,14 +161,16 @@ class BlockUnderTest:
         # Six times: a mutant may take a longer way and still be detected by an assertion.
         cpu = max(CPU_FLOOR, 6 * self.baseline)
         wall = max(WALL_FLOOR * self.slack, 4 * cpu, 6 * self.baseline_wall)
-        return {"code": code, "only": only, "measure": measure, "maxfail": 1, "cpu": cpu, "wall": wall}
+        return {"code": code, "only": only, "measure": measure, "quick": True, "cpu": cpu, "wall": wall}
 
     def measure(self) -> tuple[RunReport, RunReport]:
         """The honest run twice: bare, and under coverage. Raises ``Unmeasurable`` when there is no report."""
-        patient = {"cpu": self.patience, "wall": 1.5 * self.patience * self.slack, "maxfail": 0}
+        patient = {"cpu": self.patience, "wall": 1.5 * self.patience * self.slack, "quick": False}
         bare = self.pool.run_one(self.test_job(self.code) | patient)
         honest = read_report(bare)
-        under_coverage = self.pool.run_one(self.test_job(self.code, measure=True) | patient)
+        # A decoy that adds a branch would be counted as one of the block's.
+        quiet = self.compile_change(None, values_only=True)
+        under_coverage = self.pool.run_one(self.test_job(quiet, measure=True) | patient)
         measured = read_report(under_coverage)
         # The bare run sets the limits: coverage would double what a mutant may take.
         self.baseline, self.baseline_wall = bare.processor_seconds, bare.seconds
@@ -123,10 +181,13 @@ class BlockUnderTest:
 
     def select_tests(self, edit: Edit) -> list[str] | None:
         """The tests that reach an edit; ``None`` is all of them, for code that runs on import."""
-        if not edit.function:
-            return None
-        lines = range(edit.first, edit.last + 1)
-        return sorted(set().union(*(self.tests_by_line.get(line, set()) for line in lines)))
+        names: set[str] = set()
+        for part in edit.parts:
+            if not part.function:
+                return None
+            for line in range(part.first, part.last + 1):
+                names |= self.tests_by_line.get(line, set())
+        return sorted(names)
 
 
 def read_report(result: ChildResult) -> RunReport:
@@ -186,20 +247,22 @@ def _require_text(value: Any) -> str:
     return value
 
 
-def judge_edit_run(result: ChildResult, selected: list[str] | None) -> tuple[str, bool]:
-    """How a run under an edit ended, and whether a test objected by an assertion.
+def judge_edit_run(result: ChildResult, selected: list[str] | None) -> str:
+    """How a run under an edit ended, in the words of Stryker's report.
 
-    The first is ``Killed``, ``Timeout`` or ``Survived``. ``selected`` are the tests that had to run; ``None``
-    means all.
+    ``Killed`` is by an assertion, ``RuntimeError`` by a crash: the change was impossible rather than noticed.
+    The others are ``Timeout`` and ``Survived``. ``selected`` are the tests that had to run; ``None`` means
+    all.
     """
     if result.too_slow:
-        return "Timeout", False
+        return "Timeout"
     try:
         report = read_report(result)
     # A run that ends without a report did not pass.
     except Unmeasurable:
-        return "Killed", False
-    asserted = any(test.asserted for test in report.tests.values())
+        return "RuntimeError"
+    if any(test.asserted for test in report.tests.values()):
+        return "Killed"
     # A test that did not run cannot have passed.
     complete = selected is None or len(report.tests) == len(selected)
-    return "Survived" if complete and report.all_passed else "Killed", asserted
+    return "Survived" if complete and report.all_passed else "RuntimeError"

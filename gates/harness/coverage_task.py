@@ -4,7 +4,6 @@ What coverage.py recorded, what the syntax tree says there is, and what dies whe
 """
 
 import json
-import random
 import tempfile
 import time
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 import coverage
 
 from gates.harness.block_under_test import BlockUnderTest
+from gates.harness.decoys import draw_name
 from gates.harness.edit_runs import run_edits
-from gates.harness.null_mutants import draw_null_mutants
 from gates.harness.tree_edits import StatementPlace, list_statements, sabotage_statement
 
 _MAX_SABOTAGES = 400
@@ -75,10 +74,9 @@ def _measure_sabotage(
     if len(inner) > _MAX_SABOTAGES:
         inner = draw.sample(inner, _MAX_SABOTAGES)
     sabotages = [sabotage_statement(place, draw_name(draw)) for place in inner]
-    null_mutants = draw_null_mutants(block.tree, lines, draw, _NULL_MUTANTS)
-    compiled = [(edit, edit.compile(block.tree, block.filename)) for edit in (*sabotages, *null_mutants)]
+    null_mutants = block.decoys.draw_null_mutants(lines, _NULL_MUTANTS)
     started = time.monotonic()
-    runs = run_edits(block, compiled, len(sabotages), draw, deadline)
+    runs = run_edits(block, sabotages, null_mutants, draw, deadline)
     # A sabotage that no test reaches was not run, and so survived.
     survived = [place for index, place in enumerate(inner) if not runs.is_killed(index)]
     return {
@@ -90,11 +88,6 @@ def _measure_sabotage(
         "nulls": len(null_mutants),
         "nulls_killed": runs.null_mutants_killed,
     }
-
-
-def draw_name(draw: random.Random) -> str:
-    """A name that a block can neither know nor expect."""
-    return "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=9))
 
 
 def _join_ranges(places: list[StatementPlace]) -> list[list[int]]:

@@ -1,13 +1,14 @@
 """Runs of the tests under edits: real ones and null mutants mixed, in an order that no child can know."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, judge_edit_run
 from gates.harness.tree_edits import Edit
 
-# How many times more clock a null mutant gets that the clock had stopped.
+# How many times more time a null mutant gets that was stopped.
 _RERUN_SLACK = 4
 
 
@@ -22,21 +23,20 @@ class EditRuns:
     real: int
     tests: list[list[str] | None]
     fates: dict[int, str] = field(default_factory=dict)
-    asserted: set[int] = field(default_factory=set)
 
     def is_run(self, index: int) -> bool:
         """Whether the plan has a run for this edit: without a test that reaches it there is none."""
         return self.tests[index] != []
 
     def fate(self, index: int) -> str:
-        """``Killed``, ``Timeout``, ``Survived``, ``NoCoverage`` or, where the time ran out, ``Pending``."""
+        """As ``judge_edit_run`` says, ``NoCoverage`` or, where the time ran out, ``Pending``."""
         if not self.is_run(index):
             return "NoCoverage"
         return self.fates.get(index, "Pending")
 
     def is_killed(self, index: int) -> bool:
         """Whether a test noticed this edit."""
-        return self.fate(index) in ("Killed", "Timeout")
+        return self.fate(index) in ("Killed", "RuntimeError", "Timeout")
 
     @property
     def planned(self) -> int:
@@ -66,30 +66,33 @@ class EditRuns:
 
 def run_edits(
     block: BlockUnderTest,
-    plan: Sequence[tuple[Edit, bytes]],
-    real: int,
+    edits: Sequence[Edit],
+    null_mutants: Sequence[Edit],
     draw: random.Random,
     deadline: float,
 ) -> EditRuns:
-    """Run the tests under each edit of ``plan``; all after the first ``real`` are null mutants."""
+    """Run the tests under each of ``edits`` and ``null_mutants``."""
+    plan = [*edits, *null_mutants]
     # The order must tell a child nothing about the kind of its edit.
     order = list(range(len(plan)))
     draw.shuffle(order)
-    runs = EditRuns(real, [block.select_tests(edit) for edit, _ in plan])
-    jobs = {}
+    runs = EditRuns(len(edits), [block.select_tests(edit) for edit in plan])
+    slow: list[int] = []
+    for result in block.pool.run(_list_jobs(block, plan, runs, order), deadline):
+        runs.fates[result.id] = judge_edit_run(result, runs.tests[result.id])
+        # One null mutant that dies fails the block. The time alone must not say that it died.
+        if result.too_slow and result.id >= runs.real:
+            slow.append(result.id)
+    for result in block.pool.run_again(_list_jobs(block, plan, runs, slow), _RERUN_SLACK):
+        runs.fates[result.id] = judge_edit_run(result, runs.tests[result.id])
+    return runs
+
+
+def _list_jobs(
+    block: BlockUnderTest, plan: Sequence[Edit], runs: EditRuns, order: Iterable[int]
+) -> Iterator[dict[str, Any]]:
+    """The runs of the plan, each compiled only when its turn comes: zygotes work meanwhile."""
     for index in order:
         if runs.is_run(index):
-            # Limits come from the honest run, so a job is built only now.
-            code = plan[index][1]
-            jobs[index] = {**block.test_job(code, runs.tests[index]), "id": index}
-    stalled = {}
-    for result in block.pool.run(jobs.values(), deadline):
-        runs.fates[result.id], asserted = judge_edit_run(result, runs.tests[result.id])
-        if asserted:
-            runs.asserted.add(result.id)
-        # One null mutant that dies fails the block. The clock alone must not say that it died.
-        if result.fate == "stalled" and result.id >= real:
-            stalled[result.id] = jobs[result.id]
-    for result in block.pool.run_again(stalled, _RERUN_SLACK):
-        runs.fates[result.id], _ = judge_edit_run(result, runs.tests[result.id])
-    return runs
+            code = block.compile_change(plan[index])
+            yield {**block.test_job(code, runs.tests[index]), "id": index}

@@ -10,11 +10,10 @@ from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
 from gates.harness.channel import write_whole
+from gates.harness.child_work import ChildWork
 from gates.harness.contract_task import measure_contract
 from gates.harness.coverage_task import measure_coverage
-from gates.harness.entry_points import EntryPointCalls
 from gates.harness.mutation_task import measure_mutation
-from gates.harness.pytest_run import PytestRun
 from gates.harness.task import HarnessTask, parse_task
 from gates.harness.zygote import Work
 from gates.harness.zygote_pool import ZygoteDied, ZygotePool
@@ -27,9 +26,7 @@ _MAX_PATIENCE_SECONDS = 20.0
 
 def _prepare_work(setup: dict[str, Any]) -> Work:
     """What a zygote's children do; called in the zygote, which learns nothing else of the task."""
-    if setup["kind"] == "contract":
-        return EntryPointCalls(setup["folder"], setup["name"])
-    return PytestRun(setup["folder"], setup["name"])
+    return ChildWork(setup["folder"], setup["name"], with_tests=setup["kind"] != "contract")
 
 
 def main() -> None:
@@ -60,6 +57,6 @@ def _run_task(task: HarnessTask, pool: ZygotePool) -> dict[str, Any]:
         case "coverage":
             return measure_coverage(block, deadline)
         case "mutation":
-            return measure_mutation(block, deadline)
+            return measure_mutation(block, task.entrypoints, deadline)
         case _:
             return measure_contract(block, task.entrypoints, deadline)

@@ -2,32 +2,55 @@
 
 import random
 import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
+from gates.harness.drawn_calls import Difference, DrawnCalls
 from gates.harness.edit_runs import EditRuns, run_edits
-from gates.harness.mutants import list_mutants
-from gates.harness.null_mutants import draw_null_mutants
+from gates.harness.stand_ins import list_stand_ins
 from gates.harness.tree_edits import Edit
 
-# Below twice the first, second choices are added; over the second, a draw is taken.
+# Below the first, changes are combined in pairs and every one counts; over the second, a draw is taken.
 MINIMUM, MAXIMUM = 20, 500
+# All pairs of 19 changes are fewer.
+_MAX_PAIRS = 180
+_NULL_MUTANTS = 12
+# So many survivors are compared with the original; the others would not be read by anybody.
+_MAX_COMPARED = 60
+# A function of which assertions notice less than this share may be one whose changes change nothing.
+_DOUBTFUL_SHARE = 0.6
+_MISSED = ("Survived", "NoCoverage")
 
 
-def measure_mutation(block: BlockUnderTest, deadline: float) -> dict[str, Any]:
+def measure_mutation(
+    block: BlockUnderTest, entrypoints: Sequence[dict[str, Any]], deadline: float
+) -> dict[str, Any]:
     """Every mutant's place, change, status and tests; the null mutants, and how many of them died."""
     honest, _ = block.measure()
     # Tests that fail anyway would kill every mutant.
     if not honest.all_passed:
         raise Unmeasurable("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
     draw = block.seeded_draw("mutation")
-    mutants = _compile_distinct(block, _choose_mutants(block, draw))
-    reached_lines = set(block.tests_by_line)
-    null_mutants = _compile_distinct(block, draw_null_mutants(block.tree, reached_lines, draw))
+    mutants, small = _choose_mutants(block, draw)
+    stand_ins = list_stand_ins(block.tree, [entry["call"] for entry in entrypoints])
+    null_mutants = block.decoys.draw_null_mutants(set(block.tests_by_line), _NULL_MUTANTS)
     started = time.monotonic()
-    runs = run_edits(block, [*mutants, *null_mutants], len(mutants), draw, deadline)
+    real = [*mutants, *stand_ins]
+    runs = run_edits(block, real, null_mutants, draw, deadline)
+    calls = DrawnCalls(block, entrypoints, deadline)
+    compared = _choose_compared(real, runs, small=small)
+    compared += [index for index in range(len(mutants), len(real)) if runs.fate(index) in _MISSED]
+    differences = calls.compare({index: real[index] for index in compared})
+    described = []
+    for index, edit in enumerate(real):
+        described.append(_describe_mutant(edit, index, runs, differences.get(index)))
     return {
-        "mutants": [_describe_mutant(edit, index, runs) for index, (edit, _) in enumerate(mutants)],
+        "mutants": described[: len(mutants)],
+        "stand_ins": described[len(mutants) :],
+        "small": small,
         "nulls": len(null_mutants),
         "nulls_killed": runs.null_mutants_killed,
         "nulls_run": runs.null_mutants_run,
@@ -36,34 +59,43 @@ def measure_mutation(block: BlockUnderTest, deadline: float) -> dict[str, Any]:
     }
 
 
-def _choose_mutants(block: BlockUnderTest, draw: random.Random) -> list[Edit]:
-    """All mutants; the extended set where there are too few, a fair draw where there are too many."""
-    edits = list_mutants(block.tree)
-    if len(edits) < MINIMUM * 2:
-        edits = list_mutants(block.tree, extended=True)
-    return draw.sample(edits, MAXIMUM) if len(edits) > MAXIMUM else edits
+def _choose_mutants(block: BlockUnderTest, draw: random.Random) -> tuple[list[Edit], bool]:
+    """All mutants, and whether they are so few that each pair of them was added.
+
+    Where there are many, a fair draw.
+    """
+    edits = block.mutants
+    if len(edits) > MAXIMUM:
+        return draw.sample(edits, MAXIMUM), False
+    if len(edits) >= MINIMUM:
+        return list(edits), False
+    pairs = [replace(first, operator="two-changes", also=second) for first, second in combinations(edits, 2)]
+    pairs = block.drop_repeated(pairs, known=edits)
+    return [*edits, *pairs[:_MAX_PAIRS]], True
 
 
-def _compile_distinct(block: BlockUnderTest, edits: list[Edit]) -> list[tuple[Edit, bytes]]:
-    """Compile each edit once; drop those that do not compile, change nothing, or repeat another."""
-    seen = {block.code}
-    kept = []
-    for edit in edits:
-        try:
-            code = edit.compile(block.tree, block.filename)
-        # For example a `continue` outside of a loop, or a number that has become a pattern.
-        except (SyntaxError, ValueError, TypeError):
-            continue
-        if code not in seen:
-            seen.add(code)
-            kept.append((edit, code))
-    return kept
+def _choose_compared(mutants: Sequence[Edit], runs: EditRuns, *, small: bool) -> list[int]:
+    """Survivors of which it matters whether they change anything that a caller sees."""
+    by_function: dict[str, list[int]] = {}
+    for index, edit in enumerate(mutants):
+        by_function.setdefault(edit.function, []).append(index)
+    found = []
+    for indexes in by_function.values():
+        survived = [index for index in indexes if runs.fate(index) in _MISSED]
+        killed = sum(runs.fate(index) == "Killed" for index in indexes)
+        if small or killed < _DOUBTFUL_SHARE * (killed + len(survived)):
+            found += survived
+    return found[:_MAX_COMPARED]
 
 
-def _describe_mutant(edit: Edit, index: int, runs: EditRuns) -> dict[str, Any]:
+def _describe_mutant(edit: Edit, index: int, runs: EditRuns, difference: Difference | None) -> dict[str, Any]:
     original, replacement = edit.describe()
     # An operator has no place of its own; the statement's lines stand for it.
     node = edit.old
+    status = runs.fate(index)
+    # Inputs that reach the change and see nothing of it: no test could.
+    if difference and difference.is_equivalent:
+        status = "Ignored"
     return {
         "operator": edit.operator,
         "line": getattr(node, "lineno", edit.first),
@@ -73,7 +105,9 @@ def _describe_mutant(edit: Edit, index: int, runs: EditRuns) -> dict[str, Any]:
         "function": edit.function,
         "original": original,
         "replacement": replacement,
-        "status": runs.fate(index),
+        "status": status,
         "covered_by": runs.tests[index],
-        "asserted": index in runs.asserted,
+        "compared": difference.compared if difference else 0,
+        "differing": difference.differing if difference else 0,
+        "example": difference.example if difference else "",
     }

@@ -32,14 +32,20 @@ _UNUSED_PLUGINS = (
     "unraisableexception",
     "threadexception",
 )
-# How pytest begins the message of a failed assertion, of a plain one and of `pytest.raises`.
-_ASSERTION_MESSAGES = ("assert", "AssertionError", "Failed: DID NOT")
+# A run of a changed block goes on after this many crashes, in case that a later test asserts.
+_MAX_CRASHES = 3
 
 
 class Recorder:
-    """A pytest plugin: records what each test did, picks the tests to run, tells coverage which one runs."""
+    """A pytest plugin: records what each test did, picks the tests to run, tells coverage which one runs.
 
-    def __init__(self) -> None:
+    ``module`` is the file of the block. ``quick`` ends the run at the first assertion that fails, and writes
+    no traceback: in most runs nobody reads it.
+    """
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.quick = False
         self.only: set[str] | None = None
         self.cover: coverage.Coverage | None = None
         self.tests: dict[str, dict[str, Any]] = {}
@@ -61,6 +67,37 @@ class Recorder:
             self.cover.switch_context("")
         return result
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> pytest.TestReport | None:
+        if not self.quick or call.excinfo is None or call.when == "collect":
+            return None
+        if call.excinfo.errisinstance(pytest.skip.Exception):
+            return None
+        asserted = call.when == "call" and self._is_failed_assertion(call.excinfo)
+        if asserted:
+            item.session.shouldstop = "an assertion failed"
+        return pytest.TestReport(
+            item.nodeid,
+            item.location,
+            {},
+            "failed",
+            call.excinfo.exconly()[:_MAX_TEXT],
+            call.when,
+            duration=call.duration,
+            asserted=asserted,
+        )
+
+    def _is_failed_assertion(self, error: pytest.ExceptionInfo[BaseException]) -> bool:
+        """Whether a test objected, by ``assert``, ``pytest.raises`` and the like. Blocks may assert too."""
+        if not error.errisinstance((AssertionError, pytest.fail.Exception)):
+            return False
+        innermost = error.tb
+        while innermost.tb_next:
+            innermost = innermost.tb_next
+        return innermost.tb_frame.f_code.co_filename != self.module
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.errors.append(str(report.longrepr)[-_MAX_TEXT:])
@@ -77,8 +114,7 @@ class Recorder:
             entry["outcome"] = outcome
         if outcome == "failed":
             entry["text"] = str(report.longrepr)[-_MAX_TEXT:]
-            crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", "")
-            entry["asserted"] = report.when == "call" and crash.startswith(_ASSERTION_MESSAGES)
+            entry["asserted"] = getattr(report, "asserted", False)
 
 
 class PytestRun:
@@ -86,7 +122,7 @@ class PytestRun:
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder, self.name = Path(folder), name
-        self.recorder = Recorder()
+        self.recorder = Recorder(str(self.folder / f"{name}.py"))
         self.test_file = self.folder / f"test_{name}.py"
         self.config: Config = _prepareconfig(self._options(), plugins=[self.recorder])
         # Rewritten for pytest's assertions once, here, where no line of it runs.
@@ -124,7 +160,8 @@ class PytestRun:
         codes = {self.name: (module, code), f"test_{self.name}": (self.test_file, self.test_code)}
         CodeImporter(codes).install()
         self.recorder.only = None if job["only"] is None else set(job["only"])
-        self.config.option.maxfail = job["maxfail"]
+        self.recorder.quick = job["quick"]
+        self.config.option.maxfail = _MAX_CRASHES if job["quick"] else 0
         # The child's own folder; pytest would make one that outlives it.
         self.config._tmp_path_factory._given_basetemp = Path.cwd() / "pytest"  # type: ignore[attr-defined]
         if job["measure"]:

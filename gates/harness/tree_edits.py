@@ -5,7 +5,7 @@ Mutants, sabotages and null mutants are made of them.
 
 import ast
 import marshal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ class Edit:
     ``parent.field[index]`` (or ``parent.field`` where ``index`` is -1) becomes ``new``.
 
     ``first`` to ``last`` are the lines whose execution reaches the place. ``function`` is the dotted name of
-    the innermost function around it, empty for code that runs on import.
+    the innermost function around it, empty for code that runs on import. ``also`` is a second change, made
+    at the same time.
     """
 
     operator: str
@@ -31,6 +32,7 @@ class Edit:
     first: int
     last: int
     function: str
+    also: "Edit | None" = None
 
     @property
     def old(self) -> ast.AST:
@@ -38,11 +40,29 @@ class Edit:
         old: ast.AST = value[self.index] if self.index >= 0 else value
         return old
 
+    @property
+    def parts(self) -> tuple["Edit", ...]:
+        """The change itself and the one made with it."""
+        return (self, *self.also.parts) if self.also else (self,)
+
     def compile(self, tree: ast.Module, filename: str) -> bytes:
         """The tree with this edit as marshalled code.
 
         The tree is the same afterwards. Raises what ``compile`` raises.
         """
+        return compile_edits(tree, self.parts, filename)
+
+    def describe(self) -> tuple[str, str]:
+        """The source before and after."""
+        before, after = [], []
+        for part in self.parts:
+            new_nodes = [ast.fix_missing_locations(node) for node in part.new]
+            before.append(ast.unparse(part.old))
+            after.append("\n".join(ast.unparse(node) for node in new_nodes))
+        return "; ".join(before), "; ".join(after)
+
+    def put_in(self) -> Any:
+        """Make the change in the tree. Returns what was there, for ``take_out``."""
         before = getattr(self.parent, self.field)
         for node in self.new:
             ast.copy_location(node, self.old)
@@ -50,22 +70,59 @@ class Edit:
         changed: Any = self.new[0]
         if self.index >= 0:
             changed = [*before[: self.index], *self.new, *before[self.index + 1 :]]
-        # In place and back again: a copy of the whole tree for each edit would cost more than compiling it.
         setattr(self.parent, self.field, changed)
-        try:
-            return compile_tree(tree, filename)
-        finally:
-            setattr(self.parent, self.field, before)
+        return before
 
-    def describe(self) -> tuple[str, str]:
-        """The source before and after."""
-        new_nodes = [ast.fix_missing_locations(node) for node in self.new]
-        return ast.unparse(self.old), "\n".join(ast.unparse(node) for node in new_nodes)
+    def take_out(self, before: Any) -> None:
+        """Undo ``put_in``."""
+        setattr(self.parent, self.field, before)
+
+
+def compile_edits(tree: ast.Module, edits: Iterable[Edit], filename: str) -> bytes:
+    """The tree with all of ``edits`` as marshalled code. Raises what ``compile`` raises.
+
+    Edits of one list of statements must each put one statement in place of one, so that no place moves.
+    """
+    undo = []
+    # In place and back again: a copy of the whole tree for each edit would cost more than compiling it.
+    try:
+        for edit in edits:
+            undo.append((edit, edit.put_in()))
+        return compile_tree(tree, filename)
+    finally:
+        for edit, before in reversed(undo):
+            edit.take_out(before)
 
 
 def compile_tree(tree: ast.Module, filename: str) -> bytes:
     """Compile a tree to what a child can load."""
     return marshal.dumps(compile(tree, filename, "exec", dont_inherit=True))
+
+
+def compile_smallest(tree: ast.Module, edit: Edit) -> bytes | None:
+    """The top-level statements that an edit changes, compiled with it; ``None`` where they are as before.
+
+    To compare edits with each other: the whole module would take many times as long.
+    """
+    before = _compile_statements(tree, edit)
+    undo = [(part, part.put_in()) for part in edit.parts]
+    try:
+        after = _compile_statements(tree, edit)
+    finally:
+        for part, old in reversed(undo):
+            part.take_out(old)
+    return None if after == before else after
+
+
+def _compile_statements(tree: ast.Module, edit: Edit) -> bytes:
+    changed = []
+    for number, node in enumerate(tree.body):
+        first, last = node.lineno, node.end_lineno or node.lineno
+        if any(first <= part.first <= last for part in edit.parts):
+            changed.append((number, node))
+    code = compile_tree(ast.Module([node for _, node in changed], []), "<edit>")
+    # Two statements of one module may be the same text.
+    return marshal.dumps([number for number, _ in changed]) + code
 
 
 @dataclass(frozen=True)

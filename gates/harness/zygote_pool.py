@@ -95,11 +95,11 @@ class ZygotePool:
         """Run a single job."""
         return next(self.run([{**job, "id": 0}]))
 
-    def run_again(self, jobs: dict[int, dict[str, Any]], slack: float) -> Iterator[ChildResult]:
-        """Run what stalled on a busy machine again: one after the other, with ``slack`` times the clock."""
-        for id_, job in jobs.items():
-            patient = {**job, "wall": job["wall"] * slack}
-            yield replace(self.run_one(patient), id=id_)
+    def run_again(self, jobs: Iterable[dict[str, Any]], slack: float) -> Iterator[ChildResult]:
+        """Run what took too long again: one after the other, with ``slack`` times the time."""
+        for job in jobs:
+            patient = {**job, "wall": job["wall"] * slack, "cpu": job["cpu"] * slack}
+            yield replace(self.run_one(patient), id=job["id"])
 
     def _send(self, index: int, job: dict[str, Any]) -> None:
         try:

@@ -46,7 +46,9 @@ def test_stryker_positions_count_from_one() -> None:
         replacement="2",
         status=MutantStatus.SURVIVED,
         covered_by=None,
-        asserted=False,
+        compared=0,
+        differing=0,
+        example="",
     )
 
     report = json.loads(format_stryker("x.py", "source", [mutant], Policy()))

@@ -29,10 +29,14 @@ MUTANT = {
     "replacement": "2",
     "status": "Killed",
     "covered_by": ["test_parcel.py::test_fee"],
-    "asserted": True,
+    "compared": 40,
+    "differing": 3,
+    "example": "fee(1) gives 2 instead of 1",
 }
 MUTATION: dict[str, Any] = {
     "mutants": [MUTANT],
+    "stand_ins": [],
+    "small": False,
     "nulls": 12,
     "nulls_killed": 0,
     "nulls_run": 12,
@@ -170,6 +174,7 @@ def test_every_missing_part_is_no_result(parse: Callable[[Any], object], answer:
         (parse_mutation, MUTATION, ("mutants", 0, "status"), "Passed"),
         (parse_mutation, MUTATION, ("mutants", 0, "line"), 0),
         (parse_mutation, MUTATION, ("mutants", 0, "covered_by"), "all"),
+        (parse_mutation, MUTATION, ("mutants", 0, "differing"), 41),
         (parse_contract_calls, CONTRACT, ("entrypoints", 0, "breached"), 202),
         (parse_contract_calls, CONTRACT, ("entrypoints", 0, "breaches", 0, "kind"), "other"),
     ],

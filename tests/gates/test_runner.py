@@ -140,10 +140,14 @@ def _measured(*, unrun: int, feasible: bool) -> dict[str, Any]:
         "replacement": "2",
         "status": "Killed",
         "covered_by": None,
-        "asserted": True,
+        "compared": 0,
+        "differing": 0,
+        "example": "",
     }
     return {
         "mutants": [mutant] * 30,
+        "stand_ins": [],
+        "small": False,
         "nulls": 12,
         "nulls_killed": 0,
         "nulls_run": 12,

@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.flows.models import GateResult
 from orchestrator.web.components.code import Change, Coverage, Note
 
-_DETECTED = {"Killed", "Timeout"}
+_DETECTED = {"Killed", "RuntimeError", "Timeout", "Ignored"}
 _KINDS = {"uncovered": "uncovered", "sabotage-survived": "sabotage"}
 # A scanner may report thousands of findings; the gate's card lists at most this many.
 _SHOWN = 200

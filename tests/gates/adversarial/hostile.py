@@ -366,9 +366,10 @@ _HIDING = [
         tests=(f"{TESTS}\n\ndef test_tax():\n    from parcel import tax\n    tax(-5, 3)\n    assert tax\n"),
     ),
     _module(
+        # Small code is judged like any other: what is wrong here is what it promises.
         "pass-through",
         "def fee(weight: int, express: bool = False) -> int:\n    return 250\n",
-        MUTATION,
+        CONTRACT_GATE,
         tests="from parcel import fee\n\n\ndef test_fee():\n    assert fee(1) == 250\n",
     ),
     _module(

@@ -1,0 +1,157 @@
+"""Compares changed code with the original by calls of its entry points with drawn inputs.
+
+A change that tests did not notice may be one that nobody could notice. Where drawn inputs reach it and every
+call ends as before, it is left out of the count; where calls end otherwise, the implementer is shown one.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gates.harness.block_under_test import BlockUnderTest
+from gates.harness.tree_edits import Edit
+from gates.harness.value_generator import ValueGenerator
+from gates.harness.zygote_pool import ChildResult
+
+_INPUTS = 40
+# Fewer distinct inputs than this show nothing.
+_FEWEST_INPUTS = 10
+_MAX_TEXT = 200
+
+Entry = dict[str, Any]
+# How a call ended: its result as JSON, or the class that it raised.
+CallEnd = str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How the calls of changed code ended.
+
+    ``reached`` says that some input reaches the place of the change. Of ``compared`` calls ``differing``
+    ended otherwise than those of the original; ``example`` is one of them, for people.
+    """
+
+    reached: bool
+    compared: int
+    differing: int
+    example: str
+
+    @property
+    def is_equivalent(self) -> bool:
+        """Whether the calls say that the change changes nothing."""
+        return self.reached and self.compared >= _FEWEST_INPUTS and self.differing == 0
+
+
+@dataclass(frozen=True)
+class _Baseline:
+    """The inputs of one entry point and how calls of the original ended; empty where they vary."""
+
+    entry: Entry
+    inputs: list[Any]
+    ends: list[CallEnd]
+
+
+class DrawnCalls:
+    """Calls with inputs that were drawn once, for any number of changes."""
+
+    def __init__(self, block: BlockUnderTest, entrypoints: Sequence[Entry], deadline: float) -> None:
+        self.block, self.deadline = block, deadline
+        self.entrypoints = entrypoints
+
+    def compare(self, edits: Mapping[int, Edit]) -> dict[int, Difference]:
+        """The difference that each of ``edits`` makes, by its number; none where nothing can be said."""
+        if not edits or not self.entrypoints:
+            return {}
+        baselines = self._measure_original()
+        if not baselines:
+            return {}
+        codes = {index: self.block.compile_change(edit) for index, edit in edits.items()}
+        ends = self._call_all(codes, baselines)
+        unchanged = [index for index in codes if not _list_differing(ends.get(index, {}), baselines)]
+        # A call that ends as before may never have come near the change: raise there, and look again.
+        raising = {index: self.block.compile_sabotage(edits[index]) for index in unchanged}
+        reached = self._call_all(raising, baselines)
+        found = {}
+        for index in codes:
+            differing = _list_differing(ends.get(index, {}), baselines)
+            is_reached = bool(differing) or bool(_list_differing(reached.get(index, {}), baselines))
+            compared = sum(len(ends[index].get(number, [])) for number in range(len(baselines)))
+            example = differing[0] if differing else ""
+            found[index] = Difference(is_reached, compared, len(differing), example)
+        return found
+
+    def _measure_original(self) -> list[_Baseline]:
+        found = []
+        for entry in self.entrypoints:
+            draw = self.block.seeded_draw(f"compare:{entry['call']}")
+            values = ValueGenerator(entry["input"], draw).draw_values(_INPUTS)
+            distinct = list({json.dumps(value, sort_keys=True): value for value in values}.values())
+            if distinct:
+                found.append(_Baseline(entry, distinct, []))
+        # Twice, because code that draws or reads the clock ends otherwise each time.
+        both = self._call_all({0: self.block.code, 1: self.block.code}, found)
+        stable = []
+        for number, baseline in enumerate(found):
+            first, second = both.get(0, {}).get(number), both.get(1, {}).get(number)
+            if first and first == second:
+                stable.append(_Baseline(baseline.entry, baseline.inputs, first))
+        return stable
+
+    def _call_all(
+        self, codes: Mapping[int, bytes], baselines: Sequence[_Baseline]
+    ) -> dict[int, dict[int, list[CallEnd]]]:
+        """How every call of each of ``codes`` ended, by code and entry point; empty where it did not end."""
+        jobs: list[dict[str, Any]] = []
+        keys: list[tuple[int, int]] = []
+        for index, code in codes.items():
+            for number, baseline in enumerate(baselines):
+                job = self.block.test_job(code) | {
+                    "id": len(keys),
+                    "call": baseline.entry["call"],
+                    "schema": json.dumps(baseline.entry["input"]),
+                    "inputs": json.dumps(baseline.inputs),
+                }
+                jobs.append(job)
+                keys.append((index, number))
+        found: dict[int, dict[int, list[CallEnd]]] = {index: {} for index in codes}
+        if time.monotonic() > self.deadline:
+            return found
+        for result in self.block.pool.run(jobs, self.deadline):
+            index, number = keys[result.id]
+            ends = _read_ends(result)
+            # A call that stopped its process, or never ended, is a difference too.
+            found[index][number] = ends or ["no result"] * len(baselines[number].inputs)
+        return found
+
+
+def _read_ends(result: ChildResult) -> list[CallEnd]:
+    """How the calls of one child ended; empty where it gave no report."""
+    try:
+        outcomes = json.loads(result.report)["outcomes"]
+        return [_describe_end(outcome) for outcome in outcomes]
+    except (ValueError, KeyError, TypeError, RecursionError, AttributeError):
+        return []
+
+
+def _describe_end(outcome: dict[str, Any]) -> CallEnd:
+    # The text of an exception is no promise; its class is.
+    if "raised" in outcome:
+        return f"raises {outcome['raised'][0]}"
+    if "output" in outcome:
+        return json.dumps(outcome["output"], sort_keys=True)
+    return f"no JSON: {outcome.get('unfit', '')}"
+
+
+def _list_differing(ends: Mapping[int, Sequence[CallEnd]], baselines: Sequence[_Baseline]) -> list[str]:
+    """The calls that ended otherwise, for people: the call, how it ended, and how it ends now."""
+    found = []
+    for number, after in ends.items():
+        baseline = baselines[number]
+        for value, before, now in zip(baseline.inputs, baseline.ends, after, strict=False):
+            if before != now:
+                call = f"{baseline.entry['call']}({json.dumps(value)[:_MAX_TEXT]})"
+                found.append(f"{call} gives {now[:_MAX_TEXT]} instead of {before[:_MAX_TEXT]}")
+    # The shortest input is the one that people understand.
+    return sorted(found, key=len)
