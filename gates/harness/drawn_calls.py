@@ -21,7 +21,7 @@ _FEWEST_INPUTS = 10
 _MAX_TEXT = 200
 
 Entry = dict[str, Any]
-# How a call ended: its result as JSON, or the class that it raised.
+# How a call ended: its result, or the class that it raised.
 CallEnd = str
 
 
@@ -140,7 +140,8 @@ def _describe_end(outcome: dict[str, Any]) -> CallEnd:
     if "raised" in outcome:
         return f"raises {outcome['raised'][0]}"
     if "output" in outcome:
-        return json.dumps(outcome["output"], sort_keys=True)
+        # As Python writes it, for the people who read an example.
+        return repr(json.loads(json.dumps(outcome["output"], sort_keys=True)))
     return f"no JSON: {outcome.get('unfit', '')}"
 
 
@@ -151,7 +152,7 @@ def _list_differing(ends: Mapping[int, Sequence[CallEnd]], baselines: Sequence[_
         baseline = baselines[number]
         for value, before, now in zip(baseline.inputs, baseline.ends, after, strict=False):
             if before != now:
-                call = f"{baseline.entry['call']}({json.dumps(value)[:_MAX_TEXT]})"
+                call = f"{baseline.entry['call']}({repr(value)[:_MAX_TEXT]})"
                 found.append(f"{call} gives {now[:_MAX_TEXT]} instead of {before[:_MAX_TEXT]}")
     # The shortest input is the one that people understand.
     return sorted(found, key=len)

@@ -120,7 +120,7 @@ def test_an_honest_coverage_answer_becomes_values() -> None:
 def test_an_honest_mutation_answer_becomes_values() -> None:
     (mutant,) = parse_mutation(MUTATION).mutants
     assert mutant.status is MutantStatus.KILLED
-    assert mutant.status.detected
+    assert not mutant.status.is_missed
     assert mutant.covered_by == ("test_parcel.py::test_fee",)
 
 
