@@ -10,7 +10,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 def find_reached_functions(source: str, call: str) -> frozenset[str]:
     """Names of the functions that ``call`` (``function`` or ``Class.method``) may run, itself included.
 
-    Whatever has a function's name counts as a call of it: too many rather than too few.
+    Every mention of a function's name counts as a call of it: too many rather than too few.
     """
     mentions: dict[str, set[str]] = {}
     for node in ast.walk(syntax.parse(source)):

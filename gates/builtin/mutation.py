@@ -133,8 +133,11 @@ def _summarize(counts: MutantCounts) -> str:
 
 
 def _count_by_function(mutants: Mutants) -> dict[str, MutantCounts]:
-    names = dict.fromkeys(mutant.function for mutant in mutants if mutant.function)
-    return {name: count_mutants(mutant for mutant in mutants if mutant.function == name) for name in names}
+    groups: dict[str, list[Mutant]] = {}
+    for mutant in mutants:
+        if mutant.function:
+            groups.setdefault(mutant.function, []).append(mutant)
+    return {name: count_mutants(group) for name, group in groups.items()}
 
 
 def _count_by_call(candidate: Candidate, mutants: Mutants, calls: Iterable[str]) -> dict[str, MutantCounts]:

@@ -1,4 +1,4 @@
-"""Decoys: changes that stand in the code and never happen.
+"""Decoys: changes that are in the code and never happen.
 
 A change is disguised as ``new if 3 < 5 else old``, a decoy as ``old if 3 < 5 else new``: who compares code
 sees the same in both, and they cost the same. Every run carries decoys, the honest one included, so that no
@@ -97,7 +97,7 @@ def _is_reached(edit: Edit, lines: set[int]) -> bool:
 
 
 def is_changeable(node: ast.stmt) -> bool:
-    """Whether a statement may stand behind a condition."""
+    """Whether a statement may be put behind a condition."""
     return not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
 
 

@@ -26,7 +26,7 @@ CallEnd = str
 
 
 @dataclass(frozen=True)
-class Difference:
+class CallDifference:
     """How the calls of changed code ended.
 
     ``reached`` says that some input reaches the place of the change. Of ``compared`` calls ``differing``
@@ -60,7 +60,7 @@ class DrawnCalls:
         self.block, self.deadline = block, deadline
         self.entrypoints = entrypoints
 
-    def compare(self, edits: Mapping[int, Edit]) -> dict[int, Difference]:
+    def compare(self, edits: Mapping[int, Edit]) -> dict[int, CallDifference]:
         """The difference that each of ``edits`` makes, by its number; none where nothing can be said."""
         if not edits or not self.entrypoints:
             return {}
@@ -79,7 +79,7 @@ class DrawnCalls:
             is_reached = bool(differing) or bool(_list_differing(reached.get(index, {}), baselines))
             compared = sum(len(ends[index].get(number, [])) for number in range(len(baselines)))
             example = differing[0] if differing else ""
-            found[index] = Difference(is_reached, compared, len(differing), example)
+            found[index] = CallDifference(is_reached, compared, len(differing), example)
         return found
 
     def _measure_original(self) -> list[_Baseline]:
@@ -136,7 +136,7 @@ def _read_ends(result: ChildResult) -> list[CallEnd]:
 
 
 def _describe_end(outcome: dict[str, Any]) -> CallEnd:
-    # The text of an exception is no promise; its class is.
+    # The contract promises the class of an exception, not its text.
     if "raised" in outcome:
         return f"raises {outcome['raised'][0]}"
     if "output" in outcome:

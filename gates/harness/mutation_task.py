@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
-from gates.harness.drawn_calls import Difference, DrawnCalls
+from gates.harness.drawn_calls import CallDifference, DrawnCalls
 from gates.harness.edit_runs import EditRuns, run_edits
 from gates.harness.stand_ins import list_stand_ins
 from gates.harness.tree_edits import Edit
@@ -88,12 +88,14 @@ def _choose_compared(mutants: Sequence[Edit], runs: EditRuns, *, small: bool) ->
     return found[:_MAX_COMPARED]
 
 
-def _describe_mutant(edit: Edit, index: int, runs: EditRuns, difference: Difference | None) -> dict[str, Any]:
+def _describe_mutant(
+    edit: Edit, index: int, runs: EditRuns, difference: CallDifference | None
+) -> dict[str, Any]:
     original, replacement = edit.describe()
     # An operator has no place of its own; the statement's lines stand for it.
     node = edit.old
     status = runs.fate(index)
-    # Inputs that reach the change and see nothing of it: no test could.
+    # Inputs reach the change, and no call ends otherwise: no test could notice it.
     if difference and difference.is_equivalent:
         status = "Ignored"
     return {

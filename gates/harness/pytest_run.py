@@ -32,7 +32,7 @@ _UNUSED_PLUGINS = (
     "unraisableexception",
     "threadexception",
 )
-# A run of a changed block goes on after this many crashes, in case that a later test asserts.
+# A run of a changed block continues after so many crashes less one, in case that a later test asserts.
 _MAX_CRASHES = 3
 
 
