@@ -13,12 +13,20 @@ from typing import Any, Final
 
 from providers.simulator.answers import compose_answer
 from providers.simulator.behaviour import Behaviour, Fault
-from providers.simulator.scenarios import NoScenario, read_prompt
-from providers.simulator.state import SimulatorState, count_tokens
+from providers.simulator.scenarios import NoScenario, ScenarioPrompt, read_prompt
+from providers.simulator.schema_rules import example_answer
+from providers.simulator.state import SimulatorState
 from providers.simulator.wires.anthropic import AnthropicWire
-from providers.simulator.wires.base import Question, RequestRejected, Wire
+from providers.simulator.wires.base import (
+    Question,
+    RequestRejected,
+    SimulatedAnswer,
+    StreamEvent,
+    Wire,
+)
 from providers.simulator.wires.google import GoogleWire
 from providers.simulator.wires.openai import OpenAIWire
+from providers.simulator.zoo import ZOO
 
 _log = logging.getLogger("simulator")
 ROUTES: Final[tuple[tuple[re.Pattern[str], Wire], ...]] = (
@@ -27,6 +35,7 @@ ROUTES: Final[tuple[tuple[re.Pattern[str], Wire], ...]] = (
     (re.compile(r"/v1(beta)?/models/[^/]+:\w+$"), GoogleWire()),
 )
 _ERROR_KINDS: Final = frozenset({"status", "rate_limit"})
+_FLOOD_BYTES: Final = 10_000_000
 
 
 class Simulator(ThreadingHTTPServer):
@@ -123,9 +132,11 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         # A count is free at every vendor: it is not logged, takes no fault and starts no request.
         if isinstance(asked, Question) and asked.counting:
             self.server.state.record_token_count(wire.name)
-            self._send_json(200, wire.build_count(asked, count_tokens(asked.text)))
+            self._send_json(200, wire.build_count(asked, asked.prompt_tokens))
             return
-        number, behaviour, fault = self.server.state.start_request(wire.name)
+        model = asked.model if isinstance(asked, Question) else ""
+        prompt = read_prompt(asked.text if isinstance(asked, Question) else "")
+        number, behaviour, fault = self.server.state.start_request(wire.name, model, prompt.stage)
         entry: dict[str, Any] = {
             "id": number,
             "at": datetime.now(UTC).isoformat(),
@@ -135,12 +146,16 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         }
         started = time.monotonic()
         try:
-            if isinstance(asked, Question):
-                self._send_answer(wire, asked, number, behaviour, fault, entry)
-            else:
-                entry["status"] = asked.status
-                error = wire.build_error(asked.status, asked.code, asked.message, None)
-                self._send_json(asked.status, error)
+            if isinstance(asked, RequestRejected):
+                raise asked
+            entry |= {"model": model, "stage": prompt.stage, "round": prompt.round, "title": prompt.title}
+            self._send_answer(wire, asked, prompt, number, behaviour, fault, entry)
+        except RequestRejected as refused:
+            entry["status"] = refused.status
+            # The log keeps why: a test that sees a refusal has to see the vendor's reason too.
+            entry["refused"] = refused.message[:500]
+            error = wire.build_error(refused.status, refused.code, refused.message, None, refused.param)
+            self._send_json(refused.status, error)
         finally:
             # Also where the client got no answer: tests count what arrived.
             entry["seconds"] = round(time.monotonic() - started, 4)
@@ -160,40 +175,107 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         self,
         wire: Wire,
         asked: Question,
+        prompt: ScenarioPrompt,
         number: int,
         behaviour: Behaviour,
         fault: Fault | None,
         entry: dict[str, Any],
     ) -> None:
-        state, prompt = self.server.state, read_prompt(asked.text)
-        entry |= {"model": asked.model, "stage": prompt.stage, "round": prompt.round, "title": prompt.title}
+        state = self.server.state
         entry["fault"] = fault.kind if fault else ""
         state.wait(behaviour.wait_seconds())
-        if fault and fault.kind in {*_ERROR_KINDS, "hang", "reset", "empty"}:
+        if fault and fault.kind in {*_ERROR_KINDS, *ZOO, "hang", "reset", "empty"}:
             self._fail_early(wire, fault, entry)
             return
-        try:
-            text = "simulated answer" if state.echo else state.library.find_answer(prompt)
-        except NoScenario as unknown:
-            entry["status"] = 400
-            self._send_json(400, wire.build_error(400, "", str(unknown), None))
-            return
-        answer = compose_answer(state, wire.name, asked, text, number, fault.kind if fault else "")
+        kind = fault.kind if fault else ""
+        text = self._find_text(asked, prompt)
+        if kind == "flood":
+            text += "x" * _FLOOD_BYTES
+        answer = compose_answer(state, wire.name, asked, text, number, kind)
         entry |= {
             "status": 200,
-            "input_tokens": answer.input_tokens
-            + answer.cache_read
-            + answer.cache_write_5m
-            + answer.cache_write_1h,
+            "stream": asked.stream,
+            "effort": asked.effort,
+            "input_tokens": answer.prompt_tokens,
             "cache_read_tokens": answer.cache_read,
+            "cache_write_tokens": answer.cache_write_5m + answer.cache_write_1h,
             "output_tokens": answer.output_tokens + answer.reasoning_tokens,
         }
         if asked.stream:
-            self._send_bytes(
-                200, b"".join(wire.stream_answer(asked, answer)), {"Content-Type": "text/event-stream"}, fault
-            )
-        else:
-            self._send_bytes(200, json.dumps(wire.build_answer(asked, answer)).encode(), {}, fault)
+            self._send_stream(wire, asked, answer, behaviour, fault)
+            return
+        tokens = answer.output_tokens + answer.reasoning_tokens
+        state.wait(behaviour.generation_seconds(tokens))
+        body = wire.build_answer(asked, answer)
+        if kind == "no_usage":
+            _drop_usage(body)
+        self._send_bytes(200, json.dumps(body).encode(), {}, fault)
+
+    def _find_text(self, asked: Question, prompt: ScenarioPrompt) -> str:
+        state = self.server.state
+        if not state.echo:
+            try:
+                return state.library.find_answer(prompt)
+            except NoScenario as unknown:
+                raise RequestRejected(400, "", str(unknown)) from unknown
+        if asked.schema is not None or asked.json_only:
+            return json.dumps(example_answer(asked.schema or {}))
+        return "simulated answer"
+
+    def _send_stream(
+        self, wire: Wire, asked: Question, answer: SimulatedAnswer, behaviour: Behaviour, fault: Fault | None
+    ) -> None:
+        """Send the events one by one, as fast as the model makes their tokens."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("x-simulated", "true")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        events = list(wire.stream_answer(asked, answer))
+        half, kind = len(events) // 2, fault.kind if fault else ""
+        for place, event in enumerate(events):
+            # A reset ends the wait and, like a crash, the stream.
+            if self.server.state.wait(behaviour.generation_seconds(event.tokens)):
+                self._reset_connection()
+                return
+            if place == half and fault and self._break_stream(wire, asked, event, fault):
+                return
+            data = _without_usage(event.data) if kind == "no_usage" else event.data
+            if kind == "drip" and fault:
+                self._drip_chunk(data, fault.seconds / len(events))
+                continue
+            for _ in range(2 if kind == "repeat" else 1):
+                self._send_chunk(data)
+        self._send_chunk(b"")
+
+    def _break_stream(self, wire: Wire, asked: Question, event: StreamEvent, fault: Fault) -> bool:
+        """Show the fault that hits the middle of a stream; return whether the stream is over."""
+        if fault.kind == "stall":
+            return self.server.state.wait(fault.seconds)
+        if fault.kind == "cut":
+            # In the middle of an event, and where it has one in the middle of a character.
+            self._send_chunk(event.data[: len(event.data) // 2])
+            self._reset_connection()
+            return True
+        if fault.kind == "malformed":
+            self._send_chunk(event.data[: len(event.data) // 2] + b"\n\n")
+        elif fault.kind == "error_event":
+            self._send_chunk(wire.stream_error(asked, "simulated failure in the middle of a stream").data)
+        elif fault.kind != "end":
+            return False
+        self._send_chunk(b"")
+        return True
+
+    def _send_chunk(self, data: bytes) -> None:
+        """Send one chunk; an empty one ends the body."""
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def _drip_chunk(self, data: bytes, seconds: float) -> None:
+        for place in range(len(data)):
+            self._send_chunk(data[place : place + 1])
+            if self.server.state.wait(seconds / len(data)):
+                return
 
     def _fail_early(self, wire: Wire, fault: Fault, entry: dict[str, Any]) -> None:
         if fault.kind == "hang":
@@ -204,6 +286,10 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         elif fault.kind == "empty":
             entry["status"] = 200
             self._send_bytes(200, b"", {}, None)
+        elif fault.kind in ZOO:
+            named = ZOO[fault.kind]
+            entry["status"] = named.status
+            self._send_bytes(named.status, named.content(), named.sent_headers(), None)
         else:
             status = 429 if fault.kind == "rate_limit" else fault.status
             entry["status"] = status
@@ -256,6 +342,24 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         if not isinstance(body, dict):
             raise TypeError("the body is not a JSON object")
         return body
+
+
+def _drop_usage(body: dict[str, Any]) -> None:
+    """Leave out what the answer used, at any depth the vendor says it."""
+    for name in ("usage", "usageMetadata"):
+        body.pop(name, None)
+    for value in body.values():
+        if isinstance(value, dict):
+            _drop_usage(value)
+
+
+def _without_usage(data: bytes) -> bytes:
+    head, _, text = data.decode().rpartition("data: ")
+    if not text.startswith("{"):
+        return data
+    event = json.loads(text)
+    _drop_usage(event)
+    return f"{head}data: {json.dumps(event)}\n\n".encode()
 
 
 def _wait_headers(wire: Wire, fault: Fault) -> dict[str, str]:

@@ -12,16 +12,12 @@ from typing import Any, Final
 
 from providers.simulator.behaviour import PROVIDERS, Behaviour, Fault
 from providers.simulator.scenarios import ScenarioLibrary
+from providers.simulator.wires.base import CachePlan, count_bytes
+from providers.simulator.zoo import ZOO
 
-# The vendors' own: shorter prefixes are not cached.
-MIN_CACHED_TOKENS: Final = 1024
-_BLOCK: Final = 512
-_TTL_SECONDS: Final = 300.0
-
-
-def count_tokens(text: str) -> int:
-    """Estimate what a tokenizer counts; never more than the bytes."""
-    return -(-len(text.encode()) // 4)
+# Automatic caches compare prefixes in steps of 128 tokens, and keep them for some minutes.
+_STEP_BYTES: Final = 512
+_AUTOMATIC_SECONDS: Final = 300.0
 
 
 class SimulatorState:
@@ -46,12 +42,18 @@ class SimulatorState:
         self._shown: dict[str, Counter[int]] = {provider: Counter() for provider in PROVIDERS}
         self._since: dict[str, int] = dict.fromkeys(PROVIDERS, 0)
         self._log: deque[dict[str, Any]] = deque(maxlen=20_000)
-        self._cache: dict[str, float] = {}
+        # Of each written prefix: when it ends, and for how many seconds it was written.
+        self._cache: dict[str, tuple[float, float]] = {}
 
     def set_behaviour(self, provider: str, behaviour: Behaviour) -> None:
         """Set how ``provider`` behaves from the next request on."""
         if provider not in PROVIDERS:
             raise ValueError(f"provider {provider!r}: one of {', '.join(PROVIDERS)}")
+        for fault in behaviour.faults:
+            if fault.kind in ZOO and provider not in ZOO[fault.kind].vendors:
+                raise ValueError(
+                    f"fault kind {fault.kind!r}: only {', '.join(ZOO[fault.kind].vendors)} send it"
+                )
         with self._lock:
             self._behaviours[provider] = behaviour
             self._shown[provider].clear()
@@ -74,7 +76,9 @@ class SimulatorState:
         """Let every waiting request go, for good."""
         self._let_go.set()
 
-    def start_request(self, provider: str) -> tuple[int, Behaviour, Fault | None]:
+    def start_request(
+        self, provider: str, model: str = "", stage: str = ""
+    ) -> tuple[int, Behaviour, Fault | None]:
         """Count a request that generates; its id, the behaviour, and the fault that hits it."""
         with self._lock:
             counter, behaviour = self._counters[provider], self._behaviours[provider]
@@ -84,6 +88,8 @@ class SimulatorState:
             counter["in_flight"] += 1
             counter["max_in_flight"] = max(counter["max_in_flight"], counter["in_flight"])
             for index, fault in enumerate(behaviour.faults):
+                if not fault.concerns(model, stage):
+                    continue
                 if fault.hits_request(number, self._shown[provider][index]):
                     self._shown[provider][index] += 1
                     counter[f"fault_{fault.kind}"] += 1
@@ -122,28 +128,53 @@ class SimulatorState:
         with self._lock:
             return list(self._log)
 
-    def read_cached_tokens(self, scope: str, prefix: str, *, ttl: float = _TTL_SECONDS) -> int:
-        """Tokens of the longest known prefix of ``prefix``; the whole of it is known from now on (automatic
-        caching).
-        """
-        # Prefixes are compared in blocks of 512 bytes by a running hash, as vendors do in blocks of tokens.
-        digest, now, hit = hashlib.sha256(scope.encode()), time.monotonic(), 0
-        body = prefix.encode()
-        with self._lock:
-            for end in range(_BLOCK, len(body) + 1, _BLOCK):
-                digest.update(body[end - _BLOCK : end])
-                key = digest.hexdigest()
-                if self._cache.get(key, 0.0) > now and hit == end - _BLOCK:
-                    hit = end
-                self._cache[key] = now + ttl
-        found = hit // 4
-        return found if found >= MIN_CACHED_TOKENS else 0
+    def use_cache(self, plan: CachePlan, least: int, density: float) -> tuple[int, dict[float, int]]:
+        """Return the tokens read from the cache, and those written to it by the seconds that they live.
 
-    def mark_breakpoint(self, scope: str, prefix: str, ttl: float) -> bool:
-        """Mark ``prefix`` for caching, as Anthropic does; return whether it was marked and is still there."""
-        key = hashlib.sha256(f"{scope}\0{prefix}".encode()).hexdigest()
-        now = time.monotonic()
+        ``least`` is the smallest prefix in tokens that is cached at all.
+        """
         with self._lock:
-            known = self._cache.get(key, 0.0) > now
-            self._cache[key] = now + ttl
-        return known
+            if plan.automatic:
+                return self._read_automatic(plan, least, density), {}
+            return self._use_breakpoints(plan, least, density)
+
+    def _use_breakpoints(self, plan: CachePlan, least: int, density: float) -> tuple[int, dict[float, int]]:
+        digest, size, now = hashlib.sha256(plan.scope.encode()), 0, time.monotonic()
+        lives, read, found = dict(plan.writes), 0, ""
+        waiting: list[tuple[str, int, float]] = []
+        for place, block in enumerate(plan.blocks):
+            digest.update(f"{len(block)}\0{block}".encode())
+            size += len(block.encode())
+            key, tokens = digest.hexdigest(), count_bytes(size, density)
+            # Too short to be cached, as at the vendor: it is billed as plain input.
+            if tokens < least:
+                continue
+            if place in plan.reads and self._cache.get(key, (0.0, 0.0))[0] > now:
+                # A hit covers every earlier breakpoint, whose writes are then not billed.
+                read, found, waiting = tokens, key, []
+            elif place in lives:
+                waiting.append((key, tokens, lives[place]))
+        if found:
+            # A use renews the life that the entry was written with.
+            life = self._cache[found][1]
+            self._cache[found] = (now + life, life)
+        written: dict[float, int] = {}
+        done = read
+        for key, tokens, life in waiting:
+            self._cache[key] = (now + life, life)
+            written[life] = written.get(life, 0) + tokens - done
+            done = tokens
+        return read, written
+
+    def _read_automatic(self, plan: CachePlan, least: int, density: float) -> int:
+        """Find the longest known prefix; the whole prompt is known from now on, and nobody pays for that."""
+        digest, now, hit = hashlib.sha256(plan.scope.encode()), time.monotonic(), 0
+        body = "".join(plan.blocks).encode()
+        for end in range(_STEP_BYTES, len(body) + 1, _STEP_BYTES):
+            digest.update(body[end - _STEP_BYTES : end])
+            key = digest.hexdigest()
+            if self._cache.get(key, (0.0, 0.0))[0] > now and hit == end - _STEP_BYTES:
+                hit = end
+            self._cache[key] = (now + _AUTOMATIC_SECONDS, _AUTOMATIC_SECONDS)
+        found = int(hit * density / 4)
+        return found if found >= least else 0

@@ -75,7 +75,10 @@ def serve(play: Play) -> Iterator[str]:
             answer = SimulatedAnswer(1, text, "end", 10, 0, 0, 0, 10, 0)
             sent, kind = json.dumps(wire.build_answer(asked, answer)).encode(), "application/json"
             if asked.stream:
-                sent, kind = b"".join(wire.stream_answer(asked, answer)), "text/event-stream"
+                sent, kind = (
+                    b"".join(event.data for event in wire.stream_answer(asked, answer)),
+                    "text/event-stream",
+                )
             self.send_response(200)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(sent)))

@@ -15,21 +15,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 HOME = ROOT / ".venv-google"
-TOOLS = ("pytest", "pytest-timeout", "Django", "PyYAML")
+# What the tests need, and the simulator, which they start with this interpreter.
+TOOLS = ("pytest", "pytest-timeout", "Django", "PyYAML", "jsonschema")
 
 
 def environment() -> Path:
     """The interpreter of the environment; built again when the pinned requirements have changed."""
     pins, python = ROOT / "requirements-google-generativeai.txt", HOME / "bin" / "python"
     mark = HOME / "built-from.txt"
-    if mark.exists() and mark.read_bytes() == pins.read_bytes():
+    wanted = pins.read_bytes() + " ".join(TOOLS).encode()
+    if mark.exists() and mark.read_bytes() == wanted:
         return python
     shutil.rmtree(HOME, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--require-hashes", "-r", str(pins)], check=True)
     subprocess.run([*pip, *TOOLS], check=True)
-    mark.write_bytes(pins.read_bytes())
+    mark.write_bytes(wanted)
     return python
 
 

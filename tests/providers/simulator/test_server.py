@@ -86,7 +86,10 @@ def test_openai_streams_both_ways(simulator: Simulated) -> None:
     with openai.OpenAI(api_key="k", base_url=simulator.urls["OPENAI_BASE_URL"], max_retries=0) as client:
         chunks = list(
             client.chat.completions.create(
-                model="gpt-4.1", stream=True, messages=[{"role": "user", "content": "hi"}]
+                model="gpt-4.1",
+                stream=True,
+                stream_options={"include_usage": True},
+                messages=[{"role": "user", "content": "hi"}],
             )
         )
         events = list(client.responses.create(model="gpt-5.5", input="hi", stream=True))
@@ -107,12 +110,12 @@ def test_google_streams(simulator: Simulated) -> None:
 
 
 def test_an_hour_of_caching_is_counted_apart(simulator: Simulated) -> None:
-    marked = {"type": "text", "text": "x" * 8000, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    marked = {"type": "text", "text": "x" * 20_000, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
     body = {**MESSAGE, "system": [marked]}
     headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
     first, second = (post(simulator, "/v1/messages", body, **headers)[2]["usage"] for _ in range(2))
-    assert first["cache_creation"] == {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 2000}
-    assert second["cache_read_input_tokens"] == 2000
+    assert first["cache_creation"] == {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 5000}
+    assert second["cache_read_input_tokens"] == 5000
 
 
 def test_a_hundred_and_fifty_slow_calls_run_at_once(simulator: Simulated) -> None:
