@@ -10,7 +10,7 @@ modules already call.
 - ``CHAOS_CLOCK_SECONDS`` shifts what the process takes for the time.
 - ``CHAOS_SLOW_CANCEL_SECONDS`` stretches the moment between a cancel's look at the stages and its update of
   them.
-- ``CHAOS_SABOTAGE`` takes a safeguard away: ``token``, ``lock``, ``sweep``.
+- ``CHAOS_SABOTAGE`` takes a safeguard away: ``token``, ``lock``, ``sweep``, ``early``, ``twice``.
 """
 
 import os
@@ -30,7 +30,7 @@ CALL_STEPS = (
     ("providers.limiter", "acquire"),
     ("providers.limiter", "settle"),
     ("providers.ledger", "store_response"),
-    ("orchestrator.flows.engine.broker", "send_chain"),
+    ("orchestrator.flows.engine.broker", "send_route"),
     ("orchestrator.flows.engine.store", "store_result"),
 )
 # What a worker passes on its way through claim, heartbeat and the ends of an attempt; the others are reached
@@ -39,7 +39,7 @@ WORKER_STATEMENTS = (
     "claim.claim_stage",
     "claim.renew_leases",
     "attempt.record_progress",
-    "attempt.list_remaining_stages",
+    "routes.list_remaining_stages",
     "finish.finish_stage",
     "transitions.lock_flow",
     "transitions.lock_live_stage",
@@ -50,9 +50,11 @@ WORKER_STATEMENTS = (
     "transitions.fail_flow",
     "outcome.let_stage_wait",
     "repair_round.store_repair_request",
-    "repair_round.read_repair_request",
+    "repair_round.list_stages",
     "repair_round.shift_later_stages",
     "repair_round.insert_repair_round",
+    "repair_round.redirect_needs",
+    "transitions.rest_flow",
 )
 
 
@@ -214,8 +216,22 @@ def _without_sweep() -> None:
     dispatcher._resend = lambda self: None
 
 
+def _start_join_early() -> None:
+    """The first branch that passes starts the stage where all of them meet."""
+    _replace_clause("finish.finish_stage", "needs_left = GREATEST(st.needs_left - 1, 0)", "needs_left = 0")
+    _replace_clause("finish.finish_stage", "WHEN st.needs_left > 1 THEN 'pending' ", "")
+
+
+def _start_join_twice() -> None:
+    """Every branch that passes makes the stage ready where all of them meet, also one that is ready."""
+    _start_join_early()
+    _replace_clause("finish.finish_stage", "p.status = 'pending' AND", "p.status IN ('pending', 'ready') AND")
+
+
 SABOTAGE: dict[str, Callable[[], None]] = {
     "token": _without_token,
     "lock": _without_lock,
     "sweep": _without_sweep,
+    "early": _start_join_early,
+    "twice": _start_join_twice,
 }

@@ -29,6 +29,20 @@ _DUPLICATE = {
     "attempts still open although their stage is not running": """
         SELECT a.id::text FROM flows_attempt a JOIN flows_stage s ON s.id = a.stage_id
         WHERE a.outcome = 'running' AND s.status <> 'running'""",
+    "stages that began before one that they need had passed": """
+        SELECT DISTINCT s.id::text FROM flows_stage s JOIN flows_attempt a ON a.stage_id = s.id
+        JOIN flows_stage n ON n.id = ANY (s.needs)
+        WHERE n.repair = '{}' AND (n.status <> 'passed' OR a.started_at < n.finished_at)""",
+    "stages that were made ready twice in a row": """
+        SELECT stage_id::text FROM (
+            SELECT stage_id, kind, lag(kind) OVER (PARTITION BY stage_id ORDER BY id) AS before
+            FROM flows_flowevent
+            WHERE kind IN ('stage.ready', 'stage.started', 'stage.waiting', 'stage.skipped', 'stage.passed')
+        ) e WHERE kind = 'stage.ready' AND before IN ('stage.ready', 'stage.passed')""",
+    "stages that need another than those of the newest round before them": """
+        SELECT s.id::text FROM flows_stage s JOIN flows_stage n ON n.id = ANY (s.needs)
+        JOIN flows_stage later ON later.flow_id = s.flow_id AND later.kind = n.kind AND later.round > n.round
+        WHERE s.kind IN ('encore', 'close') AND s.status = 'passed'""",
     "flows whose end was told twice": """
         SELECT flow_id FROM flows_flowevent e WHERE kind IN ('flow.passed', 'flow.failed', 'flow.cancelled')
         GROUP BY 1 HAVING count(*) > 1""",

@@ -25,19 +25,21 @@ from orchestrator.queues import Queue
 from providers.base import Request
 
 MODELS = {"google": "gemini-pro", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4-turbo"}
-CALLING = {"scout": "google", "draft": "openai", "critic": "anthropic"}
+CALLING = {"scout": "google", "draft": "openai", "critic": "anthropic", "scribe": "google"}
+READERS = ("judge", "critic", "scribe")
 
 
 def stages_of(version: int) -> tuple[StageSpec, ...]:
-    """The stages of one version of the type."""
-    extra = (StageSpec("encore", Queue.CONTROL),) if version % 2 == 0 else ()
+    """The stages of one version of the type: three of them run side by side, as in the product's."""
+    longer = version % 2 == 0
     return (
         StageSpec("scout", Queue.GOOGLE),
         StageSpec("draft", Queue.OPENAI),
-        StageSpec("judge", Queue.GATES),
-        StageSpec("critic", Queue.ANTHROPIC, apart_from=("draft",)),
-        *extra,
-        StageSpec("close", Queue.CONTROL),
+        StageSpec("judge", Queue.GATES, needs=("draft",)),
+        StageSpec("critic", Queue.ANTHROPIC, needs=("draft",), apart_from=("draft",)),
+        StageSpec("scribe", Queue.GOOGLE, needs=("draft",)),
+        *((StageSpec("encore", Queue.CONTROL, needs=READERS),) if longer else ()),
+        StageSpec("close", Queue.CONTROL, needs=("encore",) if longer else READERS),
     )
 
 
@@ -45,9 +47,7 @@ FLOW_TYPES = tuple(
     FlowType("chaos", version, stages_of(version))
     for version in range(1, int(os.environ.get("CHAOS_VERSION", "1")) + 1)
 )
-STAGES = {
-    kind: f"tests.chaos.plugin:{kind}" for kind in ("scout", "draft", "judge", "critic", "encore", "close")
-}
+STAGES = {kind: f"tests.chaos.plugin:{kind}" for kind in ("scout", "draft", *READERS, "encore", "close")}
 
 
 class Scripted:
@@ -94,7 +94,7 @@ class Scripted:
     def _repair(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if work.round > int(argument):
             return self._pass(work, "", said)
-        return Repair("again", ("draft", "judge"), "gate:review-failed", "The review gate failed.", "Fix it.")
+        return Repair("again", "draft", "gate:review-failed", "The review gate failed.", "Fix it.")
 
     def _flaky(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if work.attempt_number > int(argument):
@@ -105,6 +105,6 @@ class Scripted:
         return Failed("chaos:failed", "It failed.", "Nothing.")
 
 
-scout, draft, judge, critic, encore, close = (
-    Scripted(kind) for kind in ("scout", "draft", "judge", "critic", "encore", "close")
+scout, draft, judge, critic, scribe, encore, close = (
+    Scripted(kind) for kind in ("scout", "draft", *READERS, "encore", "close")
 )

@@ -323,10 +323,22 @@ def _kill_at_work(stack: Stack, traffic: Traffic, flows: int) -> None:
         stack.kill("control", group=True)
 
 
+def _end_branches(stack: Stack, traffic: Traffic, flows: int) -> None:
+    """Branches of different lengths meet. The guards of the database are taken away, too: they would refuse."""
+    stack.execute("ALTER TABLE flows_stage DISABLE TRIGGER flows_stage_needs_passed")
+    frozen = stack.kill("control", signal.SIGSTOP)
+    traffic.submit(flows // 3, "scribe: sleep 0.5", cancel=False)
+    time.sleep(3)
+    stack.signal(frozen, signal.SIGCONT)
+    traffic.submit(flows // 3, "judge: sleep 0.5", cancel=False)
+
+
 SABOTAGES: dict[str, Callable[[Stack, Traffic, int], None]] = {
     "token": _freeze_late_attempts,
     "lock": _cancel_while_claimed,
     "sweep": _kill_at_work,
+    "early": _end_branches,
+    "twice": _end_branches,
 }
 
 

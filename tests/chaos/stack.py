@@ -302,6 +302,11 @@ class Stack:
                     raise
                 time.sleep(0.1)
 
+    def execute(self, sql: str) -> None:
+        """Change the database from outside."""
+        with self.postgres.connect(self.database) as db:
+            db.execute(sql)
+
     def armed(self, point: str) -> Path:
         """The file that arms a failpoint."""
         return self.logs / "failpoints" / point

@@ -15,8 +15,11 @@ from tests.chaos.stack import Stack
 REPOS = ("chaos-a", "chaos-b", "chaos-c")
 # Script, the status it has to end in, and its share of the traffic.
 SCRIPTS = (
-    ("", "passed", 62),
-    ("judge: repair 1", "passed", 8),
+    ("", "passed", 56),
+    ("judge: repair 1", "passed", 5),
+    ("judge: repair 1\ncritic: repair 1", "passed", 4),
+    ("critic: fail", "failed", 2),
+    ("scribe: sleep 0.5", "passed", 3),
     ("judge: repair 9", "failed", 3),
     ("draft: park 0.5", "passed", 4),
     ("critic: flaky 2", "passed", 5),
