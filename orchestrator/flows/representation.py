@@ -1,12 +1,14 @@
 """What people are told about a flow that no column holds: its title, why it waits, where its time went."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from orchestrator.flows.critical_path import measure_flow, measure_union
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.models.states import FlowStatus, StageStatus
 from providers.models import ProviderCall
@@ -50,17 +52,49 @@ def request_title(flow: Flow) -> str:
     return ""
 
 
-def measure_time(flow: Flow, calls: QuerySet[ProviderCall]) -> dict[str, float | None]:
-    """Where the seconds of a flow went: models, gates, and the orchestrator itself, waiting included."""
+def measure_time(flow: Flow, calls: QuerySet[ProviderCall], stages: Sequence[Stage]) -> dict[str, Any]:
+    """Where the seconds of a flow went: models, gates, and the orchestrator itself, waiting included.
+
+    ``stages`` are in order and bring their attempts. Stages run side by side, so that no second is counted
+    twice: a second in gates counts as such only where no model was asked.
+    """
     wall = seconds_between(flow.created_at, flow.finished_at)
-    in_models = float(calls.aggregate(total=Sum("latency_ms"))["total"] or 0) / 1000
-    outputs = flow.stages.filter(kind="verify").values_list("output", flat=True)
-    in_gates = sum(float(output.get("gates_seconds") or 0) for output in outputs)
-    # Calls of two stages never overlap, but clocks differ a little: what is left may not be negative.
-    own = None if wall is None else round(max(0.0, wall - in_models - in_gates), 3)
+    asked = [
+        (begun, begun + timedelta(milliseconds=latency or 0))
+        for begun, latency in calls.values_list("created_at", "latency_ms")
+    ]
+    judged = [
+        (
+            stage.finished_at - timedelta(seconds=float(stage.output.get("gates_seconds") or 0)),
+            stage.finished_at,
+        )
+        for stage in stages
+        if stage.kind == "verify" and stage.finished_at is not None
+    ]
+    in_models, busy = measure_union(asked), measure_union([*asked, *judged])
+    timing = measure_flow(flow, stages)
     return {
         "wall_seconds": wall,
         "provider_seconds": round(in_models, 3),
-        "gates_seconds": round(in_gates, 3),
-        "own_seconds": own,
+        "gates_seconds": round(busy - in_models, 3),
+        # The clocks of processes differ a little: what is left may not be negative.
+        "own_seconds": None if wall is None else round(max(0.0, wall - busy), 3),
+        "critical_path_seconds": round(timing.seconds, 3),
+        "stage_overlap": timing.overlap,
+        "bound_by": timing.bound_by,
     }
+
+
+def list_wasted(stages: Sequence[Stage], costs: Mapping[int, Decimal]) -> list[int]:
+    """The stages whose work was of no use: they passed or were stopped beside one that asked for a repair,
+    and were paid for once more in the round. ``costs`` are USD by stage.
+    """
+    paid = [stage for stage in stages if costs.get(stage.pk)]
+    asked = {(stage.round, *(stage.needs or ())) for stage in stages if stage.repair}
+    return [
+        stage.pk
+        for stage in paid
+        if not stage.repair
+        and (stage.round, *(stage.needs or ())) in asked
+        and any(later.kind == stage.kind and later.round > stage.round for later in paid)
+    ]

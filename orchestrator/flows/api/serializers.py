@@ -88,13 +88,18 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 
 
 class StageSerializer(serializers.ModelSerializer[Stage]):
-    """One step of a flow. Needs ``cost_by_stage`` in its context: USD by the stage's id."""
+    """One step of a flow. Needs in its context ``cost_by_stage``, USD by the stage's id, and ``wasted``,
+    ids.
+    """
 
     status = serializers.ChoiceField(choices=StageStatus.choices)
     model = serializers.SerializerMethodField(help_text="The model that answered last.")
     wait_reason = serializers.SerializerMethodField(help_text="Why it waits; empty if it does not.")
     duration_seconds = serializers.SerializerMethodField()
     cost_usd = serializers.SerializerMethodField(help_text="USD, as decimal digits.")
+    wasted = serializers.SerializerMethodField(
+        help_text="It ran beside a stage that asked for a repair, and its work was paid for once more."
+    )
     error = serializers.SerializerMethodField()
     attempts = AttemptSerializer(many=True)
 
@@ -106,6 +111,7 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
             "kind",
             "round",
             "queue",
+            "needs",
             "status",
             "model",
             "wait_reason",
@@ -114,6 +120,7 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
             "finished_at",
             "duration_seconds",
             "cost_usd",
+            "wasted",
             "error",
             "attempts",
         ]
@@ -136,6 +143,10 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
         """The sum over its provider calls."""
         costs: Mapping[int, Decimal] = self.context["cost_by_stage"]
         return representation.format_usd(costs.get(stage.pk) or Decimal(0))
+
+    def get_wasted(self, stage: Stage) -> bool:
+        """Whether its cost is part of what the flow wasted."""
+        return stage.pk in self.context["wasted"]
 
     @extend_schema_field(ErrorSerializer(allow_null=True))
     def get_error(self, stage: Stage) -> dict[str, str] | None:
@@ -224,11 +235,18 @@ class TimeSpentSerializer(serializers.Serializer[Any]):
     """Where the seconds of a flow went."""
 
     wall_seconds = serializers.FloatField(allow_null=True)
-    provider_seconds = serializers.FloatField(help_text="In calls of models.")
-    gates_seconds = serializers.FloatField(help_text="In gates.")
+    provider_seconds = serializers.FloatField(help_text="In which a model was asked.")
+    gates_seconds = serializers.FloatField(help_text="In gates, while no model was asked.")
     own_seconds = serializers.FloatField(
         allow_null=True, help_text="The rest: the orchestrator's own time, waiting included."
     )
+    critical_path_seconds = serializers.FloatField(
+        help_text="How long the stages ran of which each could only begin after the one before."
+    )
+    stage_overlap = serializers.FloatField(
+        help_text="Seconds of all stages over seconds in which any ran: 1 is one after the other."
+    )
+    bound_by = serializers.CharField(help_text="What took longest on the critical path, in words.")
 
 
 class SnapshotSerializer(serializers.Serializer[Flow]):
@@ -249,18 +267,41 @@ class FlowSerializer(FlowSummarySerializer):
     settings = serializers.DictField()
     stages = serializers.SerializerMethodField()
     cost_by_provider = serializers.SerializerMethodField()
+    wasted_usd = serializers.SerializerMethodField(
+        help_text="USD, part of cost_usd: stages whose files were repaired while they read them."
+    )
     time = serializers.SerializerMethodField()
     block = serializers.SerializerMethodField()
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stages_read: dict[str, tuple[list[Stage], dict[int, Decimal]]] = {}
+
     @extend_schema_field(StageSerializer(many=True))
     def get_stages(self, flow: Flow) -> Any:
-        """Its stages in order, each with its attempts: three queries, however many there are."""
-        attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch(
-            "attempts", Attempt.objects.order_by("number")
-        )
-        stages = flow.stages.order_by("position").prefetch_related(attempts)
-        costs = dict(_calls_of(flow).values_list("stage_id").annotate(total=Sum("cost_usd")))
-        return StageSerializer(stages, many=True, context={"cost_by_stage": costs}).data
+        """Its stages in order, each with its attempts."""
+        stages, costs = self._read_stages(flow)
+        wasted = representation.list_wasted(stages, costs)
+        return StageSerializer(
+            stages, many=True, context={"cost_by_stage": costs, "wasted": frozenset(wasted)}
+        ).data
+
+    def get_wasted_usd(self, flow: Flow) -> str:
+        """What was paid for work on files that were repaired meanwhile."""
+        stages, costs = self._read_stages(flow)
+        wasted = representation.list_wasted(stages, costs)
+        return representation.format_usd(sum((costs[stage] for stage in wasted), Decimal(0)))
+
+    def _read_stages(self, flow: Flow) -> tuple[list[Stage], dict[int, Decimal]]:
+        """Its stages with their attempts, and USD by stage: three queries, once for all fields."""
+        if flow.pk not in self._stages_read:
+            attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch(
+                "attempts", Attempt.objects.order_by("number")
+            )
+            costs = dict(_calls_of(flow).values_list("stage_id").annotate(total=Sum("cost_usd")))
+            stages = list(flow.stages.order_by("position").prefetch_related(attempts))
+            self._stages_read[flow.pk] = stages, costs
+        return self._stages_read[flow.pk]
 
     def get_cost_by_provider(self, flow: Flow) -> dict[str, str]:
         """USD by provider."""
@@ -268,9 +309,10 @@ class FlowSerializer(FlowSummarySerializer):
         return {name: representation.format_usd(total or Decimal(0)) for name, total in sorted(costs)}
 
     @extend_schema_field(TimeSpentSerializer)
-    def get_time(self, flow: Flow) -> dict[str, float | None]:
+    def get_time(self, flow: Flow) -> dict[str, Any]:
         """Where the seconds went."""
-        return representation.measure_time(flow, _calls_of(flow))
+        stages, _ = self._read_stages(flow)
+        return representation.measure_time(flow, _calls_of(flow), stages)
 
     @extend_schema_field(BlockSerializer(allow_null=True))
     def get_block(self, flow: Flow) -> Any:

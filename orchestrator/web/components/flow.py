@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.utils.safestring import SafeString
 
+from orchestrator.flows import critical_path
 from orchestrator.flows.api.serializers import FlowSerializer
 from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, GateResult, Stage
 from orchestrator.flows.models.states import FLOW_ENDED
@@ -21,7 +22,7 @@ KINDS = (
         f"flow.{word}"
         for word in ("created", "paused", "resumed", "retried", "priority", "passed", "failed", "cancelled")
     ),
-    *(f"stage.{word}" for word in ("ready", "started", "progress", "waiting", "passed", "failed")),
+    *(f"stage.{word}" for word in ("ready", "started", "progress", "waiting", "passed", "failed", "skipped")),
 )
 """The kinds of events that the page listens to."""
 _MODULE, _TESTS, _CONTRACT = rounds.FILES
@@ -93,6 +94,7 @@ def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
         "ended": flow.status in FLOW_ENDED,
         "took": timeline.format_duration(full["duration_seconds"]),
         "chart": chart,
+        "critical": {step.stage_id for step in critical_path.measure_flow(flow, stages).path},
         "kinds": " ".join(KINDS),
         # The page follows the events after this one, so nothing is lost between this read and its request.
         "last_event": events[0].pk if events else 0,
