@@ -7,6 +7,8 @@ class FlowsConfig(AppConfig):
     verbose_name = "Flows"
 
     def ready(self) -> None:
-        """Register the checks of the evidence."""
+        """Register the checks of the evidence, and refuse to start with a flow type that has no order."""
         # Django registers checks by importing them, and they may import models only once the apps are ready.
-        from orchestrator.flows import checks  # noqa: F401, PLC0415 - see above
+        from orchestrator.flows import checks, flow_types  # noqa: F401, PLC0415 - see above
+
+        flow_types.load_flow_types()

@@ -1,4 +1,4 @@
-"""Flow types: tables of stages.
+"""Flow types: tables of stages, each of which names the stages that it needs.
 
 A flow keeps the name and version of its type, so that a deploy does not change it while it runs. A new
 version of a type is a new entry beside the old one; delete an entry only when no flow of that version is
@@ -7,6 +7,7 @@ unfinished.
 
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 
 from django.conf import settings
 
@@ -14,22 +15,54 @@ from orchestrator.core.registry import Registry
 from orchestrator.queues import Queue
 
 
+class FlowTypeRefused(ValueError):
+    """A table of stages is not a way from one first stage to one last stage. The message names the
+    mistake.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """One step of a flow type. ``apart_from`` names kinds whose providers must not serve this one's calls."""
+    """One step of a flow type.
+
+    ``needs`` names the kinds that must have passed before it starts; without it, the stage needs the one
+    above it in the table. ``apart_from`` names kinds whose providers must not serve this one's calls.
+    """
 
     kind: str
     queue: Queue
+    needs: tuple[str, ...] | None = None
     apart_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class StageOrder:
+    """The stages of a type in an order in which each comes after what it needs.
+
+    ``needs`` has for each stage the places in ``stages`` of those that it needs.
+    """
+
+    stages: tuple[StageSpec, ...]
+    needs: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FlowType:
-    """A table of stages, run in order."""
+    """A table of stages. Raises ``FlowTypeRefused`` for one that has no order, no single first or no single
+    last stage.
+    """
 
     name: str
     version: int
     stages: tuple[StageSpec, ...]
+
+    def __post_init__(self) -> None:
+        _order_stages(self)
+
+    @property
+    def order(self) -> StageOrder:
+        """The stages in order, with what each needs."""
+        return _order_stages(self)
 
     def spec(self, kind: str) -> StageSpec:
         """The stage of ``kind``; raises ``KeyError``."""
@@ -38,24 +71,124 @@ class FlowType:
                 return spec
         raise KeyError(f"{self.name} version {self.version} has no stage {kind}")
 
+    def kinds_before(self, kind: str) -> frozenset[str]:
+        """The kinds that have passed when a stage of ``kind`` starts: what it needs, directly or not."""
+        return _find_kinds_before(self)[kind]
 
-PLAN_IMPL_REVIEW_DOCS = FlowType(
-    name="plan_impl_review_docs",
+    def kinds_behind(self, kind: str) -> tuple[str, ...]:
+        """``kind`` and the kinds that need it, directly or not, in order."""
+        before = _find_kinds_before(self)
+        return tuple(
+            spec.kind for spec in self.order.stages if spec.kind == kind or kind in before[spec.kind]
+        )
+
+
+@cache
+def _order_stages(flow_type: FlowType) -> StageOrder:
+    """The stages so that each comes after what it needs, otherwise as in the table."""
+    edges = _read_edges(flow_type)
+    sorter = TopologicalSorter(dict(enumerate(edges)))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        around = " needs ".join(flow_type.stages[place].kind for place in reversed(error.args[1]))
+        raise _refuse(flow_type, f"has a cycle: {around}") from None
+    places: list[int] = []
+    free: list[int] = []
+    while sorter.is_active():
+        free = sorted({*free, *sorter.get_ready()})
+        # One at a time, the first of the table: a stage goes as far up as the table has it.
+        place = free.pop(0)
+        places.append(place)
+        sorter.done(place)
+    _check_ends(flow_type, edges)
+    moved = {place: new for new, place in enumerate(places)}
+    return StageOrder(
+        tuple(flow_type.stages[place] for place in places),
+        tuple(tuple(sorted(moved[needed] for needed in edges[place])) for place in places),
+    )
+
+
+def _read_edges(flow_type: FlowType) -> list[tuple[int, ...]]:
+    """For each line of the table the places of the lines that it needs."""
+    kinds = [spec.kind for spec in flow_type.stages]
+    edges: list[tuple[int, ...]] = []
+    for place, spec in enumerate(flow_type.stages):
+        if spec.needs is None:
+            edges.append((place - 1,) if place else ())
+            continue
+        for name in spec.needs:
+            if kinds.count(name) != 1:
+                known = "has no such stage" if name not in kinds else "has several stages of that kind"
+                raise _refuse(flow_type, f"{known}: {spec.kind} needs {name}")
+        edges.append(tuple(kinds.index(name) for name in dict.fromkeys(spec.needs)))
+    return edges
+
+
+def _check_ends(flow_type: FlowType, edges: list[tuple[int, ...]]) -> None:
+    """A flow starts with one stage, and has passed when its one last stage has."""
+    needed = {place for needs in edges for place in needs}
+    first = [spec.kind for spec, needs in zip(flow_type.stages, edges, strict=True) if not needs]
+    last = [spec.kind for place, spec in enumerate(flow_type.stages) if place not in needed]
+    for found, what in ((first, "need nothing"), (last, "are needed by none")):
+        if len(found) != 1:
+            which = ", ".join(found) or "no stages"
+            raise _refuse(flow_type, f"must have one first and one last stage, but {which} {what}")
+
+
+def _refuse(flow_type: FlowType, why: str) -> FlowTypeRefused:
+    return FlowTypeRefused(
+        f"The flow type {flow_type.name} version {flow_type.version} {why}. "
+        "Correct `needs` in its table of stages."
+    )
+
+
+@cache
+def _find_kinds_before(flow_type: FlowType) -> dict[str, frozenset[str]]:
+    """Kind to every kind that it needs, directly or not."""
+    order = flow_type.order
+    before: list[frozenset[str]] = []
+    for needs in order.needs:
+        direct = frozenset(order.stages[place].kind for place in needs)
+        before.append(direct.union(*(before[place] for place in needs)))
+    found: dict[str, frozenset[str]] = {}
+    for spec, kinds in zip(order.stages, before, strict=True):
+        found[spec.kind] = found.get(spec.kind, frozenset()) | kinds
+    return found
+
+
+DEFAULT_NAME = "plan_impl_review_docs"
+_FIRST_STAGES = (
+    StageSpec("context", Queue.GOOGLE),
+    StageSpec("plan", Queue.ANTHROPIC),
+    StageSpec("implement", Queue.OPENAI),
+)
+# One after the other. Flows that began so end so.
+ONE_BY_ONE = FlowType(
+    name=DEFAULT_NAME,
     version=1,
     stages=(
-        StageSpec("context", Queue.GOOGLE),
-        StageSpec("plan", Queue.ANTHROPIC),
-        StageSpec("implement", Queue.OPENAI),
+        *_FIRST_STAGES,
         StageSpec("verify", Queue.GATES),
         StageSpec("review", Queue.ANTHROPIC, apart_from=("implement",)),
         StageSpec("docs", Queue.GOOGLE),
         StageSpec("seal", Queue.CONTROL),
     ),
 )
-FLOW_TYPES: dict[str, FlowType] = {PLAN_IMPL_REVIEW_DOCS.name: PLAN_IMPL_REVIEW_DOCS}
-"""The newest version of every type, by name: what a new flow gets."""
+# The three that only read the files of the implementer run side by side.
+SIDE_BY_SIDE = FlowType(
+    name=DEFAULT_NAME,
+    version=2,
+    stages=(
+        *_FIRST_STAGES,
+        StageSpec("verify", Queue.GATES, needs=("implement",)),
+        StageSpec("review", Queue.ANTHROPIC, needs=("implement",), apart_from=("implement",)),
+        StageSpec("docs", Queue.GOOGLE, needs=("implement",)),
+        StageSpec("seal", Queue.CONTROL, needs=("verify", "review", "docs")),
+    ),
+)
 # Old versions are listed too: flows that started with one end with it.
-BUILT_IN: tuple[FlowType, ...] = (PLAN_IMPL_REVIEW_DOCS,)
+BUILT_IN: tuple[FlowType, ...] = (ONE_BY_ONE, SIDE_BY_SIDE)
 
 
 def _list_plugins() -> dict[str, str]:
@@ -76,6 +209,13 @@ def _known_versions() -> dict[tuple[str, int], FlowType]:
         for flow_type in flow_types:
             known[flow_type.name, flow_type.version] = flow_type
     return known
+
+
+def load_flow_types() -> None:
+    """Load every flow type; raises ``FlowTypeRefused``, so that a wrong table stops the process that
+    starts.
+    """
+    _known_versions()
 
 
 def newest_version(name: str) -> FlowType:

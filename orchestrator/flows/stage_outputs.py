@@ -335,19 +335,30 @@ class ReviewOutput:
 
 @dataclass(frozen=True, slots=True)
 class DocsOutput:
-    """The paths that the writer of the documentation wrote."""
+    """The paths that the writer of the documentation wrote, and the digest of the behaviour that they
+    describe (``block_files.digest_behaviour``).
+    """
 
     files: tuple[str, ...] = ()
+    subject_sha256: str = ""
     calls: tuple[RecordedCall, ...] = ()
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> "DocsOutput":
         """The output in ``data``."""
-        return cls(files=_read_texts(data, "files"), calls=parse_calls(data))
+        return cls(
+            files=_read_texts(data, "files"),
+            subject_sha256=_read_text(data, "subject_sha256"),
+            calls=parse_calls(data),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """What is stored."""
-        return {"files": list(self.files), "calls": _dump_calls(self.calls)}
+        return {
+            "files": list(self.files),
+            "subject_sha256": self.subject_sha256,
+            "calls": _dump_calls(self.calls),
+        }
 
 
 def parse_calls(data: Mapping[str, Any]) -> tuple[RecordedCall, ...]:

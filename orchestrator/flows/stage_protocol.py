@@ -42,7 +42,8 @@ class NewBlock:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a flow has left, and what the newest run of a round's stages took. Money in USD.
+    """What a flow has left, and what the newest run of a round's stages took, side by side where they may run
+    so. Money in USD.
 
     ``seconds_left`` until the deadline, ``None`` without one; ``spent_usd`` holds what is reserved and not
     yet settled.
@@ -66,14 +67,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The block does not pass: insert a repair round, or fail with ``code`` when no round is left.
+    """The block does not pass: begin a repair round, or fail with ``code`` when no round is left.
 
-    ``insert`` are the kinds of the stages of the round, run before the flow continues; ``feedback`` reaches
-    the implementer.
+    ``again`` is the kind of the stage that writes once more; what is behind it and has begun runs again after
+    it. ``feedback`` reaches that stage.
     """
 
     feedback: str
-    insert: tuple[str, ...]
+    again: str
     code: str
     message: str
     cure: str
@@ -165,15 +166,19 @@ class StageContext(Protocol):
         ...
 
     def read_output(self, kind: str) -> Mapping[str, Any]:
-        """The output of the newest passed stage of ``kind`` (any round); empty if there is none."""
+        """The output of the newest passed stage of ``kind`` (any round); empty if there is none.
+
+        A kind that may run beside this stage has no output for it: whether there is one would be a matter of
+        chance.
+        """
         ...
 
     def read_artifact(self, kind: str) -> bytes | None:
         """The newest artifact of ``kind`` in this flow."""
         ...
 
-    def read_budget(self, kinds: tuple[str, ...]) -> Budget:
-        """What the flow may still use, and what a round of ``kinds`` took last."""
+    def read_budget(self, again: str) -> Budget:
+        """What the flow may still use, and what a round that begins with the kind ``again`` took last."""
         ...
 
     def store_evidence(self, content: bytes) -> str:

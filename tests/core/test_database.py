@@ -41,7 +41,7 @@ def kinds(messages: list[tuple[str, str]]) -> list[str]:
 
 def use_engine() -> None:
     """One statement of the engine."""
-    assert engine.list_remaining_stages("task_none") == []
+    assert engine.list_routes("task_none") == []
 
 
 def use_limiter() -> None:

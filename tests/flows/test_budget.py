@@ -8,6 +8,7 @@ from django.db.models import F
 
 from orchestrator.flows import engine
 from orchestrator.flows.engine import Claim
+from orchestrator.flows.flow_types import ONE_BY_ONE, SIDE_BY_SIDE
 from orchestrator.flows.models import Attempt, Flow
 from orchestrator.flows.stage_protocol import Repair
 from orchestrator.flows.worker import budget
@@ -41,8 +42,10 @@ def test_newest_round_counts_and_what_is_not_settled_counts_in_full() -> None:
     unknown = scenes.reserve_call(first, "openai", "m", "0.40")  # charged in full already
     limiter.keep_charged(unknown, "openai", code="provider:lost", message="no answer")
     scenes.finish_stage(first)
-    again = Repair("again", ("implement", "verify"), "gate:failed", "No.", "Fix it.")
+    again = Repair("again", "implement", "gate:failed", "No.", "Fix it.")
     engine.finish(scenes.start_kind(flow, "verify"), again)
+    for kind in ("review", "docs"):
+        scenes.finish_stage(scenes.start_kind(flow, kind))
     second = _start_implement(flow)
     scenes.record_call(second, "openai", "m", "0.02")
     scenes.reserve_call(second, "openai", "m", "0.05")
@@ -53,8 +56,15 @@ def test_newest_round_counts_and_what_is_not_settled_counts_in_full() -> None:
     for claim, seconds in ((first, 50), (second, 7), (verify, 3)):
         _let_attempt_take(claim, seconds)
 
-    left = budget.read_budget(flow.id, ("implement", "verify"))
+    left = budget.read_budget(flow.id, SIDE_BY_SIDE, "implement")
 
     assert left.seconds_left == pytest.approx(300, abs=60)
     assert left.round_seconds == pytest.approx(10)
     assert (left.round_usd, left.spent_usd) == (Decimal("0.02"), Decimal("0.57"))
+
+    review = scenes.start_kind(flow, "review")
+    scenes.finish_stage(review)
+    _let_attempt_take(review, 12)
+    # One after the other, or the longer of the two side by side.
+    assert budget.read_budget(flow.id, ONE_BY_ONE, "implement").round_seconds == pytest.approx(22)
+    assert budget.read_budget(flow.id, SIDE_BY_SIDE, "implement").round_seconds == pytest.approx(19)

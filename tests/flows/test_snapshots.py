@@ -32,7 +32,7 @@ def test_nothing_is_no_file() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_flow_that_is_not_made_leaves_no_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
+    monkeypatch.setattr(broker, "send_route", lambda route: True)
     made = engine.create(scenes.make_repo(), "x", snapshot=b"{}", idempotency_key="k")
     assert engine.create(scenes.make_repo(), "x", snapshot=b"{}", idempotency_key="k") == made
     with pytest.raises(IdempotencyConflict):
@@ -42,7 +42,7 @@ def test_a_flow_that_is_not_made_leaves_no_snapshot(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.django_db(transaction=True)
 def test_a_list_reads_no_snapshot(monkeypatch: pytest.MonkeyPatch, django_assert_num_queries) -> None:
-    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
+    monkeypatch.setattr(broker, "send_route", lambda route: True)
     engine.create(scenes.make_repo(), "x", snapshot=b"{}")
     with django_assert_num_queries(1) as asked:
         (flow,) = Flow.objects.select_related("repo")

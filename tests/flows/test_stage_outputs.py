@@ -77,7 +77,7 @@ STORED: list[tuple[Any, dict[str, Any]]] = [
         {**JUDGED, "verdict": "block", "summary": "Wrong.", "findings": [{"line": 5}], "calls": []},
     ),
     (ReviewOutput, {"mode": "off", "passed": False, "gates": [], "calls": []}),
-    (DocsOutput, {"files": ["README.md"], "calls": [CALL]}),
+    (DocsOutput, {"files": ["README.md"], "subject_sha256": "ee", "calls": [CALL]}),
 ]
 
 

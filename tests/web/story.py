@@ -81,7 +81,7 @@ def tell_flow() -> Flow:
     _tell_implementation(flow, MODULE)
     rejected = Repair(
         "- mind the limit",
-        ("implement", "verify"),
+        "implement",
         "gate:mutation-failed",
         "The mutation gate failed.",
         "Add tests.",
@@ -89,11 +89,13 @@ def tell_flow() -> Flow:
         gates=_judge_first(),
     )
     engine.finish(scenes.start_kind(flow, "verify"), rejected)
+    # Beside the gates: their work is of no use, and the round begins after it.
+    for kind in ("review", "docs"):
+        scenes.finish_stage(scenes.start_kind(flow, kind))
     _tell_implementation(flow, FIXED)
     mutation = scenes.make_report("mutation", score=Decimal(90), threshold=Decimal(60))
     verified = (scenes.make_report("contract"), mutation)
     scenes.finish_stage(scenes.start_kind(flow, "verify"), gates=verified)
-    # The reviewer's own number of the round is 1; what it read is round 2.
     remark = Finding("review", f"mind {HOSTILE}", "note", "clip.py", 4)
     reviewed = (scenes.make_report("review", score=Decimal(99), findings=(remark,)),)
     scenes.finish_stage(scenes.start_kind(flow, "review"), gates=reviewed)

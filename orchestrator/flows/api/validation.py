@@ -94,11 +94,11 @@ def _check_request(text: Any) -> str:
 def _check_flow_type(name: Any) -> str:
     # An empty text means the same as none, as forms and shells send it.
     if name in (None, ""):
-        return flow_types.PLAN_IMPL_REVIEW_DOCS.name
+        return flow_types.DEFAULT_NAME
     try:
         return flow_types.newest_version(name).name
     except KeyError as error:
-        known = ", ".join(sorted(flow_types.FLOW_TYPES))
+        known = ", ".join(sorted({built_in.name for built_in in flow_types.BUILT_IN}))
         raise Problem(
             422, "flow:unknown-type", f"There is no flow type {name!r}.", cure=f"Use one of: {known}."
         ) from error

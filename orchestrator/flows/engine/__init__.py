@@ -4,7 +4,7 @@ The order of locks is flow, then stage. A stage that runs carries a random token
 attempt asks for that token.
 """
 
-from orchestrator.flows.engine.attempt import list_remaining_stages, record_progress, refresh_cost
+from orchestrator.flows.engine.attempt import record_progress, refresh_cost
 from orchestrator.flows.engine.claim import Claim, claim, renew_leases
 from orchestrator.flows.engine.control import cancel, pause, resume, retry, set_priority
 from orchestrator.flows.engine.create import create
@@ -17,6 +17,7 @@ from orchestrator.flows.engine.errors import (
 )
 from orchestrator.flows.engine.finish import Finished, Spent, finish
 from orchestrator.flows.engine.holds import hold, hold_ready_stages, release, release_held_stages
+from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.engine.store import attach_snapshot
 from orchestrator.flows.engine.sweep import (
     expire_lease,
@@ -50,7 +51,7 @@ __all__ = [
     "give_back_stages",
     "hold",
     "hold_ready_stages",
-    "list_remaining_stages",
+    "list_routes",
     "pause",
     "record_progress",
     "refresh_cost",

@@ -1,4 +1,4 @@
-"""What a live attempt writes before it ends, and what is left to run."""
+"""What a live attempt writes before it ends."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,10 +28,3 @@ def record_progress(claim: Claim, message: str, data: Mapping[str, Any]) -> None
 def refresh_cost(flow_id: str) -> None:
     """Take a late settlement into the flow's cost."""
     transitions.refresh_cost(flow_id)
-
-
-def list_remaining_stages(flow_id: str) -> list[tuple[int, str]]:
-    """The stages that are left, in order: id and queue. The chain is rebuilt from this."""
-    return [
-        (row.id, row.queue) for row in database.fetch_rows(_SQL["list_remaining_stages"], {"flow": flow_id})
-    ]

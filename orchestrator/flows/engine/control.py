@@ -9,8 +9,8 @@ from django.db import transaction
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import broker, repair_round, transitions
-from orchestrator.flows.engine.attempt import list_remaining_stages
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
+from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.models import Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 
@@ -34,7 +34,7 @@ def cancel(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
 
 
 def pause(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
-    """Start no further stage of a flow; the running one may end.
+    """Start no further stage of a flow; what runs may end.
 
     False if it was paused already; raises ``NotPausable`` if it has ended.
     """
@@ -70,7 +70,7 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
             transitions.record_event(flow_id, "stage.ready", stage.id, shown)
         # A stage that became ready while the flow was paused has not been sent either.
-        database.fetch_rows(_SQL["mark_ready_stage_as_sent"], {"flow": flow_id})
+        database.fetch_rows(_SQL["mark_ready_stages_as_sent"], {"flow": flow_id})
         _send_after_commit(flow_id)
     return True
 
@@ -78,8 +78,9 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
 def retry(flow_id: str, *, actor: str = "") -> Flow:
     """Run a failed flow on from the stage that failed, with a new deadline; raises ``NotRetryable``.
 
-    What passed is kept, and so is what was paid: a stored answer is used again. A stage that failed because
-    no repair round was left gets one more round instead of a second look at the same block.
+    What passed is kept, and so is what was paid: a stored answer is used again. What ran beside the stage
+    that failed runs again. Stages that failed because no repair round was left get one more round instead of
+    a second look at the same block.
     """
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)
@@ -93,13 +94,11 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
         (failed,) = database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})
         transitions.record_event(flow_id, "flow.retried", failed.id, {"by": actor})
         # A second look at the same block would reject it again: the implementer gets another round instead.
-        if failed.asked_for_repair:
-            repair_round.insert_round(held, failed.id)
-            database.fetch_rows(_SQL["mark_ready_stage_as_sent"], {"flow": flow_id})
-        else:
-            (stage,) = database.fetch_rows(_SQL["restart_failed_stage"], {"stage": failed.id})
+        repair_round.begin_asked_round(held)
+        for stage in database.fetch_rows(_SQL["reopen_stages"], {"flow": flow_id}):
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
-            transitions.record_event(flow_id, "stage.ready", failed.id, shown)
+            transitions.record_event(flow_id, "stage.ready", stage.id, shown)
+        database.fetch_rows(_SQL["mark_ready_stages_as_sent"], {"flow": flow_id})
         _send_after_commit(flow_id)
     return Flow.objects.select_related("repo").get(pk=flow_id)
 
@@ -122,7 +121,7 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
 
 
 def _send_after_commit(flow_id: str) -> None:
-    chain = list_remaining_stages(flow_id)
-    if chain:
+    routes = list_routes(flow_id)
+    if routes:
         # Not before the commit: a worker could get the message and find the stage not ready yet.
-        transaction.on_commit(lambda: broker.send_chain(chain), robust=True)
+        transaction.on_commit(lambda: broker.send_routes(routes), robust=True)

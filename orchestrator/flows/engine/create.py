@@ -14,6 +14,7 @@ from orchestrator.core.sql import load_statements
 from orchestrator.flows import flow_types
 from orchestrator.flows.engine import broker
 from orchestrator.flows.engine.errors import IdempotencyConflict
+from orchestrator.flows.engine.routes import RouteStep, plan_route
 from orchestrator.flows.flow_settings import FlowSettings, complete_settings
 from orchestrator.flows.models import Flow, new_flow_id
 from orchestrator.repos.models import Repo
@@ -43,6 +44,7 @@ def create(
     ``KeyError``: no such type.
     """
     chosen = flow_types.newest_version(flow_type)
+    order = chosen.order
     pinned = complete_settings(settings or {})
     # A value that no stage could read is refused before there is a flow.
     FlowSettings.parse(pinned)
@@ -64,9 +66,13 @@ def create(
         "key": idempotency_key or None,
         "digest": digest,
         "deadline": float(env.FLOW_DEADLINE_SECONDS if deadline_seconds is None else deadline_seconds),
-        "kinds": [spec.kind for spec in chosen.stages],
-        "queues": [spec.queue.value for spec in chosen.stages],
-        "slots": env.QUEUE_SLOTS[chosen.stages[0].queue.value],
+        "kinds": [spec.kind for spec in order.stages],
+        "queues": [spec.queue.value for spec in order.stages],
+        # The edges by the numbers of their stages, which are counted from 1.
+        "needing": [number for number, needs in enumerate(order.needs, 1) for _ in needs],
+        "needed": [place + 1 for needs in order.needs for place in needs],
+        "needs_left": [len(needs) for needs in order.needs],
+        "slots": env.QUEUE_SLOTS[order.stages[0].queue.value],
         "created": Jsonb({"by": created_by, "flow_type": chosen.name, "priority": priority}),
     }
     made = database.fetch_rows(_SQL["create_flow"], params)
@@ -75,8 +81,13 @@ def create(
         return _find_existing_flow(repo, idempotency_key, digest)
     # Otherwise the queue is full or held, and the dispatcher sends the stage in fair order.
     if made[0].sent:
-        chain = [(row.id, row.queue) for row in made]
-        transaction.on_commit(lambda: broker.send_chain(chain), robust=True)
+        ids = [row.id for row in made]
+        steps = [
+            RouteStep(row.id, row.queue, tuple(ids[place] for place in needs))
+            for row, needs in zip(made, order.needs, strict=True)
+        ]
+        route = plan_route(ids[0], steps)
+        transaction.on_commit(lambda: broker.send_route(route), robust=True)
     return _build_flow(repo, params, made[0])
 
 

@@ -7,6 +7,7 @@ carries is written in the same transaction before it, under the same lock of the
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -14,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from orchestrator.flows.engine import outcome, store
+from orchestrator.flows.engine import outcome, repair_round, store
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageResult
@@ -34,14 +35,14 @@ class Spent:
 class Finished:
     """What the caller does after a finish.
 
-    ``follow_tail``: send the tail of the chain that brought this stage; the next stage counts as sent.
-    ``claimed``: run this next stage, which the same worker already holds. ``resend``: the stages have
-    changed, so send a new chain from the database instead of the tail.
+    ``send``: the next stages that count as sent. ``follow_tail``: the tail of the chain that brought this
+    stage sends exactly those; otherwise the caller sends them, on ways from the database. ``claimed``: run
+    this next stage, which the same worker already holds.
     """
 
+    send: tuple[int, ...] = ()
     follow_tail: bool = False
     claimed: Claim | None = None
-    resend: bool = False
 
 
 def finish(
@@ -61,21 +62,20 @@ def finish(
         earlier = database.fetch_rows(_SQL["find_finished_attempt"], {"token": claim.token})
         if not earlier:
             raise
-        return Finished(resend=earlier[0].next_id is not None)
+        return Finished(send=tuple(row.next_id for row in earlier if row.next_id is not None))
 
 
 def _apply_result(claim: Claim, result: StageResult, spent: Spent, onward: Collection[str]) -> Finished:
     match result:
-        # The common case: one statement, which is its own transaction.
         case Done(artifacts=(), gates=(), block=None):
-            return _pass_stage(claim, result, spent, onward)
+            # The common case: one statement, which is its own transaction. It does nothing where a repair was
+            # asked for.
+            rows = _pass_stage(claim, result, spent, onward, repair=False)
+            return _read_next_stages(claim, rows) if rows else _pass_under_lock(claim, result, spent, onward)
         case Done():
-            with transaction.atomic():
-                # It takes the flow's lock first, so the statement that follows does not wait for it.
-                store.store_result(claim, result)
-                return _pass_stage(claim, result, spent, onward)
+            return _pass_under_lock(claim, result, spent, onward)
         case Repair():
-            return Finished(resend=outcome.end_with_repair(claim, result, spent.model, spent.fallback_from))
+            return Finished(send=outcome.end_with_repair(claim, result, spent.model, spent.fallback_from))
         case Park():
             outcome.end_with_wait(claim, result)
         case Failed():
@@ -83,9 +83,29 @@ def _apply_result(claim: Claim, result: StageResult, spent: Spent, onward: Colle
     return Finished()
 
 
-def _pass_stage(claim: Claim, result: Done, spent: Spent, onward: Collection[str]) -> Finished:
-    # Made here, because the next stage is claimed in the same statement.
-    next_token = uuid.uuid4()
+def _pass_under_lock(claim: Claim, result: Done, spent: Spent, onward: Collection[str]) -> Finished:
+    """Pass the stage together with what its result carries, and begin the round that others have asked
+    for.
+    """
+    with transaction.atomic():
+        # It takes the flow's lock first, so the statement that follows does not wait for it.
+        held = store.store_result(claim, result)
+        rows = _pass_stage(claim, result, spent, onward, repair=held.repair_asked)
+        if not rows:
+            raise Fenced(
+                f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one."
+            )
+        finished = _read_next_stages(claim, rows)
+        if held.repair_asked:
+            # This may have been the last stage that the round had to wait for.
+            begun = repair_round.begin_round(held)
+            finished = replace(finished, send=(*finished.send, *begun), follow_tail=False)
+    return finished
+
+
+def _pass_stage(
+    claim: Claim, result: Done, spent: Spent, onward: Collection[str], *, repair: bool
+) -> list[Any]:
     params = {
         "flow": claim.flow_id,
         "stage": claim.stage_id,
@@ -96,28 +116,41 @@ def _pass_stage(claim: Claim, result: Done, spent: Spent, onward: Collection[str
         "model": spent.model,
         "fallback_from": spent.fallback_from,
         "onward": list(onward),
-        "next_token": next_token,
+        # Made here, because the next stage is claimed in the same statement.
+        "next": uuid.uuid4(),
         "lease": float(settings.ENGINE_LEASE_SECONDS),
+        "repair": repair,
     }
-    done = database.fetch_rows(_SQL["finish_stage"], params)
-    if not done:
-        raise Fenced(f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one.")
-    (row,) = done
-    # Left to a message: another queue, a full one, a hold, a pause, a deadline. Or the flow has ended.
-    if not row.taken:
-        return Finished(follow_tail=bool(row.sent))
+    return database.fetch_rows(_SQL["finish_stage"], params)
+
+
+def _read_next_stages(claim: Claim, rows: list[Any]) -> Finished:
+    """What became of the stages that need the one that passed; a row without an id stands for none of
+    them.
+    """
+    started = [row for row in rows if row.id is not None]
+    taken = [row for row in started if row.attempt is not None]
+    # Left to the dispatcher: a full queue, a pause.
+    sent = [row for row in started if row.attempt is None and row.room]
     return Finished(
-        claimed=replace(
-            claim,
-            token=next_token,
-            stage_id=row.id,
-            attempt_id=row.attempt,
-            attempt_number=row.attempts_made,
-            failures=row.failures,
-            kind=row.kind,
-            round=row.round,
-            queue=row.queue,
-            feedback=row.feedback,
-            turn=row.waits_for,
-        )
+        send=tuple(row.id for row in sent),
+        # A message does not carry a stage where branches meet: it cannot know which branch is the last.
+        follow_tail=bool(sent) and sent == started and not any(row.joins for row in sent),
+        claimed=_take_claim(claim, taken[0]) if taken else None,
+    )
+
+
+def _take_claim(claim: Claim, row: Any) -> Claim:
+    return replace(
+        claim,
+        token=row.token,
+        stage_id=row.id,
+        attempt_id=row.attempt,
+        attempt_number=row.attempts_made,
+        failures=row.failures,
+        kind=row.kind,
+        round=row.round,
+        queue=row.queue,
+        feedback=row.feedback,
+        turn=row.waits_for,
     )

@@ -18,14 +18,18 @@ MAX_BACKOFF_SECONDS = 300.0
 _SQL = load_statements(__file__)
 
 
-def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> bool:
-    """Insert a repair round, or fail the flow when none is left. True: a round was inserted, so send it."""
+def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> tuple[int, ...]:
+    """Ask for a repair round, or fail the flow when none is left; the stages that the caller has to send.
+
+    The round begins when nothing else of the flow is under way: what the stages beside this one find goes
+    into the same round.
+    """
     allowed = FlowSettings.parse(claim.settings).max_repair_rounds
     reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
     with transaction.atomic():
         held = transitions.lock_claim(claim)
         store.store_result(claim, result)
-        repair_round.store_request(claim.stage_id, result)
+        repair_round.store_request(claim, result)
         seconds = transitions.end_attempt(
             claim.token,
             "failed",
@@ -38,9 +42,9 @@ def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str
         # The stage has failed in either case; without a round left its flow fails with it.
         if claim.round > allowed:
             transitions.fail_flow(claim.flow_id, **reason)
-            return False
+            return ()
         transitions.refresh_cost(claim.flow_id)
-        return repair_round.insert_round(held, claim.stage_id)
+        return repair_round.begin_round(held)
 
 
 def end_with_wait(claim: Claim, result: Park) -> None:
@@ -83,7 +87,6 @@ def _let_stage_wait(claim: Claim, wait: Park, *, pause: float | None = None, fai
     """Wait as ``wait`` says or, after a failure, for ``pause`` seconds by the database's clock."""
     params: dict[str, Any] = {
         "stage": claim.stage_id,
-        "flow": claim.flow_id,
         "reason": wait.reason[:MAX_MESSAGE] or "Waiting.",
         "provider": wait.provider,
         "tokens": wait.tokens,
@@ -94,6 +97,7 @@ def _let_stage_wait(claim: Claim, wait: Park, *, pause: float | None = None, fai
         "failed": failed,
     }
     (row,) = database.fetch_rows(_SQL["let_stage_wait"], params)
+    transitions.rest_flow(claim.flow_id)
     shown = {
         "stage": claim.kind,
         "round": claim.round,

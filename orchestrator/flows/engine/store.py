@@ -6,6 +6,7 @@ All of it is written in the transaction of the finish. Only a snapshot is attach
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
@@ -21,14 +22,17 @@ from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBloc
 _SQL = load_statements(__file__)
 
 
-def store_result(claim: Claim, result: Done | Repair | Failed) -> None:
-    """Write everything that ``result`` carries; raises ``Fenced`` before it has written anything."""
+def store_result(claim: Claim, result: Done | Repair | Failed) -> Any:
+    """Lock the flow and write everything that ``result`` carries; the flow. Raises ``Fenced`` before it has
+    written anything.
+    """
     # The fence comes first: artifacts of a late attempt would replace those of the live one.
     held = transitions.lock_claim(claim)
     _store_artifacts(claim, result.artifacts)
     _store_gate_results(claim, result.gates)
     if isinstance(result, Done) and result.block is not None:
         _store_block(claim, held.repo_id, result.block)
+    return held
 
 
 def attach_snapshot(claim: Claim, snapshot: bytes, origin: str) -> None:

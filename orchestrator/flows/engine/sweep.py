@@ -88,7 +88,7 @@ def find_overdue_flows(limit: int = 100) -> list[str]:
 
 
 def fail_overdue_flow(flow_id: str) -> bool:
-    """Fail a flow for its deadline, and its live stage; fence a running attempt. False: it had ended."""
+    """Fail a flow for its deadline, and its live stages; fence running attempts. False: it had ended."""
     reason = {
         "code": "flow:deadline-exceeded",
         "message": "The flow did not end before its deadline.",
@@ -99,6 +99,7 @@ def fail_overdue_flow(flow_id: str) -> bool:
         held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
+        # Each of them failed for this reason, so that each runs again after a retry.
         for stage in database.fetch_rows(_SQL["lock_live_stages"], {"flow": flow_id}):
             # Only a running stage has an attempt to close.
             if stage.token is not None:

@@ -74,8 +74,13 @@ def fail_stage(flow_id: str, stage_id: int, *, code: str, message: str, cure: st
     record_event(flow_id, "stage.failed", stage_id, shown | data)
 
 
+def rest_flow(flow_id: str) -> None:
+    """Let the flow wait if everything of it that is under way waits."""
+    database.fetch_rows(_SQL["rest_flow"], {"flow": flow_id})
+
+
 def fail_flow(flow_id: str, *, code: str, message: str, cure: str) -> None:
-    """End a flow as failed; what had not begun is skipped until a retry."""
+    """End a flow as failed; what is under way stops, and nothing of it begins until a retry."""
     database.fetch_rows(_SQL["fail_flow"], {"flow": flow_id, "code": code, "message": message, "cure": cure})
     refresh_cost(flow_id)
     record_event(flow_id, "flow.failed", None, {"code": code, "reason": message, "cure": cure})

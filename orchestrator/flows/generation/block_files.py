@@ -1,6 +1,8 @@
 """The files of a block that a flow is making: as stages store them and as the gates judge them."""
 
+import ast
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -67,6 +69,24 @@ def digest_files(files: Mapping[str, str]) -> str:
     # Sorted, so that the order does not count; with lengths, so that text cannot move between two files.
     parts = (f"{path}\0{len(text.encode())}\0{text}" for path, text in sorted(files.items()))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def digest_behaviour(texts: Mapping[str, str]) -> str:
+    """The SHA-256 of what the documentation of a block depends on: its contract, and its module without
+    comments, docstrings and layout. ``texts`` are artifact kind to text.
+    """
+    try:
+        contract = json.dumps(json.loads(texts[CONTRACT]), sort_keys=True)
+        tree = ast.parse(texts[MODULE])
+    except (ValueError, RecursionError, MemoryError):
+        # Unreadable files are compared as they are; the gates reject them.
+        return digest_files({kind: texts[kind] for kind in (CONTRACT, MODULE)})
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return digest_files({CONTRACT: contract, MODULE: ast.dump(tree)})
 
 
 def find_previous_contract(repo: str, name: BlockName, *, before: int | None = None) -> str | None:

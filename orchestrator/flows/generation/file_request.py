@@ -15,31 +15,20 @@ from orchestrator.flows.generation.model_request import (
 from orchestrator.flows.generation.parsing import parse_files, parse_whole_files
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
 
-LARGE_BYTES = 12_000
-"""A repair may answer a longer file as edits.
-
-Whole files come out well-formed more often, but a long one may not fit into an answer.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
     """The files that a stage wants.
 
     ``order`` is the order in which they are asked for one by one; ``originals`` is their text before a
-    repair. ``tokens`` is what all of them may take together. A model that may write less is asked file by
-    file from the start.
+    repair, which answers what changes and no more. ``tokens`` is what all of them may take together. A model
+    that may write less is asked file by file from the start.
     """
 
     paths: Sequence[str]
     order: Sequence[str]
     tokens: int
     originals: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def large(self) -> dict[str, str]:
-        """The originals that may be answered as edits."""
-        return {path: text for path, text in self.originals.items() if len(text.encode()) > LARGE_BYTES}
 
 
 def request_files(
@@ -79,17 +68,17 @@ def _request_some(
 ) -> ModelReply[dict[str, str]] | Failed:
     """The files ``paths`` by one question. The reply may lack some of them where the answer was cut off."""
     every = len(paths) == len(wanted.paths)
-    large = {path: text for path, text in wanted.large.items() if path in paths}
+    originals = {path: text for path, text in wanted.originals.items() if path in paths}
     variables = {
         **question.variables,
         "only": "" if every else f" files={','.join(paths)}",
         "already": _format_written(written),
-        "form": _format_answer(paths, large, work.nonce),
+        "form": _format_answer(paths, originals, work.nonce),
     }
     return ask_model(
         work,
         replace(question, variables=variables),
-        lambda text: parse_files(text, work.nonce, paths, originals=large, request=show_request(work)),
+        lambda text: parse_files(text, work.nonce, paths, originals=originals, request=show_request(work)),
         # A single file that is cut off has nothing usable, and no smaller question is left to ask.
         cut=(lambda text: parse_whole_files(text, work.nonce, paths)) if every and len(paths) > 1 else None,
     )
@@ -105,22 +94,22 @@ def _format_written(written: Mapping[str, str]) -> str:
     )
 
 
-def _format_answer(paths: Sequence[str], large: Mapping[str, str], nonce: str) -> str:
+def _format_answer(paths: Sequence[str], originals: Mapping[str, str], nonce: str) -> str:
     """The form of the answer, as the prompt shows it to the model."""
     form = "\n".join(f"<<<FILE {path} {nonce}>>>\n(the whole of {path})\n<<<END {nonce}>>>" for path in paths)
-    if not large:
+    if not originals:
         return form
-    names = ", ".join(large)
     edit = (
-        f"<<<EDIT {next(iter(large))} {nonce}>>>\n<<<SEARCH {nonce}>>>\n"
+        f"<<<EDIT {next(iter(originals))} {nonce}>>>\n<<<SEARCH {nonce}>>>\n"
         "(whole lines, exactly as they are in the file, where they occur once)\n"
         f"<<<REPLACE {nonce}>>>\n(the lines that replace them)\n<<<END {nonce}>>>"
     )
     # Not offered for a single file: an answer without any file cannot be distinguished from a broken one.
-    omitted = "left out where nothing changes in them, or " if len(paths) > 1 else ""
+    omitted = "Leave out a file in which nothing changes. " if len(paths) > 1 else ""
     return (
-        f"{form}\n\nLong files ({names}) may be {omitted}answered as edits. "
-        f"Write one section for each file, with as many SEARCH and REPLACE parts as you need:\n\n{edit}"
+        f"{form}\n\nAnswer only what changes. {omitted}Where a few lines of a file change, answer it as "
+        "edits instead, which is shorter: one section for the file, with as many SEARCH and REPLACE parts as "
+        f"you need. Where most of it changes, write the whole file.\n\n{edit}"
     )
 
 

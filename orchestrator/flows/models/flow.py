@@ -74,6 +74,8 @@ class Flow(models.Model):
     status = models.CharField(
         max_length=10, choices=FlowStatus, default=FlowStatus.PENDING, db_default=FlowStatus.PENDING
     )
+    # A stage has asked for a repair, and its round has not begun: it begins when no other stage is under way.
+    repair_asked = models.BooleanField(default=False, db_default=False)
     priority = models.SmallIntegerField(default=0, db_default=0)
     created_by = models.CharField(max_length=150, blank=True, default="", db_default="")
     # Null, not empty, where the caller gave none: a unique constraint lets any number of nulls pass.

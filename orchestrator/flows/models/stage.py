@@ -1,7 +1,8 @@
 """Stages and their attempts. The stage table is also the queue of messages that are still to be sent."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 
 from orchestrator.flows.models.flow import Flow
 from orchestrator.flows.models.states import AttemptOutcome, StageStatus
@@ -32,6 +33,13 @@ class Stage(models.Model):
     # that kills workers is given up sooner.
     crashes = models.PositiveSmallIntegerField(default=0, db_default=0)
     failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # The stages of the same flow that must have passed before this one starts; null in rows from before this
+    # was kept, where it is the stage before.
+    needs = ArrayField(models.BigIntegerField(), null=True, blank=True)
+    # How many of them have not passed yet. The pass that counts it down to none starts this stage: it is in
+    # one row, so of two branches that end at the same moment one is the last.
+    needs_left = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # What a stage that failed asks for: a round of repair. See engine/repair_round.py.
     repair = models.JSONField(default=dict, blank=True, db_default={})
     ready_at = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
@@ -64,11 +72,22 @@ class Stage(models.Model):
                 deferrable=models.Deferrable.DEFERRED,
             ),
             models.UniqueConstraint(
-                # What the engine rests on: however many workers and dispatchers race, the database refuses
-                # a second live stage of a flow.
-                fields=["flow"],
+                # However many workers and dispatchers race, the database refuses a second live stage of a
+                # kind in a flow: no join starts twice.
+                fields=["flow", "kind"],
                 condition=Q(status__in=["ready", "running", "waiting"]),
-                name="stage_one_live_per_flow",
+                name="stage_one_live_per_kind",
+            ),
+            models.CheckConstraint(
+                # No stage starts early. The trigger flows_stage_needs_passed holds the count against the
+                # rows.
+                condition=Q(needs_left=0) | Q(status__in=["pending", "skipped", "cancelled"]),
+                name="stage_starts_when_nothing_is_left",
+            ),
+            models.CheckConstraint(
+                condition=Q(needs__isnull=True, needs_left=0)
+                | Q(needs__isnull=False, needs_left__lte=Func(F("needs"), function="cardinality")),
+                name="stage_lacks_no_more_than_it_needs",
             ),
             models.CheckConstraint(condition=Q(status__in=StageStatus.values), name="stage_status_known"),
             models.CheckConstraint(

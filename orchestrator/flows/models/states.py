@@ -70,7 +70,8 @@ FLOW_TRANSITIONS: dict[str, frozenset[str]] = {
     FlowStatus.CANCELLED: frozenset(),
 }
 # RUNNING to READY is a lease that ran out or an error worth another try; RUNNING to WAITING is a provider
-# without room. WAITING becomes READY first, so that a stage takes its turn in the queue.
+# without room. WAITING becomes READY first, so that a stage takes its turn in the queue. What is under way
+# becomes SKIPPED when another stage of the flow fails for good.
 STAGE_TRANSITIONS: dict[str, frozenset[str]] = {
     StageStatus.PENDING: frozenset(
         {StageStatus.READY, StageStatus.RUNNING, StageStatus.SKIPPED, StageStatus.CANCELLED}
@@ -90,13 +91,16 @@ STAGE_TRANSITIONS: dict[str, frozenset[str]] = {
             StageStatus.WAITING,
             StageStatus.PASSED,
             StageStatus.FAILED,
+            StageStatus.SKIPPED,
             StageStatus.CANCELLED,
         }
     ),
-    StageStatus.WAITING: frozenset({StageStatus.READY, StageStatus.FAILED, StageStatus.CANCELLED}),
+    StageStatus.WAITING: frozenset(
+        {StageStatus.READY, StageStatus.FAILED, StageStatus.SKIPPED, StageStatus.CANCELLED}
+    ),
     StageStatus.PASSED: frozenset(),
     StageStatus.FAILED: frozenset({StageStatus.READY}),  # by retry only
-    StageStatus.SKIPPED: frozenset({StageStatus.PENDING}),  # by retry only
+    StageStatus.SKIPPED: frozenset({StageStatus.PENDING, StageStatus.READY}),  # by retry only
     StageStatus.CANCELLED: frozenset(),
 }
 FLOW_ENDED = frozenset({FlowStatus.PASSED, FlowStatus.FAILED, FlowStatus.CANCELLED})

@@ -17,6 +17,7 @@ from typing import Any
 
 from gates.base import GateReport
 from orchestrator.flows.flow_settings import FlowSettings
+from orchestrator.flows.flow_types import pinned_version
 from orchestrator.flows.models import Artifact, Flow, GateResult, Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.flows.replay import requests
@@ -121,7 +122,12 @@ class RecordedStageContext:
         return FlowSettings.parse(self._flow.settings)
 
     def read_output(self, kind: str) -> Mapping[str, Any]:
-        """The output of the newest passed stage of ``kind`` before this one."""
+        """The output of the newest passed stage of ``kind`` before this one, as far as it comes after
+        that.
+        """
+        known = pinned_version(self._flow.flow_type, self._flow.flow_type_version).kinds_before(self.kind)
+        if kind != self.kind and kind not in known:
+            return {}
         before = Stage.objects.filter(
             # Only what came before: a later repair round must not feed an earlier stage of its replay.
             flow=self._flow,
@@ -137,7 +143,7 @@ class RecordedStageContext:
         content = before.order_by("-stage__position", "-id").values_list("blob__content", flat=True).first()
         return None if content is None else bytes(content)
 
-    def read_budget(self, kinds: tuple[str, ...]) -> Budget:  # noqa: ARG002 - the protocol's
+    def read_budget(self, again: str) -> Budget:  # noqa: ARG002 - the protocol's
         """Return a budget without limits.
 
         The time and money that were left are not recorded, so an end caused by them is not replayed.

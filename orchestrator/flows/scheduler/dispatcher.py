@@ -140,7 +140,7 @@ class Dispatcher:
             # Twice the slots keep every worker busy; more would fix the order before it must be.
             room = 2 * settings.QUEUE_SLOTS[queue] - dispatch_queue.count_outstanding(queue)
             for stage in dispatch_queue.take_next_stages(clock, room):
-                broker.send_chain(engine.list_remaining_stages(stage.flow_id))
+                broker.send_routes(engine.list_routes(stage.flow_id, [stage.id]))
                 room -= 1
             if room <= 0:
                 full.append(queue)
@@ -165,4 +165,4 @@ class Dispatcher:
                 queue, drained=drained, quick_seconds=QUICK_RESEND_SECONDS
             ):
                 log.info("stage %s is sent again", stage.id)
-                broker.send_chain(engine.list_remaining_stages(stage.flow_id))
+                broker.send_routes(engine.list_routes(stage.flow_id, [stage.id]))

@@ -43,7 +43,8 @@ class ImplementStage:
         conventions = ContextOutput.parse(context.read_output("context")).conventions
         gates = context.settings.gates
         repairing = bool(context.feedback)
-        previous = _previous_files(context, name.paths) if repairing else {}
+        basis = _read_basis(context, name.paths) if repairing else None
+        previous = dict(basis.files) if basis is not None else {}
         question = ModelRequest(
             prompt="implement",
             model=context.settings.implementation_model,
@@ -56,7 +57,7 @@ class ImplementStage:
                 "test_modules": ", ".join(sorted(ALLOWED_TEST_MODULES - ALLOWED_MODULES)),
                 "min_coverage": str(gates.min_unit_coverage),
                 "min_kill_rate": str(gates.min_mutation_kill_rate),
-                "repair": _format_repair(context, previous) if repairing else "",
+                "repair": _format_repair(basis) if basis is not None else "",
             },
             max_output_tokens=MAX_OUTPUT_TOKENS,
             stable=stable_prefix(context),
@@ -81,27 +82,24 @@ class ImplementStage:
             output=output.to_json(),
             artifacts=(
                 *(NewArtifact(kind, path, reply.value[path].encode()) for kind, path in name.paths.items()),
+                *(basis.kept if basis is not None else ()),
                 reply.answer,
             ),
         )
 
 
-def _previous_files(context: StageContext, paths: dict[str, str]) -> dict[str, str]:
-    """The files that a round starts from: those of the best candidate so far, else the newest."""
-    best = repair_loop.best_candidate(context)
-    return (
-        dict(best.files)
-        if best is not None
-        else {paths[kind]: text for kind, text in read_block_files(context).items()}
-    )
+def _read_basis(context: StageContext, paths: dict[str, str]) -> repair_loop.RepairBasis:
+    """What the round starts from."""
+    newest = {paths[kind]: text for kind, text in read_block_files(context).items()}
+    return repair_loop.choose_basis(context, newest)
 
 
-def _format_repair(context: StageContext, previous: dict[str, str]) -> str:
+def _format_repair(basis: repair_loop.RepairBasis) -> str:
     # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see
     # again.
-    findings, _ = redact_text(context.feedback, written="\n".join(previous.values()))
+    findings, _ = redact_text(basis.feedback, written="\n".join(basis.files.values()))
     return prompts.load_prompt("repair").text.substitute(
-        feedback=prompts.fence_text("findings", findings), files=prompts.fence_files(previous)
+        feedback=prompts.fence_text("findings", findings), files=prompts.fence_files(basis.files)
     )
 
 

@@ -27,7 +27,6 @@ MAX_OUTPUT_TOKENS = 8192
 """Twenty findings are about 2,000 tokens; the rest is room for thinking, which a review needs."""
 
 GATES = ("review",)
-ROUND = ("implement", "verify", "review")
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -107,10 +106,7 @@ class ReviewStage:
                 artifacts=(record, reply.answer, *gate_reports.evidence_artifacts(reports)),
                 gates=reports,
             )
-        earlier = gate_reports.restore_reports(VerifyOutput.parse(context.read_output("verify")).gates)
-        result = repair_loop.decide_repair(
-            context, "review", ROUND, reports, subject.files, earlier=earlier, review=reply.value
-        )
+        result = repair_loop.decide_repair(context, "review", reports, subject.files, review=reply.value)
         result = replace(result, artifacts=(*result.artifacts, reply.answer))
         return replace(result, output=output) if isinstance(result, Repair) else result
 
@@ -135,7 +131,10 @@ def _same_vendor(vendor: str) -> Failed:
 def _build_question(context: StageContext, subject: Candidate, model: str) -> ModelRequest:
     plan = PlanOutput.parse(context.read_output("plan")).document()
     judged = VerifyOutput.parse(context.read_output("verify")).gates
-    gates = [f"{gate.gate}: {gate.verdict}, {gate.summary}" for gate in judged]
+    # None where the gates judge the same candidate at this moment.
+    gates = [f"{gate.gate}: {gate.verdict}, {gate.summary}" for gate in judged] or [
+        "not known: the gates judge these files at the same time"
+    ]
     return ModelRequest(
         prompt="review",
         model=model,

@@ -14,8 +14,6 @@ from orchestrator.flows.stage_outputs import VerifyOutput
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
 from orchestrator.flows.verification import environment, gate_reports, repair_loop
 
-ROUND = ("implement", "verify")
-"""What a repair round consists of."""
 NO_SANDBOX_PAUSE_SECONDS = 60
 """How soon a worker looks again whether the operator has fixed the sandbox."""
 
@@ -62,7 +60,7 @@ class VerifyStage:
             return Done(
                 output=output, artifacts=(record, *gate_reports.evidence_artifacts(reports)), gates=reports
             )
-        result = repair_loop.decide_repair(context, "verdict", ROUND, reports, subject.files)
+        result = repair_loop.decide_repair(context, "verdict", reports, subject.files)
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 

@@ -31,32 +31,29 @@ DEFAULT_RETRY_AFTER_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-def run_stages(stage_id: int) -> bool:
+def run_stages(stage_id: int, *, has_tail: bool = True) -> bool:
     """Run ``stage_id`` and the stages that follow it on the queues that this worker serves.
 
-    True: the chain that brought the stage may continue with its tail. False: another worker, or this call,
-    has done so.
+    ``has_tail``: the message that brought the stage carries what follows. True: it may continue with that.
+    False: another worker, or this call, has done so.
     """
-    finished, brought = engine.Finished(), True
     try:
         claim = engine.claim(stage_id, f"{HOST}:{os.getpid()}:{threading.current_thread().name}")
         while claim is not None:
             finished = _run_attempt(claim)
-            if finished.claimed is None:
-                break
-            # The chain that came with the message belongs to an earlier stage from here on.
-            claim, brought = finished.claimed, False
-        # No message carries the next stage: a round changed the chain, or its tail is that of an earlier
-        # stage.
-        if claim is not None and (finished.resend or (finished.follow_tail and not brought)):
-            broker.send_chain(engine.list_remaining_stages(claim.flow_id))
+            if has_tail and finished.follow_tail:
+                return True
+            if finished.send:
+                # Before the stage that this worker took: those beside it need not wait for it.
+                broker.send_routes(engine.list_routes(claim.flow_id, finished.send))
+            # The tail of the message belongs to an earlier stage from here on.
+            claim, has_tail = finished.claimed, False
     except engine.Fenced as fenced:
         # The live attempt sends the rest of the chain, so this one drops its tail.
         log.info("%s", fenced)
-        return False
     finally:
         connection.close()
-    return brought and finished.follow_tail
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from orchestrator.flows import engine
 from orchestrator.flows.engine import Spent, capacity
 from orchestrator.flows.evidence import setup, store
 from orchestrator.flows.flow_settings import FlowSettings
-from orchestrator.flows.flow_types import pinned_version
+from orchestrator.flows.flow_types import FlowType, pinned_version
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.flows.stage_protocol import Budget, stage_nonce
@@ -65,6 +65,10 @@ class LiveStageContext:
         self.spent = Spent()
 
     @cached_property
+    def _flow_type(self) -> FlowType:
+        return pinned_version(self._claim.flow_type, self._claim.flow_type_version)
+
+    @cached_property
     def settings(self) -> FlowSettings:
         """The settings that the flow was created with; raises ``SettingRefused`` where its row is damaged."""
         # Parsed when a stage asks: the runner turns the error into a failed stage only while the stage runs.
@@ -92,7 +96,11 @@ class LiveStageContext:
         engine.attach_snapshot(self._claim, snapshot, origin)
 
     def read_output(self, kind: str) -> Mapping[str, Any]:
-        """The output of the newest passed stage of ``kind``; empty if there is none."""
+        """The output of the newest passed stage of ``kind``; empty if there is none, or if this stage does
+        not come after it.
+        """
+        if kind != self.kind and kind not in self._flow_type.kinds_before(self.kind):
+            return {}
         passed = Stage.objects.filter(flow_id=self.flow_id, kind=kind, status=StageStatus.PASSED).order_by(
             "-position"
         )
@@ -117,9 +125,9 @@ class LiveStageContext:
         self._attempt.check()
         engine.record_progress(self._claim, message, data)
 
-    def read_budget(self, kinds: tuple[str, ...]) -> Budget:
-        """What the flow may still use, and what a round of ``kinds`` took last."""
-        return budget.read_budget(self.flow_id, kinds)
+    def read_budget(self, again: str) -> Budget:
+        """What the flow may still use, and what a round that begins with ``again`` took last."""
+        return budget.read_budget(self.flow_id, self._flow_type, again)
 
     def call_model(self, provider: str, request: Request) -> Completion:
         """Make one model call.
@@ -201,7 +209,7 @@ class LiveStageContext:
 
     def _forbidden(self) -> frozenset[str]:
         """The providers that served the stages which this one has to be independent of."""
-        spec = pinned_version(self._claim.flow_type, self._claim.flow_type_version).spec(self.kind)
+        spec = self._flow_type.spec(self.kind)
         if not spec.apart_from:
             return frozenset()
         served = ProviderCall.objects.filter(

@@ -19,7 +19,7 @@ def run_stage(self: Task[..., None], stage_id: int) -> None:
     An ``Ignore`` would stop the tail too, but Celery renders its whole traceback, which costs more than the
     stage's bookkeeping.
     """
-    if not runner.run_stages(stage_id):
+    if not runner.run_stages(stage_id, has_tail=bool(self.request.chain)):
         self.request.chain = None
 
 

@@ -107,7 +107,7 @@ def flow(
 ) -> Flow:
     """A verified flow whose block uses code of its repo and a package."""
     settings.STATE_DIR = tmp_path / "state"
-    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
+    monkeypatch.setattr(broker, "send_route", lambda route: True)
     monkeypatch.setattr(app, "send_task", lambda name, args, **more: gate_replay.run_requested(*args))
     files = {
         "parcel_limits.py": b"HEAVIEST = 30000\n",

@@ -24,7 +24,9 @@ def plugin(settings):
 def sent(monkeypatch) -> list[list[tuple[int, str]]]:
     """The chains that were sent, in place of a broker."""
     chains: list[list[tuple[int, str]]] = []
-    monkeypatch.setattr(broker, "send_chain", lambda chain: chains.append(list(chain)) or True)
+    monkeypatch.setattr(
+        broker, "send_route", lambda route: chains.append(list(route.chain + route.fork)) or True
+    )
     return chains
 
 

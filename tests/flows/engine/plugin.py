@@ -32,12 +32,36 @@ FLOW_TYPES = (
             StageSpec("third", Queue.CONTROL),
         ),
     ),
+    FlowType(
+        "forked",
+        1,
+        (
+            StageSpec("first", Queue.GOOGLE),
+            StageSpec("left", Queue.GATES, needs=("first",)),
+            StageSpec("middle", Queue.ANTHROPIC, needs=("first",)),
+            StageSpec("right", Queue.GOOGLE, needs=("first",)),
+            StageSpec("third", Queue.CONTROL, needs=("left", "middle", "right")),
+        ),
+    ),
+    FlowType(
+        "two_branches",
+        1,
+        (
+            StageSpec("first", Queue.GOOGLE),
+            StageSpec("left", Queue.GATES, needs=("first",)),
+            StageSpec("right", Queue.CONTROL, needs=("first",)),
+            StageSpec("third", Queue.CONTROL, needs=("left", "right")),
+        ),
+    ),
 )
 STAGES = {
     "noop": "tests.flows.engine.plugin:noop",
     "first": "tests.flows.engine.plugin:first",
     "second": "tests.flows.engine.plugin:second",
     "third": "tests.flows.engine.plugin:third",
+    "left": "tests.flows.engine.plugin:left",
+    "middle": "tests.flows.engine.plugin:middle",
+    "right": "tests.flows.engine.plugin:right",
 }
 
 
@@ -95,7 +119,7 @@ class Scripted:
         """Ask for ``argument`` repair rounds."""
         if work.round > int(argument):
             return Done()
-        return Repair("do better", ("first", "second"), "gate:failed", "A gate failed.", "Fix it.")
+        return Repair("do better", "first", "gate:failed", "A gate failed.", "Fix it.")
 
     def _fail(self, work: StageContext, argument: str) -> StageResult:
         return Failed("test:failed", "It failed.", "Nothing.", retryable=argument == "retryable")
@@ -117,3 +141,4 @@ class Scripted:
 
 noop = Noop()
 first, second, third = Scripted("first"), Scripted("second"), Scripted("third")
+left, middle, right = Scripted("left"), Scripted("middle"), Scripted("right")

@@ -15,6 +15,7 @@ from django.db import connection
 
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker
+from orchestrator.flows.engine.routes import Route
 from orchestrator.flows.models import Attempt, Flow, Stage
 from orchestrator.repos.models import Repo
 from tests.flows.engine.stack import Stack, running, until
@@ -63,7 +64,7 @@ def test_flows_survive_everything_that_gets_lost(stack, demo):
     # Messages twice: the second loses its claim and does not fire the tail again.
     doubled = flows(demo, "first: sleep 0.5")
     for _ in range(3):
-        broker.send_chain([(stage.pk, stage.queue) for stage in doubled[0].stages.all()])
+        broker.send_route(Route(tuple((stage.pk, stage.queue) for stage in doubled[0].stages.all())))
     until(ended(doubled), "the end of a flow sent four times")
     assert Attempt.objects.filter(stage__flow=doubled[0]).count() == 3
 

@@ -68,7 +68,7 @@ class Protocol(RuleBasedStateMachine):
     def finish(self, claim: Claim, how: str, onward: tuple[str, ...]):
         results = {
             "done": Done(output={"token": str(claim.token)}),
-            "repair": Repair("f", ("first", "second"), "g:f", "m", "c"),
+            "repair": Repair("f", "first", "g:f", "m", "c"),
             "retryable": Failed("x:y", "m", "c", retryable=True),
             "fatal": Failed("x:y", "m", "c"),
         }

@@ -36,7 +36,7 @@ def simulator() -> Iterator[Simulated]:
 @pytest.fixture
 def flow(simulator: Simulated, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flow]:
     """A flow whose context stage is ready."""
-    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
+    monkeypatch.setattr(broker, "send_route", lambda route: True)
     settings.PROVIDERS = {
         name: {**limits, "api_key": "k", "base_url": simulator.urls[f"{name.upper()}_BASE_URL"]}
         for name, limits in settings.PROVIDERS.items()

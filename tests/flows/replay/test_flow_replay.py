@@ -45,7 +45,7 @@ def sent(monkeypatch):
     def note(name, args, queue, **options):
         tasks.append((name, tuple(args), queue))
 
-    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
+    monkeypatch.setattr(broker, "send_route", lambda route: True)
     monkeypatch.setattr(requests.app, "send_task", note)
     return tasks
 

@@ -42,7 +42,7 @@ def flow(
     git_server: GitServer,
 ) -> Iterator[Flow]:
     settings.STATE_DIR = tmp_path / "state"
-    monkeypatch.setattr(broker, "send_chain", lambda chain: True)
+    monkeypatch.setattr(broker, "send_route", lambda route: True)
     settings.PROVIDERS = {
         name: {**limits, "api_key": "k", "base_url": simulator.urls[f"{name.upper()}_BASE_URL"]}
         for name, limits in settings.PROVIDERS.items()

@@ -48,7 +48,7 @@ def test_failed_gate_starts_a_repair_round(implemented: FakeStageContext, gates:
     gates(failing("mutation"))
     result = implemented.run(verify.stage)
     assert isinstance(result, Repair)
-    assert result.insert == ("implement", "verify")
+    assert result.again == "implement"
     assert (result.code, result.cure) == ("gate:mutation-failed", "Fix schema or implementation, then retry.")
     assert "mutation: fix it" in result.feedback
     assert len(result.gates) == 4
@@ -212,7 +212,7 @@ def test_blocking_review_starts_a_round_with_a_new_review(
     gates(failing("review", "Wrong rate."))
     result = implemented.run(review.stage, json.dumps(BLOCKING))
     assert isinstance(result, Repair)
-    assert result.insert == ("implement", "verify", "review")
+    assert result.again == "implement"
     assert result.code == "gate:review-failed"
     assert json.loads(implemented.artifacts["review"])["review"] == BLOCKING
     gates()

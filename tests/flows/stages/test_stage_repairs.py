@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from gates.base import Finding, GateReport, Verdict
-from orchestrator.flows.generation.file_request import LARGE_BYTES
 from orchestrator.flows.stage_protocol import Budget, Done, Failed, Park, Repair
-from orchestrator.flows.stages import implement, plan, review, seal, verify
+from orchestrator.flows.stages import docs, implement, plan, review, seal, verify
 from orchestrator.flows.verification import repair_loop
 from tests.flows.stages import fakes
 from tests.flows.stages.fakes import NONCE, FakeStageContext, Gates, failing
@@ -42,12 +41,12 @@ def test_round_that_came_out_worse_is_set_aside(failed_once: FakeStageContext, g
     gates(failing("mutation", "Nine survived."), failing("coverage", "Half of it."))
     worse = _round(failed_once, "fix it", SECOND)
     assert isinstance(worse, Repair)
-    assert "came out worse than that of round 1" in worse.feedback
-    assert "Half of it." in worse.feedback
-    assert "One survived." in worse.feedback
     gates(failing("mutation", "Two survived."))
     _round(failed_once, worse.feedback, THIRD)
     asked = failed_once.requests[-1][1].prompt
+    assert "came out worse than that of round 1" in asked
+    assert "Half of it." in asked
+    assert "mutation: fix it" in asked
     assert "# first" in asked
     assert "# second" not in asked
 
@@ -57,10 +56,11 @@ def test_better_round_becomes_the_basis_and_so_does_an_equal_one(
 ) -> None:
     gates(failing("mutation", "Still one.", score=Decimal(59)))
     better = _round(failed_once, "fix it", SECOND)
-    assert "set aside" not in better.feedback
-    assert repair_loop.best_candidate(failed_once).files["capital_ratio.py"] == SECOND  # type: ignore[union-attr]
     gates(failing("mutation", "Another one.", score=Decimal(59)))
     _round(failed_once, better.feedback, THIRD)
+    assert "set aside" not in failed_once.requests[-1][1].prompt
+    assert repair_loop.best_candidate(failed_once).files["capital_ratio.py"] == SECOND  # type: ignore[union-attr]
+    _round(failed_once, better.feedback, FIRST)
     assert repair_loop.best_candidate(failed_once).files["capital_ratio.py"] == THIRD  # type: ignore[union-attr]
 
 
@@ -74,7 +74,8 @@ def test_block_that_only_the_reviewer_refused_is_better_than_one_that_a_gate_did
     assert isinstance(blocked, Repair)
     gates(failing("mutation"))
     worse = _round(implemented, blocked.feedback, SECOND)
-    assert "Wrong rate." in worse.feedback
+    _round(implemented, worse.feedback, THIRD)
+    assert "review: fix it" in implemented.requests[-1][1].prompt
     assert repair_loop.best_candidate(implemented).gates_passed == 4  # type: ignore[union-attr]
 
 
@@ -219,11 +220,8 @@ def test_architect_is_asked_again_for_the_two_sentences(
     assert "does not quote two sentences" in work.requests[-1][1].prompt
 
 
-def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_missed(
-    planned: FakeStageContext, gates: Gates
-) -> None:
-    long = fakes.MODULE + "".join(f"# line {number}\n" for number in range(LARGE_BYTES // 8))
-    planned.run(implement.stage, fakes.implementation(long))
+def test_repair_answers_what_changes_and_nothing_else(planned: FakeStageContext, gates: Gates) -> None:
+    planned.run(implement.stage, fakes.implementation())
     gates(failing("mutation"))
     planned.run(verify.stage)
     planned.round, planned.feedback = 2, "fix it"
@@ -231,21 +229,59 @@ def test_long_module_may_be_repaired_by_edits_and_small_files_left_out_are_misse
         f"<<<EDIT capital_ratio.py {NONCE}>>>\n<<<SEARCH {NONCE}>>>\n    return capital\n<<<REPLACE {NONCE}>>>\n"
         f"    return capital + 1\n<<<END {NONCE}>>>\n"
     )
-    rest = fakes.only("test_capital_ratio.py") + fakes.only("contract.json")
-    result = planned.run(
-        implement.stage, edit, edit.replace("    return capital\n<<<R", "    return c\n<<<R") + rest
-    )
+    misplaced = edit.replace("    return capital\n<<<R", "    return c\n<<<R")
+    result = planned.run(implement.stage, misplaced, misplaced)
     assert isinstance(result, Failed)
     assert result.code == "answer:edit-mismatch"
-    assert "missing: test_capital_ratio.py, contract.json" in planned.requests[-1][1].prompt
-    assert isinstance(planned.run(implement.stage, edit + rest), Done)
-    assert planned.artifacts["module"].decode() == long.replace("return capital", "return capital + 1")
+    assert "Leave out a file in which nothing changes" in planned.requests[-1][1].prompt
+    before = dict(planned.artifacts)
+    assert isinstance(planned.run(implement.stage, edit), Done)
+    assert planned.artifacts["module"].decode() == fakes.MODULE.replace(
+        "return capital", "return capital + 1"
+    )
+    assert planned.artifacts["tests"] == before["tests"]
+    # Or one file, whole.
+    assert isinstance(planned.run(implement.stage, fakes.only("test_capital_ratio.py")), Done)
 
 
-def test_short_files_are_not_offered_as_edits(failed_once: FakeStageContext) -> None:
-    failed_once.round, failed_once.feedback = 2, "fix it"
-    failed_once.run(implement.stage, fakes.implementation(SECOND))
-    assert "<<<EDIT" not in failed_once.requests[-1][1].prompt
+def test_gates_and_reviewer_that_both_object_are_answered_together(
+    implemented: FakeStageContext, gates: Gates
+) -> None:
+    """Side by side: the reviewer is not shown what the gates say, and the round answers both."""
+    gates(failing("mutation"), failing("review", "Wrong rate."))
+    assert isinstance(implemented.run(verify.stage), Repair)
+    implemented.outputs.pop("verify")
+    blocked = implemented.run(review.stage, json.dumps({**fakes.APPROVAL, "verdict": "block"}))
+    assert isinstance(blocked, Repair)
+    assert "the gates judge these files at the same time" in implemented.requests[-1][1].prompt
+    gates()
+    _round(implemented, "both", SECOND)
+    asked = implemented.requests[-1][1].prompt
+    assert "mutation: fix it" in asked
+    assert "review: fix it" in asked
+    best = repair_loop.best_candidate(implemented)
+    assert best is not None
+    assert (best.round, best.gates_passed) == (1, 3)
+
+
+def test_docs_are_written_again_only_where_contract_or_behaviour_changed(
+    implemented: FakeStageContext, gates: Gates
+) -> None:
+    gates()
+    assert isinstance(implemented.run(docs.stage, fakes.README), Done)
+    first = implemented.outputs["docs"]
+    # Another comment is the same behaviour: no model is asked.
+    implemented.run(implement.stage, fakes.implementation(SECOND))
+    assert isinstance(implemented.run(docs.stage), Done)
+    assert implemented.outputs["docs"] == first
+    implemented.run(
+        implement.stage, fakes.implementation(fakes.MODULE.replace("return capital", "return capital * 2"))
+    )
+    again = implemented.run(docs.stage, fakes.README)
+    assert isinstance(again, Done)
+    assert again.output["subject_sha256"] != first["subject_sha256"]
+    # The provenance keeps what the first text took.
+    assert len(again.output["calls"]) == 2
 
 
 def test_missing_sandbox_makes_the_flow_wait_for_the_operator(

@@ -17,10 +17,3 @@ INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
 SELECT s.flow_id, 'stage.progress', s.id, %(data)s, clock_timestamp()
 FROM s
 RETURNING id;
-
--- name: list_remaining_stages
--- List the stages of a flow that are ready or still to come, in order.
-SELECT id, queue
-FROM flows_stage
-WHERE flow_id = %(flow)s AND status IN ('ready', 'pending')
-ORDER BY position;

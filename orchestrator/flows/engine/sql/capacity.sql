@@ -38,7 +38,7 @@ WHERE st.status IN ('ready', 'running') AND st.waits_for = %(provider)s
 -- Make these stages ready. They keep waits_for, which is their turn at the provider.
 WITH f AS (
     -- A flow whose lock is taken is skipped: the next look finds its stage again.
-    SELECT st.id AS stage_id, fl.id, st.waiting_since
+    SELECT st.id AS stage_id, fl.id
     FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
     WHERE st.id = ANY(%(stages)s::bigint[]) AND st.status = 'waiting' AND fl.status <> 'paused'
     FOR NO KEY UPDATE OF fl SKIP LOCKED
@@ -50,10 +50,21 @@ WITH f AS (
         ready_at = clock_timestamp(), sent_at = NULL, sends = 0
     FROM f WHERE st.id = f.stage_id AND st.status = 'waiting'
     RETURNING st.id, st.flow_id, st.kind, st.round, st.queue
+), waits AS (
+    -- When the wait of each of these flows began: of this stage, or of another that still waits beside it.
+    SELECT w.flow_id, min(w.waiting_since) AS since
+    FROM flows_stage w
+    WHERE w.flow_id IN (SELECT id FROM f) AND w.status = 'waiting' AND w.waits_for <> ''
+    GROUP BY w.flow_id
 ), later AS (
     -- The time for which a flow waited for others does not count against its deadline.
-    UPDATE flows_flow fl SET deadline_at = fl.deadline_at + (clock_timestamp() - f.waiting_since)
-    FROM f WHERE fl.id = f.id AND f.waiting_since IS NOT NULL
+    UPDATE flows_flow fl SET deadline_at = fl.deadline_at + (clock_timestamp() - waits.since)
+    FROM waits WHERE fl.id = waits.flow_id
+), counted AS (
+    -- What has been counted is not counted again for the stages that still wait.
+    UPDATE flows_stage w SET waiting_since = clock_timestamp()
+    WHERE w.flow_id IN (SELECT id FROM f) AND w.status = 'waiting' AND w.waits_for <> ''
+        AND w.id NOT IN (SELECT stage_id FROM f)
 )
 INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
 SELECT s.flow_id, 'stage.ready', s.id,

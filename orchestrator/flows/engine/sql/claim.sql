@@ -59,9 +59,21 @@ SELECT s.*, f.feature_request, f.block_family, f.flow_type, f.flow_type_version,
 FROM s CROSS JOIN f CROSS JOIN a;
 
 -- name: renew_leases
--- Extend the leases of many stages at once and return the tokens that are still live. It locks stages by id
--- and no flow.
-UPDATE flows_stage s SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM unnest(%(stages)s::bigint[], %(tokens)s::uuid[]) AS live(id, token)
-WHERE s.id = live.id AND s.token = live.token AND s.status = 'running'
-RETURNING s.token;
+-- Extend the leases of many stages at once and return the tokens that are still live. It locks no flow, so it
+-- waits for no stage either: a process may run two stages of a flow, and a verb that holds one of them and
+-- wants the other would wait for this one in a circle.
+WITH held AS (
+    -- What the caller holds, as it is now.
+    SELECT s.id, s.token
+    FROM unnest(%(stages)s::bigint[], %(tokens)s::uuid[]) AS live(id, token)
+    JOIN flows_stage s ON s.id = live.id AND s.token = live.token AND s.status = 'running'
+), free AS (
+    -- A stage that is locked is left to the next beat: a lease outlives two of them.
+    SELECT s.id FROM held JOIN flows_stage s ON s.id = held.id AND s.token = held.token
+    FOR NO KEY UPDATE OF s SKIP LOCKED
+), renewed AS (
+    -- The lease only moves forward.
+    UPDATE flows_stage s SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+    FROM free WHERE s.id = free.id AND s.status = 'running'
+)
+SELECT token FROM held;

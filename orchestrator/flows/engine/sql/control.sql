@@ -1,14 +1,14 @@
 -- What people may do to a flow. Each runs after the flow's lock is taken.
 
 -- name: cancel_flow
--- End a flow, its stages and its running attempt.
+-- End a flow, its stages and its running attempts.
 WITH stopped AS (
     -- The tokens as they are before the update below takes them away: every step sees the same snapshot.
     SELECT id, token
     FROM flows_stage
     WHERE flow_id = %(flow)s AND status IN ('pending', 'ready', 'running', 'waiting')
 ), attempts AS (
-    -- The attempt that runs now. Its worker learns of it at its next heartbeat.
+    -- The attempts that run now. Their workers learn of it at their next heartbeat.
     UPDATE flows_attempt at SET outcome = 'cancelled', finished_at = clock_timestamp()
     FROM stopped WHERE at.token = stopped.token AND at.outcome = 'running'
 ), stages AS (
@@ -21,7 +21,7 @@ WITH stopped AS (
 UPDATE flows_flow SET status = 'cancelled', finished_at = clock_timestamp() WHERE id = %(flow)s;
 
 -- name: pause_flow
--- Pause a flow. A stage that runs may end.
+-- Pause a flow. Stages that run may end.
 WITH s AS (
     -- No time at which the wait ends: only a resume ends it.
     UPDATE flows_stage SET status = 'waiting', wait_reason = %(reason)s, not_before = NULL
@@ -45,10 +45,12 @@ WITH since AS (
     -- The time for which a flow was paused does not count against its deadline.
     UPDATE flows_flow f
     SET status = CASE
-            WHEN EXISTS (
-                SELECT 1 FROM flows_stage x
-                WHERE x.flow_id = f.id AND x.status = 'waiting' AND x.not_before IS NOT NULL
-            ) THEN 'waiting'
+            WHEN NOT EXISTS (SELECT 1 FROM s)
+                AND EXISTS (SELECT 1 FROM flows_stage x WHERE x.flow_id = f.id AND x.status = 'waiting')
+                AND NOT EXISTS (
+                    SELECT 1 FROM flows_stage x WHERE x.flow_id = f.id AND x.status IN ('ready', 'running')
+                )
+            THEN 'waiting'
             WHEN f.started_at IS NULL THEN 'pending'
             ELSE 'running'
         END,
@@ -57,38 +59,49 @@ WITH since AS (
 )
 SELECT id, kind, round, queue FROM s;
 
--- name: mark_ready_stage_as_sent
--- Count the ready stage of a flow as sent: the caller sends it after its commit.
+-- name: mark_ready_stages_as_sent
+-- Count the ready stages of a flow as sent: the caller sends them after its commit.
 UPDATE flows_stage
 SET sent_at = clock_timestamp(), sends = 1
 WHERE flow_id = %(flow)s AND status = 'ready';
 
 -- name: reopen_flow
 -- Let a failed flow run again, with a new deadline.
-WITH p AS (
-    -- What the failure skipped is to come again.
-    UPDATE flows_stage SET status = 'pending' WHERE flow_id = %(flow)s AND status = 'skipped'
-)
 UPDATE flows_flow
-SET status = 'running', finished_at = NULL, error_code = '', error_message = '', error_cure = '',
+SET status = 'running', repair_asked = false, finished_at = NULL, error_code = '', error_message = '',
+error_cure = '',
     deadline_at = clock_timestamp() + make_interval(secs => %(deadline)s)
 WHERE id = %(flow)s;
 
 -- name: find_failed_stage
 -- Find the stage that failed last. Earlier ones failed with a repair request that was granted.
-SELECT id, repair <> '{}' AS asked_for_repair
-FROM flows_stage
+SELECT id FROM flows_stage
 WHERE flow_id = %(flow)s AND status = 'failed'
-ORDER BY position DESC
+ORDER BY finished_at DESC, position DESC
 LIMIT 1;
 
--- name: restart_failed_stage
--- Make a failed stage ready, with all its attempts left.
-UPDATE flows_stage
-SET status = 'ready', ready_at = clock_timestamp(), sent_at = clock_timestamp(), sends = 1, failures = 0,
-    crashes = 0, finished_at = NULL, error_code = '', error_message = '', error_cure = ''
-WHERE id = %(stage)s
-RETURNING kind, round, queue;
+-- name: reopen_stages
+-- Bring back what failed and what that failure stopped or skipped, and return what is ready now: a stage with
+-- nothing left that it needs, with all its attempts left.
+WITH back AS (
+    -- Not what a later round has replaced.
+    SELECT st.id, st.status = 'failed' OR st.needs IS NOT NULL AND st.needs_left = 0 AS ready
+    FROM flows_stage st
+    WHERE st.flow_id = %(flow)s AND st.status IN ('failed', 'skipped')
+        AND NOT EXISTS (
+            SELECT 1 FROM flows_stage later
+            WHERE later.flow_id = st.flow_id AND later.kind = st.kind AND later.round > st.round
+        )
+), s AS (
+    -- Failures and crashes are counted from none again.
+    UPDATE flows_stage st
+    SET status = CASE WHEN back.ready THEN 'ready' ELSE 'pending' END, failures = 0, crashes = 0,
+        ready_at = CASE WHEN back.ready THEN clock_timestamp() END,
+        finished_at = NULL, error_code = '', error_message = '', error_cure = ''
+    FROM back WHERE st.id = back.id
+    RETURNING st.id, st.kind, st.round, st.queue, st.position, st.status
+)
+SELECT id, kind, round, queue FROM s WHERE status = 'ready' ORDER BY position;
 
 -- name: write_priority
 -- Change a flow's priority.

@@ -45,15 +45,30 @@ WITH f AS (
                 LIMIT %(slots)s
             ) sent
         ) < %(slots)s AS yes
+), ids AS MATERIALIZED (
+    -- Taken here, because a stage names those that it needs by their ids.
+    SELECT n, nextval('flows_stage_id_seq') AS id FROM f, generate_series(1, cardinality(%(kinds)s::text[])) n
 ), s AS (
     -- The stages in order; the first is ready, and counts as sent where there is room.
-    INSERT INTO flows_stage (flow_id, position, kind, queue, status, ready_at, sent_at, sends)
-    SELECT f.id, t.n, t.kind, t.queue,
+    INSERT INTO flows_stage (
+        id, flow_id, position, kind, queue, needs, needs_left, status, ready_at, sent_at, sends
+    )
+    SELECT ids.id, f.id, t.n, t.kind, t.queue,
+        ARRAY(
+            SELECT o.id FROM unnest(%(needing)s::int[], %(needed)s::int[]) AS edge(needing, needed)
+            JOIN ids o ON o.n = edge.needed
+            WHERE edge.needing = t.n
+            ORDER BY o.n
+        ),
+        t.needs_left,
         CASE t.n WHEN 1 THEN 'ready' ELSE 'pending' END,
         CASE t.n WHEN 1 THEN now() END,
         CASE WHEN t.n = 1 AND room.yes THEN now() END,
         CASE WHEN t.n = 1 AND room.yes THEN 1 ELSE 0 END
-    FROM f, room, unnest(%(kinds)s::text[], %(queues)s::text[]) WITH ORDINALITY AS t(kind, queue, n)
+    FROM f CROSS JOIN room
+    CROSS JOIN unnest(%(kinds)s::text[], %(queues)s::text[], %(needs_left)s::int[])
+        WITH ORDINALITY AS t(kind, queue, needs_left, n)
+    JOIN ids ON ids.n = t.n
     ORDER BY t.n
     RETURNING id, flow_id, position, kind, queue, sent_at
 ), e AS (

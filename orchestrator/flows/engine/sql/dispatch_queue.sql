@@ -10,10 +10,14 @@ LIMIT %(limit)s;
 
 -- name: write_fair_tags
 -- Write virtual times, unless a stage was sent or cancelled meanwhile.
-UPDATE flows_stage st
-SET fair_tag = t.tag
-FROM unnest(%(ids)s::bigint[], %(tags)s::float8[]) AS t(id, tag)
-WHERE st.id = t.id AND st.status = 'ready' AND st.sent_at IS NULL;
+WITH free AS (
+    -- It holds many stages and no flow, so it waits for none: what is locked gets its time at the next look.
+    SELECT st.id, t.tag
+    FROM unnest(%(ids)s::bigint[], %(tags)s::float8[]) AS t(id, tag) JOIN flows_stage st ON st.id = t.id
+    WHERE st.status = 'ready' AND st.sent_at IS NULL
+    FOR NO KEY UPDATE OF st SKIP LOCKED
+)
+UPDATE flows_stage st SET fair_tag = free.tag FROM free WHERE st.id = free.id;
 
 -- name: read_last_tags
 -- Read the virtual times that wait, for a new leader: the newest and the oldest of every repo and priority.
@@ -72,7 +76,12 @@ RETURNING st.id, st.flow_id;
 
 -- name: forget_sent_stages
 -- Count nothing as sent: the broker has lost everything.
-UPDATE flows_stage SET sent_at = NULL, sends = 0 WHERE status = 'ready' AND sent_at IS NOT NULL;
+WITH free AS (
+    -- What is locked is being claimed, or sent again, or its message counts as lost a moment later.
+    SELECT id FROM flows_stage WHERE status = 'ready' AND sent_at IS NOT NULL
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE flows_stage st SET sent_at = NULL, sends = 0 FROM free WHERE st.id = free.id;
 
 -- name: publish_full_queues
 -- Write which queues are full, and until when that counts: a leader that dies must not keep a queue closed.

@@ -34,8 +34,12 @@ WITH f AS (
     FROM f WHERE st.id = f.stage_id AND st.status = 'ready'
     RETURNING st.id, st.flow_id, st.kind, st.round, f.reason
 ), moved AS (
-    -- A flow whose only live stage waits, waits.
-    UPDATE flows_flow fl SET status = 'waiting' FROM s WHERE fl.id = s.flow_id AND fl.status = 'running'
+    -- A flow whose stages under way all wait, waits.
+    UPDATE flows_flow fl SET status = 'waiting'
+    WHERE fl.id IN (SELECT flow_id FROM s) AND fl.status = 'running' AND NOT EXISTS (
+        SELECT 1 FROM flows_stage b
+        WHERE b.flow_id = fl.id AND b.status IN ('ready', 'running') AND b.id NOT IN (SELECT id FROM s)
+    )
 )
 INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
 SELECT s.flow_id, 'stage.waiting', s.id,

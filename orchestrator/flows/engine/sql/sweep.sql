@@ -45,7 +45,7 @@ WHERE fl.status IN ('pending', 'running', 'waiting')
         SELECT 1 FROM flows_hold h
         WHERE h.scope = 'everything'
             OR h.scope = 'repo' AND h.target = r.repo_name
-            OR h.scope = 'queue' AND h.target = (
+            OR h.scope = 'queue' AND h.target = ANY (
                 SELECT st.queue
                 FROM flows_stage st
                 WHERE st.flow_id = fl.id AND st.status IN ('ready', 'waiting')
@@ -54,10 +54,11 @@ WHERE fl.status IN ('pending', 'running', 'waiting')
 LIMIT %(limit)s;
 
 -- name: lock_live_stages
--- Lock what a flow has ready, running or waiting; at most one stage.
+-- Lock what a flow has ready, running or waiting.
 SELECT id, token
 FROM flows_stage
 WHERE flow_id = %(flow)s AND status IN ('ready', 'running', 'waiting')
+ORDER BY position
 FOR NO KEY UPDATE;
 
 -- name: release_due_stages

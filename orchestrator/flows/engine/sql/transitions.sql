@@ -2,7 +2,7 @@
 
 -- name: lock_flow
 -- Lock a flow before its stages: NO KEY, so that inserts of events and attempts need not wait for it.
-SELECT id, status, flow_type, flow_type_version, repo_id
+SELECT id, status, flow_type, flow_type_version, repo_id, repair_asked
 FROM flows_flow
 WHERE id = %(flow)s
 FOR NO KEY UPDATE;
@@ -50,12 +50,39 @@ WHERE id = %(stage)s
 RETURNING kind, round;
 
 -- name: fail_flow
--- Fail a flow and skip what has not begun.
-WITH skipped AS (
-    -- A retry makes these stages pending again.
-    UPDATE flows_stage SET status = 'skipped' WHERE flow_id = %(flow)s AND status = 'pending'
+-- Fail a flow, stop what is under way beside the stage that failed, and skip what has not begun.
+WITH under_way AS (
+    -- The tokens as they are before the update below takes them away: every step sees the same snapshot.
+    SELECT id, kind, round, token FROM flows_stage
+    WHERE flow_id = %(flow)s AND status IN ('ready', 'running', 'waiting')
+), attempts AS (
+    -- Their workers learn of it at their next heartbeat; without a token nothing that they write counts.
+    UPDATE flows_attempt at
+    SET outcome = 'cancelled', finished_at = clock_timestamp(), error_code = %(code)s,
+        error_message = 'Another stage of the flow failed.'
+    FROM under_way u WHERE at.token = u.token AND at.outcome = 'running'
+), told AS (
+    -- What was under way is told; what had not begun was never shown as begun.
+    INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
+    SELECT %(flow)s, 'stage.skipped', u.id,
+        jsonb_build_object('stage', u.kind, 'round', u.round, 'reason', 'Another stage of the flow failed.'),
+        clock_timestamp()
+    FROM under_way u ORDER BY u.id
+), skipped AS (
+    -- A retry brings these stages back.
+    UPDATE flows_stage
+    SET status = 'skipped', token = NULL, lease_until = NULL, not_before = NULL, wait_reason = '',
+        waits_for = '', waiting_since = NULL
+    WHERE flow_id = %(flow)s AND status IN ('pending', 'ready', 'running', 'waiting')
 )
 UPDATE flows_flow
 SET status = 'failed', finished_at = clock_timestamp(),
     error_code = %(code)s, error_message = %(message)s, error_cure = %(cure)s
 WHERE id = %(flow)s;
+
+-- name: rest_flow
+-- Let a flow wait whose stages under way all wait. A paused flow remains paused.
+UPDATE flows_flow fl SET status = 'waiting'
+WHERE fl.id = %(flow)s AND fl.status = 'running'
+    AND EXISTS (SELECT 1 FROM flows_stage w WHERE w.flow_id = fl.id AND w.status = 'waiting')
+    AND NOT EXISTS (SELECT 1 FROM flows_stage b WHERE b.flow_id = fl.id AND b.status IN ('ready', 'running'));

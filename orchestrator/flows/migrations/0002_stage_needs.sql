@@ -1,0 +1,59 @@
+-- The triggers of flows and stages that this migration adds or replaces.
+
+
+-- trigger: flows_stage_transition
+-- The transitions of a stage.
+CREATE OR REPLACE TRIGGER flows_stage_transition BEFORE UPDATE OF status ON flows_stage FOR EACH ROW
+  WHEN (OLD.status IS DISTINCT FROM NEW.status AND NOT (OLD.status || '>' || NEW.status = ANY ('{
+    pending>cancelled, pending>ready, pending>running, pending>skipped,
+    ready>cancelled, ready>failed, ready>running, ready>skipped, ready>waiting,
+    running>cancelled, running>failed, running>passed, running>ready, running>skipped, running>waiting,
+    waiting>cancelled, waiting>failed, waiting>ready, waiting>skipped,
+    failed>ready,
+    skipped>pending, skipped>ready
+  }'::text[])))
+  EXECUTE FUNCTION flows_refuse_transition();
+
+
+-- function: flows_refuse_early_stage
+-- Refuses to start a stage while one that it needs has not passed. It reads the rows that its own statement has written.
+CREATE FUNCTION flows_refuse_early_stage() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (
+    SELECT 1 FROM flows_stage n
+    WHERE n.id = ANY (NEW.needs) AND n.status <> 'passed' AND n.repair = '{}'
+  ) THEN
+    RAISE EXCEPTION 'stage % of % may not start: a stage that it needs has not passed', NEW.kind, NEW.flow_id
+      USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+  END IF;
+  RETURN NEW;
+END $$;
+
+
+-- trigger: flows_stage_needs_passed
+-- A stage where branches meet starts after all of them. One need is the stage whose pass starts this one, so only joins are looked at.
+CREATE TRIGGER flows_stage_needs_passed BEFORE UPDATE OF status ON flows_stage FOR EACH ROW
+  WHEN (OLD.status IN ('pending', 'skipped') AND NEW.status IN ('ready', 'running') AND cardinality(NEW.needs) > 1)
+  EXECUTE FUNCTION flows_refuse_early_stage();
+
+
+-- function: flows_refuse_early_pass
+-- Refuses to end a flow as passed while any of its stages is still to come or under way.
+CREATE FUNCTION flows_refuse_early_pass() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (
+    SELECT 1 FROM flows_stage s
+    WHERE s.flow_id = NEW.id AND s.status IN ('pending', 'ready', 'running', 'waiting')
+  ) THEN
+    RAISE EXCEPTION 'flow % may not pass: a stage of it has not ended', NEW.id
+      USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+  END IF;
+  RETURN NEW;
+END $$;
+
+
+-- trigger: flows_flow_whole_when_passed
+-- A flow passes after its last stage.
+CREATE TRIGGER flows_flow_whole_when_passed BEFORE UPDATE OF status ON flows_flow FOR EACH ROW
+  WHEN (OLD.status <> 'passed' AND NEW.status = 'passed')
+  EXECUTE FUNCTION flows_refuse_early_pass();
