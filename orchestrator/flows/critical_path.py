@@ -7,6 +7,7 @@ Critical-Path Planning and Scheduling, 1959.)
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from django.utils import timezone
 
@@ -75,7 +76,7 @@ def measure_flow(flow: Flow, stages: Sequence[Stage]) -> FlowTiming:
 
 
 def measure_union(spans: Iterable[tuple[datetime, datetime]]) -> float:
-    """The seconds that lie in at least one of ``spans``."""
+    """The seconds that are in at least one of ``spans``."""
     covered, reached = 0.0, None
     for start, end in sorted(spans):
         begins = start if reached is None or start > reached else reached
@@ -93,7 +94,7 @@ def _walk_back(
     flow: Flow, stages: Sequence[Stage], spans: Mapping[int, Sequence[tuple[datetime, datetime]]]
 ) -> list[PathStep]:
     """From the stage that ended last to the one that could begin first."""
-    ends = {pk: max(end for _, end in own) for pk, own in spans.items() if own}
+    ends = {pk: max(own, key=itemgetter(1))[1] for pk, own in spans.items() if own}
     ran = [stage for stage in stages if stage.pk in ends]
     steps: list[PathStep] = []
     current = max(ran, key=lambda stage: ends[stage.pk], default=None)

@@ -102,11 +102,8 @@ def _order_stages(flow_type: FlowType) -> StageOrder:
         places.append(place)
         sorter.done(place)
     _check_ends(flow_type, edges)
-    moved = {place: new for new, place in enumerate(places)}
-    return StageOrder(
-        tuple(flow_type.stages[place] for place in places),
-        tuple(tuple(sorted(moved[needed] for needed in edges[place])) for place in places),
-    )
+    needs = [sorted(map(places.index, edges[place])) for place in places]
+    return StageOrder(tuple(flow_type.stages[place] for place in places), tuple(map(tuple, needs)))
 
 
 def _read_edges(flow_type: FlowType) -> list[tuple[int, ...]]:

@@ -35,13 +35,13 @@ def test_new_flows_run_their_readers_side_by_side_and_old_ones_end_as_they_began
     assert ONE_BY_ONE.order.needs == ((), (0,), (1,), (2,), (3,), (4,), (5,))
 
 
-def test_a_stage_knows_what_comes_before_it_and_nothing_of_what_runs_beside_it():
+def test_a_stage_knows_what_comes_before_it_and_not_what_runs_beside_it():
     assert SIDE_BY_SIDE.kinds_before("review") == {"context", "plan", "implement"}
     assert ONE_BY_ONE.kinds_before("review") == {"context", "plan", "implement", "verify"}
     assert SIDE_BY_SIDE.kinds_behind("implement") == ("implement", "verify", "review", "docs", "seal")
 
 
-def test_stages_come_after_what_they_need_whatever_the_order_of_the_lines():
+def test_stages_come_after_what_they_need_in_any_order_of_the_lines():
     moved = table(("first", ()), ("last", ("b", "a")), ("b", ("a",)), ("a", ("first",)))
     assert [spec.kind for spec in moved.order.stages] == ["first", "a", "b", "last"]
     assert moved.order.needs == ((), (0,), (1,), (1, 2))

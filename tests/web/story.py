@@ -89,7 +89,7 @@ def tell_flow() -> Flow:
         gates=_judge_first(),
     )
     engine.finish(scenes.start_kind(flow, "verify"), rejected)
-    # Beside the gates: their work is of no use, and the round begins after it.
+    # Beside the gates: their work is lost, and the round begins after it.
     for kind in ("review", "docs"):
         scenes.finish_stage(scenes.start_kind(flow, kind))
     _tell_implementation(flow, FIXED)

@@ -125,7 +125,7 @@ def _pass_stage(
 
 
 def _read_next_stages(claim: Claim, rows: list[Any]) -> Finished:
-    """What became of the stages that need the one that passed; a row without an id stands for none of
+    """What happened to the stages that need the one that passed; a row without an id stands for none of
     them.
     """
     started = [row for row in rows if row.id is not None]

@@ -122,10 +122,11 @@ def _describe_round(flow_type: flow_types.FlowType, again: tuple[str, ...]) -> d
         for place in needs
         if spec.kind in again[1:] and order.stages[place].kind in again
     ]
+    needing = [edge[0] for edge in edges]
     return {
         "kinds": list(again),
         "queues": [flow_type.spec(kind).queue.value for kind in again],
-        "needing": [needing for needing, _ in edges],
-        "needed": [needed for _, needed in edges],
-        "needs_left": [sum(needing == number for needing, _ in edges) for number in range(1, len(again) + 1)],
+        "needing": needing,
+        "needed": [edge[1] for edge in edges],
+        "needs_left": [needing.count(number) for number in range(1, len(again) + 1)],
     }

@@ -80,7 +80,7 @@ def rest_flow(flow_id: str) -> None:
 
 
 def fail_flow(flow_id: str, *, code: str, message: str, cure: str) -> None:
-    """End a flow as failed; what is under way stops, and nothing of it begins until a retry."""
+    """End a flow as failed; what is under way stops, and no stage begins until a retry."""
     database.fetch_rows(_SQL["fail_flow"], {"flow": flow_id, "code": code, "message": message, "cure": cure})
     refresh_cost(flow_id)
     record_event(flow_id, "flow.failed", None, {"code": code, "reason": message, "cure": cure})
