@@ -32,6 +32,8 @@ class Candidate:
     - ``previous_contract`` is the contract of the newest verified version of the same block, if there is one.
     - ``repo_files`` is the snapshot of the repo that the flow carries: path to bytes, read-only in the
       sandbox.
+    - ``planned_examples`` are the architect's, who is of another vendor than the implementer; the block has
+      to keep them, and its author can neither change nor drop one.
     - ``environment`` is a folder with the packages that the repo depends on, built beforehand by
       ``gates.environments``.
     """
@@ -49,6 +51,8 @@ class Candidate:
     # Out of the repr: a snapshot of a whole repo would fill every log line.
     repo_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     environment: Path | None = None
+    # Checked against the plan's schema: call, input, and an exact output or the exception that is raised.
+    planned_examples: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def module_path(self) -> str:
@@ -82,6 +86,8 @@ class Policy:
     min_mutation_kill_rate: Decimal = Decimal(60)
     # For one gate on a quiet machine; on a busy one it gets up to four times as much.
     wall_seconds: float = 120.0
+    # What a contract may declare: organisation and repo both allow it.
+    capabilities: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

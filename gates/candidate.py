@@ -85,6 +85,12 @@ def parse_contract(candidate: Candidate) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def list_declared_capabilities(candidate: Candidate) -> frozenset[str]:
+    """The capabilities that the contract declares; none where it is not sound."""
+    declared = (parse_contract(candidate) or {}).get("capabilities")
+    return frozenset(declared) if isinstance(declared, dict) else frozenset()
+
+
 def compute_digest(candidate: Candidate) -> str:
     """SHA-256 over names and texts, as hexadecimal.
 

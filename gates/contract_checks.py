@@ -2,16 +2,20 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from gates import syntax
+from gates.allowlist import CAPABILITIES
 from gates.base import CONTRACT_PATH, Candidate, Finding
+from gates.contract_promises import Promises
 from gates.harness.json_schema import make_validator
+from gates.harness.preconditions import MAX_CHARACTERS, Precondition
 from gates.harness.vacuous_schemas import find_vacuous_parts
+from gates.harness.value_generator import holds_requirement
 
 # Naming one of these under "raises" would allow every failure.
 _TOO_WIDE_EXCEPTIONS = {"Exception", "BaseException", "object", "SystemExit", "KeyboardInterrupt"}
@@ -20,6 +24,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _EXAMPLE = {
     "type": "object",
     "required": ["input"],
+    "properties": {"construct": {"type": "object"}},
     "anyOf": [{"required": ["output"]}, {"required": ["raises"]}],
 }
 _ENTRY_POINT = {
@@ -32,6 +37,8 @@ _ENTRY_POINT = {
         },
         "input": {"type": ["object"], "minProperties": 1},
         "output": {"type": ["object"]},
+        "construct": {"type": "object", "minProperties": 1},
+        "requires": {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS},
         "raises": {"type": "array", "items": {"type": "string"}},
         "examples": {"type": "array", "items": _EXAMPLE},
     },
@@ -42,10 +49,16 @@ _SHAPE = Draft202012Validator(
         "type": "object",
         "required": ["contract", "family", "name", "version", "entrypoints"],
         "properties": {
-            "contract": {"const": 1},
+            # 2 added capabilities, construct, requires and builders, and asks for more promises.
+            "contract": {"enum": [1, 2]},
             "family": {"type": "string", "minLength": 1},
             "name": {"type": "string"},
             "version": {"type": "string", "pattern": r"^\d+\.\d+\.\d+$"},
+            "capabilities": {
+                "type": "object",
+                "propertyNames": {"enum": sorted(CAPABILITIES)},
+                "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 300},
+            },
             "entrypoints": {"type": "array", "minItems": 1, "maxItems": 50, "items": _ENTRY_POINT},
         },
     }
@@ -64,10 +77,56 @@ def find_objections(candidate: Candidate, contract: Mapping[str, Any] | None) ->
         return tuple(shape_errors[:_MAX_SHAPE_FINDINGS])
     found = list(_check_identity(candidate, contract))
     callables = _list_callables(candidate.module)
+    builders = _list_functions(candidate.tests)
     for entry in contract["entrypoints"]:
-        for rule, message in _check_entry_point(callables, entry):
+        for rule, message in _check_entry_point(callables, builders, entry):
             found.append(_contract_finding(rule, f"{entry['call']}: {message}"))
+    promises = Promises.read(candidate)
+    found += [_contract_finding(rule, message) for rule, message in promises.find_gaps(contract)]
     return tuple(found)
+
+
+def expand_entry_points(
+    contract: Mapping[str, Any], planned: Iterable[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """The entry points as the harness calls them.
+
+    What makes the object and what is required beside the schema go into one schema, so that an input is
+    drawn, checked and converted as one value. ``planned`` examples go to the entry point that they call.
+    """
+    planned = tuple(planned)
+    expanded = []
+    for entry in contract.get("entrypoints", []):
+        theirs = [example for example in planned if example["call"] == entry["call"]]
+        expanded.append(
+            {**_expand_entry_point(entry), "planned": [_expand_example(entry, each) for each in theirs]}
+        )
+    return expanded
+
+
+def _expand_entry_point(entry: Mapping[str, Any]) -> dict[str, Any]:
+    expanded = dict(entry)
+    schema = dict(entry["input"])
+    if "requires" in entry:
+        schema["requires"] = entry["requires"]
+    if "construct" in entry:
+        schema = {
+            "type": "object",
+            "constructs": True,
+            "properties": {"construct": entry["construct"], "arguments": schema},
+            "required": ["construct", "arguments"],
+            "additionalProperties": False,
+        }
+    expanded["input"] = schema
+    expanded["examples"] = [_expand_example(entry, example) for example in entry.get("examples", [])]
+    return expanded
+
+
+def _expand_example(entry: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
+    if "construct" not in entry:
+        return dict(example)
+    value = {"construct": example.get("construct", {}), "arguments": example["input"]}
+    return {**example, "input": value}
 
 
 def _contract_finding(rule: str, message: str) -> Finding:
@@ -84,7 +143,9 @@ def _check_identity(candidate: Candidate, contract: Mapping[str, Any]) -> Iterat
         yield _contract_finding("duplicate", "an entry point is listed twice")
 
 
-def _check_entry_point(callables: set[str], entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _check_entry_point(
+    callables: set[str], builders: set[str], entry: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
     """Rule and message of each objection to one entry point."""
     if entry["call"] not in callables:
         yield "missing", "the module defines no such function or method"
@@ -93,7 +154,11 @@ def _check_entry_point(callables: set[str], entry: Mapping[str, Any]) -> Iterato
     # With a schema that cannot be used, nothing can be said about the examples.
     if any(rule == "schema" for rule, _ in promise_objections):
         return
-    accepts = make_validator(entry["input"])
+    yield from _check_requires(entry)
+    for name in sorted(_list_builders(entry) - builders):
+        yield "builder", f"the tests define no function {name} that builds an argument"
+    accepts = make_validator(_expand_entry_point(entry)["input"])
+    entry = _expand_entry_point(entry)
     for number, example in enumerate(entry.get("examples", []), start=1):
         if not accepts.is_valid(example["input"]):
             yield "example", f"the input of example {number} breaks the input schema"
@@ -119,7 +184,9 @@ def check_promise(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _check_schemas(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for side in ("input", "output"):
+    for side in ("construct", "input", "output"):
+        if side not in entry:
+            continue
         try:
             Draft202012Validator.check_schema(entry[side])
             vacuous_parts = find_vacuous_parts(entry[side])
@@ -129,6 +196,34 @@ def _check_schemas(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             return
         for part in vacuous_parts:
             yield "vacuous", f"{side} schema {part}"
+
+
+def _check_requires(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "requires" not in entry:
+        return
+    try:
+        names = Precondition(entry["requires"]).list_names()
+    except ValueError as error:
+        yield "requires", f"requires cannot be used: {error}"
+        return
+    unknown = names - entry["input"].get("properties", {}).keys()
+    if unknown or not names:
+        listed = ", ".join(sorted(unknown)) or "no argument"
+        yield "requires", f"requires is about {listed}, which the input does not have"
+
+
+def _list_builders(entry: Mapping[str, Any]) -> set[str]:
+    """The functions of the test file that make arguments from what a schema admits."""
+    found = set()
+    for side in ("construct", "input"):
+        for schema in entry.get(side, {}).get("properties", {}).values():
+            if isinstance(schema, Mapping) and "builder" in schema:
+                found.add(str(schema["builder"]))
+    return found
+
+
+def _list_functions(source: str) -> set[str]:
+    return {node.name for node in syntax.parse(source).body if isinstance(node, _FUNCTIONS)}
 
 
 def _list_callables(module: str) -> set[str]:
@@ -152,6 +247,28 @@ def _list_callables(module: str) -> set[str]:
 
 def _method_names(node: ast.ClassDef) -> set[str]:
     return {inner.name for inner in node.body if isinstance(inner, _FUNCTIONS)}
+
+
+def find_unkept_examples(
+    contract: Mapping[str, Any], planned: Iterable[Mapping[str, Any]]
+) -> tuple[Finding, ...]:
+    """Planned examples of calls that the contract does not promise, or of input that it does not admit."""
+    entries = {entry["call"]: entry for entry in expand_entry_points(contract)}
+    found = []
+    for number, example in enumerate(planned, start=1):
+        entry = entries.get(example["call"])
+        if entry is None:
+            message = (
+                f"{example['call']}: example {number} of the plan calls it, and the contract has no such call"
+            )
+            found.append(Finding("plan-breach", message, path=CONTRACT_PATH))
+            continue
+        value = _expand_example(entry, example)["input"]
+        accepts = make_validator(entry["input"]).is_valid(value) and holds_requirement(entry["input"], value)
+        if "output" in example and not accepts:
+            message = f"{example['call']}: the input schema refuses example {number} of the plan"
+            found.append(Finding("plan-breach", message, path=CONTRACT_PATH))
+    return tuple(found)
 
 
 def find_broken_promises(contract: Mapping[str, Any], previous: Mapping[str, Any]) -> tuple[Finding, ...]:

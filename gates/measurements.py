@@ -20,8 +20,9 @@ MAX_ITEMS = 100_000
 MAX_TEXT = 16 << 20
 MAX_SECONDS = 1_000_000.0
 TEST_OUTCOMES = frozenset({"passed", "failed", "skipped", "xfail", "none"})
-# "compatibility" is a breach of the previous version's contract.
-_BREACH_KINDS = frozenset({"contract", "compatibility"})
+# "compatibility" is a breach of the previous version's contract, "plan" of an example of the plan, and
+# "surroundings" a result that depends on clock, environment, logging or pytest.
+_BREACH_KINDS = frozenset({"contract", "compatibility", "plan", "surroundings"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +151,17 @@ class EntryPointMeasurement:
     """The calls of one entry point.
 
     Of the ``tried`` calls ``normal`` ended in a result and ``breached`` broke the contract; ``breaches`` are
-    the first of these. ``drawn`` counts the inputs that could be drawn from its schema.
+    the first of these. ``drawn`` counts the inputs that could be drawn from its schema, ``distinct`` those
+    that differ, and ``results`` those of them that ended in a result. ``raised`` are the names of the
+    exceptions that calls ended in, with those that they inherit from.
     """
 
     call: str
     tried: int
     drawn: int
+    distinct: int
+    results: int
+    raised: frozenset[str]
     normal: int
     breached: int
     breaches: tuple[Breach, ...]
@@ -293,6 +299,9 @@ def _parse_entry_point(value: Any) -> EntryPointMeasurement:
         call=fields.text("call"),
         tried=tried,
         drawn=fields.count("drawn"),
+        distinct=fields.count("distinct", at_most=tried),
+        results=fields.count("results", at_most=fields.count("distinct")),
+        raised=frozenset(fields.texts("raised")),
         normal=fields.count("normal", at_most=tried),
         # A call breaks the contract once at most.
         breached=fields.count("breached", at_most=tried),

@@ -187,6 +187,8 @@ CONTEXT_MAX_SIZE_KB = env.read_integer("CONTEXT_MAX_SIZE_KB", 180, low=1, high=5
 QUALITY_GATE_MODE = env.read_text("QUALITY_GATE_MODE", "strict", choices=("strict", "advisory", "off"))
 MIN_MUTATION_KILL_RATE = env.read_integer("MIN_MUTATION_KILL_RATE", 60, high=100)
 MIN_UNIT_COVERAGE = env.read_integer("MIN_UNIT_COVERAGE", 90, high=100)
+# What generated code may be allowed beyond computing; a contract still has to declare it, with a reason.
+BLOCK_CAPABILITIES = ",".join(env.read_names("BLOCK_CAPABILITIES"))
 MAX_REPAIR_ROUNDS = env.read_integer("MAX_REPAIR_ROUNDS", 2, high=10)
 FLOW_DEADLINE_SECONDS = env.read_integer("FLOW_DEADLINE_SECONDS", 3600, low=1)
 # A running stage is lost when its worker has not beaten for this long; it beats every third of it.

@@ -1,18 +1,28 @@
 """The contract gate: the block does what its ``contract.json`` says, for examples and for drawn inputs."""
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from gates.base import CONTRACT_PATH, Candidate, Finding, GateReport, Policy, Verdict
-from gates.candidate import parse_contract
-from gates.contract_checks import find_broken_promises, find_objections
+from gates.candidate import list_declared_capabilities, parse_contract
+from gates.contract_checks import (
+    expand_entry_points,
+    find_broken_promises,
+    find_objections,
+    find_unkept_examples,
+)
+from gates.contract_promises import Promises
 from gates.errors import BlockNotMeasurable
+from gates.harness.surroundings import SURROUNDINGS
 from gates.harness_job import run_harness
 from gates.measurements import Breach, ContractMeasurement, EntryPointMeasurement, parse_contract_calls
 from gates.score import compute_percentage
 
 _CURE = "Fix schema or implementation, then retry."
+# One in so many of the different inputs ends in a result, or the contract promises little but failures.
+_RESULT_SHARE = 10
 _NOTHING_MEASURED = ContractMeasurement()
 
 
@@ -28,8 +38,12 @@ class ContractGate:
         if objections or contract is None:
             return self._report(objections, _NOTHING_MEASURED)
         previous = _parse_previous(candidate.previous_contract)
-        earlier = {entry["call"]: entry for entry in previous.get("entrypoints", [])}
-        entrypoints = [{**entry, "previous": earlier.get(entry["call"])} for entry in contract["entrypoints"]]
+        earlier = {entry["call"]: entry for entry in expand_entry_points(previous)}
+        surroundings = _choose_surroundings(candidate)
+        entrypoints = [
+            {**entry, "previous": earlier.get(entry["call"]), "surroundings": surroundings}
+            for entry in expand_entry_points(contract, candidate.planned_examples)
+        ]
         try:
             measured = parse_contract_calls(run_harness(candidate, policy, "contract", entrypoints))
         # A module that cannot be called breaks its contract; the runner would only say "not judged".
@@ -38,16 +52,24 @@ class ContractGate:
             return self._report((finding,), _NOTHING_MEASURED)
         # From the text; the calls below hold the new version against the old one too.
         broken_promises = find_broken_promises(contract, previous)
-        return self._report((*broken_promises, *_find_breaches(measured)), measured)
+        unshown = _find_unshown(candidate, contract, measured)
+        unkept = find_unkept_examples(contract, candidate.planned_examples)
+        return self._report(
+            (*unkept, *unshown, *broken_promises, *_find_breaches(measured)), measured, candidate
+        )
 
-    def _report(self, findings: tuple[Finding, ...], measured: ContractMeasurement) -> GateReport:
+    def _report(
+        self, findings: tuple[Finding, ...], measured: ContractMeasurement, candidate: Candidate | None = None
+    ) -> GateReport:
         tried, breached = measured.tried, measured.breached
         if findings:
             summary = f"{len(findings)} breaches; first: {findings[0].message}"[:300]
         else:
             summary = f"{tried} calls kept the contract"
         listed = [{"rule": finding.rule, "message": finding.message} for finding in findings]
-        evidence = {"tried": tried, "breached": breached, "findings": listed}
+        # Signed with the rest: what another hand than the implementer's asked of the block, word for word.
+        planned = list(candidate.planned_examples) if candidate else []
+        evidence = {"tried": tried, "breached": breached, "findings": listed, "planned_examples": planned}
         return GateReport(
             gate=self.name,
             verdict=Verdict.FAILED if findings else Verdict.PASSED,
@@ -81,11 +103,36 @@ def _find_breaches(measured: ContractMeasurement) -> list[Finding]:
         if not entry.normal:
             message = f"{entry.call}: no valid input ended in a result, so nothing shows that it works"
             found.append(Finding("no-result", message))
+        elif entry.results * _RESULT_SHARE < entry.distinct:
+            shown = f"{entry.results} of {entry.distinct} different valid inputs"
+            message = f"{entry.call}: only {shown} end in a result; tighten the input schema or add requires"
+            found.append(Finding("few-results", message))
         if not entry.drawn:
             message = f"{entry.call}: no valid input can be drawn from its schema; simplify it"
             found.append(Finding("no-inputs", message))
         found += [_breach_finding(entry, breach) for breach in entry.breaches]
     return found
+
+
+def _find_unshown(
+    candidate: Candidate, contract: Mapping[str, Any], measured: ContractMeasurement
+) -> list[Finding]:
+    """For a contract of version 1, what the calls raised shows its exceptions too."""
+    promises = Promises.read(candidate)
+    raised = {entry.call: entry.raised for entry in measured.entry_points}
+    found = []
+    for entry in contract["entrypoints"]:
+        unshown = promises.find_unshown(entry, raised.get(entry["call"], frozenset()))
+        found += [Finding(rule, message, path=CONTRACT_PATH) for rule, message in unshown]
+    return found
+
+
+def _choose_surroundings(candidate: Candidate) -> tuple[str, ...]:
+    """What the results must not depend on: everything that the contract does not declare."""
+    declared = list_declared_capabilities(candidate)
+    if "randomness" in declared:
+        return ()
+    return tuple(name for name in SURROUNDINGS if name not in declared)
 
 
 def _breach_finding(entry: EntryPointMeasurement, breach: Breach) -> Finding:

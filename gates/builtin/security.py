@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
-from gates.allowlist import find_refusals
+from gates.allowlist import find_private_names, find_refusals
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
-from gates.candidate import find_problems
+from gates.candidate import find_problems, list_declared_capabilities
 from gates.credentials import find_secrets
 from gates.evidence import format_sarif
 from gates.repo_files import list_importable_modules
@@ -51,11 +51,12 @@ class SecurityGate:
 
     name = "security"
 
-    def check(self, candidate: Candidate, policy: Policy) -> GateReport:  # noqa: ARG002 - protocol
+    def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         # A file that does not parse cannot be scanned either.
         if problems := find_problems(candidate):
             return self._report(candidate, problems)
-        findings = [finding for finding in _scan(candidate) if not _is_expected(finding)]
+        capabilities = list_declared_capabilities(candidate) & policy.capabilities
+        findings = [finding for finding in _scan(candidate, capabilities) if not _is_expected(finding)]
         return self._report(candidate, tuple(findings))
 
     def _report(self, candidate: Candidate, findings: tuple[Finding, ...]) -> GateReport:
@@ -78,7 +79,7 @@ class SecurityGate:
         )
 
 
-def _scan(candidate: Candidate) -> list[Finding]:
+def _scan(candidate: Candidate, capabilities: frozenset[str]) -> list[Finding]:
     """The findings of all four readers, which work side by side."""
     with tempfile.TemporaryDirectory(prefix="scan-") as name, ThreadPoolExecutor(4) as threads:
         folder = Path(name)
@@ -87,7 +88,7 @@ def _scan(candidate: Candidate) -> list[Finding]:
         bandit = threads.submit(scan_with_bandit, folder, candidate.files)
         ruff = threads.submit(scan_with_ruff, folder, candidate.files)
         found_secrets = threads.submit(scan_for_secrets, candidate.files)
-        refusals = threads.submit(_check_allowlist, candidate)
+        refusals = threads.submit(check_allowlist, candidate, capabilities)
         return [
             *_judge_code(candidate, bandit.result()),
             *_judge_code(candidate, ruff.result()),
@@ -145,12 +146,14 @@ def _is_vague_secret(candidate: Candidate, report: ScannerFinding) -> bool:
     return "Entropy" in kind and not _SENSITIVE_WORD.search(line)
 
 
-def _check_allowlist(candidate: Candidate) -> list[Finding]:
-    own_modules = {candidate.name, *list_importable_modules(candidate)}
+def check_allowlist(candidate: Candidate, capabilities: frozenset[str]) -> list[Finding]:
+    """What module and tests do and may not do, with ``capabilities`` declared and allowed."""
+    own = {candidate.name, *list_importable_modules(candidate)}
     try:
+        private = find_private_names(candidate.module)
         return [
-            *find_refusals(candidate.module_path, candidate.module, own_modules, is_test=False),
-            *find_refusals(candidate.tests_path, candidate.tests, own_modules, is_test=True),
+            *find_refusals(candidate.module_path, candidate.module, own, False, capabilities),
+            *find_refusals(candidate.tests_path, candidate.tests, own, True, capabilities, private),
         ]
     except RecursionError:
         return [Finding("syntax", "nested too deeply to be read", path=candidate.module_path)]

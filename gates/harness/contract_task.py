@@ -8,13 +8,16 @@ from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
 from gates.harness.json_schema import make_validator
-from gates.harness.value_generator import ValueGenerator
+from gates.harness.value_generator import ValueGenerator, holds_requirement
 from gates.harness.zygote_pool import ChildResult
 
 EXAMPLES = 200
+# Where the schema admits as many; edges come up more than once.
+FEWEST_DISTINCT = 30
 # So many calls share one child: a fork for each call would cost more than the calls.
 _CALLS_PER_CHILD = 50
 _MAX_BREACHES = 10
+_MAX_RAISED = 100
 
 Entry = dict[str, Any]
 CallOutcome = dict[str, Any]
@@ -22,10 +25,11 @@ CallOutcome = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Case:
-    """One input, and the example that it comes from, if any."""
+    """One input, and the example that it comes from, if any; ``planned`` says that the plan has it."""
 
     value: Any
     example: dict[str, Any] | None = None
+    planned: bool = False
 
 
 def measure_contract(block: BlockUnderTest, entrypoints: Sequence[Entry], deadline: float) -> dict[str, Any]:
@@ -41,14 +45,17 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
     outcomes = _call_entry_point(block, entry, cases, deadline)
     breaches = []
     for case, outcome in zip(cases, outcomes, strict=True):
-        breaches += _describe_breach("contract", case, _find_breach(entry, case.example, outcome))
+        kind = "plan" if case.planned else "contract"
+        breaches += _describe_breach(kind, case, _find_breach(entry, case.example, outcome))
+    distinct, results = _count_distinct(cases, outcomes)
+    breaches += _compare_surroundings(block, entry, cases, outcomes, deadline)
     if previous:
         earlier_cases, _ = _collect_cases(block, previous, f"previous:{call}", count)
         earlier_outcomes = _call_entry_point(block, entry, earlier_cases, deadline)
         accepted = make_validator(entry["input"])
         for case, outcome in zip(earlier_cases, earlier_outcomes, strict=True):
             reason = _find_breach(previous, case.example, outcome)
-            if not accepted.is_valid(case.value):
+            if not (accepted.is_valid(case.value) and holds_requirement(entry["input"], case.value)):
                 reason = "an input that the previous version took is refused by the schema"
             breaches += _describe_breach("compatibility", case, reason)
         outcomes += earlier_outcomes
@@ -58,6 +65,9 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
         "call": call,
         "tried": len(outcomes),
         "drawn": drawn,
+        "distinct": distinct,
+        "results": results,
+        "raised": sorted({name for outcome in outcomes for name in outcome.get("raised", [])})[:_MAX_RAISED],
         "normal": sum("output" in outcome for outcome in outcomes),
         "breached": len(breaches),
         "breaches": breaches[:_MAX_BREACHES],
@@ -67,9 +77,45 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
 def _collect_cases(block: BlockUnderTest, entry: Entry, purpose: str, count: int) -> tuple[list[_Case], int]:
     """The examples and ``count`` drawn inputs of an entry point, and how many could be drawn."""
     examples = [_Case(example["input"], example) for example in entry.get("examples", [])]
+    planned = [_Case(example["input"], example, planned=True) for example in entry.get("planned", [])]
     generator = ValueGenerator(entry["input"], block.seeded_draw(purpose))
-    drawn = [_Case(value) for value in generator.draw_values(count)]
-    return examples + drawn, len(drawn)
+    values = generator.draw_values(count)
+    if len({json.dumps(value, sort_keys=True) for value in values}) < FEWEST_DISTINCT:
+        values += generator.draw_values(2 * count)
+    return [*planned, *examples, *map(_Case, values)], len(values)
+
+
+def _count_distinct(cases: list[_Case], outcomes: list[CallOutcome]) -> tuple[int, int]:
+    """How many different inputs were drawn, and how many of them ended in a result."""
+    drawn = {
+        json.dumps(case.value, sort_keys=True): outcome
+        for case, outcome in zip(cases, outcomes, strict=True)
+        if case.example is None
+    }
+    return len(drawn), sum("output" in outcome for outcome in drawn.values())
+
+
+def _compare_surroundings(
+    block: BlockUnderTest, entry: Entry, cases: list[_Case], outcomes: list[CallOutcome], deadline: float
+) -> list[dict[str, Any]]:
+    """The first call that ends otherwise where clock, environment, logging or pytest are other ones."""
+    names = list(entry.get("surroundings", ()))
+    if not names:
+        return []
+    changed = _call_entry_point(block, entry, cases, deadline, names)
+    differing = [index for index, outcome in enumerate(changed) if outcome != outcomes[index]]
+    if not differing:
+        return []
+    case, before = cases[differing[0]], outcomes[differing[0]]
+    # Calls that vary by themselves say nothing about their surroundings.
+    if _call_entry_point(block, entry, [case], deadline) != [before]:
+        return []
+    # One by one, to say which of them it is; together where it takes several.
+    blamed = [name for name in names if _call_entry_point(block, entry, [case], deadline, [name]) != [before]]
+    after = json.dumps(changed[differing[0]])[:200]
+    words = ", ".join(blamed or names)
+    reason = f"ends otherwise with another {words}: {after} instead of {json.dumps(before)[:200]}"
+    return _describe_breach("surroundings", case, reason)
 
 
 def _describe_breach(kind: str, case: _Case, reason: str) -> list[dict[str, Any]]:
@@ -79,7 +125,11 @@ def _describe_breach(kind: str, case: _Case, reason: str) -> list[dict[str, Any]
 
 
 def _call_entry_point(
-    block: BlockUnderTest, entry: Entry, cases: list[_Case], deadline: float
+    block: BlockUnderTest,
+    entry: Entry,
+    cases: list[_Case],
+    deadline: float,
+    surroundings: Sequence[str] = (),
 ) -> list[CallOutcome]:
     values = [case.value for case in cases]
     chunks = [values[start : start + _CALLS_PER_CHILD] for start in range(0, len(values), _CALLS_PER_CHILD)]
@@ -93,6 +143,7 @@ def _call_entry_point(
                 "call": entry["call"],
                 "schema": json.dumps(entry["input"]),
                 "inputs": json.dumps(chunk),
+                "surroundings": list(surroundings),
                 "cpu": block.patience,
                 "wall": max(1.0, min(3 * block.patience * block.slack, time_left)),
             }
@@ -157,6 +208,8 @@ def _find_raised_breach(entry: Entry, example: dict[str, Any] | None, outcome: C
     names, text = outcome["raised"], outcome.get("text", "")
     if example is not None and "output" in example:
         return f"example raised {names[0]}: {text}"
+    if example is not None and "raises" in example and example["raises"] not in names:
+        return f"example raised {names[0]} instead of {example['raises']}: {text}"
     # The contract may name the class itself or one that it inherits from.
     if not set(entry.get("raises", [])).intersection(names):
         return f"raised {names[0]}, which the contract does not name: {text}"

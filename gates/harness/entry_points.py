@@ -1,6 +1,7 @@
 """Calls of a block's entry points in a fresh child. Inputs come as JSON, outcomes go back as JSON."""
 
 import asyncio
+import base64
 import dataclasses
 import datetime as dt
 import decimal
@@ -10,6 +11,7 @@ import inspect
 import json
 import marshal
 import os
+import sys
 import uuid
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path, PurePath
@@ -19,6 +21,7 @@ from gates.harness.channel import write_whole
 from gates.harness.code_importer import CodeImporter
 from gates.harness.import_path import extend_import_path
 from gates.harness.json_schema import convert_formats
+from gates.harness.surroundings import change_surroundings
 
 _MAX_ITEMS, _MAX_DEPTH = 10_000, 40
 _MAX_TEXT = 300
@@ -35,26 +38,60 @@ class EntryPointCalls:
     def __call__(self, job: dict[str, Any], report: int) -> None:
         """Runs in a child, once; writes ``{"outcomes": [...]}`` or ``{"failed": why}`` to ``report``."""
         extend_import_path(self.folder)
+        change_surroundings(job.get("surroundings", []))
         code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
         CodeImporter({self.name: (self.folder / f"{self.name}.py", code)}).install()
         inputs, schema = json.loads(job["inputs"]), json.loads(job["schema"])
         try:
             module = importlib.import_module(self.name)
             outcomes = []
+            builders = self._load_builders(schema)
             for value in inputs:
                 arguments = convert_formats(schema, value, schema)
-                outcomes.append(_call_once(module, job["call"], arguments))
+                built = _build_arguments(schema, arguments, builders)
+                outcomes.append(_call_once(module, job["call"], built, schema.get("constructs") is True))
             text = json.dumps({"outcomes": outcomes})
         except Exception as error:  # noqa: BLE001 - an error on import is the block's failure
             text = json.dumps({"failed": f"{type(error).__name__}: {error}"[:500]})
         write_whole(report, text.encode())
         os.close(report)
 
+    def _load_builders(self, schema: Any) -> Any:
+        """The test file as a module, where a builder is named; pytest is imported for nothing else here."""
+        parts = schema.get("properties", {}) if schema.get("constructs") else {"": schema}
+        if not any(_list_builders(part) for part in parts.values()):
+            return None
+        sys.path.insert(0, str(self.folder))
+        return importlib.import_module(f"test_{self.name}")
 
-def _call_once(module: Any, call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+
+def _list_builders(schema: Any) -> dict[str, str]:
+    """Argument to the function of the test file that builds it."""
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    return {
+        name: part["builder"]
+        for name, part in properties.items()
+        if isinstance(part, dict) and isinstance(part.get("builder"), str)
+    }
+
+
+def _build_arguments(schema: Any, value: dict[str, Any], builders: Any) -> dict[str, Any]:
+    """``value`` with what the test file builds from it, at the top of the arguments."""
+    if isinstance(schema, dict) and schema.get("constructs"):
+        parts = schema["properties"]
+        return {name: _build_arguments(parts[name], value[name], builders) for name in value}
+    built = _list_builders(schema)
+    return {
+        name: getattr(builders, built[name])(item) if name in built else item for name, item in value.items()
+    }
+
+
+def _call_once(module: Any, call: str, arguments: dict[str, Any], constructs: bool) -> dict[str, Any]:
     """``{"output": ...}``, ``{"raised": [class names, own first], "text": ...}`` or ``{"unfit": why}``."""
     try:
-        result = _run_function(_find_function(module, call), arguments)
+        made_with = arguments["construct"] if constructs else {}
+        function = _find_function(module, call, made_with)
+        result = _run_function(function, arguments["arguments"] if constructs else arguments)
     except Exception as error:  # noqa: BLE001 - the contract says which of them are allowed
         names = [kind.__name__ for kind in type(error).__mro__ if kind not in _COMMON_BASES]
         return {"raised": names or ["Exception"], "text": str(error)[:_MAX_TEXT]}
@@ -67,10 +104,10 @@ def _call_once(module: Any, call: str, arguments: dict[str, Any]) -> dict[str, A
     return {"output": output}
 
 
-def _find_function(module: Any, call: str) -> Any:
-    """``function``, or ``Class.method`` of an object built without arguments."""
+def _find_function(module: Any, call: str, made_with: dict[str, Any]) -> Any:
+    """``function``, or ``Class.method`` of an object that was built with ``made_with``."""
     owner, _, name = call.rpartition(".")
-    holder = getattr(module, owner)() if owner else module
+    holder = getattr(module, owner)(**made_with) if owner else module
     return getattr(holder, name)
 
 
@@ -104,6 +141,8 @@ def convert_to_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case
             return convert_to_json(value.value, depth + 1)
         case None | bool() | int() | float() | str():
             return value
+        case bytes() | bytearray():
+            return base64.b64encode(value).decode()
         case decimal.Decimal() | uuid.UUID() | PurePath():
             return str(value)
         case dt.date() | dt.time():
@@ -119,7 +158,7 @@ def convert_to_json(value: Any, depth: int = 0) -> Any:  # noqa: C901 - one case
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
         return {name: convert_to_json(getattr(value, name), depth + 1) for name in names}
-    if isinstance(value, (bytes, type)) or not hasattr(value, "__iter__"):
+    if isinstance(value, type) or not hasattr(value, "__iter__"):
         raise TypeError(f"a result of type {type(value).__name__} has no JSON form")
     return _convert_items(value, depth)
 

@@ -1,5 +1,6 @@
 """The part of JSON Schema that contracts use: formats, references, and strings turned into values."""
 
+import base64
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 FORMATS = FormatChecker()
-_CONVERTED_FORMATS = ("decimal", "date", "date-time")
+_CONVERTED_FORMATS = ("decimal", "date", "date-time", "bytes")
 _COMBINATIONS = ("anyOf", "oneOf", "allOf")
 _MAX_REFERENCES = 20
 
@@ -20,6 +21,11 @@ def _is_decimal(value: object) -> bool:
 @FORMATS.checks("date-time", raises=ValueError)
 def _is_datetime(value: object) -> bool:
     return not isinstance(value, str) or bool(datetime.fromisoformat(value))
+
+
+@FORMATS.checks("bytes", raises=ValueError)
+def _is_base64(value: object) -> bool:
+    return not isinstance(value, str) or base64.b64decode(value, validate=True) is not None
 
 
 def make_validator(schema: Any) -> Draft202012Validator:
@@ -50,7 +56,7 @@ def _follow_pointer(pointer: str, root: Any) -> Any:
 
 
 def convert_formats(schema: Any, value: Any, root: Any) -> Any:
-    """Turn strings of the formats decimal, date and date-time into ``Decimal``, ``date`` and ``datetime``."""
+    """Turn strings of the formats decimal, date, date-time and bytes (base64) into such values."""
     # Most contracts have no such format, and to look for the branch that a value took is slow.
     if not _has_converted_format(root):
         return value
@@ -104,4 +110,6 @@ def _convert_text(form: Any, value: str) -> Any:
             return date.fromisoformat(value)
         case "date-time":
             return datetime.fromisoformat(value)
+        case "bytes":
+            return base64.b64decode(value)
     return value

@@ -1,5 +1,6 @@
 """Draws values that a JSON Schema admits, for calls that nobody wrote down."""
 
+import base64
 import json
 import random
 import string
@@ -8,6 +9,7 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from gates.harness.json_schema import make_validator, resolve_reference
+from gates.harness.preconditions import Precondition
 
 # Texts that break careless code: empty, numbers as text, blanks, other scripts, quotes, markup, control
 # characters, length.
@@ -34,7 +36,7 @@ _DECIMALS = ["0", "1", "0.01", "-1", "100", "0.1", "1234567.89", "-0.005", "9999
 # A leap day, ends and beginnings of years, the epoch.
 _DATES = [date(2000, 2, 29), date(1999, 12, 31), date(2024, 1, 1), date(1970, 1, 1), date(2099, 12, 31)]
 _EPOCH = date(1970, 1, 1)
-_DRAWN_FORMATS = ("decimal", "date", "date-time", "time", "uuid", "email")
+_DRAWN_FORMATS = ("decimal", "date", "date-time", "time", "uuid", "email", "bytes")
 _CHARACTER_CLASSES = {
     "CATEGORY_DIGIT": string.digits,
     "CATEGORY_WORD": string.ascii_letters + "_0",
@@ -61,9 +63,13 @@ class ValueGenerator:
                 break
             value = self._draw_value(self.root, 0)
             # Not every keyword is understood here; the validator has the last word.
-            if self._validator.is_valid(value):
+            if self.accepts(value):
                 found.append(value)
         return found
+
+    def accepts(self, value: Any) -> bool:
+        """Whether the schema admits ``value`` and its precondition holds."""
+        return self._validator.is_valid(value) and holds_requirement(self.root, value)
 
     def _draw_value(self, schema: Any, depth: int) -> Any:
         schema = resolve_reference(schema, self.root)
@@ -148,6 +154,8 @@ class ValueGenerator:
                 return self.draw.choice([*_DECIMALS, f"{self.draw.uniform(-1e6, 1e6):.{digits}f}"])
             case "uuid":
                 return f"{self.draw.getrandbits(128):032x}"
+            case "bytes":
+                return base64.b64encode(self.draw.randbytes(self.draw.choice([0, 1, 2, 7, 40]))).decode()
             case "email":
                 return f"{self.draw.choice('abcxyz')}{self.draw.randint(0, 99)}@example.org"
         day = self.draw.choice([*_DATES, _EPOCH + timedelta(days=self.draw.randint(0, 40_000))])
@@ -227,6 +235,15 @@ class ValueGenerator:
                 item = self._draw_value(rest, depth + 1)
                 value[self._draw_value(names, depth + 1)] = item
         return value
+
+
+def holds_requirement(schema: Any, value: Any) -> bool:
+    """Whether the precondition of an entry point holds, where its schema carries one."""
+    if not isinstance(schema, dict):
+        return True
+    if schema.get("constructs"):
+        return holds_requirement(schema["properties"]["arguments"], value["arguments"])
+    return "requires" not in schema or Precondition(schema["requires"]).holds(value)
 
 
 def _without(schema: dict[str, Any], keyword: str) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class FlowSettings:
                 min_mutation_kill_rate=Decimal(
                     max(env.MIN_MUTATION_KILL_RATE, read("gates.min_mutation_kill_rate"))
                 ),
+                capabilities=_allowed_capabilities(read("gates.capabilities")),
             ),
             context_max_bytes=read("context.max_size_kb") * _BYTES_PER_KB,
             context_pruning=read("context.pruning.enabled"),
@@ -69,6 +70,11 @@ def complete_settings(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """``chosen`` with the environment's value for each key that it leaves out or leaves ``None``."""
     given = {key: value for key, value in chosen.items() if value is not None}
     return {**repo_settings.read_environment(), **given}
+
+
+def _allowed_capabilities(pinned: str) -> frozenset[str]:
+    """What the flow was created with, as far as the operator still allows it."""
+    return frozenset(pinned.split(",")) & frozenset(env.BLOCK_CAPABILITIES.split(",")) - {""}
 
 
 def _parse_ceiling(pinned: Any) -> Decimal:

@@ -14,6 +14,7 @@ from django.conf import settings as env
 from django.db import transaction
 from django.db.models import JSONField, Value
 
+from gates.allowlist import CAPABILITIES
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.repos.models import Repo, RepoSetting
 from providers import prices, registry
@@ -39,6 +40,8 @@ class SettingKey:
     read: Callable[[Any], Any]
     allowed: str
     strictness: Callable[[Any], Any] | None = None
+    # What is left of a value where the level above gives another.
+    narrow: Callable[[Any, Any], Any] | None = None
 
     def parse(self, value: Any) -> Any:
         """``value`` in the key's type; text is read as the command line would type it."""
@@ -107,6 +110,18 @@ def _parse_usd(value: Any) -> str:
     return f"{amount:f}"
 
 
+def _parse_capabilities(value: Any) -> str:
+    """Names between commas, sorted; an empty text is none."""
+    names = {name.strip() for name in value.split(",")} - {""} if isinstance(value, str) else {"?"}
+    if not names <= CAPABILITIES.keys():
+        raise ValueError
+    return ",".join(sorted(names))
+
+
+def _intersect_names(above: str, value: str) -> str:
+    return ",".join(sorted(set(above.split(",")) & set(value.split(",")) - {""}))
+
+
 def _parse_mode(value: Any) -> str:
     if value not in MODES:
         raise ValueError
@@ -142,6 +157,13 @@ KEYS: dict[str, SettingKey] = {
             _whole_number_parser(0, 100),
             _PERCENT,
             int,
+        ),
+        SettingKey(
+            "gates.capabilities",
+            "BLOCK_CAPABILITIES",
+            _parse_capabilities,
+            f"names of {', '.join(CAPABILITIES)} with commas between, or an empty text for none",
+            narrow=_intersect_names,
         ),
         SettingKey(
             "flow.max_cost_usd",
@@ -196,6 +218,8 @@ def _override_with(
     # The organisation may have become stricter after the repo has set its value.
     if key.strictness is not None and key.strictness(value) < key.strictness(below.value):
         return below
+    if key.narrow is not None:
+        value = key.narrow(below.value, value)
     return SettingInForce(key.name, value, source)
 
 

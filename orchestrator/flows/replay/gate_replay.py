@@ -163,4 +163,6 @@ def _parse_policy(sealed: Mapping[str, str]) -> Policy:
         mode=sealed["mode"],
         min_unit_coverage=Decimal(sealed["min_unit_coverage"]),
         min_mutation_kill_rate=Decimal(sealed["min_mutation_kill_rate"]),
+        # Blocks from before capabilities were sealed with none.
+        capabilities=frozenset(sealed.get("capabilities", "").split(",")) - {""},
     )

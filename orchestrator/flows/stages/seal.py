@@ -175,6 +175,7 @@ def _build_subject(
             "mode": gates.mode,
             "min_unit_coverage": str(gates.min_unit_coverage),
             "min_mutation_kill_rate": str(gates.min_mutation_kill_rate),
+            "capabilities": ",".join(sorted(gates.capabilities)),
         },
         context_sha256=ContextOutput.parse(context.read_output("context")).bundle_sha256,
         snapshot_sha256=sha256(snapshot) if (snapshot := context.snapshot) else "",

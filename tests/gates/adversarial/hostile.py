@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gates.base import Candidate
+from tests.gates.adversarial.reaching import list_reaching
 from tests.gates.blocks import CONTRACT, MODULE, TESTS, block, entry
 
 COVERAGE, MUTATION, SECURITY, CONTRACT_GATE = "coverage", "mutation", "security", "contract"
@@ -515,4 +516,6 @@ _PROMISES = [
     _follow_up("raises-more", entry(raises=["ValueError"]), raises=[]),
 ]
 
-HOSTILE = (*_RUNNER, *_GAMING, *_HIDING, *_SECURITY, *_PROMISES)
+_REACHING = [Hostile(name, candidate, (SECURITY,)) for name, candidate in list_reaching().items()]
+
+HOSTILE = (*_RUNNER, *_GAMING, *_HIDING, *_SECURITY, *_PROMISES, *_REACHING)

@@ -1,0 +1,286 @@
+"""What the names of a file stand for, as far as its text says: a module, a name of one, a value of a class.
+
+Scopes follow Python's own rules, because a name that is judged in the wrong scope is a way in. What cannot be
+told is unknown, and the rules for unknown values apply.
+"""
+
+import ast
+import builtins
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_OWN_SCOPE = (*_DEFINITIONS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_LOWER_CASE_CLASSES = frozenset(
+    f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")
+)
+# What these give is a path again.
+_GIVES_PATH = frozenset(
+    """
+    absolute cwd expanduser home joinpath parent relative_to rename replace resolve with_name with_stem
+    with_suffix readlink
+    """.split()  # noqa: SIM905 - a list of words reads better as words
+)
+_PATHS = ("pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath")
+_MAX_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a value comes from: ``path`` is dotted; ``is_value`` says that it is a value of that class."""
+
+    path: str
+    is_value: bool = False
+
+
+@dataclass
+class Scope:
+    """The names that one module, class, function or comprehension binds."""
+
+    kind: str
+    imports: dict[str, str] = field(default_factory=dict)
+    # What each name is set to; an empty list for a parameter or a loop's target.
+    values: dict[str, list[ast.expr]] = field(default_factory=dict)
+    # Parameters with an annotation.
+    annotations: dict[str, ast.expr] = field(default_factory=dict)
+    outside: set[str] = field(default_factory=set)
+    # What pytest hands to a test or a fixture.
+    fixtures: frozenset[str] = frozenset()
+
+    def binds(self, name: str) -> bool:
+        return name not in self.outside and (name in self.imports or name in self.values)
+
+    def bind(self, name: str, value: ast.expr | None = None) -> None:
+        known = self.values.setdefault(name, [])
+        if value is not None:
+            known.append(value)
+
+
+def read_scope(node: ast.AST) -> Scope:
+    """The scope that ``node`` opens."""
+    match node:
+        case ast.Module(body=body):
+            return _read_statements(Scope("module"), body)
+        case ast.ClassDef(body=body):
+            return _read_statements(Scope("class"), body)
+        case ast.FunctionDef(args=arguments, body=body) | ast.AsyncFunctionDef(args=arguments, body=body):
+            return _read_statements(_read_parameters(arguments), body)
+        case ast.Lambda(args=arguments, body=result):
+            return _read_statements(_read_parameters(arguments), [result])
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            scope = Scope("function")
+            for generator in node.generators:
+                _bind_target(scope, generator.target, None)
+            return scope
+    raise TypeError(f"{type(node).__name__} opens no scope")
+
+
+def _read_parameters(arguments: ast.arguments) -> Scope:
+    scope = Scope("function")
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    for argument in every:
+        scope.bind(argument.arg)
+        if argument.annotation is not None:
+            scope.annotations[argument.arg] = argument.annotation
+    for rest in (arguments.vararg, arguments.kwarg):
+        if rest is not None:
+            scope.bind(rest.arg)
+    return scope
+
+
+def _read_statements(scope: Scope, body: Iterable[ast.AST]) -> Scope:
+    for node in _walk_scope(body):
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                _bind_imports(scope, node)
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    _bind_target(scope, target, value)
+            case ast.AnnAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
+                _bind_target(scope, target, value)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                scope.outside.update(names)
+            case _:
+                for name in _bound_names(node):
+                    scope.bind(name)
+    return scope
+
+
+def _bind_imports(scope: Scope, node: ast.Import | ast.ImportFrom) -> None:
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            scope.imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        elif alias.asname:
+            scope.imports[alias.asname] = alias.name
+        else:
+            # `import a.b` binds a.
+            first = alias.name.split(".")[0]
+            scope.imports[first] = first
+
+
+def _bound_names(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+            yield name
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+            yield name
+        case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+            yield name
+
+
+def _bind_target(scope: Scope, target: ast.expr, value: ast.expr | None) -> None:
+    if isinstance(target, ast.Name):
+        scope.bind(target.id, value)
+        return
+    for node in ast.walk(target):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            scope.bind(node.id)
+
+
+def _walk_scope(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The nodes of one scope, not those of the scopes inside it."""
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        if isinstance(node, _OWN_SCOPE):
+            # A walrus in a comprehension binds in the scope around it.
+            if not isinstance(node, (*_DEFINITIONS, ast.Lambda)):
+                waiting += [inner for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr)]
+            continue
+        waiting += ast.iter_child_nodes(node)
+
+
+class Bindings:
+    """A stack of scopes, innermost last, and what names and expressions stand for in it."""
+
+    def __init__(self, module: ast.Module) -> None:
+        self.scopes = [read_scope(module)]
+
+    def resolve(self, node: ast.AST, steps: int = 0) -> Reference | None:
+        """What ``node`` stands for; ``None`` where the text does not say."""
+        if steps > _MAX_STEPS:
+            return None
+        match node:
+            case ast.Name(id=name):
+                return self._resolve_name(name, steps)
+            case ast.Attribute(value=base, attr=name):
+                found = self.resolve(base, steps + 1)
+                return found and _take_attribute(found, name)
+            case ast.Call(func=function):
+                found = self.resolve(function, steps + 1)
+                return found and _call_result(found)
+            case ast.BinOp(left=left, op=ast.Div()):
+                found = self.resolve(left, steps + 1)
+                return found if found and found.path in _PATHS else None
+            case ast.NamedExpr(value=value) | ast.Await(value=value):
+                return self.resolve(value, steps + 1)
+            case ast.IfExp(body=body, orelse=other):
+                return self.resolve(body, steps + 1) or self.resolve(other, steps + 1)
+            case ast.BoolOp(values=values):
+                found_values = [self.resolve(value, steps + 1) for value in values]
+                return next((found for found in found_values if found), None)
+        return None
+
+    def find_literals(self, node: ast.AST, steps: int = 0) -> list[str] | None:
+        """Every text that ``node`` can be; ``None`` where it may be another."""
+        if steps > _MAX_STEPS:
+            return None
+        match node:
+            case ast.Constant(value=str() as text):
+                return [text]
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                parts = [self.find_literals(side, steps + 1) for side in (left, right)]
+                return _join_texts(parts)
+            case ast.IfExp(body=body, orelse=other):
+                either = [self.find_literals(side, steps + 1) for side in (body, other)]
+                return None if None in either else [text for texts in either for text in texts or ()]
+            case ast.Name(id=name):
+                scope = self.find_scope(name)
+                values = scope.values.get(name, []) if scope and name not in scope.imports else []
+                texts = [self.find_literals(value, steps + 1) for value in values]
+                unknown = not texts or None in texts or (scope and name in scope.annotations)
+                return None if unknown else [text for found in texts for text in found or ()]
+            case ast.Subscript(value=table):
+                return self._find_items(table, steps)
+        return None
+
+    def _find_items(self, table: ast.AST, steps: int) -> list[str] | None:
+        """The texts of a literal table that is set once."""
+        if isinstance(table, ast.Name):
+            scope = self.find_scope(table.id)
+            values = scope.values.get(table.id, []) if scope else []
+            if len(values) != 1:
+                return None
+            table = values[0]
+        match table:
+            case ast.Dict(values=items) | ast.List(elts=items) | ast.Tuple(elts=items):
+                texts = [self.find_literals(item, steps + 1) for item in items]
+                return None if None in texts else [text for found in texts for text in found or ()]
+        return None
+
+    def find_scope(self, name: str) -> Scope | None:
+        """The scope in which ``name`` is looked up; ``None`` for a builtin."""
+        innermost = len(self.scopes) - 1
+        for depth in range(innermost, -1, -1):
+            scope = self.scopes[depth]
+            # Functions do not see the names of a class around them.
+            if scope.kind == "class" and depth != innermost:
+                continue
+            if scope.binds(name):
+                # A class body falls back on the names around it until its own are set.
+                outer = self._find_import(name, depth) if scope.kind == "class" else None
+                return outer or scope
+        return None
+
+    def _find_import(self, name: str, below: int) -> Scope | None:
+        for scope in reversed(self.scopes[:below]):
+            if name in scope.imports:
+                return scope
+        return None
+
+    def is_builtin(self, name: str) -> bool:
+        return hasattr(builtins, name) and self.find_scope(name) is None
+
+    def _resolve_name(self, name: str, steps: int) -> Reference | None:
+        scope = self.find_scope(name)
+        if scope is None:
+            return None
+        if name in scope.imports:
+            return Reference(scope.imports[name])
+        for value in scope.values.get(name, []):
+            # `x = x.y` leads back to itself.
+            found = self.resolve(value, steps + 1)
+            if found:
+                return found
+        if name in scope.annotations:
+            found = self.resolve(scope.annotations[name], steps + 1)
+            return found and Reference(found.path, is_value=True)
+        return None
+
+
+def _take_attribute(base: Reference, name: str) -> Reference:
+    if base.path in _PATHS and name in _GIVES_PATH and (base.is_value or name in ("cwd", "home")):
+        # A method keeps its own path until it is called; `parent` is a path at once.
+        return base if name == "parent" else Reference(f"{base.path}.{name}")
+    return Reference(f"{base.path}.{name}")
+
+
+def _call_result(called: Reference) -> Reference | None:
+    owner, _, name = called.path.rpartition(".")
+    if owner in _PATHS:
+        return Reference(owner, is_value=True) if name in _GIVES_PATH else None
+    if name[:1].isupper() or called.path in _LOWER_CASE_CLASSES:
+        return Reference(called.path, is_value=True)
+    return None
+
+
+def _join_texts(parts: list[list[str] | None]) -> list[str] | None:
+    first, second = parts
+    if first is None or second is None or len(first) * len(second) > 64:
+        return None
+    return [one + other for one in first for other in second]

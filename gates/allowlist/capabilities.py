@@ -1,0 +1,127 @@
+"""What a block may do beyond computing: capabilities, and the calls that need one.
+
+A name of the library that always needs one says so in ``names.txt``. Here is what depends on the class of a
+value or on the arguments of a call.
+"""
+
+import ast
+from collections.abc import Mapping
+
+from gates.allowlist.bindings import Bindings
+
+CAPABILITIES: Mapping[str, str] = {
+    "files:read": "read files in the folder that it is given",
+    "files:write": "write files in the folder that it is given",
+    "environment": "read environment variables, the command line or the locale",
+    "network": "open connections by HTTP",
+    "subprocess": "start programs",
+    "clock": "read the clock or wait",
+    "randomness": "draw numbers that nobody can repeat",
+}
+# Tests keep to tmp_path and are not shipped to callers: they need no leave for these.
+GRANTED_TO_TESTS = frozenset({"files:read", "files:write", "clock", "randomness"})
+
+_READS = (
+    "exists glob group is_dir is_file is_symlink iterdir lstat owner read_bytes read_text readlink rglob stat"
+)
+_WRITES = "chmod mkdir rename replace rmdir touch unlink write_bytes write_text"
+_MEMBERS: dict[str, str] = {
+    "datetime.date.today": "clock",
+    "datetime.datetime.now": "clock",
+    "datetime.datetime.today": "clock",
+    "datetime.datetime.utcnow": "clock",
+    "uuid.UUID.uuid4": "randomness",
+}
+for _class in ("Path", "PosixPath", "WindowsPath"):
+    _MEMBERS |= {f"pathlib.{_class}.{name}": "files:read" for name in (*_READS.split(), "cwd", "resolve")}
+    _MEMBERS |= {f"pathlib.{_class}.{name}": "files:write" for name in _WRITES.split()}
+# Nothing else has methods of these names, so they count on a value of which nothing is known.
+_FILE_METHODS = {
+    "iterdir": "files:read",
+    "read_bytes": "files:read",
+    "read_text": "files:read",
+    "rglob": "files:read",
+    "write_bytes": "files:write",
+    "write_text": "files:write",
+}
+# Opens a file by its first argument; the mode is the argument at this place.
+_OPENERS = {
+    "open": 1,
+    "io.open": 1,
+    "io.FileIO": 1,
+    "codecs.open": 1,
+    "gzip.open": 1,
+    "gzip.GzipFile": 1,
+    "bz2.open": 1,
+    "bz2.BZ2File": 1,
+    "lzma.open": 1,
+    "lzma.LZMAFile": 1,
+    "pathlib.Path.open": 0,
+    "pathlib.PosixPath.open": 0,
+    "pathlib.WindowsPath.open": 0,
+}
+# Leave the folder of a block, so that no capability allows them.
+OUTSIDE = frozenset(
+    {
+        *(
+            f"pathlib.{name}.{method}"
+            for name in ("Path", "PosixPath", "WindowsPath")
+            for method in ("home", "expanduser", "symlink_to", "hardlink_to")
+        ),
+    }
+)
+_WRITING_MODES = frozenset("wax+")
+
+
+def member_capability(path: str) -> str:
+    """What a method of a library's class needs; empty for none."""
+    return _MEMBERS.get(path, "")
+
+
+def method_capability(name: str) -> str:
+    """What a method of an unknown value needs by its name alone; empty for none."""
+    return _FILE_METHODS.get(name, "")
+
+
+def is_opener(path: str) -> bool:
+    """Whether ``path`` names a function whose arguments say what it needs."""
+    return path in _OPENERS or path in (
+        "random.Random",
+        "sqlite3.connect",
+        "argparse.ArgumentParser.parse_args",
+    )
+
+
+def call_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]:
+    """What a call needs, by its arguments."""
+    if path in _OPENERS:
+        return _open_capabilities(_OPENERS[path], call, bindings)
+    if path == "random.Random":
+        # A source that was given a seed can be repeated.
+        return set() if call.args or call.keywords else {"randomness"}
+    if path == "sqlite3.connect":
+        names = bindings.find_literals(call.args[0]) if call.args else None
+        return set() if names == [":memory:"] else {"files:read", "files:write"}
+    if path.endswith(".parse_args"):
+        words = call.args or call.keywords
+        return set() if words else {"environment"}
+    return set()
+
+
+def _open_capabilities(place: int, call: ast.Call, bindings: Bindings) -> set[str]:
+    if any(keyword.arg == "fileobj" for keyword in call.keywords):
+        return set()
+    source = bindings.resolve(call.args[0]) if call.args else None
+    if place == 1 and source and source.path in ("io.BytesIO", "io.StringIO"):
+        return set()
+    given = [keyword.value for keyword in call.keywords if keyword.arg == "mode"]
+    given += call.args[place : place + 1]
+    modes = bindings.find_literals(given[0]) if given else ["r"]
+    if modes is None:
+        return {"files:read", "files:write"}
+    needed = set()
+    for mode in modes:
+        needed.add("files:write" if _WRITING_MODES.intersection(mode) else "files:read")
+        if "+" in mode:
+            needed.add("files:read")
+    return needed

@@ -1,0 +1,351 @@
+"""What happens when a module is imported: it may define, and it may not do.
+
+A finished block is imported outside the sandbox, on its users' machines. So everything that runs on import is
+found, the functions that are called there included, and every call among it must be one that only computes.
+The exceptions each have a reason in the tables below.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gates.allowlist.bindings import Bindings, read_scope
+from gates.allowlist.capabilities import call_capabilities, member_capability, method_capability
+from gates.allowlist.library import needed_capability
+from gates.allowlist.refusals import Refusal
+
+_MOVE = "; a module only defines when it is imported: move this into a function"
+# Builtins that act on the world rather than compute.
+_ACTING_BUILTINS = frozenset({"print", "input", "open", "breakpoint", "exec", "eval", "exit", "quit"})
+# Modules whose functions start something, write something or change the process; the names are exceptions
+# that only make a value.
+_ACTING_MODULES: dict[str, frozenset[str]] = {
+    "asyncio": frozenset({"Lock", "Event", "Queue", "Semaphore"}),
+    "concurrent.futures": frozenset(),
+    # A logger is found, not used; NullHandler keeps a library silent.
+    "logging": frozenset({"getLogger", "NullHandler", "Formatter", "getLevelName"}),
+    "threading": frozenset({"Lock", "RLock", "Condition", "Event", "Semaphore", "BoundedSemaphore", "local"}),
+    "warnings": frozenset(),
+    "decimal": frozenset({"Decimal", "Context", "BasicContext", "DefaultContext", "DecimalTuple"}),
+    "locale": frozenset(),
+    "csv": frozenset({"reader", "DictReader", "Dialect", "QUOTE_ALL", "Sniffer"}),
+    "sys": frozenset({"intern", "getsizeof", "getrecursionlimit"}),
+    "sqlite3": frozenset(),
+    "weakref": frozenset({"WeakKeyDictionary", "WeakValueDictionary", "WeakSet", "ref"}),
+    "contextlib": frozenset(
+        {"contextmanager", "asynccontextmanager", "nullcontext", "suppress", "ContextDecorator"}
+    ),
+}
+# Methods that act, whatever they stand on.
+_ACTING_METHODS = frozenset(
+    {"start", "run", "submit", "connect", "execute", "executescript", "acquire", "send"}
+)
+_FILLING_METHODS = frozenset(
+    {"add", "addHandler", "append", "extend", "insert", "register", "setdefault", "sort", "update"}
+)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_STATEMENTS = (
+    ast.Import,
+    ast.ImportFrom,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.AugAssign,
+    ast.Expr,
+    ast.If,
+    ast.For,
+    ast.Try,
+    ast.Assert,
+    ast.Delete,
+    ast.Pass,
+)
+_DUNDERS_OF_MODULES = frozenset({"__all__", "__version__", "__author__"})
+_PROPERTIES = frozenset({"property", "cached_property"})
+
+
+def find_actions(tree: ast.Module, own: frozenset[str]) -> Iterator[Refusal]:
+    """What the import of a module would do."""
+    walk = _ImportWalk(tree, own)
+    walk.read_body(tree.body, top=True)
+    yield from walk.refusals
+
+
+@dataclass
+class _ImportWalk:
+    """Follows what runs on import, into the functions and classes of the file that are used there."""
+
+    tree: ast.Module
+    own: frozenset[str]
+    refusals: list[Refusal] = field(default_factory=list)
+    # Function or class, and how many levels of it have been read.
+    seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.bindings = Bindings(self.tree)
+        every = list(ast.walk(self.tree))
+        self.classes = {node.name: node for node in every if isinstance(node, ast.ClassDef)}
+        self.functions: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
+        for node in every:
+            if isinstance(node, _FUNCTIONS):
+                self.functions.setdefault(node.name, []).append(node)
+
+    def _refuse(self, node: ast.AST, message: str) -> None:
+        self.refusals.append(Refusal(node, "on-import", message + _MOVE))
+
+    def read_body(self, body: Iterable[ast.stmt], top: bool = False) -> None:
+        """Statements that run on import: of the module, of a class, or of a function that is called there."""
+        for statement in body:
+            if _guards_main(statement):
+                continue
+            if top and not isinstance(statement, _STATEMENTS):
+                kind = type(statement).__name__.lower()
+                self._refuse(statement, f"a statement of the kind {kind!r} runs on import")
+            elif top and isinstance(statement, ast.Expr) and not _is_harmless(statement.value):
+                self._read_expression_statement(statement)
+            self._read_statement(statement, top)
+
+    def _read_statement(self, statement: ast.stmt, top: bool) -> None:
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self._read_definition(statement)
+            case ast.ClassDef():
+                self._read_class(statement)
+            case ast.Import() | ast.ImportFrom() | ast.Global() | ast.Nonlocal():
+                return
+            case _:
+                if top:
+                    self._check_targets(statement)
+                for child in ast.iter_child_nodes(statement):
+                    self._read_child(child, top)
+
+    def _read_child(self, child: ast.AST, top: bool) -> None:
+        match child:
+            case ast.stmt():
+                self.read_body([child], top)
+            case ast.expr():
+                self.read_expression(child)
+            case ast.ExceptHandler() | ast.match_case() | ast.withitem() | ast.comprehension():
+                for inner in ast.iter_child_nodes(child):
+                    self._read_child(inner, top)
+
+    def _check_targets(self, statement: ast.stmt) -> None:
+        for node in ast.walk(statement):
+            if not isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
+                continue
+            if isinstance(node, ast.Name) and self._is_foreign_dunder(statement, node.id):
+                self._refuse(node, f"{node.id} is set on import")
+            if isinstance(node, ast.Attribute):
+                found = self.bindings.resolve(node.value)
+                if found and not found.is_value:
+                    self._refuse(node, f"{found.path}.{node.attr} is changed on import")
+
+    def _is_foreign_dunder(self, statement: ast.stmt, name: str) -> bool:
+        """A class may set `__slots__` and the like; a module only tells about itself."""
+        is_foreign = _is_dunder(name) and name not in _DUNDERS_OF_MODULES
+        return is_foreign and statement in self.tree.body
+
+    def _read_expression_statement(self, statement: ast.Expr) -> None:
+        """A call for its effect may fill what the module itself made; `.add`, `.append`, `.update`."""
+        call = statement.value
+        if not isinstance(call, ast.Call):
+            self._refuse(statement, "an expression whose value is not kept runs on import")
+            return
+        function = call.func
+        fills = isinstance(function, ast.Attribute) and function.attr in _FILLING_METHODS
+        on_own = isinstance(function, ast.Attribute) and self._stands_on_own(function.value)
+        if not (fills and on_own):
+            self._refuse(statement, f"{ast.unparse(function)[:60]} is called on import for what it does")
+
+    def _stands_on_own(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Name(id=name):
+                found = self.bindings.resolve(node)
+                return self.bindings.scopes[0].binds(name) and (found is None or found.is_value)
+            case ast.Attribute(value=value) | ast.Subscript(value=value):
+                return self._stands_on_own(value)
+            case ast.Call(func=function):
+                found = self.bindings.resolve(function)
+                return found is not None and found.path == "logging.getLogger"
+        return False
+
+    def _read_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for default in [*node.args.defaults, *node.args.kw_defaults]:
+            if default is not None:
+                self.read_expression(default)
+        for decorator in node.decorator_list:
+            self._read_decorator(decorator)
+
+    def _read_decorator(self, decorator: ast.expr) -> None:
+        """A decorator is called with what it decorates; one that takes arguments is called twice."""
+        is_factory = isinstance(decorator, ast.Call)
+        if isinstance(decorator, ast.Call):
+            for argument in [*decorator.args, *(keyword.value for keyword in decorator.keywords)]:
+                self.read_expression(argument)
+        function = decorator.func if isinstance(decorator, ast.Call) else decorator
+        path = self._path_of(function)
+        if isinstance(function, ast.Name) and function.id in self.functions:
+            self._read_called(function, self.functions[function.id], levels=2 if is_factory else 1)
+        elif isinstance(function, ast.Attribute) and self._is_accessor(function):
+            return
+        elif not self._is_foreign(path):
+            self._check_called(decorator, function, path)
+
+    def _is_accessor(self, function: ast.Attribute) -> bool:
+        """``@total.setter`` and ``@show.register``."""
+        return function.attr in ("setter", "deleter", "getter", "register") and isinstance(
+            function.value, ast.Name
+        )
+
+    def _read_class(self, node: ast.ClassDef) -> None:
+        for decorator in node.decorator_list:
+            self._read_decorator(decorator)
+        for part in [*node.bases, *(keyword.value for keyword in node.keywords)]:
+            if not isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
+                self.read_expression(part)
+        # Python calls these while a class is made.
+        for name in ("__init_subclass__", "__set_name__"):
+            self._read_called(node, self.functions.get(name, []))
+        if any(ast.unparse(base).split(".")[-1].endswith(("Enum", "Flag")) for base in node.bases):
+            self._read_instance(node)
+        self.read_body(node.body, top=True)
+
+    def read_expression(self, expression: ast.expr) -> None:
+        """Every call in an expression. A lambda only runs where it is handed over."""
+        for node in _walk_running(expression):
+            match node:
+                case ast.Call():
+                    self._check_called(node, node.func, self._path_of(node.func))
+                    for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+                        self._read_passed(argument)
+                case ast.Await() | ast.Yield() | ast.YieldFrom():
+                    self._refuse(node, "this runs on import")
+
+    def _read_passed(self, argument: ast.expr) -> None:
+        """A function that is handed over may be called there."""
+        if isinstance(argument, ast.Lambda):
+            self.read_expression(argument.body)
+        if not isinstance(argument, ast.Name):
+            return
+        self._read_called(argument, self.functions.get(argument.id, []))
+        if argument.id in _ACTING_BUILTINS and self.bindings.is_builtin(argument.id):
+            self._refuse(argument, f"{argument.id} is handed over on import")
+
+    def _path_of(self, function: ast.expr) -> str:
+        found = self.bindings.resolve(function)
+        return found.path if found else ""
+
+    def _is_foreign(self, path: str) -> bool:
+        return path.split(".")[0] in self.own
+
+    def _check_called(self, node: ast.expr, function: ast.expr, path: str) -> None:
+        match function:
+            case ast.Name(id=name) if name in self.classes:
+                self._read_instance(self.classes[name])
+            case ast.Name(id=name) if name in self.functions:
+                self._read_called(node, self.functions[name])
+            case ast.Name(id=name) if self.bindings.is_builtin(name):
+                if name in _ACTING_BUILTINS:
+                    self._refuse(node, f"{name} is called on import")
+            case _ if path:
+                self._check_path(node, path)
+            case ast.Attribute(attr=name):
+                self._check_method(node, name)
+            case ast.Name(id=name):
+                self._refuse(node, f"{name} is called on import, and the text does not say what it is")
+            case ast.Call() | ast.Subscript():
+                # The result of a call that is judged itself, `typing` and `partial` for example.
+                self._check_returned(node, function)
+            case _:
+                self._refuse(node, f"{ast.unparse(function)[:60]} is called on import")
+
+    def _check_returned(self, node: ast.expr, function: ast.expr) -> None:
+        inner = function.func if isinstance(function, ast.Call) else None
+        if isinstance(inner, ast.Name) and inner.id in self.functions:
+            self._read_called(node, self.functions[inner.id], levels=2)
+        elif not (inner is not None and self._path_of(inner)):
+            self._refuse(node, f"{ast.unparse(function)[:60]} is called on import")
+
+    def _check_path(self, node: ast.expr, path: str) -> None:
+        if self._is_foreign(path):
+            # A value of the repo's own classes is made; its functions are not called.
+            if not path.split(".")[-1][:1].isupper():
+                self._refuse(node, f"{path} is called on import")
+            return
+        module = next((name for name in _ACTING_MODULES if path.startswith(f"{name}.")), None)
+        last = path.removeprefix(f"{module}.").split(".")[0] if module else ""
+        acts = module is not None and last not in _ACTING_MODULES[module]
+        needs = needed_capability(path) or member_capability(path)
+        if isinstance(node, ast.Call):
+            needs = needs or next(iter(call_capabilities(path, node, self.bindings)), "")
+        if acts or needs:
+            self._refuse(node, f"{path} is called on import")
+
+    def _check_method(self, node: ast.expr, name: str) -> None:
+        if name in self.functions:
+            self._read_called(node, self.functions[name])
+        elif name in _ACTING_METHODS or method_capability(name):
+            self._refuse(node, f"{name} is called on import")
+
+    def _read_instance(self, node: ast.ClassDef) -> None:
+        """A value of a class of the file is made: what Python calls by itself is judged with it."""
+        if (id(node), 0) in self.seen:
+            return
+        self.seen.add((id(node), 0))
+        for inner in node.body:
+            if isinstance(inner, _FUNCTIONS) and (_is_dunder(inner.name) or _is_property(inner)):
+                self._read_called(node, [inner])
+        for base in node.bases:
+            if isinstance(base, ast.Name) and base.id in self.classes:
+                self._read_instance(self.classes[base.id])
+
+    def _read_called(
+        self, node: ast.AST, functions: Iterable[ast.FunctionDef | ast.AsyncFunctionDef], levels: int = 1
+    ) -> None:
+        for function in functions:
+            if (id(function), levels) in self.seen:
+                continue
+            self.seen.add((id(function), levels))
+            self.bindings.scopes.append(read_scope(function))
+            self.read_body(function.body)
+            if levels > 1:
+                inner = [each for each in function.body if isinstance(each, _FUNCTIONS)]
+                self._read_called(node, inner, levels - 1)
+            self.bindings.scopes.pop()
+
+
+def _walk_running(expression: ast.expr) -> Iterator[ast.AST]:
+    waiting: list[ast.AST] = [expression]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _is_harmless(expression: ast.expr) -> bool:
+    """A docstring, or the dots of a stub."""
+    return isinstance(expression, ast.Constant)
+
+
+def _guards_main(statement: ast.stmt) -> bool:
+    """``if __name__ == "__main__":`` does not run on import."""
+    match statement:
+        case ast.If(
+            test=ast.Compare(
+                left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
+            ),
+            orelse=[],
+        ):
+            return True
+    return False
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    names = {ast.unparse(decorator).split(".")[-1] for decorator in function.decorator_list}
+    return not _PROPERTIES.isdisjoint(names)

@@ -1,0 +1,122 @@
+"""Other surroundings for the calls of an entry point: what a block computes must not depend on them.
+
+Called in the child before the block is imported. A block whose results change here hides something: a date
+from which it acts otherwise, or a look at whether it is being tested.
+"""
+
+import datetime as dt
+import importlib
+import locale
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+# Far enough for every date that a block could wait for.
+_SHIFT = dt.timedelta(days=3_777, hours=7, minutes=31)
+_TEST_TOOLS = frozenset({"pytest", "_pytest", "pluggy", "coverage"})
+_LOCALES = ("tr_TR.UTF-8", "de_DE.UTF-8", "C.UTF-8", "C")
+_VARIABLES = {
+    "TZ": "Pacific/Kiritimati",
+    "LANG": "tr_TR.UTF-8",
+    "LC_ALL": "tr_TR.UTF-8",
+    "CI": "1",
+    "DEBUG": "1",
+    "ENV": "production",
+    "HOME": "/nonexistent",
+    "USER": "somebody",
+    "PYTHONDONTWRITEBYTECODE": "",
+}
+
+
+def change_surroundings(names: list[str]) -> None:
+    """Change what ``names`` say: ``clock``, ``environment``, ``logging``, ``pytest``.
+
+    Without ``pytest`` the block sees no trace of it: callers do not import it under tests.
+    """
+    if "pytest" not in names:
+        for name in list(sys.modules):
+            if name.split(".")[0] in _TEST_TOOLS:
+                del sys.modules[name]
+        sys.argv[:] = ["block"]
+    for name in names:
+        _CHANGES[name]()
+
+
+def _change_environment() -> None:
+    os.environ.update(_VARIABLES)
+    time.tzset()
+    for name in _LOCALES:
+        try:
+            locale.setlocale(locale.LC_ALL, name)
+        except locale.Error:
+            continue
+        return
+
+
+def _change_logging() -> None:
+    logging.basicConfig(level=logging.DEBUG, handlers=[logging.NullHandler()], force=True)
+    warnings.simplefilter("ignore")
+
+
+def _pretend_pytest() -> None:
+    os.environ["PYTEST_CURRENT_TEST"] = "test_block.py::test_block (call)"
+    os.environ["PYTEST_VERSION"] = "8"
+    sys.argv[:] = ["pytest", "-q"]
+    importlib.import_module("pytest")
+
+
+def _change_clock() -> None:
+    seconds = _SHIFT.total_seconds()
+    for name, unit in (("time", 1), ("time_ns", 10**9), ("monotonic", 1), ("perf_counter", 1)):
+        setattr(time, name, _shift_clock(getattr(time, name), seconds * unit))
+    for name in ("gmtime", "localtime"):
+        original = getattr(time, name)
+        setattr(time, name, _shift_calendar(original, time.time))
+    for name in ("date", "datetime"):
+        setattr(dt, name, _shift_class(getattr(dt, name)))
+
+
+def _shift_clock(original: Callable[[], Any], by: float) -> Callable[[], Any]:
+    return lambda: type(original())(original() + by)
+
+
+def _shift_calendar(original: Callable[[float], Any], now: Callable[[], float]) -> Callable[..., Any]:
+    return lambda seconds=None: original(now() if seconds is None else seconds)
+
+
+def _shift_class(original: Any) -> Any:
+    """``date`` or ``datetime`` with other clocks; values of the original count as values of it."""
+
+    class Kind(type):
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, original)
+
+        def __subclasscheck__(cls, subclass: type) -> bool:
+            return issubclass(subclass, original)
+
+    def today(_cls: Any) -> Any:
+        return original.today() + _SHIFT
+
+    def now(_cls: Any, tz: Any = None) -> Any:
+        return original.now(tz) + _SHIFT
+
+    def make(_cls: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs)
+
+    members: dict[str, Any] = {"__new__": make, "today": classmethod(today)}
+    if hasattr(original, "now"):
+        members |= {"now": classmethod(now), "utcnow": classmethod(now)}
+    return Kind(original.__name__, (original,), members)
+
+
+_CHANGES: dict[str, Callable[[], None]] = {
+    "clock": _change_clock,
+    "environment": _change_environment,
+    "logging": _change_logging,
+    "pytest": _pretend_pytest,
+}
+SURROUNDINGS = tuple(_CHANGES)

@@ -1,0 +1,209 @@
+"""What a contract may say, and that it has to say something."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gates.base import Candidate, GateReport, Policy, Verdict
+from gates.builtin.contract import gate
+from tests.gates.blocks import MODULE, SOUND, block, entry
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _number(low: int, high: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+NO_TESTS = '"""Calls show enough."""\n'
+
+
+def _judge(module: str, tests: str, *entries: dict[str, Any], **contract: Any) -> GateReport:
+    text = {"contract": 2, "family": "made", "name": "made", "version": "1.0.0", **contract}
+    candidate = Candidate("made", "made", module, tests, json.dumps({**text, "entrypoints": list(entries)}))
+    return gate.check(candidate, Policy(wall_seconds=60))
+
+
+def _rules(report: GateReport) -> set[str]:
+    return {finding.rule for finding in report.findings}
+
+
+WINDOW = """
+class Window:
+    def __init__(self, size: int, seconds: float) -> None:
+        if size < 1:
+            raise ValueError("size must be positive")
+        self.size, self.seconds = size, seconds
+        self.times: list[float] = []
+
+    def allow(self, now: float) -> bool:
+        self.times = [at for at in self.times if now - at < self.seconds]
+        self.times.append(now)
+        return len(self.times) <= self.size
+"""
+ALLOW = {
+    "call": "Window.allow",
+    "construct": _object(size=_number(1, 9), seconds={"type": "number", "minimum": 1, "maximum": 60}),
+    "input": _object(now={"type": "number", "minimum": 0, "maximum": 100}),
+    "output": {"type": "boolean"},
+    "examples": [{"construct": {"size": 1, "seconds": 5}, "input": {"now": 0}, "output": True}],
+}
+
+
+def test_a_class_is_made_with_what_the_contract_says() -> None:
+    report = _judge(WINDOW, NO_TESTS, ALLOW)
+
+    assert (report.verdict, report.feedback) == (Verdict.PASSED, "")
+
+    wide = {**ALLOW, "construct": _object(size=_number(0, 9), seconds=_number(1, 60))}
+    assert _rules(_judge(WINDOW, NO_TESTS, wide)) == {"contract-breach"}
+
+
+TOP = "def top(values: list[int], k: int) -> int:\n    return sorted(values)[k - 1]\n"
+TOP_ENTRY = {
+    "call": "top",
+    "input": _object(values={"type": "array", "items": _number(0, 99), "maxItems": 6}, k=_number(1, 6)),
+    "output": _number(0, 99),
+}
+
+
+def test_a_precondition_over_several_arguments_is_kept_by_every_drawn_input() -> None:
+    without = _judge(TOP, NO_TESTS, TOP_ENTRY)
+    kept = _judge(TOP, NO_TESTS, {**TOP_ENTRY, "requires": "k <= len(values)"})
+
+    assert _rules(without) == {"contract-breach"}
+    assert (kept.verdict, kept.feedback) == (Verdict.PASSED, "")
+
+
+@pytest.mark.parametrize(
+    "requires", ["k <= size", "k ** 9 > 1", "values.clear()", "1 < 2", "__import__('os').system('id')"]
+)
+def test_a_precondition_that_cannot_be_used_is_refused(requires: str) -> None:
+    assert _rules(_judge(TOP, NO_TESTS, {**TOP_ENTRY, "requires": requires})) == {"requires"}
+
+
+def test_a_builder_of_the_test_file_makes_a_callable() -> None:
+    module = "def twice(step, start: int) -> int:\n    return step(step(start))\n"
+    tests = "def make_step(by):\n    return lambda n: n + by\n"
+    step = {**_number(0, 9), "builder": "make_step"}
+    call = {"call": "twice", "input": _object(step=step, start=_number(0, 9)), "output": _number(0, 27)}
+    call["examples"] = [{"input": {"step": 3, "start": 1}, "output": 7}]
+
+    assert _judge(module, tests, call).feedback == ""
+    assert _rules(_judge(module, NO_TESTS, call)) == {"builder"}
+
+
+def test_bytes_go_in_and_come_out_as_base64() -> None:
+    module = "def flip(data: bytes) -> bytes:\n    return data[::-1]\n"
+    data = {"type": "string", "format": "bytes", "maxLength": 80}
+    call = {"call": "flip", "input": _object(data=data), "output": data}
+    call["examples"] = [{"input": {"data": "YWI="}, "output": "YmE="}]
+
+    assert _judge(module, NO_TESTS, call).feedback == ""
+
+
+def test_generators_and_coroutines_are_promised_like_functions() -> None:
+    module = (
+        "from collections.abc import AsyncIterator, Iterator\n\n\n"
+        "def count(n: int) -> Iterator[int]:\n    yield from range(n)\n\n\n"
+        "async def double(n: int) -> int:\n    return 2 * n\n\n\n"
+        "async def stream(n: int) -> AsyncIterator[int]:\n    for each in range(n):\n        yield each\n"
+    )
+    numbers = {"type": "array", "items": _number(0, 50), "maxItems": 50}
+    taken = _object(n=_number(0, 50))
+    outputs = {"count": numbers, "double": _number(0, 100), "stream": numbers}
+    entries = [{"call": name, "input": taken, "output": output} for name, output in outputs.items()]
+
+    assert _judge(module, NO_TESTS, *entries).feedback == ""
+
+
+def test_what_is_public_is_promised_or_gets_a_private_name() -> None:
+    module = f"{TOP}\n\ndef hidden(n: int) -> int:\n    return n\n\n\nclass Kept:\n    def go(self) -> int:\n        return 1\n"
+
+    report = _judge(module, NO_TESTS, {**TOP_ENTRY, "requires": "k <= len(values)"})
+
+    assert _rules(report) == {"unpromised"}
+    assert "Kept.go, hidden: promise it as an entry point" in report.feedback
+
+
+def test_what_is_raised_is_shown_by_a_test_or_an_example() -> None:
+    call = entry(raises=["ValueError", "LookupError"])
+    report = gate.check(block(contract=call), Policy(wall_seconds=60))
+
+    # The sound block's tests show the ValueError.
+    assert _rules(report) == {"unshown"}
+    assert "raises LookupError" in report.feedback
+    assert "ValueError" not in report.feedback
+
+
+def test_a_contract_of_hardly_anything_but_failures_is_refused() -> None:
+    module = MODULE.replace("    if weight < 1", "    if weight != 17 or weight < 1")
+
+    report = gate.check(block(module=module, contract=entry(raises=["ValueError"], examples=[])), Policy())
+
+    assert _rules(report) & {"few-results", "no-result"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "blamed"),
+    [
+        ("date.today().year > 2033", "clock"),
+        ("os.environ.get('CI')", "environment"),
+        ("logging.getLogger().isEnabledFor(10)", "logging"),
+        ("'pytest' in sys.modules", "pytest"),
+    ],
+)
+def test_results_do_not_depend_on_the_surroundings(condition: str, blamed: str) -> None:
+    imports = "import logging\nimport os\nimport sys\nfrom datetime import date\n\n\n"
+    module = imports + MODULE.replace(
+        "    if express", f"    if {condition}:\n        base = 0\n    if express"
+    )
+
+    report = gate.check(block(module=module), Policy(wall_seconds=60))
+
+    assert _rules(report) == {"surroundings-breach", "contract-breach"} or "surroundings-breach" in _rules(
+        report
+    )
+    assert f"ends otherwise with another {blamed}" in report.feedback
+
+
+EXAMPLES = (
+    {"call": "fee", "input": {"weight": 501}, "output": 490},
+    {"call": "fee", "input": {"weight": 2100, "express": True}, "output": 1103},
+)
+
+
+def test_planned_examples_are_run_literally_and_are_evidence() -> None:
+    report = gate.check(replace(SOUND, planned_examples=EXAMPLES), Policy(wall_seconds=60))
+
+    assert (report.verdict, report.feedback) == (Verdict.PASSED, "")
+    assert json.loads(report.evidence["contract.json"])["planned_examples"] == list(EXAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("example", "why"),
+    [
+        ({"call": "fee", "input": {"weight": 501}, "output": 491}, "gave 490 instead of 491"),
+        ({"call": "fee", "input": {"weight": 501}, "raises": "ValueError"}, "should raise ValueError"),
+        ({"call": "toll", "input": {"weight": 1}, "output": 1}, "the contract has no such call"),
+        (
+            {"call": "fee", "input": {"weight": 0}, "output": 1},
+            "the input schema refuses example 1 of the plan",
+        ),
+    ],
+)
+def test_a_block_that_breaks_an_example_of_the_plan_fails(example: dict[str, Any], why: str) -> None:
+    report = gate.check(replace(SOUND, planned_examples=(example,)), Policy(wall_seconds=60))
+
+    assert report.verdict is Verdict.FAILED
+    assert "plan-breach" in _rules(report)
+    assert why in report.feedback
