@@ -63,7 +63,7 @@ class Promises:
     def find_unshown(
         self, entry: Mapping[str, Any], seen: frozenset[str] = frozenset()
     ) -> Iterator[tuple[str, str]]:
-        """Exceptions that an entry point names and that neither tests nor examples show, nor calls have ``seen``."""
+        """Exceptions that an entry point names, not among ``seen``, that no test and no example shows."""
         shown = self.expected | seen | {example.get("raises", "") for example in entry.get("examples", [])}
         for name in entry.get("raises", []):
             # A test that expects a class shows those that it inherits from.

@@ -95,7 +95,11 @@ def test_a_builder_of_the_test_file_makes_a_callable() -> None:
     module = "def twice(step, start: int) -> int:\n    return step(step(start))\n"
     tests = "def make_step(by):\n    return lambda n: n + by\n"
     step = {**_number(0, 9), "builder": "make_step"}
-    call = {"call": "twice", "input": _object(step=step, start=_number(0, 9)), "output": _number(0, 27)}
+    call: dict[str, Any] = {
+        "call": "twice",
+        "input": _object(step=step, start=_number(0, 9)),
+        "output": _number(0, 27),
+    }
     call["examples"] = [{"input": {"step": 3, "start": 1}, "output": 7}]
 
     assert _judge(module, tests, call).feedback == ""
@@ -105,7 +109,7 @@ def test_a_builder_of_the_test_file_makes_a_callable() -> None:
 def test_bytes_go_in_and_come_out_as_base64() -> None:
     module = "def flip(data: bytes) -> bytes:\n    return data[::-1]\n"
     data = {"type": "string", "format": "bytes", "maxLength": 80}
-    call = {"call": "flip", "input": _object(data=data), "output": data}
+    call: dict[str, Any] = {"call": "flip", "input": _object(data=data), "output": data}
     call["examples"] = [{"input": {"data": "YWI="}, "output": "YmE="}]
 
     assert _judge(module, NO_TESTS, call).feedback == ""
