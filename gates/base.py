@@ -32,7 +32,7 @@ class Candidate:
     - ``previous_contract`` is the contract of the newest verified version of the same block, if there is one.
     - ``repo_files`` is the snapshot of the repo that the flow carries: path to bytes, read-only in the
       sandbox.
-    - ``planned_examples`` are the architect's, who is of another vendor than the implementer; the block has
+    - ``planned_examples`` are the architect's, who is from another vendor than the implementer; the block has
       to keep them, and its author can neither change nor drop one.
     - ``environment`` is a folder with the packages that the repo depends on, built beforehand by
       ``gates.environments``.

@@ -107,7 +107,7 @@ def _list_expected(tests: ast.Module) -> Iterator[str]:
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=[kinds, *_]):
                 if name in _RAISING_CHECKS:
                     yield from _names_in(kinds)
-            # Parametrized: the class stands in a table.
+            # Parametrized: the class is in a table.
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 for item in items:
                     yield from (each for each in _names_in(item) if each[:1].isupper())

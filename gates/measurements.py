@@ -21,8 +21,8 @@ MAX_TEXT = 16 << 20
 MAX_SECONDS = 1_000_000.0
 TEST_OUTCOMES = frozenset({"passed", "failed", "skipped", "xfail", "none"})
 # "compatibility" is a breach of the previous version's contract, "plan" of an example of the plan, and
-# "surroundings" a result that depends on clock, environment, logging or pytest.
-_BREACH_KINDS = frozenset({"contract", "compatibility", "plan", "surroundings"})
+# "conditions" a result that depends on clock, environment, logging or pytest.
+_BREACH_KINDS = frozenset({"contract", "compatibility", "plan", "conditions"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ _LOOK_LATIN = frozenset(
     "\u0405\u03bf\u03bd\u03c5\u03ba\u03b9\u03c1\u03b1\u03b3\u03c9\u03c4\u0391\u0392\u0395\u0396\u0397\u0399"
     "\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u0578\u057d\u0585\u0566\u0563\u056f"
 )
-# Latin letters that are no accented ASCII letter and are still plain to a reader.
+# Latin letters that are not accented ASCII letters and still plain to a reader.
 _PLAIN_LATIN = frozenset(
     "\u00df\u00e6\u00c6\u00f8\u00d8\u0153\u0152\u0111\u0110\u0142\u0141\u00fe\u00de\u00f0\u00d0"
 )
@@ -31,7 +31,7 @@ def find_confusable(tree: ast.Module, source: str) -> Iterator[Refusal]:
                 message = f"the name {name!a} has letters that look like others; write it in ASCII letters"
                 yield Refusal(node, "confusable", message)
     for number, line in enumerate(source.splitlines(), start=1):
-        # Python reads identifiers in their compatibility form, and a person reads what stands there.
+        # Python reads identifiers in their compatibility form, and a person reads the characters.
         if not line.isascii() and (hidden := _find_invisible(line)):
             place = ast.Pass(lineno=number, end_lineno=number)
             yield Refusal(

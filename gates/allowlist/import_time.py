@@ -36,7 +36,7 @@ _ACTING_MODULES: dict[str, frozenset[str]] = {
         {"contextmanager", "asynccontextmanager", "nullcontext", "suppress", "ContextDecorator"}
     ),
 }
-# Methods that act, whatever they stand on.
+# Methods that act, on any value.
 _ACTING_METHODS = frozenset(
     {"start", "run", "submit", "connect", "execute", "executescript", "acquire", "send"}
 )
@@ -269,7 +269,7 @@ class _ImportWalk:
 
     def _check_path(self, node: ast.expr, path: str) -> None:
         if self._is_foreign(path):
-            # A value of the repo's own classes is made; its functions are not called.
+            # Classes of the repo may be made into values; its functions are not called.
             if not path.split(".")[-1][:1].isupper():
                 self._refuse(node, f"{path} is called on import")
             return

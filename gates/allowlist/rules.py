@@ -218,7 +218,7 @@ class _FileRules(ast.NodeVisitor):
         match base:
             case ast.Name() if self._is_request(base):
                 return
-            # A module may stand before a dot; its other uses are judged in `_check_value`.
+            # A dot may follow a module; its other uses are judged in `_check_value`.
             case ast.Name() if (found := self.bindings.resolve(base)) and not found.is_value:
                 if self.bindings.is_builtin(base.id):
                     self.visit(base)
@@ -274,7 +274,7 @@ class _FileRules(ast.NodeVisitor):
         if self._is_super(node.value) and self.inherits_unknown:
             return
         self._refuse(
-            node, "private", f"{name} is private to what it stands on; use a public name, or define it here"
+            node, "private", f"{name} belongs to another class; use a public name, or define it here"
         )
 
     def _is_super(self, node: ast.expr) -> bool:

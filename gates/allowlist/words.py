@@ -54,12 +54,12 @@ _SEPARATORS_TO_BLANKS = str.maketrans("{}.[", "    ")
 
 
 def is_hidden(name: str) -> bool:
-    """Whether ``name`` stands between double underscores and is not one that code may write."""
+    """Whether ``name`` has double underscores on both sides and is not one that code may write."""
     return name.startswith("__") and name.endswith("__") and name not in _ALLOWED_DUNDERS
 
 
 def is_private(name: str) -> bool:
-    """Whether ``name`` begins with an underscore and is no name of Python's own."""
+    """Whether ``name`` begins with an underscore and is not a name of Python itself."""
     return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
 
 
@@ -73,7 +73,7 @@ def names_hidden_attribute(text: str) -> bool:
 
 
 def find_format_attributes(text: str) -> list[str]:
-    """The attributes that ``text.format`` would read; one empty name where the text is no format string."""
+    """The attributes that ``text.format`` would read; one empty name where it is not a format string."""
     found = []
     try:
         for _, field, spec, _ in string.Formatter().parse(text):

@@ -15,7 +15,7 @@ from gates.contract_checks import (
 )
 from gates.contract_promises import Promises
 from gates.errors import BlockNotMeasurable
-from gates.harness.surroundings import SURROUNDINGS
+from gates.harness.conditions import CONDITIONS
 from gates.harness_job import run_harness
 from gates.measurements import Breach, ContractMeasurement, EntryPointMeasurement, parse_contract_calls
 from gates.score import compute_percentage
@@ -39,9 +39,9 @@ class ContractGate:
             return self._report(objections, _NOTHING_MEASURED)
         previous = _parse_previous(candidate.previous_contract)
         earlier = {entry["call"]: entry for entry in expand_entry_points(previous)}
-        surroundings = _choose_surroundings(candidate)
+        conditions = _choose_conditions(candidate)
         entrypoints = [
-            {**entry, "previous": earlier.get(entry["call"]), "surroundings": surroundings}
+            {**entry, "previous": earlier.get(entry["call"]), "conditions": conditions}
             for entry in expand_entry_points(contract, candidate.planned_examples)
         ]
         try:
@@ -127,12 +127,12 @@ def _find_unshown(
     return found
 
 
-def _choose_surroundings(candidate: Candidate) -> tuple[str, ...]:
+def _choose_conditions(candidate: Candidate) -> tuple[str, ...]:
     """What the results must not depend on: everything that the contract does not declare."""
     declared = list_declared_capabilities(candidate)
     if "randomness" in declared:
         return ()
-    return tuple(name for name in SURROUNDINGS if name not in declared)
+    return tuple(name for name in CONDITIONS if name not in declared)
 
 
 def _breach_finding(entry: EntryPointMeasurement, breach: Breach) -> Finding:

@@ -48,7 +48,7 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
         kind = "plan" if case.planned else "contract"
         breaches += _describe_breach(kind, case, _find_breach(entry, case.example, outcome))
     distinct, results = _count_distinct(cases, outcomes)
-    breaches += _compare_surroundings(block, entry, cases, outcomes, deadline)
+    breaches += _compare_conditions(block, entry, cases, outcomes, deadline)
     if previous:
         earlier_cases, _ = _collect_cases(block, previous, f"previous:{call}", count)
         earlier_outcomes = _call_entry_point(block, entry, earlier_cases, deadline)
@@ -95,11 +95,11 @@ def _count_distinct(cases: list[_Case], outcomes: list[CallOutcome]) -> tuple[in
     return len(drawn), sum("output" in outcome for outcome in drawn.values())
 
 
-def _compare_surroundings(
+def _compare_conditions(
     block: BlockUnderTest, entry: Entry, cases: list[_Case], outcomes: list[CallOutcome], deadline: float
 ) -> list[dict[str, Any]]:
     """The first call that ends otherwise where clock, environment, logging or pytest are other ones."""
-    names = list(entry.get("surroundings", ()))
+    names = list(entry.get("conditions", ()))
     if not names:
         return []
     changed = _call_entry_point(block, entry, cases, deadline, names)
@@ -107,7 +107,7 @@ def _compare_surroundings(
     if not differing:
         return []
     case, before = cases[differing[0]], outcomes[differing[0]]
-    # Calls that vary by themselves say nothing about their surroundings.
+    # Calls that vary by themselves say nothing about their conditions.
     if _call_entry_point(block, entry, [case], deadline) != [before]:
         return []
     # One by one, to say which of them it is; together where it takes several.
@@ -115,7 +115,7 @@ def _compare_surroundings(
     after = json.dumps(changed[differing[0]])[:200]
     words = ", ".join(blamed or names)
     reason = f"ends otherwise with another {words}: {after} instead of {json.dumps(before)[:200]}"
-    return _describe_breach("surroundings", case, reason)
+    return _describe_breach("conditions", case, reason)
 
 
 def _describe_breach(kind: str, case: _Case, reason: str) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ def _call_entry_point(
     entry: Entry,
     cases: list[_Case],
     deadline: float,
-    surroundings: Sequence[str] = (),
+    conditions: Sequence[str] = (),
 ) -> list[CallOutcome]:
     values = [case.value for case in cases]
     chunks = [values[start : start + _CALLS_PER_CHILD] for start in range(0, len(values), _CALLS_PER_CHILD)]
@@ -143,7 +143,7 @@ def _call_entry_point(
                 "call": entry["call"],
                 "schema": json.dumps(entry["input"]),
                 "inputs": json.dumps(chunk),
-                "surroundings": list(surroundings),
+                "conditions": list(conditions),
                 "cpu": block.patience,
                 "wall": max(1.0, min(3 * block.patience * block.slack, time_left)),
             }

@@ -19,9 +19,9 @@ from typing import Any
 
 from gates.harness.channel import write_whole
 from gates.harness.code_importer import CodeImporter
+from gates.harness.conditions import change_conditions
 from gates.harness.import_path import extend_import_path
 from gates.harness.json_schema import convert_formats
-from gates.harness.surroundings import change_surroundings
 
 _MAX_ITEMS, _MAX_DEPTH = 10_000, 40
 _MAX_TEXT = 300
@@ -38,7 +38,7 @@ class EntryPointCalls:
     def __call__(self, job: dict[str, Any], report: int) -> None:
         """Runs in a child, once; writes ``{"outcomes": [...]}`` or ``{"failed": why}`` to ``report``."""
         extend_import_path(self.folder)
-        change_surroundings(job.get("surroundings", []))
+        change_conditions(job.get("conditions", []))
         code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
         CodeImporter({self.name: (self.folder / f"{self.name}.py", code)}).install()
         inputs, schema = json.loads(job["inputs"]), json.loads(job["schema"])

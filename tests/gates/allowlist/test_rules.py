@@ -15,7 +15,7 @@ ALLOWED = (
     "class A:\n    def __init__(self):\n        self._x = 1\n\n    def __eq__(self, other):\n        return self._x == other._x\n",
     "TEXT = 'a __init__ of its own'\n",
     "import re\nfrom urllib import parse\n\nWORD = re.compile('a', re.IGNORECASE)\n\n\ndef quoted(x):\n    return parse.quote(x)\n",
-    # A word of the domain is judged by what it stands on.
+    # A word of the domain is judged by the value before it.
     "def describe(device):\n    return device.os, device.sys.popen, device.socket.code\n",
     "def late(time):\n    return time.hour\n",
     "from operator import attrgetter\n\n\ndef ordered(rows):\n    return sorted(rows, key=attrgetter('age', 'name.first'))\n",
@@ -84,7 +84,7 @@ REFUSED = {
     "import enum\nx = [0 for enum in ()]\nenum.bltns\n": "attribute",
     "import enum\n\n\nclass A:\n    x = enum.bltns\n    enum = 1\n": "attribute",
     "import enum\n\n\ndef f():\n    global enum\n    return enum.bltns\n    enum = 1\n": "attribute",
-    # Private to what it stands on.
+    # Private to another class.
     "def f(x):\n    return x._secret\n": "private",
     "class A:\n    def f(self):\n        return self._secret\n": "private",
     "from pathlib import PosixPath\n\n\nclass P(PosixPath):\n    _flavour = 1\n\n    def f(self):\n        return self._flavour\n": "attribute",

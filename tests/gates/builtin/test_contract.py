@@ -166,7 +166,7 @@ def test_a_contract_of_hardly_anything_but_failures_is_refused() -> None:
         ("'pytest' in sys.modules", "pytest"),
     ],
 )
-def test_results_do_not_depend_on_the_surroundings(condition: str, blamed: str) -> None:
+def test_results_do_not_depend_on_the_conditions(condition: str, blamed: str) -> None:
     imports = "import logging\nimport os\nimport sys\nfrom datetime import date\n\n\n"
     module = imports + MODULE.replace(
         "    if express", f"    if {condition}:\n        base = 0\n    if express"
@@ -174,9 +174,7 @@ def test_results_do_not_depend_on_the_surroundings(condition: str, blamed: str) 
 
     report = gate.check(block(module=module), Policy(wall_seconds=60))
 
-    assert _rules(report) == {"surroundings-breach", "contract-breach"} or "surroundings-breach" in _rules(
-        report
-    )
+    assert _rules(report) == {"conditions-breach", "contract-breach"} or "conditions-breach" in _rules(report)
     assert f"ends otherwise with another {blamed}" in report.feedback
 
 

@@ -1,11 +1,10 @@
-"""Other surroundings for the calls of an entry point: what a block computes must not depend on them.
+"""Other conditions for the calls of an entry point: what a block computes must not depend on them.
 
 Called in the child before the block is imported. A block whose results change here hides something: a date
 from which it acts otherwise, or a look at whether it is being tested.
 """
 
 import datetime as dt
-import importlib
 import locale
 import logging
 import os
@@ -32,7 +31,7 @@ _VARIABLES = {
 }
 
 
-def change_surroundings(names: list[str]) -> None:
+def change_conditions(names: list[str]) -> None:
     """Change what ``names`` say: ``clock``, ``environment``, ``logging``, ``pytest``.
 
     Without ``pytest`` the block sees no trace of it: callers do not import it under tests.
@@ -66,7 +65,6 @@ def _pretend_pytest() -> None:
     os.environ["PYTEST_CURRENT_TEST"] = "test_block.py::test_block (call)"
     os.environ["PYTEST_VERSION"] = "8"
     sys.argv[:] = ["pytest", "-q"]
-    importlib.import_module("pytest")
 
 
 def _change_clock() -> None:
@@ -119,4 +117,4 @@ _CHANGES: dict[str, Callable[[], None]] = {
     "logging": _change_logging,
     "pytest": _pretend_pytest,
 }
-SURROUNDINGS = tuple(_CHANGES)
+CONDITIONS = tuple(_CHANGES)
