@@ -4,8 +4,10 @@ import threading
 
 import httpx2
 import pytest
+from django.db import transaction
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.core.models import OutgoingEvent
 from orchestrator.flows import engine
 from orchestrator.ops.observability import metrics
 from orchestrator.ops.observability.exporter import build_server
@@ -80,3 +82,22 @@ def test_redis_away_costs_its_own_metrics_only(rows, settings):
     found = scrape_metrics()
     assert read_value(found, "orchestrator_source_up", source="queues") == 0
     assert read_value(found, "orchestrator_source_up", source="flows") == 1
+
+
+def test_the_health_of_the_parts(rows):
+    with transaction.atomic():
+        OutgoingEvent.objects.create(subscriber="replay.requested/worker")
+    scenes.run_through(scenes.make_flow())
+    found = scrape_metrics()
+    assert read_value(found, "orchestrator_database_connections") >= 1
+    assert read_value(found, "orchestrator_database_connections_limit") > 90
+    assert read_value(found, "orchestrator_outgoing_events", state="waiting") == 1
+    assert read_value(found, "orchestrator_outgoing_event_oldest_seconds") > 0
+    assert read_value(found, "orchestrator_mutation_kill_rate_flows") == 1
+    assert 0 < read_value(found, "orchestrator_mutation_kill_rate_min") <= 100
+
+
+def test_without_a_flow_there_is_no_kill_rate_instead_of_a_rate_of_zero(rows):
+    names = {name for name, _ in scrape_metrics()}
+    assert "orchestrator_mutation_kill_rate_flows" in names
+    assert "orchestrator_mutation_kill_rate_min" not in names

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from orchestrator.ops.observability import quota_metrics
+from orchestrator.ops.observability import health_metrics, quota_metrics
 from orchestrator.queues import Queue
 
 _SQL = load_statements(__file__)
@@ -202,6 +202,9 @@ SOURCES = {
     "quotas": quota_metrics.measure_quotas,
     "drift": quota_metrics.measure_drift,
     "queued": quota_metrics.measure_queued,
+    "connections": health_metrics.measure_connections,
+    "outgoing_events": health_metrics.measure_outgoing_events,
+    "kill_rates": health_metrics.measure_kill_rates,
 }
 
 
