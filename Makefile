@@ -15,7 +15,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser test-chaos coverage mutation lint format docs up bench chaos lock clean
+.PHONY: ops help setup demo test test-slow test-browser test-chaos coverage mutation lint format docs up bench chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ demo: setup ## a sample feature request becomes a verified block (SAMPLE=<name>)
 
 up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT, SIMULATOR=0)
 	@exec $(PY) -m orchestrator.dev.stack
+
+ops: setup ## Prometheus and Alertmanager unpacked without root, for the tests of the alerts
+	@$(PY) -m orchestrator.dev.ops_tools
 
 clean: ## remove what setup and runs have made
 	rm -rf .venv .venv-sandbox .venv-google .state site bench/.venvs

@@ -61,7 +61,7 @@ app.conf.update(
     # the pool.
     CELERY_DB_REUSE_MAX=2**31,
 )
-app.autodiscover_tasks(["orchestrator.flows.worker"])
+app.autodiscover_tasks(["orchestrator.flows.worker", "orchestrator.ops.notifications"])
 
 
 @signals.worker_process_init.connect

@@ -95,6 +95,7 @@ INSTALLED_APPS = [
     "orchestrator.repos",
     "orchestrator.flows",
     "orchestrator.ops.observability",
+    "orchestrator.ops.notifications",
     "orchestrator.web",
     "onboarding",
 ]
@@ -226,6 +227,23 @@ CLONE_TIMEOUT_SECONDS = env.read_integer("CLONE_TIMEOUT_SECONDS", 60, low=1, hig
 S3_ENDPOINT_URL = env.read_url("S3_ENDPOINT_URL")
 CONTEXT_BUNDLE_BUCKET = env.read_text("CONTEXT_BUNDLE_BUCKET", "")
 EVIDENCE_SIGNING_KEY = env.read_text("EVIDENCE_SIGNING_KEY", "")
+
+# --- notifications and alerts
+SLACK_API_URL = env.read_url("SLACK_API_URL", "https://slack.com/api")
+SLACK_BOT_TOKEN = env.read_text("SLACK_BOT_TOKEN", "")
+PAGERDUTY_EVENTS_URL = env.read_url("PAGERDUTY_EVENTS_URL", "https://events.pagerduty.com/v2/enqueue")
+PAGERDUTY_ROUTING_KEY = env.read_text("PAGERDUTY_ROUTING_KEY", "")
+ALERTMANAGER_URL = env.read_url("ALERTMANAGER_URL")
+PROMETHEUS_URL = env.read_url("PROMETHEUS_URL")
+_mail = urlsplit(env.read_url("EMAIL_URL", schemes=("smtp", "smtps", "smtp+tls")))
+EMAIL_HOST = _mail.hostname or ""
+EMAIL_PORT = _mail.port or {"smtps": 465, "smtp+tls": 587}.get(_mail.scheme, 25)
+EMAIL_HOST_USER = unquote(_mail.username or "")
+EMAIL_HOST_PASSWORD = unquote(_mail.password or "")
+EMAIL_USE_SSL = _mail.scheme == "smtps"
+EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.read_text("EMAIL_FROM", "blocks-orchestrator@localhost")
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

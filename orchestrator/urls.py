@@ -16,6 +16,8 @@ api: list[URLPattern | URLResolver] = [
     path("flows/", include("orchestrator.flows.api.urls")),
     path("evidence/", include("orchestrator.flows.api.evidence_urls")),
     path("", include("orchestrator.ops.quotas.urls")),
+    path("", include("orchestrator.ops.notifications.urls")),
+    path("", include("orchestrator.ops.alerts.urls")),
     path("", include("orchestrator.repos.api.urls")),
     # Last: an unknown path under /api/ is answered as a problem in JSON, not as an HTML page.
     re_path(r"^.*$", NotFoundView.as_view()),

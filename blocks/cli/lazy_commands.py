@@ -23,6 +23,8 @@ COMMANDS = {
     "status": ("blocks.cli.status", "List flows."),
     "config": ("blocks.cli.config", "Show and set a repo's settings."),
     "quota": ("blocks.cli.quota", "Show what each provider may still use."),
+    "notify": ("blocks.cli.notify", "Post into Slack, or send a mail, through the service."),
+    "alerts": ("blocks.cli.alerts", "Test the chain from an alert to its receivers."),
     "test-flow": (
         "blocks.cli.trial",
         "Run a feature request and say whether the service works; keeps no block.",

@@ -47,6 +47,7 @@ SUBSCRIBERS: Registry[Subscriber] = Registry(
     "subscriber",
     {
         "replay.requested/worker": "orchestrator.flows.replay.requests:send_to_worker",
+        "notification.created/worker": "orchestrator.ops.notifications.delivery:send_to_worker",
     },
 )
 _SQL = load_statements(__file__)

@@ -1,7 +1,8 @@
-"""Prometheus and Alertmanager without root and without an installation: ``python -m orchestrator.dev.ops_tools``.
+"""Prometheus and Alertmanager without root and without an installation.
 
-``make ops`` downloads the Debian packages by apt and unpacks them into a cache. Nothing is installed, and no
-service starts. A machine that has the programs on its PATH uses those.
+``make ops`` (``python -m orchestrator.dev.ops_tools``) downloads the Debian packages by apt and unpacks them
+into a cache. Nothing is installed, and no service starts. A machine that has the programs on its PATH uses
+those.
 """
 
 import os
@@ -32,7 +33,10 @@ class OpsToolsError(OrchestratorError):
 
 @dataclass(frozen=True, slots=True)
 class OpsTools:
-    """Where the programs are. ``templates`` is what an unpacked Alertmanager misses, None where it is installed."""
+    """Where the programs are.
+
+    ``templates`` is what an unpacked Alertmanager misses; None where it is installed.
+    """
 
     prometheus: str
     promtool: str

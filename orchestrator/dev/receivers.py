@@ -1,0 +1,251 @@
+"""Slack and PagerDuty on loopback, for tests and for one machine: ``python -m orchestrator.dev.receivers``.
+
+They accept what the real ones accept, refuse the rest with the same codes, and keep it in memory. ``GET /``
+shows what arrived. They are no Slack and no PagerDuty: nobody is woken.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+CHANNELS: Final = ("engineering", "ops-alerts", "incidents", "blocks-help")
+SLACK_TEXT_LIMIT: Final = 40_000
+PAGERDUTY_SEVERITIES: Final = {"critical", "error", "warning", "info"}
+PAGERDUTY_ACTIONS: Final = {"trigger", "acknowledge", "resolve"}
+_MAX_BODY: Final = 1_000_000
+Json = dict[str, Any]
+Reply = tuple[int, Json]
+
+
+@dataclass
+class Received:
+    """What the receivers got, and how they are to misbehave."""
+
+    slack_messages: list[Json] = field(default_factory=list)
+    """Messages by ``chat.postMessage``, with ``channel`` and ``ts``."""
+    slack_webhooks: list[Json] = field(default_factory=list)
+    pages: dict[str, Json] = field(default_factory=dict)
+    """Events of PagerDuty by their ``dedup_key``; ``events`` has the actions in order."""
+    webhooks: list[Json] = field(default_factory=list)
+    refuse_next: list[tuple[int, str]] = field(default_factory=list)
+    """HTTP status and code of the next answers of Slack and PagerDuty, before they keep anything."""
+    lose_next_answer: bool = False
+    """Keep the next message, then close the connection instead of answering."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def list_everything(self) -> Json:
+        """All of it, for ``GET /``."""
+        with self.lock:
+            return {
+                "note": "local receivers: nobody is woken",
+                "slack_messages": list(self.slack_messages),
+                "slack_webhooks": list(self.slack_webhooks),
+                "pages": dict(self.pages),
+                "webhooks": list(self.webhooks),
+            }
+
+
+class AnswerLost(Exception):
+    """The answer is not sent."""
+
+
+def find_channel_id(name: str) -> str | None:
+    """Slack's id of a channel, from its name with or without # or from the id itself."""
+    ids = {channel: f"C{number:010d}" for number, channel in enumerate(CHANNELS, start=1)}
+    wanted = name.removeprefix("#")
+    return ids.get(wanted) or (wanted if wanted in ids.values() else None)
+
+
+def post_slack_message(received: Received, body: Json) -> Json:
+    """``chat.postMessage``."""
+    channel = find_channel_id(str(body.get("channel", "")))
+    if channel is None:
+        return {"ok": False, "error": "channel_not_found"}
+    text = body.get("text")
+    if not isinstance(text, str) or not text:
+        return {"ok": False, "error": "no_text"}
+    if len(text) > SLACK_TEXT_LIMIT:
+        return {"ok": False, "error": "msg_too_long"}
+    metadata = body.get("metadata")
+    if metadata is not None and set(metadata) != {"event_type", "event_payload"}:
+        return {"ok": False, "error": "invalid_metadata_format"}
+    # Slack's timestamps name a message in its channel, so they never repeat.
+    stamp = f"{time.time():.3f}{len(received.slack_messages) % 1000:03d}"
+    received.slack_messages.append(
+        {"channel": channel, "text": text, "ts": stamp, "metadata": metadata or {}}
+    )
+    return {"ok": True, "channel": channel, "ts": stamp}
+
+
+def list_slack_channels(_: Received, body: Json) -> Json:
+    """``conversations.list``: two a page, so that a client has to follow the cursor."""
+    start = int(body.get("cursor") or 0)
+    names = CHANNELS[start : start + 2]
+    rest = start + 2 < len(CHANNELS)
+    return {
+        "ok": True,
+        "channels": [{"id": find_channel_id(name), "name": name} for name in names],
+        "response_metadata": {"next_cursor": str(start + 2) if rest else ""},
+    }
+
+
+def read_slack_history(received: Received, body: Json) -> Json:
+    """``conversations.history``: takes an id and no name, and shows metadata only when asked."""
+    channel = str(body.get("channel", ""))
+    if find_channel_id(channel) != channel:
+        return {"ok": False, "error": "channel_not_found"}
+    oldest = float(body.get("oldest") or 0)
+    found = [
+        message
+        for message in received.slack_messages
+        if message["channel"] == channel and float(message["ts"]) > oldest
+    ]
+    if not body.get("include_all_metadata"):
+        found = [{**message, "metadata": {}} for message in found]
+    return {"ok": True, "messages": found[::-1][: int(body.get("limit", 100))], "has_more": False}
+
+
+SLACK_METHODS: Final[dict[str, Callable[[Received, Json], Json]]] = {
+    "chat.postMessage": post_slack_message,
+    "conversations.list": list_slack_channels,
+    "conversations.history": read_slack_history,
+}
+
+
+def take_page(received: Received, body: Json) -> Reply:
+    """PagerDuty's ``/v2/enqueue``."""
+    action, problems = body.get("event_action"), []
+    if not body.get("routing_key"):
+        problems.append("'routing_key' is missing or blank")
+    if action not in PAGERDUTY_ACTIONS:
+        problems.append("'event_action' is not one of trigger, acknowledge, resolve")
+    payload = body.get("payload") or {}
+    if action == "trigger":
+        missing = [name for name in ("summary", "source", "severity") if not payload.get(name)]
+        problems += [f"'payload.{name}' is missing or blank" for name in missing]
+        if payload.get("severity") not in PAGERDUTY_SEVERITIES:
+            problems.append("'payload.severity' is not one of critical, error, warning, info")
+    elif not body.get("dedup_key"):
+        problems.append("'dedup_key' is missing or blank")
+    if problems:
+        return HTTPStatus.BAD_REQUEST, {"status": "invalid event", "errors": problems}
+    key = str(body.get("dedup_key") or f"local-{time.time_ns()}")
+    page = received.pages.setdefault(key, {"routing_key": body["routing_key"], "events": []})
+    page["events"].append(action)
+    if payload:
+        page["payload"] = payload
+    return HTTPStatus.ACCEPTED, {"status": "success", "message": "Event processed", "dedup_key": key}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Both receivers, by path."""
+
+    protocol_version = "HTTP/1.1"
+    server: "Receivers"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """What arrived."""
+        self._answer(HTTPStatus.OK, self.server.received.list_everything())
+
+    def do_POST(self) -> None:
+        """Take what is sent."""
+        received, path = self.server.received, urlsplit(self.path).path
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(min(length, _MAX_BODY))
+        try:
+            body = json.loads(raw or b"{}")
+        except ValueError:
+            return self._answer(HTTPStatus.BAD_REQUEST, {"ok": False, "error": "invalid_json"})
+        try:
+            with received.lock:
+                status, answer = self._take(path, body)
+        except AnswerLost:
+            self.close_connection = True
+            return None
+        return self._answer(status, answer)
+
+    def _take(self, path: str, body: Json) -> Reply:
+        received = self.server.received
+        method = path.removeprefix("/slack/api/")
+        is_sent = path == "/pagerduty/v2/enqueue" or method == "chat.postMessage"
+        if is_sent and received.refuse_next:
+            status, code = received.refuse_next.pop(0)
+            return status, {"ok": False, "error": code, "status": code}
+        reply = self._route(path, method, body)
+        if is_sent and received.lose_next_answer:
+            received.lose_next_answer = False
+            raise AnswerLost
+        return reply
+
+    def _route(self, path: str, method: str, body: Json) -> Reply:
+        received = self.server.received
+        if path == "/pagerduty/v2/enqueue":
+            return take_page(received, body)
+        if method in SLACK_METHODS:
+            if not self.headers.get("Authorization", "").startswith("Bearer xoxb-"):
+                return HTTPStatus.OK, {"ok": False, "error": "invalid_auth"}
+            return HTTPStatus.OK, SLACK_METHODS[method](received, body)
+        kept = {"/slack/webhook": received.slack_webhooks, "/webhook": received.webhooks}
+        if path in kept:
+            kept[path].append({"at": time.time(), **body})
+            return HTTPStatus.OK, {"ok": True}
+        return HTTPStatus.NOT_FOUND, {"ok": False, "error": "unknown_method"}
+
+    def _answer(self, status: int, body: Json) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class Receivers(ThreadingHTTPServer):
+    """Both receivers on one port of loopback; a context manager that serves in a thread."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int = 0) -> None:
+        self.received = Received()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def url(self) -> str:
+        """The address, without a trailing slash."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+def main() -> int:
+    """Serve on the port that is named first, until interrupted."""
+    with Receivers(int(sys.argv[1]) if len(sys.argv) > 1 else 0) as receivers:
+        sys.stdout.write(f"receivers at {receivers.url}\n")
+        sys.stdout.flush()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

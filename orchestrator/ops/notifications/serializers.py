@@ -1,0 +1,50 @@
+"""The shapes of notifications, in and out."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from orchestrator.ops.notifications.models import Notification
+
+# Slack cuts a message at 40,000 characters; what people read is far below.
+MAX_BODY = 10_000
+
+
+class NotificationSerializer(serializers.ModelSerializer[Notification]):
+    """A message to people, and whether its receiver has accepted it."""
+
+    class Meta:
+        model = Notification
+        fields = [
+            "id",
+            "notifier",
+            "target",
+            "subject",
+            "body",
+            "status",
+            "attempts",
+            "receipt",
+            "error_code",
+            "error_message",
+            "error_cure",
+            "created_by",
+            "created_at",
+            "sent_at",
+        ]
+
+
+class NewSlackNotificationSerializer(serializers.Serializer[Any]):
+    """A message for a Slack channel."""
+
+    channel = serializers.RegexField(
+        r"^#?[a-z0-9][a-z0-9._-]{0,79}$", help_text="The channel's name, with or without #."
+    )
+    message = serializers.CharField(max_length=MAX_BODY)
+
+
+class NewEmailNotificationSerializer(serializers.Serializer[Any]):
+    """A mail to one address."""
+
+    to = serializers.EmailField()
+    subject = serializers.CharField(max_length=200)
+    body = serializers.CharField(max_length=MAX_BODY)
