@@ -82,7 +82,7 @@ def find_ops_tools() -> OpsTools | None:
     unpacked = find_cache() / "usr" / "bin"
     search = os.pathsep.join((os.environ.get("PATH", os.defpath), str(unpacked)))
     found = {name: shutil.which(name, path=search) for name in ("prometheus", "promtool", "amtool")}
-    # Debian's name first, then that of the project's own archives.
+    # Debian's name first, then the name in Prometheus's archives.
     found["alertmanager"] = shutil.which("prometheus-alertmanager", path=search) or shutil.which(
         "alertmanager", path=search
     )

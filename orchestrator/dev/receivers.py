@@ -1,7 +1,7 @@
 """Slack and PagerDuty on loopback, for tests and for one machine: ``python -m orchestrator.dev.receivers``.
 
 They accept what the real ones accept, refuse the rest with the same codes, and keep it in memory. ``GET /``
-shows what arrived. They are no Slack and no PagerDuty: nobody is woken.
+shows what arrived. They are not Slack and PagerDuty: nobody is woken.
 """
 
 import json

@@ -30,6 +30,7 @@ _VOLATILE = (
     (re.compile(r'("public_key":) ?"[^"]*"'), r'\1"PEM"'),
     (re.compile(r"cursor=[^\"&]+"), "cursor=CURSOR"),
 )
+_MESSAGE = {"channel": "engineering", "message": "Hello."}
 # Answers whose order of rows does not belong to their shape, or whose files have tests of their own.
 _FILES = re.compile(r'"files":\{.*\}')
 
@@ -85,6 +86,10 @@ def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) 
     note("put config", api.put(f"/api/v1/repos/{repo.name}/config/", {"max_repair_rounds": 1}, format="json"))
     note("whoami", api.get("/api/v1/whoami/"))
     note("quota", api.get("/api/v1/quota/"))
+    note("notifications", operator.get("/api/v1/notifications/"))
+    note("notify without settings", operator.post("/api/v1/notify/slack/", _MESSAGE, format="json"))
+    note("notify as a repo", api.post("/api/v1/notify/slack/", _MESSAGE, format="json"))
+    note("test an alert without settings", operator.post("/api/v1/alerts/watchdog/test/"))
     note("pause", operator.post("/api/v1/quota/google/pause/", {"reason": "why"}, format="json"))
     breaker.resume_provider("google", actor="x", reason="over")
     return found

@@ -22,7 +22,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     actions = ["send_again"]
 
     def has_send_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change notifications."""
+        """People who may change notifications."""
         return request.user.has_perm("notifications.change_notification")
 
     @admin.action(description="Send again what was given up", permissions=["send"])

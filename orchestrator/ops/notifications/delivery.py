@@ -3,7 +3,7 @@
 1. ``notify`` writes the row and an event of the outbox in the caller's transaction.
 2. The outbox sends the task until the row is done with, because the broker may lose a message.
 3. Two workers get the same task: a compare-and-set lets one of them send.
-4. A worker dies while it sends: nobody knows whether the far side has accepted the message. After
+4. A worker dies while it sends: it is unknown whether the far side has accepted the message. After
    ``LOST_AFTER`` another worker takes the row and first asks the far side for the key of the message.
 5. The lost worker comes back: the row has another ``sending_since``, so its result does not count.
 6. The far side asks to wait or is away: the row waits again, and the outbox's pauses double. After
@@ -44,7 +44,7 @@ def notify(notifier: str, target: str, body: str, *, subject: str = "", actor: s
             notifier=notifier,
             target=target,
             subject=redact_text(subject)[0],
-            # Nothing leaves before redaction, whoever wrote it.
+            # Nothing leaves before redaction.
             body=redact_text(body)[0],
             created_by=actor,
         )

@@ -1,5 +1,6 @@
 """From failing flows to the people: real exporter, Prometheus and Alertmanager, receivers on loopback."""
 
+import functools
 import json
 import shutil
 import socket
@@ -129,7 +130,8 @@ def chain(ops_tools, tmp_path, transactional_db, settings) -> Iterator[Chain]:
         try:
             for command, url in zip(commands, urls, strict=True):
                 started.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path))
-                wait_until(lambda url=url: answers(f"{url}/-/ready"), f"{url} ready: {tmp_path / 'log'}")
+                ready = functools.partial(answers, f"{url}/-/ready")
+                wait_until(ready, f"{url} ready: {tmp_path / 'log'}")
             settings.ALERTMANAGER_URL, settings.PROMETHEUS_URL = urls
             yield Chain(receivers, urls[1], urls[0])
         finally:
@@ -143,7 +145,7 @@ def chain(ops_tools, tmp_path, transactional_db, settings) -> Iterator[Chain]:
 def test_failing_flows_page_the_commander(chain):
     scenes.run_through(scenes.make_flow())
     query = {"query": "flow_status_total"}
-    # A series has to stand before it grows: Prometheus sees no increase in its first sample.
+    # A series has to exist before it grows: Prometheus sees no increase in its first sample.
     wait_until(
         lambda: httpx2.get(f"{chain.prometheus}/api/v1/query", params=query).json()["data"]["result"],
         "the first scrape",
