@@ -5,12 +5,13 @@ Before the call one UPDATE of one row waits for the disk; after it one UPDATE st
 wait. Both are prepared, on a connection that stays open. There is no limit, ledger, breaker or price.
 """
 
+import json
 import os
 
 import psycopg
 
-from bench.provider_call_load import MAX_TOKENS, MODEL, compose_messages, serve_turns
-from bench.provider_call_sdk import client
+from bench.provider_call_load import join_pieces, serve_turns
+from bench.provider_call_sdk import stream_answer
 
 database = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
 database.execute("CREATE TABLE bench_least (lent int, answer jsonb)")
@@ -22,13 +23,9 @@ STORE = """WITH asynchronously AS (SELECT set_config('synchronous_commit', 'off'
 def call_model(number: int) -> str | None:
     """Make one call between the two statements; returns the answer's text."""
     database.execute("UPDATE bench_least SET lent = lent + 1", prepare=True)
-    answer = client.chat.completions.create(
-        model=MODEL,
-        max_tokens=MAX_TOKENS,
-        messages=compose_messages(number),  # type: ignore[arg-type]  # plain dictionaries, as users pass them
-    )
-    database.execute(STORE, [answer.to_json(indent=None)], prepare=True)
-    return answer.choices[0].message.content
+    text = join_pieces(stream_answer(number))
+    database.execute(STORE, [json.dumps({"text": text})], prepare=True)
+    return text
 
 
 if __name__ == "__main__":

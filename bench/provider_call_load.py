@@ -6,20 +6,36 @@ Imports only what each peer's environment has: the standard library.
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from typing import Any
 
 MODEL = "gpt-4.1"
 SYSTEM = "You review changes of a ledger. Answer with what is wrong and where.\n" * 8
 # 8 KB, as a small stage sends.
 PROMPT = "def balance(entries):\n    return sum(entry.amount for entry in entries if entry.posted)\n" * 90
-MAX_TOKENS = 500
+# The simulated model answers with the README of a sample: about a hundred pieces of a stream.
+ASKED = (
+    "[blocks stage=docs round=1 nonce=4f1c0a9b8d7e6f50]\n"
+    "<feature_request>\n# Basel I capital ratio\n</feature_request>\n"
+)
+MAX_TOKENS = 4000
 TIMEOUT_SECONDS = 20.0
 
 
+def compose_prompt(number: int) -> str:
+    """The same question each time, except for its number, so that no cache can answer it."""
+    return f"{PROMPT}\n{number}\n{ASKED}"
+
+
 def compose_messages(number: int) -> list[dict[str, str]]:
-    """The same conversation each time, except for its number, so that no cache can answer it."""
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": f"{PROMPT}\n{number}"}]
+    """The same conversation each time, except for its number."""
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": compose_prompt(number)}]
+
+
+def join_pieces(chunks: Iterable[Any]) -> str:
+    """The text of a streamed chat completion, from the chunks as the SDK gives them."""
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
 def serve_turns(call: Callable[[int], str | None], *packages: str) -> None:

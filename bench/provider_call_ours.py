@@ -10,9 +10,9 @@ django.setup()
 from bench.provider_call_load import (  # noqa: E402 - Django comes first
     MAX_TOKENS,
     MODEL,
-    PROMPT,
     SYSTEM,
     TIMEOUT_SECONDS,
+    compose_prompt,
     serve_turns,
 )
 from providers.base import Request  # noqa: E402
@@ -24,7 +24,7 @@ def call_once(number: int) -> str:
     request = Request(
         model=MODEL,
         system=SYSTEM,
-        prompt=f"{PROMPT}\n{number}",
+        prompt=compose_prompt(number),
         max_output_tokens=MAX_TOKENS,
         timeout_seconds=TIMEOUT_SECONDS,
     )

@@ -177,6 +177,14 @@ IMPLEMENTATION_MODEL = env.read_text("IMPLEMENTATION_MODEL", "gpt-4-turbo")
 CONTEXT_MODEL = env.read_text("CONTEXT_MODEL", "gemini-pro")
 FALLBACK_MODEL = env.read_text("FALLBACK_MODEL", "")
 
+# How much the models think. ``default`` leaves it to the vendor, whose newest models think at length.
+_EFFORTS = ("low", "medium", "high", "default")
+EFFORT_CONTEXT = env.read_text("EFFORT_CONTEXT", "low", choices=_EFFORTS)
+EFFORT_PLAN = env.read_text("EFFORT_PLAN", "medium", choices=_EFFORTS)
+EFFORT_IMPLEMENT = env.read_text("EFFORT_IMPLEMENT", "medium", choices=_EFFORTS)
+EFFORT_REVIEW = env.read_text("EFFORT_REVIEW", "medium", choices=_EFFORTS)
+EFFORT_DOCS = env.read_text("EFFORT_DOCS", "low", choices=_EFFORTS)
+
 ENABLE_CIRCUIT_BREAKER = env.read_flag("ENABLE_CIRCUIT_BREAKER", default=True)
 CIRCUIT_BREAKER_THRESHOLD = env.read_integer("CIRCUIT_BREAKER_THRESHOLD", 85, low=1, high=100)
 DAILY_BUDGET_USD = env.read_decimal("DAILY_BUDGET_USD", "50")

@@ -1,13 +1,15 @@
-"""Abort an exchange from another thread: shutting the socket wakes the thread that waits in it.
+"""End an exchange early: from another thread, or because the time of the whole call is over.
 
-No SDK offers this. The streams below register the socket that a thread is about to read from; the thread says
-beforehand, by ``allow_abort``, who may break it off.
+No SDK offers either. The streams below register the socket that a thread is about to read from. The thread
+says beforehand who may break it off (``allow_abort``) and how long it may take (``limit_time``). The timeout
+of an SDK is for one read: a server that drips one byte a second would hold a worker for ever.
 """
 
 import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -86,12 +88,35 @@ def ignore_abort() -> Iterator[None]:
         _current.abort = abort
 
 
+@contextlib.contextmanager
+def limit_time(seconds: float) -> Iterator[None]:
+    """Let what this thread reads meanwhile end in a read timeout once ``seconds`` are over, in all."""
+    before = getattr(_current, "deadline", None)
+    _current.deadline = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _current.deadline = before
+
+
+def _shorten(timeout: float | None) -> float | None:
+    """The time that a read may take: ``timeout`` seconds, or what is left of the whole call."""
+    deadline: float | None = getattr(_current, "deadline", None)
+    if deadline is None:
+        return timeout
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore2.ReadTimeout("the answer took longer than the call may")
+    return left if timeout is None else min(timeout, left)
+
+
 class _Stream(httpcore2.NetworkStream):
     def __init__(self, inner: httpcore2.NetworkStream) -> None:
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         # Only reads are guarded. A write of a request is short; the wait for the model is what hangs.
+        timeout = _shorten(timeout)
         abort: Abort | None = getattr(_current, "abort", None)
         if abort is None:
             return self._inner.read(max_bytes, timeout)

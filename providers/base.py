@@ -5,7 +5,7 @@ An adapter (one module in ``providers/adapters``) translates these to one vendor
 not know quotas, prices or the database: ``providers.calls`` wraps it with those.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -23,13 +23,20 @@ class StopReason(StrEnum):
     CONTENT_FILTER = "content_filter"
 
 
+def ignore_text(text: str) -> None:
+    """Nobody watches the answer come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question to one model.
 
     ``stable`` is the part that does not change between calls of the same flow (the context bundle); it goes
     first and is marked for caching where the vendor can. ``max_output_tokens`` covers thinking tokens too.
-    ``timeout_seconds`` is the wall clock of the whole call.
+    ``timeout_seconds`` is the wall clock of the whole call, ``silence_seconds`` that of a pause in its answer
+    (0: as long as the whole call). ``effort`` is how much the model should think: ``low``, ``medium``,
+    ``high``, or empty for the vendor's default. ``note_text`` is told each piece of text as it comes; it is
+    quick and raises nothing.
     """
 
     model: str
@@ -39,6 +46,9 @@ class Request:
     timeout_seconds: float
     stable: str = ""
     json_schema: Mapping[str, Any] | None = None
+    silence_seconds: float = 0.0
+    effort: str = ""
+    note_text: Callable[[str], None] = field(default=ignore_text, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,14 +34,15 @@ SUCCESSORS: Final[Mapping[str, Successor]] = MappingProxyType(
 )
 
 # The first pattern that matches counts; one that was tuned (``ft:``) counts as its base. Models that may
-# write 32,768 tokens and more are not listed: no stage asks for as much. ``make bench BENCH=cost`` holds the
-# table against litellm's.
+# write 64,000 tokens and more are not listed: no stage asks for as much. ``make bench BENCH=cost`` compares
+# the table with litellm's.
 _OUTPUT_LIMITS: Final = (
     # https://platform.openai.com/docs/models, "max output tokens" of each model
     (re.compile(r"gpt-(4-turbo|4-\d{4}-(preview|vision)|4-(vision|turbo)-preview|3\.5-turbo)"), 4096),
     (re.compile(r"gpt-4o-2024-05-13"), 4096),
     (re.compile(r"gpt-4o"), 16_384),
     (re.compile(r"gpt-5(\.\d)?-chat|gpt-audio"), 16_384),
+    (re.compile(r"gpt-4\.1"), 32_768),
     # its window of 8192 holds the question too, so that as much could never be asked for
     (re.compile(r"gpt-4(-0613|-0314|$)"), 4096),
     # https://docs.claude.com/en/docs/about-claude/models/overview
@@ -51,6 +52,21 @@ _OUTPUT_LIMITS: Final = (
     # https://ai.google.dev/gemini-api/docs/models
     (re.compile(r"(models/)?(gemini-(1\.|2\.0|exp-|gemma-2)|gemma-[23]-)"), 8192),
     (re.compile(r"(models/)?gemini-2\.5-\w+-preview-tts"), 16_384),
+)
+
+# The models whose effort can be chosen, and how: by a word, by a level of thinking, by a budget in tokens.
+# The others refuse the field. A model that appears tomorrow has the control of the newest one of its vendor.
+_EFFORT_CONTROLS: Final = (
+    # https://platform.claude.com/docs/en/build-with-claude/effort
+    (re.compile(r"claude-(3|opus-4-[0-4](-|$)|opus-4-20|sonnet-4-[0-5](-|$)|sonnet-4-20|haiku-4)"), ""),
+    (re.compile(r"claude-"), "effort"),
+    # https://developers.openai.com/api/docs/guides/reasoning
+    (re.compile(r"gpt-([5-9]|\d\d)(\.\d)?-chat"), ""),
+    (re.compile(r"gpt-([5-9]|\d\d)|o\d|codex-"), "effort"),
+    # https://ai.google.dev/gemini-api/docs/thinking
+    (re.compile(r"(models/)?gemini-(1|2\.0|exp|pro)"), ""),
+    (re.compile(r"(models/)?gemini-2\.5"), "budget"),
+    (re.compile(r"(models/)?gemini-"), "level"),
 )
 
 # Patterns, not lists: vendors publish models faster than this product is released.
@@ -81,6 +97,12 @@ def output_limit(model: str, on: date | None = None) -> int | None:
     # ``ft:gpt-4o:...`` is a fine-tuned model and has the limits of its base.
     wire = wire_model(model, on).removeprefix("ft:")
     return next((limit for pattern, limit in _OUTPUT_LIMITS if pattern.match(wire)), None)
+
+
+def effort_control(model: str, on: date | None = None) -> str:
+    """Return how the effort of ``model`` is chosen: ``effort``, ``level`` or ``budget``; else empty."""
+    wire = wire_model(model, on)
+    return next((control for pattern, control in _EFFORT_CONTROLS if pattern.match(wire)), "")
 
 
 def vendor_of(model: str) -> str:

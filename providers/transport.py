@@ -1,16 +1,25 @@
-"""The HTTP client under the SDKs: one deadline for a whole call, and the transport's errors in our words.
+"""The HTTP client under the SDKs: streamed answers, bounds on time and size, errors in our words."""
 
-An SDK's own timeout is per read, so a server that drips one byte a second would hold a worker for ever.
-"""
-
-import time
+import contextlib
+import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx2
 
-from providers import abort, failures
-from providers.base import ConnectionCut, MalformedAnswer, ProviderError, TimedOut, Unreachable
+from providers import abort, failures, usage, wire
+from providers.base import (
+    ConnectionCut,
+    MalformedAnswer,
+    PartialAnswer,
+    ProviderError,
+    Request,
+    TimedOut,
+    Unreachable,
+    UsageSource,
+)
+from providers.streaming import Assembly
 
 CONNECT_SECONDS: Final = 10.0
 MAX_ANSWER_BYTES: Final = 8_000_000
@@ -19,13 +28,37 @@ MAX_ANSWER_BYTES: Final = 8_000_000
 _LIMITS: Final = httpx2.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=30)
 
 
-class _Body(httpx2.SyncByteStream):
-    """A response body that stops when the call's time is over."""
+# By thread, as in ``providers.abort``: an SDK does not hand the response on.
+_current = threading.local()
 
-    def __init__(self, inner: httpx2.SyncByteStream, deadline: float, request: httpx2.Request) -> None:
-        self._inner, self._deadline, self._request = inner, deadline, request
+
+@dataclass(slots=True)
+class Tap:
+    """A response as it comes, for an SDK that hands on only what its types know."""
+
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@contextlib.contextmanager
+def tap_body() -> Iterator[Tap]:
+    """Keep the response of the exchange that this thread makes inside."""
+    _current.tap = Tap()
+    try:
+        yield _current.tap
+    finally:
+        _current.tap = None
+
+
+class _Body(httpx2.SyncByteStream):
+    """A response body that stops when it is too long."""
+
+    def __init__(self, inner: httpx2.SyncByteStream, request: httpx2.Request) -> None:
+        self._inner, self._request = inner, request
 
     def __iter__(self) -> Iterator[bytes]:
+        tap: Tap | None = getattr(_current, "tap", None)
         read = 0
         for chunk in self._inner:
             read += len(chunk)
@@ -33,27 +66,26 @@ class _Body(httpx2.SyncByteStream):
                 raise httpx2.DecodingError(
                     f"the answer is longer than {MAX_ANSWER_BYTES:,} bytes", request=self._request
                 )
-            # Checked at each chunk: a server that drips bytes never runs into the timeout of one read.
-            if time.monotonic() > self._deadline:
-                raise httpx2.ReadTimeout("the answer took longer than the call may", request=self._request)
+            if tap is not None:
+                tap.body += chunk
             yield chunk
 
     def close(self) -> None:
         self._inner.close()
 
 
-class _Deadline(httpx2.HTTPTransport):
+class _Transport(httpx2.HTTPTransport):
     def __init__(self) -> None:
         super().__init__(limits=_LIMITS, retries=0)
         self._pool._network_backend = abort.Backend()  # the client has no public door for it
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        # The SDK's read timeout is the only place where the time of this call reaches the transport.
-        allowed = (request.extensions.get("timeout") or {}).get("read") or 600.0
-        deadline = time.monotonic() + float(allowed)
         response = super().handle_request(request)
+        tap: Tap | None = getattr(_current, "tap", None)
+        if tap is not None:
+            tap.status, tap.headers = response.status_code, response.headers
         if isinstance(response.stream, httpx2.SyncByteStream):
-            response.stream = _Body(response.stream, deadline, request)
+            response.stream = _Body(response.stream, request)
         return response
 
 
@@ -62,15 +94,17 @@ def build_client(timeout_seconds: float) -> httpx2.Client:
     return httpx2.Client(
         # No redirect: it would carry the key to another address. No proxy from the environment: workers
         # reach vendors by the configured base URLs only.
-        transport=_Deadline(),
+        transport=_Transport(),
         timeout=build_timeout(timeout_seconds),
         follow_redirects=False,
         trust_env=False,
+        # A compressed stream is held back until a block is full, and a tap could not read it.
+        headers={"accept-encoding": "identity"},
     )
 
 
 def build_timeout(timeout_seconds: float) -> httpx2.Timeout:
-    """Return the time limits of one call of ``timeout_seconds``."""
+    """Return the limits of an exchange in which the server is silent for at most ``timeout_seconds``."""
     return httpx2.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds))
 
 
@@ -87,22 +121,106 @@ def post_json(
     Their typed methods would parse the answer a second time, and warn at every call of an ageing model.
     ``sdk`` is the module with the errors. Raises ``ProviderError``.
     """
+    options = {"timeout": build_timeout(timeout_seconds)}
+    with _our_errors(provider, sdk), abort.limit_time(timeout_seconds):
+        answer: httpx2.Response = client.post(path, cast_to=httpx2.Response, body=body, options=options)
+    return answer
+
+
+def post_streamed(
+    provider: str,
+    sdk: Any,
+    client: Any,
+    path: str,
+    body: Mapping[str, Any],
+    request: Request,
+    assembly: Assembly,
+) -> tuple[dict[str, Any], httpx2.Headers]:
+    """Send ``request`` as ``body`` and read the answer as it comes; return it whole, with its headers.
+
+    Sent as ``post_json`` sends. A server that does not stream answers at once; that is read as it is. Raises
+    ``ProviderError``, and everything that breaks the call off; ``partial`` of either is what had come.
+    """
+    options = {"timeout": build_timeout(request.silence_seconds or request.timeout_seconds)}
     try:
-        answer: httpx2.Response = client.post(
-            path,
-            cast_to=httpx2.Response,
-            body=body,
-            options={"timeout": build_timeout(timeout_seconds)},
-        )
+        with _our_errors(provider, sdk), abort.limit_time(request.timeout_seconds):
+            # As ``object``, events stay what they were: the SDK's types would be built for every token.
+            stream = client.post(
+                path, cast_to=object, body=body, options=options, stream=True, stream_cls=sdk.Stream[object]
+            )
+            response: httpx2.Response = stream.response
+            if not is_event_stream(response.headers):
+                return wire.parse_json_object(provider, response.read()), response.headers
+            note = request.note_text
+            for event in stream:
+                text = assembly.take(event)
+                if text:
+                    note(text)
+            return assembly.finish(provider), response.headers
+    except BaseException as error:
+        broken = break_off(error, provider, assembly)
+        if broken is not error:
+            raise broken from error
+        raise
+
+
+def is_event_stream(headers: Mapping[str, str]) -> bool:
+    """Return whether a response is a stream of server-sent events."""
+    return "text/event-stream" in headers.get("content-type", "").lower()
+
+
+def break_off(error: BaseException, provider: str, assembly: Assembly) -> BaseException:
+    """Return what to raise for ``error``, with what had come of the answer: it is shown, and charged."""
+    if not assembly.started:
+        return error
+    text, raw = assembly.text, assembly.build_raw()
+    # An error that would cost nothing before the answer began: what was written by then is billed.
+    if isinstance(error, ProviderError) and not error.spent and text:
+        error = ConnectionCut(provider, f"broke off while it answered: {error.detail}")
+    known, source = usage.read_reported(provider, raw)
+    partial = PartialAnswer(text, known if source is UsageSource.REPORTED else None)
+    error.partial = partial  # type: ignore[attr-defined]  # also of an abort, which is not a ProviderError
+    if isinstance(error, ProviderError) and error.raw is None:
+        # Without its usage, which is that of the beginning: the call would be settled by it.
+        error.raw = {key: value for key, value in raw.items() if key not in {"usage", "usageMetadata"}}
+    return error
+
+
+@contextlib.contextmanager
+def _our_errors(provider: str, sdk: Any) -> Iterator[None]:
+    """Raise the ``ProviderError`` for all that ``sdk`` and its transport raise inside."""
+    try:
+        yield
     except sdk.APIStatusError as error:
-        raise error_from_response(provider, error.response) from error
+        raise _error_from_status(provider, error) from error
     except sdk.APIConnectionError as error:
         raise error_from_transport(provider, error.__cause__ or error) from error
     except httpx2.HTTPError as error:
         raise error_from_transport(provider, error) from error
-    except (sdk.APIError, ValueError) as error:
+    except sdk.APIError as error:
+        raise _error_in_stream(provider, error.body, str(error)) from error
+    except ValueError as error:
         raise MalformedAnswer(provider, str(error)) from error
-    return answer
+
+
+def _error_from_status(provider: str, error: Any) -> ProviderError:
+    # Anthropic's SDK raises this for an event in a stream, too, whose response was a success.
+    if 200 <= error.response.status_code < 300:
+        return _error_in_stream(provider, error.body, str(error))
+    return error_from_response(provider, error.response)
+
+
+def _error_in_stream(provider: str, body: Any, message: str) -> ProviderError:
+    """Return the error for one that a vendor sends as a part of its answer."""
+    inner = body if isinstance(body, Mapping) and "error" in body else {"error": body}
+    return failures.error_inside(provider, inner) or MalformedAnswer(provider, message)
+
+
+def error_from_tap(provider: str, tap: Tap, error: BaseException) -> ProviderError:
+    """Return the error for a refusal, or for one inside a stream, that came through ``tap``."""
+    if tap.status and not 200 <= tap.status < 300:
+        return failures.error_from_answer(provider, tap.status, tap.headers, tap.body)
+    return _error_in_stream(provider, getattr(error, "details", None), str(error))
 
 
 def error_from_response(provider: str, response: httpx2.Response) -> ProviderError:

@@ -9,7 +9,14 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # the bundled list: no netw
 
 from litellm import Router
 
-from bench.provider_call_load import MAX_TOKENS, MODEL, TIMEOUT_SECONDS, compose_messages, serve_turns
+from bench.provider_call_load import (
+    MAX_TOKENS,
+    MODEL,
+    TIMEOUT_SECONDS,
+    compose_messages,
+    join_pieces,
+    serve_turns,
+)
 
 parameters = {
     "model": f"openai/{MODEL}",
@@ -28,9 +35,16 @@ router = Router(
 
 def call_model(number: int) -> str | None:
     """Make one call; returns the answer's text."""
-    answer = router.completion(MODEL, messages=compose_messages(number), max_tokens=MAX_TOKENS)
-    text: str | None = answer.choices[0].message.content
-    return text
+    messages = compose_messages(number)
+    return join_pieces(
+        router.completion(
+            MODEL,
+            messages=messages,
+            max_tokens=MAX_TOKENS,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
 
 
 if __name__ == "__main__":

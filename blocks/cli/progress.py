@@ -68,6 +68,12 @@ def name_stage(stage: Mapping[str, Any]) -> str:
     return f"{kind} (round {stage['round']})" if stage["round"] > 1 else kind
 
 
+def describe_doing(stage: Mapping[str, Any]) -> str:
+    """What a stage is doing, or its note where it does not say."""
+    # An older service has no such field.
+    return str(stage.get("progress") or "") or describe_note(stage)
+
+
 def describe_note(stage: Mapping[str, Any]) -> str:
     """Why it waits, why it failed, or how often it was tried."""
     if stage["wait_reason"]:
@@ -101,7 +107,7 @@ def stage_table(flow: Mapping[str, Any]) -> Table:
             Text(by, style="dim"),
             format_duration(measure_elapsed(stage)),
             format_usd(stage["cost_usd"]),
-            describe_note(stage),
+            describe_doing(stage),
         )
     return grid
 

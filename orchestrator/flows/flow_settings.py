@@ -20,13 +20,15 @@ class FlowSettings:
     """What is in force for one flow.
 
     ``gates`` is the stricter of the pinned policy and the one of this process's environment.
-    ``fallback_model`` is empty where no model stands in for another.
+    ``fallback_model`` is empty where no model stands in for another. ``efforts``: kind of a stage to how much
+    its model should think, empty for the vendor's default.
     """
 
     architect_model: str
     implementation_model: str
     context_model: str
     fallback_model: str
+    efforts: Mapping[str, str]
     gates: Policy
     context_max_bytes: int
     context_pruning: bool
@@ -49,6 +51,9 @@ class FlowSettings:
             implementation_model=read("implementation.model"),
             context_model=read("context.model"),
             fallback_model=read("fallback.model"),
+            efforts={
+                kind: read(f"effort.{kind}").replace("default", "") for kind in repo_settings.ASKING_STAGES
+            },
             gates=Policy(
                 mode=_stricter_mode(
                     env.QUALITY_GATE_MODE, str(complete["gates.mode"])[:_MAX_MODE_CHARACTERS]

@@ -20,6 +20,9 @@ from orchestrator.repos.models import Repo, RepoSetting
 from providers import prices, registry
 from providers.base import UnknownModel
 
+ASKING_STAGES = ("context", "plan", "implement", "review", "docs")
+"""The kinds of stages that ask a model."""
+EFFORTS = ("low", "medium", "high", "default")
 MODES = ("off", "advisory", "strict")  # from lax to strict
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
@@ -128,9 +131,16 @@ def _parse_mode(value: Any) -> str:
     return str(value)
 
 
+def _parse_effort(value: Any) -> str:
+    if value not in EFFORTS:
+        raise ValueError
+    return str(value)
+
+
 # Every setting is one line here. ``strictness`` makes a greater value the stricter one, for keys that
 # tighten.
 _PERCENT, _MODEL = "a whole number from 0 to 100", "the name of a model"
+_EFFORT = "low, medium, high, or default for the vendor's own"
 KEYS: dict[str, SettingKey] = {
     key.name: key
     for key in (
@@ -139,6 +149,10 @@ KEYS: dict[str, SettingKey] = {
         SettingKey("context.model", "CONTEXT_MODEL", _parse_required_model, _MODEL),
         SettingKey(
             "fallback.model", "FALLBACK_MODEL", _parse_model, "the name of a model, or an empty text for none"
+        ),
+        *(
+            SettingKey(f"effort.{kind}", f"EFFORT_{kind.upper()}", _parse_effort, _EFFORT)
+            for kind in ASKING_STAGES
         ),
         SettingKey("context.pruning.enabled", "CONTEXT_PRUNING_ENABLED", _parse_boolean, "true or false"),
         SettingKey(

@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 import anthropic
-import httpx2
 
 from providers import transport, usage, wire
 from providers.base import AnswerMissing, Completion, Request, StopReason
-from providers.catalog import wire_model
+from providers.catalog import effort_control, wire_model
+from providers.streaming import Assembly, merge_known
 from providers.wire_schema import narrow_schema
 
 _STOPS: Final = {
@@ -37,17 +37,20 @@ class AnthropicAdapter:
 
     def complete(self, request: Request) -> Completion:
         """Ask for one message; see ``Adapter``."""
-        response = self._post_json("/v1/messages", _build_body(request), request.timeout_seconds)
-        raw = wire.parse_json_object(self.name, response.content)
-        request_id = response.headers.get("request-id", "")
+        body = {**_build_body(request), "stream": True}
+        raw, headers = transport.post_streamed(
+            self.name, anthropic, self._client, "/v1/messages", body, request, _MessageAssembly()
+        )
+        request_id = headers.get("request-id", "")
         return wire.read_answer(self.name, raw, lambda answer: _read_completion(answer, request_id))
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``/v1/messages/count_tokens``, which is free."""
         # The count refuses fields that it does not know, and ``max_tokens`` is one.
         body = {name: value for name, value in _build_body(request).items() if name != "max_tokens"}
-        response = self._post_json(
-            "/v1/messages/count_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
+        seconds = min(request.timeout_seconds, _COUNT_SECONDS)
+        response = transport.post_json(
+            self.name, anthropic, self._client, "/v1/messages/count_tokens", body, seconds
         )
         counted = wire.parse_json_object(self.name, response.content).get("input_tokens")
         return wire.check_count(self.name, counted)
@@ -59,9 +62,6 @@ class AnthropicAdapter:
     def close(self) -> None:
         """See ``Adapter``."""
         self._client.close()
-
-    def _post_json(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
-        return transport.post_json(self.name, anthropic, self._client, path, body, timeout_seconds)
 
 
 def _build_body(request: Request) -> dict[str, Any]:
@@ -79,10 +79,53 @@ def _build_body(request: Request) -> dict[str, Any]:
     }
     if system:
         body["system"] = system
+    config: dict[str, Any] = {}
+    if request.effort and effort_control(request.model):
+        config["effort"] = request.effort
     if request.json_schema is not None:
         schema = anthropic.transform_schema(narrow_schema(request.json_schema))
-        body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        config["format"] = {"type": "json_schema", "schema": schema}
+    if config:
+        body["output_config"] = config
     return body
+
+
+class _MessageAssembly(Assembly):
+    """Anthropic's events: https://docs.claude.com/en/docs/build-with-claude/streaming."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._message: dict[str, Any] = {}
+        self._blocks: dict[int, dict[str, Any]] = {}
+        # Joined at the end: a string that grows by each token would be copied thousands of times.
+        self._parts: dict[tuple[int, str], list[str]] = {}
+
+    def _take(self, event: dict[str, Any]) -> str:
+        match event.get("type"):
+            case "content_block_delta":
+                delta, index = event["delta"], int(event["index"])
+                for name in ("text", "thinking", "signature"):
+                    if name in delta:
+                        self._parts.setdefault((index, name), []).append(str(delta[name] or ""))
+                return str(delta.get("text") or "")
+            case "message_start":
+                self._message = dict(event["message"])
+            case "content_block_start":
+                self._blocks[int(event["index"])] = dict(event["content_block"])
+            case "message_delta":
+                used = merge_known(self._message.get("usage") or {}, event.get("usage"))
+                self._message = merge_known(self._message, event["delta"]) | {"usage": used}
+            case "message_stop":
+                self.ended = True
+        return ""
+
+    def build_raw(self) -> dict[str, Any]:
+        """See ``Assembly``."""
+        blocks = {index: dict(block) for index, block in self._blocks.items()}
+        for (index, name), pieces in self._parts.items():
+            block = blocks.setdefault(index, {"type": "text"})
+            block[name] = str(block.get(name) or "") + "".join(pieces)
+        return {**self._message, "content": [blocks[index] for index in sorted(blocks)]}
 
 
 def _read_completion(raw: dict[str, Any], request_id: str) -> Completion:

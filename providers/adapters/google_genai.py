@@ -1,15 +1,17 @@
 """Gemini through google-genai, the SDK that Google supports."""
 
+import json
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import httpx2
 from google import genai
 from google.genai import errors, types
 
-from providers import transport, usage, wire
-from providers.base import AnswerMissing, Completion, MalformedAnswer, Request, StopReason
-from providers.catalog import wire_model
+from providers import abort, transport, usage, wire
+from providers.base import AnswerMissing, Completion, Request, StopReason
+from providers.catalog import effort_control, wire_model
+from providers.streaming import Assembly
 from providers.wire_schema import narrow_schema
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
@@ -28,6 +30,8 @@ _FILTERS: Final = frozenset(
 )
 _COUNT_SECONDS: Final = 15.0
 _MS: Final = 1000
+# Gemini 2.5 has no words for it. Its own default is about 8,000.
+_BUDGETS: Final = {"low": 1024, "medium": 8192, "high": 16_384}
 
 
 class GoogleAdapter:
@@ -46,29 +50,20 @@ class GoogleAdapter:
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
 
     def complete(self, request: Request) -> Completion:
-        """Ask for one ``generateContent``; see ``Adapter``.
+        """Ask for one ``streamGenerateContent``; see ``Adapter``.
 
         Prefixes are cached by Gemini itself, so the stable part is first.
         """
-        config = types.GenerateContentConfig(
-            system_instruction=_system_text(request) or None,
-            max_output_tokens=request.max_output_tokens,
-            http_options=_http_options(request.timeout_seconds),
-            should_return_http_response=True,
-            # The SDK would call functions and send follow-up requests of its own, none of which has a
-            # reservation.
-            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-        )
-        if request.json_schema is not None:
-            config.response_mime_type = "application/json"
-            config.response_json_schema = narrow_schema(request.json_schema)
-        model = wire_model(request.model)
-        answer = self._call_sdk(
-            lambda: self._client.models.generate_content(model=model, contents=request.prompt, config=config)
-        )
-        # The body as it came: the SDK's own types drop what they do not know.
-        body = (answer.sdk_http_response.body or "").encode("utf-8", "surrogatepass")
-        return wire.read_answer(self.name, wire.parse_json_object(self.name, body), _read_completion)
+        assembly = _ContentAssembly()
+        try:
+            with abort.limit_time(request.timeout_seconds), transport.tap_body() as tap:
+                raw = self._call_sdk(lambda: self._read_stream(request, assembly, tap), tap)
+        except BaseException as error:
+            broken = transport.break_off(error, self.name, assembly)
+            if broken is not error:
+                raise broken from error
+            raise
+        return wire.read_answer(self.name, raw, _read_completion)
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``countTokens``, which has no field for the system text: it is counted as content."""
@@ -77,38 +72,70 @@ class GoogleAdapter:
         )
         contents = [part for part in (_system_text(request), request.prompt) if part]
         model = wire_model(request.model)
-        counted = self._call_sdk(
-            lambda: self._client.models.count_tokens(model=model, contents=contents, config=config)
-        )
+        with transport.tap_body() as tap:
+            counted = self._call_sdk(
+                lambda: self._client.models.count_tokens(model=model, contents=contents, config=config), tap
+            )
         return wire.check_count(self.name, counted.total_tokens)
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
-        body = {
-            "systemInstruction": {"parts": [{"text": _system_text(request)}], "role": "user"},
-            "contents": [{"parts": [{"text": request.prompt}], "role": "user"}],
-            "generationConfig": {
-                "maxOutputTokens": request.max_output_tokens,
-                "responseJsonSchema": request.json_schema and narrow_schema(request.json_schema),
-            },
-        }
-        return wire.body_bytes(body, with_schema=request.json_schema is not None)
+        return wire.body_bytes(_build_body(request), with_schema=request.json_schema is not None)
 
     def close(self) -> None:
         """See ``Adapter``."""
         self._client.close()
         self._http.close()
 
-    def _call_sdk(self, send: Callable[[], Any]) -> Any:
+    def _read_stream(
+        self, request: Request, assembly: "_ContentAssembly", tap: transport.Tap
+    ) -> dict[str, Any]:
+        model = wire_model(request.model)
+        path = f"{model if '/' in model else f'models/{model}'}:streamGenerateContent?alt=sse"
+        silence = _http_options(request.silence_seconds or request.timeout_seconds)
+        # The door below ``generate_content_stream``, which builds the SDK's types for every chunk, drops what
+        # they do not know, and warns of each reason to stop that is newer than the SDK.
+        chunks = self._client._api_client.request_streamed("post", path, _build_body(request), silence)
+        for chunk in chunks:
+            # Of a body that is not a stream the SDK makes what it can; it is read whole, below.
+            if transport.is_event_stream(tap.headers):
+                text = assembly.take(json.loads(chunk.body or "null"))
+                if text:
+                    request.note_text(text)
+        if not transport.is_event_stream(tap.headers):
+            return wire.parse_json_object(self.name, tap.body)
+        return assembly.finish(self.name)
+
+    def _call_sdk(self, send: Callable[[], Any], tap: transport.Tap) -> Any:
         try:
             return send()
-        except errors.APIError as error:
-            # The SDK may use other HTTP clients; this one was given ours.
-            raise transport.error_from_response(self.name, cast("httpx2.Response", error.response)) from error
         except httpx2.HTTPError as error:
             raise transport.error_from_transport(self.name, error) from error
-        except ValueError as error:  # JSON that is none, or that the SDK's types do not take
-            raise MalformedAnswer(self.name, str(error)) from error
+        # What the SDK understood of a refusal, or of what is not JSON, is not needed: the tap has it all.
+        except (errors.APIError, ValueError, RecursionError) as error:
+            if 200 <= tap.status < 300 and not transport.is_event_stream(tap.headers):
+                return wire.parse_json_object(self.name, tap.body)
+            raise transport.error_from_tap(self.name, tap, error) from error
+
+
+def _build_body(request: Request) -> dict[str, Any]:
+    config: dict[str, Any] = {"maxOutputTokens": request.max_output_tokens}
+    control = effort_control(request.model)
+    if request.effort and control == "level":
+        config["thinkingConfig"] = {"thinkingLevel": request.effort.upper()}
+    elif request.effort and control == "budget":
+        config["thinkingConfig"] = {"thinkingBudget": _BUDGETS[request.effort]}
+    if request.json_schema is not None:
+        config["responseMimeType"] = "application/json"
+        config["responseJsonSchema"] = narrow_schema(request.json_schema)
+    body: dict[str, Any] = {
+        "contents": [{"parts": [{"text": request.prompt}], "role": "user"}],
+        "generationConfig": config,
+    }
+    system = _system_text(request)
+    if system:
+        body["systemInstruction"] = {"parts": [{"text": system}], "role": "user"}
+    return body
 
 
 def _system_text(request: Request) -> str:
@@ -118,6 +145,45 @@ def _system_text(request: Request) -> str:
 def _http_options(timeout_seconds: float) -> types.HttpOptions:
     # In milliseconds; 0 would mean no limit.
     return types.HttpOptions(timeout=max(1, int(timeout_seconds * _MS)))
+
+
+class _ContentAssembly(Assembly):
+    """Chunks of ``streamGenerateContent``, each of which is a whole response with a part of the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._envelope: dict[str, Any] = {}
+        self._candidate: dict[str, Any] = {}
+        self._content: list[tuple[dict[str, Any], list[str]]] = []
+
+    def _take(self, event: dict[str, Any]) -> str:
+        self._envelope |= {key: value for key, value in event.items() if key != "candidates"}
+        if (event.get("promptFeedback") or {}).get("blockReason"):
+            self.ended = True
+        candidate = next(iter(event.get("candidates") or []), None)
+        if candidate is None:
+            return ""
+        self._candidate |= {key: value for key, value in candidate.items() if key != "content"}
+        self.ended = self.ended or bool(candidate.get("finishReason"))
+        written = ""
+        for part in (candidate.get("content") or {}).get("parts") or []:
+            self._add_part(part)
+            if not part.get("thought"):
+                written += str(part.get("text") or "")
+        return written
+
+    def _add_part(self, part: dict[str, Any]) -> None:
+        rest = {key: value for key, value in part.items() if key != "text"}
+        # Pieces of one text come as parts that differ in nothing else.
+        if not self._content or self._content[-1][0] != rest:
+            self._content.append((rest, []))
+        self._content[-1][1].append(str(part.get("text") or ""))
+
+    def build_raw(self) -> dict[str, Any]:
+        """See ``Assembly``."""
+        parts = [{**rest, "text": "".join(pieces)} for rest, pieces in self._content]
+        candidate = {**self._candidate, "content": {"role": "model", "parts": parts}}
+        return {**self._envelope, "candidates": [candidate] if self._candidate or parts else []}
 
 
 def _read_completion(raw: dict[str, Any]) -> Completion:

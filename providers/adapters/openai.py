@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import httpx2
 import openai
 
 from providers import transport, usage, wire
@@ -21,8 +20,9 @@ from providers.base import (
     ServerFailed,
     StopReason,
 )
-from providers.catalog import output_limit, wire_model
+from providers.catalog import effort_control, output_limit, wire_model
 from providers.failures import error_inside
+from providers.streaming import Assembly, merge_known
 from providers.wire_schema import narrow_schema
 
 # By generation, not by name: a model that appears tomorrow should need no release of this product.
@@ -36,6 +36,7 @@ _FINISHED: Final = {
     "content_filter": StopReason.CONTENT_FILTER,
 }
 _INCOMPLETE: Final = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
+_LAST_EVENTS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _COUNT_SECONDS: Final = 15.0
 _CHAT: Final = "/chat/completions"
 _RESPONSES: Final = "/responses"
@@ -59,19 +60,25 @@ class OpenAIAdapter:
         """Ask for one chat completion or one response; see ``Adapter``."""
         if _is_reasoning(request):
             path, body, read = _RESPONSES, _response_body(request), _read_response
+            assembly: Assembly = _ResponseAssembly()
         else:
             path, body, read = _CHAT, _chat_body(request), _read_chat
-        answer = self._post_json(path, body, request.timeout_seconds)
-        raw = wire.parse_json_object(self.name, answer.content)
-        request_id = answer.headers.get("x-request-id", "")
+            assembly = _ChatAssembly()
+            # Without it a streamed chat completion has no usage.
+            body["stream_options"] = {"include_usage": True}
+        raw, headers = transport.post_streamed(
+            self.name, openai, self._client, path, {**body, "stream": True}, request, assembly
+        )
+        request_id = headers.get("x-request-id", "")
         return wire.read_answer(self.name, raw, lambda found: read(self.name, found, request_id))
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``/v1/responses/input_tokens``, which is free; few compatible servers have that path."""
         known = {"model", "input", "instructions", "text"}
         body = {name: value for name, value in _response_body(request).items() if name in known}
-        answer = self._post_json(
-            "/responses/input_tokens", body, min(request.timeout_seconds, _COUNT_SECONDS)
+        seconds = min(request.timeout_seconds, _COUNT_SECONDS)
+        answer = transport.post_json(
+            self.name, openai, self._client, "/responses/input_tokens", body, seconds
         )
         counted = wire.parse_json_object(self.name, answer.content).get("input_tokens")
         return wire.check_count(self.name, counted)
@@ -84,9 +91,6 @@ class OpenAIAdapter:
     def close(self) -> None:
         """See ``Adapter``."""
         self._client.close()
-
-    def _post_json(self, path: str, body: dict[str, Any], timeout_seconds: float) -> httpx2.Response:
-        return transport.post_json(self.name, openai, self._client, path, body, timeout_seconds)
 
 
 def _is_reasoning(request: Request) -> bool:
@@ -131,6 +135,8 @@ def _response_body(request: Request) -> dict[str, Any]:
         "store": False,
         **_cache_key(request),
     }
+    if request.effort and effort_control(request.model):
+        body["reasoning"] = {"effort": request.effort}
     if request.json_schema is not None:
         body["text"] = {"format": {"type": "json_schema", **_named_schema(request.json_schema)}}
     return body
@@ -138,6 +144,64 @@ def _response_body(request: Request) -> dict[str, Any]:
 
 def _named_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": "answer", "schema": narrow_schema(schema), "strict": True}
+
+
+class _ChatAssembly(Assembly):
+    """Chunks of a chat completion: https://platform.openai.com/docs/api-reference/chat-streaming."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._envelope: dict[str, Any] = {}
+        self._choice: dict[str, Any] = {}
+        self._refusal: list[str] = []
+
+    def _take(self, event: dict[str, Any]) -> str:
+        # The envelope is the same in every chunk, except the usage of the last one.
+        if not self._envelope or event.get("usage"):
+            self._envelope |= {key: value for key, value in event.items() if key != "choices"}
+            # Some servers never name a reason to stop, and end with the usage.
+            self.ended = self.ended or bool(event.get("usage"))
+        choices = event.get("choices")
+        if not choices:
+            return ""
+        choice = choices[0]
+        delta = choice.get("delta") or {}
+        if choice.get("finish_reason") or choice.get("error"):
+            self._choice = {key: value for key, value in choice.items() if key != "delta"}
+            self.ended = True
+        if delta.get("refusal"):
+            self._refusal.append(str(delta["refusal"]))
+        return wire.join_texts(delta.get("content"))
+
+    def build_raw(self) -> dict[str, Any]:
+        """See ``Assembly``."""
+        message = {"role": "assistant", "content": self.text, "refusal": "".join(self._refusal) or None}
+        choice = {"index": 0, "finish_reason": None, **self._choice, "message": message}
+        return {**self._envelope, "object": "chat.completion", "choices": [choice]}
+
+
+class _ResponseAssembly(Assembly):
+    """Events of a response: https://platform.openai.com/docs/api-reference/responses-streaming."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._response: dict[str, Any] = {}
+
+    def _take(self, event: dict[str, Any]) -> str:
+        kind = str(event.get("type"))
+        if kind == "response.output_text.delta":
+            return str(event.get("delta") or "")
+        # The first events and the last one bring the response as it is by then; the last one is whole.
+        self._response = merge_known(self._response, event.get("response"))
+        self.ended = self.ended or kind in _LAST_EVENTS
+        return ""
+
+    def build_raw(self) -> dict[str, Any]:
+        """See ``Assembly``."""
+        if self.ended or not self.text:
+            return self._response
+        written = {"type": "message", "content": [{"type": "output_text", "text": self.text}]}
+        return {**self._response, "output": [written]}
 
 
 def _read_chat(provider: str, raw: dict[str, Any], request_id: str) -> Completion:

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from providers.catalog import output_limit
+from providers.catalog import effort_control, output_limit
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from providers.catalog import output_limit
         ("gpt-4o", 16_384),
         ("gpt-4o-mini", 16_384),
         ("gpt-4o-2024-05-13", 4096),
-        ("gpt-4.1-mini", None),
+        ("gpt-4.1-mini", 32_768),
         ("claude-3-haiku-20240307", 4096),
         ("claude-3-5-sonnet-latest", 8192),
         ("claude-opus-4-1", 32_000),
@@ -34,6 +34,28 @@ from providers.catalog import output_limit
 )
 def test_limits(model: str, limit: int | None) -> None:
     assert output_limit(model, date(2026, 7, 1)) == limit
+
+
+@pytest.mark.parametrize(
+    ("model", "control"),
+    [
+        ("claude-sonnet-4-5", ""),
+        ("claude-haiku-4-5", ""),
+        ("claude-opus-4-1-20250805", ""),
+        ("claude-opus-4-5", "effort"),
+        ("claude-sonnet-5-5", "effort"),
+        ("gpt-4.1", ""),
+        ("gpt-5.2-chat-latest", ""),
+        ("gpt-5.6-sol", "effort"),
+        ("o4-mini", "effort"),
+        ("models/gemini-2.5-flash", "budget"),
+        ("gemini-3.8-flash", "level"),
+        ("gemini-2.0-flash", ""),
+        ("qwen3-coder", ""),
+    ],
+)
+def test_effort_is_chosen_where_the_model_knows_it(model: str, control: str) -> None:
+    assert effort_control(model, date(2026, 7, 1)) == control
 
 
 def test_successor_counts_once_a_model_is_gone() -> None:

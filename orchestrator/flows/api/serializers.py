@@ -95,6 +95,7 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
     status = serializers.ChoiceField(choices=StageStatus.choices)
     model = serializers.SerializerMethodField(help_text="The model that answered last.")
     wait_reason = serializers.SerializerMethodField(help_text="Why it waits; empty if it does not.")
+    progress = serializers.SerializerMethodField(help_text="What it does now; empty if it does not run.")
     duration_seconds = serializers.SerializerMethodField()
     cost_usd = serializers.SerializerMethodField(help_text="USD, as decimal digits.")
     wasted = serializers.SerializerMethodField(
@@ -115,6 +116,7 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
             "status",
             "model",
             "wait_reason",
+            "progress",
             "not_before",
             "started_at",
             "finished_at",
@@ -134,6 +136,14 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
     def get_wait_reason(self, stage: Stage) -> str:
         """A stage keeps its last reason; only one that waits shows it."""
         return stage.wait_reason if stage.status == StageStatus.WAITING else ""
+
+    def get_progress(self, stage: Stage) -> str:
+        """What a running stage said last; a query for each one that runs."""
+        if stage.status != StageStatus.RUNNING:
+            return ""
+        said = FlowEvent.objects.filter(flow_id=stage.flow_id, stage=stage, kind="stage.progress")
+        newest = said.order_by("-id").values_list("data__message", flat=True).first()
+        return str(newest or "")
 
     def get_duration_seconds(self, stage: Stage) -> float | None:
         """From its start to its end, or until now."""

@@ -20,12 +20,18 @@ from providers.catalog import output_limit
 from providers.registry import provider_for_model
 
 T = TypeVar("T")
+THINKING_TOKENS = {"low": 4096, "medium": 8192, "high": 16_384, "": 8192}
+"""Room in an answer for what a model thinks at each effort; the vendors count it as output. At their defaults
+they were seen to think up to 3,840 tokens about trivial questions."""
+SLOWEST_TOKENS_PER_SECOND = 20
+"""An answer may take as long as a model of this speed takes to fill its ceiling, after one pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """A question: the name of its prompt, its variables, and the most output tokens, thinking included.
+    """A question: the name of its prompt, its variables, and the most tokens of the answer's text.
 
+    Room for thinking is added by the effort of the stage (``THINKING_TOKENS``).
     ``stable`` is the part before the prompt that every call of the flow shares. ``repair`` says that the
     prompt of a repair round is part of the question; the provenance then keeps its digest too.
     """
@@ -33,7 +39,7 @@ class ModelRequest:
     prompt: str
     model: str
     variables: Mapping[str, str] = field(repr=False)
-    max_output_tokens: int
+    answer_tokens: int
     stable: str = field(default="", repr=False)
     repair: bool = False
     json_schema: Mapping[str, Any] | None = None
@@ -168,7 +174,12 @@ def _second_request(request: Request, first: _Unusable[T]) -> Request | None:
     if first.partial is not None and tokens == request.max_output_tokens:
         return None
     # The advice goes last: what precedes it stays the same to the byte, and the vendor's cache hits.
-    return replace(request, prompt=f"{request.prompt}\n{first.advice}\n", max_output_tokens=tokens)
+    return replace(
+        request,
+        prompt=f"{request.prompt}\n{first.advice}\n",
+        max_output_tokens=tokens,
+        timeout_seconds=_total_seconds(request.silence_seconds, tokens),
+    )
 
 
 def _read_completion(
@@ -192,7 +203,11 @@ def _read_completion(
         return _Unusable(advice, Failed(error.code, str(error), error.cure))
 
 
-def _build_request(work: StageContext, question: ModelRequest, timeout_seconds: float) -> Request:
+def _total_seconds(silence_seconds: float, tokens: int) -> float:
+    return silence_seconds + tokens / SLOWEST_TOKENS_PER_SECOND
+
+
+def _build_request(work: StageContext, question: ModelRequest, silence_seconds: float) -> Request:
     # No text leaves before redaction. The bundle was redacted when it was built, and the models that wrote
     # plans and code saw only redacted text.
     prompt = prompts.load_prompt(question.prompt)
@@ -203,12 +218,16 @@ def _build_request(work: StageContext, question: ModelRequest, timeout_seconds: 
         "feature_request": show_request(work),
         **question.variables,
     }
+    effort = work.settings.efforts.get(work.kind, "")
+    tokens = clamp_output_tokens(question.model, question.answer_tokens + THINKING_TOKENS[effort])
     return Request(
         model=question.model,
         system=prompt.system.substitute(variables),
         prompt=prompt.text.substitute(variables),
-        max_output_tokens=clamp_output_tokens(question.model, question.max_output_tokens),
-        timeout_seconds=timeout_seconds,
+        max_output_tokens=tokens,
+        timeout_seconds=_total_seconds(silence_seconds, tokens),
+        silence_seconds=silence_seconds,
+        effort=effort,
         stable=question.stable,
         json_schema=question.json_schema,
     )

@@ -13,8 +13,8 @@ from orchestrator.flows.source import clone
 from orchestrator.flows.stage_outputs import ContextOutput, RecordedCall
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
-MAX_OUTPUT_TOKENS = 4096
-"""A page of prose is under 1,000 tokens; the rest is room for thinking."""
+ANSWER_TOKENS = 2048
+"""A page of prose is under 1,000 tokens."""
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -61,7 +61,7 @@ class ContextStage:
             prompt="context",
             model=chosen.context_model,
             variables={},
-            max_output_tokens=MAX_OUTPUT_TOKENS,
+            answer_tokens=ANSWER_TOKENS,
             stable=prompts.repository_prefix(bundle.text),
             json_schema=SCHEMA,
         )

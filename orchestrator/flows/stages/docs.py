@@ -15,8 +15,8 @@ from orchestrator.flows.generation.parsing import parse_files
 from orchestrator.flows.stage_outputs import DocsOutput, RecordedCall
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 
-MAX_OUTPUT_TOKENS = 6144
-"""120 lines of Markdown are about 2,000 tokens; the rest is room for thinking."""
+ANSWER_TOKENS = 4096
+"""120 lines of Markdown are about 2,000 tokens."""
 
 
 class DocsStage:
@@ -42,7 +42,7 @@ class DocsStage:
                 "block_name": name.name,
                 "files": prompts.fence_files({path: texts[kind] for kind, path in name.paths.items()}),
             },
-            max_output_tokens=MAX_OUTPUT_TOKENS,
+            answer_tokens=ANSWER_TOKENS,
             stable=stable_prefix(context),
         )
         reply = ask_model(context, question, lambda text: parse_files(text, context.nonce, ("README.md",)))

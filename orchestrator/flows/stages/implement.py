@@ -24,8 +24,8 @@ from orchestrator.flows.verification import repair_loop
 
 EXPECTED_TOKENS = 8000
 """Three whole files of a 200-line block."""
-MAX_OUTPUT_TOKENS = 16_384
-"""As much again is room for thinking."""
+ANSWER_TOKENS = 12_288
+"""Half as much again, for tokenizers that make more tokens of the same text."""
 
 _PLAN_KEYS = ("block_name", "block_family", "summary", "steps", "entrypoints", "risks", "tests")
 
@@ -59,7 +59,7 @@ class ImplementStage:
                 "min_kill_rate": str(gates.min_mutation_kill_rate),
                 "repair": _format_repair(basis) if basis is not None else "",
             },
-            max_output_tokens=MAX_OUTPUT_TOKENS,
+            answer_tokens=ANSWER_TOKENS,
             stable=stable_prefix(context),
             repair=repairing,
         )

@@ -23,8 +23,8 @@ from orchestrator.flows.stage_protocol import Done, Failed, Repair, StageContext
 from orchestrator.flows.verification import gate_reports, repair_loop
 from providers.registry import provider_for_model
 
-MAX_OUTPUT_TOKENS = 8192
-"""Twenty findings are about 2,000 tokens; the rest is room for thinking, which a review needs."""
+ANSWER_TOKENS = 4096
+"""Twenty findings are about 2,000 tokens."""
 
 GATES = ("review",)
 
@@ -145,7 +145,7 @@ def _build_question(context: StageContext, subject: Candidate, model: str) -> Mo
             "gates": prompts.format_list(gates),
             "files": prompts.fence_files(subject.files, numbered=True),
         },
-        max_output_tokens=MAX_OUTPUT_TOKENS,
+        answer_tokens=ANSWER_TOKENS,
         stable=stable_prefix(context),
         json_schema=SCHEMA,
     )

@@ -3,14 +3,15 @@
 All of it ends when the attempt is fenced.
 """
 
+import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from orchestrator.flows import engine
@@ -22,6 +23,7 @@ from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.models.states import StageStatus
 from orchestrator.flows.stage_protocol import Budget, stage_nonce
 from orchestrator.flows.worker import budget
+from orchestrator.flows.worker.answer_progress import AnswerProgress
 from orchestrator.flows.worker.heartbeat import RunningAttempt
 from orchestrator.repos.models import Repo
 from providers import calls, ledger, quota_report
@@ -29,6 +31,8 @@ from providers.abort import Abort, allow_abort
 from providers.base import Completion, NotAdmitted, Request
 from providers.calls import Caller, ModelAnswer
 from providers.models import CallStatus, ProviderCall
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -138,24 +142,41 @@ class LiveStageContext:
         self._take_turn(provider)
         caller = self._caller()
         connection.close()  # back to the pool: a call may take minutes
-        call = _ModelCall()
+        call, progress = _ModelCall(), AnswerProgress(self.kind)
+        request = replace(request, note_text=progress.note_text)
         self._attempt.changed.clear()
         self._attempt.check()  # again, for a fence between the check and the clear
         threading.Thread(
             target=self._run, args=(call, provider, request, caller), name=f"call-{provider}", daemon=True
         ).start()
         while not call.ended:
-            # Woken by the end of the call or by a fence.
-            self._attempt.changed.wait()
+            # Woken by the end of the call, by a fence, or to tell how far the answer is.
+            self._attempt.changed.wait(progress.seconds_to_next_look())
             if self._attempt.fenced:
                 call.abort.now()
             self._attempt.check()
+            self._tell_progress(progress)
         if call.error is not None:
             raise call.error
         if call.answered is None:
             raise RuntimeError("a model call ended without an answer and without an error")
         self.spent = Spent(call.answered.model, call.answered.fallback_from)
         return call.answered.completion
+
+    def _tell_progress(self, progress: AnswerProgress) -> None:
+        words = progress.take_news()
+        if not words:
+            return
+        try:
+            engine.record_progress(self._claim, words, {})
+        except engine.Fenced:
+            # Woken again at once, to abort the call.
+            self._attempt.fence()
+        except (DatabaseError, InterfaceError) as error:
+            # Progress is a courtesy: a paid answer is not given up for it.
+            log.warning("no progress told: %s", type(error).__name__)
+        finally:
+            connection.close()
 
     def _take_turn(self, provider: str) -> None:
         """Wait behind the stages that already wait for this provider, so that none is overtaken.

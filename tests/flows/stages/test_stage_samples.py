@@ -10,6 +10,7 @@ import pytest
 import yaml
 from django.conf import LazySettings
 
+from orchestrator.flows.generation import model_request
 from orchestrator.flows.stage_protocol import Done, Repair, stage_nonce
 from orchestrator.flows.stages import context, docs, implement, plan, review, seal, verify
 from providers import registry
@@ -107,7 +108,8 @@ def test_model_with_little_room_is_asked_file_by_file(
 def test_small_answer_of_a_capable_model_goes_on_with_the_remaining_files(
     simulator: Simulated, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(implement, "MAX_OUTPUT_TOKENS", 1200)
+    monkeypatch.setattr(implement, "ANSWER_TOKENS", 1200)
+    monkeypatch.setattr(model_request, "THINKING_TOKENS", dict.fromkeys(model_request.THINKING_TOKENS, 0))
     sample = online("compliance-service", simulator, settings)
     sample.pinned = {"implementation.model": "gpt-4o"}
     for stage in (context.stage, plan.stage, implement.stage):

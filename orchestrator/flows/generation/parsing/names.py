@@ -62,6 +62,15 @@ def check_family_name(text: str) -> str:
     return name
 
 
+def describe_file(path: str) -> str:
+    """What a file of a block is, for people: ``the tests`` for ``test_ledger.py``."""
+    if path.endswith(".json"):
+        return "the contract"
+    if path.endswith(".md"):
+        return "the documentation"
+    return "the tests" if path.startswith("test_") else "the module"
+
+
 def _find_problem(name: str) -> str:
     """Why ``name`` cannot be a module's name, as the end of a sentence; empty if it can."""
     if not _NAME.fullmatch(name):
