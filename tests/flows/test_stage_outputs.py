@@ -1,4 +1,6 @@
 import json
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from orchestrator.flows.stage_outputs import (
     ReviewOutput,
     VerifyOutput,
 )
+from orchestrator.flows.stored_values import StoredValue
 
 CALL = {
     "model": "m-1",
@@ -106,9 +109,27 @@ def test_reviewer_sees_the_plan_in_the_order_of_jsonb() -> None:
         (ReviewOutput, {"calls": {}}),
         (ContextOutput, {"bundle_bytes": -1}),
         (ContextOutput, {"conventions": [1]}),
+        (ContextOutput, {"conventions": "Money is Decimal."}),
+        (ContextOutput, {"summary": None}),
+        (ContextOutput, {"summary": "x" * 1_000_001}),
+        (ContextOutput, {"included": [""] * 100_001}),
+        (ImplementOutput, {"calls": [{"tokens": {"input": "many"}}]}),
+        (VerifyOutput, {"gates_seconds": float("nan")}),
+        (VerifyOutput, {"gates": [{"score": 97.5}]}),
+        (VerifyOutput, {"gates": [{"evidence": {"a.json": "bb"}}]}),
+        (ReviewOutput, {"findings": ["wrong"]}),
         (DocsOutput, {"calls": [{"round": True}]}),
     ],
 )
 def test_value_of_the_wrong_kind_is_refused(output: Any, stored: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"plan|output of a stage"):
         output.parse(stored)
+
+
+def test_a_type_that_nothing_reads_is_refused_when_it_is_first_used() -> None:
+    @dataclass(frozen=True)
+    class Odd(StoredValue):
+        when: date
+
+    with pytest.raises(TypeError, match="date"):
+        Odd.parse({})
