@@ -3,6 +3,7 @@
 A worker imports an SDK when it first calls that provider, which takes up to seconds.
 """
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
@@ -81,6 +82,10 @@ def close_adapters() -> None:
         for adapter in _built.values():
             adapter.close()
         _built.clear()
+
+
+# A client keeps its connections open for the next call. As the process ends they are closed, not dropped.
+atexit.register(close_adapters)
 
 
 def _after_fork() -> None:

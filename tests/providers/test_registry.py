@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from providers import registry
 from providers.base import AuthenticationFailed, UnknownModel
+from tests.providers.simulated import started
 
 
 @pytest.fixture(autouse=True)
@@ -105,3 +106,24 @@ def test_a_forked_child_builds_its_own(provide: Callable[..., None]) -> None:
         os._exit(0 if registry.get_adapter("openai") is not parent else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert registry.get_adapter("openai") is parent
+
+
+def test_a_process_closes_the_connections_that_it_kept_open() -> None:
+    script = (
+        "import django; django.setup(); from providers import registry; from providers.base import Request\n"
+        "models = {'openai': 'gpt-4.1', 'anthropic': 'claude-sonnet-4-5', 'google': 'gemini-pro'}\n"
+        "for provider, model in models.items():\n"
+        "    asked = Request(model=model, system='', prompt='x', max_output_tokens=9, timeout_seconds=20)\n"
+        "    registry.get_adapter(provider).complete(asked)\n"
+    )
+    with started("--echo") as simulator:
+        urls = {name: url for name, url in simulator.urls.items() if name.endswith("_BASE_URL")}
+        keys = {f"{name}_API_KEY": "k" for name in ("OPENAI", "ANTHROPIC", "GOOGLE")}
+        done = subprocess.run(
+            [sys.executable, "-W", "always::ResourceWarning", "-c", script],
+            env=os.environ | urls | keys | {"DJANGO_SETTINGS_MODULE": "orchestrator.settings"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
