@@ -90,7 +90,7 @@ bench: setup ## benchmarks into bench/results (BENCH=<name> for one; ARGS=--smal
 chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the long run)
 	@$(PY) -m tests.chaos
 
-mutation: setup ## mutants of the engine and the limiter into bench/results/mutation.json (MODULE=<path> for one)
+mutation: setup ## mutants of the engine and the limiter into bench/results/mutation.json (MODULE=<path>, MUTATION_SECONDS=)
 	@$(SERVED) $(PY) -m tests.mutation $(MODULE)
 
 ##@ Document and release

@@ -1,17 +1,18 @@
-"""``python -m tests.mutation [MODULE ...]``: which changes of the engine and the limiter do their own tests
-notice?
+"""``python -m tests.mutation [MODULE ...]``: which changes of the engine and the limiter do tests notice?
 
-The mutants are those that the mutation gate makes of generated code (``gates.harness.mutants``). Each one is
-loaded in place of the original in a pytest process of its own, which runs the tests of that module. A mutant
-that makes them fail is killed. Writes ``bench/results/mutation.json``: mutants, killed ones and the rate in
-per cent, for each module and in all.
+The mutants are those that the mutation gate makes of generated code (``gates.harness.mutants``). A mutant
+that makes a test fail is killed. Of each mutant only those tests run that reach its line, the fastest first,
+until one fails. They run in a fork of a process that has loaded everything, in which the mutated function
+gets its new code. A mutant of code that runs on import is loaded by a process of its own.
 
-``MUTATION_SECONDS`` (600) bounds the time for each module: where the mutants do not fit, a random share of
-them runs.
+Writes ``bench/results/mutation.json``: mutants, killed ones and the rate in per cent, for each module and in
+all. Prints the survivors that ``equivalents.txt`` does not explain. ``MUTATION_SECONDS`` bounds the time: of
+each module a fair share of the mutants then runs, in a random order that is the same each time.
 """
 
 import ast
 import json
+import marshal
 import os
 import random
 import subprocess
@@ -19,20 +20,64 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import pytest
 
 from gates.harness.mutants import list_mutants
 from gates.harness.tree_edits import Edit
+from tests.mutation import forked_runs
+from tests.mutation.changed_code import find_changes, load_changes
+from tests.mutation.forked_runs import NOT_LOADED, PASSED, ForkedRuns, Reach
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench/results/mutation.json"
-ENGINE_TESTS = ("tests/flows/engine/test_verbs.py", "tests/flows/engine/test_protocol.py")
-LIMITER_TESTS = ("tests/providers/limits/test_limiter.py", "tests/providers/limits/test_provider_calls.py")
+EQUIVALENTS = Path(__file__).with_name("equivalents.txt")
+# Tests whose work is done by other processes would never see a mutant.
+ENGINE_TESTS = (
+    "tests/flows/engine/test_dispatch_queue.py",
+    "tests/flows/engine/test_interleavings.py",
+    "tests/flows/engine/test_protocol.py",
+    "tests/flows/engine/test_runner.py",
+    "tests/flows/engine/test_verbs.py",
+    "tests/flows/quotas/test_money.py",
+    "tests/flows/quotas/test_turns.py",
+    "tests/flows/test_budget.py",
+    "tests/flows/test_snapshots.py",
+)
+LIMITER_TESTS = (
+    "tests/providers/limits/test_breakers.py",
+    "tests/providers/limits/test_error_policy.py",
+    "tests/providers/limits/test_limiter.py",
+    "tests/providers/limits/test_limiter_model.py",
+    "tests/providers/limits/test_provider_calls.py",
+)
+# The one that the process runs before it forks: without a database, a thread or a client of its own.
+FIRST_TEST = "tests/mutation/test_mutation.py::test_the_rate_is_that_of_the_mutants_that_ran"
 # A mutant may wait for ever. This many times the tests' own time is a kill.
 PATIENCE = 4
-UNMUTATED_SECONDS = 600.0
-# Only one outcome says that tests ran and all of them passed: then the mutant survived.
-PASSED = 0
+LEAST_PATIENCE_SECONDS = 15
+OPTIONS = (
+    "-q",
+    "--no-header",
+    "--reuse-db",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:xdist",
+    "--capture=sys",
+)
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A mutant that no test notices. ``change`` names its module and function, the code before and after."""
+
+    line: int
+    change: str
 
 
 @dataclass(frozen=True)
@@ -43,35 +88,22 @@ class Outcome:
     found: int
     run: int
     killed: int
-    survivors: tuple[str, ...]
+    survivors: tuple[Survivor, ...]
+
+    @property
+    def unexplained(self) -> tuple[Survivor, ...]:
+        """The survivors that a test could notice, as far as anybody has found out."""
+        known = read_equivalents()
+        return tuple(survivor for survivor in self.survivors if survivor.change not in known)
 
 
 def list_modules() -> dict[str, tuple[str, ...]]:
-    """Path of each module to the tests that have to notice its mutants."""
+    """Path of each module to the files of the tests that have to notice its mutants."""
     engine = sorted((ROOT / "orchestrator/flows/engine").glob("*.py"))
     modules: dict[str, tuple[str, ...]] = {
         str(path.relative_to(ROOT)): ENGINE_TESTS for path in engine if path.name != "__init__.py"
     }
     return modules | {"providers/limiter.py": LIMITER_TESTS, "providers/admission.py": LIMITER_TESTS}
-
-
-def run_tests(tests: tuple[str, ...], mutant: dict[str, str], patience: float) -> int:
-    """The exit code of pytest over ``tests``; 1 when it takes longer than ``patience`` seconds."""
-    options = ["-x", "-q", "--no-header", "--reuse-db", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.plugin", *options, *tests]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=os.environ | mutant,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=patience,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return 1
-    return done.returncode
 
 
 def order_mutants(mutants: list[Edit]) -> list[Edit]:
@@ -81,46 +113,118 @@ def order_mutants(mutants: list[Edit]) -> list[Edit]:
     return ordered
 
 
-def judge_module(path: str, tests: tuple[str, ...], seconds: float) -> Outcome:
-    """Run the mutants of one module for ``seconds`` at most.
+@cache
+def read_equivalents() -> dict[str, str]:
+    """The change of a survivor, as it is printed, to the reason why no test can notice it."""
+    lines = [line.split("  # ") for line in EQUIVALENTS.read_text(encoding="utf-8").splitlines()]
+    return {line[0]: line[1] for line in lines if len(line) == 2}
 
-    Raises ``RuntimeError`` where the tests fail without a mutant.
-    """
-    source = (ROOT / path).read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    mutants = list_mutants(tree)
-    began = time.monotonic()
-    if run_tests(tests, {}, UNMUTATED_SECONDS) != PASSED:
-        raise RuntimeError(f"the tests of {path} fail without a mutant: {' '.join(tests)}")
-    once = time.monotonic() - began
-    name = path.removesuffix(".py").replace("/", ".")
-    killed, survivors = 0, []
-    # Most mutants end earlier than the tests do, at the first failure: only the clock knows how many fit.
-    deadline = time.monotonic() + seconds
-    ran = 0
-    with tempfile.TemporaryDirectory() as folder:
-        code = Path(folder) / "mutant"
+
+class Judge:
+    """Runs the mutants of one module."""
+
+    def __init__(self, path: str, runs: ForkedRuns, reach: Reach) -> None:
+        self._path = path
+        self._file = str(ROOT / path)
+        self._runs = runs
+        self._reach = reach
+        self._tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        self._original = compile(self._tree, self._file, "exec", dont_inherit=True)
+
+    def judge(self, seconds_each: float) -> Outcome:
+        """Run the mutants, for so many seconds for each of them in all."""
+        mutants, survivors, ran = list_mutants(self._tree), [], 0
+        end = time.monotonic() + seconds_each * len(mutants)
         for mutant in order_mutants(mutants):
-            if time.monotonic() > deadline:
+            if time.monotonic() > end:
                 break
-            code.write_bytes(mutant.compile(tree, str(ROOT / path)))
-            environment = {"MUTANT_MODULE": name, "MUTANT_CODE": str(code)}
             ran += 1
-            if run_tests(tests, environment, PATIENCE * once + 10) == PASSED:
-                before, after = mutant.describe()
-                survivors.append(f"{path}:{mutant.first}: {before} -> {after}")
-            else:
-                killed += 1
-    return Outcome(path, len(mutants), ran, killed, tuple(survivors))
+            if not self.is_killed(mutant):
+                survivors.append(describe_mutant(self._path, mutant))
+        return Outcome(self._path, len(mutants), ran, ran - len(survivors), tuple(survivors))
+
+    def is_killed(self, mutant: Edit) -> bool:
+        """Whether a test fails, or never ends."""
+        code = mutant.compile(self._tree, self._file)
+        changes = find_changes(self._original, marshal.loads(code))  # noqa: S302 - compiled a moment ago
+        if changes is None:
+            return self._run_alone(code, self._reach.order_tests(self._file, self._reach.lines[self._file]))
+        tests = self._reach.order_tests(self._file, range(mutant.first, mutant.last + 1))
+        # Where no test comes there is nothing to run.
+        if not tests:
+            return False
+        outcome = self._runs.run_tests(tests, lambda: load_changes(changes), self._measure_patience(tests))
+        if outcome == NOT_LOADED:
+            return self._run_alone(code, tests)
+        return outcome != PASSED
+
+    def _run_alone(self, code: bytes, tests: list[str]) -> bool:
+        """In a process that loads the mutant in place of the module, by ``plugin``."""
+        with tempfile.NamedTemporaryFile() as kept:
+            Path(kept.name).write_bytes(code)
+            name = self._path.removesuffix(".py").replace("/", ".")
+            mutant = {"MUTANT_MODULE": name, "MUTANT_CODE": kept.name}
+            command = [sys.executable, "-m", "pytest", "-p", "tests.mutation.plugin", *OPTIONS, "-x", *tests]
+            try:
+                done = subprocess.run(
+                    command,
+                    cwd=ROOT,
+                    env=os.environ | mutant,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=60 + self._measure_patience(tests),
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                return True
+        return done.returncode != 0
+
+    def _measure_patience(self, tests: list[str]) -> float:
+        return LEAST_PATIENCE_SECONDS + PATIENCE * sum(self._reach.seconds[test] for test in tests)
+
+
+def describe_mutant(path: str, mutant: Edit) -> Survivor:
+    """The mutant as people and ``equivalents.txt`` name it."""
+    before, after = (" ".join(text.split()) for text in mutant.describe())
+    return Survivor(mutant.first, f"{path} {mutant.function or 'import'}: {before} -> {after}")
+
+
+def judge_modules(paths: list[str], tests: tuple[str, ...], seconds_each: float) -> list[Outcome]:
+    """Run the mutants of ``paths``; raises ``RuntimeError`` where ``tests`` fail without a mutant."""
+    outcomes: list[Outcome] = []
+
+    def work(runs: ForkedRuns) -> None:
+        reach = runs.measure_reach(ROOT / path for path in paths)
+        if reach.failed:
+            raise RuntimeError(f"these tests fail without a mutant: {' '.join(reach.failed)}")
+        for path in paths:
+            outcome = Judge(path, runs, reach).judge(seconds_each)
+            outcomes.append(outcome)
+            sys.stderr.write(f"{path}: {outcome.killed} of {outcome.run} killed, {outcome.found} found\n")
+            sys.stderr.writelines(f"  {one.line:4} {one.change}\n" for one in outcome.unexplained)
+            sys.stderr.flush()
+        fastest = sorted(reach.seconds, key=reach.seconds.__getitem__)[:20]
+        if runs.run_tests(fastest, lambda: True, seconds=300) != PASSED:
+            raise RuntimeError("the tests fail after the mutants: one of them has left something behind")
+
+    # Parts of pytest write to the standard output, which is for the figures.
+    status = pytest.main([*OPTIONS, FIRST_TEST, *tests], plugins=[forked_runs, ForkedRuns(FIRST_TEST, work)])
+    if status != pytest.ExitCode.OK:
+        raise RuntimeError(f"pytest ended with {status!r}")
+    return outcomes
 
 
 def flatten_results(outcomes: list[Outcome]) -> dict[str, float]:
     """Each figure under a key of its own; rates in per cent of the mutants that ran."""
     ran = sum(outcome.run for outcome in outcomes)
     killed = sum(outcome.killed for outcome in outcomes)
+    survived = sum(len(outcome.survivors) for outcome in outcomes)
+    unexplained = sum(len(outcome.unexplained) for outcome in outcomes)
     figures: dict[str, float] = {
         "mutants": ran,
         "killed": killed,
+        "equivalent": survived - unexplained,
+        "unexplained": unexplained,
         "rate": round(100 * killed / max(1, ran), 1),
     }
     for outcome in outcomes:
@@ -134,27 +238,38 @@ def flatten_results(outcomes: list[Outcome]) -> dict[str, float]:
 
 def main(argv: list[str]) -> int:
     """Judge the modules that ``argv`` names, or all; print the survivors; write the results only when all
-    ran.
+    ran. Exit code 1 where a mutant survived that ``equivalents.txt`` does not explain.
     """
     modules = list_modules()
     unknown = [path for path in argv if path not in modules]
     if unknown:
         sys.stderr.write(f"{unknown[0]} is not one of: {', '.join(modules)}\n")
         return 2
-    seconds = float(os.environ.get("MUTATION_SECONDS", "600"))
-    outcomes = []
-    for path in argv or modules:
-        outcome = judge_module(path, modules[path], seconds)
-        outcomes.append(outcome)
-        sys.stdout.write(f"{path}: {outcome.killed} of {outcome.run} killed, {outcome.found} found\n")
-        sys.stdout.writelines(f"  survived: {line}\n" for line in outcome.survivors)
-        sys.stdout.flush()
+    chosen = argv or list(modules)
+    seconds_each = float(os.environ.get("MUTATION_SECONDS", "inf")) / count_mutants(chosen)
+    outcomes: list[Outcome] = []
+    for tests, paths in group_modules(chosen).items():
+        outcomes += judge_modules(paths, tests, seconds_each)
     figures = json.dumps(flatten_results(outcomes), indent=2) + "\n"
     if argv:
         sys.stdout.write(figures)
     else:
         RESULTS.write_text(figures, encoding="utf-8")
-    return 0
+    return int(any(outcome.unexplained for outcome in outcomes))
+
+
+def count_mutants(paths: list[str]) -> int:
+    """How many mutants these modules have."""
+    return sum(len(list_mutants(ast.parse((ROOT / path).read_text(encoding="utf-8")))) for path in paths)
+
+
+def group_modules(paths: list[str]) -> dict[tuple[str, ...], list[str]]:
+    """The modules that share their tests, which are loaded once for all of them."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for path, tests in list_modules().items():
+        if path in paths:
+            groups.setdefault(tests, []).append(path)
+    return groups
 
 
 if __name__ == "__main__":

@@ -6,8 +6,20 @@ import marshal
 import sys
 from pathlib import Path
 
+import pytest
+
 from gates.harness.mutants import list_mutants
-from tests.mutation.__main__ import Outcome, flatten_results, list_modules, order_mutants
+from tests.mutation.__main__ import (
+    Outcome,
+    Survivor,
+    describe_mutant,
+    flatten_results,
+    list_modules,
+    order_mutants,
+    read_equivalents,
+)
+from tests.mutation.changed_code import find_changes, load_changes
+from tests.mutation.forked_runs import Reach
 from tests.mutation.plugin import MutantFinder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +37,71 @@ def test_a_mutant_is_loaded_in_place_of_its_module(monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "sums")
 
 
+def compile_module(text: str):
+    return compile(ast.parse(text), "sums.py", "exec", dont_inherit=True)
+
+
+def test_a_loaded_function_gets_the_code_of_its_mutant(monkeypatch, tmp_path):
+    text = "import functools\n\n\n@functools.cache\ndef double(n):\n    return n * 2\n"
+    path = tmp_path / "wrapped.py"
+    path.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    wrapped = importlib.import_module("wrapped")
+    kept = wrapped.double
+
+    old, new = (compile(ast.parse(one), str(path), "exec") for one in (text, text.replace("* 2", "* 3")))
+    changes = find_changes(old, new)
+    assert changes is not None
+    assert load_changes(changes)
+    # Whoever has imported it before calls the mutant, too.
+    assert kept(2) == 6
+    # What is loaded now is not what the file says, so a second mutant of it is refused.
+    assert not load_changes(changes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("def f():\n    return 1\n", "def f():\n    return 2\n", ["f"]),
+        (
+            "class A:\n    def f(self):\n        return 1\n",
+            "class A:\n    def f(self):\n        return 2\n",
+            ["A.f"],
+        ),
+        (
+            "def f():\n    def g():\n        return 1\n    return g\n",
+            "def f():\n    def g():\n        return 2\n    return g\n",
+            ["f"],
+        ),
+        ("X = 1\n", "X = 2\n", None),
+        ("X = 1\n", "X = True\n", None),
+        ("def f(a=1):\n    return a\n", "def f(a=2):\n    return a\n", None),
+        ("class A:\n    x = 1\n", "class A:\n    x = 2\n", None),
+    ],
+)
+def test_only_changes_inside_functions_can_be_loaded(old, new, found):
+    changes = find_changes(compile_module(old), compile_module(new))
+    assert (changes and [change.old.co_qualname for change in changes]) == found
+
+
+def test_the_fastest_tests_that_reach_the_lines_come_first():
+    reach = Reach(
+        {"slow": 2.0, "quick": 0.1, "elsewhere": 0.01}, {"a.py": {1: ["slow"], 2: ["quick", "slow"]}}
+    )
+    assert reach.order_tests("a.py", range(1, 3)) == ["quick", "slow"]
+    assert reach.order_tests("a.py", [3]) == []
+    assert reach.order_tests("b.py", [1]) == []
+
+
+def test_every_equivalent_names_a_mutant_that_exists():
+    described = {describe_mutant(path, mutant).change for path in list_modules() for mutant in list_all(path)}
+    assert read_equivalents().keys() <= described
+
+
+def list_all(path: str):
+    return list_mutants(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+
+
 def test_every_module_and_its_tests_exist():
     for module, tests in list_modules().items():
         for path in (module, *tests):
@@ -39,7 +116,7 @@ def test_the_order_is_random_complete_and_the_same_each_time():
 
 
 def test_the_rate_is_that_of_the_mutants_that_ran():
-    outcomes = [Outcome("a/b.py", 10, 4, 3, ("x",)), Outcome("c.py", 1, 1, 1, ())]
+    outcomes = [Outcome("a/b.py", 10, 4, 3, (Survivor(1, "a/b.py f: 1 -> 0"),)), Outcome("c.py", 1, 1, 1, ())]
     figures = flatten_results(outcomes)
     assert (figures["mutants"], figures["killed"], figures["rate"]) == (5, 4, 80.0)
     assert (figures["a.b_found"], figures["a.b_mutants"], figures["a.b_rate"]) == (10, 4, 75.0)
