@@ -16,8 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT_FLOOR = 90.0
 PACKAGE_FLOOR = 85.0
-# Printed and not held: what starts servers and processes on a developer's machine. Production never imports it, and its
-# longest paths (make up, make demo) are walked by the slow suite.
+# Printed and not held: what starts servers and processes on a developer's machine. Production never imports
+# it, and its longest paths (make up, make demo) are walked by the slow suite.
 NOT_HELD = {"orchestrator.dev"}
 # The apps of the server are packages as large as the libraries beside it.
 SPLIT = "orchestrator"

@@ -6,7 +6,7 @@ from django.db import connection
 
 
 def url_of_test_database() -> str:
-    """DATABASE_URL of the database that this test process uses: on a socket (embedded servers) or on a port."""
+    """DATABASE_URL of the database that this test process uses: on a socket (embedded) or on a port."""
     database = connection.settings_dict
     host, port = quote(str(database["HOST"]), safe=""), database["PORT"]
     credentials = f"{quote(str(database['USER']))}:{quote(str(database['PASSWORD']))}"

@@ -1,4 +1,4 @@
-"""The documentation against the code: a setting that is not described, or described and gone, is a failure."""
+"""The documentation against the code: a setting that is not described, or described and gone, fails."""
 
 import re
 import subprocess

@@ -35,11 +35,13 @@ CATALOG = {
         SELECT tablename || '.' || indexname, replace(indexdef, current_schema() || '.', '')
         FROM pg_indexes WHERE schemaname = current_schema()""",
     "triggers": """
-        SELECT relname || '.' || tgname, tgenabled, replace(pg_get_triggerdef(t.oid), current_schema() || '.', '')
+        SELECT relname || '.' || tgname, tgenabled,
+            replace(pg_get_triggerdef(t.oid), current_schema() || '.', '')
         FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
         WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal""",
     "functions": """
-        SELECT proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), prokind, provolatile, proisstrict,
+        SELECT proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+            prokind, provolatile, proisstrict,
                prosecdef, lanname, proconfig, prosrc
         FROM pg_proc p JOIN pg_language l ON l.oid = prolang
         WHERE pronamespace = current_schema()::regnamespace""",

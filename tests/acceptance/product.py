@@ -36,10 +36,9 @@ class Product:
     def checkout(self, sample: str, place: Path) -> Path:
         """A repo of a user with the sample's feature request in it, after ``blocks init``."""
         source = self.folder / "samples" / sample
-        work = (
-            place
-            / f"{demo.find_sample_repo(sample) if (stack.ROOT / 'samples' / sample).is_dir() else sample} of mine"
-        )
+        is_shipped = (stack.ROOT / "samples" / sample).is_dir()
+        repo = demo.find_sample_repo(sample) if is_shipped else sample
+        work = place / f"{repo} of mine"
         shutil.copytree(source / "repo", work)
         shutil.copy(source / "feature_request.md", work)
         subprocess.run(["git", "init", "--quiet", str(work)], check=True)

@@ -35,9 +35,15 @@ def assert_nothing_half_written(product: Product, work: Path, flow: dict[str, An
     assert files_of(work) == []
     named = (flow["id"],)
     assert product.rows("SELECT 1 FROM flows_block WHERE flow_id = %s", *named) == []
-    open_stages = "SELECT kind, status FROM flows_stage WHERE flow_id = %s AND status IN ('pending', 'ready', 'running', 'waiting')"
+    open_stages = (
+        "SELECT kind, status FROM flows_stage "
+        "WHERE flow_id = %s AND status IN ('pending', 'ready', 'running', 'waiting')"
+    )
     assert product.rows(open_stages, *named) == []
-    open_attempts = "SELECT a.id FROM flows_attempt a JOIN flows_stage s ON s.id = a.stage_id WHERE s.flow_id = %s AND a.finished_at IS NULL"
+    open_attempts = (
+        "SELECT a.id FROM flows_attempt a JOIN flows_stage s ON s.id = a.stage_id "
+        "WHERE s.flow_id = %s AND a.finished_at IS NULL"
+    )
     assert product.rows(open_attempts, *named) == []
     assert (
         product.rows(

@@ -8,8 +8,10 @@ from tests.web import story
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-UNLABELLED = """() => [...document.querySelectorAll('input:not([type=hidden]), select, textarea, button, a, img, svg[role=img]')]
-    .filter((one) => !(one.labels?.length || one.textContent.trim() || one.getAttribute('aria-label') || one.hasAttribute('alt')))
+UNLABELLED = """() => [...document.querySelectorAll(
+        'input:not([type=hidden]), select, textarea, button, a, img, svg[role=img]')]
+    .filter((one) => !(one.labels?.length || one.textContent.trim() ||
+        one.getAttribute('aria-label') || one.hasAttribute('alt')))
     .map((one) => one.outerHTML)"""
 NAMELESS = """() => [...document.querySelectorAll('section')].filter((one) =>
     !document.getElementById(one.getAttribute('aria-labelledby'))).map((one) => one.outerHTML.slice(0, 80))"""
@@ -17,9 +19,11 @@ NAMELESS = """() => [...document.querySelectorAll('section')].filter((one) =>
 # painted.
 FAINT = """() => {
     const light = (text) => { const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map((v) => v / 255)
-        .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
     const ground = (one) => { for (let up = one; up; up = up.parentElement) {
-        const colour = getComputedStyle(up).backgroundColor; if (!/, 0\\)$|transparent/.test(colour)) return colour; }
+        const colour = getComputedStyle(up).backgroundColor;
+        if (!/, 0\\)$|transparent/.test(colour)) return colour; }
         return 'rgb(255, 255, 255)'; };
     const found = new Set();
     for (const one of document.querySelectorAll('main *, header *')) {

@@ -261,7 +261,7 @@ def _count_registries(found: Measured, source: Source) -> None:
 
 
 def _list_classes(value: ast.expr) -> set[str]:
-    """The names in a literal's items that look like classes: themselves, instances, or modules' attributes."""
+    """The names in a literal's items that look like classes: bare, called, or attributes of modules."""
     if isinstance(value, ast.Dict):
         items: list[ast.expr] = value.values
     elif isinstance(value, ast.Tuple | ast.List | ast.Set):

@@ -9,7 +9,9 @@ from tests.style.measure import PRODUCT, ROOT, Measured, add_source, flows_struc
 # Loads that are not tables of implementations, each with its reason.
 NOT_REGISTRIES = {
     "blocks/cli/lazy_commands.py": "start-up of the command line: a command is imported when it is called",
-    "gates/harness/entry_points.py": "loads the block under test inside the sandbox, where the server is not installed",
+    "gates/harness/entry_points.py": (
+        "loads the block under test inside the sandbox, where the server is not installed"
+    ),
 }
 # One base for each distribution, the shape of a REST answer, and the simulator's, which answers like a
 # vendor.

@@ -37,9 +37,8 @@ WORDS = {
     r"nobody knows": "it is not known, unknown",
     r"(at|is|are) nobody's": "does not belong to anyone",
     r"told apart|tells? [\w ]{0,20}\bapart|telling apart": "distinguished",
-    r"(comes|came|come) to(?= (a|an|the|\d|about|zero|nothing|more|less|no|that|what|\w+ (USD|tokens|bytes|seconds))\b)": (
-        "adds up to, amounts to, reaches"
-    ),
+    r"(comes|came|come) to(?= (a|an|the|\d|about|zero|nothing|more|less|no|that|what|"
+    r"\w+ (USD|tokens|bytes|seconds))\b)": "adds up to, amounts to, reaches",
     r"what (it|each|they|all|everything|\w+) (comes|came|come) to": "the result of",
     r"in the same breath": "at the same time",
     r"what follows for (it|them|each)": "what to do about it",
@@ -51,7 +50,9 @@ WORDS = {
     r"in vain": "without success",
     r"for want of": "without",
     r"save (for|that)": "except",
-    r"(nothing|none|nobody|everything|everybody|everyone|anything) but(?! (also|not))": "only, everything except",
+    r"(nothing|none|nobody|everything|everybody|everyone|anything) but(?! (also|not))": (
+        "only, everything except"
+    ),
     r"some (hundred|dozen|thousand)": "a few hundred, about a hundred",
     r"(has|have) not(?=[.,;:])": "does not have",
     r"but for": "except for, except",
@@ -68,8 +69,8 @@ WORDS = {
     r"makes? do with": "uses",
     r"as good as(?! (a|any)\b)": "almost",
     # Verbs of place for things that have no body.
-    r"(stands?|stood|standing)(?= (in(?! for)|at|on|under|beside|besides|there|here|below|above|between|behind|before|"
-    r"within|twice|once|first|last|as|where|with)\b)": "is, is written",
+    r"(stands?|stood|standing)(?= (in(?! for)|at|on|under|beside|besides|there|here|below|above|between|"
+    r"behind|before|within|twice|once|first|last|as|where|with)\b)": "is, is written",
     r"(lies|lain)": "is, is stored",
     r"lie(?= (in|at|on|under|beside|there|here|below|above|between|behind|within|outside|inside)\b)": (
         "are, are stored"
@@ -79,7 +80,8 @@ WORDS = {
 # Names that say nothing about what a module holds, or say it by a picture.
 MODULES = {
     "utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "stuff", "lib",
-    "leaving", "world", "turns", "moves", "shown", "held", "dues", "asking", "room", "writing", "surroundings", "outlasting",
+    "leaving", "world", "turns", "moves", "shown", "held", "dues", "asking", "room", "writing",
+    "surroundings", "outlasting",
 }  # fmt: skip
 SUFFIXES = {
     ".py",
@@ -113,7 +115,8 @@ LEFT_OUT = (
 )
 # Good English that a pattern above would find too.
 KEPT = re.compile(
-    r"\bthere +(is|are|was|were) +no\b|\b(is|are|was|were) +no +(longer|more|less|fewer|better|worse|larger|smaller|different)\b"
+    r"\bthere +(is|are|was|were) +no\b"
+    r"|\b(is|are|was|were) +no +(longer|more|less|fewer|better|worse|larger|smaller|different)\b"
     r"|\b[\w']+ +of +(his|hers|ours|theirs) +own\b",
     re.IGNORECASE,
 )

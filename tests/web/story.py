@@ -1,5 +1,5 @@
-"""A flow in which everything that the page can show has happened: two rounds, mutants, gaps, findings, hostile
-text.
+"""A flow in which everything that the page can show has happened: two rounds, mutants, gaps, findings,
+hostile text.
 """
 
 import json

@@ -37,7 +37,8 @@ def turn_clock() -> Iterator[Callable[[str], None]]:
     def define(body: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                f"CREATE OR REPLACE FUNCTION provider_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$SELECT {body}$$"
+                "CREATE OR REPLACE FUNCTION provider_now() RETURNS timestamptz "
+                f"LANGUAGE sql VOLATILE AS $$SELECT {body}$$"
             )
 
     def turn(at: str) -> None:

@@ -89,7 +89,7 @@ class Stopped:
 
 @dataclass
 class FakeStageContext:
-    """Keeps outputs and artifacts as the engine does, answers from a list of texts, remembers the requests."""
+    """Keeps outputs and artifacts as the engine does, answers from a list of texts, notes the requests."""
 
     answers: list[str | Stopped] = field(default_factory=list)
     kind: str = ""

@@ -226,7 +226,8 @@ def test_repair_answers_what_changes_and_nothing_else(planned: FakeStageContext,
     planned.run(verify.stage)
     planned.round, planned.feedback = 2, "fix it"
     edit = (
-        f"<<<EDIT capital_ratio.py {NONCE}>>>\n<<<SEARCH {NONCE}>>>\n    return capital\n<<<REPLACE {NONCE}>>>\n"
+        f"<<<EDIT capital_ratio.py {NONCE}>>>\n<<<SEARCH {NONCE}>>>\n"
+        f"    return capital\n<<<REPLACE {NONCE}>>>\n"
         f"    return capital + 1\n<<<END {NONCE}>>>\n"
     )
     misplaced = edit.replace("    return capital\n<<<R", "    return c\n<<<R")
