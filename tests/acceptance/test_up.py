@@ -20,9 +20,9 @@ import pytest
 from orchestrator.dev import embedded, stack
 from orchestrator.queues import Queue
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
-HIDDEN = ("DATABASE_URL", "REDIS_URL", "BLOCKS_", "COV", "ANTHROPIC_", "OPENAI_", "GOOGLE_")
+HIDDEN = ("DATABASE_URL", "REDIS_URL", "BLOCKS_", "ANTHROPIC_", "OPENAI_", "GOOGLE_")
 FAMILIES = ("flows", "duration", "cost", "gate", "queue")
 
 
@@ -115,8 +115,14 @@ def assert_all_gone(family: list[psutil.Process]) -> None:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One for the tests that only look; at the end it stops as by ctrl-C."""
     with up(tmp_path_factory.mktemp("a state") / "of mine") as one:
         yield one
+        family = one.family()
+        one.process.send_signal(signal.SIGINT)
+        assert one.process.wait(60) == 0
+        assert one.text().endswith("\nStopped.\n")
+        assert_all_gone(family)
 
 
 def test_each_part_runs_once(running: Up) -> None:
@@ -162,11 +168,18 @@ def test_the_printed_pages_answer(running: Up, path: str) -> None:
     read(running.url + path)
 
 
+@pytest.mark.parametrize("name", ["web", *(queue.value for queue in Queue)])
+def test_the_logs_of_all_processes_come_in_one_stream(running: Up, name: str) -> None:
+    line = re.compile(rf"^ *{name} │ ", re.MULTILINE)
+    until(lambda: line.search(running.text()) is not None, 30)
+
+
 def test_flower_knows_the_workers(running: Up) -> None:
     # Flower asks around when it starts, so a worker that came later shows with its next heartbeat.
     until(lambda: "gates@" in read(f"http://127.0.0.1:{running.ports['FLOWER_PORT']}/"), 120)
 
 
+@pytest.mark.slow
 def test_a_flow_runs_shows_in_the_metrics_and_is_there_after_a_restart(tmp_path: Path) -> None:
     state, work = tmp_path / "kept state", tmp_path / "work"
     work.mkdir()
@@ -189,6 +202,7 @@ def test_a_flow_runs_shows_in_the_metrics_and_is_there_after_a_restart(tmp_path:
         assert task in second.blocks(work, "status", "flows").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_however_it_ends_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
     with up(tmp_path / "state") as one, up(tmp_path / "another checkout's state") as other:

@@ -188,3 +188,23 @@ def test_folders_of_killed_launchers_are_swept(monkeypatch: pytest.MonkeyPatch) 
         assert folder.is_dir()
         with embedded.run_postgres():
             assert not folder.is_dir()
+
+
+def test_the_launcher_ends_as_its_command_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://somewhere/else")
+    monkeypatch.setenv("REDIS_URL", "redis://somewhere:1/0")
+    command = "import os, sys; sys.exit(7 if os.environ['SECRET_KEY'] and os.environ['DATABASE_URL'] else 0)"
+    assert subprocess.run([*LAUNCH, command], check=False).returncode == 7
+
+
+def test_the_launcher_without_a_command_says_how_it_is_used() -> None:
+    done = subprocess.run(LAUNCH[:3], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.split()[0]) == (2, "usage:")
+
+
+def test_a_server_that_cannot_start_is_told_with_its_log() -> None:
+    with (
+        pytest.raises(embedded.EmbeddedServerError, match=r"postgres did not start: (?s:.)*no_such_setting"),
+        embedded.run_postgres(settings=("no_such_setting=1",)),
+    ):
+        pass
