@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from orchestrator.flows.stored_values import StoredValue
+from orchestrator.core.stored_values import StoredValue
 
 
 @dataclass(frozen=True, slots=True)

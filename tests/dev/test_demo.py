@@ -52,11 +52,3 @@ def test_an_unknown_sample_is_refused_with_those_that_exist(tmp_path: Path) -> N
     assert done.returncode == 2
     for name in demo.list_samples():
         assert name in done.stdout
-
-
-def test_a_server_that_is_away_ends_it_with_its_cure(tmp_path: Path) -> None:
-    away = "postgres://nobody@127.0.0.1:1/none"
-    done = run_demo(tmp_path, DATABASE_URL=away, REDIS_URL="redis://127.0.0.1:1/0")
-    assert done.returncode == 1
-    assert "manage.py local_access failed" in done.stdout
-    assert stack.StackError.cure in done.stdout

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.stored_values import StoredValue
 from orchestrator.flows.stage_outputs import (
     ContextOutput,
     DocsOutput,
@@ -13,7 +14,6 @@ from orchestrator.flows.stage_outputs import (
     ReviewOutput,
     VerifyOutput,
 )
-from orchestrator.flows.stored_values import StoredValue
 
 CALL = {
     "model": "m-1",
@@ -122,7 +122,7 @@ def test_reviewer_sees_the_plan_in_the_order_of_jsonb() -> None:
     ],
 )
 def test_value_of_the_wrong_kind_is_refused(output: Any, stored: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"plan|output of a stage"):
+    with pytest.raises(ValueError, match=r"the plan|the stored value"):
         output.parse(stored)
 
 

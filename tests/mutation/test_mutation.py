@@ -53,7 +53,7 @@ def test_a_loaded_function_gets_the_code_of_its_mutant(monkeypatch, tmp_path):
     changes = find_changes(old, new)
     assert changes is not None
     assert load_changes(changes)
-    # Whoever has imported it before calls the mutant, too.
+    # A module that has imported it before calls the mutant, too.
     assert kept(2) == 6
     # What is loaded now is not what the file says, so a second mutant of it is refused.
     assert not load_changes(changes)

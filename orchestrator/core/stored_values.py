@@ -75,7 +75,7 @@ def _choose_reader(hint: Any) -> Reader:
 
 def _refuse(key: str, expected: str) -> ValueError:
     # The value may quote a model's answer, so that the message names the key alone.
-    return ValueError(f"{key} in the output of a stage is not {expected}")
+    return ValueError(f"the stored value {key} is not {expected}")
 
 
 def _read_text(value: Any, key: str) -> str:
