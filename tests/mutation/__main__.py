@@ -37,10 +37,14 @@ EQUIVALENTS = Path(__file__).with_name("equivalents.txt")
 # Tests whose work is done by other processes would never see a mutant.
 ENGINE_TESTS = (
     "tests/flows/engine/test_dispatch_queue.py",
+    "tests/flows/engine/test_forks.py",
+    "tests/flows/engine/test_holds.py",
     "tests/flows/engine/test_interleavings.py",
     "tests/flows/engine/test_protocol.py",
+    "tests/flows/engine/test_results.py",
     "tests/flows/engine/test_runner.py",
     "tests/flows/engine/test_verbs.py",
+    "tests/flows/engine/test_virtual_clock.py",
     "tests/flows/quotas/test_money.py",
     "tests/flows/quotas/test_turns.py",
     "tests/flows/test_budget.py",
