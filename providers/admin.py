@@ -10,11 +10,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
+from blocks.format.moments import describe_moment, read_moments
 from orchestrator.core.admin import ReadOnlyAdmin, UndeletableAdmin
 from providers import breaker, chart, quota_report
 from providers.models import ProviderCall, ProviderChange, ProviderState
@@ -96,11 +98,11 @@ class ProviderStateAdmin(UndeletableAdmin):
     def health(self, state: ProviderState) -> str:
         """Say whether the health breaker is open and how long the provider asked to wait."""
         one = _of(state)
-        words = f"breaker {one.breaker}"
+        words, now = f"breaker {one.breaker}", timezone.now()
         if one.breaker_until:
-            words += f" until {one.breaker_until:%H:%M:%S}"
+            words += f" until {describe_moment(one.breaker_until, now)}"
         if one.not_before:
-            words += f", asked to wait until {one.not_before:%H:%M:%S}"
+            words += f", asked to wait until {describe_moment(one.not_before, now)}"
         return words
 
     @display(description="used tokens")  # type: ignore[untyped-decorator]
@@ -134,7 +136,9 @@ class ProviderStateAdmin(UndeletableAdmin):
         one = _of(state)
         if one.paused:
             return f"paused by an operator: {one.pause_reason}"
-        return "now" if one.next_capacity.admits else one.next_capacity.reason
+        if one.next_capacity.admits:
+            return "now"
+        return read_moments(one.next_capacity.reason, timezone.now())
 
     def spent(self, state: ProviderState) -> str:
         """Say what the last 24 hours cost."""

@@ -4,10 +4,10 @@ The size of the request bounds its tokens. Where that bound is too large, the pr
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from blocks.format.moments import write_moment
 from providers import ledger, limiter, prices
 from providers.base import Adapter, CostCeilingReached, NeverAdmissible, NotAdmitted, ProviderError, Request
 from providers.limiter import Admitted, AnswerStored, Denied, Limits, ReservationRequest
@@ -80,17 +80,17 @@ def admit(
 
 
 def describe_denial(provider: str, denied: Denied, allowed: Limits) -> str:
-    """Say why a call waits, for people."""
-    returns = f"capacity returns {_format_clock(denied.until)}"
+    """Say why a call waits. The text is kept, so it names moments exactly (``read_moments``)."""
+    returns = f"capacity returns {write_moment(denied.until)}"
     waits = "waiting for calls under way to settle" if denied.reservations_only else returns
     tokens_percent = _percent_of(denied.used, allowed.tokens_day)
     budget_percent = _percent_of(denied.used, allowed.nano_day)
-    probe = f"next probe {_format_clock(denied.until)}"
+    probe = f"next probe {write_moment(denied.until)}"
     if denied.reservations_only:
         probe = "one probe is under way"
     texts = {
         "paused": "paused by an operator",
-        "not_before": f"the provider asked to wait until {_format_clock(denied.until)}",
+        "not_before": f"the provider asked to wait until {write_moment(denied.until)}",
         "breaker": f"calls failed; {probe}",
         "quota": f"{tokens_percent} % of daily tokens used; {returns}",
         "tokens_day": f"{tokens_percent} % of daily tokens used or reserved; {waits}",
@@ -143,7 +143,3 @@ def _with_size(wanted: ReservationRequest, size: RequestBound) -> ReservationReq
 
 def _percent_of(part: int, whole: int) -> int:
     return 100 * part // max(whole, 1)
-
-
-def _format_clock(at: datetime) -> str:
-    return at.strftime("%H:%M" if at.second == 0 else "%H:%M:%S")

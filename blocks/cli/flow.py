@@ -189,7 +189,7 @@ def cancel(task: Task, as_json: output.AsJson = False) -> None:
 
 @app.command()
 def retry(task: Task, as_json: output.AsJson = False) -> None:
-    """Run a failed flow again from the stage that failed."""
+    """Run a failed or cancelled flow again from where it ended, or end the wait of one that waits."""
     with Client.of_workspace() as client:
         flow = client.post(f"flows/{task}/retry/")
     output.print_json(flow) if as_json else output.print_line(

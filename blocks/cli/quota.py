@@ -1,7 +1,7 @@
 """`blocks quota`: what each provider may still use; pause and resume one."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from blocks.cli import output
 from blocks.cli.client import Client
+from blocks.format.moments import describe_moment
 
 app = typer.Typer(
     add_completion=False,
@@ -35,7 +36,9 @@ def _draw_bar(percent: float, level: str, width: int) -> Text:
 
 
 def _format_until(text: str | None) -> str:
-    return "" if text is None else f" until {datetime.fromisoformat(text):%H:%M:%S}"
+    if text is None:
+        return ""
+    return f" until {describe_moment(datetime.fromisoformat(text), datetime.now(UTC))}"
 
 
 def _summarise_state(one: Mapping[str, Any]) -> Text:

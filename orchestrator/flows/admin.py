@@ -130,9 +130,9 @@ class FlowAdmin(ReadOnlyAdmin):
         """End the chosen flows."""
         self._act_on_each(request, rows, engine.cancel, "cancelled")
 
-    @admin.action(description="Retry from the failed stage", permissions=["act"])
+    @admin.action(description="Retry, or end the wait", permissions=["act"])
     def retry(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
-        """Run failed flows again."""
+        """Run failed flows again, and ask again at once for those that wait."""
         self._act_on_each(request, rows, engine.retry, "run again")
 
     @admin.action(description="Pause", permissions=["act"])

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from blocks.format.moments import read_moments
 from orchestrator.flows.critical_path import measure_flow, measure_union
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.models.states import FlowStatus, StageStatus
@@ -41,7 +42,12 @@ def read_wait_reasons(flows: Iterable[Flow]) -> dict[str, str]:
     """Why those of ``flows`` wait that do, by id, in one query."""
     waiting_ids = [flow.id for flow in flows if flow.status in _WAITS]
     stages = Stage.objects.filter(flow_id__in=waiting_ids, status=StageStatus.WAITING)
-    return dict(stages.values_list("flow_id", "wait_reason"))
+    return {flow_id: read_reason(reason) for flow_id, reason in stages.values_list("flow_id", "wait_reason")}
+
+
+def read_reason(reason: str) -> str:
+    """Why something waits, with its moments as people read them now."""
+    return read_moments(reason, timezone.now())
 
 
 def request_title(flow: Flow) -> str:

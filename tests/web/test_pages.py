@@ -87,6 +87,10 @@ def test_the_buttons_use_the_engines_verbs(sre):
     for verb, status in (("pause", "paused"), ("resume", "pending"), ("cancel", "cancelled")):
         assert sre.post(f"/flows/{flow.id}/{verb}/").status_code == 302
         assert Flow.objects.get().status == status
+    assert "Continue where it was cancelled" in sre.get(f"/flows/{flow.id}/").content.decode()
+    assert sre.post(f"/flows/{flow.id}/retry/").status_code == 302
+    assert Flow.objects.get().status == "running"
+    # It runs now, so there is no wait to end.
     page = sre.post(f"/flows/{flow.id}/retry/", follow=True).content.decode()
     assert 'class="notice error"' in page
     assert sre.get(f"/flows/{flow.id}/cancel/").status_code == 405

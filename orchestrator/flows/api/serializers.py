@@ -135,7 +135,7 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
 
     def get_wait_reason(self, stage: Stage) -> str:
         """A stage keeps its last reason; only one that waits shows it."""
-        return stage.wait_reason if stage.status == StageStatus.WAITING else ""
+        return representation.read_reason(stage.wait_reason) if stage.status == StageStatus.WAITING else ""
 
     def get_progress(self, stage: Stage) -> str:
         """What a running stage said last; a query for each one that runs."""

@@ -354,12 +354,16 @@ class FlowCancelView(APIView):
 
 
 class FlowRetryView(APIView):
-    """Run a failed flow again."""
+    """Run a failed or cancelled flow again, or end the wait of one that waits."""
 
     @extend_schema(
         operation_id="flows_retry", tags=_TAGS, request=None, responses={202: FlowSummarySerializer}
     )
     def post(self, request: Request, flow_id: str) -> Response:
-        """Run a failed flow again from the stage that failed; what passed is kept."""
+        """Run a failed flow again from the stage that failed, or ask again at once where one waits for a
+        provider.
+
+        What passed and what was paid is kept.
+        """
         flow = flow_for(request, flow_id)
         return _answer_accepted(engine.retry(flow.id, actor=caller_of(request).name), replayed=False)

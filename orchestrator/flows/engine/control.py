@@ -8,12 +8,14 @@ from django.db import transaction
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from orchestrator.flows.engine import broker, repair_round, transitions
+from orchestrator.flows.engine import broker, repair_round, transitions, waits
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
 from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.models import Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 
+_UNDER_WAY = frozenset({FlowStatus.RUNNING, FlowStatus.WAITING})
+_REOPENED = frozenset({FlowStatus.FAILED, FlowStatus.CANCELLED})
 _SQL = load_statements(__file__)
 
 
@@ -76,7 +78,8 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
 
 
 def retry(flow_id: str, *, actor: str = "") -> Flow:
-    """Run a failed flow on from the stage that failed, with a new deadline; raises ``NotRetryable``.
+    """Run a failed or cancelled flow on from where it ended, with a new deadline, or end the wait of one that
+    waits; raises ``NotRetryable``.
 
     What passed is kept, and so is what was paid: a stored answer is used again. What ran beside the stage
     that failed runs again. Stages that failed because no repair round was left get one more round instead of
@@ -84,15 +87,20 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
     """
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)
-        if held is None or held.status != FlowStatus.FAILED:
+        # What waits is asked again at once. It continues from where it is, so nothing has to be reopened.
+        if held is not None and held.status in _UNDER_WAY and waits.end_waits(flow_id, actor=actor):
+            return Flow.objects.select_related("repo").get(pk=flow_id)
+        if held is None or held.status not in _REOPENED:
             raise NotRetryable(
-                f"{flow_id} is {held.status if held else 'unknown'}; only a failed flow can be retried."
+                f"{flow_id} is {held.status if held else 'unknown'}; only a flow that failed, was cancelled "
+                "or waits for a provider can be retried."
             )
         database.fetch_rows(
             _SQL["reopen_flow"], {"flow": flow_id, "deadline": float(settings.FLOW_DEADLINE_SECONDS)}
         )
-        (failed,) = database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})
-        transitions.record_event(flow_id, "flow.retried", failed.id, {"by": actor})
+        # A cancelled flow need not have one.
+        failed = [stage.id for stage in database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})]
+        transitions.record_event(flow_id, "flow.retried", next(iter(failed), None), {"by": actor})
         # A second look at the same block would reject it again: the implementer gets another round instead.
         repair_round.begin_asked_round(held)
         for stage in database.fetch_rows(_SQL["reopen_stages"], {"flow": flow_id}):

@@ -20,7 +20,7 @@ class IdempotencyConflict(EngineError):
 
 
 class NotRetryable(EngineError):
-    """Only a failed flow can be retried."""
+    """Only a flow that failed, was cancelled or waits for a provider can be retried."""
 
     code = "flow:not-failed"
     cure = "Wait for the flow to end, or create a new flow."

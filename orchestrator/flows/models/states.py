@@ -67,7 +67,7 @@ FLOW_TRANSITIONS: dict[str, frozenset[str]] = {
     ),
     FlowStatus.PASSED: frozenset(),
     FlowStatus.FAILED: frozenset({FlowStatus.RUNNING}),  # by retry only
-    FlowStatus.CANCELLED: frozenset(),
+    FlowStatus.CANCELLED: frozenset({FlowStatus.RUNNING}),  # by retry only
 }
 # RUNNING to READY is a lease that ran out or an error worth another try; RUNNING to WAITING is a provider
 # without room. WAITING becomes READY first, so that a stage takes its turn in the queue. What is under way
@@ -101,7 +101,7 @@ STAGE_TRANSITIONS: dict[str, frozenset[str]] = {
     StageStatus.PASSED: frozenset(),
     StageStatus.FAILED: frozenset({StageStatus.READY}),  # by retry only
     StageStatus.SKIPPED: frozenset({StageStatus.PENDING, StageStatus.READY}),  # by retry only
-    StageStatus.CANCELLED: frozenset(),
+    StageStatus.CANCELLED: frozenset({StageStatus.PENDING, StageStatus.READY}),  # by retry only
 }
 FLOW_ENDED = frozenset({FlowStatus.PASSED, FlowStatus.FAILED, FlowStatus.CANCELLED})
 STAGE_ENDED = frozenset({StageStatus.PASSED, StageStatus.FAILED, StageStatus.SKIPPED, StageStatus.CANCELLED})

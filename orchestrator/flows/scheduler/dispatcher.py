@@ -114,6 +114,7 @@ class Dispatcher:
     def _holds(self) -> None:
         engine.hold_ready_stages(BATCH)
         engine.release_held_stages(BATCH)
+        self._releaser.end_waits_for_fallback()
         self._releaser.reword()
 
     def _every(self, name: str, seconds: float, work: Callable[[], object]) -> None:

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from orchestrator.flows.engine import capacity
+from django.conf import settings
+
+from orchestrator.flows.engine import capacity, waits
 from orchestrator.flows.engine.capacity import WaitingStage
 from providers import quota_report
 from providers.quota_report import Headroom
@@ -68,6 +70,7 @@ class ProviderRelease:
 
     def __init__(self) -> None:
         self._turns: dict[str, FairOrder] = {}
+        self._environment_read = False
         self.waited_for = False
 
     def release(self) -> int:
@@ -88,6 +91,14 @@ class ProviderRelease:
         return capacity.grant_room(
             [one.id for one in turns.choose(capacity.list_waiting_stages(provider), room)]
         )
+
+    def end_waits_for_fallback(self) -> int:
+        """Ask again for flows that have got a fallback since they began to wait; how many."""
+        if not self.waited_for:
+            return 0
+        # The environment is read at a start, so once is enough; the settings of repos change at any time.
+        everyone, self._environment_read = bool(settings.FALLBACK_MODEL) and not self._environment_read, True
+        return waits.end_waits_for_fallback(in_environment=everyone)
 
     def reword(self) -> None:
         """Bring the reasons up to date of stages that were expected to go by now."""

@@ -24,7 +24,8 @@ CREATE TRIGGER flows_flow_transition BEFORE UPDATE OF status ON flows_flow FOR E
     running>cancelled, running>failed, running>passed, running>paused, running>waiting,
     waiting>cancelled, waiting>failed, waiting>paused, waiting>running,
     paused>cancelled, paused>failed, paused>passed, paused>pending, paused>running, paused>waiting,
-    failed>running
+    failed>running,
+    cancelled>running
   }'::text[])))
   EXECUTE FUNCTION flows_refuse_transition();
 
@@ -38,7 +39,8 @@ CREATE TRIGGER flows_stage_transition BEFORE UPDATE OF status ON flows_stage FOR
     running>cancelled, running>failed, running>passed, running>ready, running>skipped, running>waiting,
     waiting>cancelled, waiting>failed, waiting>ready, waiting>skipped,
     failed>ready,
-    skipped>pending, skipped>ready
+    skipped>pending, skipped>ready,
+    cancelled>pending, cancelled>ready
   }'::text[])))
   EXECUTE FUNCTION flows_refuse_transition();
 
@@ -63,8 +65,9 @@ END $$;
 -- A stage where branches meet starts after all of them. One need is the stage whose pass starts this one, so
 -- only joins are looked at.
 CREATE TRIGGER flows_stage_needs_passed BEFORE UPDATE OF status ON flows_stage FOR EACH ROW
-  WHEN (OLD.status IN ('pending', 'skipped') AND NEW.status IN ('ready', 'running') AND cardinality(NEW.needs)
-  > 1) EXECUTE FUNCTION flows_refuse_early_stage();
+  WHEN (OLD.status IN ('pending', 'skipped', 'cancelled') AND NEW.status IN ('ready', 'running')
+    AND cardinality(NEW.needs) > 1)
+  EXECUTE FUNCTION flows_refuse_early_stage();
 
 
 -- function: flows_refuse_early_pass

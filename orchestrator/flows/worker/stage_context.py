@@ -25,6 +25,7 @@ from orchestrator.flows.stage_protocol import Budget, stage_nonce
 from orchestrator.flows.worker import budget
 from orchestrator.flows.worker.answer_progress import AnswerProgress
 from orchestrator.flows.worker.heartbeat import RunningAttempt
+from orchestrator.repos import repo_settings
 from orchestrator.repos.models import Repo
 from providers import calls, ledger, quota_report
 from providers.abort import Abort, allow_abort
@@ -74,9 +75,14 @@ class LiveStageContext:
 
     @cached_property
     def settings(self) -> FlowSettings:
-        """The settings that the flow was created with; raises ``SettingRefused`` where its row is damaged."""
+        """The settings that the flow was created with; raises ``SettingRefused`` where its row is damaged.
+
+        The fallback is the one that is set now, if one is: people set it for the flows that already wait.
+        """
         # Parsed when a stage asks: the runner turns the error into a failed stage only while the stage runs.
-        return FlowSettings.parse(self._claim.settings)
+        pinned = FlowSettings.parse(self._claim.settings)
+        now = repo_settings.read_value(self.repo, "fallback.model")
+        return replace(pinned, fallback_model=str(now)) if now else pinned
 
     @property
     def snapshot(self) -> bytes:

@@ -3,8 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
+from blocks.format.moments import read_moments
 from providers.breaker import QuotaLevel
 from providers.models import ProviderChange
 from providers.quota_report import ProviderQuota
@@ -16,6 +18,13 @@ class _PlainDecimalField(serializers.CharField):
     def to_representation(self, value: Decimal) -> str:  # type: ignore[override]  # stubs: only str
         # str() writes a small Decimal with an exponent: 1E-7.
         return f"{value:f}"
+
+
+class _ReasonField(serializers.CharField):
+    """Why something waits, with its moments as people read them now."""
+
+    def to_representation(self, value: str) -> str:
+        return read_moments(str(value), timezone.now())
 
 
 class HourSerializer(serializers.Serializer[Any]):
@@ -55,7 +64,7 @@ class ProviderQuotaSerializer(serializers.Serializer[ProviderQuota]):
     admits = serializers.BooleanField(
         source="next_capacity.admits", help_text="Whether a call may leave now."
     )
-    reason = serializers.CharField(source="next_capacity.reason", help_text="Why not.")
+    reason = _ReasonField(source="next_capacity.reason", help_text="Why not.")
     until = serializers.DateTimeField(
         source="next_capacity.at", allow_null=True, help_text="When it is worth asking again."
     )

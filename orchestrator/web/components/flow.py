@@ -6,12 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from blocks.format.moments import describe_moment
 from orchestrator.flows import critical_path
 from orchestrator.flows.api.serializers import FlowSerializer
 from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, GateResult, Stage
-from orchestrator.flows.models.states import FLOW_ENDED
+from orchestrator.flows.models.states import FLOW_ENDED, StageStatus
+from orchestrator.flows.representation import read_reason
 from orchestrator.web.components import bars, code, notes, prose, rounds, timeline
 from providers.models import ProviderCall
 
@@ -86,9 +89,7 @@ def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     full, chart = FlowSerializer(flow).data, timeline.build_chart(flow, stages, reversed(events))
     return {
         "flow": full,
-        "waits_until": next(
-            (row["not_before"] for row in full["stages"] if row["wait_reason"] and row["not_before"]), None
-        ),
+        "waits_until": _describe_wait(stages),
         # Not strict: the serializer reads the stages again, and a repair may have added some in between.
         "lines": list(zip(full["stages"], chart.rows, strict=False)),
         "ended": flow.status in FLOW_ENDED,
@@ -112,6 +113,14 @@ def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     }
 
 
+def _describe_wait(stages: Sequence[Stage]) -> str:
+    """By when something that waits is tried again; empty where nobody can say."""
+    waiting = [
+        stage.not_before for stage in stages if stage.status == StageStatus.WAITING and stage.not_before
+    ]
+    return describe_moment(min(waiting), timezone.now()) if waiting else ""
+
+
 def _seconds_in_gates(stages: Sequence[Stage], chart: timeline.Chart) -> float:
     # The API learns the seconds of gates when their stage ends; until then only the running bar knows them.
     rows = [row for stage, row in zip(stages, chart.rows, strict=True) if stage.kind == "verify"]
@@ -124,7 +133,7 @@ def describe_event(event: FlowEvent) -> str:
     words = str(data.get("message") or data.get("reason") or "")
     if not words and isinstance(data.get("seconds"), int | float):
         words = timeline.format_duration(float(data["seconds"]))
-    return words
+    return read_reason(words)
 
 
 def _read_sources(artifacts: Sequence[Artifact]) -> dict[int, dict[str, tuple[str, str]]]:

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
+from blocks.format.moments import describe_moment
 from orchestrator.flows.models import Stage
 from orchestrator.flows.models.states import FlowStatus, StageStatus
 from orchestrator.queues import Queue
@@ -115,7 +116,7 @@ def _check_provider(one: ProviderQuota, now: datetime) -> ServicePart:
         return ServicePart(
             one.provider,
             Level.DEGRADED,
-            f"asks us to wait until {one.not_before:%H:%M:%S} UTC; {used}",
+            f"asks us to wait until {describe_moment(one.not_before, now)}; {used}",
             percent,
         )
     if percent >= settings.CIRCUIT_BREAKER_THRESHOLD:

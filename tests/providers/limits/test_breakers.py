@@ -157,7 +157,7 @@ def test_it_resumes_by_itself_as_hours_roll_off(clock: Clock, settings: Any) -> 
     clock.step(hours=3)
     use(700)
     hint = quota_report.admission_hint("openai")
-    assert hint.reason == "openai: 90 % of daily tokens used; capacity returns 13:00"
+    assert hint.reason == "openai: 90 % of daily tokens used; capacity returns 2026-11-21T13:00Z"
     clock.step(hours=22)
     assert quota_report.admission_hint("openai").admits
 

@@ -299,7 +299,9 @@ def test_another_model_answers_when_the_wait_would_be_long(clock: Clock, loopbac
 )
 def test_no_fallback_is_taken(clock: Clock, loopback: LoopbackProvider, caller: Caller) -> None:
     fill("openai", 90_000)
-    with pytest.raises(NotAdmitted, match=r"openai: 90 % of daily tokens used; capacity returns 13:00"):
+    with pytest.raises(
+        NotAdmitted, match=r"openai: 90 % of daily tokens used; capacity returns 2026-11-21T13:00Z"
+    ):
         call_model("openai", request(), caller)
     assert loopback.asked == []
 

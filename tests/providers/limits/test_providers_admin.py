@@ -47,7 +47,7 @@ def test_the_quota_breaker_is_told_from_an_operators_pause(sre: Client, settings
     limiter.settle(call.id, "openai", Usage(input_tokens=150_000), Decimal(1), {})
     page = sre.get("/admin/providers/providerstate/openai/change/").content.decode()
     assert "150,000 of 170,000 (88.2 %: no new call)" in page
-    assert "openai: 88 % of daily tokens used; capacity returns 13:00" in page
+    assert "openai: 88 % of daily tokens used; capacity returns 21 Nov 13:00 UTC" in page
     assert "85 %, where no new call starts" in page
     settings.ENABLE_CIRCUIT_BREAKER = False
     assert (

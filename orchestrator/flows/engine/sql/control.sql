@@ -66,7 +66,7 @@ SET sent_at = clock_timestamp(), sends = 1
 WHERE flow_id = %(flow)s AND status = 'ready';
 
 -- name: reopen_flow
--- Let a failed flow run again, with a new deadline.
+-- Let a failed or cancelled flow run again, with a new deadline.
 UPDATE flows_flow
 SET status = 'running', repair_asked = false, finished_at = NULL, error_code = '', error_message = '',
 error_cure = '',
@@ -81,13 +81,17 @@ ORDER BY finished_at DESC, position DESC
 LIMIT 1;
 
 -- name: reopen_stages
--- Bring back what failed and what that failure stopped or skipped, and return what is ready now: a stage with
--- nothing left that it needs, with all its attempts left.
+-- Bring back what failed, what that failure stopped or skipped and what was cancelled, and return what is ready
+-- now: a stage with nothing left that it needs, with all its attempts left.
 WITH back AS (
     -- Not what a later round has replaced.
-    SELECT st.id, st.status = 'failed' OR st.needs IS NOT NULL AND st.needs_left = 0 AS ready
+    SELECT st.id, st.status = 'failed' OR st.needs IS NOT NULL AND st.needs_left = 0
+        -- A row from before stages named what they need: the first one that was cancelled was the live one.
+        OR st.needs IS NULL AND st.status = 'cancelled' AND st.position = (
+            SELECT min(c.position) FROM flows_stage c WHERE c.flow_id = st.flow_id AND c.status = 'cancelled'
+        ) AS ready
     FROM flows_stage st
-    WHERE st.flow_id = %(flow)s AND st.status IN ('failed', 'skipped')
+    WHERE st.flow_id = %(flow)s AND st.status IN ('failed', 'skipped', 'cancelled')
         AND NOT EXISTS (
             SELECT 1 FROM flows_stage later
             WHERE later.flow_id = st.flow_id AND later.kind = st.kind AND later.round > st.round
