@@ -113,7 +113,9 @@ def _read_plan(text: str, context: StageContext) -> dict[str, Any] | str:
         return reason
     _check_promises(plan["entrypoints"])
     return {
+        # Only these: an answer may have more keys, and no schema has checked what is in them.
         **{key: plan[key] for key in SCHEMA["required"]},
+        # Both become names of folders and modules.
         "block_name": check_block_name(plan["block_name"]),
         "block_family": check_family_name(context.block_family or plan["block_family"]),
     }
