@@ -28,6 +28,8 @@ _VOLATILE = (
     (re.compile(r'("(?:id|stage_id)":) ?\d+'), r"\1NUMBER"),
     (re.compile(r'("[a-z_]*seconds":) ?[0-9.]+'), r"\1SECONDS"),
     (re.compile(r'("public_key":) ?"[^"]*"'), r'\1"PEM"'),
+    # The stage that took longest, and its seconds.
+    (re.compile(r'("bound_by":) ?"[^"]*"'), r'\1"STAGE: SECONDS"'),
     (re.compile(r"cursor=[^\"&]+"), "cursor=CURSOR"),
 )
 _MESSAGE = {"channel": "engineering", "message": "Hello."}
