@@ -15,7 +15,7 @@ from kombu import Exchange
 from kombu import Queue as Route
 
 from orchestrator import child_processes
-from orchestrator.queues import Queue
+from orchestrator.queues import Queue, list_queues
 
 VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
 
@@ -37,7 +37,7 @@ app.conf.update(
         "retry_on_timeout": False,
     },
     # The anonymous exchange routes by the queue's name alone, so an emptied Redis loses no binding.
-    task_queues=[Route(queue.value, Exchange(""), routing_key=queue.value) for queue in Queue],
+    task_queues=[Route(queue, Exchange(""), routing_key=queue) for queue in list_queues()],
     task_default_queue=Queue.CONTROL.value,
     task_create_missing_queues=False,
     task_serializer="json",

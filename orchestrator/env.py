@@ -4,10 +4,13 @@ Every reader also honours ``<NAME>_FILE``: the value is then the content of that
 in Kubernetes. Setting both is an error, because nobody could say which one wins.
 """
 
+import json
 import os
+import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -75,6 +78,55 @@ def read_decimal(name: str, default: str, *, low: str = "0") -> Decimal:
 def read_names(name: str, default: str = "") -> tuple[str, ...]:
     """A comma-separated list; blanks are dropped."""
     return tuple(part.strip() for part in read_text(name, default).split(",") if part.strip())
+
+
+def read_identifiers(name: str, taken: Iterable[str] = ()) -> tuple[str, ...]:
+    """A comma-separated list of short names, each of which is once in it and not in ``taken``."""
+    names, reserved = read_names(name), set(taken)
+    for one in names:
+        if re.fullmatch(r"[a-z][a-z0-9_]{0,19}", one) is None:
+            raise ImproperlyConfigured(
+                f"{name} names {one!r}; use a letter, then up to 19 letters, digits, underscores."
+            )
+        if one in reserved or names.count(one) > 1:
+            raise ImproperlyConfigured(f"{name} names {one!r}, which is taken; choose another name.")
+    return names
+
+
+def read_models(name: str) -> dict[str, dict[str, Any]]:
+    """Models and what they cost, as JSON: ``{"org/model:tag": {"input": "0.10", "output": "0"}}``.
+
+    ``input``, ``output`` and ``cache_read`` are USD for a million tokens, as text so that they stay exact;
+    ``max_output_tokens`` is what the model may write in one answer.
+    """
+    try:
+        found = json.loads(read_text(name, "{}"), parse_float=Decimal, parse_int=Decimal)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not JSON: {error}.") from error
+    example = '{"org/model:tag": {"input": "0.10", "output": "0.40", "max_output_tokens": 8192}}'
+    if not isinstance(found, dict) or not all(isinstance(terms, dict) for terms in found.values()):
+        raise ImproperlyConfigured(f"{name} is not an object of models such as {example}.")
+    return {model: _read_terms(f"{name}, {model!r}", terms) for model, terms in found.items()}
+
+
+def _read_terms(where: str, terms: dict[str, Any]) -> dict[str, Any]:
+    unknown = set(terms) - {"input", "output", "cache_read", "max_output_tokens"}
+    if unknown or len(where) > 200 or ("input" in terms) != ("output" in terms):
+        raise ImproperlyConfigured(
+            f"{where} may have input and output (both or none), cache_read and max_output_tokens."
+        )
+    read: dict[str, Any] = {}
+    for key, value in terms.items():
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation as error:
+            raise ImproperlyConfigured(f"{where}: {key} is {value!r}, not a number.") from error
+        if not number.is_finite() or not 0 <= number <= 1_000_000:
+            raise ImproperlyConfigured(f"{where}: {key} is {value}; use a number from 0 to 1,000,000.")
+        read[key] = number
+    if "max_output_tokens" in read:
+        read["max_output_tokens"] = max(1, int(read["max_output_tokens"]))
+    return read
 
 
 def read_url(name: str, default: str = "", *, schemes: Iterable[str] = ("http", "https")) -> str:

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from django.conf import settings
+
 
 class Queue(StrEnum):
     """A Celery queue. Provider queues carry the provider's name."""
@@ -16,3 +18,8 @@ class Queue(StrEnum):
 
 
 PROVIDER_QUEUES = (Queue.ANTHROPIC, Queue.OPENAI, Queue.GOOGLE)
+
+
+def list_queues() -> tuple[str, ...]:
+    """Every queue: those above, and one for each compatible server of the settings."""
+    return (*(queue.value for queue in Queue), *settings.COMPATIBLE_PROVIDERS)

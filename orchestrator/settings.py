@@ -169,7 +169,25 @@ def _read_provider(
     }
 
 
-PROVIDERS = {name: _read_provider(name, *limits) for name, limits in _DEFAULTS.items()}
+def _read_compatible(name: str) -> dict[str, Any]:
+    """A server that speaks OpenAI's protocol, beside OpenAI: vLLM, Ollama, OpenRouter, Azure."""
+    prefix = name.upper()
+    server = _read_provider(name, 1_000_000, 500, 200_000, 8, 300)
+    server["models"] = env.read_models(f"{prefix}_MODELS")
+    if not server["base_url"] or not server["models"]:
+        raise ImproperlyConfigured(
+            f"COMPATIBLE_PROVIDERS names {name}: set {prefix}_BASE_URL and {prefix}_MODELS."
+        )
+    return server
+
+
+# Also the names of their queues, so the other queues' names are taken.
+COMPATIBLE_PROVIDERS = env.read_identifiers("COMPATIBLE_PROVIDERS", taken=(*_DEFAULTS, "gates", "control"))
+PROVIDERS = {
+    **{name: _read_provider(name, *limits) for name, limits in _DEFAULTS.items()},
+    **{name: _read_compatible(name) for name in COMPATIBLE_PROVIDERS},
+}
+MODEL_PRICES = env.read_models("MODEL_PRICES")
 GOOGLE_SDK = env.read_text("GOOGLE_SDK", "google-genai", choices=("google-genai", "google-generativeai"))
 
 ARCHITECT_MODEL = env.read_text("ARCHITECT_MODEL", "claude-sonnet-4-5")

@@ -27,8 +27,13 @@ _WORDS = {"ok": "", "warning": ": warning", "paused": ": no new call", "rollback
 
 
 class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The one thing that an operator may change, and why."""
+    """What an operator may change, and why."""
 
+    end_wait = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Call the provider at once, although it asked to wait: the account was topped up, say.",
+    )
     reason = forms.CharField(
         widget=UnfoldAdminTextareaWidget, help_text="Recorded with your name and the time."
     )
@@ -57,7 +62,7 @@ class ProviderStateAdmin(UndeletableAdmin):
         "spent",
         "changes",
     ]
-    fields = [*readonly_fields, "paused", "reason"]
+    fields = [*readonly_fields, "paused", "end_wait", "reason"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderState]:
         """Return every provider, also one that was never called."""
@@ -83,7 +88,10 @@ class ProviderStateAdmin(UndeletableAdmin):
         """Pause or resume by the breaker, which records who, when and why."""
         # Never ``obj.save()``: it would write counters that calls have changed since the page was loaded.
         turn = breaker.pause_provider if obj.paused else breaker.resume_provider
-        turn(obj.provider, actor=request.user.get_username(), reason=form.cleaned_data["reason"])
+        actor, reason = request.user.get_username(), form.cleaned_data["reason"]
+        turn(obj.provider, actor=actor, reason=reason)
+        if form.cleaned_data.get("end_wait"):
+            breaker.end_wait(obj.provider, actor=actor, reason=reason)
 
     def last_24_hours(self, state: ProviderState) -> SafeString:
         """Draw the chart."""
@@ -103,6 +111,8 @@ class ProviderStateAdmin(UndeletableAdmin):
             words += f" until {describe_moment(one.breaker_until, now)}"
         if one.not_before:
             words += f", asked to wait until {describe_moment(one.not_before, now)}"
+        if one.account_exhausted:
+            words += f"; the account has run out: {state.wait_reason}"
         return words
 
     @display(description="used tokens")  # type: ignore[untyped-decorator]
@@ -165,16 +175,17 @@ class ProviderCallAdmin(ReadOnlyAdmin):
     list_display = [
         "created_at",
         "provider",
-        "model",
+        "shown_model",
         "repo",
         "stage_kind",
         "status",
         "tokens",
+        "usage_source",
         "cost_usd",
         "latency_ms",
         "error_code",
     ]
-    list_filter = ["provider", "status", "model", "stage_kind", "error_code"]
+    list_filter = ["provider", "status", "usage_source", "model", "stage_kind", "error_code"]
     search_fields = ["id", "repo", "flow_id"]
     date_hierarchy = "created_at"
     list_select_related = False

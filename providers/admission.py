@@ -9,8 +9,17 @@ from typing import Final
 
 from blocks.format.moments import write_moment
 from providers import ledger, limiter, prices
-from providers.base import Adapter, CostCeilingReached, NeverAdmissible, NotAdmitted, ProviderError, Request
+from providers.base import (
+    Adapter,
+    CostCeilingReached,
+    NeverAdmissible,
+    NotAdmitted,
+    Request,
+    UsageSource,
+)
+from providers.counting import InputCount
 from providers.limiter import Admitted, AnswerStored, Denied, Limits, ReservationRequest
+from providers.models import ProviderState
 
 # Dimensions in which a smaller bound of the same request may be admitted.
 _BOUND_HURTS: Final = frozenset({"tokens_day", "tokens_minute", "usd_day"})
@@ -48,7 +57,11 @@ def compute_bound(provider: str, request: Request, input_tokens: int) -> Request
 
 
 def admit(
-    adapter: Adapter, request: Request, wanted: ReservationRequest, ceiling_usd: Decimal | None
+    adapter: Adapter,
+    request: Request,
+    wanted: ReservationRequest,
+    ceiling_usd: Decimal | None,
+    count: InputCount,
 ) -> Admitted | AnswerStored:
     """Reserve for ``request``; raises ``CallRefused`` with the time to come back, or ``NeverAdmissible``.
 
@@ -62,7 +75,7 @@ def admit(
         stored = ledger.find_stored_call(wanted.stage_id, wanted.digest)
         if stored is not None:
             return AnswerStored(stored)  # paid before, so nothing is in its way
-        size, counted = _count_bound(adapter, request, provider, size), True
+        size, counted = _count_bound(count, request, provider, size), True
     obstacle = _find_obstacle(size, allowed, provider, ceiling_usd)
     if obstacle is not None:
         raise obstacle
@@ -70,7 +83,7 @@ def admit(
     # The bytes are several times the tokens. The count costs a round trip, so it is asked for only where the
     # difference may decide, and at most once.
     if isinstance(verdict, Denied) and verdict.dimension in _BOUND_HURTS and not counted:
-        smaller = _count_bound(adapter, request, provider, size)
+        smaller = _count_bound(count, request, provider, size)
         if smaller.tokens < size.tokens:
             size = smaller
             verdict = limiter.acquire(_with_size(wanted, size), allowed)
@@ -88,9 +101,13 @@ def describe_denial(provider: str, denied: Denied, allowed: Limits) -> str:
     probe = f"next probe {write_moment(denied.until)}"
     if denied.reservations_only:
         probe = "one probe is under way"
+    if denied.reservations_only and denied.dimension == "not_before":
+        return f"{provider}: refused several times; one call finds out whether that is over"
+    # The words of the refusal that everybody waits for; read only where it is what denies.
+    words = _read_refusal(provider) if denied.dimension == "not_before" else ""
     texts = {
         "paused": "paused by an operator",
-        "not_before": f"the provider asked to wait until {write_moment(denied.until)}",
+        "not_before": f"the provider asked to wait until {write_moment(denied.until)}{words}",
         "breaker": f"calls failed; {probe}",
         "quota": f"{tokens_percent} % of daily tokens used; {returns}",
         "tokens_day": f"{tokens_percent} % of daily tokens used or reserved; {waits}",
@@ -100,6 +117,11 @@ def describe_denial(provider: str, denied: Denied, allowed: Limits) -> str:
         "usd_day": f"{budget_percent} % of the daily budget used or reserved; {waits}",
     }
     return f"{provider}: {texts[denied.dimension]}"
+
+
+def _read_refusal(provider: str) -> str:
+    found = ProviderState.objects.filter(provider=provider).values_list("wait_reason", flat=True).first()
+    return f" ({found.removeprefix(f'{provider}: ')})" if found else ""
 
 
 def _find_obstacle(
@@ -126,15 +148,13 @@ def _find_obstacle(
     return None
 
 
-def _count_bound(adapter: Adapter, request: Request, provider: str, size: RequestBound) -> RequestBound:
+def _count_bound(count: InputCount, request: Request, provider: str, size: RequestBound) -> RequestBound:
     """Return the bound by the provider's own count, never above the bound in bytes."""
-    try:
-        count = adapter.count_tokens(request)
-    except ProviderError:
-        return size  # the bytes remain a true bound
-    # Vendors call their counts estimates, so a fiftieth and a few tokens for the frame are added.
-    estimate = count + count // 50 + 64
-    return compute_bound(provider, request, min(size.input_tokens, estimate))
+    counted = count.read()
+    # An estimate does not bound anything; the bytes remain a true one.
+    if counted.source is not UsageSource.COUNTED:
+        return size
+    return compute_bound(provider, request, min(size.input_tokens, counted.bound))
 
 
 def _with_size(wanted: ReservationRequest, size: RequestBound) -> ReservationRequest:

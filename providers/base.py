@@ -236,6 +236,18 @@ class ContextTooLong(BadRequest):
     )
 
 
+class PromptCut(ContextTooLong):
+    """The server read only a part of the prompt, because its window is smaller, and answered to that."""
+
+    code = "provider:prompt-cut"
+    fixed_by = FixedBy.OPERATOR
+    cure = (
+        "Give the server a larger window (OLLAMA_CONTEXT_LENGTH for Ollama, --max-model-len for vLLM), "
+        "or lower context.max_size_kb (`blocks config set context.max_size_kb 30 --repo NAME`)."
+    )
+    spent = True
+
+
 class RequestTooLarge(BadRequest):
     """The account at the provider never admits a request of this size, however long it waits."""
 

@@ -3,7 +3,8 @@
 The quota breaker watches what is used, the health breaker whether calls succeed, and an operator can pause a
 provider; each is checked where a call is admitted, in the same transaction as the limits.
 
-A 429 is neither success nor failure: it moves ``not_before`` for everybody.
+A refusal (429, an account without money) is neither success nor failure: it moves ``not_before`` for
+everybody, by a pause that each refusal in a row doubles.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from providers.models import ProviderChange, ProviderState
 # Fixed by the product; only the threshold between them is a setting.
 WARNING_PERCENT: Final = 70
 ROLLBACK_PERCENT: Final = 95
+# Refusals in a row after which one call at a time asks; ``sql/functions.sql`` has the same number.
+REFUSALS_BEFORE_PROBE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,37 @@ def resume_provider(provider: str, *, actor: str, reason: str) -> bool:
     return _set_paused(provider, paused=False, actor=actor, reason=reason)
 
 
-def _set_paused(provider: str, *, paused: bool, actor: str, reason: str) -> bool:
+def end_wait(provider: str, *, actor: str, reason: str) -> bool:
+    """Let calls to ``provider`` leave at once, although it asked to wait: the account was topped up, say.
+
+    False: nobody waited; nothing is recorded. Raises ``ValueError`` as ``pause_provider`` does.
+    """
+    _check_change(provider, actor, reason)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT provider_now()")
+        (now,) = cursor.fetchone()
+        waiting = ProviderState.objects.filter(provider=provider, not_before__gt=now)
+        if not waiting.update(not_before=None, throttles=0, wait_code="", wait_reason=""):
+            return False
+        ProviderChange.objects.create(
+            provider=provider,
+            action=ProviderChange.Action.RESUMED,
+            actor=actor.strip(),
+            reason=reason.strip(),
+            created_at=now,
+        )
+    return True
+
+
+def _check_change(provider: str, actor: str, reason: str) -> None:
     if provider not in settings.PROVIDERS:
         raise ValueError(f"there is no provider {provider!r}")
     if not actor.strip() or not reason.strip():
         raise ValueError("a change of a provider says who made it and why")
+
+
+def _set_paused(provider: str, *, paused: bool, actor: str, reason: str) -> bool:
+    _check_change(provider, actor, reason)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ENSURE_ROW, [provider, provider])

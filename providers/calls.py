@@ -13,6 +13,8 @@ Only step 2 waits for the disk (decision 0008): what a crash of the server can t
 of step 2, and a flow never continues from an answer that is not on the disk.
 """
 
+import logging
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,16 +22,33 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from django.db import DatabaseError, InterfaceError, connection
+
 from orchestrator.core import database
-from providers import admission, error_policy, ledger, limiter, prices, registry
+from providers import admission, charges, error_policy, ledger, limiter, prices, registry
 from providers.admission import CallRefused
-from providers.base import Adapter, Completion, NotAdmitted, ProviderError, Request, UnknownModel
+from providers.base import (
+    Adapter,
+    AdapterFault,
+    Completion,
+    NotAdmitted,
+    ProviderError,
+    Request,
+    UnknownModel,
+    UsageSource,
+)
+from providers.counting import InputCount
 from providers.limiter import Admitted, ReservationRequest
 from providers.models import CallStatus, ProviderCall
+from providers.plain_text import clean_text
 
 # A shorter wait is waited for: another model gives another answer, so it is taken only where waiting would
 # hurt.
 FALLBACK_AFTER: Final = timedelta(seconds=15)
+# A request whose bound takes up a quarter of a minute's or a day's tokens is counted while it is answered.
+_HOLDS_UP: Final = 4
+_NAME_CHARACTERS: Final = 100
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +67,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """A completion and what it cost. ``replayed``: a stored answer of an earlier attempt, not paid again."""
+    """A completion and what it cost. ``replayed``: a stored answer of an earlier attempt, not paid again.
+
+    ``model`` is the one that answered, by the vendor's words.
+    """
 
     completion: Completion
     call_id: UUID
@@ -73,18 +95,18 @@ def call_model(provider: str, request: Request, caller: Caller) -> ModelAnswer:
     # and must find the stored answer.
     digest = ledger.digest_request(provider, request)
     adapter = registry.get_adapter(provider)
+    count = InputCount(adapter, request)
+    wanted = _request_reservation(provider, request, caller, digest)
     try:
-        admitted = admission.admit(
-            adapter, request, _request_reservation(provider, request, caller, digest), caller.ceiling_usd
-        )
+        admitted = admission.admit(adapter, request, wanted, caller.ceiling_usd, count)
     except CallRefused as refused:
         other = _fallback_provider(request, caller, refused)
         if other is None:
             raise
         return _call_fallback(other, request, caller, digest, refused)
     if isinstance(admitted, Admitted):
-        return _send_and_settle(adapter, request, admitted)
-    return _return_stored_answer(admitted.call_id)
+        return _send_and_settle(adapter, request, admitted, count)
+    return _return_stored_answer(admitted.call_id, request, count)
 
 
 def _call_fallback(
@@ -95,14 +117,15 @@ def _call_fallback(
     wanted = replace(_request_reservation(provider, request, caller, digest), fallback_from=asked)
     try:
         adapter = registry.get_adapter(provider)
-        admitted = admission.admit(adapter, request, wanted, caller.ceiling_usd)
+        count = InputCount(adapter, request)
+        admitted = admission.admit(adapter, request, wanted, caller.ceiling_usd, count)
     except (NotAdmitted, ProviderError):
         # The first refusal names the wait after which the asked model answers; why the fallback cannot help
         # matters less.
         raise refused from None
     if not isinstance(admitted, Admitted):
-        return _return_stored_answer(admitted.call_id)
-    return replace(_send_and_settle(adapter, request, admitted), fallback_from=asked)
+        return _return_stored_answer(admitted.call_id, request, count)
+    return replace(_send_and_settle(adapter, request, admitted, count), fallback_from=asked)
 
 
 def _fallback_provider(request: Request, caller: Caller, refused: CallRefused) -> str | None:
@@ -136,22 +159,24 @@ def _request_reservation(provider: str, request: Request, caller: Caller, digest
     )
 
 
-def _send_and_settle(adapter: Adapter, request: Request, admitted: Admitted) -> ModelAnswer:
+def _send_and_settle(
+    adapter: Adapter, request: Request, admitted: Admitted, count: InputCount
+) -> ModelAnswer:
     """Send the request, store the answer, settle the reservation."""
     call_id, provider = admitted.call_id, admitted.provider
     # A model may answer after minutes. One open connection for each waiting call would exhaust the
     # database.
     database.release_connection()
+    _lower_in_flight(admitted, request, count)
     # Monotonic: a step of the wall clock must not give a negative latency.
     started = time.monotonic()
     try:
-        completion = adapter.complete(request)
+        completion = _complete(adapter, request, provider)
     except ProviderError as error:
-        error_policy.end_reservation(call_id, provider, request.model, error, _milliseconds_since(started))
+        error_policy.end_reservation(call_id, provider, request, error, _milliseconds_since(started), count)
         raise
     except BaseException as error:
-        # The worker is being stopped, or an adapter has a fault: the request may have left, so it stays
-        # charged.
+        # The worker is being stopped: the request has left, so its input stays charged.
         limiter.keep_charged(
             call_id,
             provider,
@@ -160,36 +185,103 @@ def _send_and_settle(adapter: Adapter, request: Request, admitted: Admitted) -> 
             latency_ms=_milliseconds_since(started),
             health=limiter.Health.SILENT,
         )
+        partial = getattr(error, "partial", None)
+        charges.lower_unknown(call_id, provider, request, count, partial, whole_output=False)
         raise
-    cost = _settle_completion(
-        call_id, provider, request.model, completion, datetime.now(UTC), _milliseconds_since(started)
-    )
-    return ModelAnswer(completion, call_id, cost, provider, request.model)
+    latency_ms = _milliseconds_since(started)
+    cost = _settle_completion(call_id, provider, request, completion, datetime.now(UTC), latency_ms, count)
+    return ModelAnswer(completion, call_id, cost, provider, completion.model or request.model)
 
 
-def _return_stored_answer(call_id: UUID) -> ModelAnswer:
+def _complete(adapter: Adapter, request: Request, provider: str) -> Completion:
+    """Return the answer; every failure but a broken-off call is a ``ProviderError``."""
+    try:
+        completion = adapter.complete(request)
+    except ProviderError:
+        raise
+    # The edge to the SDKs and to what vendors send: what nobody foresaw must still end in the ledger.
+    except Exception as error:
+        raise AdapterFault(provider, f"the answer could not be read: {type(error).__name__}") from error
+    if registry.may_cut_prompts(provider):
+        cut = charges.find_cut_prompt(provider, request, completion)
+        if cut is not None:
+            raise cut
+    # Names from outside go into columns and onto pages.
+    model = clean_text(completion.model)[:_NAME_CHARACTERS]
+    return replace(completion, model=model, request_id=clean_text(completion.request_id)[:_NAME_CHARACTERS])
+
+
+def _lower_in_flight(admitted: Admitted, request: Request, count: InputCount) -> None:
+    """Have a large request counted while it is answered, so that its bound in bytes holds up nobody else."""
+    if count.is_known or database.in_transaction():
+        return
+    allowed = limiter.read_limits(admitted.provider)
+    if admitted.tokens * _HOLDS_UP >= min(allowed.tokens_day, allowed.tokens_minute):
+        name = f"count-{admitted.provider}"
+        threading.Thread(target=_lower, args=(admitted, request, count), name=name, daemon=True).start()
+
+
+def _lower(admitted: Admitted, request: Request, count: InputCount) -> None:
+    try:
+        counted = count.read()
+        # Only the vendor's count is a bound again; an estimate may be too low while the call is under way.
+        if counted.source is UsageSource.COUNTED:
+            size = admission.compute_bound(admitted.provider, request, counted.bound)
+            limiter.lower_charge(
+                admitted.call_id, admitted.provider, size.tokens, size.usd, UsageSource.COUNTED
+            )
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("the bound of %s was not lowered: %s", admitted.call_id, type(error).__name__)
+    finally:
+        connection.close()
+
+
+def _return_stored_answer(call_id: UUID, request: Request, count: InputCount) -> ModelAnswer:
     """Return the stored answer; settle it first where a worker died between storing and settling."""
     call = ProviderCall.objects.get(id=call_id)
     completion, cost = ledger.read_completion(call), call.cost_usd
     # Priced as of the call, not of now: a price may have changed since.
     if call.status != CallStatus.SETTLED:
+        request = replace(request, model=call.model)
         cost = _settle_completion(
-            call_id, call.provider, call.model, completion, call.created_at, call.latency_ms
+            call_id, call.provider, request, completion, call.created_at, call.latency_ms, count
         )
     return ModelAnswer(
-        completion, call_id, cost, call.provider, call.model, replayed=True, fallback_from=call.fallback_from
+        completion,
+        call_id,
+        cost,
+        call.provider,
+        completion.model or call.model,
+        replayed=True,
+        fallback_from=call.fallback_from,
     )
 
 
 def _settle_completion(
-    call_id: UUID, provider: str, model: str, completion: Completion, at: datetime, latency_ms: int | None
+    call_id: UUID,
+    provider: str,
+    request: Request,
+    completion: Completion,
+    at: datetime,
+    latency_ms: int | None,
+    count: InputCount,
 ) -> Decimal:
-    price = prices.price_usage(provider, model, completion.usage, at)
+    charge = charges.decide_charge(call_id, request, completion, count)
+    price = prices.price_usage(provider, request.model, charge.usage, at)
+    usd = max(price.usd, charge.least_usd)
     kept = ledger.prepare_answer(call_id, completion)
     limiter.settle(
-        call_id, provider, completion.usage, price.usd, price.snapshot, latency_ms=latency_ms, kept=kept
+        call_id,
+        provider,
+        charge.usage,
+        usd,
+        price.snapshot,
+        latency_ms=latency_ms,
+        kept=kept,
+        source=charge.source,
+        answered_by=completion.model,
     )
-    return price.usd
+    return usd
 
 
 def _milliseconds_since(started: float) -> int:

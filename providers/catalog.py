@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+
+from django.conf import settings
 
 from providers.base import UnknownModel
 
@@ -81,11 +83,23 @@ def wire_model(model: str, on: date | None = None) -> str:
     """Return the name that is sent and priced for ``model`` on a day (today in UTC): itself, or its successor
     once it is shut down.
     """
+    # A server of one's own has what it lists, also under a name that its vendor has retired.
+    if find_terms(model) is not None:
+        return model
     # By date, so that a deploy is not needed on the day of the shutdown.
     successor = SUCCESSORS.get(model)
     if successor is None or (on or datetime.now(UTC).date()) < successor.since:
         return model
     return successor.model
+
+
+def find_terms(model: str) -> Mapping[str, Any] | None:
+    """Return what the first compatible server that lists ``model`` says of it; None where none does."""
+    for server in settings.COMPATIBLE_PROVIDERS:
+        terms: Mapping[str, Any] | None = settings.PROVIDERS[server]["models"].get(model)
+        if terms is not None:
+            return terms
+    return None
 
 
 def output_limit(model: str, on: date | None = None) -> int | None:
@@ -94,6 +108,10 @@ def output_limit(model: str, on: date | None = None) -> int | None:
 
     Asking for more is refused by some vendors and cut by others.
     """
+    terms = find_terms(model)
+    if terms is not None:
+        told: int | None = terms.get("max_output_tokens")
+        return told
     # ``ft:gpt-4o:...`` is a fine-tuned model and has the limits of its base.
     wire = wire_model(model, on).removeprefix("ft:")
     return next((limit for pattern, limit in _OUTPUT_LIMITS if pattern.match(wire)), None)

@@ -39,10 +39,10 @@ class TokenCount:
     @property
     def bound(self) -> int:
         """The tokens with room for what a vendor may bill beyond its own count."""
-        # Vendors call their counts estimates, so a fiftieth and a few tokens for the frame are added. What is
-        # estimated here gets a fifth.
-        share = 50 if self.source is UsageSource.COUNTED else 5
-        return self.tokens + self.tokens // share + 64
+        if self.source is not UsageSource.COUNTED:
+            return self.tokens
+        # Vendors call their counts estimates, so a fiftieth and a few tokens for the frame are added.
+        return self.tokens + self.tokens // 50 + 64
 
 
 class InputCount:
@@ -71,8 +71,11 @@ class InputCount:
             with abort.ignore_abort():
                 return TokenCount(self._adapter.count_tokens(self._request), UsageSource.COUNTED)
         except ProviderError:
-            bytes_bound = self._adapter.request_bytes(self._request)
-            return TokenCount(min(estimate_input(self._request), bytes_bound), UsageSource.ESTIMATED)
+            # On the safe side, by as much as the estimate may be too low; but never above the true bound.
+            estimate = estimate_input(self._request) * 6 // 5 + 64
+            return TokenCount(
+                min(estimate, self._adapter.request_bytes(self._request)), UsageSource.ESTIMATED
+            )
 
 
 def estimate_input(request: Request) -> int:

@@ -6,10 +6,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from providers import ledger, limiter, prices, usage
+from providers import charges, ledger, limiter, prices, usage
 from providers.base import (
     AccountExhausted,
     AccountRestricted,
@@ -23,16 +23,20 @@ from providers.base import (
     MalformedAnswer,
     NetworkPathFailed,
     Overloaded,
+    PromptCut,
     ProviderError,
     RateLimited,
+    Request,
     RequestTooLarge,
     ServerFailed,
     TimedOut,
     UnknownModel,
     Unreachable,
     Usage,
+    UsageSource,
 )
 from providers.breaker import HEALTH
+from providers.counting import InputCount
 from providers.limiter import Health
 from providers.models import ProviderCall
 
@@ -86,6 +90,7 @@ ERROR_POLICIES: Final[Mapping[type[ProviderError], ErrorPolicy]] = {
     # Those below are about the request or the account. The provider is well.
     BadRequest: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
     ContextTooLong: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
+    PromptCut: ErrorPolicy(ReservationEnding.SETTLE_IF_KNOWN, Health.SILENT),
     RequestTooLarge: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
     ContentFiltered: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
     AccountRestricted: ErrorPolicy(ReservationEnding.RELEASE, Health.SILENT),
@@ -107,17 +112,20 @@ def find_policy(error: ProviderError) -> ErrorPolicy:
     return _UNLISTED_SPENT if error.spent else _UNLISTED
 
 
-def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderError, latency_ms: int) -> None:
+def end_reservation(
+    call_id: UUID, provider: str, request: Request, error: ProviderError, latency_ms: int, count: InputCount
+) -> None:
     """End the reservation of a call that ended in ``error``."""
     treatment, message = find_policy(error), str(error)[:_FIRST_CHARACTERS]
+    pause = _pause_seconds(error, treatment)
     # Stored before it is read: an operator must see the answer even if reading it fails.
-    if treatment.ending is ReservationEnding.SETTLE_IF_KNOWN and error.raw is not None:
+    if error.raw is not None:
         ledger.store_response(call_id, error.raw)
-        known = _read_known_usage(provider, error)
+        known = _read_known_usage(provider, error.raw)
         if known is not None:
             # Priced as of the call, not of now: a price may change in between.
             at = ProviderCall.objects.values_list("created_at", flat=True).get(id=call_id)
-            cost = prices.price_usage(provider, model, known, at)
+            cost = prices.price_usage(provider, request.model, known, at)
             limiter.settle(
                 call_id,
                 provider,
@@ -128,6 +136,8 @@ def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderErr
                 message=message,
                 latency_ms=latency_ms,
                 health=treatment.health,
+                failure_points=treatment.failure_points,
+                pause_seconds=pause,
             )
             return
     if treatment.ending is ReservationEnding.RELEASE:
@@ -138,13 +148,23 @@ def end_reservation(call_id: UUID, provider: str, model: str, error: ProviderErr
             message=message,
             latency_ms=latency_ms,
             health=treatment.health,
-            pause_seconds=_pause_seconds(error, treatment),
+            failure_points=treatment.failure_points,
+            pause_seconds=pause,
         )
         return
-    # Also reached by a malformed answer without a usage: its cost is unknown, not zero.
     limiter.keep_charged(
-        call_id, provider, code=error.code, message=message, latency_ms=latency_ms, health=treatment.health
+        call_id,
+        provider,
+        code=error.code,
+        message=message,
+        latency_ms=latency_ms,
+        health=treatment.health,
+        failure_points=treatment.failure_points,
     )
+    # Only then, because the count takes a round trip: the slot is free, and if this process dies meanwhile,
+    # the whole bound stays charged.
+    whole_output = not isinstance(error, TimedOut | ConnectionCut)
+    charges.lower_unknown(call_id, provider, request, count, error.partial, whole_output=whole_output)
 
 
 def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None:
@@ -162,10 +182,7 @@ def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None
     return max(named or 0.0, treatment.first_pause_seconds)
 
 
-def _read_known_usage(provider: str, error: ProviderError) -> Usage | None:
+def _read_known_usage(provider: str, raw: Mapping[str, Any]) -> Usage | None:
     """Return the usage in a malformed answer, where the usage itself can be read."""
-    try:
-        known = usage.read_usage(provider, error.raw or {})
-    except (ProviderError, LookupError, TypeError, ValueError):
-        return None
-    return known if known.total > 0 else None
+    known, source = usage.read_reported(provider, raw)
+    return known if source is UsageSource.REPORTED else None

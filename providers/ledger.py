@@ -2,16 +2,25 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Case, Sum, When
+from django.db.models import Case, Max, Sum, When
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from providers.base import Completion, Request, StopReason, Usage
+from providers.base import (
+    AccountExhausted,
+    Completion,
+    RateLimited,
+    Request,
+    StopReason,
+    Usage,
+    UsageSource,
+)
 from providers.models import CallStatus, ProviderCall
 
 _SQL: Final = load_statements(__file__)
@@ -49,6 +58,14 @@ def find_stored_call(stage_id: int | None, request_digest: str) -> UUID | None:
         stage_id=stage_id, request_digest=request_digest, answer__isnull=False
     )
     return found.order_by("created_at").values_list("id", flat=True).first()
+
+
+def count_refusals(stage_id: int) -> int:
+    """Return how often the calls of a stage were refused by the provider since its newest answer."""
+    calls = ProviderCall.objects.filter(stage_id=stage_id)
+    answered = calls.filter(status=CallStatus.SETTLED).aggregate(at=Max("created_at"))["at"]
+    refused = calls.filter(error_code__in=(RateLimited.code, AccountExhausted.code))
+    return (refused if answered is None else refused.filter(created_at__gt=answered)).count()
 
 
 def sum_committed_usd(flow_id: str) -> Decimal:
@@ -94,6 +111,8 @@ def read_completion(call: ProviderCall) -> Completion:
         model=kept["model"],
         request_id=kept["request_id"],
         raw=call.response or {},
+        # Answers that were stored by an older version were all reported.
+        usage_source=UsageSource(kept.get("usage_source", UsageSource.REPORTED)),
     )
 
 
@@ -104,13 +123,18 @@ def _answer_fields(completion: Completion) -> dict[str, Any]:
         "stop_reason": completion.stop_reason.value,
         "model": completion.model,
         "request_id": completion.request_id,
+        "usage_source": completion.usage_source.value,
         "usage": {name: getattr(usage, name) for name in Usage.__dataclass_fields__},
     }
 
 
 def _to_json(value: Mapping[str, Any]) -> str:
-    """Return JSON that PostgreSQL accepts: without NUL characters and lone surrogates."""
-    text = json.dumps(dict(value), ensure_ascii=True)
+    """Return JSON that PostgreSQL accepts: without NUL characters, lone surrogates, NaN and infinity."""
+    try:
+        text = json.dumps(dict(value), ensure_ascii=True, allow_nan=False)
+    except ValueError:
+        # Python reads and writes numbers that JSON does not have.
+        return json.dumps(_replace_unstorable(dict(value)), ensure_ascii=False)
     # Looking for the escapes is much cheaper than walking the value, and nearly every answer has none. A
     # proper surrogate pair is found too; it comes through the walk unchanged.
     if "\\u0000" not in text and "\\ud" not in text:
@@ -123,6 +147,8 @@ def _replace_unstorable(value: Any) -> Any:
         # Encoding to UTF-16 joins the halves of a pair; decoding replaces a half that stands alone.
         without_nul = value.replace("\x00", "\ufffd")
         return without_nul.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, Mapping):
         return {_replace_unstorable(key): _replace_unstorable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -18,9 +18,10 @@ from django.conf import settings
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from providers.base import Usage
+from providers.base import Usage, UsageSource
 from providers.breaker import HEALTH
 from providers.models import CallStatus
+from providers.plain_text import clean_text
 
 _SQL: Final = load_statements(__file__)
 
@@ -106,10 +107,11 @@ class ReservationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The reservation of a call that may leave now."""
+    """The reservation of a call that may leave now, with the tokens that it holds."""
 
     call_id: UUID
     provider: str
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def acquire(wanted: ReservationRequest, limits: Limits | None = None) -> Admitte
         # No call was sent under these ids, so their reservations are given back in full.
         release(lost, wanted.provider)
     if row.outcome == "":
-        return Admitted(tried[-1], wanted.provider)
+        return Admitted(tried[-1], wanted.provider, wanted.tokens)
     if row.outcome == "replay":
         return AnswerStored(row.answered_call)
     return _read_denial(row)
@@ -186,12 +188,17 @@ def settle(
     message: str = "",
     latency_ms: int | None = None,
     health: Health = Health.WELL,
+    failure_points: int = HEALTH.failure,
+    pause_seconds: float | None = None,
     kept: tuple[str | None, str | None] = (None, None),
+    source: UsageSource = UsageSource.REPORTED,
+    answered_by: str = "",
 ) -> bool:
     """Replace the reservation by what was used, in the hour of the lease; what exceeds it is charged too.
 
-    ``kept`` is what the provider said (``ledger.prepare_answer``), stored with the settlement. Returns false
-    if the call was settled before.
+    ``kept`` is what the provider said (``ledger.prepare_answer``), stored with the settlement. ``source``
+    marks where ``usage`` comes from, ``answered_by`` is the model that answered. Returns false if the call
+    was settled before.
     """
     parts = [
         usage.input_tokens,
@@ -214,8 +221,31 @@ def settle(
         message=message,
         latency_ms=latency_ms,
         health=health,
+        failure_points=failure_points,
+        pause_seconds=pause_seconds,
         kept=kept,
+        source=source,
+        answered_by=answered_by,
     )
+
+
+def lower_charge(call_id: UUID, provider: str, tokens: int, usd: Decimal, source: UsageSource) -> bool:
+    """Lower what an open call or one of unknown use is charged, in tokens and USD.
+
+    ``tokens`` must still bound what an open call can use. Returns false where nothing is lower or the call
+    has ended otherwise, so it may come late.
+    """
+    parameters = {
+        "call": call_id,
+        "provider": provider,
+        "tokens": tokens,
+        "nano_usd": to_nano_usd(usd),
+        "usage_source": source.value,
+    }
+    row = database.retry_while_away(
+        lambda: database.fetch_row(_SQL["lower_charge"], parameters), seconds=_ACQUIRE_SECONDS
+    )
+    return bool(row.changed)
 
 
 def release(
@@ -226,12 +256,13 @@ def release(
     message: str = "",
     latency_ms: int | None = None,
     health: Health = Health.SILENT,
+    failure_points: int = HEALTH.failure,
     pause_seconds: float | None = None,
 ) -> bool:
     """Give the whole reservation back: nothing was used.
 
-    ``pause_seconds`` makes every call to the provider wait that long; -1 lets the database choose, from a
-    second up.
+    ``pause_seconds`` makes every call to the provider wait at least that long. Each refusal in a row doubles
+    the least pause, from a second up; -1: no time was named, so it is that one.
     """
     return _end_reservation(
         call_id,
@@ -241,6 +272,7 @@ def release(
         message=message,
         latency_ms=latency_ms,
         health=health,
+        failure_points=failure_points,
         pause_seconds=pause_seconds,
     )
 
@@ -253,6 +285,7 @@ def keep_charged(
     message: str,
     latency_ms: int | None = None,
     health: Health = Health.FAILED,
+    failure_points: int = HEALTH.failure,
 ) -> bool:
     """End a reservation whose use is not known: it stays charged as unknown spend, and its slot is free."""
     return _end_reservation(
@@ -263,6 +296,7 @@ def keep_charged(
         message=message,
         latency_ms=latency_ms,
         health=health,
+        failure_points=failure_points,
     )
 
 
@@ -306,8 +340,11 @@ def _end_reservation(
     message: str = "",
     latency_ms: int | None = None,
     health: Health = Health.SILENT,
+    failure_points: int = HEALTH.failure,
     pause_seconds: float | None = None,
     kept: tuple[str | None, str | None] = (None, None),
+    source: UsageSource = UsageSource.REPORTED,
+    answered_by: str = "",
 ) -> bool:
     response, answer = kept
     parameters = {
@@ -320,16 +357,19 @@ def _end_reservation(
         "usd": usd,
         "price": json.dumps(dict(price or {})),
         "error_code": code,
-        "error_message": message,
+        # PostgreSQL refuses NUL characters and lone surrogates, and a message may quote anything.
+        "error_message": clean_text(message),
         "latency_ms": latency_ms,
         "health": int(health),
         "pause_seconds": pause_seconds,
         "opening_score": HEALTH.opens_at,
-        "failure_points": HEALTH.failure,
+        "failure_points": failure_points,
         "first_pause": HEALTH.first_pause_seconds,
         "longest_pause": HEALTH.longest_pause_seconds,
         "response": response,
         "answer": answer,
+        "usage_source": source.value,
+        "answered_by": answered_by,
     }
     # Safe to try again: a reservation that has ended is left as it is, and the second try returns false.
     row = database.retry_while_away(

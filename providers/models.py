@@ -63,6 +63,10 @@ class ProviderCall(models.Model):
     cache_write_1h_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
     output_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
     reasoning_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    # Where the charged tokens come from (``base.UsageSource``): only ``reported`` is the vendor's own figure.
+    usage_source = models.CharField(max_length=10, default="reported", db_default="reported")
+    # The model that answered, by the vendor's words; ``model`` is the name that was asked.
+    answered_by = models.CharField(max_length=100, blank=True, default="", db_default="")
     cost_usd = models.DecimalField(max_digits=16, decimal_places=9, default=0, db_default=0)
     price = models.JSONField(default=dict, blank=True, db_default={})
     response = models.JSONField(null=True, blank=True)
@@ -104,6 +108,11 @@ class ProviderCall(models.Model):
     def __str__(self) -> str:
         return f"{self.provider} {self.model} {self.id}"
 
+    @property
+    def shown_model(self) -> str:
+        """The model that answered, or the one that was asked where none has."""
+        return self.answered_by or self.model
+
 
 class BreakerState(models.TextChoices):
     """The health breaker.
@@ -137,8 +146,11 @@ class ProviderState(models.Model):
     reserved_nano = models.BigIntegerField(default=0, db_default=0)
     inflight = models.IntegerField(default=0, db_default=0)
     not_before = models.DateTimeField(null=True, blank=True)
-    # 429s in a row that named no usable time; each doubles the pause, up to a minute.
+    # Refusals in a row; each doubles the pause, from a second up to an hour.
     throttles = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # Why everybody waits until ``not_before``: the code of the refusal, and the provider's words.
+    wait_code = models.CharField(max_length=100, blank=True, default="", db_default="")
+    wait_reason = models.TextField(blank=True, default="", db_default="")
     breaker = models.CharField(
         max_length=10, choices=BreakerState, default=BreakerState.CLOSED, db_default=BreakerState.CLOSED
     )
@@ -195,13 +207,14 @@ class BudgetState(models.Model):
 
 
 class ProviderChange(models.Model):
-    """Who paused or resumed a provider, or when its breaker opened and closed, and why."""
+    """Who paused or resumed a provider, when its breaker opened or closed, when its account ran out; why."""
 
     class Action(models.TextChoices):
         PAUSED = "paused"
         RESUMED = "resumed"
         OPENED = "opened"
         CLOSED = "closed"
+        EXHAUSTED = "exhausted"
 
     provider = models.CharField(max_length=20)
     action = models.CharField(max_length=10, choices=Action)

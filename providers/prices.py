@@ -1,4 +1,5 @@
-"""What a call costs, in USD, by the prices of ``genai-prices`` as installed; it never asks the network.
+"""What a call costs, in USD: by the prices that an operator has set, else by those of ``genai-prices`` as
+installed. It never asks the network.
 
 The price list is bundled with the library and pinned with it; ``UpdatePrices``, which would fetch, is not
 used. A model that the list does not know is refused: unknown is not free. Long-context tiers apply to the
@@ -13,6 +14,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, Final
 
+from django.conf import settings
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
 
@@ -49,8 +51,8 @@ class Price:
 
 def price_usage(provider: str, model: str, usage: Usage, at: datetime) -> Price:
     """Return the price of ``usage``, rounded to a nano-USD; raises ``UnknownModel`` for one without."""
-    info = _find_model(provider, wire_model(model, at.date()))
-    prices = info.get_prices(at)
+    found = _find_prices(provider, wire_model(model, at.date()), at)
+    prices = found.prices
     # Cached tokens count for the tier too: vendors measure the prompt, not what is charged in full.
     total_input = sum(getattr(usage, part) for part in _INPUTS)
     units: dict[str, str] = {}
@@ -64,11 +66,11 @@ def price_usage(provider: str, model: str, usage: Usage, at: datetime) -> Price:
     snapshot = {
         "provider": provider,
         "model": model,
-        "priced_as": info.id,
+        "priced_as": found.name,
         "usd_per_million": units,
         "tier_above_input_tokens": tier,
         "at": at.isoformat(),
-        "source": _SOURCE,
+        "source": found.source,
     }
     return Price(usd.quantize(NANO, rounding=ROUND_HALF_EVEN), snapshot)
 
@@ -80,7 +82,7 @@ def price_worst_case(
     it can reach.
     """
     at = at or datetime.now(UTC)
-    prices = _find_model(provider, wire_model(model, at.date())).get_prices(at)
+    prices = _find_prices(provider, wire_model(model, at.date()), at).prices
     dearest_input = max(_dearest_price(prices, part, input_tokens_bound) for part in _INPUTS)
     dearest_output = max(_dearest_price(prices, part, input_tokens_bound) for part in _OUTPUTS)
     usd = (dearest_input * input_tokens_bound + dearest_output * max_output_tokens) / _MILLION
@@ -90,10 +92,34 @@ def price_worst_case(
 def has_price(provider: str, model: str) -> bool:
     """Return whether ``model`` has a price at ``provider``."""
     try:
-        _find_model(provider, wire_model(model))
+        _find_prices(provider, wire_model(model), datetime.now(UTC))
     except UnknownModel:
         return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelPrices:
+    """Unit prices, the name that the list has them under, and the list."""
+
+    prices: ModelPrice
+    name: str
+    source: str
+
+
+def _find_prices(provider: str, model: str, at: datetime) -> _ModelPrices:
+    # What an operator has set counts before the list: a server of one's own may cost nothing.
+    listed = settings.PROVIDERS.get(provider, {}).get("models", {})
+    for source, terms in ((provider, listed.get(model)), ("MODEL_PRICES", settings.MODEL_PRICES.get(model))):
+        if terms and "input" in terms:
+            own = ModelPrice(
+                input_mtok=terms["input"],
+                output_mtok=terms["output"],
+                cache_read_mtok=terms.get("cache_read"),
+            )
+            return _ModelPrices(own, model, f"settings of {source}")
+    info = _find_model(provider, model)
+    return _ModelPrices(info.get_prices(at), info.id, _SOURCE)
 
 
 # A look-up scans the whole list, and every call asks at least twice.
@@ -103,7 +129,7 @@ def _find_model(provider: str, model: str) -> ModelInfo:
 
     A compatible server's model (no vendor's name) is priced as its maker sells it.
     """
-    of_a_vendor = provider != "openai" or is_vendor_model(model)
+    of_a_vendor = provider in {"anthropic", "google"} or (provider == "openai" and is_vendor_model(model))
     try:
         # The library knows the bare name only; Google's own lists and APIs use both forms.
         _, info = get_snapshot().find_provider_model(

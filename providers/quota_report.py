@@ -14,7 +14,8 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 
 from providers import admission, limiter
-from providers.breaker import QuotaLevel, quota_level
+from providers.base import AccountExhausted
+from providers.breaker import REFUSALS_BEFORE_PROBE, QuotaLevel, quota_level
 from providers.limiter import NANO
 from providers.models import (
     HOURS,
@@ -85,6 +86,7 @@ class ProviderQuota:
     breaker: str
     breaker_until: datetime | None
     not_before: datetime | None
+    account_exhausted: bool
     paused: bool
     pause_reason: str
     usd: Decimal
@@ -147,8 +149,8 @@ def read_headroom(provider: str) -> Headroom:
     state, allowed = ProviderState.objects.filter(provider=provider).first(), limiter.read_limits(provider)
     load = _read_load(state, read_clock())
     calls = min(allowed.concurrency - load.inflight, allowed.requests_minute - load.minute_requests)
-    if state and state.breaker == BreakerState.OPEN:
-        # Half-open: exactly one probe may leave.
+    if state and (state.breaker == BreakerState.OPEN or state.throttles >= REFUSALS_BEFORE_PROBE):
+        # Half-open, or refused several times: exactly one probe may leave.
         calls = min(calls, 1)
     return Headroom(
         calls=calls,
@@ -216,6 +218,7 @@ def _build_quota(
         breaker=_breaker_status(state, now),
         breaker_until=state.open_until,
         not_before=state.not_before if asked_to_wait else None,
+        account_exhausted=state.wait_code == AccountExhausted.code,
         paused=state.paused,
         pause_reason=state.pause_reason,
         usd=spent.get("usd") or Decimal(0),

@@ -26,6 +26,13 @@ from orchestrator import env
         (lambda: env.read_names("X_TEST"), " a, b ,,", ("a", "b")),
         (lambda: env.read_url("X_TEST"), "http://host:1/p/", "http://host:1/p"),
         (lambda: env.read_url("X_TEST"), "", ""),
+        (lambda: env.read_identifiers("X_TEST"), "vllm, open_router2", ("vllm", "open_router2")),
+        (lambda: env.read_models("X_TEST"), "", {}),
+        (
+            lambda: env.read_models("X_TEST"),
+            '{"a/b:c": {"input": 0, "output": "0.1"}}',
+            {"a/b:c": {"input": Decimal(0), "output": Decimal("0.1")}},
+        ),
     ],
 )
 def test_good_values(
@@ -38,6 +45,15 @@ def test_good_values(
 @pytest.mark.parametrize(
     ("read", "value", "message"),
     [
+        (lambda: env.read_identifiers("X_TEST"), "vLLM", "use a letter"),
+        (lambda: env.read_identifiers("X_TEST"), "a,a", "is taken"),
+        (lambda: env.read_identifiers("X_TEST", taken=("gates",)), "gates", "is taken"),
+        (lambda: env.read_models("X_TEST"), "{", "not JSON"),
+        (lambda: env.read_models("X_TEST"), "[]", "not an object of models"),
+        (lambda: env.read_models("X_TEST"), '{"m": {"input": "1"}}', "both or none"),
+        (lambda: env.read_models("X_TEST"), '{"m": {"price": "1"}}', "both or none"),
+        (lambda: env.read_models("X_TEST"), '{"m": {"input": "x", "output": "1"}}', "not a number"),
+        (lambda: env.read_models("X_TEST"), '{"m": {"input": "-1", "output": "NaN"}}', "from 0 to"),
         (lambda: env.read_text("X_TEST"), "", "X_TEST is required"),
         (lambda: env.read_text("X_TEST", choices=("a", "b")), "c", "choose one of a, b"),
         (lambda: env.read_flag("X_TEST", default=False), "maybe", "use true or false"),

@@ -25,7 +25,7 @@ from string import Template
 
 from rich.console import Console
 
-from orchestrator import child_processes
+from orchestrator import child_processes, env
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.dev import embedded
 
@@ -117,12 +117,21 @@ class Stack:
 
 
 def read_procfile() -> dict[str, str]:
-    """The command of each process of the Procfile, by its name."""
+    """The command of each process of the Procfile, by its name.
+
+    The line ``compatible`` becomes a worker for each compatible server, under the server's name.
+    """
     commands = {}
     for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines():
         name, colon, command = line.partition(":")
         if colon:
             commands[name.strip()] = command.strip()
+    # A worker of its own for each: a slow server must not take the threads of another.
+    worker = commands.pop("compatible")
+    for server in env.read_names("COMPATIBLE_PROVIDERS"):
+        commands[server] = worker.replace("${COMPATIBLE_PROVIDERS}", server).replace(
+            "compatible@", f"{server}@"
+        )
     return commands
 
 

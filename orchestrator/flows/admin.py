@@ -31,6 +31,7 @@ CALL_COLUMNS = (
     "stage_kind",
     "provider",
     "model",
+    "answered_by",
     "status",
     "input_tokens",
     "output_tokens",

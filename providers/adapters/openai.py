@@ -58,11 +58,11 @@ class OpenAIAdapter:
 
     def complete(self, request: Request) -> Completion:
         """Ask for one chat completion or one response; see ``Adapter``."""
-        if _is_reasoning(request):
+        if self._takes_responses(request):
             path, body, read = _RESPONSES, _response_body(request), _read_response
             assembly: Assembly = _ResponseAssembly()
         else:
-            path, body, read = _CHAT, _chat_body(request), _read_chat
+            path, body, read = _CHAT, self._build_chat(request), _read_chat
             assembly = _ChatAssembly()
             # Without it a streamed chat completion has no usage.
             body["stream_options"] = {"include_usage": True}
@@ -85,16 +85,36 @@ class OpenAIAdapter:
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
-        body = _response_body(request) if _is_reasoning(request) else _chat_body(request)
+        body = _response_body(request) if self._takes_responses(request) else self._build_chat(request)
         return wire.body_bytes(body, with_schema=request.json_schema is not None)
 
     def close(self) -> None:
         """See ``Adapter``."""
         self._client.close()
 
+    def _takes_responses(self, request: Request) -> bool:
+        return bool(_REASONING.match(wire_model(request.model)))
 
-def _is_reasoning(request: Request) -> bool:
-    return bool(_REASONING.match(wire_model(request.model)))
+    def _build_chat(self, request: Request) -> dict[str, Any]:
+        return _chat_body(request)
+
+
+class CompatibleAdapter(OpenAIAdapter):
+    """A server that speaks OpenAI's chat completions, under a name of its own."""
+
+    def __init__(self, api_key: str, base_url: str, name: str) -> None:
+        super().__init__(api_key, base_url)
+        self.name = name
+
+    def _takes_responses(self, request: Request) -> bool:  # noqa: ARG002
+        # Few such servers have the other API, also where their models have names like OpenAI's.
+        return False
+
+    def _build_chat(self, request: Request) -> dict[str, Any]:
+        body = _chat_body(request)
+        # A field of OpenAI's own, which a strict server refuses.
+        body.pop("prompt_cache_key", None)
+        return body
 
 
 def _stable_first(request: Request) -> str:

@@ -236,7 +236,7 @@ BEGIN
 
   -- Step 4: does a limit or state of the provider itself deny the call? One expression answers the common case: nothing does.
   outcome := '';
-  IF s.paused OR s.not_before > v_now OR s.breaker = 'open' OR s.day_tokens + p_tokens > p_day_tokens
+  IF s.paused OR s.not_before > v_now OR s.throttles >= 3 OR s.breaker = 'open' OR s.day_tokens + p_tokens > p_day_tokens
     OR s.minute_tokens + p_tokens > p_minute_tokens OR s.minute_requests >= p_minute_requests
     OR s.inflight >= p_concurrency OR (p_pause_tokens > 0 AND s.day_tokens - s.reserved_tokens >= p_pause_tokens)
   THEN
@@ -245,6 +245,9 @@ BEGIN
       outcome := 'paused'; until := v_now + interval '1 minute';
     ELSIF s.not_before > v_now THEN
       outcome := 'not_before'; until := s.not_before;
+    ELSIF s.throttles >= 3 AND s.probe_until > v_now THEN
+      -- After three refusals in a row one call finds out whether the provider takes calls again.
+      outcome := 'not_before'; reservations_only := true; until := v_now + v_soon;
     ELSIF s.breaker = 'open' AND s.open_until > v_now THEN
       outcome := 'breaker'; until := s.open_until;
     ELSIF s.breaker = 'open' AND s.probe_until > v_now THEN
@@ -341,8 +344,8 @@ BEGIN
     UPDATE providers_budgetstate SET head_hour = b.head_hour, hour_nano = b.hour_nano, day_nano = b.day_nano + p_nano
       WHERE id = 1;
   END IF;
-  IF s.breaker = 'open' THEN
-    -- Half-open, and no probe is under way: this call is the probe.
+  IF s.breaker = 'open' OR s.throttles >= 3 THEN
+    -- Half-open or refused before, and no probe is under way: this call is the probe.
     s.probe_call := p_call; s.probe_until := v_now + make_interval(secs => p_lease_seconds);
   END IF;
   -- The arrays are written as a whole only when the windows have moved on; otherwise one element of each changes.
@@ -396,32 +399,46 @@ END $$;
 -- function: provider_record_health
 -- Records what the end of a call says about the provider: its breaker, its failures, the pause that it asks for.
 --
--- p_health: 1 the provider is well, -1 it failed, 0 says nothing. p_pause_seconds: the provider asks everybody to wait; -1 if it
--- names no time; NULL if it does not ask. p_opening_score to p_longest_pause are the breaker's policy: the score that opens it, the
--- points of a failure, the first and the longest pause in seconds. The caller has the provider's lock.
+-- p_health: 1 the provider is well, -1 it failed, 0 says nothing. p_pause_seconds: the provider asks everybody to wait, for so long
+-- at least; -1 if it names no time; NULL if it does not ask. p_message: its words. p_opening_score to p_longest_pause are the breaker's
+-- policy: the score that opens it, the points of a failure, the first and the longest pause in seconds. The caller has the
+-- provider's lock.
 CREATE FUNCTION provider_record_health(
   p_provider text, p_call uuid, p_now timestamptz, p_error_code text, p_health int, p_pause_seconds double precision,
-  p_opening_score int, p_failure_points int, p_first_pause int, p_longest_pause int
+  p_opening_score int, p_failure_points int, p_first_pause int, p_longest_pause int, p_message text DEFAULT ''
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   s providers_providerstate%ROWTYPE; v_wait double precision;
 BEGIN
   SELECT * INTO s FROM providers_providerstate WHERE provider = p_provider FOR UPDATE;
 
-  -- The provider asks everybody to wait. Without a time, each refusal in a row doubles the pause, up to a minute.
+  -- The provider asks everybody to wait. Each refusal in a row doubles the pause from a second up to an hour, regardless of what it
+  -- names. Calls that left before the pause began are refused too; together they are one refusal, so they only make a named wait
+  -- longer.
   IF p_pause_seconds IS NOT NULL THEN
-    v_wait := p_pause_seconds;
-    IF v_wait < 0 THEN
-      v_wait := least(power(2, least(s.throttles, 10)), 60);
+    v_wait := greatest(p_pause_seconds, 0);
+    IF s.not_before IS NULL OR s.not_before <= p_now THEN
+      v_wait := greatest(v_wait, least(power(2, least(s.throttles, 20)), 3600));
       s.throttles := least(s.throttles + 1, 100);
     END IF;
-    s.not_before := greatest(s.not_before, p_now + make_interval(secs => v_wait));
+    -- No pause is longer than a month, also where NaN or infinity came through: every reader has to understand the time.
+    s.not_before := greatest(s.not_before, p_now + make_interval(secs => least(v_wait, 2764800)));
+    -- An account without money is told to the operators once, when it begins.
+    IF p_error_code = 'provider:account-exhausted' AND s.wait_code <> p_error_code THEN
+      INSERT INTO providers_providerchange (provider, action, actor, reason, created_at)
+        VALUES (p_provider, 'exhausted', 'provider', left(p_message, 500), p_now);
+    END IF;
+    s.wait_code := p_error_code; s.wait_reason := left(p_message, 500);
   END IF;
 
   IF p_health > 0 THEN
     -- An answer takes one point off; the answer to the probe closes the breaker.
     s.failure_score := greatest(s.failure_score - 1, 0);
-    s.throttles := 0;
+    IF s.wait_code = 'provider:account-exhausted' THEN
+      INSERT INTO providers_providerchange (provider, action, actor, reason, created_at)
+        VALUES (p_provider, 'resumed', 'provider', 'The provider answers this account again.', p_now);
+    END IF;
+    s.throttles := 0; s.wait_code := ''; s.wait_reason := '';
     IF s.breaker = 'open' AND s.probe_call = p_call THEN
       s.breaker := 'closed'; s.failure_score := 0; s.openings := 0; s.open_until := NULL;
       INSERT INTO providers_providerchange (provider, action, actor, reason, created_at)
@@ -434,7 +451,7 @@ BEGIN
     END IF;
     s.failure_score := least(s.failure_score + p_failure_points, 1000);
     s.failed_at := p_now;
-    IF (s.breaker = 'closed' AND s.failure_score >= p_opening_score) OR s.probe_call = p_call THEN
+    IF (s.breaker = 'closed' AND s.failure_score >= p_opening_score) OR (s.breaker = 'open' AND s.probe_call = p_call) THEN
       v_wait := least(p_first_pause * power(2, least(s.openings, 20)), p_longest_pause);
       IF s.breaker = 'closed' THEN
         INSERT INTO providers_providerchange (provider, action, actor, reason, created_at)
@@ -449,7 +466,8 @@ BEGIN
   IF s.probe_call = p_call THEN
     s.probe_call := NULL; s.probe_until := NULL;
   END IF;
-  UPDATE providers_providerstate SET not_before = s.not_before, throttles = s.throttles, breaker = s.breaker,
+  UPDATE providers_providerstate SET not_before = s.not_before, throttles = s.throttles, wait_code = s.wait_code,
+      wait_reason = s.wait_reason, breaker = s.breaker,
       failure_score = s.failure_score, failed_at = s.failed_at, openings = s.openings, open_until = s.open_until,
       probe_call = s.probe_call, probe_until = s.probe_until
     WHERE provider = p_provider;
@@ -461,15 +479,16 @@ END $$;
 --
 -- p_status: settled (p_tokens, p_usd and p_price say what was used), released (nothing was used), unknown (it stays charged in
 -- full). p_tokens: input, cache read, 5-minute cache write, 1-hour cache write, output, reasoning; empty unless settled.
--- p_response and p_answer: what the provider said, kept with the call; NULL leaves what is stored. p_health, p_pause_seconds and
--- the policy: as for provider_record_health.
+-- p_response and p_answer: what the provider said, kept with the call; NULL leaves what is stored. p_usage_source: where the tokens
+-- come from. p_answered_by: the model that answered. p_health, p_pause_seconds and the policy: as for provider_record_health.
 --
 -- It does not wait for the disk: the answer was stored durably before it, everything that is committed later is behind it in the
 -- log, and if it is lost together with its counters, the lease runs out and stays charged.
 CREATE FUNCTION provider_settle(
   p_call uuid, p_provider text, p_status text, p_tokens bigint[], p_usd numeric, p_price jsonb, p_error_code text,
   p_error_message text, p_latency_ms int, p_health int, p_pause_seconds double precision, p_opening_score int,
-  p_failure_points int, p_first_pause int, p_longest_pause int, p_response jsonb, p_answer jsonb
+  p_failure_points int, p_first_pause int, p_longest_pause int, p_response jsonb, p_answer jsonb,
+  p_usage_source text DEFAULT 'reported', p_answered_by text DEFAULT ''
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   v_ill boolean; v_provider text; v_created timestamptz; v_second bigint; v_hour bigint; v_tokens bigint; v_nano bigint;
@@ -514,7 +533,8 @@ BEGIN
       output_tokens = coalesce(p_tokens[5], 0), reasoning_tokens = coalesce(p_tokens[6], 0),
       cost_usd = CASE p_status WHEN 'settled' THEN p_usd WHEN 'unknown' THEN reserved_usd ELSE 0 END,
       price = p_price, error_code = p_error_code, error_message = p_error_message, latency_ms = p_latency_ms,
-      response = coalesce(p_response, response), answer = coalesce(p_answer, answer)
+      response = coalesce(p_response, response), answer = coalesce(p_answer, answer),
+      usage_source = p_usage_source, answered_by = p_answered_by
     WHERE id = p_call;
 
   -- Step 4: the budget and the windows, in the hour and the second of the lease, where they are still in the window.
@@ -538,8 +558,59 @@ BEGIN
   -- Step 5: the provider's health, where there is something to record.
   IF p_health < 0 OR p_pause_seconds IS NOT NULL OR v_ill THEN
     PERFORM provider_record_health(p_provider, p_call, greatest(provider_now(), v_created), p_error_code, p_health,
-      p_pause_seconds, p_opening_score, p_failure_points, p_first_pause, p_longest_pause);
+      p_pause_seconds, p_opening_score, p_failure_points, p_first_pause, p_longest_pause, p_error_message);
   END IF;
+  RETURN true;
+END $$;
+
+
+-- function: provider_lower_charge
+-- Lowers what an open or unknown call is charged to what was counted. False: nothing is lower, or the call has ended otherwise.
+--
+-- The bytes of a request bound its tokens before it leaves, and are several times as many. Once the provider's own counter has told
+-- the tokens, the difference is given back, in the hour and the second of the lease. It does not wait for the disk: where it is
+-- lost, the call is charged more.
+CREATE FUNCTION provider_lower_charge(
+  p_call uuid, p_provider text, p_tokens bigint, p_nano bigint, p_usage_source text
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  c providers_providercall%ROWTYPE; v_second bigint; v_hour bigint; v_tokens bigint; v_nano bigint; v_open boolean;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+
+  -- Step 1: lock the provider; a call's status changes only under this lock.
+  PERFORM 1 FROM providers_providerstate WHERE provider = p_provider FOR UPDATE;
+  SELECT * INTO c FROM providers_providercall
+    WHERE id = p_call AND provider = p_provider AND status IN ('reserved', 'unknown') AND reserved_tokens > p_tokens;
+  IF NOT FOUND OR p_tokens < 0 OR p_nano < 0 THEN
+    RETURN false;
+  END IF;
+  v_open := c.status = 'reserved';
+  v_second := provider_second(c.created_at);
+  v_hour := v_second / 3600;
+  v_tokens := p_tokens - c.reserved_tokens;
+  v_nano := least(p_nano - (c.reserved_usd * 1000000000)::bigint, 0);
+
+  -- Step 2: the ledger.
+  UPDATE providers_providercall SET reserved_tokens = p_tokens, reserved_usd = reserved_usd + v_nano / 1000000000.0,
+      cost_usd = CASE WHEN v_open THEN cost_usd ELSE reserved_usd + v_nano / 1000000000.0 END, usage_source = p_usage_source
+    WHERE id = p_call;
+
+  -- Step 3: the budget and the windows, where they still hold the call.
+  UPDATE providers_budgetstate SET
+      hour_nano[v_hour % 25 + 1] = hour_nano[v_hour % 25 + 1] + v_nano, day_nano = day_nano + v_nano
+    WHERE id = 1 AND v_hour BETWEEN head_hour - 24 AND head_hour;
+  UPDATE providers_providerstate SET
+      hour_tokens[v_hour % 25 + 1] = hour_tokens[v_hour % 25 + 1]
+        + CASE WHEN v_hour BETWEEN head_hour - 24 AND head_hour THEN v_tokens ELSE 0 END,
+      day_tokens = day_tokens + CASE WHEN v_hour BETWEEN head_hour - 24 AND head_hour THEN v_tokens ELSE 0 END,
+      second_tokens[v_second % 61 + 1] = second_tokens[v_second % 61 + 1]
+        + CASE WHEN v_second BETWEEN head_second - 60 AND head_second THEN v_tokens ELSE 0 END,
+      minute_tokens = minute_tokens
+        + CASE WHEN v_second BETWEEN head_second - 60 AND head_second THEN v_tokens ELSE 0 END,
+      reserved_tokens = reserved_tokens + CASE WHEN v_open THEN v_tokens ELSE 0 END,
+      reserved_nano = reserved_nano + CASE WHEN v_open THEN v_nano ELSE 0 END
+    WHERE provider = p_provider;
   RETURN true;
 END $$;
 

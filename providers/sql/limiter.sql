@@ -41,5 +41,13 @@ SELECT provider_settle(
     %(health)s::int, %(pause_seconds)s::float8, %(opening_score)s::int, %(failure_points)s::int,
     %(first_pause)s::int, %(longest_pause)s::int,
     -- The raw response and the answer; NULL leaves what is stored.
-    %(response)s::jsonb, %(answer)s::jsonb
+    %(response)s::jsonb, %(answer)s::jsonb,
+    -- Where the tokens come from, and which model answered.
+    %(usage_source)s::text, %(answered_by)s::text
+) AS changed;
+
+-- name: lower_charge
+-- Lower what an open or unknown call is charged; false if nothing is lower or the call has ended otherwise.
+SELECT provider_lower_charge(
+    %(call)s::uuid, %(provider)s::text, %(tokens)s::bigint, %(nano_usd)s::bigint, %(usage_source)s::text
 ) AS changed;

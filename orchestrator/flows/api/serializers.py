@@ -26,6 +26,7 @@ from orchestrator.flows.models import (
     Stage,
 )
 from orchestrator.flows.models.states import AttemptOutcome, FlowStatus, StageStatus
+from providers.base import UsageSource
 from providers.models import CallStatus, ProviderCall
 
 _VERDICTS = [verdict.value for verdict in Verdict]
@@ -420,7 +421,14 @@ class ProviderCallSerializer(serializers.ModelSerializer[ProviderCall]):
     """One provider call with its tokens and its cost; never the prompt or the answer."""
 
     id = serializers.UUIDField()
+    model = serializers.CharField(
+        source="shown_model", help_text="The model that answered, by the provider's words."
+    )
+    asked_model = serializers.CharField(source="model", help_text="The name that was asked.")
     fallback_from = serializers.CharField(help_text="The model that was asked first, where another answered.")
+    usage_source = serializers.ChoiceField(
+        choices=[source.value for source in UsageSource], help_text="Where the charged tokens come from."
+    )
     stage = serializers.CharField(source="stage_kind")
     status = serializers.ChoiceField(choices=CallStatus.choices)
     tokens = TokenCountsSerializer(source="*")
@@ -433,11 +441,13 @@ class ProviderCallSerializer(serializers.ModelSerializer[ProviderCall]):
             "id",
             "provider",
             "model",
+            "asked_model",
             "fallback_from",
             "stage",
             "status",
             "reserved_tokens",
             "tokens",
+            "usage_source",
             "cost_usd",
             "price",
             "latency_ms",

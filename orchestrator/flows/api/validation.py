@@ -15,10 +15,10 @@ from blocks.format import snapshot
 from blocks.format.limits import MAX_CONTEXT_BYTES, MAX_CONTEXT_FILES, MAX_REQUEST_BYTES
 from blocks.format.paths import is_safe_path
 from orchestrator.flows import flow_types
-from orchestrator.queues import PROVIDER_QUEUES
 from orchestrator.repos import repo_settings
 from orchestrator.repos.models import REPO_NAME, Repo
 from orchestrator.rest.problems import Problem
+from providers.registry import provider_for_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ def check_new_flow(repo: Repo, body: Mapping[str, Any]) -> WantedFlow:
     _require_open_repo(repo)
     in_force = repo_settings.read_effective(repo)
     flow_type = _check_flow_type(body.get("flow_type"))
-    _require_provider_keys()
     _require_known_models(in_force)
+    _require_provider_keys(in_force)
     return WantedFlow(
         repo=repo,
         feature_request=_check_request(body.get("feature_request")),
@@ -118,12 +118,14 @@ def _check_family(name: Any) -> str:
     return name
 
 
-def _require_provider_keys() -> None:
+def _require_provider_keys(in_force: Mapping[str, Any]) -> None:
+    # Only of the providers whose models are in force: a team with servers of its own needs no vendor's key.
+    needed = {provider_for_model(in_force[key]) for key in repo_settings.MODEL_KEYS if in_force[key]}
     missing = [
-        q.value
-        for q in PROVIDER_QUEUES
+        name
+        for name in sorted(needed)
         # A base URL of its own stands for a compatible server or the simulator, which need no key.
-        if not (env.PROVIDERS[q.value]["api_key"] or env.PROVIDERS[q.value]["base_url"])
+        if not (env.PROVIDERS[name]["api_key"] or env.PROVIDERS[name]["base_url"])
     ]
     if missing:
         names = ", ".join(f"{name.upper()}_API_KEY" for name in missing)

@@ -17,6 +17,7 @@ from orchestrator.flows.engine.errors import IdempotencyConflict
 from orchestrator.flows.engine.routes import RouteStep, plan_route
 from orchestrator.flows.flow_settings import FlowSettings, complete_settings
 from orchestrator.flows.models import Flow, new_flow_id
+from orchestrator.flows.queue_choice import choose_queues
 from orchestrator.repos.models import Repo
 
 _SQL = load_statements(__file__)
@@ -48,6 +49,7 @@ def create(
     pinned = complete_settings(settings or {})
     # A value that no stage could read is refused before there is a flow.
     FlowSettings.parse(pinned)
+    queues = choose_queues(order.stages, pinned)
     carried = hashlib.sha256(snapshot).hexdigest() if snapshot else None
     digest = request_digest or _digest_request(feature_request, flow_type, block_family, carried)
     params = {
@@ -67,12 +69,12 @@ def create(
         "digest": digest,
         "deadline": float(env.FLOW_DEADLINE_SECONDS if deadline_seconds is None else deadline_seconds),
         "kinds": [spec.kind for spec in order.stages],
-        "queues": [spec.queue.value for spec in order.stages],
+        "queues": queues,
         # The edges by the numbers of their stages, which are counted from 1.
         "needing": [number for number, needs in enumerate(order.needs, 1) for _ in needs],
         "needed": [place + 1 for needs in order.needs for place in needs],
         "needs_left": [len(needs) for needs in order.needs],
-        "slots": env.QUEUE_SLOTS[order.stages[0].queue.value],
+        "slots": env.QUEUE_SLOTS[queues[0]],
         "created": Jsonb({"by": created_by, "flow_type": chosen.name, "priority": priority}),
     }
     made = database.fetch_rows(_SQL["create_flow"], params)

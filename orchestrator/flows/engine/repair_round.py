@@ -61,6 +61,8 @@ def begin_round(held: Any) -> tuple[int, ...]:
             "asked": [stage.id for stage in asking],
             "feedback": "\n\n".join(request["feedback"] for request in requests),
             "sendable": held.status != "paused",
+            # The stages go to the queues of those that they replace: their models are the same.
+            "queues": [replaced[kind].queue for kind in again],
             **_describe_round(flow_type, again),
         },
     )
@@ -114,7 +116,7 @@ def _has_begun(stage: Any) -> bool:
 
 
 def _describe_round(flow_type: flow_types.FlowType, again: tuple[str, ...]) -> dict[str, Any]:
-    """Queues and edges of the kinds of a round. Its stages are counted from 1."""
+    """The edges between the kinds of a round. Its stages are counted from 1."""
     order = flow_type.order
     edges = [
         (again.index(spec.kind) + 1, again.index(order.stages[place].kind) + 1)
@@ -125,7 +127,6 @@ def _describe_round(flow_type: flow_types.FlowType, again: tuple[str, ...]) -> d
     needing = [edge[0] for edge in edges]
     return {
         "kinds": list(again),
-        "queues": [flow_type.spec(kind).queue.value for kind in again],
         "needing": needing,
         "needed": [edge[1] for edge in edges],
         "needs_left": [needing.count(number) for number in range(1, len(again) + 1)],

@@ -9,16 +9,18 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from orchestrator.core import database, outbox
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker, dispatch_queue
+from orchestrator.flows.scheduler.isolation import IsolatedSteps
 from orchestrator.flows.scheduler.provider_release import ProviderRelease
-from orchestrator.queues import Queue
+from orchestrator.queues import list_queues
 
 LOCK = 0x6F726368  # any number that nothing else in this database locks
 EPOCH = "orchestrator:epoch"
@@ -45,7 +47,8 @@ class Dispatcher:
         self._clocks: dict[str, dispatch_queue.VirtualClock] = {}
         self._due: dict[str, float] = {}
         self._full: tuple[str, ...] = ()
-        self._releaser = ProviderRelease()
+        self._steps = IsolatedSteps()
+        self._releaser = ProviderRelease(self._steps)
 
     def run(self) -> None:
         """Lead or stand by until ``stop`` is set."""
@@ -58,7 +61,7 @@ class Dispatcher:
                     pause = max(every - (time.monotonic() - began), BREATH_SECONDS)
                 else:
                     pause = STANDBY_SECONDS
-            except (DatabaseError, InterfaceError) as error:
+            except (OperationalError, InterfaceError) as error:
                 # The lock ended with the connection: the first process that gets it leads.
                 log.warning("the database is away: %s", type(error).__name__)
                 self._abdicate()
@@ -77,7 +80,7 @@ class Dispatcher:
         if self.leads:
             log.info("leading")
             # Virtual times of an earlier lead are stale: another process has sent stages since.
-            self._clocks = {queue.value: dispatch_queue.VirtualClock(queue.value) for queue in Queue}
+            self._clocks = {queue: dispatch_queue.VirtualClock(queue) for queue in list_queues()}
             self._due.clear()
         return self.leads
 
@@ -94,7 +97,7 @@ class Dispatcher:
         lost = self._emptied()
         self._every("sweep", SWEEP_SECONDS, self.sweep)
         self._every("holds", HOLD_SECONDS, self._holds)
-        engine.release_due_stages()
+        self._steps.run("release of due stages", engine.release_due_stages)
         self._releaser.release()
         if lost is None:
             return  # the broker is away: what is sent now would only count as sent
@@ -107,9 +110,10 @@ class Dispatcher:
     def sweep(self) -> None:
         """Take stages from lost workers; fail flows past their deadline."""
         for stage in engine.find_expired_leases():
-            engine.expire_lease(stage.flow_id, stage.id, stage.token)
+            expire = partial(engine.expire_lease, stage.flow_id, stage.id, stage.token)
+            self._steps.run(f"the lease of stage {stage.id}", expire)
         for flow_id in engine.find_overdue_flows():
-            engine.fail_overdue_flow(flow_id)
+            self._steps.run(f"the deadline of {flow_id}", partial(engine.fail_overdue_flow, flow_id))
 
     def _holds(self) -> None:
         engine.hold_ready_stages(BATCH)
@@ -121,7 +125,7 @@ class Dispatcher:
         now = time.monotonic()
         if now >= self._due.get(name, 0.0):
             self._due[name] = now + seconds
-            work()
+            self._steps.run(name, work)
 
     def _emptied(self) -> bool | None:
         """Whether the broker lost everything since the last look; ``None`` when it cannot be asked."""
@@ -137,15 +141,20 @@ class Dispatcher:
         """Send what is next on every queue, up to about twice its slots, and tell which queues are full."""
         full = []
         for queue, clock in self._clocks.items():
-            dispatch_queue.tag_ready_stages(clock)
-            # Twice the slots keep every worker busy; more would fix the order before it must be.
-            room = 2 * settings.QUEUE_SLOTS[queue] - dispatch_queue.count_outstanding(queue)
-            for stage in dispatch_queue.take_next_stages(clock, room):
-                broker.send_routes(engine.list_routes(stage.flow_id, [stage.id]))
-                room -= 1
-            if room <= 0:
+            room = self._steps.run(f"the queue {queue}", partial(self._fill_queue, queue, clock))
+            if room is not None and room <= 0:
                 full.append(queue)
         self._publish(tuple(full))
+
+    def _fill_queue(self, queue: str, clock: dispatch_queue.VirtualClock) -> int:
+        """Send what is next on ``queue``; how many more it would take."""
+        dispatch_queue.tag_ready_stages(clock)
+        # Twice the slots keep every worker busy; more would fix the order before it must be.
+        room = 2 * settings.QUEUE_SLOTS[queue] - dispatch_queue.count_outstanding(queue)
+        for stage in dispatch_queue.take_next_stages(clock, room):
+            broker.send_routes(engine.list_routes(stage.flow_id, [stage.id]))
+            room -= 1
+        return room
 
     def _publish(self, full: tuple[str, ...]) -> None:
         # Written on a change, and repeated before it expires, so a dead leader closes no queue for long.

@@ -9,13 +9,15 @@ continue, but it is asked first as soon as there is more room.
 
 from collections import deque
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
 
 from django.conf import settings
 
 from orchestrator.flows.engine import capacity, waits
 from orchestrator.flows.engine.capacity import WaitingStage
+from orchestrator.flows.scheduler.isolation import IsolatedSteps
 from providers import quota_report
 from providers.quota_report import Headroom
 
@@ -68,16 +70,20 @@ class ProviderRelease:
 
     """
 
-    def __init__(self) -> None:
+    def __init__(self, steps: IsolatedSteps | None = None) -> None:
+        self._steps = steps or IsolatedSteps()
         self._turns: dict[str, FairOrder] = {}
         self._environment_read = False
         self.waited_for = False
 
     def release(self) -> int:
         """One look; how many went."""
-        providers = capacity.list_awaited_providers()
+        providers = self._steps.run("awaited providers", capacity.list_awaited_providers) or ()
         self.waited_for = bool(providers)
-        return sum(self._release(provider) for provider in providers)
+        released = (
+            self._steps.run(f"room at {provider}", partial(self._release, provider)) for provider in providers
+        )
+        return sum(one or 0 for one in released)
 
     def _release(self, provider: str) -> int:
         room = quota_report.read_headroom(provider)
@@ -104,6 +110,9 @@ class ProviderRelease:
         """Bring the reasons up to date of stages that were expected to go by now."""
         now = quota_report.read_clock()
         for one in capacity.find_late_stages(now, _REWORDED_AT_ONCE):
-            hint = quota_report.admission_hint(one.provider, tokens=max(one.tokens, 1), nano_usd=one.nano_usd)
-            reason = hint.reason or f"{one.provider}: waits for its turn"
-            capacity.update_wait_reason(one.id, reason, max(hint.at or now, now + _LOOK_AGAIN))
+            self._steps.run(f"the reason of stage {one.id}", partial(self._reword, one, now))
+
+    def _reword(self, one: Any, now: datetime) -> None:
+        hint = quota_report.admission_hint(one.provider, tokens=max(one.tokens, 1), nano_usd=one.nano_usd)
+        reason = hint.reason or f"{one.provider}: waits for its turn"
+        capacity.update_wait_reason(one.id, reason, max(hint.at or now, now + _LOOK_AGAIN))

@@ -23,11 +23,20 @@ from orchestrator.flows.stages.registry import load_stage
 from orchestrator.flows.worker.heartbeat import RunningAttempt, heartbeat
 from orchestrator.flows.worker.stage_context import LiveStageContext
 from orchestrator.repos.repo_settings import SettingRefused
-from providers import registry
-from providers.base import AuthenticationFailed, NeverAdmissible, NotAdmitted, ProviderError, RateLimited
+from providers import ledger, quota_report, registry
+from providers.base import (
+    AccountExhausted,
+    AuthenticationFailed,
+    NeverAdmissible,
+    NotAdmitted,
+    ProviderError,
+    RateLimited,
+)
 
 HOST = socket.gethostname()
 DEFAULT_RETRY_AFTER_SECONDS = 5.0
+# With pauses that double up to an hour, this is most of a working day.
+MAX_REFUSALS = 20
 log = logging.getLogger(__name__)
 
 
@@ -117,8 +126,8 @@ def _run_stage(work: LiveStageContext) -> StageResult:
         return Park(denied.reason, denied.until, denied.provider, denied.tokens, denied.nano_usd)
     except NeverAdmissible as refused:
         return Failed(refused.code, str(refused), refused.cure)
-    except RateLimited as limited:
-        return _wait_for_rate_limit(work, limited)
+    except (RateLimited, AccountExhausted) as refused:
+        return _wait_for_rate_limit(work, refused)
     except (ProviderError, EvidenceError, SettingRefused) as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     # The outermost edge of a stage: a defect in it must not end the worker.
@@ -139,10 +148,20 @@ def _run_stage(work: LiveStageContext) -> StageResult:
         )
 
 
-def _wait_for_rate_limit(work: LiveStageContext, limited: RateLimited) -> Park:
-    """Wait for the provider, which the limiter now closes to all; with a fallback ask again at once."""
+def _wait_for_rate_limit(work: LiveStageContext, limited: RateLimited | AccountExhausted) -> Park | Failed:
+    """Wait for the provider, which the limiter now closes to all; with a fallback ask again at once.
+
+    A stage that was refused ``MAX_REFUSALS`` times in a row fails in the provider's words. A person who
+    retries it gives it as many again.
+    """
+    refusals = ledger.count_refusals(work.stage_id)
+    if refusals and refusals % MAX_REFUSALS == 0:
+        message = f"Refused {refusals} times in a row. The last refusal of {limited}"
+        return Failed(limited.code, message, limited.cure)
     at = database.read_clock()
     if work.settings.fallback_model:
         return Park(str(limited), at)
+    # The limiter keeps everybody away, perhaps for longer than the provider named.
+    until = quota_report.admission_hint(limited.provider).at
     pause = timedelta(seconds=limited.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)
-    return Park(str(limited), at + pause, limited.provider)
+    return Park(str(limited), until or at + pause, limited.provider)

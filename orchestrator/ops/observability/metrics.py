@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
 from orchestrator.ops.observability import health_metrics, quota_metrics
-from orchestrator.queues import Queue
+from orchestrator.queues import list_queues
 
 _SQL = load_statements(__file__)
 # Seconds. 120 and 150 are the runbook's limits: a quantile is exact only at the bound of a bucket.
@@ -187,8 +187,8 @@ def measure_queues() -> Iterator[Metric]:
     with redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=timeout, socket_connect_timeout=timeout
     ) as client:
-        for queue in Queue:
-            depth.add_metric([queue.value], int(client.llen(queue.value)))
+        for queue in list_queues():
+            depth.add_metric([queue], int(client.llen(queue)))
     yield depth
 
 

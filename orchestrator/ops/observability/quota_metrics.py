@@ -35,6 +35,11 @@ def measure_quotas() -> Iterator[Metric]:
             lambda one: float(one.level is QuotaLevel.ROLLBACK),
         ),
         ("paused", "1 while an operator has paused the provider.", lambda one: float(one.paused)),
+        (
+            "account_exhausted",
+            "1 while the provider refuses because the account has no money; only people can end it.",
+            lambda one: float(one.account_exhausted),
+        ),
         ("admits", "1 while a small call would be admitted.", lambda one: float(one.next_capacity.admits)),
         ("breaker", "Health breaker: 0 closed, 0.5 half-open, 1 open.", lambda one: _BREAKER[one.breaker]),
         (

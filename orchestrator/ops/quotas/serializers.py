@@ -51,6 +51,9 @@ class ProviderQuotaSerializer(serializers.Serializer[ProviderQuota]):
     not_before = serializers.DateTimeField(
         allow_null=True, help_text="Until when the provider asked everybody to wait."
     )
+    account_exhausted = serializers.BooleanField(
+        help_text="The provider refuses because the account is used up; only people can end that."
+    )
     paused = serializers.BooleanField()
     pause_reason = serializers.CharField()
     unknown_calls = serializers.IntegerField(help_text="Calls whose use was never learned; charged in full.")

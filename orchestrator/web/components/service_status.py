@@ -15,7 +15,7 @@ from django.db.models import Count, Min, Q
 from blocks.format.moments import describe_moment
 from orchestrator.flows.models import Stage
 from orchestrator.flows.models.states import FlowStatus, StageStatus
-from orchestrator.queues import Queue
+from orchestrator.queues import list_queues
 from orchestrator.web.components.timeline import format_duration
 from orchestrator.web.pages.health import PARTS
 from providers import quota_report
@@ -88,20 +88,20 @@ def _check_queues(now: datetime) -> list[ServicePart]:
         )
     )
     found = {row["queue"]: row for row in rows}
-    return [_check_queue(queue, found.get(queue.value), now) for queue in Queue]
+    return [_check_queue(queue, found.get(queue), now) for queue in list_queues()]
 
 
-def _check_queue(queue: Queue, row: Mapping[str, Any] | None, now: datetime) -> ServicePart:
+def _check_queue(queue: str, row: Mapping[str, Any] | None, now: datetime) -> ServicePart:
     if row is None:
-        return ServicePart(queue.value, Level.OK, "idle")
+        return ServicePart(queue, Level.OK, "idle")
     words, oldest = f"{row['running']} running, {row['ready']} queued", row["oldest"]
     if isinstance(oldest, datetime) and (now - oldest).total_seconds() > SLOW_SECONDS:
         return ServicePart(
-            queue.value,
+            queue,
             Level.DEGRADED,
             f"{words}, the oldest for {format_duration((now - oldest).total_seconds())}",
         )
-    return ServicePart(queue.value, Level.OK, words)
+    return ServicePart(queue, Level.OK, words)
 
 
 def _check_provider(one: ProviderQuota, now: datetime) -> ServicePart:
@@ -112,6 +112,9 @@ def _check_provider(one: ProviderQuota, now: datetime) -> ServicePart:
         return ServicePart(one.provider, Level.DEGRADED, f"paused by an operator; {used}", percent)
     if one.breaker == "open":
         return ServicePart(one.provider, Level.DEGRADED, f"not answering, tried again soon; {used}", percent)
+    if one.account_exhausted:
+        words = f"the account there has run out; an operator has to top it up; {used}"
+        return ServicePart(one.provider, Level.DEGRADED, words, percent)
     if one.not_before is not None and one.not_before > now:
         return ServicePart(
             one.provider,

@@ -3,12 +3,15 @@ and the counters hold then, what the breaker has learned, and whether everybody 
 ``docs/reference/provider-errors.md``.
 """
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from providers import audit, breaker, error_policy, quota_report, registry
+from providers.abort import Abort, Aborted, allow_abort
 from providers.base import (
     AuthenticationFailed,
     BadRequest,
@@ -159,3 +162,41 @@ def test_failures_open_the_breaker_and_one_probe_closes_it(clock: Clock, simulat
     assert quota_report.read_headroom("openai").calls == 1
     ask("openai")
     assert ProviderState.objects.get(provider="openai").breaker == "closed"
+
+
+@pytest.mark.parametrize("provider", MODELS)
+def test_two_cancelled_calls_are_charged_what_the_vendor_counts(
+    clock: Clock, simulated: Simulated, settings: Any, provider: str
+) -> None:
+    """By the bytes of its context each would be charged four times as much: most of a day at Google."""
+    settings.PROVIDERS = {
+        name: options | {"tokens_per_minute": 1_000_000} for name, options in settings.PROVIDERS.items()
+    }
+    context = "".join(f"def function_{number}(value): return value + {number}\n" for number in range(4_200))
+    assert 180_000 < len(context) < 200_000
+    request = Request(MODELS[provider], "Be brief.", "Say it.", 8_192, 30, stable=context)
+    for number in (1, 2):
+        simulated.behave(provider, {"kind": "hang", "seconds": 30, "times": 1})
+        abort = Abort()
+        canceller = threading.Thread(target=cancel_when_asked, args=(simulated, provider, number, abort))
+        canceller.start()
+        with allow_abort(abort), pytest.raises(Aborted):
+            call_model(provider, request, Caller(repo="r"))
+        canceller.join()
+    counted = registry.get_adapter(provider).count_tokens(request)
+    calls = list(ProviderCall.objects.all())
+    assert [(call.status, call.error_code, call.usage_source) for call in calls] == [
+        ("unknown", "provider:aborted", "counted")
+    ] * 2
+    for call in calls:
+        assert counted <= call.reserved_tokens <= 1.1 * counted
+    state = ProviderState.objects.get(provider=provider)
+    assert state.day_tokens == sum(call.reserved_tokens for call in calls)
+    assert (state.inflight, state.reserved_tokens, state.failure_score) == (0, 0, 0)
+    assert audit.find_differences() == []
+
+
+def cancel_when_asked(simulated: Simulated, provider: str, requests: int, abort: Abort) -> None:
+    while simulated.requests(provider) < requests:
+        time.sleep(0.02)
+    abort.now()

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -12,6 +13,7 @@ from django.db import IntegrityError, connection, transaction
 
 from providers import audit, limiter, prices
 from providers.base import (
+    AdapterFault,
     BadRequest,
     ConnectionCut,
     CostCeilingReached,
@@ -19,6 +21,7 @@ from providers.base import (
     NeverAdmissible,
     NotAdmitted,
     Overloaded,
+    PromptCut,
     RateLimited,
     Request,
     ServerFailed,
@@ -145,8 +148,10 @@ def test_a_short_answer_and_its_settlement_are_one(
         (Reply(status=529), Overloaded, "released", 0),
         (Reply(status=400), BadRequest, "released", 0),
         (Reply(status=429, retry_after=7), RateLimited, "released", 0),
-        (Reply(cut=True), ConnectionCut, "unknown", 1000),
-        (Reply(body=b"<html>"), MalformedAnswer, "unknown", 1000),
+        # The vendor counts 200 tokens; a fiftieth and 64 are added. Nothing came of the answer.
+        (Reply(cut=True), ConnectionCut, "unknown", 268),
+        # All of the output may have been written.
+        (Reply(body=b"<html>"), MalformedAnswer, "unknown", 368),
     ],
 )
 def test_each_error_ends_the_reservation_its_way(
@@ -160,14 +165,15 @@ def test_each_error_ends_the_reservation_its_way(
     assert (state().day_tokens, state().reserved_tokens, state().inflight) == (charged, 0, 0)
 
 
-def test_a_timeout_stays_charged_as_unknown_spend(clock: Clock, loopback: LoopbackProvider) -> None:
+def test_a_timeout_is_charged_what_the_vendor_counts(clock: Clock, loopback: LoopbackProvider) -> None:
     hold = threading.Event()
     loopback.replies = [Reply(meanwhile=lambda: (hold.wait(), None)[1])]
     with pytest.raises(TimedOut):
         call_model("openai", request(timeout=0.05), CALLER)
     hold.set()
     call = ProviderCall.objects.get()
-    assert (call.status, call.cost_usd, state().day_tokens) == ("unknown", call.reserved_usd, 1000)
+    assert (call.status, call.cost_usd, state().day_tokens) == ("unknown", call.reserved_usd, 268)
+    assert call.usage_source == "counted"
 
 
 def test_a_malformed_answer_with_usage_is_charged_what_it_says(
@@ -206,12 +212,12 @@ def test_a_fault_in_an_adapter_leaves_no_open_reservation(
     clock: Clock, loopback: LoopbackProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loopback.replies = [Reply(body=b'{"text": "x", "usage": {}}')]
-    with pytest.raises(KeyError):
+    with pytest.raises(AdapterFault, match="KeyError"):
         call_model("openai", request(), CALLER)
     assert (ProviderCall.objects.get().error_code, state().inflight, state().day_tokens) == (
-        "provider:aborted",
+        "provider:adapter-fault",
         0,
-        1000,
+        368,
     )
 
 
@@ -222,7 +228,7 @@ def test_what_cannot_fit_an_empty_quota_is_counted_then_refused_at_once(
     with pytest.raises(NeverAdmissible, match="daily quota is 100,000"):
         call_model("openai", request("x" * 120_000), CALLER)
     assert (loopback.counted, loopback.asked, ProviderCall.objects.count()) == (1, [], 0)
-    loopback.count = 1000
+    loopback.count, loopback.replies = 1000, [Reply(usage=(20_000, 50))]
     call_model("openai", request("x" * 120_000), CALLER)
     assert ProviderCall.objects.get().reserved_tokens == 1000 + 20 + 64 + 100
 
@@ -312,3 +318,44 @@ def test_a_fallback_that_is_full_is_not_called(clock: Clock, loopback: LoopbackP
     with pytest.raises(NotAdmitted, match="openai"):
         call_model("openai", request(), Caller(repo="r", fallback_model="claude-sonnet-4-5"))
     assert loopback.asked == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_large_request_is_counted_while_it_is_answered_and_holds_up_nobody(
+    loopback: LoopbackProvider,
+) -> None:
+    """Two of them would fill a minute by their bytes; by their tokens there is room for ten."""
+    loopback.count = 7_000
+    seen: list[int] = []
+
+    def wait_until_lowered() -> None:
+        """On the server's thread: the call is under way all the while."""
+        for _ in range(500):
+            seen.append(ProviderCall.objects.get().reserved_tokens)
+            if seen[-1] < 30_000:
+                break
+            time.sleep(0.01)
+        connection.close()
+
+    loopback.replies = [Reply(usage=(7_000, 50), meanwhile=wait_until_lowered)]
+    call_model("openai", request("x" * 30_000, timeout=20), CALLER)
+    assert seen[0] == 30_100
+    assert seen[-1] == 7_000 + 140 + 64 + 100
+    assert loopback.counted == 1
+    assert (state().day_tokens, state().reserved_tokens) == (7_050, 0)
+    assert audit.find_differences() == []
+
+
+def test_a_prompt_that_the_server_cut_is_noticed_and_paid(clock: Clock, loopback: LoopbackProvider) -> None:
+    loopback.replies = [Reply(usage=(4_096, 50))]
+    with pytest.raises(PromptCut, match="4,096 tokens of a prompt of 40,000 bytes"):
+        call_model("openai", request("word " * 8_000), CALLER)
+    call = ProviderCall.objects.get()
+    assert (call.status, call.error_code, state().day_tokens) == ("settled", "provider:prompt-cut", 4_146)
+
+
+def test_a_vendor_that_refuses_what_is_too_long_is_not_suspected(
+    clock: Clock, loopback: LoopbackProvider
+) -> None:
+    loopback.replies = [Reply(usage=(4_096, 50))]
+    call_model("anthropic", request("word " * 8_000, model="claude-sonnet-4-5"), CALLER)

@@ -79,3 +79,34 @@ def test_the_ledger_can_be_read_and_not_changed(sre: Client) -> None:
     assert "(150,000)" in page
     assert sre.get("/admin/providers/providercall/add/").status_code == 403
     assert sre.get("/admin/providers/providerchange/").status_code == 200
+
+
+def test_an_operator_ends_a_wait(sre: Client) -> None:
+    call = ProviderCall.objects.get()
+    limiter.release(
+        call.id,
+        "openai",
+        code="provider:account-exhausted",
+        message="openai: no credit",
+        pause_seconds=86_400,
+    )
+    url = "/admin/providers/providerstate/openai/change/"
+    assert "the account has run out: openai: no credit" in sre.get(url).content.decode()
+    sre.post(url, {"end_wait": "on", "reason": "topped up"})
+    assert isinstance(
+        limiter.acquire(ReservationRequest("openai", "m", 10, 10, timeout_seconds=60)), Admitted
+    )
+    assert [(one.action, one.actor) for one in ProviderChange.objects.all()] == [
+        ("resumed", "sre"),
+        ("exhausted", "provider"),
+    ]
+
+
+def test_no_pause_is_longer_than_a_month(sre: Client, clock: Clock) -> None:
+    """Where nonsense came through all checks, every page can still show the time."""
+    call = ProviderCall.objects.get()
+    limiter.release(call.id, "openai", code="x", pause_seconds=float("inf"))
+    until = ProviderState.objects.get(provider="openai").not_before
+    assert until is not None
+    assert (until - clock.now).days == 32
+    assert sre.get("/admin/providers/providerstate/").status_code == 200

@@ -10,7 +10,7 @@ UPDATE flows_stage SET output = %(output)s, repair = %(repair)s WHERE id = %(sta
 
 -- name: list_stages
 -- List the stages of a flow in order, with what decides about a round.
-SELECT id, position, kind, round, status, repair, needs IS NULL AS in_line, needs_left, started_at
+SELECT id, position, kind, round, queue, status, repair, needs IS NULL AS in_line, needs_left, started_at
 FROM flows_stage
 WHERE flow_id = %(flow)s
 ORDER BY position;
