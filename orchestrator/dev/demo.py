@@ -11,6 +11,7 @@ from typing import Self
 
 from rich.console import Console
 
+from orchestrator import env
 from orchestrator.dev import embedded, stack
 
 PROCESSES = ("web", "anthropic", "openai", "google", "gates", "control", "dispatcher")
@@ -122,7 +123,7 @@ def _run_sample(sample: str, state: Path, console: Console) -> int:
     with (
         Steps(console) as steps,
         stack.run_processes(
-            PROCESSES,
+            (*PROCESSES, *env.read_names("COMPATIBLE_PROVIDERS")),
             state=None,
             logs=logs,
             simulator=True,

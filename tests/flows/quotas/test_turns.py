@@ -12,13 +12,13 @@ from orchestrator.flows.engine import capacity
 from orchestrator.flows.engine.capacity import WaitingStage
 from orchestrator.flows.models import Flow
 from orchestrator.flows.scheduler.provider_release import FairOrder, ProviderRelease
-from orchestrator.flows.stage_protocol import Park
+from orchestrator.flows.stage_protocol import Failed, Park
 from orchestrator.flows.worker import runner
 from orchestrator.flows.worker.heartbeat import RunningAttempt
 from orchestrator.flows.worker.stage_context import LiveStageContext
 from orchestrator.repos.models import Repo
 from providers import breaker, limiter
-from providers.base import NotAdmitted, RateLimited
+from providers.base import AccountExhausted, NotAdmitted, RateLimited
 from providers.limiter import Admitted, ReservationRequest
 from providers.quota_report import Headroom
 from tests.flows.engine.conftest import claim, live, new_flow, plugin, repo, sent  # noqa: F401 - fixtures
@@ -172,3 +172,28 @@ def test_a_429_with_a_fallback_is_asked_again_at_once(new_flow: Callable[..., Fl
     work = LiveStageContext(RunningAttempt(claim(new_flow(settings={"fallback.model": "gpt-4.1"}))))
     wait = runner._wait_for_rate_limit(work, RateLimited("google", retry_after_seconds=600))
     assert (wait.provider, wait.until <= datetime.now(UTC)) == ("", True)
+
+
+def refuse(stage_id: int, times: int) -> None:
+    for _ in range(times):
+        wanted = ReservationRequest("google", "m", 1, 1, timeout_seconds=60, stage_id=stage_id)
+        admitted = limiter.acquire(wanted)
+        assert isinstance(admitted, Admitted)
+        limiter.release(admitted.call_id, "google", code=RateLimited.code, message="google: HTTP 429: slow")
+
+
+def test_a_stage_that_is_refused_again_and_again_fails_in_the_providers_words(
+    new_flow: Callable[..., Flow],  # noqa: F811
+) -> None:
+    work = LiveStageContext(RunningAttempt(claim(new_flow())))
+    refuse(work.stage_id, runner.MAX_REFUSALS - 1)
+    assert isinstance(runner._wait_for_rate_limit(work, RateLimited("google", "HTTP 429: slow")), Park)
+    refuse(work.stage_id, 1)
+    ended = runner._wait_for_rate_limit(work, AccountExhausted("google", "HTTP 429: limit: 0"))
+    assert isinstance(ended, Failed)
+    assert (ended.code, ended.retryable) == ("provider:account-exhausted", False)
+    assert ended.message == "Refused 20 times in a row. The last refusal of google: HTTP 429: limit: 0"
+    assert "Top up the account" in ended.cure
+    # A retry by a person gives it as many again.
+    refuse(work.stage_id, 1)
+    assert isinstance(runner._wait_for_rate_limit(work, RateLimited("google")), Park)
