@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.dev import stack
-from orchestrator.flows.flow_types import PLAN_IMPL_REVIEW_DOCS
+from orchestrator.flows.flow_types import newest_version
 from orchestrator.flows.queue_choice import choose_queues
 from orchestrator.queues import list_queues
 from providers import catalog, prices, registry
@@ -89,9 +89,11 @@ def test_a_call_has_a_ledger_of_its_own_and_names_what_answered(server: RowServe
 
 def test_a_stage_goes_to_the_queue_of_the_server_of_its_model(server: RowServer) -> None:
     pinned = {"architect.model": MODEL, "implementation.model": "gpt-4.1", "context.model": "gpt-4-turbo"}
-    assert choose_queues(PLAN_IMPL_REVIEW_DOCS.stages, pinned) == [
-        "azure", "vllm", "openai", "gates", "vllm", "azure", "control",
-    ]  # fmt: skip
+    specs = newest_version("plan_impl_review_docs").stages
+    queues = dict(zip([spec.kind for spec in specs], choose_queues(specs, pinned), strict=True))
+    assert queues["context"] == queues["docs"] == "azure"
+    assert queues["plan"] == queues["review"] == "vllm"
+    assert (queues["implement"], queues["verify"], queues["seal"]) == ("openai", "gates", "control")
     assert list_queues()[-2:] == ("vllm", "azure")
 
 

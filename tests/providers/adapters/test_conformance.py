@@ -24,6 +24,7 @@ NAMES = os.environ.get("CONFORMANCE_ADAPTERS", ",".join(DEFAULT)).split(",")
 MODELS = {
     "anthropic": ["claude-sonnet-4-5"],
     "openai": ["gpt-4.1", "gpt-4-turbo"],
+    "compatible": ["gpt-4.1"],
     "google-genai": ["gemini-pro"],
     "google-generativeai": ["gemini-pro"],
 }
@@ -42,8 +43,10 @@ def case(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 def build(name: str, simulator: Simulated, key: str = "k", url: str = "") -> Adapter:
-    provider = name.split("-")[0]
-    return registry.ADAPTERS.get(name)(key, url or simulator.urls[f"{provider.upper()}_BASE_URL"])
+    provider = "openai" if name == "compatible" else name.split("-")[0]
+    # A compatible server has a name of its own; this one takes that of the simulated vendor.
+    own_name = (provider,) if name == "compatible" else ()
+    return registry.ADAPTERS.get(name)(key, url or simulator.urls[f"{provider.upper()}_BASE_URL"], *own_name)
 
 
 @pytest.fixture
