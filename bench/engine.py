@@ -40,6 +40,8 @@ GOALS: Goals = {
     "flows_per_s_vs_dbos_direct": at_least(1.1),
     "flows_per_s_vs_dbos_queue": at_least(1.5),
     "flows_per_s_vs_prefect": at_least(25),
+    "flows_per_s_forked_vs_celery_chord": at_least(1.0),
+    "flows_per_s_forked_vs_dbos": at_least(1.2),
     "stage_to_stage_ms_p50": at_most(10),
     "stage_to_stage_ms_p95": at_most(25),
     "own_time_share": at_most(0.02),
@@ -50,11 +52,37 @@ GOALS: Goals = {
 
 
 def race_systems(servers: arms.Servers) -> dict[str, Any]:
-    """Every system in turn, round after round, the order turned by one each time."""
+    """A straight flow on every system."""
+    return compare_speeds(_race(servers, _list_systems()))
+
+
+def race_forks(servers: arms.Servers) -> dict[str, Any]:
+    """A flow that forks into three and joins, beside a Celery chord and DBOS with the same shape."""
+    systems: list[Callable[[arms.Servers], arms.Arm]] = [
+        lambda servers: arms.start_orchestrator(servers, "forked", FLOW_TYPE="forked"),
+        arms.start_celery_chord,
+    ]
+    if takes_part("dbos"):
+        systems.append(arms.start_dbos_forked)
+    speeds = _race(servers, systems)
+    ours = speeds.pop("ours" if SMALL else "forked")
+    found = {"flows_per_s_forked": round(statistics.median(ours), 2)}
+    for name, of in speeds.items():
+        ratios = [own / other for own, other in zip(ours, of, strict=True)]
+        peer = name.removesuffix("_forked")
+        found |= {f"flows_per_s_forked_vs_{peer}": round(statistics.median(ratios), 3)}
+        found |= {f"flows_per_s_{name}": round(statistics.median(of), 2)}
+    return found
+
+
+def _race(servers: arms.Servers, systems: list[Callable[[arms.Servers], arms.Arm]]) -> dict[str, list[float]]:
+    """Every system in turn, round after round, the order turned by one each time; flows a second by
+    system.
+    """
     speeds: dict[str, list[float]] = {}
     with contextlib.ExitStack() as stack:
         running = []
-        for start in _list_systems():
+        for start in systems:
             arm = stack.enter_context(start(servers))
             # Connections are open and statements planned before anything counts.
             if not SMALL:
@@ -72,7 +100,7 @@ def race_systems(servers: arms.Servers) -> dict[str, Any]:
             )
         for arm in running:
             arm.check_stored_steps()
-    return compare_speeds(speeds)
+    return speeds
 
 
 def _list_systems() -> list[Callable[[arms.Servers], arms.Arm]]:
@@ -126,6 +154,7 @@ def main() -> int:
         servers.models = engine_parts.compose_model_settings(urls)
         parts: dict[str, Callable[[], dict[str, Any]]] = {
             "race": lambda: race_systems(servers),
+            "forked": lambda: race_forks(servers),
             "latency": lambda: engine_parts.measure_latency(servers, MEASURED_FLOWS),
             "cost": lambda: engine_parts.count_messages(servers, server, MEASURED_FLOWS),
             "flatness": lambda: engine_parts.measure_flatness(

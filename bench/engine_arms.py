@@ -330,6 +330,26 @@ def start_dbos_direct(servers: Servers) -> Arm:
     return arm
 
 
+def start_celery_chord(servers: Servers) -> Arm:
+    """A Celery chord with results in Redis."""
+    arm = Arm("celery_chord", servers, compose_environment(servers, servers.postgres))
+
+    def start_workers() -> None:
+        for name in WORKERS:
+            start_worker(arm, name, "bench.peers.celery_chord", "chord_a,chord_b,chord_c,chord_d")
+
+    _start_shared(arm, start_workers, "chord", [sys.executable, "-m", "bench.peers.celery_chord"])
+    return arm
+
+
+def start_dbos_forked(servers: Servers) -> Arm:
+    """DBOS, a workflow with three steps side by side called in the two processes that run it."""
+    arm = Arm("dbos_forked", servers, compose_environment(servers, servers.require_database("dbos_forked")))
+    for name in WORKERS:
+        arm.drive(str(require_python("dbos")), "-m", "bench.peers.dbos_flows", "forked", name)
+    return arm
+
+
 def start_dbos_queue(servers: Servers) -> Arm:
     """DBOS, its workflows enqueued by a client and taken by two processes."""
     url = servers.require_database("dbos_queue")

@@ -12,8 +12,21 @@ from providers.base import Request
 
 MODELS = {"google": "gemini-pro", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4-turbo"}
 FOUR = (Queue.GOOGLE, Queue.ANTHROPIC, Queue.OPENAI, Queue.CONTROL)
+BRANCHES = ("branch_anthropic", "branch_openai", "branch_google")
 FLOW_TYPES = (
     FlowType("noop", 1, tuple(StageSpec("noop", queue) for queue in FOUR)),
+    FlowType(
+        "forked",
+        1,
+        (
+            StageSpec("fork", Queue.GOOGLE),
+            *(
+                StageSpec(f"branch_{queue}", queue, needs=("fork",))
+                for queue in (Queue.ANTHROPIC, Queue.OPENAI, Queue.GOOGLE)
+            ),
+            StageSpec("join", Queue.CONTROL, needs=BRANCHES),
+        ),
+    ),
     FlowType("nap", 1, (StageSpec("nap", Queue.GOOGLE),)),
     FlowType(
         "modelled",
@@ -25,7 +38,7 @@ FLOW_TYPES = (
     ),
 )
 STAGES = {
-    "noop": "bench.engine_plugin:noop",
+    **dict.fromkeys(("noop", "fork", *BRANCHES, "join"), "bench.engine_plugin:noop"),
     "nap": "bench.engine_plugin:nap",
     **{f"ask_{name}": f"bench.engine_plugin:ask_{name}" for name in MODELS},
 }

@@ -1,10 +1,11 @@
 """DBOS: a workflow of four no-op steps. ``direct`` calls it in this process, ``worker`` takes it from the
-queue of ``client``.
+queue of ``client``. ``forked`` calls one of five steps, three of them side by side, in this process.
 
 Runs in an environment of its own. The queue is polled every 10 ms in place of every second: its default would
 say more about the pause than about the engine.
 """
 
+import asyncio
 import os
 import sys
 import time
@@ -35,6 +36,20 @@ def flow() -> float:
     for _ in range(4):
         at = step()
     return at
+
+
+@DBOS.step()
+async def branch() -> float:
+    """When it ran."""
+    return time.time()
+
+
+@DBOS.workflow()
+async def forked() -> float:
+    """One step, three side by side, and one after all of them."""
+    await branch()
+    await asyncio.gather(branch(), branch(), branch())
+    return await branch()
 
 
 def launch(executor: str) -> None:
@@ -86,4 +101,6 @@ if __name__ == "__main__":
     launch(sys.argv[2])
     if mode == "worker":
         work()
+    if mode == "forked":
+        serve_requests(lambda count: run_pooled(count, THREADS, lambda: asyncio.run(forked())))
     serve_requests(lambda count: run_pooled(count, THREADS, flow))

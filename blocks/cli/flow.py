@@ -134,6 +134,8 @@ def run(
             return output.print_json(flow) if as_json else output.print_line(flow["id"])
         if not as_json and collected is not None and collected.files:
             output.print_line(_describe_context(collected))
+        if not as_json and (estimate := flow_report.describe_estimate(flow)):
+            output.print_line(estimate)
         blocks_folder = (output_dir or here.root) / BLOCKS_FOLDER
         finish_flow(client, flow["id"], blocks_folder, timeout=timeout, as_json=as_json)
     return None

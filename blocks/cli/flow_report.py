@@ -110,7 +110,22 @@ def describe_time(flow: Mapping[str, Any]) -> str:
         f"gates {format_duration(spent['gates_seconds'])}",
         f"orchestrator {format_duration(spent['own_seconds'])}",
     )
-    return f"Time {format_duration(spent['wall_seconds'])}  ({', '.join(parts)})"
+    # An older service says nothing about what bounded the time.
+    bound = f"; most of it: {spent['bound_by']}" if spent.get("bound_by") else ""
+    return f"Time {format_duration(spent['wall_seconds'])}  ({', '.join(parts)}{bound})"
+
+
+def describe_estimate(flow: Mapping[str, Any]) -> str:
+    """How long a new flow will take, and why its deadline may be missed; empty while the service cannot
+    say.
+    """
+    estimate = flow.get("estimate")
+    if not estimate:
+        return ""
+    sentence = (
+        f"It takes about {estimate['p50_seconds']:.0f} to {estimate['p95_seconds']:.0f} s without repair."
+    )
+    return f"{sentence} {estimate['warning']}".rstrip()
 
 
 def print_wait(console: Console, flow: Mapping[str, Any]) -> None:

@@ -29,7 +29,5 @@ class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.util.spec_from_file_location(fullname, path, loader=self)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        # Nobody needs it again, and the block must not find it here.
-        _, code = self.codes.pop(module.__name__)
-        __tracebackhide__ = True
+        _, code = self.codes[module.__name__]
         exec(code, module.__dict__)  # noqa: S102 - this is what the sandbox is for

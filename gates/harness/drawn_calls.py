@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest
-from gates.harness.channel import split_report
 from gates.harness.tree_edits import Edit
 from gates.harness.value_generator import ValueGenerator
 from gates.harness.zygote_pool import ChildResult
@@ -86,7 +85,7 @@ class DrawnCalls:
     def _measure_original(self) -> list[_Baseline]:
         found = []
         for entry in self.entrypoints:
-            draw = self.block.secret_draw(f"compare:{entry['call']}")
+            draw = self.block.seeded_draw(f"compare:{entry['call']}")
             values = ValueGenerator(entry["input"], draw).draw_values(_INPUTS)
             distinct = list({json.dumps(value, sort_keys=True): value for value in values}.values())
             if distinct:
@@ -130,7 +129,7 @@ class DrawnCalls:
 def _read_ends(result: ChildResult) -> list[CallEnd]:
     """How the calls of one child ended; empty where it gave no report."""
     try:
-        outcomes = json.loads(split_report(result.report)[1])["outcomes"]
+        outcomes = json.loads(result.report)["outcomes"]
         return [_describe_end(outcome) for outcome in outcomes]
     except (ValueError, KeyError, TypeError, RecursionError, AttributeError):
         return []
@@ -142,14 +141,8 @@ def _describe_end(outcome: dict[str, Any]) -> CallEnd:
         return f"raises {outcome['raised'][0]}"
     if "output" in outcome:
         # As Python writes it, for the people who read an example.
-        return repr(json.loads(json.dumps(outcome["output"], sort_keys=True), parse_float=_parse_float))
+        return repr(json.loads(json.dumps(outcome["output"], sort_keys=True)))
     return f"no JSON: {outcome.get('unfit', '')}"
-
-
-def _parse_float(text: str) -> float:
-    """In JSON 1 and 1.0 are the same number."""
-    value = float(text)
-    return int(value) if value.is_integer() else value
 
 
 def _list_differing(ends: Mapping[int, Sequence[CallEnd]], baselines: Sequence[_Baseline]) -> list[str]:

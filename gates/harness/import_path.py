@@ -7,12 +7,13 @@ REPO, PACKAGES = "repo", "packages"
 _FOLDERS = (REPO, f"{REPO}/src", PACKAGES)
 
 
-def extend_import_path(folder: Path, *, packages_only: bool = False) -> None:
+def extend_import_path(folder: Path) -> None:
     """Make importable what is beside the block's ``folder``.
 
-    Modules of the repo are imported in the child that runs the block, never in the zygote.
+    Called in the child that runs the block, never in the zygote: no module of the repo is imported where
+    verdicts are made.
     """
-    for name in (PACKAGES,) if packages_only else _FOLDERS:
+    for name in _FOLDERS:
         place = folder.parent / name
         if place.is_dir():
             # At the end, so that nothing here replaces the standard library, pytest or the block.

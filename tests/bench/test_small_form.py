@@ -34,6 +34,16 @@ KEYS = {
     "gates": {"gates_wall_seconds_p95", "kill_rate", "sandbox_start_ms_p50"},
     "limiter": {"overshoot_tokens", "pairs_per_s", "phantom_tokens", "release_ms_p95", "utilisation"},
     "provider_call": {"cpu_vs_sdk", "wall_vs_sdk"},
+    "two_minutes": {
+        "p50_s_v1",
+        "p95_s_v1",
+        "p50_s_v2",
+        "p95_s_v2",
+        "p95_ratio",
+        "usd_per_flow_ratio",
+        "repair_rounds_ratio",
+        "own_time_share",
+    },
 }
 
 

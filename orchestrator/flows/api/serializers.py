@@ -14,7 +14,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from gates.base import Verdict
-from orchestrator.flows import representation
+from orchestrator.flows import estimates, representation
+from orchestrator.flows.flow_types import pinned_version
 from orchestrator.flows.models import (
     Attempt,
     Block,
@@ -25,7 +26,7 @@ from orchestrator.flows.models import (
     ReplayStatus,
     Stage,
 )
-from orchestrator.flows.models.states import AttemptOutcome, FlowStatus, StageStatus
+from orchestrator.flows.models.states import FLOW_ENDED, AttemptOutcome, FlowStatus, StageStatus
 from providers.base import UsageSource
 from providers.models import CallStatus, ProviderCall
 
@@ -192,6 +193,14 @@ class BlockSerializer(serializers.ModelSerializer[Block]):
         return f"/api/v1/flows/{block.flow_id}/block/"
 
 
+class EstimateSerializer(serializers.Serializer[Any]):
+    """How long a flow will take without repair, from how long its kinds of stages took last."""
+
+    p50_seconds = serializers.FloatField(help_text="Every stage of the critical path at its median.")
+    p95_seconds = serializers.FloatField(help_text="Every one of them at its 95th percentile.")
+    warning = serializers.CharField(help_text="Why the deadline will probably be missed; empty if not.")
+
+
 class FlowSummarySerializer(serializers.Serializer[Flow]):
     """One line of a list.
 
@@ -211,6 +220,7 @@ class FlowSummarySerializer(serializers.Serializer[Flow]):
     finished_at = serializers.DateTimeField(allow_null=True)
     deadline_at = serializers.DateTimeField(allow_null=True)
     duration_seconds = serializers.SerializerMethodField(help_text="Since creation, while the flow runs.")
+    estimate = serializers.SerializerMethodField()
     cost_usd = UsdField()
     error = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
@@ -236,6 +246,19 @@ class FlowSummarySerializer(serializers.Serializer[Flow]):
     def get_error(self, flow: Flow) -> dict[str, str] | None:
         """Why it failed."""
         return representation.describe_error(flow)
+
+    @extend_schema_field(EstimateSerializer(allow_null=True))
+    def get_estimate(self, flow: Flow) -> Any:
+        """How long it will take; ``null`` for a flow that has ended, and while too little is known."""
+        if flow.status in FLOW_ENDED:
+            return None
+        try:
+            flow_type = pinned_version(flow.flow_type, flow.flow_type_version)
+        except KeyError:
+            # A deploy has dropped the version; its flows cannot continue, but people can still read them.
+            return None
+        found = estimates.estimate_flow(flow_type, flow.created_at, flow.deadline_at)
+        return None if found is None else EstimateSerializer(found).data
 
     def get_url(self, flow: Flow) -> str:
         """Where the whole flow is."""

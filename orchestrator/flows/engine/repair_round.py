@@ -45,12 +45,13 @@ def begin_round(held: Any) -> tuple[int, ...]:
         return ()
     asking = _list_open_requests(stages)
     requests = [json.loads(stage.repair) for stage in asking]
-    round_ = max(stage.round for stage in asking) + 1
     # The version that the flow began with: a newer one may have other stages.
     flow_type = flow_types.pinned_version(held.flow_type, held.flow_type_version)
     again = _list_kinds_again(flow_type, {request["insert"][0] for request in requests}, stages)
     replaced = {stage.kind: stage for stage in stages if stage.kind in again}
     position = max(stage.position for stage in replaced.values())
+    # Not counted from those that ask: a reviewer may ask in its first round about files of a later one.
+    round_ = max(stage.round for stage in replaced.values()) + 1
     database.fetch_rows(_SQL["shift_later_stages"], {"flow": held.id, "position": position, "by": len(again)})
     inserted = database.fetch_rows(
         _SQL["insert_repair_round"],

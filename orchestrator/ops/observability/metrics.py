@@ -5,11 +5,14 @@ names are the runbook's (``flow_status``, ``flow_duration_seconds_bucket``, ``fl
 spell counters without ``_total``, so those are sent under both names, the plain one untyped.
 """
 
+import statistics
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
 import redis
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -21,6 +24,8 @@ from prometheus_client.registry import Collector
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
+from orchestrator.flows import critical_path, estimates
+from orchestrator.flows.models import Flow, Stage
 from orchestrator.ops.observability import health_metrics, quota_metrics
 from orchestrator.queues import list_queues
 
@@ -31,6 +36,7 @@ BUCKETS = (5, 10, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 600, 1200, 3600)
 COST_BUCKETS = ("0.05", "0.1", "0.25", "0.5", "1", "1.5", "2", "3", "5", "10")
 # Well below Prometheus's ten seconds: a Redis that is away must not cost the scrape its other sources.
 _REDIS_TIMEOUT_SECONDS = 2.0
+_TIMED_FLOWS = 100
 VERDICTS = ("passed", "failed", "errored")
 OUTCOMES = ("success", "failed", "cancelled")
 
@@ -109,6 +115,52 @@ def durations_and_costs() -> Iterator[Metric]:
     yield _build_histogram(
         "flow_cost_per_flow_usd", "USD of each flow that passed.", "f.cost_usd", COST_BUCKETS, ended
     )
+
+
+def measure_timing() -> Iterator[Metric]:
+    """How far the stages of the newest flows ran side by side, and how long their critical paths were.
+
+    Gauges over the last hour, of at most 100 flows: a path is computed from rows, and a scrape must stay
+    cheap.
+    """
+    recent = Flow.objects.filter(status="passed", finished_at__gt=timezone.now() - timedelta(hours=1))
+    newest = list(recent.order_by("-finished_at")[:_TIMED_FLOWS])
+    stages: dict[str, list[Stage]] = {flow.pk: [] for flow in newest}
+    rows = Stage.objects.filter(flow__in=newest).order_by("position").prefetch_related("attempts")
+    for stage in rows.defer("output", "feedback"):
+        stages[stage.flow_id].append(stage)
+    timings = [critical_path.measure_flow(flow, stages[flow.pk]) for flow in newest]
+    overlap = GaugeMetricFamily(
+        "stage_overlap", "Seconds of all stages over seconds in which any ran, of the flows of the last hour."
+    )
+    path = GaugeMetricFamily(
+        "critical_path_seconds",
+        "Seconds of the critical paths of the last hour's flows.",
+        labels=["quantile"],
+    )
+    if timings:
+        overlap.add_metric([], statistics.mean(timing.overlap for timing in timings))
+        seconds = [timing.seconds for timing in timings]
+        # One value has no quantiles; it stands for all of them.
+        cuts = statistics.quantiles(seconds, n=20) if len(seconds) > 1 else seconds * 19
+        path.add_metric(["0.5"], cuts[9])
+        path.add_metric(["0.95"], cuts[18])
+    yield from (overlap, path)
+
+
+def measure_models() -> Iterator[Metric]:
+    """How fast the models answered lately, by kind of stage and model."""
+    latency = GaugeMetricFamily(
+        "model_latency_seconds", "Seconds of the newest calls.", labels=["stage", "model", "quantile"]
+    )
+    speed = GaugeMetricFamily(
+        "model_tokens_per_second", "Output tokens a second of the newest calls.", labels=["stage", "model"]
+    )
+    for row in estimates.measure_models():
+        latency.add_metric([row.kind, row.model, "0.5"], row.p50)
+        latency.add_metric([row.kind, row.model, "0.95"], row.p95)
+        speed.add_metric([row.kind, row.model], row.tokens_per_second)
+    yield from (latency, speed)
 
 
 def measure_calls() -> Iterator[Metric]:
@@ -195,6 +247,8 @@ def measure_queues() -> Iterator[Metric]:
 SOURCES = {
     "flows": measure_flows,
     "durations_and_costs": durations_and_costs,
+    "timing": measure_timing,
+    "models": measure_models,
     "calls": measure_calls,
     "gates": measure_gates,
     "waiting": measure_waiting,

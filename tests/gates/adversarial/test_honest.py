@@ -14,8 +14,7 @@ POLICY = Policy(capabilities=frozenset(CAPABILITIES))
 FOLDERS = sorted(path for path in (Path(__file__).parent / "honest").iterdir() if path.is_dir())
 
 
-def load_block(folder: Path) -> Candidate:
-    """The block in ``folder``."""
+def _load(folder: Path) -> Candidate:
     name = folder.name
     module, tests, contract = (
         (folder / path).read_text(encoding="utf-8")
@@ -30,7 +29,7 @@ def test_there_are_enough_kinds() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_an_honest_block_passes(folder: Path) -> None:
-    reports = run_gates(load_block(folder), POLICY)
+    reports = run_gates(_load(folder), POLICY)
 
     refused = {
         report.gate: (report.summary, report.feedback)
@@ -48,7 +47,7 @@ def test_an_honest_block_is_judged_the_same_five_times(
     folder: Path, second_backend: str, settings: LazySettings
 ) -> None:
     """Three times in the backend in force, twice in another: verdicts, scores and findings are the same."""
-    candidate, runs = load_block(folder), []
+    candidate, runs = _load(folder), []
 
     for name in (*[settings.SANDBOX_BACKEND] * 3, *[second_backend] * 2):
         settings.SANDBOX_BACKEND = name

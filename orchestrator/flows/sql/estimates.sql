@@ -1,0 +1,36 @@
+-- How long stages take, from what the newest of them took. Read at most once a minute by each process.
+
+-- name: measure_stages
+-- Measure the newest attempts that passed, by kind of stage: the median and the 95th percentile, in seconds.
+WITH newest AS (
+    -- At most 200 of a kind, and none of before last week: models and repos change.
+    SELECT s.kind, extract(epoch FROM a.finished_at - a.started_at)::float8 AS seconds,
+        row_number() OVER (PARTITION BY s.kind ORDER BY a.id DESC) AS n
+    FROM flows_attempt a JOIN flows_stage s ON s.id = a.stage_id
+    WHERE a.outcome = 'passed' AND a.started_at > now() - interval '7 days'
+)
+SELECT kind, count(*) AS stages,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95
+FROM newest
+WHERE n <= 200
+GROUP BY kind;
+
+-- name: measure_models
+-- Measure the newest calls, by kind of stage and model: median and 95th percentile in seconds, tokens of output
+-- in a second.
+WITH newest AS (
+    -- At most 200 of each pair, and none of before last week.
+    SELECT stage_kind AS kind, model, latency_ms / 1000.0 AS seconds,
+        output_tokens + reasoning_tokens AS tokens,
+        row_number() OVER (PARTITION BY stage_kind, model ORDER BY created_at DESC) AS n
+    FROM providers_providercall
+    WHERE status = 'settled' AND latency_ms IS NOT NULL AND created_at > now() - interval '7 days'
+)
+SELECT kind, model,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95,
+    COALESCE(sum(tokens) / NULLIF(sum(seconds), 0), 0)::float8 AS tokens_per_second
+FROM newest
+WHERE n <= 200
+GROUP BY kind, model;
