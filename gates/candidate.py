@@ -85,10 +85,17 @@ def parse_contract(candidate: Candidate) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def list_declared_capabilities(candidate: Candidate) -> frozenset[str]:
-    """The capabilities that the contract declares; none where it is not sound."""
+def read_capabilities(candidate: Candidate) -> dict[str, str]:
+    """The capabilities that the contract declares, each with its reason; none where it is not sound."""
     declared = (parse_contract(candidate) or {}).get("capabilities")
-    return frozenset(declared) if isinstance(declared, dict) else frozenset()
+    if not isinstance(declared, dict):
+        return {}
+    return {str(name): str(reason) for name, reason in declared.items()}
+
+
+def list_declared_capabilities(candidate: Candidate) -> frozenset[str]:
+    """The names of the capabilities that the contract declares."""
+    return frozenset(read_capabilities(candidate))
 
 
 def compute_digest(candidate: Candidate) -> str:

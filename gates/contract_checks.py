@@ -249,6 +249,24 @@ def _method_names(node: ast.ClassDef) -> set[str]:
     return {inner.name for inner in node.body if isinstance(inner, _FUNCTIONS)}
 
 
+def check_planned_example(entry: Mapping[str, Any] | None, example: Mapping[str, Any]) -> str:
+    """Why no block could keep an example of the plan; empty where one could. ``entry`` is what it calls."""
+    if entry is None:
+        return "the plan has no such entry point"
+    if ("output" in example) == ("raises" in example):
+        return "it needs either an output or an exception"
+    if "raises" in example:
+        known = example["raises"] in entry.get("raises", [])
+        return "" if known else f"{example['raises'][:80]} is not among what the entry point raises"
+    value = _expand_example(entry, example)["input"]
+    schema = _expand_entry_point(entry)["input"]
+    if not make_validator(schema).is_valid(value) or not holds_requirement(schema, value):
+        return "the input schema refuses its input"
+    if not make_validator(entry["output"]).is_valid(example["output"]):
+        return "the output schema refuses its output"
+    return ""
+
+
 def find_unkept_examples(
     contract: Mapping[str, Any], planned: Iterable[Mapping[str, Any]]
 ) -> tuple[Finding, ...]:

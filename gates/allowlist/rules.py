@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gates import syntax
 from gates.allowlist import identifiers, import_time, words
+from gates.allowlist.addressed import find_addressed_text
 from gates.allowlist.bindings import Bindings, Reference, read_scope
 from gates.allowlist.capabilities import (
     CAPABILITIES,
@@ -53,6 +54,9 @@ def find_refusals(
     tree = syntax.parse(source)
     found = {_make_finding(path, refusal) for refusal in _judge(tree, own, is_test, capabilities, private)}
     found |= {_make_finding(path, refusal) for refusal in identifiers.find_confusable(tree, source)}
+    for line, words_found in find_addressed_text(source):
+        message = f"{words_found[:80]!r} speaks to a judge of the block; write for people who change it"
+        found.add(Finding("allowlist-addressed", message, path=path, line=line, end_line=line))
     if not is_test:
         found |= {_make_finding(path, refusal) for refusal in import_time.find_actions(tree, frozenset(own))}
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.rule, finding.message)))

@@ -5,14 +5,14 @@ None obeys a comment that silences it, and none runs the code.
 
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
-from gates.allowlist import find_private_names, find_refusals
-from gates.base import Candidate, Finding, GateReport, Policy, Verdict
-from gates.candidate import find_problems, list_declared_capabilities
+from gates.allowlist import find_private_names, find_refusals, find_used_capabilities
+from gates.base import CONTRACT_PATH, Candidate, Finding, GateReport, Policy, Verdict
+from gates.candidate import find_problems, list_declared_capabilities, read_capabilities
 from gates.credentials import find_secrets
 from gates.evidence import format_sarif
 from gates.repo_files import list_importable_modules
@@ -38,6 +38,13 @@ _ADVISORY_RULES = {
     "B112",
     "B311",
     "B324",
+}
+# expat bounds what entities may grow to since 2.4.1, and ElementTree fetches none.
+_PARSER_RULES = {"S314", "B314", "S405", "B405"}
+# What a capability allows; a shell stays an error.
+_RULES_BY_CAPABILITY = {
+    "network": {"S310", "B310"},
+    "subprocess": {"S404", "B404", "S603", "B603", "S607", "B607"},
 }
 # Reported for the name of a variable alone: an error only where its value looks like a secret.
 _NAME_RULES = {"S105", "S106", "S107", "B105", "B106", "B107"}
@@ -66,17 +73,41 @@ class SecurityGate:
         # Everything that does not block is shown all the same.
         remarks = len(findings) - len(errors)
         tools = describe_scanners()
+        counted = f"{len(errors)} findings that block, {remarks} remarks in {len(candidate.files)} files"
+        declared = read_capabilities(candidate)
         return GateReport(
             gate=self.name,
             verdict=Verdict.FAILED if errors else Verdict.PASSED,
-            summary=f"{len(errors)} findings that block, {remarks} remarks in {len(candidate.files)} files",
+            summary=f"{counted}{_describe_capabilities(declared)}",
             score=Decimal(max(0, 100 - 25 * len(errors) - warnings)),
             findings=findings,
             evidence={"security.sarif": format_sarif(tools, "", findings, candidate.files)},
-            details={"files": len(candidate.files), "tools": tools},
+            details={"files": len(candidate.files), "tools": tools, "capabilities": declared},
             feedback="\n".join(listed),
             cure=_CURE if errors else "",
         )
+
+
+def _describe_capabilities(declared: Mapping[str, str]) -> str:
+    """For the page of the block, its evidence and the reviewer, who all show the summary."""
+    if not declared:
+        return ""
+    listed = "; ".join(f"{name} ({reason})" for name, reason in sorted(declared.items()))
+    return f"; may use {listed}"[:600]
+
+
+def _find_unused(candidate: Candidate, own: Iterable[str]) -> list[Finding]:
+    """A capability that nothing needs is one too many."""
+    unused = list_declared_capabilities(candidate) - find_used_capabilities(candidate.module, own)
+    return [
+        Finding(
+            "allowlist-unused-capability",
+            f"the module declares {name} and does not use it",
+            "warning",
+            CONTRACT_PATH,
+        )
+        for name in sorted(unused)
+    ]
 
 
 def _scan(candidate: Candidate, capabilities: frozenset[str]) -> list[Finding]:
@@ -90,18 +121,21 @@ def _scan(candidate: Candidate, capabilities: frozenset[str]) -> list[Finding]:
         found_secrets = threads.submit(scan_for_secrets, candidate.files)
         refusals = threads.submit(check_allowlist, candidate, capabilities)
         return [
-            *_judge_code(candidate, bandit.result()),
-            *_judge_code(candidate, ruff.result()),
+            *_judge_code(candidate, bandit.result(), capabilities),
+            *_judge_code(candidate, ruff.result(), capabilities),
             *_judge_secrets(candidate, found_secrets.result()),
             *refusals.result(),
         ]
 
 
-def _judge_code(candidate: Candidate, reported: Iterable[ScannerFinding]) -> list[Finding]:
+def _judge_code(
+    candidate: Candidate, reported: Iterable[ScannerFinding], capabilities: frozenset[str]
+) -> list[Finding]:
     """Findings of bandit or ruff with a severity: a note for what honest code does too, else an error."""
     found = []
     for report in reported:
-        severity = "note" if _is_advisory(candidate, report) else "error"
+        allowed = _PARSER_RULES.union(*(_RULES_BY_CAPABILITY.get(name, ()) for name in capabilities))
+        severity = "note" if report.rule in allowed or _is_advisory(candidate, report) else "error"
         found.append(
             Finding(report.rule, report.message, severity, report.path, report.line, report.end_line)
         )
@@ -154,6 +188,7 @@ def check_allowlist(candidate: Candidate, capabilities: frozenset[str]) -> list[
         return [
             *find_refusals(candidate.module_path, candidate.module, own, False, capabilities),
             *find_refusals(candidate.tests_path, candidate.tests, own, True, capabilities, private),
+            *_find_unused(candidate, own),
         ]
     except RecursionError:
         return [Finding("syntax", "nested too deeply to be read", path=candidate.module_path)]

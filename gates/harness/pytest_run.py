@@ -1,5 +1,6 @@
 """One run of the block's tests in a fresh child: pytest was imported beforehand, the block was not."""
 
+import importlib
 import json
 import linecache
 import marshal
@@ -19,12 +20,15 @@ from gates.harness.code_importer import CodeImporter
 from gates.harness.import_path import extend_import_path
 
 _MAX_TEXT = 4000
+_MAX_HYPOTHESIS_EXAMPLES = 40
 # A run of one file needs none of these, and each costs start-up in every child. The last two collect garbage
 # twice per run.
 _UNUSED_PLUGINS = (
     "cacheprovider",
     "doctest",
     "faulthandler",
+    # Its settings are loaded below; the plugin only adds options and reports.
+    "hypothesispytest",
     "junitxml",
     "pastebin",
     "stepwise",
@@ -67,7 +71,6 @@ class Recorder:
             self.cover.switch_context("")
         return result
 
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> pytest.TestReport | None:
@@ -125,6 +128,7 @@ class PytestRun:
         self.recorder = Recorder(str(self.folder / f"{name}.py"))
         self.test_file = self.folder / f"test_{name}.py"
         self.config: Config = _prepareconfig(self._options(), plugins=[self.recorder])
+        self._prepare_hypothesis()
         # Rewritten for pytest's assertions once, here, where no line of it runs.
         self.test_code = _rewrite_test(self.test_file, self.config)[1]
         # All that pytest does before it meets the block is done once, here; children inherit it.
@@ -133,6 +137,24 @@ class PytestRun:
         self.session = pytest.Session.from_config(self.config)
         self.config.hook.pytest_sessionstart(session=self.session)
         sys.path[:0] = [folder]
+
+    def _prepare_hypothesis(self) -> None:
+        """For tests that use it: the same draws in every run, few of them, and no limit but the run's own."""
+        if b"hypothesis" not in self.test_file.read_bytes():
+            return
+        # Once for all children, and not at all for the tests of most blocks: it takes a third of a second.
+        hypothesis = importlib.import_module("hypothesis")
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        hypothesis.settings.register_profile(
+            "gates",
+            derandomize=True,
+            max_examples=_MAX_HYPOTHESIS_EXAMPLES,
+            deadline=None,
+            database=None,
+            phases=phases,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        hypothesis.settings.load_profile("gates")
 
     def _options(self) -> list[str]:
         options = [

@@ -85,6 +85,9 @@ class PlanOutput(StoredValue):
     entrypoints: tuple[Mapping[str, Any], ...] = ()
     risks: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    # Calls with exact results that the block has to keep, and what it may do beyond computing, with reasons.
+    examples: tuple[Mapping[str, Any], ...] = ()
+    capabilities: tuple[Mapping[str, Any], ...] = ()
     calls: tuple[RecordedCall, ...] = ()
 
     @classmethod
@@ -94,6 +97,15 @@ class PlanOutput(StoredValue):
         if not (plan.block_family and plan.block_name):
             raise ValueError("the plan does not name the block")
         return plan
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored."""
+        stored = super(PlanOutput, self).to_json()
+        # Absent, as in plans from before there were any, so that recorded requests keep their digests.
+        for key in ("examples", "capabilities"):
+            if not stored[key]:
+                stored = leave_out(stored, key)
+        return stored
 
     def document(self) -> dict[str, Any]:
         """The plan itself, without its calls, in the order in which PostgreSQL's jsonb returns the keys."""

@@ -29,10 +29,22 @@ def test_every_promised_key_is_there(repo):
         "gates.mode": "strict",
         "gates.min_unit_coverage": 90,
         "gates.min_mutation_kill_rate": 60,
+        "gates.capabilities": "",
         "max_repair_rounds": 2,
         "flow.max_cost_usd": "2",
         "enabled": True,
     }
+
+
+def test_capabilities_only_narrow_on_the_way_down(repo, settings):
+    settings.BLOCK_CAPABILITIES = "clock,environment"
+    key = "gates.capabilities"
+    set_value(None, key, "network, clock", actor="sre")
+    assert read_effective(repo)[key] == "clock"
+    set_value(repo, key, "environment", actor="owner")
+    assert read_effective(repo)[key] == ""
+    with pytest.raises(SettingRefused):
+        set_value(repo, key, "everything", actor="owner")
 
 
 def test_the_nearer_value_wins_and_the_newest_of_a_level_counts(repo):

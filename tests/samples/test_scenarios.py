@@ -103,6 +103,8 @@ def test_the_plan_is_whole_and_agrees_with_the_contract(name: str) -> None:
             "entrypoints",
             "risks",
             "tests",
+            "examples",
+            "capabilities",
             "contradictions",
         }
         assert plan["contradictions"] == []

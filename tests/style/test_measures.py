@@ -12,6 +12,7 @@ NOT_REGISTRIES = {
     "gates/harness/entry_points.py": (
         "loads the block under test inside the sandbox, where the server is not installed"
     ),
+    "gates/harness/pytest_run.py": "prepares hypothesis in the sandbox, for the tests that use it",
 }
 # One base for each distribution, the shape of a REST answer, and the simulator's, which answers like a
 # vendor.

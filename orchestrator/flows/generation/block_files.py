@@ -61,6 +61,7 @@ def read_candidate(work: StageContext) -> Candidate:
         contract=texts[CONTRACT],
         implementer=f"{implementer.provider}:{implementer.model}",
         previous_contract=find_previous_contract(work.repo, name),
+        planned_examples=PlanOutput.parse(work.read_output("plan")).examples,
     )
 
 

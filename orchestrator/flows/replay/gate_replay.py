@@ -14,7 +14,7 @@ from blocks.format.canonical import sha256
 from blocks.format.errors import FormatError
 from blocks.format.manifest import MANIFEST
 from gates import environments, runner
-from gates.base import Candidate, GateReport, Policy
+from gates.base import CONTRACT_PATH, Candidate, GateReport, Policy
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.generation.block_files import (
@@ -155,7 +155,14 @@ def _build_candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[s
         # The contract before this version, not the newest: later blocks must not change the verdict on this
         # one.
         previous_contract=find_previous_contract(block.repo.name, name, before=block.version),
+        planned_examples=_read_planned_examples(files),
     )
+
+
+def _read_planned_examples(files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], ...]:
+    """The plan's examples, as the sealed report of the contract gate lists them; none in earlier blocks."""
+    report = json.loads(files.get(f"evidence/contract/{CONTRACT_PATH}", b"{}"))
+    return tuple(report.get("planned_examples", ()))
 
 
 def _parse_policy(sealed: Mapping[str, str]) -> Policy:

@@ -5,7 +5,7 @@ candidate so far.
 import json
 from typing import ClassVar
 
-from gates.allowlist import ALLOWED_MODULES, ALLOWED_TEST_MODULES
+from gates.allowlist import describe_rules, describe_test_rules
 from orchestrator.core.redaction import redact_text
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import (
@@ -27,7 +27,17 @@ EXPECTED_TOKENS = 8000
 ANSWER_TOKENS = 12_288
 """Half as much again, for tokenizers that make more tokens of the same text."""
 
-_PLAN_KEYS = ("block_name", "block_family", "summary", "steps", "entrypoints", "risks", "tests")
+_PLAN_KEYS = (
+    "block_name",
+    "block_family",
+    "summary",
+    "steps",
+    "entrypoints",
+    "examples",
+    "capabilities",
+    "risks",
+    "tests",
+)
 
 
 class ImplementStage:
@@ -52,9 +62,11 @@ class ImplementStage:
                 "block_family": name.family,
                 "block_name": name.name,
                 "conventions": prompts.format_list(list(conventions)),
-                "plan": json.dumps({key: plan[key] for key in _PLAN_KEYS}, indent=2, ensure_ascii=False),
-                "modules": ", ".join(sorted(ALLOWED_MODULES)),
-                "test_modules": ", ".join(sorted(ALLOWED_TEST_MODULES - ALLOWED_MODULES)),
+                "plan": json.dumps(
+                    {key: plan[key] for key in _PLAN_KEYS if key in plan}, indent=2, ensure_ascii=False
+                ),
+                "rules": describe_rules(gates.capabilities),
+                "test_rules": describe_test_rules(),
                 "min_coverage": str(gates.min_unit_coverage),
                 "min_kill_rate": str(gates.min_mutation_kill_rate),
                 "repair": _format_repair(basis) if basis is not None else "",

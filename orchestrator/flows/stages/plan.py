@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from gates.contract_checks import check_promise
+from gates.allowlist import CAPABILITIES, describe_capabilities
+from gates.contract_checks import check_planned_example, check_promise
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import stable_prefix
 from orchestrator.flows.generation.model_request import (
@@ -51,6 +52,32 @@ SCHEMA: dict[str, Any] = {
             },
         },
         "steps": {**_TEXTS, "minItems": 1},
+        "examples": {
+            "type": "array",
+            "maxItems": 60,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "call": {"type": "string"},
+                    "construct": make_text_field("the arguments of the class", {"type": "object"}),
+                    "input": make_text_field("the keyword arguments", {"type": "object"}),
+                    "output": make_text_field("the exact result", {}),
+                    "raises": {"type": "string"},
+                },
+                "required": ["call", "construct", "input", "output", "raises"],
+            },
+        },
+        "capabilities": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "enum": list(CAPABILITIES)},
+                    "reason": {"type": "string", "minLength": 1},
+                },
+                "required": ["name", "reason"],
+            },
+        },
         "tests": {**_TEXTS, "minItems": 1},
         "risks": _TEXTS,
         "contradictions": {
@@ -89,6 +116,7 @@ class PlanStage:
                 "block_family": context.block_family or "(yours to choose)",
                 "summary": findings.summary,
                 "conventions": prompts.format_list(list(findings.conventions)),
+                "capabilities": describe_capabilities(context.settings.gates.capabilities),
             },
             answer_tokens=ANSWER_TOKENS,
             stable=stable_prefix(context),
@@ -112,9 +140,13 @@ def _read_plan(text: str, context: StageContext) -> dict[str, Any] | str:
     if reason:
         return reason
     _check_promises(plan["entrypoints"])
+    examples = [_read_example(example) for example in plan.get("examples", [])]
+    _check_examples(plan["entrypoints"], examples)
     return {
         # Only these: an answer may have more keys, and no schema has checked what is in them.
         **{key: plan[key] for key in SCHEMA["required"]},
+        **({"examples": examples} if examples else {}),
+        **({"capabilities": plan["capabilities"]} if plan.get("capabilities") else {}),
         # Both become names of folders and modules.
         "block_name": check_block_name(plan["block_name"]),
         "block_family": check_family_name(context.block_family or plan["block_family"]),
@@ -136,6 +168,33 @@ def _check_promises(entrypoints: list[dict[str, Any]]) -> None:
             f"The contract of the plan promises too little or cannot be used: {listed}.",
             "Say in these schemas which properties there are, which are required, that there are no others, "
             "and what each item is.",
+        )
+
+
+def _read_example(example: dict[str, Any]) -> dict[str, Any]:
+    """An example as the contract gate takes it. Grammars want every field, so an empty one means none."""
+    read = {"call": example["call"], "input": example["input"]}
+    if example["construct"]:
+        read["construct"] = example["construct"]
+    ending = "raises" if example["raises"] else "output"
+    return {**read, ending: example[ending]}
+
+
+def _check_examples(entrypoints: list[dict[str, Any]], examples: list[dict[str, Any]]) -> None:
+    """Raise ``AnswerUnreadable`` for an example that its own schemas refuse: no block could keep it."""
+    entries = {entry["call"]: entry for entry in entrypoints}
+    objections = []
+    for number, example in enumerate(examples, start=1):
+        why = check_planned_example(entries.get(example["call"]), example)
+        if why:
+            objections.append(f"example {number} of {example['call'][:100]}: {why}")
+    if objections:
+        listed = "; ".join(objections[:10])
+        raise AnswerUnreadable(
+            "answer:unsound-example",
+            f"Examples of the plan do not fit its contract: {listed}.",
+            "Give each example a call of the plan, an input that its schema admits, and either the exact "
+            "output or the exception.",
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 from django.conf import LazySettings
 
 from orchestrator.flows.generation import prompts
+from orchestrator.flows.stage_outputs import PlanOutput
 from orchestrator.flows.stage_protocol import Done, Failed
 from orchestrator.flows.stages import context, implement, plan, review
 from providers import registry
@@ -106,6 +107,46 @@ def test_vacuous_contract_is_refused_when_it_is_planned(
     again = work.run(plan.stage, json.dumps(bad), json.dumps(bad))
     assert isinstance(again, Failed)
     assert again.code in {"answer:vacuous-contract", "answer:schema"}
+
+
+def _plan_with(*examples: dict[str, Any]) -> str:
+    return json.dumps({**fakes.PLAN, "examples": list(examples)})
+
+
+EXAMPLE = {
+    "call": "capital_ratio",
+    "construct": "{}",
+    "input": '{"capital": "8"}',
+    "output": '"0.08"',
+    "raises": "",
+}
+
+
+def test_examples_of_the_plan_reach_the_gates(work: FakeStageContext) -> None:
+    result = work.run(plan.stage, _plan_with(EXAMPLE))
+
+    assert isinstance(result, Done)
+    (planned,) = PlanOutput.parse(result.output).examples
+    assert planned == {"call": "capital_ratio", "input": {"capital": "8"}, "output": "0.08"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"call": "other"}, "the plan has no such entry point"),
+        ({"raises": "KeyError"}, "KeyError is not among what the entry point raises"),
+        ({"output": '{"x": []}'}, "the output schema refuses its output"),
+        ({"input": '{"capital": 1}'}, "the input schema refuses its input"),
+    ],
+)
+def test_an_example_that_its_own_schemas_refuse_is_asked_for_again(
+    change: dict[str, Any], told: str, work: FakeStageContext
+) -> None:
+    bad = _plan_with({**EXAMPLE, **change})
+    result = work.run(plan.stage, bad, json.dumps(fakes.PLAN))
+
+    assert isinstance(result, Done)
+    assert told in work.requests[-1][1].prompt
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)

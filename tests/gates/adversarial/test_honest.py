@@ -1,5 +1,6 @@
 """No honest block is refused, and each gets the same verdict every time."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,9 @@ from django.conf import LazySettings
 
 from gates.allowlist import CAPABILITIES
 from gates.base import Candidate, Policy, Verdict
+from gates.builtin.security import check_allowlist
+from gates.candidate import list_declared_capabilities, parse_contract
+from gates.contract_checks import find_objections
 from gates.runner import judge_reports, run_gates
 
 # What the organisation allows; a block still has to declare what it uses.
@@ -23,11 +27,30 @@ def _load(folder: Path) -> Candidate:
     return Candidate("honest", name, module, tests, contract)
 
 
+# All of them take minutes: the default suite judges some, others each day, and the slow suite all.
+DAILY = 6
+_FIRST = datetime.now(UTC).toordinal() * DAILY
+TODAY = [FOLDERS[(_FIRST + offset) % len(FOLDERS)] for offset in range(DAILY)]
+
+
 def test_there_are_enough_kinds() -> None:
-    assert len(FOLDERS) >= 12
+    assert len(FOLDERS) >= 32
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_text_of_an_honest_block_is_not_refused(folder: Path) -> None:
+    candidate = _load(folder)
+    contract = parse_contract(candidate)
+
+    assert check_allowlist(candidate, list_declared_capabilities(candidate)) == []
+    assert find_objections(candidate, contract) == ()
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [pytest.param(path, marks=() if path in TODAY else pytest.mark.slow) for path in FOLDERS],
+    ids=lambda folder: folder.name,
+)
 def test_an_honest_block_passes(folder: Path) -> None:
     reports = run_gates(_load(folder), POLICY)
 
