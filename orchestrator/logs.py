@@ -17,8 +17,8 @@ _SECRETS = re.compile(
 )
 # Connection errors of drivers quote the whole address, password included.
 _PASSWORD_IN_URL = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
-# What Django adds to its records: objects, or facts that the line has already.
-_DJANGO_FIELDS = ("request", "status_code", "server_time")
+# What Django and uvicorn add to their records: objects, or facts that the line has already.
+_DJANGO_FIELDS = ("request", "status_code", "server_time", "color_message")
 
 
 def strike_secrets(text: str) -> str:
@@ -90,6 +90,9 @@ def build_logging(form: str, level: str) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": False},
             # A 404 is a line of the access log already; a 500 comes with its traceback.
             "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},
+            # uvicorn sets handlers of its own before it loads the application.
+            "uvicorn": {"handlers": [], "propagate": True, "level": level},
+            "uvicorn.error": {"handlers": [], "propagate": True, "level": level},
             # The vendors' SDKs would log every call, which the ledger records already.
             "httpx2": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},

@@ -113,7 +113,6 @@ MIDDLEWARE = [
 ]
 LOGIN_REDIRECT_URL = "/flows/"
 ROOT_URLCONF = "orchestrator.urls"
-WSGI_APPLICATION = "orchestrator.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -236,6 +235,9 @@ QUEUE_SLOTS = {
     "gates": env.read_integer("GATES_SLOTS", 2, low=1),
     "control": env.read_integer("CONTROL_SLOTS", 8, low=1),
 }
+# How many may follow flows by server-sent events at once: in one web process, and with a repo's token.
+FOLLOWERS_PER_PROCESS = env.read_integer("FOLLOWERS_PER_PROCESS", 2000, low=1, high=20_000)
+FOLLOWERS_PER_TOKEN = env.read_integer("FOLLOWERS_PER_TOKEN", 100, low=1)
 REPO_ALLOWLIST = env.read_names("REPO_ALLOWLIST")
 PILOT_REPOS = env.read_names("PILOT_REPOS", "compliance-service")
 ONBOARDING_ENABLED = env.read_flag("ONBOARDING_ENABLED", default=True)

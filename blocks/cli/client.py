@@ -19,6 +19,7 @@ else:
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _STREAM_SECONDS = 60.0  # four keep-alives of the service
 GIVE_UP_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 10.0
 # Both mean that a token has to change, which a script handles in one way.
 _NOT_ALLOWED = {401, 403}
 
@@ -29,6 +30,14 @@ class Event:
 
     kind: str
     data: dict[str, Any]
+
+
+class _NoRoomError(Exception):
+    """The service streams to as many followers as it can, and says when to ask again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class Client:
@@ -116,6 +125,14 @@ class Client:
                     yield event
                     if event.kind == "end":
                         return
+            except _NoRoomError as refused:
+                # Looking now and then shows the same, a little later.
+                lost_at = None
+                event = self._look_at_flow(flow_id)
+                yield event
+                if event.kind == "end":
+                    return
+                _wait_idly(refused.seconds, on_idle)
             except httpx2.HTTPError as error:
                 # The service may be restarting; only a long silence is a failure.
                 lost_at = lost_at or time.monotonic()
@@ -125,6 +142,11 @@ class Client:
             # Also after a stream that ended without `end`: a service that closes each stream at once would
             # otherwise be asked in a tight loop.
             time.sleep(0.5)
+
+    def _look_at_flow(self, flow_id: str) -> Event:
+        """How the flow stands, as an event: ``end``, or ``poll`` while it runs."""
+        flow = self.get(f"flows/{flow_id}/")
+        return Event("end" if flow["finished_at"] else "poll", {"status": flow["status"]})
 
     def _stream_events(
         self, flow_id: str, last: str, on_idle: Callable[[], None]
@@ -136,6 +158,8 @@ class Client:
         ) as answer:
             if not answer.is_success:
                 answer.read()
+                if seconds := read_retry_after(answer):
+                    raise _NoRoomError(seconds)
                 if answer.status_code >= 500:
                     # Like a broken connection: a proxy answers 502 while the service restarts.
                     raise httpx2.RemoteProtocolError(f"status {answer.status_code}")
@@ -156,6 +180,22 @@ class Client:
                 elif not line and data:
                     yield Event(kind, json.loads(data)), last
                     kind, data = "", ""
+
+
+def read_retry_after(answer: "httpx2.Response") -> float | None:
+    """The seconds that a refusal (429 or 503) asks to wait, at most ``LONGEST_WAIT_SECONDS``."""
+    text = answer.headers.get("Retry-After", "")
+    if answer.status_code not in {429, 503} or not (text.isascii() and text.isdigit()):
+        return None
+    # The service chose the number, so it decides neither for a tight loop nor for a sleep without end.
+    return min(max(float(text[:9]), 1.0), LONGEST_WAIT_SECONDS)
+
+
+def _wait_idly(seconds: float, on_idle: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        on_idle()
+        time.sleep(0.25)
 
 
 def read_failure(answer: "httpx2.Response") -> Failure:

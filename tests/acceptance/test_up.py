@@ -129,7 +129,7 @@ def test_each_part_runs_once(running: Up) -> None:
     lines = [" ".join(process.cmdline()) for process in running.process.children()]
     for queue in Queue:
         assert len([line for line in lines if f" -Q {queue.value} " in line]) == 1, queue
-    for part in (" flower ", " dispatcher", " exporter ", "gunicorn", "providers.simulator"):
+    for part in (" flower ", " dispatcher", " exporter ", "uvicorn", "providers.simulator"):
         assert len([line for line in lines if part in f"{line} "]) == 1, part
 
 

@@ -234,7 +234,7 @@ class Stack:
             with self._lock:
                 for process in list(self.running.values()):
                     if not process.down and not self.alive(process.pid):
-                        # What the dead one has left of its session: a prefork pool, a gunicorn worker.
+                        # What the dead one has left of its session: a prefork pool.
                         self.signal_leftovers(process.pid)
                         self.restarts[process.name] = self.restarts.get(process.name, 0) + 1
                         self._spawn(process)

@@ -4,14 +4,19 @@ import hashlib
 import io
 import json
 import tarfile
+import threading
 import zipfile
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.core.signals import request_finished
+from django.db import OperationalError, close_old_connections
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from orchestrator.flows.api import event_stream
+from orchestrator.flows.api import event_reader, event_stream, follower_seats
+from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Flow
 from orchestrator.repos import tokens
 from orchestrator.repos.models import Token
@@ -139,9 +144,28 @@ def test_calls_show_tokens_and_cost_but_no_answer(api):
     assert "response" not in calls[0]
 
 
+def leave_stream(answer) -> None:
+    """Close the answer without the test's connection, as Django's own test client does."""
+    request_finished.disconnect(close_old_connections)
+    answer.close()
+    request_finished.connect(close_old_connections)
+
+
+def read_stream(answer) -> str:
+    """The whole text of a stream that ends; the loop runs in this thread, so it sees the test's transaction."""
+
+    async def collect() -> bytes:
+        return b"".join([part async for part in answer])
+
+    try:
+        return async_to_sync(collect)().decode()
+    finally:
+        leave_stream(answer)
+
+
 def read_frames(answer) -> list[dict[str, str]]:
     """The frames of a stream that ends."""
-    text = b"".join(answer.streaming_content).decode()
+    text = read_stream(answer)
     parts = (part for part in text.split("\n\n") if part.startswith(("id:", "event:")))
     return [_parse_frame(part) for part in parts]
 
@@ -174,15 +198,51 @@ def test_events_go_on_after_the_last_one_seen(api):
 
 
 def test_a_quiet_stream_is_kept_alive(api, monkeypatch):
-    monkeypatch.setattr(event_stream, "KEEP_ALIVE_SECONDS", 0.0)
-    monkeypatch.setattr(event_stream, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(event_stream, "KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(event_reader, "POLL_SECONDS", 0.0)
     flow = scenes.make_flow()
-    stream = event_stream.stream_events(flow.id, flow.events.latest("id").id)
-    assert next(stream) == "retry: 1000\n\n"
-    assert next(stream) == ": still here\n\n"
-    scenes.cancel_flow(flow)
-    assert "event: flow.cancelled" in next(part for part in stream if not part.startswith(":"))
-    assert "event: end" in next(stream)
+    seat = follower_seats.seats.take("somebody")
+    stream = event_stream.EventStream(flow.id, flow.events.latest("id").id, seat)
+
+    async def follow() -> None:
+        parts = aiter(stream)
+        assert await anext(parts) == "retry: 1000\n\n"
+        assert await anext(parts) == ": still here\n\n"
+        await sync_to_async(scenes.cancel_flow)(flow)
+        rest = "".join([part async for part in parts])
+        assert "event: flow.cancelled" in rest
+        assert rest.endswith('event: end\ndata: {"status": "cancelled"}\n\n')
+
+    async_to_sync(follow)()
+    stream.close()
+
+
+def test_more_followers_than_a_token_may_have_are_told_when_to_ask_again(api, operator, settings):
+    settings.FOLLOWERS_PER_TOKEN, settings.FOLLOWERS_PER_PROCESS = 2, 4
+    flow = scenes.make_flow()
+    held = [api.get(f"{URL}{flow.id}/events/") for _ in range(2)]
+    refused = api.get(f"{URL}{flow.id}/events/")
+    body = read_problem(refused, 429, "events:too-many-followers")
+    assert refused["Retry-After"] == "5"
+    assert "instead" in body["cure"]
+    # Another token is not concerned until the process itself has no room.
+    held += [operator.get(f"{URL}{flow.id}/events/") for _ in range(2)]
+    assert operator.get(f"{URL}{flow.id}/events/").status_code == 503
+    # Whoever leaves makes room, once.
+    leave_stream(held[0])
+    leave_stream(held[0])
+    held.append(api.get(f"{URL}{flow.id}/events/"))
+    assert [answer.status_code for answer in held] == [200] * 5
+    assert api.get(f"{URL}{flow.id}/events/").status_code == 429
+    for answer in held:
+        leave_stream(answer)
+
+
+def test_a_follower_with_a_long_history_gets_all_of_it(api, monkeypatch):
+    monkeypatch.setattr(event_reader, "BATCH", 3)
+    flow = scenes.run_through(scenes.make_flow())
+    found = read_frames(api.get(f"{URL}{flow.id}/events/"))
+    assert [int(frame["id"]) for frame in found[:-1]] == list(flow.events.values_list("id", flat=True))
 
 
 def test_the_block_comes_as_tar_with_a_manifest_that_holds(api):
@@ -243,3 +303,33 @@ def test_methods_that_are_not_there(api, method):
 def test_addresses_that_are_not_there(api):
     read_problem(api.get("/api/v1/nothing/"), 404, "request:not-found")
     read_problem(APIClient().post("/api/v1/flows"), 404, "request:not-found")
+
+
+def test_a_database_that_is_away_is_not_an_internal_error(api, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OperationalError("connection to server at 10.0.0.1 failed: password=hunter2")
+
+    monkeypatch.setattr(tokens, "find_token", fail)
+    answer = api.get(URL)
+    body = read_problem(answer, 503, "service:database-away")
+    assert answer["Retry-After"] == "5"
+    assert "hunter2" not in json.dumps(body)
+
+
+def test_a_request_does_not_wait_for_the_broker(api, monkeypatch, django_capture_on_commit_callbacks):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def freeze(*_: object, **__: object) -> None:
+        asked.set()
+        go_on.wait(20)
+        raise OSError
+
+    monkeypatch.setattr(broker.app, "send_task", freeze)
+    monkeypatch.setattr(broker, "_waiting", None)
+    broker.send_in_background()
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = api.post(URL, {"feature_request": "# Ratio\nOf capital."}, format="json")
+    assert answer.status_code == 202
+    assert asked.wait(20)
+    assert not go_on.is_set()
+    go_on.set()

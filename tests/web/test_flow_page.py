@@ -12,6 +12,7 @@ from django.test import Client
 
 from orchestrator.flows.models import Artifact, FlowEvent
 from tests import scenes
+from tests.rest.test_flows import read_stream
 from tests.web import story
 
 
@@ -165,12 +166,9 @@ def test_everything_about_a_flow_is_for_staff(db, path):
 
 def test_the_page_follows_the_events_by_session(sre):
     flow = scenes.run_through(scenes.make_flow())
-    frames = b"".join(sre.get(f"/flows/{flow.id}/events/").streaming_content).decode()
+    frames = read_stream(sre.get(f"/flows/{flow.id}/events/"))
     assert "event: flow.passed" in frames
     assert frames.rstrip().endswith('data: {"status": "passed"}')
     last = FlowEvent.objects.filter(flow=flow).latest("id").pk
-    assert (
-        "event: flow"
-        not in b"".join(sre.get(f"/flows/{flow.id}/events/?after={last}").streaming_content).decode()
-    )
+    assert "event: flow" not in read_stream(sre.get(f"/flows/{flow.id}/events/?after={last}"))
     assert sre.get(f"/flows/{flow.id}/events/?after=x").status_code == 400

@@ -1,28 +1,24 @@
 """A flow's events as server-sent events: from any event on, until the flow has ended.
 
-Order of reading matters: the status is read before the events, so that an end seen is an end whose events are
-all visible, and no follower leaves before the last one.
+A stream is an asynchronous iterator, which costs no thread while it waits. One reader in the process looks
+for the events of all flows that are followed (``event_reader``), so a thousand followers cost the database no
+more than one.
 """
 
+import asyncio
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
-from django.db import connection
+from django.http import StreamingHttpResponse
 from rest_framework.renderers import BaseRenderer
 
-from orchestrator.flows.api.serializers import FlowEventSerializer
-from orchestrator.flows.models import Flow, FlowEvent
-from orchestrator.flows.models.states import FLOW_ENDED
+from orchestrator.flows.api import event_reader
+from orchestrator.flows.api.follower_seats import Seat
 from orchestrator.rest.problems import Problem
 
-# Polled and not notified: LISTEN would hold a connection for each follower.
-POLL_SECONDS = 0.25
 # Below the idle timeouts of proxies, of which 60 seconds is the common one.
 KEEP_ALIVE_SECONDS = 15.0
-# Bounds the memory of a follower that begins at the first event of a long flow.
-_BATCH = 500
 
 
 class EventStreamRenderer(BaseRenderer):
@@ -56,42 +52,41 @@ def read_last_event_id(header: str | None, query: str | None) -> int:
     return int(text)
 
 
-def _format_frame(event: FlowEvent) -> str:
-    # json.dumps escapes line breaks, which in a frame would end the data.
-    body = json.dumps(FlowEventSerializer(event).data, separators=(",", ":"))
-    return f"id: {event.pk}\nevent: {event.kind}\ndata: {body}\n\n"
+class EventStream:
+    """The frames of the events of a flow after ``after``, until the flow has ended.
 
-
-def stream_events(flow_id: str, after: int) -> Iterator[str]:
-    """Yield the frames of the events after ``after``, until the flow has ended.
-
-    Comments keep the connection alive; a frame ``end`` is the last one.
+    Comments keep the connection alive; a frame ``end`` is the last one. ``close`` gives ``seat`` back.
     """
-    # Tells the browser to come back after a second; its own default is several.
-    yield "retry: 1000\n\n"
-    spoke = time.monotonic()
-    while True:
-        # The status first, see above: an end that is seen here has all its events visible below.
-        status = Flow.objects.values_list("status", flat=True).get(pk=flow_id)
-        rows = list(
-            FlowEvent.objects.filter(flow_id=flow_id, pk__gt=after)
-            .select_related("stage")
-            .order_by("pk")[:_BATCH]
-        )
-        for row in rows:
-            after = row.pk
-            yield _format_frame(row)
-        # There may be more than one batch: look again at once, and do not end before all of them are sent.
-        if rows:
-            spoke = time.monotonic()
-            continue
-        if status in FLOW_ENDED:
-            yield f"event: end\ndata: {json.dumps({'status': status})}\n\n"
-            return
-        # Back to the pool between looks: a hundred followers must not hold a hundred connections.
-        if not connection.in_atomic_block:
-            connection.close()
-        if time.monotonic() - spoke >= KEEP_ALIVE_SECONDS:
-            yield ": still here\n\n"
-            spoke = time.monotonic()
-        time.sleep(POLL_SECONDS)
+
+    def __init__(self, flow_id: str, after: int, seat: Seat) -> None:
+        self._flow_id, self._after, self._seat = flow_id, after, seat
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._follow()
+
+    def close(self) -> None:
+        """Let somebody else follow."""
+        self._seat.leave()
+
+    async def _follow(self) -> AsyncIterator[str]:
+        # Tells the browser to come back after a second; its own default is several.
+        yield "retry: 1000\n\n"
+        with event_reader.watch_flow(self._flow_id, self._after) as watch:
+            while not watch.over:
+                try:
+                    frames = await asyncio.wait_for(watch.take_frames(), KEEP_ALIVE_SECONDS)
+                except TimeoutError:
+                    yield ": still here\n\n"
+                    continue
+                for frame in frames:
+                    yield frame
+
+
+def answer_with_events(flow_id: str, after: int, seat: Seat) -> StreamingHttpResponse:
+    """The answer that streams the events of a flow to the follower who has ``seat``."""
+    stream = EventStream(flow_id, after, seat)
+    answer = StreamingHttpResponse(stream, content_type="text/event-stream")
+    answer["Cache-Control"] = "no-store"
+    # nginx would collect the frames into blocks of 4 KB before it passes them on.
+    answer["X-Accel-Buffering"] = "no"
+    return answer

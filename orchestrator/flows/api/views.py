@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,6 +18,7 @@ from blocks.format import snapshot
 from orchestrator.flows import engine, representation
 from orchestrator.flows.api import event_stream, validation
 from orchestrator.flows.api.filters import FlowFilter, GateResultFilter, ProviderCallFilter
+from orchestrator.flows.api.follower_seats import seats
 from orchestrator.flows.api.serializers import (
     FlowCallsSerializer,
     FlowEvidenceSerializer,
@@ -227,12 +228,9 @@ class FlowEventsView(APIView):
         last_seen = event_stream.read_last_event_id(
             request.headers.get("Last-Event-ID"), request.query_params.get("after")
         )
-        frames = event_stream.stream_events(flow.id, last_seen)
-        answer = StreamingHttpResponse(frames, content_type="text/event-stream")
-        answer["Cache-Control"] = "no-store"
-        # nginx would collect the frames into blocks of 4 KB before it passes them on.
-        answer["X-Accel-Buffering"] = "no"
-        return answer
+        caller = caller_of(request)
+        seat = seats.take(f"token:{caller.token.pk}", operator=caller.is_operator)
+        return event_stream.answer_with_events(flow.id, last_seen, seat)
 
 
 class FlowGatesView(GenericAPIView[GateResult]):

@@ -5,8 +5,10 @@ only logged, and the dispatcher sends again what stays unclaimed.
 """
 
 import logging
+import queue
+import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -15,26 +17,54 @@ from orchestrator.celery import app
 from orchestrator.flows.engine.routes import Route
 
 RUN_STAGE_TASK = "flows.run_stage"
+MOST_WAITING: Final = 1000
+"""Routes that wait to be sent from the web process; of more, the dispatcher sends the messages."""
 log = logging.getLogger(__name__)
+_waiting: "queue.Queue[Route] | None" = None
+
+
+def send_in_background() -> None:
+    """Send from a thread of its own from now on, so that no request waits for a broker that is away.
+
+    For the web process. Called once, after any fork.
+    """
+    global _waiting  # noqa: PLW0603 - one sender to a process
+    _waiting = queue.Queue(MOST_WAITING)
+    threading.Thread(target=_send_waiting, args=(_waiting,), name="sender", daemon=True).start()
+
+
+def _send_waiting(waiting: "queue.Queue[Route]") -> None:
+    while True:
+        _send_now(waiting.get())
 
 
 def send_route(route: Route) -> bool:
     """Send the first stage of ``route`` to its queue, and the others as its tail.
 
-    False: the broker is away.
+    False: the broker is away, or too much waits for it.
     """
-    (first, queue), *rest = route.chain
+    if _waiting is None:
+        return _send_now(route)
+    try:
+        _waiting.put_nowait(route)
+    except queue.Full:
+        return False
+    return True
+
+
+def _send_now(route: Route) -> bool:
+    (first, its_queue), *rest = route.chain
     # What celery.chain() would put on the wire, without building and freezing its canvas: the tail, last
     # stage first.
-    tail = [_write_signature(stage, its_queue) for stage, its_queue in reversed(rest)]
+    tail = [_write_signature(stage, name) for stage, name in reversed(rest)]
     if route.fork:
-        tail.insert(0, _write_group(_write_signature(stage, its_queue) for stage, its_queue in route.fork))
+        tail.insert(0, _write_group(_write_signature(stage, name) for stage, name in route.fork))
     try:
         # No retry by the client: a broker that is away would hold the caller up, and the dispatcher sends
         # again.
-        app.send_task(RUN_STAGE_TASK, args=(first,), queue=queue, chain=tail, retry=False)
+        app.send_task(RUN_STAGE_TASK, args=(first,), queue=its_queue, chain=tail, retry=False)
     except (OperationalError, RedisError, OSError) as error:
-        log.warning("stage %s was not sent to %s: %s", first, queue, type(error).__name__)
+        log.warning("stage %s was not sent to %s: %s", first, its_queue, type(error).__name__)
         return False
     return True
 
@@ -45,12 +75,12 @@ def send_routes(routes: Iterable[Route]) -> None:
         send_route(route)
 
 
-def _write_signature(stage: int, queue: str) -> dict[str, Any]:
+def _write_signature(stage: int, its_queue: str) -> dict[str, Any]:
     return {
         "task": RUN_STAGE_TASK,
         "args": (stage,),
         "kwargs": {},
-        "options": {"queue": queue},
+        "options": {"queue": its_queue},
         "subtask_type": None,
         # Without this, Celery would pass the result of one task to the next as an argument.
         "immutable": True,

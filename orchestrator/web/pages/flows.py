@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from orchestrator.flows import engine, representation
 from orchestrator.flows.api import event_stream
+from orchestrator.flows.api.follower_seats import seats
 from orchestrator.flows.api.serializers import FlowSummarySerializer
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Artifact, Flow
@@ -119,15 +120,14 @@ def stream_flow_events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
         after = event_stream.read_last_event_id(
             request.headers.get("Last-Event-ID"), request.GET.get("after")
         )
-    # EventSource never shows an error's body; the text is for a person who opens the address.
+        seat = seats.take(f"user:{request.user.pk}")
+    # EventSource never shows an error's body; the text is for a person who opens the address. The page itself
+    # asks again every few seconds, so a refusal costs it no more than freshness.
     except Problem as problem:
-        return HttpResponseBadRequest(problem.detail, content_type="text/plain")
-    answer = StreamingHttpResponse(
-        event_stream.stream_events(found.id, after), content_type="text/event-stream"
-    )
-    # nginx would collect the frames into blocks of 4 KB before it passes them on.
-    answer["Cache-Control"], answer["X-Accel-Buffering"] = "no-store", "no"
-    return answer
+        return HttpResponse(
+            problem.detail, status=problem.status, headers=problem.headers, content_type="text/plain"
+        )
+    return event_stream.answer_with_events(found.id, after, seat)
 
 
 def _answer_with_file(content: bytes, media_type: str, name: str) -> HttpResponse:

@@ -1,0 +1,113 @@
+"""uvicorn's HTTP protocol with limits for slow and endless clients.
+
+``python -m uvicorn --http orchestrator.serving.protocol:BoundedProtocol`` uses it. uvicorn itself waits
+without end for the rest of a request.
+"""
+
+import asyncio
+import socket
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_SECONDS: Final = 10.0
+"""From the connection, or the first byte of a further request, to the end of its headers."""
+BODY_SECONDS: Final = 120.0
+"""From the end of the headers to the end of the body: 12 MB at 1 Mbit/s."""
+HEADER_BYTES: Final = 64 * 1024
+"""All headers of a request together; the parser has no limit of its own."""
+UNREAD_SECONDS: Final = 30
+"""How long a client may take nothing of what is sent to it."""
+ENDLESS: Final = "endless"
+"""The key in the state of a request under which a stream says that it does not end by itself."""
+
+_TIMED_OUT: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. At every moment at most one clock runs: for the headers, or for the body."""
+
+    _clock: asyncio.TimerHandle | None = None
+    _in_headers = True
+    _header_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        _bound_silence(transport.get_extra_info("socket"))
+        self._start_clock(HEADER_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the clock."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes before the end of the headers."""
+        if self._in_headers:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        # Asked after parsing: a body that came with its headers has ended them by now.
+        if self._in_headers and self._header_bytes > HEADER_BYTES:
+            self._refuse(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A further request on this connection has its own time for headers."""
+        super().on_message_begin()
+        self._in_headers, self._header_bytes = True, 0
+        self._start_clock(HEADER_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        """The headers are there; now the body has its time."""
+        self._in_headers = False
+        self._start_clock(BODY_SECONDS)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The whole request is there: from here on it is the server's time."""
+        self._stop_clock()
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Close when the process leaves, also what would hold it up until the time is out.
+
+        That is a stream, and a request whose rest has not come.
+        """
+        super().shutdown()
+        endless = self.cycle is not None and self.cycle.scope.get("state", {}).get(ENDLESS)
+        if endless or self._clock is not None:
+            self.transport.close()
+
+    def _start_clock(self, seconds: float) -> None:
+        self._stop_clock()
+        self._clock = self.loop.call_later(seconds, self._refuse, _TIMED_OUT)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _refuse(self, answer: bytes) -> None:
+        """Close; with ``answer`` where nothing was answered yet."""
+        if self.transport.is_closing():
+            return
+        if self._in_headers:
+            unanswered = self.cycle is None or self.cycle.response_complete
+        else:
+            unanswered = not self.cycle.response_started
+        if unanswered:
+            self.transport.write(answer)
+        self.transport.close()
+
+
+def _bound_silence(connection: socket.socket | None) -> None:
+    """Let the kernel close a connection whose other side is gone, or reads nothing of what was sent."""
+    if connection is None or connection.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # Linux counts the time in which sent bytes stay unacknowledged, and that of a closed window too.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)

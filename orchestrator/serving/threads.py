@@ -1,0 +1,201 @@
+"""Django's WSGI application behind ASGI: a request takes a thread only while it is worked on.
+
+Its body is read before, and its answer is sent after, both by the loop. So a slow client holds no thread, and
+the number of threads bounds the work that goes on at once.
+
+An answer with an asynchronous iterator (``StreamingHttpResponse``) leaves its thread at once: the loop
+iterates it until it ends or the client is gone.
+"""
+
+import asyncio
+import io
+import logging
+import threading
+from collections.abc import Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Final
+
+from asgiref.wsgi import WsgiToAsgiInstance
+from django.db import connections
+from django.http import StreamingHttpResponse
+
+from orchestrator.serving.protocol import ENDLESS
+
+THREADS: Final = 32
+MOST_WAITING: Final = 500
+"""Requests that may wait for a thread. More are refused at once, which a caller can act on."""
+LONGEST_BODY: Final = 12 * 1024 * 1024 + 1
+"""One byte more than the API reads, so that its own refusal is the one seen."""
+PROBES: Final = frozenset({"/health", "/ready"})
+RETRY_SECONDS: Final = 2
+
+Scope = MutableMapping[str, Any]
+Message = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+class _ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+class ThreadedApplication:
+    """An ASGI application around a WSGI one."""
+
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi = wsgi
+        self._work = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        # Probes have threads of their own: a busy service is alive, and must be able to say so.
+        self._probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
+        self._waiting, self._lock = 0, threading.Lock()
+
+    def close(self) -> None:
+        """End the threads, after what they do now."""
+        self._work.shutdown()
+        self._probes.shutdown()
+
+    async def __call__(self, scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        with suppress(_ClientGoneError):
+            body = await _read_body(receive)
+            answer = await self._run(scope, body)
+            await answer.send(scope, receive, send)
+
+    async def _run(self, scope: Scope, body: bytes) -> "_Answer":
+        probe = scope["path"] in PROBES
+        if not probe and not self._enter():
+            return _refuse_busy()
+        pool = self._probes if probe else self._work
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, self._answer, scope, body)
+        finally:
+            if not probe:
+                self._leave()
+
+    def _enter(self) -> bool:
+        with self._lock:
+            if self._waiting >= THREADS + MOST_WAITING:
+                return False
+            self._waiting += 1
+            return True
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._waiting -= 1
+
+    def _answer(self, scope: Scope, body: bytes) -> "_Answer":
+        """Call the application, in a thread. What it returns may still have to be iterated by the loop."""
+        answer = _Answer()
+        result = self._wsgi(_build_environ(scope, body), answer.start)
+        if isinstance(result, StreamingHttpResponse) and result.is_async:
+            answer.stream = result
+            # Nobody else gives this thread's connection back: Django does so when an answer is closed.
+            connections.close_all()
+            return answer
+        try:
+            answer.body = b"".join(result)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+        return answer
+
+
+class _Answer:
+    """What the application answered: a whole body, or a stream."""
+
+    def __init__(self) -> None:
+        self.status, self.headers = 500, list[tuple[bytes, bytes]]()
+        self.body = b""
+        self.stream: StreamingHttpResponse | None = None
+
+    def start(self, status: str, headers: list[tuple[str, str]], *_: object) -> None:
+        """WSGI's ``start_response``."""
+        self.status = int(status.split(" ", 1)[0])
+        self.headers = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
+
+    async def send(self, scope: Scope, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        """Send it; returns early when the client is gone."""
+        if self.stream is None:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            await send({"type": "http.response.body", "body": self.body})
+            return
+        try:
+            scope.setdefault("state", {})[ENDLESS] = True
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            await _first_to_end(_send_parts(self.stream, send), _wait_until_gone(receive))
+        finally:
+            self.stream.close()
+
+
+def _refuse_busy() -> _Answer:
+    """503: there are more requests than threads can take soon."""
+    answer = _Answer()
+    answer.status = 503
+    answer.headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"retry-after", str(RETRY_SECONDS).encode()),
+    ]
+    answer.body = (
+        b'{"type": "urn:blocks:problem:service:busy", "title": "Not available now", "status": 503, '
+        b'"code": "service:busy", "detail": "The service has more requests than it can answer soon.", '
+        b'"cure": "Ask again after the time in Retry-After."}'
+    )
+    return answer
+
+
+async def _first_to_end(*works: Any) -> None:
+    """Run all of ``works`` until one ends, and cancel the others."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            log.error("a stream broke off", exc_info=error)
+
+
+async def _send_parts(stream: StreamingHttpResponse, send: Callable[..., Any]) -> None:
+    async for part in stream:
+        # Returns when the client has room for more: a slow reader waits here, and its stream with it.
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _wait_until_gone(receive: Callable[..., Any]) -> None:
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+
+
+async def _read_body(receive: Callable[..., Any]) -> bytes:
+    """The whole body, up to ``LONGEST_BODY``; the protocol bounds the time."""
+    parts, size = [], 0
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientGoneError
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        # The rest is not waited for: the application refuses what it sees already.
+        if not message.get("more_body", False) or size >= LONGEST_BODY:
+            return b"".join(parts)[:LONGEST_BODY]
+
+
+def _build_environ(scope: Scope, body: bytes) -> dict[str, Any]:
+    # A header with an underscore would take the name of another one: X_Forwarded_For that of X-Forwarded-For.
+    headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
+    instance = WsgiToAsgiInstance(None)  # type: ignore[no-untyped-call]
+    instance.scope = dict(scope) | {"headers": headers}
+    build: Callable[..., dict[str, Any]] = instance.build_environ
+    environ = build(instance.scope, io.BytesIO(body))
+    # Also of a body that came in chunks, which has no length of its own.
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return environ

@@ -1,0 +1,97 @@
+"""A real web server of this process, on a port of its own."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+from django.core.wsgi import get_wsgi_application
+from django.db import connections
+
+from orchestrator.dev import embedded
+from orchestrator.serving.protocol import BoundedProtocol
+from orchestrator.serving.threads import ThreadedApplication
+
+
+class Served:
+    """The address of the server, and plain sockets to it."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.url = port, f"http://127.0.0.1:{port}"
+        self.opened: list[socket.socket] = []
+        # What is read only after the server's end, and what was found then.
+        self.kept: list[socket.socket] = []
+        self.rest: list[bytes] = []
+
+    def connect(self, sent: str = "") -> socket.socket:
+        """A connection that has sent ``sent``."""
+        made = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        self.opened.append(made)
+        made.sendall(sent.encode())
+        return made
+
+    def get(self, path: str, **headers: str) -> socket.socket:
+        """A connection that has asked for ``path``."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return self.connect(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n")
+
+
+@contextmanager
+def serve(application: Any) -> Iterator[Served]:
+    """Serve an ASGI application as the Procfile does."""
+    port = embedded.find_free_port()
+    served = Served(port)
+    config = uvicorn.Config(
+        application,
+        port=port,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    try:
+        yield served
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        served.rest = [read_all(connection) for connection in served.kept]
+        for connection in served.opened:
+            connection.close()
+        assert not thread.is_alive()
+
+
+def until(ready: Callable[[], bool]) -> None:
+    """Wait until ``ready()``."""
+    end = time.monotonic() + 20
+    while not ready():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.01)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """What comes until the server closes."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+@pytest.fixture
+def service(transactional_db) -> Iterator[Served]:
+    """The whole application."""
+    application = ThreadedApplication(get_wsgi_application())
+    with serve(application) as served:
+        yield served
+    application.close()
+    connections.close_all()
