@@ -14,17 +14,20 @@ from django.conf import settings
 from kombu import Exchange
 from kombu import Queue as Route
 
-from orchestrator import child_processes
+from orchestrator import broker_transport, child_processes
 from orchestrator.queues import Queue, list_queues
 
 VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
 
+broker_transport.install()
 app = Celery("orchestrator", task_cls="orchestrator.core.tasks:OrchestratorTask")
 app.conf.update(
     broker_url=settings.REDIS_URL,
     broker_connection_retry_on_startup=True,
     # A worker outlives any outage of Redis: it keeps trying, and the database holds the work.
     broker_connection_max_retries=None,
+    # A failover is answered (READONLY, UNBLOCKED, LOADING, MISCONF) without a lost connection: connect again.
+    broker_channel_error_retry=True,
     broker_pool_limit=16,
     broker_transport_options={
         # The sweep of the database sends the message of a dead worker again long before this. A short timeout

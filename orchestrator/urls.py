@@ -29,3 +29,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # The pages have paths of their own at the top level, so they come after the fixed prefixes.
     path("", include("orchestrator.web.urls")),
 ]
+# Django looks for this name here.
+handler500 = "orchestrator.web.pages.service.show_failure"

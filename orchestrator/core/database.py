@@ -11,7 +11,8 @@ round trip is spent on them.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -96,6 +97,28 @@ def release_connection() -> None:
     """
     if not connection.in_atomic_block:
         connection.close()
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether ``error`` says that the database cannot be reached, and nothing about the statement."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    # A connection that broke, or that the pool did not get, has no state; 57P01 to 57P03 come from a server
+    # that stops or starts.
+    gone = state is None or state.startswith("08") or state in {"57P01", "57P02", "57P03"}
+    return gone and isinstance(error, (OperationalError, InterfaceError))
+
+
+@contextmanager
+def without_connection(*, seconds: float = 300.0) -> Iterator[None]:
+    """Do long work without the database: give the connection back, and have one that works afterwards.
+
+    A connection that is held over minutes breaks when the database restarts, and takes the work with it.
+    Afterwards the database is waited for, up to ``seconds``.
+    """
+    release_connection()
+    yield
+    # The pool may still hold connections that broke meanwhile; each try throws one away.
+    retry_while_away(lambda: fetch_rows("SELECT 1"), seconds=seconds)
 
 
 def retry_while_away(work: Callable[[], T], *, seconds: float = RETRY_SECONDS) -> T:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -20,6 +21,7 @@ from orchestrator.core.errors import FixedBy, OrchestratorError
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+AWAY_RETRY_SECONDS = 5
 _TITLES = {
     400: "The request cannot be read",
     401: "A token is needed",
@@ -120,12 +122,25 @@ def to_problem(error: Exception) -> Problem:
             return Problem(404, "request:not-found", "There is nothing under this address.")
         case PermissionDenied():
             return Problem(403, "auth:not-allowed", "This is not allowed.")
+        case OperationalError() | InterfaceError():
+            return _from_database_away(error)
     log.error("unhandled error in the API", exc_info=error)
     return Problem(
         500,
         OrchestratorError.code,
         "The service failed; nothing was left half-done.",
         cure=OrchestratorError.cure,
+    )
+
+
+def _from_database_away(error: Exception) -> Problem:
+    log.warning("the database is away: %s", type(error).__name__)
+    return Problem(
+        503,
+        "service:database-away",
+        "The database cannot be reached at present.",
+        cure="Ask again after the time in Retry-After. An Idempotency-Key makes it safe to send again.",
+        headers={"Retry-After": str(AWAY_RETRY_SECONDS)},
     )
 
 

@@ -5,12 +5,14 @@ import re
 import tempfile
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from orchestrator.core import database
 from orchestrator.flows import engine
 from providers import limiter
+from tests.databases import url_of_test_database
 
 _MESSAGE_FROM_CLIENT = re.compile(r"^\S+ \S+\tF\t\d+\t(\w+)(.*)$", re.MULTILINE)
 ONE_PREPARED_STATEMENT = ["Bind", "Describe", "Execute", "Sync"]
@@ -168,3 +170,30 @@ def test_work_is_not_run_again(where):
     with pytest.raises(OperationalError), inside:
         database.retry_while_away(work, seconds=seconds)
     assert len(tries) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_long_work_holds_no_connection_and_has_a_working_one_afterwards():
+    before = database.fetch_row("SELECT pg_backend_pid() AS pid").pid
+    with database.without_connection():
+        assert connection.connection is None
+        # A restart of the server ends the sessions that wait in the pool, too.
+        with psycopg.connect(url_of_test_database()) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+    assert database.fetch_row("SELECT pg_backend_pid() AS pid").pid != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_a_lost_connection_counts_as_away():
+    with pytest.raises(OperationalError) as lost:
+        database.fetch_row("SELECT pg_terminate_backend(pg_backend_pid())")
+    connection.close()
+    with pytest.raises(OperationalError) as slow:
+        database.fetch_rows("SELECT pg_sleep(5) FROM set_config('statement_timeout', '1', false)")
+    connection.close()
+    with pytest.raises(DatabaseError) as wrong:
+        database.fetch_rows("SELECT 1 / 0")
+    assert [database.is_away(found.value) for found in (lost, slow, wrong)] == [True, False, False]

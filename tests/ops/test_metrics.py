@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.core.models import OutgoingEvent
 from orchestrator.flows import engine
+from orchestrator.flows.worker import presence
 from orchestrator.ops.observability import metrics
 from orchestrator.ops.observability.exporter import build_server
 from tests import scenes
@@ -55,6 +56,18 @@ def test_the_names_of_the_runbook(rows):
     assert read_value(found, "orchestrator_stages", queue="google", status="ready") == 1
     assert read_value(found, "provider_tokens_total", provider="openai", kind="input") == 200
     assert read_value(found, "orchestrator_source_up") == len(metrics.SOURCES)
+
+
+def test_workers_are_counted_by_queue(rows):
+    worker = presence.Presence(["openai", "google"])
+    worker.beat()
+    try:
+        found = scrape_metrics()
+    finally:
+        worker.leave()
+    assert read_value(found, "orchestrator_workers", queue="openai", state="beating") == 1
+    assert read_value(found, "orchestrator_workers", queue="gates", state="beating") == 0
+    assert ("orchestrator_workers", (("queue", "gates"), ("state", "silent"))) in found
 
 
 def test_a_new_flow_starts_its_series_at_zero(rows):

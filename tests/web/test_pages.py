@@ -2,11 +2,13 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 from django.test import Client
 
 from orchestrator.flows.models import Flow
-from orchestrator.web.pages import health
+from orchestrator.web.pages import flows, health
 from tests import scenes
+from tests.flows.engine.stack import running as broker_running
 
 
 @pytest.fixture
@@ -28,6 +30,18 @@ def test_not_ready_names_the_failing_part(db, settings):
     answer = Client().get("/ready")
     assert (answer.status_code, answer.json()["failing"]) == (503, ["redis"])
     assert Client().get("/health").status_code == 200
+
+
+def test_not_ready_while_the_broker_or_the_database_takes_no_writes(db, settings, tmp_path):
+    with broker_running(tmp_path) as stack:
+        settings.REDIS_URL = stack.url
+        assert Client().get("/ready").status_code == 200
+        stack.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+        answer = Client().get("/ready").json()
+        assert answer["parts"]["redis"] == "refuses writes: ReadOnlyError"
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE providers_budgetstate RENAME TO hidden")
+    assert "database" in Client().get("/ready").json()["failing"]
 
 
 def test_not_ready_while_a_migration_is_missing(db, monkeypatch):
@@ -94,3 +108,23 @@ def test_the_buttons_use_the_engines_verbs(sre):
     page = sre.post(f"/flows/{flow.id}/retry/", follow=True).content.decode()
     assert 'class="notice error"' in page
     assert sre.get(f"/flows/{flow.id}/cancel/").status_code == 405
+
+
+def test_a_page_says_that_the_database_is_away(sre, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OperationalError("server closed the connection, password=hunter2")
+
+    monkeypatch.setattr(flows, "_filter_flows", fail)
+    sre.raise_request_exception = False
+    answer = sre.get("/flows/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "database cannot be reached" in answer.content.decode()
+    assert "hunter2" not in answer.content.decode()
+
+
+def test_another_error_of_a_page_stays_an_internal_error(sre, monkeypatch):
+    monkeypatch.setattr(flows, "_filter_flows", lambda *_: 1 / 0)
+    sre.raise_request_exception = False
+    answer = sre.get("/flows/")
+    assert answer.status_code == 500
+    assert "written to the log" in answer.content.decode()

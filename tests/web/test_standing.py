@@ -1,14 +1,30 @@
 """The status page: what is ok, degraded or down."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import redis
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
 from orchestrator.flows.models import Stage
+from orchestrator.flows.worker import presence
+from orchestrator.queues import Queue
 from providers.models import ProviderState
 from tests import scenes
+
+
+@pytest.fixture(autouse=True)
+def workers() -> Iterator[list[presence.Presence]]:
+    """A worker for each queue, who has just beaten."""
+    beating = [presence.Presence([queue.value]) for queue in Queue]
+    for worker in beating:
+        worker.beat()
+    yield beating
+    for worker in beating:
+        worker.leave()
 
 
 def read_status_page() -> str:
@@ -19,6 +35,31 @@ def test_all_is_well(db):
     text = read_status_page()
     assert "<h1>Everything works</h1>" in text
     assert "degraded" not in text
+
+
+def test_a_worker_that_does_not_beat_and_a_queue_without_one_are_shown(db, workers, monkeypatch):
+    workers[0].leave()
+    text = read_status_page()
+    assert "<h1>Works, with a limp</h1>" in text
+    assert "idle; no worker answers" in text
+    # A second one of the next queue stops beating, as a frozen process does.
+    monkeypatch.setattr(presence.os, "getpid", lambda: 1)
+    presence.Presence([Queue.OPENAI.value]).beat()
+    assert presence.count_workers()[Queue.OPENAI.value] == presence.QueueWorkers(beating=2)
+    with redis.Redis.from_url(settings.REDIS_URL) as broker:
+        late = next(name for name in broker.zrange(presence.KEY, 0, -1) if name.endswith(b":1"))
+        broker.zincrby(presence.KEY, -presence.SILENT_SECONDS - 1, late)
+        assert "idle; 1 of 2 workers do not answer" in read_status_page()
+        assert presence.count_workers()[Queue.OPENAI.value] == presence.QueueWorkers(beating=1, silent=1)
+        broker.zrem(presence.KEY, late)
+
+
+def test_everything_does_not_work_below_the_target(db):
+    for passed in (True, False):
+        scenes.run_through(scenes.make_flow(), gates_fail=not passed)
+    text = read_status_page()
+    assert "<h1>Works, with a limp</h1>" in text
+    assert "50.0 % in 24 hours, the target is 99 %" in text
 
 
 def test_a_queue_that_nobody_works_off_is_degraded(db):
@@ -39,7 +80,7 @@ def test_a_provider_that_is_paused_is_degraded(db):
     assert "secret reason" not in text
 
 
-def test_the_core_down_is_down(db, settings):
+def test_the_core_down_is_down(db, settings, workers):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     text = read_status_page()
     assert "<h1>Something is down</h1>" in text

@@ -27,6 +27,7 @@ from orchestrator.flows.engine.sweep import (
     give_back_stage,
     give_back_stages,
     release_due_stages,
+    take_stages_of_dead,
 )
 
 __all__ = [
@@ -62,4 +63,5 @@ __all__ = [
     "resume",
     "retry",
     "set_priority",
+    "take_stages_of_dead",
 ]

@@ -26,13 +26,13 @@ def expire_lease(flow_id: str, stage_id: int, token: UUID) -> bool:
     False: its lease is live.
     """
     with transaction.atomic():
-        return _take_back(flow_id, stage_id, token, crashed=True)
+        return _take_back(flow_id, stage_id, token, crashed=True, lease_counts=True)
 
 
 def give_back_stage(flow_id: str, stage_id: int, token: UUID) -> bool:
     """Give a stage back because its worker has to stop: ready again, without counting a crash."""
     with transaction.atomic():
-        return _take_back(flow_id, stage_id, token, crashed=False)
+        return _take_back(flow_id, stage_id, token, crashed=False, lease_counts=False)
 
 
 def give_back_stages(workers: Sequence[str]) -> int:
@@ -41,11 +41,22 @@ def give_back_stages(workers: Sequence[str]) -> int:
     return sum(give_back_stage(stage.flow_id, stage.id, stage.token) for stage in held)
 
 
-def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool) -> bool:
+def take_stages_of_dead(workers: Sequence[str]) -> int:
+    """Take the stages of processes that are known to be dead, before their leases run out; how many."""
+    held = database.fetch_rows(_SQL["find_stages_of_workers"], {"workers": list(workers)})
+    return sum(_take_from_dead(stage) for stage in held)
+
+
+def _take_from_dead(stage: Any) -> bool:
+    with transaction.atomic():
+        return _take_back(stage.flow_id, stage.id, stage.token, crashed=True, lease_counts=False)
+
+
+def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool, lease_counts: bool) -> bool:
     # Flow before stage. The lease is read after this, since it may be renewed during the wait for the lock.
     transitions.lock_flow(flow_id)
     found = database.fetch_rows(
-        _SQL["lock_expired_stage"], {"stage": stage_id, "token": token, "given_up": not crashed}
+        _SQL["lock_expired_stage"], {"stage": stage_id, "token": token, "given_up": not lease_counts}
     )
     if not found:
         return False

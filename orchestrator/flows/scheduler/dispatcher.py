@@ -31,6 +31,7 @@ STANDBY_SECONDS = 1.0
 SWEEP_SECONDS = 0.5
 HOLD_SECONDS = 1.0
 OUTBOX_SECONDS = 1.0
+RENEWAL_SECONDS = 2.0
 QUICK_RESEND_SECONDS = 2.0
 FULL_SECONDS = 5.0
 BATCH = 500
@@ -49,6 +50,7 @@ class Dispatcher:
         self._full: tuple[str, ...] = ()
         self._steps = IsolatedSteps()
         self._releaser = ProviderRelease(self._steps)
+        self._leases_from = 0.0
 
     def run(self) -> None:
         """Lead or stand by until ``stop`` is set."""
@@ -65,6 +67,8 @@ class Dispatcher:
                 # The lock ended with the connection: the first process that gets it leads.
                 log.warning("the database is away: %s", type(error).__name__)
                 self._abdicate()
+                # A worker renews every third of a lease, and pauses up to a second when that fails.
+                self._leases_from = time.monotonic() + settings.ENGINE_LEASE_SECONDS / 3 + RENEWAL_SECONDS
                 pause = STANDBY_SECONDS / 2
             self.stop.wait(pause)
         self._abdicate()
@@ -109,9 +113,11 @@ class Dispatcher:
 
     def sweep(self) -> None:
         """Take stages from lost workers; fail flows past their deadline."""
-        for stage in engine.find_expired_leases():
-            expire = partial(engine.expire_lease, stage.flow_id, stage.id, stage.token)
-            self._steps.run(f"the lease of stage {stage.id}", expire)
+        # While the database was away nobody could renew a lease: the living do so first.
+        if time.monotonic() >= self._leases_from:
+            for stage in engine.find_expired_leases():
+                expire = partial(engine.expire_lease, stage.flow_id, stage.id, stage.token)
+                self._steps.run(f"the lease of stage {stage.id}", expire)
         for flow_id in engine.find_overdue_flows():
             self._steps.run(f"the deadline of {flow_id}", partial(engine.fail_overdue_flow, flow_id))
 

@@ -9,6 +9,7 @@ from blocks.format import snapshot
 from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
+from orchestrator.core import database
 from orchestrator.flows.generation.block_files import digest_files, read_candidate
 from orchestrator.flows.stage_outputs import VerifyOutput
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
@@ -38,7 +39,8 @@ class VerifyStage:
             return Failed(missing.code, str(missing), missing.cure, retryable=True)
         subject = replace(read_candidate(context), repo_files=around.files, environment=around.environment)
         started = time.monotonic()
-        reports = runner.run_gates(subject, gates, runner.DEFAULT_GATES)
+        with database.without_connection():
+            reports = runner.run_gates(subject, gates, runner.DEFAULT_GATES)
         # A monotonic clock: the wall clock may be set while the gates run.
         seconds = round(time.monotonic() - started, 3)
         if (failure := gate_reports.missing_report_failure(reports, runner.DEFAULT_GATES)) is not None:

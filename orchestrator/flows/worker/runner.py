@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from celery.worker import state
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from orchestrator.core import database
 from orchestrator.flows import engine, flow_types
@@ -111,8 +112,25 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
         # older sum.
         engine.refresh_cost(claim.flow_id)
         raise
+    except (OperationalError, InterfaceError) as error:
+        if not database.is_away(error):
+            raise
+        raise _give_back(claim, error) from error
     finally:
         heartbeat.leave(attempt)
+
+
+def _give_back(claim: engine.Claim, error: Exception) -> engine.Fenced:
+    """Give the stage back because the database went away under it; what to raise then.
+
+    That is no failure of the flow and no crash of the stage. Where the database stays away, the lease runs
+    out.
+    """
+    connection.close()
+    database.retry_while_away(partial(engine.give_back_stage, claim.flow_id, claim.stage_id, claim.token))
+    return engine.Fenced(
+        f"{claim.flow_id}: {claim.kind} was given back, the database went away ({type(error).__name__})."
+    )
 
 
 def _run_stage(work: LiveStageContext) -> StageResult:
@@ -131,7 +149,10 @@ def _run_stage(work: LiveStageContext) -> StageResult:
     except (ProviderError, EvidenceError, SettingRefused) as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     # The outermost edge of a stage: a defect in it must not end the worker.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        # The infrastructure's fault, which the flow does not answer for.
+        if database.is_away(error):
+            raise
         # Where, and of which type, but never the text: that of an unforeseen error may quote anything, a key
         # or a prompt.
         where = "".join(traceback.format_tb(error.__traceback__))

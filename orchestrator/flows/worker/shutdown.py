@@ -22,6 +22,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from orchestrator.flows import engine
 from orchestrator.flows.worker.heartbeat import heartbeat
+from orchestrator.flows.worker.presence import Presence
 
 MARGIN_SECONDS = 2.0
 log = logging.getLogger(__name__)
@@ -30,8 +31,8 @@ log = logging.getLogger(__name__)
 class Shutdown:
     """One worker's way out. A second SIGTERM ends the patience."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    def __init__(self, worker: Worker, present: Presence) -> None:
+        self._worker, self._present = worker, present
         self._asked, self._now = False, threading.Event()
 
     def ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Python's signature
@@ -45,6 +46,7 @@ class Shutdown:
         threading.Thread(target=self._leave, name="leaving", daemon=True).start()
 
     def _leave(self) -> None:
+        self._present.leave()
         total = float(settings.ENGINE_SHUTDOWN_SECONDS)
         # Kept for giving stages back before the supervisor sends SIGKILL.
         margin = min(MARGIN_SECONDS, total / 2)
@@ -93,6 +95,6 @@ def _kill_process(pid: int) -> None:
         return
 
 
-def install_handler(worker: Worker) -> None:
+def install_handler(worker: Worker, present: Presence) -> None:
     """Answer SIGTERM this way from now on; from the main thread."""
-    signal.signal(signal.SIGTERM, Shutdown(worker).ask)
+    signal.signal(signal.SIGTERM, Shutdown(worker, present).ask)

@@ -9,10 +9,11 @@ from orchestrator.celery import app
 from orchestrator.flows.models import ReplayKind
 from orchestrator.flows.replay import flow_replay, gate_replay
 from orchestrator.flows.replay.requests import TASKS
-from orchestrator.flows.worker import runner, shutdown
+from orchestrator.flows.worker import presence, runner, shutdown
+from orchestrator.flows.worker.lost_children import StageRequest
 
 
-@app.task(name="flows.run_stage", bind=True)
+@app.task(name="flows.run_stage", bind=True, Request=StageRequest)
 def run_stage(self: Task[..., None], stage_id: int) -> None:
     """Run the stage ``stage_id``, and fire the tail of its chain only where that is still to be done.
 
@@ -45,4 +46,7 @@ def prepare(instance: Worker, **_: object) -> None:
 def answer_sigterm(sender: Consumer, **_: object) -> None:
     """Leave in an orderly way when asked to; Celery has set its own answer before."""
     # The consumer sets it in its constructor; the stubs lack it.
-    shutdown.install_handler(sender.controller)  # type: ignore[attr-defined]
+    worker: Worker = sender.controller  # type: ignore[attr-defined]
+    present = presence.Presence(worker.app.amqp.queues.consume_from)
+    present.start()
+    shutdown.install_handler(worker, present)

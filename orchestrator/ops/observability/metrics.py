@@ -26,6 +26,7 @@ from orchestrator.core import database
 from orchestrator.core.sql import load_statements
 from orchestrator.flows import critical_path, estimates
 from orchestrator.flows.models import Flow, Stage
+from orchestrator.flows.worker import presence
 from orchestrator.ops.observability import health_metrics, quota_metrics
 from orchestrator.queues import list_queues
 
@@ -244,6 +245,18 @@ def measure_queues() -> Iterator[Metric]:
     yield depth
 
 
+def measure_workers() -> Iterator[Metric]:
+    """Workers by queue: those that beat, and those that have stopped to (frozen, or ended without a word)."""
+    family = GaugeMetricFamily(
+        "orchestrator_workers", "Workers by queue: beating or silent.", labels=["queue", "state"]
+    )
+    # Zeros, too: a queue without a worker is what an alert asks for.
+    for queue, found in presence.count_workers().items():
+        family.add_metric([queue, "beating"], found.beating)
+        family.add_metric([queue, "silent"], found.silent)
+    yield family
+
+
 SOURCES = {
     "flows": measure_flows,
     "durations_and_costs": durations_and_costs,
@@ -253,6 +266,7 @@ SOURCES = {
     "gates": measure_gates,
     "waiting": measure_waiting,
     "queues": measure_queues,
+    "workers": measure_workers,
     "quotas": quota_metrics.measure_quotas,
     "drift": quota_metrics.measure_drift,
     "queued": quota_metrics.measure_queued,

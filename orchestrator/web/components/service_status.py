@@ -5,7 +5,7 @@ No repo, no key, no address.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -13,8 +13,9 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from blocks.format.moments import describe_moment
-from orchestrator.flows.models import Stage
-from orchestrator.flows.models.states import FlowStatus, StageStatus
+from orchestrator.flows.models import Flow, Stage
+from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus, StageStatus
+from orchestrator.flows.worker import presence
 from orchestrator.queues import list_queues
 from orchestrator.web.components.timeline import format_duration
 from orchestrator.web.pages.health import PARTS
@@ -23,6 +24,10 @@ from providers.quota_report import ProviderQuota
 
 SLOW_SECONDS = 120.0
 """A stage that has been ready for longer than this found no worker: the queue is behind."""
+
+
+SUCCESS_TARGET_PERCENT = 99
+"""The runbook's target for flows that end."""
 
 
 class Level(StrEnum):
@@ -53,14 +58,37 @@ def find_worst(parts: Iterable[ServicePart]) -> Level:
 def check_parts(now: datetime) -> list[tuple[str, list[ServicePart]]]:
     """Core, queues, providers, each with its parts; with the core down only the core is known."""
     core = [ServicePart("API", Level.OK), *_check_core()]
-    # Queues and providers are read from the database and would only repeat its failure as an error page.
+    # Everything else is read from the database and would only repeat its failure as an error page.
     if find_worst(core) is not Level.OK:
         return [("Core", core)]
     return [
         ("Core", core),
+        ("Flows", [_check_success(count_flows(now))]),
         ("Queues", _check_queues(now)),
         ("Providers", [_check_provider(one, now) for one in quota_report.read_quotas().providers]),
     ]
+
+
+def count_flows(now: datetime) -> dict[str, Any]:
+    """The flows of the last 24 hours, and their success rate in percent."""
+    flows: dict[str, Any] = Flow.objects.filter(created_at__gte=now - timedelta(hours=24)).aggregate(
+        passed=Count("id", filter=Q(status=FlowStatus.PASSED)),
+        failed=Count("id", filter=Q(status=FlowStatus.FAILED)),
+        going=Count("id", filter=~Q(status__in=FLOW_ENDED)),
+        waiting=Count("id", filter=Q(status__in=[FlowStatus.WAITING, FlowStatus.PAUSED])),
+    )
+    # A cancelled flow says nothing about quality: a person ended it.
+    ended = flows["passed"] + flows["failed"]
+    return flows | {"rate": None if not ended else round(100 * flows["passed"] / ended, 1)}
+
+
+def _check_success(flows: Mapping[str, Any]) -> ServicePart:
+    rate = flows["rate"]
+    if rate is None:
+        return ServicePart("Success rate", Level.OK, "no flow has ended in 24 hours")
+    words = f"{rate} % in 24 hours, the target is {SUCCESS_TARGET_PERCENT} %"
+    level = Level.DEGRADED if rate < SUCCESS_TARGET_PERCENT else Level.OK
+    return ServicePart("Success rate", level, words)
 
 
 def _check_core() -> list[ServicePart]:
@@ -88,13 +116,20 @@ def _check_queues(now: datetime) -> list[ServicePart]:
         )
     )
     found = {row["queue"]: row for row in rows}
-    return [_check_queue(queue, found.get(queue), now) for queue in list_queues()]
+    workers = presence.count_workers()
+    return [_check_queue(queue, found.get(queue), workers[queue], now) for queue in list_queues()]
 
 
-def _check_queue(queue: str, row: Mapping[str, Any] | None, now: datetime) -> ServicePart:
-    if row is None:
-        return ServicePart(queue, Level.OK, "idle")
-    words, oldest = f"{row['running']} running, {row['ready']} queued", row["oldest"]
+def _check_queue(
+    queue: str, row: Mapping[str, Any] | None, workers: presence.QueueWorkers, now: datetime
+) -> ServicePart:
+    words = "idle" if row is None else f"{row['running']} running, {row['ready']} queued"
+    if not workers.beating:
+        return ServicePart(queue, Level.DEGRADED, f"{words}; no worker answers")
+    if workers.silent:
+        of = workers.beating + workers.silent
+        return ServicePart(queue, Level.DEGRADED, f"{words}; {workers.silent} of {of} workers do not answer")
+    oldest = None if row is None else row["oldest"]
     if isinstance(oldest, datetime) and (now - oldest).total_seconds() > SLOW_SECONDS:
         return ServicePart(
             queue,

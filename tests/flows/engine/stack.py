@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -52,18 +52,37 @@ class Stack:
         self.logs, self.environment = logs, dict(environment or {})
         self.started: list[Any] = []
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.broker = self.start(
-            "broker",
-            embedded.find_valkey_program(),
-            "--port",
-            str(self.port),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        )
+        self.broker = self._start_broker()
         self.redis = redis.Redis.from_url(self.url)
         until(self._answers, "the broker")
+
+    def _start_broker(self) -> subprocess.Popen[bytes]:
+        program = embedded.find_valkey_program()
+        options = ["--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", str(self.logs)]
+        return self.start("broker", program, *options)
+
+    def restart_broker(self) -> None:
+        """End the broker and start it again, empty."""
+        self.broker.kill()
+        self.broker.wait(10)
+        self.broker = self._start_broker()
+        until(self._answers, "the broker")
+
+    def fail_over(self) -> None:
+        """Make the broker a replica that refuses writes, and after a while the primary again."""
+        self.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+        time.sleep(2.5)
+        self.redis.execute_command("REPLICAOF", "NO", "ONE")
+
+    def refuse_writes(self) -> None:
+        """Let the broker refuse writes for a while, as if its disk were full."""
+        (self.logs / "dump.rdb").mkdir()
+        self.redis.config_set("save", "3600 1")
+        with suppress(redis.ResponseError):
+            self.redis.bgsave()
+        until(lambda: self.redis.info("persistence")["rdb_last_bgsave_status"] == "err", "the failed save")
+        time.sleep(2.5)
+        self.redis.config_set("save", "")
 
     def _answers(self) -> bool:
         try:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+import psycopg
 import pytest
 from celery.worker import state
 from django.db import connection, transaction
@@ -23,6 +24,7 @@ from providers import base, calls, limiter
 from providers.base import Completion, Request, StopReason, Usage
 from providers.calls import ModelAnswer
 from providers.limiter import ReservationRequest
+from tests.databases import url_of_test_database
 from tests.flows.engine.conftest import claim, let_wait_end, live
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -414,3 +416,29 @@ def test_a_store_that_cannot_be_written_is_tried_again_and_no_model_is_asked(
     assert (
         store.current_store().get(store.content_key(hashlib.sha256(b"a bundle").hexdigest())) == b"a bundle"
     )
+
+
+class LosesDatabase:
+    """A stage whose session the database ends, the first time that it runs."""
+
+    kind = "first"
+
+    def run(self, work):
+        if work.attempt_number == 1:
+            connection.ensure_connection()
+            with psycopg.connect(url_of_test_database()) as other:
+                other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+            Flow.objects.count()
+        return Done()
+
+
+def test_a_database_that_goes_away_counts_neither_as_failure_nor_as_crash(new_flow, monkeypatch):
+    monkeypatch.setattr(runner, "load_stage", lambda kind: LosesDatabase())
+    flow = new_flow()
+    assert not run(flow)
+    stage = live(flow)
+    assert (stage.kind, stage.status, stage.crashes) == ("first", "ready", 0)
+    (lost,) = stage.attempts.all()
+    assert (lost.outcome, lost.error_code) == ("expired", "engine:worker-stopped")
+    assert run(flow)
+    assert live(flow).kind == "second"
