@@ -18,7 +18,17 @@ import pytest
 from bench.__main__ import list_benchmarks
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("bench", "blocks", "gates", "onboarding", "orchestrator", "providers", "samples", "manage.py")
+COPIED = (
+    "bench",
+    "blocks",
+    "gates",
+    "onboarding",
+    "orchestrator",
+    "providers",
+    "samples",
+    "manage.py",
+    "Procfile",
+)
 # What the small form always measures, whether peers take part or not.
 KEYS = {
     "caching": {"usd_ratio_default"},
@@ -44,6 +54,16 @@ KEYS = {
         "repair_rounds_ratio",
         "own_time_share",
     },
+    "robust": {
+        "followers_held",
+        "half_open_held",
+        "harmless_hidden",
+        "health_p95_ms_under_both",
+        "redaction_s_per_5mb",
+        "redaction_worst_line_s",
+        "secrets_leaked",
+        "web_rss_mb",
+    },
 }
 
 
@@ -68,6 +88,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / name, folder / name, ignore=left_out)
         else:
             shutil.copy(ROOT / name, folder / name)
+    # The benchmark of redaction reads what its tests read.
+    corpus = Path("tests", "core", "redaction")
+    shutil.copytree(ROOT / corpus, folder / corpus, ignore=left_out)
     honest = Path("tests", "gates", "adversarial", "honest")
     shutil.copytree(ROOT / honest, folder / honest, ignore=left_out)
     return folder
