@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from orchestrator.process_secrets import read_withheld
+
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 
@@ -30,7 +32,8 @@ def read_text(name: str, default: str | None = None, *, choices: Iterable[str] =
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
-    if value is None or value == "":
+    value = read_withheld(name, value or "")
+    if value == "":
         if default is None:
             raise ImproperlyConfigured(f"{name} is required: set {name} or {name}_FILE.")
         value = default

@@ -1,9 +1,12 @@
 """The exporter: one small HTTP server with `/metrics` and `/health`, apart from the web processes."""
 
+import hmac
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+from django.conf import settings
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -16,6 +19,20 @@ class _Quiet(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on ``host``."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_allowed(header: str) -> bool:
+    """Whether an ``Authorization`` header may scrape; everybody may where METRICS_TOKEN is not set."""
+    token = settings.METRICS_TOKEN
+    return not token or hmac.compare_digest(header.encode(), f"Bearer {token}".encode())
 
 
 def build_application() -> Callable[..., Iterable[bytes]]:
@@ -34,6 +51,9 @@ def build_application() -> Callable[..., Iterable[bytes]]:
         if environ["PATH_INFO"] == "/health":
             start("200 OK", [("Content-Type", "application/json")])
             return [b'{"status": "ok"}']
+        if not is_allowed(environ.get("HTTP_AUTHORIZATION", "")):
+            start("401 Unauthorized", [("Content-Type", "text/plain"), ("WWW-Authenticate", "Bearer")])
+            return [b"send METRICS_TOKEN as a bearer token\n"]
         if environ["PATH_INFO"] != "/metrics":
             start("404 Not Found", [("Content-Type", "text/plain")])
             return [b"see /metrics\n"]

@@ -3,9 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from orchestrator.ops.observability.exporter import build_server
+from orchestrator.ops.observability.exporter import build_server, is_loopback
 
 
 class Command(BaseCommand):
@@ -22,6 +23,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Serve until interrupted."""
+        if not is_loopback(options["host"]) and not settings.METRICS_TOKEN:
+            raise CommandError(
+                f"Metrics on {options['host']} would be open to everybody: set METRICS_TOKEN, which "
+                "Prometheus sends as its bearer token, or listen on 127.0.0.1."
+            )
         try:
             listening = build_server(options["host"], options["port"])
         except OSError as error:
