@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blocks.cli.errors import Exit, Failure
+from blocks.cli.plain_files import refuse_links, write_file
 from blocks.format import archive
 from blocks.format.canonical import sha256
 from blocks.format.errors import FormatError
@@ -63,12 +64,14 @@ def place_block(packed: bytes, blocks_folder: Path) -> PlacedBlock:
     target = blocks_folder / "catalog" / manifest.family / manifest.name
     schema = blocks_folder / "schemas" / f"{manifest.family}.{manifest.name}.json"
     contract = files.get("contract.json")
+    for place in (target, schema):
+        refuse_links(blocks_folder, place)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         schema.parent.mkdir(parents=True, exist_ok=True)
         _replace_folder(files, target)
         if contract is not None:
-            _write_schema(contract, schema)
+            write_file(blocks_folder, schema, _build_schema(contract))
     except OSError as error:
         raise Failure(
             f"The block cannot be written: {error}",
@@ -112,8 +115,8 @@ def _replace_folder(files: Mapping[str, bytes], target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_schema(contract: bytes, path: Path) -> None:
-    """Write the inputs and outputs of a contract as one JSON Schema, for editors and consumers."""
+def _build_schema(contract: bytes) -> bytes:
+    """The inputs and outputs of a contract as one JSON Schema, for editors and consumers."""
     found = json.loads(contract)
     definitions = {}
     for entry in found.get("entrypoints", []):
@@ -124,7 +127,4 @@ def _write_schema(contract: bytes, path: Path) -> None:
         "title": f"{found.get('family')}/{found.get('name')} {found.get('version', '')}".strip(),
         "$defs": definitions,
     }
-    # Editors watch this file: they must never see half of it.
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    return json.dumps(schema, indent=2).encode() + b"\n"

@@ -60,7 +60,8 @@ class Client:
     @classmethod
     def of_workspace(cls) -> Self:
         """A client of the service that this folder and the environment name."""
-        return cls(workspace.find_workspace().url, workspace.read_token())
+        here = workspace.find_workspace()
+        return cls(here.url, workspace.read_token(here))
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from blocks.cli.errors import Exit, Failure
 from blocks.cli.progress import Progress, mark_status, stage_table
 from blocks.format import work_tree
 from blocks.format.limits import KIB, MAX_REQUEST_BYTES
-from blocks.format.selection import BLOCKS_FOLDER
+from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.work_tree import CollectedFiles
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def run(
 ) -> None:
     """Run a feature request; on success the verified block is under .blocks/catalog/."""
     text, here = read_request(input_file), workspace.find_workspace()
-    with Client(here.url, workspace.read_token()) as client:
+    with Client(here.url, workspace.read_token(here)) as client:
         body: dict[str, Any] = {"repo": choose_repo(client, here, repo), "feature_request": text}
         # What is not named is left to the service: the plan chooses a family, the newest flow type is taken.
         if family := block_family or here.family:
@@ -134,6 +134,12 @@ def run(
             return output.print_json(flow) if as_json else output.print_line(flow["id"])
         if not as_json and collected is not None and collected.files:
             output.print_line(_describe_context(collected))
+            # In a folder of its own the whole repo goes along, which is more than some expect.
+            if not (here.root / CONFIG).is_file() and Path.cwd().resolve() != here.root:
+                output.print_line(
+                    f"They are those of the whole work tree {here.root}. "
+                    "To send only this folder: `blocks init --here`."
+                )
         if not as_json and (estimate := flow_report.describe_estimate(flow)):
             output.print_line(estimate)
         blocks_folder = (output_dir or here.root) / BLOCKS_FOLDER
@@ -157,7 +163,7 @@ def follow_flow(
 ) -> None:
     """Follow a flow to its end and fetch its block."""
     here = workspace.find_workspace()
-    with Client(here.url, workspace.read_token()) as client:
+    with Client(here.url, workspace.read_token(here)) as client:
         blocks_folder = (output_dir or here.root) / BLOCKS_FOLDER
         finish_flow(client, task, blocks_folder, timeout=timeout, as_json=as_json)
 

@@ -8,6 +8,7 @@ import typer
 import yaml
 
 from blocks.cli import output
+from blocks.cli.plain_files import refuse_links, write_file
 from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.work_tree import find_git_root
 
@@ -23,6 +24,7 @@ _CONFIG = """\
 def prepare_repo(root: Path, repo: str, url: str) -> list[str]:
     """Make what is missing under ``root``; the paths that were made."""
     made = []
+    refuse_links(root, root / CONFIG)
     for folder in ("catalog", "schemas"):
         keep = root / BLOCKS_FOLDER / folder / ".gitkeep"
         if not keep.parent.is_dir():
@@ -30,18 +32,27 @@ def prepare_repo(root: Path, repo: str, url: str) -> list[str]:
             keep.parent.mkdir(parents=True)
             # git does not keep empty folders.
             keep.touch()
+    attributes = root / BLOCKS_FOLDER / ".gitattributes"
+    if not attributes.exists():
+        # A checkout on Windows would convert line ends, and no digest would be right any more.
+        write_file(root, attributes, b"catalog/** -text\nschemas/** -text\n")
+        made.append(f"{BLOCKS_FOLDER}/.gitattributes")
     config = root / CONFIG
     if not config.exists():
         values = {"repo": repo, "url": url} if url else {"repo": repo}
         # By a YAML library, because a name such as `on` or `1.0` needs quotes.
         text = _CONFIG.format(values=yaml.safe_dump(values, sort_keys=False))
-        config.write_text(text, encoding="utf-8")
+        write_file(root, config, text.encode())
         made.append(CONFIG)
     return made
 
 
 @app.command()
 def init(
+    here_only: Annotated[
+        bool,
+        typer.Option("--here", help="Prepare this folder and not the whole repo; only it is sent then."),
+    ] = False,
     repo: Annotated[
         str, typer.Option(help="The repo's name at the orchestrator; the folder's name by default.")
     ] = "",
@@ -50,7 +61,7 @@ def init(
 ) -> None:
     """Prepare this repo: .blocks/config.yml, .blocks/catalog/, .blocks/schemas/."""
     here = Path.cwd()
-    root = find_git_root(here) or here
+    root = here if here_only else find_git_root(here) or here
     # The service takes lower-case letters, digits, dots, dashes and underscores.
     name = repo or re.sub(r"[^a-z0-9._-]+", "-", root.name.lower()).strip("-._") or "repo"
     made = prepare_repo(root, name, url)

@@ -15,6 +15,8 @@ COMMANDS = {
         "blocks.cli.init",
         "Prepare this folder: .blocks/config.yml, .blocks/catalog/, .blocks/schemas/.",
     ),
+    "login": ("blocks.cli.login", "Keep a token for one address of the orchestrator."),
+    "logout": ("blocks.cli.logout", "Forget the token of an address."),
     "flow": ("blocks.cli.flow", "Run, follow, cancel and retry flows."),
     "verify": (
         "blocks.cli.verify",

@@ -9,6 +9,7 @@ import typer
 from blocks import __version__
 from blocks.cli.errors import Exit, Failure
 from blocks.cli.lazy_commands import LazyGroup
+from blocks.cli.terminal_text import remove_controls
 from blocks.format.errors import BlocksError
 
 app = typer.Typer(
@@ -65,9 +66,10 @@ def _print_error(error: BlocksError) -> None:
     if "--json" in sys.argv:
         problem = {"error": {"code": error.code, "message": error.message, "cure": error.cure}}
         sys.stdout.write(json.dumps(problem) + "\n")
-    sys.stderr.write(f"blocks: {error.message}\n")
+    # Much of it is text of the service, or of git.
+    sys.stderr.write(remove_controls(f"blocks: {error.message}\n"))
     if error.cure:
-        sys.stderr.write(f"  cure: {error.cure}\n")
+        sys.stderr.write(remove_controls(f"  cure: {error.cure}\n"))
 
 
 if __name__ == "__main__":

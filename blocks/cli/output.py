@@ -9,6 +9,9 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from blocks.cli.terminal_text import make_printable, remove_controls
+
+__all__ = ["AsJson", "make_console", "make_printable", "print_json", "print_line"]
 _PIPE_WIDTH = 10_000  # a pipe has no width; cutting ids or titles to fit one would break scripts
 # Sentences wrap here, on a wide terminal and in a log: in a column of a table, and on lines of their own.
 TEXT_WIDTH, LINE_WIDTH = 72, 100
@@ -18,13 +21,14 @@ AsJson = Annotated[
 
 
 def print_line(line: str = "") -> None:
-    """One line for people on standard output."""
-    sys.stdout.write(line + "\n")
+    """One line for people on standard output, without control codes: much of it is text of others."""
+    sys.stdout.write(remove_controls(line) + "\n")
 
 
 def print_json(value: Any) -> None:
     """``value`` as JSON on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    # Escaped: JSON leaves some control codes as they are, and they would steer a terminal.
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 class _Console(Console):
@@ -36,7 +40,7 @@ class _Console(Console):
             yield (
                 part
                 if part.control or part.text.isprintable()
-                else Segment(_remove_controls(part.text), part.style)
+                else Segment(remove_controls(part.text), part.style)
             )
 
 
@@ -47,14 +51,3 @@ def make_console(*, to_stderr: bool = False) -> Console:
     if not found.is_terminal:
         found.width = max(found.width, _PIPE_WIDTH)
     return found
-
-
-def _remove_controls(text: str) -> str:
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
-
-
-def make_printable(text: str) -> str:
-    """``text`` of others without control codes, which could move the cursor or change the title of a
-    terminal.
-    """
-    return "".join(sign if sign.isprintable() else "?" for sign in text)

@@ -24,7 +24,7 @@ def try_flow(
     here.
     """
     text, here = flow.read_request(input_file), workspace.find_workspace()
-    with Client(here.url, workspace.read_token()) as client:
+    with Client(here.url, workspace.read_token(here)) as client:
         # Without the repo's files: this tests the service, and must not depend on what is checked out.
         body = {"repo": flow.choose_repo(client, here, repo), "feature_request": text}
         started = client.post("flows/", body)

@@ -9,6 +9,7 @@ from typing import Any
 
 from blocks.cli.client import Client
 from blocks.cli.errors import Exit, Failure
+from blocks.cli.plain_files import write_file
 from blocks.format.errors import FormatError
 from blocks.format.keys import Keys, read_public_key
 
@@ -54,8 +55,7 @@ def trust_offered(client: Client, blocks_folder: Path, accept: str = "") -> tupl
     for key_id, pem in chosen.items():
         # Half of the id is 128 bits: enough to be unique, and short enough for a file listing.
         file = blocks_folder / FOLDER / f"{key_id[:32]}.pem"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(pem)
+        write_file(blocks_folder, file, pem)
     # Retired keys are offered too, and need no trust: they sign nothing new.
     for key in offered:
         if key.current and key.key_id not in pinned and key.key_id not in chosen:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from blocks.cli.credentials import load_tokens, require_safe_address
 from blocks.cli.errors import Exit, Failure
 from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.work_tree import find_git_root
@@ -17,12 +18,16 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """``root`` holds ``.blocks``, or would. ``repo`` is empty where nothing names one."""
+    """``root`` holds ``.blocks``, or would. ``repo`` is empty where nothing names one.
+
+    ``url_is_checked_out``: the address comes from a file of the repo, which somebody else may have written.
+    """
 
     root: Path
     repo: str
     url: str
     family: str
+    url_is_checked_out: bool = False
 
     @property
     def blocks(self) -> Path:
@@ -36,16 +41,31 @@ def find_workspace(start: Path | None = None) -> Workspace:
     # A repo of several services has a .blocks in each of their folders: the nearest one counts.
     for folder in (here, *here.parents):
         if (folder / CONFIG).is_file():
+            _require_own_folder(folder, here)
             found = _read_config(folder / CONFIG)
             break
     else:
         folder, found = find_git_root(here) or here, {}
+    # The environment wins, so that a job can try another service without changing a file.
+    named, configured = os.environ.get("BLOCKS_API_URL") or "", str(found.get("url") or "")
     return Workspace(
         root=folder,
         repo=str(found.get("repo") or ""),
-        # The environment wins, so that a job can try another service without changing a file.
-        url=(os.environ.get("BLOCKS_API_URL") or str(found.get("url") or "") or DEFAULT_URL).rstrip("/"),
+        url=(named or configured or DEFAULT_URL).rstrip("/"),
         family=str(found.get("block_family") or ""),
+        url_is_checked_out=not named and bool(configured),
+    )
+
+
+def _require_own_folder(folder: Path, here: Path) -> None:
+    """Refuse the configuration of a folder above that belongs to another account, such as one in /tmp."""
+    owner = folder.stat().st_uid
+    if folder == here or owner in {os.geteuid(), here.stat().st_uid, 0}:
+        return
+    raise Failure(
+        f"{folder / CONFIG} belongs to another account and would decide for {here}.",
+        cure="Run `blocks init --here` in your own folder, or move the folder elsewhere.",
+        code="cli:foreign-config",
     )
 
 
@@ -74,22 +94,47 @@ def _read_config(path: Path) -> dict[str, object]:
     return found or {}
 
 
-def read_token() -> str:
-    """BLOCKS_TOKEN, or the content of the file that BLOCKS_TOKEN_FILE names."""
-    if value := os.environ.get("BLOCKS_TOKEN", "").strip():
-        return value
-    if path := os.environ.get("BLOCKS_TOKEN_FILE"):
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Failure(
-                f"BLOCKS_TOKEN_FILE cannot be read: {error}",
-                code="auth:missing-token",
-                exit_code=Exit.NOT_ALLOWED,
-            ) from error
+def read_token(here: Workspace) -> str:
+    """The token for ``here.url``: bound to it by the environment, or by `blocks login`.
+
+    A file of the repo may say where the service is; it never decides where a token goes.
+    """
+    require_safe_address(here.url)
+    token = _read_environment()
+    # With BLOCKS_API_URL, or with neither, address and token come from the same hand.
+    if token and not here.url_is_checked_out:
+        return token
+    if kept := load_tokens().get(here.url):
+        return kept
+    if token:
+        raise Failure(
+            f"{CONFIG} names {here.url}, and your token is not bound to that address.",
+            cure=f"If it is the right one: `export BLOCKS_API_URL={here.url}`, "
+            f"or `blocks login --url {here.url}`.",
+            code="auth:unbound-token",
+            exit_code=Exit.NOT_ALLOWED,
+        )
     raise Failure(
         "No token: BLOCKS_TOKEN is not set.",
-        cure="Set BLOCKS_TOKEN to the token of your repo; operators make them in the admin under Tokens.",
+        cure="Set BLOCKS_TOKEN to the token of your repo, or keep it with `blocks login`; "
+        "operators make them in the admin under Tokens.",
         code="auth:missing-token",
         exit_code=Exit.NOT_ALLOWED,
     )
+
+
+def _read_environment() -> str:
+    """BLOCKS_TOKEN, or the content of the file that BLOCKS_TOKEN_FILE names; empty where neither is set."""
+    if value := os.environ.get("BLOCKS_TOKEN", "").strip():
+        return value
+    path = os.environ.get("BLOCKS_TOKEN_FILE")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(
+            f"BLOCKS_TOKEN_FILE cannot be read: {error}",
+            code="auth:missing-token",
+            exit_code=Exit.NOT_ALLOWED,
+        ) from error

@@ -158,10 +158,19 @@ def _compare_files(
             report.add_problem(path, "is missing")
         # An envelope that is already known to be wrong is not named a second time for its digest.
         elif path not in named and sha256(files[path]) != digest:
-            report.add_problem(path, "was changed: its SHA-256 is not the one that was signed")
+            report.add_problem(path, _describe_change(files[path], digest))
     for path in sorted(set(files) - set(digests)):
         if not path.startswith(FOLDER):
             report.add_problem(path, "was added: no statement names it")
+
+
+def _describe_change(content: bytes, digest: str) -> str:
+    if sha256(content.replace(b"\r\n", b"\n")) == digest:
+        return (
+            "had its line ends converted by a checkout. Run `blocks init`, which keeps git from it, then "
+            "check the file out again"
+        )
+    return "was changed: its SHA-256 is not the one that was signed"
 
 
 def _read_signed_manifest(

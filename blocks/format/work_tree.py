@@ -12,12 +12,34 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from blocks.format.errors import BlocksError
 from blocks.format.gitignore import IgnoreRule, is_ignored, parse_rules
 from blocks.format.limits import MAX_FILE_BYTES
 from blocks.format.selection import BLOCKS_FOLDER, CONFIG, UNREADABLE, select_files
 from blocks.format.snapshot import encode_content
 
 _MAX_WALKED_FILES = 50_000
+# What `git rev-parse --local-env-vars` lists: they point to the repository of a hook that calls us.
+_HOOKS_VARIABLES = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
 # Without git nothing says what is tracked: virtual environments, caches and build output never are.
 _GENERATED_FOLDERS = frozenset(
     {
@@ -34,6 +56,9 @@ _GENERATED_FOLDERS = frozenset(
         "venv",
     }
 )
+
+
+ABSENT = "that git tracks and this checkout does not have (a sparse checkout, or deleted)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +86,15 @@ def collect_files(root: Path) -> CollectedFiles:
 
     In a git work tree those that git tracks or would track. Elsewhere all that no ``.gitignore`` names,
     without hidden folders, virtual environments and build output. Nothing where there is neither git nor
-    ``.blocks``: that may be a home folder.
+    ``.blocks``: that may be a home folder. Raises ``GitRefusedError`` for a work tree that git does not read.
     """
     reasons: Counter[str] = Counter()
     lengths = {path: _measure_file(root / path) for path in _list_paths(root)}
+    # Tracked and not there: left out by a sparse checkout, or deleted since.
+    for path in [path for path, length in lengths.items() if length is None]:
+        if not os.path.lexists(root / path):
+            reasons[ABSENT] += 1
+            del lengths[path]
     files: dict[str, Any] = {}
     size = 0
     for path in select_files(lengths, reasons):
@@ -78,20 +108,60 @@ def collect_files(root: Path) -> CollectedFiles:
     return CollectedFiles(dict(sorted(files.items())), size, dict(sorted(reasons.items())))
 
 
+class GitRefusedError(BlocksError):
+    """git cannot say what belongs to this folder."""
+
+    code = "source:git-refused"
+    cure = (
+        "Make `git status` work in this folder, then run it again. "
+        "`--no-context` sends no files; the service then sees only the request."
+    )
+
+
 def find_git_root(start: Path) -> Path | None:
-    """The top folder of the git work tree around ``start``; ``None`` without git or outside of a work
-    tree.
+    """The top folder of the git work tree around ``start``; ``None`` outside of a work tree.
+
+    Raises ``GitRefusedError`` where there is one that git does not read.
     """
     found = _run_git(start, "rev-parse", "--show-toplevel")
     return None if found is None else Path(os.fsdecode(found).rstrip("\n"))
 
 
 def _run_git(folder: Path, *words: str) -> bytes | None:
+    """What git prints; ``None`` outside of a work tree.
+
+    Any other failure is an error in git's own words. To choose files in another way would send what git
+    ignores, and leave out what it tracks.
+    """
+    # A hook sets where its repository is. Here the folder says it.
+    environment = {name: value for name, value in os.environ.items() if name not in _HOOKS_VARIABLES}
     try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False)
-    except OSError:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            check=False,
+            # Its words are compared below and shown, so they must not depend on the language.
+            env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except OSError as error:
+        if not _has_git_folder(folder):
+            return None
+        raise GitRefusedError(
+            f"{folder} is in a git work tree, and git cannot be run: {error.strerror}.",
+            cure="Install git, or send no files with `--no-context`.",
+        ) from error
+    if done.returncode == 0:
+        return done.stdout
+    said = done.stderr.decode("utf-8", "replace").strip()
+    if "not a git repository" in said and not _has_git_folder(folder):
         return None
-    return done.stdout if done.returncode == 0 else None
+    # In a bare repository, or in .git itself, there is no work tree to read.
+    words_of_git = "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in said[:2000])
+    raise GitRefusedError(f"git does not read {folder}: {words_of_git}")
+
+
+def _has_git_folder(folder: Path) -> bool:
+    return any(os.path.lexists(each / ".git") for each in (folder, *folder.parents))
 
 
 def _measure_file(path: Path) -> int | None:

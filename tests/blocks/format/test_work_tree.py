@@ -9,7 +9,7 @@ import pytest
 
 from blocks.format import limits
 from blocks.format.gitignore import is_ignored, parse_rules
-from blocks.format.work_tree import collect_files
+from blocks.format.work_tree import ABSENT, GitRefusedError, collect_files, find_git_root
 
 
 def write(root: Path, *names: str, content: str = "x\n") -> None:
@@ -171,3 +171,57 @@ def test_the_command_line_still_starts_without_this() -> None:
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "False\n"
     )
+
+
+@pytest.fixture
+def tracked(tmp_path: Path) -> Path:
+    """A work tree with a tracked file, an ignored one, and `.blocks`."""
+    git(tmp_path, "init", "-q")
+    write(tmp_path, ".blocks/config.yml", "a.py", "private.txt")
+    write(tmp_path, ".gitignore", content="private.txt\n")
+    git(tmp_path, "add", ".")
+    return tmp_path
+
+
+def test_what_git_refuses_to_read_is_not_read_in_another_way(tracked: Path) -> None:
+    (tracked / ".git" / "index").write_bytes(b"not an index at all, but long enough")
+    with pytest.raises(GitRefusedError, match="index") as refused:
+        collect_files(tracked)
+    assert "git status" in refused.value.cure
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another account")
+def test_a_work_tree_of_another_account_is_refused_in_gits_own_words(tracked: Path) -> None:
+    for path in (tracked, *tracked.rglob("*")):
+        os.chown(path, 65534, 65534)
+    with pytest.raises(GitRefusedError, match="dubious ownership"):
+        collect_files(tracked)
+
+
+def test_a_work_tree_without_git_to_read_it_is_refused(
+    tracked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(GitRefusedError, match="git cannot be run") as refused:
+        collect_files(tracked)
+    assert "Install git" in refused.value.cure
+
+
+def test_the_repository_of_a_hook_is_not_taken_for_the_folders(
+    tracked: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "-q")
+    write(other, "theirs.py")
+    git(other, "add", ".")
+    for name, value in (("GIT_DIR", other / ".git"), ("GIT_WORK_TREE", other), ("GIT_INDEX_FILE", "x")):
+        monkeypatch.setenv(name, str(value))
+    assert find_git_root(tracked) == tracked.resolve()
+    assert set(collect_files(tracked).files) == {".blocks/config.yml", ".gitignore", "a.py"}
+
+
+def test_what_a_sparse_checkout_does_not_have_is_said(tracked: Path) -> None:
+    (tracked / "a.py").unlink()
+    found = collect_files(tracked)
+    assert found.reasons == {ABSENT: 1}
+    assert "sparse checkout" in found.describe_left_out()

@@ -1,0 +1,71 @@
+"""Tokens that were bound to an address by `blocks login`, in a file that only their owner reads."""
+
+import json
+import os
+import stat
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from blocks.cli.errors import Exit, Failure
+from blocks.cli.plain_files import write_file
+
+
+def find_file() -> Path:
+    """Where tokens are kept: below XDG_CONFIG_HOME, or ``~/.config``."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "blocks" / "credentials.json"
+
+
+def load_tokens() -> dict[str, str]:
+    """Address to token; empty where nobody has logged in."""
+    path = find_file()
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise Failure(
+                f"{path} is not a file that only you can read.",
+                cure=f"Look at it, then `rm {path}` and `blocks login` again.",
+                code="auth:open-credentials",
+                exit_code=Exit.NOT_ALLOWED,
+            )
+        tokens = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Failure(
+            f"{path} cannot be read: {error}",
+            cure=f"`rm {path}`, then `blocks login` again.",
+            code="auth:bad-credentials",
+            exit_code=Exit.NOT_ALLOWED,
+        ) from error
+    if not isinstance(tokens, dict):
+        return {}
+    return {str(url): str(token) for url, token in tokens.items()}
+
+
+def store_tokens(tokens: dict[str, str]) -> None:
+    """Replace what is kept."""
+    path = find_file()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_file(path.parent, path, json.dumps(tokens, indent=2).encode() + b"\n", mode=0o600)
+
+
+def require_safe_address(url: str) -> None:
+    """Raise ``Failure`` for an address over which a token would travel in the open."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        return
+    raise Failure(
+        f"A token is not sent to {url}: over http everybody on the way could read it.",
+        cure="Use an address that begins with https://. Only this machine may be http.",
+        code="cli:insecure-url",
+        exit_code=Exit.NOT_ALLOWED,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
