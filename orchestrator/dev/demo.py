@@ -1,18 +1,16 @@
 """``make demo``: take a sample feature request through the whole orchestrator to a verified block on disk."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 
 from orchestrator import env
-from orchestrator.dev import embedded, stack
+from orchestrator.dev import embedded, sample_repo, stack
+from orchestrator.dev.steps import Steps
 
 PROCESSES = ("web", "anthropic", "openai", "google", "gates", "control", "dispatcher")
 
@@ -20,19 +18,6 @@ PROCESSES = ("web", "anthropic", "openai", "google", "gates", "control", "dispat
 def list_samples() -> list[str]:
     """The names that ``SAMPLE=`` takes, sorted."""
     return sorted(path.parent.name for path in stack.ROOT.glob("samples/*/scenario.yml"))
-
-
-def prepare_workspace(sample: str, state: Path) -> Path:
-    """A fresh copy of the sample's repo with its feature request, as its owner would have checked it out."""
-    folder = state / "demo" / sample
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(stack.ROOT / "samples" / sample / "repo", folder)
-    shutil.copy(stack.ROOT / "samples" / sample / "feature_request.md", folder)
-    if shutil.which("git"):
-        # A repo of its own: without one, the command line would find the orchestrator's, which this folder is
-        # in.
-        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-    return folder
 
 
 def find_sample_repo(sample: str) -> str:
@@ -60,40 +45,6 @@ def run_flow(sample: str, running: stack.Stack, folder: Path) -> int:
         "--follow",
     ]
     return subprocess.run(command, cwd=folder, env=values, check=False).returncode
-
-
-class Steps:
-    """What set-up is doing, each step with its time as soon as it is done. Use as a context manager."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._status = console.status("")
-        self._step = ""
-        self._begun = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._status.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._status.stop()
-
-    def begin(self, step: str) -> None:
-        """End the current step and begin the next."""
-        now = time.monotonic()
-        if self._step:
-            self._console.print(
-                f"{self._step}  [dim]{now - self._begun:.1f} s[/]", highlight=False, soft_wrap=True
-            )
-        self._step, self._begun = step, now
-        self._status.update(step)
-
-    def finish(self) -> None:
-        """End the last step."""
-        self.begin("")
-        self._status.stop()
 
 
 def main() -> int:
@@ -131,7 +82,7 @@ def _run_sample(sample: str, state: Path, console: Console) -> int:
             say=steps.begin,
         ) as running,
     ):
-        folder = prepare_workspace(sample, state)
+        folder = sample_repo.check_out_sample(sample, state / "demo" / sample)
         steps.finish()
         console.print(
             f"Set up in {time.monotonic() - begun:.1f} s; the processes' logs are in {logs}\n",

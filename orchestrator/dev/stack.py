@@ -5,7 +5,6 @@ process.
 """
 
 import contextlib
-import itertools
 import json
 import os
 import secrets
@@ -13,7 +12,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,24 +23,19 @@ from string import Template
 
 from rich.console import Console
 
-from orchestrator import child_processes, env
+from orchestrator import child_processes, env, process_secrets
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.dev import embedded
+from orchestrator.dev.sample_repo import check_out_sample
+from orchestrator.dev.steps import Steps
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS = ("anthropic", "openai", "google")
-_COLOURS = (
-    "cyan",
-    "magenta",
-    "green",
-    "yellow",
-    "blue",
-    "bright_cyan",
-    "bright_magenta",
-    "bright_green",
-    "bright_yellow",
-    "bright_blue",
-)
+TRIED = "compliance-service"
+"""The sample whose repo `make up` prepares, so that what it prints can be typed."""
+_MOST_RESTARTS = 5
+"""In ten minutes; a process that ends more often has a reason that starting it again does not cure."""
+_RESTARTS_SECONDS = 600.0
 _DEFAULTS = {
     "HOST": "127.0.0.1",
     "PORT": "8000",
@@ -67,21 +60,29 @@ class Stack:
     values: dict[str, str]
     logs: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
+    restarted: list[float] = field(default_factory=list)
     access: dict[str, str] = field(default_factory=dict)
     """``user`` and ``password`` of the admin, ``token`` of an operator; new at each start."""
 
     def start(self, name: str, command: str) -> None:
         """Start one process; its output goes to ``<logs>/<name>.log``."""
+        self.commands[name] = command
         # Split first, then fill in: a value with a space stays one argument.
         argv = [Template(part).substitute(self.values) for part in shlex.split(command)]
         if argv[0] == "python":
             argv[0] = sys.executable
-        with self.log_path(name).open("wb") as output:
+        # Added to, not written over: after a restart, the log says why the process ended.
+        with self.log_path(name).open("ab") as output:
             # When this process is killed, the servers die with it. A worker that ended softly would then wait
             # for a broker that never comes back. Killing it is safe: the database is the truth, and nothing
             # is half-written.
             self.running[name] = child_processes.start(
-                argv, death_signal=signal.SIGKILL, environment=self.values, output=output, cwd=ROOT
+                argv,
+                death_signal=signal.SIGKILL,
+                environment=process_secrets.withhold_secrets(name, self.values),
+                output=output,
+                cwd=ROOT,
             )
 
     def log_path(self, name: str) -> Path:
@@ -105,6 +106,20 @@ class Stack:
             if child.poll() is not None:
                 tail = self.log_path(name).read_text(encoding="utf-8", errors="replace")[-3000:]
                 raise StackError(f"{name} ended with exit code {child.returncode}:\n{tail}")
+
+    def restart_ended(self) -> list[str]:
+        """Start the processes that have ended by themselves again; their names.
+
+        Raises ``StackError`` where that happens too often: then starting again does not help.
+        """
+        ended = [name for name, child in self.running.items() if child.poll() is not None]
+        now = time.monotonic()
+        self.restarted = [at for at in self.restarted if now - at < _RESTARTS_SECONDS] + [now] * len(ended)
+        if ended and len(self.restarted) > _MOST_RESTARTS:
+            self.require_all()
+        for name in ended:
+            self.start(name, self.commands[name])
+        return ended
 
     def stop(self) -> None:
         """Stop every process."""
@@ -152,6 +167,9 @@ def run_processes(
     """
     commands, names = read_procfile(), list(names)
     logs.mkdir(parents=True, exist_ok=True)
+    # The logs of an earlier run would say that a process is ready before it is.
+    for old in logs.glob("*.log"):
+        old.unlink()
     say("Starting PostgreSQL and Valkey")
     with embedded.provide_servers(state, environment) as values:
         for key, default in _DEFAULTS.items():
@@ -280,24 +298,8 @@ def _read_secret_key(state: Path | None) -> str:
     return path.read_text(encoding="ascii")
 
 
-def _follow_logs(stack: Stack, console: Console, ended: threading.Event) -> None:
-    """Print every process's new lines with its name in front, until ``ended``."""
-    offsets = dict.fromkeys(stack.running, 0)
-    colours = dict(zip(stack.running, itertools.cycle(_COLOURS), strict=False))
-    while not ended.wait(0.2):
-        for name in offsets:
-            with stack.log_path(name).open("rb") as file:
-                file.seek(offsets[name])
-                # Only whole lines: the rest is read again when its end is there.
-                whole, newline, _ = file.read().rpartition(b"\n")
-                offsets[name] += len(whole) + len(newline)
-            for line in whole.decode("utf-8", errors="replace").splitlines():
-                console.print(f"[{colours[name]}]{name:>11}[/] │ ", end="")
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_welcome(stack: Stack, access: Mapping[str, str], console: Console) -> None:
-    values = stack.values
+def _print_welcome(stack: Stack, tried: Path, console: Console) -> None:
+    values, access = stack.values, stack.access
     base = f"http://{values['HOST']}:{values['PORT']}"
     rows = {
         "API and its docs": f"{base}/api/v1/docs/",
@@ -307,12 +309,14 @@ def _print_welcome(stack: Stack, access: Mapping[str, str], console: Console) ->
         "Flower": f"http://{values['HOST']}:{values['FLOWER_PORT']}/",
         "Metrics": f"http://{values['HOST']}:{values['EXPORTER_PORT']}/metrics",
         "Admin login": f"{access['user']} / {access['password']}",
+        "Logs": str(stack.logs),
     }
     blocks = shlex.quote(str(Path(sys.executable).parent / "blocks"))
     commands = (
         f"export BLOCKS_API_URL={base} BLOCKS_TOKEN={access['token']}",
-        "cd samples/compliance-service",
-        f"{blocks} flow run --repo compliance-service --input feature_request.md",
+        f"cd {shlex.quote(str(tried))}",
+        f"{blocks} init --repo {TRIED}",
+        f"{blocks} flow run --input feature_request.md",
     )
     console.rule("[bold]Multi-LLM Orchestrator is up[/]")
     for label, value in rows.items():
@@ -324,14 +328,24 @@ def _print_welcome(stack: Stack, access: Mapping[str, str], console: Console) ->
 
 
 def main() -> int:
-    """``make up``: run until ctrl-C or SIGTERM, or until a process ends by itself."""
+    """``make up``: run until ctrl-C or SIGTERM, or until a process ends again and again."""
     console = Console()
     state = Path(os.environ.get("STATE_DIR", ROOT / ".state"))
     simulator = os.environ.get("SIMULATOR", "1") != "0"
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with run_processes(read_procfile(), state=state, logs=state / "logs", simulator=simulator) as stack:
-            _print_welcome(stack, stack.access, console)
+        with (
+            Steps(console) as steps,
+            run_processes(
+                read_procfile(), state=state, logs=state / "logs", simulator=simulator, say=steps.begin
+            ) as stack,
+        ):
+            steps.finish()
+            tried = state / "try" / TRIED
+            # Kept over restarts, with the blocks that somebody has fetched into it.
+            if not tried.exists():
+                check_out_sample(TRIED, tried)
+            _print_welcome(stack, tried, console)
             _watch(stack, console)
     except KeyboardInterrupt:
         console.print("\nStopped.", highlight=False)
@@ -343,17 +357,14 @@ def main() -> int:
 
 
 def _watch(stack: Stack, console: Console) -> None:
-    """Print the logs until a process ends by itself, which raises ``StackError``, or until ctrl-C."""
-    ended = threading.Event()
-    follower = threading.Thread(target=_follow_logs, args=(stack, console, ended), daemon=True)
-    follower.start()
-    try:
-        while True:
-            stack.require_all()
-            time.sleep(0.5)
-    finally:
-        ended.set()
-        follower.join()
+    """Start again what ends by itself, until ctrl-C; raises ``StackError`` where that does not help.
+
+    Nothing else is printed, so that addresses, log-in and token stay on the screen.
+    """
+    while True:
+        for name in stack.restart_ended():
+            console.print(f"{name} ended and was started again; see {stack.log_path(name)}", highlight=False)
+        time.sleep(0.5)
 
 
 def _interrupt(*_: object) -> None:

@@ -169,9 +169,13 @@ def test_the_printed_pages_answer(running: Up, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["web", *(queue.value for queue in Queue)])
-def test_the_logs_of_all_processes_come_in_one_stream(running: Up, name: str) -> None:
-    line = re.compile(rf"^ *{name} │ ", re.MULTILINE)
-    until(lambda: line.search(running.text()) is not None, 30)
+def test_each_log_is_a_file_and_the_addresses_stay_on_the_screen(running: Up, name: str) -> None:
+    logs = Path(running.found(r"Logs\s+(.+)"))
+    until(lambda: (logs / f"{name}.log").stat().st_size > 0, 30)
+    lines = running.text().splitlines()
+    printed = next(number for number, line in enumerate(lines) if "ctrl-C stops everything" in line)
+    # What comes later are only notes of processes that were started again.
+    assert all("was started again" in line for line in lines[printed + 1 :])
 
 
 def test_flower_knows_the_workers(running: Up) -> None:
@@ -200,6 +204,35 @@ def test_a_flow_runs_shows_in_the_metrics_and_is_there_after_a_restart(tmp_path:
         assert_all_gone(family)
     with up(state) as second:
         assert task in second.blocks(work, "status", "flows").stdout
+
+
+@pytest.mark.slow
+def test_what_is_printed_can_be_typed_and_sends_only_the_sample(running: Up, tmp_path: Path) -> None:
+    printed = re.findall(
+        r"^    (export BLOCKS_.*|cd .*|\S*/blocks .*|'.*/blocks' .*)$", running.text(), re.MULTILINE
+    )
+    assert [line.split()[0] for line in printed[:2]] == ["export", "cd"]
+    assert len(printed) == 4
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN)}
+    script = " && ".join([*printed[:3], f"{printed[3]} --json"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = Path(printed[1].removeprefix("cd ").strip("'"))
+    assert (folder / ".blocks" / "catalog").is_dir()
+    # The repo of the sample, and nothing of the orchestrator's own.
+    assert {path.name for path in folder.iterdir()} >= {"feature_request.md", ".blocks"}
+    assert not (folder / "scenario.yml").exists()
+
+
+def test_the_loss_of_one_process_ends_nothing(running: Up) -> None:
+    (worker,) = [one for one in running.process.children() if " -Q openai " in " ".join(one.cmdline())]
+    worker.kill()
+    until(lambda: "openai ended and was started again" in running.text(), 60)
+    found = [one for one in running.process.children() if " -Q openai " in " ".join(one.cmdline())]
+    assert len(found) == 1
+    assert running.process.poll() is None
 
 
 @pytest.mark.slow

@@ -51,6 +51,11 @@ class VirtualClock:
         self.now[priority] = max(self.now.get(priority, 0.0), tag + priority * PRIORITY_STEP - 1.0)
 
 
+def has_live_stages() -> bool:
+    """Whether any stage is ready, runs or waits. Without one there is nothing to send, expire or release."""
+    return bool(database.fetch_row(_SQL["has_live_stages"]).yes)
+
+
 def tag_ready_stages(clock: VirtualClock, limit: int = 1000) -> int:
     """Give unsent stages of a queue their virtual time; how many."""
     found = database.fetch_rows(_SQL["find_untagged_stages"], {"queue": clock.queue, "limit": limit})

@@ -99,6 +99,11 @@ class Dispatcher:
         """One look at everything that is due."""
         # Asked before anything is sent, so that nothing sent below is forgotten.
         lost = self._emptied()
+        self._every("outbox", OUTBOX_SECONDS, outbox.deliver_due_events)
+        # At rest one statement a look is all, where every queue would ask several.
+        if not dispatch_queue.has_live_stages():
+            self._releaser.waited_for = False
+            return
         self._every("sweep", SWEEP_SECONDS, self.sweep)
         self._every("holds", HOLD_SECONDS, self._holds)
         self._steps.run("release of due stages", engine.release_due_stages)
@@ -109,7 +114,6 @@ class Dispatcher:
             dispatch_queue.forget_sent_stages()
         self._send()
         self._every("stale", QUICK_RESEND_SECONDS / 2, self._resend)
-        self._every("outbox", OUTBOX_SECONDS, outbox.deliver_due_events)
 
     def sweep(self) -> None:
         """Take stages from lost workers; fail flows past their deadline."""

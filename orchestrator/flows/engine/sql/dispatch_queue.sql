@@ -1,5 +1,13 @@
 -- The stage table as the outbox of messages. Only the leading dispatcher runs these.
 
+-- name: has_live_stages
+-- Say whether any stage is ready, runs or waits: all that a service at rest is asked. One question for each
+-- partial index, because an OR inside one question would read the whole table.
+SELECT EXISTS (SELECT 1 FROM flows_stage WHERE status = 'ready' AND sent_at IS NULL)
+    OR EXISTS (SELECT 1 FROM flows_stage WHERE status = 'ready' AND sent_at IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM flows_stage WHERE status = 'running')
+    OR EXISTS (SELECT 1 FROM flows_stage WHERE status = 'waiting') AS yes;
+
 -- name: find_untagged_stages
 -- Find unsent stages of a queue that have no virtual time yet, oldest first.
 SELECT st.id, st.queue, fl.repo_id, fl.priority
