@@ -7,6 +7,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from onboarding.forms import OnboardingForm
+from orchestrator.rest.problems import Problem
+from orchestrator.rest.throttles import OnboardingThrottle
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -14,6 +16,15 @@ def show_form(request: HttpRequest) -> HttpResponse:
     """The form; a good one is stored, and waits for an SRE. 503 while onboarding is switched off."""
     if not settings.ONBOARDING_ENABLED:
         return render(request, "onboarding/paused.html", status=503)
+    if request.method == "POST":
+        throttle = OnboardingThrottle()
+        try:
+            throttle.refuse_too_many(request)
+        except Problem as refused:
+            answer = render(request, "onboarding/too_many.html", {"refused": refused}, status=refused.status)
+            answer.headers["Retry-After"] = refused.headers["Retry-After"]
+            return answer
+        throttle.count(request)
     # An empty POST is not bound by this and shows the empty form again.
     asked = OnboardingForm(request.POST or None)
     if request.method == "POST" and asked.is_valid() and _store_request(asked):

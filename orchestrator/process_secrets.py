@@ -32,7 +32,7 @@ MAY_HOLD: Final[dict[str, frozenset[str]]] = {
 }
 SECRETS: Final = frozenset().union(*MAY_HOLD.values())
 
-# What the settings cannot do without, in a form that opens nothing: a key that nobody knows, and a database
+# What the settings cannot do without, in a form that opens nothing: an unknown key, and a database
 # that is not there.
 _STAND_INS: Final = {
     "SECRET_KEY": secrets.token_urlsafe(48),

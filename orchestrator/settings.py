@@ -3,6 +3,7 @@
 ``docs/reference/settings.md`` describes each variable; a test holds the two against each other.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from orchestrator import env, logs
+from orchestrator.process_secrets import MAY_HOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.read_text("STATE_DIR", str(BASE_DIR / ".state")))
@@ -53,6 +55,8 @@ def _parse_database_url(value: str, *, pool_size: int, max_overflow: int) -> dic
     }
 
 
+# Which process of the Procfile this is; it may then hold the secrets of its row only.
+PROCESS = env.read_text("PROCESS", "", choices=("", *MAY_HOLD))
 DEBUG = env.read_flag("DEBUG", default=False)
 SECRET_KEY = env.read_text("SECRET_KEY", "insecure-for-local-use-only" if DEBUG else None)
 LOGGING = logs.build_logging(
@@ -89,6 +93,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "orchestrator.core",
     "providers",
     "gates",
@@ -110,8 +115,49 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last, as its makers ask: it turns a lock-out into an answer.
+    "axes.middleware.AxesMiddleware",
 ]
+LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/flows/"
+
+# --- logging in: guesses count by name and address, in the database, so that all processes count together
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# By both: by the name alone, anybody could lock a person out.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "orchestrator.web.pages.login.show_lockout"
+AXES_VERBOSE = False
+# The address that the web process has found out already, see TRUSTED_PROXIES; headers are not asked again.
+AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
+_VALIDATION = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATION}.NumericPasswordValidator"},
+]
+# A working day, also for a session that is used all the time.
+SESSION_COOKIE_AGE = 10 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+
+# --- behind an ingress that ends TLS
+SECURE_COOKIES = env.read_flag("SECURE_COOKIES", default=False)
+# Proxies whose X-Forwarded-For and X-Forwarded-Proto count, as addresses or networks.
+TRUSTED_PROXIES = env.read_names("TRUSTED_PROXIES")
+CSRF_TRUSTED_ORIGINS = list(env.read_names("CSRF_TRUSTED_ORIGINS"))
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+# Kubernetes asks these over plain HTTP, past the ingress.
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE_COOKIES else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_COOKIES
+SECURE_REFERRER_POLICY = "same-origin"
 ROOT_URLCONF = "orchestrator.urls"
 TEMPLATES = [
     {
@@ -251,6 +297,9 @@ SANDBOX_VENV = Path(env.read_text("SANDBOX_VENV", str(BASE_DIR / ".venv-sandbox"
 CLONE_PRIVATE_HOSTS = frozenset(name.lower() for name in env.read_names("CLONE_PRIVATE_HOSTS"))
 CLONE_TIMEOUT_SECONDS = env.read_integer("CLONE_TIMEOUT_SECONDS", 60, low=1, high=600)
 
+# --- metrics
+METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")
+
 # --- evidence
 S3_ENDPOINT_URL = env.read_url("S3_ENDPOINT_URL")
 CONTEXT_BUNDLE_BUCKET = env.read_text("CONTEXT_BUNDLE_BUCKET", "")
@@ -278,7 +327,10 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["orchestrator.rest.parsers.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["orchestrator.repos.access.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["orchestrator.rest.authentication.TokenRequired"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "orchestrator.rest.authentication.TokenRequired",
+        "orchestrator.rest.query_names.KnownQueryOnly",
+    ],
     "EXCEPTION_HANDLER": "orchestrator.rest.problems.handle_exception",
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of our own
     "UNAUTHENTICATED_USER": None,
@@ -300,4 +352,10 @@ SPECTACULAR_SETTINGS = {
     "SECURITY": [{"token": []}],
     "AUTHENTICATION_WHITELIST": [],
     "SERVE_INCLUDE_SCHEMA": False,
+    # Sets of values that several fields have, under one name each.
+    "ENUM_NAME_OVERRIDES": {
+        "FlowStatusEnum": "orchestrator.flows.models.states.FlowStatus",
+        "StageStatusEnum": "orchestrator.flows.models.states.StageStatus",
+        "VerdictEnum": ["passed", "failed", "errored"],
+    },
 }

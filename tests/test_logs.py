@@ -51,7 +51,7 @@ def test_a_500_is_said_with_traceback_number_and_flow(lines):
     said = [line for line in lines() if line["level"] == "error"]
     assert len(said) == 1
     assert (said[0]["request_id"], said[0]["flow_id"]) == ("mine-1", flow)
-    assert "RuntimeError: could not use ***" in said[0]["exception"]
+    assert "RuntimeError: could not use [REDACTED]" in said[0]["exception"]
     assert "private" not in json.dumps(lines())
 
 
@@ -67,11 +67,12 @@ def test_answers_are_logged_and_probes_are_not(db, lines):
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("token blk_" + "x" * 43, "token ***"),
-        ("sk-ant-api03-" + "y" * 30, "***"),
-        ("Authorization: Bearer abcdefghijklmnop", "Authorization: ***"),
-        ("redis://:secret@host/0", "redis://:***@host/0"),
-        ("postgres://me:pw@host/db", "postgres://me:***@host/db"),
+        ("token blk_" + "x" * 43, "token [REDACTED]"),
+        ("sk-ant-api03-" + "y" * 30, "[REDACTED]"),
+        ("Authorization: Bearer abcdefghijklmnop", "Authorization: Bearer [REDACTED]"),
+        ("redis://:secret@host/0", "redis://:[REDACTED]@host/0"),
+        ("postgres://me:pw@host/db", "postgres://me:[REDACTED]@host/db"),
+        ("password=tr0ubador7 was refused", "password=[REDACTED] was refused"),
         ("nothing at 12:30@noon", "nothing at 12:30@noon"),
     ],
 )

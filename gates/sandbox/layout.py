@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "u
 # is the job's own.
 _FIRST_SPARE_ID, _SPARE_IDS = 1_610_612_736, 1 << 28
 _NOBODY = 65534
+_FOLDER = "sandbox-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,28 @@ def _check_relative(name: str) -> PurePosixPath:
     return path
 
 
+def sweep_abandoned_folders() -> int:
+    """Remove the folders of jobs whose process was killed, which could not do so itself; how many."""
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}[0-9]*-*"):
+        owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if owner.isdecimal() and not _is_alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += not folder.exists()
+    return removed
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # Another account's process: it is there.
+    except PermissionError:
+        return True
+    return True
+
+
 @contextlib.contextmanager
 def source_folder(
     files: Mapping[str, bytes], account: HostAccount | None, links: Mapping[str, str]
@@ -81,7 +105,7 @@ def source_folder(
     ``links`` (name to where it leads, as the job sees it) are put beside them. Raises ``ValueError`` for a
     path that leads out of the folder.
     """
-    with tempfile.TemporaryDirectory(prefix="sandbox-") as private:
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as private:
         source = Path(private) / "src"
         source.mkdir(mode=0o755)
         for name, content in files.items():

@@ -1,4 +1,4 @@
-"""A sample as its owner would have checked it out: a folder of its own, with nothing of this checkout."""
+"""A sample as its owner would have checked it out: a folder of its own, outside of this checkout."""
 
 import shutil
 import subprocess

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -15,6 +16,9 @@ from unfold.decorators import display
 from orchestrator.core.admin import ReadOnlyAdmin, ReadOnlyStackedInline, ReadOnlyTabularInline
 from orchestrator.flows import engine, representation
 from orchestrator.flows.models import Attempt, Block, Flow, FlowEvent, GateResult, Hold, Stage
+from orchestrator.flows.models.hold import HoldScope
+from orchestrator.queues import list_queues
+from orchestrator.repos.models import Repo
 from providers.models import ProviderCall
 
 LABELS = {
@@ -247,6 +251,26 @@ class GateResultAdmin(ReadOnlyAdmin):
         return result.verdict
 
 
+class HoldForm(ModelForm):  # type: ignore[type-arg]  # generic in its types only
+    """What to hold, by name."""
+
+    class Meta:
+        model = Hold
+        fields = ["scope", "target", "reason"]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a target that does not exist, and one beside everything."""
+        found: dict[str, Any] = super().clean() or self.cleaned_data
+        scope, target = found.get("scope"), found.get("target", "")
+        if scope == HoldScope.EVERYTHING and target:
+            self.add_error("target", "Leave it empty: everything has no target.")
+        if scope == HoldScope.REPO and not Repo.objects.filter(name=target).exists():
+            self.add_error("target", f"No repo is registered as {target!r}.")
+        if scope == HoldScope.QUEUE and target not in list_queues():
+            self.add_error("target", f"Choose one of {', '.join(list_queues())}.")
+        return found
+
+
 @admin.register(Hold)
 class HoldAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Pauses beyond one flow: of everything, of a repo, of a queue.
@@ -254,6 +278,7 @@ class HoldAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     Adding one pauses, deleting one releases.
     """
 
+    form = HoldForm
     list_display = ["scope", "target", "reason", "actor", "created_at"]
     fields = ["scope", "target", "reason"]
 

@@ -4,12 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.forms import BooleanField, ModelForm
 from django.http import HttpRequest
+from unfold.admin import TabularInline
 
 from orchestrator.core.admin import AppendOnlyAdmin, ReadOnlyTabularInline, UndeletableAdmin
 from orchestrator.repos import repo_settings, tokens
-from orchestrator.repos.models import Repo, RepoSetting, Token
+from orchestrator.repos.models import Membership, Repo, RepoSetting, Token
 
 
 class SettingsOfRepo(ReadOnlyTabularInline):
@@ -18,6 +19,15 @@ class SettingsOfRepo(ReadOnlyTabularInline):
     model = RepoSetting
     fields = readonly_fields = ["key", "value", "actor", "created_at"]
     verbose_name_plural = "history of settings, newest first"
+
+
+class MembersOfRepo(TabularInline):  # type: ignore[misc]  # unfold has no types
+    """Who may see the repo's flows on the pages, and who may act on them."""
+
+    model = Membership
+    fields = ["user", "role"]
+    extra = 0
+    tab = True
 
 
 @admin.register(Repo)
@@ -29,7 +39,7 @@ class RepoAdmin(UndeletableAdmin):
     search_fields = ["name", "domain", "team_lead"]
     readonly_fields = ["onboarded_at", "enabled", "paused"]
     actions = ["switch_on", "switch_off"]
-    inlines = [SettingsOfRepo]
+    inlines = [MembersOfRepo, SettingsOfRepo]
 
     @admin.display(boolean=True, description="in force")
     def allowed(self, repo: Repo) -> bool:
@@ -57,7 +67,25 @@ class RepoAdmin(UndeletableAdmin):
         return [*self.readonly_fields, *(["name"] if obj else [])]
 
 
-class SettingForm(ModelForm):  # type: ignore[type-arg]  # generic in its types only
+class ReachForm(ModelForm):  # type: ignore[type-arg]  # generic in its types only
+    """A row for one repo or for all of them: an empty field never means "all", somebody has to say so."""
+
+    every_repo = BooleanField(
+        required=False,
+        label="For every repo",
+        help_text="Instead of one repo. It reaches all of them, those that come later included.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse both and neither."""
+        found: dict[str, Any] = super().clean() or self.cleaned_data
+        repo, every = found.get("repo"), found.get("every_repo")
+        if "repo" in found and (repo is None) != bool(every):
+            self.add_error("repo", "Choose one repo, or say that it is for every repo.")
+        return found
+
+
+class SettingForm(ReachForm):
     """A new value, checked as everywhere."""
 
     class Meta:
@@ -66,7 +94,7 @@ class SettingForm(ModelForm):  # type: ignore[type-arg]  # generic in its types 
 
     def clean(self) -> dict[str, Any]:
         """Refuse what the API refuses: unknown keys, wrong types, thresholds under the organisation's."""
-        found: dict[str, Any] = super().clean() or self.cleaned_data
+        found = super().clean()
         # A field that failed its own check is missing here and already has its message.
         if {"key", "value"} <= found.keys():
             try:
@@ -83,6 +111,7 @@ class RepoSettingAdmin(AppendOnlyAdmin):
     """Settings, append-only: the newest row of a key counts, the others are its history."""
 
     form = SettingForm
+    fields = ["repo", "every_repo", "key", "value"]
     list_display = ["key", "value", "repo", "actor", "created_at"]
     list_filter = ["key", "repo"]
     search_fields = ["key", "repo__name", "actor"]
@@ -112,7 +141,8 @@ class TokenAdmin(UndeletableAdmin):
     list_display = ["name", "repo", "created_at", "last_used_at", "revoked_at"]
     list_filter = ["repo", ("revoked_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "repo__name"]
-    fields = ["name", "repo"]
+    form = ReachForm
+    fields = ["name", "repo", "every_repo"]
     actions = ["revoke"]
 
     def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:  # noqa: ARG002
@@ -120,6 +150,8 @@ class TokenAdmin(UndeletableAdmin):
         # The row is made here, not by Django: only this call knows the secret.
         made, secret = tokens.create_token(obj.name, obj.repo)
         obj.pk = made.pk
+        if obj.repo is None:
+            self.message_user(request, "This token reaches every repo.", messages.WARNING)
         self.message_user(request, f"Copy the token now, it is not shown again: {secret}", messages.WARNING)
 
     @admin.action(description="Revoke")

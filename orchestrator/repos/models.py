@@ -104,3 +104,28 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.repo or 'all repos'})"
+
+
+class Role(models.TextChoices):
+    """What a person may do with the flows of a repo."""
+
+    VIEWER = "viewer"
+    MEMBER = "member"
+
+
+class Membership(models.Model):
+    """A person of a repo. A viewer reads its flows on the pages; a member also cancels and retries them."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER, db_default=Role.VIEWER)
+
+    class Meta:
+        ordering = ["repo", "user"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "repo"], name="membership_once"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.repo}"

@@ -11,13 +11,14 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from orchestrator.rest.problems import Problem
+from orchestrator.rest.throttles import WrongTokenThrottle
 
 if TYPE_CHECKING:  # views import the classes named in settings, this one among them
     from rest_framework.views import APIView
 
 _CURE = (
     "Send `Authorization: Bearer blk_...`; "
-    "an operator makes tokens in the admin or with `manage.py create_token`."
+    "an operator makes tokens in the admin or with `manage.py create_token NAME --repo REPO`."
 )
 
 
@@ -34,8 +35,12 @@ class BearerAuthentication(BaseAuthentication, ABC):
         # Another scheme is not an error here: the permission answers that a token is missing.
         if scheme.lower() != "bearer":
             return None
+        # Asked before the look-up, so that guessing costs the database nothing. Only failures count.
+        throttle = WrongTokenThrottle()
+        throttle.refuse_too_many(request)
         found = self.owner(secret.strip())
         if found is None:
+            throttle.count(request)
             raise Problem(
                 401,
                 "auth:unknown-token",

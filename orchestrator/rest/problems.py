@@ -48,7 +48,7 @@ _STATUS_BY_FIXER = {
 }
 _HOW_TO_SEND_ONE = (
     "Send `Authorization: Bearer blk_...`; "
-    "an operator makes tokens in the admin or with `manage.py create_token`."
+    "an operator makes tokens in the admin or with `manage.py create_token NAME --repo REPO`."
 )
 
 

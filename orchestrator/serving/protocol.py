@@ -17,7 +17,7 @@ BODY_SECONDS: Final = 120.0
 HEADER_BYTES: Final = 64 * 1024
 """All headers of a request together; the parser has no limit of its own."""
 UNREAD_SECONDS: Final = 30
-"""How long a client may take nothing of what is sent to it."""
+"""How long a client may leave what is sent to it unread."""
 ENDLESS: Final = "endless"
 """The key in the state of a request under which a stream says that it does not end by itself."""
 
@@ -104,7 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def _bound_silence(connection: socket.socket | None) -> None:
-    """Let the kernel close a connection whose other side is gone, or reads nothing of what was sent."""
+    """Let the kernel close a connection whose other side is gone, or does not read what was sent."""
     if connection is None or connection.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

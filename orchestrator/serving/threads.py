@@ -1,7 +1,7 @@
 """Django's WSGI application behind ASGI: a request takes a thread only while it is worked on.
 
 Its body is read before, and its answer is sent after, both by the loop. So a slow client holds no thread, and
-the number of threads bounds the work that goes on at once.
+the number of threads bounds the work that is done at once.
 
 An answer with an asynchronous iterator (``StreamingHttpResponse``) leaves its thread at once: the loop
 iterates it until it ends or the client is gone.

@@ -1,5 +1,6 @@
 """Pages for people, and the two questions of Kubernetes."""
 
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
 from orchestrator.web.pages import flows, health, service
@@ -7,6 +8,8 @@ from orchestrator.web.pages import flows, health, service
 urlpatterns = [
     path("", service.show_landing_page, name="landing"),
     path("status/", service.show_status_page, name="status"),
+    path("login/", LoginView.as_view(template_name="web/login.html"), name="login"),
+    path("logout/", LogoutView.as_view(next_page="landing"), name="logout"),
     path("flows/", flows.list_flows, name="flows"),
     path("flows/<str:flow_id>/", flows.show_flow, name="flow"),
     path("flows/<str:flow_id>/events/", flows.stream_flow_events, name="flow-events"),

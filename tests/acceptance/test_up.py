@@ -221,7 +221,7 @@ def test_what_is_printed_can_be_typed_and_sends_only_the_sample(running: Up, tmp
     assert done.returncode == 0, done.stdout + done.stderr
     folder = Path(printed[1].removeprefix("cd ").strip("'"))
     assert (folder / ".blocks" / "catalog").is_dir()
-    # The repo of the sample, and nothing of the orchestrator's own.
+    # The repo of the sample, without the files of this checkout.
     assert {path.name for path in folder.iterdir()} >= {"feature_request.md", ".blocks"}
     assert not (folder / "scenario.yml").exists()
 

@@ -184,6 +184,16 @@ def test_long_work_holds_no_connection_and_has_a_working_one_afterwards():
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
     assert database.fetch_row("SELECT pg_backend_pid() AS pid").pid != before
+    # The tests that follow must not meet the broken ones that the pool still has.
+    connection.close()
+    connection.close_pool()
+
+
+def _sleep_too_long() -> None:
+    with transaction.atomic():
+        # Local, so that the session goes back to the pool as it was.
+        database.fetch_rows("SET LOCAL statement_timeout = 1")
+        database.fetch_rows("SELECT pg_sleep(5)")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -192,8 +202,7 @@ def test_only_a_lost_connection_counts_as_away():
         database.fetch_row("SELECT pg_terminate_backend(pg_backend_pid())")
     connection.close()
     with pytest.raises(OperationalError) as slow:
-        database.fetch_rows("SELECT pg_sleep(5) FROM set_config('statement_timeout', '1', false)")
-    connection.close()
+        _sleep_too_long()
     with pytest.raises(DatabaseError) as wrong:
         database.fetch_rows("SELECT 1 / 0")
     assert [database.is_away(found.value) for found in (lost, slow, wrong)] == [True, False, False]

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from orchestrator.repos import tokens
-from orchestrator.repos.models import Repo
+from orchestrator.repos.models import Repo, Token
 
 
 def run_command(*words: str) -> str:
@@ -21,7 +21,7 @@ def test_a_repo_and_its_token(db):
     secret = run_command("create_token", "ci", "--repo", "compliance-service").strip()
     assert secret.startswith("blk_")
     assert tokens.find_token(secret).repo == Repo.objects.get()
-    assert tokens.find_token(run_command("create_token", "sre").strip()).repo is None
+    assert tokens.find_token(run_command("create_token", "sre", "--operator").strip()).repo is None
 
 
 def test_what_is_refused(db):
@@ -29,3 +29,9 @@ def test_what_is_refused(db):
         run_command("create_token", "ci", "--repo", "nowhere")
     with pytest.raises(CommandError, match="lower-case"):
         run_command("register_repo", "Not Good")
+
+
+def test_a_token_for_everything_is_asked_for_by_name(db):
+    with pytest.raises(CommandError, match="--repo --operator"):
+        run_command("create_token", "ci")
+    assert not Token.objects.exists()

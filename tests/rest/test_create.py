@@ -233,3 +233,29 @@ def test_an_unknown_model_is_refused_where_it_is_set_and_where_it_is_used(api, r
     assert "claude-" in body["cure"]
     settings.ARCHITECT_MODEL = "deep-9"
     read_problem(post_flow(api, {"feature_request": "x"}), 422, "provider:unknown-model")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '{"repo": "compliance-service", "feature_request": "# A", "feature_request": "# B"}',
+        '{"repo": "compliance-service", "feature_request": "# A", "context": {"files": {"a": "1", "a": "2"}}}',
+    ],
+)
+def test_a_name_that_comes_twice_is_refused(api, raw):
+    body = read_problem(api.post(URL, raw, content_type="application/json"), 400, "request:malformed")
+    assert "comes twice" in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("flows/?stauts=failed", "status"),
+        ("flows/?limit=3&order=id", "limit"),
+        ("repos/?nmae=x", "cursor"),
+        ("whoami/?verbose=1", "none"),
+    ],
+)
+def test_a_parameter_that_does_not_exist_is_refused(api, path, known):
+    body = read_problem(api.get(f"/api/v1/{path}"), 400, "request:unknown-parameter")
+    assert known in body["cure"]

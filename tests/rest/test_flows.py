@@ -228,7 +228,7 @@ def test_more_followers_than_a_token_may_have_are_told_when_to_ask_again(api, op
     # Another token is not concerned until the process itself has no room.
     held += [operator.get(f"{URL}{flow.id}/events/") for _ in range(2)]
     assert operator.get(f"{URL}{flow.id}/events/").status_code == 503
-    # Whoever leaves makes room, once.
+    # A follower who leaves makes room, once.
     leave_stream(held[0])
     leave_stream(held[0])
     held.append(api.get(f"{URL}{flow.id}/events/"))

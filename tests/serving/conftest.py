@@ -53,6 +53,7 @@ def serve(application: Any) -> Iterator[Served]:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

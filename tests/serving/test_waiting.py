@@ -47,7 +47,7 @@ def test_followers_and_half_open_connections_hold_up_nobody(service) -> None:
     assert json.loads(fetch(service, "/api/v1/flows/", secret))["results"][0]["id"] == flow.id
     # All of them still get what happens next.
     FlowEvent.objects.create(flow=flow, kind="flow.paused")
-    scenes.end_flow(flow, "cancelled")
+    scenes.cancel_flow(flow)
     for follower in followers:
         text = b""
         while b"event: end" not in text:
@@ -75,7 +75,7 @@ def test_the_command_line_looks_now_and_then_where_it_cannot_follow(service, set
     with Client(service.url, secret) as client:
         events = client.events(flow.id)
         assert next(events).kind == "poll"
-        scenes.end_flow(flow, "cancelled")
+        scenes.cancel_flow(flow)
         assert [event.kind for event in events][-1] == "end"
 
 

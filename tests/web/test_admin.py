@@ -75,6 +75,30 @@ def test_a_tokens_secret_is_shown_once_and_works(sre):
     assert tokens.find_token(secret) is None
 
 
+def test_an_empty_field_never_means_everything(sre):
+    repo = scenes.make_repo()
+    for address, body in (
+        ("token", {"name": "ci"}),
+        ("token", {"name": "ci", "repo": repo.pk, "every_repo": "on"}),
+        ("reposetting", {"key": "context.max_size_kb", "value": "90"}),
+    ):
+        page = sre.post(f"/admin/repos/{address}/add/", body).content.decode()
+        assert "Choose one repo, or say that it is for every repo." in page
+    assert not Token.objects.exists()
+    page = sre.post("/admin/repos/token/add/", {"name": "ops", "every_repo": "on"}, follow=True)
+    assert "This token reaches every repo." in page.content.decode()
+    assert Token.objects.get().repo is None
+    for body in (
+        {"scope": "repo"},
+        {"scope": "queue", "target": "nope"},
+        {"scope": "everything", "target": "x"},
+    ):
+        assert sre.post("/admin/flows/hold/add/", body | {"reason": "r"}).status_code == 200
+    assert not Hold.objects.exists()
+    sre.post("/admin/flows/hold/add/", {"scope": "queue", "target": "openai", "reason": "r"})
+    assert Hold.objects.get().target == "openai"
+
+
 def test_settings_are_added_checked_and_never_changed(sre):
     repo = scenes.make_repo()
     body = {"repo": repo.pk, "key": "gates.min_unit_coverage", "value": "10"}

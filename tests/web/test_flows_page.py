@@ -61,4 +61,4 @@ def test_an_empty_list_says_how_to_begin(sre):
 
 
 def test_the_list_is_for_staff(db):
-    assert Client().get("/flows/")["Location"].startswith("/admin/login/")
+    assert Client().get("/flows/")["Location"].startswith("/login/")

@@ -71,7 +71,7 @@ def test_a_flow_is_for_staff(db):
     flow = scenes.make_flow()
     answer = Client().get(f"/flows/{flow.id}/")
     assert answer.status_code == 302
-    assert answer["Location"].startswith("/admin/login/")
+    assert answer["Location"].startswith("/login/")
     assert Client().post(f"/flows/{flow.id}/cancel/").status_code == 302
     assert Flow.objects.get().status == "pending"
 

@@ -72,7 +72,7 @@ class EventStream:
         # Tells the browser to come back after a second; its own default is several.
         yield "retry: 1000\n\n"
         with event_reader.watch_flow(self._flow_id, self._after) as watch:
-            while not watch.over:
+            while True:
                 try:
                     frames = await asyncio.wait_for(watch.take_frames(), KEEP_ALIVE_SECONDS)
                 except TimeoutError:
@@ -80,6 +80,9 @@ class EventStream:
                     continue
                 for frame in frames:
                     yield frame
+                # While these were sent, the last ones may have come.
+                if watch.over and watch.waits:
+                    return
 
 
 def answer_with_events(flow_id: str, after: int, seat: Seat) -> StreamingHttpResponse:

@@ -210,6 +210,7 @@ class AnyAcceptNegotiation(DefaultContentNegotiation):
 class FlowEventsView(APIView):
     """A flow's events."""
 
+    query_names = ("after",)
     renderer_classes = [JSONRenderer, event_stream.EventStreamRenderer]
     content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
@@ -270,6 +271,7 @@ class FlowCallsView(GenericAPIView[ProviderCall]):
 class FlowEvidenceView(APIView):
     """What proves that the gates passed."""
 
+    query_names = ("format",)
     content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
     @extend_schema(

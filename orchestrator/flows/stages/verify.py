@@ -9,6 +9,7 @@ from blocks.format import snapshot
 from gates import environments, runner, score
 from gates.base import GateReport
 from gates.sandbox import SandboxUnavailable
+from gates.sandbox.layout import sweep_abandoned_folders
 from orchestrator.core import database
 from orchestrator.flows.generation.block_files import digest_files, read_candidate
 from orchestrator.flows.stage_outputs import VerifyOutput
@@ -25,6 +26,10 @@ class VerifyStage:
     """
 
     kind: ClassVar[str] = "verify"
+
+    def prepare(self) -> None:
+        """Remove what gates have left whose worker was killed, before this one runs its own."""
+        sweep_abandoned_folders()
 
     def run(self, context: StageContext) -> StageResult:
         gates = context.settings.gates

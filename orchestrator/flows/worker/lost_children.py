@@ -19,8 +19,10 @@ class StageRequest(Request):
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         """Take the stages of a process that was lost, then do what Celery does."""
-        if isinstance(exc_info.exception, WorkerLostError) and self.worker_pid:
-            # In a thread: the pool goes on while the database is waited for.
+        # Celery wraps an exception that has a traceback.
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(error, WorkerLostError) and self.worker_pid:
+            # In a thread: the pool must not wait for the database.
             threading.Thread(target=take_stages_of, args=(self.worker_pid,), name="lost child").start()
         return super().on_failure(exc_info, *args, **kwargs)
 

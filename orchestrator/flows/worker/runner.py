@@ -123,8 +123,8 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
 def _give_back(claim: engine.Claim, error: Exception) -> engine.Fenced:
     """Give the stage back because the database went away under it; what to raise then.
 
-    That is no failure of the flow and no crash of the stage. Where the database stays away, the lease runs
-    out.
+    It counts neither as a failure of the flow nor as a crash of the stage. Where the database stays away, the
+    lease runs out.
     """
     connection.close()
     database.retry_while_away(partial(engine.give_back_stage, claim.flow_id, claim.stage_id, claim.token))

@@ -246,7 +246,7 @@ def measure_queues() -> Iterator[Metric]:
 
 
 def measure_workers() -> Iterator[Metric]:
-    """Workers by queue: those that beat, and those that have stopped to (frozen, or ended without a word)."""
+    """Workers by queue: those that beat, and those that have stopped to (frozen or killed)."""
     family = GaugeMetricFamily(
         "orchestrator_workers", "Workers by queue: beating or silent.", labels=["queue", "state"]
     )

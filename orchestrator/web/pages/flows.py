@@ -1,11 +1,11 @@
-"""The pages of flows: the list, one flow, its events, its files. For staff, by the session of the admin."""
+"""The pages of flows: the list, one flow, its events, its files. ``rights`` says for whom."""
 
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.admin.views.decorators import staff_member_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
@@ -20,8 +20,8 @@ from orchestrator.flows.api.serializers import FlowSummarySerializer
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Artifact, Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
-from orchestrator.repos.models import Repo
 from orchestrator.rest.problems import Problem
+from orchestrator.web import rights
 from orchestrator.web.components.flow import build_flow_page
 from orchestrator.web.components.timeline import format_duration
 
@@ -36,7 +36,7 @@ _ACTIONS: dict[str, Callable[..., object]] = {
 
 @require_safe
 @never_cache
-@staff_member_required
+@rights.for_people_with_flows
 def list_flows(request: HttpRequest) -> HttpResponse:
     """Flows, newest first.
 
@@ -44,7 +44,7 @@ def list_flows(request: HttpRequest) -> HttpResponse:
     """
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
     # One row more than the page shows says whether there are older ones; counting all of them would be slow.
-    rows = list(_filter_flows(asked, request.GET.get("before", "")[:25])[: PAGE + 1])
+    rows = list(_filter_flows(request.user, asked, request.GET.get("before", "")[:25])[: PAGE + 1])
     older = (
         urlencode({key: value for key, value in asked.items() if value} | {"before": rows[PAGE - 1].id})
         if len(rows) > PAGE
@@ -56,7 +56,7 @@ def list_flows(request: HttpRequest) -> HttpResponse:
         ],
         "asked": asked,
         "statuses": FlowStatus.values,
-        "repos": Repo.objects.order_by("name").values_list("name", flat=True),
+        "repos": rights.list_visible_repos(request.user).order_by("name").values_list("name", flat=True),
         "older": older,
         "filtered": any(asked.values()) or "before" in request.GET,
     }
@@ -69,8 +69,8 @@ def _summarise_flows(flows: list[Flow]) -> Any:
     return FlowSummarySerializer(flows, many=True, context=context).data  # type: ignore[arg-type]
 
 
-def _filter_flows(asked: dict[str, str], before: str) -> QuerySet[Flow]:
-    rows = Flow.objects.select_related("repo").order_by("-id")
+def _filter_flows(user: Any, asked: dict[str, str], before: str) -> QuerySet[Flow]:
+    rows = rights.list_visible_flows(user).order_by("-id")
     if asked["status"] == "going":
         rows = rows.exclude(status__in=FLOW_ENDED)
     elif asked["status"]:
@@ -88,13 +88,9 @@ def _filter_flows(asked: dict[str, str], before: str) -> QuerySet[Flow]:
     return rows.filter(pk__lt=before.replace("\0", "")) if before else rows
 
 
-def _find_flow(flow_id: str) -> Flow:
-    return get_object_or_404(Flow.objects.select_related("repo"), pk=flow_id)
-
-
 @require_safe
 @never_cache
-@staff_member_required
+@rights.for_people_with_flows
 def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
     """Show one flow.
 
@@ -102,20 +98,22 @@ def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
     """
     # isdigit alone is true for a superscript 2, which int() refuses.
     number = request.GET.get("round", "")
+    flow = rights.find_visible_flow(request, flow_id)
     context = build_flow_page(
-        _find_flow(flow_id),
+        flow,
         int(number) if number.isascii() and number.isdigit() and len(number) < 6 else None,
     )
+    context["may_act"] = rights.may_act(request.user, flow)
     return render(
         request, "web/flow_body.html" if request.GET.get("part") == "body" else "web/flow.html", context
     )
 
 
 @require_safe
-@staff_member_required
+@rights.for_people_with_flows
 def stream_flow_events(request: HttpRequest, flow_id: str) -> HttpResponseBase:
     """The flow's events as server-sent events, for the page."""
-    found = _find_flow(flow_id)
+    found = rights.find_visible_flow(request, flow_id)
     try:
         after = event_stream.read_last_event_id(
             request.headers.get("Last-Event-ID"), request.GET.get("after")
@@ -143,28 +141,29 @@ def _answer_with_file(content: bytes, media_type: str, name: str) -> HttpRespons
 
 
 @require_safe
-@staff_member_required
-def download_artifact(request: HttpRequest, flow_id: str, artifact_id: int) -> HttpResponse:  # noqa: ARG001
+@rights.for_people_with_flows
+def download_artifact(request: HttpRequest, flow_id: str, artifact_id: int) -> HttpResponse:
     """One file that a stage left."""
-    found = get_object_or_404(Artifact.objects.select_related("blob"), pk=artifact_id, flow_id=flow_id)
+    flow = rights.find_visible_flow(request, flow_id)
+    found = get_object_or_404(Artifact.objects.select_related("blob"), pk=artifact_id, flow=flow)
     return _answer_with_file(bytes(found.blob.content), "application/octet-stream", found.name)
 
 
 @require_safe
-@staff_member_required
-def download_evidence(request: HttpRequest, flow_id: str) -> HttpResponse:  # noqa: ARG001
+@rights.for_people_with_flows
+def download_evidence(request: HttpRequest, flow_id: str) -> HttpResponse:
     """All evidence as zip."""
-    found = _find_flow(flow_id)
+    found = rights.find_visible_flow(request, flow_id)
     return _answer_with_file(
         downloads.pack_zip(downloads.collect_evidence(found)), "application/zip", f"{found.id}-evidence.zip"
     )
 
 
 @require_safe
-@staff_member_required
+@rights.for_people_with_flows
 def download_block(request: HttpRequest, flow_id: str) -> HttpResponse:
     """The block as it was sealed; 404 where none came of the flow."""
-    found = _find_flow(flow_id)
+    found = rights.find_visible_flow(request, flow_id)
     sealed = downloads.sealed_block(found)
     if sealed is None:
         return render(request, "404.html", status=404)
@@ -172,10 +171,11 @@ def download_block(request: HttpRequest, flow_id: str) -> HttpResponse:
 
 
 @require_POST
-@staff_member_required
+@rights.for_people_with_flows
 def act_on_flow(request: HttpRequest, flow_id: str, action: str) -> HttpResponseRedirectBase:
     """Cancel, retry, pause or resume a flow, by the same verbs as everywhere."""
-    _find_flow(flow_id)
+    if not rights.may_act(request.user, rights.find_visible_flow(request, flow_id)):
+        raise PermissionDenied
     try:
         _ACTIONS[action](flow_id, actor=request.user.get_username())
     except engine.EngineError as error:

@@ -26,7 +26,7 @@ def _check_database() -> str:
     try:
         with transaction.atomic():
             # A table that somebody holds locked must not hold the probe.
-            database.fetch_rows(f"SET LOCAL statement_timeout = {int(_TIMEOUT_SECONDS * 1000)}")
+            database.fetch_rows(f"SET LOCAL lock_timeout = {int(_TIMEOUT_SECONDS * 1000)}")
             found = database.fetch_row(_READ_STATE)
     except (DatabaseError, InterfaceError) as error:
         # Only the type: the text may hold an address or a user, and this answer is public.

@@ -80,6 +80,6 @@ def test_a_frozen_worker_is_seen(stack, settings, monkeypatch) -> None:
     until(lambda: presence.count_workers()["control"].silent == 1, "the silence")
     os.kill(worker.pid, signal.SIGCONT)
     until(lambda: presence.count_workers()["control"].beating == 1, "the next beat")
-    # Whoever leaves in an orderly way is not missed.
+    # A worker that leaves in an orderly way is not missed.
     os.kill(worker.pid, signal.SIGTERM)
     until(lambda: presence.count_workers()["control"] == presence.QueueWorkers(), "the goodbye")

@@ -1,4 +1,4 @@
-"""``manage.py create_token NAME [--repo R]``: prints the secret once, alone on its line, for scripts."""
+"""``manage.py create_token NAME --repo R`` (or ``--operator``): prints the secret once, alone on its line."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -17,8 +17,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The name of the token and the repo that it is bound to."""
         parser.add_argument("name", help="what the token is for, as shown in the admin and in the history")
-        parser.add_argument(
-            "--repo", help="bind the token to this repo; without it the token is an operator's"
+        # Named, and not what remains when a repo was forgotten: an operator's token reaches everything.
+        reach = parser.add_mutually_exclusive_group(required=True)
+        reach.add_argument("--repo", help="bind the token to this repo")
+        reach.add_argument(
+            "--operator", action="store_true", help="reach every repo and the settings of the organisation"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature

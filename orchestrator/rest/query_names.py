@@ -1,0 +1,44 @@
+"""Parameters of a query that its address does not know are refused: a misspelt filter would show all."""
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from orchestrator.rest.problems import Problem
+
+if TYPE_CHECKING:  # views import the classes named in settings, this one among them
+    from rest_framework.views import APIView
+
+
+class KnownQueryOnly(BasePermission):
+    """Asked for each view by default, before it does anything.
+
+    A view knows the names of its filters and of its pagination, and those in its ``query_names``.
+    """
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """True, or a problem that names the parameter."""
+        known = list_known_names(view)
+        unknown = sorted(set(request.query_params) - known)
+        if unknown:
+            listed = ", ".join(sorted(known)) or "none"
+            raise Problem(
+                400,
+                "request:unknown-parameter",
+                f"There is no parameter {unknown[0][:100]!r} here.",
+                cure=f"Leave it out; this address knows: {listed}.",
+            )
+        return True
+
+
+def list_known_names(view: Any) -> set[str]:
+    """The parameters that ``view`` reads from the query."""
+    known = set(getattr(view, "query_names", ()))
+    filterset = getattr(view, "filterset_class", None)
+    if filterset is not None:
+        known |= set(filterset.base_filters)
+    pagination = getattr(view, "pagination_class", None)
+    if pagination is not None:
+        known |= {pagination.page_size_query_param, pagination.cursor_query_param}
+    return known

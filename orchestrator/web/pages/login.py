@@ -1,0 +1,28 @@
+"""Logging in and out, and what somebody sees who guessed too often."""
+
+import re
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+# What is shown in a command to type.
+_PLAIN_NAME = re.compile(r"[\w.@+-]{1,150}")
+
+
+def show_lockout(
+    request: HttpRequest,
+    original_response: HttpResponse | None = None,  # noqa: ARG001 - the signature of django-axes
+    credentials: Any = None,
+) -> HttpResponse:
+    """429 with the time to wait, after too many wrong passwords for a name from one address."""
+    name = str((credentials or {}).get("username", ""))
+    seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    context = {
+        "minutes": seconds // 60,
+        "username": name if _PLAIN_NAME.fullmatch(name) else "NAME",
+    }
+    answer = render(request, "web/locked_out.html", context, status=429)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer

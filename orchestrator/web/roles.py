@@ -1,0 +1,61 @@
+"""The groups of people that a fresh database has: SREs, and commanders of incidents.
+
+Written after every migration, so that a new permission reaches them. Other groups are made in
+the admin; these two are set again each time.
+"""
+
+from typing import Any, Final
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+_READ: Final = (
+    "core.view_outgoingevent",
+    "flows.view_block",
+    "flows.view_flow",
+    "flows.view_flowevent",
+    "flows.view_gateresult",
+    "flows.view_hold",
+    "flows.view_stage",
+    "notifications.view_notification",
+    "onboarding.view_onboardingrequest",
+    "providers.view_providercall",
+    "providers.view_providerchange",
+    "providers.view_providerstate",
+    "repos.view_membership",
+    "repos.view_repo",
+    "repos.view_reposetting",
+    "repos.view_token",
+)
+_OPERATE: Final = (
+    "core.change_outgoingevent",
+    "flows.change_flow",
+    "notifications.change_notification",
+    "onboarding.change_onboardingrequest",
+    "providers.change_providerstate",
+    "repos.add_membership",
+    "repos.change_membership",
+    "repos.delete_membership",
+    "repos.add_repo",
+    "repos.change_repo",
+    "repos.add_reposetting",
+    "repos.add_token",
+    "repos.change_token",
+)
+# The leader of an incident may also stop everything, and let it continue.
+_COMMAND: Final = ("flows.add_hold", "flows.change_hold", "flows.delete_hold")
+ROLES: Final[dict[str, tuple[str, ...]]] = {
+    "SRE": (*_READ, *_OPERATE),
+    "Incident commander": (*_READ, *_OPERATE, *_COMMAND),
+}
+
+
+def write_groups(**_: Any) -> None:
+    """Give each group the permissions of its role. Receives Django's signal ``post_migrate``."""
+    for name, wanted in ROLES.items():
+        chosen = Q()
+        for label in wanted:
+            app, _dot, codename = label.partition(".")
+            chosen |= Q(content_type__app_label=app, codename=codename)
+        group, _created = Group.objects.get_or_create(name=name)
+        group.permissions.set(Permission.objects.filter(chosen))

@@ -1,0 +1,278 @@
+"""Who reaches what: each address of the service as each kind of person and token, against one table.
+
+The table is compared with the routes themselves: an address without a row fails, and so does a row without an
+address.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from orchestrator.repos.models import Membership, Repo, Role
+from orchestrator.web import roles
+from providers.models import ProviderState
+from tests import scenes
+
+PEOPLE = ("anonymous", "stranger", "staff", "foreign", "viewer", "member", "sre", "commander", "superuser")
+"""In the order of the columns. ``stranger`` has an account and nothing else, ``staff`` may enter the admin and
+has no permission, ``foreign`` is a member of another repo."""
+TOKENS = ("none", "foreign token", "token", "operator")
+
+OPEN = "200 200 200 200 200 200 200 200 200"
+READS = "302 403 403 404 200 200 200 200 200"
+LISTS = "302 403 403 200 200 200 200 200 200"
+ACTS = "302 403 403 404 403 302 302 302 302"
+PAGES = {
+    # address: what GET answers each of PEOPLE
+    "/": OPEN,
+    "/status/": OPEN,
+    "/health": OPEN,
+    "/ready": OPEN,
+    "/login/": OPEN,
+    "/onboarding/": OPEN,
+    "/onboarding/thanks/": OPEN,
+    "/flows/": LISTS,
+    "/flows/<flow_id>/": READS,
+    "/flows/<flow_id>/events/": READS,
+    "/flows/<flow_id>/evidence.zip": READS,
+    "/flows/<flow_id>/block.tar.gz": READS,
+    "/flows/<flow_id>/artifacts/<artifact_id>/": READS,
+}
+POSTED = {
+    # address: what POST answers each of PEOPLE
+    "/flows/<flow_id>/<action>/": ACTS,
+    "/logout/": "302 302 302 302 302 302 302 302 302",
+}
+REPOS_OWN = "401 403 200 200"
+FLOWS_OWN = "401 404 200 200"
+# Nobody has asked for a replay of this flow.
+NOT_ASKED = "401 404 404 404"
+API = {
+    # method and address: what it answers each of TOKENS
+    "GET /api/v1/schema/": "200 200 200 200",
+    "GET /api/v1/docs/": "200 200 200 200",
+    "GET /api/v1/flows/": "401 200 200 200",
+    "POST /api/v1/flows/": "401 403 202 202",
+    "GET /api/v1/flows/<flow_id>/": FLOWS_OWN,
+    "GET /api/v1/flows/<flow_id>/events/": FLOWS_OWN,
+    "GET /api/v1/flows/<flow_id>/gates/": FLOWS_OWN,
+    "GET /api/v1/flows/<flow_id>/gates/replay/": NOT_ASKED,
+    "GET /api/v1/flows/<flow_id>/calls/": FLOWS_OWN,
+    "GET /api/v1/flows/<flow_id>/evidence/": FLOWS_OWN,
+    "GET /api/v1/flows/<flow_id>/block/": FLOWS_OWN,
+    "POST /api/v1/flows/<flow_id>/cancel/": "401 404 409 409",
+    "POST /api/v1/flows/<flow_id>/retry/": "401 404 409 409",
+    "GET /api/v1/flows/<flow_id>/replay/": NOT_ASKED,
+    "GET /api/v1/evidence/keys/": "200 200 200 200",
+    "GET /api/v1/quota/": "401 200 200 200",
+    "POST /api/v1/quota/<provider>/pause/": "401 403 403 200",
+    "POST /api/v1/quota/<provider>/resume/": "401 403 403 200",
+    "GET /api/v1/repos/": "401 200 200 200",
+    "GET /api/v1/repos/<name>/": REPOS_OWN,
+    "GET /api/v1/repos/<name>/config/": REPOS_OWN,
+    "PUT /api/v1/repos/<name>/config/": "401 403 200 200",
+    "GET /api/v1/config/": "401 200 200 200",
+    "GET /api/v1/whoami/": "401 200 200 200",
+    # Neither Slack nor mail is configured here.
+    "POST /api/v1/notify/slack/": "401 403 403 503",
+    "POST /api/v1/notify/email/": "401 403 403 503",
+    "GET /api/v1/notifications/": "401 403 403 200",
+    "GET /api/v1/notifications/<number>/": "401 403 403 404",
+    # No Alertmanager is configured here.
+    "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
+}
+# Not addresses of their own: the last resort of /api/, and everything of the admin, which has a table below.
+LEFT_OUT = ("/api/v1/^.*$", "/admin/")
+# What each role may do with each model: v view, a add, c change, d delete. Superusers may do all that the
+# admin offers, so only groups are listed.
+ADMIN = {
+    # model: staff, SRE, commander
+    "flows.flow": ("", "v", "v"),
+    "flows.stage": ("", "v", "v"),
+    "flows.flowevent": ("", "v", "v"),
+    "flows.block": ("", "v", "v"),
+    "flows.gateresult": ("", "v", "v"),
+    "flows.hold": ("", "v", "vacd"),
+    "repos.repo": ("", "vac", "vac"),
+    "repos.reposetting": ("", "va", "va"),
+    "repos.token": ("", "vac", "vac"),
+    "core.outgoingevent": ("", "v", "v"),
+    "providers.providerstate": ("", "vc", "vc"),
+    "providers.providercall": ("", "v", "v"),
+    "providers.providerchange": ("", "v", "v"),
+    "onboarding.onboardingrequest": ("", "v", "v"),
+    "notifications.notification": ("", "v", "v"),
+    "auth.user": ("", "", ""),
+    "auth.group": ("", "", ""),
+    "axes.accessattempt": ("", "", ""),
+    "axes.accessfailurelog": ("", "", ""),
+    "axes.accesslog": ("", "", ""),
+}
+
+
+def list_routes(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
+    """Every address that the service knows, with its variable parts as ``<name>``."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        whole = prefix + _write_plainly(str(pattern.pattern))
+        if isinstance(pattern, URLPattern):
+            yield whole
+        else:
+            yield from list_routes(pattern, whole)
+
+
+def _write_plainly(pattern: str) -> str:
+    plain = re.sub(r"<\w+:(\w+)>", r"<\1>", pattern)
+    named = re.sub(r"\(\?P(<\w+>)[^)]*\)", r"\1", plain)
+    return named.removeprefix("^").removesuffix("$") if named != plain else plain
+
+
+def test_every_address_has_a_row_and_every_row_an_address() -> None:
+    routes = {route for route in list_routes() if not route.startswith(LEFT_OUT)}
+    rows = {*PAGES, *POSTED, *(row.split(" ", 1)[1] for row in API)}
+    assert routes == rows
+
+
+@pytest.fixture
+def people(db) -> dict[str, Client]:
+    """Somebody of each kind, logged in."""
+    roles.write_groups()
+    repo, other = scenes.make_repo(), scenes.make_repo("other")
+    found = {"anonymous": Client(raise_request_exception=False)}
+    for name in PEOPLE[1:]:
+        user = User.objects.create_user(name, f"{name}@example.org")
+        user.is_staff = name in {"staff", "sre", "commander"}
+        user.is_superuser = name == "superuser"
+        user.save()
+        found[name] = Client()
+        found[name].force_login(user)
+    for name, where, role in (
+        ("foreign", other, Role.MEMBER),
+        ("viewer", repo, Role.VIEWER),
+        ("member", repo, Role.MEMBER),
+    ):
+        Membership.objects.create(user=User.objects.get(username=name), repo=where, role=role)
+    for name, group in (("sre", "SRE"), ("commander", "Incident commander")):
+        User.objects.get(username=name).groups.add(Group.objects.get(name=group))
+    return found
+
+
+def fill_in(address: str, flow: Any) -> str:
+    """``address`` with the parts of a real flow."""
+    artifact = flow.artifacts.order_by("id").first()
+    values = {
+        "<flow_id>": flow.pk,
+        "<artifact_id>": str(artifact.pk) if artifact else "1",
+        "<action>": "pause",
+        "<name>": flow.repo.name,
+        "<provider>": "openai",
+        "<number>": "999999",
+    }
+    for part, value in values.items():
+        address = address.replace(part, value)
+    return address
+
+
+def call(client: Any, method: str, address: str, body: Any = None) -> int:
+    """The status; a stream is left at once."""
+    answer = getattr(client, method)(address, **({} if body is None else body))
+    for closer in getattr(answer, "_resource_closers", ()):
+        closer()
+    return int(answer.status_code)
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_pages_answer_each_person_as_the_table_says(people, address) -> None:
+    flow = scenes.run_through(scenes.make_flow())
+    found = [call(people[name], "get", fill_in(address, flow)) for name in PEOPLE]
+    assert dict(zip(PEOPLE, found, strict=True)) == _expected(PEOPLE, PAGES[address])
+
+
+@pytest.mark.parametrize("address", POSTED)
+def test_actions_answer_each_person_as_the_table_says(people, address) -> None:
+    found = []
+    for name in PEOPLE:
+        flow = scenes.make_flow()
+        found.append(call(people[name], "post", fill_in(address, flow)))
+        flow.refresh_from_db()
+        # A refusal that acts all the same would be worse than none.
+        may = name in {"member", "sre", "commander", "superuser"} and "<action>" in address
+        assert (flow.status == "paused") is may, name
+    assert dict(zip(PEOPLE, found, strict=True)) == _expected(PEOPLE, POSTED[address])
+
+
+@pytest.mark.parametrize("row", API)
+def test_the_api_answers_each_token_as_the_table_says(
+    as_token: Callable[..., Any], repo: Repo, row: str
+) -> None:
+    method, address = row.split(" ", 1)
+    flow = scenes.run_through(scenes.make_flow(repo))
+    ProviderState.objects.get_or_create(provider="openai")
+    body = {
+        "POST /api/v1/flows/": {"repo": repo.name, "feature_request": "# Ratio\nOf capital."},
+        "PUT /api/v1/repos/<name>/config/": {"flow.max_cost_usd": "1.5"},
+        "POST /api/v1/notify/slack/": {"channel": "#sre", "message": "Hello."},
+        "POST /api/v1/notify/email/": {"to": "sre@example.org", "subject": "Hello", "body": "Hello."},
+        "POST /api/v1/quota/<provider>/pause/": {"reason": "a test"},
+        "POST /api/v1/quota/<provider>/resume/": {"reason": "a test"},
+    }.get(row, {})
+    callers = {
+        "none": Client(),
+        "foreign token": as_token(scenes.make_repo("other")),
+        "token": as_token(repo),
+        "operator": as_token(None),
+    }
+    how = {} if method == "GET" else {"data": body, "format": "json"}
+    found = []
+    for name in TOKENS:
+        mine = {"data": body, "content_type": "application/json"} if name == "none" and how else how
+        found.append(call(callers[name], method.lower(), fill_in(address, flow), mine))
+    assert dict(zip(TOKENS, found, strict=True)) == _expected(TOKENS, API[row])
+
+
+def _expected(names: tuple[str, ...], row: str) -> dict[str, int]:
+    return dict(zip(names, map(int, row.split()), strict=True))
+
+
+def test_every_model_of_the_admin_has_a_row() -> None:
+    assert {model._meta.label_lower for model in admin.site._registry} == set(ADMIN)
+
+
+@pytest.mark.parametrize("label", ADMIN)
+def test_the_admin_offers_each_role_what_the_table_says(people, rf, label) -> None:
+    model = apps.get_model(label)
+    shown = admin.site._registry[model]
+    for name, expected in zip(("staff", "sre", "commander"), ADMIN[label], strict=True):
+        request = rf.get("/")
+        request.user = User.objects.get(username=name)
+        allowed = {
+            "v": shown.has_view_permission(request),
+            "a": shown.has_add_permission(request),
+            "c": shown.has_change_permission(request),
+            "d": shown.has_delete_permission(request),
+        }
+        assert "".join(letter for letter, may in allowed.items() if may) == expected, name
+        listed = people[name].get(f"/admin/{label.replace('.', '/')}/").status_code
+        assert listed == (200 if expected else 403), name
+
+
+def test_a_page_shows_the_buttons_only_to_those_who_may_use_them(people) -> None:
+    flow = scenes.make_flow()
+    for name, shown in (("viewer", False), ("member", True), ("sre", True)):
+        page = people[name].get(f"/flows/{flow.pk}/").content.decode()
+        assert ("Cancel this flow?" in page) is shown
+
+
+def test_the_list_shows_only_flows_of_ones_own_repos(people) -> None:
+    scenes.make_flow(request="# Ours")
+    scenes.make_flow(scenes.make_repo("other"), request="# Theirs")
+    for name, seen in (("viewer", (True, False)), ("foreign", (False, True)), ("sre", (True, True))):
+        page = people[name].get("/flows/").content.decode()
+        assert ("Ours" in page, "Theirs" in page) == seen
+        assert ("compliance-service" in page, ">other<" in page) == seen
