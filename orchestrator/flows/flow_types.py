@@ -5,14 +5,18 @@ version of a type is a new entry beside the old one; delete an entry only when n
 unfinished.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
+from typing import Any, Final
 
 from django.conf import settings
 
 from orchestrator.core.registry import Registry
 from orchestrator.queues import Queue
+from providers.registry import find_compatible
 
 
 class FlowTypeRefused(ValueError):
@@ -236,3 +240,32 @@ def kinds_on_queue(queue: str) -> frozenset[str]:
         for spec in flow_type.stages
         if spec.queue == queue
     )
+
+
+# The setting that names the model of each kind of stage that asks one.
+MODEL_KEYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "context": "context.model",
+        "plan": "architect.model",
+        "implement": "implementation.model",
+        "review": "architect.model",
+        "docs": "context.model",
+    }
+)
+
+
+def choose_queues(specs: Iterable[StageSpec], pinned: Mapping[str, Any]) -> list[str]:
+    """The queues of stages of a flow with the settings ``pinned``, in the order of ``specs``.
+
+    A compatible server has a queue of its own, so that a slow one holds up no call to another.
+    """
+    return [_choose_queue(spec, pinned) for spec in specs]
+
+
+def _choose_queue(spec: StageSpec, pinned: Mapping[str, Any]) -> str:
+    if settings.COMPATIBLE_PROVIDERS and spec.kind in MODEL_KEYS:
+        # Rows from before every key was pinned lack some; their stages keep the queue of the type.
+        server = find_compatible(str(pinned.get(MODEL_KEYS[spec.kind]) or ""))
+        if server is not None:
+            return server
+    return spec.queue.value

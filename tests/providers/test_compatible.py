@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.dev import stack
-from orchestrator.flows.flow_types import newest_version
-from orchestrator.flows.queue_choice import choose_queues
+from orchestrator.flows.flow_types import choose_queues, newest_version
 from orchestrator.queues import list_queues
 from providers import catalog, prices, registry
 from providers.base import Request, UnknownModel, Usage

@@ -17,7 +17,6 @@ from orchestrator.flows.engine.errors import IdempotencyConflict
 from orchestrator.flows.engine.routes import RouteStep, plan_route
 from orchestrator.flows.flow_settings import FlowSettings, complete_settings
 from orchestrator.flows.models import Flow, new_flow_id
-from orchestrator.flows.queue_choice import choose_queues
 from orchestrator.repos.models import Repo
 
 _SQL = load_statements(__file__)
@@ -49,7 +48,7 @@ def create(
     pinned = complete_settings(settings or {})
     # A value that no stage could read is refused before there is a flow.
     FlowSettings.parse(pinned)
-    queues = choose_queues(order.stages, pinned)
+    queues = flow_types.choose_queues(order.stages, pinned)
     carried = hashlib.sha256(snapshot).hexdigest() if snapshot else None
     digest = request_digest or _digest_request(feature_request, flow_type, block_family, carried)
     params = {

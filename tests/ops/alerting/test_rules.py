@@ -152,6 +152,13 @@ CASES = (
         series_labels={"provider": "google"},
     ),
     AlertCase(
+        "provider_account_exhausted",
+        quiet=gauge("provider_account_exhausted", 0, GOOGLE),
+        firing=gauge("provider_account_exhausted", 1, GOOGLE),
+        labels=SRE,
+        series_labels={"provider": "google"},
+    ),
+    AlertCase(
         "provider_outage",
         quiet=gauge("provider_breaker", 0.5, GOOGLE),
         firing=gauge("provider_breaker", 1, GOOGLE),
