@@ -20,7 +20,7 @@ _MAX_PAIRS = 180
 _NULL_MUTANTS = 12
 # So many survivors are compared with the original; the others would not be read by anybody.
 _MAX_COMPARED = 60
-# A function of which assertions notice less than this share may be one whose changes change nothing.
+# A function of which assertions notice no more than this share may be one whose changes change nothing.
 _DOUBTFUL_SHARE = 0.6
 _MISSED = ("Survived", "NoCoverage")
 
@@ -83,7 +83,7 @@ def _choose_compared(mutants: Sequence[Edit], runs: EditRuns, *, small: bool) ->
     for indexes in by_function.values():
         survived = [index for index in indexes if runs.fate(index) in _MISSED]
         killed = sum(runs.fate(index) == "Killed" for index in indexes)
-        if small or killed < _DOUBTFUL_SHARE * (killed + len(survived)):
+        if small or killed <= _DOUBTFUL_SHARE * (killed + len(survived)):
             found += survived
     return found[:_MAX_COMPARED]
 
