@@ -64,6 +64,14 @@ KEYS = {
         "secrets_leaked",
         "web_rss_mb",
     },
+    "vendors": {
+        "cache_read_share_anthropic",
+        "cost_with_vs_without_cache",
+        "error_rows",
+        "error_rows_right",
+        "stream_first_progress_s",
+        "unknown_spend_vs_counted",
+    },
 }
 
 
