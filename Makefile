@@ -15,7 +15,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: ops help setup demo test test-slow test-browser test-chaos coverage mutation lint format docs up bench chaos lock clean
+.PHONY: ops help setup demo test test-slow test-browser test-chaos coverage mutation lint format docs up bench prompts chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -86,6 +86,9 @@ format: setup ## fix what ruff can fix by itself
 
 bench: setup ## benchmarks into bench/results (BENCH=<name> for one; ARGS=--small for the tiny form)
 	@$(PY) -m bench $(BENCH) $(ARGS)
+
+prompts: setup ## prompts against real models, where every vendor has a key; else what would be sent is checked
+	@$(PY) -m bench.model_prompts
 
 chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the long run)
 	@$(PY) -m tests.chaos

@@ -1,12 +1,14 @@
-"""What prompt caching saves in one flow: tokens and USD of its calls, with the stable context first, and
-without.
+"""What prompt caching saves in one flow: tokens and USD of its calls, as they are sent, and without it.
 
 The calls of a flow with one repair round, each through its vendor's SDK to the simulated vendor, which caches
-as the vendor says that it does: marked prefixes (Anthropic), prefixes of 1,024 tokens and more (OpenAI,
-Google). ``without`` are the same calls with the context in the question, unmarked, behind a line that no
-other call has. Writes ``results/caching.json`` and prints the table of ``docs/explanation/cost.md``.
+and bills as the vendor says that it does: behind marked breakpoints only (Claude, GPT-5.6 and later), by
+prefixes (the others), never under a smallest size, and with the schema of the answer as a part of the key.
+``without`` are the same calls with the context in the question, unmarked, behind a line that no other call
+has. Writes ``results/caching.json`` and prints the table of ``docs/explanation/cost.md``. The simulator
+confirms the vendors' words and not their bills.
 """
 
+import os
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -15,10 +17,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from bench.goals import write_results
-from bench.simulated import run_simulator
-from providers import prices, registry
-from providers.base import Adapter, Request, Usage
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
+# No table is read: the settings only have to be there.
+os.environ.setdefault("DATABASE_URL", "postgres://nobody@localhost/none")
+os.environ.setdefault("SECRET_KEY", "bench")
+django.setup()
+
+from bench.goals import write_results  # noqa: E402 - Django comes first
+from bench.simulated import run_simulator  # noqa: E402
+from orchestrator.flows.stages import context, plan, review  # noqa: E402
+from providers import prices, registry  # noqa: E402
+from providers.base import Adapter, Request, Usage  # noqa: E402
 
 BENCH: Final = Path(__file__).resolve().parent
 TITLE, NONCE, CONTEXT_BYTES = "Basel I capital ratio", "4f1c0a9b8d7e6f50", 100_000
@@ -33,9 +44,16 @@ CALLS: Final = (
     ("docs", 1, "google"),
 )
 MODELS: Final = {
-    "default": {"google": "gemini-pro", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4-turbo"},
-    "caching": {"google": "gemini-2.5-flash", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4.1"},
+    # What the defaults have become by their successors.
+    "default": {
+        "google": "gemini-3.8-flash",
+        "anthropic": "claude-sonnet-5-5",
+        "openai": "gpt-5.6-sol",
+    },
+    "older": {"google": "gemini-2.5-flash", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4.1"},
 }
+# The stages that answer JSON, each by a schema of its own.
+SCHEMAS: Final = {"context": context.SCHEMA, "plan": plan.SCHEMA, "review": review.SCHEMA}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +67,7 @@ class Line:
     usd: Decimal
 
 
-def context() -> str:
+def read_context() -> str:
     """The files of the samples' repos, up to the size of a usual bundle."""
     files = sorted(path for path in (BENCH.parent / "samples").glob("*/repo/**/*") if path.is_file())
     text = "".join(f"<<<FILE {path.name}>>>\n{path.read_text(encoding='utf-8')}" for path in files)
@@ -58,7 +76,7 @@ def context() -> str:
 
 def run(models: dict[str, str], adapters: dict[str, Adapter], *, stable: bool) -> list[Line]:
     """The calls of one flow, in order."""
-    lines, shown = [], context()
+    lines, shown = [], read_context()
     for number, (stage, at_round, provider) in enumerate(CALLS):
         head = f"[blocks stage={stage} round={at_round} nonce={NONCE}]"
         asked = f"{head}\n<feature_request>\n# {TITLE}\n</feature_request>\n"
@@ -66,9 +84,11 @@ def run(models: dict[str, str], adapters: dict[str, Adapter], *, stable: bool) -
             model=models[provider],
             system=f"You are the {stage} stage.",
             prompt=asked if stable else f"Call {number}.\n{shown}\n{asked}",
-            max_output_tokens=4096,
+            max_output_tokens=16_384,
             timeout_seconds=30,
             stable=shown if stable else "",
+            json_schema=SCHEMAS.get(stage),
+            effort="low",
         )
         used = adapters[provider].complete(request).usage
         lines.append(
@@ -132,12 +152,15 @@ def measure(name: str, models: dict[str, str]) -> dict[str, Any]:
         }
         without, with_cache = run(models, adapters, stable=False), run(models, adapters, stable=True)
     sys.stdout.write(f"\n{name}\n\n{table(with_cache, without)}\n")
-    read = sum(one.usage.cache_read_tokens for one in with_cache)
-    return {
+    shares = {}
+    for vendor, model in models.items():
+        used = [line.usage for line in with_cache if line.model == model]
+        read = sum(usage.cache_read_tokens for usage in used)
+        shares[f"cache_read_share_{vendor}_{name}"] = round(read / sum(map(inputs, used)), 3)
+    return shares | {
         f"usd_with_{name}": str(usd(with_cache)),
         f"usd_without_{name}": str(usd(without)),
-        f"usd_ratio_{name}": round(float(usd(with_cache) / usd(without)), 3),
-        f"cache_read_share_{name}": round(read / sum(inputs(one.usage) for one in with_cache), 3),
+        f"cost_with_vs_without_cache_{name}": round(float(usd(with_cache) / usd(without)), 3),
     }
 
 

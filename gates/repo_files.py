@@ -72,11 +72,18 @@ def _configures_tools(path: PurePosixPath) -> bool:
     return path.name in _CONFIGURATION_NAMES or path.suffix in _CONFIGURATION_SUFFIXES
 
 
-def list_importable_modules(candidate: Candidate) -> frozenset[str]:
-    """Top-level modules of the repo and its packages, but no names of the standard library or the harness."""
-    paths = list(select_repo_files(candidate))
+def list_repo_modules(files: Iterable[str]) -> frozenset[str]:
+    """Top-level modules of a repo with these ``files``, by the names under which a block may import them."""
+    paths = [path for path in files if _is_plain_file(path)]
     below_src = [path.removeprefix("src/") for path in paths]
     names = _top_level_names(paths) | _top_level_names(below_src)
+    identifiers = frozenset(name for name in names if name.isidentifier())
+    return identifiers - set(sys.stdlib_module_names) - _HARNESS_NAMES
+
+
+def list_importable_modules(candidate: Candidate) -> frozenset[str]:
+    """Top-level modules of the repo and its packages, but no names of the standard library or the harness."""
+    names = set(list_repo_modules(select_repo_files(candidate)))
     if candidate.environment is not None:
         names |= {_module_name(entry) for entry in candidate.environment.iterdir()}
     identifiers = frozenset(name for name in names if name.isidentifier())

@@ -96,7 +96,11 @@ def judge_reports(reports: Iterable[GateReport], policy: Policy) -> bool:
 
 def compose_feedback(reports: Iterable[GateReport]) -> str:
     """The text for the implementer: at most 8 KB of UTF-8, shared among the gates that did not pass."""
-    parts = [_describe_failure(report) for report in reports if report.verdict is not Verdict.PASSED]
+    failed = [report for report in reports if report.verdict is not Verdict.PASSED]
+    if any(_has_failing_test(report) for report in failed):
+        # Mutants say nothing while a test fails without any; its survivors and "flaky" would only mislead.
+        failed = [report for report in failed if report.gate != "mutation"]
+    parts = [_describe_failure(report) for report in failed]
     sizes = [len(part.encode("utf-8", "replace")) for part in parts]
     shortest_first = sorted(range(len(parts)), key=sizes.__getitem__)
     room = FEEDBACK_BYTES
@@ -106,6 +110,11 @@ def compose_feedback(reports: Iterable[GateReport]) -> str:
         parts[index] = _shorten(parts[index], share)
         room -= len(parts[index].encode())
     return "".join(parts)
+
+
+def _has_failing_test(report: GateReport) -> bool:
+    rules = {finding.rule for finding in report.findings}
+    return report.gate == "coverage" and any(rule.startswith(("test-", "collection")) for rule in rules)
 
 
 def _describe_failure(report: GateReport) -> str:

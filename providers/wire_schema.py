@@ -21,6 +21,11 @@ _FOR_THE_PARSER: Final = frozenset({"contentMediaType", "contentSchema"})
 _FEW: Final = (0, 1)
 
 
+def describe_schema(schema: Mapping[str, Any]) -> str:
+    """Return ``schema`` in words, for a model or a request that cannot have it as a field."""
+    return f"Answer with one JSON object that follows this JSON schema:\n{json.dumps(schema)}"
+
+
 def narrow_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``schema`` with every object closed, every property required, and bounds told in words.
 

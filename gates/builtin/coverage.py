@@ -33,7 +33,8 @@ class CoverageGate:
             message = f"{measured.unrun} sabotages could not be run in time: the machine was busy"
             raise HarnessFailed(message)
         broken = _find_broken_tests(candidate, measured) + _find_lazy_tests(candidate)
-        unstable = _find_unstable_tests(measured)
+        # A test that simply fails also fails under null mutants: said beside it, that would mislead.
+        unstable = () if broken else _find_unstable_tests(measured)
         uncovered = _find_uncovered_lines(candidate, measured)
         shares = _compute_shares(measured)
         # The lowest of the three counts: each alone can be reached without testing anything.

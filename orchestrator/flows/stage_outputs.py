@@ -56,13 +56,15 @@ class JudgedGate(StoredValue):
 
 @dataclass(frozen=True, slots=True)
 class ContextOutput(StoredValue):
-    """What the librarian says of the repo, and what of it is in the bundle. ``relevant_paths`` are all in the
-    bundle.
+    """What the librarian says of the repo, and what of it is in the bundle. ``relevant_paths`` are those of
+    flows before version 3 of the prompt. ``modules`` and ``packages`` may be imported by the block.
     """
 
     summary: str = ""
     conventions: tuple[str, ...] = ()
     relevant_paths: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     bundle_sha256: str = ""
     bundle_bytes: int = 0
     included: tuple[str, ...] = ()

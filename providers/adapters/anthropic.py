@@ -7,6 +7,7 @@ import anthropic
 from providers import transport, usage, wire
 from providers.base import AnswerMissing, Completion, Request, StopReason
 from providers.catalog import effort_control, wire_model
+from providers.prompt_cache import is_worth_caching, tell_system
 from providers.streaming import Assembly, merge_known
 from providers.wire_schema import narrow_schema
 
@@ -37,7 +38,7 @@ class AnthropicAdapter:
 
     def complete(self, request: Request) -> Completion:
         """Ask for one message; see ``Adapter``."""
-        body = {**_build_body(request), "stream": True}
+        body = {**build_body(request), "stream": True}
         raw, headers = transport.post_streamed(
             self.name, anthropic, self._client, "/v1/messages", body, request, _MessageAssembly()
         )
@@ -47,7 +48,7 @@ class AnthropicAdapter:
     def count_tokens(self, request: Request) -> int:
         """Count by ``/v1/messages/count_tokens``, which is free."""
         # The count refuses fields that it does not know, and ``max_tokens`` is one.
-        body = {name: value for name, value in _build_body(request).items() if name != "max_tokens"}
+        body = {name: value for name, value in build_body(request).items() if name != "max_tokens"}
         seconds = min(request.timeout_seconds, _COUNT_SECONDS)
         response = transport.post_json(
             self.name, anthropic, self._client, "/v1/messages/count_tokens", body, seconds
@@ -57,21 +58,25 @@ class AnthropicAdapter:
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
-        return wire.body_bytes(_build_body(request), with_schema=request.json_schema is not None)
+        return wire.body_bytes(build_body(request), with_schema=request.json_schema is not None)
 
     def close(self) -> None:
         """See ``Adapter``."""
         self._client.close()
 
 
-def _build_body(request: Request) -> dict[str, Any]:
+def build_body(request: Request) -> dict[str, Any]:
+    """Return the body of ``request`` as it is sent."""
     # The stable part precedes the system text, so that stages with different system texts share its cache.
     system: list[dict[str, Any]] = []
+    cached = is_worth_caching(request)
     if request.stable:
-        system.append({"type": "text", "text": request.stable, "cache_control": {"type": "ephemeral"}})
+        system.append({"type": "text", "text": request.stable})
+    if cached:
+        system[0]["cache_control"] = {"type": "ephemeral"}
     # The API refuses a text block that is empty.
-    if request.system:
-        system.append({"type": "text", "text": request.system})
+    if told := tell_system(request):
+        system.append({"type": "text", "text": told})
     body: dict[str, Any] = {
         "model": wire_model(request.model),
         "max_tokens": request.max_output_tokens,
@@ -82,7 +87,7 @@ def _build_body(request: Request) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if request.effort and effort_control(request.model):
         config["effort"] = request.effort
-    if request.json_schema is not None:
+    if request.json_schema is not None and not cached:
         schema = anthropic.transform_schema(narrow_schema(request.json_schema))
         config["format"] = {"type": "json_schema", "schema": schema}
     if config:

@@ -80,7 +80,7 @@ class GoogleAdapter:
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
-        return wire.body_bytes(_build_body(request), with_schema=request.json_schema is not None)
+        return wire.body_bytes(build_body(request), with_schema=request.json_schema is not None)
 
     def close(self) -> None:
         """See ``Adapter``."""
@@ -90,12 +90,12 @@ class GoogleAdapter:
     def _read_stream(
         self, request: Request, assembly: "_ContentAssembly", tap: transport.Tap
     ) -> dict[str, Any]:
-        model = wire_model(request.model)
-        path = f"{model if '/' in model else f'models/{model}'}:streamGenerateContent?alt=sse"
         silence = _http_options(request.silence_seconds or request.timeout_seconds)
         # The door below ``generate_content_stream``, which builds the SDK's types for every chunk, drops what
         # they do not know, and warns of each reason to stop that is newer than the SDK.
-        chunks = self._client._api_client.request_streamed("post", path, _build_body(request), silence)
+        chunks = self._client._api_client.request_streamed(
+            "post", build_path(request), build_body(request), silence
+        )
         for chunk in chunks:
             # Of a body that is not a stream the SDK makes what it can; it is read whole, below.
             if transport.is_event_stream(tap.headers):
@@ -118,7 +118,14 @@ class GoogleAdapter:
             raise transport.error_from_tap(self.name, tap, error) from error
 
 
-def _build_body(request: Request) -> dict[str, Any]:
+def build_path(request: Request) -> str:
+    """Return the path of ``request`` below the version of the API."""
+    model = wire_model(request.model)
+    return f"{model if '/' in model else f'models/{model}'}:streamGenerateContent?alt=sse"
+
+
+def build_body(request: Request) -> dict[str, Any]:
+    """Return the body of ``request`` as it is sent."""
     config: dict[str, Any] = {"maxOutputTokens": request.max_output_tokens}
     control = effort_control(request.model)
     if request.effort and control == "level":

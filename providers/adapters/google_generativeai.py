@@ -4,7 +4,6 @@ Out of support; needs ``requirements-google-generativeai.txt``. It drops the fie
 ``providers.usage`` recovers them from the total. See ``docs/decisions/0002-google-sdk.md``.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -35,6 +34,7 @@ from providers.base import (
 from providers.catalog import wire_model
 from providers.failures import error_from_status
 from providers.waits import read_retry_info
+from providers.wire_schema import describe_schema
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
 _FILTERS: Final = frozenset({"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"})
@@ -138,8 +138,7 @@ def _system_text(request: Request) -> str:
     """
     told = ""
     if request.json_schema is not None:
-        schema = json.dumps(request.json_schema)
-        told = f"Answer with one JSON object that follows this JSON schema:\n{schema}"
+        told = describe_schema(request.json_schema)
     return "\n\n".join(part for part in (request.stable, request.system, told) if part)
 
 

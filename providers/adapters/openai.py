@@ -5,7 +5,6 @@ completions, which is what compatible servers speak.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,13 +21,16 @@ from providers.base import (
 )
 from providers.catalog import effort_control, output_limit, wire_model
 from providers.failures import error_inside
+from providers.prompt_cache import is_worth_caching, tell_system
 from providers.streaming import Assembly, merge_known
-from providers.wire_schema import narrow_schema
+from providers.wire_schema import describe_schema, narrow_schema
 
 # By generation, not by name: a model that appears tomorrow should need no release of this product.
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
 # Older models have no structured output, only "some JSON object"; the schema then goes into the system text.
 _NO_SCHEMA: Final = re.compile(r"gpt-(3\.5|4-|4$)")
+# From here on writes to the cache have a price, and prefixes are found at breakpoints only.
+_MARKS_CACHE: Final = re.compile(r"gpt-(5\.[6-9]|[6-9]|\d\d)")
 _FINISHED: Final = {
     "stop": StopReason.END,
     "eos": StopReason.END,
@@ -117,6 +119,13 @@ class CompatibleAdapter(OpenAIAdapter):
         return body
 
 
+def build_body(request: Request) -> tuple[str, dict[str, Any]]:
+    """Return the path and the body of ``request`` as it is sent to OpenAI, streamed."""
+    if _REASONING.match(wire_model(request.model)):
+        return _RESPONSES, _response_body(request)
+    return _CHAT, {**_chat_body(request), "stream_options": {"include_usage": True}}
+
+
 def _stable_first(request: Request) -> str:
     """Return one system text, the stable part first: OpenAI caches prefixes of 1,024 tokens and more."""
     return "\n\n".join(part for part in (request.stable, request.system) if part)
@@ -136,8 +145,9 @@ def _chat_body(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {"model": model, "max_tokens": most, **_cache_key(request)}
     if request.json_schema is not None and _NO_SCHEMA.match(model):
         body["response_format"] = {"type": "json_object"}
-        schema = json.dumps(request.json_schema)
-        system += f"\n\nAnswer with one JSON object that follows this JSON schema:\n{schema}"
+        system += f"\n\n{describe_schema(request.json_schema)}"
+    elif request.json_schema is not None and is_worth_caching(request) and _cache_key(request):
+        system += f"\n\n{describe_schema(request.json_schema)}"
     elif request.json_schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": _named_schema(request.json_schema)}
     system_message = [{"role": "system", "content": system}] if system else []
@@ -146,20 +156,43 @@ def _chat_body(request: Request) -> dict[str, Any]:
 
 
 def _response_body(request: Request) -> dict[str, Any]:
+    cached = is_worth_caching(request)
     body: dict[str, Any] = {
         "model": wire_model(request.model),
-        "instructions": _stable_first(request),
-        "input": request.prompt,
+        "input": [
+            *_list_messages("developer", _mark_stable(request), _part(tell_system(request))),
+            *_list_messages("user", _part(request.prompt)),
+        ],
         "max_output_tokens": request.max_output_tokens,
         # OpenAI keeps responses for 30 days by default; a repo's code must not be kept there.
         "store": False,
         **_cache_key(request),
     }
+    if _MARKS_CACHE.match(body["model"]):
+        # Its own breakpoint, at the end of the question, would be paid for and never read.
+        body["prompt_cache_options"] = {"mode": "explicit"}
     if request.effort and effort_control(request.model):
         body["reasoning"] = {"effort": request.effort}
-    if request.json_schema is not None:
+    if request.json_schema is not None and not cached:
         body["text"] = {"format": {"type": "json_schema", **_named_schema(request.json_schema)}}
     return body
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "input_text", "text": text}
+
+
+def _mark_stable(request: Request) -> dict[str, Any]:
+    """Return the stable part, with a breakpoint behind it where the model has them and it is worth one."""
+    part = _part(request.stable)
+    if is_worth_caching(request) and _MARKS_CACHE.match(wire_model(request.model)):
+        part["prompt_cache_breakpoint"] = {"mode": "explicit"}
+    return part
+
+
+def _list_messages(role: str, *parts: dict[str, Any]) -> list[dict[str, Any]]:
+    # One message for each part: caches end at messages, too. The API refuses an empty text.
+    return [{"type": "message", "role": role, "content": [part]} for part in parts if part["text"]]
 
 
 def _named_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

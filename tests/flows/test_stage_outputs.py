@@ -42,6 +42,8 @@ STORED: list[tuple[Any, dict[str, Any]]] = [
             "summary": "Ledgers.",
             "conventions": ["Money is Decimal."],
             "relevant_paths": ["a.py"],
+            "modules": ["ledger"],
+            "packages": ["six"],
             "bundle_sha256": "dd",
             "bundle_bytes": 12,
             "included": ["a.py"],

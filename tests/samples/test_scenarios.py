@@ -78,13 +78,11 @@ def test_the_first_heading_of_the_request_is_the_title(name: str) -> None:
 
 
 @each
-def test_context_names_files_of_the_repo(name: str) -> None:
+def test_context_describes_the_repo(name: str) -> None:
     for context in sample(name).parsed("context"):
-        assert set(context) == {"summary", "conventions", "relevant_paths"}
+        assert set(context) == {"summary", "conventions"}
         assert context["summary"]
         assert context["conventions"]
-        for path in context["relevant_paths"]:
-            assert (ROOT / name / "repo" / path).is_file(), path
 
 
 @each

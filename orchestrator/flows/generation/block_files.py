@@ -26,8 +26,8 @@ class BlockName:
     @property
     def paths(self) -> dict[str, str]:
         """Artifact kind to file name, in the order in which files are answered."""
-        # The module comes first, so that the model can write tests of code that it has already written.
-        return {MODULE: f"{self.name}.py", TESTS: f"test_{self.name}.py", CONTRACT: "contract.json"}
+        # The contract comes first, as in the text of the prompt: module and tests follow it.
+        return {CONTRACT: "contract.json", MODULE: f"{self.name}.py", TESTS: f"test_{self.name}.py"}
 
 
 def stable_prefix(work: StageContext) -> str:

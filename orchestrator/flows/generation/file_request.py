@@ -13,6 +13,7 @@ from orchestrator.flows.generation.model_request import (
     show_request,
 )
 from orchestrator.flows.generation.parsing import parse_files, parse_whole_files
+from orchestrator.flows.generation.parsing.elision import check_python
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
 
 
@@ -75,12 +76,18 @@ def _request_some(
         "already": _format_written(written),
         "form": _format_answer(paths, originals, work.nonce),
     }
+
+    def read_whole(text: str) -> dict[str, str]:
+        return check_python(parse_whole_files(text, work.nonce, paths))
+
     return ask_model(
         work,
         replace(question, variables=variables),
-        lambda text: parse_files(text, work.nonce, paths, originals=originals, request=show_request(work)),
+        lambda text: check_python(
+            parse_files(text, work.nonce, paths, originals=originals, request=show_request(work))
+        ),
         # A single file that is cut off has nothing usable, and no smaller question is left to ask.
-        cut=(lambda text: parse_whole_files(text, work.nonce, paths)) if every and len(paths) > 1 else None,
+        cut=read_whole if every and len(paths) > 1 else None,
     )
 
 

@@ -23,6 +23,8 @@ T = TypeVar("T")
 THINKING_TOKENS = {"low": 4096, "medium": 8192, "high": 16_384, "": 8192}
 """Room in an answer for what a model thinks at each effort; the vendors count it as output. At their defaults
 they were seen to think up to 3,840 tokens about trivial questions."""
+MAX_SHOWN_ANSWER = 60_000
+"""The most characters of an unusable answer that the second question shows."""
 SLOWEST_TOKENS_PER_SECOND = 20
 """An answer may take as long as a model of this speed takes to fill its ceiling, after one pause."""
 
@@ -104,7 +106,7 @@ def ask_model(
     completion = work.call_model(provider, request)
     calls = [_describe_call(work, question, completion)]
     outcome = _read_completion(completion, read, cut)
-    second = _second_request(request, outcome) if isinstance(outcome, _Unusable) else None
+    second = _second_request(request, outcome, completion.text) if isinstance(outcome, _Unusable) else None
     if isinstance(outcome, _Unusable) and second is not None:
         work.report_progress(
             f"Asking {question.model} again: {outcome.failure.message}", code=outcome.failure.code
@@ -165,7 +167,7 @@ class _Usable(Generic[T]):
     value: T
 
 
-def _second_request(request: Request, first: _Unusable[T]) -> Request | None:
+def _second_request(request: Request, first: _Unusable[T], answer: str) -> Request | None:
     """The second question; ``None`` where its answer would be cut off like the first."""
     tokens = request.max_output_tokens
     if first.too_long:
@@ -173,10 +175,12 @@ def _second_request(request: Request, first: _Unusable[T]) -> Request | None:
     # The model has no more room, but the caller can use a part and ask for the rest in smaller questions.
     if first.partial is not None and tokens == request.max_output_tokens:
         return None
+    # A model corrects what it sees. An answer that was too long would only be repeated.
+    shown = "" if first.too_long else prompts.fence_text("previous_answer", answer[:MAX_SHOWN_ANSWER])
     # The advice goes last: what precedes it stays the same to the byte, and the vendor's cache hits.
     return replace(
         request,
-        prompt=f"{request.prompt}\n{first.advice}\n",
+        prompt=f"{request.prompt}\n{shown}\n{first.advice}\n",
         max_output_tokens=tokens,
         timeout_seconds=_total_seconds(request.silence_seconds, tokens),
     )

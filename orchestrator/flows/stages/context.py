@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from blocks.format import snapshot
+from gates import repo_files
 from orchestrator.flows.context import BundleTooLarge, build_bundle
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
@@ -12,19 +13,21 @@ from orchestrator.flows.generation.parsing import parse_json_object
 from orchestrator.flows.source import clone
 from orchestrator.flows.stage_outputs import ContextOutput, RecordedCall
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
+from orchestrator.flows.verification import environment
 
 ANSWER_TOKENS = 2048
 """A page of prose is under 1,000 tokens."""
+
+MAX_NAMES = 200
+"""How many modules and packages are named to the models that write and review."""
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "summary": {"type": "string"},
         "conventions": {"type": "array", "items": {"type": "string"}},
-        "relevant_paths": {"type": "array", "items": {"type": "string"}},
     },
-    "required": ["summary", "conventions", "relevant_paths"],
-    "additionalProperties": False,
+    "required": ["summary", "conventions"],
 }
 
 
@@ -39,15 +42,15 @@ class ContextStage:
     def run(self, context: StageContext) -> StageResult:
         chosen = context.settings
         try:
+            files = _read_files(context)
             bundle = build_bundle(
-                _read_files(context),
+                files,
                 context.feature_request,
                 max_bytes=chosen.context_max_bytes,
                 pruning=chosen.context_pruning,
             )
         except clone.CloneFailed as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
-        # Without a retry: the same repo would be too large again.
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
         kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())
@@ -63,7 +66,6 @@ class ContextStage:
             model=chosen.context_model,
             variables={},
             answer_tokens=ANSWER_TOKENS,
-            # Later stages begin their prompts with the same bytes, so the vendor's cache serves them.
             stable=prompts.repository_prefix(bundle.text),
             json_schema=SCHEMA,
         )
@@ -71,12 +73,11 @@ class ContextStage:
         if isinstance(reply, Failed):
             # People see the bundle of a failed question, too: it often says why the question failed.
             return replace(reply, artifacts=(kept, *reply.artifacts))
-        shown = set(bundle.included)
         output = ContextOutput(
             summary=reply.value["summary"],
             conventions=tuple(reply.value["conventions"]),
-            # A path that is not in the bundle is invented.
-            relevant_paths=tuple(path for path in reply.value["relevant_paths"] if path in shown),
+            modules=tuple(sorted(repo_files.list_repo_modules(files)))[:MAX_NAMES],
+            packages=environment.name_packages(files)[:MAX_NAMES],
             bundle_sha256=bundle.sha256,
             bundle_bytes=bundle.size,
             included=tuple(bundle.included),

@@ -50,7 +50,7 @@ class ImplementStage:
     def run(self, context: StageContext) -> StageResult:
         name = read_block_name(context)
         plan = PlanOutput.parse(context.read_output("plan")).document()
-        conventions = ContextOutput.parse(context.read_output("context")).conventions
+        findings = ContextOutput.parse(context.read_output("context"))
         gates = context.settings.gates
         repairing = bool(context.feedback)
         basis = _read_basis(context, name.paths) if repairing else None
@@ -61,7 +61,8 @@ class ImplementStage:
             variables={
                 "block_family": name.family,
                 "block_name": name.name,
-                "conventions": prompts.format_list(list(conventions)),
+                **prompts.describe_repository(findings.conventions, findings.modules, findings.packages),
+                "example": prompts.read_example(),
                 "plan": json.dumps(
                     {key: plan[key] for key in _PLAN_KEYS if key in plan}, indent=2, ensure_ascii=False
                 ),

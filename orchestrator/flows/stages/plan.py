@@ -115,8 +115,8 @@ class PlanStage:
             variables={
                 "block_family": context.block_family or "(yours to choose)",
                 "summary": findings.summary,
-                "conventions": prompts.format_list(list(findings.conventions)),
                 "capabilities": describe_capabilities(context.settings.gates.capabilities),
+                **prompts.describe_repository(findings.conventions, findings.modules, findings.packages),
             },
             answer_tokens=ANSWER_TOKENS,
             stable=stable_prefix(context),
@@ -143,7 +143,6 @@ def _read_plan(text: str, context: StageContext) -> dict[str, Any] | str:
     examples = [_read_example(example) for example in plan.get("examples", [])]
     _check_examples(plan["entrypoints"], examples)
     return {
-        # Only these: an answer may have more keys, and no schema has checked what is in them.
         **{key: plan[key] for key in SCHEMA["required"]},
         **({"examples": examples} if examples else {}),
         **({"capabilities": plan["capabilities"]} if plan.get("capabilities") else {}),

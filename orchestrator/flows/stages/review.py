@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from gates import runner
+from gates.allowlist import describe_rules
 from gates.base import Candidate
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import digest_files, read_candidate, stable_prefix
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
 from orchestrator.flows.generation.parsing import parse_json_object
 from orchestrator.flows.stage_outputs import (
+    ContextOutput,
     ImplementOutput,
     PlanOutput,
     RecordedCall,
@@ -97,7 +99,6 @@ class ReviewStage:
             gates=gate_reports.summarise_reports(reports, context.round),
             calls=(*earlier_calls, *map(RecordedCall.parse, reply.calls)),
         ).to_json()
-        # In advisory mode findings do not stop the flow. ``passed`` stays false: the block is not verified.
         if runner.judge_reports(reports, gates):
             record = repair_loop.record_round(
                 context, "review", reports, subject.files, passed=passed, review=reply.value
@@ -108,14 +109,12 @@ class ReviewStage:
                 gates=reports,
             )
         result = repair_loop.decide_repair(context, "review", reports, subject.files, review=reply.value)
-        # The answer of a rejection is kept like any other: it was paid for, and people read why.
         result = replace(result, artifacts=(*result.artifacts, reply.answer))
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 
 def _choose_reviewer(context: StageContext, implementer: str) -> str | None:
     """The architect's model, or the first other one that is not of the implementer's vendor."""
-    # The vendor counts, not the model: what a vendor's models overlook in writing, they overlook in reading.
     chosen = context.settings
     models = (chosen.architect_model, chosen.context_model, chosen.fallback_model)
     return next((model for model in models if model and provider_for_model(model) != implementer), None)
@@ -135,6 +134,7 @@ def _build_question(context: StageContext, subject: Candidate, model: str) -> Mo
     plan = PlanOutput.parse(context.read_output("plan")).document()
     judged = VerifyOutput.parse(context.read_output("verify")).gates
     # None where the gates judge the same candidate at this moment.
+    findings = ContextOutput.parse(context.read_output("context"))
     gates = [f"{gate.gate}: {gate.verdict}, {gate.summary}" for gate in judged] or [
         "not known: the gates judge these files at the same time"
     ]
@@ -146,6 +146,8 @@ def _build_question(context: StageContext, subject: Candidate, model: str) -> Mo
             "block_name": subject.name,
             "plan": json.dumps(plan, indent=2, ensure_ascii=False),
             "gates": prompts.format_list(gates),
+            "conventions": prompts.format_list(list(findings.conventions)),
+            "rules": describe_rules(context.settings.gates.capabilities),
             "files": prompts.fence_files(subject.files, numbered=True),
         },
         answer_tokens=ANSWER_TOKENS,

@@ -1,5 +1,6 @@
 """What surrounds a block in the sandbox: the repo around it, and the packages that the repo names."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +34,22 @@ def build_surroundings(files: Mapping[str, bytes]) -> BlockSurroundings:
     return BlockSurroundings(shown, environments.build(pins), environments.digest_pins(pins))
 
 
+def name_packages(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The names of the packages that the repo pins; none where its configuration cannot be read.
+
+    Their modules often have the same names, with underscores.
+    """
+    try:
+        pins = environments.parse_pins(read_dependencies(files.get(CONFIG, b"")))
+    # The verify stage reads the same configuration and ends the flow with the cure.
+    except environments.EnvironmentRefused:
+        return ()
+    return tuple(sorted({re.split(r"[=\[]", pin)[0].strip() for pin in pins}))
+
+
 def read_dependencies(config: bytes) -> tuple[str, ...]:
     """The lines under ``dependencies`` of a configuration; none where there is no such key."""
     try:
-        # The repo wrote it: a tag in it must not make Python objects.
         read = yaml.safe_load(config)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise environments.EnvironmentRefused(f"{CONFIG} is not YAML.") from error

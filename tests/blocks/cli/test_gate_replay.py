@@ -55,9 +55,7 @@ def sample(folder: Path) -> Path:
             }
         )
     )
-    (answers / "context.json").write_text(
-        json.dumps({"summary": "Parcels.", "conventions": [], "relevant_paths": []})
-    )
+    (answers / "context.json").write_text(json.dumps({"summary": "Parcels.", "conventions": []}))
     (answers / "review.json").write_text(
         json.dumps({"verdict": "approve", "summary": "Right.", "findings": []})
     )

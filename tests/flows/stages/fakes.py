@@ -38,7 +38,6 @@ PLAN = {
 CONTEXT = {
     "summary": "Ledgers of a bank.",
     "conventions": ["Money is Decimal."],
-    "relevant_paths": ["ledger.py", "invented.py"],
 }
 CONTRACT = {
     "contract": 1,

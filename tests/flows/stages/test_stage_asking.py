@@ -51,7 +51,7 @@ def test_unreadable_answer_is_asked_for_again_with_what_to_repair(planned: FakeS
         implement.stage, fakes.delimited({"capital_ratio.py": fakes.MODULE}), fakes.implementation()
     )
     assert isinstance(result, Done)
-    assert "missing: test_capital_ratio.py, contract.json" in planned.requests[-1][1].prompt
+    assert "missing: contract.json, test_capital_ratio.py" in planned.requests[-1][1].prompt
     assert any("lacks" in said for said in planned.said)
 
 

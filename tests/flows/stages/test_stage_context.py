@@ -17,11 +17,11 @@ def test_bundle_is_kept_and_summarised(work: FakeStageContext) -> None:
     result = work.run(context.stage, ANSWER)
     assert isinstance(result, Done)
     assert result.output["summary"] == "Ledgers of a bank."
-    assert result.output["relevant_paths"] == ["ledger.py"]
+    assert result.output["modules"] == ["ledger"]
     assert result.output["included"] == ["ledger.py"]
     assert result.output["bundle_bytes"] == len(work.artifacts["bundle"])
     call = result.output["calls"][0]
-    assert (call["provider"], call["prompt"], len(call["prompt_digest"])) == ("google", "context.v2", 64)
+    assert (call["provider"], call["prompt"], len(call["prompt_digest"])) == ("google", "context.v3", 64)
     assert work.requests[0][0] == "google"
     assert work.artifacts["bundle"].decode().rstrip() in work.requests[0][1].stable
 

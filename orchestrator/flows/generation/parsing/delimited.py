@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.flows.generation.parsing.contradictions import MAX_REASON, check_reason, is_absent
 from orchestrator.flows.generation.parsing.edits import apply_edits
+from orchestrator.flows.generation.parsing.elision import check_whole
 from orchestrator.flows.generation.parsing.errors import AnswerUnreadable, RequestContradicted
 from orchestrator.flows.generation.parsing.plain_text import is_storable, strip_invisible, strip_wrapping
 
@@ -49,7 +50,7 @@ def parse_files(
     request as the model saw it, where the answer may be that it contradicts itself.
 
     Raises ``AnswerUnreadable`` (``answer:unparseable``, ``wrong-nonce``, ``truncated``, ``forbidden-path``,
-    ``missing-file``, ``empty-file``, ``too-large``, ``edit-mismatch``, ``ambiguous``,
+    ``missing-file``, ``empty-file``, ``too-large``, ``elided``, ``edit-mismatch``, ``ambiguous``,
     ``unquoted-contradiction``). Raises ``RequestContradicted`` where the answer is a contradiction that
     quotes ``request``, and nothing else.
     """
@@ -257,6 +258,7 @@ def _check_content(path: str, content: str) -> None:
             f"{path} is larger than {MAX_FILE_BYTES} bytes.",
             f"Write a much shorter {path}.",
         )
+    check_whole(path, content)
 
 
 def _missing_error(missing: list[str], found: dict[str, str], scan: _Scan, nonce: str) -> AnswerUnreadable:

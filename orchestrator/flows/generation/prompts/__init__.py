@@ -7,14 +7,15 @@ enclose: text cannot contain its own digest, so it cannot close its own fence.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from string import Template
+from textwrap import indent
 
 # Flows record which version they used. The files of earlier versions stay, for readers of old provenance.
-VERSIONS = {"context": 2, "plan": 3, "implement": 3, "repair": 2, "review": 2, "docs": 2}
+VERSIONS = {"context": 3, "plan": 3, "implement": 3, "repair": 3, "review": 3, "docs": 2}
 
 _PARTS = re.compile(
     r"\A=== system ===\n(?P<system>.*)^=== prompt ===\n(?P<prompt>.*)\Z", re.DOTALL | re.MULTILINE
@@ -76,6 +77,24 @@ def format_list(items: object) -> str:
     return (
         "\n".join(f"- {item}" for item in items) if isinstance(items, list) and items else "(nothing known)"
     )
+
+
+def describe_repository(
+    conventions: Sequence[str], modules: Sequence[str], packages: Sequence[str]
+) -> dict[str, str]:
+    """What the writers of plan and code are told of the repository, as variables of their prompts."""
+    return {
+        "conventions": format_list(list(conventions)),
+        "repo_modules": ", ".join(modules) or "none",
+        "packages": ", ".join(packages) or "none",
+    }
+
+
+@cache
+def read_example() -> str:
+    """The contract that the prompt of the implementer shows, indented as a quotation."""
+    text = resources.files(__package__).joinpath("contract_example.json").read_text(encoding="utf-8")
+    return indent(text, "    ")
 
 
 def _number_lines(text: str) -> str:
