@@ -23,7 +23,7 @@ from django.http import StreamingHttpResponse
 from orchestrator.serving.protocol import ENDLESS
 
 THREADS: Final = 32
-MOST_WAITING: Final = 500
+MOST_WAITING: Final = 2000
 """Requests that may wait for a thread. More are refused at once, which a caller can act on."""
 LONGEST_BODY: Final = 12 * 1024 * 1024 + 1
 """One byte more than the API reads, so that its own refusal is the one seen."""
