@@ -11,6 +11,8 @@ NO_SERVERS = {
     "DATABASE_URL": "postgres://nobody@localhost/none",
     "REDIS_URL": "redis://localhost:1/0",
     "SECRET_KEY": "bench",
+    # The catalog of models asks the settings for compatible servers.
+    "DJANGO_SETTINGS_MODULE": "orchestrator.settings",
 }
 
 
