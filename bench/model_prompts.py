@@ -30,7 +30,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 - Django comes first
 
 from bench.goals import write_results  # noqa: E402
-from orchestrator.dev import demo, embedded, stack  # noqa: E402
+from orchestrator.dev import demo, embedded, sample_repo, stack  # noqa: E402
 from orchestrator.flows.context import build_bundle  # noqa: E402
 from orchestrator.flows.generation import prompts  # noqa: E402
 from orchestrator.flows.generation.model_request import THINKING_TOKENS  # noqa: E402
@@ -192,7 +192,7 @@ def run_trials() -> int:
 def _run_trial(running: stack.Stack, trial: Trial) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One flow to its end by the command line; the flow and its calls as REST shows them."""
     sample = trial.repo.parent.name
-    folder = demo.prepare_workspace(sample, ROOT / ".state" / "prompts")
+    folder = sample_repo.check_out_sample(sample, ROOT / ".state" / "prompts" / sample)
     (folder / "feature_request.md").write_text(trial.text, encoding="utf-8")
     _say(trial.name)
     demo.run_flow(sample, running, folder)
@@ -212,7 +212,7 @@ def _add_calls(figures: dict[tuple[str, str], Figures], calls: list[dict[str, An
         found, tokens = figures[call["stage"], call["model"]], call["tokens"]
         found.calls += 1
         found.tokens += sum(value for value in tokens.values() if isinstance(value, int))
-        found.cached += tokens.get("cache_read_tokens", 0)
+        found.cached += tokens.get("cache_read", 0)
         found.usd += float(call["cost_usd"])
         found.milliseconds.append(call["latency_ms"] or 0)
 

@@ -16,18 +16,16 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from bench import engine_arms
-from bench.caching import CALLS, NONCE, TITLE, context, inputs
+from bench import caching, engine_arms
 from bench.goals import Goals, at_least, at_most, judge_results, write_results
 from bench.private_postgres import run_durable_postgres
 from bench.scale import choose_size
 from bench.simulated import run_simulator, set_behaviour
 from orchestrator.dev import embedded
-from providers import prices, registry
+from providers import registry
 from providers.base import (
     AccountExhausted,
     AccountRestricted,
@@ -51,6 +49,8 @@ from providers.waits import LONGEST_WAIT_SECONDS
 ADAPTERS: Final = {"anthropic": "anthropic", "openai": "openai", "google": "google-genai"}
 # The models that answer from the day on which those of the defaults are retired.
 MODELS: Final = {"anthropic": "claude-sonnet-5-5", "openai": "gpt-5.6-sol", "google": "gemini-3.8-flash"}
+# The name that bench.caching gives these models.
+CACHING_MODELS: Final = "default"
 CHAT_MODELS: Final = {**MODELS, "openai": "gpt-4.1"}
 AT: Final = datetime(2026, 12, 2, tzinfo=UTC)
 EXPECTED: Final[Mapping[str, type[ProviderError]]] = {
@@ -186,44 +186,14 @@ def measure_first_progress(urls: Mapping[str, str], adapters: Mapping[str, Adapt
 
 
 def measure_caches() -> dict[str, Any]:
-    """The calls of a flow with one repair round, with the stable part first and without."""
-    with run_simulator(echo=False) as urls, ExitStack() as stack:
-        adapters = {name: stack.enter_context(closing(build(name, urls))) for name in ADAPTERS}
-        without = run_flow(adapters, stable=False)
-        with_cache = run_flow(adapters, stable=True)
-    results: dict[str, Any] = {
-        "cost_with_vs_without_cache": round(float(sum_usd(with_cache) / sum_usd(without)), 3),
-        "cache_context_bytes": len(context()),
+    """What the caches save, by ``caching``: the successors of the default models, which all cache."""
+    results = caching.measure(CACHING_MODELS, caching.MODELS[CACHING_MODELS])
+    shares = {name: results[f"cache_read_share_{name}_{CACHING_MODELS}"] for name in ADAPTERS}
+    return {
+        "cost_with_vs_without_cache": results[f"cost_with_vs_without_cache_{CACHING_MODELS}"],
+        "cache_read_share": min(shares.values()),
+        **{f"cache_read_share_{name}": share for name, share in shares.items()},
     }
-    for name in ADAPTERS:
-        used = [usage for provider, usage, _ in with_cache if provider == name]
-        read = sum(usage.cache_read_tokens for usage in used)
-        results[f"cache_read_share_{name}"] = round(read / sum(map(inputs, used)), 3)
-    return results
-
-
-def run_flow(adapters: Mapping[str, Adapter], *, stable: bool) -> list[tuple[str, Any, Decimal]]:
-    """Provider, usage and USD of each call, in order."""
-    lines, shown = [], context()
-    for number, (stage, at_round, provider) in enumerate(CALLS):
-        head = f"[blocks stage={stage} round={at_round} nonce={NONCE}]"
-        asked = f"{head}\n<feature_request>\n# {TITLE}\n</feature_request>\n"
-        request = Request(
-            model=MODELS[provider],
-            system=f"You are the {stage} stage.",
-            prompt=asked if stable else f"Call {number}.\n{shown}\n{asked}",
-            max_output_tokens=16_384,
-            timeout_seconds=60,
-            stable=shown if stable else "",
-        )
-        used = adapters[provider].complete(request).usage
-        lines.append((provider, used, prices.price_usage(provider, request.model, used, AT).usd))
-    return lines
-
-
-def sum_usd(lines: list[tuple[str, Any, Decimal]]) -> Decimal:
-    """Of a whole flow."""
-    return sum((usd for _, _, usd in lines), Decimal(0))
 
 
 def measure_unknown_spend() -> dict[str, Any]:

@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from blocks.format.moments import read_moments
-from orchestrator.flows.critical_path import measure_flow, measure_union
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.models.states import FlowStatus, StageStatus
+from orchestrator.flows.timing.critical_path import measure_flow, measure_union
 from providers.models import ProviderCall
 
 _WAITS = (FlowStatus.WAITING, FlowStatus.PAUSED)

@@ -14,8 +14,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from orchestrator.flows import estimates
 from orchestrator.flows.evidence import keys
+from orchestrator.flows.timing import estimates
 from orchestrator.repos import repo_settings
 from providers import breaker
 from tests import scenes

@@ -14,7 +14,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from gates.base import Verdict
-from orchestrator.flows import estimates, representation
+from orchestrator.flows import representation
 from orchestrator.flows.flow_types import pinned_version
 from orchestrator.flows.models import (
     Attempt,
@@ -27,6 +27,7 @@ from orchestrator.flows.models import (
     Stage,
 )
 from orchestrator.flows.models.states import FLOW_ENDED, AttemptOutcome, FlowStatus, StageStatus
+from orchestrator.flows.timing import estimates
 from providers.base import UsageSource
 from providers.models import CallStatus, ProviderCall
 

@@ -24,8 +24,8 @@ from prometheus_client.registry import Collector
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from orchestrator.flows import critical_path, estimates
 from orchestrator.flows.models import Flow, Stage
+from orchestrator.flows.timing import critical_path, estimates
 from orchestrator.flows.worker import presence
 from orchestrator.ops.observability import health_metrics, quota_metrics
 from orchestrator.queues import list_queues

@@ -10,11 +10,11 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from blocks.format.moments import describe_moment
-from orchestrator.flows import critical_path
 from orchestrator.flows.api.serializers import FlowSerializer
 from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, GateResult, Stage
 from orchestrator.flows.models.states import FLOW_ENDED, StageStatus
 from orchestrator.flows.representation import read_reason
+from orchestrator.flows.timing import critical_path
 from orchestrator.web.components import bars, code, notes, prose, rounds, timeline
 from providers.models import ProviderCall
 

@@ -23,7 +23,8 @@ _ELIDED = re.compile(
     r"|(?:the\s+)?rest of (?:the |this |your )?\w+(?: \w+)?(?:\s+(?:is|are|remains?|stays?))?"
     r"\s*(?:unchanged|the same|as before|omitted|here)?"
     r"|(?:keep|with|same as)\s+(?:the\s+)?(?:existing|previous|original|rest)\b.*"
-    r"|(?:existing|previous|unchanged|remaining|other)\s+(?:code|imports?|implementation|tests?|functions?|methods?)"
+    r"|(?:existing|previous|unchanged|remaining|other)\s+"
+    r"(?:code|imports?|implementation|tests?|functions?|methods?)"
     r"(?:\s+(?:here|unchanged|stays?|remains?|goes here|as before).*)?"
     r")\s*\)?\W*$",
     re.IGNORECASE,

@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 from django.db.models import F
 
-from orchestrator.flows import engine, estimates
+from orchestrator.flows import engine
 from orchestrator.flows.api.serializers import FlowSerializer
-from orchestrator.flows.critical_path import measure_flow, measure_union
 from orchestrator.flows.flow_types import SIDE_BY_SIDE
 from orchestrator.flows.models import Attempt, Flow
 from orchestrator.flows.stage_protocol import Repair
+from orchestrator.flows.timing import estimates
+from orchestrator.flows.timing.critical_path import measure_flow, measure_union
 from orchestrator.ops.observability import metrics
 from tests import scenes
 
