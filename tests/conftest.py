@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -41,3 +42,23 @@ class StacksOnOneWorker(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
     """In place of xdist's choice for ``--dist loadscope``."""
     return StacksOnOneWorker(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.fixture
+def service(transactional_db: None) -> Iterator[Any]:
+    """The whole application behind the server of production; ``url`` is its address.
+
+    pytest-django's ``live_server`` is not asynchronous, and streams of events need that.
+    """
+    # Django is not set up yet when this file is read.
+    from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
+    from django.db import connections  # noqa: PLC0415
+
+    from orchestrator.serving.threads import ThreadedApplication  # noqa: PLC0415
+    from tests.serving.server import serve  # noqa: PLC0415
+
+    application = ThreadedApplication(get_wsgi_application())
+    with serve(application) as served:
+        yield served
+    application.close()
+    connections.close_all()

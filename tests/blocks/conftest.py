@@ -53,12 +53,12 @@ def repo(transactional_db: None, settings) -> Repo:
 
 
 @pytest.fixture
-def blocks(offline: Blocks, live_server, repo: Repo) -> Blocks:
+def blocks(offline: Blocks, service, repo: Repo) -> Blocks:
     """`blocks` with the service's address and a token of the repo."""
     secret = tokens.create_token("cli", repo)[1]
 
     def run(*words: str, **env: str) -> "subprocess.CompletedProcess[str]":
-        return offline(*words, **({"BLOCKS_API_URL": live_server.url, "BLOCKS_TOKEN": secret} | env))
+        return offline(*words, **({"BLOCKS_API_URL": service.url, "BLOCKS_TOKEN": secret} | env))
 
     return run
 

@@ -61,9 +61,9 @@ def faults(page) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def sre(live_server, context, transactional_db) -> None:
+def sre(service, context, transactional_db) -> None:
     """The browser has a session of an SRE."""
     client = Client()
     client.force_login(User.objects.create_superuser("sre", "sre@example.org", "pw"))
-    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": service.url}
     context.add_cookies([cookie])

@@ -39,10 +39,10 @@ FAINT = """() => {
 }"""
 
 
-def test_a_running_flow_updates_by_itself(page: Page, faults, sre, live_server):
+def test_a_running_flow_updates_by_itself(page: Page, faults, sre, service):
     flow = scenes.make_flow()
     first = scenes.start_kind(flow, "context")
-    page.goto(f"{live_server.url}/flows/{flow.id}/")
+    page.goto(f"{service.url}/flows/{flow.id}/")
     row = page.locator(".gantt li", has_text="context")
     expect(row.locator(".pill")).to_have_text("running")
     expect(page.get_by_role("status")).to_have_text("This page follows the flow.")
@@ -60,7 +60,7 @@ def test_a_running_flow_updates_by_itself(page: Page, faults, sre, live_server):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
-def test_the_pages_are_readable(page: Page, faults, sre, live_server, theme, width):
+def test_the_pages_are_readable(page: Page, faults, sre, service, theme, width):
     flow = story.tell_flow()
     odd = [
         story.tell_long_flow(),
@@ -79,7 +79,7 @@ def test_the_pages_are_readable(page: Page, faults, sre, live_server, theme, wid
         *(f"/flows/{one.id}/" for one in odd),
     ]
     for path in paths:
-        page.goto(live_server.url + path)
+        page.goto(service.url + path)
         assert page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         ), path
@@ -89,16 +89,16 @@ def test_the_pages_are_readable(page: Page, faults, sre, live_server, theme, wid
         assert page.locator("h1").count() == 1
 
 
-def test_what_models_wrote_does_nothing(page: Page, faults, sre, live_server):
+def test_what_models_wrote_does_nothing(page: Page, faults, sre, service):
     flow = story.tell_flow()
     page.on("dialog", lambda dialog: faults.append(dialog.message))
-    page.goto(f"{live_server.url}/flows/{flow.id}/?round=1")
+    page.goto(f"{service.url}/flows/{flow.id}/?round=1")
     expect(page.get_by_text("Mutant survived", exact=True)).to_be_visible()
     assert page.locator("main script, main img").count() == 0
 
 
-def test_the_keyboard_reaches_the_content_and_opens_a_file(page: Page, faults, sre, live_server):
-    page.goto(f"{live_server.url}/flows/{story.tell_flow().id}/")
+def test_the_keyboard_reaches_the_content_and_opens_a_file(page: Page, faults, sre, service):
+    page.goto(f"{service.url}/flows/{story.tell_flow().id}/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     tests = page.locator("#source-tests")
@@ -107,9 +107,9 @@ def test_the_keyboard_reaches_the_content_and_opens_a_file(page: Page, faults, s
     expect(tests.get_by_role("region", name="test_clip.py")).to_be_visible()
 
 
-def test_what_scrolls_sideways_scrolls_by_the_keyboard(page: Page, faults, sre, live_server):
+def test_what_scrolls_sideways_scrolls_by_the_keyboard(page: Page, faults, sre, service):
     page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(f"{live_server.url}/flows/{story.tell_failed_flow().id}/")
+    page.goto(f"{service.url}/flows/{story.tell_failed_flow().id}/")
     calls = page.get_by_role("region", name="Model calls").locator(".wide")
     assert calls.evaluate("one => one.scrollWidth > one.clientWidth")
     calls.focus()
@@ -117,8 +117,8 @@ def test_what_scrolls_sideways_scrolls_by_the_keyboard(page: Page, faults, sre, 
     expect(calls).not_to_have_js_property("scrollLeft", 0)
 
 
-def test_a_flow_that_waits_says_why_and_until_when_at_the_top(page: Page, faults, sre, live_server):
-    page.goto(f"{live_server.url}/flows/{story.tell_waiting_flow().id}/")
+def test_a_flow_that_waits_says_why_and_until_when_at_the_top(page: Page, faults, sre, service):
+    page.goto(f"{service.url}/flows/{story.tell_waiting_flow().id}/")
     head = page.locator("#part-head")
     expect(head.get_by_role("heading", name="Why it waits")).to_be_visible()
     expect(head).to_contain_text("2,000,000 of 2,000,000 tokens in 24 hours")
@@ -126,10 +126,10 @@ def test_a_flow_that_waits_says_why_and_until_when_at_the_top(page: Page, faults
     expect(head).to_contain_text("Asked for")
 
 
-def test_paper_shows_what_is_folded_and_nothing_to_press(page: Page, faults, sre, live_server):
+def test_paper_shows_what_is_folded_and_nothing_to_press(page: Page, faults, sre, service):
     flow = story.tell_failed_flow()
     page.emulate_media(color_scheme="dark")
-    page.goto(f"{live_server.url}/flows/{flow.id}/")
+    page.goto(f"{service.url}/flows/{flow.id}/")
     request, button = page.get_by_text("Values over the limit become the limit."), page.get_by_role("button")
     expect(request).to_be_hidden()
     page.emulate_media(media="print")
@@ -142,9 +142,9 @@ def test_paper_shows_what_is_folded_and_nothing_to_press(page: Page, faults, sre
     )  # dark on white
 
 
-def test_cancel_asks_first(page: Page, faults, sre, live_server):
+def test_cancel_asks_first(page: Page, faults, sre, service):
     flow = scenes.make_flow()
-    page.goto(f"{live_server.url}/flows/{flow.id}/")
+    page.goto(f"{service.url}/flows/{flow.id}/")
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#part-head .pill").first).to_have_text("pending")
@@ -153,8 +153,8 @@ def test_cancel_asks_first(page: Page, faults, sre, live_server):
     expect(page.locator("#part-head .pill").first).to_have_text("cancelled")
 
 
-def test_onboarding_says_what_is_missing(page: Page, live_server, transactional_db):
-    page.goto(f"{live_server.url}/onboarding/")
+def test_onboarding_says_what_is_missing(page: Page, service, transactional_db):
+    page.goto(f"{service.url}/onboarding/")
     page.get_by_label("Repository").fill("ledger")
     page.get_by_role("button").click()
     expect(page.get_by_role("alert").first).to_contain_text("2 answers need another look")

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from orchestrator.serving import protocol
-from tests.serving.conftest import read_all, serve
+from tests.serving.server import read_all, serve
 
 MEGABYTES = 64
 

@@ -24,7 +24,7 @@ from django.db import connections
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from orchestrator.serving.threads import ThreadedApplication
-from tests.serving.conftest import Served, serve
+from tests.serving.server import Served, serve
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "a long enough one 7"

@@ -13,7 +13,7 @@ from orchestrator.flows.models import FlowEvent
 from orchestrator.repos import tokens
 from orchestrator.serving import threads
 from tests import scenes
-from tests.serving.conftest import Served, read_all, serve, until
+from tests.serving.server import Served, read_all, serve, until
 
 FEW_THREADS, FOLLOWERS, HALF_OPEN = 2, 40, 40
 

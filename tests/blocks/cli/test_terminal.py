@@ -23,7 +23,7 @@ HOSTILE = "# \x1b]0;owned\x07[/red] :boom: \x1b[2J list[int]"
 
 
 @pytest.fixture
-def terminal(live_server, repo, work) -> Terminal:
+def terminal(service, repo, work) -> Terminal:
     """`blocks` on a pseudo terminal of so many columns; what came out, and its exit code as ``RC=``."""
     secret = tokens.create_token("terminal", repo)[1]
 
@@ -34,7 +34,7 @@ def terminal(live_server, repo, work) -> Terminal:
             k: v for k, v in os.environ.items() if not k.startswith(("BLOCKS_", "COV", "COLUMNS", "NO_COLOR"))
         }
         clean |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "TERM": "xterm-256color"} | more
-        clean |= {"BLOCKS_API_URL": live_server.url, "BLOCKS_TOKEN": secret}
+        clean |= {"BLOCKS_API_URL": service.url, "BLOCKS_TOKEN": secret}
         command = [sys.executable, "-m", "blocks.cli.main", *words]
         with subprocess.Popen(
             command, cwd=work, env=clean, stdin=theirs, stdout=theirs, stderr=theirs

@@ -18,7 +18,7 @@ from blocks.cli.init import prepare_repo
 from blocks.cli.plain_files import write_file
 from orchestrator.repos import tokens
 from orchestrator.serving.threads import ThreadedApplication
-from tests.serving.conftest import serve
+from tests.serving.server import serve
 
 TOKEN = "blk_" + "t" * 43
 

@@ -112,14 +112,14 @@ def test_a_flow_goes_on_with_its_fallback_and_says_so(flow, simulated):
     assert (simulated.requests("anthropic"), simulated.requests("openai")) == (0, 1)
 
 
-def test_people_read_on_the_command_line_who_answered_instead_of_whom(flow, simulated, live_server, tmp_path):
+def test_people_read_on_the_command_line_who_answered_instead_of_whom(flow, simulated, service, tmp_path):
     use_up("anthropic")
     made = flow(**{"fallback.model": MODELS["openai"]})
     for _ in range(3):
         run(made)
     assert made.status == "passed"
     environment = os.environ | {
-        "BLOCKS_API_URL": live_server.url,
+        "BLOCKS_API_URL": service.url,
         "BLOCKS_TOKEN": tokens.create_token("cli", made.repo)[1],
     }
     environment |= {"COLUMNS": "120", "PYTHONPATH": str(ROOT)}

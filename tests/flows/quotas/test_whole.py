@@ -106,7 +106,7 @@ def waits(reason: str, number: int) -> bool:
 
 
 def test_forty_pass_twenty_wait_and_pass_as_the_hours_roll(
-    stack, simulated, turn_clock, live_server, client, settings, tmp_path
+    stack, simulated, turn_clock, service, client, settings, tmp_path
 ):
     turn_clock("2026-11-20 13:05")
     large, middle, small = (Repo.objects.create(name=name) for name in ("large", "middle", "small"))
@@ -124,7 +124,7 @@ def test_forty_pass_twenty_wait_and_pass_as_the_hours_roll(
     until(lambda: waits(reason, WAITING), "the reason of the twenty")
     waiting = list(Flow.objects.filter(status="waiting").values_list("pk", flat=True))
     had = Counter(Flow.objects.filter(pk__in=waiting).values_list("repo__name", flat=True))
-    _seen_by_people(client, live_server.url, reason, settings, tmp_path)
+    _seen_by_people(client, service.url, reason, settings, tmp_path)
 
     turn_clock("2026-11-21 14:00:01")  # what the first hour used has rolled off: ten more
     until(lambda: standing() == {"passed": PASSING + 10, "waiting": WAITING - 10}, "ten more")

@@ -7,14 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 import uvicorn
-from django.core.wsgi import get_wsgi_application
-from django.db import connections
 
 from orchestrator.dev import embedded
 from orchestrator.serving.protocol import BoundedProtocol
-from orchestrator.serving.threads import ThreadedApplication
 
 
 class Served:
@@ -86,13 +82,3 @@ def read_all(connection: socket.socket) -> bytes:
     while part := connection.recv(65536):
         parts.append(part)
     return b"".join(parts)
-
-
-@pytest.fixture
-def service(transactional_db) -> Iterator[Served]:
-    """The whole application."""
-    application = ThreadedApplication(get_wsgi_application())
-    with serve(application) as served:
-        yield served
-    application.close()
-    connections.close_all()
