@@ -51,6 +51,16 @@ def sample(folder: Path) -> Path:
                 ],
                 "risks": [],
                 "tests": ["500 g cost 250"],
+                "examples": [
+                    {
+                        "call": "fee",
+                        "construct": "{}",
+                        "input": json.dumps({"weight": 500}),
+                        "output": "250",
+                        "raises": "",
+                    }
+                ],
+                "capabilities": [],
                 "contradictions": [],
             }
         )
