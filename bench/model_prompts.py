@@ -222,7 +222,8 @@ def _say(words: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
+# Not called main, so that make bench, which runs every benchmark, never pays for it.
+def try_prompts() -> int:
     """Ask the models where every vendor that is needed has a key; else check what would be sent."""
     needed = {provider_for_model(model) for model in MODELS.values()}
     if all(os.environ.get(KEYS[provider]) for provider in needed):
@@ -231,4 +232,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(try_prompts())

@@ -24,7 +24,7 @@ def files_of(work: Path) -> list[Path]:
     return [
         path
         for path in (work / ".blocks").rglob("*")
-        if path.is_file() and path.name not in {"config.yml", ".gitkeep"}
+        if path.is_file() and path.name not in {"config.yml", ".gitkeep", ".gitattributes"}
     ]
 
 

@@ -31,7 +31,7 @@ COPIED = (
 )
 # What the small form always measures, whether peers take part or not.
 KEYS = {
-    "caching": {"usd_ratio_default"},
+    "caching": {"cost_with_vs_without_cache_default"},
     "context": {"over_budget_bundles", "recall", "recall_vs_bm25", "recall_vs_recency", "seconds_per_5mb"},
     "cost": {"payloads", "unexplained_differences"},
     "engine": {

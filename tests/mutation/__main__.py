@@ -48,7 +48,6 @@ ENGINE_TESTS = (
     "tests/flows/quotas/test_money.py",
     "tests/flows/quotas/test_turns.py",
     "tests/flows/test_budget.py",
-    "tests/flows/test_snapshots.py",
 )
 LIMITER_TESTS = (
     "tests/providers/limits/test_breakers.py",

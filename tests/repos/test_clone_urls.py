@@ -135,7 +135,9 @@ def test_every_door_checks(db: None, operator) -> None:  # noqa: F811
     sre = Client()
     sre.force_login(User.objects.create_superuser("sre", "sre@example.org", "pw"))
     page = "/admin/repos/repo/add/"
-    form = {"name": "one", "phase": "org", "setting_rows-TOTAL_FORMS": "0", "setting_rows-INITIAL_FORMS": "0"}
+    form = {"name": "one", "phase": "org"}
+    for rows in ("setting_rows", "memberships"):
+        form |= {f"{rows}-TOTAL_FORMS": "0", f"{rows}-INITIAL_FORMS": "0"}
     assert "Leave user and password out" in sre.post(page, form | {"clone_url": bad}).content.decode()
     assert not Repo.objects.exists()
     call_command("register_repo", "one", "--clone-url", good, stdout=StringIO())

@@ -60,6 +60,8 @@ def test_flows_are_read_only_but_for_the_engines_verbs(sre):
     run_action(sre, "flows/flow", "resume", flow.pk)
     run_action(sre, "flows/flow", "cancel", flow.pk)
     assert Flow.objects.get().status == "cancelled"
+    run_action(sre, "flows/flow", "retry", flow.pk)
+    assert Flow.objects.get().status == "running"
     assert "Wait for the flow to end" in run_action(sre, "flows/flow", "retry", flow.pk)
 
 

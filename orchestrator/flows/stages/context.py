@@ -51,6 +51,7 @@ class ContextStage:
             )
         except clone.CloneFailed as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
+        # Without a retry: the same repo would be too large again.
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
         kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())
@@ -66,6 +67,7 @@ class ContextStage:
             model=chosen.context_model,
             variables={},
             answer_tokens=ANSWER_TOKENS,
+            # Later stages begin their prompts with the same bytes, so the vendor's cache serves them.
             stable=prompts.repository_prefix(bundle.text),
             json_schema=SCHEMA,
         )

@@ -51,6 +51,7 @@ class DocsStage:
         readme = NewArtifact(
             README, "README.md", reply.value["README.md"].encode(), "text/markdown; charset=utf-8"
         )
+        # The provenance of a README includes the calls of the rounds before.
         output = DocsOutput(("README.md",), subject, (*earlier.calls, *map(RecordedCall.parse, reply.calls)))
         return Done(output=output.to_json(), artifacts=(readme, reply.answer))
 

@@ -143,6 +143,7 @@ def _read_plan(text: str, context: StageContext) -> dict[str, Any] | str:
     examples = [_read_example(example) for example in plan.get("examples", [])]
     _check_examples(plan["entrypoints"], examples)
     return {
+        # Only these: an answer may have more keys, and no schema has checked what is in them.
         **{key: plan[key] for key in SCHEMA["required"]},
         **({"examples": examples} if examples else {}),
         **({"capabilities": plan["capabilities"]} if plan.get("capabilities") else {}),

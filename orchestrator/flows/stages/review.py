@@ -99,6 +99,7 @@ class ReviewStage:
             gates=gate_reports.summarise_reports(reports, context.round),
             calls=(*earlier_calls, *map(RecordedCall.parse, reply.calls)),
         ).to_json()
+        # In advisory mode findings do not stop the flow. ``passed`` stays false: the block is not verified.
         if runner.judge_reports(reports, gates):
             record = repair_loop.record_round(
                 context, "review", reports, subject.files, passed=passed, review=reply.value
@@ -109,12 +110,14 @@ class ReviewStage:
                 gates=reports,
             )
         result = repair_loop.decide_repair(context, "review", reports, subject.files, review=reply.value)
+        # The answer of a rejection is kept like any other: it was paid for, and people read why.
         result = replace(result, artifacts=(*result.artifacts, reply.answer))
         return replace(result, output=output) if isinstance(result, Repair) else result
 
 
 def _choose_reviewer(context: StageContext, implementer: str) -> str | None:
     """The architect's model, or the first other one that is not of the implementer's vendor."""
+    # The vendor counts, not the model: what a vendor's models overlook in writing, they overlook in reading.
     chosen = context.settings
     models = (chosen.architect_model, chosen.context_model, chosen.fallback_model)
     return next((model for model in models if model and provider_for_model(model) != implementer), None)

@@ -48,6 +48,8 @@ class SealStage:
         subject = _read_judged(context)
         if isinstance(subject, Failed):
             return subject
+        # Signed and logged before the engine calls the flow passed. A crash in between leaves an entry of the
+        # log that was not delivered, never a passed flow without its proof.
         sealed = sealing.seal(subject, context.read_artifact("bundle") or b"")
         return Done(
             output={
@@ -96,6 +98,7 @@ def _read_judged(context: StageContext) -> Subject | Failed:
             "The gates did not judge the files that would be sealed.",
             "Retry the flow from its verify stage; if this comes back, report it.",
         )
+    # Other modes deliver too, as a block that is not verified.
     files = _gather_files(context, name, facts)
     quality = score.compute_quality(gate_reports.restore_reports(facts)) if facts else Decimal(0)
     summary = PlanOutput.parse(context.read_output("plan")).summary
@@ -182,6 +185,7 @@ def _build_subject(
         origin=context.origin,
         dependencies_sha256=VerifyOutput.parse(context.read_output("verify")).dependencies_sha256,
         feature_request=context.feature_request,
+        # The time of the first attempt, so that a second one writes the same bytes.
         sealed_at=log.first_sealed_at(context.flow_id),
     )
 

@@ -37,6 +37,7 @@ class VerifyStage:
             return Done(output=VerifyOutput(mode="off").to_json())
         try:
             around = environment.build_surroundings(snapshot.unpack(context.snapshot))
+        # What the repo may not have stays refused; an index that is away may answer the next attempt.
         except environments.EnvironmentRefused as refused:
             return Failed(refused.code, str(refused), refused.cure)
         except environments.EnvironmentUnavailable as missing:
@@ -62,6 +63,7 @@ class VerifyStage:
             quality_score=str(score.compute_quality(reports)),
             gates=gate_reports.summarise_reports(reports, context.round),
         ).to_json()
+        # In advisory mode findings do not stop the flow. ``passed`` stays false: the block is not verified.
         if runner.judge_reports(reports, gates):
             record = repair_loop.record_round(context, "verdict", reports, subject.files, passed=passed)
             return Done(

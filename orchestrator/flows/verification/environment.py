@@ -50,6 +50,7 @@ def name_packages(files: Mapping[str, bytes]) -> tuple[str, ...]:
 def read_dependencies(config: bytes) -> tuple[str, ...]:
     """The lines under ``dependencies`` of a configuration; none where there is no such key."""
     try:
+        # The repo wrote it: a tag in it must not make Python objects.
         read = yaml.safe_load(config)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise environments.EnvironmentRefused(f"{CONFIG} is not YAML.") from error

@@ -80,12 +80,15 @@ def fingerprint_findings(found: Iterable[GateReport], files: Mapping[str, str]) 
         for report in found
         if report.verdict is not Verdict.PASSED
     ]
+    # Ordered as text: a summary is in the place of findings where there are none, and Python cannot compare
+    # the two.
     return hashlib.sha256(json.dumps(sorted(wrong, key=str)).encode()).hexdigest()
 
 
 def _read_code(item: Finding, lines: Mapping[str, list[str]]) -> str:
     if item.line < 1:
         return ""
+    # Without indentation: code that moved into a branch is the same code.
     return "\n".join(
         line.strip() for line in lines.get(item.path, [])[item.line - 1 : max(item.line, item.end_line)]
     )
@@ -93,6 +96,7 @@ def _read_code(item: Finding, lines: Mapping[str, list[str]]) -> str:
 
 def worst_report(found: Sequence[GateReport]) -> GateReport:
     """The report that a failed flow is named after: the first that failed, else the first that errored."""
+    # What failed can be fixed by the implementer, what errored by an operator only.
     failed = [report for report in found if report.verdict is Verdict.FAILED]
     return (failed or [report for report in found if report.verdict is not Verdict.PASSED])[0]
 

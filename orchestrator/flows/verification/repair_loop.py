@@ -172,6 +172,7 @@ def _list_failures(context: StageContext, kind: str) -> list[dict[str, Any]]:
         return []
     newest = json.loads(content)
     earlier: list[dict[str, Any]] = newest["before"]
+    # A stage that runs again replaces its own record.
     if newest["passed"] or newest["stage_id"] == context.stage_id:
         return earlier
     return [*earlier, {key: newest[key] for key in ("round", "candidate_sha256", "fingerprint")}]
@@ -250,5 +251,6 @@ def _refuse_round(context: StageContext) -> Failed | None:
 
 def clip_text(text: str, size: int = FEEDBACK_BYTES) -> str:
     """``text`` in at most ``size`` bytes of UTF-8."""
+    # Eight bytes are room for the mark. A character that is cut in half is left out.
     data = text.encode("utf-8", "replace")
     return text if len(data) <= size else data[: size - 8].decode("utf-8", "ignore") + "\n[cut]\n"

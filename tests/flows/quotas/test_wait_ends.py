@@ -88,7 +88,7 @@ def test_a_flow_that_waits_for_a_person_is_not_retried(waiting: Flow):
 
 def test_people_read_the_day_until_which_a_flow_waits(waiting: Flow):
     told = FlowSerializer(waiting).data
-    words = r"returns (today|tomorrow) \d\d:00 UTC, in (\d+ h( \d+ min)?|\d+ min)$"
+    words = r"returns (today|tomorrow|\d+ [A-Z][a-z]{2}) \d\d:00 UTC, in (\d+ h( \d+ min)?|\d+ min)$"
     for reason in (told["wait_reason"], told["stages"][1]["wait_reason"]):
         assert re.search(words, reason), reason
     # What is kept names the moment, because the words would be wrong tomorrow.
