@@ -55,7 +55,7 @@ clean: ## remove what setup and runs have made
 ##@ Check a change
 
 test: setup ## the test suite, on real PostgreSQL, Redis and Celery workers (ARGS=...)
-	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
+	@$(SERVED) $(PY) -m pytest -n 3 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
 
 test-slow: setup ## the tests that take longer
 	@$(SERVED) $(PY) -m pytest -n 2 --dist loadscope -m "slow" $(ARGS)
@@ -68,7 +68,7 @@ test-chaos: setup ## each kind of fault once, on a stack of its own
 
 coverage: setup ## the same with branch coverage; fails below the floors (ARGS=...)
 	@$(PY) -m tests.coverage_floors erase
-	@$(SERVED) $(PY) -m coverage run -m pytest -n 2 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
+	@$(SERVED) $(PY) -m coverage run -m pytest -n 3 --dist loadscope -m "not slow and not chaos and not browser" $(ARGS)
 	@$(PY) -m tests.coverage_floors report
 
 lint: setup ## style, types, import contracts

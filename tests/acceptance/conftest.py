@@ -33,6 +33,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     bare = {name: "" for name in os.environ if name.startswith(GIVEN)}
     with embedded.run_postgres() as database, embedded.run_valkey() as broker:
         environment = bare | {
+            # An answer that cannot be read is charged all that it may have cost, and a test has four of them.
+            "FLOW_MAX_COST_USD": "5",
             "DATABASE_URL": database,
             "REDIS_URL": broker,
             "PORT": str(embedded.find_free_port()),

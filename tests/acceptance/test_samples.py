@@ -71,7 +71,8 @@ def test_the_one_that_can_never_pass_fails_with_the_gate_and_the_cure(
     ] == []
     shown = product.blocks(work, "verify", "show", done.stdout.split()[-1], "--verbose")
     assert shown.returncode == 1
-    assert "round 3" in shown.stdout
+    # The reviewer, who judges beside the gates, finds the same again in round 2, so a third would be wasted.
+    assert "round 2" in shown.stdout
 
 
 def test_the_same_key_and_request_give_the_same_flow(product: Product, tmp_path: Path) -> None:
