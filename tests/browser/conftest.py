@@ -42,7 +42,7 @@ def _loop_of_playwright() -> Iterator[None]:
 
 
 @pytest.fixture
-def faults(page) -> Iterator[list[str]]:
+def faults(page, service) -> Iterator[list[str]]:
     """Errors on the console, breaches of the policy among them, and requests to elsewhere; there must be
     none.
     """
@@ -54,7 +54,7 @@ def faults(page) -> Iterator[list[str]]:
     page.on("pageerror", lambda error: found.append(str(error)))
     page.on(
         "request",
-        lambda request: None if "//localhost:" in request.url else found.append(f"asked {request.url}"),
+        lambda request: None if request.url.startswith(service.url) else found.append(f"asked {request.url}"),
     )
     yield found
     assert found == []
