@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import redis
@@ -17,8 +18,9 @@ from tests import scenes
 
 
 @pytest.fixture(autouse=True)
-def workers() -> Iterator[list[presence.Presence]]:
-    """A worker for each queue, who has just beaten."""
+def workers(monkeypatch) -> Iterator[list[presence.Presence]]:
+    """A worker for each queue, who has just beaten. Tests of other processes have workers too."""
+    monkeypatch.setattr(presence, "KEY", f"{presence.KEY}:{uuid4()}")
     beating = [presence.Presence([queue.value]) for queue in Queue]
     for worker in beating:
         worker.beat()
