@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 
 from orchestrator.core.models import OutgoingEvent
@@ -84,7 +85,15 @@ def test_a_worker_that_died_before_sending_does_not_lose_the_message(written, re
 
 def test_two_workers_with_the_same_task_send_once(written, receivers):
     notification = written("slack", "#engineering", "Once.")
-    workers = [threading.Thread(target=delivery.deliver, args=(notification.pk,)) for _ in range(4)]
+
+    def work() -> None:
+        try:
+            delivery.deliver(notification.pk)
+        finally:
+            # A thread that ends keeps its connection, and the test database could not be dropped.
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
