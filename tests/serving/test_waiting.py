@@ -1,13 +1,16 @@
 """Connections that wait take nothing from those who are answered."""
 
+import asyncio
 import json
 import threading
 import urllib.request
+from contextlib import nullcontext
 
 import pytest
 from django.core.wsgi import get_wsgi_application
 
 from blocks.cli.client import Client
+from orchestrator.flows.api import event_reader, event_stream
 from orchestrator.flows.api.follower_seats import seats
 from orchestrator.flows.models import FlowEvent
 from orchestrator.repos import tokens
@@ -64,6 +67,29 @@ def test_a_follower_who_leaves_is_noticed_at_once(service) -> None:
     follower.close()
     # Long before the next keep-alive, which would be the first thing that it does not take.
     until(lambda: seats.count() == 0)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_follower_who_leaves_as_frames_come_is_noticed_too(monkeypatch, turns: int) -> None:
+    watch = event_reader.Watch("a flow", 0)
+    monkeypatch.setattr(event_reader, "watch_flow", lambda *_: nullcontext(watch))
+
+    async def follow() -> None:
+        parts = aiter(event_stream.EventStream(watch.flow_id, 0, seats.take("somebody")))
+        await anext(parts)
+        following = asyncio.ensure_future(anext(parts))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        watch.give(event_reader.News("running", (event_reader.Frame(1, "data: x\n\n"),)))
+        # Between the frames and the leaving lie as many turns of the loop.
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if following.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await following
+
+    asyncio.run(follow())
+    seats.give_back("somebody")
 
 
 def test_the_command_line_looks_now_and_then_where_it_cannot_follow(service, settings) -> None:

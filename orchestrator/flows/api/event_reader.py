@@ -118,7 +118,8 @@ class EventReader:
                 await self._look()
                 try:
                     # Somebody new is not left waiting for the next look.
-                    await asyncio.wait_for(self._joined.wait(), POLL_SECONDS)
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._joined.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -74,7 +74,10 @@ class EventStream:
         with event_reader.watch_flow(self._flow_id, self._after) as watch:
             while True:
                 try:
-                    frames = await asyncio.wait_for(watch.take_frames(), KEEP_ALIVE_SECONDS)
+                    # Not wait_for: where frames come in the moment in which the follower leaves, that of
+                    # Python 3.11 returns them and forgets the cancellation.
+                    async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                        frames = await watch.take_frames()
                 except TimeoutError:
                     yield ": still here\n\n"
                     continue
