@@ -22,6 +22,14 @@ class Verdict(StrEnum):
     ERRORED = "errored"
 
 
+class SharedRun(Protocol):
+    """One run of the harness for several gates."""
+
+    def find_answer(self, kind: str) -> Mapping[str, Any] | None:
+        """What the harness answered to the request of this kind; ``None`` where nobody asked for it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A generated block before its gates: three text files, and what surrounds them.
@@ -53,6 +61,8 @@ class Candidate:
     environment: Path | None = None
     # Checked against the plan's schema: call, input, and an exact output or the exception that is raised.
     planned_examples: tuple[Mapping[str, Any], ...] = ()
+    # Set by ``gates.runner`` while it runs several gates.
+    shared_run: "SharedRun | None" = field(default=None, repr=False, compare=False)
 
     @property
     def module_path(self) -> str:
@@ -132,7 +142,11 @@ class GateReport:
 
 
 class Gate(Protocol):
-    """One check that a block must pass."""
+    """One check that a block must pass.
+
+    A gate that needs the harness may have a method ``plan_request`` too: it returns what ``run_harness`` will
+    be asked for, so that several gates share one sandbox.
+    """
 
     name: str
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from gates.base import Candidate, GateReport, Policy, Verdict
 from gates.errors import BlockNotMeasurable
+from gates.harness.task import Request
+from gates.harness_job import SharedHarness
 from gates.registry import GATES
 from gates.sandbox import SandboxUnavailable
 from orchestrator.core.errors import OrchestratorError
@@ -25,15 +27,36 @@ def run_gates(
 
     The light gates run side by side first, the heavy ones one by one after them.
     """
+    shared = SharedHarness(candidate, policy, _plan_requests(candidate, names))
+    together = replace(candidate, shared_run=shared)
     light = [name for name in names if name not in _RUN_ALONE]
     heavy = [name for name in names if name in _RUN_ALONE]
     with ThreadPoolExecutor(max_workers=max(1, len(light))) as threads:
         # Threads suffice: the gates wait for other processes.
-        light_reports = threads.map(lambda name: run_gate(name, candidate, policy), light)
+        light_reports = threads.map(lambda name: run_gate(name, together, policy), light)
         reports = dict(zip(light, light_reports, strict=True))
     for name in heavy:
-        reports[name] = run_gate(name, candidate, policy)
+        reports[name] = run_gate(name, together, policy)
+    # The first gate waited for all of the shared run; each has taken only its part of it.
+    for name, report in reports.items():
+        seconds = shared.find_seconds(name)
+        reports[name] = report if seconds is None else replace(report, seconds=seconds)
     return tuple(reports[name] for name in names)
+
+
+def _plan_requests(candidate: Candidate, names: Iterable[str]) -> list[Request]:
+    """What the named gates will ask the harness for, light ones first."""
+    requests = []
+    for name in sorted(names, key=lambda name: name in _RUN_ALONE):
+        plan = getattr(GATES.get(name), "plan_request", None) if name in GATES else None
+        try:
+            request = plan(candidate) if plan else None
+        # The gate meets the same error by itself, and reports it.
+        except Exception:  # noqa: BLE001, S112 - the outermost edge, as in _check_candidate
+            continue
+        if request is not None:
+            requests.append(request)
+    return requests
 
 
 def run_gate(name: str, candidate: Candidate, policy: Policy) -> GateReport:

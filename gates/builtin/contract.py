@@ -16,6 +16,7 @@ from gates.contract_checks import (
 from gates.contract_promises import Promises
 from gates.errors import BlockNotMeasurable
 from gates.harness.conditions import CONDITIONS
+from gates.harness.task import Request
 from gates.harness_job import run_harness
 from gates.measurements import Breach, ContractMeasurement, EntryPointMeasurement, parse_contract_calls
 from gates.score import compute_percentage
@@ -31,6 +32,14 @@ class ContractGate:
 
     name = "contract"
 
+    def plan_request(self, candidate: Candidate) -> Request | None:
+        """What the harness will be asked for; nothing where the contract is not sound."""
+        contract = parse_contract(candidate)
+        if contract is None or find_objections(candidate, contract):
+            return None
+        calls = _list_calls(candidate, contract, _parse_previous(candidate.previous_contract))
+        return Request(self.name, tuple(calls))
+
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         contract = parse_contract(candidate)
         # Nothing runs for a contract that is not sound.
@@ -38,12 +47,7 @@ class ContractGate:
         if objections or contract is None:
             return self._report(objections, _NOTHING_MEASURED)
         previous = _parse_previous(candidate.previous_contract)
-        earlier = {entry["call"]: entry for entry in expand_entry_points(previous)}
-        conditions = _choose_conditions(candidate)
-        entrypoints = [
-            {**entry, "previous": earlier.get(entry["call"]), "conditions": conditions}
-            for entry in expand_entry_points(contract, candidate.planned_examples)
-        ]
+        entrypoints = _list_calls(candidate, contract, previous)
         try:
             measured = parse_contract_calls(run_harness(candidate, policy, "contract", entrypoints))
         # A module that cannot be called breaks its contract; the runner would only say "not judged".
@@ -86,6 +90,18 @@ class ContractGate:
             feedback="\n".join(f"- {finding.message}" for finding in findings[:10]),
             cure=_CURE if findings else "",
         )
+
+
+def _list_calls(
+    candidate: Candidate, contract: Mapping[str, Any], previous: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The entry points, each with what the previous version promised of it and its conditions."""
+    earlier = {entry["call"]: entry for entry in expand_entry_points(previous)}
+    conditions = _choose_conditions(candidate)
+    return [
+        {**entry, "previous": earlier.get(entry["call"]), "conditions": conditions}
+        for entry in expand_entry_points(contract, candidate.planned_examples)
+    ]
 
 
 def _parse_previous(text: str | None) -> dict[str, Any]:

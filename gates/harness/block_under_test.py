@@ -10,13 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gates.harness.channel import split_report
 from gates.harness.decoys import DecoySource, disguise_edit
 from gates.harness.mutants import list_mutants
 from gates.harness.tree_edits import Edit, compile_edits, compile_smallest
 from gates.harness.zygote_pool import ChildResult, ZygotePool
 
 # Limits never fall below these, in seconds: a run of a few milliseconds varies by more than its own length.
-CPU_FLOOR, WALL_FLOOR = 0.5, 3.0
+CPU_FLOOR, WALL_FLOOR = 0.5, 2.0
 # Fewer changes than this bring in second choices.
 _FEW_MUTANTS = 40
 TEST_OUTCOMES = frozenset({"passed", "failed", "skipped", "xfail", "none"})
@@ -68,7 +69,7 @@ class RunReport:
 class BlockUnderTest:
     """A block in its folder, and its runs in a pool.
 
-    - ``seed`` decides every draw, so that a replay draws the same.
+    - ``seed`` decides the inputs of calls, ``secret`` all other draws: see ``HarnessTask``.
     - ``patience`` is what the honest run may take, in seconds of processor time; ``slack`` is how many times
       more than that the clock may show, on a machine that has other things to do.
     - ``baseline`` and ``baseline_wall`` are what the honest run took, once ``measure`` has run.
@@ -78,12 +79,15 @@ class BlockUnderTest:
     name: str
     pool: ZygotePool
     seed: str
+    secret: str
     patience: float
     slack: float = 1.0
     tests: dict[str, ReportedTest] = field(default_factory=dict)
     tests_by_line: dict[int, set[str]] = field(default_factory=dict)
     baseline: float = 0.0
     baseline_wall: float = 0.0
+    _measured: "tuple[RunReport, RunReport] | None" = None
+    _refusal: str = ""
 
     @property
     def filename(self) -> str:
@@ -104,7 +108,7 @@ class BlockUnderTest:
     @cached_property
     def decoys(self) -> DecoySource:
         """The changes that every run carries and that never happen."""
-        return DecoySource(self.tree, self.mutants, self.seeded_draw("decoys"))
+        return DecoySource(self.tree, self.mutants, self.secret_draw("decoys"))
 
     @cached_property
     def code(self) -> bytes:
@@ -153,6 +157,10 @@ class BlockUnderTest:
         """A source of draws that depends only on the block and ``purpose``."""
         return random.Random(f"{self.seed}:{purpose}")
 
+    def secret_draw(self, purpose: str) -> random.Random:
+        """A source of draws that the block cannot foresee."""
+        return random.Random(f"{self.secret}:{purpose}")
+
     def test_job(self, code: bytes, only: list[str] | None = None, measure: bool = False) -> dict[str, Any]:
         """A run of the tests against ``code``, for the pool.
 
@@ -165,6 +173,18 @@ class BlockUnderTest:
 
     def measure(self) -> tuple[RunReport, RunReport]:
         """The honest run twice: bare, and under coverage. Raises ``Unmeasurable`` when there is no report."""
+        # Once for all measurements: tests that never end would cost each of them the same time.
+        if self._refusal:
+            raise Unmeasurable(self._refusal)
+        if self._measured is None:
+            try:
+                self._measured = self._run_unchanged()
+            except Unmeasurable as refusal:
+                self._refusal = str(refusal)
+                raise
+        return self._measured
+
+    def _run_unchanged(self) -> tuple[RunReport, RunReport]:
         patient = {"cpu": self.patience, "wall": 1.5 * self.patience * self.slack, "quick": False}
         bare = self.pool.run_one(self.test_job(self.code) | patient)
         honest = read_report(bare)
@@ -192,12 +212,15 @@ class BlockUnderTest:
 
 def read_report(result: ChildResult) -> RunReport:
     """Parse a child's report. Raises ``Unmeasurable``: no report is never a pass."""
+    last, text = split_report(result.report)
     if result.too_slow:
-        raise Unmeasurable("The tests did not end in time.")
+        started = last or "The import of the module or its tests"
+        raise Unmeasurable(f"{started} did not end in time.")
     try:
-        report = json.loads(result.report)
+        report = json.loads(text)
     except (ValueError, RecursionError) as error:
-        message = "The test run ended without a result: the code or its tests stopped the process."
+        where = last or "the import of the module or its tests"
+        message = f"The test run ended without a result: {where} stopped the process."
         raise Unmeasurable(message) from error
     try:
         return _parse_report(report)

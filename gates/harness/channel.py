@@ -12,6 +12,9 @@ from typing import Any
 _LENGTH = ">I"
 _LENGTH_BYTES = struct.calcsize(_LENGTH)
 _CHUNK_BYTES = 1 << 16
+# A report is JSON and never begins like this.
+_STARTED = "> "
+_MAX_NAME = 200
 
 
 def send(fd: int, value: Any) -> None:
@@ -40,3 +43,17 @@ def _read_exactly(fd: int, size: int) -> bytes:
             raise EOFError("the other end is gone")
         parts += part
     return bytes(parts)
+
+
+def start_line(name: str) -> bytes:
+    """What a child writes when it begins with a test or a call."""
+    return f"{_STARTED}{name}\n".encode("utf-8", "replace")
+
+
+def split_report(report: bytes) -> tuple[str, bytes]:
+    """The name of what a child began last, empty where it began nothing; and its report proper."""
+    last = b""
+    while report.startswith(_STARTED.encode()):
+        line, _, report = report.partition(b"\n")
+        last = line.removeprefix(_STARTED.encode())
+    return last.decode("utf-8", "replace")[:_MAX_NAME], report

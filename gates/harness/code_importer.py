@@ -29,5 +29,7 @@ class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.util.spec_from_file_location(fullname, path, loader=self)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        _, code = self.codes[module.__name__]
+        # Nobody needs it again, and the block must not find it here.
+        _, code = self.codes.pop(module.__name__)
+        __tracebackhide__ = True
         exec(code, module.__dict__)  # noqa: S102 - this is what the sandbox is for

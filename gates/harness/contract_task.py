@@ -2,11 +2,12 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
+from gates.harness.channel import split_report
 from gates.harness.json_schema import make_validator
 from gates.harness.value_generator import ValueGenerator, holds_requirement
 from gates.harness.zygote_pool import ChildResult
@@ -133,11 +134,16 @@ def _call_entry_point(
 ) -> list[CallOutcome]:
     values = [case.value for case in cases]
     chunks = [values[start : start + _CALLS_PER_CHILD] for start in range(0, len(values), _CALLS_PER_CHILD)]
-    jobs = []
-    for index, chunk in enumerate(chunks):
-        time_left = deadline - time.monotonic()
-        jobs.append(
-            {
+    answers: dict[int, list[CallOutcome]] = {}
+    refusals: list[Unmeasurable] = []
+
+    def list_jobs() -> Iterator[dict[str, Any]]:
+        for index, chunk in enumerate(chunks):
+            # Calls that never end cost their time once, not once for each chunk.
+            if refusals:
+                return
+            time_left = deadline - time.monotonic()
+            yield {
                 "id": index,
                 "code": block.code,
                 "call": entry["call"],
@@ -147,31 +153,41 @@ def _call_entry_point(
                 "cpu": block.patience,
                 "wall": max(1.0, min(3 * block.patience * block.slack, time_left)),
             }
-        )
+
     # Results come in the order in which children end.
-    answers = {result.id: _read_outcomes(result, len(chunks[result.id])) for result in block.pool.run(jobs)}
+    for result in block.pool.run(list_jobs()):
+        try:
+            answers[result.id] = _read_outcomes(result, chunks[result.id])
+        except Unmeasurable as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
     return [outcome for index in range(len(chunks)) for outcome in answers[index]]
 
 
-def _read_outcomes(result: ChildResult, count: int) -> list[CallOutcome]:
-    """The outcomes of ``count`` calls, as a child that ran hostile code reports them.
+def _read_outcomes(result: ChildResult, inputs: Sequence[Any]) -> list[CallOutcome]:
+    """The outcomes of calls with ``inputs``, as a child that ran hostile code reports them.
 
     Raises ``Unmeasurable``.
     """
+    last, text = split_report(result.report)
+    started = "The import of the module"
+    if last.isdigit() and int(last) < len(inputs):
+        started = f"A call with the valid input {json.dumps(inputs[int(last)])[:300]}"
     # One slow call in a chunk is enough: valid input must end.
     if result.too_slow:
-        raise Unmeasurable(f"Calls with {count} valid inputs did not end in time.")
+        raise Unmeasurable(f"{started} did not end in time.")
     try:
-        report = json.loads(result.report)
+        report = json.loads(text)
     except (ValueError, RecursionError) as error:
-        message = "The process ended in the middle of a call: valid input must not stop it."
+        message = f"{started} ended the process: valid input must not stop it."
         raise Unmeasurable(message) from error
     if not isinstance(report, dict):
         raise Unmeasurable("The calls' result is malformed.")
     if "failed" in report:
         raise Unmeasurable(f"The module cannot be used: {str(report['failed'])[:500]}")
     outcomes = report.get("outcomes")
-    if not isinstance(outcomes, list) or len(outcomes) != count or not all(map(_is_outcome, outcomes)):
+    if not isinstance(outcomes, list) or len(outcomes) != len(inputs) or not all(map(_is_outcome, outcomes)):
         raise Unmeasurable("The calls' result is malformed.")
     return outcomes
 

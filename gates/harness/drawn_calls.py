@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest
+from gates.harness.channel import split_report
 from gates.harness.tree_edits import Edit
 from gates.harness.value_generator import ValueGenerator
 from gates.harness.zygote_pool import ChildResult
@@ -85,7 +86,7 @@ class DrawnCalls:
     def _measure_original(self) -> list[_Baseline]:
         found = []
         for entry in self.entrypoints:
-            draw = self.block.seeded_draw(f"compare:{entry['call']}")
+            draw = self.block.secret_draw(f"compare:{entry['call']}")
             values = ValueGenerator(entry["input"], draw).draw_values(_INPUTS)
             distinct = list({json.dumps(value, sort_keys=True): value for value in values}.values())
             if distinct:
@@ -129,7 +130,7 @@ class DrawnCalls:
 def _read_ends(result: ChildResult) -> list[CallEnd]:
     """How the calls of one child ended; empty where it gave no report."""
     try:
-        outcomes = json.loads(result.report)["outcomes"]
+        outcomes = json.loads(split_report(result.report)[1])["outcomes"]
         return [_describe_end(outcome) for outcome in outcomes]
     except (ValueError, KeyError, TypeError, RecursionError, AttributeError):
         return []

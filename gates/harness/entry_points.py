@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path, PurePath
 from typing import Any
 
-from gates.harness.channel import write_whole
+from gates.harness.channel import start_line, write_whole
 from gates.harness.code_importer import CodeImporter
 from gates.harness.conditions import change_conditions
 from gates.harness.import_path import extend_import_path
@@ -34,27 +34,38 @@ class EntryPointCalls:
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder, self.name = Path(folder), name
+        self.report = -1
+        self.call = ""
+        self.schema: Any = None
+        self.inputs: list[Any] = []
 
-    def __call__(self, job: dict[str, Any], report: int) -> None:
-        """Runs in a child, once; writes ``{"outcomes": [...]}`` or ``{"failed": why}`` to ``report``."""
+    def prepare(self, job: dict[str, Any], report: int) -> None:
+        """Runs in a child, once."""
         extend_import_path(self.folder)
         change_conditions(job.get("conditions", []))
         code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
         CodeImporter({self.name: (self.folder / f"{self.name}.py", code)}).install()
-        inputs, schema = json.loads(job["inputs"]), json.loads(job["schema"])
+        self.report, self.call = report, job["call"]
+        self.inputs, self.schema = json.loads(job["inputs"]), json.loads(job["schema"])
+
+    def run(self) -> None:
+        """Write ``{"outcomes": [...]}`` or ``{"failed": why}`` to ``report``, behind a line for each call."""
         try:
             module = importlib.import_module(self.name)
             outcomes = []
-            builders = self._load_builders(schema)
-            for value in inputs:
-                arguments = convert_formats(schema, value, schema)
-                built = _build_arguments(schema, arguments, builders)
-                outcomes.append(_call_once(module, job["call"], built, schema.get("constructs") is True))
+            builders = self._load_builders(self.schema)
+            constructs = self.schema.get("constructs") is True
+            for number, value in enumerate(self.inputs):
+                # Where a call never ends, this is all that is known of it.
+                write_whole(self.report, start_line(str(number)))
+                arguments = convert_formats(self.schema, value, self.schema)
+                built = _build_arguments(self.schema, arguments, builders)
+                outcomes.append(_call_once(module, self.call, built, constructs))
             text = json.dumps({"outcomes": outcomes})
         except Exception as error:  # noqa: BLE001 - an error on import is the block's failure
             text = json.dumps({"failed": f"{type(error).__name__}: {error}"[:500]})
-        write_whole(report, text.encode())
-        os.close(report)
+        write_whole(self.report, text.encode())
+        os.close(self.report)
 
     def _load_builders(self, schema: Any) -> Any:
         """The test file as a module, where a builder is named; pytest is imported for nothing else here."""

@@ -7,13 +7,12 @@ REPO, PACKAGES = "repo", "packages"
 _FOLDERS = (REPO, f"{REPO}/src", PACKAGES)
 
 
-def extend_import_path(folder: Path) -> None:
+def extend_import_path(folder: Path, *, packages_only: bool = False) -> None:
     """Make importable what is beside the block's ``folder``.
 
-    Called in the child that runs the block, never in the zygote: no module of the repo is imported where
-    verdicts are made.
+    Modules of the repo are imported in the child that runs the block, never in the zygote.
     """
-    for name in _FOLDERS:
+    for name in (PACKAGES,) if packages_only else _FOLDERS:
         place = folder.parent / name
         if place.is_dir():
             # At the end, so that nothing here replaces the standard library, pytest or the block.

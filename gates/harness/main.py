@@ -1,62 +1,89 @@
-"""The entry point of the harness: a task on standard input, its answer on descriptor 3, both JSON."""
+"""The planner of the harness: a task comes in, its answers go out on descriptor 3, both JSON."""
 
+import ast
 import json
 import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
 from gates.harness.channel import write_whole
-from gates.harness.child_work import ChildWork
 from gates.harness.contract_task import measure_contract
 from gates.harness.coverage_task import measure_coverage
 from gates.harness.mutation_task import measure_mutation
-from gates.harness.task import HarnessTask, parse_task
-from gates.harness.zygote import Work
+from gates.harness.task import HarnessTask, Request, parse_task
 from gates.harness.zygote_pool import ZygoteDied, ZygotePool
 
 RESULT_FD = 3
-_MAX_WORKERS = 2
 # The honest run may take a fifth of the task's time, and never more than this.
 _MAX_PATIENCE_SECONDS = 20.0
 
 
-def _prepare_work(setup: dict[str, Any]) -> Work:
-    """What a zygote's children do; called in the zygote, which learns nothing else of the task."""
-    return ChildWork(setup["folder"], setup["name"], with_tests=setup["kind"] != "contract")
+def main(ends: list[tuple[int, int]], task: str) -> None:
+    """Write an answer for each request of a ``HarnessTask``, by kind.
 
-
-def main() -> None:
-    """Read a ``HarnessTask``; write ``{"ok": {...}}``, ``{"refused": text}`` or ``{"error": text}``."""
+    An answer is ``{"ok": {...}}``, ``{"refused": text}`` or ``{"error": text}``, with its ``seconds``.
+    ``ends`` are those of the zygotes.
+    """
     # Generated code may be nested deeply, and so is its syntax tree.
     sys.setrecursionlimit(2000)
-    workers = min(_MAX_WORKERS, os.cpu_count() or 1)
-    # The zygotes are forked before the task is read: what decides the draws is never in their memory.
-    pool = ZygotePool(_prepare_work, workers)
+    answers = {}
     try:
-        answer: dict[str, Any] = {"ok": _run_task(parse_task(sys.stdin.read()), pool)}
-    except (Unmeasurable, ZygoteDied) as refusal:
-        answer = {"refused": str(refusal)}
-    except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
-        answer = {"refused": f"The code cannot be read: {type(error).__name__}: {error}"}
+        for kind, answer in _run_task(parse_task(task), ZygotePool(ends)):
+            answers[kind] = answer
     except Exception:  # noqa: BLE001 - the outermost edge: an internal error must reach the report as one
-        answer = {"error": traceback.format_exc()[-4000:]}
-    write_whole(RESULT_FD, json.dumps(answer).encode())
+        answers[""] = {"error": traceback.format_exc()[-4000:]}
+    write_whole(RESULT_FD, json.dumps(answers).encode())
 
 
-def _run_task(task: HarnessTask, pool: ZygotePool) -> dict[str, Any]:
-    deadline = time.monotonic() + task.seconds
-    folder = Path(sys.path[0]) / "block"
-    pool.set_up({"folder": str(folder), "name": task.name, "kind": task.kind})
+def _run_task(task: HarnessTask, pool: ZygotePool) -> Iterator[tuple[str, dict[str, Any]]]:
+    folder = Path.cwd() / "block"
     patience = min(_MAX_PATIENCE_SECONDS, task.seconds / task.slack / 5)
-    block = BlockUnderTest(folder, task.name, pool, task.seed, patience, task.slack)
-    match task.kind:
-        case "coverage":
-            return measure_coverage(block, deadline)
-        case "mutation":
-            return measure_mutation(block, task.entrypoints, deadline)
-        case _:
-            return measure_contract(block, task.entrypoints, deadline)
+    block = BlockUnderTest(folder, task.name, pool, task.seed, task.secret, patience, task.slack)
+    with_tests = any(request.kind != "contract" for request in task.requests)
+    setup = {"folder": str(folder), "name": task.name, "with_tests": with_tests}
+    pool.set_up({**setup, "preload": _list_imports(folder, task.name)})
+    for request in task.requests:
+        started = time.monotonic()
+        answer = _answer_request(block, request, started + task.seconds)
+        yield request.kind, {**answer, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _answer_request(block: BlockUnderTest, request: Request, deadline: float) -> dict[str, Any]:
+    try:
+        match request.kind:
+            case "coverage":
+                return {"ok": measure_coverage(block, deadline)}
+            case "mutation":
+                return {"ok": measure_mutation(block, request.entrypoints, deadline)}
+            case _:
+                return {"ok": measure_contract(block, request.entrypoints, deadline)}
+    except (Unmeasurable, ZygoteDied) as refusal:
+        return {"refused": str(refusal)}
+    except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
+        return {"refused": f"The code cannot be read: {type(error).__name__}: {error}"}
+    except Exception:  # noqa: BLE001 - one measurement that fails inside must not take the others with it
+        return {"error": traceback.format_exc()[-4000:]}
+
+
+def _list_imports(folder: Path, name: str) -> list[str]:
+    """Modules that the block or its tests import at their top, other than the block itself."""
+    found: set[str] = set()
+    for path in (folder / f"{name}.py", folder / f"test_{name}.py"):
+        try:
+            tree = ast.parse(path.read_bytes())
+        # The child that runs the block reports that, in words for its author.
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+            continue
+        for node in ast.walk(tree):
+            match node:
+                case ast.Import(names=names):
+                    found |= {each.name for each in names}
+                case ast.ImportFrom(module=str(module), level=0):
+                    found.add(module)
+    # Not what belongs to the block, nor what ends a process that imports it.
+    return sorted(found - {name, f"test_{name}", "antigravity", "this"} - set(os.listdir(folder)))

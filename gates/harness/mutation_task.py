@@ -33,7 +33,7 @@ def measure_mutation(
     # Tests that fail anyway would kill every mutant.
     if not honest.all_passed:
         raise Unmeasurable("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
-    draw = block.seeded_draw("mutation")
+    draw = block.secret_draw("mutation")
     mutants, small = _choose_mutants(block, draw)
     stand_ins = list_stand_ins(block.tree, [entry["call"] for entry in entrypoints])
     null_mutants = block.decoys.draw_null_mutants(set(block.tests_by_line), _NULL_MUTANTS)

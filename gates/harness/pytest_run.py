@@ -15,7 +15,7 @@ import pytest
 from _pytest.assertion.rewrite import _rewrite_test
 from _pytest.config import Config, _prepareconfig
 
-from gates.harness.channel import write_whole
+from gates.harness.channel import start_line, write_whole
 from gates.harness.code_importer import CodeImporter
 from gates.harness.import_path import extend_import_path
 
@@ -50,6 +50,7 @@ class Recorder:
     def __init__(self, module: str) -> None:
         self.module = module
         self.quick = False
+        self.report = -1
         self.only: set[str] | None = None
         self.cover: coverage.Coverage | None = None
         self.tests: dict[str, dict[str, Any]] = {}
@@ -64,6 +65,8 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[Any]:
+        # Where a test never ends, this is all that is known of it.
+        write_whole(self.report, start_line(item.nodeid))
         if self.cover:
             self.cover.switch_context(item.nodeid)
         result = yield
@@ -125,7 +128,9 @@ class PytestRun:
 
     def __init__(self, folder: str, name: str) -> None:
         self.folder, self.name = Path(folder), name
-        self.recorder = Recorder(str(self.folder / f"{name}.py"))
+        self.module = self.folder / f"{name}.py"
+        self.report = -1
+        self.recorder = Recorder(str(self.module))
         self.test_file = self.folder / f"test_{name}.py"
         self.config: Config = _prepareconfig(self._options(), plugins=[self.recorder])
         self._prepare_hypothesis()
@@ -173,24 +178,31 @@ class PytestRun:
             options += ["-p", f"no:{plugin}"]
         return [*options, "-W", "ignore", str(self.test_file)]
 
-    def __call__(self, job: dict[str, Any], report: int) -> None:
-        """Runs in a child, once; writes what the tests did to ``report`` as JSON."""
-        module = self.folder / f"{self.name}.py"
+    def prepare(self, job: dict[str, Any], report: int) -> None:
+        """Runs in a child, once; of the job only what the run needs is kept."""
         extend_import_path(self.folder)
-        linecache.checkcache()
         code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
-        codes = {self.name: (module, code), f"test_{self.name}": (self.test_file, self.test_code)}
+        codes = {self.name: (self.module, code), f"test_{self.name}": (self.test_file, self.test_code)}
         CodeImporter(codes).install()
+        self.report = self.recorder.report = report
         self.recorder.only = None if job["only"] is None else set(job["only"])
         self.recorder.quick = job["quick"]
         self.config.option.maxfail = _MAX_CRASHES if job["quick"] else 0
         # The child's own folder; pytest would make one that outlives it.
         self.config._tmp_path_factory._given_basetemp = Path.cwd() / "pytest"  # type: ignore[attr-defined]
         if job["measure"]:
-            self._start_coverage(module)
+            self.recorder.cover = coverage.Coverage(
+                data_file=None, config_file=False, branch=True, include=[str(self.module)], messages=False
+            )
+
+    def run(self) -> None:
+        """Write what the tests did to ``report``: a line for each that begins, then all of it as JSON."""
+        linecache.checkcache()
+        if self.recorder.cover:
+            self.recorder.cover.start()
         result = self._run_session()
-        write_whole(report, json.dumps({**result, **self._stop_coverage(module)}).encode())
-        os.close(report)
+        write_whole(self.report, json.dumps({**result, **self._stop_coverage()}).encode())
+        os.close(self.report)
 
     def _run_session(self) -> dict[str, Any]:
         """Collect and run the tests without pytest's own collection, which would look for files."""
@@ -211,21 +223,15 @@ class PytestRun:
             "skipped_modules": recorder.skipped_modules,
         }
 
-    def _start_coverage(self, module: Path) -> None:
-        self.recorder.cover = coverage.Coverage(
-            data_file=None, config_file=False, branch=True, include=[str(module)], messages=False
-        )
-        self.recorder.cover.start()
-
-    def _stop_coverage(self, module: Path) -> dict[str, Any]:
+    def _stop_coverage(self) -> dict[str, Any]:
         """Jumps between lines, and the tests that ran each line; empty for a run without coverage."""
         cover = self.recorder.cover
         if cover is None:
             return {}
         cover.stop()
         data = cover.get_data()
-        contexts = data.contexts_by_lineno(str(module))
+        contexts = data.contexts_by_lineno(str(self.module))
         return {
-            "arcs": data.arcs(str(module)) or [],
+            "arcs": data.arcs(str(self.module)) or [],
             "contexts": {str(line): names for line, names in contexts.items()},
         }

@@ -6,23 +6,34 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class HarnessTask:
-    """One task on one block.
+class Request:
+    """One measurement: ``contract``, ``coverage`` or ``mutation``.
 
-    - ``kind`` is ``contract``, ``coverage`` or ``mutation``; ``name`` is the block's.
-    - ``seed`` decides every draw, so that a replay draws the same.
-    - ``seconds`` is the wall time for the whole task; ``slack`` says how many times more than on a quiet
-      machine that is.
-    - ``entrypoints`` are those of the contract, each with ``previous``: its earlier version or ``None``.
+    ``entrypoints`` are those of the contract; for ``contract`` each has ``previous``: its earlier version or
+    ``None``.
     """
 
-    # Told to the zygotes, too; everything below is for the planner alone.
     kind: str
+    entrypoints: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class HarnessTask:
+    """The measurements of one block.
+
+    - ``name`` is the block's; the zygotes are told that, too. Everything else is for the planner alone.
+    - ``seed`` decides the inputs of calls, so that everybody draws the same; ``secret`` decides the kinds and
+      the order of changes, so that nobody can work them out from the block.
+    - ``seconds`` is the wall time for each request; ``slack`` says how many times more than on a quiet
+      machine that is.
+    """
+
     name: str
     seed: str
+    secret: str
     seconds: float
-    slack: float = 1.0
-    entrypoints: tuple[dict[str, Any], ...] = ()
+    slack: float
+    requests: tuple[Request, ...]
 
     def to_json(self) -> bytes:
         """The task as the harness reads it."""
@@ -33,4 +44,5 @@ def parse_task(text: str | bytes) -> HarnessTask:
     """Read what ``HarnessTask.to_json`` wrote. Raises ``ValueError`` or ``TypeError`` for anything else."""
     # JSON has no tuples; a frozen value should hold no list.
     fields = json.loads(text)
-    return HarnessTask(**{**fields, "entrypoints": tuple(fields["entrypoints"])})
+    requests = tuple(Request(each["kind"], tuple(each["entrypoints"])) for each in fields["requests"])
+    return HarnessTask(**{**fields, "requests": requests})

@@ -12,23 +12,39 @@ import resource
 import select
 import shutil
 import signal
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from gates.harness import channel
+from gates.harness.child_work import ChildWork
+from gates.harness.confinement import confine, prepare_confinement
 
 # See prctl(2).
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 _MAX_REPORT_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 16
+_MAX_ZYGOTES = 2
+# The sandbox allows a job this many open files.
+_MAX_DESCRIPTORS = 256
 # How often the end of a child is looked for that keeps its pipe open.
 _LOOK_SECONDS = 0.05
 # Rounds of killing and reaping; a child may fork between two of them, but has no time to do so for ever.
 _REAP_ROUNDS = 256
 
-Work = Callable[[dict[str, Any], int], None]
+
+class Work(Protocol):
+    """What the children of a zygote do."""
+
+    def prepare(self, job: dict[str, Any], report: int) -> None:
+        """Get ready for one job, in the child; ``report`` is where its answer goes."""
+        ...
+
+    def run(self) -> None:
+        """Run code of the block, once. Nobody who called ``prepare`` is above it any more."""
+        ...
 
 
 def shield_process() -> None:
@@ -41,56 +57,121 @@ def shield_process() -> None:
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def serve_requests(requests: int, answers: int, work: Work) -> None:
-    """Answer each request by one child's fate and report, until the planner closes the channel."""
+def fork_zygotes(modules: Iterable[str]) -> tuple[list[tuple[int, int]], Work | None]:
+    """Fork as many zygotes as there are cores, two at most.
+
+    Returns descriptors (to write requests, to read answers) in the planner; in a child of a zygote there are
+    none, but its work. ``modules`` are the names that no child may find imported.
+    """
+    # Before the forks, so that no child of a zygote can look into the planner either.
     shield_process()
+    ends: list[tuple[int, int]] = []
+    for _ in range(min(_MAX_ZYGOTES, os.cpu_count() or 1)):
+        requests, to_zygote = os.pipe()
+        from_zygote, answers = os.pipe()
+        if os.fork() == 0:
+            try:
+                _close_all_but(requests, answers)
+                work = _serve_requests(requests, answers, list(modules))
+            except BaseException:  # noqa: BLE001 - never back into the planner's code
+                os._exit(1)
+            return [], work
+        # With the zygote's ends closed here, its death shows as the end of the file.
+        os.close(requests)
+        os.close(answers)
+        ends.append((to_zygote, from_zygote))
+    return ends, None
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close every other descriptor: a child must not have the result's, under any number."""
+    for fd in range(3, max(_MAX_DESCRIPTORS, *kept) + 1):
+        if fd not in kept:
+            try:
+                os.close(fd)
+            except OSError:
+                continue
+    # Standard input holds the rest of the harness and the task.
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def _serve_requests(requests: int, answers: int, modules: list[str]) -> Work:
+    """Answer each request by one child's fate and report, until the planner closes the channel.
+
+    Returns in a child, with its work; the zygote itself never comes back.
+    """
+    setup = channel.receive(requests)
+    shield_process()
+    # In /tmp, which is the sandbox's own tmpfs of limited size. Each zygote has one folder for all its runs.
+    folder = tempfile.mkdtemp()
+    rules = prepare_confinement(folder)
+    work: Work = ChildWork(setup["folder"], setup["name"], setup["preload"], with_tests=setup["with_tests"])
+    # A function that is held still has its globals; only the way in by name is closed.
+    for name in [name for name in sys.modules if name in modules or name.partition(".")[0] == "gates"]:
+        del sys.modules[name]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not hasattr(finder, "texts")]
     # No child lives long enough to need collecting, and a collection would copy every page that it touches.
     gc.disable()
+    gc.collect()
     gc.freeze()
     while True:
         try:
             job = channel.receive(requests)
         except EOFError:
-            return
-        channel.send(answers, (job["id"], *_run_child(job, work, [requests, answers])))
+            os._exit(0)
+        started = time.monotonic()
+        inner, outer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _become_child(job, folder, [inner, requests, answers])
+                confine(rules)
+                work.prepare(job, outer)
+            except BaseException:  # noqa: BLE001 - never back into the loop of the zygote
+                os._exit(1)
+            return work
+        os.close(outer)
+        ended = _watch_child(pid, inner, started, job["wall"])
+        _empty_folder(folder)
+        channel.send(answers, ended)
 
 
-def _run_child(job: dict[str, Any], work: Work, keep_out: list[int]) -> tuple[str, bytes, float, float]:
+def _become_child(job: dict[str, Any], folder: str, keep_out: list[int]) -> None:
+    """``keep_out`` are descriptors that the child must not have."""
+    # A session of its own can be killed as a whole.
+    os.setsid()
+    for fd in keep_out:
+        os.close(fd)
+    os.chdir(folder)
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    # Processor time, not wall time: a busy machine must not turn a slow mutant into a dead one.
+    signal.setitimer(signal.ITIMER_PROF, job["cpu"])
+
+
+def _watch_child(pid: int, inner: int, started: float, wall: float) -> tuple[str, bytes, float, float]:
     """Fate, the report's bytes, seconds by the clock, and seconds of processor time.
 
-    ``keep_out`` are descriptors that the child must not have. Fates are ``exited``, ``signalled``,
-    ``timeout`` (its processor time was used up) and ``stalled`` (the clock ran out).
+    Fates are ``exited``, ``signalled``, ``timeout`` (its processor time was used up) and ``stalled`` (the
+    clock ran out).
     """
-    started = time.monotonic()
-    # In /tmp, which is the sandbox's own tmpfs of limited size.
-    folder = tempfile.mkdtemp(prefix="run-")
-    inner, outer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _become_child(job, work, folder, outer, [inner, *keep_out])
-    os.close(outer)
-    report, in_time = _collect_report(inner, pid, started + job["wall"])
+    report, in_time = _collect_report(inner, pid, started + wall)
     os.close(inner)
     fate, processor = _end_child(pid, in_time)
-    shutil.rmtree(folder, ignore_errors=True)
     return fate, report, time.monotonic() - started, processor
 
 
-def _become_child(job: dict[str, Any], work: Work, folder: str, report: int, keep_out: list[int]) -> None:
-    try:
-        # A session of its own can be killed as a whole.
-        os.setsid()
-        for fd in keep_out:
-            os.close(fd)
-        os.chdir(folder)
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        # Processor time, not wall time: a busy machine must not turn a slow mutant into a dead one.
-        signal.setitimer(signal.ITIMER_PROF, job["cpu"])
-        work(job, report)
-    finally:
-        os._exit(0)
+def _empty_folder(folder: str) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
 
 
 def _collect_report(fd: int, pid: int, deadline: float) -> tuple[bytes, bool]:

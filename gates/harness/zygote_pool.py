@@ -1,18 +1,14 @@
 """The planner's side of the zygotes: runs go out to every core, results come back by id."""
 
-import os
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gates.harness import channel
-from gates.harness.zygote import Work, serve_requests, shield_process
 
 _ZYGOTE_DIED = "the block ended the process that watches it"
-# The sandbox allows a job this many open files.
-_MAX_DESCRIPTORS = 256
 
 
 @dataclass(frozen=True)
@@ -39,26 +35,10 @@ class ZygoteDied(Exception):
 
 
 class ZygotePool:
-    """Zygotes, forked while this process knows nothing that a block may not know."""
+    """The zygotes, by the descriptors that ``gates.harness.zygote.fork_zygotes`` gave."""
 
-    def __init__(self, prepare: Callable[[dict[str, Any]], Work], size: int) -> None:
-        # Before the forks, so that no child of a zygote can look into the planner either.
-        shield_process()
-        self._zygotes: list[tuple[int, int]] = []
-        for _ in range(size):
-            requests, to_zygote = os.pipe()
-            from_zygote, answers = os.pipe()
-            if os.fork() == 0:
-                _close_all_but(requests, answers)
-                try:
-                    serve_requests(requests, answers, prepare(channel.receive(requests)))
-                finally:
-                    # Never back into the planner's code.
-                    os._exit(0)
-            # With the zygote's ends closed here, its death shows as the end of the file.
-            os.close(requests)
-            os.close(answers)
-            self._zygotes.append((to_zygote, from_zygote))
+    def __init__(self, ends: list[tuple[int, int]]) -> None:
+        self._zygotes = ends
 
     def set_up(self, setup: dict[str, Any]) -> None:
         """Tell every zygote what it may know: which folder, which block."""
@@ -71,23 +51,24 @@ class ZygotePool:
         Jobs are taken lazily; none is started after ``deadline`` (monotonic seconds).
         """
         queue = iter(jobs)
-        busy: set[int] = set()
+        # The number of a job stays here: it tells what kind of change the job has.
+        busy: dict[int, int] = {}
         idle = list(range(len(self._zygotes)))
         while True:
             while idle and time.monotonic() < deadline and (job := next(queue, None)) is not None:
                 index = idle.pop()
+                busy[index] = job.pop("id")
                 self._send(index, job)
-                busy.add(index)
             if not busy:
                 return
             # Whichever zygote answers first gets the next job.
             by_fd = {self._zygotes[index][1]: index for index in busy}
             for fd in select.select(list(by_fd), [], [])[0]:
                 try:
-                    result = ChildResult(*channel.receive(fd))
+                    answer = channel.receive(fd)
                 except EOFError:
                     raise ZygoteDied(_ZYGOTE_DIED) from None
-                busy.discard(by_fd[fd])
+                result = ChildResult(busy.pop(by_fd[fd]), *answer)
                 idle.append(by_fd[fd])
                 yield result
 
@@ -106,13 +87,3 @@ class ZygotePool:
             channel.send(self._zygotes[index][0], job)
         except BrokenPipeError:
             raise ZygoteDied(_ZYGOTE_DIED) from None
-
-
-def _close_all_but(*kept: int) -> None:
-    """Close every other descriptor: a child must not have the result's, under any number."""
-    for fd in range(3, max(_MAX_DESCRIPTORS, *kept) + 1):
-        if fd not in kept:
-            try:
-                os.close(fd)
-            except OSError:
-                continue
