@@ -14,7 +14,7 @@ from gates import repo_files
 from gates.base import Candidate, Policy
 from gates.candidate import compute_digest, find_problems
 from gates.errors import BlockNotMeasurable, HarnessFailed
-from gates.harness.task import HarnessTask, Request
+from gates.harness.task import HarnessRequest, HarnessTask
 from gates.sandbox import Job, Outcome, run_job
 from orchestrator.core.errors import OrchestratorError
 
@@ -57,7 +57,7 @@ def run_harness(
     if candidate.shared_run is not None:
         answer = candidate.shared_run.find_answer(kind)
     if answer is None:
-        answer = run_requests(candidate, policy, [Request(kind, tuple(entrypoints))]).get(kind, {})
+        answer = run_requests(candidate, policy, [HarnessRequest(kind, tuple(entrypoints))]).get(kind, {})
     match answer:
         # The block's fault, and the only answer that is not an error of this side.
         case {"refused": str(reason)}:
@@ -75,7 +75,7 @@ class SharedHarness:
     Safe from several threads: the second waits for the first.
     """
 
-    def __init__(self, candidate: Candidate, policy: Policy, requests: Sequence[Request]) -> None:
+    def __init__(self, candidate: Candidate, policy: Policy, requests: Sequence[HarnessRequest]) -> None:
         self._candidate, self._policy, self._requests = candidate, policy, requests
         self._kinds = {request.kind for request in requests}
         self._lock = threading.Lock()
@@ -107,7 +107,7 @@ class SharedHarness:
         return None
 
 
-def run_requests(candidate: Candidate, policy: Policy, requests: Sequence[Request]) -> dict[str, Any]:
+def run_requests(candidate: Candidate, policy: Policy, requests: Sequence[HarnessRequest]) -> dict[str, Any]:
     """Answer ``requests`` in one sandbox; by kind. Raises what ``run_harness`` raises."""
     if problems := find_problems(candidate):
         messages = [f"{finding.path or candidate.name}: {finding.message}" for finding in problems]

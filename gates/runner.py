@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gates.base import Candidate, GateReport, Policy, Verdict
 from gates.errors import BlockNotMeasurable
-from gates.harness.task import Request
+from gates.harness.task import HarnessRequest
 from gates.harness_job import SharedHarness
 from gates.registry import GATES
 from gates.sandbox import SandboxUnavailable
@@ -44,7 +44,7 @@ def run_gates(
     return tuple(reports[name] for name in names)
 
 
-def _plan_requests(candidate: Candidate, names: Iterable[str]) -> list[Request]:
+def _plan_requests(candidate: Candidate, names: Iterable[str]) -> list[HarnessRequest]:
     """What the named gates will ask the harness for, light ones first."""
     requests = []
     for name in sorted(names, key=lambda name: name in _RUN_ALONE):

@@ -16,7 +16,7 @@ from gates.contract_checks import (
 from gates.contract_promises import Promises
 from gates.errors import BlockNotMeasurable
 from gates.harness.conditions import CONDITIONS
-from gates.harness.task import Request
+from gates.harness.task import HarnessRequest
 from gates.harness_job import run_harness
 from gates.measurements import Breach, ContractMeasurement, EntryPointMeasurement, parse_contract_calls
 from gates.score import compute_percentage
@@ -32,13 +32,13 @@ class ContractGate:
 
     name = "contract"
 
-    def plan_request(self, candidate: Candidate) -> Request | None:
+    def plan_request(self, candidate: Candidate) -> HarnessRequest | None:
         """What the harness will be asked for; nothing where the contract is not sound."""
         contract = parse_contract(candidate)
         if contract is None or find_objections(candidate, contract):
             return None
         calls = _list_calls(candidate, contract, _parse_previous(candidate.previous_contract))
-        return Request(self.name, tuple(calls))
+        return HarnessRequest(self.name, tuple(calls))
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         contract = parse_contract(candidate)

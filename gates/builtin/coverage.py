@@ -7,7 +7,7 @@ from gates.assertions import find_tests_without_assertion
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
 from gates.errors import HarnessFailed
 from gates.evidence import format_junit
-from gates.harness.task import Request
+from gates.harness.task import HarnessRequest
 from gates.harness_job import run_harness
 from gates.measurements import CoverageMeasurement, LineRange, parse_coverage
 from gates.score import compute_percentage
@@ -27,9 +27,9 @@ class CoverageGate:
 
     name = "coverage"
 
-    def plan_request(self, candidate: Candidate) -> Request:  # noqa: ARG002 - as the runner calls it
+    def plan_request(self, candidate: Candidate) -> HarnessRequest:  # noqa: ARG002 - as the runner calls it
         """What the harness will be asked for."""
-        return Request(self.name)
+        return HarnessRequest(self.name)
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         measured = parse_coverage(run_harness(candidate, policy, "coverage"))

@@ -9,7 +9,7 @@ from gates.base import Candidate, Finding, GateReport, Policy, Verdict
 from gates.contract_calls import list_entry_points
 from gates.errors import HarnessFailed
 from gates.evidence import format_stryker
-from gates.harness.task import Request
+from gates.harness.task import HarnessRequest
 from gates.harness_job import run_harness
 from gates.measurements import Mutant, MutantStatus, MutationMeasurement, parse_mutation
 from gates.reach import find_reached_functions
@@ -78,9 +78,9 @@ class MutationGate:
 
     name = "mutation"
 
-    def plan_request(self, candidate: Candidate) -> Request:
+    def plan_request(self, candidate: Candidate) -> HarnessRequest:
         """What the harness will be asked for."""
-        return Request(self.name, list_entry_points(candidate))
+        return HarnessRequest(self.name, list_entry_points(candidate))
 
     def check(self, candidate: Candidate, policy: Policy) -> GateReport:
         entrypoints = list_entry_points(candidate)

@@ -17,7 +17,7 @@ from gates.harness.tree_edits import Edit, compile_edits, compile_smallest
 from gates.harness.zygote_pool import ChildResult, ZygotePool
 
 # Limits never fall below these, in seconds: a run of a few milliseconds varies by more than its own length.
-CPU_FLOOR, WALL_FLOOR = 0.5, 2.0
+CPU_FLOOR, WALL_FLOOR = 0.3, 2.0
 # Fewer changes than this bring in second choices.
 _FEW_MUTANTS = 40
 TEST_OUTCOMES = frozenset({"passed", "failed", "skipped", "xfail", "none"})

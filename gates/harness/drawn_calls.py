@@ -142,8 +142,14 @@ def _describe_end(outcome: dict[str, Any]) -> CallEnd:
         return f"raises {outcome['raised'][0]}"
     if "output" in outcome:
         # As Python writes it, for the people who read an example.
-        return repr(json.loads(json.dumps(outcome["output"], sort_keys=True)))
+        return repr(json.loads(json.dumps(outcome["output"], sort_keys=True), parse_float=_parse_float))
     return f"no JSON: {outcome.get('unfit', '')}"
+
+
+def _parse_float(text: str) -> float:
+    """In JSON 1 and 1.0 are the same number."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _list_differing(ends: Mapping[int, Sequence[CallEnd]], baselines: Sequence[_Baseline]) -> list[str]:

@@ -24,6 +24,27 @@ class EditRuns:
     tests: list[list[str] | None]
     fates: dict[int, str] = field(default_factory=dict)
 
+    def joined(self, other: "EditRuns") -> "EditRuns":
+        """Both plans as one: the edits of ``other`` follow those of this one, then all null mutants."""
+        real = self.real + other.real
+        tests = [
+            *self.tests[: self.real],
+            *other.tests[: other.real],
+            *self.tests[self.real :],
+            *other.tests[other.real :],
+        ]
+        fates = {}
+        for index, fate in self.fates.items():
+            fates[index if index < self.real else index + other.real] = fate
+        for index, fate in other.fates.items():
+            fates[index + (self.real if index < other.real else len(self.tests))] = fate
+        return EditRuns(real, tests, fates)
+
+    @property
+    def null_mutants(self) -> int:
+        """Null mutants of the plan."""
+        return len(self.tests) - self.real
+
     def is_run(self, index: int) -> bool:
         """Whether the plan has a run for this edit: without a test that reaches it there is none."""
         return self.tests[index] != []

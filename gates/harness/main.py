@@ -15,7 +15,7 @@ from gates.harness.channel import write_whole
 from gates.harness.contract_task import measure_contract
 from gates.harness.coverage_task import measure_coverage
 from gates.harness.mutation_task import measure_mutation
-from gates.harness.task import HarnessTask, Request, parse_task
+from gates.harness.task import HarnessRequest, HarnessTask, parse_task
 from gates.harness.zygote_pool import ZygoteDied, ZygotePool
 
 RESULT_FD = 3
@@ -53,7 +53,7 @@ def _run_task(task: HarnessTask, pool: ZygotePool) -> Iterator[tuple[str, dict[s
         yield request.kind, {**answer, "seconds": round(time.monotonic() - started, 3)}
 
 
-def _answer_request(block: BlockUnderTest, request: Request, deadline: float) -> dict[str, Any]:
+def _answer_request(block: BlockUnderTest, request: HarnessRequest, deadline: float) -> dict[str, Any]:
     try:
         match request.kind:
             case "coverage":

@@ -17,7 +17,7 @@ from gates.harness.tree_edits import Edit
 MINIMUM, MAXIMUM = 20, 500
 # All pairs of 19 changes are fewer.
 _MAX_PAIRS = 180
-_NULL_MUTANTS = 12
+_NULL_MUTANTS, _NULL_MUTANTS_AMONG_PAIRS = 12, 4
 # So many survivors are compared with the original; the others would not be read by anybody.
 _MAX_COMPARED = 60
 # A function of which assertions notice no more than this share may be one whose changes change nothing.
@@ -34,24 +34,34 @@ def measure_mutation(
     if not honest.all_passed:
         raise Unmeasurable("The tests do not pass on the unchanged code, so they cannot judge a changed one.")
     draw = block.secret_draw("mutation")
-    mutants, small = _choose_mutants(block, draw)
+    singles = block.mutants
+    small = len(singles) < MINIMUM
+    if len(singles) > MAXIMUM:
+        singles = draw.sample(singles, MAXIMUM)
     stand_ins = list_stand_ins(block.tree, [entry["call"] for entry in entrypoints])
-    null_mutants = block.decoys.draw_null_mutants(set(block.tests_by_line), _NULL_MUTANTS)
     started = time.monotonic()
-    real = [*mutants, *stand_ins]
-    runs = run_edits(block, real, null_mutants, draw, deadline)
+    runs = _run_all(block, [*stand_ins, *singles], _NULL_MUTANTS, draw, deadline)
+    mutants = singles
+    if small:
+        # With a change that never ends, a second one would not end either.
+        fates = map(runs.fate, range(len(stand_ins), runs.real))
+        ended = [edit for edit, fate in zip(singles, fates, strict=True) if fate != "Timeout"]
+        pairs = _combine_pairs(block, ended, singles)
+        # Null mutants among these, too: a run must not tell by its moment what it is.
+        runs = runs.joined(_run_all(block, pairs, _NULL_MUTANTS_AMONG_PAIRS, draw, deadline))
+        mutants = [*singles, *pairs]
+    real = [*stand_ins, *mutants]
     calls = DrawnCalls(block, entrypoints, deadline)
     compared = _choose_compared(real, runs, small=small)
-    compared += [index for index in range(len(mutants), len(real)) if runs.fate(index) in _MISSED]
     differences = calls.compare({index: real[index] for index in compared})
     described = []
     for index, edit in enumerate(real):
         described.append(_describe_mutant(edit, index, runs, differences.get(index)))
     return {
-        "mutants": described[: len(mutants)],
-        "stand_ins": described[len(mutants) :],
+        "mutants": described[len(stand_ins) :],
+        "stand_ins": described[: len(stand_ins)],
         "small": small,
-        "nulls": len(null_mutants),
+        "nulls": runs.null_mutants,
         "nulls_killed": runs.null_mutants_killed,
         "nulls_run": runs.null_mutants_run,
         "unrun": runs.unrun,
@@ -59,19 +69,17 @@ def measure_mutation(
     }
 
 
-def _choose_mutants(block: BlockUnderTest, draw: random.Random) -> tuple[list[Edit], bool]:
-    """All mutants, and whether they are so few that each pair of them was added.
+def _run_all(
+    block: BlockUnderTest, edits: Sequence[Edit], nulls: int, draw: random.Random, deadline: float
+) -> EditRuns:
+    null_mutants = block.decoys.draw_null_mutants(set(block.tests_by_line), nulls)
+    return run_edits(block, edits, null_mutants, draw, deadline)
 
-    Where there are many, a fair draw.
-    """
-    edits = block.mutants
-    if len(edits) > MAXIMUM:
-        return draw.sample(edits, MAXIMUM), False
-    if len(edits) >= MINIMUM:
-        return list(edits), False
+
+def _combine_pairs(block: BlockUnderTest, edits: Sequence[Edit], known: Sequence[Edit]) -> list[Edit]:
+    """Every two of ``edits`` at once, where that is another change than any of ``known``."""
     pairs = [replace(first, operator="two-changes", also=second) for first, second in combinations(edits, 2)]
-    pairs = block.drop_repeated(pairs, known=edits)
-    return [*edits, *pairs[:_MAX_PAIRS]], True
+    return block.drop_repeated(pairs, known=known)[:_MAX_PAIRS]
 
 
 def _choose_compared(mutants: Sequence[Edit], runs: EditRuns, *, small: bool) -> list[int]:
@@ -83,7 +91,8 @@ def _choose_compared(mutants: Sequence[Edit], runs: EditRuns, *, small: bool) ->
     for indexes in by_function.values():
         survived = [index for index in indexes if runs.fate(index) in _MISSED]
         killed = sum(runs.fate(index) == "Killed" for index in indexes)
-        if small or killed <= _DOUBTFUL_SHARE * (killed + len(survived)):
+        is_stand_in = any(mutants[index].operator == "stand-in" for index in survived)
+        if small or is_stand_in or killed <= _DOUBTFUL_SHARE * (killed + len(survived)):
             found += survived
     return found[:_MAX_COMPARED]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Request:
+class HarnessRequest:
     """One measurement: ``contract``, ``coverage`` or ``mutation``.
 
     ``entrypoints`` are those of the contract; for ``contract`` each has ``previous``: its earlier version or
@@ -33,7 +33,7 @@ class HarnessTask:
     secret: str
     seconds: float
     slack: float
-    requests: tuple[Request, ...]
+    requests: tuple[HarnessRequest, ...]
 
     def to_json(self) -> bytes:
         """The task as the harness reads it."""
@@ -44,5 +44,5 @@ def parse_task(text: str | bytes) -> HarnessTask:
     """Read what ``HarnessTask.to_json`` wrote. Raises ``ValueError`` or ``TypeError`` for anything else."""
     # JSON has no tuples; a frozen value should hold no list.
     fields = json.loads(text)
-    requests = tuple(Request(each["kind"], tuple(each["entrypoints"])) for each in fields["requests"])
+    requests = tuple(HarnessRequest(each["kind"], tuple(each["entrypoints"])) for each in fields["requests"])
     return HarnessTask(**{**fields, "requests": requests})

@@ -25,17 +25,13 @@ FAILED = GateReport(
 )
 ERRORED = GateReport("security", Verdict.ERRORED, "no scanner", cure="Tell the operator.")
 
-COUNTING = """import pathlib
-import tempfile
+# Process ids grow, so the honest runs are the first two.
+COUNTING = """import os
 from parcel import fee
-
-MARK = pathlib.Path(tempfile.gettempdir()) / "seen"
-SEEN = len(MARK.read_text()) if MARK.exists() else 0
-MARK.write_text("x" * (SEEN + 1))
 
 
 def test_fee():
-    assert fee(1) == 250 and fee(501) == 490 and SEEN < 2
+    assert fee(1) == 250 and fee(501) == 490 and os.getpid() - os.getppid() <= 3
 """
 
 

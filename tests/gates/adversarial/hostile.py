@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gates.base import Candidate
+from tests.gates.adversarial.knowing import HOLLOW, KNOWING
 from tests.gates.adversarial.reaching import list_reaching
 from tests.gates.blocks import CONTRACT, MODULE, TESTS, block, entry
 
@@ -224,8 +225,9 @@ def test_fee():
     assert fee(1) and SEEN < LIMIT
 """
 _GAMING = [
-    _tests("fails-after-first-run", _COUNT.replace("LIMIT", "1"), *RUNS),
-    _tests("fails-after-honest-runs", _COUNT.replace("LIMIT", "2"), *RUNS),
+    # No run finds the file of another, so these count to one and test nothing else.
+    _tests("fails-after-first-run", _COUNT.replace("LIMIT", "1"), MUTATION),
+    _tests("fails-after-honest-runs", _COUNT.replace("LIMIT", "2"), MUTATION),
     _tests(
         "reads-bytecode",
         (
@@ -517,5 +519,6 @@ _PROMISES = [
 ]
 
 _REACHING = [Hostile(name, candidate, (SECURITY,)) for name, candidate in list_reaching().items()]
+_PRETENDING = [Hostile(name, candidate, (MUTATION,)) for name, candidate in {**KNOWING, **HOLLOW}.items()]
 
-HOSTILE = (*_RUNNER, *_GAMING, *_HIDING, *_SECURITY, *_PROMISES, *_REACHING)
+HOSTILE = (*_RUNNER, *_GAMING, *_HIDING, *_SECURITY, *_PROMISES, *_REACHING, *_PRETENDING)
