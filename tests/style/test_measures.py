@@ -8,6 +8,7 @@ from tests.style.measure import PRODUCT, ROOT, Measured, add_source, flows_struc
 
 # Loads that are not tables of implementations, each with its reason.
 NOT_REGISTRIES = {
+    "gates/harness/child_work.py": "imports packages of the block before the fork, inside the sandbox",
     "blocks/cli/lazy_commands.py": "start-up of the command line: a command is imported when it is called",
     "gates/harness/entry_points.py": (
         "loads the block under test inside the sandbox, where the server is not installed"
