@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.gates_subject import CONTRACT, MODULE, NAME, TESTS
+from bench.gates_verdicts import measure_rate, measure_verdicts, read_busy_seconds
 from bench.goals import Goals, at_least, at_most, judge_results, write_results
 from bench.peer_environments import PeerFailure, require_python, takes_part
 from bench.scale import choose_size
 from gates.base import Candidate, GateReport, Policy
-from gates.runner import run_gates
+from gates.runner import run_gate, run_gates
 from gates.sandbox import run_job
 from gates.sandbox.probe import measure_start_ms
 from gates.sandbox.registry import choose_backend
@@ -31,15 +32,20 @@ from gates.sandbox.registry import choose_backend
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
 RUNS = choose_size(full=10, small=1)
+RATE_BLOCKS = choose_size(full=8, small=1)
 STARTS = choose_size(full=51, small=3)
 # Both peers find 60 % and more of the changes in the subject, whose tests are thorough. A peer that finds
 # less did not really run them; one whose tests fail for another reason would "find" every change within
 # milliseconds.
 LOWEST_KILL_RATE = 0.6
 GOALS: Goals = {
-    "mutation_wall_vs_mutmut": at_most(0.4),
+    "mutation_wall_vs_mutmut": at_most(0.25),
     "mutants_per_line_vs_mutmut": at_least(1),
     "sandbox_start_ms_p50": at_most(60),
+    "gates_wall_seconds_p50": at_most(8),
+    "hostile_accepted": at_most(0),
+    "honest_refused": at_most(0),
+    "weak_tests_accepted": at_most(0),
 }
 
 
@@ -178,17 +184,25 @@ def measure_gates() -> dict[str, float | int | str]:
     policy = Policy()
     wholes: list[float] = []
     rounds: list[dict[str, GateReport]] = []
+    alone: list[float] = []
+    busy = read_busy_seconds()
     for _ in range(RUNS):
         began = time.monotonic()
         reports = run_gates(candidate, policy)
         wholes.append(time.monotonic() - began)
         _require_passed(reports)
         rounds.append({report.gate: report for report in reports})
+    processor_seconds = (read_busy_seconds() - busy) / RUNS
+    for _ in range(RUNS):
+        # By itself, as the peers run: among the other gates it shares their sandbox and their honest run.
+        alone.append(run_gate("mutation", candidate, policy).seconds)
     mutation, coverage = rounds[0]["mutation"], rounds[0]["coverage"]
     mutants = int(str(mutation.details["mutants"]))
     lines = MODULE.count("\n")
     return {
-        "mutation_seconds": find_percentile([reports["mutation"].seconds for reports in rounds], 0.5),
+        "mutation_seconds": find_percentile(alone, 0.5),
+        "gates_cpu_seconds": round(processor_seconds, 2),
+        "flows_per_minute_two_cores": measure_rate(candidate, RATE_BLOCKS),
         "gates_wall_seconds_p95": round(find_percentile(wholes, 0.95), 2),
         "gates_wall_seconds_p50": round(find_percentile(wholes, 0.5), 2),
         "sandbox_start_ms_p50": round(measure_start_ms(run_job, STARTS), 1),
@@ -235,7 +249,7 @@ def compare_with_peers(ours: dict[str, float | int | str]) -> dict[str, float | 
 def main() -> int:
     """Measure, write ``results/gates.json``; 1 if a goal was missed."""
     ours = measure_gates()
-    figures = ours | compare_with_peers(ours)
+    figures = ours | compare_with_peers(ours) | measure_verdicts()
     del figures["mutation_seconds"]
     write_results("gates", figures)
     return judge_results(figures, GOALS)

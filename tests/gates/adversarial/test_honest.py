@@ -18,7 +18,8 @@ POLICY = Policy(capabilities=frozenset(CAPABILITIES))
 FOLDERS = sorted(path for path in (Path(__file__).parent / "honest").iterdir() if path.is_dir())
 
 
-def _load(folder: Path) -> Candidate:
+def load_block(folder: Path) -> Candidate:
+    """The block in ``folder``."""
     name = folder.name
     module, tests, contract = (
         (folder / path).read_text(encoding="utf-8")
@@ -52,7 +53,7 @@ def test_the_text_of_an_honest_block_is_not_refused(folder: Path) -> None:
     ids=lambda folder: folder.name,
 )
 def test_an_honest_block_passes(folder: Path) -> None:
-    reports = run_gates(_load(folder), POLICY)
+    reports = run_gates(load_block(folder), POLICY)
 
     refused = {
         report.gate: (report.summary, report.feedback)
@@ -70,7 +71,7 @@ def test_an_honest_block_is_judged_the_same_five_times(
     folder: Path, second_backend: str, settings: LazySettings
 ) -> None:
     """Three times in the backend in force, twice in another: verdicts, scores and findings are the same."""
-    candidate, runs = _load(folder), []
+    candidate, runs = load_block(folder), []
 
     for name in (*[settings.SANDBOX_BACKEND] * 3, *[second_backend] * 2):
         settings.SANDBOX_BACKEND = name

@@ -1,0 +1,107 @@
+"""What the gates say to blocks whose right verdict is known: hostile, honest, and wrong with fitting tests.
+
+The blocks are those of the tests. A wrong block is a textbook function with one mistake and with tests
+written to fit it; its contract has the examples of the textbook, which the implementer of the mistake did not
+write.
+"""
+
+import json
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from bench.scale import choose_size
+from gates.base import Candidate, Policy
+from gates.runner import judge_reports, run_gates
+from tests.gates.adversarial.hostile import HOSTILE
+from tests.gates.adversarial.test_honest import FOLDERS, load_block
+from tests.gates.adversarial.test_honest import POLICY as HONEST_POLICY
+from tests.gates.honest.textbook import TEXTBOOK, Textbook
+
+# One in so many of the blocks; the small form shows only that the rest works.
+STEP = choose_size(full=1, small=100)
+_AT_ONCE = 2
+# A mistake in each function: what was there, and what is there now.
+MISTAKES = {
+    "factorial": ("return 1", "return 2"),
+    "fibonacci": ("a, b = 0, 1", "a, b = 1, 1"),
+    "is_prime": ("n < 2", "n < 1"),
+    "is_leap": ("% 400", "% 300"),
+    "reverse": ("[::-1]", "[::1]"),
+    "count_vowels": ("'aeiou'", "'aeio'"),
+    "flatten": ("for item in row]", "for item in row[:1]]"),
+    "clamp": ("min(value, high)", "min(value, low)"),
+    "mean": ("/ len(values)", "/ (len(values) + 1)"),
+    "median": ("ordered[middle - 1] +", "ordered[middle] +"),
+    "dot": ("a * b", "a + b"),
+    "digits_sum": ("total += n % 10", "total += n % 9"),
+    "power": ("exponent % 2 == 1", "exponent % 2 == 0"),
+    "to_binary": ("str(n % 2) + bits", "bits + str(n % 2)"),
+    "from_roman": ("total -= values[c]", "total += values[c]"),
+    "caesar": ("% 26", "% 25"),
+    "count_words": (".get(word, 0)", ".get(word, 1)"),
+    "chunks": ("len(values), size)", "len(values) - 1, size)"),
+    "rotate": ("values[steps:] + values[:steps]", "values[:steps] + values[steps:]"),
+    "second_largest": ("distinct[-2]", "distinct[1]"),
+    "fizz_buzz": ("n % 15", "n % 30"),
+    "max_subarray": ("best = max(best, current)", "best = current"),
+    "celsius": ("- 32", "- 30"),
+    "title": ("word[1:]", "word[2:]"),
+}
+
+
+def measure_verdicts() -> dict[str, float | int | str]:
+    """Counts of wrong verdicts, and how many blocks were judged."""
+    hostile = [each.candidate for each in HOSTILE][::STEP]
+    honest = [load_block(folder) for folder in FOLDERS]
+    honest = [*honest, *(textbook.to_candidate() for textbook in TEXTBOOK)][::STEP]
+    weak = [make_weak_block(textbook) for textbook in TEXTBOOK if textbook.name in MISTAKES][::STEP]
+    return {
+        "hostile_blocks": len(hostile),
+        "hostile_accepted": _count_accepted(hostile, Policy()),
+        "honest_blocks": len(honest),
+        "honest_refused": len(honest) - _count_accepted(honest, HONEST_POLICY),
+        "weak_test_blocks": len(weak),
+        "weak_tests_accepted": _count_accepted(weak, Policy()),
+    }
+
+
+def make_weak_block(textbook: Textbook) -> Candidate:
+    """A wrong version of a textbook function, tests that fit it, and examples that do not."""
+    wrong_code = textbook.code.replace(*MISTAKES[textbook.name])
+    scope: dict[str, object] = {}
+    exec(wrong_code, scope)  # noqa: S102 - our own text
+    function = scope[textbook.name]
+    calls = [(arguments, function(*arguments)) for arguments, _ in textbook.calls]  # type: ignore[operator]
+    block = replace(textbook, code=wrong_code, calls=calls).to_candidate()
+    contract = json.loads(block.contract)
+    (entry,) = contract["entrypoints"]
+    names = list(textbook.arguments)
+    entry["examples"] = [
+        {"input": dict(zip(names, arguments, strict=True)), "output": result}
+        for arguments, result in textbook.calls
+    ]
+    return replace(block, contract=json.dumps(contract))
+
+
+def _count_accepted(candidates: Iterable[Candidate], policy: Policy) -> int:
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        verdicts = threads.map(lambda each: judge_reports(run_gates(each, policy), policy), candidates)
+        return sum(verdicts)
+
+
+def measure_rate(candidate: Candidate, count: int) -> float:
+    """Blocks a minute through all gates, two at a time."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        list(threads.map(lambda _: run_gates(candidate, Policy()), range(count)))
+    return round(60 * count / (time.monotonic() - began), 1)
+
+
+def read_busy_seconds() -> float:
+    """Processor seconds that this machine has spent since its start, in programs and in the kernel."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    user, nice, system = map(int, fields[:3])
+    return (user + nice + system) / 100
