@@ -40,7 +40,7 @@ def test_there_are_enough_kinds() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_text_of_an_honest_block_is_not_refused(folder: Path) -> None:
-    candidate = _load(folder)
+    candidate = load_block(folder)
     contract = parse_contract(candidate)
 
     assert check_allowlist(candidate, list_declared_capabilities(candidate)) == []
