@@ -17,12 +17,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.gates_subject import CONTRACT, MODULE, NAME, TESTS
+from bench.gates_subject import CONTRACT, MODULE, NAME, POLICY, TESTS
 from bench.gates_verdicts import measure_rate, measure_verdicts, read_busy_seconds
 from bench.goals import Goals, at_least, at_most, judge_results, write_results
 from bench.peer_environments import PeerFailure, require_python, takes_part
 from bench.scale import choose_size
-from gates.base import Candidate, GateReport, Policy
+from gates.base import Candidate, GateReport
 from gates.runner import run_gate, run_gates
 from gates.sandbox import run_job
 from gates.sandbox.probe import measure_start_ms
@@ -181,28 +181,27 @@ def find_percentile(values: list[float], share: float) -> float:
 def measure_gates() -> dict[str, float | int | str]:
     """The figures of our gates, ``mutation_seconds`` among them."""
     candidate = Candidate("bench", NAME, MODULE, TESTS, json.dumps(CONTRACT))
-    policy = Policy()
     wholes: list[float] = []
     rounds: list[dict[str, GateReport]] = []
     alone: list[float] = []
     busy = read_busy_seconds()
     for _ in range(RUNS):
         began = time.monotonic()
-        reports = run_gates(candidate, policy)
+        reports = run_gates(candidate, POLICY)
         wholes.append(time.monotonic() - began)
         _require_passed(reports)
         rounds.append({report.gate: report for report in reports})
     processor_seconds = (read_busy_seconds() - busy) / RUNS
     for _ in range(RUNS):
         # By itself, as the peers run: among the other gates it shares their sandbox and their honest run.
-        alone.append(run_gate("mutation", candidate, policy).seconds)
+        alone.append(run_gate("mutation", candidate, POLICY).seconds)
     mutation, coverage = rounds[0]["mutation"], rounds[0]["coverage"]
     mutants = int(str(mutation.details["mutants"]))
     lines = MODULE.count("\n")
     return {
         "mutation_seconds": find_percentile(alone, 0.5),
         "gates_cpu_seconds": round(processor_seconds, 2),
-        "flows_per_minute_two_cores": measure_rate(candidate, RATE_BLOCKS),
+        "flows_per_minute_two_cores": measure_rate(candidate, POLICY, RATE_BLOCKS),
         "gates_wall_seconds_p95": round(find_percentile(wholes, 0.95), 2),
         "gates_wall_seconds_p50": round(find_percentile(wholes, 0.5), 2),
         "sandbox_start_ms_p50": round(measure_start_ms(run_job, STARTS), 1),

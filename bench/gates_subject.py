@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.scale import choose_size
+from gates.base import Policy
 
 NAME = "joined"
 # 151 lines with 39 tests; one of them alone in the small form.
@@ -18,10 +19,18 @@ def _read_part(part: str, path: str) -> str:
 
 
 def _join_contracts() -> dict[str, Any]:
-    entrypoints = []
-    for part in _PARTS:
-        entrypoints += json.loads(_read_part(part, "contract.json"))["entrypoints"]
-    return {"contract": 1, "family": "bench", "name": NAME, "version": "1.0.0", "entrypoints": entrypoints}
+    parts = [json.loads(_read_part(part, "contract.json")) for part in _PARTS]
+    capabilities: dict[str, str] = {}
+    for part in parts:
+        capabilities |= part.get("capabilities", {})
+    return {
+        "contract": 1,
+        "family": "bench",
+        "name": NAME,
+        "version": "1.0.0",
+        "capabilities": capabilities,
+        "entrypoints": [entry for part in parts for entry in part["entrypoints"]],
+    }
 
 
 def _join_tests() -> str:
@@ -36,3 +45,4 @@ def _join_tests() -> str:
 MODULE = "\n\n".join(_read_part(part, f"{part}.py") for part in _PARTS)
 TESTS = _join_tests()
 CONTRACT = _join_contracts()
+POLICY = Policy(capabilities=frozenset(CONTRACT["capabilities"]))

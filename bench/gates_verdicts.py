@@ -92,11 +92,11 @@ def _count_accepted(candidates: Iterable[Candidate], policy: Policy) -> int:
         return sum(verdicts)
 
 
-def measure_rate(candidate: Candidate, count: int) -> float:
+def measure_rate(candidate: Candidate, policy: Policy, count: int) -> float:
     """Blocks a minute through all gates, two at a time."""
     began = time.monotonic()
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        list(threads.map(lambda _: run_gates(candidate, Policy()), range(count)))
+        list(threads.map(lambda _: run_gates(candidate, policy), range(count)))
     return round(60 * count / (time.monotonic() - began), 1)
 
 
