@@ -18,6 +18,7 @@ from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import outcome, repair_round, store
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
+from orchestrator.flows.engine.routes import Route
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageResult
 
 _SQL = load_statements(__file__)
@@ -36,11 +37,12 @@ class Finished:
     """What the caller does after a finish.
 
     ``send``: the next stages that count as sent. ``follow_tail``: the tail of the chain that brought this
-    stage sends exactly those; otherwise the caller sends them, on ways from the database. ``claimed``: run
-    this next stage, which the same worker already holds.
+    stage sends exactly those; otherwise the caller sends them, on ``routes`` where the way forked, else on
+    ways from the database. ``claimed``: run this next stage, which the same worker already holds.
     """
 
     send: tuple[int, ...] = ()
+    routes: tuple[Route, ...] = ()
     follow_tail: bool = False
     claimed: Claim | None = None
 
@@ -99,7 +101,7 @@ def _pass_under_lock(claim: Claim, result: Done, spent: Spent, onward: Collectio
         if held.repair_asked:
             # This may have been the last stage that the round had to wait for.
             begun = repair_round.begin_round(held)
-            finished = replace(finished, send=(*finished.send, *begun), follow_tail=False)
+            finished = replace(finished, send=(*finished.send, *begun), routes=(), follow_tail=False)
     return finished
 
 
@@ -132,8 +134,12 @@ def _read_next_stages(claim: Claim, rows: list[Any]) -> Finished:
     taken = [row for row in started if row.attempt is not None]
     # Left to the dispatcher: a full queue, a pause.
     sent = [row for row in started if row.attempt is None and row.room]
+    # A branch goes alone: what follows it is mostly where branches meet, which no message carries, so a look
+    # at the ways in the database would find nothing more.
+    forks = len(started) > 1
     return Finished(
         send=tuple(row.id for row in sent),
+        routes=tuple(Route(((row.id, row.queue),)) for row in sent) if forks else (),
         # A message does not carry a stage where branches meet: it cannot know which branch is the last.
         follow_tail=bool(sent) and sent == started and not any(row.joins for row in sent),
         claimed=_take_claim(claim, taken[0]) if taken else None,

@@ -22,6 +22,7 @@ from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.stage_protocol import Failed, Park, StageResult
 from orchestrator.flows.stages.registry import load_stage
 from orchestrator.flows.worker.heartbeat import RunningAttempt, heartbeat
+from orchestrator.flows.worker.kept_branches import kept_branches
 from orchestrator.flows.worker.stage_context import LiveStageContext
 from orchestrator.repos.repo_settings import SettingRefused
 from providers import ledger, quota_report, registry
@@ -47,17 +48,17 @@ def run_stages(stage_id: int, *, has_tail: bool = True) -> bool:
     ``has_tail``: the message that brought the stage carries what follows. True: it may continue with that.
     False: another worker, or this call, has done so.
     """
+    worker = f"{HOST}:{os.getpid()}:{threading.current_thread().name}"
     try:
-        claim = engine.claim(stage_id, f"{HOST}:{os.getpid()}:{threading.current_thread().name}")
+        claim = engine.claim(stage_id, worker)
         while claim is not None:
             finished = _run_attempt(claim)
             if has_tail and finished.follow_tail:
                 return True
-            if finished.send:
-                # Before the stage that this worker took: those beside it need not wait for it.
-                broker.send_routes(engine.list_routes(claim.flow_id, finished.send))
+            # Before the stage that this worker took: those beside it need not wait for it.
+            _send_next_stages(claim, finished)
             # The tail of the message belongs to an earlier stage from here on.
-            claim, has_tail = finished.claimed, False
+            claim, has_tail = finished.claimed or _claim_kept_branch(worker), False
     except engine.Fenced as fenced:
         # The live attempt sends the rest of the chain, so this one drops its tail.
         log.info("%s", fenced)
@@ -66,12 +67,32 @@ def run_stages(stage_id: int, *, has_tail: bool = True) -> bool:
     return False
 
 
+def _send_next_stages(claim: engine.Claim, finished: engine.Finished) -> None:
+    """Send what ``finished`` made ready; branches that this thread will soon be free for it keeps."""
+    if not finished.send:
+        return
+    for route in finished.routes or engine.list_routes(claim.flow_id, finished.send):
+        if not (finished.claimed and _all_slots_taken() and route.chain[0][1] in served_queues()):
+            broker.send_route(route)
+            continue
+        kept_branches.keep(route)
+
+
+def _claim_kept_branch(worker: str) -> engine.Claim | None:
+    """The next branch that waits in this process, claimed; ``None`` where none waits or the process leaves."""
+    while served_queues() and (branch := kept_branches.take()) is not None:
+        if (claim := engine.claim(branch, worker)) is not None:
+            return claim
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ServedQueues:
-    """The queues that the process ``pid`` takes stages from."""
+    """The queues that the process ``pid`` takes stages from, and how many of them it runs at once."""
 
     pid: int = 0
     queues: frozenset[str] = frozenset()
+    slots: int = 0
 
 
 _served = ServedQueues()
@@ -85,10 +106,17 @@ def served_queues() -> frozenset[str]:
     return _served.queues if _served.pid == os.getpid() and state.should_stop is None else frozenset()
 
 
-def load_stages(queues: Iterable[str]) -> None:
-    """Load the stages of ``queues`` and the SDKs of their providers; this process now serves them."""
+def _all_slots_taken() -> bool:
+    """Whether a message to this process would wait: as much as it may run at once has come already."""
+    return len(state.reserved_requests) >= _served.slots
+
+
+def load_stages(queues: Iterable[str], slots: int) -> None:
+    """Load the stages of ``queues`` and the SDKs of their providers; this process now serves them, ``slots``
+    at once.
+    """
     global _served  # noqa: PLW0603 - one worker to a process, told once at its start
-    _served = ServedQueues(os.getpid(), frozenset(queues))
+    _served = ServedQueues(os.getpid(), frozenset(queues), slots)
     for queue in _served.queues:
         for kind in flow_types.kinds_on_queue(queue):
             # A stage that has something to look after at start-up has ``prepare``.

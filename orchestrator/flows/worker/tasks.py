@@ -39,7 +39,7 @@ def replay_flow(replay_id: int) -> None:
 @celeryd_after_setup.connect
 def prepare(instance: Worker, **_: object) -> None:
     """Import what this worker's queues need before it takes work: no flow waits for an SDK to load."""
-    runner.load_stages(instance.app.amqp.queues.consume_from)
+    runner.load_stages(instance.app.amqp.queues.consume_from, instance.concurrency)
 
 
 @worker_ready.connect

@@ -14,11 +14,13 @@ from django.db import connection, transaction
 
 from orchestrator.flows import engine
 from orchestrator.flows.engine import dispatch_queue
+from orchestrator.flows.engine.routes import Route
 from orchestrator.flows.evidence import store
 from orchestrator.flows.models import Flow
 from orchestrator.flows.stage_protocol import Done, NewArtifact
 from orchestrator.flows.worker import heartbeat, runner
 from orchestrator.flows.worker.heartbeat import RunningAttempt
+from orchestrator.flows.worker.kept_branches import KeptBranches
 from orchestrator.flows.worker.stage_context import LiveStageContext
 from providers import base, calls, limiter
 from providers.base import Completion, Request, StopReason, Usage
@@ -26,6 +28,7 @@ from providers.calls import ModelAnswer
 from providers.limiter import ReservationRequest
 from tests.databases import url_of_test_database
 from tests.flows.engine.conftest import claim, let_wait_end, live
+from tests.flows.engine.stack import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 REQUEST = Request(model="m", system="s", prompt="p", max_output_tokens=10, timeout_seconds=5)
@@ -71,8 +74,8 @@ def test_a_pass_goes_on_with_the_chain_and_a_duplicate_does_not(new_flow):
 def serves(monkeypatch):
     """This process as the worker of some queues."""
 
-    def start(*queues):
-        monkeypatch.setattr(runner, "_served", runner.ServedQueues(os.getpid(), frozenset(queues)))
+    def start(*queues, slots=8):
+        monkeypatch.setattr(runner, "_served", runner.ServedQueues(os.getpid(), frozenset(queues), slots))
 
     return start
 
@@ -104,6 +107,54 @@ def test_a_worker_takes_a_flow_to_its_end_without_a_message(new_flow, serves, se
     assert list(flow.stages.values_list("attempts__outcome", "attempts__number")) == [("passed", 1)] * 3
     told = list(flow.events.values_list("kind", flat=True))
     assert told == ["flow.created", "stage.ready", *["stage.started", "stage.passed"] * 3, "flow.passed"]
+
+
+FORK_QUEUES = ("google", "gates", "anthropic", "openai", "control")
+
+
+def test_a_busy_worker_runs_the_branches_of_a_fork_one_by_one(new_flow, serves, sent, monkeypatch):
+    # No slot is free: a message would wait behind what has come already.
+    serves(*FORK_QUEUES, slots=0)
+    monkeypatch.setattr(runner, "kept_branches", KeptBranches(seconds=600))
+    flow = new_flow(flow_type="forked")
+    sent.clear()
+    assert not run(flow)
+    flow.refresh_from_db()
+    assert (flow.status, sent) == ("passed", [])
+    assert list(flow.stages.values_list("attempts__outcome", "attempts__number")) == [("passed", 1)] * 5
+    assert set(flow.stages.values_list("sends", flat=True)) == {1}
+
+
+def test_a_worker_with_a_free_slot_sends_the_branches_beside_its_own_at_once(new_flow, serves, sent):
+    serves(*FORK_QUEUES)
+    flow = new_flow(flow_type="forked")
+    sent.clear()
+    assert not run(flow)
+    ready = flow.stages.filter(status="ready")
+    assert sent == [[(stage.pk, stage.queue)] for stage in ready]
+    assert len(ready) == 2
+
+
+def test_a_branch_that_no_thread_takes_in_time_goes_to_the_broker(sent):
+    kept = KeptBranches(seconds=0.01)
+    kept.keep(Route(((1, "google"),)))
+    until(lambda: sent == [[(1, "google")]], "the message of the branch")
+    assert kept.take() is None
+    kept = KeptBranches(seconds=600)
+    kept.keep(Route(((2, "google"),)))
+    kept.keep(Route(((3, "google"),)))
+    assert [kept.take(), kept.take(), kept.take()] == [2, 3, None]
+
+
+def test_a_worker_that_leaves_takes_no_branch(new_flow, serves, sent, monkeypatch):
+    serves(*FORK_QUEUES, slots=0)
+    flow = new_flow(flow_type="forked")
+    kept = KeptBranches(seconds=600)
+    kept.keep(Route(((live(flow).pk, "google"),)))
+    monkeypatch.setattr(runner, "kept_branches", kept)
+    monkeypatch.setattr(state, "should_stop", 0)
+    assert runner._claim_kept_branch("w") is None
+    assert live(flow).status == "ready"
 
 
 @pytest.mark.parametrize(
