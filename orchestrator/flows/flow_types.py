@@ -31,12 +31,16 @@ class StageSpec:
 
     ``needs`` names the kinds that must have passed before it starts; without it, the stage needs the one
     above it in the table. ``apart_from`` names kinds whose providers must not serve this one's calls.
+    ``prepared_on``: workers of this queue do ahead what of the stage costs no call, while the flow waits for
+    its first slot or, with ``prepared_with``, when a stage of that kind begins.
     """
 
     kind: str
     queue: Queue
     needs: tuple[str, ...] | None = None
     apart_from: tuple[str, ...] = ()
+    prepared_on: Queue | None = None
+    prepared_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ def _find_kinds_before(flow_type: FlowType) -> dict[str, frozenset[str]]:
 
 DEFAULT_NAME = "plan_impl_review_docs"
 _FIRST_STAGES = (
-    StageSpec("context", Queue.GOOGLE),
+    StageSpec("context", Queue.GOOGLE, prepared_on=Queue.CONTROL),
     StageSpec("plan", Queue.ANTHROPIC),
     StageSpec("implement", Queue.OPENAI),
 )
@@ -170,7 +174,7 @@ ONE_BY_ONE = FlowType(
     version=1,
     stages=(
         *_FIRST_STAGES,
-        StageSpec("verify", Queue.GATES),
+        StageSpec("verify", Queue.GATES, prepared_on=Queue.GATES, prepared_with="plan"),
         StageSpec("review", Queue.ANTHROPIC, apart_from=("implement",)),
         StageSpec("docs", Queue.GOOGLE),
         StageSpec("seal", Queue.CONTROL),
@@ -182,7 +186,7 @@ SIDE_BY_SIDE = FlowType(
     version=2,
     stages=(
         *_FIRST_STAGES,
-        StageSpec("verify", Queue.GATES, needs=("implement",)),
+        StageSpec("verify", Queue.GATES, needs=("implement",), prepared_on=Queue.GATES, prepared_with="plan"),
         StageSpec("review", Queue.ANTHROPIC, needs=("implement",), apart_from=("implement",)),
         StageSpec("docs", Queue.GOOGLE, needs=("implement",)),
         StageSpec("seal", Queue.CONTROL, needs=("verify", "review", "docs")),

@@ -124,6 +124,37 @@ def stage_nonce(stage_id: int) -> str:
     return digest[:32]
 
 
+class PreparationContext(Protocol):
+    """What may be asked before a stage starts: of the flow what it was created with. A ``StageContext`` has
+    all of it.
+    """
+
+    feature_request: str
+
+    @property
+    def settings(self) -> FlowSettings:
+        """The repo's settings in force when the flow was created."""
+        ...
+
+    @property
+    def snapshot(self) -> bytes:
+        """The repo that the flow carries; empty where it carries none."""
+        ...
+
+    @property
+    def clone_url(self) -> str:
+        """Where the repo may be cloned from; empty where nothing is registered."""
+        ...
+
+    def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
+        """Let the flow carry ``snapshot`` from now on."""
+        ...
+
+    def report_progress(self, message: str, **data: Any) -> None:
+        """Tell followers, where the stage runs."""
+        ...
+
+
 class StageContext(Protocol):
     """What a stage may ask of the engine while it runs. Reads return the state at the claim."""
 
@@ -177,6 +208,10 @@ class StageContext(Protocol):
         """The newest artifact of ``kind`` in this flow."""
         ...
 
+    def keep_artifacts(self, artifacts: tuple[NewArtifact, ...]) -> None:
+        """Keep ``artifacts`` at once, for the next attempt of this stage: this one ends without a result."""
+        ...
+
     def read_budget(self, again: str) -> Budget:
         """What the flow may still use, and what a round that begins with the kind ``again`` took last."""
         ...
@@ -198,6 +233,16 @@ class StageContext(Protocol):
 
     def report_progress(self, message: str, **data: Any) -> None:
         """Write an event for followers; raises ``Fenced`` when the attempt is not the live one any more."""
+        ...
+
+
+class PreparedStage(Protocol):
+    """A stage of which something can be done before it starts, without a call: see
+    ``flow_types.StageSpec``.
+    """
+
+    def prepare_flow(self, context: PreparationContext) -> tuple[NewArtifact, ...]:
+        """Do it; the artifacts are kept for the stage. What it raises only means that nothing is prepared."""
         ...
 
 

@@ -18,7 +18,7 @@ from orchestrator.flows.engine.errors import (
 from orchestrator.flows.engine.finish import Finished, Spent, finish
 from orchestrator.flows.engine.holds import hold, hold_ready_stages, release, release_held_stages
 from orchestrator.flows.engine.routes import list_routes
-from orchestrator.flows.engine.store import attach_snapshot
+from orchestrator.flows.engine.store import attach_snapshot, keep_artifacts, keep_preparation
 from orchestrator.flows.engine.sweep import (
     expire_lease,
     fail_overdue_flow,
@@ -52,6 +52,8 @@ __all__ = [
     "give_back_stages",
     "hold",
     "hold_ready_stages",
+    "keep_artifacts",
+    "keep_preparation",
     "list_routes",
     "pause",
     "record_progress",

@@ -7,7 +7,7 @@ only logged, and the dispatcher sends again what stays unclaimed.
 import logging
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from kombu.exceptions import OperationalError
@@ -17,10 +17,11 @@ from orchestrator.celery import app
 from orchestrator.flows.engine.routes import Route
 
 RUN_STAGE_TASK = "flows.run_stage"
+PREPARE_STAGE_TASK = "flows.prepare_stage"
 MOST_WAITING: Final = 1000
-"""Routes that wait to be sent from the web process; of more, the dispatcher sends the messages."""
+"""Messages that wait to be sent from the web process; of more, the dispatcher sends those of stages."""
 log = logging.getLogger(__name__)
-_waiting: "queue.Queue[Route] | None" = None
+_waiting: "queue.Queue[Callable[[], bool]] | None" = None
 
 
 def send_in_background() -> None:
@@ -33,9 +34,9 @@ def send_in_background() -> None:
     threading.Thread(target=_send_waiting, args=(_waiting,), name="sender", daemon=True).start()
 
 
-def _send_waiting(waiting: "queue.Queue[Route]") -> None:
+def _send_waiting(waiting: "queue.Queue[Callable[[], bool]]") -> None:
     while True:
-        _send_now(waiting.get())
+        waiting.get()()
 
 
 def send_route(route: Route) -> bool:
@@ -43,16 +44,41 @@ def send_route(route: Route) -> bool:
 
     False: the broker is away, or too much waits for it.
     """
+    return _send(lambda: _send_route_now(route))
+
+
+def send_preparation(flow_id: str, kind: str, its_queue: str) -> bool:
+    """Have the stage ``kind`` of a flow prepared by a worker of ``its_queue``, where nothing waits there.
+
+    False: it is not sent, and never again. The stage then does it itself.
+    """
+    return _send(lambda: _send_preparation_now(flow_id, kind, its_queue))
+
+
+def _send(send_now: Callable[[], bool]) -> bool:
     if _waiting is None:
-        return _send_now(route)
+        return send_now()
     try:
-        _waiting.put_nowait(route)
+        _waiting.put_nowait(send_now)
     except queue.Full:
         return False
     return True
 
 
-def _send_now(route: Route) -> bool:
+def _send_preparation_now(flow_id: str, kind: str, its_queue: str) -> bool:
+    try:
+        with app.pool.acquire(block=True) as connection:
+            # Behind other work it would come too late, and hold that up.
+            if connection.default_channel.client.llen(its_queue):
+                return False
+        app.send_task(PREPARE_STAGE_TASK, args=(flow_id, kind), queue=its_queue, retry=False)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("%s of %s is not prepared: %s", kind, flow_id, type(error).__name__)
+        return False
+    return True
+
+
+def _send_route_now(route: Route) -> bool:
     (first, its_queue), *rest = route.chain
     # What celery.chain() would put on the wire, without building and freezing its canvas: the tail, last
     # stage first.

@@ -28,7 +28,7 @@ def store_result(claim: Claim, result: Done | Repair | Failed) -> Any:
     """
     # The fence comes first: artifacts of a late attempt would replace those of the live one.
     held = transitions.lock_claim(claim)
-    _store_artifacts(claim, result.artifacts)
+    _store_artifacts(claim.flow_id, claim.stage_id, result.artifacts)
     _store_gate_results(claim, result.gates)
     if isinstance(result, Done) and result.block is not None:
         _store_block(claim, held.repo_id, result.block)
@@ -45,6 +45,32 @@ def attach_snapshot(claim: Claim, snapshot: bytes, origin: str) -> None:
         )
 
 
+def keep_artifacts(claim: Claim, artifacts: tuple[NewArtifact, ...]) -> None:
+    """Store ``artifacts`` of a live attempt before it ends; raises ``Fenced``."""
+    with transaction.atomic():
+        transitions.lock_claim(claim)
+        _store_artifacts(claim.flow_id, claim.stage_id, artifacts)
+
+
+def keep_preparation(
+    flow_id: str, stage_id: int, artifacts: tuple[NewArtifact, ...], snapshot: bytes = b"", origin: str = ""
+) -> bool:
+    """Store what was prepared for a stage that does not run yet. False, and nothing stored, where it does.
+
+    A stage that runs has read the flow as it was and must not find another snapshot at its end.
+    """
+    with transaction.atomic():
+        transitions.lock_flow(flow_id)
+        if not database.fetch_rows(_SQL["lock_waiting_stage"], {"stage": stage_id}):
+            return False
+        if snapshot:
+            (digest,) = store_blobs([snapshot])
+            params = {"flow": flow_id, "snapshot": digest, "origin": origin}
+            database.fetch_rows(_SQL["attach_snapshot"], params)
+        _store_artifacts(flow_id, stage_id, artifacts)
+    return True
+
+
 def store_blobs(contents: Iterable[bytes]) -> list[str]:
     """Store contents under their SHA-256, once each; the digests in order."""
     digests = [(hashlib.sha256(content).hexdigest(), content) for content in contents]
@@ -54,15 +80,15 @@ def store_blobs(contents: Iterable[bytes]) -> list[str]:
     return [digest for digest, _ in digests]
 
 
-def _store_artifacts(claim: Claim, artifacts: tuple[NewArtifact, ...]) -> None:
+def _store_artifacts(flow_id: str, stage_id: int, artifacts: tuple[NewArtifact, ...]) -> None:
     if not artifacts:
         return
     digests = store_blobs(artifact.content for artifact in artifacts)
     Artifact.objects.bulk_create(
         [
             Artifact(
-                flow_id=claim.flow_id,
-                stage_id=claim.stage_id,
+                flow_id=flow_id,
+                stage_id=stage_id,
                 kind=new.kind,
                 name=new.name,
                 media_type=new.media_type,

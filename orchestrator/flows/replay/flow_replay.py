@@ -47,8 +47,9 @@ from providers.models import ProviderCall
 log = logging.getLogger(__name__)
 # The block is the manifest's files and nothing more; its archive holds the manifest, and with it the time of
 # the seal.
-# Comparing the archive would report a difference in every replay.
-_DERIVED = frozenset({"block"})
+# Comparing the archive would report a difference in every replay. The facts of a bundle are kept only where
+# the context was collected before its stage was admitted, and the stage's output holds them.
+_DERIVED = frozenset({"block", "bundle-facts"})
 _OF_ARCHIVES = frozenset({"block_sha256", "log_sequence", "paths"})
 
 
@@ -156,6 +157,9 @@ class RecordedStageContext:
 
     def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
         """Nothing: the flow keeps its snapshot."""
+
+    def keep_artifacts(self, artifacts: tuple[NewArtifact, ...]) -> None:
+        """Nothing: the record stays as it is."""
 
     def call_model(self, provider: str, request: Request) -> Completion:
         """The recorded answer; raises ``Unrecorded``."""

@@ -1,19 +1,30 @@
 """Context: what of the repo the models are shown, and what a librarian says about it."""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 from blocks.format import snapshot
 from gates import repo_files
-from orchestrator.flows.context import BundleTooLarge, build_bundle
+from orchestrator.core.redaction import redact_text
+from orchestrator.flows.context import Bundle, BundleTooLarge, build_bundle
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
 from orchestrator.flows.generation.parsing import parse_json_object
 from orchestrator.flows.source import clone
 from orchestrator.flows.stage_outputs import ContextOutput, RecordedCall
-from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
+from orchestrator.flows.stage_protocol import (
+    Done,
+    Failed,
+    NewArtifact,
+    PreparationContext,
+    StageContext,
+    StageResult,
+)
 from orchestrator.flows.verification import environment
+from providers.base import NotAdmitted
 
 ANSWER_TOKENS = 2048
 """A page of prose is under 1,000 tokens."""
@@ -31,6 +42,28 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+FACTS = "bundle-facts"
+"""The kind of the artifact with what belongs to a bundle that was collected before its stage is admitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedContext:
+    """The bundle, and the names of the repo's modules and packages."""
+
+    bundle: Bundle
+    modules: tuple[str, ...]
+    packages: tuple[str, ...]
+
+    def to_artifacts(self) -> tuple[NewArtifact, ...]:
+        """Both as they are kept for an attempt that comes later."""
+        facts = {key: value for key, value in asdict(self).items() if key != "bundle"}
+        facts["bundle"] = {key: value for key, value in asdict(self.bundle).items() if key != "text"}
+        return (
+            NewArtifact("bundle", "bundle.txt", self.bundle.text.encode()),
+            NewArtifact(FACTS, "bundle.json", json.dumps(facts).encode(), "application/json"),
+        )
+
+
 class ContextStage:
     """Clones the repo where the flow brought none, builds the bundle and has it summarised.
 
@@ -39,21 +72,20 @@ class ContextStage:
 
     kind: ClassVar[str] = "context"
 
+    def prepare_flow(self, context: PreparationContext) -> tuple[NewArtifact, ...]:
+        """Collect, redact and rank while the flow waits for its first slot."""
+        return _collect(context).to_artifacts()
+
     def run(self, context: StageContext) -> StageResult:
         chosen = context.settings
         try:
-            files = _read_files(context)
-            bundle = build_bundle(
-                files,
-                context.feature_request,
-                max_bytes=chosen.context_max_bytes,
-                pruning=chosen.context_pruning,
-            )
+            collected = _read_collected(context) or _collect(context)
         except clone.CloneFailed as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
         # Without a retry: the same repo would be too large again.
         except BundleTooLarge as error:
             return Failed(error.code, str(error), error.cure)
+        bundle = collected.bundle
         kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())
         # What a model is shown is stored before it is shown, so that even a crash leaves the proof.
         context.store_evidence(kept.content)
@@ -71,15 +103,20 @@ class ContextStage:
             stable=prompts.repository_prefix(bundle.text),
             json_schema=SCHEMA,
         )
-        reply = ask_model(context, question, lambda text: parse_json_object(text, SCHEMA))
+        try:
+            reply = ask_model(context, question, lambda text: parse_json_object(text, SCHEMA))
+        except NotAdmitted:
+            # The attempt that is admitted, after a wait, need not do this again.
+            context.keep_artifacts(collected.to_artifacts())
+            raise
         if isinstance(reply, Failed):
             # People see the bundle of a failed question, too: it often says why the question failed.
             return replace(reply, artifacts=(kept, *reply.artifacts))
         output = ContextOutput(
             summary=reply.value["summary"],
             conventions=tuple(reply.value["conventions"]),
-            modules=tuple(sorted(repo_files.list_repo_modules(files)))[:MAX_NAMES],
-            packages=environment.name_packages(files)[:MAX_NAMES],
+            modules=collected.modules,
+            packages=collected.packages,
             bundle_sha256=bundle.sha256,
             bundle_bytes=bundle.size,
             included=tuple(bundle.included),
@@ -91,7 +128,38 @@ class ContextStage:
         return Done(output=output.to_json(), artifacts=(kept, reply.answer))
 
 
-def _read_files(context: StageContext) -> Mapping[str, bytes]:
+def _collect(context: PreparationContext) -> CollectedContext:
+    """Raises ``CloneFailed`` and ``BundleTooLarge``."""
+    files = _read_files(context)
+    bundle = build_bundle(
+        files,
+        context.feature_request,
+        max_bytes=context.settings.context_max_bytes,
+        pruning=context.settings.context_pruning,
+    )
+    return CollectedContext(
+        bundle,
+        tuple(sorted(repo_files.list_repo_modules(files)))[:MAX_NAMES],
+        environment.name_packages(files)[:MAX_NAMES],
+    )
+
+
+def _read_collected(context: StageContext) -> CollectedContext | None:
+    """What was collected while the flow waited; ``None`` where nothing was, or where it must not be used."""
+    text, facts = context.read_artifact("bundle"), context.read_artifact(FACTS)
+    if text is None or facts is None:
+        return None
+    kept = json.loads(facts)
+    # A flow may wait for days, and the list of secrets may have grown meanwhile.
+    if hashlib.sha256(text).hexdigest() != kept["bundle"]["sha256"] or redact_text(text.decode())[1]:
+        return None
+    lists = {key: tuple(kept["bundle"][key]) for key in ("included", "outlined")}
+    return CollectedContext(
+        Bundle(**kept["bundle"] | lists, text=text.decode()), tuple(kept["modules"]), tuple(kept["packages"])
+    )
+
+
+def _read_files(context: PreparationContext) -> Mapping[str, bytes]:
     """The repo that the flow carries; a clone, which it carries from then on, where it came without and one
     may be made.
     """

@@ -1,6 +1,7 @@
 """Verify: the automatic gates judge the newest implementation; what they find starts a repair round."""
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -8,12 +9,21 @@ from typing import ClassVar
 from blocks.format import snapshot
 from gates import environments, runner, score
 from gates.base import GateReport
-from gates.sandbox import SandboxUnavailable
+from gates.sandbox import SandboxUnavailable, choose_backend
 from gates.sandbox.layout import sweep_abandoned_folders
 from orchestrator.core import database
 from orchestrator.flows.generation.block_files import digest_files, read_candidate
 from orchestrator.flows.stage_outputs import VerifyOutput
-from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageContext, StageResult
+from orchestrator.flows.stage_protocol import (
+    Done,
+    Failed,
+    NewArtifact,
+    Park,
+    PreparationContext,
+    Repair,
+    StageContext,
+    StageResult,
+)
 from orchestrator.flows.verification import environment, gate_reports, repair_loop
 
 NO_SANDBOX_PAUSE_SECONDS = 60
@@ -28,8 +38,18 @@ class VerifyStage:
     kind: ClassVar[str] = "verify"
 
     def prepare(self) -> None:
-        """Remove what gates have left whose worker was killed, before this one runs its own."""
+        """Remove what gates have left whose worker was killed, and find the sandbox, before the first gate.
+
+        A pool's children start with what is found here.
+        """
         sweep_abandoned_folders()
+        with suppress(SandboxUnavailable):  # the gates will say so, with the cure
+            choose_backend()
+
+    def prepare_flow(self, context: PreparationContext) -> tuple[NewArtifact, ...]:
+        """Install the packages that the repo names, before there is code to judge."""
+        environment.build_surroundings(snapshot.unpack(context.snapshot))
+        return ()
 
     def run(self, context: StageContext) -> StageResult:
         gates = context.settings.gates

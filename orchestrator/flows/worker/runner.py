@@ -21,6 +21,7 @@ from orchestrator.flows.engine import broker
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.stage_protocol import Failed, Park, StageResult
 from orchestrator.flows.stages.registry import load_stage
+from orchestrator.flows.worker import preparation
 from orchestrator.flows.worker.heartbeat import RunningAttempt, heartbeat
 from orchestrator.flows.worker.kept_branches import kept_branches
 from orchestrator.flows.worker.stage_context import LiveStageContext
@@ -79,7 +80,7 @@ def _send_next_stages(claim: engine.Claim, finished: engine.Finished) -> None:
 
 
 def _claim_kept_branch(worker: str) -> engine.Claim | None:
-    """The next branch that waits in this process, claimed; ``None`` where none waits or the process leaves."""
+    """The next branch that waits in this process, claimed; ``None`` where none does or the process leaves."""
     while served_queues() and (branch := kept_branches.take()) is not None:
         if (claim := engine.claim(branch, worker)) is not None:
             return claim
@@ -134,6 +135,7 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
     work = LiveStageContext(attempt)
     heartbeat.enter(attempt)
     try:
+        preparation.send_preparations(claim)
         return engine.finish(claim, _run_stage(work), work.spent, served_queues())
     except engine.Fenced:
         # A call may have been settled before this process knew of the fence, after the flow ended at an

@@ -21,7 +21,7 @@ from orchestrator.flows.flow_settings import FlowSettings
 from orchestrator.flows.flow_types import FlowType, pinned_version
 from orchestrator.flows.models import Artifact, Flow, Stage
 from orchestrator.flows.models.states import StageStatus
-from orchestrator.flows.stage_protocol import Budget, stage_nonce
+from orchestrator.flows.stage_protocol import Budget, NewArtifact, stage_nonce
 from orchestrator.flows.worker import budget
 from orchestrator.flows.worker.answer_progress import AnswerProgress
 from orchestrator.flows.worker.heartbeat import RunningAttempt
@@ -104,6 +104,11 @@ class LiveStageContext:
         """Let the flow carry ``snapshot``; raises ``Fenced`` when the attempt is no longer the live one."""
         self._attempt.check()
         engine.attach_snapshot(self._claim, snapshot, origin)
+
+    def keep_artifacts(self, artifacts: tuple[NewArtifact, ...]) -> None:
+        """Keep ``artifacts`` for the next attempt; raises ``Fenced`` like ``attach_snapshot``."""
+        self._attempt.check()
+        engine.keep_artifacts(self._claim, artifacts)
 
     def read_output(self, kind: str) -> Mapping[str, Any]:
         """The output of the newest passed stage of ``kind``; empty if there is none, or if this stage does

@@ -6,10 +6,11 @@ from celery.signals import celeryd_after_setup, worker_ready
 from celery.worker.consumer import Consumer
 
 from orchestrator.celery import app
+from orchestrator.flows.engine import broker
 from orchestrator.flows.models import ReplayKind
 from orchestrator.flows.replay import flow_replay, gate_replay
 from orchestrator.flows.replay.requests import TASKS
-from orchestrator.flows.worker import presence, runner, shutdown
+from orchestrator.flows.worker import preparation, presence, runner, shutdown
 from orchestrator.flows.worker.lost_children import StageRequest
 
 
@@ -22,6 +23,12 @@ def run_stage(self: Task[..., None], stage_id: int) -> None:
     """
     if not runner.run_stages(stage_id, has_tail=bool(self.request.chain)):
         self.request.chain = None
+
+
+@app.task(name=broker.PREPARE_STAGE_TASK)
+def prepare_stage(flow_id: str, kind: str) -> None:
+    """Do ahead what of the stage ``kind`` of a flow costs no call; nothing where it runs or has run."""
+    preparation.prepare_stage(flow_id, kind)
 
 
 @app.task(name=TASKS[ReplayKind.GATES])

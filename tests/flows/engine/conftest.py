@@ -27,6 +27,7 @@ def sent(monkeypatch) -> list[list[tuple[int, str]]]:
     monkeypatch.setattr(
         broker, "send_route", lambda route: chains.append(list(route.chain + route.fork)) or True
     )
+    monkeypatch.setattr(broker, "send_preparation", lambda *_: True)
     return chains
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from blocks.format import snapshot
 from gates import runner as gates_runner
-from orchestrator.flows import engine
+from orchestrator.flows import engine, flow_types
 from orchestrator.flows.engine import broker
+from orchestrator.flows.flow_types import ONE_BY_ONE, SIDE_BY_SIDE
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.models import Flow, FlowEvent, Replay, Stage
 from orchestrator.flows.replay import flow_replay, requests
@@ -46,13 +47,15 @@ def sent(monkeypatch):
         tasks.append((name, tuple(args), queue))
 
     monkeypatch.setattr(broker, "send_route", lambda route: True)
+    monkeypatch.setattr(broker, "send_preparation", lambda *_: True)
     monkeypatch.setattr(requests.app, "send_task", note)
     return tasks
 
 
 @pytest.fixture
-def flow(simulator, settings, sent, monkeypatch) -> Iterator[Flow]:
-    """A flow that has passed."""
+def flow(simulator, settings, sent, monkeypatch, request) -> Iterator[Flow]:
+    """A flow that has passed, of the newest version of its type or of the one that is asked for."""
+    monkeypatch.setattr(flow_types, "newest_version", lambda _: getattr(request, "param", SIDE_BY_SIDE))
     urls = simulator.urls
     settings.PROVIDERS = {
         name: {
@@ -67,10 +70,8 @@ def flow(simulator, settings, sent, monkeypatch) -> Iterator[Flow]:
     files = {
         str(path.relative_to(SAMPLE / "repo")): path.read_bytes() for path in (SAMPLE / "repo").rglob("*.py")
     }
-    request = (SAMPLE / "feature_request.md").read_text()
-    made = engine.create(
-        scenes.make_repo(), request, block_family="compliance", snapshot=snapshot.pack(files)
-    )
+    wanted = (SAMPLE / "feature_request.md").read_text()
+    made = engine.create(scenes.make_repo(), wanted, block_family="compliance", snapshot=snapshot.pack(files))
     try:
         run_to_its_end(made)
         yield made
@@ -101,6 +102,7 @@ def everything(flow: Flow) -> list[object]:
     return [*rows, list(flow.artifacts.values()), list(flow.gate_results.values())]
 
 
+@pytest.mark.parametrize("flow", [ONE_BY_ONE, SIDE_BY_SIDE], ids=["version 1", "version 2"], indirect=True)
 def test_a_replay_is_the_same_without_a_call_without_cost_and_without_a_trace(flow, simulator, monkeypatch):
     before, asked = everything(flow), [simulator.requests(name) for name in ("anthropic", "openai", "google")]
     monkeypatch.setattr(gates_runner, "run_gates", FakeGates(timed("coverage", "9.8765")))

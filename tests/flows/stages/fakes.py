@@ -10,7 +10,7 @@ from typing import Any
 from blocks.format import snapshot as snapshots
 from gates.base import Candidate, GateReport, Policy, Verdict
 from orchestrator.flows.flow_settings import FlowSettings
-from orchestrator.flows.stage_protocol import Budget, Done, Repair, StageResult
+from orchestrator.flows.stage_protocol import Budget, Done, NewArtifact, Repair, StageResult
 from providers.base import Completion, Request, StopReason, Usage
 
 NONCE = "4f1c9a7be02d3365"
@@ -123,6 +123,9 @@ class FakeStageContext:
 
     def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
         self.files, self.origin = snapshots.unpack(snapshot), origin
+
+    def keep_artifacts(self, artifacts: tuple[NewArtifact, ...]) -> None:
+        self.artifacts |= {artifact.kind: artifact.content for artifact in artifacts}
 
     def read_output(self, kind: str) -> Mapping[str, Any]:
         return self.outputs.get(kind, {})

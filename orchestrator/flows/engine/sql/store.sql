@@ -6,6 +6,13 @@ UPDATE flows_flow
 SET snapshot_id = %(snapshot)s, origin = %(origin)s
 WHERE id = %(flow)s AND snapshot_id IS NULL;
 
+-- name: lock_waiting_stage
+-- Lock a stage that has not started yet, or waits; no row if it runs or has ended.
+SELECT id
+FROM flows_stage
+WHERE id = %(stage)s AND status IN ('pending', 'ready', 'waiting')
+FOR NO KEY UPDATE;
+
 -- name: lock_block_name
 -- Wait for other transactions that write a version of the same block. The lock ends with the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0));
