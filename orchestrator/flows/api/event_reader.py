@@ -19,7 +19,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, InterfaceError
 
 from orchestrator.core import database
-from orchestrator.flows.api.serializers import FlowEventSerializer
+from orchestrator.flows.api.serializers.events import FlowEventSerializer
 from orchestrator.flows.models import Flow, FlowEvent
 from orchestrator.flows.models.states import FLOW_ENDED
 

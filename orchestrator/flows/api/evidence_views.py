@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orchestrator.flows.api.serializers import EvidenceKeysSerializer
+from orchestrator.flows.api.serializers.evidence import EvidenceKeysSerializer
 from orchestrator.flows.evidence import keys
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.models import EvidenceKey

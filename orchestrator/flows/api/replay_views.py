@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from orchestrator.flows.api.serializers import FlowReplaySerializer, GateReplaySerializer
+from orchestrator.flows.api.serializers.replays import FlowReplaySerializer, GateReplaySerializer
 from orchestrator.flows.api.views import flow_for, read_block
 from orchestrator.flows.models import Flow, Replay, ReplayKind
 from orchestrator.flows.models.states import FlowStatus

@@ -19,15 +19,15 @@ from orchestrator.flows import engine, representation
 from orchestrator.flows.api import event_stream, validation
 from orchestrator.flows.api.filters import FlowFilter, GateResultFilter, ProviderCallFilter
 from orchestrator.flows.api.follower_seats import seats
-from orchestrator.flows.api.serializers import (
-    FlowCallsSerializer,
-    FlowEvidenceSerializer,
-    FlowGatesSerializer,
+from orchestrator.flows.api.serializers.evidence import FlowEvidenceSerializer
+from orchestrator.flows.api.serializers.flows import (
     FlowPageSerializer,
     FlowSerializer,
     FlowSummarySerializer,
     NewFlowSerializer,
 )
+from orchestrator.flows.api.serializers.gate_results import FlowGatesSerializer
+from orchestrator.flows.api.serializers.provider_calls import FlowCallsSerializer
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Flow, GateResult
 from orchestrator.flows.models.states import FlowStatus

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from blocks.format.moments import describe_moment
-from orchestrator.flows.api.serializers import FlowSerializer
+from orchestrator.flows.api.serializers.flows import FlowSerializer
 from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, GateResult, Stage
 from orchestrator.flows.models.states import FLOW_ENDED, StageStatus
 from orchestrator.flows.representation import read_reason

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from orchestrator.flows import engine, representation
 from orchestrator.flows.api import event_stream
 from orchestrator.flows.api.follower_seats import seats
-from orchestrator.flows.api.serializers import FlowSummarySerializer
+from orchestrator.flows.api.serializers.flows import FlowSummarySerializer
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Artifact, Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from orchestrator.flows import engine
-from orchestrator.flows.api.serializers import FlowSerializer
+from orchestrator.flows.api.serializers.flows import FlowSerializer
 from orchestrator.flows.worker import answer_progress, runner
 from orchestrator.flows.worker.answer_progress import AnswerProgress, describe_answer
 from providers import calls

@@ -11,7 +11,8 @@ from decimal import Decimal
 import pytest
 
 from orchestrator.flows import engine
-from orchestrator.flows.api.serializers import FlowSerializer, ProviderCallSerializer
+from orchestrator.flows.api.serializers.flows import FlowSerializer
+from orchestrator.flows.api.serializers.provider_calls import ProviderCallSerializer
 from orchestrator.flows.models import Flow
 from orchestrator.flows.worker import runner
 from orchestrator.repos import tokens

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from orchestrator.flows import engine
-from orchestrator.flows.api.serializers import FlowSerializer
+from orchestrator.flows.api.serializers.flows import FlowSerializer
 from orchestrator.flows.models import Flow
 from orchestrator.flows.scheduler.provider_release import ProviderRelease
 from orchestrator.repos import repo_settings

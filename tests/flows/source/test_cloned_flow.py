@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from blocks.format import snapshot
 from orchestrator.flows import engine
-from orchestrator.flows.api.serializers import FlowSerializer
+from orchestrator.flows.api.serializers.flows import FlowSerializer
 from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.replay import flow_replay

@@ -7,7 +7,7 @@ import pytest
 from django.db.models import F
 
 from orchestrator.flows import engine
-from orchestrator.flows.api.serializers import FlowSerializer
+from orchestrator.flows.api.serializers.flows import FlowSerializer
 from orchestrator.flows.flow_types import SIDE_BY_SIDE
 from orchestrator.flows.models import Attempt, Flow
 from orchestrator.flows.stage_protocol import Repair

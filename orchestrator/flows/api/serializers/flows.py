@@ -1,0 +1,210 @@
+"""The shapes of a flow, in and out."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet, Sum
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from orchestrator.flows import representation
+from orchestrator.flows.api.serializers.blocks import BlockSerializer
+from orchestrator.flows.api.serializers.fields import ErrorSerializer, UsdField
+from orchestrator.flows.api.serializers.stages import StageSerializer
+from orchestrator.flows.flow_types import pinned_version
+from orchestrator.flows.models import Attempt, Block, Flow, Stage
+from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
+from orchestrator.flows.timing import estimates
+from providers.models import ProviderCall
+
+
+# It describes the body for OpenAPI only; no view calls is_valid on it.
+class NewFlowSerializer(serializers.Serializer[Any]):
+    """What it takes to start a flow. ``validation`` checks it, because each mistake has a code of its own."""
+
+    repo = serializers.CharField(
+        required=False, help_text="A registered repo. A token that is bound to one repo may leave it out."
+    )
+    feature_request = serializers.CharField(help_text="Markdown, at most 64 KB.")
+    flow_type = serializers.CharField(required=False, default="plan_impl_review_docs")
+    block_family = serializers.CharField(
+        required=False, allow_blank=True, help_text="compliance, observability, ..."
+    )
+    context = serializers.DictField(  # type: ignore[assignment]
+        required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.'
+    )
+
+
+class EstimateSerializer(serializers.Serializer[Any]):
+    """How long a flow will take without repair, from how long its kinds of stages took last."""
+
+    p50_seconds = serializers.FloatField(help_text="Every stage of the critical path at its median.")
+    p95_seconds = serializers.FloatField(help_text="Every one of them at its 95th percentile.")
+    warning = serializers.CharField(help_text="Why the deadline will probably be missed; empty if not.")
+
+
+class FlowSummarySerializer(serializers.Serializer[Flow]):
+    """One line of a list.
+
+    A list gives ``wait_reasons`` in its context, so that they cost one query in all.
+    """
+
+    id = serializers.CharField()
+    repo = serializers.CharField(source="repo.name")
+    status = serializers.ChoiceField(choices=FlowStatus.choices)
+    flow_type = serializers.CharField()
+    wait_reason = serializers.SerializerMethodField(help_text="Why it waits; empty if it does not.")
+    block_family = serializers.CharField()
+    title = serializers.SerializerMethodField()
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    deadline_at = serializers.DateTimeField(allow_null=True)
+    duration_seconds = serializers.SerializerMethodField(help_text="Since creation, while the flow runs.")
+    estimate = serializers.SerializerMethodField()
+    cost_usd = UsdField()
+    error = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField()
+
+    def get_wait_reason(self, flow: Flow) -> str:
+        """The reason of the stage that waits."""
+        # A single flow asks for its own reason; a list brings those of the whole page.
+        reasons = self.context.get("wait_reasons")
+        if reasons is None:
+            reasons = representation.read_wait_reasons([flow])
+        reason: str = reasons.get(flow.id, "")
+        return reason
+
+    def get_title(self, flow: Flow) -> str:
+        """The first line of the request that says something."""
+        return representation.request_title(flow)
+
+    def get_duration_seconds(self, flow: Flow) -> float | None:
+        """From its creation to its end, or until now."""
+        return representation.seconds_between(flow.created_at, flow.finished_at)
+
+    @extend_schema_field(ErrorSerializer(allow_null=True))
+    def get_error(self, flow: Flow) -> dict[str, str] | None:
+        """Why it failed."""
+        return representation.describe_error(flow)
+
+    @extend_schema_field(EstimateSerializer(allow_null=True))
+    def get_estimate(self, flow: Flow) -> Any:
+        """How long it will take; ``null`` for a flow that has ended, and while too little is known."""
+        if flow.status in FLOW_ENDED:
+            return None
+        try:
+            flow_type = pinned_version(flow.flow_type, flow.flow_type_version)
+        except KeyError:
+            # A deploy has dropped the version; its flows cannot continue, but people can still read them.
+            return None
+        found = estimates.estimate_flow(flow_type, flow.created_at, flow.deadline_at)
+        return None if found is None else EstimateSerializer(found).data
+
+    def get_url(self, flow: Flow) -> str:
+        """Where the whole flow is."""
+        return f"/api/v1/flows/{flow.id}/"
+
+
+class TimeSpentSerializer(serializers.Serializer[Any]):
+    """Where the seconds of a flow went."""
+
+    wall_seconds = serializers.FloatField(allow_null=True)
+    provider_seconds = serializers.FloatField(help_text="In which a model was asked.")
+    gates_seconds = serializers.FloatField(help_text="In gates, while no model was asked.")
+    own_seconds = serializers.FloatField(
+        allow_null=True, help_text="The rest: the orchestrator's own time, waiting included."
+    )
+    critical_path_seconds = serializers.FloatField(
+        help_text="How long the stages ran of which each could only begin after the one before."
+    )
+    stage_overlap = serializers.FloatField(
+        help_text="Seconds of all stages over seconds in which any ran: 1 is one after the other."
+    )
+    bound_by = serializers.CharField(help_text="What took longest on the critical path, in words.")
+
+
+class SnapshotSerializer(serializers.Serializer[Flow]):
+    """The repo that a flow carries."""
+
+    sha256 = serializers.CharField(source="snapshot_id", allow_null=True)
+    origin = serializers.CharField(
+        help_text="git+<url>@<commit> of a clone; empty where the files came with the request."
+    )
+
+
+class FlowSerializer(FlowSummarySerializer):
+    """One flow, whole, except for its events, gate results and provider calls."""
+
+    feature_request = serializers.CharField()
+    # "*" hands the flow itself to the nested serializer.
+    snapshot = SnapshotSerializer(source="*")
+    settings = serializers.DictField()
+    stages = serializers.SerializerMethodField()
+    cost_by_provider = serializers.SerializerMethodField()
+    wasted_usd = serializers.SerializerMethodField(
+        help_text="USD, part of cost_usd: stages whose files were repaired while they read them."
+    )
+    time = serializers.SerializerMethodField()
+    block = serializers.SerializerMethodField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stages_read: dict[str, tuple[list[Stage], dict[int, Decimal]]] = {}
+
+    @extend_schema_field(StageSerializer(many=True))
+    def get_stages(self, flow: Flow) -> Any:
+        """Its stages in order, each with its attempts."""
+        stages, costs = self._read_stages(flow)
+        wasted = representation.list_wasted(stages, costs)
+        return StageSerializer(
+            stages, many=True, context={"cost_by_stage": costs, "wasted": frozenset(wasted)}
+        ).data
+
+    def get_wasted_usd(self, flow: Flow) -> str:
+        """What was paid for work on files that were repaired meanwhile."""
+        stages, costs = self._read_stages(flow)
+        wasted = representation.list_wasted(stages, costs)
+        return representation.format_usd(sum((costs[stage] for stage in wasted), Decimal(0)))
+
+    def _read_stages(self, flow: Flow) -> tuple[list[Stage], dict[int, Decimal]]:
+        """Its stages with their attempts, and USD by stage: three queries, once for all fields."""
+        if flow.pk not in self._stages_read:
+            attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch(
+                "attempts", Attempt.objects.order_by("number")
+            )
+            costs = dict(_calls_of(flow).values_list("stage_id").annotate(total=Sum("cost_usd")))
+            stages = list(flow.stages.order_by("position").prefetch_related(attempts))
+            self._stages_read[flow.pk] = stages, costs
+        return self._stages_read[flow.pk]
+
+    def get_cost_by_provider(self, flow: Flow) -> dict[str, str]:
+        """USD by provider."""
+        costs = _calls_of(flow).values_list("provider").annotate(total=Sum("cost_usd"))
+        return {name: representation.format_usd(total or Decimal(0)) for name, total in sorted(costs)}
+
+    @extend_schema_field(TimeSpentSerializer)
+    def get_time(self, flow: Flow) -> dict[str, Any]:
+        """Where the seconds went."""
+        stages, _ = self._read_stages(flow)
+        return representation.measure_time(flow, _calls_of(flow), stages)
+
+    @extend_schema_field(BlockSerializer(allow_null=True))
+    def get_block(self, flow: Flow) -> Any:
+        """What it yielded; ``null`` where it has no block."""
+        block = Block.objects.filter(flow=flow).first()
+        return None if block is None else BlockSerializer(block).data
+
+
+def _calls_of(flow: Flow) -> QuerySet[ProviderCall]:
+    # Without an order: a sum by group would otherwise be grouped by the columns of the order, too.
+    return ProviderCall.objects.filter(flow_id=flow.id).order_by()
+
+
+class FlowPageSerializer(serializers.Serializer[Any]):
+    """A page of flows."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = FlowSummarySerializer(many=True)
