@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from orchestrator.ops.notifications.delivery import notify
 from orchestrator.ops.notifications.models import Notification
 
 # Slack cuts a message at 40,000 characters; what people read is far below.
@@ -33,7 +34,7 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
         ]
 
 
-class NewSlackNotificationSerializer(serializers.Serializer[Any]):
+class NewSlackNotificationSerializer(serializers.Serializer[Notification]):
     """A message for a Slack channel."""
 
     channel = serializers.RegexField(
@@ -41,10 +42,19 @@ class NewSlackNotificationSerializer(serializers.Serializer[Any]):
     )
     message = serializers.CharField(max_length=MAX_BODY)
 
+    def create(self, given: dict[str, Any]) -> Notification:
+        """Write the message on behalf of ``actor``."""
+        channel = "#" + given["channel"].removeprefix("#")
+        return notify("slack", channel, given["message"], actor=given["actor"])
 
-class NewEmailNotificationSerializer(serializers.Serializer[Any]):
+
+class NewEmailNotificationSerializer(serializers.Serializer[Notification]):
     """A mail to one address."""
 
     to = serializers.EmailField()
     subject = serializers.CharField(max_length=200)
     body = serializers.CharField(max_length=MAX_BODY)
+
+    def create(self, given: dict[str, Any]) -> Notification:
+        """Write the mail on behalf of ``actor``."""
+        return notify("email", given["to"], given["body"], subject=given["subject"], actor=given["actor"])

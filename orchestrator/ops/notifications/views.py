@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from orchestrator.ops.notifications.delivery import notify
 from orchestrator.ops.notifications.models import Notification
 from orchestrator.ops.notifications.serializers import (
     NewEmailNotificationSerializer,
@@ -23,42 +23,52 @@ from orchestrator.rest.pagination import NewestFirstPagination
 _TAGS = ["notifications"]
 
 
-class SlackNotificationView(APIView):
-    """Posts into Slack."""
+class NewNotificationView(APIView):
+    """Takes one message; a subclass names its shape."""
 
-    @extend_schema(
-        operation_id="notify_slack",
-        tags=_TAGS,
-        request=NewSlackNotificationSerializer,
-        responses={202: NotificationSerializer},
-        summary="Post a message into a Slack channel.",
-    )
+    serializer_class: type[Serializer[Notification]]
+
     def post(self, request: Request) -> Response:
         """202: the message is kept and will be sent. ``/notifications/{id}/`` says whether it was."""
         actor = require_operator(request).name
-        wanted = NewSlackNotificationSerializer(data=request.data)
+        wanted = self.serializer_class(data=request.data)
         wanted.is_valid(raise_exception=True)
-        channel = "#" + wanted.validated_data["channel"].removeprefix("#")
-        return _answer(notify("slack", channel, wanted.validated_data["message"], actor=actor))
+        notification = wanted.save(actor=actor)
+        # Read again: the delivery after the commit may have sent it already.
+        notification.refresh_from_db()
+        return Response(
+            NotificationSerializer(notification).data,
+            status=status.HTTP_202_ACCEPTED,
+            headers={"Location": f"/api/v1/notifications/{notification.pk}/"},
+        )
 
 
-class EmailNotificationView(APIView):
-    """Sends mail."""
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="notify_slack",
+        tags=_TAGS,
+        responses={202: NotificationSerializer},
+        summary="Post a message into a Slack channel.",
+    )
+)
+class SlackNotificationView(NewNotificationView):
+    """Posts into Slack."""
 
-    @extend_schema(
+    serializer_class = NewSlackNotificationSerializer
+
+
+@extend_schema_view(
+    post=extend_schema(
         operation_id="notify_email",
         tags=_TAGS,
-        request=NewEmailNotificationSerializer,
         responses={202: NotificationSerializer},
         summary="Send a mail to one address.",
     )
-    def post(self, request: Request) -> Response:
-        """202: the mail is kept and will be sent. ``/notifications/{id}/`` says whether it was."""
-        actor = require_operator(request).name
-        wanted = NewEmailNotificationSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        mail = wanted.validated_data
-        return _answer(notify("email", mail["to"], mail["body"], subject=mail["subject"], actor=actor))
+)
+class EmailNotificationView(NewNotificationView):
+    """Sends mail."""
+
+    serializer_class = NewEmailNotificationSerializer
 
 
 class NotificationListView(GenericAPIView[Notification]):
@@ -89,13 +99,3 @@ class NotificationDetailView(APIView):
         """The message."""
         require_operator(request)
         return Response(NotificationSerializer(get_object_or_404(Notification, pk=number)).data)
-
-
-def _answer(notification: Notification) -> Response:
-    # Read again: the delivery after the commit may have sent it already.
-    notification.refresh_from_db()
-    return Response(
-        NotificationSerializer(notification).data,
-        status=status.HTTP_202_ACCEPTED,
-        headers={"Location": f"/api/v1/notifications/{notification.pk}/"},
-    )

@@ -1,7 +1,9 @@
 """What an operator types: `blocks notify` and `blocks alerts test`, over REST, to receivers on loopback."""
 
 import pytest
+from typer.testing import CliRunner
 
+from blocks.cli import notify
 from orchestrator.dev.receivers import Receivers
 from orchestrator.ops.notifications import delivery
 from orchestrator.repos import tokens
@@ -10,7 +12,7 @@ from tests.blocks.conftest import blocks, offline, repo, work  # noqa: F401 - fi
 
 @pytest.fixture
 def operator(settings, transactional_db, monkeypatch):
-    """An operator's environment. A worker stands by: it gets each task at once, as ``make up``'s control worker does."""
+    """An operator's environment. Each task is run at once, as the control worker of ``make up`` does."""
     monkeypatch.setattr(delivery.app, "send_task", lambda _, args, **__: delivery.deliver(*args))
     with Receivers() as receivers:
         settings.SLACK_API_URL = f"{receivers.url}/slack/api"
@@ -40,11 +42,15 @@ def test_a_message_that_is_refused_says_what_to_do(blocks, operator):  # noqa: F
     assert "cure: Correct the channel's name" in done.stderr
 
 
-def test_a_message_that_has_to_wait_is_kept(blocks, operator, monkeypatch):  # noqa: F811
+def test_a_message_that_has_to_wait_is_kept(operator, service, work, monkeypatch):  # noqa: F811
     operator[0].received.refuse_next = [(429, "ratelimited")]
-    done = blocks("notify", "slack", "--channel", "engineering", "--message", "x", **operator[1])
+    # In this process, so that the command need not wait for as long as a user would.
+    monkeypatch.setattr(notify, "WAIT_SECONDS", 1)
+    monkeypatch.chdir(work)
+    command = ["slack", "--channel", "engineering", "--message", "x"]
+    done = CliRunner().invoke(notify.app, command, env={"BLOCKS_API_URL": service.url} | operator[1])
     # The outbox tries again later than the command waits.
-    assert done.returncode == 8
+    assert done.exit_code == 8
     assert "kept for #engineering, and sent as soon as possible" in done.stdout
 
 
