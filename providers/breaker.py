@@ -19,7 +19,7 @@ from providers.models import ProviderChange, ProviderState
 # Fixed by the product; only the threshold between them is a setting.
 WARNING_PERCENT: Final = 70
 ROLLBACK_PERCENT: Final = 95
-# Refusals in a row after which one call at a time asks; ``sql/functions.sql`` has the same number.
+# Refusals in a row after which one call at a time asks.
 REFUSALS_BEFORE_PROBE: Final = 3
 
 

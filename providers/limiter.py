@@ -19,7 +19,7 @@ from django.conf import settings
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
 from providers.base import Usage, UsageSource
-from providers.breaker import HEALTH
+from providers.breaker import HEALTH, REFUSALS_BEFORE_PROBE
 from providers.models import CallStatus
 from providers.plain_text import clean_text
 
@@ -318,6 +318,7 @@ def _acquire_parameters(call_id: UUID | None, wanted: ReservationRequest, limits
         "concurrency": limits.concurrency,
         "nano_day": limits.nano_day,
         "pause_tokens": limits.pause_tokens,
+        "probe_refusals": REFUSALS_BEFORE_PROBE,
         "repo": wanted.repo,
         "stage_kind": wanted.stage_kind,
         "flow": wanted.flow_id,
@@ -336,11 +337,11 @@ def _end_reservation(
     parts: list[int] | None = None,
     usd: Decimal = Decimal(0),
     price: Mapping[str, Any] | None = None,
-    code: str = "",
-    message: str = "",
-    latency_ms: int | None = None,
-    health: Health = Health.SILENT,
-    failure_points: int = HEALTH.failure,
+    code: str,
+    message: str,
+    latency_ms: int | None,
+    health: Health,
+    failure_points: int,
     pause_seconds: float | None = None,
     kept: tuple[str | None, str | None] = (None, None),
     source: UsageSource = UsageSource.REPORTED,

@@ -1,6 +1,9 @@
 -- What is known of the use of a call, which model answered, why everybody waits: a frozen copy of the functions that change.
 --
--- The two that get parameters are dropped first: old code calls them without the new parameters, which have defaults.
+-- Those that get parameters are dropped first. Old code calls the two that end a call without the new parameters, which have
+-- defaults.
+DROP PROCEDURE provider_acquire_durably;
+DROP FUNCTION provider_acquire;
 DROP FUNCTION provider_settle(uuid, text, text, bigint[], numeric, jsonb, text, text, int, int, double precision, int, int, int, int,
   jsonb, jsonb);
 DROP FUNCTION provider_record_health(text, uuid, timestamptz, text, int, double precision, int, int, int, int);
@@ -9,16 +12,17 @@ DROP FUNCTION provider_record_health(text, uuid, timestamptz, text, int, double 
 -- function: provider_acquire
 -- Reserves tokens, USD and a slot for one call, or says which dimension denies it. Without p_call it only says what would happen.
 --
--- p_day_tokens to p_day_nano are the limits. p_pause_tokens: used tokens that open the quota breaker; 0: never.
+-- p_day_tokens to p_day_nano are the limits. p_pause_tokens: used tokens that open the quota breaker; 0: never. p_probe_refusals:
+-- refusals in a row after which one call at a time finds out whether the provider takes calls again.
 -- outcome: '' admitted, and the ledger row p_call exists; 'replay' p_stage has an answer to this request (answered_call); otherwise
 -- the dimension that denied: paused not_before breaker quota tokens_day tokens_minute requests_minute concurrency usd_day.
 -- until: when that dimension admits this call if nothing else comes. reservations_only: only open reservations are in the way,
 -- and they may be settled at any moment. used: what the dimension has reached.
-CREATE OR REPLACE FUNCTION provider_acquire(
+CREATE FUNCTION provider_acquire(
   p_call uuid, p_provider text, p_model text, p_tokens bigint, p_nano bigint, p_lease_seconds double precision,
   p_day_tokens bigint, p_minute_tokens bigint, p_minute_requests bigint, p_concurrency bigint, p_day_nano bigint,
-  p_pause_tokens bigint, p_repo text, p_stage_kind text, p_flow text, p_stage bigint, p_attempt bigint, p_digest text,
-  p_fallback_from text,
+  p_pause_tokens bigint, p_probe_refusals int, p_repo text, p_stage_kind text, p_flow text, p_stage bigint, p_attempt bigint,
+  p_digest text, p_fallback_from text,
   OUT outcome text, OUT until timestamptz, OUT reservations_only boolean, OUT used bigint, OUT answered_call uuid,
   OUT asked_at timestamptz
 ) LANGUAGE plpgsql AS $$
@@ -85,7 +89,7 @@ BEGIN
 
   -- Step 4: does a limit or state of the provider itself deny the call? One expression answers the common case: nothing does.
   outcome := '';
-  IF s.paused OR s.not_before > v_now OR s.throttles >= 3 OR s.breaker = 'open' OR s.day_tokens + p_tokens > p_day_tokens
+  IF s.paused OR s.not_before > v_now OR s.throttles >= p_probe_refusals OR s.breaker = 'open' OR s.day_tokens + p_tokens > p_day_tokens
     OR s.minute_tokens + p_tokens > p_minute_tokens OR s.minute_requests >= p_minute_requests
     OR s.inflight >= p_concurrency OR (p_pause_tokens > 0 AND s.day_tokens - s.reserved_tokens >= p_pause_tokens)
   THEN
@@ -94,8 +98,8 @@ BEGIN
       outcome := 'paused'; until := v_now + interval '1 minute';
     ELSIF s.not_before > v_now THEN
       outcome := 'not_before'; until := s.not_before;
-    ELSIF s.throttles >= 3 AND s.probe_until > v_now THEN
-      -- After three refusals in a row one call finds out whether the provider takes calls again.
+    ELSIF s.throttles >= p_probe_refusals AND s.probe_until > v_now THEN
+      -- After so many refusals in a row one call finds out whether the provider takes calls again.
       outcome := 'not_before'; reservations_only := true; until := v_now + v_soon;
     ELSIF s.breaker = 'open' AND s.open_until > v_now THEN
       outcome := 'breaker'; until := s.open_until;
@@ -193,7 +197,7 @@ BEGIN
     UPDATE providers_budgetstate SET head_hour = b.head_hour, hour_nano = b.hour_nano, day_nano = b.day_nano + p_nano
       WHERE id = 1;
   END IF;
-  IF s.breaker = 'open' OR s.throttles >= 3 THEN
+  IF s.breaker = 'open' OR s.throttles >= p_probe_refusals THEN
     -- Half-open or refused before, and no probe is under way: this call is the probe.
     s.probe_call := p_call; s.probe_until := v_now + make_interval(secs => p_lease_seconds);
   END IF;
@@ -215,6 +219,33 @@ BEGIN
       request_digest, reserved_tokens, reserved_usd, created_at, lease_until)
     VALUES (p_call, p_provider, p_model, p_repo, p_stage_kind, p_flow, p_stage, p_attempt, p_fallback_from,
       p_digest, p_tokens, p_nano / 1000000000.0, v_now, v_now + make_interval(secs => p_lease_seconds));
+END $$;
+
+
+-- function: provider_acquire_durably
+-- provider_acquire, and the reservation is on the disk when it returns. It commits, so it cannot be called in a transaction.
+--
+-- The locks are taken with asynchronous commit, so that nobody waits for the disk while a provider is locked. Then an admitted call
+-- waits for the log to be flushed, together with every other caller that waits: one flush serves them all.
+CREATE PROCEDURE provider_acquire_durably(
+  p_call uuid, p_provider text, p_model text, p_tokens bigint, p_nano bigint, p_lease_seconds double precision,
+  p_day_tokens bigint, p_minute_tokens bigint, p_minute_requests bigint, p_concurrency bigint, p_day_nano bigint,
+  p_pause_tokens bigint, p_probe_refusals int, p_repo text, p_stage_kind text, p_flow text, p_stage bigint, p_attempt bigint,
+  p_digest text, p_fallback_from text,
+  INOUT outcome text, INOUT until timestamptz, INOUT reservations_only boolean, INOUT used bigint, INOUT answered_call uuid,
+  INOUT asked_at timestamptz
+) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  SELECT * INTO outcome, until, reservations_only, used, answered_call, asked_at
+    FROM provider_acquire(p_call, p_provider, p_model, p_tokens, p_nano, p_lease_seconds, p_day_tokens, p_minute_tokens,
+      p_minute_requests, p_concurrency, p_day_nano, p_pause_tokens, p_probe_refusals, p_repo, p_stage_kind, p_flow, p_stage,
+      p_attempt, p_digest, p_fallback_from);
+  COMMIT;  -- the locks are free from here on
+  IF outcome = '' THEN
+    -- An empty message in the log of a transaction that commits synchronously: its flush takes the reservation along.
+    PERFORM pg_logical_emit_message(true, 'provider', '');
+  END IF;
 END $$;
 
 

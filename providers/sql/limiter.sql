@@ -9,7 +9,7 @@ FROM provider_acquire(
     %(lease_seconds)s::float8,
     -- The limits in force.
     %(tokens_day)s::bigint, %(tokens_minute)s::bigint, %(requests_minute)s::bigint, %(concurrency)s::bigint,
-    %(nano_day)s::bigint, %(pause_tokens)s::bigint,
+    %(nano_day)s::bigint, %(pause_tokens)s::bigint, %(probe_refusals)s::int,
     -- On whose behalf the call is made.
     %(repo)s::text, %(stage_kind)s::text, %(flow)s::text, %(stage)s::bigint, %(attempt)s::bigint, %(digest)s::text,
     %(fallback_from)s::text
@@ -23,7 +23,7 @@ CALL provider_acquire_durably(
     %(lease_seconds)s::float8,
     -- The limits in force.
     %(tokens_day)s::bigint, %(tokens_minute)s::bigint, %(requests_minute)s::bigint, %(concurrency)s::bigint,
-    %(nano_day)s::bigint, %(pause_tokens)s::bigint,
+    %(nano_day)s::bigint, %(pause_tokens)s::bigint, %(probe_refusals)s::int,
     -- On whose behalf the call is made.
     %(repo)s::text, %(stage_kind)s::text, %(flow)s::text, %(stage)s::bigint, %(attempt)s::bigint, %(digest)s::text,
     %(fallback_from)s::text,
