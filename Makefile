@@ -50,7 +50,9 @@ ops: setup ## Prometheus and Alertmanager unpacked without root, for the tests o
 	@$(PY) -m orchestrator.dev.ops_tools
 
 clean: ## remove what setup and runs have made
-	rm -rf .venv .venv-sandbox .venv-google .state site bench/.venvs
+	rm -rf .venv* .state .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site staticfiles test-results blocks/build bench/.cache bench/.venvs
+	find . \( -name '*.egg-info' -o -name __pycache__ -o -name '*.py[cod]' \) -prune -exec rm -rf {} +
 
 ##@ Check a change
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,27 @@ def test_every_command_of_the_guide_exists() -> None:
     assert modules
     for module in modules:
         assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
+
+
+def test_make_clean_removes_what_git_ignores_and_nothing_else(tmp_path: Path) -> None:
+    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    ignored = [line for line in lines if line and not line.startswith("#")]
+    place = tmp_path / "a checkout"
+    kept = place / "blocks" / "format" / "kept.py"
+    kept.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", place)
+    kept.touch()
+    for pattern in ignored:
+        name = pattern.replace("[cod]", "c").replace("*", "made").strip("/")
+        # What is ignored everywhere is removed everywhere.
+        for parent in (place,) if pattern.startswith("/") else (place, kept.parent):
+            made = parent / name
+            if pattern.endswith("/"):
+                made.mkdir(parents=True)
+                made /= "inside.py"
+            made.touch()
+    subprocess.run(["make", "clean"], cwd=place, check=True, capture_output=True)
+    assert sorted(path.name for path in place.rglob("*") if path.is_file()) == ["Makefile", "kept.py"]
 
 
 @pytest.mark.parametrize("template", ["Bug.md", "Feature.md"])
