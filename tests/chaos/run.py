@@ -324,7 +324,7 @@ def _kill_at_work(stack: Stack, traffic: Traffic, flows: int) -> None:
 
 
 def _end_branches(stack: Stack, traffic: Traffic, flows: int) -> None:
-    """Branches of different lengths meet. The guards of the database are taken away, too: they would refuse."""
+    """Branches of different lengths meet. The guards of the database are taken away: they would refuse."""
     stack.execute("ALTER TABLE flows_stage DISABLE TRIGGER flows_stage_needs_passed")
     frozen = stack.kill("control", signal.SIGSTOP)
     traffic.submit(flows // 3, "scribe: sleep 0.5", cancel=False)

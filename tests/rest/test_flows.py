@@ -152,7 +152,7 @@ def leave_stream(answer) -> None:
 
 
 def read_stream(answer) -> str:
-    """The whole text of a stream that ends; the loop runs in this thread, so it sees the test's transaction."""
+    """The whole text of a stream that ends; its loop runs in this thread and sees the test's transaction."""
 
     async def collect() -> bytes:
         return b"".join([part async for part in answer])

@@ -21,8 +21,8 @@ from providers.models import ProviderState
 from tests import scenes
 
 PEOPLE = ("anonymous", "stranger", "staff", "foreign", "viewer", "member", "sre", "commander", "superuser")
-"""In the order of the columns. ``stranger`` has an account and nothing else, ``staff`` may enter the admin and
-has no permission, ``foreign`` is a member of another repo."""
+"""In the order of the columns. ``stranger`` has an account and nothing else, ``staff`` may enter the admin
+and has no permission, ``foreign`` is a member of another repo."""
 TOKENS = ("none", "foreign token", "token", "operator")
 
 OPEN = "200 200 200 200 200 200 200 200 200"

@@ -15,7 +15,7 @@ from tests.style.measure import ROOT
 
 # Function to the reason why it writes a status itself.
 WRITERS = {
-    "tests/flows/engine/test_forks.py:test_the_database_refuses_a_join_that_is_early_or_twice_and_a_flow_that_is": (
+    "tests/flows/engine/test_forks.py:test_the_database_refuses_an_early_join_and_a_second_one": (
         "it tests the guards that refuse the write"
     ),
     "tests/flows/engine/test_verbs.py:test_a_move_outside_the_table_is_refused_by_the_database": (

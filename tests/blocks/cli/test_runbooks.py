@@ -1,4 +1,4 @@
-"""Every command of ``docs/runbooks``, typed in the order of its page against a deployment with a failed flow."""
+"""Every command of ``docs/runbooks``, typed in the order of its page, with a failed flow at hand."""
 
 import re
 import shlex

@@ -1,5 +1,5 @@
-"""A flow whose stages fork and join: every branch is claimed, fenced and ended for itself, and the join is ready
-exactly once.
+"""A flow whose stages fork and join: every branch is claimed, fenced and ended for itself, and the join is
+ready exactly once.
 """
 
 import itertools
@@ -231,7 +231,7 @@ def test_a_verb_takes_every_branch(fork, verb):
 
 
 @pytest.mark.parametrize("what", ["early", "twice", "flow"])
-def test_the_database_refuses_a_join_that_is_early_or_twice_and_a_flow_that_is(fork, what):
+def test_the_database_refuses_an_early_join_and_a_second_one(fork, what):
     flow = fork()
     third = flow.stages.get(kind="third")
     damage = {
@@ -280,7 +280,7 @@ class Branch:
 
 
 def merges(*more: str) -> list[tuple[str, ...]]:
-    """Every order of two branches that claim and finish, and of ``more``. The two are alike, so ``a`` is first."""
+    """Every order of two branches that claim and finish, and of ``more``; as both are alike, a is first."""
     steps = ("a.claim", "a.finish", "b.claim", "b.finish", *more)
     return [
         order

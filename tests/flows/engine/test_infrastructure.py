@@ -1,4 +1,4 @@
-"""Faults around the workers: a broker that fails over, a process of a pool that is killed, a frozen worker."""
+"""Faults around the workers: a broker that fails over, a pool whose process is killed, a frozen worker."""
 
 import os
 import signal

@@ -1,8 +1,9 @@
 """A model that knows only what arrived over HTTP, and writes as a vendor's grammar lets it.
 
-It has an answer in mind (a sample's) and writes of it what the schema admits *as it came*: a closed object loses
-every property that is not named, one without properties becomes ``{}``, and a string holds JSON only where the
-schema asks for a string. A repair of the schema's fate on the way is therefore visible in the answer.
+It has an answer in mind (a sample's) and writes of it what the schema admits *as it came*: a closed object
+loses every property that is not named, one without properties becomes ``{}``, and a string holds JSON only
+where the schema asks for a string. A repair of the schema's fate on the way is therefore visible in the
+answer.
 """
 
 import json

@@ -125,7 +125,7 @@ def test_a_vendor_that_names_no_wait_is_asked_once_however_often_people_retry(
 
 
 class UsageProxy:
-    """A server between the product and the simulated OpenAI that reports cached tokens beside the prompt's."""
+    """A server before the simulated OpenAI that reports cached tokens beside the prompt's."""
 
     def __init__(self, target: str) -> None:
         owner, self.calls = self, 0

@@ -1,4 +1,4 @@
-"""Every alert, evaluated by promtool: silent below its limit, firing above it, silent with too little data."""
+"""Every alert, evaluated by promtool: silent below its limit, firing above it, silent without much data."""
 
 import json
 import subprocess

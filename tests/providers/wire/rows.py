@@ -1,8 +1,8 @@
 """What vendors, and proxies in front of them, really answer, and what each answer has to become.
 
 One table for every test that plays a vendor: `tests/providers/wire/` serves a row over loopback through SDK,
-adapter and `call_model`; the simulator serves the same rows, by name, to whole flows. A row is served as it is
-written here, with its status and headers. A body that is not text or bytes is sent as JSON, whether or not
+adapter and `call_model`; the simulator serves the same rows, by name, to whole flows. A row is served as it
+is written here, with its status and headers. A body that is not text or bytes is sent as JSON, whether or not
 the request asked for a stream: a server that ignores `stream` answers so.
 """
 

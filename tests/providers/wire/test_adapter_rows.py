@@ -1,4 +1,4 @@
-"""Every row of the table through the vendor's own SDK and our adapter: a typed outcome, told to whom it concerns."""
+"""Every row of the table through the vendor's own SDK and our adapter: a typed outcome for who can fix it."""
 
 from collections.abc import Iterator
 from contextlib import closing
