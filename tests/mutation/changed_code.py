@@ -6,6 +6,7 @@ loaded the product and the tests is forked for each mutant, instead of loading e
 
 import gc
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from types import CodeType, FunctionType
@@ -42,23 +43,22 @@ def find_changes(old: CodeType, new: CodeType) -> list[Change] | None:
     return changes
 
 
-def find_functions(code: CodeType) -> list[FunctionType]:
-    """The loaded functions that run ``code``, as the file and the line of their definition say."""
+def list_functions(path: str) -> list[FunctionType]:
+    """The loaded functions whose code is in the file ``path``."""
     return [
         function
         for function in gc.get_objects()
-        if type(function) is FunctionType and _place(function.__code__) == _place(code)
+        if type(function) is FunctionType and function.__code__.co_filename == path
     ]
 
 
-def _place(code: CodeType) -> tuple[str, str, int]:
-    return code.co_filename, code.co_qualname, code.co_firstlineno
-
-
-def load_changes(changes: list[Change]) -> bool:
-    """Let the loaded functions run their new code; false where one of them is not found or cannot."""
+def load_changes(changes: list[Change], functions: Iterable[FunctionType]) -> bool:
+    """Let those of ``functions`` run their new code; false where one of them is not found or cannot."""
+    by_place: dict[tuple[str, str, int], list[FunctionType]] = {}
+    for function in functions:
+        by_place.setdefault(_place(function.__code__), []).append(function)
     for change in changes:
-        found = find_functions(change.old)
+        found = by_place.get(_place(change.old), [])
         # Without a change the loaded code must be the one that the file has: else another file was loaded.
         if not found or any(function.__code__ != change.old for function in found):
             return False
@@ -68,3 +68,8 @@ def load_changes(changes: list[Change]) -> bool:
             except ValueError:  # it closes over other variables
                 return False
     return True
+
+
+def _place(code: CodeType) -> tuple[str, str, int]:
+    """The definition of a function: its file, its name and its first line."""
+    return code.co_filename, code.co_qualname, code.co_firstlineno

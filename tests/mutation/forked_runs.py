@@ -33,10 +33,15 @@ class Reach:
     lines: dict[str, dict[int, list[str]]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 
-    def order_tests(self, path: str, lines: Iterable[int]) -> list[str]:
-        """The tests that reach one of ``lines`` of the file ``path``, the fastest first."""
+    def order_tests(self, path: str | None = None, lines: Iterable[int] | None = None) -> list[str]:
+        """The tests that reach one of ``lines``, or any line, of the file ``path``, the fastest first; all
+        tests without a file.
+        """
+        if path is None:
+            return sorted(self.seconds, key=self.seconds.__getitem__)
         by_line = self.lines.get(path, {})
-        tests = {test for line in lines for test in by_line.get(line, ())}
+        wanted = by_line if lines is None else lines
+        tests = {test for line in wanted for test in by_line.get(line, ())}
         return sorted(tests, key=self.seconds.__getitem__)
 
 

@@ -18,7 +18,7 @@ from tests.mutation.__main__ import (
     order_mutants,
     read_equivalents,
 )
-from tests.mutation.changed_code import find_changes, load_changes
+from tests.mutation.changed_code import find_changes, list_functions, load_changes
 from tests.mutation.forked_runs import Reach
 from tests.mutation.plugin import MutantFinder
 
@@ -52,11 +52,12 @@ def test_a_loaded_function_gets_the_code_of_its_mutant(monkeypatch, tmp_path):
     old, new = (compile(ast.parse(one), str(path), "exec") for one in (text, text.replace("* 2", "* 3")))
     changes = find_changes(old, new)
     assert changes is not None
-    assert load_changes(changes)
+    functions = list_functions(str(path))
+    assert load_changes(changes, functions)
     # A module that has imported it before calls the mutant, too.
     assert kept(2) == 6
     # What is loaded now is not what the file says, so a second mutant of it is refused.
-    assert not load_changes(changes)
+    assert not load_changes(changes, functions)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,8 @@ def test_the_fastest_tests_that_reach_the_lines_come_first():
     assert reach.order_tests("a.py", range(1, 3)) == ["quick", "slow"]
     assert reach.order_tests("a.py", [3]) == []
     assert reach.order_tests("b.py", [1]) == []
+    assert reach.order_tests("a.py") == ["quick", "slow"]
+    assert reach.order_tests() == ["elsewhere", "quick", "slow"]
 
 
 def test_every_equivalent_names_a_mutant_that_exists():
@@ -117,7 +120,28 @@ def test_the_order_is_random_complete_and_the_same_each_time():
 
 
 def test_the_rate_is_that_of_the_mutants_that_ran():
-    outcomes = [Outcome("a/b.py", 10, 4, 3, (Survivor(1, "a/b.py f: 1 -> 0"),)), Outcome("c.py", 1, 1, 1, ())]
+    survivor = Survivor(1, "a/b.py f: 1 -> 0")
+    outcomes = [
+        Outcome("providers/limiter.py", 10, 4, 3, (survivor,)),
+        Outcome("providers/admission.py", 1, 1, 1, ()),
+    ]
     figures = flatten_results(outcomes)
-    assert (figures["mutants"], figures["killed"], figures["rate"]) == (5, 4, 80.0)
-    assert (figures["a.b_found"], figures["a.b_mutants"], figures["a.b_rate"]) == (10, 4, 75.0)
+    assert [figures[key] for key in ("found", "mutants", "killed", "unexplained", "rate")] == [
+        11,
+        5,
+        4,
+        1,
+        80.0,
+    ]
+    assert (figures["modules"], figures["modules_sampled"]) == (2, 1)
+    of_module = [figures[f"providers.limiter_{key}"] for key in ("found", "mutants", "killed", "rate")]
+    assert of_module == [10, 4, 3, 75.0]
+
+
+def test_a_run_of_one_module_keeps_the_figures_of_the_others():
+    first = flatten_results([Outcome("providers/limiter.py", 10, 10, 9, (Survivor(1, "unexplained"),))])
+    gone = {"providers.gone_found": 5.0, "providers.gone_mutants": 5.0}
+    both = flatten_results([Outcome("providers/admission.py", 4, 4, 4, ())], first | gone)
+    assert [both[key] for key in ("found", "killed", "modules")] == [14, 13, 2]
+    assert both["providers.limiter_rate"] == 90.0
+    assert not both.keys() & gone.keys()
