@@ -44,6 +44,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return StacksOnOneWorker(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database of the tests, which is quickly emptied after those that commit."""
+    # Django is not set up yet when this file is read.
+    from django.test import TransactionTestCase  # noqa: PLC0415
+
+    from tests.databases import CommittedRows  # noqa: PLC0415
+
+    with django_db_blocker.unblock():
+        committed = CommittedRows()
+    by_django = TransactionTestCase._fixture_teardown
+
+    def remove_rows(case: TransactionTestCase) -> None:
+        committed.remove(lambda: by_django(case))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", remove_rows)
+        yield
+
+
 @pytest.fixture
 def service(transactional_db: None) -> Iterator[Any]:
     """The whole application behind the server of production; ``url`` is its address.

@@ -215,7 +215,8 @@ def _count_sql(found: Measured, source: Source) -> None:
             parts_of_others.update(id(part) for part in ast.walk(node) if part is not node)
         if not isinstance(node, ast.Constant | ast.JoinedStr) or id(node) in parts_of_others:
             continue
-        literal = ast.unparse(node) if isinstance(node, ast.JoinedStr) else str(node.value)
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        literal = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
         if SQL.search(literal):
             lines = source.text.splitlines()[node.lineno - 1 : node.end_lineno]
             count = len([line for line in lines if line.strip(" \"'")])
@@ -242,7 +243,7 @@ def _count_registries(found: Measured, source: Source) -> None:
         found.registries += 1
         return
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in LOADERS:
+        if isinstance(node, ast.Call) and _read_last_name(node.func) in LOADERS:
             found.registries += 1
             found.places["registry by hand"].append(f"{source.place(node)} {ast.unparse(node.func)}")
     homes = {
@@ -258,6 +259,13 @@ def _count_registries(found: Measured, source: Source) -> None:
             if len({homes[name] for name in listed}) >= SMALLEST_TABLE:
                 found.registries += 1
                 found.places["registry by hand"].append(f"{source.place(statement)} {', '.join(listed)}")
+
+
+def _read_last_name(called: ast.expr) -> str:
+    """The name after the last dot of what is called; empty where that is no name."""
+    if isinstance(called, ast.Attribute):
+        return called.attr
+    return called.id if isinstance(called, ast.Name) else ""
 
 
 def _list_classes(value: ast.expr) -> set[str]:

@@ -8,6 +8,7 @@ say``; the exit code is 1 when there is one. ``--list`` prints the list itself.
 import argparse
 import bisect
 import re
+import string
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,12 +139,27 @@ class Finding:
 
 
 def compile_pattern(words: str) -> re.Pattern[str]:
-    """The pattern for ``words``: whole words, in any case, with any spaces between them."""
-    spaced = re.sub(r" (?![^\[]*\])", " +", words)
+    """The pattern for ``words`` in lower case, with any spaces between them and the end of a word after them.
+
+    It says nothing of what is before them: with a condition there it would be tried at every character.
+    """
+    spaced = re.sub(r" (?![^\[]*\])", " +", words).replace("USD", "usd")
     # An underscore ends a word too: names in code are read like text.
-    return re.compile(rf"(?<![^\W_])(?:{spaced})(?![^\W_])", re.IGNORECASE)
+    return re.compile(rf"(?:{spaced})(?![^\W_])")
 
 
+def find_matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """The matches of ``pattern`` in ``text`` that begin with a word."""
+    at = 0
+    while match := pattern.search(text, at):
+        is_inside_word = text[match.start() - 1 : match.start()].isalnum()
+        at = match.start() + 1 if is_inside_word else match.end()
+        if not is_inside_word:
+            yield match
+
+
+# Characters outside ASCII keep their case: some of them would change the length of the text.
+LOWERED = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
 PATTERNS = [(compile_pattern(words), instead) for words, instead in WORDS.items()]
 
 
@@ -154,11 +170,13 @@ def find_words(text: str, path: str) -> Iterator[Finding]:
     # stay true.
     flowing = BREAK.sub(lambda match: " " * len(match[0]), text)
     kept = [match.span() for match in KEPT.finditer(flowing)]
+    lowered = flowing.translate(LOWERED)
     for pattern, instead in PATTERNS:
-        for match in pattern.finditer(flowing):
+        for match in find_matches(pattern, lowered):
             if not any(start <= match.start() and match.end() <= end for start, end in kept):
                 line = bisect.bisect_left(breaks, match.start()) + 1
-                yield Finding(path, line, " ".join(match[0].split()), instead)
+                found = flowing[match.start() : match.end()]
+                yield Finding(path, line, " ".join(found.split()), instead)
 
 
 def find_module_names(path: str) -> Iterator[Finding]:
