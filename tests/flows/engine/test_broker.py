@@ -5,7 +5,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -98,6 +98,18 @@ def test_a_broker_that_refuses_is_told_and_logged_and_not_asked_again(broker_of_
     assert said.getMessage() == "stage 11 was not sent to google: OperationalError"
 
 
+def test_a_stage_is_prepared_only_where_nothing_waits(broker_of_its_own, caplog):
+    assert broker.send_preparation("task_1", "context", "google") is True
+    assert broker.send_preparation("task_2", "context", "google") is False
+    task, (args, kwargs, _) = read_message(broker_of_its_own, "google")
+    assert (task, args, kwargs) == ("flows.prepare_stage", ["task_1", "context"], {})
+    assert broker_of_its_own.llen("google") == 0
+    assert caplog.records == []
+    broker_of_its_own.set("google", "no list")
+    assert broker.send_preparation("task_3", "context", "google") is False
+    assert caplog.messages == ["context of task_3 is not prepared: ResponseError"]
+
+
 def test_the_web_process_sends_from_one_thread_and_refuses_what_is_too_much(broker_of_its_own, monkeypatch):
     before = {thread for thread in threading.enumerate() if thread.name == "sender"}
     monkeypatch.setattr(broker, "_waiting", None)
@@ -110,10 +122,11 @@ def test_the_web_process_sends_from_one_thread_and_refuses_what_is_too_much(brok
     assert broker._waiting is not None
     assert broker._waiting.maxsize == broker.MOST_WAITING == 1000
 
-    nobody_takes: queue.Queue[Route] = queue.Queue(1)
+    nobody_takes: queue.Queue[Callable[[], bool]] = queue.Queue(1)
     monkeypatch.setattr(broker, "_waiting", nobody_takes)
     assert broker.send_route(STRAIGHT) is True
     began = time.monotonic()
     assert broker.send_route(FORKED) is False
     assert time.monotonic() - began < 10, "the request waited for room"
-    assert nobody_takes.get_nowait() is STRAIGHT
+    assert nobody_takes.get_nowait()() is True
+    assert read_message(broker_of_its_own, "google")[1][0] == [11]
