@@ -152,12 +152,12 @@ class Judge:
                 break
             ran += 1
             if not self.is_killed(mutant):
-                survivors.append(describe_mutant(self._path, mutant))
+                survivors.append(describe_mutant(self._path, self._tree, mutant))
         return Outcome(self._path, len(mutants), ran, ran - len(survivors), tuple(survivors))
 
     def is_killed(self, mutant: Edit) -> bool:
         """Whether a test fails, or never ends. What is known to change nothing is not run."""
-        if describe_mutant(self._path, mutant).change in read_equivalents():
+        if describe_mutant(self._path, self._tree, mutant).change in read_equivalents():
             return False
         code = mutant.compile(self._tree, self._file)
         changes = find_changes(self._original, marshal.loads(code))  # noqa: S302 - compiled a moment ago
@@ -200,10 +200,24 @@ class Judge:
         return LEAST_PATIENCE_SECONDS + PATIENCE * sum(self._reach.seconds[test] for test in tests)
 
 
-def describe_mutant(path: str, mutant: Edit) -> Survivor:
-    """The mutant as people and ``equivalents.txt`` name it."""
+def describe_mutant(path: str, tree: ast.Module, mutant: Edit) -> Survivor:
+    """The mutant as people and ``equivalents.txt`` name it: by its function, or by what an import defines."""
     before, after = (" ".join(text.split()) for text in mutant.describe())
-    return Survivor(mutant.first, f"{path} {mutant.function or 'import'}: {before} -> {after}")
+    place = mutant.function or f"import {_name_definition(tree, mutant.first)}"
+    return Survivor(mutant.first, f"{path} {place}: {before} -> {after}")
+
+
+def _name_definition(tree: ast.Module, line: int) -> str:
+    """The innermost name that is assigned or defined at ``line``."""
+    kinds = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef
+    around = [node for node in ast.walk(tree) if isinstance(node, kinds)]
+    inner = max(
+        (node for node in around if node.lineno <= line <= (node.end_lineno or 0)),
+        key=lambda node: node.lineno,
+    )
+    if isinstance(inner, ast.FunctionDef | ast.ClassDef):
+        return inner.name
+    return ast.unparse(inner.targets[0] if isinstance(inner, ast.Assign) else inner.target)
 
 
 def judge_modules(paths: list[str], tests: tuple[str, ...], seconds_each: float) -> list[Outcome]:

@@ -20,6 +20,7 @@ import coverage
 import pytest
 from django.core.management import call_command
 from django.db import connections
+from pytest_django import DjangoDbBlocker
 
 PASSED, FAILED, NOT_LOADED, TOO_LATE, BROKEN = range(5)
 _LOOK_SECONDS = 0.01
@@ -46,8 +47,13 @@ class Reach:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def database(django_db_setup: None) -> None:
+def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Made before the first fork, so that all of them share it."""
+    _OPEN.append(django_db_blocker)
+
+
+_OPEN: list[DjangoDbBlocker] = []
+"""What lets the clean-up after a test that hung, which is no test itself, come to the database."""
 
 
 class ForkedRuns:
@@ -116,7 +122,9 @@ class ForkedRuns:
         cleaner = os.fork()
         if cleaner == 0:
             _leave(_empty_database)
-        os.waitpid(cleaner, 0)
+        _, status = os.waitpid(cleaner, 0)
+        if status != 0:
+            raise RuntimeError("the rows of a test that hung could not be removed")
         return TOO_LATE
 
     def _run_until_failure(self, tests: list[str]) -> int:
@@ -173,5 +181,6 @@ def _leave(work: Callable[[], int]) -> None:
 
 def _empty_database() -> int:
     """A test that was killed has not taken back what it wrote."""
-    call_command("flush", interactive=False, verbosity=0)
+    with _OPEN[0].unblock():
+        call_command("flush", interactive=False, verbosity=0)
     return PASSED

@@ -98,12 +98,18 @@ def test_the_fastest_tests_that_reach_the_lines_come_first():
 
 
 def test_every_equivalent_names_a_mutant_that_exists():
-    described = {describe_mutant(path, mutant).change for path in list_modules() for mutant in list_all(path)}
+    described = set()
+    for path in list_modules():
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        described |= {describe_mutant(path, tree, mutant).change for mutant in list_mutants(tree)}
     assert read_equivalents().keys() <= described
 
 
-def list_all(path: str):
-    return list_mutants(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+def test_a_mutant_of_what_runs_on_import_is_called_after_what_is_defined_there():
+    tree = ast.parse("LIMIT: int = 3\n\n\ndef cut(n=4):\n    return n\n\n\nclass Cut:\n    code = 5\n")
+    changes = {describe_mutant("a.py", tree, mutant).change for mutant in list_mutants(tree)}
+    assert {"a.py import LIMIT: 3 -> 4", "a.py import cut: 4 -> 5", "a.py import code: 5 -> 6"} <= changes
+    assert "a.py cut: return n -> return None" in changes
 
 
 def test_every_module_and_its_tests_exist():

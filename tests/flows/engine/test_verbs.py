@@ -75,6 +75,12 @@ def test_only_one_claim_wins(new_flow):
     assert engine.claim(stage.pk + 1, "w2") is None  # pending
 
 
+def test_a_worker_with_a_long_name_can_claim(new_flow):
+    held = engine.claim(live(new_flow()).pk, "w" * 300)
+    assert held is not None
+    assert held.worker == Attempt.objects.get().worker == "w" * 200
+
+
 def test_an_expired_attempt_is_fenced_and_its_stage_goes_to_the_next(new_flow):
     flow = new_flow()
     late = claim(flow)
