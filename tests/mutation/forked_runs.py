@@ -53,7 +53,7 @@ def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
 
 
 _OPEN: list[DjangoDbBlocker] = []
-"""What lets the clean-up after a test that hung, which is no test itself, come to the database."""
+"""Opens the database for the clean-up after a test that hung."""
 
 
 class ForkedRuns:
