@@ -262,7 +262,7 @@ def _count_registries(found: Measured, source: Source) -> None:
 
 
 def _read_last_name(called: ast.expr) -> str:
-    """The name after the last dot of what is called; empty for anything but a name."""
+    """The name after the last dot of what is called; empty where it has none."""
     if isinstance(called, ast.Attribute):
         return called.attr
     return called.id if isinstance(called, ast.Name) else ""
