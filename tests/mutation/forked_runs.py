@@ -20,7 +20,6 @@ import coverage
 import pytest
 from django.core.management import call_command
 from django.db import connections
-from pytest_django import DjangoDbBlocker
 
 PASSED, FAILED, NOT_LOADED, TOO_LATE, BROKEN = range(5)
 _LOOK_SECONDS = 0.01
@@ -47,12 +46,12 @@ class Reach:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def database(django_db_setup: None, django_db_blocker: Any) -> None:
     """Made before the first fork, so that all of them share it."""
     _OPEN.append(django_db_blocker)
 
 
-_OPEN: list[DjangoDbBlocker] = []
+_OPEN: list[Any] = []
 """Opens the database for the clean-up after a test that hung."""
 
 
