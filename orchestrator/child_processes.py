@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -38,6 +38,7 @@ def start(
     *,
     death_signal: signal.Signals = signal.SIGTERM,
     environment: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
     output: IO[Any] | int | None = None,
     cwd: Path | None = None,
     user: int | None = None,
@@ -55,7 +56,7 @@ def start(
     return subprocess.Popen(
         argv,
         env=None if environment is None else dict(environment),
-        stdin=None if foreground else subprocess.DEVNULL,
+        stdin=None if foreground else stdin,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
         cwd=cwd,
@@ -68,9 +69,29 @@ def start(
     )
 
 
-def stop(
-    child: subprocess.Popen[bytes], *, first: signal.Signals = signal.SIGTERM, grace_seconds: float = 10
-) -> int:
+class ChildProcess(Protocol):
+    """What this module uses of a ``subprocess.Popen``."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended; raises ``subprocess.TimeoutExpired``."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Signal it, if it still runs."""
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+def stop(child: ChildProcess, *, first: signal.Signals = signal.SIGTERM, grace_seconds: float = 10) -> int:
     """Ask ``child`` to stop, then kill what is left of its session; returns its exit code."""
     if child.poll() is None:
         child.send_signal(first)

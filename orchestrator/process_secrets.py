@@ -6,6 +6,7 @@ command typed by hand, a test) nothing is refused.
 
 import os
 import secrets
+from collections.abc import Mapping
 from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
@@ -52,6 +53,12 @@ def withhold_secrets(process: str, environment: dict[str, str]) -> dict[str, str
         if given.get(name) or file:
             given[name] = WITHHELD
     return given
+
+
+def leave_out_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """``environment`` with no secret in it, for a process that only loads code."""
+    given = {name: value for name, value in environment.items() if name.removesuffix("_FILE") not in SECRETS}
+    return given | _STAND_INS
 
 
 def read_withheld(name: str, value: str) -> str:

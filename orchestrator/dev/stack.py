@@ -12,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,17 +21,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from string import Template
+from typing import IO
 
 from rich.console import Console
 
 from orchestrator import child_processes, env, process_secrets
 from orchestrator.core.errors import FixedBy, OrchestratorError
-from orchestrator.dev import embedded
+from orchestrator.dev import embedded, forking
 from orchestrator.dev.sample_repo import check_out_sample
 from orchestrator.dev.steps import Steps
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS = ("anthropic", "openai", "google")
+SIMULATOR = "simulator"
+"""Starts alone: it must not agree with the product by sharing its code."""
 TRIED = "compliance-service"
 """The sample whose repo `make up` prepares, so that what it prints can be typed."""
 _MOST_RESTARTS = 5
@@ -59,7 +63,9 @@ class Stack:
 
     values: dict[str, str]
     logs: Path
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    zygote: forking.Zygote | None = None
+    """Forks the Python processes; without it each starts, and imports, by itself."""
+    running: dict[str, child_processes.ChildProcess] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
     restarted: list[float] = field(default_factory=list)
     access: dict[str, str] = field(default_factory=dict)
@@ -69,18 +75,20 @@ class Stack:
         """Start one process; its output goes to ``<logs>/<name>.log``."""
         self.commands[name] = command
         # Split first, then fill in: a value with a space stays one argument.
-        argv = [Template(part).substitute(self.values) for part in shlex.split(command)]
-        if argv[0] == "python":
-            argv[0] = sys.executable
+        program, *arguments = [Template(part).substitute(self.values) for part in shlex.split(command)]
+        environment = process_secrets.withhold_secrets(name, self.values)
         # Added to, not written over: after a restart, the log says why the process ended.
         with self.log_path(name).open("ab") as output:
+            if program == "python" and name != SIMULATOR and self.zygote is not None:
+                self.running[name] = self.zygote.fork(name, arguments, environment, output)
+                return
             # When this process is killed, the servers die with it. A worker that ended softly would then wait
             # for a broker that never comes back. Killing it is safe: the database is the truth, and nothing
             # is half-written.
             self.running[name] = child_processes.start(
-                argv,
+                [sys.executable if program == "python" else program, *arguments],
                 death_signal=signal.SIGKILL,
-                environment=process_secrets.withhold_secrets(name, self.values),
+                environment=environment,
                 output=output,
                 cwd=ROOT,
             )
@@ -170,24 +178,31 @@ def run_processes(
     # The logs of an earlier run would say that a process is ready before it is.
     for old in logs.glob("*.log"):
         old.unlink()
-    say("Starting PostgreSQL and Valkey")
-    with embedded.provide_servers(state, environment) as values:
+    say("Starting PostgreSQL and Valkey; loading the product")
+    with (
+        forking.run_zygote(os.environ | dict(environment or {}), logs / "zygote.log", ROOT) as zygote,
+        embedded.provide_servers(state, environment) as values,
+    ):
         for key, default in _DEFAULTS.items():
             values[key] = values.get(key) or default
         values.setdefault("SECRET_KEY", _read_secret_key(state))
-        stack = Stack(values, logs)
+        stack = Stack(values, logs, zygote)
         try:
             if simulator:
                 _start_simulator(stack)
             workers = [name for name in names if " worker " in commands[name]]
-            # Workers and the web process import for seconds and need no table to start, so they load during
-            # the migration. The others read tables at once.
+            # Workers and the web process need no table to start. The others read tables at once. Workers of
+            # providers come last of the early ones: their SDKs load while the database is migrated.
             early = [name for name in names if name in {*workers, "web"}]
-            for name in early:
-                stack.start(name, commands[name])
-            say("Migrating the database; loading the web process and a worker for each queue")
-            output = run_management_command(stack, "local_access", "--migrate", *list_sample_repos())
-            stack.access = json.loads(output)
+            providers = {*PROVIDERS, *env.read_names("COMPATIBLE_PROVIDERS")}
+            early.sort(key=lambda name: name in providers)
+            with tempfile.TemporaryFile() as output:
+                command = ("local_access", "--migrate", *list_sample_repos())
+                access = zygote.fork("local_access", ["manage.py", *command], values, output)
+                say("Migrating the database; starting the web process and a worker for each queue")
+                for name in early:
+                    stack.start(name, commands[name])
+                stack.access = _read_access(access, output)
             for name in names:
                 if name not in early:
                     stack.start(name, commands[name])
@@ -196,6 +211,16 @@ def run_processes(
             yield stack
         finally:
             stack.stop()
+
+
+def _read_access(command: forking.ForkedProcess, output: IO[bytes]) -> dict[str, str]:
+    """What the management command ``local_access`` has printed, once it has ended."""
+    code = command.wait()
+    output.seek(0)
+    text = output.read().decode(errors="replace")
+    if code != 0:
+        raise StackError(f"manage.py local_access failed:\n{text[-5000:]}")
+    return dict(json.loads(text.splitlines()[-1]))
 
 
 def _wait_until_ready(stack: Stack, names: Iterable[str], workers: Iterable[str]) -> None:
@@ -252,10 +277,10 @@ def _start_simulator(stack: Stack) -> None:
         return
     latency = stack.values.get("SIMULATOR_LATENCY_SECONDS", "0.4")
     stack.start(
-        "simulator", f"python -m providers.simulator --samples ${{SIMULATOR_SAMPLES}} --latency {latency}"
+        SIMULATOR, f"python -m providers.simulator --samples ${{SIMULATOR_SAMPLES}} --latency {latency}"
     )
-    log = stack.log_path("simulator")
-    stack.wait_until(lambda: _read_simulator_urls(log) != {}, name="simulator")
+    log = stack.log_path(SIMULATOR)
+    stack.wait_until(lambda: _read_simulator_urls(log) != {}, name=SIMULATOR)
     urls = _read_simulator_urls(log)
     for name in simulated:
         stack.values[f"{name.upper()}_API_KEY"] = "simulated"

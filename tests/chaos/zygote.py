@@ -1,5 +1,5 @@
-"""Starts the processes of the stack by forking one that has already imported everything: a restart costs 0.3
-s, not 4.
+"""Forks the processes of a chaos run from one that has imported everything, as ``orchestrator.dev.zygote``
+does: a restart costs 0.3 s, not 4. Here each child also gets its failpoints.
 
 Reads one JSON object a line (``argv``, ``environment``, ``log``) and answers with the pid of the child, which
 runs what ``python argv...`` would run, in a session of its own. The children die with the zygote, and the
@@ -7,40 +7,24 @@ zygote with its driver.
 """
 
 import ctypes
+import gc
 import importlib
 import json
 import os
-import runpy
 import signal
 import sys
 from typing import Any
 
+from orchestrator.dev.stack import PROVIDERS
+
 _PR_SET_PDEATHSIG = 1
-PRELOADED = (
-    "orchestrator.celery",
-    "celery.bin.worker",
-    "celery.apps.worker",
-    "celery.concurrency.prefork",
-    "celery.concurrency.thread",
-    "kombu.transport.redis",
-    "uvicorn.main",
-    "orchestrator.serving.protocol",
-    "providers.adapters.anthropic",
-    "providers.adapters.openai",
-    "providers.adapters.google_genai",
-    "orchestrator.flows.scheduler.dispatcher",
-    "orchestrator.flows.worker.tasks",
-    "providers.calls",
-    "orchestrator.urls",
-)
 
 
 def preload() -> None:
     """Import what the children need; no such module starts a thread or opens a connection."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
-    importlib.import_module("django").setup()
-    for name in PRELOADED:
-        importlib.import_module(name)
+    product = importlib.import_module("orchestrator.dev.zygote")
+    for queue in PROVIDERS:
+        product.import_for_queue(queue)
 
 
 def serve() -> None:
@@ -79,7 +63,8 @@ def become(asked: dict[str, Any], parent: int) -> None:
         os.dup2(log, 2)
         os.environ.update(asked["environment"])
         importlib.import_module("tests.chaos.failpoints").install()
-        run(asked["argv"])
+        gc.enable()
+        importlib.import_module("orchestrator.dev.zygote").run_python(asked["argv"])
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
@@ -89,16 +74,6 @@ def become(asked: dict[str, Any], parent: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def run(argv: list[str]) -> None:
-    """What ``python argv...`` runs: ``-m module arguments`` or ``script arguments``."""
-    if argv[0] == "-m":
-        sys.argv = argv[1:]
-        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = argv
-        runpy.run_path(argv[0], run_name="__main__")
 
 
 if __name__ == "__main__":
