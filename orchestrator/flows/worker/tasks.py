@@ -6,6 +6,7 @@ from celery.signals import celeryd_after_setup, worker_ready
 from celery.worker.consumer import Consumer
 
 from orchestrator.celery import app
+from orchestrator.core import pooler
 from orchestrator.flows.engine import broker
 from orchestrator.flows.models import ReplayKind
 from orchestrator.flows.replay import flow_replay, gate_replay
@@ -45,7 +46,11 @@ def replay_flow(replay_id: int) -> None:
 
 @celeryd_after_setup.connect
 def prepare(instance: Worker, **_: object) -> None:
-    """Import what this worker's queues need before it takes work: no flow waits for an SDK to load."""
+    """Import what this worker's queues need before it takes work: no flow waits for an SDK to load.
+
+    Raises ``ImproperlyConfigured`` where the way to the database cannot be used.
+    """
+    pooler.require_own_sessions()
     runner.load_stages(instance.app.amqp.queues.consume_from, instance.concurrency)
 
 

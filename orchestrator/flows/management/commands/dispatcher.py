@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from orchestrator.core import pooler
 from orchestrator.flows.scheduler.dispatcher import Dispatcher
 
 
@@ -17,7 +18,8 @@ class Command(BaseCommand):
     help = "Sweep, send again and release stages. Start two of it: one leads, the other stands by."
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        """Run until told to stop."""
+        """Run until told to stop. Raises ``ImproperlyConfigured`` where no lock of a session would hold."""
+        pooler.require_own_sessions()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
