@@ -163,6 +163,7 @@ def figures(outcome: Outcome, undetected: list[str], seed: int) -> dict[str, Any
         "effects_after_cancel": verdict.effects_after_cancel,
         "extra_calls": verdict.extra_calls,
         "extra_calls_explained_at_most": verdict.allowed_extra_calls,
+        "unexpected_exits": verdict.unexpected_exits,
         "sabotage_undetected": len(undetected),
         "recovery_worker_kill_s": slowest.get("worker_kill"),
         "recovery_flushall_s": slowest.get("flushall"),

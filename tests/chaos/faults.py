@@ -4,9 +4,11 @@ A fault happens at once and returns what heals it: pairs of seconds from now and
 die are started again by the stack. Faults overlap: the next one does not wait for the healing of the last.
 """
 
+import contextlib
 import os
 import random
 import signal
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +17,8 @@ from tests.chaos import failpoints
 from tests.chaos.stack import DISPATCHERS, LEASE_SECONDS, WORKERS, Stack
 from tests.chaos.traffic import Traffic
 
+HALF_OPEN = 500
+HOSTILE = ('"password"', "sk-")
 Heal = tuple[float, Callable[[], object]]
 
 
@@ -108,6 +112,29 @@ def _broker_away(scene: Scene) -> list[Heal]:
 def _broker_full(scene: Scene) -> list[Heal]:
     scene.stack.broker.full(True)
     return [(1.0, lambda: scene.stack.broker.full(False))]
+
+
+def _broker_failover(scene: Scene) -> list[Heal]:
+    scene.stack.broker.demote(True)
+    return [(scene.chance.uniform(1, 3), lambda: scene.stack.broker.demote(False))]
+
+
+def _half_open_web(scene: Scene) -> list[Heal]:
+    """Clients that begin a request and never end it."""
+    held = []
+    with contextlib.suppress(OSError):  # the web process was killed a moment ago
+        for _ in range(HALF_OPEN):
+            client = socket.create_connection(("127.0.0.1", scene.stack.port), timeout=5)
+            held.append(client)
+            client.sendall(b"POST /api/v1/flows/ HTTP/1.1\r\nX-Slow: ")
+    return [(4.0, lambda: [client.close() for client in held])]
+
+
+def _hostile_lines(scene: Scene) -> list[Heal]:
+    """Lines that a pattern of the redaction may choke on, on a queue where everybody waits."""
+    for seed in HOSTILE:
+        scene.traffic.submit(1, f"scout: redact {seed}")
+    return []
 
 
 def _broker_half_open(scene: Scene) -> list[Heal]:
@@ -221,6 +248,9 @@ FAULTS: dict[str, tuple[int, Callable[[Scene], list[Heal]]]] = {
     "broker restarted empty": (4, _broker_restart),
     "broker stopped": (3, _broker_away),
     "broker out of memory": (4, _broker_full),
+    "broker failover": (4, _broker_failover),
+    "half-open clients": (3, _half_open_web),
+    "hostile lines": (3, _hostile_lines),
     "broker half-open": (3, _broker_half_open),
     "broker connections cut": (4, _broker_cut),
     "database sessions terminated": (6, _sessions),

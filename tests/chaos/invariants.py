@@ -95,12 +95,14 @@ class Verdict:
     effects_after_cancel: int = 0
     extra_calls: int = 0
     allowed_extra_calls: int = 0
+    unexpected_exits: int = 0
     findings: list[str] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
         """Whether nothing was broken."""
         broken = self.lost + self.stuck + self.duplicate_charges + self.effects_after_cancel
+        broken += self.unexpected_exits
         return broken == 0 and self.extra_calls <= self.allowed_extra_calls
 
 
@@ -111,6 +113,9 @@ def judge(stack: Stack, submitted: list[Submitted], errors: list[str], kills: in
     verdict.duplicate_charges = _counted(stack, _DUPLICATE, verdict)
     verdict.effects_after_cancel = _counted(stack, _AFTER_CANCEL, verdict)
     _calls(stack, kills, verdict)
+    verdict.unexpected_exits = len(stack.ended_by_itself)
+    if stack.ended_by_itself:
+        verdict.findings.append(f"ended without being killed: {sorted(stack.ended_by_itself)}")
     return verdict
 
 

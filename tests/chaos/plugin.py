@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from gates.base import GateReport, Verdict
+from orchestrator.core.redaction import redact_file
 from orchestrator.flows.flow_types import FlowType, StageSpec
 from orchestrator.flows.stage_protocol import (
     Done,
@@ -26,6 +27,7 @@ from providers.base import Request
 
 MODELS = {"google": "gemini-pro", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4-turbo"}
 CALLING = {"scout": "google", "draft": "openai", "critic": "anthropic", "scribe": "google"}
+HOSTILE_BYTES = 150_000
 READERS = ("judge", "critic", "scribe")
 
 
@@ -95,6 +97,10 @@ class Scripted:
         if work.round > int(argument):
             return self._pass(work, "", said)
         return Repair("again", "draft", "gate:review-failed", "The review gate failed.", "Fix it.")
+
+    def _redact(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
+        redact_file("hostile.py", argument * (HOSTILE_BYTES // len(argument)))
+        return self._pass(work, "", said)
 
     def _flaky(self, work: StageContext, argument: str, said: dict[str, object]) -> StageResult:
         if work.attempt_number > int(argument):

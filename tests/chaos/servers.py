@@ -187,6 +187,11 @@ class Broker:
         self.client.config_set("maxmemory-policy", "noeviction")
         self.client.config_set("maxmemory", 1 if yes else 0)
 
+    def demote(self, yes: bool) -> None:
+        """Be a replica of nobody, as in a failover: writes are refused, and who waits is turned away."""
+        primary = ("127.0.0.1", "1") if yes else ("NO", "ONE")
+        self.client.execute_command("REPLICAOF", *primary)
+
     def double(self) -> int:
         """Put every waiting message into its queue a second time."""
         doubled = 0

@@ -115,6 +115,8 @@ class Stack:
         self.running: dict[str, Running] = {}
         self.restarts: dict[str, int] = {}
         self.killed: list[tuple[int, float]] = []
+        self.ended_by_itself: list[str] = []
+        self._asked_to_end: set[int] = set()
         self.simulator_kills: list[float] = []
         self.version = 1
         self._lock, self._ended = threading.RLock(), threading.Event()
@@ -195,6 +197,8 @@ class Stack:
         """Signal a process that we have started, if it still lives."""
         if number == signal.SIGKILL:
             self.killed.append((pid, time.time()))
+        if number in {signal.SIGKILL, signal.SIGTERM}:
+            self._asked_to_end.add(pid)
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(pid, number)
 
@@ -236,6 +240,8 @@ class Stack:
                     if not process.down and not self.alive(process.pid):
                         # What the dead one has left of its session: a prefork pool.
                         self.signal_leftovers(process.pid)
+                        if process.pid not in self._asked_to_end | self._died_at_failpoints():
+                            self.ended_by_itself.append(process.name)
                         self.restarts[process.name] = self.restarts.get(process.name, 0) + 1
                         self._spawn(process)
 
@@ -310,6 +316,10 @@ class Stack:
     def armed(self, point: str) -> Path:
         """The file that arms a failpoint."""
         return self.logs / "failpoints" / point
+
+    def _died_at_failpoints(self) -> set[int]:
+        fired = (self.logs / "failpoints" / "fired").iterdir()
+        return {int(path.name.rpartition(".")[2]) for path in fired}
 
     def fired(self) -> list[str]:
         """Failpoints at which a process has died, each as often as it did."""
