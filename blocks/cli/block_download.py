@@ -31,6 +31,7 @@ def download_block(client: Client, flow_id: str, blocks_folder: Path) -> Downloa
     # First the keys: a service that signs with an unknown key is refused before its block is read.
     keys, new = trusted_keys.trust_offered(client, blocks_folder)
     report = verify_block(catalog.unpack_block(packed), keys)
+    trusted_keys.compare_retirements(report, trusted_keys.load_retired(blocks_folder))
     # A genuine block of another flow would hold too.
     if report.flow != flow_id and not report.problems:
         report.add_problem(MANIFEST, f"is that of another flow, {report.flow}")

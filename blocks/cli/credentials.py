@@ -53,8 +53,7 @@ def store_tokens(tokens: dict[str, str]) -> None:
 
 def require_safe_address(url: str) -> None:
     """Raise ``Failure`` for an address over which a token would travel in the open."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+    if urlsplit(url).scheme == "https" or (urlsplit(url).scheme == "http" and is_this_machine(url)):
         return
     raise Failure(
         f"A token is not sent to {url}: over http everybody on the way could read it.",
@@ -64,7 +63,9 @@ def require_safe_address(url: str) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_this_machine(url: str) -> bool:
+    """Whether ``url`` leads to this machine, so that nobody is on the way."""
+    host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -27,6 +27,7 @@ def build_document(found: VerificationReport, trusted_from: str) -> dict[str, An
         "gates": found.gates,
         "verdict": found.verdict,
         "files": found.files,
+        "notes": found.notes,
         "problems": [{"path": problem.path, "problem": problem.what} for problem in found.problems],
     }
 
@@ -39,6 +40,8 @@ def print_report(found: VerificationReport, trusted_from: str, *, expected: bool
         _print(f"{result:6}  {gate}")
     for name, value in _describe_block(found, trusted_from):
         _print(f"{name:9} {value or _UNPROVED}")
+    for note in found.notes:
+        _print(f"NOTE   {note}")
     if found.problems:
         count = len(found.problems)
         findings = "1 finding" if count == 1 else f"{count} findings"

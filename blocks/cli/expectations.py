@@ -50,7 +50,7 @@ def parse_expectations(
         # Tools print digests in both cases and with a prefix; the comparison knows one form.
         digest=digest.lower().removeprefix("sha256:"),
         not_before_entry=not_before_entry,
-        not_before=_parse_moment(not_before),
+        not_before=parse_moment(not_before),
     )
 
 
@@ -84,13 +84,13 @@ def _compare_entry(report: VerificationReport, not_before: int) -> None:
 def _compare_moment(report: VerificationReport, not_before: datetime | None) -> None:
     if not_before is None:
         return
-    sealed_at = _read_moment(report.sealed_at)
+    sealed_at = read_moment(report.sealed_at)
     if sealed_at is None or sealed_at < not_before:
         proved = report.sealed_at or _UNPROVED
         report.add_problem(MANIFEST, f"was sealed {proved}, expected was {not_before:%FT%TZ} or later")
 
 
-def _read_moment(text: str) -> datetime | None:
+def read_moment(text: str) -> datetime | None:
     """A date or a time, in UTC where it names no zone; ``None`` for anything else."""
     try:
         found = datetime.fromisoformat(text)
@@ -100,11 +100,12 @@ def _read_moment(text: str) -> datetime | None:
         return None
 
 
-def _parse_moment(text: str) -> datetime | None:
-    found = _read_moment(text)
+def parse_moment(text: str, option: str = "--not-before") -> datetime | None:
+    """A date or a time as it is typed, in UTC; None for an empty text. Raises ``Failure`` for others."""
+    found = read_moment(text)
     if text and found is None:
         raise _malformed(
-            "--not-before", text, "Give a date or a time after RFC 3339: 2026-11-01 or 2026-11-01T08:30:00Z."
+            option, text, "Give a date or a time after RFC 3339: 2026-11-01 or 2026-11-01T08:30:00Z."
         )
     return found
 

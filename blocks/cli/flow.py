@@ -72,6 +72,8 @@ def read_request(path: Path) -> str:
 
 def choose_repo(client: Client, here: workspace.Workspace, asked: str) -> str:
     """The repo: as asked, as configured, as the token is bound, else the name of the git work tree."""
+    if asked and here.repo and asked != here.repo:
+        _confirm_other_repo(here.repo, asked)
     if asked or here.repo:
         return asked or here.repo
     # Most tokens are bound to one repo, and then there is nothing to ask.
@@ -85,6 +87,20 @@ def choose_repo(client: Client, here: workspace.Workspace, asked: str) -> str:
         )
     # The service's names of repos have no capital letters.
     return root.name.lower()
+
+
+def _confirm_other_repo(own: str, asked: str) -> None:
+    """Ask before the source of one repo is sent under the name of another; where nobody can be asked, say it.
+
+    Raises ``Failure`` where the person does not agree.
+    """
+    said = f"This is the repo {own} by its .blocks/config.yml; its source is sent as that of {asked}."
+    output.print_warning(said)
+    if not output.can_ask() or typer.confirm("Send it?", err=True):
+        return
+    raise Failure(
+        "Nothing was sent.", cure=f"Leave --repo out, or go to the folder of {asked}.", code="cli:other-repo"
+    )
 
 
 @app.command()

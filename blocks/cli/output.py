@@ -11,7 +11,7 @@ from rich.segment import Segment
 
 from blocks.cli.terminal_text import make_printable, remove_controls
 
-__all__ = ["AsJson", "make_console", "make_printable", "print_json", "print_line"]
+__all__ = ["AsJson", "can_ask", "make_console", "make_printable", "print_json", "print_line", "print_warning"]
 _PIPE_WIDTH = 10_000  # a pipe has no width; cutting ids or titles to fit one would break scripts
 # Sentences wrap here, on a wide terminal and in a log: in a column of a table, and on lines of their own.
 TEXT_WIDTH, LINE_WIDTH = 72, 100
@@ -23,6 +23,16 @@ AsJson = Annotated[
 def print_line(line: str = "") -> None:
     """One line for people on standard output, without control codes: much of it is text of others."""
     sys.stdout.write(remove_controls(line) + "\n")
+
+
+def print_warning(line: str) -> None:
+    """One line for people on standard error, where it does not get into what a script reads."""
+    sys.stderr.write(remove_controls(line) + "\n")
+
+
+def can_ask() -> bool:
+    """Whether a person is at the other end; a job of CI has no terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def print_json(value: Any) -> None:

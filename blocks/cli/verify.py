@@ -126,12 +126,13 @@ def attestation(
         not_before_entry=not_before_entry,
         not_before=not_before,
     )
-    keys, origin = _choose_keys(path, key or [])
+    keys, origin, retired = _choose_keys(path, key or [])
     sealed = sealed_block.read_block(path)
     found = verification.verify_block(sealed.files, keys)
     # A changed file damages the archive too; then only the file is named.
     if sealed.damage and not found.problems:
         found.add_problem(path.name, sealed.damage)
+    trusted_keys.compare_retirements(found, retired)
     expectations.compare_report(found, expected)
     if as_json:
         output.print_json(evidence_report.build_document(found, origin))
@@ -141,22 +142,24 @@ def attestation(
         raise typer.Exit(Exit.FAILED)
 
 
-def _choose_keys(path: Path, named: list[Path]) -> tuple[Any, str]:
-    """The keys to check with, and where they are. Never those inside the block itself: a forger would
-    bring a key along.
+def _choose_keys(path: Path, named: list[Path]) -> tuple[Any, str, Any]:
+    """The keys to check with, where they are, and which are retired. Never those inside the block itself: a
+    forger would bring a key along.
 
     Those that are pinned where the command runs go before those around the block, which came the way that
     the block came.
     """
     if named:
-        return dict(trusted_keys.load_key(file) for file in named), ", ".join(map(str, named))
+        # Keys that are named are taken as they are, but not against what this repo says of them.
+        retired = trusted_keys.load_retired(workspace.find_workspace().blocks)
+        return dict(trusted_keys.load_key(file) for file in named), ", ".join(map(str, named)), retired
     # The order matters: a forger can put keys around a block, but not where the auditor works.
     for start in (Path.cwd(), path.resolve().parent):
         blocks = workspace.find_workspace(start).blocks
         if blocks.resolve().is_relative_to(path.resolve()):
             continue
         if keys := trusted_keys.load_pinned(blocks):
-            return keys, str(blocks / trusted_keys.FOLDER)
+            return keys, str(blocks / trusted_keys.FOLDER), trusted_keys.load_retired(blocks)
     raise Failure(
         "No key is trusted here: there is none under .blocks/keys/.",
         cure="Fetch it once with `blocks verify key`, or name a file with --key.",
@@ -169,18 +172,36 @@ def fetch_key(
     accept: Annotated[
         str, typer.Option("--accept", metavar="KEY_ID", help="Trust this key besides those trusted so far.")
     ] = "",
+    retire: Annotated[
+        str, typer.Option("--retire", metavar="KEY_ID", help="Trust what this key signs only until --since.")
+    ] = "",
+    since: Annotated[str, typer.Option(help="With --retire: a date, or RFC 3339.")] = "",
+    reason: Annotated[str, typer.Option(help="With --retire: why; checks of a block say it.")] = "",
     as_json: output.AsJson = False,
 ) -> None:
     """Fetch the public key of the evidence and keep it under .blocks/keys/; once one is there, others
-    only by id.
+    only by id. Or retire one.
     """
     here = workspace.find_workspace()
+    if retire:
+        found = trusted_keys.retire_key(here.blocks, retire, since, reason)
+        said = {"retired": found.key_id, "since": found.since, "reason": found.reason}
+        if as_json:
+            return output.print_json(said)
+        output.print_line(f"{found.key_id}  retired from {found.since[:10]} on: {found.reason}")
+        return output.print_line(f"Commit {here.blocks / 'keys'}: checks of a block say it from now on.")
     with Client.of_workspace() as client:
         keys, new = trusted_keys.trust_offered(client, here.blocks, accept)
+    retired = trusted_keys.load_retired(here.blocks)
     if as_json:
-        return output.print_json({"trusted": sorted(keys), "new": new})
+        return output.print_json(
+            {"trusted": sorted(set(keys) - set(retired)), "new": new, "retired": sorted(retired)}
+        )
     for key_id in sorted(keys):
-        output.print_line(f"{key_id}  {'now trusted' if key_id in new else 'trusted'}")
+        state = "now trusted" if key_id in new else "trusted"
+        if key_id in retired:
+            state = f"retired from {retired[key_id].since[:10]} on: {retired[key_id].reason}"
+        output.print_line(f"{key_id}  {state}")
     return output.print_line(
         f"Commit {here.blocks / 'keys'}: everyone who has it can check every block offline."
     )

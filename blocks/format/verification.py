@@ -47,7 +47,8 @@ class VerificationReport:
     ``block`` is family/name; ``gates`` is each gate's signed result, ``verdict`` the one over all;
     ``sealed_at`` is RFC 3339 by the service's clock; ``digest`` is the SHA-256 of the manifest, which
     names every file, ``context`` that of the context bundle; ``origin`` is the address and commit of a
-    repo that was cloned; ``sequence`` and the hashes are the log entry's.
+    repo that was cloned; ``sequence`` and the hashes are the log entry's. ``notes`` are sentences that a
+    reader should know and that make nothing wrong.
     """
 
     problems: list[VerificationProblem] = field(default_factory=list)
@@ -65,6 +66,7 @@ class VerificationReport:
     gates: dict[str, str] = field(default_factory=dict)
     verdict: str = ""
     files: int = 0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

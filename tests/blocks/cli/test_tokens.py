@@ -6,13 +6,16 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
+import typer
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from typer.testing import CliRunner
 
-from blocks.cli import catalog, credentials, login, logout, output, workspace
+from blocks.cli import catalog, credentials, flow, login, logout, output, workspace
+from blocks.cli.client import Client
 from blocks.cli.errors import Failure
 from blocks.cli.init import prepare_repo
 from blocks.cli.plain_files import write_file
@@ -132,3 +135,19 @@ def test_text_of_the_service_does_not_steer_the_terminal(monkeypatch) -> None:
     text = shown.getvalue()
     assert not [sign for sign in text if not sign.isprintable() and sign != "\n"]
     assert json.loads(text.partition("\n")[2]) == {"title": "\x9b2J é"}
+
+
+@pytest.mark.parametrize(("person", "agrees"), [(False, False), (True, False), (True, True)])
+def test_source_goes_under_another_name_only_with_a_word(monkeypatch, capsys, person, agrees) -> None:
+    here = workspace.Workspace(Path("/nowhere"), "own-service", "http://127.0.0.1:1", "")
+    monkeypatch.setattr(output, "can_ask", lambda: person)
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: agrees)
+    client = cast(Client, None)  # nobody has to be asked for the name
+    assert flow.choose_repo(client, here, "own-service") == "own-service"
+    assert capsys.readouterr().err == ""
+    if person and not agrees:
+        with pytest.raises(Failure, match="Nothing was sent"):
+            flow.choose_repo(client, here, "other-service")
+    else:
+        assert flow.choose_repo(client, here, "other-service") == "other-service"
+    assert "the repo own-service by its .blocks/config.yml" in capsys.readouterr().err
