@@ -5,10 +5,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from gates.base import Candidate
 from orchestrator.flows.generation import prompts
-from orchestrator.flows.models import Artifact, Block
+from orchestrator.flows.models import Artifact, Block, Stage
 from orchestrator.flows.stage_outputs import ImplementOutput, PlanOutput
 from orchestrator.flows.stage_protocol import StageContext
 
@@ -60,7 +61,7 @@ def read_candidate(work: StageContext) -> Candidate:
         tests=texts[TESTS],
         contract=texts[CONTRACT],
         implementer=f"{implementer.provider}:{implementer.model}",
-        previous_contract=find_previous_contract(work.repo, name),
+        previous_contract=find_previous_contract(work.repo, name, before=_find_end(work)),
         planned_examples=PlanOutput.parse(work.read_output("plan")).examples,
     )
 
@@ -90,10 +91,20 @@ def digest_behaviour(texts: Mapping[str, str]) -> str:
     return digest_files({CONTRACT: contract, MODULE: ast.dump(tree)})
 
 
-def find_previous_contract(repo: str, name: BlockName, *, before: int | None = None) -> str | None:
-    """The contract of the newest verified version (older than ``before``), which consumers may rely on."""
+def _find_end(work: StageContext) -> datetime | None:
+    """When this stage ended, where it is a replay: what was promised later, it could not know."""
+    return Stage.objects.filter(pk=work.stage_id).values_list("finished_at", flat=True).first()
+
+
+def find_previous_contract(repo: str, name: BlockName, *, before: int | datetime | None = None) -> str | None:
+    """The contract of the newest verified version, which consumers may rely on.
+
+    ``before`` leaves out that version and later ones, or those that are not older than that moment.
+    """
     versions = Block.objects.filter(repo__name=repo, family=name.family, name=name.name, verified=True)
-    if before is not None:
+    if isinstance(before, datetime):
+        versions = versions.filter(created_at__lt=before)
+    elif before is not None:
         versions = versions.filter(version__lt=before)
     newest = versions.order_by("-version").first()
     if newest is None:

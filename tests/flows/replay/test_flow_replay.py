@@ -126,6 +126,15 @@ def test_the_measured_time_of_the_gates_is_not_a_difference(flow, monkeypatch):
     assert replay_flow(flow).differences == ()
 
 
+def test_a_version_is_judged_by_the_promises_that_were_made_before_it(flow, monkeypatch):
+    gates = FakeGates(timed("coverage", "0.0123"))
+    monkeypatch.setattr(gates_runner, "run_gates", gates)
+    assert flow.block.verified
+    assert replay_flow(flow).differences == ()
+    # The first version: the block of this very flow came after it was judged.
+    assert [candidate.previous_contract for candidate, *_ in gates.seen] == [None]
+
+
 def test_a_prompt_that_is_built_otherwise_today_is_told(flow, monkeypatch):
     monkeypatch.setattr(prompts, "escape_request", lambda text: text.strip() + " Please.")
     report = replay_flow(flow)
