@@ -20,12 +20,14 @@ from orchestrator.flows.engine.holds import hold, hold_ready_stages, release, re
 from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.engine.store import attach_snapshot, keep_artifacts, keep_preparation
 from orchestrator.flows.engine.sweep import (
+    count_by_process,
     expire_lease,
     fail_overdue_flow,
     find_expired_leases,
     find_overdue_flows,
     give_back_stage,
     give_back_stages,
+    read_process,
     release_due_stages,
     take_stages_of_dead,
 )
@@ -42,6 +44,7 @@ __all__ = [
     "attach_snapshot",
     "cancel",
     "claim",
+    "count_by_process",
     "create",
     "expire_lease",
     "fail_overdue_flow",
@@ -56,6 +59,7 @@ __all__ = [
     "keep_preparation",
     "list_routes",
     "pause",
+    "read_process",
     "record_progress",
     "refresh_cost",
     "release",

@@ -1,5 +1,6 @@
 """What the dispatcher finds by looking: leases that ran out, deadlines that passed, waits that are over."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,14 @@ from orchestrator.flows.engine import transitions
 from orchestrator.flows.models.states import FLOW_ENDED
 
 _SQL = load_statements(__file__)
+STOPPED, LOST, LOST_WITH_OTHERS = (
+    "engine:worker-stopped",
+    "engine:worker-lost",
+    "engine:worker-lost-with-others",
+)
+"""Why an attempt ended without its worker saying so."""
+SHARED_WEIGHT = 1 / 3
+MAX_PAUSE_SECONDS = 300.0
 
 
 def find_expired_leases(limit: int = 100) -> list[Any]:
@@ -20,19 +29,32 @@ def find_expired_leases(limit: int = 100) -> list[Any]:
     return database.fetch_rows(_SQL["find_expired_leases"], {"limit": limit})
 
 
-def expire_lease(flow_id: str, stage_id: int, token: UUID) -> bool:
-    """Take a stage from a lost worker: ready again, or failed after too many crashes.
+def expire_lease(flow_id: str, stage_id: int, token: UUID, *, shared: bool = False) -> bool:
+    """Take a stage from a lost worker: ready again, after a pause from the second time on, or failed after
+    too many crashes.
 
-    False: its lease is live.
+    ``shared``: the worker held other stages too, any of which may have ended it. False: its lease is live.
     """
     with transaction.atomic():
-        return _take_back(flow_id, stage_id, token, crashed=True, lease_counts=True)
+        return _take_back(
+            flow_id, stage_id, token, code=LOST_WITH_OTHERS if shared else LOST, lease_counts=True
+        )
+
+
+def count_by_process(stages: Sequence[Any]) -> Counter[str]:
+    """How many of ``stages`` each process held, by the beginning of its workers' names."""
+    return Counter(read_process(stage.worker) for stage in stages)
+
+
+def read_process(worker: str) -> str:
+    """The host and process of a worker's name, which may go on with a thread."""
+    return ":".join(worker.split(":")[:2])
 
 
 def give_back_stage(flow_id: str, stage_id: int, token: UUID) -> bool:
     """Give a stage back because its worker has to stop: ready again, without counting a crash."""
     with transaction.atomic():
-        return _take_back(flow_id, stage_id, token, crashed=False, lease_counts=False)
+        return _take_back(flow_id, stage_id, token, code=STOPPED, lease_counts=False)
 
 
 def give_back_stages(workers: Sequence[str]) -> int:
@@ -44,15 +66,17 @@ def give_back_stages(workers: Sequence[str]) -> int:
 def take_stages_of_dead(workers: Sequence[str]) -> int:
     """Take the stages of processes that are known to be dead, before their leases run out; how many."""
     held = database.fetch_rows(_SQL["find_stages_of_workers"], {"workers": list(workers)})
-    return sum(_take_from_dead(stage) for stage in held)
+    counts = count_by_process(held)
+    return sum(_take_from_dead(stage, shared=counts[read_process(stage.worker)] > 1) for stage in held)
 
 
-def _take_from_dead(stage: Any) -> bool:
+def _take_from_dead(stage: Any, *, shared: bool) -> bool:
+    code = LOST_WITH_OTHERS if shared else LOST
     with transaction.atomic():
-        return _take_back(stage.flow_id, stage.id, stage.token, crashed=True, lease_counts=False)
+        return _take_back(stage.flow_id, stage.id, stage.token, code=code, lease_counts=False)
 
 
-def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool, lease_counts: bool) -> bool:
+def _take_back(flow_id: str, stage_id: int, token: UUID, *, code: str, lease_counts: bool) -> bool:
     # Flow before stage. The lease is read after this, since it may be renewed during the wait for the lock.
     transitions.lock_flow(flow_id)
     found = database.fetch_rows(
@@ -61,18 +85,15 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool, lease
     if not found:
         return False
     (stage,) = found
+    crashed = code != STOPPED
     why = (
-        "The worker stopped before the stage was done."
-        if not crashed
-        else f"The worker {stage.worker} was lost."
+        f"The worker {stage.worker} was lost." if crashed else "The worker stopped before the stage was done."
     )
-    transitions.end_attempt(
-        token, "expired", code="engine:worker-lost" if crashed else "engine:worker-stopped", message=why
-    )
+    transitions.end_attempt(token, "expired", code=code, message=why)
     transitions.refresh_cost(flow_id)
-    # A stage that kills its workers, by memory for example, must not do so for ever.
     crashes = stage.crashes + int(crashed)
-    if crashed and crashes >= settings.ENGINE_MAX_CRASHES:
+    # A stage that kills its workers, by memory for example, must not do so for ever.
+    if crashed and _weigh_crashes(stage_id, crashes) >= settings.ENGINE_MAX_CRASHES:
         reason = {
             "code": "engine:worker-crashed",
             "message": f"The stage {stage.kind} lost its worker {crashes} times, last {stage.worker}.",
@@ -81,16 +102,44 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, crashed: bool, lease
         transitions.fail_stage(flow_id, stage_id, **reason, worker=stage.worker)
         transitions.fail_flow(flow_id, **reason)
         return True
+    shown = {"stage": stage.kind, "round": stage.round, "reason": why}
+    # The first time a machine may have gone. After that, the pause doubles: what takes a worker with it must
+    # not take one after the other.
+    pause = (
+        0.0 if crashes < 2 else min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (crashes - 2), MAX_PAUSE_SECONDS)
+    )
+    if crashed and pause:
+        params = {"stage": stage_id, "reason": why, "pause": pause}
+        row = database.fetch_row(_SQL["let_lost_stage_wait"], params)
+        transitions.rest_flow(flow_id)
+        shown["until"] = row.not_before.isoformat()
+        transitions.record_event(flow_id, "stage.waiting", stage_id, shown)
+        return True
     database.fetch_rows(_SQL["return_stage"], {"stage": stage_id, "crashed": int(crashed)})
-    shown = {
-        "stage": stage.kind,
-        "round": stage.round,
-        "queue": stage.queue,
-        "reason": why,
-        "worker": stage.worker,
-    }
+    shown |= {"queue": stage.queue, "worker": stage.worker}
     transitions.record_event(flow_id, "stage.ready", stage_id, shown)
     return True
+
+
+def _compute_pause(crashes: int) -> float:
+    """Seconds until the next attempt of a stage that has lost its worker so often."""
+    # The first time a machine may have gone. After that the pause doubles: what takes a worker with it must
+    # not take one after the other.
+    if crashes < 2:
+        return 0.0
+    return float(min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (crashes - 2), MAX_PAUSE_SECONDS))
+
+
+def _weigh_crashes(stage_id: int, crashes: int) -> float:
+    """The last ``crashes`` of a stage, of which each counts less where other stages were lost with it."""
+    params = {
+        "stage": stage_id,
+        "crashes": crashes,
+        "shared": LOST_WITH_OTHERS,
+        "lost": [LOST, LOST_WITH_OTHERS],
+    }
+    shared: int = database.fetch_row(_SQL["count_shared_crashes"], params).shared
+    return crashes - shared + shared * SHARED_WEIGHT
 
 
 def find_overdue_flows(limit: int = 100) -> list[str]:

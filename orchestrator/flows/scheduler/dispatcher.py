@@ -119,8 +119,12 @@ class Dispatcher:
         """Take stages from lost workers; fail flows past their deadline."""
         # While the database was away nobody could renew a lease: the living do so first.
         if time.monotonic() >= self._leases_from:
-            for stage in engine.find_expired_leases():
-                expire = partial(engine.expire_lease, stage.flow_id, stage.id, stage.token)
+            expired = engine.find_expired_leases()
+            # A process renews all its leases together, so what it held runs out together.
+            held = engine.count_by_process(expired)
+            for stage in expired:
+                shared = held[engine.read_process(stage.worker)] > 1
+                expire = partial(engine.expire_lease, stage.flow_id, stage.id, stage.token, shared=shared)
                 self._steps.run(f"the lease of stage {stage.id}", expire)
         for flow_id in engine.find_overdue_flows():
             self._steps.run(f"the deadline of {flow_id}", partial(engine.fail_overdue_flow, flow_id))

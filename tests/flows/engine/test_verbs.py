@@ -111,16 +111,51 @@ def test_a_heartbeat_in_time_keeps_the_lease(new_flow):
     assert engine.finish(held, Done()).follow_tail
 
 
+def lose_worker(flow: Flow, *, shared: bool = False) -> Stage:
+    """Begin the live stage, after its wait, and let its worker die."""
+    if live(flow).status == "waiting":
+        let_wait_end(live(flow).pk)
+        engine.release_due_stages()
+    held = claim(flow)
+    let_lease_run_out(held.stage_id)
+    assert engine.expire_lease(held.flow_id, held.stage_id, held.token, shared=shared)
+    return Stage.objects.get(pk=held.stage_id)
+
+
 def test_a_stage_that_kills_its_worker_three_times_fails_with_that_reason(new_flow):
     flow = new_flow()
-    for _ in range(3):
-        held = claim(flow)
-        let_lease_run_out(held.stage_id)
-        assert engine.expire_lease(held.flow_id, held.stage_id, held.token)
+    assert lose_worker(flow).status == "ready"
+    assert lose_worker(flow).status == "waiting"
+    lose_worker(flow)
     flow.refresh_from_db()
     assert (flow.status, flow.error_code) == ("failed", "engine:worker-crashed")
     assert flow.error_cure
     assert flow.stages.filter(status="skipped").count() == 2
+
+
+def test_the_pause_between_crashes_grows(new_flow, settings):
+    settings.ENGINE_MAX_CRASHES, settings.ENGINE_BACKOFF_SECONDS = 10, 10
+    flow, pauses = new_flow(), []
+    for _ in range(4):
+        begun, stage = datetime.now(UTC), lose_worker(flow)
+        pauses.append(0 if stage.not_before is None else (stage.not_before - begun).total_seconds())
+    # The first one is no reason to wait; each further one waits twice as long, measured from its end.
+    assert [round(pause / 10) for pause in pauses] == [0, 1, 2, 4]
+    assert Flow.objects.get(pk=flow.pk).status == "waiting"
+
+
+def test_a_kill_that_took_several_stages_counts_less(new_flow, settings):
+    settings.ENGINE_MAX_CRASHES, settings.ENGINE_BACKOFF_SECONDS = 2, 0
+    flow = new_flow()
+    for _ in range(5):
+        assert lose_worker(flow, shared=True).status == "ready"
+    # Five shared ones and this one weigh more than two.
+    assert lose_worker(flow).status == "failed"
+    neighbours = [new_flow(), new_flow()]
+    held = [claim(each, worker="host:7:t1") for each in neighbours] + [claim(new_flow(), worker="host:8:t1")]
+    assert engine.take_stages_of_dead(["host:7:", "host:8:"]) == 3
+    codes = [Attempt.objects.get(stage_id=each.stage_id).error_code for each in held]
+    assert codes == ["engine:worker-lost-with-others"] * 2 + ["engine:worker-lost"]
 
 
 def test_giving_up_costs_no_crash(new_flow):

@@ -3,7 +3,7 @@
 -- name: find_expired_leases
 -- Find running stages whose lease has run out. Nothing is locked: expire_lease looks again under the flow's
 -- lock.
-SELECT id, flow_id, token
+SELECT id, flow_id, token, worker
 FROM flows_stage
 WHERE status = 'running' AND lease_until < clock_timestamp()
 ORDER BY lease_until
@@ -19,7 +19,7 @@ FOR NO KEY UPDATE;
 
 -- name: find_stages_of_workers
 -- Find what workers hold whose names begin with one of these prefixes: host and process.
-SELECT id, flow_id, token
+SELECT id, flow_id, token, worker
 FROM flows_stage st
 WHERE status = 'running'
     AND EXISTS (SELECT 1 FROM unnest(%(workers)s::text[]) AS w(name) WHERE starts_with(st.worker, w.name));
@@ -30,6 +30,27 @@ UPDATE flows_stage
 SET status = 'ready', token = NULL, lease_until = NULL, crashes = crashes + %(crashed)s,
     ready_at = clock_timestamp(), sent_at = NULL, sends = 0
 WHERE id = %(stage)s;
+
+-- name: let_lost_stage_wait
+-- Let a stage wait that has lost its worker more than once, and return until when, by the clock of the database.
+UPDATE flows_stage
+SET status = 'waiting', token = NULL, lease_until = NULL, crashes = crashes + 1,
+    wait_reason = %(reason)s, waits_for = '', sent_at = NULL, sends = 0,
+    waiting_since = COALESCE(waiting_since, clock_timestamp()),
+    not_before = clock_timestamp() + make_interval(secs => %(pause)s)
+WHERE id = %(stage)s
+RETURNING not_before;
+
+-- name: count_shared_crashes
+-- Count how many of the last losses of a stage took other stages of the same process too.
+SELECT count(*) FILTER (WHERE error_code = %(shared)s) AS shared
+FROM (
+    SELECT error_code
+    FROM flows_attempt
+    WHERE stage_id = %(stage)s AND error_code = ANY (%(lost)s::text[])
+    ORDER BY number DESC
+    LIMIT %(crashes)s
+) AS losses;
 
 -- name: find_overdue_flows
 -- Find flows past their deadline. One that is held or waits for a provider gets its deadline moved when it
