@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator import env
-from orchestrator.dev import embedded, sample_repo, stack
+from orchestrator.dev import embedded, forking, sample_repo, stack
 from orchestrator.dev.steps import Steps
 
 PROCESSES = ("web", "anthropic", "openai", "google", "gates", "control", "dispatcher")
@@ -60,7 +60,7 @@ def main() -> int:
         return _run_sample(sample, state, console)
     except KeyboardInterrupt:
         return 2
-    except (stack.StackError, embedded.EmbeddedServerError) as error:
+    except (stack.StackError, forking.ZygoteError, embedded.EmbeddedServerError) as error:
         text = f"{error.message}\n{error.cure}"
         console.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
         return 1

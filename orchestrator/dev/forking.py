@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from orchestrator import child_processes, process_secrets
+from orchestrator.core.errors import FixedBy, OrchestratorError
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _SECONDS = 120.0
@@ -69,8 +70,12 @@ class ForkedProcess:
         self.send_signal(signal.SIGKILL)
 
 
-class ZygoteError(RuntimeError):
-    """The process that imports and forks has ended; its log says why."""
+class ZygoteError(OrchestratorError):
+    """The process that imports and forks has ended; the message has the end of its log."""
+
+    code = "dev:zygote"
+    cure = "Fix what the end of the log says, then start again."
+    fixed_by = FixedBy.OPERATOR
 
 
 class Zygote:
@@ -107,12 +112,16 @@ class Zygote:
             socket.send_fds(self._channel, [name.encode()], [asked, output.fileno()])
             answer = self._channel.recv(32)
         except OSError as error:
-            raise ZygoteError(f"{name} was not forked; see {self._log}") from error
+            raise self._describe_end(name) from error
         finally:
             os.close(asked)
         if not answer:
-            raise ZygoteError(f"{name} was not forked; see {self._log}")
+            raise self._describe_end(name)
         return ForkedProcess(int(answer))
+
+    def _describe_end(self, name: str) -> ZygoteError:
+        tail = self._log.read_text(encoding="utf-8", errors="replace")[-3000:]
+        return ZygoteError(f"{name} was not forked; the log {self._log} ends with:\n{tail}")
 
     def stop(self) -> None:
         """End it; what it has forked goes on."""

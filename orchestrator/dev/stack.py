@@ -126,6 +126,8 @@ class Stack:
         if ended and len(self.restarted) > _MOST_RESTARTS:
             self.require_all()
         for name in ended:
+            # What it has left of its session, as the children of a pool.
+            child_processes.stop(self.running[name])
             self.start(name, self.commands[name])
         return ended
 
@@ -374,7 +376,7 @@ def main() -> int:
             _watch(stack, console)
     except KeyboardInterrupt:
         console.print("\nStopped.", highlight=False)
-    except (StackError, embedded.EmbeddedServerError) as error:
+    except (StackError, forking.ZygoteError, embedded.EmbeddedServerError) as error:
         console.print(f"[red]{type(error).__name__}[/]", end=" ")
         console.print(f"{error.message}\n{error.cure}", markup=False, highlight=False, soft_wrap=True)
         return 1

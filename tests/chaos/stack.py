@@ -21,8 +21,10 @@ from string import Template
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator.dev import embedded, stack
+from tests import pgbouncer
 from tests.chaos.proxy import Proxy
 from tests.chaos.servers import Broker, Postgres
 
@@ -31,6 +33,8 @@ WORKERS = ("anthropic", "openai", "google", "gates", "control")
 # Two of them serve each other's queue, so that a flow may also run its next stage on the same worker.
 SHARED = {"openai": "openai,google", "google": "google,openai"}
 DISPATCHERS = ("dispatcher1", "dispatcher2")
+POOLED = ("openai", "control", "dispatcher2", "web")
+"""These reach the database through PgBouncer, where it is installed; the others directly."""
 _ROOMY = {
     "DAILY_TOKEN_QUOTA": 10**12,
     "REQUESTS_PER_MINUTE": 10**8,
@@ -88,6 +92,11 @@ def run_management_command(values: Mapping[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+def read_target(url: str) -> dict[str, str]:
+    """A server's URL as words of libpq."""
+    return {word: str(value) for word, value in conninfo_to_dict(url).items()}
+
+
 @dataclass
 class Running:
     """A process that should live, and the pid it has at present."""
@@ -107,6 +116,15 @@ class Stack:
         (logs / "failpoints" / "fired").mkdir(parents=True)
         self.port, self.simulator_port = embedded.find_free_port(), embedded.find_free_port()
         self.proxy = Proxy(broker.address).start()
+        self._servers = contextlib.ExitStack()
+        self._pooled: dict[str, str] = {}
+        if pgbouncer.PROGRAM is not None:
+            port = self._servers.enter_context(
+                pgbouncer.run_pgbouncer(
+                    read_target(database.database(name)), pgbouncer.SESSION_OPTIONS, pgbouncer.CONNECT_QUERY
+                )
+            )
+            self._pooled = {"DATABASE_URL": f"postgres://postgres@127.0.0.1:{port}/{pgbouncer.NAME}"}
         url = broker.through(self.proxy.port)
         self.values = (
             os.environ | environment(database.database(name), url, self.simulator_port, logs) | extra
@@ -162,7 +180,8 @@ class Stack:
     def launch(self, name: str, argv: list[str], **extra: str) -> Running:
         """Start ``python argv...`` under ``name``; it is kept alive from now on."""
         with self._lock:
-            process = Running(name, argv, extra=extra)
+            pooled = self._pooled if name in POOLED else {}
+            process = Running(name, argv, extra=pooled | extra)
             self.running[name] = process
             self._spawn(process)
         return process
@@ -338,3 +357,4 @@ class Stack:
             if pipe is not None:
                 pipe.close()
         self.proxy.stop()
+        self._servers.close()

@@ -62,9 +62,11 @@ def become(asked: dict[str, Any], parent: int) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.environ.update(asked["environment"])
+        product = importlib.import_module("orchestrator.dev.zygote")
+        product.read_settings_again()
         importlib.import_module("tests.chaos.failpoints").install()
         gc.enable()
-        importlib.import_module("orchestrator.dev.zygote").run_python(asked["argv"])
+        product.run_python(asked["argv"])
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
