@@ -98,7 +98,8 @@ def become_process(channel: socket.socket, parent: int, name: str, request: int,
     code = 1
     try:
         os.setsid()
-        while os.getppid() != parent:
+        # It belongs to the one in between until that has ended.
+        while os.getppid() != parent and Path(f"/proc/{parent}").exists():
             time.sleep(0.001)
         child_processes.end_with_parent()
         if os.getppid() != parent:
