@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from gates.harness.block_lines import find_place
+
 CONTRACT_PATH = "contract.json"
 
 
@@ -32,8 +34,10 @@ class SharedRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A generated block before its gates: three text files, and what surrounds them.
+    """A generated block before its gates: its text files, and what surrounds them.
 
+    - ``private_modules`` are modules that only the block itself imports: name to text. Each name begins with
+      that of the block.
     - ``module`` is imported as ``<name>``; ``tests`` is a pytest file; ``contract`` is JSON as
       ``docs/reference/contract-format.md`` describes it.
     - ``review`` is the reviewer's verdict as parsed JSON, present once the review stage has run.
@@ -63,6 +67,20 @@ class Candidate:
     planned_examples: tuple[Mapping[str, Any], ...] = ()
     # Set by ``gates.runner`` while it runs several gates.
     shared_run: "SharedRun | None" = field(default=None, repr=False, compare=False)
+    private_modules: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """Path to text of every module: the block's own first, then the private ones by name."""
+        private = {f"{name}.py": self.private_modules[name] for name in sorted(self.private_modules)}
+        return {self.module_path: self.module, **private}
+
+    def locate(self, line: int) -> tuple[str, int]:
+        """Path and line of what the harness measured at ``line``, which counts over all modules."""
+        number, inner = find_place(line)
+        paths = list(self.modules)
+        # Beside hostile code the harness may say anything; a place that is not there is shown in the module.
+        return paths[number if number < len(paths) else 0], inner
 
     @property
     def module_path(self) -> str:
@@ -78,7 +96,7 @@ class Candidate:
     def files(self) -> dict[str, str]:
         """Path inside the block's folder to text, exactly as delivered."""
         return {
-            self.module_path: self.module,
+            **self.modules,
             self.tests_path: self.tests,
             CONTRACT_PATH: self.contract,
         }

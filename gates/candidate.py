@@ -12,6 +12,7 @@ from typing import Any
 
 from gates import syntax
 from gates.base import Candidate, Finding
+from gates.harness.block_lines import MAX_PRIVATE_MODULES
 
 MAX_FILE_BYTES = 256 << 10
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
@@ -33,7 +34,7 @@ _RESERVED_NAMES = {
 
 def find_problems(candidate: Candidate) -> tuple[Finding, ...]:
     """Why a candidate cannot be judged at all; empty where it can."""
-    found = _check_name(candidate.name)
+    found = [*_check_name(candidate.name), *_check_private_names(candidate)]
     for path, text in candidate.files.items():
         found += _check_file(path, text)
     return tuple(found)
@@ -47,6 +48,19 @@ def _check_name(name: str) -> list[Finding]:
         found.append(Finding("block-name", message))
     if name.startswith(("test_", "_")):
         found.append(Finding("block-name", f"{name!r} would be taken for a test file"))
+    return found
+
+
+def _check_private_names(candidate: Candidate) -> list[Finding]:
+    """A private module must not stand in for any other module, wherever the block is imported."""
+    found = []
+    for name in candidate.private_modules:
+        if not _NAME.match(name) or not name.startswith(f"{candidate.name}_"):
+            message = f"{name!r} is not a name of a private module: it begins with {candidate.name}_"
+            found.append(Finding("private-module", message, path=f"{name}.py"))
+    if len(candidate.private_modules) > MAX_PRIVATE_MODULES:
+        message = f"a block has at most {MAX_PRIVATE_MODULES} private modules"
+        found.append(Finding("private-module", message))
     return found
 
 

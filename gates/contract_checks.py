@@ -76,7 +76,7 @@ def find_objections(candidate: Candidate, contract: Mapping[str, Any] | None) ->
     if shape_errors:
         return tuple(shape_errors[:_MAX_SHAPE_FINDINGS])
     found = list(_check_identity(candidate, contract))
-    callables = _list_callables(candidate.module)
+    callables = _list_callables(candidate)
     builders = _list_functions(candidate.tests)
     for entry in contract["entrypoints"]:
         for rule, message in _check_entry_point(callables, builders, entry):
@@ -226,13 +226,20 @@ def _list_functions(source: str) -> set[str]:
     return {node.name for node in syntax.parse(source).body if isinstance(node, _FUNCTIONS)}
 
 
-def _list_callables(module: str) -> set[str]:
+def _list_callables(candidate: Candidate) -> set[str]:
     """Functions at the top, and ``Class.method`` of classes at the top, from the text.
 
-    Methods that a class inherits from another class of the module count as its own, one level up.
+    What the module takes from a private one counts. Methods that a class inherits from another class of the
+    block count as its own, one level up.
     """
-    body = syntax.parse(module).body
-    methods = {node.name: _method_names(node) for node in body if isinstance(node, ast.ClassDef)}
+    body = syntax.parse(candidate.module).body
+    private = {name: syntax.parse(text).body for name, text in candidate.private_modules.items()}
+    for node in list(body):
+        if isinstance(node, ast.ImportFrom) and node.module in private:
+            taken = {alias.name for alias in node.names if not alias.asname}
+            body += [each for each in private[node.module] if getattr(each, "name", "") in taken]
+    every = [*body, *(node for nodes in private.values() for node in nodes)]
+    methods = {node.name: _method_names(node) for node in every if isinstance(node, ast.ClassDef)}
     names = {node.name for node in body if isinstance(node, _FUNCTIONS)}
     for node in body:
         if not isinstance(node, ast.ClassDef):

@@ -29,15 +29,17 @@ class Promises:
     @classmethod
     def read(cls, candidate: Candidate) -> "Promises":
         """From the text of a candidate that parses."""
-        body = syntax.parse(candidate.module).body
         inputs: dict[str, int] = {}
-        parents: dict[str, frozenset[str]] = {}
-        for node in body:
+        for node in syntax.parse(candidate.module).body:
             if isinstance(node, _FUNCTIONS) and not node.name.startswith("_"):
                 inputs[node.name] = _count_arguments(node)
             if isinstance(node, ast.ClassDef):
-                parents[node.name] = frozenset(ast.unparse(base).split(".")[-1] for base in node.bases)
                 inputs |= _list_methods(node)
+        parents: dict[str, frozenset[str]] = {}
+        for source in candidate.modules.values():
+            for node in syntax.parse(source).body:
+                if isinstance(node, ast.ClassDef):
+                    parents[node.name] = frozenset(ast.unparse(base).split(".")[-1] for base in node.bases)
         return cls(inputs, frozenset(_list_expected(syntax.parse(candidate.tests))), parents)
 
     def find_gaps(self, contract: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -60,14 +61,20 @@ def _is_xml_character(sign: str) -> bool:
     return sign in "\n\t" or " " <= sign < "\ud800" or "\ue000" <= sign < "\ufffe"
 
 
-def format_stryker(path: str, source: str, mutants: Iterable[Mutant], policy: Policy) -> bytes:
-    """Stryker's mutation testing report, schema version 2."""
-    items = [_stryker_mutant(number, mutant) for number, mutant in enumerate(mutants, start=1)]
+def format_stryker(
+    sources: Mapping[str, str], mutants: Mapping[str, Iterable[Mutant]], policy: Policy
+) -> bytes:
+    """Stryker's mutation testing report, schema version 2. Both are by path."""
+    numbers = count(1)
+    files = {}
+    for path, source in sources.items():
+        items = [_stryker_mutant(next(numbers), mutant) for mutant in mutants.get(path, ())]
+        files[path] = {"language": "python", "source": source, "mutants": items}
     low = int(policy.min_mutation_kill_rate)
     report = {
         "schemaVersion": "2.0",
         "thresholds": {"high": max(_STRYKER_HIGH, low), "low": low, "break": low},
-        "files": {path: {"language": "python", "source": source, "mutants": items}},
+        "files": files,
     }
     return json.dumps(report, indent=1).encode()
 

@@ -122,6 +122,7 @@ def run_requests(candidate: Candidate, policy: Policy, requests: Sequence[Harnes
         seconds=policy.wall_seconds * slack * _HARNESS_SHARE,
         slack=slack,
         requests=tuple(requests),
+        private=tuple(sorted(candidate.private_modules)),
     )
     packages: dict[str, Path] = {}
     if candidate.environment is not None:

@@ -1,19 +1,22 @@
-"""Which functions of a module an entry point reaches, from the syntax tree."""
+"""Which functions of a block an entry point reaches, from the syntax tree."""
 
 import ast
+from collections.abc import Iterable
 
 from gates import syntax
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def find_reached_functions(source: str, call: str) -> frozenset[str]:
-    """Names of the functions that ``call`` (``function`` or ``Class.method``) may run, itself included.
+def find_reached_functions(sources: Iterable[str], call: str) -> frozenset[str]:
+    """Names of the functions in ``sources`` that ``call`` (``function`` or ``Class.method``) may run.
 
+    It counts itself.
     Every mention of a function's name counts as a call of it: too many rather than too few.
     """
     mentions: dict[str, set[str]] = {}
-    for node in ast.walk(syntax.parse(source)):
+    nodes = [node for source in sources for node in ast.walk(syntax.parse(source))]
+    for node in nodes:
         if isinstance(node, _FUNCTIONS):
             mentions.setdefault(node.name, set()).update(_list_names(node))
     reached: set[str] = set()

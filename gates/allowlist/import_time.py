@@ -6,7 +6,7 @@ The exceptions each have a reason in the tables below.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gates.allowlist.bindings import Bindings, read_scope
@@ -62,12 +62,18 @@ _STATEMENTS = (
     ast.Pass,
 )
 _DUNDERS_OF_MODULES = frozenset({"__all__", "__version__", "__author__"})
+_CALLED_FOR_CLASSES = ("__init_subclass__", "__set_name__", "__class_getitem__", "__mro_entries__")
 _PROPERTIES = frozenset({"property", "cached_property"})
 
 
-def find_actions(tree: ast.Module, own: frozenset[str]) -> Iterator[Refusal]:
-    """What the import of a module would do."""
-    walk = _ImportWalk(tree, own)
+def find_actions(
+    tree: ast.Module, own: frozenset[str], others: Mapping[str, ast.Module] | None = None
+) -> Iterator[Refusal]:
+    """What the import of a module would do. ``others`` are the block's other modules, by name."""
+    walks: dict[str, _ImportWalk] = {}
+    for name, other in (others or {}).items():
+        walks[name] = _ImportWalk(other, own, walks)
+    walk = _ImportWalk(tree, own, walks)
     walk.read_body(tree.body, top=True)
     yield from walk.refusals
 
@@ -78,6 +84,8 @@ class _ImportWalk:
 
     tree: ast.Module
     own: frozenset[str]
+    # Of the block's other modules, by name: what is called in them on import is read there.
+    others: "dict[str, _ImportWalk]"
     refusals: list[Refusal] = field(default_factory=list)
     # Function or class, and how many levels of it have been read.
     seen: set[tuple[int, int]] = field(default_factory=set)
@@ -171,9 +179,12 @@ class _ImportWalk:
         return False
 
     def _read_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for default in [*node.args.defaults, *node.args.kw_defaults]:
-            if default is not None:
-                self.read_expression(default)
+        # Annotations are computed when the function is defined, like its defaults.
+        every = ast.walk(node.args)
+        annotations = [each.annotation for each in every if isinstance(each, ast.arg)]
+        for part in [*node.args.defaults, *node.args.kw_defaults, *annotations, node.returns]:
+            if part is not None:
+                self.read_expression(part)
         for decorator in node.decorator_list:
             self._read_decorator(decorator)
 
@@ -185,8 +196,10 @@ class _ImportWalk:
                 self.read_expression(argument)
         function = decorator.func if isinstance(decorator, ast.Call) else decorator
         path = self._path_of(function)
-        if isinstance(function, ast.Name) and function.id in self.functions:
-            self._read_called(function, self.functions[function.id], levels=2 if is_factory else 1)
+        if path.split(".")[0] in self.others:
+            self._read_other(decorator, path, levels=2 if is_factory else 1)
+        elif isinstance(function, ast.Name) and function.id in self.functions:
+            self.read_called(function, self.functions[function.id], levels=2 if is_factory else 1)
         elif isinstance(function, ast.Attribute) and self._is_accessor(function):
             return
         elif not self._is_foreign(path):
@@ -204,11 +217,16 @@ class _ImportWalk:
         for part in [*node.bases, *(keyword.value for keyword in node.keywords)]:
             if not isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
                 self.read_expression(part)
+            elif (path := self._path_of(part)).split(".")[0] in self.others:
+                self._read_other(part, path)
         # Python calls these while a class is made.
-        for name in ("__init_subclass__", "__set_name__"):
-            self._read_called(node, self.functions.get(name, []))
+        for name in _CALLED_FOR_CLASSES:
+            self.read_called(node, self.functions.get(name, []))
+        for keyword in node.keywords:
+            if isinstance(keyword.value, ast.Name) and keyword.value.id in self.classes:
+                self.read_instance(self.classes[keyword.value.id])
         if any(ast.unparse(base).split(".")[-1].endswith(("Enum", "Flag")) for base in node.bases):
-            self._read_instance(node)
+            self.read_instance(node)
         self.read_body(node.body, top=True)
 
     def read_expression(self, expression: ast.expr) -> None:
@@ -228,7 +246,7 @@ class _ImportWalk:
             self.read_expression(argument.body)
         if not isinstance(argument, ast.Name):
             return
-        self._read_called(argument, self.functions.get(argument.id, []))
+        self.read_called(argument, self.functions.get(argument.id, []))
         if argument.id in _ACTING_BUILTINS and self.bindings.is_builtin(argument.id):
             self._refuse(argument, f"{argument.id} is handed over on import")
 
@@ -241,10 +259,12 @@ class _ImportWalk:
 
     def _check_called(self, node: ast.expr, function: ast.expr, path: str) -> None:
         match function:
+            case _ if path and self._is_foreign(path):
+                self._check_path(node, path)
             case ast.Name(id=name) if name in self.classes:
-                self._read_instance(self.classes[name])
+                self.read_instance(self.classes[name])
             case ast.Name(id=name) if name in self.functions:
-                self._read_called(node, self.functions[name])
+                self.read_called(node, self.functions[name])
             case ast.Name(id=name) if self.bindings.is_builtin(name):
                 if name in _ACTING_BUILTINS:
                     self._refuse(node, f"{name} is called on import")
@@ -263,11 +283,33 @@ class _ImportWalk:
     def _check_returned(self, node: ast.expr, function: ast.expr) -> None:
         inner = function.func if isinstance(function, ast.Call) else None
         if isinstance(inner, ast.Name) and inner.id in self.functions:
-            self._read_called(node, self.functions[inner.id], levels=2)
+            self.read_called(node, self.functions[inner.id], levels=2)
         elif not (inner is not None and self._path_of(inner)):
             self._refuse(node, f"{ast.unparse(function)[:60]} is called on import")
 
+    def _read_other(self, node: ast.AST, path: str, levels: int = 1) -> None:
+        """What is called, or inherited from, in another module of the block."""
+        module, _, name = path.partition(".")
+        other = self.others[module]
+        name = name.rpartition(".")[2]
+        if name not in other.classes and name not in other.functions:
+            self._refuse(node, f"{path} is called on import, and the text does not say what it is")
+            return
+        known = len(other.refusals)
+        if name in other.classes:
+            other.read_instance(other.classes[name])
+        else:
+            other.read_called(node, other.functions[name], levels)
+        found, other.refusals[known:] = other.refusals[known:], []
+        for refusal in found[:1]:
+            line = getattr(refusal.node, "lineno", 0)
+            said = refusal.message.removesuffix(_MOVE)
+            self._refuse(node, f"{path} is called on import, and in line {line} of {module}.py {said}")
+
     def _check_path(self, node: ast.expr, path: str) -> None:
+        if path.split(".")[0] in self.others:
+            self._read_other(node, path)
+            return
         if self._is_foreign(path):
             # Classes of the repo may be made into values; its functions are not called.
             if not path.split(".")[-1][:1].isupper():
@@ -284,23 +326,23 @@ class _ImportWalk:
 
     def _check_method(self, node: ast.expr, name: str) -> None:
         if name in self.functions:
-            self._read_called(node, self.functions[name])
+            self.read_called(node, self.functions[name])
         elif name in _ACTING_METHODS or method_capability(name):
             self._refuse(node, f"{name} is called on import")
 
-    def _read_instance(self, node: ast.ClassDef) -> None:
+    def read_instance(self, node: ast.ClassDef) -> None:
         """A value of a class of the file is made: what Python calls by itself is judged with it."""
         if (id(node), 0) in self.seen:
             return
         self.seen.add((id(node), 0))
         for inner in node.body:
             if isinstance(inner, _FUNCTIONS) and (_is_dunder(inner.name) or _is_property(inner)):
-                self._read_called(node, [inner])
+                self.read_called(node, [inner])
         for base in node.bases:
             if isinstance(base, ast.Name) and base.id in self.classes:
-                self._read_instance(self.classes[base.id])
+                self.read_instance(self.classes[base.id])
 
-    def _read_called(
+    def read_called(
         self, node: ast.AST, functions: Iterable[ast.FunctionDef | ast.AsyncFunctionDef], levels: int = 1
     ) -> None:
         for function in functions:
@@ -311,7 +353,7 @@ class _ImportWalk:
             self.read_body(function.body)
             if levels > 1:
                 inner = [each for each in function.body if isinstance(each, _FUNCTIONS)]
-                self._read_called(node, inner, levels - 1)
+                self.read_called(node, inner, levels - 1)
             self.bindings.scopes.pop()
 
 
@@ -320,7 +362,10 @@ def _walk_running(expression: ast.expr) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        if not isinstance(node, ast.Lambda):
+        # The body of a lambda runs where it is handed over, its defaults at once.
+        if isinstance(node, ast.Lambda):
+            waiting += [default for default in (*node.args.defaults, *node.args.kw_defaults) if default]
+        else:
             waiting += ast.iter_child_nodes(node)
 
 

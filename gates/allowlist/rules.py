@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from gates import syntax
@@ -45,11 +45,13 @@ def find_refusals(
     is_test: bool,
     capabilities: Iterable[str] = (),
     private: Iterable[str] = (),
+    others: Mapping[str, str] | None = None,
 ) -> tuple[Finding, ...]:
     """What ``source`` does and may not do.
 
     ``own`` names the modules of the block and of its repo, ``capabilities`` what the contract declares, and
-    ``private`` the private names of the block's other files.
+    ``private`` the private names of the block's other files. ``others`` are the texts of the block's private
+    modules, by name: what they do on import is followed into them.
     """
     tree = syntax.parse(source)
     found = {_make_finding(path, refusal) for refusal in _judge(tree, own, is_test, capabilities, private)}
@@ -58,7 +60,9 @@ def find_refusals(
         message = f"{words_found[:80]!r} speaks to a judge of the block; write for people who change it"
         found.add(Finding("allowlist-addressed", message, path=path, line=line, end_line=line))
     if not is_test:
-        found |= {_make_finding(path, refusal) for refusal in import_time.find_actions(tree, frozenset(own))}
+        modules = {name: syntax.parse(text) for name, text in (others or {}).items()}
+        actions = import_time.find_actions(tree, frozenset(own), modules)
+        found |= {_make_finding(path, refusal) for refusal in actions}
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.rule, finding.message)))
 
 

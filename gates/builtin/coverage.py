@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 from gates.assertions import find_tests_without_assertion
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
@@ -69,7 +70,7 @@ def _collect_evidence(candidate: Candidate, measured: CoverageMeasurement) -> di
     sabotage = {
         "sabotages": measured.sabotages,
         "sabotages_killed": measured.sabotages_killed,
-        "sabotages_survived": [[lines.first, lines.last] for lines in measured.sabotages_survived],
+        "sabotages_survived": [_locate(candidate, lines) for lines in measured.sabotages_survived],
     }
     return {
         "junit.xml": format_junit(candidate.name, measured.tests),
@@ -77,6 +78,13 @@ def _collect_evidence(candidate: Candidate, measured: CoverageMeasurement) -> di
         "coverage.xml": _make_relative(measured.xml_report),
         "sabotage.json": json.dumps(sabotage).encode(),
     }
+
+
+def _locate(candidate: Candidate, lines: LineRange) -> list[Any]:
+    """First and last line, and the file where that is a private module."""
+    path, first = candidate.locate(lines.first)
+    _, last = candidate.locate(lines.last)
+    return [first, last] if path == candidate.module_path else [first, last, path]
 
 
 def _make_relative(report: str) -> bytes:
@@ -128,10 +136,10 @@ def _find_unstable_tests(measured: CoverageMeasurement) -> Findings:
 
 
 def _find_uncovered_lines(candidate: Candidate, measured: CoverageMeasurement) -> Findings:
-    path = candidate.module_path
-
     def finding(rule: str, message: str, lines: LineRange) -> Finding:
-        return Finding(rule, message, "warning", path, lines.first, lines.last)
+        path, first = candidate.locate(lines.first)
+        _, last = candidate.locate(lines.last)
+        return Finding(rule, message, "warning", path, first, last)
 
     missed = [finding("uncovered", "no test runs these lines", lines) for lines in measured.uncovered]
     # Lines that no test runs survive their sabotage too: said once is enough.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
@@ -100,7 +100,7 @@ class MutationGate:
         )
         passed = not objections and counts.rate >= policy.min_mutation_kill_rate
         survivor_findings = [_survivor_finding(candidate, mutant) for mutant in survivors]
-        report = format_stryker(candidate.module_path, candidate.module, measured.mutants, policy)
+        report = format_stryker(candidate.modules, _sort_by_file(candidate, measured.mutants), policy)
         return GateReport(
             gate=self.name,
             verdict=Verdict.PASSED if passed else Verdict.FAILED,
@@ -121,9 +121,19 @@ class MutationGate:
                 "null_mutants": measured.null_mutants,
                 "null_mutants_killed": measured.null_mutants_killed,
             },
-            feedback="" if passed else _compose_feedback(objections, survivors),
+            feedback="" if passed else _compose_feedback(candidate, objections, survivors),
             cure="" if passed else _CURE,
         )
+
+
+def _sort_by_file(candidate: Candidate, mutants: Mutants) -> dict[str, list[Mutant]]:
+    """The mutants of each file, with the lines that its readers know."""
+    by_file: dict[str, list[Mutant]] = {path: [] for path in candidate.modules}
+    for mutant in mutants:
+        path, line = candidate.locate(mutant.line)
+        _, end_line = candidate.locate(mutant.end_line)
+        by_file[path].append(replace(mutant, line=line, end_line=end_line))
+    return by_file
 
 
 def _summarize(counts: MutantCounts) -> str:
@@ -149,10 +159,15 @@ def _count_by_call(candidate: Candidate, mutants: Mutants, calls: Iterable[str])
     """By entry point, over all functions that it reaches."""
     found = {}
     for call in calls:
-        reached = find_reached_functions(candidate.module, call)
-        inside = [mutant for mutant in mutants if not reached.isdisjoint(mutant.function.split("."))]
+        reached = find_reached_functions(candidate.modules.values(), call)
+        inside = [mutant for mutant in mutants if not reached.isdisjoint(_split_name(mutant.function))]
         found[call] = count_mutants(inside)
     return found
+
+
+def _split_name(function: str) -> list[str]:
+    """The parts of a function's dotted name, without its private module."""
+    return function.rpartition(":")[2].split(".")
 
 
 def _find_objections(candidate: Candidate, measured: MutationMeasurement) -> Findings:
@@ -173,7 +188,8 @@ def _find_objections(candidate: Candidate, measured: MutationMeasurement) -> Fin
         if mutant.status.is_missed and mutant.differing > _SHOWN_SHARE * mutant.compared:
             change = _describe_change(mutant, 120)
             message = f"no test notices that {change}: {mutant.example}"
-            found.append(Finding("missed-change", message, path=candidate.module_path, line=mutant.line))
+            path, line = candidate.locate(mutant.line)
+            found.append(Finding("missed-change", message, path=path, line=line))
     return tuple(found)
 
 
@@ -209,22 +225,26 @@ def _describe_change(mutant: Mutant, length: int) -> str:
 
 def _survivor_finding(candidate: Candidate, mutant: Mutant) -> Finding:
     change = f"{mutant.original[:120]} -> {mutant.replacement[:120]}"
+    path, line = candidate.locate(mutant.line)
+    _, end_line = candidate.locate(mutant.end_line)
     fate = "not reached by any test" if mutant.status is MutantStatus.NO_COVERAGE else "survived"
     return Finding(
         rule=f"mutant-{mutant.operator}",
         message=f"{fate}: {change}",
         severity="warning",
-        path=candidate.module_path,
-        line=mutant.line,
-        end_line=mutant.end_line,
+        path=path,
+        line=line,
+        end_line=end_line,
     )
 
 
-def _compose_feedback(objections: Findings, survivors: Mutants) -> str:
+def _compose_feedback(candidate: Candidate, objections: Findings, survivors: Mutants) -> str:
     lines = [f"- {objection.message}" for objection in objections]
     for mutant in _spread_over_functions(survivors, _FEEDBACK_SURVIVORS):
         shown = f"; {mutant.example}" if mutant.example else ""
-        lines.append(f"- line {mutant.line}: {_describe_change(mutant, 160)} and every test passed{shown}")
+        path, line = candidate.locate(mutant.line)
+        place = f"line {line}" if path == candidate.module_path else f"{path} line {line}"
+        lines.append(f"- {place}: {_describe_change(mutant, 160)} and every test passed{shown}")
     return "\n".join(lines)
 
 

@@ -98,7 +98,8 @@ def _describe_capabilities(declared: Mapping[str, str]) -> str:
 
 def _find_unused(candidate: Candidate, own: Iterable[str]) -> list[Finding]:
     """A capability that nothing needs is one too many."""
-    unused = list_declared_capabilities(candidate) - find_used_capabilities(candidate.module, own)
+    used = [find_used_capabilities(source, own) for source in candidate.modules.values()]
+    unused = list_declared_capabilities(candidate).difference(*used)
     return [
         Finding(
             "allowlist-unused-capability",
@@ -143,10 +144,11 @@ def _judge_code(
 
 
 def _is_advisory(candidate: Candidate, report: ScannerFinding) -> bool:
-    if report.path == candidate.module_path and report.rule in _NAME_RULES:
+    source = candidate.modules.get(report.path)
+    if source is not None and report.rule in _NAME_RULES:
         last = max(report.line, report.end_line)
-        return not any(find_secrets(candidate.module, report.line, last))
-    in_test = report.path != candidate.module_path
+        return not any(find_secrets(source, report.line, last))
+    in_test = source is None
     return report.rule in _ADVISORY_RULES or (in_test and report.rule in _ADVISORY_RULES_IN_TESTS)
 
 
@@ -173,23 +175,24 @@ def _is_vague_secret(candidate: Candidate, report: ScannerFinding) -> bool:
     """
     kind = report.rule
     if kind == "Secret Keyword":
-        in_module = report.path == candidate.module_path
-        return not (in_module and any(find_secrets(candidate.module, report.line, report.line)))
+        source = candidate.modules.get(report.path)
+        return source is None or not any(find_secrets(source, report.line, report.line))
     lines = candidate.files[report.path].splitlines()
     line = lines[report.line - 1] if report.line <= len(lines) else ""
     return "Entropy" in kind and not _SENSITIVE_WORD.search(line)
 
 
 def check_allowlist(candidate: Candidate, capabilities: frozenset[str]) -> list[Finding]:
-    """What module and tests do and may not do, with ``capabilities`` declared and allowed."""
-    own = {candidate.name, *list_importable_modules(candidate)}
+    """What modules and tests do and may not do, with ``capabilities`` declared and allowed."""
+    own = {candidate.name, *candidate.private_modules, *list_importable_modules(candidate)}
     try:
-        private = find_private_names(candidate.module)
-        return [
-            *find_refusals(candidate.module_path, candidate.module, own, False, capabilities),
-            *find_refusals(candidate.tests_path, candidate.tests, own, True, capabilities, private),
-            *_find_unused(candidate, own),
-        ]
+        found = []
+        for path, source in candidate.modules.items():
+            others = {name: text for name, text in candidate.private_modules.items() if path != f"{name}.py"}
+            found += find_refusals(path, source, own, False, capabilities, others=others)
+        private = frozenset[str]().union(*map(find_private_names, candidate.modules.values()))
+        found += find_refusals(candidate.tests_path, candidate.tests, own, True, capabilities, private)
+        return [*found, *_find_unused(candidate, own)]
     except RecursionError:
         return [Finding("syntax", "nested too deeply to be read", path=candidate.module_path)]
 

@@ -4,16 +4,17 @@ import ast
 import json
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gates.harness.block_lines import join_modules, show_lines
 from gates.harness.channel import split_report
 from gates.harness.decoys import DecoySource, disguise_edit
 from gates.harness.mutants import list_mutants
-from gates.harness.tree_edits import Edit, compile_edits, compile_smallest
+from gates.harness.tree_edits import Edit, compile_modules, compile_smallest, put_in_edits
 from gates.harness.zygote_pool import ChildResult, ZygotePool
 
 # Limits never fall below these, in seconds: a run of a few milliseconds varies by more than its own length.
@@ -41,7 +42,7 @@ class ReportedTest:
 
     def to_json(self) -> dict[str, Any]:
         """The part that the gate reads."""
-        return {"outcome": self.outcome, "seconds": self.seconds, "text": self.text}
+        return {"outcome": self.outcome, "seconds": self.seconds, "text": show_lines(self.text)}
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class RunReport:
 class BlockUnderTest:
     """A block in its folder, and its runs in a pool.
 
+    - ``modules`` are names: the block's own first, then the private ones.
     - ``seed`` decides the inputs of calls, ``secret`` all other draws: see ``HarnessTask``.
     - ``patience`` is what the honest run may take, in seconds of processor time; ``slack`` is how many times
       more than that the clock may show, on a machine that has other things to do.
@@ -76,7 +78,7 @@ class BlockUnderTest:
     """
 
     folder: Path
-    name: str
+    modules: Sequence[str]
     pool: ZygotePool
     seed: str
     secret: str
@@ -90,12 +92,18 @@ class BlockUnderTest:
     _refusal: str = ""
 
     @property
-    def filename(self) -> str:
-        return str(self.folder / f"{self.name}.py")
+    def filenames(self) -> list[str]:
+        return [str(self.folder / f"{name}.py") for name in self.modules]
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(Path(self.filename).read_bytes(), self.filename)
+        """All modules as one tree, with the lines of ``block_lines``."""
+        return join_modules([ast.parse(Path(name).read_bytes(), name) for name in self.filenames])
+
+    def name_function(self, function: str) -> str:
+        """The name that reports give a function of ``tree_edits``: with its module where that is private."""
+        number, _, name = function.rpartition(":")
+        return f"{self.modules[int(number)]}:{name}" if number else function
 
     @cached_property
     def mutants(self) -> list[Edit]:
@@ -124,7 +132,8 @@ class BlockUnderTest:
             disguised = edit if is_disguised else disguise_edit(edit, self.decoys.draw, happens=True)
             edits = list(disguised.parts)
         edits += self.decoys.draw_decoys(edit, values_only=values_only)
-        return compile_edits(self.tree, edits, self.filename)
+        with put_in_edits(edits):
+            return compile_modules(self.tree, self.filenames)
 
     def compile_sabotage(self, edit: Edit) -> bytes:
         """The module that ends its process at the place of ``edit``."""
@@ -133,7 +142,8 @@ class BlockUnderTest:
             leave = ast.parse("__import__('os')._exit(0)").body[0]
             new = leave if isinstance(part.old, ast.stmt) else leave.value  # type: ignore[attr-defined]
             edits.append(replace(part, new=(new,), also=None))
-        return compile_edits(self.tree, edits, self.filename)
+        with put_in_edits(edits):
+            return compile_modules(self.tree, self.filenames)
 
     def drop_repeated(self, edits: Iterable[Edit], known: Iterable[Edit] = ()) -> list[Edit]:
         """``edits`` without those that do not compile, change nothing, or repeat another.
@@ -238,7 +248,7 @@ def _parse_report(report: Any) -> RunReport:
         # pytest's other codes say why it stopped; for a verdict they are all the same.
         exit_code=0 if exit_code == 0 else 1,
         tests={name: _parse_test(test) for name, test in report["tests"].items()},
-        errors=[_require_text(text) for text in report["errors"]],
+        errors=[show_lines(_require_text(text)) for text in report["errors"]],
         skipped_modules=skipped_modules,
         arcs=[_parse_arc(arc) for arc in report.get("arcs", [])],
         contexts={

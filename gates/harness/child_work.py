@@ -28,13 +28,14 @@ _PRELOADED = frozenset(
 class ChildWork:
     """The work of one child, by its job.
 
-    ``with_tests`` prepares a session of pytest, once for all children. ``preload`` are modules that the block
-    imports: those of the standard library and of pinned packages are imported once, here.
+    ``modules`` are names, the block's own first. ``with_tests`` prepares a session of pytest, once for all
+    children. ``preload`` are modules that the block imports: those of the standard library and of pinned
+    packages are imported once, here.
     """
 
-    def __init__(self, folder: str, name: str, preload: Iterable[str], *, with_tests: bool) -> None:
-        self.calls = EntryPointCalls(folder, name)
-        self.tests = PytestRun(folder, name) if with_tests else None
+    def __init__(self, folder: str, modules: list[str], preload: Iterable[str], *, with_tests: bool) -> None:
+        self.calls = EntryPointCalls(folder, modules)
+        self.tests = PytestRun(folder, modules) if with_tests else None
         self.chosen: EntryPointCalls | PytestRun | None = None
         _preload(Path(folder), preload)
 

@@ -3,10 +3,18 @@
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import marshal
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+
+def load_codes(folder: Path, modules: Sequence[str], code: bytes) -> dict[str, tuple[Path, types.CodeType]]:
+    """What a ``CodeImporter`` takes, from ``code`` as ``tree_edits.compile_modules`` gives it."""
+    codes = marshal.loads(code)  # noqa: S302 - compiled by the planner
+    return {name: (folder / f"{name}.py", each) for name, each in zip(modules, codes, strict=True)}
 
 
 class CodeImporter(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -11,6 +11,7 @@ from typing import Any
 
 import coverage
 
+from gates.harness.block_lines import find_place
 from gates.harness.block_under_test import BlockUnderTest
 from gates.harness.decoys import draw_name
 from gates.harness.edit_runs import run_edits
@@ -57,14 +58,25 @@ def _write_standard_reports(block: BlockUnderTest, arcs: list[tuple[int, int]]) 
     cover = coverage.Coverage(data_file=None, config_file=False, branch=True, messages=False)
     for option in ("report:exclude_lines", "report:partial_branches"):
         cover.set_option(option, [_MATCH_NOTHING])
-    cover.get_data().add_arcs({block.filename: arcs})
-    # Without this a block of which nothing ran is missing from the report.
-    cover.get_data().touch_file(block.filename)
+    cover.get_data().add_arcs(_sort_by_file(block, arcs))
+    # Without this a module of which nothing ran is missing from the report.
+    cover.get_data().touch_files(block.filenames)
     with tempfile.TemporaryDirectory() as folder:
         json_file, xml_file = Path(folder) / "coverage.json", Path(folder) / "coverage.xml"
-        cover.json_report(morfs=[block.filename], outfile=str(json_file))
-        cover.xml_report(morfs=[block.filename], outfile=str(xml_file))
+        cover.json_report(morfs=block.filenames, outfile=str(json_file))
+        cover.xml_report(morfs=block.filenames, outfile=str(xml_file))
         return {"coverage.json": json_file.read_text(), "coverage.xml": xml_file.read_text()}
+
+
+def _sort_by_file(block: BlockUnderTest, arcs: list[tuple[int, int]]) -> dict[str, list[tuple[int, int]]]:
+    """The jumps inside each file, with the lines that its readers know."""
+    by_file: dict[str, list[tuple[int, int]]] = {filename: [] for filename in block.filenames}
+    for start, end in arcs:
+        (number, first), (other, last) = find_place(start), find_place(end)
+        # The child may have written anything.
+        if number == other < len(block.filenames):
+            by_file[block.filenames[number]].append((first, last))
+    return by_file
 
 
 def _measure_sabotage(

@@ -9,7 +9,6 @@ import enum
 import importlib
 import inspect
 import json
-import marshal
 import os
 import sys
 import uuid
@@ -18,7 +17,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from gates.harness.channel import start_line, write_whole
-from gates.harness.code_importer import CodeImporter
+from gates.harness.code_importer import CodeImporter, load_codes
 from gates.harness.conditions import change_conditions
 from gates.harness.import_path import extend_import_path
 from gates.harness.json_schema import convert_formats
@@ -32,8 +31,9 @@ _COMMON_BASES = (Exception, BaseException, object)
 class EntryPointCalls:
     """The work of a zygote's children: call one entry point with each input and report every outcome."""
 
-    def __init__(self, folder: str, name: str) -> None:
-        self.folder, self.name = Path(folder), name
+    def __init__(self, folder: str, modules: list[str]) -> None:
+        self.folder, self.modules = Path(folder), modules
+        self.name = modules[0]
         self.report = -1
         self.call = ""
         self.schema: Any = None
@@ -43,8 +43,7 @@ class EntryPointCalls:
         """Runs in a child, once."""
         extend_import_path(self.folder)
         change_conditions(job.get("conditions", []))
-        code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
-        CodeImporter({self.name: (self.folder / f"{self.name}.py", code)}).install()
+        CodeImporter(load_codes(self.folder, self.modules, job["code"])).install()
         self.report, self.call = report, job["call"]
         self.inputs, self.schema = json.loads(job["inputs"]), json.loads(job["schema"])
 

@@ -42,11 +42,12 @@ def main(ends: list[tuple[int, int]], task: str) -> None:
 
 def _run_task(task: HarnessTask, pool: ZygotePool) -> Iterator[tuple[str, dict[str, Any]]]:
     folder = Path.cwd() / "block"
+    modules = [task.name, *task.private]
     patience = min(_MAX_PATIENCE_SECONDS, task.seconds / task.slack / 5)
-    block = BlockUnderTest(folder, task.name, pool, task.seed, task.secret, patience, task.slack)
+    block = BlockUnderTest(folder, modules, pool, task.seed, task.secret, patience, task.slack)
     with_tests = any(request.kind != "contract" for request in task.requests)
-    setup = {"folder": str(folder), "name": task.name, "with_tests": with_tests}
-    pool.set_up({**setup, "preload": _list_imports(folder, task.name)})
+    setup = {"folder": str(folder), "modules": modules, "with_tests": with_tests}
+    pool.set_up({**setup, "preload": _list_imports(folder, modules)})
     for request in task.requests:
         started = time.monotonic()
         answer = _answer_request(block, request, started + task.seconds)
@@ -70,12 +71,13 @@ def _answer_request(block: BlockUnderTest, request: HarnessRequest, deadline: fl
         return {"error": traceback.format_exc()[-4000:]}
 
 
-def _list_imports(folder: Path, name: str) -> list[str]:
+def _list_imports(folder: Path, modules: list[str]) -> list[str]:
     """Modules that the block or its tests import at their top, other than the block itself."""
     found: set[str] = set()
-    for path in (folder / f"{name}.py", folder / f"test_{name}.py"):
+    own = [*modules, f"test_{modules[0]}"]
+    for name in own:
         try:
-            tree = ast.parse(path.read_bytes())
+            tree = ast.parse((folder / f"{name}.py").read_bytes())
         # The child that runs the block reports that, in words for its author.
         except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
             continue
@@ -86,4 +88,4 @@ def _list_imports(folder: Path, name: str) -> list[str]:
                 case ast.ImportFrom(module=str(module), level=0):
                     found.add(module)
     # Not what belongs to the block, nor what ends a process that imports it.
-    return sorted(found - {name, f"test_{name}", "antigravity", "this"} - set(os.listdir(folder)))
+    return sorted(found - {*own, "antigravity", "this"} - set(os.listdir(folder)))

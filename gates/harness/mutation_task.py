@@ -56,7 +56,7 @@ def measure_mutation(
     differences = calls.compare({index: real[index] for index in compared})
     described = []
     for index, edit in enumerate(real):
-        described.append(_describe_mutant(edit, index, runs, differences.get(index)))
+        described.append(_describe_mutant(block, edit, index, runs, differences.get(index)))
     return {
         "mutants": described[len(stand_ins) :],
         "stand_ins": described[: len(stand_ins)],
@@ -98,7 +98,7 @@ def _choose_compared(mutants: Sequence[Edit], runs: EditRuns, *, small: bool) ->
 
 
 def _describe_mutant(
-    edit: Edit, index: int, runs: EditRuns, difference: CallDifference | None
+    block: BlockUnderTest, edit: Edit, index: int, runs: EditRuns, difference: CallDifference | None
 ) -> dict[str, Any]:
     original, replacement = edit.describe()
     # An operator has no place of its own; the statement's lines stand for it.
@@ -113,7 +113,7 @@ def _describe_mutant(
         "column": getattr(node, "col_offset", 0),
         "end_line": getattr(node, "end_lineno", edit.last) or edit.last,
         "end_column": getattr(node, "end_col_offset", 0) or 0,
-        "function": edit.function,
+        "function": block.name_function(edit.function),
         "original": original,
         "replacement": replacement,
         "status": status,

@@ -3,10 +3,9 @@
 import importlib
 import json
 import linecache
-import marshal
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from _pytest.assertion.rewrite import _rewrite_test
 from _pytest.config import Config, _prepareconfig
 
 from gates.harness.channel import start_line, write_whole
-from gates.harness.code_importer import CodeImporter
+from gates.harness.code_importer import CodeImporter, load_codes
 from gates.harness.import_path import extend_import_path
 
 _MAX_TEXT = 4000
@@ -43,12 +42,12 @@ _MAX_CRASHES = 3
 class Recorder:
     """A pytest plugin: records what each test did, picks the tests to run, tells coverage which one runs.
 
-    ``module`` is the file of the block. ``quick`` ends the run at the first assertion that fails, and writes
-    no traceback: in most runs nobody reads it.
+    ``modules`` are the files of the block. ``quick`` ends the run at the first assertion that fails, and
+    writes no traceback: in most runs nobody reads it.
     """
 
-    def __init__(self, module: str) -> None:
-        self.module = module
+    def __init__(self, modules: Iterable[str]) -> None:
+        self.modules = frozenset(modules)
         self.quick = False
         self.report = -1
         self.only: set[str] | None = None
@@ -102,7 +101,7 @@ class Recorder:
         innermost = error.tb
         while innermost.tb_next:
             innermost = innermost.tb_next
-        return innermost.tb_frame.f_code.co_filename != self.module
+        return innermost.tb_frame.f_code.co_filename not in self.modules
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -126,11 +125,12 @@ class Recorder:
 class PytestRun:
     """The prepared session of one zygote, and the work of its children: one run of the tests."""
 
-    def __init__(self, folder: str, name: str) -> None:
-        self.folder, self.name = Path(folder), name
-        self.module = self.folder / f"{name}.py"
+    def __init__(self, folder: str, modules: list[str]) -> None:
+        self.folder, self.modules = Path(folder), modules
+        name = modules[0]
+        self.files = [str(self.folder / f"{module}.py") for module in modules]
         self.report = -1
-        self.recorder = Recorder(str(self.module))
+        self.recorder = Recorder(self.files)
         self.test_file = self.folder / f"test_{name}.py"
         self.config: Config = _prepareconfig(self._options(), plugins=[self.recorder])
         self._prepare_hypothesis()
@@ -181,8 +181,8 @@ class PytestRun:
     def prepare(self, job: dict[str, Any], report: int) -> None:
         """Runs in a child, once; of the job only what the run needs is kept."""
         extend_import_path(self.folder)
-        code = marshal.loads(job["code"])  # noqa: S302 - compiled by the planner
-        codes = {self.name: (self.module, code), f"test_{self.name}": (self.test_file, self.test_code)}
+        codes = load_codes(self.folder, self.modules, job["code"])
+        codes[self.test_file.stem] = (self.test_file, self.test_code)
         CodeImporter(codes).install()
         self.report = self.recorder.report = report
         self.recorder.only = None if job["only"] is None else set(job["only"])
@@ -192,7 +192,7 @@ class PytestRun:
         self.config._tmp_path_factory._given_basetemp = Path.cwd() / "pytest"  # type: ignore[attr-defined]
         if job["measure"]:
             self.recorder.cover = coverage.Coverage(
-                data_file=None, config_file=False, branch=True, include=[str(self.module)], messages=False
+                data_file=None, config_file=False, branch=True, include=self.files, messages=False
             )
 
     def run(self) -> None:
@@ -230,8 +230,10 @@ class PytestRun:
             return {}
         cover.stop()
         data = cover.get_data()
-        contexts = data.contexts_by_lineno(str(self.module))
-        return {
-            "arcs": data.arcs(str(self.module)) or [],
-            "contexts": {str(line): names for line, names in contexts.items()},
-        }
+        arcs: list[tuple[int, int]] = []
+        contexts: dict[str, list[str]] = {}
+        # No two modules share a line: see `block_lines`.
+        for file in self.files:
+            arcs += data.arcs(file) or []
+            contexts |= {str(line): names for line, names in data.contexts_by_lineno(file).items()}
+        return {"arcs": arcs, "contexts": contexts}

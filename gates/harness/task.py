@@ -21,7 +21,8 @@ class HarnessRequest:
 class HarnessTask:
     """The measurements of one block.
 
-    - ``name`` is the block's; the zygotes are told that, too. Everything else is for the planner alone.
+    - ``name`` is the block's, ``private`` are the names of its private modules; the zygotes are told these,
+      too. Everything else is for the planner alone.
     - ``seed`` decides the inputs of calls, so that everybody draws the same; ``secret`` decides the kinds and
       the order of changes, so that nobody can work them out from the block.
     - ``seconds`` is the wall time for each request; ``slack`` says how many times more than on a quiet
@@ -34,6 +35,7 @@ class HarnessTask:
     seconds: float
     slack: float
     requests: tuple[HarnessRequest, ...]
+    private: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The task as the harness reads it."""
@@ -45,4 +47,4 @@ def parse_task(text: str | bytes) -> HarnessTask:
     # JSON has no tuples; a frozen value should hold no list.
     fields = json.loads(text)
     requests = tuple(HarnessRequest(each["kind"], tuple(each["entrypoints"])) for each in fields["requests"])
-    return HarnessTask(**{**fields, "requests": requests})
+    return HarnessTask(**{**fields, "requests": requests, "private": tuple(fields["private"])})

@@ -5,9 +5,12 @@ Mutants, sabotages and null mutants are made of them.
 
 import ast
 import marshal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from gates.harness.block_lines import find_place, split_modules
 
 _BLOCK_FIELDS = ("body", "orelse", "finalbody")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -20,8 +23,8 @@ class Edit:
     ``parent.field[index]`` (or ``parent.field`` where ``index`` is -1) becomes ``new``.
 
     ``first`` to ``last`` are the lines whose execution reaches the place. ``function`` is the dotted name of
-    the innermost function around it, empty for code that runs on import. ``also`` is a second change, made
-    at the same time.
+    the innermost function around it, empty for code that runs on import, with ``1:`` and so on in front of it
+    in a private module. ``also`` is a second change, made at the same time.
     """
 
     operator: str
@@ -78,8 +81,9 @@ class Edit:
         setattr(self.parent, self.field, before)
 
 
-def compile_edits(tree: ast.Module, edits: Iterable[Edit], filename: str) -> bytes:
-    """The tree with all of ``edits`` as marshalled code. Raises what ``compile`` raises.
+@contextmanager
+def put_in_edits(edits: Iterable[Edit]) -> Iterator[None]:
+    """Make all of ``edits`` in their tree, which is the same afterwards.
 
     Edits of one list of statements must each put one statement in place of one, so that no place moves.
     """
@@ -88,15 +92,31 @@ def compile_edits(tree: ast.Module, edits: Iterable[Edit], filename: str) -> byt
     try:
         for edit in edits:
             undo.append((edit, edit.put_in()))
-        return compile_tree(tree, filename)
+        yield
     finally:
         for edit, before in reversed(undo):
             edit.take_out(before)
 
 
+def compile_edits(tree: ast.Module, edits: Iterable[Edit], filename: str) -> bytes:
+    """The tree with all of ``edits`` as marshalled code. Raises what ``compile`` raises."""
+    with put_in_edits(edits):
+        return compile_tree(tree, filename)
+
+
 def compile_tree(tree: ast.Module, filename: str) -> bytes:
-    """Compile a tree to what a child can load."""
+    """Compile a tree to what can be loaded."""
     return marshal.dumps(compile(tree, filename, "exec", dont_inherit=True))
+
+
+def compile_modules(tree: ast.Module, filenames: Sequence[str]) -> bytes:
+    """The code of each module in ``tree``, as ``code_importer.load_codes`` reads it in a child."""
+    modules = split_modules(tree, len(filenames))
+    codes = [
+        compile(module, filename, "exec", dont_inherit=True)
+        for module, filename in zip(modules, filenames, strict=True)
+    ]
+    return marshal.dumps(codes)
 
 
 def compile_smallest(tree: ast.Module, edit: Edit) -> bytes | None:
@@ -185,13 +205,19 @@ def _is_bare_constant(node: ast.stmt) -> bool:
 
 
 def _name_inside(node: ast.stmt, function: str) -> str:
-    """The dotted name of the function in which the statements below ``node`` run; empty on import."""
+    """The dotted name of the function in which the statements below ``node`` run; empty on import.
+
+    That of a private module has the module's number before a colon.
+    """
     # A class body runs where it stands, so at the top of a module it adds no name.
     names_scope = isinstance(node, _FUNCTIONS) or (isinstance(node, ast.ClassDef) and function)
     if not names_scope:
         return function
     name: str = node.name  # type: ignore[attr-defined]
-    return f"{function}.{name}" if function else name
+    module, _ = find_place(node.lineno)
+    if function:
+        return f"{function}.{name}"
+    return f"{module}:{name}" if module else name
 
 
 def sabotage_statement(place: StatementPlace, name: str) -> Edit:

@@ -107,7 +107,8 @@ def _serve_requests(requests: int, answers: int, modules: list[str]) -> Work:
     # In /tmp, which is the sandbox's own tmpfs of limited size. Each zygote has one folder for all its runs.
     folder = tempfile.mkdtemp()
     rules = prepare_confinement(folder)
-    work: Work = ChildWork(setup["folder"], setup["name"], setup["preload"], with_tests=setup["with_tests"])
+    with_tests = setup["with_tests"]
+    work: Work = ChildWork(setup["folder"], setup["modules"], setup["preload"], with_tests=with_tests)
     # A function that is held still has its globals; only the way in by name is closed.
     for name in [name for name in sys.modules if name in modules or name.partition(".")[0] == "gates"]:
         del sys.modules[name]

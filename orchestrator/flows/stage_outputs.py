@@ -90,6 +90,8 @@ class PlanOutput(StoredValue):
     # Calls with exact results that the block has to keep, and what it may do beyond computing, with reasons.
     examples: tuple[Mapping[str, Any], ...] = ()
     capabilities: tuple[Mapping[str, Any], ...] = ()
+    # Names of modules that only the block itself imports.
+    private_modules: tuple[str, ...] = ()
     calls: tuple[RecordedCall, ...] = ()
 
     @classmethod
@@ -104,7 +106,7 @@ class PlanOutput(StoredValue):
         """What is stored."""
         stored = super(PlanOutput, self).to_json()
         # Absent, as in plans from before there were any, so that recorded requests keep their digests.
-        for key in ("examples", "capabilities"):
+        for key in ("examples", "capabilities", "private_modules"):
             if not stored[key]:
                 stored = leave_out(stored, key)
         return stored

@@ -51,7 +51,7 @@ def test_stryker_positions_count_from_one() -> None:
         example="",
     )
 
-    report = json.loads(format_stryker("x.py", "source", [mutant], Policy()))
+    report = json.loads(format_stryker({"x.py": "source"}, {"x.py": [mutant]}, Policy()))
 
     assert report["schemaVersion"] == "2.0"
     assert report["thresholds"] == {"high": 80, "low": 60, "break": 60}

@@ -14,21 +14,31 @@ from orchestrator.flows.stage_outputs import ImplementOutput, PlanOutput
 from orchestrator.flows.stage_protocol import StageContext
 
 MODULE, TESTS, CONTRACT, README = "module", "tests", "contract", "readme"
-"""Kinds of the artifacts that hold a block's files."""
+"""Kinds of the artifacts that hold a block's files; a private module has ``module:`` and its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockName:
-    """The family and the name of a block; both are checked names."""
+    """The family and the name of a block, and the names of its private modules; all are checked names."""
 
     family: str
     name: str
+    private: tuple[str, ...] = ()
 
     @property
     def paths(self) -> dict[str, str]:
         """Artifact kind to file name, in the order in which files are answered."""
         # The contract comes first, as in the text of the prompt: module and tests follow it.
-        return {CONTRACT: "contract.json", MODULE: f"{self.name}.py", TESTS: f"test_{self.name}.py"}
+        return {
+            CONTRACT: "contract.json",
+            **{f"{MODULE}:{name}": f"{name}.py" for name in self.private},
+            MODULE: f"{self.name}.py",
+            TESTS: f"test_{self.name}.py",
+        }
+
+    def select_private(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Name to text of the private modules, from ``texts`` by artifact kind."""
+        return {name: texts[f"{MODULE}:{name}"] for name in self.private}
 
 
 def stable_prefix(work: StageContext) -> str:
@@ -38,14 +48,14 @@ def stable_prefix(work: StageContext) -> str:
 
 
 def read_block_name(work: StageContext) -> BlockName:
-    """The name that the plan gave the block."""
+    """The name that the plan gave the block, and those of its private modules."""
     plan = PlanOutput.parse(work.read_output("plan"))
-    return BlockName(plan.block_family, plan.block_name)
+    return BlockName(plan.block_family, plan.block_name, plan.private_modules)
 
 
 def read_block_files(work: StageContext) -> dict[str, str]:
     """The newest implementation, artifact kind to text; empty before the first round."""
-    found = {kind: work.read_artifact(kind) for kind in (MODULE, TESTS, CONTRACT)}
+    found = {kind: work.read_artifact(kind) for kind in read_block_name(work).paths}
     return {kind: content.decode() for kind, content in found.items() if content is not None}
 
 
@@ -63,6 +73,7 @@ def read_candidate(work: StageContext) -> Candidate:
         implementer=f"{implementer.provider}:{implementer.model}",
         previous_contract=find_previous_contract(work.repo, name, before=_find_end(work)),
         planned_examples=PlanOutput.parse(work.read_output("plan")).examples,
+        private_modules=name.select_private(texts),
     )
 
 
@@ -74,21 +85,27 @@ def digest_files(files: Mapping[str, str]) -> str:
 
 
 def digest_behaviour(texts: Mapping[str, str]) -> str:
-    """The SHA-256 of what the documentation of a block depends on: its contract, and its module without
+    """The SHA-256 of what the documentation of a block depends on: its contract, and its modules without
     comments, docstrings and layout. ``texts`` are artifact kind to text.
     """
+    modules = {kind: text for kind, text in texts.items() if kind.startswith(MODULE)}
     try:
         contract = json.dumps(json.loads(texts[CONTRACT]), sort_keys=True)
-        tree = ast.parse(texts[MODULE])
+        behaviour = {kind: _dump_behaviour(text) for kind, text in modules.items()}
     except (ValueError, RecursionError, MemoryError):
         # Unreadable files are compared as they are; the gates reject them.
-        return digest_files({kind: texts[kind] for kind in (CONTRACT, MODULE)})
+        return digest_files({CONTRACT: texts[CONTRACT], **modules})
+    return digest_files({CONTRACT: contract, **behaviour})
+
+
+def _dump_behaviour(module: str) -> str:
+    tree = ast.parse(module)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
-    return digest_files({CONTRACT: contract, MODULE: ast.dump(tree)})
+    return ast.dump(tree)
 
 
 def _find_end(work: StageContext) -> datetime | None:

@@ -141,7 +141,9 @@ def _compare_gate(sealed: Mapping[str, Any], report: GateReport) -> dict[str, An
 
 
 def _build_candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Candidate:
-    name = BlockName(block.family, block.name)
+    # The module's own file aside, what begins with its name is a private module.
+    private = [path.removesuffix(".py") for path in files if _is_private_module(path, block.name)]
+    name = BlockName(block.family, block.name, tuple(sorted(private)))
     texts = {kind: files[path].decode() for kind, path in name.paths.items()}
     # The newest implementation is the one that was sealed.
     models = [call for call in manifest["calls"] if call["stage"] == "implement"]
@@ -156,7 +158,12 @@ def _build_candidate(block: Block, manifest: Mapping[str, Any], files: Mapping[s
         # one.
         previous_contract=find_previous_contract(block.repo.name, name, before=block.version),
         planned_examples=_read_planned_examples(files),
+        private_modules=name.select_private(texts),
     )
+
+
+def _is_private_module(path: str, block: str) -> bool:
+    return path.startswith(f"{block}_") and path.endswith(".py") and "/" not in path
 
 
 def _read_planned_examples(files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], ...]:

@@ -9,9 +9,6 @@ from gates.allowlist import describe_rules, describe_test_rules
 from orchestrator.core.redaction import redact_text
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import (
-    CONTRACT,
-    MODULE,
-    TESTS,
     read_block_files,
     read_block_name,
     stable_prefix,
@@ -26,6 +23,8 @@ EXPECTED_TOKENS = 8000
 """Three whole files of a 200-line block."""
 ANSWER_TOKENS = 12_288
 """Half as much again, for tokenizers that make more tokens of the same text."""
+TOKENS_PER_MODULE = 2000
+"""One more file of 150 lines."""
 
 _PLAN_KEYS = (
     "block_name",
@@ -35,6 +34,7 @@ _PLAN_KEYS = (
     "entrypoints",
     "examples",
     "capabilities",
+    "private_modules",
     "risks",
     "tests",
 )
@@ -55,6 +55,9 @@ class ImplementStage:
         repairing = bool(context.feedback)
         basis = _read_basis(context, name.paths) if repairing else None
         previous = dict(basis.files) if basis is not None else {}
+        # A model that answers file by file writes the contract first: modules and tests follow it.
+        paths = tuple(name.paths.values())
+        more_tokens = TOKENS_PER_MODULE * len(name.private)
         question = ModelRequest(
             prompt="implement",
             model=context.settings.implementation_model,
@@ -72,13 +75,11 @@ class ImplementStage:
                 "min_kill_rate": str(gates.min_mutation_kill_rate),
                 "repair": _format_repair(basis) if basis is not None else "",
             },
-            answer_tokens=ANSWER_TOKENS,
+            answer_tokens=ANSWER_TOKENS + more_tokens,
             stable=stable_prefix(context),
             repair=repairing,
         )
-        # A model that answers file by file writes the contract first: module and tests follow it.
-        order = [name.paths[kind] for kind in (CONTRACT, MODULE, TESTS)]
-        wanted = FileRequest(tuple(name.paths.values()), order, EXPECTED_TOKENS, previous)
+        wanted = FileRequest(paths, paths, EXPECTED_TOKENS + more_tokens, previous)
         reply = request_files(context, question, wanted)
         if isinstance(reply, Failed):
             return reply

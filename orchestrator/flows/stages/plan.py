@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from gates.allowlist import CAPABILITIES, describe_capabilities
 from gates.contract_checks import check_planned_example, check_promise
+from gates.harness.block_lines import MAX_PRIVATE_MODULES
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import stable_prefix
 from orchestrator.flows.generation.model_request import (
@@ -17,6 +18,7 @@ from orchestrator.flows.generation.parsing import (
     AnswerUnreadable,
     check_block_name,
     check_family_name,
+    check_private_name,
     make_text_field,
     parse_json_object,
 )
@@ -78,6 +80,7 @@ SCHEMA: dict[str, Any] = {
                 "required": ["name", "reason"],
             },
         },
+        "private_modules": {**_TEXTS, "maxItems": MAX_PRIVATE_MODULES},
         "tests": {**_TEXTS, "minItems": 1},
         "risks": _TEXTS,
         "contradictions": {
@@ -140,6 +143,8 @@ def _read_plan(text: str, context: StageContext) -> dict[str, Any] | str:
     if reason:
         return reason
     _check_promises(plan["entrypoints"])
+    block_name = check_block_name(plan["block_name"])
+    private_modules = [check_private_name(name, block_name) for name in plan.get("private_modules", [])]
     examples = [_read_example(example) for example in plan.get("examples", [])]
     _check_examples(plan["entrypoints"], examples)
     return {
@@ -147,8 +152,9 @@ def _read_plan(text: str, context: StageContext) -> dict[str, Any] | str:
         **{key: plan[key] for key in SCHEMA["required"]},
         **({"examples": examples} if examples else {}),
         **({"capabilities": plan["capabilities"]} if plan.get("capabilities") else {}),
+        **({"private_modules": private_modules} if private_modules else {}),
         # Both become names of folders and modules.
-        "block_name": check_block_name(plan["block_name"]),
+        "block_name": block_name,
         "block_family": check_family_name(context.block_family or plan["block_family"]),
     }
 

@@ -25,7 +25,8 @@ def load_block(folder: Path) -> Candidate:
         (folder / path).read_text(encoding="utf-8")
         for path in (f"{name}.py", f"test_{name}.py", "contract.json")
     )
-    return Candidate("honest", name, module, tests, contract)
+    private = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob(f"{name}_*.py")}
+    return Candidate("honest", name, module, tests, contract, private_modules=private)
 
 
 # All of them take minutes: the default suite judges some, others each day, and the slow suite all.

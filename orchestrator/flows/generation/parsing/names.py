@@ -62,6 +62,19 @@ def check_family_name(text: str) -> str:
     return name
 
 
+def check_private_name(text: str, block_name: str) -> str:
+    """The name of a private module of the block; raises ``AnswerUnreadable`` as ``check_block_name`` does."""
+    name = check_block_name(text)
+    # Wherever the block is imported, its modules must not stand in for others.
+    if not name.startswith(f"{block_name}_"):
+        raise AnswerUnreadable(
+            "answer:forbidden-name",
+            f"The private module {text[:80]!r} does not begin with {block_name}_.",
+            f"Begin the name of each private module with {block_name}_.",
+        )
+    return name
+
+
 def describe_file(path: str) -> str:
     """What a file of a block is, for people: ``the tests`` for ``test_ledger.py``."""
     if path.endswith(".json"):

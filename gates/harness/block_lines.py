@@ -1,0 +1,48 @@
+"""One numbering of lines over all modules of a block, so that the harness sees a block as one syntax tree.
+
+Lines of the block's own module keep their numbers. Those of its first private module begin at
+``LINES_PER_MODULE``, of the second at twice that, and so on. Compiled code carries these numbers too, so what
+runs, raises or is measured says by its line alone in which module it is.
+"""
+
+import ast
+import re
+from collections.abc import Sequence
+
+# More lines than a file of the largest size can have.
+LINES_PER_MODULE = 1_000_000
+MAX_PRIVATE_MODULES = 8
+_LINE_IN_TEXT = re.compile(r"(\.py:|\bline )([1-8]\d{6})\b")
+
+
+def find_place(line: int) -> tuple[int, int]:
+    """The number of the module that ``line`` is in, 0 for the block's own, and its line there.
+
+    coverage.py writes the entry and the exit of a function as a negative line, which stays negative.
+    """
+    module, inner = divmod(abs(line), LINES_PER_MODULE)
+    return module, inner if line >= 0 else -inner
+
+
+def show_lines(text: str) -> str:
+    """A traceback with the lines that its readers know."""
+    return _LINE_IN_TEXT.sub(lambda found: f"{found[1]}{find_place(int(found[2]))[1]}", text)
+
+
+def join_modules(trees: Sequence[ast.Module]) -> ast.Module:
+    """The trees of all modules as one; they are used up."""
+    joined = trees[0]
+    for number, tree in enumerate(trees[1:], start=1):
+        ast.increment_lineno(tree, number * LINES_PER_MODULE)
+        joined.body += tree.body
+    return joined
+
+
+def split_modules(joined: ast.Module, count: int) -> list[ast.Module]:
+    """The statements of each of ``count`` modules as trees that can be compiled."""
+    if count == 1:
+        return [joined]
+    bodies: list[list[ast.stmt]] = [[] for _ in range(count)]
+    for statement in joined.body:
+        bodies[find_place(statement.lineno)[0]].append(statement)
+    return [ast.Module(body, []) for body in bodies]
