@@ -35,6 +35,12 @@ _MEMBERS: dict[str, str] = {
 for _class in ("Path", "PosixPath", "WindowsPath"):
     _MEMBERS |= {f"pathlib.{_class}.{name}": "files:read" for name in (*_READS.split(), "cwd", "resolve")}
     _MEMBERS |= {f"pathlib.{_class}.{name}": "files:write" for name in _WRITES.split()}
+for _class in ("ConfigParser", "RawConfigParser", "SafeConfigParser"):
+    _MEMBERS[f"configparser.{_class}.read"] = "files:read"
+_MEMBERS |= {
+    "xml.etree.ElementTree.ElementTree.parse": "files:read",
+    "xml.etree.ElementTree.ElementTree.write": "files:write",
+}
 # Nothing else has methods of these names, so they count on a value of which nothing is known.
 _FILE_METHODS = {
     "iterdir": "files:read",
@@ -59,6 +65,12 @@ _OPENERS = {
     "pathlib.Path.open": 0,
     "pathlib.PosixPath.open": 0,
     "pathlib.WindowsPath.open": 0,
+}
+# Read a file by their first argument, or by the keyword.
+_READERS = {
+    "xml.etree.ElementTree.parse": "source",
+    "xml.etree.ElementTree.iterparse": "source",
+    "xml.etree.ElementTree.ElementTree": "file",
 }
 # Leave the folder of a block, so that no capability allows them.
 OUTSIDE = frozenset(
@@ -86,6 +98,7 @@ def method_capability(name: str) -> str:
 def is_opener(path: str) -> bool:
     """Whether ``path`` names a function whose arguments say what it needs."""
     return path in _OPENERS or path in (
+        *_READERS,
         "random.Random",
         "sqlite3.connect",
         "argparse.ArgumentParser.parse_args",
@@ -96,6 +109,8 @@ def call_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]
     """What a call needs, by its arguments."""
     if path in _OPENERS:
         return _open_capabilities(_OPENERS[path], call, bindings)
+    if path in _READERS:
+        return _read_capabilities(path, call, bindings)
     if path == "random.Random":
         # A source that was given a seed can be repeated.
         return set() if call.args or call.keywords else {"randomness"}
@@ -106,6 +121,15 @@ def call_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]
         words = call.args or call.keywords
         return set() if words else {"environment"}
     return set()
+
+
+def _read_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]:
+    given = [keyword.value for keyword in call.keywords if keyword.arg == _READERS[path]]
+    # An element comes before the file here.
+    given += [] if path.endswith(".ElementTree") else call.args[:1]
+    sources = [bindings.resolve(each) for each in given]
+    in_memory = all(source and source.path in ("io.BytesIO", "io.StringIO") for source in sources)
+    return set() if in_memory else {"files:read"}
 
 
 def _open_capabilities(place: int, call: ast.Call, bindings: Bindings) -> set[str]:

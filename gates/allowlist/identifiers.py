@@ -1,6 +1,8 @@
 """Names and characters that read like others: what a person reads must be what Python runs."""
 
 import ast
+import io
+import tokenize
 import unicodedata
 from collections.abc import Iterator
 
@@ -19,6 +21,9 @@ _PLAIN_LATIN = frozenset(
 )
 # One word each for what a single Greek letter stands for in formulas.
 _FORMULA_LETTERS = frozenset("\u03b1\u03b3\u03bd\u03c1\u03c4\u03c9\u03ba\u03b9")
+# What looks the same in common fonts.
+_SAME_SHAPES = str.maketrans("I1O", "ll0")
+_LONGEST_SYMBOL = 2
 # Characters that nobody sees: joiners, direction marks, tags.
 _INVISIBLE_CATEGORIES = frozenset({"Cf", "Co", "Cn"})
 
@@ -30,6 +35,8 @@ def find_confusable(tree: ast.Module, source: str) -> Iterator[Refusal]:
             if not name.isascii() and _is_confusable(name):
                 message = f"the name {name!a} has letters that look like others; write it in ASCII letters"
                 yield Refusal(node, "confusable", message)
+    yield from _find_twins(tree)
+    yield from _find_odd_spellings(source)
     for number, line in enumerate(source.splitlines(), start=1):
         # Python reads identifiers in their compatibility form, and a person reads the characters.
         if not line.isascii() and (hidden := _find_invisible(line)):
@@ -37,6 +44,30 @@ def find_confusable(tree: ast.Module, source: str) -> Iterator[Refusal]:
             yield Refusal(
                 place, "invisible", f"the line has the invisible character {hidden}; write it as an escape"
             )
+
+
+def _find_twins(tree: ast.Module) -> Iterator[Refusal]:
+    """Names of one file that differ only in letters of the same shape: ``total1`` and ``totall``."""
+    first: dict[str, str] = {}
+    for node in ast.walk(tree):
+        for name in _names_of(node):
+            shape = name.translate(_SAME_SHAPES)
+            other = first.setdefault(shape, name)
+            # Letters of formulas stand alone.
+            if other != name and len(name) > _LONGEST_SYMBOL:
+                message = f"the names {other} and {name} look the same; choose another for one of them"
+                yield Refusal(node, "confusable", message)
+
+
+def _find_odd_spellings(source: str) -> Iterator[Refusal]:
+    """Names that Python reads otherwise than they are written, in mathematical or wide letters."""
+    if source.isascii():
+        return
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME and unicodedata.normalize("NFKC", token.string) != token.string:
+            place = ast.Pass(lineno=token.start[0], end_lineno=token.end[0])
+            message = f"Python reads the name {token.string!a} as another; write it in ASCII letters"
+            yield Refusal(place, "confusable", message)
 
 
 def _names_of(node: ast.AST) -> Iterator[str]:

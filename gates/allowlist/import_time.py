@@ -98,6 +98,10 @@ class _ImportWalk:
         for node in every:
             if isinstance(node, _FUNCTIONS):
                 self.functions.setdefault(node.name, []).append(node)
+        # Functions whose name is also set otherwise: the text of one does not say what a call does.
+        stored = [node.id for node in every if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+        self.top_functions = frozenset(node.name for node in self.tree.body if isinstance(node, _FUNCTIONS))
+        self.rebound = self.top_functions & set(stored)
 
     def _refuse(self, node: ast.AST, message: str) -> None:
         self.refusals.append(Refusal(node, "on-import", message + _MOVE))
@@ -146,8 +150,10 @@ class _ImportWalk:
                 self._refuse(node, f"{node.id} is set on import")
             if isinstance(node, ast.Attribute):
                 found = self.bindings.resolve(node.value)
-                if found and not found.is_value:
-                    self._refuse(node, f"{found.path}.{node.attr} is changed on import")
+                # A logger belongs to everybody who asks for it by its name.
+                is_shared = isinstance(node.value, ast.Call) or (found and found.path.startswith("logging."))
+                if is_shared or (found and not found.is_value):
+                    self._refuse(node, f"{ast.unparse(node)[:60]} is changed on import")
 
     def _is_foreign_dunder(self, statement: ast.stmt, name: str) -> bool:
         """A class may set `__slots__` and the like; a module only tells about itself."""
@@ -244,11 +250,20 @@ class _ImportWalk:
         """A function that is handed over may be called there."""
         if isinstance(argument, ast.Lambda):
             self.read_expression(argument.body)
+        if isinstance(argument, ast.Attribute):
+            self._read_passed_attribute(argument)
         if not isinstance(argument, ast.Name):
             return
         self.read_called(argument, self.functions.get(argument.id, []))
         if argument.id in _ACTING_BUILTINS and self.bindings.is_builtin(argument.id):
             self._refuse(argument, f"{argument.id} is handed over on import")
+
+    def _read_passed_attribute(self, argument: ast.Attribute) -> None:
+        self.read_called(argument, self.functions.get(argument.attr, []))
+        path = self._path_of(argument)
+        # A module's constant is read all the same, and is none of these.
+        if path and not self._is_foreign(path):
+            self._check_path(argument, path)
 
     def _path_of(self, function: ast.expr) -> str:
         found = self.bindings.resolve(function)
@@ -261,12 +276,11 @@ class _ImportWalk:
         match function:
             case _ if path and self._is_foreign(path):
                 self._check_path(node, path)
-            case ast.Name(id=name) if name in self.classes:
-                self.read_instance(self.classes[name])
-            case ast.Name(id=name) if name in self.functions:
-                self.read_called(node, self.functions[name])
+            case ast.Name(id=name) if name in self.classes.keys() | self.functions.keys():
+                self._check_own(node, name)
             case ast.Name(id=name) if self.bindings.is_builtin(name):
-                if name in _ACTING_BUILTINS:
+                is_endless = name == "iter" and isinstance(node, ast.Call) and len(node.args) > 1
+                if name in _ACTING_BUILTINS or is_endless:
                     self._refuse(node, f"{name} is called on import")
             case _ if path:
                 self._check_path(node, path)
@@ -279,6 +293,37 @@ class _ImportWalk:
                 self._check_returned(node, function)
             case _:
                 self._refuse(node, f"{ast.unparse(function)[:60]} is called on import")
+
+    def _check_own(self, node: ast.expr, name: str) -> None:
+        """A function or class of this file is called."""
+        if name in self.classes:
+            self.read_instance(self.classes[name])
+        elif name in self.rebound:
+            self._refuse(node, f"{name} is called on import, and is set to more than one function")
+        else:
+            self.read_called(node, [*self.functions[name], *self._list_registered(name)])
+            self._read_wrappers(node, name)
+
+    def _read_wrappers(self, node: ast.AST, name: str) -> None:
+        """What decorators of this file have put in place of a function."""
+        for function in self.functions[name]:
+            for decorator in function.decorator_list:
+                is_factory = isinstance(decorator, ast.Call)
+                called = decorator.func if isinstance(decorator, ast.Call) else decorator
+                if isinstance(called, ast.Name) and called.id in self.functions:
+                    self.read_called(node, self.functions[called.id], levels=3 if is_factory else 2)
+
+    def _list_registered(self, name: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """What ``@name.register`` adds to a function, which then calls it."""
+        found = []
+        for function in (each for group in self.functions.values() for each in group):
+            if any(f"{name}.register" in ast.unparse(each) for each in function.decorator_list):
+                found.append(function)
+        return found
+
+    def _check_methodcaller(self, node: ast.Call) -> None:
+        for text in self.bindings.find_literals(node.args[0]) or [] if node.args else []:
+            self._check_method(node, text)
 
     def _check_returned(self, node: ast.expr, function: ast.expr) -> None:
         inner = function.func if isinstance(function, ast.Call) else None
@@ -310,6 +355,8 @@ class _ImportWalk:
         if path.split(".")[0] in self.others:
             self._read_other(node, path)
             return
+        if path == "operator.methodcaller" and isinstance(node, ast.Call):
+            self._check_methodcaller(node)
         if self._is_foreign(path):
             # Classes of the repo may be made into values; its functions are not called.
             if not path.split(".")[-1][:1].isupper():
@@ -336,7 +383,7 @@ class _ImportWalk:
             return
         self.seen.add((id(node), 0))
         for inner in node.body:
-            if isinstance(inner, _FUNCTIONS) and (_is_dunder(inner.name) or _is_property(inner)):
+            if isinstance(inner, _FUNCTIONS) and (_is_called_by_python(inner.name) or _is_property(inner)):
                 self.read_called(node, [inner])
         for base in node.bases:
             if isinstance(base, ast.Name) and base.id in self.classes:
@@ -351,9 +398,12 @@ class _ImportWalk:
             self.seen.add((id(function), levels))
             self.bindings.scopes.append(read_scope(function))
             self.read_body(function.body)
+            # All that it mentions it may call, or return to somebody who does.
+            for name in _list_mentions(function.body) & self.top_functions:
+                self.read_called(node, self.functions[name])
             if levels > 1:
-                inner = [each for each in function.body if isinstance(each, _FUNCTIONS)]
-                self.read_called(node, inner, levels - 1)
+                returned = [each for each in function.body if isinstance(each, _FUNCTIONS)]
+                self.read_called(node, returned, levels - 1)
             self.bindings.scopes.pop()
 
 
@@ -369,6 +419,19 @@ def _walk_running(expression: ast.expr) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(node)
 
 
+def _list_mentions(body: Iterable[ast.stmt]) -> set[str]:
+    """Names that the statements read themselves; what functions inside read runs when these are called."""
+    found = set()
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        if not isinstance(node, (*_FUNCTIONS, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
 def _is_harmless(expression: ast.expr) -> bool:
     """A docstring, or the dots of a stub."""
     return isinstance(expression, ast.Constant)
@@ -376,12 +439,14 @@ def _is_harmless(expression: ast.expr) -> bool:
 
 def _guards_main(statement: ast.stmt) -> bool:
     """``if __name__ == "__main__":`` does not run on import."""
-    match statement:
-        case ast.If(
-            test=ast.Compare(
-                left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
-            ),
-            orelse=[],
+    return isinstance(statement, ast.If) and not statement.orelse and is_main_check(statement.test)
+
+
+def is_main_check(test: ast.expr) -> bool:
+    """Whether an expression is ``__name__ == "__main__"``."""
+    match test:
+        case ast.Compare(
+            left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
         ):
             return True
     return False
@@ -389,6 +454,11 @@ def _guards_main(statement: ast.stmt) -> bool:
 
 def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
+
+
+def _is_called_by_python(name: str) -> bool:
+    """``__init__`` and the like, and an enum's ``_missing_`` and ``_generate_next_value_``."""
+    return name.startswith("_") and name.endswith("_")
 
 
 def _is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -13,6 +13,10 @@ from gates.allowlist.refusals import Refusal
 _CURE = "patch a name of the block itself, given as plain text"
 # The number of arguments below which the first one is a text that is imported.
 _SETTERS = {"setattr": 3, "delattr": 2}
+# As values they would be called with anything.
+PATCHING_METHODS = frozenset(
+    {"setattr", "delattr", "setitem", "delitem", "setenv", "delenv", "syspath_prepend"}
+)
 # monkeypatch's other ways to change the process, and what each would change.
 _REFUSED_METHODS = {"syspath_prepend": "the import path"}
 

@@ -25,16 +25,24 @@ from gates.allowlist.library import (
     is_public_name,
     needed_capability,
 )
-from gates.allowlist.patches import find_patch_refusals
+from gates.allowlist.patches import PATCHING_METHODS, find_patch_refusals
 from gates.allowlist.refusals import Refusal, Use
 from gates.base import Finding
 
 # These take a name as text, so they are called at once, with literal names.
 _TAKES_NAMES = frozenset({"operator.attrgetter", "operator.methodcaller", "collections.namedtuple"})
 _REQUEST_ATTRIBUTES = frozenset({"param", "addfinalizer"})
+_REFUSED_MEMBERS = frozenset(
+    {
+        "hypothesis.settings.load_profile",
+        "hypothesis.settings.register_profile",
+        "hypothesis.settings.default",
+    }
+)
 _MARKS = frozenset({"parametrize", "usefixtures", "filterwarnings"})
 _STDLIB = frozenset(sys.stdlib_module_names)
 _IMPORTABLE = "; docs/reference/gates.md lists what may be imported"
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _FORMAT_CURE = "use an f-string, or call format on a literal text"
 
 
@@ -56,6 +64,7 @@ def find_refusals(
     tree = syntax.parse(source)
     found = {_make_finding(path, refusal) for refusal in _judge(tree, own, is_test, capabilities, private)}
     found |= {_make_finding(path, refusal) for refusal in identifiers.find_confusable(tree, source)}
+    found |= set(_find_outside_paths(path, tree, is_error=not is_test and _handles_files(capabilities)))
     for line, words_found in find_addressed_text(source):
         message = f"{words_found[:80]!r} speaks to a judge of the block; write for people who change it"
         found.add(Finding("allowlist-addressed", message, path=path, line=line, end_line=line))
@@ -64,6 +73,26 @@ def find_refusals(
         actions = import_time.find_actions(tree, frozenset(own), modules)
         found |= {_make_finding(path, refusal) for refusal in actions}
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.rule, finding.message)))
+
+
+def _handles_files(capabilities: Iterable[str]) -> bool:
+    return not {"files:read", "files:write"}.isdisjoint(capabilities)
+
+
+def _find_outside_paths(path: str, tree: ast.Module, *, is_error: bool) -> Iterator[Finding]:
+    """Texts that name a place outside the folder of the block.
+
+    Where the block may handle files they are refused; elsewhere nothing opens them, and they are shown.
+    """
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            continue
+        if words.names_outside_path(node.value):
+            message = f"text {node.value[:60]!r} names a place outside the block's folder"
+            severity = "error" if is_error else "note"
+            message += "; take paths as arguments"
+            end_line = node.end_lineno or node.lineno
+            yield Finding("allowlist-path", message, severity, path, node.lineno, end_line)
 
 
 def find_used_capabilities(source: str, own: Iterable[str]) -> frozenset[str]:
@@ -103,9 +132,13 @@ class _FileRules(ast.NodeVisitor):
         self.own, self.is_test = own, is_test
         self.bindings = Bindings(tree)
         self.classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        defined = [node for node in tree.body if isinstance(node, _DEFINITIONS)]
+        self.definitions = frozenset(node.name for node in defined)
         self.private = private | _list_private_names(tree)
         self.inherits_unknown = self._has_foreign_base()
         self.refusals: list[Refusal] = []
+        # Attributes that are called where they stand, by id.
+        self.called: set[int] = set()
         self.uses: list[Use] = []
         self.modules = ALLOWED_TEST_MODULES if is_test else ALLOWED_MODULES
         self.visit(tree)
@@ -263,6 +296,8 @@ class _FileRules(ast.NodeVisitor):
             return
         else:
             self._use(node, method_capability(name), f".{name}()")
+        if self.is_test and name in PATCHING_METHODS and id(node) not in self.called:
+            self._refuse(node, "patch", f"{name} is called at once, with the name as literal text")
         if self._is_request(node.value) and name not in _REQUEST_ATTRIBUTES:
             self._refuse(node, "fixture", f"request.{name} is not allowed; a fixture may use request.param")
 
@@ -310,11 +345,15 @@ class _FileRules(ast.NodeVisitor):
     def _check_member(self, node: ast.Attribute, base: Reference, name: str) -> None:
         """An attribute of a class or function of the library, or of a value of such a class."""
         path = f"{base.path}.{name}"
-        if path in OUTSIDE:
+        if not base.is_value and isinstance(node.ctx, ast.Store | ast.Del):
+            self._refuse(node, "attribute", f"{path} belongs to the library: do not change it")
+        elif path in OUTSIDE:
             self._refuse(node, "path", f"{path} leaves the folder of the block; take paths as arguments")
         elif words.is_private(name):
             if name not in words.NAMEDTUPLE_NAMES:
                 self._refuse(node, "private", f"{name} is private to {base.path}; use a public name")
+        elif path in _REFUSED_MEMBERS:
+            self._refuse(node, "fixture", f"{path} is not allowed: the gates choose how tests are run")
         elif base.path == "pytest.mark" and name not in _MARKS:
             self._refuse(node, "fixture", f"pytest.mark.{name} is not allowed: every test runs and counts")
         elif base.path == "string" or (base.is_value is False and path == "logging.Formatter.format"):
@@ -350,6 +389,19 @@ class _FileRules(ast.NodeVisitor):
             if words.names_hidden_attribute(text):
                 self._refuse(node, "string", f"text {text[:40]!r} names an attribute that is not allowed")
         self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        names = [each for each in (node.left, *node.comparators) if isinstance(each, ast.Name)]
+        if any(name.id == "__name__" for name in names) and not import_time.is_main_check(node):
+            message = "code that compares __name__ acts otherwise where it has another; leave it out"
+            self._refuse(node, "attribute", message)
+        self.generic_visit(node)
+
+    def visit_Global(self, node: ast.Global) -> None:
+        for name in node.names:
+            if name in self.definitions:
+                message = f"{name} is defined here: do not replace it while the program runs"
+                self._refuse(node, "rebinding", message)
 
     # Calls
 
@@ -387,6 +439,7 @@ class _FileRules(ast.NodeVisitor):
         if isinstance(function, ast.Name) and (judged_by_arguments or is_opener(path) or self._patches(path)):
             return
         if isinstance(function, ast.Attribute):
+            self.called.add(id(function))
             self._check_attribute(function)
             self._visit_base(function.value)
         else:

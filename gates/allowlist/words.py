@@ -17,9 +17,10 @@ INTROSPECTION = frozenset(
     co_freevars co_lines co_lnotab co_name co_names co_positions co_varnames connect_accepted_socket
     connect_read_pipe connect_write_pipe cr_await cr_code cr_frame cr_origin create_connection
     create_datagram_endpoint create_server create_subprocess_exec create_subprocess_shell
-    create_unix_connection create_unix_server exec_module f_back f_builtins f_code f_globals f_lasti f_lineno
-    f_locals f_trace func_closure func_code func_globals func_name gi_code gi_frame gi_yieldfrom load_module
-    mro set_trace setprofile settrace subprocess_exec subprocess_shell tb_frame tb_lasti tb_lineno tb_next
+    create_unix_connection create_unix_server exec_module f_back f_builtins f_code f_globals f_lasti
+    f_lineno f_locals f_trace func_closure func_code func_globals func_name get_stack getaddrinfo
+    getnameinfo gi_code gi_frame gi_yieldfrom load_module mro print_stack set_trace setprofile settrace
+    subprocess_exec subprocess_shell tb_frame tb_lasti tb_lineno tb_next
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 # Private names of the library by which a value leads to a module.
@@ -31,7 +32,7 @@ _ALLOWED_DUNDERS = frozenset(
     """
     __abs__ __add__ __aenter__ __aexit__ __aiter__ __all__ __and__ __anext__ __author__ __await__ __bool__
     __bytes__ __call__ __cause__ __ceil__ __class__ __class_getitem__ __complex__ __contains__ __context__
-    __copy__ __debug__ __deepcopy__ __del__ __delattr__ __delete__ __delitem__ __divmod__ __doc__ __enter__
+    __copy__ __deepcopy__ __del__ __delattr__ __delete__ __delitem__ __divmod__ __doc__ __enter__
     __eq__ __exit__ __float__ __floor__ __floordiv__ __format__ __fspath__ __future__ __ge__ __get__
     __getattr__ __getitem__ __gt__ __hash__ __iadd__ __iand__ __ifloordiv__ __imod__ __imul__ __index__
     __init__ __init_subclass__ __int__ __invert__ __ior__ __ipow__ __isub__ __iter__ __itruediv__ __ixor__
@@ -49,6 +50,16 @@ REFUSED_FIXTURES = frozenset(
     cache doctest_namespace pytestconfig pytester record_property record_testsuite_property
     record_xml_attribute testdir
     """.split()  # noqa: SIM905 - a list of words reads better as words
+)
+# The whole text is one path: prose and addresses that mention one have blanks or a host in front.
+_OUTSIDE_PATH = re.compile(
+    r"""
+    (?: ~[a-z_][\w-]* | ~ ) / \S*
+    | (?:file:/*)? / (?:bin|boot|dev|etc|home|lib\d*|mnt|opt|proc|root|run|sbin|srv|sys|usr|var) (?:/\S*)?
+    | (?:\$HOME|\$\{HOME\}|%USERPROFILE%|%APPDATA%) \S*
+    | [A-Za-z]:\\ .*
+    """,
+    re.VERBOSE,
 )
 _SEPARATORS_TO_BLANKS = str.maketrans("{}.[", "    ")
 
@@ -70,6 +81,11 @@ def names_hidden_attribute(text: str) -> bool:
     """
     words = text.translate(_SEPARATORS_TO_BLANKS).split()
     return any(is_hidden(word) for word in words if len(word) > 4)
+
+
+def names_outside_path(text: str) -> bool:
+    """Whether text is a path to a home folder, to a folder of the system, or up and out of its own."""
+    return _OUTSIDE_PATH.fullmatch(text) is not None
 
 
 def find_format_attributes(text: str) -> list[str]:

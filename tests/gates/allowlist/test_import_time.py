@@ -23,6 +23,7 @@ DEFINES = (
     "from parcel import Model, task\n\n\n@task(retries=2)\ndef f():\n    return 1\n\n\nclass A(Model):\n    x = Model(1)\n",
     "from functools import partial, lru_cache\nfrom operator import itemgetter\n\nFIRST = itemgetter(0)\nHALF = partial(pow, 2)\n\n\n@lru_cache(maxsize=None)\ndef f(n):\n    return n\n",
     "A = ('%d' % 3).join(sorted({'a': 1}.items(), key=lambda kv: kv[0])[0][0])\nassert A is not None\ndel A\n",
+    "def _log(x):\n    print(x)\n\n\ndef told(function):\n    def inner(x):\n        _log(x)\n        return function(x)\n\n    return inner\n\n\n@told\ndef f(x):\n    return x\n",
 )  # fmt: skip
 ACTS = (
     "print('hello')\n",

@@ -172,8 +172,9 @@ def test_what_reaches_out_is_refused(source: str, rule: str) -> None:
     found = find_refusals("x.py", source, OWN, is_test=False)
 
     assert f"allowlist-{rule}" in {finding.rule for finding in found}
-    assert all(finding.severity == "error" and finding.path == "x.py" for finding in found)
-    assert all(finding.line > 0 for finding in found)
+    # A path in a text is a note where nothing may open it.
+    assert {finding.severity for finding in found if finding.rule != "allowlist-path"} == {"error"}
+    assert all(finding.path == "x.py" and finding.line > 0 for finding in found)
 
 
 @pytest.mark.parametrize(("source", "rule"), IN_TESTS.items())
