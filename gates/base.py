@@ -46,6 +46,9 @@ class Candidate:
       sandbox.
     - ``planned_examples`` are the architect's, who is from another vendor than the implementer; the block has
       to keep them, and its author can neither change nor drop one.
+    - ``withdrawn_examples`` are examples of the plan that the reviewer found to contradict the request, each
+      with its quotation and the reason; they are not run, and kept as evidence.
+    - ``planned_capabilities`` are those that the plan asks for; ``None`` where no plan is known.
     - ``environment`` is a folder with the packages that the repo depends on, built beforehand by
       ``gates.environments``.
     """
@@ -67,6 +70,8 @@ class Candidate:
     planned_examples: tuple[Mapping[str, Any], ...] = ()
     # Set by ``gates.runner`` while it runs several gates.
     shared_run: "SharedRun | None" = field(default=None, repr=False, compare=False)
+    withdrawn_examples: tuple[Mapping[str, Any], ...] = ()
+    planned_capabilities: frozenset[str] | None = None
     private_modules: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gates import syntax
-from gates.base import Candidate, Finding
+from gates.base import Candidate, Finding, Policy
 from gates.harness.block_lines import MAX_PRIVATE_MODULES
 
 MAX_FILE_BYTES = 256 << 10
@@ -110,6 +110,14 @@ def read_capabilities(candidate: Candidate) -> dict[str, str]:
 def list_declared_capabilities(candidate: Candidate) -> frozenset[str]:
     """The names of the capabilities that the contract declares."""
     return frozenset(read_capabilities(candidate))
+
+
+def list_granted_capabilities(candidate: Candidate, policy: Policy) -> frozenset[str]:
+    """What a candidate may do: contract, plan, organisation and repo all name it."""
+    granted = list_declared_capabilities(candidate) & policy.capabilities
+    if candidate.planned_capabilities is not None:
+        granted &= candidate.planned_capabilities
+    return granted
 
 
 def compute_digest(candidate: Candidate) -> str:

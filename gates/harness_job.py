@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 
 from gates import repo_files
 from gates.base import Candidate, Policy
-from gates.candidate import compute_digest, find_problems
+from gates.candidate import compute_digest, find_problems, list_granted_capabilities
 from gates.errors import BlockNotMeasurable, HarnessFailed
 from gates.harness.task import HarnessRequest, HarnessTask
 from gates.sandbox import Job, Outcome, run_job
@@ -41,6 +41,7 @@ _MAX_ANSWER_BYTES = 16 << 20
 # The harness has to answer before the sandbox kills it.
 _HARNESS_SHARE = 0.85
 MAX_SLACK = 4.0
+_TASKS, _TASKS_WITH_NETWORK = 64, 256
 _MAX_SECONDS = 1_000_000
 
 
@@ -127,6 +128,7 @@ def run_requests(candidate: Candidate, policy: Policy, requests: Sequence[Harnes
     packages: dict[str, Path] = {}
     if candidate.environment is not None:
         packages[repo_files.PACKAGES] = candidate.environment
+    has_network = "network" in list_granted_capabilities(candidate, policy)
     job = Job(
         argv=("python", "-I", "-B", _START),
         files=_collect_files(candidate),
@@ -134,6 +136,9 @@ def run_requests(candidate: Candidate, policy: Policy, requests: Sequence[Harnes
         wall_seconds=policy.wall_seconds * slack * len(requests),
         max_output=_MAX_ANSWER_BYTES,
         extra_readonly=packages,
+        # For a server that the tests start, in a thread for each call; nobody else is in that network.
+        loopback=has_network,
+        processes=_TASKS_WITH_NETWORK if has_network else _TASKS,
     )
     return _read_answers(run_job(job))
 

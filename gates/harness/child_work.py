@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from gates.harness.entry_points import EntryPointCalls
 from gates.harness.import_path import PACKAGES, extend_import_path
 from gates.harness.pytest_run import PytestRun
 
+_THREAD_STACK_BYTES = 1 << 20
 # Modules of the standard library that take time to import and do nothing else.
 _PRELOADED = frozenset(
     """
@@ -34,6 +36,8 @@ class ChildWork:
     """
 
     def __init__(self, folder: str, modules: list[str], preload: Iterable[str], *, with_tests: bool) -> None:
+        # A thread would take as much address space as the largest stack, and a few dozen of them all of it.
+        threading.stack_size(_THREAD_STACK_BYTES)
         self.calls = EntryPointCalls(folder, modules)
         self.tests = PytestRun(folder, modules) if with_tests else None
         self.chosen: EntryPointCalls | PytestRun | None = None

@@ -9,6 +9,7 @@ import locale
 import logging
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Any
 _SHIFT = dt.timedelta(days=3_777, hours=7, minutes=31)
 _TEST_TOOLS = frozenset({"pytest", "_pytest", "pluggy", "coverage"})
 _LOCALES = ("tr_TR.UTF-8", "de_DE.UTF-8", "C.UTF-8", "C")
+_OTHER_RECURSION_LIMIT = 3000
 _VARIABLES = {
     "TZ": "Pacific/Kiritimati",
     "LANG": "tr_TR.UTF-8",
@@ -53,7 +55,10 @@ def _change_environment() -> None:
             locale.setlocale(locale.LC_ALL, name)
         except locale.Error:
             continue
-        return
+        break
+    # Programs have threads, and stacks of other depths.
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    sys.setrecursionlimit(_OTHER_RECURSION_LIMIT)
 
 
 def _change_logging() -> None:

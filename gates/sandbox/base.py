@@ -18,6 +18,8 @@ class Job:
       descriptor 3), each on its own.
     - ``extra_readonly`` (name to a folder of the host that any user may read) appear under their names in the
       working directory, read-only.
+    - ``loopback`` lets the job open connections over IPv4, in a network of its own in which nobody
+      else is. Where a backend has no such network, the job is refused.
     """
 
     argv: tuple[str, ...]
@@ -31,6 +33,7 @@ class Job:
     tmp_bytes: int = 64 << 20
     environment: Mapping[str, str] = field(default_factory=dict)
     extra_readonly: Mapping[str, Path] = field(default_factory=dict)
+    loopback: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _build_options(job: Job, python: Interpreter, source: Path, contents: _Inher
     options += ["--chdir", SOURCE, "--clearenv"]
     for name, value in job_environment({**python.environment, **job.environment}).items():
         options += ["--setenv", name, value]
-    return [*options, "--seccomp", contents.add_content(seccomp.assemble_filter())]
+    return [*options, "--seccomp", contents.add_content(seccomp.assemble_filter(loopback=job.loopback))]
 
 
 def _start_bubblewrap(

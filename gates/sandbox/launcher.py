@@ -8,6 +8,7 @@ descriptor yields one JSON object, which ``gates.sandbox.linux`` builds:
 - ``root``: an empty folder for the new tree; ``binds``: (source, place) shown read-only; ``links``: (target,
   name);
 - ``source``: the working directory; ``tmp`` and ``tmp_bytes``: the only writable folder and its size;
+- ``loopback``: whether the job may connect to itself over IPv4;
 - ``readable`` and ``devices``: what Landlock leaves open; ``limits``: (number, value) for setrlimit;
   ``filter``: the system call filter in base64; ``argv`` and ``environment`` of the job;
 - ``result`` and ``status``: descriptors to write to.
@@ -47,6 +48,8 @@ NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 MNT_DETACH, AT_FDCWD, AT_RECURSIVE = 2, -100, 0x8000
 ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV = 1, 2, 4
+# socket(2), netdevice(7)
+AF_INET, SOCK_DGRAM, SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 2, 2, 0x8914, 1, 64
 # prctl(2), capset(2), seccomp(2)
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
@@ -179,6 +182,14 @@ def build_root(spec: Spec) -> None:
     libc.sethostname(b"sandbox", 7)
 
 
+def start_loopback() -> None:
+    """Bring up the loopback of the new network, see netdevice(7). Nothing else is in it."""
+    descriptor = check_call(libc.socket(AF_INET, SOCK_DGRAM, 0), "socket for the loopback")
+    request = ctypes.create_string_buffer(struct.pack("=16sh22x", b"lo", IFF_UP | IFF_RUNNING))
+    check_call(libc.ioctl(descriptor, ctypes.c_ulong(SIOCSIFFLAGS), request), "start the loopback")
+    os.close(descriptor)
+
+
 # --- Landlock
 
 
@@ -187,8 +198,10 @@ def find_landlock_version() -> int:
     return max(0, int(libc.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)))
 
 
-def restrict_files(readable: list[str], writable: list[str], devices: list[str]) -> int:
-    """Deny every file but these to this process and its children for good. Returns the ABI used."""
+def restrict_files(readable: list[str], writable: list[str], devices: list[str], loopback: bool) -> int:
+    """Deny every file but these to this process and its children for good, and all connections by TCP but
+    with ``loopback``. Returns the ABI used.
+    """
     version = find_landlock_version()
     if version < 1:
         raise OSError(f"Landlock: this kernel has none (error {ctypes.get_errno()})")
@@ -200,7 +213,8 @@ def restrict_files(readable: list[str], writable: list[str], devices: list[str])
         known_fields = 2
     if version >= 6:
         known_fields = 3
-    attributes = struct.pack("=QQQ", rights, 0b11, 0b11)[: 8 * known_fields]
+    connecting = 0 if loopback else 0b11
+    attributes = struct.pack("=QQQ", rights, connecting, 0b11)[: 8 * known_fields]
     arguments = (attributes, ctypes.c_size_t(len(attributes)), 0)
     rules = check_call(libc.syscall(LANDLOCK_CREATE, *arguments), "Landlock ruleset")
     write_rights = rights & ~MAKE_DEVICES_RIGHTS & ~EXECUTE_RIGHT
@@ -252,7 +266,7 @@ def become_job(spec: Spec, status: int) -> NoReturn:
             drop_privileges(spec["account"])
         os.chdir(spec["source"])
         if not namespaced or find_landlock_version():
-            restrict_files(spec["readable"], [spec["tmp"]], spec["devices"])
+            restrict_files(spec["readable"], [spec["tmp"]], spec["devices"], spec["loopback"])
         for number, value in spec["limits"]:
             resource.setrlimit(number, (value, value))
         # Python ignores some signals, and that is inherited.
@@ -381,6 +395,8 @@ def inside_namespaces(spec: Spec, status: int) -> NoReturn:
         call_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         build_root(spec)
+        if spec["loopback"]:
+            start_loopback()
         drop_privileges(spec["account"])
         call_prctl(PR_SET_DUMPABLE, 0)
         child = os.fork()

@@ -146,7 +146,7 @@ def _build_spec(job: Job, place: _JobPlace, python: Interpreter) -> dict[str, ob
     if not place.namespaced:
         readable = [source for source, _ in binds]
     venv = VENV if place.namespaced else python.venv
-    call_filter = seccomp.assemble_filter(shares_user=place.shares_user)
+    call_filter = seccomp.assemble_filter(shares_user=place.shares_user, loopback=job.loopback)
     return {
         "mode": place.mode,
         "account": [place.account.uid, place.account.gid] if place.account else None,
@@ -155,6 +155,7 @@ def _build_spec(job: Job, place: _JobPlace, python: Interpreter) -> dict[str, ob
         "source": SOURCE if place.namespaced else str(place.source),
         "binds": binds,
         "readable": readable,
+        "loopback": job.loopback,
         "tmp": tmp,
         "tmp_bytes": job.tmp_bytes,
         "links": python.links,
@@ -208,6 +209,9 @@ class LinuxSandbox:
             message = f"there is no system call filter for {platform.machine()}"
             raise SandboxUnavailable(message, cure=_CURE)
         account = spare_account()
+        if self._mode == LANDLOCK and job.loopback:
+            message = "a block with the capability network needs a network namespace, which Landlock has not"
+            raise SandboxUnavailable(message, cure=_CURE)
         if self._mode == LANDLOCK:
             _require_landlock(account, job)
         with (

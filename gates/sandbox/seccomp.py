@@ -17,7 +17,7 @@ _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NR, _ARCH, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _NEWEST_KNOWN = 450
 _X32_BIT = 0x40000000
-_AF_UNIX = 1
+_AF_UNIX, _AF_INET = 1, 2
 # CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET together.
 _NAMESPACE_FLAGS = 0x7E020080
 # TIOCSTI and TIOCLINUX put characters into a terminal as if they were typed.
@@ -25,13 +25,6 @@ _TERMINAL_INJECTION = (0x5412, 0x541C)
 
 # Name to the call's number: (x86_64, aarch64); None where the architecture has no such call.
 REFUSED: dict[str, tuple[int | None, int | None]] = {
-    # network
-    "socket": (41, 198),
-    "connect": (42, 203),
-    "accept": (43, 202),
-    "bind": (49, 200),
-    "listen": (50, 201),
-    "accept4": (288, 242),
     # other processes
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
@@ -109,6 +102,16 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "setpriority": (141, 140),
     "ioprio_set": (251, 30),
 }
+# Refused where a job has no network of its own.
+_SOCKET = (41, 198)
+_NETWORK: dict[str, tuple[int | None, int | None]] = {
+    "socket": _SOCKET,
+    "connect": (42, 203),
+    "accept": (43, 202),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "accept4": (288, 242),
+}
 _CLONE, _CLONE3, _IOCTL, _SOCKETPAIR = (56, 220), (435, 435), (16, 29), (53, 199)
 # A first argument of 0 is the caller itself; a job must not reach other processes of the same user.
 _SELF_ONLY = {
@@ -174,20 +177,23 @@ def _deny_other_than(value: int) -> list[bytes]:
     return [_instruction(_JEQ, value, 1, 0), _DENY]
 
 
-def assemble_filter(machine: str = "", *, shares_user: bool = False) -> bytes:
+def assemble_filter(machine: str = "", *, shares_user: bool = False, loopback: bool = False) -> bytes:
     """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``.
 
-    ``shares_user``: the job runs as this process's user, with no namespace between. Raises ``KeyError`` for a
-    machine that is not in ``MACHINES``.
+    ``shares_user``: the job runs as this process's user, with no namespace between. ``loopback``: it has a
+    network of its own, and may use IPv4 there. Raises ``KeyError`` for a machine that is not in ``MACHINES``.
     """
     machine = machine or platform.machine()
     if machine not in MACHINES:
         raise KeyError(machine)
     column = MACHINES.index(machine)
     refused = [*REFUSED.values()]
+    if not loopback:
+        refused += _NETWORK.values()
     if shares_user:
         refused += _METADATA.values()
     code = [*_check_architecture(machine), *_check_arguments(column)]
+    code += _when_called(_SOCKET[column], [_LOAD_FIRST_ARGUMENT, *_deny_other_than(_AF_INET)])
     for numbers in refused:
         number = numbers[column]
         if number is not None:

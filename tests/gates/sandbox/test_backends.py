@@ -1,6 +1,7 @@
 """What a job gets and what comes back, on every backend."""
 
 import multiprocessing
+import socket
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -172,6 +173,41 @@ def test_an_extra_folder_is_in_the_working_directory(backend: SandboxBackend, na
         backend.run(
             Job(argv=("python", "-c", "pass"), extra_readonly={name: Path("/usr/share")})
         )  # open to any account
+
+
+_CONNECT = """
+import socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+def answer():
+    there, _ = server.accept()
+    there.sendall(b"own server")
+    there.close()
+threading.Thread(target=answer, daemon=True).start()
+print(socket.create_connection(server.getsockname(), 5).recv(99).decode())
+for address in (("127.0.0.1", PORT), ("192.0.2.1", 80), ("10.0.0.1", 443)):
+    try:
+        socket.create_connection(address, 2)
+    except OSError:
+        continue
+    print("reached", address)
+for family in (1, 10, 16, 17, 40):
+    try:
+        socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        continue
+    print("opened family", family)
+"""
+
+
+def test_a_job_may_reach_itself_and_nobody_else(backend: SandboxBackend) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as host:
+        code = _CONNECT.replace("PORT", str(host.getsockname()[1]))
+        job = Job(argv=("python", "-I", "-c", code), loopback=True)
+        if backend.name == "linux-landlock":
+            with pytest.raises(SandboxUnavailable, match="network namespace"):
+                backend.run(job)
+            return
+        assert backend.run(job).stdout == b"own server\n"
 
 
 @pytest.mark.parametrize("name", BACKENDS)

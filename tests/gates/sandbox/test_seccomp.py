@@ -9,8 +9,9 @@ from gates.sandbox.seccomp import MACHINES, REFUSED, assemble_filter
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("shares_user", [False, True])
-def test_every_jump_lands_inside(machine: str, shares_user: bool) -> None:
-    code = assemble_filter(machine, shares_user=shares_user)
+@pytest.mark.parametrize("loopback", [False, True])
+def test_every_jump_lands_inside(machine: str, shares_user: bool, loopback: bool) -> None:
+    code = assemble_filter(machine, shares_user=shares_user, loopback=loopback)
     instructions = list(struct.iter_unpack("=HBBI", code))
     assert len(instructions) < 4096
     for index, (operation, when_true, when_false, _) in enumerate(instructions):
