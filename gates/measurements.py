@@ -151,14 +151,17 @@ class EntryPointMeasurement:
     """The calls of one entry point.
 
     Of the ``tried`` calls ``normal`` ended in a result and ``breached`` broke the contract; ``breaches`` are
-    the first of these. ``drawn`` counts the inputs that could be drawn from its schema, ``distinct`` those
-    that differ, and ``results`` those of them that ended in a result. ``raised`` are the names of the
-    exceptions that calls ended in, with those that they inherit from.
+    the first of these. ``drawn`` counts the inputs that could be drawn from its schema and precondition,
+    ``admitted`` the different ones that the schema alone admits, ``examples`` the inputs of examples,
+    ``distinct`` the drawn ones that differ, and ``results`` those of them that ended in a result. ``raised``
+    are the names of the exceptions that calls ended in, with those that they inherit from.
     """
 
     call: str
     tried: int
     drawn: int
+    admitted: int
+    examples: int
     distinct: int
     results: int
     raised: frozenset[str]
@@ -299,6 +302,8 @@ def _parse_entry_point(value: Any) -> EntryPointMeasurement:
         call=fields.text("call"),
         tried=tried,
         drawn=fields.count("drawn"),
+        admitted=fields.count("admitted"),
+        examples=fields.count("examples", at_most=tried),
         distinct=fields.count("distinct", at_most=tried),
         results=fields.count("results", at_most=fields.count("distinct")),
         raised=frozenset(fields.texts("raised")),

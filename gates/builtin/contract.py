@@ -24,6 +24,8 @@ from gates.score import compute_percentage
 _CURE = "Fix schema or implementation, then retry."
 # One in so many of the different inputs ends in a result, or the contract promises little but failures.
 _RESULT_SHARE = 10
+# Where a schema admits many inputs, its precondition leaves more than a few, drawn or in examples.
+_FEWEST_INPUTS, _MANY_INPUTS = 5, 30
 _NOTHING_MEASURED = ContractMeasurement()
 
 
@@ -70,10 +72,21 @@ class ContractGate:
             summary = f"{len(findings)} breaches; first: {findings[0].message}"[:300]
         else:
             summary = f"{tried} calls kept the contract"
+            if candidate and candidate.withdrawn_examples:
+                summary += (
+                    f"; {len(candidate.withdrawn_examples)} of the plan's examples withdrawn by the reviewer"
+                )
         listed = [{"rule": finding.rule, "message": finding.message} for finding in findings]
         # Signed with the rest: what another hand than the implementer's asked of the block, word for word.
         planned = list(candidate.planned_examples) if candidate else []
-        evidence = {"tried": tried, "breached": breached, "findings": listed, "planned_examples": planned}
+        withdrawn = list(candidate.withdrawn_examples) if candidate else []
+        evidence = {
+            "tried": tried,
+            "breached": breached,
+            "findings": listed,
+            "planned_examples": planned,
+            "withdrawn_examples": withdrawn,
+        }
         return GateReport(
             gate=self.name,
             verdict=Verdict.FAILED if findings else Verdict.PASSED,
@@ -123,6 +136,10 @@ def _find_breaches(measured: ContractMeasurement) -> list[Finding]:
             shown = f"{entry.results} of {entry.distinct} different valid inputs"
             message = f"{entry.call}: only {shown} end in a result; tighten the input schema or add requires"
             found.append(Finding("few-results", message))
+        shown = entry.distinct + entry.examples
+        if shown < _FEWEST_INPUTS and entry.admitted >= _MANY_INPUTS:
+            message = f"{entry.call}: requires leaves {entry.distinct} of many inputs that the schema admits"
+            found.append(Finding("narrow-requires", f"{message}; promise more, or tighten the schema"))
         if not entry.drawn:
             message = f"{entry.call}: no valid input can be drawn from its schema; simplify it"
             found.append(Finding("no-inputs", message))

@@ -20,6 +20,8 @@ SCHEMA: dict[str, Any] = {
     "properties": {
         "verdict": {"enum": ["approve", "block"]},
         "summary": {"type": "string", "minLength": 1, "maxLength": 4000},
+        # Examples of the plan that contradict the request; a stage has checked the quotations.
+        "wrong_examples": {"type": "array", "maxItems": 100, "items": {"type": "object"}},
         "findings": {
             "type": "array",
             "maxItems": 100,

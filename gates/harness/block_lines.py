@@ -1,6 +1,6 @@
 """One numbering of lines over all modules of a block, so that the harness sees a block as one syntax tree.
 
-Lines of the block's own module keep their numbers. Those of its first private module begin at
+Lines of the block's main module keep their numbers. Those of its first private module begin at
 ``LINES_PER_MODULE``, of the second at twice that, and so on. Compiled code carries these numbers too, so what
 runs, raises or is measured says by its line alone in which module it is.
 """

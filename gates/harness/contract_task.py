@@ -42,7 +42,7 @@ def measure_contract(block: BlockUnderTest, entrypoints: Sequence[Entry], deadli
 
 def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadline: float) -> dict[str, Any]:
     call, previous = entry["call"], entry["previous"]
-    cases, drawn = _collect_cases(block, entry, f"contract:{call}", count)
+    cases, drawn, admitted = _collect_cases(block, entry, f"contract:{call}", count)
     outcomes = _call_entry_point(block, entry, cases, deadline)
     breaches = []
     for case, outcome in zip(cases, outcomes, strict=True):
@@ -51,7 +51,7 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
     distinct, results = _count_distinct(cases, outcomes)
     breaches += _compare_conditions(block, entry, cases, outcomes, deadline)
     if previous:
-        earlier_cases, _ = _collect_cases(block, previous, f"previous:{call}", count)
+        earlier_cases, _, _ = _collect_cases(block, previous, f"previous:{call}", count)
         earlier_outcomes = _call_entry_point(block, entry, earlier_cases, deadline)
         accepted = make_validator(entry["input"])
         for case, outcome in zip(earlier_cases, earlier_outcomes, strict=True):
@@ -66,6 +66,8 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
         "call": call,
         "tried": len(outcomes),
         "drawn": drawn,
+        "admitted": admitted,
+        "examples": len({json.dumps(case.value, sort_keys=True) for case in cases if case.example}),
         "distinct": distinct,
         "results": results,
         "raised": sorted({name for outcome in outcomes for name in outcome.get("raised", [])})[:_MAX_RAISED],
@@ -75,15 +77,19 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
     }
 
 
-def _collect_cases(block: BlockUnderTest, entry: Entry, purpose: str, count: int) -> tuple[list[_Case], int]:
-    """The examples and ``count`` drawn inputs of an entry point, and how many could be drawn."""
+def _collect_cases(
+    block: BlockUnderTest, entry: Entry, purpose: str, count: int
+) -> tuple[list[_Case], int, int]:
+    """The examples and ``count`` drawn inputs of an entry point; how many could be drawn, and how many
+    different ones the schema admits without its precondition.
+    """
     examples = [_Case(example["input"], example) for example in entry.get("examples", [])]
     planned = [_Case(example["input"], example, planned=True) for example in entry.get("planned", [])]
     generator = ValueGenerator(entry["input"], block.seeded_draw(purpose))
     values = generator.draw_values(count)
     if len({json.dumps(value, sort_keys=True) for value in values}) < FEWEST_DISTINCT:
         values += generator.draw_values(2 * count)
-    return [*planned, *examples, *map(_Case, values)], len(values)
+    return [*planned, *examples, *map(_Case, values)], len(values), len(generator.admitted)
 
 
 def _count_distinct(cases: list[_Case], outcomes: list[CallOutcome]) -> tuple[int, int]:

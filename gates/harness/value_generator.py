@@ -44,6 +44,7 @@ _CHARACTER_CLASSES = {
 }
 _OTHER_CHARACTERS = "ax7-"
 _TRIES_PER_VALUE = 20
+_MAX_ADMITTED = 1000
 # Below these depths, optional parts are left out: a schema that refers to itself would grow without end.
 _MAX_ARRAY_DEPTH, _MAX_OBJECT_DEPTH = 4, 6
 
@@ -54,6 +55,8 @@ class ValueGenerator:
     def __init__(self, root: Any, draw: random.Random) -> None:
         self.root, self.draw = root, draw
         self._validator = make_validator(root)
+        # What the schema admits, with or without the precondition.
+        self.admitted: set[str] = set()
 
     def draw_values(self, count: int) -> list[Any]:
         """Up to ``count`` valid values; fewer where a schema is hard to satisfy by drawing."""
@@ -69,7 +72,11 @@ class ValueGenerator:
 
     def accepts(self, value: Any) -> bool:
         """Whether the schema admits ``value`` and its precondition holds."""
-        return self._validator.is_valid(value) and holds_requirement(self.root, value)
+        if not self._validator.is_valid(value):
+            return False
+        if len(self.admitted) < _MAX_ADMITTED:
+            self.admitted.add(json.dumps(value, sort_keys=True))
+        return holds_requirement(self.root, value)
 
     def _draw_value(self, schema: Any, depth: int) -> Any:
         schema = resolve_reference(schema, self.root)

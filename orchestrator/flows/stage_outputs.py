@@ -163,11 +163,15 @@ class ReviewOutput(StoredValue):
     passed: bool = False
     candidate_sha256: str = ""
     gates: tuple[JudgedGate, ...] = ()
+    # Of all rounds: number among the plan's examples, counted from 1, a quotation of the request, and why.
+    wrong_examples: tuple[Mapping[str, Any], ...] = ()
     calls: tuple[RecordedCall, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What is stored."""
         stored = super(ReviewOutput, self).to_json()
+        if not self.wrong_examples:
+            stored = leave_out(stored, "wrong_examples")
         judged = ("verdict", "summary", "findings", "candidate_sha256")
         return leave_out(stored, *judged) if self.mode == "off" else stored
 

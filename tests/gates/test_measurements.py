@@ -71,6 +71,8 @@ CONTRACT: dict[str, Any] = {
             "call": "fee",
             "tried": 201,
             "drawn": 200,
+            "admitted": 31,
+            "examples": 1,
             "distinct": 31,
             "results": 30,
             "raised": ["ValueError"],

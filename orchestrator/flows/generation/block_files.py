@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from gates.base import Candidate
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.models import Artifact, Block, Stage
-from orchestrator.flows.stage_outputs import ImplementOutput, PlanOutput
+from orchestrator.flows.stage_outputs import ImplementOutput, PlanOutput, ReviewOutput
 from orchestrator.flows.stage_protocol import StageContext
 
 MODULE, TESTS, CONTRACT, README = "module", "tests", "contract", "readme"
@@ -64,6 +65,8 @@ def read_candidate(work: StageContext) -> Candidate:
     name = read_block_name(work)
     texts = read_block_files(work)
     implementer = ImplementOutput.parse(work.read_output("implement"))
+    plan = PlanOutput.parse(work.read_output("plan"))
+    kept, withdrawn = split_examples(plan, ReviewOutput.parse(work.read_output("review")))
     return Candidate(
         family=name.family,
         name=name.name,
@@ -72,9 +75,25 @@ def read_candidate(work: StageContext) -> Candidate:
         contract=texts[CONTRACT],
         implementer=f"{implementer.provider}:{implementer.model}",
         previous_contract=find_previous_contract(work.repo, name, before=_find_end(work)),
-        planned_examples=PlanOutput.parse(work.read_output("plan")).examples,
+        planned_examples=kept,
+        withdrawn_examples=withdrawn,
+        planned_capabilities=frozenset(each["name"] for each in plan.capabilities),
         private_modules=name.select_private(texts),
     )
+
+
+def split_examples(
+    plan: PlanOutput, review: ReviewOutput
+) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:
+    """The plan's examples that count, and those that request and reviewer have settled to be wrong."""
+    disputed = {each["number"]: each for each in review.wrong_examples}
+    kept, withdrawn = [], []
+    for number, example in enumerate(plan.examples, start=1):
+        if number in disputed:
+            withdrawn.append({**disputed[number], "example": example})
+        else:
+            kept.append(example)
+    return tuple(kept), tuple(withdrawn)
 
 
 def digest_files(files: Mapping[str, str]) -> str:

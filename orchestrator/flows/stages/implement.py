@@ -3,7 +3,8 @@ candidate so far.
 """
 
 import json
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from gates.allowlist import describe_rules, describe_test_rules
 from orchestrator.core.redaction import redact_text
@@ -11,11 +12,18 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import (
     read_block_files,
     read_block_name,
+    split_examples,
     stable_prefix,
 )
 from orchestrator.flows.generation.file_request import FileRequest, request_files
 from orchestrator.flows.generation.model_request import ModelRequest
-from orchestrator.flows.stage_outputs import ContextOutput, ImplementOutput, PlanOutput, RecordedCall
+from orchestrator.flows.stage_outputs import (
+    ContextOutput,
+    ImplementOutput,
+    PlanOutput,
+    RecordedCall,
+    ReviewOutput,
+)
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, StageContext, StageResult
 from orchestrator.flows.verification import repair_loop
 
@@ -54,6 +62,8 @@ class ImplementStage:
         gates = context.settings.gates
         repairing = bool(context.feedback)
         basis = _read_basis(context, name.paths) if repairing else None
+        review = ReviewOutput.parse(context.read_output("review"))
+        _, withdrawn = split_examples(PlanOutput.parse(context.read_output("plan")), review)
         previous = dict(basis.files) if basis is not None else {}
         # A model that answers file by file writes the contract first: modules and tests follow it.
         paths = tuple(name.paths.values())
@@ -73,7 +83,7 @@ class ImplementStage:
                 "test_rules": describe_test_rules(),
                 "min_coverage": str(gates.min_unit_coverage),
                 "min_kill_rate": str(gates.min_mutation_kill_rate),
-                "repair": _format_repair(basis) if basis is not None else "",
+                "repair": _format_repair(basis, withdrawn) if basis is not None else "",
             },
             answer_tokens=ANSWER_TOKENS + more_tokens,
             stable=stable_prefix(context),
@@ -108,10 +118,14 @@ def _read_basis(context: StageContext, paths: dict[str, str]) -> repair_loop.Rep
     return repair_loop.choose_basis(context, newest)
 
 
-def _format_repair(basis: repair_loop.RepairBasis) -> str:
+def _format_repair(basis: repair_loop.RepairBasis, withdrawn: Iterable[Mapping[str, Any]] = ()) -> str:
     # Tests run beside the repo's files and may print what is in them; what the model wrote itself it may see
     # again.
-    findings, _ = redact_text(basis.feedback, written="\n".join(basis.files.values()))
+    told = basis.feedback
+    for each in withdrawn:
+        number, why = each["number"], each["why"]
+        told += f"\nExample {number} of the plan is withdrawn, because the request says otherwise: {why}"
+    findings, _ = redact_text(told, written="\n".join(basis.files.values()))
     return prompts.load_prompt("repair").text.substitute(
         feedback=prompts.fence_text("findings", findings), files=prompts.fence_files(basis.files)
     )

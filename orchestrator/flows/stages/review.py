@@ -3,16 +3,20 @@ says.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from gates import runner
 from gates.allowlist import describe_rules
 from gates.base import Candidate
+from gates.candidate import find_problems
+from gates.reading_places import find_reading_places
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.block_files import digest_files, read_candidate, stable_prefix
-from orchestrator.flows.generation.model_request import ModelRequest, ask_model
-from orchestrator.flows.generation.parsing import parse_json_object
+from orchestrator.flows.generation.model_request import ModelRequest, ask_model, show_request
+from orchestrator.flows.generation.parsing import AnswerUnreadable, parse_json_object
+from orchestrator.flows.generation.parsing.contradictions import is_quoted
 from orchestrator.flows.stage_outputs import (
     ContextOutput,
     ImplementOutput,
@@ -49,10 +53,25 @@ SCHEMA: dict[str, Any] = {
                 "additionalProperties": False,
             },
         },
+        "wrong_examples": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "number": {"type": "integer", "minimum": 1},
+                    "quote": {"type": "string", "description": "a sentence of the request, to the letter"},
+                    "why": {"type": "string", "minLength": 1},
+                },
+                "required": ["number", "quote", "why"],
+                "additionalProperties": False,
+            },
+        },
     },
     "required": ["verdict", "summary", "findings"],
     "additionalProperties": False,
 }
+# With more of them wrong it is the plan that is wrong, and the block must not ship.
+_WITHDRAWN_SHARE = 3
 
 
 class ReviewStage:
@@ -76,7 +95,7 @@ class ReviewStage:
         if model is None:
             return _same_vendor(implementer)
         reply = ask_model(
-            context, _build_question(context, subject, model), lambda text: parse_json_object(text, SCHEMA)
+            context, _build_question(context, subject, model), lambda text: _read_review(text, context)
         )
         if isinstance(reply, Failed):
             return reply
@@ -88,7 +107,7 @@ class ReviewStage:
         if (failure := gate_reports.missing_report_failure(reports, GATES)) is not None:
             return failure
         passed = gate_reports.all_passed(reports)
-        earlier_calls = ReviewOutput.parse(context.read_output("review")).calls
+        earlier = ReviewOutput.parse(context.read_output("review"))
         output = ReviewOutput(
             verdict=reply.value["verdict"],
             summary=reply.value["summary"],
@@ -97,7 +116,8 @@ class ReviewStage:
             passed=passed,
             candidate_sha256=digest_files(subject.files),
             gates=gate_reports.summarise_reports(reports, context.round),
-            calls=(*earlier_calls, *map(RecordedCall.parse, reply.calls)),
+            wrong_examples=_join_disputes(earlier.wrong_examples, reply.value.get("wrong_examples", ())),
+            calls=(*earlier.calls, *map(RecordedCall.parse, reply.calls)),
         ).to_json()
         # In advisory mode findings do not stop the flow. ``passed`` stays false: the block is not verified.
         if runner.judge_reports(reports, gates):
@@ -113,6 +133,40 @@ class ReviewStage:
         # The answer of a rejection is kept like any other: it was paid for, and people read why.
         result = replace(result, artifacts=(*result.artifacts, reply.answer))
         return replace(result, output=output) if isinstance(result, Repair) else result
+
+
+def _read_review(text: str, context: StageContext) -> dict[str, Any]:
+    """The review in an answer. An example of the plan is only wrong where the request says so."""
+    review = parse_json_object(text, SCHEMA)
+    disputes = review.get("wrong_examples", [])
+    examples = PlanOutput.parse(context.read_output("plan")).examples
+    request = show_request(context)
+    unfounded = [
+        each["number"]
+        for each in disputes
+        if each["number"] > len(examples) or not is_quoted(each["quote"], request)
+    ]
+    if unfounded:
+        raise AnswerUnreadable(
+            "answer:unquoted-contradiction",
+            f"wrong_examples names {unfounded[:10]} and quotes no sentence of the request against them.",
+            "Quote the sentence of the request that the example contradicts, to the letter, or leave it out.",
+        )
+    if len(disputes) > max(1, len(examples) // _WITHDRAWN_SHARE):
+        raise AnswerUnreadable(
+            "answer:unsound-example",
+            f"wrong_examples names {len(disputes)} of {len(examples)} examples: that is another plan.",
+            "If so many are wrong, block with an error that says so, and leave wrong_examples empty.",
+        )
+    return review
+
+
+def _join_disputes(
+    earlier: Iterable[Mapping[str, Any]], found: Iterable[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], ...]:
+    """Those of all rounds: what is withdrawn stays so."""
+    by_number = {each["number"]: each for each in (*found, *earlier)}
+    return tuple(by_number[number] for number in sorted(by_number))
 
 
 def _choose_reviewer(context: StageContext, implementer: str) -> str | None:
@@ -141,6 +195,8 @@ def _build_question(context: StageContext, subject: Candidate, model: str) -> Mo
     gates = [f"{gate.gate}: {gate.verdict}, {gate.summary}" for gate in judged] or [
         "not known: the gates judge these files at the same time"
     ]
+    places = [] if find_problems(subject) else find_reading_places(subject)
+    gates += [f"read twice: {place.path} line {place.line}: {place.message}" for place in places]
     return ModelRequest(
         prompt="review",
         model=model,

@@ -10,7 +10,7 @@ from django.conf import LazySettings
 from gates import runner
 from gates.base import Finding, GateReport, Verdict
 from orchestrator.flows.stage_protocol import Done, Failed, Repair
-from orchestrator.flows.stages import implement, review, verify
+from orchestrator.flows.stages import context, implement, plan, review, verify
 from tests.flows.stages import fakes
 from tests.flows.stages.fakes import FakeStageContext, Gates, failing
 
@@ -255,3 +255,67 @@ def test_reviewer_who_quotes_an_approval_is_asked_again(implemented: FakeStageCo
     result = implemented.run(review.stage, quoting, json.dumps(fakes.APPROVAL))
     assert isinstance(result, Done)
     assert "Answer with one object" in implemented.requests[-1][1].prompt
+
+
+EXAMPLES = [
+    {"call": "capital_ratio", "construct": "{}", "input": '{"capital": "8"}', "output": output, "raises": ""}
+    for output in ('"0.08"', '"0.09"', '"0.10"')
+]
+
+
+def test_an_example_that_request_and_reviewer_find_wrong_is_withdrawn_and_kept_as_evidence(
+    work: FakeStageContext, gates: Gates
+) -> None:
+    """The gates stop running it, the implementer is told, and later reviews do not bring it back."""
+    work.feature_request = "# Ratio\n\nEight of capital give a ratio of 0.08."
+    fake = gates(failing("contract"))
+    work.run(context.stage, json.dumps(fakes.CONTEXT))
+    work.run(plan.stage, json.dumps({**fakes.PLAN, "examples": EXAMPLES}))
+    work.run(implement.stage, fakes.implementation())
+    refused = work.run(verify.stage)
+    assert isinstance(refused, Repair)
+    assert len(fake.seen[0][0].planned_examples) == 3
+    dispute = {"number": 2, "quote": "Eight of capital give a ratio of 0.08.", "why": "8 gives 0.08."}
+    disputing = {**fakes.APPROVAL, "wrong_examples": [dispute]}
+    unfounded = {**fakes.APPROVAL, "wrong_examples": [{**dispute, "quote": "nine of capital give 0.09"}]}
+    gates()
+    work.run(review.stage, json.dumps(unfounded), json.dumps(disputing))
+    assert "quotes no sentence of the request" in work.requests[-1][1].prompt
+
+    work.round, work.feedback = 2, refused.feedback
+    work.run(implement.stage, fakes.implementation(fakes.MODULE + "# better\n"))
+    assert "Example 2 of the plan is withdrawn" in work.requests[-1][1].prompt
+    fake = gates()
+    work.run(review.stage, json.dumps(fakes.APPROVAL))
+    work.run(verify.stage)
+    candidate = fake.seen[-1][0]
+    assert [example["output"] for example in candidate.planned_examples] == ["0.08", "0.10"]
+    (withdrawn,) = candidate.withdrawn_examples
+    assert (withdrawn["why"], withdrawn["example"]["output"]) == ("8 gives 0.08.", "0.09")
+
+
+def test_private_modules_of_the_plan_are_written_judged_and_sealed(
+    work: FakeStageContext, gates: Gates
+) -> None:
+    fake = gates()
+    work.run(context.stage, json.dumps(fakes.CONTEXT))
+    work.run(plan.stage, json.dumps({**fakes.PLAN, "private_modules": ["capital_ratio_rates"]}))
+    helper = "RATE = 1\n"
+    files = {
+        "contract.json": json.dumps(fakes.CONTRACT) + "\n",
+        "capital_ratio_rates.py": helper,
+        "capital_ratio.py": fakes.MODULE,
+        "test_capital_ratio.py": fakes.TESTS,
+    }
+    written = work.run(implement.stage, fakes.delimited(files))
+    assert isinstance(written, Done)
+    work.run(verify.stage)
+    assert fake.seen[0][0].private_modules == {"capital_ratio_rates": helper}
+    assert "capital_ratio_rates.py" in fake.seen[0][0].files
+
+
+def test_a_private_module_that_could_stand_in_for_another_is_planned_again(work: FakeStageContext) -> None:
+    work.run(context.stage, json.dumps(fakes.CONTEXT))
+    bad = json.dumps({**fakes.PLAN, "private_modules": ["requests"]})
+    assert isinstance(work.run(plan.stage, bad, json.dumps(fakes.PLAN)), Done)
+    assert "does not begin with capital_ratio_" in work.requests[-1][1].prompt

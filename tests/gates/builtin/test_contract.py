@@ -191,6 +191,16 @@ def test_planned_examples_are_run_literally_and_are_evidence() -> None:
     assert json.loads(report.evidence["contract.json"])["planned_examples"] == list(EXAMPLES)
 
 
+def test_a_withdrawn_example_is_not_run_and_stays_in_the_evidence() -> None:
+    withdrawn = {"number": 1, "quote": "the request", "why": "490", "example": {"call": "fee", "output": 491}}
+
+    report = gate.check(replace(SOUND, withdrawn_examples=(withdrawn,)), Policy(wall_seconds=60))
+
+    assert report.verdict is Verdict.PASSED
+    assert "1 of the plan's examples withdrawn by the reviewer" in report.summary
+    assert json.loads(report.evidence["contract.json"])["withdrawn_examples"] == [withdrawn]
+
+
 @pytest.mark.parametrize(
     ("example", "why"),
     [

@@ -46,6 +46,12 @@ def check_reason(reason: str, request: str) -> None:
     _check_quotes(["".join(parts) for parts in _QUOTED.findall(reason)], request)
 
 
+def is_quoted(quote: str, request: str) -> bool:
+    """Whether ``quote`` is in ``request``, as far as models keep to the letter."""
+    simple = _simplify(quote)
+    return len(simple) >= _MIN_LETTERS and simple in _simplify(request)
+
+
 def is_absent(text: str) -> bool:
     """Whether ``text`` says that there is nothing to say."""
     return text.strip().strip(".").lower() in _ABSENT
