@@ -5,24 +5,30 @@ silences it. They only read; no code of the block runs. A scanner that is missin
 raises ``ScannerFailed``.
 """
 
+import atexit
 import json
 import os
 import secrets
+import socket
 import string
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from gates.errors import ScannerFailed
+from gates.scanner_server import SCANNERS
 
 _SECONDS = 60
 # 0 is clean, 1 has findings; everything else is a failure of the scanner.
 _RESULT_CODES = (0, 1)
+_SERVER = Path(__file__).with_name("scanner_server.py")
+_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 _CANARY_CHARACTERS = string.ascii_uppercase + string.digits
 
 
@@ -132,14 +138,22 @@ def _make_canary() -> str:
 
 def _run_scanner(folder: Path, module: str, *arguments: str) -> str:
     """Standard output of ``python -m module arguments`` in ``folder``, without the worker's environment."""
-    environment = {"PATH": os.defpath, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
-    # -I: neither the folder nor the user's site may bring modules of the scanner's imports.
-    command = [sys.executable, "-I", "-m", module, *arguments]
+    if module in SCANNERS:
+        code, output, errors = _LOADED.run(folder, module, arguments)
+    else:
+        code, output, errors = _start_scanner(folder, module, arguments)
+    if code not in _RESULT_CODES:
+        raise ScannerFailed(f"{module} ended with {code}: {errors[-300:]}")
+    return output
+
+
+def _start_scanner(folder: Path, module: str, arguments: Sequence[str]) -> tuple[int, str, str]:
     try:
         done = subprocess.run(
-            command,
+            # -I: neither the folder nor the user's site may bring modules of the scanner's imports.
+            [sys.executable, "-I", "-m", module, *arguments],
             cwd=folder,
-            env=environment,
+            env={**_ENVIRONMENT, "HOME": str(folder)},
             capture_output=True,
             text=True,
             timeout=_SECONDS,
@@ -147,9 +161,83 @@ def _run_scanner(folder: Path, module: str, *arguments: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ScannerFailed(f"{module} did not run: {error}") from error
-    if done.returncode not in _RESULT_CODES:
-        raise ScannerFailed(f"{module} ended with {done.returncode}: {done.stderr[-300:]}")
-    return done.stdout
+    return done.returncode, done.stdout, done.stderr
+
+
+class _LoadedScanners:
+    """The server of this process, started when it is first needed and again when it is gone.
+
+    Threads, and forks of this process, may use it at once: each request has a connection of its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def run(self, folder: Path, module: str, arguments: Sequence[str]) -> tuple[int, str, str]:
+        """Exit code and both outputs. Raises ``ScannerFailed`` where there is no answer."""
+        request = {
+            "module": module,
+            "arguments": list(arguments),
+            "folder": str(folder),
+            "seconds": _SECONDS,
+        }
+        try:
+            with self._connect() as connection:
+                connection.settimeout(_SECONDS)
+                connection.sendall(json.dumps(request).encode())
+                connection.shutdown(socket.SHUT_WR)
+                with connection.makefile("rb") as reader:
+                    answer = json.loads(reader.read())
+            return int(answer["code"]), str(answer["stdout"]), str(answer["stderr"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ScannerFailed(f"{module} did not run: {error}") from error
+
+    def close(self) -> None:
+        """End the server."""
+        if self._control is not None and self.process is not None:
+            self._control.close()
+            self.process.wait()
+            self._control = None
+
+    def _connect(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock:
+            if self._control is None or not _hand_over(self._control, theirs):
+                self._control, self.process = _start_server()
+                _hand_over(self._control, theirs)
+        return ours
+
+
+def _hand_over(control: socket.socket, end: socket.socket) -> bool:
+    """Whether there is a server to take ``end``."""
+    try:
+        socket.send_fds(control, [b"+"], [end.fileno()])
+    except OSError:
+        control.close()
+        return False
+    return True
+
+
+def _start_server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", str(_SERVER), str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env={**_ENVIRONMENT, "HOME": "/nonexistent"},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    return ours, process
+
+
+_LOADED = _LoadedScanners()
+atexit.register(_LOADED.close)
 
 
 def _parse_json(tool: str, text: str) -> Any:
