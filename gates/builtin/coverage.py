@@ -1,7 +1,9 @@
 """The coverage gate: the tests pass, assert, and reach what they claim to reach."""
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from gates.assertions import find_tests_without_assertion
@@ -18,6 +20,7 @@ _CURE_TESTS = (
 )
 _CURE_COVER = "Add tests that reach the lines listed and assert their results, then retry."
 _UNSTABLE_TESTS = "tests fail where nothing changed: they are flaky, depend on order, or inspect code"
+_MAX_BRANCHES = 20
 _BLOCK_FOLDER = "/work/src/block"
 
 Findings = tuple[Finding, ...]
@@ -146,7 +149,23 @@ def _find_uncovered_lines(candidate: Candidate, measured: CoverageMeasurement) -
     silent = [lines for lines in measured.sabotages_survived if lines not in measured.uncovered]
     message = "no test notices when these lines raise"
     unproven = [finding("sabotage-survived", message, lines) for lines in silent]
-    return (*missed, *unproven)
+    return (*missed, *unproven, *_find_untaken_branches(candidate, measured))
+
+
+def _find_untaken_branches(candidate: Candidate, measured: CoverageMeasurement) -> Iterator[Finding]:
+    """Jumps that no test takes, by coverage.py's report. It was written beside hostile code, so it may lie:
+    then a note is missing, or names another line.
+    """
+    try:
+        files = json.loads(measured.json_report)["files"]
+        missing = {Path(name).name: facts["missing_branches"] for name, facts in files.items()}
+        for path in candidate.modules:
+            for start, end in missing.get(path, [])[:_MAX_BRANCHES]:
+                target = f"line {int(end)}" if int(end) > 0 else "the end of the function"
+                message = f"no test takes the branch to {target}"
+                yield Finding("untaken-branch", message, "note", path, int(start), int(start))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return
 
 
 def _summarize(

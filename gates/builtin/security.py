@@ -12,9 +12,15 @@ from pathlib import Path
 
 from gates.allowlist import find_private_names, find_refusals, find_used_capabilities
 from gates.base import CONTRACT_PATH, Candidate, Finding, GateReport, Policy, Verdict
-from gates.candidate import find_problems, list_declared_capabilities, read_capabilities
+from gates.candidate import (
+    find_problems,
+    list_declared_capabilities,
+    list_granted_capabilities,
+    read_capabilities,
+)
 from gates.credentials import find_secrets
 from gates.evidence import format_sarif
+from gates.reading_places import find_reading_places
 from gates.repo_files import list_importable_modules
 from gates.scanners import (
     ScannerFinding,
@@ -62,9 +68,12 @@ class SecurityGate:
         # A file that does not parse cannot be scanned either.
         if problems := find_problems(candidate):
             return self._report(candidate, problems)
-        capabilities = list_declared_capabilities(candidate) & policy.capabilities
+        capabilities = list_granted_capabilities(candidate, policy)
+        unplanned = _find_unplanned(candidate)
         findings = [finding for finding in _scan(candidate, capabilities) if not _is_expected(finding)]
-        return self._report(candidate, tuple(findings))
+        # No fault of the block; shown with the rest, so that a reader of the evidence looks there.
+        places = find_reading_places(candidate)
+        return self._report(candidate, (*unplanned, *findings, *places))
 
     def _report(self, candidate: Candidate, findings: tuple[Finding, ...]) -> GateReport:
         errors = [finding for finding in findings if finding.severity == "error"]
@@ -94,6 +103,18 @@ def _describe_capabilities(declared: Mapping[str, str]) -> str:
         return ""
     listed = "; ".join(f"{name} ({reason})" for name, reason in sorted(declared.items()))
     return f"; may use {listed}"[:600]
+
+
+def _find_unplanned(candidate: Candidate) -> list[Finding]:
+    """A capability that the implementer gave the block, and the plan did not."""
+    if candidate.planned_capabilities is None:
+        return []
+    unplanned = list_declared_capabilities(candidate) - candidate.planned_capabilities
+    message = "the contract declares {}, which the plan does not ask for; do without it"
+    return [
+        Finding("allowlist-unplanned-capability", message.format(name), path=CONTRACT_PATH)
+        for name in sorted(unplanned)
+    ]
 
 
 def _find_unused(candidate: Candidate, own: Iterable[str]) -> list[Finding]:
@@ -186,7 +207,7 @@ def check_allowlist(candidate: Candidate, capabilities: frozenset[str]) -> list[
     """What modules and tests do and may not do, with ``capabilities`` declared and allowed."""
     own = {candidate.name, *candidate.private_modules, *list_importable_modules(candidate)}
     try:
-        found = []
+        found: list[Finding] = []
         for path, source in candidate.modules.items():
             others = {name: text for name, text in candidate.private_modules.items() if path != f"{name}.py"}
             found += find_refusals(path, source, own, False, capabilities, others=others)
