@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.gates_pandas import measure_packages
 from bench.gates_subject import CONTRACT, MODULE, NAME, POLICY, TESTS
 from bench.gates_verdicts import measure_rate, measure_verdicts, read_busy_seconds
 from bench.goals import Goals, at_least, at_most, judge_results, write_results
@@ -33,6 +34,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
 RUNS = choose_size(full=10, small=1)
 RATE_BLOCKS = choose_size(full=8, small=1)
+# The small form reaches no package index.
+PANDAS_RUNS = choose_size(full=3, small=0)
 STARTS = choose_size(full=51, small=3)
 # Both peers find 60 % and more of the changes in the subject, whose tests are thorough. A peer that finds
 # less did not really run them; one whose tests fail for another reason would "find" every change within
@@ -46,6 +49,7 @@ GOALS: Goals = {
     "hostile_accepted": at_most(0),
     "honest_refused": at_most(0),
     "weak_tests_accepted": at_most(0),
+    "pandas_vs_plain": at_most(3),
 }
 
 
@@ -249,6 +253,8 @@ def main() -> int:
     """Measure, write ``results/gates.json``; 1 if a goal was missed."""
     ours = measure_gates()
     figures = ours | compare_with_peers(ours) | measure_verdicts()
+    if PANDAS_RUNS:
+        figures["pandas_vs_plain"] = measure_packages(PANDAS_RUNS)
     del figures["mutation_seconds"]
     write_results("gates", figures)
     return judge_results(figures, GOALS)
