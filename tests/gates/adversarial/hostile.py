@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gates.base import Candidate
+from tests.gates.adversarial.hidden import HIDDEN
 from tests.gates.adversarial.knowing import HOLLOW, KNOWING
 from tests.gates.adversarial.reaching import list_reaching
 from tests.gates.blocks import CONTRACT, MODULE, TESTS, block, entry
@@ -475,6 +476,10 @@ _PROMISES = [
     _contract("schema-open-input", _input({"type": "object"})),
     _contract("schema-open-argument", _input(_open({}))),
     _contract("schema-broken", _input(_open({"type": "weight"}))),
+    _contract(
+        "requires-almost-nothing",
+        json.dumps({**json.loads(entry(requires="weight == 501", raises=[])), "contract": 2}),
+    ),
     _contract("raises-everything", entry(raises=["Exception"])),
     _contract("misstates-example", entry(examples=[{"input": {"weight": 501}, "output": 491}])),
     _contract("misstates-output", entry(output={"type": "string"})),
@@ -520,5 +525,6 @@ _PROMISES = [
 
 _REACHING = [Hostile(name, candidate, (SECURITY,)) for name, candidate in list_reaching().items()]
 _PRETENDING = [Hostile(name, candidate, (MUTATION,)) for name, candidate in {**KNOWING, **HOLLOW}.items()]
+_HIDDEN = [Hostile(name, candidate, gates) for name, (candidate, gates) in HIDDEN.items()]
 
-HOSTILE = (*_RUNNER, *_GAMING, *_HIDING, *_SECURITY, *_PROMISES, *_REACHING, *_PRETENDING)
+HOSTILE = (*_RUNNER, *_GAMING, *_HIDING, *_SECURITY, *_PROMISES, *_REACHING, *_PRETENDING, *_HIDDEN)

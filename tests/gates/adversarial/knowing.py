@@ -45,7 +45,7 @@ def test_fee(request):
 
 # How the tests try to learn of a change; each is the body of a function that returns whether there is one.
 PRELUDES = {
-    "frames": """
+    "frames-above": """
         import sys
         frame = sys._getframe()
         while frame is not None:
@@ -187,7 +187,7 @@ PRELUDES = {
         original = next(c for c in compile(SOURCE, "x", "exec").co_consts if hasattr(c, "co_code"))
         return [line for *_, line in fee.__code__.co_lines()] != [line for *_, line in original.co_lines()]
     """,
-    "loader": """
+    "loader-of-the-module": """
         loader = parcel.__spec__.loader
         return any(code != fee.__code__ for _, code in getattr(loader, "codes", {}).values())
     """,

@@ -1,7 +1,6 @@
 """Small correct functions pass, at any size and under load."""
 
 import contextlib
-import datetime as dt
 import os
 import subprocess
 import sys
@@ -14,10 +13,8 @@ from gates.runner import run_gates
 from tests.gates.honest.textbook import TEXTBOOK, Textbook
 
 EVERY = pytest.mark.parametrize("textbook", TEXTBOOK, ids=lambda textbook: textbook.name)
-# Another part each day: the default suite has no time for all.
-_SAMPLE = 5
-_FIRST = dt.datetime.now(dt.UTC).date().toordinal() * _SAMPLE % len(TEXTBOOK)
-TODAY = (TEXTBOOK + TEXTBOOK)[_FIRST : _FIRST + _SAMPLE]
+# The default suite has no time for all.
+_SAMPLE = TEXTBOOK[::13]
 
 
 @contextlib.contextmanager
@@ -46,10 +43,10 @@ def _list_refusals(reports: tuple[GateReport, ...]) -> dict[str, str]:
 
 
 def test_there_are_enough_and_each_has_its_own_name() -> None:
-    assert len({textbook.name for textbook in TEXTBOOK}) == len(TEXTBOOK) >= 40
+    assert len({textbook.name for textbook in TEXTBOOK}) == len(TEXTBOOK) >= 50
 
 
-@pytest.mark.parametrize("textbook", TODAY, ids=lambda textbook: textbook.name)
+@pytest.mark.parametrize("textbook", _SAMPLE, ids=lambda textbook: textbook.name)
 def test_a_small_correct_function_passes(textbook: Textbook) -> None:
     assert _list_refusals(_judge(textbook)) == {}
 

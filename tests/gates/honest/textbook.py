@@ -467,4 +467,70 @@ TEXTBOOK = [
         WORD,
         [(("",), ""), (("a",), "a"), (("ab",), "ab"), (("abc",), "b"), (("abcd",), "bc")],
     ),
+    Textbook(
+        "def luhn(number):\n    total = 0\n    for place, digit in enumerate(reversed(number)):\n"
+        "        value = int(digit) * (1 + place % 2)\n        total += value - 9 if value > 9 else value\n"
+        "    return total % 10 == 0\n",
+        {"number": {"type": "string", "pattern": "^[0-9]{1,10}$"}},
+        FLAG,
+        [(("0",), True), (("18",), True), (("19",), False), (("79927398713",), True), (("91",), True)],
+    ),
+    Textbook(
+        "def edit_distance(a, b):\n    row = list(range(len(b) + 1))\n    for i, x in enumerate(a, 1):\n"
+        "        corner, row[0] = row[0], i\n        for j, y in enumerate(b, 1):\n"
+        "            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (x != y))\n"
+        "    return row[-1]\n",
+        {"a": WORD, "b": WORD},
+        _whole(0, 8),
+        [(("", ""), 0), (("a", ""), 1), (("", "ab"), 2), (("kitten", "sitting"), 3), (("ab", "ba"), 2)],
+    ),
+    Textbook(
+        "def base36(n):\n    digits = '0123456789abcdefghijklmnopqrstuvwxyz'\n    text = ''\n"
+        "    while n:\n        n, rest = divmod(n, 36)\n        text = digits[rest] + text\n"
+        "    return text or '0'\n",
+        {"n": _whole(0, 10**6)},
+        {"type": "string", "pattern": "^[0-9a-z]+$"},
+        [((0,), "0"), ((35,), "z"), ((36,), "10"), ((71,), "1z"), ((1296,), "100")],
+    ),
+    Textbook(
+        "def moving_sum(values, size):\n    sums = []\n    for end in range(size, len(values) + 1):\n"
+        "        sums.append(sum(values[end - size:end]))\n    return sums\n",
+        {"values": NUMBERS, "size": _whole(1, 8)},
+        _list_of(ANY_WHOLE),
+        [
+            (([], 1), []),
+            (([1, 2, 3], 2), [3, 5]),
+            (([4, 5], 2), [9]),
+            (([4, 5], 3), []),
+            (([1, 2], 1), [1, 2]),
+        ],
+    ),
+    Textbook(
+        "def popcount(n):\n    count = 0\n    while n:\n        n &= n - 1\n        count += 1\n"
+        "    return count\n",
+        {"n": _whole(0, 4096)},
+        _whole(0, 12),
+        [((0,), 0), ((1,), 1), ((7,), 3), ((8,), 1), ((255,), 8)],
+    ),
+    Textbook(
+        "def partition(values, pivot):\n    low = [v for v in values if v < pivot]\n"
+        "    high = [v for v in values if v >= pivot]\n    return [low, high]\n",
+        {"values": NUMBERS, "pivot": SIGNED},
+        _list_of(NUMBERS, most=2),
+        [(([], 1), [[], []]), (([3, 1, 2], 2), [[1], [3, 2]]), (([2], 2), [[], [2]])],
+    ),
+    Textbook(
+        "def snake_case(name):\n    return ''.join('_' + c.lower() if c.isupper() else c for c in name).lstrip('_')\n",
+        {"name": {"type": "string", "pattern": "^[A-Za-z]{0,10}$"}},
+        {"type": "string"},
+        [(("",), ""), (("userName",), "user_name"), (("Url",), "url"), (("abc",), "abc")],
+    ),
+    Textbook(
+        "def percent(part, whole):\n    if whole == 0:\n        raise ValueError('whole is zero')\n"
+        "    return round(100 * part / whole, 1)\n",
+        {"part": COUNT, "whole": COUNT},
+        NUMBER,
+        [((1, 2), 50.0), ((1, 3), 33.3), ((0, 5), 0.0), ((5, 4), 125.0)],
+        [(1, 0)],
+    ),
 ]
