@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 
 from gates.base import Candidate, GateReport, Policy, Verdict
@@ -11,6 +12,7 @@ from gates.harness.task import HarnessRequest
 from gates.harness_job import SharedHarness
 from gates.registry import GATES
 from gates.sandbox import SandboxUnavailable
+from orchestrator.core import tracing
 from orchestrator.core.errors import OrchestratorError
 
 FEEDBACK_BYTES = 8 << 10
@@ -33,7 +35,12 @@ def run_gates(
     heavy = [name for name in names if name in _RUN_ALONE]
     with ThreadPoolExecutor(max_workers=max(1, len(light))) as threads:
         # Threads suffice: the gates wait for other processes.
-        light_reports = threads.map(lambda name: run_gate(name, together, policy), light)
+        light_reports = threads.map(
+            # With the span that is current here, which a thread lacks. A context serves one thread at a time.
+            lambda run, name: run(run_gate, name, together, policy),
+            [copy_context().run for _ in light],
+            light,
+        )
         reports = dict(zip(light, light_reports, strict=True))
     for name in heavy:
         reports[name] = run_gate(name, together, policy)
@@ -65,7 +72,11 @@ def run_gate(name: str, candidate: Candidate, policy: Policy) -> GateReport:
     An unknown gate, a crash, a missing tool or sandbox is ``errored``, never an exception.
     """
     started = time.monotonic()
-    report = _check_candidate(name, candidate, policy)
+    with tracing.open_span(f"gate {name}") as span:
+        report = _check_candidate(name, candidate, policy)
+        span.set({"gate.name": name, "gate.verdict": report.verdict.value})
+        if report.verdict is not Verdict.PASSED:
+            span.fail(f"gate:{report.verdict.value}")
     return replace(report, seconds=round(time.monotonic() - started, 3))
 
 

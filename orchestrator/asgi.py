@@ -12,7 +12,7 @@ from django.conf import settings  # noqa: E402 - needs the apps, as those below
 from django.core.wsgi import get_wsgi_application  # noqa: E402 - see above
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402 - see above
 
-from orchestrator.core import pooler  # noqa: E402 - see above
+from orchestrator.core import pooler, tracing  # noqa: E402 - see above
 from orchestrator.flows.engine import broker  # noqa: E402 - see above
 from orchestrator.serving.threads import ThreadedApplication  # noqa: E402 - see above
 
@@ -21,6 +21,7 @@ _, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 pooler.require_own_sessions()
 broker.send_in_background()
+tracing.load_tracer()
 # Address and scheme of the client count where one of these proxies says them; from anybody else, never.
 application = ProxyHeadersMiddleware(
     ThreadedApplication(get_wsgi_application()),  # type: ignore[arg-type]  # ASGI, with types of its own

@@ -15,6 +15,7 @@ from kombu import Exchange
 from kombu import Queue as Route
 
 from orchestrator import broker_transport, child_processes
+from orchestrator.core import tracing
 from orchestrator.queues import Queue, list_queues
 
 VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
@@ -71,3 +72,9 @@ app.autodiscover_tasks(["orchestrator.flows.worker", "orchestrator.ops.notificat
 def end_with_worker(**_: object) -> None:
     """End a pool's process with its worker, however that ends: it would run gates that nobody waits for."""
     child_processes.end_with_parent()
+
+
+@signals.worker_process_shutdown.connect
+def send_last_spans(**_: object) -> None:
+    """Send what a pool's process has not sent yet: it ends without Python's own farewell."""
+    tracing.stop_tracer()

@@ -65,16 +65,18 @@ def read_integer(name: str, default: int, *, low: int = 0, high: int | None = No
     return number
 
 
-def read_decimal(name: str, default: str, *, low: str = "0") -> Decimal:
-    """An exact decimal number of at least ``low``; money is never a float."""
+def read_decimal(name: str, default: str, *, low: str = "0", high: str | None = None) -> Decimal:
+    """An exact decimal number from ``low`` to ``high``, both included; money is never a float."""
     value = read_text(name, default)
     try:
         number = Decimal(value)
     except InvalidOperation as error:
         raise ImproperlyConfigured(f"{name}={value!r} is not a number.") from error
     # Decimal reads `NaN` and `Infinity` too, and no budget could ever be compared with NaN.
-    if not number.is_finite() or number < Decimal(low):
-        raise ImproperlyConfigured(f"{name}={value} is out of range; use a number of at least {low}.")
+    too_large = high is not None and number > Decimal(high)
+    if not number.is_finite() or number < Decimal(low) or too_large:
+        bound = f"from {low} to {high}" if high is not None else f"of at least {low}"
+        raise ImproperlyConfigured(f"{name}={value} is out of range; use a number {bound}.")
     return number
 
 

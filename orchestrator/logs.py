@@ -96,5 +96,7 @@ def build_logging(form: str, level: str) -> dict[str, Any]:
             # The vendors' SDKs would log every call, which the ledger records already.
             "httpx2": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},
+            # A collector that is away would be told of at each retry; what is given up is an error.
+            "opentelemetry": {"level": "ERROR"},
         },
     }

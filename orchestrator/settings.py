@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from orchestrator import env, logs
+from orchestrator import env, logs, redis_import
 from orchestrator.process_secrets import MAY_HOLD
 
+redis_import.import_redis()
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.read_text("STATE_DIR", str(BASE_DIR / ".state")))
 
@@ -105,6 +106,8 @@ INSTALLED_APPS = [
     "onboarding",
 ]
 MIDDLEWARE = [
+    # First, so that every line of the log about a request carries the id of its trace.
+    "orchestrator.rest.request_spans.trace_request",
     "orchestrator.rest.request_ids.give_request_id",
     "orchestrator.web.headers.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
@@ -299,6 +302,13 @@ CLONE_TIMEOUT_SECONDS = env.read_integer("CLONE_TIMEOUT_SECONDS", 60, low=1, hig
 
 # --- metrics
 METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")
+
+# --- traces, see orchestrator.core.tracing; the names of the two are OpenTelemetry's
+OTEL_EXPORTER_OTLP_ENDPOINT = env.read_url("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_TRACES_SAMPLER_ARG = env.read_decimal("OTEL_TRACES_SAMPLER_ARG", "1", high="1")
+TRACE_URL_TEMPLATE = env.read_url("TRACE_URL_TEMPLATE")
+if TRACE_URL_TEMPLATE and "{trace_id}" not in TRACE_URL_TEMPLATE:
+    raise ImproperlyConfigured("TRACE_URL_TEMPLATE has no {trace_id} in it, so every link would be the same.")
 
 # --- evidence
 S3_ENDPOINT_URL = env.read_url("S3_ENDPOINT_URL")

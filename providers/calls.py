@@ -37,6 +37,7 @@ from providers.base import (
     UnknownModel,
     UsageSource,
 )
+from providers.call_span import describe_answer, open_call_span
 from providers.counting import InputCount
 from providers.limiter import Admitted, ReservationRequest
 from providers.models import CallStatus, ProviderCall
@@ -171,7 +172,9 @@ def _send_and_settle(
     # Monotonic: a step of the wall clock must not give a negative latency.
     started = time.monotonic()
     try:
-        completion = _complete(adapter, request, provider)
+        with open_call_span(provider, request, call_id) as span:
+            completion = _complete(adapter, request, provider)
+            span.set(describe_answer(completion))
     except ProviderError as error:
         error_policy.end_reservation(call_id, provider, request, error, _milliseconds_since(started), count)
         raise

@@ -24,6 +24,7 @@ os.environ["STATE_DIR"] = os.environ["PYTEST_STATE_DIR"]
 ONE_STACK = {
     "tests/acceptance/test_bad_input.py": "product",
     "tests/acceptance/test_samples.py": "product",
+    "tests/acceptance/test_trace.py": "product",
     "tests/acceptance/test_up.py": "up",
 }
 

@@ -20,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from psycopg import Connection, Cursor
 from psycopg.rows import namedtuple_row
 
+from orchestrator.core import statement_traces, tracing
 from orchestrator.core.sql import SqlStatement
 
 T = TypeVar("T")
@@ -40,9 +41,21 @@ def fetch_rows(statement: SqlStatement | str, parameters: Parameters = ()) -> li
     connection.ensure_connection()
     raw: Connection[Any] | None = connection.connection
     assert raw is not None  # noqa: S101 - ensure_connection has just opened it
-    with connection.wrap_database_errors, Cursor(raw, row_factory=namedtuple_row) as cursor:
+    with (
+        _open_statement_span(statement),
+        connection.wrap_database_errors,
+        Cursor(raw, row_factory=namedtuple_row) as cursor,
+    ):
         cursor.execute(sql, parameters)
         return cursor.fetchall() if cursor.description else []
+
+
+def _open_statement_span(statement: SqlStatement | str) -> tracing.Span:
+    if not tracing.is_on():
+        return tracing.NO_SPAN
+    if isinstance(statement, SqlStatement):
+        return tracing.open_span(statement.name, statement_traces.DATABASE, kind=tracing.CLIENT)
+    return statement_traces.open_statement_span(statement)
 
 
 def fetch_row(statement: SqlStatement | str, parameters: Parameters = ()) -> Any:

@@ -86,7 +86,7 @@ class FlowAdmin(ReadOnlyAdmin):
     list_display = ["id", "repo", "heading", "state", "cost", "created_at", "finished_at", "error_code"]
     list_filter = ["status", "repo", "block_family", "created_at"]
     list_select_related = ["repo"]
-    search_fields = ["id", "repo__name", "error_code", "created_by"]
+    search_fields = ["id", "repo__name", "error_code", "created_by", "trace_parent"]
     date_hierarchy = "created_at"
     # The snapshot is megabytes of a repo; a page that shows it would load it.
     exclude = ["snapshot"]

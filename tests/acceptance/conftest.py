@@ -11,6 +11,7 @@ import pytest
 from orchestrator.dev import demo, embedded, stack
 from tests.acceptance.product import CLOSED_REPO, Product
 from tests.acceptance.scenarios import extra_scenarios
+from tests.collector import run_collector
 
 GIVEN = (
     "DATABASE_URL",
@@ -31,7 +32,11 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     shutil.copytree(stack.ROOT / "samples", folder / "samples")
     extra_scenarios(folder / "samples")
     bare = {name: "" for name in os.environ if name.startswith(GIVEN)}
-    with embedded.run_postgres() as database, embedded.run_valkey() as broker:
+    with (
+        embedded.run_postgres() as database,
+        embedded.run_valkey() as broker,
+        run_collector() as collector,
+    ):
         environment = bare | {
             # An answer that cannot be read is charged all that it may have cost, and a test has four of them.
             "FLOW_MAX_COST_USD": "5",
@@ -44,9 +49,10 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             "SECRET_KEY": "for-acceptance-only",
             "REPO_ALLOWLIST": ",".join(stack.list_sample_repos()),
             "ENGINE_BACKOFF_SECONDS": "0",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
         }
         with stack.run_processes(
             demo.PROCESSES, state=None, logs=folder / "logs", simulator=True, environment=environment
         ) as running:
             stack.run_management_command(running, "local_access", CLOSED_REPO)
-            yield Product(running, folder)
+            yield Product(running, folder, collector)

@@ -17,6 +17,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator.dev import demo, stack
+from tests.collector import Collector
 
 CLOSED_REPO = "closed-service"
 Done = subprocess.CompletedProcess[str]
@@ -28,6 +29,7 @@ class Product:
 
     stack: stack.Stack
     folder: Path
+    collector: Collector
 
     @property
     def url(self) -> str:

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.core.models import OutgoingEvent
 from orchestrator.flows import engine
+from orchestrator.flows.models import Flow
 from orchestrator.flows.worker import presence
 from orchestrator.ops.observability import metrics
 from orchestrator.ops.observability.exporter import build_server
@@ -116,3 +117,22 @@ def test_without_a_flow_there_is_no_kill_rate_instead_of_a_rate_of_zero(rows):
     names = {name for name, _ in scrape_metrics()}
     assert "orchestrator_mutation_kill_rate_flows" in names
     assert "orchestrator_mutation_kill_rate_min" not in names
+
+
+def test_a_bucket_of_durations_leads_to_a_trace(rows, settings):
+    settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:1"
+    trace_parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    scenes.run_through(scenes.make_flow())
+    Flow.objects.update(trace_parent=trace_parent)
+    listening = build_server("127.0.0.1", 0)
+    thread = threading.Thread(target=listening.handle_request)
+    thread.start()
+    headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    text = httpx2.get(f"http://127.0.0.1:{listening.server_port}/metrics", headers=headers).text
+    thread.join()
+    listening.server_close()
+    lines = [line for line in text.splitlines() if line.startswith("flow_duration_seconds_bucket")]
+    (example,) = [line for line in lines if " # " in line]
+    # In the bucket of its own seconds, and in no other.
+    assert 'le="5"' in example
+    assert f'# {{trace_id="{"a" * 32}"}}' in example

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from orchestrator.flows.models import Artifact, FlowEvent
+from orchestrator.flows.models import Artifact, Flow, FlowEvent
 from tests import scenes
 from tests.rest.test_flows import read_stream
 from tests.web import story
@@ -161,3 +161,13 @@ def test_the_page_follows_the_events_by_session(sre):
     last = FlowEvent.objects.filter(flow=flow).latest("id").pk
     assert "event: flow" not in read_stream(sre.get(f"/flows/{flow.id}/events/?after={last}"))
     assert sre.get(f"/flows/{flow.id}/events/?after=x").status_code == 400
+
+
+def test_a_flow_that_is_traced_links_to_its_trace(sre, settings):
+    flow = scenes.make_flow()
+    settings.TRACE_URL_TEMPLATE = "https://traces.example.org/{trace_id}?from=flow"
+    assert "Show the trace" not in read_page(sre, flow)
+    Flow.objects.update(trace_parent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+    assert f'href="https://traces.example.org/{"a" * 32}?from=flow"' in read_page(sre, flow)
+    settings.TRACE_URL_TEMPLATE = ""
+    assert "Show the trace" not in read_page(sre, flow)

@@ -25,6 +25,7 @@ class Claim:
     """A stage that this worker holds while ``token`` is the stage's, with what its work needs.
 
     ``turn`` is the provider for whose capacity the stage has waited, and whose turn it now has.
+    ``trace_parent`` is W3C's ``traceparent`` of the flow; empty where the flow is not traced.
     """
 
     token: UUID
@@ -45,6 +46,7 @@ class Claim:
     feedback: str
     settings: dict[str, Any]
     turn: str = ""
+    trace_parent: str = ""
 
 
 def claim(stage_id: int, worker: str) -> Claim | None:
@@ -87,6 +89,7 @@ def claim(stage_id: int, worker: str) -> Claim | None:
         feedback=row.feedback,
         settings=json.loads(row.settings),  # Django has psycopg hand JSON over as text
         turn=row.waits_for,
+        trace_parent=row.trace_parent,
     )
 
 

@@ -6,8 +6,9 @@ Each is one short transaction.
 from django.conf import settings
 from django.db import transaction
 
-from orchestrator.core import database
+from orchestrator.core import database, tracing
 from orchestrator.core.sql import load_statements
+from orchestrator.flows import flow_trace
 from orchestrator.flows.engine import broker, repair_round, transitions, waits
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
 from orchestrator.flows.engine.routes import list_routes
@@ -32,6 +33,7 @@ def cancel(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
         database.fetch_rows(_SQL["cancel_flow"], {"flow": flow_id})
         transitions.refresh_cost(flow_id)
         transitions.record_event(flow_id, "flow.cancelled", None, {"by": actor, "reason": reason})
+        flow_trace.record_end_after_commit(flow_id)
     return True
 
 
@@ -95,9 +97,13 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
                 f"{flow_id} is {held.status if held else 'unknown'}; only a flow that failed, was cancelled "
                 "or waits for a provider can be retried."
             )
-        database.fetch_rows(
-            _SQL["reopen_flow"], {"flow": flow_id, "deadline": float(settings.FLOW_DEADLINE_SECONDS)}
-        )
+        with tracing.open_root_span("retry flow", {"flow.id": flow_id}):
+            reopened = {
+                "flow": flow_id,
+                "deadline": float(settings.FLOW_DEADLINE_SECONDS),
+                "trace_parent": tracing.read_trace_parent(),
+            }
+            database.fetch_rows(_SQL["reopen_flow"], reopened)
         # A cancelled flow need not have one.
         failed = [stage.id for stage in database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})]
         transitions.record_event(flow_id, "flow.retried", next(iter(failed), None), {"by": actor})

@@ -10,7 +10,7 @@ from django.conf import settings as env
 from django.db import transaction
 from psycopg.types.json import Jsonb
 
-from orchestrator.core import database
+from orchestrator.core import database, tracing
 from orchestrator.core.sql import load_statements
 from orchestrator.flows import flow_types
 from orchestrator.flows.engine import broker
@@ -52,7 +52,7 @@ def create(
     queues = flow_types.choose_queues(order.stages, pinned)
     carried = hashlib.sha256(snapshot).hexdigest() if snapshot else None
     digest = request_digest or _digest_request(feature_request, flow_type, block_family, carried)
-    params = {
+    params: dict[str, Any] = {
         "id": new_flow_id(),
         "repo": repo.pk,
         "repo_name": repo.name,
@@ -77,7 +77,10 @@ def create(
         "slots": env.QUEUE_SLOTS[queues[0]],
         "created": Jsonb({"by": created_by, "flow_type": chosen.name, "priority": priority}),
     }
-    made = database.fetch_rows(_SQL["create_flow"], params)
+    # Every later span of the flow is below this one, so the row carries it to whoever runs the next stage.
+    with tracing.open_root_span("create flow", {"flow.id": str(params["id"]), "repo": repo.name}):
+        params["trace_parent"] = tracing.read_trace_parent()
+        made = database.fetch_rows(_SQL["create_flow"], params)
     if not made:
         # No row: the key exists. The other flow is committed, because the insert waited for its transaction.
         return _find_existing_flow(repo, idempotency_key, digest)
@@ -111,6 +114,7 @@ def _build_flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
         created_by=params["created_by"],
         idempotency_key=params["key"],
         request_digest=params["digest"],
+        trace_parent=params["trace_parent"],
         created_at=row.created_at,
         deadline_at=row.deadline_at,
     )

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
+from orchestrator.flows import flow_trace
 from orchestrator.flows.engine import outcome, repair_round, store
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
@@ -130,6 +131,8 @@ def _read_next_stages(claim: Claim, rows: list[Any]) -> Finished:
     """What happened to the stages that need the one that passed; a row without an id stands for none of
     them.
     """
+    if rows[0].flow_ended:
+        flow_trace.record_end_after_commit(claim.flow_id)
     started = [row for row in rows if row.id is not None]
     taken = [row for row in started if row.attempt is not None]
     # Left to the dispatcher: a full queue, a pause.

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
+from orchestrator.flows import flow_trace
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 
@@ -84,3 +85,4 @@ def fail_flow(flow_id: str, *, code: str, message: str, cure: str) -> None:
     database.fetch_rows(_SQL["fail_flow"], {"flow": flow_id, "code": code, "message": message, "cure": cure})
     refresh_cost(flow_id)
     record_event(flow_id, "flow.failed", None, {"code": code, "reason": message, "cure": cure})
+    flow_trace.record_end_after_commit(flow_id)

@@ -131,6 +131,7 @@ class Migration(migrations.Migration):
                 ("created_by", models.CharField(blank=True, db_default="", default="", max_length=150)),
                 ("idempotency_key", models.CharField(blank=True, max_length=255, null=True)),
                 ("request_digest", models.CharField(blank=True, db_default="", default="", max_length=64)),
+                ("trace_parent", models.CharField(blank=True, db_default="", default="", max_length=55)),
                 (
                     "created_at",
                     models.DateTimeField(

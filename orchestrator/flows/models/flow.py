@@ -5,10 +5,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings as env
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from orchestrator.core import tracing
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.repos.models import Repo
 
@@ -81,6 +83,8 @@ class Flow(models.Model):
     # Null, not empty, where the caller gave none: a unique constraint lets any number of nulls pass.
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
     request_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
+    # The span that created it, or that brought it back, as W3C's traceparent; empty where it is not traced.
+    trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -122,3 +126,15 @@ class Flow(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def trace_id(self) -> str:
+        """Its trace, 32 hexadecimal digits; empty where it is not traced."""
+        return tracing.read_trace_id(self.trace_parent)
+
+    @property
+    def trace_url(self) -> str:
+        """Where its trace is shown; empty where it has none, or where TRACE_URL_TEMPLATE is not set."""
+        if not self.trace_id or not env.TRACE_URL_TEMPLATE:
+            return ""
+        return str(env.TRACE_URL_TEMPLATE).replace("{trace_id}", self.trace_id)

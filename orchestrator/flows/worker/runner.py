@@ -7,19 +7,20 @@ import socket
 import threading
 import traceback
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from celery.worker import state
 from django.db import InterfaceError, OperationalError, connection
+from structlog.contextvars import bound_contextvars
 
-from orchestrator.core import database
-from orchestrator.flows import engine, flow_types
+from orchestrator.core import database, tracing
+from orchestrator.flows import engine, flow_trace, flow_types
 from orchestrator.flows.engine import broker
 from orchestrator.flows.evidence.errors import EvidenceError
-from orchestrator.flows.stage_protocol import Failed, Park, StageResult
+from orchestrator.flows.stage_protocol import Failed, Park, Repair, StageResult
 from orchestrator.flows.stages.registry import load_stage
 from orchestrator.flows.worker import preparation
 from orchestrator.flows.worker.heartbeat import RunningAttempt, heartbeat
@@ -53,7 +54,8 @@ def run_stages(stage_id: int, *, has_tail: bool = True) -> bool:
     try:
         claim = engine.claim(stage_id, worker)
         while claim is not None:
-            finished = _run_attempt(claim)
+            with _log_with_claim(claim):
+                finished = _run_attempt(claim)
             if has_tail and finished.follow_tail:
                 return True
             # Before the stage that this worker took: those beside it need not wait for it.
@@ -125,9 +127,34 @@ def load_stages(queues: Iterable[str], slots: int) -> None:
         if queue in registry.provider_names():
             with suppress(AuthenticationFailed):  # a flow that needs the key will say so
                 registry.get_adapter(queue)
+    tracing.load_tracer()
     # What is loaded stays: the collector need not walk it again, and children keep sharing its pages.
     gc.collect()
     gc.freeze()
+
+
+def _log_with_claim(claim: engine.Claim) -> AbstractContextManager[object]:
+    """Let every line that is logged inside name the flow, the stage and the trace."""
+    trace_id = tracing.read_trace_id(claim.trace_parent)
+    trace = {"trace_id": trace_id} if trace_id else {}
+    return bound_contextvars(flow_id=claim.flow_id, stage=claim.kind, attempt=claim.attempt_number, **trace)
+
+
+def _open_stage_span(claim: engine.Claim) -> tracing.Span:
+    flow_span = flow_trace.find_flow_span(claim.trace_parent)
+    if not flow_span:
+        return tracing.NO_SPAN
+    attributes = {
+        "messaging.system": "celery",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": claim.queue,
+        "flow.id": claim.flow_id,
+        "stage.kind": claim.kind,
+        "stage.round": claim.round,
+        "stage.attempt": claim.attempt_number,
+        "repo": claim.repo,
+    }
+    return tracing.open_span(f"stage {claim.kind}", attributes, kind=tracing.CONSUMER, parent=flow_span)
 
 
 def _run_attempt(claim: engine.Claim) -> engine.Finished:
@@ -136,7 +163,12 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
     heartbeat.enter(attempt)
     try:
         preparation.send_preparations(claim)
-        return engine.finish(claim, _run_stage(work), work.spent, served_queues())
+        with _open_stage_span(claim) as span:
+            result = _run_stage(work)
+            span.set({"stage.result": type(result).__name__.lower()})
+            if isinstance(result, Failed | Repair):
+                span.fail(result.code)
+            return engine.finish(claim, result, work.spent, served_queues())
     except engine.Fenced:
         # A call may have been settled before this process knew of the fence, after the flow ended at an
         # older sum.

@@ -6,6 +6,7 @@ All of it ends when the attempt is fenced.
 import logging
 import threading
 from collections.abc import Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
@@ -157,8 +158,13 @@ class LiveStageContext:
         request = replace(request, note_text=progress.note_text)
         self._attempt.changed.clear()
         self._attempt.check()  # again, for a fence between the check and the clear
+        # With the span and the fields of the log that are current here: a thread begins without them.
+        run = copy_context().run
         threading.Thread(
-            target=self._run, args=(call, provider, request, caller), name=f"call-{provider}", daemon=True
+            target=run,
+            args=(self._run, call, provider, request, caller),
+            name=f"call-{provider}",
+            daemon=True,
         ).start()
         while not call.ended:
             # Woken by the end of the call, by a fence, or to tell how far the answer is.

@@ -27,7 +27,7 @@ from orchestrator.core.sql import load_statements
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.timing import critical_path, estimates
 from orchestrator.flows.worker import presence
-from orchestrator.ops.observability import health_metrics, quota_metrics
+from orchestrator.ops.observability import exemplars, health_metrics, quota_metrics
 from orchestrator.queues import list_queues
 
 _SQL = load_statements(__file__)
@@ -91,7 +91,14 @@ def measure_flows() -> Iterator[Metric]:
     )
 
 
-def _build_histogram(name: str, text: str, value: str, bounds: Iterable[object], where: str) -> Metric:
+def _build_histogram(
+    name: str,
+    text: str,
+    value: str,
+    bounds: Iterable[object],
+    where: str,
+    examples: exemplars.Examples | None = None,
+) -> Metric:
     found = list(bounds)
     # PostgreSQL counts each bucket, so that a scrape costs one row a repo and not one a flow.
     columns = ", ".join(f"count(*) FILTER (WHERE {value} <= {bound})" for bound in found)
@@ -99,8 +106,12 @@ def _build_histogram(name: str, text: str, value: str, bounds: Iterable[object],
         FROM flows_flow f JOIN repos r ON r.id = f.repo_id WHERE {where} GROUP BY 1""")  # noqa: S608
     family = HistogramMetricFamily(name, text, labels=["repo"])
     for repo, *counts, count, total in rows:
-        buckets = [(str(bound), _to_number(number)) for bound, number in zip(found, counts, strict=True)]
-        family.add_metric(_label_values(repo), [*buckets, ("+Inf", _to_number(count))], _to_number(total))
+        labels = (*(str(bound) for bound in found), "+Inf")
+        buckets = [
+            (label, _to_number(number), (examples or {}).get((str(repo), label)))
+            for label, number in zip(labels, (*counts, count), strict=True)
+        ]
+        family.add_metric(_label_values(repo), buckets, _to_number(total))
     return family
 
 
@@ -111,7 +122,12 @@ def durations_and_costs() -> Iterator[Metric]:
     """
     seconds, ended = "extract(epoch FROM f.finished_at - f.created_at)", "f.status = 'passed'"
     yield _build_histogram(
-        "flow_duration_seconds", "Seconds from creation to a verified block.", seconds, BUCKETS, ended
+        "flow_duration_seconds",
+        "Seconds from creation to a verified block.",
+        seconds,
+        BUCKETS,
+        ended,
+        exemplars.find_examples(BUCKETS),
     )
     yield _build_histogram(
         "flow_cost_per_flow_usd", "USD of each flow that passed.", "f.cost_usd", COST_BUCKETS, ended

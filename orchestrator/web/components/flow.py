@@ -89,6 +89,7 @@ def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
     full, chart = FlowSerializer(flow).data, timeline.build_chart(flow, stages, reversed(events))
     return {
         "flow": full,
+        "trace_url": flow.trace_url,
         "waits_until": _describe_wait(stages),
         # Not strict: the serializer reads the stages again, and a repair may have added some in between.
         "lines": list(zip(full["stages"], chart.rows, strict=False)),

@@ -69,7 +69,7 @@ WHERE flow_id = %(flow)s AND status = 'ready';
 -- Let a failed or cancelled flow run again, with a new deadline.
 UPDATE flows_flow
 SET status = 'running', repair_asked = false, finished_at = NULL, error_code = '', error_message = '',
-error_cure = '',
+    error_cure = '', trace_parent = %(trace_parent)s,
     deadline_at = clock_timestamp() + make_interval(secs => %(deadline)s)
 WHERE id = %(flow)s;
 

@@ -93,7 +93,7 @@ WITH f AS (
     ) x ORDER BY n, stage_id
 )
 SELECT n.id, n.kind, n.round, n.queue, n.feedback, n.attempts_made, n.failures, n.waits_for, n.joins,
-    n.token, n.room, na.id AS attempt
+    n.token, n.room, na.id AS attempt, (SELECT ends FROM c) AS flow_ended
 FROM s LEFT JOIN n ON n.status <> 'pending' LEFT JOIN na ON n.status = 'running'
 ORDER BY n.position;
 
