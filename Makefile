@@ -43,7 +43,7 @@ setup: .venv/.ready ## a virtual environment in .venv with everything in it
 demo: setup ## a sample feature request becomes a verified block (SAMPLE=<name>)
 	@$(PY) -m orchestrator.dev.demo
 
-up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT, SIMULATOR=0)
+up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT, SIMULATOR=0, OPS=1)
 	@exec $(PY) -m orchestrator.dev.stack
 
 ops: setup ## Prometheus and Alertmanager unpacked without root, for the tests of the alerts

@@ -19,6 +19,7 @@ four hours, an event is left alone; the admin lists it under outgoing events and
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -35,10 +36,11 @@ MAX_ATTEMPTS = 16
 BATCH = 20
 log = logging.getLogger(__name__)
 
-Subscriber = Callable[[OutgoingEvent], bool]
+Subscriber = Callable[[OutgoingEvent], bool | datetime]
 """Takes an event.
 
-True: it is done with it. False: deliver it again after the pause. An exception does the same.
+True: it is done with it. False: deliver it again after the pause. An exception does the same. A time: deliver
+it again then; a wait that was wished for counts as no attempt.
 """
 
 # "<kind of event>/<subscriber>". Each subscriber of a kind gets a row of its own, so that one that fails
@@ -47,6 +49,7 @@ SUBSCRIBERS: Registry[Subscriber] = Registry(
     "subscriber",
     {
         "replay.requested/worker": "orchestrator.flows.replay.requests:send_to_worker",
+        "flow.ended/subscriptions": "orchestrator.ops.notifications.subscriptions:tell_of_end",
         "notification.created/worker": "orchestrator.ops.notifications.delivery:send_to_worker",
     },
 )
@@ -91,6 +94,7 @@ def deliver_due_events(*, only: Sequence[int] | None = None) -> int:
 def _deliver_event(event: OutgoingEvent) -> bool:
     """Give one event to its subscriber; whether the subscriber is done with it."""
     error_name = ""
+    done: bool | datetime
     try:
         done = SUBSCRIBERS.get(event.subscriber)(event)
     except (DatabaseError, InterfaceError):
@@ -99,6 +103,9 @@ def _deliver_event(event: OutgoingEvent) -> bool:
     except Exception as error:  # noqa: BLE001
         done, error_name = False, type(error).__name__
         log.warning("%s was not delivered: %s", event, error_name)
+    if isinstance(done, datetime):
+        OutgoingEvent.objects.filter(pk=event.pk).update(due_at=done, attempts=0, last_error="")
+        return False
     if done:
         event.delete()
         return True

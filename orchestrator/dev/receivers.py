@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
 CHANNELS: Final = ("engineering", "ops-alerts", "incidents", "blocks-help")
 SLACK_TEXT_LIMIT: Final = 40_000
 PAGERDUTY_SEVERITIES: Final = {"critical", "error", "warning", "info"}
@@ -34,6 +36,12 @@ class Received:
     pages: dict[str, Json] = field(default_factory=dict)
     """Events of PagerDuty by their ``dedup_key``; ``events`` has the actions in order."""
     webhooks: list[Json] = field(default_factory=list)
+    webhook_secret: str = ""
+    """The secret that signed webhooks are checked with."""
+    signed: dict[str, Json] = field(default_factory=dict)
+    """Signed webhooks by their ``webhook-id``: a second one with the same id is dropped."""
+    repeats: int = 0
+    """Signed webhooks that were dropped, because their id was known."""
     refuse_next: list[tuple[int, str]] = field(default_factory=list)
     """HTTP status and code of the next answers of Slack and PagerDuty, before they keep anything."""
     lose_next_answer: bool = False
@@ -49,6 +57,7 @@ class Received:
                 "slack_webhooks": list(self.slack_webhooks),
                 "pages": dict(self.pages),
                 "webhooks": list(self.webhooks),
+                "signed": dict(self.signed),
             }
 
 
@@ -109,7 +118,14 @@ def read_slack_history(received: Received, body: Json) -> Json:
     ]
     if not body.get("include_all_metadata"):
         found = [{**message, "metadata": {}} for message in found]
-    return {"ok": True, "messages": found[::-1][: int(body.get("limit", 100))], "has_more": False}
+    start, size = int(body.get("cursor") or 0), int(body.get("limit", 100))
+    rest = start + size < len(found)
+    return {
+        "ok": True,
+        "messages": found[::-1][start : start + size],
+        "has_more": rest,
+        "response_metadata": {"next_cursor": str(start + size) if rest else ""},
+    }
 
 
 SLACK_METHODS: Final[dict[str, Callable[[Received, Json], Json]]] = {
@@ -144,6 +160,20 @@ def take_page(received: Received, body: Json) -> Reply:
     return HTTPStatus.ACCEPTED, {"status": "success", "message": "Event processed", "dedup_key": key}
 
 
+def take_signed_webhook(received: Received, headers: dict[str, str], raw: bytes) -> Reply:
+    """A receiver as Standard Webhooks describes it: checks the signature and the age, drops what it knows."""
+    try:
+        body = Webhook(received.webhook_secret).verify(raw, headers)
+    except (WebhookVerificationError, ValueError) as error:
+        return HTTPStatus.UNAUTHORIZED, {"ok": False, "error": str(error)}
+    key = headers["webhook-id"]
+    if key in received.signed:
+        received.repeats += 1
+    else:
+        received.signed[key] = dict(body)
+    return HTTPStatus.OK, {"ok": True}
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Both receivers, by path."""
 
@@ -162,6 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
         received, path = self.server.received, urlsplit(self.path).path
         length = int(self.headers.get("Content-Length") or 0)
         raw = self.rfile.read(min(length, _MAX_BODY))
+        if path == "/signed-webhook":
+            return self._take_signed_webhook(raw)
         try:
             body = json.loads(raw or b"{}")
         except ValueError:
@@ -173,6 +205,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         return self._answer(status, answer)
+
+    def _take_signed_webhook(self, raw: bytes) -> None:
+        received = self.server.received
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        with received.lock:
+            if received.refuse_next:
+                status, code = received.refuse_next.pop(0)
+                answer: Json = {"ok": False, "error": code}
+            else:
+                status, answer = take_signed_webhook(received, headers, raw)
+            lost, received.lose_next_answer = received.lose_next_answer, False
+        if lost:
+            self.close_connection = True
+            return
+        self._answer(status, answer)
 
     def _take(self, path: str, body: Json) -> Reply:
         received = self.server.received

@@ -14,8 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +26,8 @@ from rich.console import Console
 from orchestrator import child_processes, env, process_secrets
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.dev import embedded, forking
+from orchestrator.dev.alert_chain import AlertChain
+from orchestrator.dev.probes import is_answering
 from orchestrator.dev.sample_repo import check_out_sample
 from orchestrator.dev.steps import Steps
 
@@ -169,11 +169,13 @@ def run_processes(
     simulator: bool,
     environment: Mapping[str, str] | None = None,
     say: Callable[[str], None] = lambda _: None,
+    prepare: Callable[[Stack], None] = lambda _: None,
 ) -> Iterator[Stack]:
     """Run the named processes of the Procfile, migrated and ready; stop them all at the end.
 
     ``environment`` overrides the process's own. With ``simulator`` every provider without an API key is
-    simulated. ``say`` is called with each step before it begins.
+    simulated. ``say`` is called with each step before it begins, ``prepare`` with the stack before a process
+    of the Procfile starts: what it starts is stopped with the others.
     """
     commands, names = read_procfile(), list(names)
     logs.mkdir(parents=True, exist_ok=True)
@@ -192,6 +194,7 @@ def run_processes(
         try:
             if simulator:
                 _start_simulator(stack)
+            prepare(stack)
             workers = [name for name in names if " worker " in commands[name]]
             # Workers and the web process need no table to start. The others read tables at once. Workers of
             # providers come last of the early ones: their SDKs load while the database is migrated.
@@ -303,15 +306,6 @@ def _read_simulator_urls(log: Path) -> dict[str, str]:
     return {}
 
 
-def is_answering(url: str) -> bool:
-    """Whether ``url`` answers 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - a loopback address
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
 def _read_secret_key(state: Path | None) -> str:
     """A key that survives restarts where the database does, so that sessions and tokens stay valid."""
     if state is None:
@@ -325,7 +319,7 @@ def _read_secret_key(state: Path | None) -> str:
     return path.read_text(encoding="ascii")
 
 
-def _print_welcome(stack: Stack, tried: Path, console: Console) -> None:
+def _print_welcome(stack: Stack, tried: Path, console: Console, more: Mapping[str, str]) -> None:
     values, access = stack.values, stack.access
     base = f"http://{values['HOST']}:{values['PORT']}"
     rows = {
@@ -335,6 +329,7 @@ def _print_welcome(stack: Stack, tried: Path, console: Console) -> None:
         "Status": f"{base}/status/",
         "Flower": f"http://{values['HOST']}:{values['FLOWER_PORT']}/",
         "Metrics": f"http://{values['HOST']}:{values['EXPORTER_PORT']}/metrics",
+        **more,
         "Admin login": f"{access['user']} / {access['password']}",
         "Logs": str(stack.logs),
     }
@@ -359,12 +354,18 @@ def main() -> int:
     console = Console()
     state = Path(os.environ.get("STATE_DIR", ROOT / ".state"))
     simulator = os.environ.get("SIMULATOR", "1") != "0"
+    chain = AlertChain(state / "ops") if os.environ.get("OPS", "0") not in {"", "0"} else None
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with (
             Steps(console) as steps,
             run_processes(
-                read_procfile(), state=state, logs=state / "logs", simulator=simulator, say=steps.begin
+                read_procfile(),
+                state=state,
+                logs=state / "logs",
+                simulator=simulator,
+                say=steps.begin,
+                prepare=chain.start if chain is not None else lambda _: None,
             ) as stack,
         ):
             steps.finish()
@@ -372,7 +373,7 @@ def main() -> int:
             # Kept over restarts, with the blocks that somebody has fetched into it.
             if not tried.exists():
                 check_out_sample(TRIED, tried)
-            _print_welcome(stack, tried, console)
+            _print_welcome(stack, tried, console, chain.rows if chain is not None else {})
             _watch(stack, console)
     except KeyboardInterrupt:
         console.print("\nStopped.", highlight=False)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.dev import demo, embedded, stack
+from orchestrator.dev.collector import run_collector
 from tests.acceptance.product import CLOSED_REPO, Product
 from tests.acceptance.scenarios import extra_scenarios
-from tests.collector import run_collector
 
 GIVEN = (
     "DATABASE_URL",

@@ -17,7 +17,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator.dev import demo, stack
-from tests.collector import Collector
+from orchestrator.dev.collector import Collector
 
 CLOSED_REPO = "closed-service"
 Done = subprocess.CompletedProcess[str]

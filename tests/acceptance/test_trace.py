@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.dev import demo
+from orchestrator.dev.collector import CollectedSpan
 from tests.acceptance.product import Product
 from tests.acceptance.test_samples import QUICK
-from tests.collector import CollectedSpan
 
 pytestmark = pytest.mark.timeout(600)
 STAGES = ("context", "plan", "implement", "verify", "review", "docs", "seal")

@@ -18,27 +18,38 @@ import psutil
 import pytest
 
 from orchestrator.dev import embedded, stack
+from orchestrator.dev.ops_tools import find_ops_tools
 from orchestrator.queues import Queue
 
 pytestmark = pytest.mark.timeout(600)
 
 HIDDEN = ("DATABASE_URL", "REDIS_URL", "BLOCKS_", "ANTHROPIC_", "OPENAI_", "GOOGLE_")
+PORTS = (
+    "PORT",
+    "FLOWER_PORT",
+    "EXPORTER_PORT",
+    "PROMETHEUS_PORT",
+    "ALERTMANAGER_PORT",
+    "RECEIVERS_PORT",
+)
 FAMILIES = ("flows", "duration", "cost", "gate", "queue")
 
 
 class Up:
     """One ``make up`` and what it has printed."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, ops: str) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN)}
-        ports = {name: str(embedded.find_free_port()) for name in ("PORT", "FLOWER_PORT", "EXPORTER_PORT")}
+        ports = {name: str(embedded.find_free_port()) for name in PORTS}
         self.state, self.url, self.ports = state, f"http://127.0.0.1:{ports['PORT']}", ports
         state.parent.mkdir(parents=True, exist_ok=True)
         self.printed = state.parent / f"{state.name}.out"
         with self.printed.open("wb") as output:
             self.process = psutil.Popen(
                 [sys.executable, "-m", "orchestrator.dev.stack"],
-                env=clean | ports | {"STATE_DIR": str(state), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+                env=clean
+                | ports
+                | {"STATE_DIR": str(state), "COLUMNS": "200", "PYTHONUNBUFFERED": "1", "OPS": ops},
                 cwd=stack.ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -93,9 +104,9 @@ def read(url: str) -> str:
 
 
 @contextmanager
-def up(state: Path) -> Iterator[Up]:
+def up(state: Path, ops: str = "0") -> Iterator[Up]:
     """A running ``make up``; every process that a test leaves is killed."""
-    running = Up(state)
+    running = Up(state, ops)
     family = running.family()
     try:
         yield running
@@ -116,7 +127,7 @@ def assert_all_gone(family: list[psutil.Process]) -> None:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One for the tests that only look; at the end it stops as by ctrl-C."""
-    with up(tmp_path_factory.mktemp("a state") / "of mine") as one:
+    with up(tmp_path_factory.mktemp("a state") / "of mine", ops="1") as one:
         yield one
         family = one.family()
         one.process.send_signal(signal.SIGINT)
@@ -245,3 +256,29 @@ def test_however_it_ends_nothing_is_left(tmp_path: Path, number: signal.Signals)
         one.process.wait(60)
         assert_all_gone(family)
         read(f"{other.url}/ready")  # the neighbour does not notice
+
+
+def test_the_alert_chain_runs_with_the_product(running: Up, tmp_path: Path) -> None:
+    if find_ops_tools() is None:
+        assert "make ops unpacks them" in running.found(r"Prometheus +(.*)")
+        pytest.skip("prometheus, promtool, alertmanager and amtool are missing: run make ops")
+    prometheus, receivers = (f"http://127.0.0.1:{running.ports[name]}" for name in (PORTS[3], PORTS[5]))
+
+    def is_scraped() -> bool:
+        found = json.loads(read(f"{prometheus}/api/v1/query?query=up"))["data"]["result"]
+        return [sample["value"][1] for sample in found] == ["1"]
+
+    until(is_scraped, 120)
+    rules = json.loads(read(f"{prometheus}/api/v1/rules?type=alert"))["data"]["groups"]
+    assert {rule["health"] for group in rules for rule in group["rules"]} <= {"ok", "unknown"}
+    # As the runbook types it.
+    done = running.blocks(tmp_path, "alerts", "test", "budget_burn_rate")
+    assert done.returncode == 0, done.stderr
+    done = running.blocks(
+        tmp_path, "notify", "slack", "--channel", "engineering", "--message", "All is well."
+    )
+    assert done.returncode == 0, done.stderr
+    arrived = json.loads(read(f"{receivers}/"))
+    assert [message["text"] for message in arrived["slack_messages"]] == ["All is well."]
+    titles = [post["attachments"][0]["title"] for post in arrived["slack_webhooks"]]
+    assert "[TEST] P3: budget_burn_rate" in titles

@@ -53,6 +53,7 @@ KEYS = {
     },
     "limiter": {"overshoot_tokens", "pairs_per_s", "phantom_tokens", "release_ms_p95", "utilisation"},
     "provider_call": {"cpu_vs_sdk", "wall_vs_sdk"},
+    "ops": {"tracing_flows", "tracing_overhead", "tracing_spans_per_flow"},
     "two_minutes": {
         "p50_s_v1",
         "p95_s_v1",

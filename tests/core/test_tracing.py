@@ -13,10 +13,10 @@ from django.test import Client
 from structlog.contextvars import get_contextvars
 
 from orchestrator.core import database, statement_traces, tracing
+from orchestrator.dev.collector import Collector, run_collector
 from orchestrator.flows import engine, flow_trace
 from orchestrator.flows.models import Flow
 from tests import scenes
-from tests.collector import Collector, run_collector
 
 PATIENCE_SECONDS = 30.0
 

@@ -1,25 +1,49 @@
-"""Messages for the operators: what was sent to whom, what was given up, and sending it again."""
+"""Messages for the operators: what was sent to whom, what was given up, what people want, what is said."""
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from orchestrator.core.admin import ReadOnlyAdmin
+from orchestrator.ops.notifications import message_templates
 from orchestrator.ops.notifications.delivery import send_again
-from orchestrator.ops.notifications.models import Notification
+from orchestrator.ops.notifications.models import (
+    DeadLetter,
+    Notification,
+    NotificationStatus,
+    Subscription,
+    Topic,
+)
+from orchestrator.ops.notifications.notifier_protocol import NOTIFIERS
+from orchestrator.ops.notifications.notifiers.webhook import derive_secret
 
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
     """Messages to people."""
 
-    list_display = ["created_at", "notifier", "target", "subject", "status", "attempts", "error_message"]
-    list_filter = ["status", "notifier"]
+    list_display = [
+        "created_at",
+        "notifier",
+        "target",
+        "severity",
+        "subject",
+        "status",
+        "attempts",
+        "error_message",
+    ]
+    list_filter = ["status", "notifier", "severity"]
     search_fields = ["target", "subject", "body", "created_by"]
     show_full_result_count = False
     actions = ["send_again"]
+    actions_list = ["show_templates"]
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         """People who may change notifications."""
@@ -31,3 +55,81 @@ class NotificationAdmin(ReadOnlyAdmin):
         chosen: list[Any] = list(queryset)
         sent = sum(send_again(one) for one in chosen)
         messages.info(request, f"{sent} of {len(chosen)} are sent again; the others were not given up.")
+
+    @action(description="Message templates", url_path="templates")  # type: ignore[untyped-decorator]
+    def show_templates(self, request: HttpRequest) -> HttpResponse:
+        """Every template as it reads with its example."""
+        shown = [
+            (template, message_templates.render_template(template.name, template.example))
+            for template in message_templates.list_templates()
+        ]
+        context = {**self.admin_site.each_context(request), "title": "Message templates", "shown": shown}
+        return TemplateResponse(request, "admin/notifications/message_templates.html", context)
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(NotificationAdmin):
+    """Messages that were given up, with the reason and the cure."""
+
+    list_display = ["created_at", "notifier", "target", "subject", "attempts", "error_message", "error_cure"]
+    list_filter = ["notifier", "error_code"]
+    actions_list: list[str] = []
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notification]:
+        """Only what was given up."""
+        return super().get_queryset(request).filter(status=NotificationStatus.GIVEN_UP)  # type: ignore[no-any-return]
+
+
+class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generics at run time
+    """A subscription, with what there is to choose from."""
+
+    notifier = forms.ChoiceField(choices=[(name, name) for name in NOTIFIERS], widget=UnfoldAdminSelectWidget)
+    topics = forms.MultipleChoiceField(choices=Topic.choices, widget=forms.CheckboxSelectMultiple)
+
+    class Meta:
+        model = Subscription
+        fields = [
+            "notifier",
+            "target",
+            "repo",
+            "person",
+            "topics",
+            "quiet_from",
+            "quiet_until",
+            "time_zone",
+            "is_active",
+        ]
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Who wants to hear of what, where, and when not."""
+
+    form = SubscriptionForm
+    list_display = [
+        "notifier",
+        "target",
+        "repo",
+        "person",
+        "topics",
+        "quiet_from",
+        "quiet_until",
+        "is_active",
+    ]
+    list_filter = ["notifier", "is_active", "repo"]
+    list_select_related = ["repo", "person"]
+    search_fields = ["target", "repo__name", "person__username"]
+    readonly_fields = ["secret"]
+
+    @admin.display(description="secret of the webhook")
+    def secret(self, subscription: Subscription) -> str:
+        """What the receiver checks signatures with."""
+        if subscription.pk is None or subscription.notifier != "webhook":
+            return "-"
+        return derive_secret(subscription.key)
+
+    def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
+        """Write down who made it."""
+        if not change:
+            obj.created_by = request.user.get_username()
+        super().save_model(request, obj, form, change)

@@ -4,50 +4,74 @@
 2. The outbox sends the task until the row is done with, because the broker may lose a message.
 3. Two workers get the same task: a compare-and-set lets one of them send.
 4. A worker dies while it sends: it is unknown whether the far side has accepted the message. After
-   ``LOST_AFTER`` another worker takes the row and first asks the far side for the key of the message.
+   ``NOTIFICATION_LOST_SECONDS`` another worker takes the row and first asks the far side for the key of the
+   message.
 5. The lost worker comes back: the row has another ``sending_since``, so its result does not count.
 6. The far side asks to wait or is away: the row waits again, and the outbox's pauses double. After
    ``MAX_ATTEMPTS`` it is given up; the admin lists it, and can make it wait again.
+7. Somebody sleeps, or a channel has its fill: the row says not before when, and the outbox waits until then.
+   What is P1 is never held up.
 """
 
-from datetime import timedelta
-from typing import Final
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from orchestrator.celery import app
+from orchestrator.core import database
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.models import OutgoingEvent
 from orchestrator.core.outbox import publish_event
 from orchestrator.core.redaction import redact_text
-from orchestrator.ops.notifications.models import Notification, NotificationStatus
+from orchestrator.ops.notifications.models import Notification, NotificationStatus, Severity
 from orchestrator.ops.notifications.notifier_protocol import NOTIFIERS
 from orchestrator.queues import Queue
 
 EVENT: Final = "notification.created"
 TASK: Final = "notifications.deliver"
-# Longer than the longest call of a notifier, so that a worker which is only slow is not doubled.
-LOST_AFTER: Final = timedelta(seconds=60)
 MAX_ATTEMPTS: Final = 12
 
 
-def notify(notifier: str, target: str, body: str, *, subject: str = "", actor: str = "") -> Notification:
-    """Write a message in the caller's transaction; a worker sends it.
+def notify(
+    notifier: str, target: str, body: str, *, subject: str = "", actor: str = "", **more: Any
+) -> Notification:
+    """Write a message in the caller's transaction; a worker sends it. ``more`` are fields of the row.
 
     Raises ``NotifierNotConfigured`` where this deployment cannot send it, before anything is written.
     """
     NOTIFIERS.get(notifier).check_settings()
+    notification = notify_once(
+        uuid.uuid4(), notifier, target, body, subject=subject, created_by=actor, **more
+    )
+    if notification is None:
+        raise RuntimeError("A random key has come twice.")
+    return notification
+
+
+def notify_once(
+    key: uuid.UUID, notifier: str, target: str, body: str, *, subject: str = "", **more: Any
+) -> Notification | None:
+    """Write a message whose ``key`` says what it is about; None where there is a message with that key.
+
+    For whoever may be called twice for one event.
+    """
+    fields = {
+        "notifier": notifier,
+        "target": target,
+        "subject": redact_text(subject)[0][:200],
+        # Nothing leaves before redaction.
+        "body": redact_text(body)[0],
+        **more,
+    }
     with transaction.atomic():
-        notification = Notification.objects.create(
-            notifier=notifier,
-            target=target,
-            subject=redact_text(subject)[0],
-            # Nothing leaves before redaction.
-            body=redact_text(body)[0],
-            created_by=actor,
-        )
+        notification, is_new = Notification.objects.get_or_create(key=key, defaults=fields)
+        if not is_new:
+            return None
         _publish(notification)
     return notification
 
@@ -56,7 +80,7 @@ def send_again(notification: Notification) -> bool:
     """Let a message that was given up be sent again; whether it was given up."""
     with transaction.atomic():
         changed = Notification.objects.filter(pk=notification.pk, status=NotificationStatus.GIVEN_UP).update(
-            status=NotificationStatus.WAITING, attempts=0
+            status=NotificationStatus.WAITING, attempts=0, not_before=None
         )
         if changed:
             _publish(notification)
@@ -67,14 +91,17 @@ def _publish(notification: Notification) -> None:
     publish_event(EVENT, {"notification": notification.pk})
 
 
-def send_to_worker(event: OutgoingEvent) -> bool:
+def send_to_worker(event: OutgoingEvent) -> bool | datetime:
     """The outbox's subscriber: send the task until the message is sent or given up."""
     unfinished = Notification.objects.filter(
         pk=event.payload["notification"],
         status__in=[NotificationStatus.WAITING, NotificationStatus.SENDING],
     )
-    if not unfinished.exists():
+    notification = unfinished.first()
+    if notification is None:
         return True
+    if notification.not_before is not None and notification.not_before > timezone.now():
+        return notification.not_before
     # retry=False: the outbox repeats the delivery itself, with longer and longer pauses.
     app.send_task(TASK, args=(event.payload["notification"],), queue=Queue.CONTROL.value, retry=False)
     return False
@@ -105,15 +132,47 @@ def deliver(notification_id: int) -> None:
 
 
 def _take(notification_id: int) -> Notification | None:
-    """The message, claimed by this worker; None where it is done with or another worker has it."""
+    """The message, claimed by this worker; None where it is done with, has to wait, or another one has it."""
     now = timezone.now()
-    free = Q(status=NotificationStatus.WAITING) | Q(
-        status=NotificationStatus.SENDING, sending_since__lt=now - LOST_AFTER
-    )
-    taken = Notification.objects.filter(free, pk=notification_id).update(
-        status=NotificationStatus.SENDING, sending_since=now, attempts=F("attempts") + 1
-    )
+    due = Q(not_before=None) | Q(not_before__lte=now)
+    lost = Q(status=NotificationStatus.SENDING, sending_since__lt=now - _find_lost_after())
+    free = (Q(status=NotificationStatus.WAITING) | lost) & due
+    with transaction.atomic():
+        wanted = Notification.objects.filter(free, pk=notification_id).first()
+        if wanted is None or _hold_up_full_channel(wanted, now):
+            return None
+        taken = Notification.objects.filter(free, pk=notification_id).update(
+            status=NotificationStatus.SENDING, sending_since=now, attempts=F("attempts") + 1
+        )
     return Notification.objects.get(pk=notification_id) if taken else None
+
+
+def _hold_up_full_channel(notification: Notification, now: datetime) -> bool:
+    """Let the message wait where its channel has had its fill in the last minute; whether it waits now."""
+    if notification.severity == Severity.P1:
+        return False
+    # One worker after another, else all of them would see the last free place.
+    channel = f"notify {notification.notifier} {notification.target}"
+    database.fetch_rows(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%(channel)s, 0))", {"channel": channel}
+    )
+    same = Notification.objects.filter(notifier=notification.notifier, target=notification.target)
+    since = now - timedelta(minutes=1)
+    lately = same.filter(Q(sent_at__gt=since) | Q(sending_since__gt=since)).exclude(pk=notification.pk)
+    times = sorted(row.sent_at or row.sending_since or now for row in lately.only("sent_at", "sending_since"))
+    most = settings.NOTIFICATIONS_PER_MINUTE
+    if len(times) < most:
+        return False
+    # Those before it in the queue take the places that become free first, so nobody waits for long twice.
+    free_at = times[len(times) - most] + timedelta(minutes=1, milliseconds=1)
+    Notification.objects.filter(pk=notification.pk, status=NotificationStatus.WAITING).update(
+        not_before=free_at
+    )
+    return True
+
+
+def _find_lost_after() -> timedelta:
+    return timedelta(seconds=settings.NOTIFICATION_LOST_SECONDS)
 
 
 def _mine(notification: Notification) -> QuerySet[Notification]:

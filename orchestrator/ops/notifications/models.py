@@ -1,7 +1,10 @@
-"""The table of messages to people, see ``delivery``."""
+"""The tables of messages to people, see ``delivery``, and of who wants which, see ``subscriptions``."""
 
 import uuid
+import zoneinfo
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -16,12 +19,31 @@ class NotificationStatus(models.TextChoices):
     GIVEN_UP = "given_up"
 
 
+class Severity(models.TextChoices):
+    """How urgent a message is. P1 is sent at any hour, and no throttle holds it up."""
+
+    P1 = "P1"
+    P2 = "P2"
+    P3 = "P3"
+    P4 = "P4"
+    INFO = "info"
+
+
+class Topic(models.TextChoices):
+    """What people can subscribe to; also the ``type`` of a webhook."""
+
+    FLOW_PASSED = "flow.passed"
+    FLOW_FAILED = "flow.failed"
+    FLOW_CANCELLED = "flow.cancelled"
+
+
 class Notification(models.Model):
     """One message to one receiver.
 
     ``key`` goes to the far side with the message, so that a message which is sent again can be told from a
     new one. ``sending_since`` is the claim of the worker that sends it. ``receipt`` is the far side's own
-    name for the message.
+    name for the message. Before ``not_before`` nobody sends it: quiet hours, or a channel that has its fill.
+    ``subscription`` is whose wish it was; empty where it was addressed by hand.
     """
 
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -29,6 +51,13 @@ class Notification(models.Model):
     target = models.CharField(max_length=254)
     subject = models.CharField(max_length=200, blank=True, default="", db_default="")
     body = models.TextField()
+    severity = models.CharField(
+        max_length=4, choices=Severity, default=Severity.INFO, db_default=Severity.INFO
+    )
+    subscription = models.ForeignKey(
+        "Subscription", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    not_before = models.DateTimeField(null=True, blank=True)
     status = models.CharField(
         max_length=10,
         choices=NotificationStatus,
@@ -47,6 +76,10 @@ class Notification(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            # The throttle counts what a channel got lately.
+            models.Index(fields=["notifier", "target", "sent_at"], name="notification_channel_sent")
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=NotificationStatus.values), name="notification_status_known"
@@ -65,3 +98,84 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notifier} to {self.target}: {self.status}"
+
+
+class DeadLetter(Notification):
+    """A message that was given up, as the admin lists it."""
+
+    class Meta:
+        proxy = True
+
+
+def validate_topics(value: object) -> None:
+    """Refuse what is not a list of topics."""
+    if not isinstance(value, list) or not value or not set(map(str, value)) <= set(Topic.values):
+        raise ValidationError(f"Name at least one of: {', '.join(Topic.values)}.", code="topics")
+
+
+def validate_time_zone(value: str) -> None:
+    """Refuse a name that the time zone database does not have."""
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(f"{value!r} is not a time zone; use one such as Europe/Berlin.", code="zone")
+
+
+class TopicsField(models.JSONField):
+    """Topics as a JSON list. Migrations see plain JSON and import no code of the product."""
+
+    default_validators = [validate_topics]
+
+    def deconstruct(self) -> tuple[str, str, list[object], dict[str, object]]:
+        """What a migration writes down: the column, without what checks it."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", list(args), dict(kwargs)
+
+
+class TimeZoneField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
+    """The name of a time zone. Migrations see plain text."""
+
+    default_validators = [validate_time_zone]
+
+    def deconstruct(self) -> tuple[str, str, list[object], dict[str, object]]:
+        """What a migration writes down: the column, without what checks it."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", list(args), dict(kwargs)
+
+
+class Subscription(models.Model):
+    """Somebody's wish to hear of the flows of a repo (of all, where none is named) through one channel.
+
+    ``person`` is whose preference it is; empty for a team's channel or a machine. Between ``quiet_from`` and
+    ``quiet_until``, in ``time_zone``, messages wait, except those of P1. ``key`` is what the secret of a
+    webhook follows from: a new key is a new secret.
+    """
+
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    repo = models.ForeignKey(
+        "repos.Repo", on_delete=models.CASCADE, null=True, blank=True, related_name="subscriptions"
+    )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    notifier = models.CharField(max_length=20)
+    target = models.CharField(max_length=254)
+    topics = TopicsField(default=list)
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    time_zone = TimeZoneField(max_length=64, default="UTC", db_default="UTC")
+    is_active = models.BooleanField(default=True, db_default=True)
+    created_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(quiet_from__isnull=True, quiet_until__isnull=True)
+                | Q(quiet_from__isnull=False, quiet_until__isnull=False),
+                name="subscription_quiet_hours_have_both_ends",
+                violation_error_message="Give both ends of the quiet hours, or none.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.notifier} {self.target} ({self.repo or 'all repos'})"

@@ -1,28 +1,24 @@
 """From failing flows to the people: real exporter, Prometheus and Alertmanager, receivers on loopback."""
 
 import functools
-import json
-import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-import yaml
 
 from orchestrator import child_processes
+from orchestrator.dev import alert_chain
 from orchestrator.dev.receivers import Receivers
 from orchestrator.ops.alerts.alert_test import AlertTestFailed, UnknownAlert, run_alert_test
 from orchestrator.ops.observability.exporter import build_server
 from providers.models import ProviderState
 from tests import scenes
 
-ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_SECONDS = 60.0
 
 
@@ -50,46 +46,6 @@ def answers(url: str) -> bool:
         return False
 
 
-def write_alertmanager_config(folder: Path, receivers: Receivers) -> Path:
-    """The shipped configuration, with local receivers and without its pauses."""
-    shutil.copytree(ROOT / "deploy/alertmanager", folder)
-    path = folder / "alertmanager.yml"
-    configuration = yaml.safe_load(path.read_text().replace("/etc/alertmanager/secrets", f"{folder}/secrets"))
-    configuration["global"]["pagerduty_url"] = f"{receivers.url}/pagerduty/v2/enqueue"
-    for receiver in configuration["receivers"]:
-        for webhook in receiver.get("webhook_configs", []):
-            webhook["url"] = f"{receivers.url}/webhook"
-    for route in (configuration["route"], *configuration["route"]["routes"]):
-        route["group_wait"], route["group_interval"] = "0s", "1s"
-    path.write_text(json.dumps(configuration))
-    secrets = folder / "secrets"
-    secrets.mkdir()
-    (secrets / "slack_api_url").write_text(f"{receivers.url}/slack/webhook")
-    (secrets / "pagerduty_sre").write_text("sre-key")
-    (secrets / "pagerduty_incident_commander").write_text("commander-key")
-    return path
-
-
-def write_prometheus_config(folder: Path, exporter: int, alertmanager: int) -> Path:
-    """The shipped configuration and rules, every second, and rules that do not wait for minutes."""
-    shutil.copytree(ROOT / "deploy/prometheus", folder)
-    path = folder / "prometheus.yml"
-    configuration = yaml.safe_load(path.read_text())
-    configuration["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    (job,) = configuration["scrape_configs"]
-    job |= {"scrape_timeout": "1s", "static_configs": [{"targets": [f"127.0.0.1:{exporter}"]}]}
-    (manager,) = configuration["alerting"]["alertmanagers"]
-    manager["static_configs"] = [{"targets": [f"127.0.0.1:{alertmanager}"]}]
-    path.write_text(json.dumps(configuration))
-    rules = folder / "rules/alerts.yml"
-    groups = yaml.safe_load(rules.read_text())
-    for group in groups["groups"]:
-        for rule in group["rules"]:
-            rule["for"] = "0s"
-    rules.write_text(json.dumps(groups))
-    return path
-
-
 class Chain:
     """Exporter, Prometheus, Alertmanager and receivers, and their addresses."""
 
@@ -109,22 +65,17 @@ def chain(ops_tools, tmp_path, transactional_db, settings) -> Iterator[Chain]:
     serving.start()
     started: list[subprocess.Popen[bytes]] = []
     with Receivers() as receivers, (tmp_path / "log").open("wb") as log:
-        alertmanager = write_alertmanager_config(tmp_path / "alertmanager", receivers)
-        prometheus = write_prometheus_config(tmp_path / "prometheus", exporter.server_port, ports[1])
+        listen = [f"127.0.0.1:{port}" for port in ports]
+        manager = alert_chain.write_alertmanager_config(
+            tmp_path / "alertmanager", receivers.url, at_once=True
+        )
+        prometheus = alert_chain.write_prometheus_config(
+            tmp_path / "prometheus", f"127.0.0.1:{exporter.server_port}", listen[1], at_once=True
+        )
         commands = (
             # Alertmanager first: a Prometheus that does not reach it tries again seconds later.
-            ops_tools.compose_alertmanager(
-                f"--config.file={alertmanager}",
-                f"--storage.path={tmp_path / 'silences'}",
-                f"--web.listen-address=127.0.0.1:{ports[1]}",
-                "--cluster.listen-address=",
-            ),
-            [
-                ops_tools.prometheus,
-                f"--config.file={prometheus}",
-                f"--storage.tsdb.path={tmp_path / 'samples'}",
-                f"--web.listen-address=127.0.0.1:{ports[0]}",
-            ],
+            alert_chain.compose_alertmanager(ops_tools, manager, tmp_path, listen[1]),
+            alert_chain.compose_prometheus(ops_tools, prometheus, tmp_path, listen[0]),
         )
         urls = (f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[0]}")
         try:

@@ -15,7 +15,7 @@ from orchestrator.ops.notifications.models import Notification
 
 TIMEOUT_SECONDS = 10
 EVENT_TYPE = "orchestrator_notification"
-# How many of the channel's messages since the first attempt are searched.
+# Messages of the channel in one answer.
 HISTORY = 200
 CHANNELS_A_PAGE = 1000
 # Slack's own codes for "later"; every other code stays wrong until somebody corrects it.
@@ -54,20 +54,25 @@ class SlackNotifier:
         Raises ``NotifierUnavailable`` where the history cannot be read: sending without knowing could send
         twice.
         """
-        channel = self._find_channel_id(notification.target)
-        history = self._call(
-            "conversations.history",
-            channel=channel,
-            # Our clock and Slack's may differ by some seconds.
-            oldest=str(notification.created_at.timestamp() - 60),
-            limit=HISTORY,
-            include_all_metadata=True,
-        )
-        for message in history["messages"]:
-            payload = message.get("metadata", {}).get("event_payload", {})
-            if payload.get("key") == str(notification.key):
-                return str(message["ts"])
-        return ""
+        channel, cursor = self._find_channel_id(notification.target), ""
+        while True:
+            page = self._call(
+                "conversations.history",
+                channel=channel,
+                # Our clock and Slack's may differ by some seconds.
+                oldest=str(notification.created_at.timestamp() - 60),
+                limit=HISTORY,
+                cursor=cursor,
+                include_all_metadata=True,
+            )
+            for message in page["messages"]:
+                payload = message.get("metadata", {}).get("event_payload", {})
+                if payload.get("key") == str(notification.key):
+                    return str(message["ts"])
+            # To the end: in a busy channel the message may be pages away.
+            cursor = page.get("response_metadata", {}).get("next_cursor", "") if page["has_more"] else ""
+            if not cursor:
+                return ""
 
     def send(self, notification: Notification) -> str:
         """Post the message; the receipt is Slack's timestamp, which names a message in its channel."""

@@ -93,7 +93,11 @@ class _Service(TraceServiceServicer):
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
-    def Export(self, request: ExportTraceServiceRequest, context: Any) -> ExportTraceServiceResponse:  # noqa: N802 - the protocol's name
+    def Export(  # noqa: N802 - the protocol's name
+        self,
+        request: ExportTraceServiceRequest,
+        context: Any,  # noqa: ARG002 - the protocol's signature
+    ) -> ExportTraceServiceResponse:
         """Take a batch."""
         self._collector.take(request)
         return ExportTraceServiceResponse()

@@ -1,0 +1,51 @@
+"""``python -m bench.ops``: what it costs to watch the system, and whether people are told.
+
+Each part is a module ``ops_<part>`` and a line below. ``OPS_PARTS=tracing`` measures some of them, and keeps
+the figures of the others.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.goals import Goals, at_most, find_results_file, judge_results, write_results
+from bench.ops_tracing import measure_tracing
+from bench.private_postgres import read_server_version, run_durable_postgres
+from orchestrator.dev import embedded
+
+# Each takes the URLs of PostgreSQL and Valkey and a folder for logs.
+PARTS: dict[str, Callable[[str, str, Path], dict[str, Any]]] = {
+    "tracing": measure_tracing,
+}
+GOALS: Goals = {
+    "tracing_overhead": at_most(0.02),
+    "tracing_flows_without_spans": at_most(0, exact=True),
+}
+
+
+def main() -> int:
+    """Measure, write ``results/ops.json``; 1 if a goal was missed."""
+    chosen = [name for name in os.environ.get("OPS_PARTS", "").split(",") if name] or list(PARTS)
+    kept = find_results_file("ops")
+    results: dict[str, Any] = {}
+    if len(chosen) < len(PARTS) and kept is not None and kept.exists():
+        results = json.loads(kept.read_text(encoding="utf-8"))
+    before = os.getloadavg()[0]
+    with (
+        run_durable_postgres() as server,
+        embedded.run_valkey() as valkey,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        for name in chosen:
+            results |= PARTS[name](server.url, valkey, Path(folder))
+        results["postgresql"] = read_server_version(server.url)
+    results["load_average"] = round(max(before, os.getloadavg()[0]), 1)
+    write_results("ops", results)
+    return judge_results(results, GOALS)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,67 @@
+"""What tracing costs a flow: the same flows at the same time on two engines, one of which sends traces.
+
+Stages take the time that ``two_minutes_draws`` says, so both engines run the same draw, and what a busy
+machine adds is added to both. The overhead is the difference of their own time, as a share of a flow's time.
+"""
+
+import contextlib
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from bench import engine_arms as arms
+from bench.engine_parts import compose_model_settings
+from bench.scale import choose_size
+from orchestrator.dev.collector import run_collector
+
+FLOWS = choose_size(full=40, small=3)
+"""Of each version of the flow type, on each engine."""
+QUEUES = "google,anthropic,openai,gates,control"
+# What a traced flow has at least: its own span, its creation, seven stages, five calls.
+_LEAST_SPANS = 14
+
+
+def start_arm(name: str, broker: int, servers: arms.Servers, **more: str) -> arms.Arm:
+    """A worker for all queues, the dispatcher, and the driver, on a database of their own."""
+    url = servers.require_migrated_database(name)
+    own = {"ENGINE_PLUGINS": "bench.two_minutes_plugin", "FLIGHT": str(2 * FLOWS)}
+    own |= {f"{queue.upper()}_SLOTS": "256" for queue in QUEUES.split(",")}
+    own |= {"FLOW_DEADLINE_SECONDS": "3600", "FLOW_MAX_COST_USD": "50", **more}
+    environment = arms.compose_environment(servers, url, **own, **servers.models)
+    # Queues have the same names, so each engine has a database of the broker for itself.
+    environment["REDIS_URL"] = f"{servers.valkey.removesuffix('/0')}/{broker}"
+    arm = arms.Arm(name, servers, environment)
+    arms.start_worker(arm, "one", "orchestrator", QUEUES, choose_size(full="96", small="16"))
+    arm.start("dispatcher", sys.executable, "manage.py", "dispatcher")
+    arm.drive(sys.executable, "-m", "bench.two_minutes_driver")
+    arm.wait_for_line("one", " ready.")
+    return arm
+
+
+def measure_tracing(postgres: str, valkey: str, folder: Path) -> dict[str, Any]:
+    """The figures of this part."""
+    with (
+        contextlib.closing(arms.Servers(postgres, valkey, folder)) as servers,
+        run_collector() as collector,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        servers.models = compose_model_settings({})
+        with (
+            start_arm("plain", 1, servers) as plain,
+            start_arm("traced", 2, servers, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint) as traced,
+        ):
+            without, measured = threads.map(lambda arm: arm.run(FLOWS), (plain, traced))
+        spans = len(collector.spans)
+    flows = 2 * FLOWS
+    shares = [
+        measured[f"own_time_share_v{version}"] - without[f"own_time_share_v{version}"] for version in (1, 2)
+    ]
+    return {
+        "tracing_overhead": round(sum(shares) / 2, 4),
+        "tracing_flows": flows,
+        "tracing_spans_per_flow": round(spans / flows, 1),
+        "tracing_flows_without_spans": max(0, flows - spans // _LEAST_SPANS),
+        "own_time_share_traced": round(measured["own_time_share_v2"], 4),
+        "own_time_share_untraced": round(without["own_time_share_v2"], 4),
+    }

@@ -1,0 +1,107 @@
+"""Webhooks, signed as Standard Webhooks says: the key of the message is its ``webhook-id``.
+
+A receiver that sees an id twice drops the second message; that is how the standard keeps a message that was
+sent again from acting twice. The address comes from people, so it is resolved and checked before each call,
+the call goes to the address that was checked, and redirects are not followed.
+"""
+
+import base64
+import hashlib
+import hmac
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
+
+import httpx2
+from django.conf import settings
+from django.utils import timezone
+from standardwebhooks.webhooks import Webhook
+
+from orchestrator.ops.notifications.errors import NotificationRefused, NotifierUnavailable
+from orchestrator.ops.notifications.models import Notification, Subscription
+from orchestrator.repos import clone_urls
+
+TIMEOUT_SECONDS: Final = 10.0
+_TOO_MANY: Final = 429
+_SERVER_ERROR: Final = 500
+
+
+def derive_secret(key: UUID) -> str:
+    """The secret of the subscription with this key, as Standard Webhooks writes it.
+
+    It follows from SECRET_KEY, so that it need not be stored.
+    """
+    digest = hmac.new(settings.SECRET_KEY.encode(), f"webhook {key}".encode(), hashlib.sha256).digest()
+    return f"whsec_{base64.b64encode(digest).decode()}"
+
+
+class WebhookNotifier:
+    """Posts a signed body to the address of a subscription."""
+
+    def check_settings(self) -> None:
+        """Nothing is needed."""
+
+    def find_receipt(self, notification: Notification) -> str:  # noqa: ARG002 - the protocol's signature
+        """Nothing: a receiver knows the id of a message that it has seen."""
+        return ""
+
+    def send(self, notification: Notification) -> str:
+        """Post the message; the receipt is the status of the answer."""
+        subscription: Subscription | None = notification.subscription
+        if subscription is None:
+            raise NotificationRefused(
+                "The webhook's subscription is gone.", cure="Subscribe again; old messages stay unsent."
+            )
+        now = timezone.now()
+        webhook = Webhook(derive_secret(subscription.key))
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "multi-llm-orchestrator",
+            "webhook-id": str(notification.key),
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": webhook.sign(str(notification.key), now, notification.body),
+        }
+        return self._post(notification.target, notification.body, headers)
+
+    def _post(self, target: str, body: str, headers: dict[str, str]) -> str:
+        url, host = _pin_address(target)
+        try:
+            # No proxy of the environment: the call goes to the address that was checked, or not at all.
+            with httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
+                answer = client.post(
+                    url,
+                    content=body.encode(),
+                    headers={**headers, "host": host},
+                    # The certificate must be that of the name, although the call goes to its address.
+                    extensions={"sni_hostname": urlsplit(target).hostname or ""},
+                )
+        except httpx2.HTTPError as error:
+            raise NotifierUnavailable(f"The webhook cannot be reached: {type(error).__name__}.") from error
+        if answer.is_success:
+            return f"HTTP {answer.status_code}"
+        if answer.status_code == _TOO_MANY or answer.status_code >= _SERVER_ERROR:
+            raise NotifierUnavailable(f"The webhook answers {answer.status_code}.")
+        raise NotificationRefused(
+            f"The webhook answers {answer.status_code}.",
+            cure="Correct the address or the receiver, then send the message again from the admin.",
+        )
+
+
+def _pin_address(target: str) -> tuple[str, str]:
+    """The address to call, with the host resolved and checked, and the host for the header."""
+    try:
+        checked = clone_urls.parse_clone_url(target)
+        addresses = clone_urls.resolve_addresses(checked)
+    except clone_urls.CloneUrlRefused as error:
+        raise NotificationRefused(
+            "The webhook's address may not be called: it is not public, not https, or has a query in it.",
+            cure="Use https://host/path. A host of your own network has to be named in CLONE_PRIVATE_HOSTS.",
+        ) from error
+    except OSError as error:
+        raise NotifierUnavailable("The webhook's host cannot be found.") from error
+    parts = urlsplit(str(checked))
+    address = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
+    return urlunsplit(parts._replace(netloc=f"{address}:{checked.port}")), parts.netloc
+
+
+NOTIFIER = WebhookNotifier()

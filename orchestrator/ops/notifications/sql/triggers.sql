@@ -1,0 +1,26 @@
+-- The trigger of notifications as it is now. A migration creates it from its own frozen copy
+-- (migrations/0001_notifications.sql).
+
+
+-- function: notifications_tell_of_end
+-- Writes an outgoing event for a flow that ends, in the transaction that ends it, where somebody wants to know.
+CREATE FUNCTION notifications_tell_of_end() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO core_outgoingevent (subscriber, payload)
+  SELECT 'flow.ended/subscriptions', jsonb_build_object('flow', NEW.flow_id, 'event', NEW.id)
+  FROM flows_flow fl
+  WHERE fl.id = NEW.flow_id
+    AND EXISTS (
+      -- A subscription without a repo is for all of them.
+      SELECT 1 FROM notifications_subscription s
+      WHERE s.is_active AND (s.repo_id IS NULL OR s.repo_id = fl.repo_id)
+    );
+  RETURN NULL;
+END $$;
+
+
+-- trigger: notifications_flow_ended
+-- The kinds are in the WHEN clause, so that every other event costs no function call.
+CREATE TRIGGER notifications_flow_ended AFTER INSERT ON flows_flowevent FOR EACH ROW
+  WHEN (NEW.kind IN ('flow.passed', 'flow.failed', 'flow.cancelled'))
+  EXECUTE FUNCTION notifications_tell_of_end();
