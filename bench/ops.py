@@ -11,18 +11,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.goals import Goals, at_most, find_results_file, judge_results, write_results
+from bench.goals import Goals, at_least, at_most, find_results_file, judge_results, write_results
+from bench.ops_alerts import measure_alerts
+from bench.ops_notifications import measure_notifications
 from bench.ops_tracing import measure_tracing
-from bench.private_postgres import read_server_version, run_durable_postgres
+from bench.private_postgres import Server, read_server_version, run_durable_postgres
+from bench.scale import choose_size
 from orchestrator.dev import embedded
 
-# Each takes the URLs of PostgreSQL and Valkey and a folder for logs.
-PARTS: dict[str, Callable[[str, str, Path], dict[str, Any]]] = {
+# Each takes PostgreSQL, the URL of Valkey and a folder for logs.
+PARTS: dict[str, Callable[[Server, str, Path], dict[str, Any]]] = {
     "tracing": measure_tracing,
+    "notifications": measure_notifications,
+    "alerts": measure_alerts,
 }
 GOALS: Goals = {
     "tracing_overhead": at_most(0.02),
     "tracing_flows_without_spans": at_most(0, exact=True),
+    "notifications": at_least(choose_size(full=1000, small=12), exact=True),
+    "notifications_lost": at_most(0, exact=True),
+    "notifications_doubled": at_most(0, exact=True),
+    "notifications_given_up": at_most(0, exact=True),
+    "synthetic_alert_s": at_most(30),
+    "alert_end_to_end_s": at_most(60),
 }
 
 
@@ -40,7 +51,7 @@ def main() -> int:
         tempfile.TemporaryDirectory() as folder,
     ):
         for name in chosen:
-            results |= PARTS[name](server.url, valkey, Path(folder))
+            results |= PARTS[name](server, valkey, Path(folder))
         results["postgresql"] = read_server_version(server.url)
     results["load_average"] = round(max(before, os.getloadavg()[0]), 1)
     write_results("ops", results)

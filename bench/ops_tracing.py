@@ -12,6 +12,7 @@ from typing import Any
 
 from bench import engine_arms as arms
 from bench.engine_parts import compose_model_settings
+from bench.private_postgres import Server
 from bench.scale import choose_size
 from orchestrator.dev.collector import run_collector
 
@@ -39,10 +40,10 @@ def start_arm(name: str, broker: int, servers: arms.Servers, **more: str) -> arm
     return arm
 
 
-def measure_tracing(postgres: str, valkey: str, folder: Path) -> dict[str, Any]:
+def measure_tracing(server: Server, valkey: str, folder: Path) -> dict[str, Any]:
     """The figures of this part."""
     with (
-        contextlib.closing(arms.Servers(postgres, valkey, folder)) as servers,
+        contextlib.closing(arms.Servers(server.url, valkey, folder)) as servers,
         run_collector() as collector,
         ThreadPoolExecutor(2) as threads,
     ):

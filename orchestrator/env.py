@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,18 @@ def read_decimal(name: str, default: str, *, low: str = "0", high: str | None = 
 def read_names(name: str, default: str = "") -> tuple[str, ...]:
     """A comma-separated list; blanks are dropped."""
     return tuple(part.strip() for part in read_text(name, default).split(",") if part.strip())
+
+
+def read_days(name: str) -> dict[str, str]:
+    """Names with a day each: ``slack=2027-01-31,github=2026-12-24``."""
+    days: dict[str, str] = {}
+    for part in read_names(name):
+        key, _, day = part.partition("=")
+        try:
+            days[key.strip()] = date.fromisoformat(day.strip()).isoformat()
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} has {part!r}; use name=2027-01-31.") from error
+    return days
 
 
 def read_identifiers(name: str, taken: Iterable[str] = ()) -> tuple[str, ...]:

@@ -302,6 +302,9 @@ CLONE_TIMEOUT_SECONDS = env.read_integer("CLONE_TIMEOUT_SECONDS", 60, low=1, hig
 
 # --- metrics
 METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")
+# Whose end is watched: certificates as host:port or as a file, tokens as name=2027-01-31.
+WATCHED_CERTIFICATES = env.read_names("WATCHED_CERTIFICATES")
+WATCHED_TOKENS = env.read_days("WATCHED_TOKENS")
 
 # --- traces, see orchestrator.core.tracing; the names of the two are OpenTelemetry's
 OTEL_EXPORTER_OTLP_ENDPOINT = env.read_url("OTEL_EXPORTER_OTLP_ENDPOINT")

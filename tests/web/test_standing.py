@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -10,8 +11,10 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from orchestrator.core.models import OutgoingEvent
 from orchestrator.flows.models import Stage
 from orchestrator.flows.worker import presence
+from orchestrator.ops.observability import part_health
 from orchestrator.queues import Queue
 from providers.models import ProviderState
 from tests import scenes
@@ -27,6 +30,16 @@ def workers(monkeypatch) -> Iterator[list[presence.Presence]]:
     yield beating
     for worker in beating:
         worker.leave()
+
+
+@pytest.fixture(autouse=True)
+def disk(monkeypatch) -> list[int]:
+    """Half of the evidence disk is free, whatever the machine has: free and size, in bytes."""
+    space = [50, 100]
+    monkeypatch.setattr(
+        part_health.shutil, "disk_usage", lambda _: SimpleNamespace(free=space[0], total=space[1])
+    )
+    return space
 
 
 def read_status_page() -> str:
@@ -95,3 +108,24 @@ def test_what_is_not_there_says_so_in_our_own_page(db, path):
     assert answer.status_code == 404
     assert "no such page" in answer.content.decode()
     assert "Content-Security-Policy" in answer
+
+
+def test_what_flows_need_later_is_degraded_and_the_service_stays_ready(transactional_db, settings, disk):
+    assert "50% of its disk is free" in read_status_page()
+    disk[0] = 9
+    settings.WATCHED_TOKENS = {"slack": (timezone.now() + timedelta(days=3)).date().isoformat()}
+    settings.WATCHED_CERTIFICATES = ("/nowhere/to/be/found.pem",)
+    OutgoingEvent.objects.create(
+        subscriber="replay.requested/worker", due_at=timezone.now() - timedelta(minutes=5)
+    )
+    text = read_status_page()
+    assert "<h1>Works, with a limp</h1>" in text
+    for words in ("9% of its disk is free", "the next ends in 2 days", "cannot be read", "1 to deliver, 5m"):
+        assert words in text, words
+    # Names of tokens and paths stay inside.
+    assert "slack" not in text.lower().replace("slack dm", "")
+    assert "nowhere" not in text
+    # No process repairs a disk by taking no traffic.
+    assert Client().get("/ready").status_code == 200
+    OutgoingEvent.objects.update(attempts=16)
+    assert "1 given up" in read_status_page()

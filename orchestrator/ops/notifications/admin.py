@@ -22,7 +22,7 @@ from orchestrator.ops.notifications.models import (
     Topic,
 )
 from orchestrator.ops.notifications.notifier_protocol import NOTIFIERS
-from orchestrator.ops.notifications.notifiers.webhook import derive_secret
+from orchestrator.ops.notifications.webhook_secret import derive_secret
 
 
 @admin.register(Notification)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.ops.notifications.delivery import notify
 from orchestrator.ops.notifications.models import Notification, Subscription, Topic
-from orchestrator.ops.notifications.notifiers.webhook import derive_secret
+from orchestrator.ops.notifications.webhook_secret import derive_secret
 from orchestrator.repos import clone_urls
 
 # Slack cuts a message at 40,000 characters; what people read is far below.
@@ -70,7 +70,7 @@ class WebhookSerializer(serializers.ModelSerializer[Subscription]):
 
     repo = serializers.CharField(source="repo.name")
     url = serializers.CharField(source="target")
-    topics = serializers.ListField(child=serializers.ChoiceField(Topic.choices))
+    topics = serializers.ListField(child=serializers.ChoiceField(choices=Topic.choices))
 
     class Meta:
         model = Subscription
@@ -95,7 +95,7 @@ class NewWebhookSerializer(serializers.Serializer[Any]):
 
     repo = serializers.CharField(max_length=100)
     url = serializers.CharField(max_length=254, help_text="https, public, without user and query.")
-    topics = serializers.MultipleChoiceField(Topic.choices, allow_empty=False)
+    topics = serializers.MultipleChoiceField(choices=Topic.choices, allow_empty=False)
 
     def validate_url(self, url: str) -> str:
         """Refuse what would never be called."""

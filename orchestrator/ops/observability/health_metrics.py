@@ -1,6 +1,7 @@
 """The health of the parts around the flows: connections, outgoing events, the strength of generated tests."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -18,9 +19,14 @@ def measure_connections() -> Iterator[Metric]:
     yield GaugeMetricFamily(f"{name}_limit", "Connections that the server allows.", value=found.bound)
 
 
+def read_outgoing_events() -> Any:
+    """``waiting`` and ``given_up`` as counts, ``oldest`` and ``overdue`` in seconds."""
+    return database.fetch_row(_SQL["measure_outgoing_events"], {"bound": outbox.MAX_ATTEMPTS})
+
+
 def measure_outgoing_events() -> Iterator[Metric]:
     """Events that wait to be delivered."""
-    (found,) = database.fetch_rows(_SQL["measure_outgoing_events"], {"bound": outbox.MAX_ATTEMPTS})
+    found = read_outgoing_events()
     standing = GaugeMetricFamily(
         "orchestrator_outgoing_events", "Outgoing events that are not delivered.", labels=["state"]
     )

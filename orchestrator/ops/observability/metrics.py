@@ -27,7 +27,7 @@ from orchestrator.core.sql import load_statements
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.timing import critical_path, estimates
 from orchestrator.flows.worker import presence
-from orchestrator.ops.observability import exemplars, health_metrics, quota_metrics
+from orchestrator.ops.observability import exemplars, health_metrics, part_health, quota_metrics
 from orchestrator.queues import list_queues
 
 _SQL = load_statements(__file__)
@@ -289,6 +289,9 @@ SOURCES = {
     "connections": health_metrics.measure_connections,
     "outgoing_events": health_metrics.measure_outgoing_events,
     "kill_rates": health_metrics.measure_kill_rates,
+    "replicas": part_health.measure_replicas,
+    "expiries": part_health.measure_expiries,
+    "disk": part_health.measure_disk,
 }
 
 

@@ -16,6 +16,7 @@ from blocks.format.moments import describe_moment
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus, StageStatus
 from orchestrator.flows.worker import presence
+from orchestrator.ops.observability import health_metrics, part_health
 from orchestrator.queues import list_queues
 from orchestrator.web.components.timeline import format_duration
 from orchestrator.web.pages.health import PARTS
@@ -26,6 +27,12 @@ SLOW_SECONDS = 120.0
 """A stage that has been ready for longer than this found no worker: the queue is behind."""
 
 
+LATE_SECONDS = 60.0
+"""A replica or a message that is later than this is late."""
+FULL_SHARE = 0.10
+"""With less than this of its disk free, the evidence store is nearly full."""
+ENDING_DAYS = 14
+"""A certificate or token with fewer days left has to be renewed now."""
 SUCCESS_TARGET_PERCENT = 99
 """The runbook's target for flows that end."""
 
@@ -65,6 +72,7 @@ def check_parts(now: datetime) -> list[tuple[str, list[ServicePart]]]:
         ("Core", core),
         ("Flows", [_check_success(count_flows(now))]),
         ("Queues", _check_queues(now)),
+        ("Messages and stores", _check_surroundings(now)),
         ("Providers", [_check_provider(one, now) for one in quota_report.read_quotas().providers]),
     ]
 
@@ -137,6 +145,50 @@ def _check_queue(
             f"{words}, the oldest for {format_duration((now - oldest).total_seconds())}",
         )
     return ServicePart(queue, Level.OK, words)
+
+
+def _check_surroundings(now: datetime) -> list[ServicePart]:
+    """What flows need later than now: messages, replicas, certificates, disks. Degraded at worst."""
+    parts = [_check_outbox()]
+    for replica in part_health.read_replicas():
+        lag = replica.lag_seconds
+        words = "does not answer" if lag is None else f"{format_duration(lag)} behind"
+        level = Level.DEGRADED if lag is None or lag > LATE_SECONDS else Level.OK
+        parts.append(ServicePart(replica.name.replace("replica", "Replica "), level, words))
+    parts += _check_expiries(now)
+    space = part_health.read_disk_space()
+    if space is not None:
+        level = Level.DEGRADED if space.free_share < FULL_SHARE else Level.OK
+        parts.append(ServicePart("Evidence", level, f"{space.free_share:.0%} of its disk is free"))
+    return parts
+
+
+def _check_outbox() -> ServicePart:
+    standing = health_metrics.read_outgoing_events()
+    words = f"{standing.waiting} to deliver"
+    if standing.given_up:
+        return ServicePart("Messages", Level.DEGRADED, f"{words}; {standing.given_up} given up")
+    # An event waits for its first pause, or for the morning of whoever sleeps.
+    if standing.overdue > LATE_SECONDS:
+        return ServicePart("Messages", Level.DEGRADED, f"{words}, {format_duration(standing.overdue)} late")
+    return ServicePart("Messages", Level.OK, words)
+
+
+def _check_expiries(now: datetime) -> list[ServicePart]:
+    """One line for each kind: names stay inside."""
+    found = part_health.read_expiries()
+    parts = []
+    for kind in sorted({one.kind for one in found}):
+        ends = [one.at for one in found if one.kind == kind]
+        known = [at for at in ends if at is not None]
+        soonest = min(known, default=None)
+        words, level = "cannot be read", Level.DEGRADED
+        if len(known) == len(ends) and soonest is not None:
+            days = (soonest - now).days
+            words = f"the next ends in {days} days" if days >= 0 else "one has ended"
+            level = Level.DEGRADED if days < ENDING_DAYS else Level.OK
+        parts.append(ServicePart(f"{kind.capitalize()}s", level, words))
+    return parts
 
 
 def _check_provider(one: ProviderQuota, now: datetime) -> ServicePart:

@@ -15,6 +15,7 @@ from orchestrator import child_processes
 from orchestrator.dev import alert_chain
 from orchestrator.dev.receivers import Receivers
 from orchestrator.ops.alerts.alert_test import AlertTestFailed, UnknownAlert, run_alert_test
+from orchestrator.ops.observability import part_health
 from orchestrator.ops.observability.exporter import build_server
 from providers.models import ProviderState
 from tests import scenes
@@ -58,7 +59,9 @@ class Chain:
 
 
 @pytest.fixture
-def chain(ops_tools, tmp_path, transactional_db, settings) -> Iterator[Chain]:
+def chain(ops_tools, tmp_path, transactional_db, settings, monkeypatch) -> Iterator[Chain]:
+    # A machine whose disk is nearly full would page, too.
+    monkeypatch.setattr(part_health, "read_disk_space", lambda: part_health.DiskSpace(50, 100))
     ports = [find_port() for _ in range(2)]
     exporter = build_server("127.0.0.1", 0)
     serving = threading.Thread(target=exporter.serve_forever, daemon=True)

@@ -180,6 +180,36 @@ CASES = (
         labels=OPS,
     ),
     AlertCase(
+        "replica_lag",
+        quiet=gauge("orchestrator_replica_lag_seconds", 60, 'replica="replica1"'),
+        firing=gauge("orchestrator_replica_lag_seconds", 61, 'replica="replica1"'),
+        labels=OPS,
+        series_labels={"replica": "replica1"},
+    ),
+    AlertCase(
+        "replica_down",
+        quiet=gauge("orchestrator_replica_up", 1, 'replica="replica1"'),
+        firing=gauge("orchestrator_replica_up", 0, 'replica="replica1"'),
+        labels=OPS,
+        series_labels={"replica": "replica1"},
+    ),
+    AlertCase(
+        # promtool's clock begins at 0, so the time of the end is what is left of it.
+        "expiry_near",
+        quiet=gauge("orchestrator_expiry_timestamp_seconds", 15 * 86400, 'kind="token",name="slack"'),
+        firing=gauge("orchestrator_expiry_timestamp_seconds", 14 * 86400, 'kind="token",name="slack"'),
+        labels=OPS,
+        series_labels={"kind": "token", "name": "slack"},
+    ),
+    AlertCase(
+        "evidence_disk_full",
+        quiet=gauge("orchestrator_evidence_disk_free_bytes", 10)
+        | gauge("orchestrator_evidence_disk_bytes", 100),
+        firing=gauge("orchestrator_evidence_disk_free_bytes", 9)
+        | gauge("orchestrator_evidence_disk_bytes", 100),
+        labels=SRE,
+    ),
+    AlertCase(
         "metrics_source_down",
         quiet=gauge("orchestrator_source_up", 1, 'source="queues"'),
         firing=gauge("orchestrator_source_up", 0, 'source="queues"'),

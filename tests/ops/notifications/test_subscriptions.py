@@ -14,7 +14,7 @@ from orchestrator.dev.receivers import Receivers
 from orchestrator.ops.notifications import delivery, message_templates, subscriptions
 from orchestrator.ops.notifications.message_templates import MessageTemplateError
 from orchestrator.ops.notifications.models import Notification, Subscription
-from orchestrator.ops.notifications.notifiers.webhook import derive_secret
+from orchestrator.ops.notifications.webhook_secret import derive_secret
 from orchestrator.repos import tokens
 from tests import scenes
 

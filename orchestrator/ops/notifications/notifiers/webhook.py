@@ -5,34 +5,21 @@ sent again from acting twice. The address comes from people, so it is resolved a
 the call goes to the address that was checked, and redirects are not followed.
 """
 
-import base64
-import hashlib
-import hmac
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
-from uuid import UUID
 
 import httpx2
-from django.conf import settings
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
 from orchestrator.ops.notifications.errors import NotificationRefused, NotifierUnavailable
 from orchestrator.ops.notifications.models import Notification, Subscription
+from orchestrator.ops.notifications.webhook_secret import derive_secret
 from orchestrator.repos import clone_urls
 
 TIMEOUT_SECONDS: Final = 10.0
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
-
-
-def derive_secret(key: UUID) -> str:
-    """The secret of the subscription with this key, as Standard Webhooks writes it.
-
-    It follows from SECRET_KEY, so that it need not be stored.
-    """
-    digest = hmac.new(settings.SECRET_KEY.encode(), f"webhook {key}".encode(), hashlib.sha256).digest()
-    return f"whsec_{base64.b64encode(digest).decode()}"
 
 
 class WebhookNotifier:

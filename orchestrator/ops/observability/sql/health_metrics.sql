@@ -15,7 +15,10 @@ SELECT
     count(*) FILTER (WHERE attempts < %(bound)s) AS waiting,
     count(*) FILTER (WHERE attempts >= %(bound)s) AS given_up,
     -- float8, because the driver would turn a numeric into a Decimal.
-    coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest
+    coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest,
+    -- How long the event that is due the longest has waited for its turn.
+    greatest(coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE attempts < %(bound)s)), 0), 0)::float8
+    AS overdue
 FROM core_outgoingevent
 
 -- name: summarize_kill_rates
