@@ -55,7 +55,8 @@ def main() -> int:
         results["postgresql"] = read_server_version(server.url)
     results["load_average"] = round(max(before, os.getloadavg()[0]), 1)
     write_results("ops", results)
-    return judge_results(results, GOALS)
+    # Of a part that has never been measured here, no goal is judged.
+    return judge_results(results, {key: goal for key, goal in GOALS.items() if key in results})
 
 
 if __name__ == "__main__":

@@ -81,10 +81,12 @@ def compose_commands(port: int) -> dict[str, list[str]]:
     worker = [sys.executable, "-m", "celery", "-A", "orchestrator", "worker", "-l", "INFO", "-Q", "control"]
     worker += ["-P", "threads", "-c", "4", "--without-gossip", "--without-mingle"]
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    # One worker in the small form, where it only has to work.
+    second = choose_size(full={"two": [*worker, "-n", "two@%h"]}, small={})
     return {
         "broker": [embedded.find_valkey_program(), *options],
         "one": [*worker, "-n", "one@%h"],
-        "two": [*worker, "-n", "two@%h"],
+        **second,
         "dispatcher": [sys.executable, "manage.py", "dispatcher"],
         "writer": [sys.executable, "-m", "bench.ops_notifications_writer", str(EVENTS)],
     }

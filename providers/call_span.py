@@ -30,7 +30,7 @@ _FINISH: Final = {
 }
 
 
-def open_call_span(provider: str, request: Request, call_id: UUID) -> tracing.Span:
+def open_call_span(provider: str, request: Request, call_id: UUID) -> tracing.TraceSpan:
     """The span of one request to ``provider``; ``call_id`` is the ledger's."""
     if not tracing.is_on():
         return tracing.NO_SPAN

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from psycopg import Connection, Cursor
 from psycopg.rows import namedtuple_row
 
@@ -50,7 +50,7 @@ def fetch_rows(statement: SqlStatement | str, parameters: Parameters = ()) -> li
         return cursor.fetchall() if cursor.description else []
 
 
-def _open_statement_span(statement: SqlStatement | str) -> tracing.Span:
+def _open_statement_span(statement: SqlStatement | str) -> tracing.TraceSpan:
     if not tracing.is_on():
         return tracing.NO_SPAN
     if isinstance(statement, SqlStatement):
@@ -101,6 +101,19 @@ def refuse_open_transaction(reason: str) -> None:
     # Django asks the same private question for its durable blocks.
     if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]
         raise RuntimeError(reason)
+
+
+def find_row_elsewhere(name: str, statement: SqlStatement, seconds: int) -> Any | None:
+    """Return the first row of ``statement`` on another database of the settings, such as ``replica1``.
+
+    On a connection of its own, and in at most ``seconds`` for each of connecting and asking: the pool would wait
+    longer for a server that is away. Raises ``psycopg.Error``.
+    """
+    found = connections[name].get_connection_params() | {"connect_timeout": seconds}
+    limit = f"{found.get('options', '')} -c statement_timeout={seconds * 1000}"
+    with Connection.connect(**found | {"options": limit, "row_factory": namedtuple_row}) as other:
+        row: Any | None = other.execute(statement.sql).fetchone()
+        return row
 
 
 def release_connection() -> None:

@@ -12,7 +12,7 @@ DATABASE: Final[tracing.Attributes] = {"db.system.name": "postgresql"}
 _TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?([a-z_]+)')
 
 
-def open_statement_span(sql: str) -> tracing.Span:
+def open_statement_span(sql: str) -> tracing.TraceSpan:
     """A span named after the verb and the first table, such as ``SELECT flows_flow``."""
     verb = sql.lstrip("( ").partition(" ")[0].upper()[:20]
     table = _TABLE.search(sql[:4000])

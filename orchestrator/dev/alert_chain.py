@@ -65,7 +65,7 @@ class AlertChain:
         stack.wait_until(partial(is_answering, receivers), name="receivers")
         # Alertmanager first: a Prometheus that does not reach it tries again only seconds later.
         for name, command in self._compose_commands(tools, values).items():
-            # A dollar sign in a path is no variable.
+            # A dollar sign in a path does not begin a variable.
             stack.start(name, shlex.join(command).replace("$", "$$"))
             url = values[f"{name.upper()}_URL"]
             stack.wait_until(partial(is_answering, f"{url}/-/ready"), name=name)

@@ -14,7 +14,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    add_TraceServiceServicer_to_server as add_service,
 )
 
 
@@ -108,7 +110,7 @@ def run_collector() -> Iterator[Collector]:
     """A collector on a free port of loopback."""
     collector = Collector()
     server = grpc.server(ThreadPoolExecutor(4))
-    add_TraceServiceServicer_to_server(_Service(collector), server)
+    add_service(_Service(collector), server)  # type: ignore[no-untyped-call]  # generated
     port = server.add_insecure_port("127.0.0.1:0")
     collector.endpoint = f"http://127.0.0.1:{port}"
     server.start()

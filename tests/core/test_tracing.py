@@ -14,7 +14,8 @@ from structlog.contextvars import get_contextvars
 
 from orchestrator.core import database, statement_traces, tracing
 from orchestrator.dev.collector import Collector, run_collector
-from orchestrator.flows import engine, flow_trace
+from orchestrator.flows import engine
+from orchestrator.flows.engine import flow_trace
 from orchestrator.flows.models import Flow
 from tests import scenes
 
@@ -84,7 +85,7 @@ def test_a_flow_is_sampled_as_a_whole(collector, settings, transactional_db):
 
 
 @pytest.mark.parametrize("end", ["passed", "failed", "cancelled"])
-def test_the_span_of_a_flow_is_sent_by_whoever_ends_it(collector, transactional_db, end):
+def test_the_span_of_a_flow_is_sent_at_its_end(collector, transactional_db, end):
     made = scenes.make_flow(block_family="compliance")
     if end == "cancelled":
         scenes.cancel_flow(made)

@@ -33,7 +33,7 @@ def rows(transactional_db) -> None:
     return None
 
 
-def read_value(samples, name: str, **labels: str) -> float:
+def read_value(samples, name: str, /, **labels: str) -> float:
     wanted = labels.items()
     return sum(
         number for (found, its), number in samples.items() if found == name and wanted <= dict(its).items()

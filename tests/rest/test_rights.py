@@ -85,6 +85,9 @@ API = {
     "POST /api/v1/notify/email/": "401 403 403 503",
     "GET /api/v1/notifications/": "401 403 403 200",
     "GET /api/v1/notifications/<number>/": "401 403 403 404",
+    "GET /api/v1/webhooks/": "401 200 200 200",
+    "POST /api/v1/webhooks/": "401 404 201 201",
+    "DELETE /api/v1/webhooks/<number>/": "401 404 404 404",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }
@@ -109,6 +112,8 @@ ADMIN = {
     "providers.providerchange": ("", "v", "v"),
     "onboarding.onboardingrequest": ("", "v", "v"),
     "notifications.notification": ("", "v", "v"),
+    "notifications.deadletter": ("", "v", "v"),
+    "notifications.subscription": ("", "vacd", "vacd"),
     "auth.user": ("", "", ""),
     "auth.group": ("", "", ""),
     "axes.accessattempt": ("", "", ""),
@@ -219,6 +224,11 @@ def test_the_api_answers_each_token_as_the_table_says(
         "PUT /api/v1/repos/<name>/config/": {"flow.max_cost_usd": "1.5"},
         "POST /api/v1/notify/slack/": {"channel": "#sre", "message": "Hello."},
         "POST /api/v1/notify/email/": {"to": "sre@example.org", "subject": "Hello", "body": "Hello."},
+        "POST /api/v1/webhooks/": {
+            "repo": repo.name,
+            "url": "https://example.org/hook",
+            "topics": ["flow.passed"],
+        },
         "POST /api/v1/quota/<provider>/pause/": {"reason": "a test"},
         "POST /api/v1/quota/<provider>/resume/": {"reason": "a test"},
     }.get(row, {})

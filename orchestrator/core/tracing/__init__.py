@@ -1,6 +1,6 @@
 """Traces: what happened to a flow, from the request over the workers to the vendor, as one tree of spans.
 
-Without ``OTEL_EXPORTER_OTLP_ENDPOINT`` nothing of OpenTelemetry is imported, and ``open_span`` hands out an
+Without ``OTEL_EXPORTER_OTLP_ENDPOINT`` OpenTelemetry is not imported, and ``open_span`` hands out an
 object that does nothing. With it, a process starts its exporter with its first span, so always after a fork,
 and each process has its own identity.
 
@@ -34,7 +34,7 @@ INTERNAL: Final = "internal"
 _TRACE_PARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-class Span(Protocol):
+class TraceSpan(Protocol):
     """A piece of work, open while its ``with`` block runs. An exception that leaves the block marks it."""
 
     def set(self, attributes: Attributes) -> None:
@@ -63,11 +63,11 @@ class Span(Protocol):
 class Tracer(Protocol):
     """Makes spans and sends them; the functions of this module say what each method does."""
 
-    def open_span(self, name: str, kind: str, attributes: Attributes, parent: str) -> Span:
+    def open_span(self, name: str, kind: str, attributes: Attributes, parent: str) -> TraceSpan:
         """A span below ``parent`` or below the current one; one that does nothing where there is neither."""
         ...
 
-    def open_root_span(self, name: str, kind: str, attributes: Attributes, link: str) -> Span:
+    def open_root_span(self, name: str, kind: str, attributes: Attributes, link: str) -> TraceSpan:
         """A span that may begin a trace, as the sampling says."""
         ...
 
@@ -128,7 +128,7 @@ def load_tracer() -> None:
 
 def open_span(
     name: str, attributes: Attributes | None = None, *, kind: str = INTERNAL, parent: str = ""
-) -> Span:
+) -> TraceSpan:
     """A span below ``parent`` (a ``traceparent``), or below the current one.
 
     Without either nothing is recorded: work of nobody, such as a tick of the dispatcher, makes no trace.
@@ -140,7 +140,7 @@ def open_span(
 
 def open_root_span(
     name: str, attributes: Attributes | None = None, *, kind: str = INTERNAL, link: str = ""
-) -> Span:
+) -> TraceSpan:
     """A span below the current one; without one it begins a trace, as ``OTEL_TRACES_SAMPLER_ARG`` allows.
 
     ``link`` is the ``traceparent`` of a caller outside. It is linked and not taken as the parent: whether we
@@ -161,7 +161,7 @@ def record_span(
 
 
 def read_trace_parent() -> str:
-    """The current span as ``traceparent``, for whoever continues; empty where nothing is recorded."""
+    """The current span as ``traceparent``, to be continued elsewhere; empty where nothing is recorded."""
     return _tracer.read_trace_parent() if _tracer is not None else ""
 
 

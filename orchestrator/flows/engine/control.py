@@ -8,8 +8,7 @@ from django.db import transaction
 
 from orchestrator.core import database, tracing
 from orchestrator.core.sql import load_statements
-from orchestrator.flows import flow_trace
-from orchestrator.flows.engine import broker, repair_round, transitions, waits
+from orchestrator.flows.engine import broker, flow_trace, repair_round, transitions, waits
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
 from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.models import Flow

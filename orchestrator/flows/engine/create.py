@@ -77,7 +77,7 @@ def create(
         "slots": env.QUEUE_SLOTS[queues[0]],
         "created": Jsonb({"by": created_by, "flow_type": chosen.name, "priority": priority}),
     }
-    # Every later span of the flow is below this one, so the row carries it to whoever runs the next stage.
+    # Every later span of the flow is below this one, so the row carries it to the worker of the next stage.
     with tracing.open_root_span("create flow", {"flow.id": str(params["id"]), "repo": repo.name}):
         params["trace_parent"] = tracing.read_trace_parent()
         made = database.fetch_rows(_SQL["create_flow"], params)

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from orchestrator.flows import flow_trace
+from orchestrator.flows.engine import flow_trace
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 

@@ -17,8 +17,8 @@ from django.db import InterfaceError, OperationalError, connection
 from structlog.contextvars import bound_contextvars
 
 from orchestrator.core import database, tracing
-from orchestrator.flows import engine, flow_trace, flow_types
-from orchestrator.flows.engine import broker
+from orchestrator.flows import engine, flow_types
+from orchestrator.flows.engine import broker, flow_trace
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.stage_protocol import Failed, Park, Repair, StageResult
 from orchestrator.flows.stages.registry import load_stage
@@ -140,11 +140,11 @@ def _log_with_claim(claim: engine.Claim) -> AbstractContextManager[object]:
     return bound_contextvars(flow_id=claim.flow_id, stage=claim.kind, attempt=claim.attempt_number, **trace)
 
 
-def _open_stage_span(claim: engine.Claim) -> tracing.Span:
+def _open_stage_span(claim: engine.Claim) -> tracing.TraceSpan:
     flow_span = flow_trace.find_flow_span(claim.trace_parent)
     if not flow_span:
         return tracing.NO_SPAN
-    attributes = {
+    attributes: dict[str, tracing.AttributeValue] = {
         "messaging.system": "celery",
         "messaging.operation.type": "process",
         "messaging.destination.name": claim.queue,

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -59,6 +60,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     @action(description="Message templates", url_path="templates")  # type: ignore[untyped-decorator]
     def show_templates(self, request: HttpRequest) -> HttpResponse:
         """Every template as it reads with its example."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         shown = [
             (template, message_templates.render_template(template.name, template.example))
             for template in message_templates.list_templates()
@@ -77,7 +80,8 @@ class DeadLetterAdmin(NotificationAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notification]:
         """Only what was given up."""
-        return super().get_queryset(request).filter(status=NotificationStatus.GIVEN_UP)  # type: ignore[no-any-return]
+        rows: QuerySet[Notification] = super().get_queryset(request)
+        return rows.filter(status=NotificationStatus.GIVEN_UP)
 
 
 class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generics at run time

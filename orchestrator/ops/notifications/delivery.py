@@ -58,7 +58,7 @@ def notify_once(
 ) -> Notification | None:
     """Write a message whose ``key`` says what it is about; None where there is a message with that key.
 
-    For whoever may be called twice for one event.
+    For a caller that may run twice for one event.
     """
     fields = {
         "notifier": notifier,

@@ -45,7 +45,7 @@ class MessageTemplate:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class FilledMessage:
     """A template with its values filled in."""
 
     subject: str
@@ -77,14 +77,14 @@ def read_template(name: str) -> MessageTemplate:
     )
 
 
-def render_template(name: str, values: Mapping[str, Any]) -> Message:
+def render_template(name: str, values: Mapping[str, Any]) -> FilledMessage:
     """The message; raises ``MessageTemplateError`` where a value that it names is missing."""
     template = read_template(name)
     subject, body = (_fill_in(text, values) for text in (template.subject, template.text))
     if "\ufffd" in subject + body:
         missing = sorted(set((subject + body).split("\ufffd")[1::2]))
         raise MessageTemplateError(f"The message {name} lacks {', '.join(missing)}.")
-    return Message(" ".join(subject.split()), body.strip())
+    return FilledMessage(" ".join(subject.split()), body.strip())
 
 
 def render_webhook(topic: str, at: datetime, facts: Mapping[str, Any]) -> str:

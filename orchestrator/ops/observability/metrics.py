@@ -21,6 +21,7 @@ from prometheus_client.core import (
     UntypedMetricFamily,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
@@ -107,10 +108,11 @@ def _build_histogram(
     family = HistogramMetricFamily(name, text, labels=["repo"])
     for repo, *counts, count, total in rows:
         labels = (*(str(bound) for bound in found), "+Inf")
-        buckets = [
-            (label, _to_number(number), (examples or {}).get((str(repo), label)))
-            for label, number in zip(labels, (*counts, count), strict=True)
-        ]
+        buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+        for label, number in zip(labels, (*counts, count), strict=True):
+            example = (examples or {}).get((str(repo), label))
+            bucket = (label, _to_number(number))
+            buckets.append(bucket if example is None else (*bucket, example))
         family.add_metric(_label_values(repo), buckets, _to_number(total))
     return family
 

@@ -168,7 +168,7 @@ def _check_outbox() -> ServicePart:
     words = f"{standing.waiting} to deliver"
     if standing.given_up:
         return ServicePart("Messages", Level.DEGRADED, f"{words}; {standing.given_up} given up")
-    # An event waits for its first pause, or for the morning of whoever sleeps.
+    # An event waits for its first pause, or for the morning of somebody who sleeps.
     if standing.overdue > LATE_SECONDS:
         return ServicePart("Messages", Level.DEGRADED, f"{words}, {format_duration(standing.overdue)} late")
     return ServicePart("Messages", Level.OK, words)

@@ -151,7 +151,7 @@ def test_what_waits_for_the_morning_is_sent_then(receivers):
         "slack", "#blocks-help", "x", not_before=timezone.now() + timedelta(hours=8)
     )
     event = OutgoingEvent.objects.get()
-    # A wait that was wished for is no failed attempt, however long it is.
+    # A wait that was wished for does not count as an attempt, however long it takes.
     assert (event.attempts, event.due_at) == (0, notification.not_before)
     delivery.deliver(notification.pk)
     assert not receivers.received.slack_messages

@@ -2,7 +2,7 @@
 
 A flow outlives every process, so no process holds its span open. Its id follows from the span that created
 the flow, so that stages can name it as their parent before it exists; it is sent once, with its times from
-the database, by whoever ends the flow. A retry begins a span, and a trace, of its own.
+the database, by the process that ends the flow. A retry begins a span, and a trace, of its own.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _BEGINNINGS: Final = ("flow.created", "flow.retried")
 
 
 def find_flow_span(trace_parent: str) -> str:
-    """The ``traceparent`` of the flow's own span; empty where the flow is not traced."""
+    """The ``traceparent`` of the span of the flow; empty where the flow is not traced."""
     if not tracing.is_trace_parent(trace_parent):
         return ""
     return f"{trace_parent[:36]}{_choose_span_id(trace_parent)}-01"
