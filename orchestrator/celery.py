@@ -65,7 +65,9 @@ app.conf.update(
     # the pool.
     CELERY_DB_REUSE_MAX=2**31,
 )
-app.autodiscover_tasks(["orchestrator.flows.worker", "orchestrator.ops.notifications"])
+app.autodiscover_tasks(
+    ["orchestrator.flows.worker", "orchestrator.ops.notifications", "orchestrator.ops.rollups"]
+)
 
 
 @signals.worker_process_init.connect

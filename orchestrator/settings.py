@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "orchestrator.flows",
     "orchestrator.ops.observability",
     "orchestrator.ops.notifications",
+    "orchestrator.ops.rollups",
     "orchestrator.web",
     "onboarding",
 ]
@@ -299,6 +300,14 @@ SANDBOX_VENV = Path(env.read_text("SANDBOX_VENV", str(BASE_DIR / ".venv-sandbox"
 # --- cloning: hosts whose addresses need not be public
 CLONE_PRIVATE_HOSTS = frozenset(name.lower() for name in env.read_names("CLONE_PRIVATE_HOSTS"))
 CLONE_TIMEOUT_SECONDS = env.read_integer("CLONE_TIMEOUT_SECONDS", 60, low=1, high=600)
+
+# --- return on spend: what the runbook's pilot says a feature costs by hand, 200 USD, as hours and a rate
+ROI_HOURS_PER_BLOCK = env.read_decimal("ROI_HOURS_PER_BLOCK", "2")
+ROI_HOURLY_RATE_USD = env.read_decimal("ROI_HOURLY_RATE_USD", "100")
+ROI_SOURCE = env.read_text(
+    "ROI_SOURCE",
+    "launch runbook, pilot results: a feature costs 200 USD by hand, taken as 2 hours at 100 USD",
+)
 
 # --- metrics
 METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import connection, models
 
 ROOT = Path(__file__).parents[1]
-APPS = ("core", "repos", "flows", "providers", "notifications", "onboarding")
+APPS = ("core", "repos", "flows", "providers", "notifications", "onboarding", "rollups")
 # How the functions and triggers are now; migrations have their own frozen copies.
 DESCRIPTIONS = (
     "providers/sql/functions.sql",

@@ -16,7 +16,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from psycopg import Connection, Cursor
 from psycopg.rows import namedtuple_row
 
@@ -106,14 +113,31 @@ def refuse_open_transaction(reason: str) -> None:
 def find_row_elsewhere(name: str, statement: SqlStatement, seconds: int) -> Any | None:
     """Return the first row of ``statement`` on another database of the settings, such as ``replica1``.
 
-    On a connection of its own, and in at most ``seconds`` for each of connecting and asking: the pool would wait
-    longer for a server that is away. Raises ``psycopg.Error``.
+    On a connection of its own, and in at most ``seconds`` for each of connecting and asking: the pool would
+    wait longer for a server that is away. Raises ``psycopg.Error``.
     """
     found = connections[name].get_connection_params() | {"connect_timeout": seconds}
     limit = f"{found.get('options', '')} -c statement_timeout={seconds * 1000}"
     with Connection.connect(**found | {"options": limit, "row_factory": namedtuple_row}) as other:
         row: Any | None = other.execute(statement.sql).fetchone()
         return row
+
+
+@contextmanager
+def limit_statements(seconds: float) -> Iterator[None]:
+    """A transaction in which each statement may take so long: ``OperationalError`` after that.
+
+    ``was_cancelled`` tells that error from others. For reports, which must not hold up what they report on.
+    """
+    with transaction.atomic():
+        # LOCAL: a pooled connection must not keep it.
+        fetch_rows(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+        yield
+
+
+def was_cancelled(error: BaseException) -> bool:
+    """Whether ``error`` says that a statement took longer than it may."""
+    return getattr(error.__cause__, "sqlstate", None) == "57014"
 
 
 def release_connection() -> None:

@@ -57,6 +57,14 @@ def test_the_names_of_the_runbook(rows):
     assert read_value(found, "orchestrator_stages", queue="google", status="ready") == 1
     assert read_value(found, "provider_tokens_total", provider="openai", kind="input") == 200
     assert read_value(found, "orchestrator_source_up") == len(metrics.SOURCES)
+    assert read_value(found, "orchestrator_source_seconds") > 0
+    assert read_value(found, "flow_cost_usd", block_family="compliance") == pytest.approx(0.0855)
+    assert read_value(found, "quality_gate_score_count", gate="coverage", repo="compliance-service") == 2
+    assert read_value(found, "block_quality_score_sum") == pytest.approx(93.5)
+    assert read_value(found, "provider_outages_total") == 0
+    assert read_value(found, "orchestrator_repos", state="enabled") == 1
+    assert read_value(found, "orchestrator_active_users") == 1
+    assert read_value(found, "orchestrator_roi_hours_per_block") == 2
 
 
 def test_workers_are_counted_by_queue(rows, monkeypatch):

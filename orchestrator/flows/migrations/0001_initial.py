@@ -731,6 +731,28 @@ class Migration(migrations.Migration):
             model_name="flowevent",
             index=models.Index(fields=["flow", "id"], name="flow_event_order"),
         ),
+        migrations.AddIndex(
+            model_name="flowevent",
+            index=models.Index(
+                condition=models.Q(
+                    ("kind__in", ["flow.created", "flow.passed", "flow.failed", "flow.cancelled"])
+                ),
+                fields=["created_at"],
+                name="flow_event_ends",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="flow",
+            index=models.Index(
+                condition=models.Q(("finished_at__isnull", False)),
+                fields=["finished_at"],
+                name="flow_finished",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="gateresult",
+            index=models.Index(fields=["created_at"], name="gate_result_created"),
+        ),
         migrations.AddConstraint(
             model_name="attempt",
             constraint=models.UniqueConstraint(fields=("stage", "number"), name="attempt_number_once"),

@@ -116,6 +116,10 @@ class Flow(models.Model):
         indexes = [
             # For lists by status, oldest or newest first.
             models.Index(fields=["status", "created_at"], name="flow_status_created"),
+            # For what ended in the last hour, and on a day of a chart.
+            models.Index(
+                fields=["finished_at"], condition=Q(finished_at__isnull=False), name="flow_finished"
+            ),
             models.Index(
                 # Partial: only an unfinished flow can miss a deadline, and nearly all flows have ended.
                 fields=["deadline_at"],

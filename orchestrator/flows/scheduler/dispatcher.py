@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from orchestrator.core import database, outbox
+from orchestrator.core.periodic import PERIODIC_WORK
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker, dispatch_queue
 from orchestrator.flows.scheduler.isolation import IsolatedSteps
@@ -51,6 +52,8 @@ class Dispatcher:
         self._steps = IsolatedSteps()
         self._releaser = ProviderRelease(self._steps)
         self._leases_from = 0.0
+        # Imported now: a defect in one of them must show at the start and not stop a leader.
+        self._periodic = dict(PERIODIC_WORK.items())
 
     def run(self) -> None:
         """Lead or stand by until ``stop`` is set."""
@@ -100,6 +103,8 @@ class Dispatcher:
         # Asked before anything is sent, so that nothing sent below is forgotten.
         lost = self._emptied()
         self._every("outbox", OUTBOX_SECONDS, outbox.deliver_due_events)
+        for work in self._periodic.values():
+            self._every(work.name, work.seconds, work.run)
         # At rest one statement a look is all, where every queue would ask several.
         if not dispatch_queue.has_live_stages():
             self._releaser.waited_for = False

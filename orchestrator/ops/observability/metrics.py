@@ -1,13 +1,17 @@
 """What Prometheus scrapes: totals of the database and depths of the queues, read again at each scrape.
 
-Counters are counted from rows that are never deleted, so they only grow, even when a process restarts. The
-names are the runbook's (``flow_status``, ``flow_duration_seconds_bucket``, ``flow_cost_usd``); its queries
-spell counters without ``_total``, so those are sent under both names, the plain one untyped.
+Counters are counted from rows that are never deleted, so they only grow, even when a process restarts. What
+is older than a few minutes comes from the tables of days, so a scrape costs the same with any number of
+flows. The names are the runbook's (``flow_status``, ``flow_duration_seconds_bucket``, ``flow_cost_usd``);
+its queries spell counters without ``_total``, so those are sent under both names, the plain one untyped.
 """
 
 import statistics
-from collections.abc import Iterable, Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -18,6 +22,7 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
+    SummaryMetricFamily,
     UntypedMetricFamily,
 )
 from prometheus_client.registry import Collector
@@ -28,25 +33,28 @@ from orchestrator.core.sql import load_statements
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.timing import critical_path, estimates
 from orchestrator.flows.worker import presence
-from orchestrator.ops.observability import exemplars, health_metrics, part_health, quota_metrics
+from orchestrator.ops.observability import (
+    adoption_metrics,
+    exemplars,
+    health_metrics,
+    part_health,
+    quota_metrics,
+)
+from orchestrator.ops.rollups import facts, reading
 from orchestrator.queues import list_queues
 
 _SQL = load_statements(__file__)
-# Seconds. 120 and 150 are the runbook's limits: a quantile is exact only at the bound of a bucket.
-BUCKETS = (5, 10, 20, 30, 45, 60, 90, 120, 150, 180, 240, 300, 600, 1200, 3600)
-# USD, as text, because a float would change the label; 2 is the runbook's limit.
-COST_BUCKETS = ("0.05", "0.1", "0.25", "0.5", "1", "1.5", "2", "3", "5", "10")
 # Well below Prometheus's ten seconds: a Redis that is away must not cost the scrape its other sources.
 _REDIS_TIMEOUT_SECONDS = 2.0
 _TIMED_FLOWS = 100
 VERDICTS = ("passed", "failed", "errored")
-OUTCOMES = ("success", "failed", "cancelled")
-
-
-def _fetch_rows(sql: str) -> list[tuple[object, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return list(cursor.fetchall())
+TOKEN_KINDS = ("input", "cached", "output", "reasoning")
+OUTCOMES = {"success": "passed", "failed": "failed", "cancelled": "cancelled"}
+"""The runbook's words for how a flow ends, and ours."""
+_SOURCE_SECONDS = 5.0
+# Two read Redis alone, and must answer while the database is away. The third holds locks, which a longer
+# transaction would hold longer.
+_NOT_LIMITED = frozenset({"queues", "workers", "drift"})
 
 
 def _label_values(*values: object) -> list[str]:
@@ -74,66 +82,97 @@ def _name_twice(
 
 def measure_flows() -> Iterator[Metric]:
     """Flows as they stand, and how many ended in which way."""
-    standing = GaugeMetricFamily("orchestrator_flows", "Flows by status, as they stand.", labels=["status"])
-    for status, number in _fetch_rows("SELECT status, count(*) FROM flows_flow GROUP BY status"):
-        standing.add_metric(_label_values(status), _to_number(number))
-    yield standing
+    ends = {
+        name: f"coalesce(sum(flows) FILTER (WHERE outcome = '{outcome}'), 0)"
+        for name, outcome in OUTCOMES.items()
+    }
+    ended = reading.sum_facts(facts.FLOWS, ("repo", "block_family"), ends)
     # Ends are counted from events, because a retry takes a flow back from failed, and a counter must not
     # fall. Every outcome of every pair is sent from the first flow on: a series that is born with 1 has no
     # increase that Prometheus could see.
-    ended = database.fetch_rows(_SQL["count_flow_ends"])
-    samples = [
-        (_label_values(outcome, repo, family), _to_number(count))
-        for repo, family, *counts in ended
-        for outcome, count in zip(OUTCOMES, counts, strict=True)
-    ]
+    labelled = reading.list_labelled_families()
+    counts: Counter[tuple[str, ...]] = Counter()
+    for row in ended:
+        family = reading.label_family(row.block_family, labelled)
+        for outcome in OUTCOMES:
+            counts[outcome, row.repo, family] += int(getattr(row, outcome))
     yield from _name_twice(
-        "flow_status", "Flows that ended, by outcome.", ["status", "repo", "block_family"], samples
+        "flow_status",
+        "Flows that ended, by outcome.",
+        ["status", "repo", "block_family"],
+        ((list(key), count) for key, count in counts.items()),
     )
+    standing = GaugeMetricFamily("orchestrator_flows", "Flows by status, as they stand.", labels=["status"])
+    for row in database.fetch_rows(_SQL["count_standing_flows"]):
+        standing.add_metric([row.status], row.flows)
+    # Nothing leaves this status, so the events say how many there are; the rows would be all flows.
+    standing.add_metric(["passed"], sum(row.success for row in ended))
+    yield standing
 
 
 def _build_histogram(
     name: str,
     text: str,
-    value: str,
+    measure: str,
     bounds: Iterable[object],
-    where: str,
+    rows: Iterable[Any],
+    sums: Mapping[str, float],
     examples: exemplars.Examples | None = None,
 ) -> Metric:
-    found = list(bounds)
-    # PostgreSQL counts each bucket, so that a scrape costs one row a repo and not one a flow.
-    columns = ", ".join(f"count(*) FILTER (WHERE {value} <= {bound})" for bound in found)
-    rows = _fetch_rows(f"""SELECT r.repo_name, {columns}, count(*), coalesce(sum({value}), 0)
-        FROM flows_flow f JOIN repos r ON r.id = f.repo_id WHERE {where} GROUP BY 1""")  # noqa: S608
+    """A histogram of one measure by repo; ``sums`` are what the flows of each repo add up to."""
+    found: dict[str, Counter[float]] = {repo: Counter() for repo in sums}
+    for row in rows:
+        if row.measure == measure:
+            found[row.repo][row.bound] += int(row.flows)
     family = HistogramMetricFamily(name, text, labels=["repo"])
-    for repo, *counts, count, total in rows:
-        labels = (*(str(bound) for bound in found), "+Inf")
+    for repo, counts in found.items():
+        within = 0
         buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
-        for label, number in zip(labels, (*counts, count), strict=True):
-            example = (examples or {}).get((str(repo), label))
-            bucket = (label, _to_number(number))
+        for label, bound in [*((str(bound), float(str(bound))) for bound in bounds), ("+Inf", None)]:
+            within = counts.total() if bound is None else within + counts[bound]
+            example = (examples or {}).get((repo, label))
+            bucket = (label, float(within))
             buckets.append(bucket if example is None else (*bucket, example))
-        family.add_metric(_label_values(repo), buckets, _to_number(total))
+        family.add_metric([repo], buckets, sums[repo])
     return family
 
 
 def durations_and_costs() -> Iterator[Metric]:
-    """Measure how long the flows that passed took and what they cost.
+    """Measure how long the flows that passed took, what they cost, and how good their blocks are.
 
     No other end is final, and a histogram must not shrink.
     """
-    seconds, ended = "extract(epoch FROM f.finished_at - f.created_at)", "f.status = 'passed'"
+    spread = reading.sum_facts(facts.SPREAD, ("repo", "measure", "bound"), {"flows": "sum(flows)"})
+    passed = {
+        "seconds": "sum(seconds)::float8",
+        "usd": "sum(usd)::float8",
+        "blocks": "sum(blocks)::float8",
+        "quality": "sum(quality)::float8",
+    }
+    sums = reading.sum_facts(facts.FLOWS, ("repo",), passed)
     yield _build_histogram(
         "flow_duration_seconds",
         "Seconds from creation to a verified block.",
-        seconds,
-        BUCKETS,
-        ended,
-        exemplars.find_examples(BUCKETS),
+        "seconds",
+        facts.SECOND_BOUNDS,
+        spread,
+        {row.repo: row.seconds for row in sums},
+        exemplars.find_examples(facts.SECOND_BOUNDS),
     )
     yield _build_histogram(
-        "flow_cost_per_flow_usd", "USD of each flow that passed.", "f.cost_usd", COST_BUCKETS, ended
+        "flow_cost_per_flow_usd",
+        "USD of each flow that passed.",
+        "usd",
+        facts.USD_BOUNDS,
+        spread,
+        {row.repo: row.usd for row in sums},
     )
+    quality = SummaryMetricFamily(
+        "block_quality_score", "Scores of verified blocks, percent.", labels=["repo"]
+    )
+    for row in sums:
+        quality.add_metric([row.repo], row.blocks, row.quality)
+    yield quality
 
 
 def measure_timing() -> Iterator[Metric]:
@@ -184,55 +223,54 @@ def measure_models() -> Iterator[Metric]:
 
 def measure_calls() -> Iterator[Metric]:
     """What the providers were asked for: calls, tokens, USD."""
-    rows = database.fetch_rows(_SQL["sum_provider_calls"])
     names = ["provider", "model", "repo"]
-    cost: dict[tuple[str, ...], float] = {}
-    number = CounterMetricFamily(
+    columns = ("settled", "released", "unknown", "outages", *(f"{kind}_tokens" for kind in TOKEN_KINDS))
+    sums = {column: f"sum({column})::float8" for column in columns}
+    rows = reading.sum_facts(facts.CALLS, names, sums)
+    calls = CounterMetricFamily(
         "provider_calls_total", "Provider calls that ended.", labels=[*names, "status"]
     )
-    tokens: dict[tuple[str, ...], float] = {}
-    for provider, model, repo, status, count, *kinds, usd in rows:
-        who = (str(provider), str(model), str(repo))
-        # A reserved call is not a call that ended; it becomes one when it is settled.
-        if status != "reserved":
-            number.add_metric([*who, str(status)], _to_number(count))
-        cost[who] = cost.get(who, 0) + _to_number(usd)
-        for kind, used in zip(("input", "cached", "output", "reasoning"), kinds, strict=True):
-            tokens[*who, kind] = tokens.get((*who, kind), 0) + _to_number(used)
-    yield number
-    # The rows are one for each status, so tokens and USD are added up over the statuses.
-    used_tokens = CounterMetricFamily(
-        "provider_tokens_total", "Tokens used, by kind.", labels=[*names, "kind"]
+    outages = CounterMetricFamily(
+        "provider_outages_total", "Calls that the provider did not answer.", labels=names
     )
-    for key, value in tokens.items():
-        used_tokens.add_metric(list(key), value)
-    yield used_tokens
+    tokens = CounterMetricFamily("provider_tokens_total", "Tokens used, by kind.", labels=[*names, "kind"])
+    for row in rows:
+        who = [row.provider, row.model, row.repo]
+        for status in ("settled", "released", "unknown"):
+            calls.add_metric([*who, status], getattr(row, status))
+        outages.add_metric(who, row.outages)
+        for kind in TOKEN_KINDS:
+            tokens.add_metric([*who, kind], getattr(row, f"{kind}_tokens"))
+    yield from (calls, outages, tokens)
+    labelled = reading.list_labelled_families()
+    spent: Counter[tuple[str, ...]] = Counter()
+    for row in reading.sum_facts(facts.CALLS, (*names, "block_family"), {"usd": "sum(usd)::float8"}):
+        family = reading.label_family(row.block_family, labelled)
+        spent[row.provider, row.model, row.repo, family] += row.usd
     yield from _name_twice(
         "flow_cost_usd",
         "USD spent on provider calls.",
-        names,
-        ((list(who), usd) for who, usd in cost.items()),
+        [*names, "block_family"],
+        ((list(key), usd) for key, usd in spent.items()),
     )
 
 
 def measure_gates() -> Iterator[Metric]:
-    """Verdicts of the gates."""
-    counts = {
-        (gate, verdict): count
-        for gate, verdict, count in _fetch_rows(
-            "SELECT gate, verdict, count(*) FROM flows_gateresult GROUP BY 1, 2"
-        )
-    }
+    """Verdicts of the gates, and their scores."""
+    sums = {column: f"sum({column})::float8" for column in (*VERDICTS, "scored", "score")}
+    rows = reading.sum_facts(facts.GATES, ("gate", "repo"), sums)
     # Zeros, too: a series that is born with 1 has no increase that Prometheus could see.
-    known = sorted({str(gate) for gate, _ in counts})
-    samples = [
-        ([gate, verdict], _to_number(counts.get((gate, verdict), 0)))
-        for gate in known
-        for verdict in VERDICTS
-    ]
+    samples = [([row.gate, row.repo, verdict], getattr(row, verdict)) for row in rows for verdict in VERDICTS]
     yield from _name_twice(
-        "quality_gate_result", "Reports of gates, by verdict.", ["gate", "result"], samples
+        "quality_gate_result", "Reports of gates, by verdict.", ["gate", "repo", "result"], samples
     )
+    scores = SummaryMetricFamily(
+        "quality_gate_score", "Scores that gates measured, percent.", labels=["gate", "repo"]
+    )
+    for row in rows:
+        if row.scored:
+            scores.add_metric([row.gate, row.repo], row.scored, row.score)
+    yield scores
 
 
 def measure_waiting() -> Iterator[Metric]:
@@ -294,7 +332,18 @@ SOURCES = {
     "replicas": part_health.measure_replicas,
     "expiries": part_health.measure_expiries,
     "disk": part_health.measure_disk,
+    "repos": adoption_metrics.measure_repos,
+    "people": adoption_metrics.measure_people,
+    "assumptions": adoption_metrics.show_assumptions,
 }
+
+
+def _read_source(name: str, source: Callable[[], Iterable[Metric]]) -> list[Metric]:
+    """What a source says; a statement of it that takes too long costs this source and no other."""
+    if name in _NOT_LIMITED:
+        return list(source())
+    with database.limit_statements(_SOURCE_SECONDS):
+        return list(source())
 
 
 class OrchestratorCollector(Collector):
@@ -305,17 +354,22 @@ class OrchestratorCollector(Collector):
         up = GaugeMetricFamily(
             "orchestrator_source_up", "Whether a source of metrics could be read.", labels=["source"]
         )
+        took = GaugeMetricFamily(
+            "orchestrator_source_seconds", "How long a source of metrics took.", labels=["source"]
+        )
         for name, source in SOURCES.items():
+            begun = time.monotonic()
             try:
                 # A list, so that a source which fails halfway sends nothing instead of half of its metrics.
-                found = list(source())
+                found = _read_source(name, source)
             # The outermost edge of a scrape: a source that fails shows as a metric, not as a failed scrape.
             except Exception:  # noqa: BLE001
                 up.add_metric([name], 0)
                 continue
             up.add_metric([name], 1)
+            took.add_metric([name], time.monotonic() - begun)
             yield from found
-        yield up
+        yield from (up, took)
         # The exporter scrapes every few seconds; between scrapes it must not hold a connection of the pool.
         if not connection.in_atomic_block:
             connection.close()

@@ -1,0 +1,7 @@
+-- Statements of orchestrator/ops/observability/adoption_metrics.py.
+
+-- name: count_repos
+-- Count repos by phase and by whether they are enabled.
+SELECT phase, CASE WHEN enabled THEN 'enabled' ELSE 'disabled' END AS state, count(*) AS repos
+FROM repos
+GROUP BY 1, 2

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class RollupsConfig(AppConfig):
+    name = "orchestrator.ops.rollups"
+    label = "rollups"
+    verbose_name = "Rollups"
