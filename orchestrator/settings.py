@@ -83,6 +83,8 @@ REDIS_URL = env.read_url(
 )
 
 INSTALLED_APPS = [
+    # Before the theme, whose templates it replaces.
+    "orchestrator.web",
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -103,7 +105,6 @@ INSTALLED_APPS = [
     "orchestrator.ops.observability",
     "orchestrator.ops.notifications",
     "orchestrator.ops.rollups",
-    "orchestrator.web",
     "onboarding",
 ]
 MIDDLEWARE = [
@@ -192,6 +193,7 @@ UNFOLD = {
     "SITE_SYMBOL": "deployed_code",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
+    "DASHBOARD_CALLBACK": "orchestrator.web.pages.admin_home.add_week",
 }
 
 # --- providers: the quotas are the runbook's; rates are what the vendors' first paid tiers allow

@@ -19,6 +19,11 @@ Page = Callable[..., HttpResponseBase]
 _VIEW, _CHANGE = "flows.view_flow", "flows.change_flow"
 
 
+def sees_all_flows(user: Any) -> bool:
+    """Whether ``user`` may see the flows of every repo."""
+    return bool(user.has_perm(_VIEW))
+
+
 def list_visible_repos(user: Any) -> QuerySet[Repo]:
     """The repos whose flows ``user`` may see."""
     if user.has_perm(_VIEW):

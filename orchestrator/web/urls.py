@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from orchestrator.web.pages import flows, health, service
+from orchestrator.web.pages import dashboards, flows, health, service
 
 urlpatterns = [
     path("", service.show_landing_page, name="landing"),
@@ -22,6 +22,14 @@ urlpatterns = [
         flows.act_on_flow,
         name="flow-act",
     ),
+    path("dashboards/", dashboards.show_first_dashboard, name="dashboards"),
+    path("dashboards/spend.csv", dashboards.download_spend, name="spend-file"),
+    path("dashboards/repos/<str:repo>/", dashboards.show_repo_dashboard, name="repo-dashboard"),
+    path(
+        "dashboards/repos/<str:repo>/<str:panel>.csv", dashboards.download_repo_panel, name="repo-panel-file"
+    ),
+    path("dashboards/<str:dashboard>/", dashboards.show_dashboard, name="dashboard"),
+    path("dashboards/<str:dashboard>/<str:panel>.csv", dashboards.download_panel, name="panel-file"),
     path("health", health.show_health),
     path("ready", health.show_readiness),
 ]

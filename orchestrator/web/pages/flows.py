@@ -22,6 +22,7 @@ from orchestrator.flows.models import Artifact, Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 from orchestrator.rest.problems import Problem
 from orchestrator.web import rights
+from orchestrator.web.components import flow_filters
 from orchestrator.web.components.flow import build_flow_page
 from orchestrator.web.components.timeline import format_duration
 
@@ -40,9 +41,11 @@ _ACTIONS: dict[str, Callable[..., object]] = {
 def list_flows(request: HttpRequest) -> HttpResponse:
     """Flows, newest first.
 
-    Filters: ``status`` (also ``going``), ``repo``, ``q``; ``before`` is the id to continue from.
+    Filters: ``status`` (also ``going``), ``repo``, ``q``; those of ``flow_filters``, with which the
+    dashboards link to here; ``before`` is the id to continue from.
     """
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
+    asked |= flow_filters.read_filters(request.GET)
     # One row more than the page shows says whether there are older ones; counting all of them would be slow.
     rows = list(_filter_flows(request.user, asked, request.GET.get("before", "")[:25])[: PAGE + 1])
     older = (
@@ -58,6 +61,8 @@ def list_flows(request: HttpRequest) -> HttpResponse:
         "statuses": FlowStatus.values,
         "repos": rights.list_visible_repos(request.user).order_by("name").values_list("name", flat=True),
         "older": older,
+        "kept": [(name, asked[name]) for name in flow_filters.NAMES if asked[name]],
+        "narrowed": flow_filters.describe_filters(asked),
         "filtered": any(asked.values()) or "before" in request.GET,
     }
     return render(request, "web/flows.html", context)
@@ -77,6 +82,7 @@ def _filter_flows(user: Any, asked: dict[str, str], before: str) -> QuerySet[Flo
         rows = rows.filter(status=asked["status"])
     if asked["repo"]:
         rows = rows.filter(repo__name=asked["repo"])
+    rows = flow_filters.narrow_flows(rows, asked)
     # Text in PostgreSQL has no NUL: a search for one would be an error and not an empty list.
     if words := asked["q"].replace("\0", ""):
         found = (

@@ -1,0 +1,96 @@
+"""The arithmetic of the dashboards. None stands for a figure that has nothing to be computed from.
+
+Where Prometheus has the same figure, it is computed in the same way: a quantile is interpolated within its
+bucket, as ``histogram_quantile`` does, so Grafana and the pages agree.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from django.conf import settings
+
+from orchestrator.ops.dashboards.reader import CallSums, FlowSums, GateSums, Number
+from orchestrator.ops.rollups import facts
+
+LATENCY_TARGET_SECONDS = 120
+
+
+def divide(part: float, whole: float) -> float | None:
+    """``part`` of ``whole``; None of nothing."""
+    return part / whole if whole else None
+
+
+def percent_of(part: float, whole: float) -> float | None:
+    """Percent that ``part`` is of ``whole``."""
+    return 100 * part / whole if whole else None
+
+
+def success_percent(flows: FlowSums) -> float | None:
+    """Flows that passed of those that passed or failed. A cancelled flow says nothing: a person ended it."""
+    return percent_of(flows.passed, flows.passed + flows.failed)
+
+
+def uptime_percent(calls: CallSums) -> float | None:
+    """Calls that the provider answered."""
+    return percent_of(calls.calls - calls.outages, calls.calls)
+
+
+def pass_percent(gates: GateSums) -> float | None:
+    """Reports that passed. One without a result is not a pass."""
+    return percent_of(gates.passed, gates.passed + gates.failed + gates.errored)
+
+
+def mean_score(gates: GateSums) -> float | None:
+    """The average score."""
+    return divide(gates.score, gates.scored)
+
+
+def find_quantile(rows: Iterable[Number], quantile: float, bounds: Sequence[float]) -> float | None:
+    """The ``quantile`` of a histogram; the last two keys of ``rows`` are measure and upper bound."""
+    counts: Counter[float] = Counter()
+    for row in rows:
+        counts[row.keys[-1]] += row.flows
+    if not counts.total():
+        return None
+    rank, below, lower = quantile * counts.total(), 0, 0.0
+    for bound in bounds:
+        here = counts[float(bound)]
+        if here and below + here >= rank:
+            return lower + (float(bound) - lower) * (rank - below) / here
+        below, lower = below + here, float(bound)
+    # Above the last bound nothing can be said but that.
+    return lower
+
+
+def p95_seconds(rows: Iterable[Number]) -> float | None:
+    """The 95th percentile of the seconds of flows that passed."""
+    seconds = [row for row in rows if row.keys[-2] == "seconds"]
+    return find_quantile(seconds, 0.95, facts.SECOND_BOUNDS)
+
+
+def in_time_percent(rows: Iterable[Number]) -> float | None:
+    """Flows that passed within the latency target."""
+    seconds = [row for row in rows if row.keys[-2] == "seconds"]
+    within = sum(row.flows for row in seconds if row.keys[-1] <= LATENCY_TARGET_SECONDS)
+    return percent_of(within, sum(row.flows for row in seconds))
+
+
+def hours_saved(flows: FlowSums) -> float:
+    """Hours that people would have needed for the flows that passed."""
+    return float(settings.ROI_HOURS_PER_BLOCK) * flows.passed
+
+
+def value_usd(flows: FlowSums) -> float:
+    """What those hours cost."""
+    return hours_saved(flows) * float(settings.ROI_HOURLY_RATE_USD)
+
+
+def return_ratio(flows: FlowSums, calls: CallSums) -> float | None:
+    """Value over spend. Only calls to models are spend: hours of people are in neither."""
+    return divide(value_usd(flows), calls.usd)
+
+
+def is_finite(value: float | None) -> bool:
+    """Whether a figure can be drawn."""
+    return value is not None and math.isfinite(value)

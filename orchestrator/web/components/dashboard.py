@@ -1,0 +1,239 @@
+"""A dashboard as a page shows it: figures, charts by day, parts, each with its table and its link to
+flows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from orchestrator.ops.dashboards.panels import (
+    Dashboard,
+    DaysPanel,
+    FigurePanel,
+    Panel,
+    PartsPanel,
+)
+from orchestrator.ops.dashboards.period import Period
+from orchestrator.ops.dashboards.reader import Reader
+from orchestrator.web.components import charts
+from orchestrator.web.components.charts import DayChart
+from orchestrator.web.components.numbers import format_number
+
+LONGEST_PARTS = 12
+"""How many parts a page shows; the file has all of them."""
+NO_NAME = "none"
+NO_FAMILY = "-"
+"""The filter for flows without a block family; no family is called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number, what it should be, and what it was before. ``met`` is None without a target or a number."""
+
+    key: str
+    title: str
+    words: str
+    note: str
+    met: bool | None
+    target: str
+    before: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersRow:
+    """One line of a table: its name, its numbers in words, and its flows."""
+
+    name: str
+    words: tuple[str, ...]
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartCard:
+    """A chart by day, with its numbers as a table."""
+
+    key: str
+    title: str
+    note: str
+    chart: DayChart
+    head: tuple[str, ...]
+    rows: tuple[NumbersRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part with its bar, 0 to 100 wide. ``met`` as for a figure."""
+
+    name: str
+    words: str
+    width: float
+    met: bool | None
+    before: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartsCard:
+    """The parts of something, the largest first; ``left_out`` says how many more there are."""
+
+    key: str
+    title: str
+    note: str
+    target: str
+    parts: tuple[Part, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardPage:
+    """Everything that a page of a dashboard shows."""
+
+    figures: tuple[Figure, ...]
+    charts: tuple[ChartCard, ...]
+    parts: tuple[PartsCard, ...]
+
+
+def build_page(
+    dashboard: Dashboard, reader: Reader, *, compare: bool, filters: Mapping[str, str]
+) -> DashboardPage:
+    """Read every panel of ``dashboard``; ``filters`` are those of the list of flows, such as a repo."""
+    before = reader.before() if compare else None
+    return DashboardPage(
+        tuple(_show_figure(panel, reader, before, filters) for panel in dashboard.select(FigurePanel)),
+        tuple(_show_chart(panel, reader, before, filters) for panel in dashboard.select(DaysPanel)),
+        tuple(_show_parts(panel, reader, before, filters) for panel in dashboard.select(PartsPanel)),
+    )
+
+
+def link_flows(panel: Panel, period: Period, filters: Mapping[str, str], **more: str) -> str:
+    """The address of the flows behind a number; empty where the panel has no list."""
+    if panel.drill is None and not more:
+        return ""
+    days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
+    return f"{reverse('flows')}?{urlencode({**(panel.drill or {}), **filters, **more, **days})}"
+
+
+def list_rows(panel: Panel, reader: Reader) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The numbers of a panel for a file: the names of the columns, and the rows."""
+    if isinstance(panel, FigurePanel):
+        target = "" if panel.target is None else panel.target.bound
+        return ("figure", "value", "target"), [(panel.title, panel.read(reader), target)]
+    if isinstance(panel, PartsPanel):
+        return ("name", "value"), sorted(panel.read(reader).items(), key=lambda item: -(item[1] or 0.0))
+    assert isinstance(panel, DaysPanel)  # noqa: S101 - there is no fourth kind
+    steps = reader.period.steps
+    series = panel.read(reader, steps)
+    rows = [
+        (step.first.isoformat(), step.last.isoformat(), *(values[place] for values in series.values()))
+        for place, step in enumerate(steps)
+    ]
+    return ("from", "to", *series), rows
+
+
+def _show_figure(
+    panel: FigurePanel, reader: Reader, before: Reader | None, filters: Mapping[str, str]
+) -> Figure:
+    value = panel.read(reader)
+    target = panel.target
+    return Figure(
+        panel.key,
+        panel.title,
+        format_number(panel.unit, value),
+        panel.note,
+        None if target is None or value is None else target.is_met(value),
+        _word_target(panel),
+        "" if before is None else _word_before(panel, panel.read(before), value),
+        link_flows(panel, reader.period, filters),
+    )
+
+
+def _word_target(panel: Panel) -> str:
+    if panel.target is None:
+        return ""
+    sign = "at least" if panel.target.at_least else "at most"
+    return f"{sign} {format_number(panel.unit, panel.target.bound)}"
+
+
+def _word_before(panel: Panel, old: float | None, new: float | None) -> str:
+    words = f"before: {format_number(panel.unit, old)}"
+    if not old or new is None:
+        return words
+    change = 100 * (new - old) / old
+    return f"{words} ({change:+.0f} %)"
+
+
+def _show_chart(
+    panel: DaysPanel, reader: Reader, before: Reader | None, filters: Mapping[str, str]
+) -> ChartCard:
+    steps = reader.period.steps
+    series = panel.read(reader, steps)
+    # The largest first: it is at the bottom, and has the first colour.
+    if not panel.lines:
+        order = sorted(series, key=lambda name: -sum(value or 0.0 for value in series[name]))
+        series = {name: series[name] for name in order}
+    labels = tuple(_label_step(step) for step in steps)
+    links = tuple(link_flows(panel, step, filters) for step in steps)
+    chart = charts.build_day_chart(
+        panel.unit,
+        labels,
+        series,
+        before=None if before is None else _sum_before(panel, before),
+        links=links,
+        target=None if panel.target is None else panel.target.bound,
+        lines=panel.lines,
+    )
+    rows = tuple(
+        NumbersRow(
+            step.first.isoformat(),
+            tuple(format_number(panel.unit, values[place]) for values in series.values()),
+            links[place],
+        )
+        for place, step in enumerate(steps)
+    )
+    return ChartCard(panel.key, panel.title, panel.note, chart, tuple(series), rows)
+
+
+def _sum_before(panel: DaysPanel, before: Reader) -> list[float | None]:
+    """The period before as one line: its sum, or the first of several lines."""
+    series = list(panel.read(before, before.period.steps).values())
+    if panel.lines:
+        return series[0] if series else []
+    by_step = zip(*series, strict=True)
+    return [sum(filter(None, values)) for values in by_step]
+
+
+def _label_step(step: Period) -> str:
+    return f"{step.first.day} {step.first:%b}"
+
+
+def _show_parts(
+    panel: PartsPanel, reader: Reader, before: Reader | None, filters: Mapping[str, str]
+) -> PartsCard:
+    found = {name: value for name, value in panel.read(reader).items() if value is not None}
+    old = {} if before is None else panel.read(before)
+    order = sorted(found, key=lambda name: (-found[name], name))
+    most = max(found.values(), default=0.0)
+    full = 100.0 if panel.unit.value == "percent" else most
+    parts = tuple(
+        Part(
+            name or NO_NAME,
+            format_number(panel.unit, found[name]),
+            round(100 * found[name] / full, 2) if full else 0.0,
+            None if panel.target is None else panel.target.is_met(found[name]),
+            "" if before is None else _word_before(panel, old.get(name), found[name]),
+            _link_part(panel, reader.period, filters, name),
+        )
+        for name in order[:LONGEST_PARTS]
+    )
+    left_out = max(0, len(order) - LONGEST_PARTS)
+    return PartsCard(panel.key, panel.title, panel.note, _word_target(panel), parts, left_out)
+
+
+def _link_part(panel: PartsPanel, period: Period, filters: Mapping[str, str], name: str) -> str:
+    if not panel.part:
+        return ""
+    value = name or (NO_FAMILY if panel.part == "family" else "")
+    return link_flows(panel, period, filters, **{panel.part: value}) if value else ""

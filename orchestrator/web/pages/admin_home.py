@@ -1,0 +1,92 @@
+"""The first page of the admin: the week in the theme's own cards and charts, and the way to the
+dashboards."""
+
+import json
+from typing import Any
+
+from django.db import OperationalError
+from django.http import HttpRequest
+from django.urls import reverse
+
+from orchestrator.core import database
+from orchestrator.ops.dashboards.description import DASHBOARDS, RELIABILITY, find_dashboard
+from orchestrator.ops.dashboards.panels import DaysPanel, FigurePanel
+from orchestrator.ops.dashboards.period import DEFAULT_RANGE, choose_period
+from orchestrator.ops.dashboards.reader import Reader, read_today
+from orchestrator.web import rights
+from orchestrator.web.components.numbers import format_number
+from orchestrator.web.pages.dashboards import STATEMENT_SECONDS
+
+_FIGURES = (
+    ("reliability", "success"),
+    ("reliability", "p95"),
+    ("cost", "spend-a-day"),
+    ("quality", "quality"),
+)
+_CHARTS = (("reliability", "ends-by-day"), ("cost", "spend-by-day"))
+# The theme's colours by name; failures have the one of its danger label.
+_COLOURS = ("--color-primary-600", "--color-primary-300", "--color-base-400", "--color-primary-900")
+
+
+def add_week(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Receives the theme's callback: what the page shows to a person who may see flows, beside the tables."""
+    if not rights.sees_all_flows(request.user):
+        return context
+    context["dashboards"] = [
+        {"title": one.title, "question": one.question, "href": reverse("dashboard", args=[one.name])}
+        for one in DASHBOARDS
+    ]
+    reader = Reader(choose_period(read_today(), DEFAULT_RANGE), None)
+    try:
+        with database.limit_statements(STATEMENT_SECONDS):
+            context["figures"] = [_show_figure(name, key, reader) for name, key in _FIGURES]
+            context["charts"] = [_show_chart(name, key, reader) for name, key in _CHARTS]
+    except OperationalError as error:
+        # The tables of the admin work without.
+        if not database.was_cancelled(error):
+            raise
+    return context
+
+
+def _find_panel(name: str, key: str) -> Any:
+    return (find_dashboard(name) or RELIABILITY).find_panel(key)
+
+
+def _show_figure(name: str, key: str, reader: Reader) -> dict[str, str]:
+    panel: FigurePanel = _find_panel(name, key)
+    value = panel.read(reader)
+    words = format_number(panel.unit, value)
+    return {"title": panel.title, "words": words, "href": reverse("dashboard", args=[name])}
+
+
+def _show_chart(name: str, key: str, reader: Reader) -> dict[str, str]:
+    panel: DaysPanel = _find_panel(name, key)
+    steps = reader.period.steps
+    datasets = [
+        {"label": label, "data": values, "backgroundColor": f"var({_COLOURS[place % len(_COLOURS)]})"}
+        for place, (label, values) in enumerate(panel.read(reader, steps).items())
+    ]
+    data = {"labels": [f"{step.first:%d %b}" for step in steps], "datasets": datasets}
+    return {
+        "title": panel.title,
+        "words": f"{panel.title} of the last {len(steps)} days",
+        "data": json.dumps(data),
+        "options": json.dumps(_OPTIONS),
+        "href": reverse("dashboard", args=[name]),
+    }
+
+
+# Stacked bars with both axes: the theme's own options are for a chart without words.
+_OPTIONS = {
+    "responsive": True,
+    "maintainAspectRatio": False,
+    "animation": False,
+    "maxBarThickness": 28,
+    "plugins": {
+        "legend": {"display": True, "position": "bottom", "labels": {"boxWidth": 10, "color": "#9ca3af"}}
+    },
+    "scales": {
+        "x": {"stacked": True, "grid": {"display": False}, "ticks": {"color": "#9ca3af"}},
+        "y": {"stacked": True, "beginAtZero": True, "ticks": {"color": "#9ca3af", "maxTicksLimit": 5}},
+    },
+}
