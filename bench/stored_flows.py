@@ -29,17 +29,17 @@ def copy_flow(template: str, low: int, high: int) -> None:
     """
     numbers: dict[str, str | int] = {"template": template, "low": low, "high": high}
     statements = (
-        _compose_insert(
+        compose_insert(
             Flow,
             {"id": NEW_ID},
             f"{Flow._meta.db_table} AS old, {NUMBERS} WHERE old.id = %(template)s",
         ),
-        _compose_insert(
+        compose_insert(
             Stage,
             {"flow_id": NEW_ID},
             f"{Stage._meta.db_table} AS old, {NUMBERS} WHERE old.flow_id = %(template)s",
         ),
-        _compose_insert(
+        compose_insert(
             Attempt,
             # A token belongs to one attempt.
             {"stage_id": "copied.id", "token": "gen_random_uuid()"},
@@ -47,7 +47,7 @@ def copy_flow(template: str, low: int, high: int) -> None:
             f" CROSS JOIN {NUMBERS} JOIN {Stage._meta.db_table} AS copied ON {COPIED_STAGE}"
             " WHERE stage.flow_id = %(template)s",
         ),
-        _compose_insert(
+        compose_insert(
             FlowEvent,
             {"flow_id": NEW_ID, "stage_id": "copied.id"},
             # An event of the flow as a whole has no stage.
@@ -65,7 +65,7 @@ def copy_flow(template: str, low: int, high: int) -> None:
         cursor.execute("CHECKPOINT")
 
 
-def _compose_insert(model: type[models.Model], replaced: dict[str, str], source: str) -> str:
+def compose_insert(model: type[models.Model], replaced: dict[str, str], source: str) -> str:
     """An INSERT of every column of ``model``, from the row ``old`` except for the ``replaced`` ones."""
     columns: list[str] = []
     values: list[str] = []
