@@ -89,8 +89,8 @@ format: setup ## fix what ruff can fix by itself
 bench: setup ## benchmarks into bench/results (BENCH=<name> for one; ARGS=--small for the tiny form)
 	@$(PY) -m bench $(BENCH) $(ARGS)
 
-prompts: setup ## prompts against real models, where every vendor has a key; else what would be sent is checked
-	@$(PY) -m bench.model_prompts
+prompts: setup ## prompts against real models, where every vendor has a key; else what would be sent is checked (ARGS="<name>" for some)
+	@$(PY) -m bench.model_prompts $(ARGS)
 
 chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the long run)
 	@$(PY) -m tests.chaos

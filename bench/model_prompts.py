@@ -1,8 +1,10 @@
 """``make prompts``: the samples and the requests of ``bench/prompts/`` against real models.
 
 With a key of each vendor whose model is configured: every request runs as a flow on a stack of its own, and
-``results/prompts.json`` gets, for each model and stage, calls, tokens, the share of them that came from a
-cache, cost and latency, and how many flows passed, in the first round and in the last.
+``results/prompts.json`` gets, for each model and stage, calls, tokens, the share of the input that came from
+a cache, cost and latency, and how many flows passed, in the first round and in the last. Names of requests as
+arguments choose some of them. What was asked at a base URL of one's own is named, because it may not be the
+vendor.
 
 Without keys no model is asked, and it says so. Each request that a flow would send is captured and compared
 with the types of the vendors' SDKs and with what the vendors say of their models, by the strict simulator's
@@ -11,16 +13,17 @@ own reading.
 
 import json
 import os
-import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import django
 
+# As it was given: the flows run on a database of their own where there is none.
+GIVEN_DATABASE = os.environ.get("DATABASE_URL", "")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 # The stages that are captured read no table: the settings only have to be there.
 os.environ.setdefault("DATABASE_URL", "postgres://nobody@localhost/none")
@@ -30,6 +33,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 - Django comes first
 
 from bench.goals import write_results  # noqa: E402
+from blocks.cli.client import Client  # noqa: E402
 from orchestrator.dev import demo, embedded, sample_repo, stack  # noqa: E402
 from orchestrator.flows.context import build_bundle  # noqa: E402
 from orchestrator.flows.generation import prompts  # noqa: E402
@@ -71,13 +75,16 @@ class Figures:
 
     calls: int = 0
     tokens: int = 0
+    inputs: int = 0
     cached: int = 0
     usd: float = 0.0
     milliseconds: list[int] = field(default_factory=list)
 
 
-def list_trials() -> list[Trial]:
-    """The samples, and the further requests, each of which gets the repo of a sample in turn."""
+def list_trials(chosen: Sequence[str] = ()) -> list[Trial]:
+    """The samples, and the further requests, each of which gets the repo of a sample in turn; or the
+    ``chosen`` ones.
+    """
     samples = [name for name in demo.list_samples() if name != "never-passes"]
     found = [
         Trial(name, (folder / "feature_request.md").read_text(encoding="utf-8"), folder / "repo")
@@ -88,7 +95,7 @@ def list_trials() -> list[Trial]:
     repos = [trial.repo for trial in found]
     for number, path in enumerate(further):
         found.append(Trial(path.stem, path.read_text(encoding="utf-8"), repos[number % len(repos)]))
-    return found
+    return [trial for trial in found if not chosen or trial.name in chosen]
 
 
 def capture_requests(trial: Trial) -> Iterator[tuple[str, Request]]:
@@ -141,10 +148,10 @@ def find_refusal(request: Request) -> str:
     return ""
 
 
-def check_requests() -> int:
+def check_requests(chosen: Sequence[str] = ()) -> int:
     """Check every request that can be captured; 1 where a vendor would refuse one."""
     checked, refused = 0, 0
-    for trial in list_trials():
+    for trial in list_trials(chosen):
         for stage, request in capture_requests(trial):
             checked += 1
             if reason := find_refusal(request):
@@ -157,15 +164,16 @@ def check_requests() -> int:
     return 1 if refused else 0
 
 
-def run_trials() -> int:
+def run_trials(chosen: Sequence[str] = ()) -> int:
     """Run every request as a flow, and write what came of it."""
-    environment = {"PORT": str(embedded.find_free_port())}
-    flows, figures = [], defaultdict(Figures)  # type: list[dict[str, Any]], dict[tuple[str, str], Figures]
+    environment = {"PORT": str(embedded.find_free_port()), "DATABASE_URL": GIVEN_DATABASE}
+    flows: list[dict[str, Any]] = []
+    figures: dict[tuple[str, str], Figures] = defaultdict(Figures)
     logs = ROOT / ".state" / "prompts-logs"
     with stack.run_processes(
         demo.PROCESSES, state=None, logs=logs, simulator=False, environment=environment, say=_say
     ) as running:
-        for trial in list_trials():
+        for trial in list_trials(chosen):
             flow, calls = _run_trial(running, trial)
             flows.append(flow)
             _add_calls(figures, calls)
@@ -173,6 +181,7 @@ def run_trials() -> int:
     first = [flow for flow in passed if all(stage["round"] == 1 for stage in flow["stages"])]
     results: dict[str, Any] = {
         "flows": len(flows),
+        "asked_elsewhere": " ".join(name for name in KEYS if os.environ.get(f"{name.upper()}_BASE_URL")),
         "prompt_versions": json.dumps(prompts.VERSIONS),
         "passed_first_round": round(len(first) / len(flows), 3),
         "passed_last_round": round(len(passed) / len(flows), 3),
@@ -182,7 +191,7 @@ def run_trials() -> int:
         key = f"{stage}_{model}"
         results[f"{key}_calls"] = found.calls
         results[f"{key}_tokens"] = found.tokens
-        results[f"{key}_cache_share"] = round(found.cached / max(found.tokens, 1), 3)
+        results[f"{key}_cache_share"] = round(found.cached / max(found.inputs, 1), 3)
         results[f"{key}_usd"] = round(found.usd, 4)
         results[f"{key}_seconds_p50"] = sorted(found.milliseconds)[len(found.milliseconds) // 2] / 1000
     write_results("prompts", results)
@@ -196,23 +205,19 @@ def _run_trial(running: stack.Stack, trial: Trial) -> tuple[dict[str, Any], list
     (folder / "feature_request.md").write_text(trial.text, encoding="utf-8")
     _say(trial.name)
     demo.run_flow(sample, running, folder)
-    listed = _read_json(running, f"flows/?repo={demo.find_sample_repo(sample)}")
-    flow = _read_json(running, f"flows/{listed['results'][0]['id']}/")
-    return flow, _read_json(running, f"flows/{flow['id']}/calls/")["calls"]
-
-
-def _read_json(running: stack.Stack, path: str) -> Any:
-    address = f"http://{running.values['HOST']}:{running.values['PORT']}/api/v1/{path}"
-    command = ["curl", "-sf", "-H", f"Authorization: Bearer {running.access['token']}", address]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    address = f"http://{running.values['HOST']}:{running.values['PORT']}"
+    with Client(address, running.access["token"]) as client:
+        newest = client.get("flows/", repo=demo.find_sample_repo(sample))["results"][0]["id"]
+        return client.get(f"flows/{newest}/"), client.get(f"flows/{newest}/calls/")["calls"]
 
 
 def _add_calls(figures: dict[tuple[str, str], Figures], calls: list[dict[str, Any]]) -> None:
     for call in calls:
         found, tokens = figures[call["stage"], call["model"]], call["tokens"]
         found.calls += 1
-        found.tokens += sum(value for value in tokens.values() if isinstance(value, int))
-        found.cached += tokens.get("cache_read", 0)
+        found.tokens += sum(tokens.values())
+        found.inputs += sum(tokens.values()) - tokens["output"] - tokens["reasoning"]
+        found.cached += tokens["cache_read"]
         found.usd += float(call["cost_usd"])
         found.milliseconds.append(call["latency_ms"] or 0)
 
@@ -223,13 +228,13 @@ def _say(words: str) -> None:
 
 
 # Not called main, so that make bench, which runs every benchmark, never pays for it.
-def try_prompts() -> int:
+def try_prompts(chosen: Sequence[str] = ()) -> int:
     """Ask the models where every vendor that is needed has a key; else check what would be sent."""
     needed = {provider_for_model(model) for model in MODELS.values()}
-    if all(os.environ.get(KEYS[provider]) for provider in needed):
-        return run_trials()
-    return check_requests()
+    if all(settings.PROVIDERS[provider]["api_key"] for provider in needed):
+        return run_trials(chosen)
+    return check_requests(chosen)
 
 
 if __name__ == "__main__":
-    sys.exit(try_prompts())
+    sys.exit(try_prompts(sys.argv[1:]))

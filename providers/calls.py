@@ -32,6 +32,7 @@ from providers.base import (
     AdapterFault,
     Completion,
     NotAdmitted,
+    PartialAnswer,
     ProviderError,
     Request,
     UnknownModel,
@@ -188,8 +189,8 @@ def _send_and_settle(
             latency_ms=_milliseconds_since(started),
             health=limiter.Health.SILENT,
         )
-        partial = getattr(error, "partial", None)
-        charges.lower_unknown(call_id, provider, request, count, partial, whole_output=False)
+        came = getattr(error, "partial", None) or PartialAnswer()
+        charges.lower_unknown(call_id, provider, request, count, came)
         raise
     latency_ms = _milliseconds_since(started)
     cost = _settle_completion(call_id, provider, request, completion, datetime.now(UTC), latency_ms, count)
@@ -204,7 +205,10 @@ def _complete(adapter: Adapter, request: Request, provider: str) -> Completion:
         raise
     # The edge to the SDKs and to what vendors send: what nobody foresaw must still end in the ledger.
     except Exception as error:
-        raise AdapterFault(provider, f"the answer could not be read: {type(error).__name__}") from error
+        fault = AdapterFault(provider, f"the answer could not be read: {type(error).__name__}")
+        # What had come of a stream; a defect after its end leaves nothing to count by.
+        fault.partial = getattr(error, "partial", None)
+        raise fault from error
     if registry.may_cut_prompts(provider):
         cut = charges.find_cut_prompt(provider, request, completion)
         if cut is not None:

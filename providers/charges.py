@@ -3,13 +3,24 @@
 Never nothing, and never less than may have been used: a vendor that reports no usage still sends a bill.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from providers import limiter, prices
-from providers.base import Completion, PartialAnswer, PromptCut, Request, Usage, UsageSource
+from providers import limiter, prices, usage, wire
+from providers.base import (
+    Completion,
+    ConnectionCut,
+    PartialAnswer,
+    PromptCut,
+    ProviderError,
+    Request,
+    TimedOut,
+    Usage,
+    UsageSource,
+)
 from providers.counting import InputCount, estimate_input, estimate_tokens
 from providers.models import ProviderCall
 
@@ -38,28 +49,43 @@ def decide_charge(call_id: UUID, request: Request, completion: Completion, count
     return Charge(completion.usage, completion.usage_source)
 
 
+def read_charge(call_id: UUID, provider: str, request: Request, raw: Mapping[str, Any]) -> Charge | None:
+    """Return what an answer without a usable text is charged by its own usage; None where it tells none."""
+    used, source = usage.read_reported(provider, raw)
+    if source is UsageSource.REPORTED:
+        return Charge(used, source)
+    if source is UsageSource.DOUBTFUL:
+        return _charge_bound(call_id, request, used.total)
+    return None
+
+
+def find_remains(error: ProviderError) -> PartialAnswer | None:
+    """Return what came of an answer that ended in ``error``; None where all of it may have been written."""
+    if error.partial is not None:
+        return error.partial
+    if error.raw is not None:
+        return PartialAnswer(wire.read_texts(error.raw))
+    return PartialAnswer() if isinstance(error, TimedOut | ConnectionCut) else None
+
+
 def lower_unknown(
-    call_id: UUID,
-    provider: str,
-    request: Request,
-    count: InputCount,
-    partial: PartialAnswer | None,
-    *,
-    whole_output: bool,
+    call_id: UUID, provider: str, request: Request, count: InputCount, came: PartialAnswer | None
 ) -> None:
     """Charge a call of unknown use its counted input and what came of its answer.
 
-    ``whole_output``: an answer came and could not be read, so it may have used all of its output tokens.
+    ``came`` is None where an answer was lost here: it may have used all of its output tokens.
     """
-    counted, came = count.read(), partial or PartialAnswer()
-    used, inputs, source = came.usage or Usage(), counted.bound, counted.source
-    read = used.total - used.output_tokens - used.reasoning_tokens
-    # The first frame of a stream may have told the input exactly.
-    if read > 0:
-        inputs, source = read, UsageSource.REPORTED
-    outputs = max(estimate_tokens(came.text), used.output_tokens + used.reasoning_tokens)
-    if whole_output:
-        outputs = request.max_output_tokens
+    counted = count.read()
+    inputs, source, outputs = counted.bound, counted.source, request.max_output_tokens
+    if came is not None:
+        used = came.usage or Usage()
+        read = used.total - used.output_tokens - used.reasoning_tokens
+        # The first frame of a stream may have told the input exactly.
+        if read > 0:
+            inputs, source = read, UsageSource.REPORTED
+        # What came may be anything, but no model writes more than it may.
+        written = min(estimate_tokens(came.text), request.max_output_tokens)
+        outputs = max(written, used.output_tokens + used.reasoning_tokens)
     usd = prices.price_worst_case(provider, request.model, inputs, outputs)
     limiter.lower_charge(call_id, provider, inputs + outputs, usd, source)
 
@@ -83,8 +109,8 @@ def find_cut_prompt(provider: str, request: Request, completion: Completion) -> 
 def _count_answer(completion: Completion, count: InputCount) -> Charge:
     counted = count.read()
     # An answer was written, although its text may be empty where a filter withheld it.
-    usage = Usage(input_tokens=max(counted.tokens, 1), output_tokens=estimate_tokens(completion.text))
-    return Charge(usage, counted.source)
+    used = Usage(input_tokens=max(counted.tokens, 1), output_tokens=estimate_tokens(completion.text))
+    return Charge(used, counted.source)
 
 
 def _charge_bound(call_id: UUID, request: Request, claimed: int) -> Charge:

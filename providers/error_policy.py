@@ -6,10 +6,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from providers import charges, ledger, limiter, prices, usage
+from providers import charges, ledger, limiter, prices
 from providers.base import (
     AccountExhausted,
     AccountRestricted,
@@ -32,8 +32,6 @@ from providers.base import (
     TimedOut,
     UnknownModel,
     Unreachable,
-    Usage,
-    UsageSource,
 )
 from providers.breaker import HEALTH
 from providers.counting import InputCount
@@ -121,17 +119,18 @@ def end_reservation(
     # Stored before it is read: an operator must see the answer even if reading it fails.
     if error.raw is not None:
         ledger.store_response(call_id, error.raw)
-        known = _read_known_usage(provider, error.raw)
-        if known is not None:
+        charge = charges.read_charge(call_id, provider, request, error.raw)
+        if charge is not None:
             # Priced as of the call, not of now: a price may change in between.
             at = ProviderCall.objects.values_list("created_at", flat=True).get(id=call_id)
-            cost = prices.price_usage(provider, request.model, known, at)
+            cost = prices.price_usage(provider, request.model, charge.usage, at)
             limiter.settle(
                 call_id,
                 provider,
-                known,
-                cost.usd,
+                charge.usage,
+                max(cost.usd, charge.least_usd),
                 cost.snapshot,
+                source=charge.source,
                 code=error.code,
                 message=message,
                 latency_ms=latency_ms,
@@ -163,8 +162,7 @@ def end_reservation(
     )
     # Only then, because the count takes a round trip: the slot is free, and if this process dies meanwhile,
     # the whole bound stays charged.
-    whole_output = not isinstance(error, TimedOut | ConnectionCut)
-    charges.lower_unknown(call_id, provider, request, count, error.partial, whole_output=whole_output)
+    charges.lower_unknown(call_id, provider, request, count, charges.find_remains(error))
 
 
 def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None:
@@ -180,9 +178,3 @@ def _pause_seconds(error: ProviderError, treatment: ErrorPolicy) -> float | None
     if (named is None or named < 1.0) and treatment.first_pause_seconds <= 1.0:
         return -1.0
     return max(named or 0.0, treatment.first_pause_seconds)
-
-
-def _read_known_usage(provider: str, raw: Mapping[str, Any]) -> Usage | None:
-    """Return the usage in a malformed answer, where the usage itself can be read."""
-    known, source = usage.read_reported(provider, raw)
-    return known if source is UsageSource.REPORTED else None

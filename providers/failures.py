@@ -42,8 +42,11 @@ _BY_STATUS: Final[Mapping[int, type[ProviderError]]] = {
     408: TimedOut,  # the vendor gave up on a request that it had begun
     409: ServerFailed,
     413: ContextTooLong,
+    423: ServerFailed,
+    424: ServerFailed,  # the server behind a router failed
     429: RateLimited,
     451: AccountRestricted,
+    498: Overloaded,  # a tier without room
     499: ConnectionCut,
     # Google answers 503, Anthropic 529, for the same: up, but too busy.
     503: Overloaded,
@@ -77,7 +80,8 @@ _BY_CODE: Final[Mapping[str, type[ProviderError]]] = {
 _BY_WORDS: Final = (
     (
         re.compile(
-            r"credit balance is too low|specified API usage limits|prepayment credits are depleted"
+            r"credit balance is too low|specified (workspace )?API usage limits"
+            r"|prepayment credits are depleted|spending (cap|limit)|key limit exceeded"
             r"|billing hard limit|limit: 0(?![\d.])|insufficient (credits|balance)",
             re.I,
         ),
@@ -86,7 +90,8 @@ _BY_WORDS: Final = (
     (
         re.compile(
             r"prompt is too long|maximum context length|input token count .{0,40}exceeds"
-            r"|exceed(s|ed)? (the )?(model's )?context (window|limit|length)",
+            r"|exceed(s|ed)? (the )?(model's |available )?context (window|limit|length|size)"
+            r"|longer than the model's context length|request payload size exceeds",
             re.I,
         ),
         ContextTooLong,
@@ -95,13 +100,19 @@ _BY_WORDS: Final = (
     (
         re.compile(
             r"User location is not supported|not available in your country"
-            r"|enable billing|billing to be enabled|organization has been disabled",
+            r"|enable billing|billing to be enabled|organization has been disabled"
+            r"|project has been denied access",
             re.I,
         ),
         AccountRestricted,
     ),
+    (re.compile(r"API key (not valid|expired)", re.I), AuthenticationFailed),
+    (re.compile(r"is not a valid model|invalid model (name|id)|unknown model", re.I), UnknownModel),
 )
 _REFUSING: Final = frozenset({400, 402, 403, 413, 422, 429})
+# What an API answers to a request for a model. Other refusals, and those without a word, come from what is in
+# front of it, or from a server that is not the API's.
+_OF_AN_API: Final = frozenset({400, 401, 402, 403, 413, 422, *_BY_STATUS, *range(500, 1000)})
 _MODEL: Final = re.compile(r"model|deployment|not_found", re.I)
 _PAGE: Final = re.compile(rb"\s*(<!doctype|<html|<head|<body|<\?xml|<h1|<title)", re.I)
 _REGAINED: Final = re.compile(r"regain access on (\d{4}-\d\d-\d\d)(?: at (\d\d:\d\d))?")
@@ -127,8 +138,15 @@ def error_from_answer(provider: str, status: int, headers: Mapping[str, str], bo
     if 200 <= status < 300:
         return MalformedAnswer(provider, f"HTTP {status} without an answer")
     # Servers answer 404 for a path and for a model; only their words tell which.
-    if status == 404 and not _MODEL.search(" ".join((words.message, *words.codes))):
-        return NetworkPathFailed(provider, f"HTTP 404: {words.message or 'there is no such path'}")
+    if status in (404, 410):
+        if _MODEL.search(" ".join((words.message, *words.codes))):
+            return _build_error(provider, 404, words, headers, f"HTTP {status}")
+        said = clean_text(words.message) or "there is no such path"
+        return NetworkPathFailed(provider, f"HTTP {status}: {said}")
+    is_silent = status == 400 and not words.message and not words.codes
+    if is_silent or status not in _OF_AN_API:
+        said = f": {clean_text(words.message)}" if words.message else ""
+        return NetworkPathFailed(provider, _describe(status, words, headers) + said)
     return _build_error(provider, status, words, headers, f"HTTP {status}")
 
 

@@ -227,8 +227,9 @@ def error_from_response(provider: str, response: httpx2.Response) -> ProviderErr
     """Return the error for a response with a status other than success; its body is read here."""
     try:
         body = response.read()
-    except httpx2.HTTPError as error:
-        return error_from_transport(provider, error)
+    except httpx2.HTTPError:
+        # The status says enough: nothing was generated, and a refusal keeps everybody away.
+        body = b""
     return failures.error_from_answer(provider, response.status_code, response.headers, body)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from providers.base import Completion, MalformedAnswer, NetworkPathFailed
+from providers.base import Completion, MalformedAnswer, NetworkPathFailed, PartialAnswer
 from providers.failures import error_inside, is_page
 
 # A vendor shows the model a schema in words of its own, which are billed and are not in the request.
@@ -26,16 +26,34 @@ def parse_json_object(provider: str, body: bytes) -> dict[str, Any]:
     URL that is not an API's.
     """
     if not body.strip():
-        raise MalformedAnswer(provider, "the answer is empty")
+        raise _unreadable(provider, "the answer is empty", body)
     if is_page(body):
         raise NetworkPathFailed(provider, "a web page instead of the provider's API")
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise MalformedAnswer(provider, f"the answer is not JSON: {error}") from error
+        raise _unreadable(provider, f"the answer is not JSON: {error}", body) from error
     if not isinstance(parsed, dict):
-        raise MalformedAnswer(provider, "the answer is not a JSON object")
+        raise _unreadable(provider, "the answer is not a JSON object", body)
     return parsed
+
+
+def _unreadable(provider: str, detail: str, body: bytes) -> MalformedAnswer:
+    """Return the error for a body that is not what was promised, with what came: it is charged."""
+    error = MalformedAnswer(provider, detail)
+    error.partial = PartialAnswer(body.decode("utf-8", "replace"))
+    return error
+
+
+def read_texts(value: Any) -> str:
+    """Return all texts inside a response, whatever its shape: no model wrote more than that."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return "\n".join(read_texts(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return "\n".join(read_texts(item) for item in value)
+    return ""
 
 
 def read_answer(

@@ -100,7 +100,8 @@ def stage_table(flow: Mapping[str, Any]) -> Table:
     # The notes are sentences, which may be wrapped.
     grid.add_column("", max_width=output.TEXT_WIDTH)
     for stage in flow["stages"]:
-        by = stage["model"] or stage["queue"]
+        # An older service does not tell the prompt.
+        by = f"{stage['model'] or stage['queue']} {stage.get('prompt') or ''}".rstrip()
         grid.add_row(
             name_stage(stage),
             mark_status(stage["status"]),

@@ -173,6 +173,7 @@ class AttemptsOfStage(ReadOnlyTabularInline):
         "worker",
         "model",
         "fallback_from",
+        "prompt",
         "started_at",
         "finished_at",
         "error_code",

@@ -101,28 +101,49 @@ class _MessageAssembly(Assembly):
     def __init__(self) -> None:
         super().__init__()
         self._message: dict[str, Any] = {}
+        self._is_used_told = False
         self._blocks: dict[int, dict[str, Any]] = {}
         # Joined at the end: a string that grows by each token would be copied thousands of times.
         self._parts: dict[tuple[int, str], list[str]] = {}
 
     def _take(self, event: dict[str, Any]) -> str:
-        match event.get("type"):
+        # Some proxies send an answer again behind its end.
+        kind = "" if self.ended else event.get("type")
+        match kind:
             case "content_block_delta":
-                delta, index = event["delta"], int(event["index"])
-                for name in ("text", "thinking", "signature"):
-                    if name in delta:
-                        self._parts.setdefault((index, name), []).append(str(delta[name] or ""))
-                return str(delta.get("text") or "")
+                return self._add_delta(int(event["index"]), event["delta"])
             case "message_start":
+                if self._message:
+                    raise ValueError("the answer began twice")
                 self._message = dict(event["message"])
             case "content_block_start":
                 self._blocks[int(event["index"])] = dict(event["content_block"])
             case "message_delta":
-                used = merge_known(self._message.get("usage") or {}, event.get("usage"))
-                self._message = merge_known(self._message, event["delta"]) | {"usage": used}
+                self._message = merge_known(self._message, event["delta"])
+                self._take_usage(event.get("usage"))
             case "message_stop":
                 self.ended = True
+                # The usage of the beginning is not that of the answer.
+                if not self._is_used_told:
+                    self._message.pop("usage", None)
         return ""
+
+    def _add_delta(self, index: int, delta: dict[str, Any]) -> str:
+        for name in ("text", "thinking", "signature"):
+            if name in delta:
+                piece = delta[name] or ""
+                if not isinstance(piece, str):
+                    raise ValueError(f"{name} is a {type(piece).__name__}")
+                self._parts.setdefault((index, name), []).append(piece)
+        return str(delta.get("text") or "")
+
+    def _take_usage(self, told: Any) -> None:
+        if told is None:
+            return
+        self._is_used_told = True
+        # What is not an object is kept as it is, so that it is found to be doubtful.
+        known = self._message.get("usage") or {}
+        self._message["usage"] = merge_known(known, told) if isinstance(told, dict) else told
 
     def build_raw(self) -> dict[str, Any]:
         """See ``Assembly``."""

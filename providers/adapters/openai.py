@@ -39,6 +39,7 @@ _FINISHED: Final = {
 }
 _INCOMPLETE: Final = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
 _LAST_EVENTS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_FAILURES: Final = frozenset({"error", "response.failed"})
 _COUNT_SECONDS: Final = 15.0
 _CHAT: Final = "/chat/completions"
 _RESPONSES: Final = "/responses"
@@ -62,7 +63,7 @@ class OpenAIAdapter:
         """Ask for one chat completion or one response; see ``Adapter``."""
         if self._takes_responses(request):
             path, body, read = _RESPONSES, _response_body(request), _read_response
-            assembly: Assembly = _ResponseAssembly()
+            assembly: Assembly = _ResponseAssembly(self.name)
         else:
             path, body, read = _CHAT, self._build_chat(request), _read_chat
             assembly = _ChatAssembly()
@@ -236,8 +237,9 @@ class _ChatAssembly(Assembly):
 class _ResponseAssembly(Assembly):
     """Events of a response: https://platform.openai.com/docs/api-reference/responses-streaming."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str) -> None:
         super().__init__()
+        self._provider = provider
         self._response: dict[str, Any] = {}
 
     def _take(self, event: dict[str, Any]) -> str:
@@ -246,6 +248,10 @@ class _ResponseAssembly(Assembly):
             return str(event.get("delta") or "")
         # The first events and the last one bring the response as it is by then; the last one is whole.
         self._response = merge_known(self._response, event.get("response"))
+        failed = {"error": event} if kind == "error" else self._response
+        # Raised here, so that what was written before counts.
+        if kind in _FAILURES and (error := error_inside(self._provider, failed)) is not None:
+            raise error
         self.ended = self.ended or kind in _LAST_EVENTS
         return ""
 

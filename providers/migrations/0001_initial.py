@@ -109,6 +109,11 @@ class Migration(migrations.Migration):
                         name="call_open_leases",
                     ),
                     models.Index(fields=["flow_id"], name="call_by_flow"),
+                    models.Index(
+                        condition=models.Q(("status", "unknown")),
+                        fields=["settled_at"],
+                        name="call_unknown_ended",
+                    ),
                     models.Index(fields=["stage_id", "request_digest"], name="call_by_stage_request"),
                 ],
                 "constraints": [

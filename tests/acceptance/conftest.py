@@ -38,8 +38,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         run_collector() as collector,
     ):
         environment = bare | {
-            # An answer that cannot be read is charged all that it may have cost, and a test has four of them.
-            "FLOW_MAX_COST_USD": "5",
             "DATABASE_URL": database,
             "REDIS_URL": broker,
             "PORT": str(embedded.find_free_port()),

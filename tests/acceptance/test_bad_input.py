@@ -1,6 +1,7 @@
 """What bad input gets: a clear error with a stable code, and nothing half-written anywhere."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,9 @@ def test_an_answer_cut_in_the_wire_fails_the_flow_and_a_retry_passes(product: Pr
     assert flow["error"]["code"].startswith("provider:")
     assert flow["error"]["cure"]
     assert_nothing_half_written(product, work, flow)
+    calls = product.rows("SELECT cost_usd FROM providers_providercall WHERE flow_id = %s", flow["id"])
+    assert len(calls) > 4
+    assert Decimal(flow["cost_usd"]) == sum(call["cost_usd"] for call in calls) < Decimal("0.5")
     assert product.blocks(work, "flow", "retry", flow["id"]).returncode == 0
     again = product.blocks(work, "flow", "follow", flow["id"], "--json")
     assert again.returncode == 0, again.stdout

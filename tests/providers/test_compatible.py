@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.errors import FixedBy
 from orchestrator.dev import stack
 from orchestrator.flows.flow_types import choose_queues, newest_version
 from orchestrator.queues import list_queues
@@ -84,6 +85,16 @@ def test_a_call_has_a_ledger_of_its_own_and_names_what_answered(server: RowServe
     )
     assert (call.status, call.input_tokens, call.usage_source) == ("settled", 10, "reported")
     assert server.asked == ["/v1/chat/completions"]
+
+
+@pytest.mark.django_db
+def test_a_model_without_a_price_is_refused_before_anything_is_sent(server: RowServer) -> None:
+    request = Request("nobody/has-it", "s", "p", max_output_tokens=100, timeout_seconds=20)
+    with pytest.raises(UnknownModel, match="has no price") as refused:
+        call_model("azure", request, Caller(repo="r"))
+    assert (refused.value.fixed_by, refused.value.retryable) == (FixedBy.OPERATOR, False)
+    assert refused.value.cure
+    assert (server.asked, ProviderCall.objects.count()) == ([], 0)
 
 
 def test_a_stage_goes_to_the_queue_of_the_server_of_its_model(server: RowServer) -> None:

@@ -15,7 +15,7 @@ from orchestrator.flows.engine.errors import (
     NotPausable,
     NotRetryable,
 )
-from orchestrator.flows.engine.finish import Finished, Spent, finish
+from orchestrator.flows.engine.finish import Finished, finish
 from orchestrator.flows.engine.holds import hold, hold_ready_stages, release, release_held_stages
 from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.engine.store import attach_snapshot, keep_artifacts, keep_preparation
@@ -28,9 +28,11 @@ from orchestrator.flows.engine.sweep import (
     give_back_stage,
     give_back_stages,
     read_process,
+    refresh_late_costs,
     release_due_stages,
     take_stages_of_dead,
 )
+from orchestrator.flows.engine.transitions import Spent
 
 __all__ = [
     "Claim",
@@ -62,6 +64,7 @@ __all__ = [
     "read_process",
     "record_progress",
     "refresh_cost",
+    "refresh_late_costs",
     "release",
     "release_due_stages",
     "release_held_stages",

@@ -19,17 +19,10 @@ from orchestrator.flows.engine import flow_trace, outcome, repair_round, store
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 from orchestrator.flows.engine.routes import Route
+from orchestrator.flows.engine.transitions import Spent
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageResult
 
 _SQL = load_statements(__file__)
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Which model answered, and in whose place, for the attempt's row."""
-
-    model: str = ""
-    fallback_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +70,11 @@ def _apply_result(claim: Claim, result: StageResult, spent: Spent, onward: Colle
         case Done():
             return _pass_under_lock(claim, result, spent, onward)
         case Repair():
-            return Finished(send=outcome.end_with_repair(claim, result, spent.model, spent.fallback_from))
+            return Finished(send=outcome.end_with_repair(claim, result, spent))
         case Park():
             outcome.end_with_wait(claim, result)
         case Failed():
-            outcome.end_with_failure(claim, result, spent.model, spent.fallback_from)
+            outcome.end_with_failure(claim, result, spent)
     return Finished()
 
 
@@ -117,6 +110,7 @@ def _pass_stage(
         "output": Jsonb(dict(result.output)),
         "model": spent.model,
         "fallback_from": spent.fallback_from,
+        "prompt": spent.prompt,
         "onward": list(onward),
         # Made here, because the next stage is claimed in the same statement.
         "next": uuid.uuid4(),

@@ -10,6 +10,7 @@ from orchestrator.core import database
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import repair_round, store, transitions
 from orchestrator.flows.engine.claim import Claim
+from orchestrator.flows.engine.transitions import Spent
 from orchestrator.flows.flow_settings import FlowSettings
 from orchestrator.flows.stage_protocol import Failed, Park, Repair
 
@@ -18,7 +19,7 @@ MAX_BACKOFF_SECONDS = 300.0
 _SQL = load_statements(__file__)
 
 
-def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str) -> tuple[int, ...]:
+def end_with_repair(claim: Claim, result: Repair, spent: Spent) -> tuple[int, ...]:
     """Ask for a repair round, or fail the flow when none is left; the stages that the caller has to send.
 
     The round begins when nothing else of the flow is under way: what the stages beside this one find goes
@@ -35,8 +36,7 @@ def end_with_repair(claim: Claim, result: Repair, model: str, fallback_from: str
             "failed",
             code=result.code,
             message=reason["message"],
-            model=model,
-            fallback_from=fallback_from,
+            spent=spent,
         )
         transitions.fail_stage(claim.flow_id, claim.stage_id, **reason, worker=claim.worker, seconds=seconds)
         # The stage has failed in either case; without a round left its flow fails with it.
@@ -55,7 +55,7 @@ def end_with_wait(claim: Claim, result: Park) -> None:
         _let_stage_wait(claim, result)
 
 
-def end_with_failure(claim: Claim, result: Failed, model: str, fallback_from: str) -> None:
+def end_with_failure(claim: Claim, result: Failed, spent: Spent) -> None:
     """Try again after a pause while attempts are left, else fail stage and flow."""
     reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
     with transaction.atomic():
@@ -66,8 +66,7 @@ def end_with_failure(claim: Claim, result: Failed, model: str, fallback_from: st
             "failed",
             code=result.code,
             message=reason["message"],
-            model=model,
-            fallback_from=fallback_from,
+            spent=spent,
         )
         # Only failures count here: crashes have a count of their own, and a wait for a provider is not a
         # failure.

@@ -171,6 +171,11 @@ def fail_overdue_flow(flow_id: str) -> bool:
     return True
 
 
+def refresh_late_costs(seconds: float = 3600.0) -> int:
+    """Correct the cost of flows with a call of unknown use that ended in the last ``seconds``; how many."""
+    return len(database.fetch_rows(_SQL["refresh_late_costs"], {"seconds": seconds}))
+
+
 def release_due_stages(limit: int = 200) -> int:
     """Make stages ready whose pause after a failure is over; how many.
 

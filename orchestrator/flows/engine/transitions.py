@@ -5,7 +5,8 @@ the flow's lock.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
@@ -16,6 +17,18 @@ from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.errors import Fenced
 
 _SQL = load_statements(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Which model answered, in whose place, and to which prompt, for the attempt's row."""
+
+    model: str = ""
+    fallback_from: str = ""
+    prompt: str = ""
+
+
+NOTHING_SPENT: Final = Spent()
 
 
 def lock_flow(flow_id: str) -> Any | None:
@@ -47,12 +60,15 @@ def record_event(
 
 
 def refresh_cost(flow_id: str) -> None:
-    """Set the flow's cost to the sum of its settled calls, so that no call is added twice."""
+    """Set the flow's cost to the sum of the ledger, so that no call is added twice.
+
+    It includes calls of unknown use, which are charged too, and not those that are under way.
+    """
     database.fetch_rows(_SQL["refresh_cost"], {"flow": flow_id})
 
 
 def end_attempt(
-    token: Any, outcome: str, *, code: str = "", message: str = "", model: str = "", fallback_from: str = ""
+    token: Any, outcome: str, *, code: str = "", message: str = "", spent: Spent = NOTHING_SPENT
 ) -> float | None:
     """Close the attempt with ``token``; its duration in seconds, ``None`` if it was closed before."""
     params = {
@@ -60,8 +76,9 @@ def end_attempt(
         "outcome": outcome,
         "code": code,
         "message": message,
-        "model": model,
-        "fallback_from": fallback_from,
+        "model": spent.model,
+        "fallback_from": spent.fallback_from,
+        "prompt": spent.prompt,
     }
     closed = database.fetch_rows(_SQL["end_attempt"], params)
     return round(closed[0].seconds, 3) if closed else None

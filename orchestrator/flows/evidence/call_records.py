@@ -15,8 +15,8 @@ _TOKENS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", 
 
 
 def list_calls(flow_id: str) -> list[dict[str, Any]]:
-    """The calls of ``flow_id`` in their order. Cost in USD as text; tokens by kind, kinds without tokens
-    left out.
+    """The calls of ``flow_id`` in their order, each with the model that answered. Cost in USD as text; tokens
+    by kind, kinds without tokens left out.
     """
     # The ledger has plain ids; the round is the stage's.
     stage_round = Stage.objects.filter(pk=OuterRef("stage_id")).values("round")
@@ -32,7 +32,7 @@ def _describe_call(row: Any) -> dict[str, Any]:
         "stage": row.stage_kind,
         "round": row.round,
         "provider": row.provider,
-        "model": row.model,
+        "model": row.shown_model,
         "fallback_from": row.fallback_from,
         "status": row.status,
         "started_at": format_time(row.created_at),

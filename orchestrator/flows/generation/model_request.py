@@ -232,6 +232,7 @@ def _build_request(work: StageContext, question: ModelRequest, silence_seconds: 
         timeout_seconds=_total_seconds(silence_seconds, tokens),
         silence_seconds=silence_seconds,
         effort=effort,
+        prompt_name=prompts.version_name(question.prompt),
         stable=question.stable,
         json_schema=question.json_schema,
     )
@@ -245,7 +246,7 @@ def _describe_call(work: StageContext, question: ModelRequest, completion: Compl
         "provider": vendor_of(completion.model, question.model),
         "request_id": completion.request_id,
         "tokens": asdict(completion.usage),
-        "prompt": f"{question.prompt}.v{prompts.VERSIONS[question.prompt]}",
+        "prompt": prompts.version_name(question.prompt),
         "prompt_digest": prompts.load_prompt(question.prompt).digest,
         "round": work.round,
         **repair,

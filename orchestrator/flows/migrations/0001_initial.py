@@ -459,6 +459,7 @@ class Migration(migrations.Migration):
                 ),
                 ("model", models.CharField(blank=True, db_default="", default="", max_length=100)),
                 ("fallback_from", models.CharField(blank=True, db_default="", default="", max_length=100)),
+                ("prompt", models.CharField(blank=True, db_default="", default="", max_length=50)),
                 ("error_code", models.CharField(blank=True, db_default="", default="", max_length=100)),
                 ("error_message", models.TextField(blank=True, db_default="", default="")),
                 (

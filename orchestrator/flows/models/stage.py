@@ -151,6 +151,8 @@ class Attempt(models.Model):
     )
     model = models.CharField(max_length=100, blank=True, default="", db_default="")
     fallback_from = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # The prompt of the newest question with its version, such as plan.v3.
+    prompt = models.CharField(max_length=50, blank=True, default="", db_default="")
     error_code = models.CharField(max_length=100, blank=True, default="", db_default="")
     error_message = models.TextField(blank=True, default="", db_default="")
 

@@ -154,6 +154,7 @@ class LiveStageContext:
         self._take_turn(provider)
         caller = self._caller()
         connection.close()  # back to the pool: a call may take minutes
+        self.spent = Spent(prompt=request.prompt_name)
         call, progress = _ModelCall(), AnswerProgress(self.kind)
         request = replace(request, note_text=progress.note_text)
         self._attempt.changed.clear()
@@ -177,7 +178,7 @@ class LiveStageContext:
             raise call.error
         if call.answered is None:
             raise RuntimeError("a model call ended without an answer and without an error")
-        self.spent = Spent(call.answered.model, call.answered.fallback_from)
+        self.spent = Spent(call.answered.model, call.answered.fallback_from, request.prompt_name)
         return call.answered.completion
 
     def _tell_progress(self, progress: AnswerProgress) -> None:

@@ -31,7 +31,9 @@ from tests.flows.engine.conftest import claim, let_wait_end, live
 from tests.flows.engine.stack import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-REQUEST = Request(model="m", system="s", prompt="p", max_output_tokens=10, timeout_seconds=5)
+REQUEST = Request(
+    model="m", system="s", prompt="p", max_output_tokens=10, timeout_seconds=5, prompt_name="plan.v3"
+)
 ANSWER = ModelAnswer(
     Completion("hi", StopReason.END, Usage(), "m-7", "r", {}),
     uuid4(),
@@ -318,7 +320,7 @@ def test_an_answer_is_told_from_whom(new_flow, asks, monkeypatch):
     stage = live(flow)
     assert run(flow)
     attempt = stage.attempts.get()
-    assert (attempt.model, attempt.fallback_from) == ("m-7", "m-6")
+    assert (attempt.model, attempt.fallback_from, attempt.prompt) == ("m-7", "m-6", "plan.v3")
     (caller,) = seen
     assert (caller.repo, caller.flow_id, caller.stage_id, caller.attempt_id) == (
         "demo",

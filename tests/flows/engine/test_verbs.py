@@ -11,9 +11,10 @@ from orchestrator.flows import engine
 from orchestrator.flows.engine import capacity
 from orchestrator.flows.models import Artifact, Attempt, Block, Flow, Stage
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Park, Repair
-from providers import limiter
+from providers import ledger, limiter
 from tests import scenes
 from tests.flows.engine.conftest import claim, kinds, let_lease_run_out, let_wait_end, live
+from tests.providers.wire.conftest import clock  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
 
@@ -395,7 +396,7 @@ def test_versions_of_a_block_count_up(new_flow):
     assert sorted(Block.objects.values_list("version", flat=True)) == [1, 2]
 
 
-def test_the_cost_is_the_sum_of_the_settled_calls_once(new_flow):
+def test_the_cost_is_the_sum_of_the_ledger_once(new_flow):
     flow = new_flow()
     held = claim(flow)
     for cost in ("0.25", "0.5"):
@@ -405,8 +406,22 @@ def test_the_cost_is_the_sum_of_the_settled_calls_once(new_flow):
     engine.finish(held, Done())
     engine.finish(held, Done())
     flow.refresh_from_db()
-    assert flow.cost_usd == Decimal("0.75")
-    assert flow.events.get(kind="stage.passed").data["cost_usd"].startswith("0.75")
+    assert flow.cost_usd == Decimal("7.75") == ledger.sum_committed_usd(flow.pk)
+    assert flow.events.get(kind="stage.passed").data["cost_usd"].startswith("7.75")
+
+
+def test_what_a_lost_worker_spent_reaches_the_cost_also_after_the_end(new_flow, clock):  # noqa: F811
+    flow = new_flow()
+    scenes.reserve_call(claim(flow), "google", "m", "0.3")
+    engine.cancel(flow.pk)
+    assert engine.refresh_late_costs() == 0
+    clock.step(seconds=91)
+    # Any look at the provider ends leases that ran out.
+    limiter.find_denial("google")
+    assert engine.refresh_late_costs(10**9) == 1
+    assert engine.refresh_late_costs(10**9) == 0
+    flow.refresh_from_db()
+    assert flow.cost_usd == Decimal("0.3") == ledger.sum_committed_usd(flow.pk)
 
 
 def test_a_move_outside_the_table_is_refused_by_the_database(new_flow):

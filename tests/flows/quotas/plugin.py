@@ -32,7 +32,12 @@ PROMPT = "What does this repository need? " * 60
 def request(provider: str) -> Request:
     """The question."""
     return Request(
-        model=MODELS[provider], system="", prompt=PROMPT, max_output_tokens=100, timeout_seconds=20
+        model=MODELS[provider],
+        system="",
+        prompt=PROMPT,
+        max_output_tokens=100,
+        timeout_seconds=20,
+        prompt_name="question.v7",
     )
 
 

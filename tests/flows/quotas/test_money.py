@@ -16,11 +16,11 @@ from orchestrator.flows.api.serializers.provider_calls import ProviderCallSerial
 from orchestrator.flows.models import Flow
 from orchestrator.flows.worker import runner
 from orchestrator.repos import tokens
-from providers import limiter
+from providers import ledger, limiter, prices
 from providers.base import Usage
 from providers.limiter import Admitted, Health, ReservationRequest
 from providers.models import ProviderCall
-from tests.flows.engine.conftest import live, new_flow, repo, sent  # noqa: F401 - fixtures
+from tests.flows.engine.conftest import let_wait_end, live, new_flow, repo, sent  # noqa: F401 - fixtures
 from tests.flows.engine.stack import ROOT
 from tests.flows.quotas.plugin import MODELS
 from tests.providers.simulated import Simulated, started
@@ -93,6 +93,26 @@ def test_what_was_spent_and_what_is_unknown_count_against_the_ceiling(flow, sett
     assert made.error_code == "provider:cost-ceiling"
 
 
+def test_answers_that_nobody_can_read_leave_the_ceiling_to_those_that_follow(flow, simulated):
+    """They are charged their input and what came, and everybody shows the same sum."""
+    made = flow(**{"flow.max_cost_usd": "0.10"})
+    run(made)
+    simulated.behave("anthropic", {"kind": "malformed"})
+    run(made)
+    for _ in range(2):
+        let_wait_end(live(made).pk)
+        engine.release_due_stages()
+        run(made)
+    calls = ProviderCall.objects.filter(flow_id=made.pk, provider="anthropic")
+    assert {call.status for call in calls} <= {"unknown", "settled"}
+    worst = prices.price_worst_case("anthropic", MODELS["anthropic"], 0, 100)
+    assert len(calls) == 3
+    assert all(0 < call.cost_usd < worst for call in calls)
+    shown = FlowSerializer(made).data
+    assert made.cost_usd == Decimal(shown["cost_usd"]) == ledger.sum_committed_usd(made.pk) > 0
+    assert sum(map(Decimal, shown["cost_by_provider"].values())) == made.cost_usd
+
+
 def test_a_flow_goes_on_with_its_fallback_and_says_so(flow, simulated):
     use_up("anthropic")
     made = flow(**{"fallback.model": MODELS["openai"]})
@@ -105,6 +125,7 @@ def test_a_flow_goes_on_with_its_fallback_and_says_so(flow, simulated):
     ]
     shown_stage = FlowSerializer(made).data["stages"][1]
     assert shown_stage["attempts"][0]["fallback_from"] == MODELS["anthropic"]
+    assert shown_stage["prompt"] == shown_stage["attempts"][0]["prompt"] == "question.v7"
     call = ProviderCall.objects.get(stage_kind="ask_anthropic")
     assert (call.provider, ProviderCallSerializer(call).data["fallback_from"]) == (
         "openai",
@@ -113,7 +134,9 @@ def test_a_flow_goes_on_with_its_fallback_and_says_so(flow, simulated):
     assert (simulated.requests("anthropic"), simulated.requests("openai")) == (0, 1)
 
 
-def test_people_read_on_the_command_line_who_answered_instead_of_whom(flow, simulated, service, tmp_path):
+def test_people_read_on_the_command_line_and_the_page_who_answered_what(
+    flow, simulated, service, tmp_path, admin_client, settings
+):
     use_up("anthropic")
     made = flow(**{"fallback.model": MODELS["openai"]})
     for _ in range(3):
@@ -124,16 +147,24 @@ def test_people_read_on_the_command_line_who_answered_instead_of_whom(flow, simu
         "BLOCKS_TOKEN": tokens.create_token("cli", made.repo)[1],
     }
     environment |= {"COLUMNS": "120", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "blocks.cli.main", "flow", "follow", made.pk]
-    said = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    ).stdout
+
+    def type_command(word: str) -> str:
+        command = [sys.executable, "-m", "blocks.cli.main", "flow", word, made.pk]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        ).stdout
+
+    said = type_command("follow")
     told = [line for line in said.splitlines() if "ask_" in line and "instead of" in line]
     assert told
     assert all(
         "ask_anthropic" in line and f"{MODELS['openai']} instead of {MODELS['anthropic']}" in line
         for line in told
     )
+    # And which version of which prompt they answered.
+    assert type_command("show").count("question.v7") == 3
+    settings.STATIC_ROOT = tmp_path
+    assert admin_client.get(f"/flows/{made.pk}/").content.decode().count("question.v7") == 3
 
 
 def test_without_room_on_the_fallback_it_waits_for_its_own(flow, simulated):

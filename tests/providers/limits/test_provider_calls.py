@@ -150,7 +150,7 @@ def test_a_short_answer_and_its_settlement_are_one(
         (Reply(status=429, retry_after=7), RateLimited, "released", 0),
         # The vendor counts 200 tokens; a fiftieth and 64 are added. Nothing came of the answer.
         (Reply(cut=True), ConnectionCut, "unknown", 268),
-        # All of the output may have been written.
+        # The answer is lost in the adapter, so all of its output may have been written.
         (Reply(body=b"<html>"), MalformedAnswer, "unknown", 368),
     ],
 )

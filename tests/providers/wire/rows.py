@@ -828,7 +828,221 @@ USAGE = [
     ),
 ]
 
-ROWS: tuple[WireRow, ...] = (*ACCOUNT, *SIZE, *WAITS, *PATH, *INSIDE, *EMPTY, *USAGE)
+
+def stream(
+    name: str, vendor: str, *events: Any, error: type[ProviderError] | None = None, **more: Any
+) -> WireRow:
+    """An answer as server-sent events; bytes are sent as they are."""
+    sent = b""
+    for event in events:
+        if isinstance(event, bytes):
+            sent += event
+            continue
+        if vendor in ("anthropic", "responses"):
+            sent += f"event: {event['type']}\n".encode()
+        sent += f"data: {json.dumps(event)}\n\n".encode()
+    return WireRow(f"{vendor}: stream: {name}", vendor, 200, EVENTS, sent, error, **more)
+
+
+EVENTS = {"content-type": "text/event-stream"}
+_BEGIN = {
+    "type": "message_start",
+    "message": {
+        **MESSAGE,
+        "content": [],
+        "stop_reason": None,
+        "usage": {"input_tokens": 10, "output_tokens": 1},
+    },
+}
+_HI = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}}
+_TOLD = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}
+_STOP = {"type": "message_stop"}
+_OVER = claude_error("overloaded_error", "Overloaded")
+_PIECE = {
+    "id": "c",
+    "model": "m",
+    "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": None}],
+}
+_LAST = {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+_COUNTS = {"id": "c", "model": "m", "choices": [], "usage": CHAT["usage"]}
+_DELTA = {"type": "response.output_text.delta", "delta": "hi"}
+_FAILED = {"id": "r", "status": "failed", "output": [], "error": {"code": "server_error", "message": "x"}}
+_PART = {"candidates": [{"content": {"parts": [{"text": "hi"}]}}]}
+
+STREAMS = [
+    stream("whole", "anthropic", _BEGIN, _HI, _TOLD, _STOP),
+    stream(
+        "no usage but that of the beginning",
+        "anthropic",
+        _BEGIN,
+        _HI,
+        {**_TOLD, "usage": None},
+        _STOP,
+        source=_NONE,
+    ),
+    stream("the usage is a text", "anthropic", _BEGIN, _HI, {**_TOLD, "usage": "5"}, _STOP, source=_ODD),
+    stream("again behind its end", "anthropic", _BEGIN, _HI, _TOLD, _STOP, _BEGIN, _HI, _TOLD, _STOP),
+    stream("every event twice", "anthropic", _BEGIN, _BEGIN, _HI, _HI, _TOLD, _STOP, error=MalformedAnswer),
+    stream(
+        "text is a list",
+        "anthropic",
+        _BEGIN,
+        {**_HI, "delta": {"text": ["hi"]}},
+        _STOP,
+        error=MalformedAnswer,
+    ),
+    stream("not UTF-8", "anthropic", _BEGIN, b'event: x\ndata: "\xff"\n\n', error=MalformedAnswer),
+    stream("no end", "anthropic", _BEGIN, _HI, _TOLD, error=ConnectionCut),
+    stream("empty", "anthropic", error=ConnectionCut),
+    stream("overloaded at once", "anthropic", _OVER, error=Overloaded),
+    stream(
+        "overloaded in the middle", "anthropic", _BEGIN, _HI, _OVER, error=ConnectionCut, says="Overloaded"
+    ),
+    stream(
+        "no money at once",
+        "anthropic",
+        claude_error("billing_error", "past due"),
+        error=AccountExhausted,
+        wait=_ACCOUNT_PAUSE,
+    ),
+    stream("whole", "openai", _PIECE, _LAST, _COUNTS, b"data: [DONE]\n\n"),
+    stream("comments before it", "openai", b": PROCESSING\n\n" * 3, _PIECE, _LAST, _COUNTS),
+    stream("no usage", "openai", _PIECE, _LAST, b"data: [DONE]\n\n", source=_NONE),
+    stream(
+        "refused at once",
+        "openai",
+        {"error": {"message": "busy", "code": 429}},
+        error=RateLimited,
+        wait=_FIRST_PAUSE,
+    ),
+    stream(
+        "failed in the middle",
+        "openai",
+        _PIECE,
+        {"error": {"message": "bad", "code": 502}},
+        error=ConnectionCut,
+    ),
+    stream("no reason to stop", "openai", _PIECE, b"data: [DONE]\n\n", error=ConnectionCut),
+    stream("half an event", "openai", _PIECE, b'data: {"id": \n\n', error=MalformedAnswer),
+    stream("whole", "responses", _DELTA, {"type": "response.completed", "response": RESPONSE}),
+    stream(
+        "an error event",
+        "responses",
+        {"type": "error", "code": "rate_limit_exceeded", "message": "Please try again in 2s."},
+        error=RateLimited,
+        wait=(2, 2),
+        says="try again in 2s",
+    ),
+    stream(
+        "failed at once", "responses", {"type": "response.failed", "response": _FAILED}, error=ServerFailed
+    ),
+    stream(
+        "failed in the middle",
+        "responses",
+        _DELTA,
+        {"type": "response.failed", "response": _FAILED},
+        error=ConnectionCut,
+        says="broke off while it answered",
+    ),
+    stream("whole", "google", _PART, {**GEMINI, "candidates": [{"finishReason": "STOP"}]}),
+    stream(
+        "failed in the middle",
+        "google",
+        _PART,
+        gemini_error(503, "overloaded", "UNAVAILABLE"),
+        error=ConnectionCut,
+    ),
+    stream("no end", "google", _PART, error=ConnectionCut),
+    stream(
+        "a part is a number", "google", {"candidates": [{"content": {"parts": [1]}}]}, error=MalformedAnswer
+    ),
+]
+
+WORDS = [
+    WireRow(
+        "anthropic: limit of a workspace",
+        "anthropic",
+        400,
+        {},
+        claude_error("invalid_request_error", "You have reached your specified workspace API usage limits."),
+        AccountExhausted,
+        _ACCOUNT_PAUSE,
+    ),
+    WireRow(
+        "openrouter: limit of a key",
+        "openai",
+        403,
+        {},
+        gpt_error("Key limit exceeded"),
+        AccountExhausted,
+        _ACCOUNT_PAUSE,
+    ),
+    WireRow(
+        "google: spending cap",
+        "google",
+        429,
+        {},
+        gemini_error(429, "Your project has exceeded its monthly spending cap.", "RESOURCE_EXHAUSTED"),
+        AccountExhausted,
+        _ACCOUNT_PAUSE,
+    ),
+    WireRow(
+        "google: payload",
+        "google",
+        400,
+        {},
+        gemini_error(400, "Request payload size exceeds the limit: 20971520 bytes.", "INVALID_ARGUMENT"),
+        ContextTooLong,
+    ),
+    WireRow(
+        "llama.cpp: context",
+        "openai",
+        400,
+        {},
+        gpt_error("the request exceeds the available context size. try increasing the context size"),
+        ContextTooLong,
+    ),
+    WireRow(
+        "openrouter: no such model", "openai", 400, {}, gpt_error("x/y is not a valid model ID"), UnknownModel
+    ),
+    WireRow("openai: model is gone", "openai", 410, {}, gpt_error("This model is gone"), UnknownModel),
+    WireRow(
+        "google: key without details",
+        "google",
+        400,
+        {},
+        gemini_error(400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT"),
+        AuthenticationFailed,
+    ),
+    WireRow(
+        "openai: wrong method",
+        "openai",
+        405,
+        {},
+        gpt_error("Not allowed to POST on /v1"),
+        NetworkPathFailed,
+        says="Not allowed to POST",
+    ),
+    WireRow("openai: 400 without a word", "openai", 400, {}, b"", NetworkPathFailed),
+    WireRow(
+        "openai: 404 with what cannot be shown",
+        "openai",
+        404,
+        {},
+        b'{"detail": "a\\u0000b"}',
+        NetworkPathFailed,
+    ),
+    limited(
+        "openai: a body that cannot be unpacked",
+        "openai",
+        {"content-encoding": "gzip", "retry-after": "9"},
+        9,
+        9,
+        b"not gzip",
+    ),
+]
+
+ROWS: tuple[WireRow, ...] = (*ACCOUNT, *SIZE, *WAITS, *PATH, *INSIDE, *EMPTY, *USAGE, *STREAMS, *WORDS)
 BY_NAME: Mapping[str, WireRow] = {row.name: row for row in ROWS}
 
 

@@ -1,14 +1,15 @@
 """Every row through SDK, adapter and `call_model`: one ending in the ledger, and nobody else is hurt."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from providers import audit, breaker, limiter, quota_report, registry
-from providers.base import ProviderError, UsageSource
+from providers import audit, breaker, limiter, prices, quota_report, registry
+from providers.base import MalformedAnswer, ProviderError, UsageSource
 from providers.calls import Caller, call_model
 from providers.models import ProviderCall, ProviderChange, ProviderState
 from tests.providers.limits.conftest import Clock
@@ -100,16 +101,41 @@ def test_without_a_counter_the_tokens_are_estimated(clock: Clock, vendors: RowSe
     assert 0 < call.input_tokens <= call.reserved_tokens
 
 
-def test_an_answer_that_cannot_be_read_is_charged_its_counted_input_and_all_of_its_output(
-    clock: Clock,
-    vendors: RowServer,
+@pytest.mark.parametrize(
+    ("body", "came"),
+    [
+        (b"", 0),
+        (b'{"content": [{"type": "text", "text": "' + b"word " * 40, 50),
+        # Whatever came, no model writes more than it may.
+        (b"[" + b'"word",' * 4000, 100),
+        ({"type": "message", "content": [{"type": "text", "txt": "word " * 40}], "stop_reason": None}, 45),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_charged_its_counted_input_and_what_came(
+    clock: Clock, vendors: RowServer, body: Any, came: int
 ) -> None:
-    vendors.row = find_row("anthropic: empty answer")
-    with pytest.raises(ProviderError):
-        call_model("anthropic", ask("anthropic"), CALLER)
+    vendors.row = WireRow("unreadable", "anthropic", body=body)
+    request = replace(ask("anthropic"), prompt="p" * 4000)
+    with pytest.raises(MalformedAnswer):
+        call_model("anthropic", request, CALLER)
     call = ProviderCall.objects.get()
-    # The bound in bytes is below what this counter says, so it stays.
-    assert (call.status, call.cost_usd) == ("unknown", call.reserved_usd)
+    assert (call.status, call.usage_source) == ("unknown", "counted")
+    written = call.reserved_tokens - (COUNTED + COUNTED // 50 + 64)
+    assert came <= written <= came + came // 4
+    usd = prices.price_worst_case("anthropic", request.model, call.reserved_tokens - written, written)
+    assert call.cost_usd == call.reserved_usd == usd
+
+
+def test_an_unreadable_answer_with_a_usage_that_cannot_be_true_is_charged_the_bound(
+    clock: Clock, vendors: RowServer
+) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 500}}
+    vendors.row = WireRow("unreadable", "openai", body={"choices": None, "usage": usage})
+    with pytest.raises(MalformedAnswer):
+        call_model("openai", ask("openai"), CALLER)
+    call = ProviderCall.objects.get()
+    assert (call.status, call.usage_source, call.answer) == ("settled", "doubtful", None)
+    assert call.cost_usd >= call.reserved_usd > 0
 
 
 @pytest.mark.parametrize("retry_after", ["0", "1"])

@@ -25,6 +25,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
             "worker",
             "model",
             "fallback_from",
+            "prompt",
             "started_at",
             "finished_at",
             "error_code",
@@ -39,6 +40,7 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
 
     status = serializers.ChoiceField(choices=StageStatus.choices)
     model = serializers.SerializerMethodField(help_text="The model that answered last.")
+    prompt = serializers.SerializerMethodField(help_text="The prompt asked last, such as plan.v3.")
     wait_reason = serializers.SerializerMethodField(help_text="Why it waits; empty if it does not.")
     progress = serializers.SerializerMethodField(help_text="What it does now; empty if it does not run.")
     duration_seconds = serializers.SerializerMethodField()
@@ -60,6 +62,7 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
             "needs",
             "status",
             "model",
+            "prompt",
             "wait_reason",
             "progress",
             "not_before",
@@ -77,6 +80,11 @@ class StageSerializer(serializers.ModelSerializer[Stage]):
         # The attempts were prefetched in order: a filter here would send a query for each stage.
         models = [attempt.model for attempt in stage.attempts.all() if attempt.model]
         return models[-1] if models else ""
+
+    def get_prompt(self, stage: Stage) -> str:
+        """The prompt of the newest attempt that asked a model."""
+        asked = [attempt.prompt for attempt in stage.attempts.all() if attempt.prompt]
+        return asked[-1] if asked else ""
 
     def get_wait_reason(self, stage: Stage) -> str:
         """A stage keeps its last reason; only one that waits shows it."""

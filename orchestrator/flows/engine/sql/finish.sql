@@ -61,7 +61,7 @@ WITH f AS (
     -- added twice.
     SELECT COALESCE(sum(p.cost_usd), 0) AS usd, NOT EXISTS (SELECT 1 FROM n) AS ends,
         COALESCE(sum(p.cost_usd) FILTER (WHERE p.stage_id = %(stage)s), 0) AS stage_usd
-    FROM providers_providercall p WHERE p.flow_id = %(flow)s AND p.status = 'settled'
+    FROM providers_providercall p WHERE p.flow_id = %(flow)s
 ), moved AS (
     -- Write the flow only where something changes: its cost, or its end after the last stage.
     UPDATE flows_flow fl
@@ -71,7 +71,8 @@ WITH f AS (
 ), a AS (
     -- Close this attempt and measure it.
     UPDATE flows_attempt at
-    SET outcome = 'passed', finished_at = s.at, model = %(model)s, fallback_from = %(fallback_from)s
+    SET outcome = 'passed', finished_at = s.at, model = %(model)s, fallback_from = %(fallback_from)s,
+        prompt = %(prompt)s
     FROM s WHERE at.token = %(token)s
     RETURNING round(extract(epoch FROM at.finished_at - at.started_at), 3) AS seconds
 ), e AS (

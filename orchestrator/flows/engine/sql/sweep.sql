@@ -74,6 +74,25 @@ WHERE fl.status IN ('pending', 'running', 'waiting')
     )
 LIMIT %(limit)s;
 
+-- name: refresh_late_costs
+-- Take into the cost of flows what became known of their calls without them: where a worker is lost, the lease
+-- of its call runs out later, perhaps after the flow has ended. Flows are few, because nearly all calls are
+-- settled by those who made them.
+WITH late AS (
+    SELECT DISTINCT flow_id
+    FROM providers_providercall
+    WHERE status = 'unknown' AND settled_at > now() - make_interval(secs => %(seconds)s) AND flow_id IS NOT NULL
+), c AS (
+    SELECT flow_id, sum(cost_usd) AS usd
+    FROM providers_providercall JOIN late USING (flow_id)
+    GROUP BY flow_id
+)
+UPDATE flows_flow fl
+SET cost_usd = c.usd
+FROM c
+WHERE fl.id = c.flow_id AND fl.cost_usd <> c.usd
+RETURNING fl.id;
+
 -- name: lock_live_stages
 -- Lock what a flow has ready, running or waiting.
 SELECT id, token

@@ -21,13 +21,14 @@ INSERT INTO flows_flowevent (flow_id, kind, stage_id, data, created_at)
 VALUES (%(flow)s, %(kind)s, %(stage)s, %(data)s, clock_timestamp());
 
 -- name: refresh_cost
--- Set the flow's cost to the sum of its settled calls. The row is not written where the sum is the same.
+-- Set the flow's cost to the sum of its calls; one that is under way costs nothing yet. The row is not written
+-- where the sum is the same.
 UPDATE flows_flow
 SET cost_usd = c.usd
 FROM (
     SELECT COALESCE(sum(cost_usd), 0) AS usd
     FROM providers_providercall
-    WHERE flow_id = %(flow)s AND status = 'settled'
+    WHERE flow_id = %(flow)s
 ) c
 WHERE id = %(flow)s AND cost_usd <> c.usd;
 
@@ -36,7 +37,7 @@ WHERE id = %(flow)s AND cost_usd <> c.usd;
 UPDATE flows_attempt
 SET outcome = %(outcome)s, finished_at = clock_timestamp(),
     error_code = %(code)s, error_message = %(message)s,
-    model = %(model)s, fallback_from = %(fallback_from)s
+    model = %(model)s, fallback_from = %(fallback_from)s, prompt = %(prompt)s
 WHERE token = %(token)s AND outcome = 'running'
 RETURNING extract(epoch FROM finished_at - started_at)::float8 AS seconds;
 

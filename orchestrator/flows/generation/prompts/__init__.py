@@ -37,10 +37,15 @@ class PromptTemplate:
 @cache
 def load_prompt(name: str) -> PromptTemplate:
     """The version of ``name`` that is in force; a file without parts is all text."""
-    source = resources.files(__package__).joinpath(f"{name}.v{VERSIONS[name]}.md").read_text(encoding="utf-8")
+    source = resources.files(__package__).joinpath(f"{version_name(name)}.md").read_text(encoding="utf-8")
     parts = _PARTS.match(source)
     system, text = (parts["system"].strip(), parts["prompt"]) if parts else ("", source)
     return PromptTemplate(name, Template(system), Template(text), hashlib.sha256(source.encode()).hexdigest())
+
+
+def version_name(name: str) -> str:
+    """The name of a prompt with the version that is in force, such as ``plan.v3``."""
+    return f"{name}.v{VERSIONS[name]}"
 
 
 def repository_prefix(bundle: str) -> str:
