@@ -5,6 +5,7 @@ command typed by hand, a test) nothing is refused.
 """
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Final
@@ -13,25 +14,33 @@ from django.core.exceptions import ImproperlyConfigured
 
 WITHHELD: Final = "withheld"
 """What a process is given in the place of a secret that it must know to exist and may not read."""
-_PROVIDERS: Final = frozenset({"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GOOGLE_API_KEY"})
 _SERVERS: Final = frozenset({"DATABASE_URL", "DATABASE_REPLICA_URLS", "REDIS_URL"})
 _STORE: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
-# A stage may fall back to another provider's model, so each of these workers needs all three keys.
-_MODELS: Final = _SERVERS | _PROVIDERS | _STORE | {"SECRET_KEY"}
+# Of vendors and of compatible servers, whose names only the environment knows.
+_MODEL_KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*_API_KEY")
+# A stage may fall back to another provider's model, so each of these workers needs all the keys of models.
+_MODELS: Final = _SERVERS | _STORE | {"SECRET_KEY"}
+MODEL_PROCESSES: Final = frozenset({"anthropic", "openai", "google", "compatible"})
 MAY_HOLD: Final[dict[str, frozenset[str]]] = {
-    # Reads evidence from the store, calls nobody, signs nothing.
-    "web": _SERVERS | _STORE | {"SECRET_KEY"},
-    "anthropic": _MODELS,
-    "openai": _MODELS,
-    "google": _MODELS,
+    # Reads evidence from the store, signs people in, calls no provider, sends no message, signs nothing.
+    "web": _SERVERS | _STORE | {"SECRET_KEY", "SLACK_SIGNING_SECRET", "OIDC_CLIENT_SECRET"},
+    **dict.fromkeys(sorted(MODEL_PROCESSES), _MODELS),
     "gates": _SERVERS | _STORE,
-    # The only one that signs.
-    "control": _SERVERS | _STORE | {"SECRET_KEY", "EVIDENCE_SIGNING_KEY"},
+    # The only one that signs, and that sends messages.
+    "control": _SERVERS
+    | _STORE
+    | {"SECRET_KEY", "EVIDENCE_SIGNING_KEY", "SLACK_BOT_TOKEN", "PAGERDUTY_ROUTING_KEY", "EMAIL_URL"}
+    | {"GITHUB_TOKEN", "GITLAB_TOKEN"},
     "dispatcher": _SERVERS,
     "flower": frozenset({"REDIS_URL", "FLOWER_BASIC_AUTH"}),
     "exporter": _SERVERS | {"METRICS_TOKEN"},
 }
-SECRETS: Final = frozenset().union(*MAY_HOLD.values())
+SECRETS: Final = frozenset().union(*MAY_HOLD.values()) | {
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "GOOGLE_API_KEY",
+}
+"""The secrets whose names are known; the keys of compatible servers are found by their form."""
 
 # What the settings cannot do without, in a form that opens nothing: an unknown key, and a database
 # that is not there.
@@ -40,25 +49,56 @@ _STAND_INS: Final = {
     "DATABASE_URL": f"postgres://{WITHHELD}@127.0.0.1:1/{WITHHELD}",
     "DATABASE_REPLICA_URLS": "",
 }
+# The same where there is a secret: that there is a mail server is no secret, its password is.
+_STAND_INS_OF_SET: Final = {"EMAIL_URL": f"smtp://{WITHHELD}@127.0.0.1:1"}
+
+
+def find_row(process: str) -> str:
+    """The row of MAY_HOLD for a process of the Procfile; workers of compatible servers share one."""
+    return process if process in MAY_HOLD else "compatible"
+
+
+def may_hold(process: str, name: str) -> bool:
+    """Whether ``process`` may hold the secret called ``name``."""
+    row = find_row(process)
+    return name in MAY_HOLD[row] or (is_model_key(name) and row in MODEL_PROCESSES)
+
+
+def is_model_key(name: str) -> bool:
+    """Whether ``name`` is the key of a provider."""
+    return _MODEL_KEY.fullmatch(name) is not None
+
+
+def is_secret(name: str) -> bool:
+    """Whether the variable ``name`` holds a secret of this product."""
+    return name in SECRETS or is_model_key(name)
 
 
 def withhold_secrets(process: str, environment: dict[str, str]) -> dict[str, str]:
     """``environment`` for ``process``: what it may not hold is named, and has no value."""
-    held = MAY_HOLD.get(process)
-    if held is None:
-        return environment
-    given = dict(environment) | {"PROCESS": process}
-    for name in SECRETS - held:
-        file = given.pop(f"{name}_FILE", "")
-        if given.get(name) or file:
+    given = dict(environment) | {"PROCESS": find_row(process)}
+    for variable in environment:
+        name = variable.removesuffix("_FILE")
+        if is_secret(name) and not may_hold(process, name) and given.pop(variable, ""):
             given[name] = WITHHELD
     return given
 
 
 def leave_out_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """``environment`` with no secret in it, for a process that only loads code."""
-    given = {name: value for name, value in environment.items() if name.removesuffix("_FILE") not in SECRETS}
+    given = {name: value for name, value in environment.items() if not is_secret(name.removesuffix("_FILE"))}
     return given | _STAND_INS
+
+
+def refuse_foreign_secrets(environment: Mapping[str, str] = os.environ) -> None:
+    """Raise ``ImproperlyConfigured`` where this process holds a secret that is not for it, read or not."""
+    process = environment.get("PROCESS", "")
+    if not process:
+        return
+    for variable, value in environment.items():
+        name = variable.removesuffix("_FILE")
+        if value and value != WITHHELD and is_secret(name) and not may_hold(process, name):
+            raise ImproperlyConfigured(_describe_refusal(process, variable))
 
 
 def read_withheld(name: str, value: str) -> str:
@@ -67,12 +107,18 @@ def read_withheld(name: str, value: str) -> str:
     Raises ``ImproperlyConfigured`` where it holds the value of a secret that is not for it.
     """
     process = os.environ.get("PROCESS", "")
-    held = MAY_HOLD.get(process)
-    if held is None or name not in SECRETS or name in held:
+    if not process or not is_secret(name) or may_hold(process, name):
         return value
     if value and value != WITHHELD:
-        raise ImproperlyConfigured(
-            f"The process {process} may not hold {name}: leave it out of its environment, or set it to "
-            f"{WITHHELD!r}."
-        )
+        raise ImproperlyConfigured(_describe_refusal(process, name))
+    if value == WITHHELD and name in _STAND_INS_OF_SET:
+        return _STAND_INS_OF_SET[name]
     return _STAND_INS.get(name, value)
+
+
+def _describe_refusal(process: str, name: str) -> str:
+    # Never the value, nor the file that has it.
+    return (
+        f"The process {process} may not hold {name}: leave it out of its environment, or set "
+        f"{name.removesuffix('_FILE')} to {WITHHELD!r}."
+    )

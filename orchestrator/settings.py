@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from orchestrator import env, logs, redis_import
-from orchestrator.process_secrets import MAY_HOLD
+from orchestrator.process_secrets import MAY_HOLD, refuse_foreign_secrets
 
 redis_import.import_redis()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -58,6 +58,7 @@ def _parse_database_url(value: str, *, pool_size: int, max_overflow: int) -> dic
 
 # Which process of the Procfile this is; it may then hold the secrets of its row only.
 PROCESS = env.read_text("PROCESS", "", choices=("", *MAY_HOLD))
+refuse_foreign_secrets()
 DEBUG = env.read_flag("DEBUG", default=False)
 SECRET_KEY = env.read_text("SECRET_KEY", "insecure-for-local-use-only" if DEBUG else None)
 LOGGING = logs.build_logging(
@@ -233,7 +234,9 @@ def _read_compatible(name: str) -> dict[str, Any]:
 
 
 # Also the names of their queues, so the other queues' names are taken.
-COMPATIBLE_PROVIDERS = env.read_identifiers("COMPATIBLE_PROVIDERS", taken=(*_DEFAULTS, "gates", "control"))
+COMPATIBLE_PROVIDERS = env.read_identifiers(
+    "COMPATIBLE_PROVIDERS", taken=(*_DEFAULTS, "gates", "control", "repo")
+)
 PROVIDERS = {
     **{name: _read_provider(name, *limits) for name, limits in _DEFAULTS.items()},
     **{name: _read_compatible(name) for name in COMPATIBLE_PROVIDERS},
@@ -258,6 +261,20 @@ ENABLE_CIRCUIT_BREAKER = env.read_flag("ENABLE_CIRCUIT_BREAKER", default=True)
 CIRCUIT_BREAKER_THRESHOLD = env.read_integer("CIRCUIT_BREAKER_THRESHOLD", 85, low=1, high=100)
 DAILY_BUDGET_USD = env.read_decimal("DAILY_BUDGET_USD", "50")
 FLOW_MAX_COST_USD = env.read_decimal("FLOW_MAX_COST_USD", "2")
+
+# --- what one repo may use, so that none uses up what is everybody's; operators may set more or less for one
+REPO_SHARE_PERCENT = env.read_integer("REPO_SHARE_PERCENT", 50, low=1, high=100)
+REPO_TOKENS_PER_DAY = env.read_integer(
+    "REPO_TOKENS_PER_DAY",
+    max(1, sum(one["daily_token_quota"] for one in PROVIDERS.values()) * REPO_SHARE_PERCENT // 100),
+    low=1,
+)
+REPO_USD_PER_DAY = env.read_decimal("REPO_USD_PER_DAY", str(DAILY_BUDGET_USD * REPO_SHARE_PERCENT / 100))
+REPO_OPEN_FLOWS = env.read_integer("REPO_OPEN_FLOWS", 500, low=1)
+REPO_FLOWS_PER_MINUTE = env.read_integer("REPO_FLOWS_PER_MINUTE", 120, low=1)
+REPO_STORED_MB = env.read_integer("REPO_STORED_MB", 10_000, low=1)
+# Which models a repo may choose for itself: names, or ``prefix*``; none: only those of the organisation.
+ALLOWED_MODELS = ",".join(env.read_names("ALLOWED_MODELS"))
 
 # --- context, gates, flows
 CONTEXT_PRUNING_ENABLED = env.read_flag("CONTEXT_PRUNING_ENABLED", default=True)

@@ -13,10 +13,20 @@ from flower import urls
 from orchestrator.dev import stack
 from orchestrator.ops.observability.exporter import is_allowed
 from orchestrator.ops.observability.management.commands import flower
-from orchestrator.process_secrets import MAY_HOLD, SECRETS, WITHHELD, read_withheld, withhold_secrets
+from orchestrator.process_secrets import (
+    MAY_HOLD,
+    SECRETS,
+    WITHHELD,
+    may_hold,
+    read_withheld,
+    refuse_foreign_secrets,
+    withhold_secrets,
+)
 
 ROOT = Path(__file__).parents[1]
-EVERYTHING = {name: f"marked-{name.lower()}" for name in SECRETS} | {
+SERVER_KEY = "VLLM_API_KEY"  # of a compatible server, whose name is the operator's choice
+EVERYTHING = {name: f"marked-{name.lower()}" for name in (*SECRETS, SERVER_KEY)} | {
+    "EMAIL_URL": "smtp://me:marked@localhost:25",
     "DATABASE_URL": "postgres://nobody:marked@localhost/none",
     "DATABASE_REPLICA_URLS": "postgres://nobody:marked@localhost/replica",
     "REDIS_URL": "redis://:marked@localhost:1/0",
@@ -33,23 +43,52 @@ def start(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_table_has_a_row_for_each_process() -> None:
-    assert set(MAY_HOLD) == set(stack.read_procfile())
+    # The line for compatible servers becomes a worker for each.
+    assert set(MAY_HOLD) == set(stack.read_procfile()) | {"compatible"}
 
 
 def test_only_workers_of_providers_hold_their_keys_and_only_control_signs() -> None:
-    models = {"anthropic", "openai", "google"}
-    for name, held in MAY_HOLD.items():
-        assert ("OPENAI_API_KEY" in held) == (name in models)
-        assert ("EVIDENCE_SIGNING_KEY" in held) == (name == "control")
+    models = {"anthropic", "openai", "google", "compatible"}
+    for process in MAY_HOLD:
+        for key in ("OPENAI_API_KEY", SERVER_KEY):
+            assert may_hold(process, key) == (process in models)
+        for key in ("EVIDENCE_SIGNING_KEY", "SLACK_BOT_TOKEN", "PAGERDUTY_ROUTING_KEY", "EMAIL_URL"):
+            assert may_hold(process, key) == (process == "control")
+
+
+def test_a_worker_of_a_compatible_server_holds_no_more_than_the_others() -> None:
+    given = withhold_secrets("vllm", EVERYTHING)
+    assert given["PROCESS"] == "compatible"
+    assert given[SERVER_KEY] == EVERYTHING[SERVER_KEY]
+    assert given["EVIDENCE_SIGNING_KEY"] == given["SLACK_BOT_TOKEN"] == WITHHELD
+
+
+def test_what_no_setting_reads_is_refused_as_well() -> None:
+    for name in ("GITHUB_TOKEN", SERVER_KEY, "AWS_SECRET_ACCESS_KEY_FILE"):
+        with pytest.raises(
+            ImproperlyConfigured, match=f"The process exporter may not hold {name}"
+        ) as refused:
+            refuse_foreign_secrets({"PROCESS": "exporter", name: "marked"})
+        assert "marked" not in str(refused.value)
+    refuse_foreign_secrets({"PROCESS": "exporter", "GITHUB_TOKEN": WITHHELD, "METRICS_TOKEN": "marked"})
+    # A command that a person types belongs to no process.
+    refuse_foreign_secrets({"GITHUB_TOKEN": "marked"})
+
+
+def test_a_process_knows_that_there_is_a_mail_server_and_not_its_password(monkeypatch) -> None:
+    monkeypatch.setenv("PROCESS", "web")
+    assert "marked" not in read_withheld("EMAIL_URL", WITHHELD)
+    assert read_withheld("EMAIL_URL", WITHHELD).startswith("smtp://")
+    assert read_withheld("EMAIL_URL", "") == ""
 
 
 @pytest.mark.parametrize("process", MAY_HOLD)
 def test_a_process_starts_with_what_is_withheld_and_not_with_more(process, monkeypatch) -> None:
     given = withhold_secrets(process, EVERYTHING)
-    assert {name for name, value in given.items() if "marked" in value} <= MAY_HOLD[process]
+    assert all(may_hold(process, name) for name, value in given.items() if "marked" in value)
     monkeypatch.setenv("PROCESS", process)
-    for name in SECRETS:
-        if name in MAY_HOLD[process]:
+    for name in (*SECRETS, SERVER_KEY):
+        if may_hold(process, name):
             assert read_withheld(name, "marked") == "marked"
             continue
         assert read_withheld(name, WITHHELD) != "marked"
@@ -58,11 +97,12 @@ def test_a_process_starts_with_what_is_withheld_and_not_with_more(process, monke
 
 
 def test_the_real_settings_refuse_a_key_that_is_not_for_the_process() -> None:
-    refused = start(EVERYTHING | {"PROCESS": "exporter"})
-    assert refused.returncode != 0
-    assert "The process exporter may not hold SECRET_KEY" in refused.stderr
-    assert "marked-secret_key" not in refused.stderr
-    for process in ("exporter", "flower"):
+    for process, name in (("exporter", "SECRET_KEY"), ("web", "SLACK_BOT_TOKEN"), ("gates", SERVER_KEY)):
+        refused = start(withhold_secrets(process, EVERYTHING) | {name: EVERYTHING[name]})
+        assert refused.returncode != 0
+        assert f"The process {process} may not hold {name}" in refused.stderr
+        assert "marked" not in refused.stderr
+    for process in ("exporter", "web"):
         taken = start(withhold_secrets(process, EVERYTHING))
         assert (taken.returncode, taken.stderr) == (0, "")
 
