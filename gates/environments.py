@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,11 +35,20 @@ _REPO_FAULTS = (
 BUILD_SECONDS = 180
 LARGEST_BYTES = 512 << 20
 MAX_LINES = 200
-# name[extras]==version ; marker --hash=sha256:... : no URL, no option and no path gets through.
+MAX_PIN_CHARACTERS = 20_000
+# name[extras]==version ; marker --hash=sha256:... : no URL, no option and no path gets through. A marker has
+# names, quoted words, comparisons and parentheses; a dash only between quotes.
 _PIN = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._, -]+\])?==[A-Za-z0-9.!+_-]+"
-    r"(?:\s*;[^\n\\#@]*?)?(?:\s+--hash=sha256:[0-9a-f]{64})+"
+    r"[A-Za-z0-9][A-Za-z0-9._-]*+(?:\[[A-Za-z0-9._, -]++\])?==[A-Za-z0-9.!+_-]++"
+    r"(?: ?;(?:[A-Za-z0-9_. ()<>=!~]|\"[A-Za-z0-9_.+*! -]++\"|'[A-Za-z0-9_.+*! -]++')+)?"
+    r"(?: --hash=sha256:[0-9a-f]{64})+"
 )
+KEPT_BYTES = 4 << 30
+"""What all environments of a machine may take; the ones that were used longest ago go first."""
+KEPT_UNUSED_SECONDS = 14 * 86_400.0
+"""How long an environment is kept that nobody uses."""
+_IN_USE_SECONDS = 3600.0
+"""One used this recently may be in use: no run of the gates is longer."""
 # Which index to ask and whom to trust; nothing else of the worker's environment reaches the installer.
 _PASSED_VARIABLES = re.compile(
     r"(?:UV|PIP)_(?:\w*INDEX\w*|CERT|FIND_LINKS|\w*CERTS?)|SSL_CERT_\w+|(?:https?|no)_proxy", re.IGNORECASE
@@ -80,7 +90,7 @@ def parse_pins(lines: Sequence[str]) -> tuple[str, ...]:
     if len(pins) > MAX_LINES:
         raise EnvironmentRefused(f"There are {len(pins)} dependencies; at most {MAX_LINES} are taken.")
     for pin in sorted(pins):
-        if _PIN.fullmatch(pin) is None:
+        if len(pin) > MAX_PIN_CHARACTERS or _PIN.fullmatch(pin) is None:
             raise EnvironmentRefused(f"{pin[:120]!r} is not a pinned dependency with hashes.")
     return tuple(sorted(pins))
 
@@ -105,14 +115,42 @@ def build(lines: Sequence[str], *, root: Path | None = None, seconds: float = BU
     # Wheels differ by version of Python and by machine.
     name = hashlib.sha256("\n".join((python.version, os.uname().machine, *pins)).encode()).hexdigest()
     target = place / name
-    if target.is_dir():
-        return target
     place.mkdir(parents=True, exist_ok=True)
+    # Shared by all who take one, so that none is removed between a look and its mark.
     with _hold_lock(place / f"{name}.lock"):
         # Another worker may have built it while this one waited.
-        if not target.is_dir():
+        is_new = not target.is_dir()
+        if is_new:
             _install_pins(pins, python.executable, target, seconds)
+        # When it was used last; `evict_unused` asks.
+        os.utime(target)
+    if is_new:
+        evict_unused(place)
     return target
+
+
+def evict_unused(place: Path, *, kept_bytes: int = KEPT_BYTES, now: float | None = None) -> int:
+    """Remove the environments in ``place`` that nobody used for long, and the oldest of too many; how many.
+
+    What may be in use stays, even if the rest is then over ``kept_bytes``.
+    """
+    moment = time.time() if now is None else now
+    found = []
+    for folder in place.iterdir():
+        if re.fullmatch(r"[0-9a-f]{64}", folder.name) and folder.is_dir():
+            size = sum(path.lstat().st_size for path in folder.rglob("*"))
+            found.append((folder.stat().st_mtime, size, folder))
+    removed, total = 0, sum(size for _, size, _ in found)
+    for used_at, size, folder in sorted(found):
+        unused = moment - used_at
+        if unused <= _IN_USE_SECONDS or (unused <= KEPT_UNUSED_SECONDS and total <= kept_bytes):
+            continue
+        with _hold_lock(place / f"{folder.name}.lock"):
+            # Somebody may have taken it meanwhile.
+            if folder.is_dir() and folder.stat().st_mtime == used_at:
+                shutil.rmtree(folder, ignore_errors=True)
+                removed, total = removed + 1, total - size
+    return removed
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Lines of structlog and of plain ``logging`` go the same way. What looks like a c
 so that a vendor's error message or a traceback cannot carry one out.
 """
 
+import logging
 import re
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -16,6 +17,7 @@ from orchestrator.core.redaction import MARK, redact_text
 _PASSWORD_IN_URL: Final = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
 # A line of the log is for people: of a longer text nobody reads the rest, and redaction takes time for it.
 _LONGEST_VALUE: Final = 64 * 1024
+_LONGEST_HOST_LINE: Final = 200
 # What Django and uvicorn add to their records: objects, or facts that the line has already.
 _DJANGO_FIELDS = ("request", "status_code", "server_time", "color_message")
 
@@ -45,6 +47,14 @@ def _drop_django_fields(
     for key in _DJANGO_FIELDS:
         event.pop(key, None)
     return event
+
+
+def drop_traceback(record: logging.LogRecord) -> bool:
+    """Keep a record, as one short line: a stranger decides how often it comes and how long it is."""
+    record.exc_info, record.exc_text, record.args = None, None, ()
+    record.msg = str(record.msg)[:_LONGEST_HOST_LINE]
+    record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 _SHARED: list[Any] = [
@@ -82,12 +92,15 @@ def build_logging(form: str, level: str) -> dict[str, Any]:
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, drawn],
             }
         },
+        "filters": {"one_line": {"()": lambda: drop_traceback}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Django's own handlers would print each line twice, or mail it to an empty list of addresses.
             "django": {"handlers": [], "propagate": True, "level": level},
             "django.server": {"handlers": [], "propagate": False},
+            # Nothing of ours failed where a stranger asks for another host.
+            "django.security.DisallowedHost": {"filters": ["one_line"]},
             # A 404 is a line of the access log already; a 500 comes with its traceback.
             "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},
             # uvicorn sets handlers of its own before it loads the application.

@@ -92,3 +92,15 @@ def test_both_forms_are_lines_on_standard_error(form):
     assert done.stderr.count("\n") == 1
     assert "it is here" in done.stderr
     assert "task_1" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["evil!host", "x" * 5000, "[::1", "evil.example"])
+def test_a_host_that_is_not_ours_costs_one_short_line(lines, host):
+    config = logs.build_logging("json", "INFO")["loggers"]
+    assert config["django.security.DisallowedHost"] == {"filters": ["one_line"]}
+    answer = Client(raise_request_exception=False).get("/health", headers={"Host": host})
+    assert answer.status_code == 400
+    (line,) = lines()
+    assert line["level"] == "warning"
+    assert "exception" not in line
+    assert len(json.dumps(line)) < 600

@@ -23,6 +23,22 @@ _URL = re.compile(
     r"(?P<path>(?:/[A-Za-z0-9._~%+-]+)+/?)"
 )
 # Looked for on its own, so that an address with a password gets a cure that says so.
+# What Python's tables call global and what leads inside all the same: addresses that carry one of version 4
+# (compatible, translated, NAT64 of one's own), those of a site, of routers, of a relay, of documentation.
+_NEVER_PUBLIC = tuple(
+    ipaddress.ip_network(net)
+    for net in (
+        "::/96",
+        "::ffff:0:0:0/96",
+        "64:ff9b:1::/48",
+        "fec0::/10",
+        "100:0:0:1::/64",
+        "3fff::/20",
+        "5f00::/16",
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+    )
+)
 _USER = re.compile(r"(?<=://)[^/@]*@")
 _PORTS = {"https": 443, "http": 80}
 _WORDED = "Use an address that begins with https://, as https://host/owner/repo.git."
@@ -110,10 +126,13 @@ def _check_address(url: CloneUrl, address: ipaddress.IPv4Address | ipaddress.IPv
         raise CloneUrlRefused(
             f"{url.host} is not this machine, and http is for this machine only.", cure=_WORDED
         )
-    if not _is_private_host(url) and not all(
-        each.is_global and not each.is_multicast for each in _is_within(address)
-    ):
+    if not _is_private_host(url) and not all(_is_public(each) for each in _is_within(address)):
         raise CloneUrlRefused(f"{url.host} is at an address that is not public.", cure=_OPERATOR)
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    inside = any(address in net for net in _NEVER_PUBLIC if net.version == address.version)
+    return address.is_global and not address.is_multicast and not inside
 
 
 def _is_within(

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,12 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f"requests==2.32.0 {HASH} --no-binary=:all:",
         f"requests==2.32.0 ; python_version > '3' --config-settings=x {HASH} --global-option=x",
         "requests==2.32.0 --hash=md5:" + "0" * 32,
+        f"requests==2.32.0 ; python_version > '3' --config-settings=x {HASH}",
+        f"requests==2.32.0 ; python_version > '3' -e . {HASH}",
+        f"requests==2.32.0 ; python_version > '3' $(id) {HASH}",
+        "a==1 ;" + "a" * 19_000,
+        "a==1 ; " + "'" * 19_000 + f" {HASH}",
+        "a==1" + f" {HASH}" * 400,
         f"requests==2.32.0 {HASH}\n--index-url https://example.com {HASH}",
     ],
 )
@@ -145,3 +152,37 @@ def test_installer_gets_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> 
     passed = environments._installer_environment()
     assert "OPENAI_API_KEY" not in passed
     assert passed["UV_INDEX_URL"] == "https://index.example/simple"
+
+
+def test_a_marker_as_uv_prints_it_is_taken() -> None:
+    line = f"tomli==2.0.1 ; python_full_version <= '3.11.0a6' and (sys_platform != 'win32') {HASH}"
+    assert parse_pins([line]) == (line,)
+
+
+def test_environments_go_by_age_and_by_size_and_never_while_they_may_be_in_use(tmp_path: Path) -> None:
+    now = 10_000_000.0
+    ages = {"a" * 64: 20 * 86_400, "b" * 64: 86_400, "c" * 64: 7_200, "d" * 64: 60}
+    for name, age in ages.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "module.py").write_bytes(bytes(1000))
+        os.utime(tmp_path / name, (now - age, now - age))
+    (tmp_path / f"{'a' * 64}.lock").touch()
+
+    def kept() -> str:
+        return "".join(sorted(folder.name[0] for folder in tmp_path.iterdir() if folder.is_dir()))
+
+    assert environments.evict_unused(tmp_path, now=now) == 1
+    assert kept() == "bcd"
+    assert environments.evict_unused(tmp_path, now=now, kept_bytes=2500) == 1
+    assert kept() == "cd"
+    assert environments.evict_unused(tmp_path, now=now, kept_bytes=1) == 1
+    assert kept() == "d"
+
+
+def test_an_environment_that_is_used_again_is_young_again(index: Path, tmp_path: Path) -> None:
+    pin, root = wheel(index), tmp_path / "environments"
+    folder = build([pin], root=root)
+    assert folder is not None
+    os.utime(folder, (0, 0))
+    assert build([pin], root=root) == folder
+    assert folder.stat().st_mtime > 0

@@ -86,6 +86,15 @@ def test_what_is_taken_has_one_form(url: str, given_to_git: str) -> None:
             "https://0.0.0.0/x",
             "https://[fe80::1]/x",
         ),
+        *(
+            "https://[::7f00:1]/x",
+            "https://[::ffff:0:7f00:1]/x",
+            "https://[64:ff9b:1::a00:1]/x",
+            "https://[fec0::1]/x",
+            "https://192.88.99.1/x",
+            "https://192.0.0.8/x",
+            "https://[3fff::1]/x",
+        ),
     ],
 )
 def test_what_is_refused(url: str) -> None:

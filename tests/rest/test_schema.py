@@ -55,3 +55,15 @@ def test_answers_are_as_described(api):
             "schema"
         ]
         jsonschema.validate(api.get(url).json(), {**described, "components": document["components"]})
+
+
+def test_the_document_is_built_once_and_knows_no_parameters(db, monkeypatch):
+    first = Client().get("/api/v1/schema/")
+    assert first["Content-Type"].startswith("application/vnd.oai.openapi")
+
+    def build(*given, **more):
+        raise AssertionError("it was built before")
+
+    monkeypatch.setattr("drf_spectacular.generators.SchemaGenerator.get_schema", build)
+    assert Client().get("/api/v1/schema/").content == first.content
+    assert Client().get("/api/v1/schema/?version=9").status_code == 400

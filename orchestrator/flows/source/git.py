@@ -1,6 +1,7 @@
 """git within bounds: on what it writes, on memory and on time, and without the worker's environment."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -8,18 +9,22 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from blocks.format.limits import KIB, MIB
+from gates.sandbox.layout import spare_account
 
 _MEMORY_BYTES = 1024 * MIB
 _POLL_SECONDS = 0.05
 _BLOCK_BYTES = 512
 _MAX_STDERR_BYTES = 4 * KIB
 _SHELL = "/bin/sh"
-# The shell sets the limits, so that they hold from git's first instruction. It counts files in blocks and
-# memory in KB.
-_WITH_LIMITS = 'ulimit -c 0 && ulimit -f "$1" && ulimit -v "$2" && shift 2 && exec "$@"'
+# The shell sets the limits, so that they hold from git's first instruction. It counts files in blocks, memory
+# in KB, and processor time in seconds: that one holds also where the worker was killed.
+_WITH_LIMITS = (
+    'ulimit -c 0 && ulimit -n 256 && ulimit -f "$1" && ulimit -v "$2" && ulimit -t "$3" && '
+    'shift 3 && exec "$@"'
+)
 # Whom to trust may be set for git as always. Nothing else passes: it may hold secrets, or lead git to
 # other hosts.
 _PASSED_VARIABLES = ("PATH", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
@@ -48,6 +53,11 @@ class Git:
 
     def __init__(self, folder: Path, options: Mapping[str, str], *, max_bytes: int, ends_at: float) -> None:
         self.folder, self.max_bytes, self.ends_at = folder, max_bytes, ends_at
+        # git parses what a stranger sends. As another account it can neither read what is the worker's nor
+        # signal it. Only root can choose one; elsewhere the bounds and the empty environment remain.
+        self.account = spare_account()
+        if self.account is not None:
+            os.chown(folder, self.account.uid, self.account.gid)
         self.options = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
 
     def __call__(self, *words: str, stdin: bytes = b"", max_bytes: int | None = None) -> bytes:
@@ -55,11 +65,12 @@ class Git:
         ``TooSlow``.
         """
         max_bytes = min(max_bytes or self.max_bytes, self.max_bytes)
-        # Files, not pipes: the limits cover them, and nobody has to read while git writes.
+        # Files, not pipes: the limits cover them, and nobody has to read while git writes. Not in git's
+        # folder, where the account of git could put a link in their place.
         with (
             tempfile.TemporaryFile() as given,
-            (self.folder / "stderr").open("w+b") as stderr,
-            (self.folder / "stdout").open("w+b") as stdout,
+            tempfile.TemporaryFile() as stderr,
+            tempfile.TemporaryFile() as stdout,
         ):
             given.write(stdin)
             given.seek(0)
@@ -78,7 +89,11 @@ class Git:
     def _start_git(
         self, words: tuple[str, ...], max_bytes: int, given: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
     ) -> "subprocess.Popen[bytes]":
-        limits = (str(max(max_bytes // _BLOCK_BYTES, 1)), str(_MEMORY_BYTES // KIB))
+        seconds = max(1, math.ceil(self.ends_at - time.monotonic()))
+        limits = (str(max(max_bytes // _BLOCK_BYTES, 1)), str(_MEMORY_BYTES // KIB), str(seconds))
+        account: dict[str, Any] = {}
+        if self.account is not None:
+            account = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
         return subprocess.Popen(
             [_SHELL, "-c", _WITH_LIMITS, "git", *limits, "git", *self.options, *words],
             cwd=self.folder,
@@ -87,6 +102,7 @@ class Git:
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
+            **account,
         )
 
     def _wait_for(self, process: "subprocess.Popen[bytes]") -> None:

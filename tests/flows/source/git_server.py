@@ -1,6 +1,8 @@
 """A git server on loopback: git's own smart HTTP behind Python's server, and hostile servers."""
 
+import hashlib
 import os
+import ssl
 import subprocess
 import threading
 import time
@@ -48,8 +50,8 @@ class GitServer:
 
 
 @contextmanager
-def serve_git(root: Path) -> Iterator[GitServer]:
-    """A server on a free port."""
+def serve_git(root: Path, *, certificate: Path | None = None) -> Iterator[GitServer]:
+    """A server on a free port; with TLS where ``certificate`` has one and its key."""
     server = GitServer(root)
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,7 +67,7 @@ def serve_git(root: Path) -> Iterator[GitServer]:
             try:
                 if server.hostile is None or not server.hostile(self, body):
                     self._git(body)
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:  # the client has left
                 pass
 
         do_POST = do_GET  # noqa: N815 - as Python's server calls it
@@ -108,6 +110,7 @@ def serve_git(root: Path) -> Iterator[GitServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         http.daemon_threads = True
+        _encrypt(http, certificate)
         server.port = http.server_address[1]
         thread = threading.Thread(target=http.serve_forever, daemon=True)
         thread.start()
@@ -116,6 +119,15 @@ def serve_git(root: Path) -> Iterator[GitServer]:
         finally:
             http.shutdown()
             thread.join(10)
+
+
+def _encrypt(http: ThreadingHTTPServer, certificate: Path | None) -> None:
+    if certificate is None:
+        return
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    # The handshake in the thread of the connection: one that fails must not end the server.
+    http.socket = tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
 
 
 class GitRepo:
@@ -212,3 +224,70 @@ def send_endless_pack(server: GitServer, most: int) -> Callable[[BaseHTTPRequest
         return True
 
     return answer
+
+
+def make_certificate(folder: Path, name: str) -> Path:
+    """A certificate for ``name`` that has signed itself, and its key, in one file."""
+    made = folder / "server.pem"
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    words = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    subject = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    command = ["openssl", "req", *words, *subject, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    made.write_bytes(certificate.read_bytes() + key.read_bytes())
+    made.chmod(0o644)
+    return made
+
+
+def drip(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+    """An answer of a megabyte that comes a byte at a time, fast enough for a limit on slow transfers."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
+    handler.send_header("Content-Length", str(1 << 20))
+    handler.end_headers()
+    for _ in range(400):
+        handler.wfile.write(b"0")
+        time.sleep(0.05)
+    return True
+
+
+def send_delta_bomb(handler: BaseHTTPRequestHandler, body: bytes) -> bool:
+    """A pack of a small blob and of a delta that makes 64 GB of it by copying, in a few hundred bytes."""
+    if b"command=fetch" not in body:
+        return False
+
+    def packet(content: bytes) -> bytes:
+        return f"{len(content) + 4:04x}".encode() + content
+
+    def number(value: int) -> bytes:
+        parts = []
+        while value > 0x7F:
+            parts.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes([*parts, value])
+
+    def entry(kind: int, content: bytes, between: bytes = b"") -> bytes:
+        size = len(content)
+        first, size = kind << 4 | size & 15, size >> 4
+        head = bytes([first | 0x80]) + number(size) if size else bytes([first])
+        return head + between + zlib.compress(content)
+
+    base = bytes(1 << 16)
+    blob = entry(3, base)
+    # Copies the whole base, 0x10000 bytes, once an instruction.
+    delta = number(len(base)) + number(1 << 36) + b"\x80" * 4096
+    negative = len(blob)
+    back = [negative & 0x7F]
+    while negative := negative >> 7:
+        negative -= 1
+        back.insert(0, negative & 0x7F | 0x80)
+    pack = b"PACK" + (2).to_bytes(4) + (2).to_bytes(4) + blob + entry(6, delta, bytes(back))
+    pack += hashlib.sha1(pack, usedforsecurity=False).digest()
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/x-git-upload-pack-result")
+    handler.end_headers()
+    handler.wfile.write(packet(b"packfile\n"))
+    for place in range(0, len(pack), 60_000):
+        handler.wfile.write(packet(b"\1" + pack[place : place + 60_000]))
+    handler.wfile.write(b"0000")
+    return True

@@ -1,8 +1,11 @@
 """Clones from a real git server on loopback, and from servers and repos that mean harm."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +19,22 @@ from tests.flows.source.git_server import (
     GitServer,
     answer_nothing,
     answer_with_status,
+    drip,
+    make_certificate,
     redirect_all,
     run_git,
+    send_delta_bomb,
     send_endless_pack,
     serve_git,
 )
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that git's own account may enter, which it may not with ``tmp_path``."""
+    with tempfile.TemporaryDirectory(prefix="open-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 def expect_refusal(url: str) -> CloneFailed:
@@ -204,12 +218,12 @@ def test_a_machine_without_git_is_the_operators_to_fix(
 
 
 def test_a_git_that_is_not_held_to_an_address_clones_nothing(
-    git_server: GitServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    git_server: GitServer, monkeypatch: pytest.MonkeyPatch, open_folder: Path
 ) -> None:
-    old = tmp_path / "git"
+    old = open_folder / "git"
     old.write_text("#!/bin/sh\necho git version 2.36.9\n")
     old.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{open_folder}:{os.environ['PATH']}")
     failed = expect_refusal(git_server.url())
     assert (failed.code, str(failed)) == (
         "context:clone-failed",
@@ -227,3 +241,80 @@ def test_nothing_of_the_workers_environment_goes_to_git(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/nonexistent")
     assert clone(git_server.url()).files == {"a.py": b"x"}
     assert "authorization" not in git_server.asked[0][1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give git an account of its own")
+def test_git_has_an_account_of_its_own_which_reads_nothing_of_the_worker(
+    git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch, open_folder: Path
+) -> None:
+    git_repo.put("a.py", b"x").commit()
+    secret = open_folder / "key"
+    secret.write_text("marked")
+    secret.chmod(0o600)
+    spy, told = open_folder / "git", open_folder / "told"
+    told.touch()
+    told.chmod(0o666)
+    real = shutil.which("git")
+    spy.write_text(
+        f"#!/bin/sh\n(id -u; id -G; cat {secret}; kill -0 {os.getpid()} && echo signalled) >> {told} 2>&1\n"
+        f'exec {real} "$@"\n'
+    )
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{open_folder}:{os.environ['PATH']}")
+    assert clone(git_server.url()).files == {"a.py": b"x"}
+    said = told.read_text()
+    assert "marked" not in said
+    assert "signalled" not in said
+    numbers = {int(line) for line in said.splitlines() if line.isdecimal()}
+    assert numbers
+    assert 0 not in numbers
+
+
+def test_a_small_pack_that_inflates_is_not_read(git_server: GitServer, git_repo: GitRepo) -> None:
+    git_repo.put("zeros.dat", bytes(48 << 20)).put("a.py", b"x").commit()
+    found = clone(git_server.url())
+    assert set(found.files) == {"a.py"}
+    assert found.reasons == {"over 512 KB": 1}
+
+
+def test_a_delta_that_claims_more_than_memory_ends_git_and_not_the_worker(
+    git_server: GitServer, git_repo: GitRepo
+) -> None:
+    git_repo.put("a.py", b"x").commit()
+    git_server.hostile = send_delta_bomb
+    failed = expect_refusal(git_server.url())
+    assert failed.code in {"context:clone-failed", "context:clone-too-large"}
+
+
+def test_a_server_that_drips_is_left_in_time(
+    git_server: GitServer, git_repo: GitRepo, settings: LazySettings
+) -> None:
+    settings.CLONE_TIMEOUT_SECONDS = 1
+    git_repo.put("a.py", b"x").commit()
+    git_server.hostile = drip
+    began = time.monotonic()
+    assert expect_refusal(git_server.url()).retryable
+    assert time.monotonic() - began < 10
+
+
+def test_over_tls_with_a_name_only_a_trusted_server_is_cloned_from(
+    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, open_folder: Path
+) -> None:
+    settings.CLONE_PRIVATE_HOSTS = frozenset({"git.example.test"})
+    (tmp_path / "tls").mkdir()
+    trusted = make_certificate(open_folder, "git.example.test")
+    with serve_git(tmp_path / "tls", certificate=trusted) as server:
+        GitRepo(server).put("a.py", b"x").commit()
+        url = f"https://git.example.test:{server.port}/repo.git"
+        answer = [(2, 1, 6, "", ("127.0.0.1", server.port))]
+        monkeypatch.setattr(clone_urls.socket, "getaddrinfo", lambda *given, **more: answer)
+        assert expect_refusal(url).code == "context:clone-failed"
+        assert server.asked == []
+        monkeypatch.setenv("GIT_SSL_CAINFO", str(trusted))
+        assert clone(url).files == {"a.py": b"x"}
+        # The same server sends everybody on, to a place that only this machine reaches.
+        server.hostile = redirect_all("http://127.0.0.1:1")
+        assert expect_refusal(url).code == "context:clone-refused"
+        # Words of an option in the path stay a path.
+        server.hostile = None
+        assert expect_refusal(f"https://git.example.test:{server.port}/--upload-pack=id").retryable is False
