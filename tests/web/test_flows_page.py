@@ -62,3 +62,10 @@ def test_an_empty_list_says_how_to_begin(sre):
 
 def test_the_list_is_for_staff(db):
     assert Client().get("/flows/")["Location"].startswith("/login/")
+
+
+def test_a_parameter_that_does_not_exist_is_refused_and_not_taken_for_all(sre):
+    made = scenes.make_flow()
+    assert sre.get("/flows/?reop=other").status_code == 400
+    assert sre.get(f"/flows/{made.pk}/?runde=1").status_code == 400
+    assert sre.get(f"/flows/{made.pk}/?round=1&part=body").status_code == 200

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
@@ -44,6 +44,7 @@ def list_flows(request: HttpRequest) -> HttpResponse:
     Filters: ``status`` (also ``going``), ``repo``, ``q``; those of ``flow_filters``, with which the
     dashboards link to here; ``before`` is the id to continue from.
     """
+    _refuse_unknown_query(request, "status", "repo", "q", "before")
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
     asked |= flow_filters.read_filters(request.GET)
     # One row more than the page shows says whether there are older ones; counting all of them would be slow.
@@ -66,6 +67,12 @@ def list_flows(request: HttpRequest) -> HttpResponse:
         "filtered": any(asked.values()) or "before" in request.GET,
     }
     return render(request, "web/flows.html", context)
+
+
+def _refuse_unknown_query(request: HttpRequest, *known: str) -> None:
+    """Refuse a parameter that the page does not know: a misspelt filter would show every flow."""
+    if set(request.GET) - set(known):
+        raise BadRequest("unknown parameter")
 
 
 def _summarise_flows(flows: list[Flow]) -> Any:
@@ -103,6 +110,7 @@ def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
     ``?part=body`` is what the page asks for again while the flow runs; ``?round=`` shows an earlier round.
     """
     # isdigit alone is true for a superscript 2, which int() refuses.
+    _refuse_unknown_query(request, "round", "part")
     number = request.GET.get("round", "")
     flow = rights.find_visible_flow(request, flow_id)
     context = build_flow_page(
