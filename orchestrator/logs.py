@@ -99,7 +99,7 @@ def build_logging(form: str, level: str) -> dict[str, Any]:
             # Django's own handlers would print each line twice, or mail it to an empty list of addresses.
             "django": {"handlers": [], "propagate": True, "level": level},
             "django.server": {"handlers": [], "propagate": False},
-            # Nothing of ours failed where a stranger asks for another host.
+            # No fault of this service: a stranger asks for another host.
             "django.security.DisallowedHost": {"filters": ["one_line"]},
             # A 404 is a line of the access log already; a 500 comes with its traceback.
             "django.request": {"handlers": [], "propagate": True, "level": "ERROR"},

@@ -49,7 +49,7 @@ _STAND_INS: Final = {
     "DATABASE_URL": f"postgres://{WITHHELD}@127.0.0.1:1/{WITHHELD}",
     "DATABASE_REPLICA_URLS": "",
 }
-# The same where there is a secret: that there is a mail server is no secret, its password is.
+# The same where there is a secret: a password is secret, that there is a mail server is not.
 _STAND_INS_OF_SET: Final = {"EMAIL_URL": f"smtp://{WITHHELD}@127.0.0.1:1"}
 
 

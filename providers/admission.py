@@ -14,15 +14,16 @@ from providers.base import (
     CostCeilingReached,
     NeverAdmissible,
     NotAdmitted,
+    RepoBudgetUsed,
     Request,
     UsageSource,
 )
 from providers.counting import InputCount
-from providers.limiter import Admitted, AnswerStored, Denied, Limits, ReservationRequest
+from providers.limiter import Admitted, AnswerStored, Denied, Limits, RepoBudget, ReservationRequest
 from providers.models import ProviderState
 
 # Dimensions in which a smaller bound of the same request may be admitted.
-_BOUND_HURTS: Final = frozenset({"tokens_day", "tokens_minute", "usd_day"})
+_BOUND_HURTS: Final = frozenset({"tokens_day", "tokens_minute", "usd_day", "repo_tokens_day", "repo_usd_day"})
 
 
 class CallRefused(NotAdmitted):
@@ -36,6 +37,23 @@ class CallRefused(NotAdmitted):
             wanted.provider, dimension, words, denied.until, tokens=wanted.tokens, nano_usd=wanted.nano_usd
         )
         # By the database's clock on both ends: a worker's own clock may be off by more than the wait.
+        self.wait = denied.until - denied.asked_at
+
+
+class RepoRefused(CallRefused, RepoBudgetUsed):
+    """A ``CallRefused`` by the budget of the repo itself."""
+
+    def __init__(self, wanted: ReservationRequest, denied: Denied, budget: RepoBudget) -> None:
+        words = _describe_repo_denial(wanted.repo, denied, budget)
+        NotAdmitted.__init__(
+            self,
+            wanted.provider,
+            denied.dimension,
+            words,
+            denied.until,
+            tokens=wanted.tokens,
+            nano_usd=wanted.nano_usd,
+        )
         self.wait = denied.until - denied.asked_at
 
 
@@ -71,12 +89,12 @@ def admit(
     provider, allowed = wanted.provider, limiter.read_limits(wanted.provider)
     size, counted = compute_bound(provider, request, adapter.request_bytes(request)), False
     # A stored answer is returned even where the request would no longer fit: limits may have been lowered.
-    if _find_obstacle(size, allowed, provider, ceiling_usd):
+    if _find_obstacle(size, allowed, wanted, ceiling_usd):
         stored = ledger.find_stored_call(wanted.stage_id, wanted.digest)
         if stored is not None:
             return AnswerStored(stored)  # paid before, so nothing is in its way
         size, counted = _count_bound(count, request, provider, size), True
-    obstacle = _find_obstacle(size, allowed, provider, ceiling_usd)
+    obstacle = _find_obstacle(size, allowed, wanted, ceiling_usd)
     if obstacle is not None:
         raise obstacle
     verdict = limiter.acquire(_with_size(wanted, size), allowed)
@@ -88,6 +106,8 @@ def admit(
             size = smaller
             verdict = limiter.acquire(_with_size(wanted, size), allowed)
     if isinstance(verdict, Denied):
+        if wanted.budget is not None and verdict.dimension.startswith("repo_"):
+            raise RepoRefused(_with_size(wanted, size), verdict, wanted.budget)
         raise CallRefused(_with_size(wanted, size), verdict, allowed)
     return verdict
 
@@ -119,15 +139,27 @@ def describe_denial(provider: str, denied: Denied, allowed: Limits) -> str:
     return f"{provider}: {texts[denied.dimension]}"
 
 
+def _describe_repo_denial(repo: str, denied: Denied, budget: RepoBudget) -> str:
+    """Say that it is the repo's own budget, how large it is, and when more of it comes back."""
+    returns = f"more at {write_moment(denied.until)}"
+    if denied.reservations_only:
+        returns = "waiting for its calls under way to settle"
+    if denied.dimension == "repo_usd_day":
+        spent, most = Decimal(denied.used) / limiter.NANO, Decimal(budget.nano_day) / limiter.NANO
+        return f"repo {repo} used {spent:.2f} of its {most:.2f} USD of today; {returns}"
+    return f"repo {repo} used {denied.used:,} of its {budget.tokens_day:,} tokens of today; {returns}"
+
+
 def _read_refusal(provider: str) -> str:
     found = ProviderState.objects.filter(provider=provider).values_list("wait_reason", flat=True).first()
     return f" ({found.removeprefix(f'{provider}: ')})" if found else ""
 
 
 def _find_obstacle(
-    size: RequestBound, allowed: Limits, provider: str, ceiling_usd: Decimal | None
+    size: RequestBound, allowed: Limits, wanted: ReservationRequest, ceiling_usd: Decimal | None
 ) -> NeverAdmissible | None:
     """Say why a request of this size does not fit even into empty quotas; None if it does."""
+    provider, budget = wanted.provider, wanted.budget
     use = f"{provider}: the request may use {size.tokens:,} tokens"
     if size.tokens > allowed.tokens_day:
         return NeverAdmissible(f"{use}, the daily quota is {allowed.tokens_day:,}")
@@ -137,6 +169,14 @@ def _find_obstacle(
     if limiter.to_nano_usd(size.usd) > allowed.nano_day:
         return NeverAdmissible(
             f"{provider}: the request may cost {size.usd:.4f} USD, more than the daily budget"
+        )
+    if budget is not None and size.tokens > budget.tokens_day:
+        return NeverAdmissible(f"{use}, repo {wanted.repo} has {budget.tokens_day:,} a day")
+    if budget is not None and limiter.to_nano_usd(size.usd) > budget.nano_day:
+        most = Decimal(budget.nano_day) / limiter.NANO
+        return NeverAdmissible(
+            f"{provider}: the request may cost {size.usd:.4f} USD, "
+            f"repo {wanted.repo} has {most:.2f} USD a day"
         )
     if ceiling_usd is not None and size.usd > ceiling_usd:
         # Calls of unknown use may have taken the flow below zero, which would read as a debt.

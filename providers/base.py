@@ -342,6 +342,20 @@ class NotAdmitted(OrchestratorError):
         self.tokens, self.nano_usd = tokens, nano_usd
 
 
+class RepoBudgetUsed(NotAdmitted):
+    """The repo has used its own budget of the day; the calls of other repos leave.
+
+    ``dimension`` is ``repo_tokens_day`` or ``repo_usd_day``.
+    """
+
+    code = "repo:budget-used"
+    fixed_by = FixedBy.OPERATOR
+    cure = (
+        "The stage waits and continues by itself. An operator raises the repo's budget at once: "
+        "`blocks config set budget.tokens_day 3000000 --repo NAME`, or budget.usd_day."
+    )
+
+
 class NeverAdmissible(OrchestratorError):
     """The call does not fit into an empty quota or the flow's cost ceiling: waiting does not help."""
 

@@ -26,7 +26,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from orchestrator.core import database
 from providers import admission, charges, error_policy, ledger, limiter, prices, registry
-from providers.admission import CallRefused
+from providers.admission import CallRefused, RepoRefused
 from providers.base import (
     Adapter,
     AdapterFault,
@@ -40,7 +40,7 @@ from providers.base import (
 )
 from providers.call_span import describe_answer, open_call_span
 from providers.counting import InputCount
-from providers.limiter import Admitted, ReservationRequest
+from providers.limiter import Admitted, RepoBudget, ReservationRequest
 from providers.models import CallStatus, ProviderCall
 from providers.plain_text import clean_text
 
@@ -55,7 +55,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf a call is made. ``ceiling_usd`` is what the flow may still spend."""
+    """On whose behalf a call is made. ``ceiling_usd`` is what the flow may still spend, ``budget`` what its
+    repo may use in 24 hours.
+    """
 
     repo: str
     flow_id: str | None = None
@@ -65,6 +67,7 @@ class Caller:
     ceiling_usd: Decimal | None = None
     fallback_model: str = ""
     forbidden_vendors: frozenset[str] = field(default_factory=frozenset)
+    budget: RepoBudget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,8 @@ def _fallback_provider(request: Request, caller: Caller, refused: CallRefused) -
     """Return the provider of the fallback; None where a fallback is absent, forbidden or not worth it."""
     if not caller.fallback_model or caller.fallback_model == request.model:
         return None
-    if refused.wait < FALLBACK_AFTER:
+    # The budget of a repo is the same at every provider.
+    if refused.wait < FALLBACK_AFTER or isinstance(refused, RepoRefused):
         return None
     try:
         # The setting may name a model without a provider; the flow then continues without a fallback.
@@ -158,6 +162,7 @@ def _request_reservation(provider: str, request: Request, caller: Caller, digest
         flow_id=caller.flow_id,
         stage_id=caller.stage_id,
         attempt_id=caller.attempt_id,
+        budget=caller.budget,
     )
 
 

@@ -86,9 +86,17 @@ def to_nano_usd(usd: Decimal) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class RepoBudget:
+    """What one repo may use in any 24 hours, at all providers together: tokens and nano-USD."""
+
+    tokens_day: int
+    nano_day: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReservationRequest:
     """What a call asks for: a hard bound of its tokens (input and output) and of its price, and on whose
-    behalf.
+    behalf. ``budget`` bounds its repo; None: the repo may use what the others leave.
     """
 
     provider: str
@@ -103,6 +111,7 @@ class ReservationRequest:
     stage_id: int | None = None
     attempt_id: int | None = None
     fallback_from: str = ""
+    budget: RepoBudget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +134,9 @@ class AnswerStored:
 class Denied:
     """Which dimension denied a call and when it would admit it.
 
-    ``dimension`` is one of ``paused not_before breaker quota tokens_day tokens_minute requests_minute
-    concurrency usd_day``; ``quota`` is the quota breaker: used tokens have reached the threshold.
+    ``dimension`` is one of ``repo_tokens_day repo_usd_day paused not_before breaker quota tokens_day
+    tokens_minute requests_minute concurrency usd_day``. The first two are the repo's own budget; ``quota`` is
+    the quota breaker: used tokens have reached the threshold.
     ``reservations_only``: only open reservations are in the way, and they may be settled at any moment.
     ``used`` is what the dimension has reached.
     """
@@ -326,6 +336,8 @@ def _acquire_parameters(call_id: UUID | None, wanted: ReservationRequest, limits
         "attempt": wanted.attempt_id,
         "digest": wanted.digest,
         "fallback_from": wanted.fallback_from,
+        "repo_tokens": None if wanted.budget is None else wanted.budget.tokens_day,
+        "repo_nano": None if wanted.budget is None else wanted.budget.nano_day,
     }
 
 

@@ -208,6 +208,32 @@ class BudgetState(models.Model):
         return "daily budget"
 
 
+class RepoUse(models.Model):
+    """What one repo has been charged at all providers together: tokens and nano-USD of the last 25 hours.
+
+    ``repo`` is a plain name: the ledger does not know repos. Locked after the provider's row.
+    """
+
+    repo = models.CharField(primary_key=True, max_length=100)
+    head_hour = models.BigIntegerField(db_default=0)
+    hour_tokens = ArrayField(models.BigIntegerField(), db_default=[0] * HOURS)
+    day_tokens = models.BigIntegerField(default=0, db_default=0)
+    hour_nano = ArrayField(models.BigIntegerField(), db_default=[0] * HOURS)
+    day_nano = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        verbose_name = "use of a repo"
+        verbose_name_plural = "use of repos"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(day_tokens__gte=0, day_nano__gte=0), name="repo_use_not_negative"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.repo
+
+
 class ProviderChange(models.Model):
     """Who paused or resumed a provider, when its breaker opened or closed, when its account ran out; why."""
 

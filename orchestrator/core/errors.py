@@ -24,6 +24,7 @@ class OrchestratorError(Exception):
 
     ``retryable`` says that the same call may succeed a little later although nobody did anything.
     ``http_status`` is what REST answers; where it is ``None``, the status follows from ``fixed_by``.
+    ``retry_after_seconds`` goes with it, where it is known when to ask again.
     """
 
     code: str = "internal:error"
@@ -31,6 +32,7 @@ class OrchestratorError(Exception):
     fixed_by: FixedBy = FixedBy.US
     retryable: bool = False
     http_status: int | None = None
+    retry_after_seconds: float | None = None
 
     def __init__(
         self,

@@ -86,7 +86,7 @@ class Repair:
 @dataclass(frozen=True, slots=True)
 class Park:
     """The stage cannot go now: wait without a worker until ``until`` or, with a ``provider``, until it has
-    room for it.
+    room for it. ``engine.waits.REPO_BUDGET`` in its place: until the repo's own budget has room.
 
     ``tokens`` and ``nano_usd`` are the room that its call needs; ``until`` is then when that is expected, for
     people.

@@ -1,8 +1,10 @@
 """The settings in force for a repo: environment, then organisation, then the repo itself.
 
 Thresholds and the gate mode only ever tighten on the way down: a repo may ask more of its blocks than the
-organisation does, never less. Every change is a new row of ``RepoSetting``; the newest counts and the older
-ones are the history.
+organisation does, never less. What costs others is the organisation's to decide: the budget of a repo is set
+by operators, its repair rounds are at most the organisation's, and its models are those that the organisation
+uses or allows. Every change is a new row of ``RepoSetting``; the newest counts and the older ones are the
+history.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +24,11 @@ from providers.base import UnknownModel
 
 ASKING_STAGES = ("context", "plan", "implement", "review", "docs")
 """The kinds of stages that ask a model."""
+_MAX_PATTERN_CHARACTERS = 2000
 EFFORTS = ("low", "medium", "high", "default")
 MODES = ("off", "advisory", "strict")  # from lax to strict
+_MAX_USD = 10**9
+_BYTES_PER_MB = 1_000_000
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -43,8 +48,14 @@ class SettingKey:
     read: Callable[[Any], Any]
     allowed: str
     strictness: Callable[[Any], Any] | None = None
+    # Whether the organisation, too, may only tighten what the environment says.
+    binds_organisation: bool = True
     # What is left of a value where the level above gives another.
     narrow: Callable[[Any, Any], Any] | None = None
+    # Whether only an operator may set it, also for a repo.
+    for_operators: bool = False
+    # Whether a flow keeps the value that was in force at its creation.
+    pinned: bool = True
 
     def parse(self, value: Any) -> Any:
         """``value`` in the key's type; text is read as the command line would type it."""
@@ -57,11 +68,26 @@ class SettingKey:
 
 @dataclass(frozen=True, slots=True)
 class SettingInForce:
-    """The value of a key, and where it comes from: ``env``, ``org`` or ``repo``."""
+    """The value of a key, and where it comes from: ``env``, ``org`` or ``repo``.
+
+    ``note`` says why a value that was set nearer to the repo does not count.
+    """
 
     key: str
     value: Any
     source: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RepoLimits:
+    """What one repo may use: tokens and USD in 24 hours, flows open and a minute, bytes that are kept."""
+
+    tokens_day: int
+    usd_day: Decimal
+    open_flows: int
+    flows_minute: int
+    stored_bytes: int
 
 
 def _parse_boolean(value: Any) -> bool:
@@ -108,7 +134,8 @@ def _parse_usd(value: Any) -> str:
         if isinstance(value, str | int | Decimal) and not isinstance(value, bool)
         else Decimal(repr(value))
     )
-    if not amount.is_finite() or amount <= 0:
+    # Nano-USD are what is counted, in whole numbers of 64 bits.
+    if not amount.is_finite() or not Decimal("1e-9") <= amount <= _MAX_USD:
         raise ValueError
     return f"{amount:f}"
 
@@ -123,6 +150,18 @@ def _parse_capabilities(value: Any) -> str:
 
 def _intersect_names(above: str, value: str) -> str:
     return ",".join(sorted(set(above.split(",")) & set(value.split(",")) - {""}))
+
+
+def _parse_model_patterns(value: Any) -> str:
+    """Names of models between commas, sorted, each perhaps with ``*`` at its end; an empty text is none."""
+    if not isinstance(value, str) or len(value) > _MAX_PATTERN_CHARACTERS:
+        raise ValueError
+    names = sorted({name.strip() for name in value.split(",")} - {""})
+    for name in names:
+        # A star alone would allow every model; who wants that names each vendor's.
+        if "*" in name[:-1] or name == "*" or not _parse_model(name):
+            raise ValueError
+    return ",".join(names)
 
 
 def _parse_mode(value: Any) -> str:
@@ -141,6 +180,7 @@ def _parse_effort(value: Any) -> str:
 # tighten.
 _PERCENT, _MODEL = "a whole number from 0 to 100", "the name of a model"
 _EFFORT = "low, medium, high, or default for the vendor's own"
+_COUNT, _COUNTED = _whole_number_parser(1, 10**12), "a whole number of at least 1"
 KEYS: dict[str, SettingKey] = {
     key.name: key
     for key in (
@@ -192,8 +232,37 @@ KEYS: dict[str, SettingKey] = {
             "MAX_REPAIR_ROUNDS",
             _whole_number_parser(0, 10),
             "a whole number from 0 to 10",
+            # Fewer rounds are stricter: each one costs calls and time at the gates.
+            lambda rounds: -rounds,
+            binds_organisation=False,
         ),
-        SettingKey("enabled", "REPO_ALLOWLIST", _parse_boolean, "true or false"),
+        SettingKey(
+            "models.allowed",
+            "ALLOWED_MODELS",
+            _parse_model_patterns,
+            "names of models with commas between, each perhaps with * at its end, or an empty text for none",
+            for_operators=True,
+            pinned=False,
+        ),
+        SettingKey(
+            "budget.tokens_day", "REPO_TOKENS_PER_DAY", _COUNT, _COUNTED, for_operators=True, pinned=False
+        ),
+        SettingKey(
+            "budget.usd_day",
+            "REPO_USD_PER_DAY",
+            _parse_usd,
+            "an amount of USD above 0, such as 12.50",
+            for_operators=True,
+            pinned=False,
+        ),
+        SettingKey(
+            "budget.open_flows", "REPO_OPEN_FLOWS", _COUNT, _COUNTED, for_operators=True, pinned=False
+        ),
+        SettingKey(
+            "budget.flows_minute", "REPO_FLOWS_PER_MINUTE", _COUNT, _COUNTED, for_operators=True, pinned=False
+        ),
+        SettingKey("budget.stored_mb", "REPO_STORED_MB", _COUNT, _COUNTED, for_operators=True, pinned=False),
+        SettingKey("enabled", "REPO_ALLOWLIST", _parse_boolean, "true or false", for_operators=True),
     )
 }
 
@@ -230,15 +299,26 @@ def _override_with(
     if value is None:
         return below
     # The organisation may have become stricter after the repo has set its value.
-    if key.strictness is not None and key.strictness(value) < key.strictness(below.value):
-        return below
+    if _is_laxer(key, value, below.value, source):
+        note = f"{source} has {value}, which may not be laxer than {below.value}"
+        return SettingInForce(key.name, below.value, below.source, note)
     if key.narrow is not None:
         value = key.narrow(below.value, value)
     return SettingInForce(key.name, value, source)
 
 
+def _is_laxer(key: SettingKey, value: Any, floor: Any, source: str) -> bool:
+    if key.strictness is None or (source == "org" and not key.binds_organisation):
+        return False
+    return bool(key.strictness(value) < key.strictness(floor))
+
+
 def read_environment() -> dict[str, Any]:
     """Every key that a flow needs, with its value in the environment. Amounts are text, as in JSON."""
+    return {name: value for name, value in _read_environment().items() if KEYS[name].pinned}
+
+
+def _read_environment() -> dict[str, Any]:
     found = {key.name: getattr(env, key.variable) for key in KEYS.values() if key.name != "enabled"}
     amounts = {name: f"{value:f}" for name, value in found.items() if isinstance(value, Decimal)}
     return {**found, **amounts}
@@ -247,39 +327,79 @@ def read_environment() -> dict[str, Any]:
 def read_in_force(repo: Repo | None) -> dict[str, SettingInForce]:
     """Every key with its value and source, for ``repo`` or, without one, for the organisation."""
     org, own = _read_newest(None), _read_newest(repo) if repo is not None else {}
-    from_env = read_environment()
-    found: dict[str, SettingInForce] = {}
-    for key in KEYS.values():
-        # It has a column in ``repos``, which the runbook's operators query, and no value of the organisation.
-        if key.name == "enabled":
-            continue
-        value = SettingInForce(key.name, from_env[key.name], "env")
-        value = _override_with(key, value, org, "org")
-        found[key.name] = _override_with(key, value, own, "repo")
+    found = _combine_levels(org, own)
     if repo is not None:
         # An allowlist that does not name the repo wins over the repo's own switch.
         blocked = bool(env.REPO_ALLOWLIST) and repo.name not in env.REPO_ALLOWLIST
-        found["enabled"] = SettingInForce("enabled", repo.is_enabled, "env" if blocked else "repo")
+        found["enabled"] = SettingInForce(
+            "enabled",
+            repo.is_enabled,
+            "env" if blocked else "repo",
+            "REPO_ALLOWLIST does not name this repo" if blocked else "",
+        )
     return found
 
 
+def _combine_levels(org: dict[str, Any], own: dict[str, Any]) -> dict[str, SettingInForce]:
+    """Every key but ``enabled``, which is a column of ``repos``: the runbook's operators query it there."""
+    from_env = _read_environment()
+    of_org: dict[str, SettingInForce] = {}
+    for name, value in from_env.items():
+        of_org[name] = _override_with(KEYS[name], SettingInForce(name, value, "env"), org, "org")
+    found: dict[str, SettingInForce] = {}
+    for name, below in of_org.items():
+        found[name] = _override_with(KEYS[name], below, own, "repo")
+        # The organisation may have taken the model from its list after the repo has set it.
+        if name in MODEL_KEYS and not _may_choose_model(found[name].value, of_org):
+            note = f"repo has {found[name].value}, which models.allowed does not name"
+            found[name] = SettingInForce(name, below.value, below.source, note)
+    return found
+
+
+def _may_choose_model(model: str, of_org: Mapping[str, SettingInForce]) -> bool:
+    """Whether a repo may use ``model``: the organisation uses it itself, or ``models.allowed`` names it."""
+    if not model or model in {of_org[key].value for key in MODEL_KEYS}:
+        return True
+    patterns = of_org["models.allowed"].value.split(",")
+    # No other character has a meaning, so a name with brackets stays a name.
+    return any(
+        model.startswith(one[:-1]) if one.endswith("*") else model == one for one in patterns if one != ""
+    )
+
+
 def read_effective(repo: Repo | None) -> dict[str, Any]:
-    """Every key with its value: what a flow of ``repo`` is created with."""
-    return {name: found.value for name, found in read_in_force(repo).items()}
+    """Every key that a flow keeps, with its value: what a flow of ``repo`` is created with."""
+    return {name: found.value for name, found in read_in_force(repo).items() if KEYS[name].pinned}
 
 
 def read_value(repo_name: str, key: str) -> Any:
-    """One key's value in force for a repo, by one query; without the strictness of the organisation."""
-    rows = RepoSetting.objects.filter(Q(repo__name=repo_name) | Q(repo=None), key=key).order_by("-id")
-    own, org = None, None
-    for name, value in rows.values_list("repo__name", "value"):
-        # The newest row of each level counts, and null means: no longer set here.
-        if name is None:
-            org = org or (value,)
-        else:
-            own = own or (value,)
-    found = next((level[0] for level in (own, org) if level and level[0] is not None), None)
-    return found if found is not None else getattr(env, find_key(key).variable)
+    """One key's value in force for a repo, by one query."""
+    return _read_by_name(repo_name)[key].value
+
+
+def read_limits(repo_name: str) -> RepoLimits:
+    """What the repo may use as of now, by one query."""
+    found = _read_by_name(repo_name)
+    return RepoLimits(
+        tokens_day=found["budget.tokens_day"].value,
+        usd_day=Decimal(found["budget.usd_day"].value),
+        open_flows=found["budget.open_flows"].value,
+        flows_minute=found["budget.flows_minute"].value,
+        stored_bytes=found["budget.stored_mb"].value * _BYTES_PER_MB,
+    )
+
+
+def _read_by_name(repo_name: str) -> dict[str, SettingInForce]:
+    rows = (
+        RepoSetting.objects.filter(Q(repo__name=repo_name) | Q(repo=None), key__in=KEYS)
+        .order_by("repo_id", "key", "-id")
+        .distinct("repo_id", "key")
+    )
+    org: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    for repo_id, key, value in rows.values_list("repo_id", "key", "value"):
+        (org if repo_id is None else own)[key] = value
+    return _combine_levels(org, own)
 
 
 def find_key(name: str) -> SettingKey:
@@ -289,6 +409,11 @@ def find_key(name: str) -> SettingKey:
         message = f"There is no setting {name!r}."
         raise SettingRefused(message, code="config:unknown-key", cure=f"Use one of: {known}.")
     return KEYS[name]
+
+
+def is_for_operators(name: str) -> bool:
+    """Whether only an operator may set ``name``, for a repo too."""
+    return name in KEYS and KEYS[name].for_operators
 
 
 def set_values(repo: Repo | None, values: Mapping[str, Any], *, actor: str) -> None:
@@ -308,16 +433,33 @@ def check_value(repo: Repo | None, name: str, value: Any) -> Any:
         raise SettingRefused(message, code="provider:unknown-model", cure=MODEL_CURE)
     if name == "enabled" and (repo is None or parsed is None):
         raise SettingRefused("enabled belongs to one repo.", cure="Name a repo and say true or false.")
-    if repo is not None and parsed is not None and key.strictness is not None:
-        # A repo may be stricter than the organisation, never laxer.
-        floor = read_in_force(None)[name].value
-        if key.strictness(parsed) < key.strictness(floor):
-            raise SettingRefused(
-                f"{name} is {floor} for the organisation and cannot be lowered to {parsed} for {repo}.",
-                code="config:below-organisation",
-                cure=f"Set {name} to {floor} or stricter; an operator can change the organisation's value.",
-            )
+    if repo is not None and name == "models.allowed":
+        message = "models.allowed belongs to the organisation: it says what repos may choose."
+        raise SettingRefused(message, cure="Set it without a repo.")
+    if parsed is not None and name != "enabled":
+        _require_effect(repo, key, parsed)
     return parsed
+
+
+def _require_effect(repo: Repo | None, key: SettingKey, value: Any) -> None:
+    """Refuse a value that would not count, because the level above is stricter or does not allow it."""
+    source = "org" if repo is None else "repo"
+    of_org = read_in_force(None)
+    floor = _read_environment()[key.name] if repo is None else of_org[key.name].value
+    if _is_laxer(key, value, floor, source):
+        above, who = ("the environment", "all repos") if repo is None else ("the organisation", str(repo))
+        raise SettingRefused(
+            f"{key.name} is {floor} for {above} and cannot be relaxed to {value} for {who}.",
+            code="config:below-organisation",
+            cure=f"Set {key.name} to {floor} or stricter; an operator can change the value of {above}.",
+        )
+    if repo is not None and key.name in MODEL_KEYS and not _may_choose_model(value, of_org):
+        raise SettingRefused(
+            f"{key.name} cannot be {value!r} for {repo}: the organisation does not allow this model.",
+            code="config:model-not-allowed",
+            cure="Choose a model of the organisation or of models.allowed (`blocks config show`), or ask "
+            f"an operator to add it: `blocks config set models.allowed {value}`.",
+        )
 
 
 def set_value(repo: Repo | None, name: str, value: Any, *, actor: str) -> SettingInForce:

@@ -6,6 +6,7 @@ view becomes a problem here, too, so a client sees one shape only.
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -148,7 +149,9 @@ def _from_orchestrator_error(error: OrchestratorError) -> Problem:
     status = error.http_status or _STATUS_BY_FIXER[error.fixed_by]
     if status >= 500:
         log.error("the API answers %s with %s", status, error.code, exc_info=error)
-    return Problem(status, error.code, error.message, cure=error.cure)
+    wait = error.retry_after_seconds
+    headers = {} if wait is None else {"Retry-After": str(math.ceil(wait))}
+    return Problem(status, error.code, error.message, cure=error.cure, headers=headers)
 
 
 def _from_api_exception(error: exceptions.APIException) -> Problem:

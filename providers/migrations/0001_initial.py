@@ -12,7 +12,8 @@ from django.db import migrations, models
 _DROP = """
 DROP PROCEDURE provider_acquire_durably;
 DROP FUNCTION provider_settle, provider_record_health, provider_acquire, provider_expire_leases,
-  provider_freeing_bucket, provider_rebuild_budget, provider_rebuild_counters, provider_charged_nano,
+  provider_freeing_bucket, provider_rebuild_repo, provider_rebuild_budget, provider_rebuild_counters,
+  provider_charged_nano,
   provider_charged_tokens, provider_second, provider_hour, provider_now;
 """
 
@@ -88,6 +89,8 @@ class Migration(migrations.Migration):
                 ("cache_write_1h_tokens", models.PositiveBigIntegerField(db_default=0, default=0)),
                 ("output_tokens", models.PositiveBigIntegerField(db_default=0, default=0)),
                 ("reasoning_tokens", models.PositiveBigIntegerField(db_default=0, default=0)),
+                ("usage_source", models.CharField(db_default="reported", default="reported", max_length=10)),
+                ("answered_by", models.CharField(blank=True, db_default="", default="", max_length=100)),
                 ("cost_usd", models.DecimalField(db_default=0, decimal_places=9, default=0, max_digits=16)),
                 ("price", models.JSONField(blank=True, db_default={}, default=dict)),
                 ("response", models.JSONField(blank=True, null=True)),
@@ -156,6 +159,7 @@ class Migration(migrations.Migration):
                             ("resumed", "Resumed"),
                             ("opened", "Opened"),
                             ("closed", "Closed"),
+                            ("exhausted", "Exhausted"),
                         ],
                         max_length=10,
                     ),
@@ -209,6 +213,8 @@ class Migration(migrations.Migration):
                 ("inflight", models.IntegerField(db_default=0, default=0)),
                 ("not_before", models.DateTimeField(blank=True, null=True)),
                 ("throttles", models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ("wait_code", models.CharField(blank=True, db_default="", default="", max_length=100)),
+                ("wait_reason", models.TextField(blank=True, db_default="", default="")),
                 (
                     "breaker",
                     models.CharField(
@@ -249,6 +255,37 @@ class Migration(migrations.Migration):
                         ),
                         name="provider_breaker_known",
                     ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="RepoUse",
+            fields=[
+                ("repo", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("head_hour", models.BigIntegerField(db_default=0)),
+                (
+                    "hour_tokens",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), db_default=[0] * 25, size=None
+                    ),
+                ),
+                ("day_tokens", models.BigIntegerField(db_default=0, default=0)),
+                (
+                    "hour_nano",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), db_default=[0] * 25, size=None
+                    ),
+                ),
+                ("day_nano", models.BigIntegerField(db_default=0, default=0)),
+            ],
+            options={
+                "verbose_name": "use of a repo",
+                "verbose_name_plural": "use of repos",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("day_nano__gte", 0), ("day_tokens__gte", 0)),
+                        name="repo_use_not_negative",
+                    )
                 ],
             },
         ),

@@ -4,8 +4,8 @@
 -- migration whose .sql file holds the changed functions; docs/decisions/0003-limits-in-postgresql.md has the steps. A test builds
 -- both and compares them.
 --
--- Locks are always taken in this order: providers_providerstate, providers_budgetstate, providers_providercall. No other lock of the
--- product is taken while they are held, and none of them is held during a call. Tokens and nano-USD are integers throughout.
+-- Locks are always taken in this order: providers_providerstate, providers_repouse, providers_budgetstate, providers_providercall. No
+-- other lock of the product is taken while they are held, and none of them is held during a call. Tokens and nano-USD are integers throughout.
 --
 -- Each PL/pgSQL expression costs microseconds while a provider is locked. That is why the functions keep arithmetic inside
 -- statements and test the common case with one expression.
@@ -118,6 +118,34 @@ BEGIN
 END $$;
 
 
+-- function: provider_rebuild_repo
+-- Computes what one repo has used, at all providers, from the ledger: for a repo that never called, after a repair.
+CREATE FUNCTION provider_rebuild_repo(p_repo text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v_hour bigint;
+BEGIN
+  -- The row exists afterwards, and this transaction has its lock.
+  INSERT INTO providers_repouse (repo) VALUES (p_repo) ON CONFLICT DO NOTHING;
+  PERFORM 1 FROM providers_repouse WHERE repo = p_repo FOR UPDATE;
+
+  -- As above: calls of the future still count.
+  SELECT greatest(provider_hour(provider_now()), provider_hour(max(created_at)))
+    INTO v_hour FROM providers_providercall WHERE repo = p_repo;
+
+  UPDATE providers_repouse SET head_hour = v_hour, hour_tokens = h.tokens, day_tokens = h.token_total,
+      hour_nano = h.nano, day_nano = h.nano_total
+    FROM (SELECT array_agg(t ORDER BY k) AS tokens, sum(t)::bigint AS token_total,
+                 array_agg(n ORDER BY k) AS nano, sum(n)::bigint AS nano_total FROM (
+       SELECT b % 25 AS k, coalesce(sum(provider_charged_tokens(c)), 0)::bigint AS t,
+              coalesce(sum(provider_charged_nano(c)), 0)::bigint AS n
+         FROM generate_series(v_hour - 24, v_hour) b
+         LEFT JOIN providers_providercall c ON c.repo = p_repo AND provider_hour(c.created_at) = b
+           AND c.created_at >= to_timestamp((v_hour - 24) * 3600)
+        GROUP BY b) x) h
+   WHERE repo = p_repo;
+END $$;
+
+
 -- function: provider_freeing_bucket
 -- Which of the p_span buckets up to p_head must leave the window until p_excess is gone; the newest if all of them are not enough.
 CREATE FUNCTION provider_freeing_bucket(p_buckets bigint[], p_head bigint, p_span int, p_excess bigint)
@@ -161,24 +189,27 @@ END $$;
 -- Reserves tokens, USD and a slot for one call, or says which dimension denies it. Without p_call it only says what would happen.
 --
 -- p_day_tokens to p_day_nano are the limits. p_pause_tokens: used tokens that open the quota breaker; 0: never. p_probe_refusals:
--- refusals in a row after which one call at a time finds out whether the provider takes calls again.
+-- refusals in a row after which one call at a time finds out whether the provider takes calls again. p_repo_tokens and p_repo_nano:
+-- what the repo may use in 24 hours at all providers together; NULL: as much as the others leave.
 -- outcome: '' admitted, and the ledger row p_call exists; 'replay' p_stage has an answer to this request (answered_call); otherwise
--- the dimension that denied: paused not_before breaker quota tokens_day tokens_minute requests_minute concurrency usd_day.
+-- the dimension that denied: repo_tokens_day repo_usd_day paused not_before breaker quota tokens_day tokens_minute requests_minute
+-- concurrency usd_day.
 -- until: when that dimension admits this call if nothing else comes. reservations_only: only open reservations are in the way,
 -- and they may be settled at any moment. used: what the dimension has reached.
 CREATE FUNCTION provider_acquire(
   p_call uuid, p_provider text, p_model text, p_tokens bigint, p_nano bigint, p_lease_seconds double precision,
   p_day_tokens bigint, p_minute_tokens bigint, p_minute_requests bigint, p_concurrency bigint, p_day_nano bigint,
   p_pause_tokens bigint, p_probe_refusals int, p_repo text, p_stage_kind text, p_flow text, p_stage bigint, p_attempt bigint,
-  p_digest text, p_fallback_from text,
+  p_digest text, p_fallback_from text, p_repo_tokens bigint, p_repo_nano bigint,
   OUT outcome text, OUT until timestamptz, OUT reservations_only boolean, OUT used bigint, OUT answered_call uuid,
   OUT asked_at timestamptz
 ) LANGUAGE plpgsql AS $$
 DECLARE
   s providers_providerstate%ROWTYPE;
   b providers_budgetstate%ROWTYPE;
+  u providers_repouse%ROWTYPE;
   v_now timestamptz; v_second bigint; v_hour bigint; k int; v_excess bigint; v_reserved bigint;
-  v_until timestamptz; v_paid boolean; v_rolled boolean;
+  v_until timestamptz; v_paid boolean; v_rolled boolean; v_excess_nano bigint; v_reserved_nano bigint;
   v_soon CONSTANT interval := '1 second';
 BEGIN
   -- Step 1: a stage that asks the same again gets the stored answer. It was paid for.
@@ -235,8 +266,55 @@ BEGIN
     s.head_hour := v_hour;
   END IF;
 
-  -- Step 4: does a limit or state of the provider itself deny the call? One expression answers the common case: nothing does.
+  -- Step 4: the repo's own budget. It is asked before the provider, because a repo that has used its share must not wait in a
+  -- provider's line, where others would wait behind it.
   outcome := '';
+  IF p_repo <> '' THEN
+    SELECT * INTO u FROM providers_repouse WHERE repo = p_repo FOR UPDATE;
+    IF NOT FOUND THEN
+      PERFORM provider_rebuild_repo(p_repo);
+      SELECT * INTO u FROM providers_repouse WHERE repo = p_repo FOR UPDATE;
+    END IF;
+    -- The clock of a call to another provider may be a moment ahead of this one.
+    IF v_hour > u.head_hour THEN
+      FOR i IN 1 .. least(v_hour - u.head_hour, 25) LOOP
+        k := (u.head_hour + i) % 25 + 1;
+        u.day_tokens := u.day_tokens - u.hour_tokens[k]; u.hour_tokens[k] := 0;
+        u.day_nano := u.day_nano - u.hour_nano[k]; u.hour_nano[k] := 0;
+      END LOOP;
+      u.head_hour := v_hour;
+    END IF;
+    IF u.day_tokens + p_tokens > p_repo_tokens OR u.day_nano + p_nano > p_repo_nano THEN
+      v_excess := u.day_tokens + p_tokens - p_repo_tokens;
+      v_excess_nano := u.day_nano + p_nano - p_repo_nano;
+      -- What the repo's calls under way hold comes back earlier, when they end.
+      SELECT coalesce(sum(reserved_tokens), 0), coalesce(sum(provider_charged_nano(c)), 0)
+        INTO v_reserved, v_reserved_nano
+        FROM providers_providercall c WHERE repo = p_repo AND status = 'reserved';
+      reservations_only := coalesce(v_excess <= v_reserved, true) AND coalesce(v_excess_nano <= v_reserved_nano, true);
+      until := v_now + v_soon;
+      -- Of the two the one that lasts longer is what the repo waits for.
+      IF v_excess > 0 THEN
+        outcome := 'repo_tokens_day'; used := u.day_tokens;
+        IF v_excess > v_reserved THEN
+          until := to_timestamp((provider_freeing_bucket(u.hour_tokens, u.head_hour, 25, v_excess) + 25) * 3600);
+        END IF;
+      END IF;
+      IF v_excess_nano > 0 THEN
+        v_until := v_now + v_soon;
+        IF v_excess_nano > v_reserved_nano THEN
+          v_until := to_timestamp((provider_freeing_bucket(u.hour_nano, u.head_hour, 25, v_excess_nano) + 25) * 3600);
+        END IF;
+        IF outcome = '' OR v_until > until THEN
+          outcome := 'repo_usd_day'; used := u.day_nano; until := v_until;
+        END IF;
+      END IF;
+      PERFORM set_config('synchronous_commit', 'off', true);
+      RETURN;
+    END IF;
+  END IF;
+
+  -- Step 5: does a limit or state of the provider itself deny the call? One expression answers the common case: nothing does.
   IF s.paused OR s.not_before > v_now OR s.throttles >= p_probe_refusals OR s.breaker = 'open' OR s.day_tokens + p_tokens > p_day_tokens
     OR s.minute_tokens + p_tokens > p_minute_tokens OR s.minute_requests >= p_minute_requests
     OR s.inflight >= p_concurrency OR (p_pause_tokens > 0 AND s.day_tokens - s.reserved_tokens >= p_pause_tokens)
@@ -295,7 +373,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Step 5: the daily budget, which all providers share. The common case is one UPDATE that also checks.
+  -- Step 6: the daily budget, which all providers share. The common case is one UPDATE that also checks.
   v_paid := false;
   IF outcome = '' AND p_call IS NOT NULL THEN
     UPDATE providers_budgetstate SET
@@ -337,7 +415,15 @@ BEGIN
     RETURN;
   END IF;
 
-  -- Step 6: admitted. Charge the budget, the windows and the open leases, and write the ledger row.
+  -- Step 7: admitted. Charge the repo, the budget, the windows and the open leases, and write the ledger row.
+  IF p_repo <> '' THEN
+    -- Into the hour of the lease, although the repo's newest hour may be the next one already.
+    k := v_hour % 25 + 1;
+    u.hour_tokens[k] := u.hour_tokens[k] + p_tokens; u.hour_nano[k] := u.hour_nano[k] + p_nano;
+    UPDATE providers_repouse SET head_hour = u.head_hour, hour_tokens = u.hour_tokens,
+        day_tokens = u.day_tokens + p_tokens, hour_nano = u.hour_nano, day_nano = u.day_nano + p_nano
+      WHERE repo = p_repo;
+  END IF;
   IF NOT v_paid THEN
     -- Into the hour of the lease, although the budget's newest hour may be the next one already.
     k := s.head_hour % 25 + 1;
@@ -379,7 +465,7 @@ CREATE PROCEDURE provider_acquire_durably(
   p_call uuid, p_provider text, p_model text, p_tokens bigint, p_nano bigint, p_lease_seconds double precision,
   p_day_tokens bigint, p_minute_tokens bigint, p_minute_requests bigint, p_concurrency bigint, p_day_nano bigint,
   p_pause_tokens bigint, p_probe_refusals int, p_repo text, p_stage_kind text, p_flow text, p_stage bigint, p_attempt bigint,
-  p_digest text, p_fallback_from text,
+  p_digest text, p_fallback_from text, p_repo_tokens bigint, p_repo_nano bigint,
   INOUT outcome text, INOUT until timestamptz, INOUT reservations_only boolean, INOUT used bigint, INOUT answered_call uuid,
   INOUT asked_at timestamptz
 ) LANGUAGE plpgsql AS $$
@@ -388,7 +474,7 @@ BEGIN
   SELECT * INTO outcome, until, reservations_only, used, answered_call, asked_at
     FROM provider_acquire(p_call, p_provider, p_model, p_tokens, p_nano, p_lease_seconds, p_day_tokens, p_minute_tokens,
       p_minute_requests, p_concurrency, p_day_nano, p_pause_tokens, p_probe_refusals, p_repo, p_stage_kind, p_flow, p_stage,
-      p_attempt, p_digest, p_fallback_from);
+      p_attempt, p_digest, p_fallback_from, p_repo_tokens, p_repo_nano);
   COMMIT;  -- the locks are free from here on
   IF outcome = '' THEN
     -- An empty message in the log of a transaction that commits synchronously: its flush takes the reservation along.
@@ -492,7 +578,7 @@ CREATE FUNCTION provider_settle(
   p_usage_source text DEFAULT 'reported', p_answered_by text DEFAULT ''
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
-  v_ill boolean; v_provider text; v_created timestamptz; v_second bigint; v_hour bigint; v_tokens bigint; v_nano bigint;
+  v_ill boolean; v_provider text; v_repo text; v_created timestamptz; v_second bigint; v_hour bigint; v_tokens bigint; v_nano bigint;
   v_free_calls int; v_free_tokens bigint; v_free_nano bigint;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -507,7 +593,7 @@ BEGIN
   -- Step 2: read the call, and by how much its charge changes. A call's status changes only under the provider's lock, so what
   -- is read here is final. It is looked up by its id only: while the table has no statistics, a plan might look for the provider
   -- instead, and PostgreSQL would keep that plan.
-  SELECT provider, created_at, provider_second(created_at), provider_second(created_at) / 3600,
+  SELECT provider, repo, created_at, provider_second(created_at), provider_second(created_at) / 3600,
       CASE p_status
         WHEN 'settled' THEN p_tokens[1] + p_tokens[2] + p_tokens[3] + p_tokens[4] + p_tokens[5] + p_tokens[6]
                             - reserved_tokens
@@ -520,7 +606,7 @@ BEGIN
       CASE status WHEN 'reserved' THEN 1 ELSE 0 END,
       CASE status WHEN 'reserved' THEN reserved_tokens ELSE 0 END,
       CASE status WHEN 'reserved' THEN (reserved_usd * 1000000000)::bigint ELSE 0 END
-    INTO v_provider, v_created, v_second, v_hour, v_tokens, v_nano, v_free_calls, v_free_tokens, v_free_nano
+    INTO v_provider, v_repo, v_created, v_second, v_hour, v_tokens, v_nano, v_free_calls, v_free_tokens, v_free_nano
     FROM providers_providercall
     WHERE id = p_call AND status NOT IN ('settled', 'released') AND status <> p_status;
   IF NOT FOUND OR v_provider <> p_provider THEN
@@ -538,7 +624,13 @@ BEGIN
       usage_source = p_usage_source, answered_by = p_answered_by
     WHERE id = p_call;
 
-  -- Step 4: the budget and the windows, in the hour and the second of the lease, where they are still in the window.
+  -- Step 4: the repo, the budget and the windows, in the hour and the second of the lease, where they are still in the window.
+  IF v_repo <> '' AND (v_tokens <> 0 OR v_nano <> 0) THEN
+    UPDATE providers_repouse SET
+        hour_tokens[v_hour % 25 + 1] = hour_tokens[v_hour % 25 + 1] + v_tokens, day_tokens = day_tokens + v_tokens,
+        hour_nano[v_hour % 25 + 1] = hour_nano[v_hour % 25 + 1] + v_nano, day_nano = day_nano + v_nano
+      WHERE repo = v_repo AND v_hour BETWEEN head_hour - 24 AND head_hour;
+  END IF;
   IF v_nano <> 0 THEN
     UPDATE providers_budgetstate SET
         hour_nano[v_hour % 25 + 1] = hour_nano[v_hour % 25 + 1] + v_nano, day_nano = day_nano + v_nano
@@ -597,7 +689,11 @@ BEGIN
       cost_usd = CASE WHEN v_open THEN cost_usd ELSE reserved_usd + v_nano / 1000000000.0 END, usage_source = p_usage_source
     WHERE id = p_call;
 
-  -- Step 3: the budget and the windows, where they still hold the call.
+  -- Step 3: the repo, the budget and the windows, where they still hold the call.
+  UPDATE providers_repouse SET
+      hour_tokens[v_hour % 25 + 1] = hour_tokens[v_hour % 25 + 1] + v_tokens, day_tokens = day_tokens + v_tokens,
+      hour_nano[v_hour % 25 + 1] = hour_nano[v_hour % 25 + 1] + v_nano, day_nano = day_nano + v_nano
+    WHERE repo = c.repo AND v_hour BETWEEN head_hour - 24 AND head_hour;
   UPDATE providers_budgetstate SET
       hour_nano[v_hour % 25 + 1] = hour_nano[v_hour % 25 + 1] + v_nano, day_nano = day_nano + v_nano
     WHERE id = 1 AND v_hour BETWEEN head_hour - 24 AND head_hour;
@@ -621,4 +717,6 @@ END $$;
 ALTER TABLE providers_providerstate
   SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 ALTER TABLE providers_budgetstate
+  SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+ALTER TABLE providers_repouse
   SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);

@@ -12,7 +12,9 @@ FROM provider_acquire(
     %(nano_day)s::bigint, %(pause_tokens)s::bigint, %(probe_refusals)s::int,
     -- On whose behalf the call is made.
     %(repo)s::text, %(stage_kind)s::text, %(flow)s::text, %(stage)s::bigint, %(attempt)s::bigint, %(digest)s::text,
-    %(fallback_from)s::text
+    %(fallback_from)s::text,
+    -- What its repo may use in 24 hours; NULL: as much as the others leave.
+    %(repo_tokens)s::bigint, %(repo_nano)s::bigint
 );
 
 -- name: acquire_reservation_durably
@@ -27,6 +29,8 @@ CALL provider_acquire_durably(
     -- On whose behalf the call is made.
     %(repo)s::text, %(stage_kind)s::text, %(flow)s::text, %(stage)s::bigint, %(attempt)s::bigint, %(digest)s::text,
     %(fallback_from)s::text,
+    -- What its repo may use in 24 hours; NULL: as much as the others leave.
+    %(repo_tokens)s::bigint, %(repo_nano)s::bigint,
     -- The results: outcome, until, reservations_only, used, answered_call, asked_at.
     NULL, NULL, NULL, NULL, NULL, NULL
 );

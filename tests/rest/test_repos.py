@@ -36,7 +36,7 @@ def test_settings_show_value_source_and_history(api, repo):
     shown = api.put(
         url, {"context.max_size_kb": 100, "context.pruning.enabled": "true"}, format="json"
     ).json()
-    assert shown["config"]["context.max_size_kb"] == {"value": 100, "source": "repo"}
+    assert shown["config"]["context.max_size_kb"] == {"value": 100, "source": "repo", "note": ""}
     assert shown["config"]["architect.model"]["source"] == "env"
     assert {(row["key"], row["actor"]) for row in shown["history"]} == {
         ("context.max_size_kb", "token:test"),
@@ -55,7 +55,11 @@ def test_an_owner_neither_enables_a_repo_nor_sets_the_organisations_values(api, 
         api.put("/api/v1/config/", {"gates.min_unit_coverage": 95}, format="json"), 403, "auth:operators-only"
     )
     assert operator.put("/api/v1/config/", {"gates.min_unit_coverage": 95}, format="json").status_code == 200
-    assert api.get(url).json()["config"]["gates.min_unit_coverage"] == {"value": 95, "source": "org"}
+    assert api.get(url).json()["config"]["gates.min_unit_coverage"] == {
+        "value": 95,
+        "source": "org",
+        "note": "",
+    }
     assert operator.put(url, {"enabled": False}, format="json").json()["enabled"] is False
 
 

@@ -104,7 +104,7 @@ def test_an_empty_field_never_means_everything(sre):
 def test_settings_are_added_checked_and_never_changed(sre):
     repo = scenes.make_repo()
     body = {"repo": repo.pk, "key": "gates.min_unit_coverage", "value": "10"}
-    assert "cannot be lowered" in sre.post("/admin/repos/reposetting/add/", body).content.decode()
+    assert "cannot be relaxed" in sre.post("/admin/repos/reposetting/add/", body).content.decode()
     sre.post("/admin/repos/reposetting/add/", body | {"value": "95"})
     row = RepoSetting.objects.get()
     assert (row.value, row.actor) == (95, "sre")

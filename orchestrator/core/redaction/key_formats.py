@@ -58,7 +58,7 @@ KEY_FORMATS: Final = (
     KeyFormat(
         "fal.ai",
         b":",
-        r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:[0-9a-f]{32}\b",
+        r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{32}\b",
     ),
     # This project's own tokens.
     KeyFormat("API token of this service", b"blk_", r"\bblk_[A-Za-z0-9_-]{20,}"),
@@ -154,7 +154,7 @@ KEY_FORMATS: Final = (
     KeyFormat(
         "HubSpot, Plaid and LaunchDarkly",
         b"-",
-        r"\b(?:pat-[a-z]{2}\d|access-[a-z]+|sdk|api)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+        r"\b(?:pat-[a-z]{2}\d|access-[a-z]+|sdk|api)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
     ),
     KeyFormat("PayPal and Braintree", b"access_token$", r"access_token\$[a-z]+\$[a-z0-9]+\$[0-9a-f]{20,}"),
     KeyFormat(

@@ -31,6 +31,7 @@ from orchestrator.flows.api.serializers.provider_calls import FlowCallsSerialize
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Flow, GateResult
 from orchestrator.flows.models.states import FlowStatus
+from orchestrator.repos import repo_settings
 from orchestrator.repos.access import caller_of, repo_for
 from orchestrator.repos.models import Repo
 from orchestrator.rest import idempotency
@@ -136,6 +137,7 @@ class FlowListView(GenericAPIView[Flow]):
             created_by=caller_of(request).name,
             idempotency_key=key,
             request_digest=digest,
+            limits=repo_settings.read_limits(wanted.repo.name),
         )
         return _answer_accepted(flow, replayed=False)
 

@@ -17,6 +17,7 @@ from orchestrator.flows.engine.errors import (
 )
 from orchestrator.flows.engine.finish import Finished, finish
 from orchestrator.flows.engine.holds import hold, hold_ready_stages, release, release_held_stages
+from orchestrator.flows.engine.repo_limits import RepoLimitReached
 from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.engine.store import attach_snapshot, keep_artifacts, keep_preparation
 from orchestrator.flows.engine.sweep import (
@@ -42,6 +43,7 @@ __all__ = [
     "IdempotencyConflict",
     "NotPausable",
     "NotRetryable",
+    "RepoLimitReached",
     "Spent",
     "attach_snapshot",
     "cancel",

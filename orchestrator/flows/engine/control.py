@@ -8,11 +8,12 @@ from django.db import transaction
 
 from orchestrator.core import database, tracing
 from orchestrator.core.sql import load_statements
-from orchestrator.flows.engine import broker, flow_trace, repair_round, transitions, waits
+from orchestrator.flows.engine import broker, flow_trace, repair_round, repo_limits, transitions, waits
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
 from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.models import Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
+from orchestrator.repos import repo_settings
 
 _UNDER_WAY = frozenset({FlowStatus.RUNNING, FlowStatus.WAITING})
 _REOPENED = frozenset({FlowStatus.FAILED, FlowStatus.CANCELLED})
@@ -80,7 +81,7 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
 
 def retry(flow_id: str, *, actor: str = "") -> Flow:
     """Run a failed or cancelled flow on from where it ended, with a new deadline, or end the wait of one that
-    waits; raises ``NotRetryable``.
+    waits; raises ``NotRetryable``, and ``RepoLimitReached`` where its repo may not have one more open flow.
 
     What passed is kept, and so is what was paid: a stored answer is used again. What ran beside the stage
     that failed runs again. Stages that failed because no repair round was left get one more round instead of
@@ -96,6 +97,8 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
                 f"{flow_id} is {held.status if held else 'unknown'}; only a flow that failed, was cancelled "
                 "or waits for a provider can be retried."
             )
+        flow = Flow.objects.select_related("repo").get(pk=flow_id)
+        repo_limits.require_open_flow(flow.repo, repo_settings.read_limits(flow.repo.name))
         with tracing.open_root_span("retry flow", {"flow.id": flow_id}):
             reopened = {
                 "flow": flow_id,

@@ -13,12 +13,13 @@ from psycopg.types.json import Jsonb
 from orchestrator.core import database, tracing
 from orchestrator.core.sql import load_statements
 from orchestrator.flows import flow_types
-from orchestrator.flows.engine import broker
+from orchestrator.flows.engine import broker, repo_limits
 from orchestrator.flows.engine.errors import IdempotencyConflict
 from orchestrator.flows.engine.routes import RouteStep, plan_route
 from orchestrator.flows.flow_settings import FlowSettings, complete_settings
 from orchestrator.flows.models import Flow, new_flow_id
 from orchestrator.repos.models import Repo
+from orchestrator.repos.repo_settings import RepoLimits
 
 _SQL = load_statements(__file__)
 
@@ -36,12 +37,14 @@ def create(
     request_digest: str = "",
     priority: int = 0,
     deadline_seconds: float | None = None,
+    limits: RepoLimits | None = None,
 ) -> Flow:
     """Create a flow of the newest version of ``flow_type`` and, after the commit, send its first stage.
 
     ``snapshot`` is the repo as ``snapshots.pack`` makes it; the same one is stored once, however many flows
     carry it. The same ``idempotency_key`` in the same repo gives the same flow when ``request_digest`` is the
     same, and raises ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made.
+    ``limits`` are what the repo may use: ``RepoLimitReached`` where it may not have one more flow.
     ``KeyError``: no such type.
     """
     chosen = flow_types.newest_version(flow_type)
@@ -80,7 +83,7 @@ def create(
     # Every later span of the flow is below this one, so the row carries it to the worker of the next stage.
     with tracing.open_root_span("create flow", {"flow.id": str(params["id"]), "repo": repo.name}):
         params["trace_parent"] = tracing.read_trace_parent()
-        made = database.fetch_rows(_SQL["create_flow"], params)
+        made = _insert(repo, params, snapshot, limits)
     if not made:
         # No row: the key exists. The other flow is committed, because the insert waited for its transaction.
         return _find_existing_flow(repo, idempotency_key, digest)
@@ -97,6 +100,14 @@ def create(
         prepare = partial(broker.send_preparation, params["id"], first.kind, first.prepared_on.value)
         transaction.on_commit(prepare, robust=True)
     return _build_flow(repo, params, made[0])
+
+
+def _insert(repo: Repo, params: Mapping[str, Any], snapshot: bytes, limits: RepoLimits | None) -> list[Any]:
+    if limits is None:
+        return database.fetch_rows(_SQL["create_flow"], params)
+    with transaction.atomic():
+        repo_limits.require_room(repo, limits, snapshot)
+        return database.fetch_rows(_SQL["create_flow"], params)
 
 
 def _build_flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:

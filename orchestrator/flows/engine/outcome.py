@@ -8,7 +8,7 @@ from django.db import transaction
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from orchestrator.flows.engine import repair_round, store, transitions
+from orchestrator.flows.engine import repair_round, store, transitions, waits
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.engine.transitions import Spent
 from orchestrator.flows.flow_settings import FlowSettings
@@ -107,5 +107,12 @@ def _let_stage_wait(claim: Claim, wait: Park, *, pause: float | None = None, fai
         claim.flow_id,
         "stage.waiting",
         claim.stage_id,
-        shown | ({"provider": wait.provider} if wait.provider else {}),
+        shown | _describe_line(wait),
     )
+
+
+def _describe_line(wait: Park) -> dict[str, str]:
+    """Whose room the stage waits for: a provider's, or that of its repo's budget."""
+    if wait.provider == waits.REPO_BUDGET:
+        return {"limit": wait.provider}
+    return {"provider": wait.provider} if wait.provider else {}

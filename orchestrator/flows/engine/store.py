@@ -14,10 +14,12 @@ from django.db.models import Max
 from gates.base import GateReport
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from orchestrator.flows.engine import transitions
+from orchestrator.flows.engine import repo_limits, transitions
 from orchestrator.flows.engine.claim import Claim
 from orchestrator.flows.models import Artifact, Blob, Block, GateResult
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Repair
+from orchestrator.repos import repo_settings
+from orchestrator.repos.models import Repo
 
 _SQL = load_statements(__file__)
 
@@ -28,7 +30,7 @@ def store_result(claim: Claim, result: Done | Repair | Failed) -> Any:
     """
     # The fence comes first: artifacts of a late attempt would replace those of the live one.
     held = transitions.lock_claim(claim)
-    _store_artifacts(claim.flow_id, claim.stage_id, result.artifacts)
+    _store_artifacts(held, claim.stage_id, result.artifacts)
     _store_gate_results(claim, result.gates)
     if isinstance(result, Done) and result.block is not None:
         _store_block(claim, held.repo_id, result.block)
@@ -36,10 +38,15 @@ def store_result(claim: Claim, result: Done | Repair | Failed) -> Any:
 
 
 def attach_snapshot(claim: Claim, snapshot: bytes, origin: str) -> None:
-    """Attach ``snapshot`` to a flow that has none, even if the attempt fails later; raises ``Fenced``."""
+    """Attach ``snapshot`` to a flow that has none, even if the attempt fails later.
+
+    Raises ``Fenced``, and ``RepoLimitReached`` where the repo may not keep as much.
+    """
+    limits = repo_settings.read_limits(claim.repo)
     with transaction.atomic():
-        transitions.lock_claim(claim)
-        (digest,) = store_blobs([snapshot])
+        held = transitions.lock_claim(claim)
+        repo_limits.require_storage(Repo(pk=held.repo_id, name=claim.repo), limits, snapshot)
+        (digest,) = store_blobs([snapshot], held.repo_id)
         database.fetch_rows(
             _SQL["attach_snapshot"], {"flow": claim.flow_id, "snapshot": digest, "origin": origin}
         )
@@ -48,8 +55,8 @@ def attach_snapshot(claim: Claim, snapshot: bytes, origin: str) -> None:
 def keep_artifacts(claim: Claim, artifacts: tuple[NewArtifact, ...]) -> None:
     """Store ``artifacts`` of a live attempt before it ends; raises ``Fenced``."""
     with transaction.atomic():
-        transitions.lock_claim(claim)
-        _store_artifacts(claim.flow_id, claim.stage_id, artifacts)
+        held = transitions.lock_claim(claim)
+        _store_artifacts(held, claim.stage_id, artifacts)
 
 
 def keep_preparation(
@@ -57,37 +64,44 @@ def keep_preparation(
 ) -> bool:
     """Store what was prepared for a stage that does not run yet. False, and nothing stored, where it does.
 
-    A stage that runs has read the flow as it was and must not find another snapshot at its end.
+    A stage that runs has read the flow as it was and must not find another snapshot at its end. Raises
+    ``RepoLimitReached`` where the repo may not keep as much.
     """
     with transaction.atomic():
-        transitions.lock_flow(flow_id)
-        if not database.fetch_rows(_SQL["lock_waiting_stage"], {"stage": stage_id}):
+        held = transitions.lock_flow(flow_id)
+        if held is None or not database.fetch_rows(_SQL["lock_waiting_stage"], {"stage": stage_id}):
             return False
         if snapshot:
-            (digest,) = store_blobs([snapshot])
+            repo = Repo.objects.get(pk=held.repo_id)
+            repo_limits.require_storage(repo, repo_settings.read_limits(repo.name), snapshot)
+            (digest,) = store_blobs([snapshot], held.repo_id)
             params = {"flow": flow_id, "snapshot": digest, "origin": origin}
             database.fetch_rows(_SQL["attach_snapshot"], params)
-        _store_artifacts(flow_id, stage_id, artifacts)
+        _store_artifacts(held, stage_id, artifacts)
     return True
 
 
-def store_blobs(contents: Iterable[bytes]) -> list[str]:
-    """Store contents under their SHA-256, once each; the digests in order."""
+def store_blobs(contents: Iterable[bytes], repo_id: int) -> list[str]:
+    """Store contents under their SHA-256, once each, as brought by the repo; the digests in order."""
     digests = [(hashlib.sha256(content).hexdigest(), content) for content in contents]
-    new = {digest: Blob(sha256=digest, content=content, size=len(content)) for digest, content in digests}
+    new = {
+        digest: Blob(sha256=digest, content=content, size=len(content), repo_id=repo_id)
+        for digest, content in digests
+    }
     # In the order of their keys: two transactions with the same blobs would otherwise wait for each other.
     Blob.objects.bulk_create([new[digest] for digest in sorted(new)], ignore_conflicts=True)
     return [digest for digest, _ in digests]
 
 
-def _store_artifacts(flow_id: str, stage_id: int, artifacts: tuple[NewArtifact, ...]) -> None:
+def _store_artifacts(held: Any, stage_id: int, artifacts: tuple[NewArtifact, ...]) -> None:
+    """Store artifacts of a stage of the flow ``held``, which is locked."""
     if not artifacts:
         return
-    digests = store_blobs(artifact.content for artifact in artifacts)
+    digests = store_blobs((artifact.content for artifact in artifacts), held.repo_id)
     Artifact.objects.bulk_create(
         [
             Artifact(
-                flow_id=flow_id,
+                flow_id=held.id,
                 stage_id=stage_id,
                 kind=new.kind,
                 name=new.name,
@@ -151,7 +165,7 @@ def _store_block(claim: Claim, repo_id: int, new: NewBlock) -> None:
     earlier = Block.objects.filter(repo_id=repo_id, family=new.family, name=new.name).aggregate(
         newest=Max("version")
     )
-    (manifest,) = store_blobs([new.manifest])
+    (manifest,) = store_blobs([new.manifest], repo_id)
     Block.objects.create(
         flow_id=claim.flow_id,
         repo_id=repo_id,

@@ -9,6 +9,11 @@ from orchestrator.core import database
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import transitions
 
+REPO_BUDGET = "repo"
+"""What a stage waits for that its repo's own budget has refused; no provider has this name."""
+# Each takes from what is left for the next of its repo, so a long line is not asked all at once.
+_PER_REPO = 4
+
 _SQL = load_statements(__file__)
 
 
@@ -31,3 +36,8 @@ def end_waits_for_fallback(*, in_environment: bool = False, limit: int = 200) ->
     """
     params = {"everyone": in_environment, "limit": limit}
     return len(database.fetch_rows(_SQL["end_waits_for_fallback"], params))
+
+
+def end_waits_for_budget() -> int:
+    """Ask again for stages that wait for their repo's budget, when some is expected or was set; how many."""
+    return len(database.fetch_rows(_SQL["end_waits_for_budget"], {"per_repo": _PER_REPO}))

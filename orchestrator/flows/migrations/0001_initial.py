@@ -519,6 +519,34 @@ class Migration(migrations.Migration):
                 "ordering": ["id"],
             },
         ),
+        migrations.AddField(
+            model_name="blob",
+            name="repo",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="repos.repo",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="blob",
+            index=models.Index(fields=["repo"], include=("size",), name="blob_size_by_repo"),
+        ),
+        migrations.AddIndex(
+            model_name="flow",
+            index=models.Index(
+                condition=models.Q(("status__in", ["pending", "running", "waiting", "paused"])),
+                fields=["repo"],
+                name="flow_open_by_repo",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="flow",
+            index=models.Index(fields=["repo", "-created_at"], name="flow_newest_of_repo"),
+        ),
         migrations.AddIndex(
             model_name="flow",
             index=models.Index(fields=["status", "created_at"], name="flow_status_created"),

@@ -15,7 +15,15 @@ class Blob(models.Model):
     sha256 = models.CharField(primary_key=True, max_length=64)
     content = models.BinaryField()
     size = models.PositiveBigIntegerField()
+    # Who brought it first, and so whose storage it counts for.
+    repo = models.ForeignKey(
+        Repo, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+
+    class Meta:
+        # Summed from the index alone, before each new flow.
+        indexes = [models.Index(fields=["repo"], include=["size"], name="blob_size_by_repo")]
 
     def __str__(self) -> str:
         return self.sha256

@@ -114,6 +114,13 @@ class Flow(models.Model):
             ),
         ]
         indexes = [
+            # How many flows of a repo are open, how many of the last minute: asked before each new one.
+            models.Index(
+                fields=["repo"],
+                condition=Q(status__in=["pending", "running", "waiting", "paused"]),
+                name="flow_open_by_repo",
+            ),
+            models.Index(fields=["repo", "-created_at"], name="flow_newest_of_repo"),
             # For lists by status, oldest or newest first.
             models.Index(fields=["status", "created_at"], name="flow_status_created"),
             # For what ended in the last hour, and on a day of a chart.

@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 from orchestrator.core import database, outbox
 from orchestrator.core.periodic import PERIODIC_WORK
 from orchestrator.flows import engine
-from orchestrator.flows.engine import broker, dispatch_queue
+from orchestrator.flows.engine import broker, dispatch_queue, waits
 from orchestrator.flows.scheduler.isolation import IsolatedSteps
 from orchestrator.flows.scheduler.provider_release import ProviderRelease
 from orchestrator.queues import list_queues
@@ -140,6 +140,7 @@ class Dispatcher:
         engine.hold_ready_stages(BATCH)
         engine.release_held_stages(BATCH)
         self._releaser.end_waits_for_fallback()
+        self._steps.run("waits for a repo's budget", waits.end_waits_for_budget)
         self._releaser.reword()
 
     def _every(self, name: str, seconds: float, work: Callable[[], object]) -> None:

@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 
 from orchestrator.core import database, tracing
 from orchestrator.flows import engine, flow_types
-from orchestrator.flows.engine import broker, flow_trace
+from orchestrator.flows.engine import broker, flow_trace, waits
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.stage_protocol import Failed, Park, Repair, StageResult
 from orchestrator.flows.stages.registry import load_stage
@@ -35,6 +35,7 @@ from providers.base import (
     NotAdmitted,
     ProviderError,
     RateLimited,
+    RepoBudgetUsed,
 )
 
 HOST = socket.gethostname()
@@ -202,13 +203,16 @@ def _run_stage(work: LiveStageContext) -> StageResult:
     except engine.Fenced:
         raise
     # No failure: the limiter refused before any call, and says until when.
+    except RepoBudgetUsed as denied:
+        # No line at the provider: others would wait behind it.
+        return Park(denied.reason, denied.until, waits.REPO_BUDGET, denied.tokens, denied.nano_usd)
     except NotAdmitted as denied:
         return Park(denied.reason, denied.until, denied.provider, denied.tokens, denied.nano_usd)
     except NeverAdmissible as refused:
         return Failed(refused.code, str(refused), refused.cure)
     except (RateLimited, AccountExhausted) as refused:
         return _wait_for_rate_limit(work, refused)
-    except (ProviderError, EvidenceError, SettingRefused) as error:
+    except (ProviderError, EvidenceError, SettingRefused, engine.RepoLimitReached) as error:
         return Failed(error.code, str(error), error.cure, retryable=error.retryable)
     # The outermost edge of a stage: a defect in it must not end the worker.
     except Exception as error:

@@ -32,6 +32,7 @@ from providers import calls, ledger, quota_report
 from providers.abort import Abort, allow_abort
 from providers.base import Completion, NotAdmitted, Request
 from providers.calls import Caller, ModelAnswer
+from providers.limiter import RepoBudget, to_nano_usd
 from providers.models import CallStatus, ProviderCall
 
 log = logging.getLogger(__name__)
@@ -240,7 +241,13 @@ class LiveStageContext:
             ceiling_usd=self._may_spend(),
             fallback_model=self.settings.fallback_model,
             forbidden_vendors=self._forbidden(),
+            budget=self._repo_budget(),
         )
+
+    def _repo_budget(self) -> RepoBudget:
+        """What the repo may use in a day as of now: an operator changes it for flows that wait, too."""
+        limits = repo_settings.read_limits(self.repo)
+        return RepoBudget(limits.tokens_day, to_nano_usd(limits.usd_day))
 
     def _may_spend(self) -> Decimal:
         """What is left below the flow's ceiling."""

@@ -47,6 +47,9 @@ class SettingSerializer(serializers.Serializer[Any]):
     value = serializers.JSONField()
     # DRF's fields have an attribute of that name, so mypy takes this for an override.
     source = serializers.ChoiceField(choices=["env", "org", "repo"])  # type: ignore[assignment]
+    note = serializers.CharField(
+        help_text="Why a value that was set nearer does not count; empty if it does."
+    )
 
 
 class OrganisationConfigSerializer(serializers.Serializer[Any]):

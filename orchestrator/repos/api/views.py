@@ -103,8 +103,9 @@ class RepoConfigView(APIView):
     def put(self, request: Request, name: str) -> Response:
         """Set keys: ``{"context.max_size_kb": 180}``; ``null`` takes a value away. All are set, or none."""
         repo = repo_for(request, name)
-        # A repo's own token may tighten its settings, but only an operator may switch the repo on or off.
-        caller = require_operator(request) if "enabled" in request.data else caller_of(request)
+        # A repo's own token may tighten its settings; what costs others, and the switch, are an operator's.
+        for_operators = any(repo_settings.is_for_operators(key) for key in request.data)
+        caller = require_operator(request) if for_operators else caller_of(request)
         return _change_config(repo, request, caller)
 
 

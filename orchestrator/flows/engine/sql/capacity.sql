@@ -1,10 +1,10 @@
 -- Stages that wait for room at a provider.
 
 -- name: list_awaited_providers
--- List the providers for whose room any stage waits.
+-- List the providers for whose room any stage waits. What waits for its repo's budget is in no line.
 SELECT DISTINCT waits_for AS provider
 FROM flows_stage
-WHERE status = 'waiting' AND waits_for <> '' AND not_before IS NOT NULL;
+WHERE status = 'waiting' AND waits_for <> '' AND waits_for <> 'repo' AND not_before IS NOT NULL;
 
 -- name: list_waiting_stages
 -- List the first stages of every repo that wait for a provider, by priority and age of their flows.
@@ -76,7 +76,7 @@ RETURNING id;
 -- Find stages that were expected to have room by now.
 SELECT id, waits_for AS provider, wait_tokens AS tokens, wait_nano_usd AS nano_usd
 FROM flows_stage
-WHERE status = 'waiting' AND waits_for <> '' AND not_before < %(now)s
+WHERE status = 'waiting' AND waits_for <> '' AND waits_for <> 'repo' AND not_before < %(now)s
 ORDER BY not_before, id
 LIMIT %(limit)s;
 

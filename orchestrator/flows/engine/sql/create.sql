@@ -20,8 +20,8 @@ WITH f AS (
     RETURNING id, created_at, deadline_at
 ), b AS (
     -- The snapshot, once under its digest, and only with a flow that is new.
-    INSERT INTO flows_blob (sha256, content, size)
-    SELECT %(snapshot)s::text, %(packed)s::bytea, octet_length(%(packed)s::bytea) FROM f
+    INSERT INTO flows_blob (sha256, content, size, repo_id)
+    SELECT %(snapshot)s::text, %(packed)s::bytea, octet_length(%(packed)s::bytea), %(repo)s FROM f
     WHERE %(snapshot)s::text IS NOT NULL
     ON CONFLICT DO NOTHING
 ), room AS (

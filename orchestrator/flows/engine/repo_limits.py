@@ -1,0 +1,113 @@
+"""What one repo may use beside tokens and money: open flows, flows a minute, bytes that are kept.
+
+Asked under a lock of the repo and before the write that uses more, in its transaction, so that many callers
+at once cannot pass a limit together. Tokens and money are the limiter's (``providers.limiter``).
+"""
+
+import hashlib
+import math
+from typing import Any
+
+from django.db import transaction
+
+from orchestrator.core import database
+from orchestrator.core.errors import FixedBy
+from orchestrator.core.sql import load_statements
+from orchestrator.flows.engine.errors import EngineError
+from orchestrator.repos.models import Repo
+from orchestrator.repos.repo_settings import RepoLimits
+
+_SQL = load_statements(__file__)
+_MB = 1_000_000
+# When an open flow ends is not known; a client that asks again after this long costs little.
+_OPEN_FLOW_SECONDS = 30
+
+
+class RepoLimitReached(EngineError):
+    """The repo has used what it may use."""
+
+    code = "repo:limit-reached"
+    fixed_by = FixedBy.OPERATOR
+    http_status = 429
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        cure: str,
+        http_status: int = 429,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, cure=cure)
+        self.http_status, self.retry_after_seconds = http_status, retry_after_seconds
+
+
+def require_room(repo: Repo, limits: RepoLimits, snapshot: bytes = b"") -> None:
+    """Raise ``RepoLimitReached`` where ``repo`` may not have one more flow, which carries ``snapshot``.
+
+    Must run inside the transaction that creates the flow; the repo stays locked until it ends.
+    """
+    use = _measure(repo, limits, snapshot)
+    name = repo.name
+    _require_open_flow(name, use, limits)
+    if use.seconds_until_flow is not None:
+        raise RepoLimitReached(
+            f"repo {name} has started its {limits.flows_minute:,} flows of this minute.",
+            code="repo:too-many-flows",
+            cure="Send it again after the time in Retry-After; "
+            f"an operator sets more: `blocks config set budget.flows_minute N --repo {name}`.",
+            retry_after_seconds=max(1, math.ceil(use.seconds_until_flow)),
+        )
+    _require_storage(name, use, limits, snapshot)
+
+
+def require_open_flow(repo: Repo, limits: RepoLimits) -> None:
+    """Raise ``RepoLimitReached`` where ``repo`` may not have one more flow open; as ``require_room``."""
+    _require_open_flow(repo.name, _measure(repo, limits, b""), limits)
+
+
+def require_storage(repo: Repo, limits: RepoLimits, snapshot: bytes) -> None:
+    """Raise ``RepoLimitReached`` where ``snapshot`` is more than ``repo`` may keep; as ``require_room``."""
+    _require_storage(repo.name, _measure(repo, limits, snapshot), limits, snapshot)
+
+
+def _measure(repo: Repo, limits: RepoLimits, snapshot: bytes) -> Any:
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("The limits of a repo are asked inside the transaction that uses more.")
+    database.fetch_rows(_SQL["lock_repo_use"], {"key": f"use of repo {repo.pk}"})
+    asked = {
+        "repo": repo.pk,
+        "open_flows": limits.open_flows,
+        "flows_minute": limits.flows_minute,
+        "snapshot": hashlib.sha256(snapshot).hexdigest() if snapshot else "",
+    }
+    return database.fetch_row(_SQL["measure_repo_use"], asked)
+
+
+def _require_open_flow(name: str, use: Any, limits: RepoLimits) -> None:
+    if use.open_flows < limits.open_flows:
+        return
+    raise RepoLimitReached(
+        f"repo {name} has {limits.open_flows:,} open flows, which is all that it may have.",
+        code="repo:too-many-open-flows",
+        cure="Wait until one ends, or cancel one that is not needed; "
+        f"an operator sets more: `blocks config set budget.open_flows N --repo {name}`.",
+        retry_after_seconds=_OPEN_FLOW_SECONDS,
+    )
+
+
+def _require_storage(name: str, use: Any, limits: RepoLimits, snapshot: bytes) -> None:
+    # The same bytes are kept once.
+    size = 0 if use.snapshot_is_kept else len(snapshot)
+    # A repo that keeps all it may can still start flows that bring nothing.
+    if size == 0 or use.stored_bytes + size <= limits.stored_bytes:
+        return
+    raise RepoLimitReached(
+        f"repo {name} keeps {use.stored_bytes / _MB:,.1f} of its {limits.stored_bytes / _MB:,.1f} MB, "
+        f"and {size / _MB:,.1f} MB more do not fit.",
+        code="repo:storage-full",
+        cure="Send fewer files as context; "
+        f"an operator sets more: `blocks config set budget.stored_mb N --repo {name}`.",
+        http_status=413,
+    )
