@@ -1,5 +1,5 @@
-"""``make prompts``: with keys the whole path, before vendors that are as strict as the real ones; without, what
-would be sent.
+"""``make prompts``: with keys the whole path, before vendors that are as strict as the real ones; without,
+what would be sent.
 """
 
 import json

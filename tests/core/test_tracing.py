@@ -148,7 +148,8 @@ def test_without_the_setting_nothing_is_imported(settings, transactional_db):
         "import sys, django; django.setup(); from orchestrator.core import tracing\n"
         "from orchestrator.flows.worker import tasks; tracing.load_tracer()\n"
         "with tracing.open_root_span('x') as span: span.set({'a': 1}); assert span is tracing.NO_SPAN\n"
-        "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter', 'grpc'))])"
+        "loaded = ('opentelemetry.sdk', 'opentelemetry.exporter', 'grpc')\n"
+        "print([name for name in sys.modules if name.startswith(loaded)])"
     )
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "orchestrator.settings",

@@ -1,4 +1,4 @@
-"""A vendor that refuses for ever, before a whole flow: few calls, then a wait or an end in the vendor's words.
+"""A vendor that refuses for ever, before a whole flow: few calls, then a wait or an end in its words.
 
 The limiter's clock is turned, so that ten minutes of pauses take no time.
 """

@@ -1,4 +1,4 @@
-"""Wishes of people and repos: what they hear, once, at which hour, how often; webhooks with their signatures."""
+"""Wishes of people and repos: what they hear, once, at which hour, how often; signed webhooks."""
 
 from datetime import UTC, datetime, time, timedelta
 

@@ -1,4 +1,4 @@
-"""The tables of days: they say what the rows say, whenever they are counted, and no scrape sees the difference."""
+"""The tables of days: they say what the rows say, whenever counted, and no scrape sees the difference."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

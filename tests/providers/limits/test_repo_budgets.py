@@ -1,4 +1,4 @@
-"""The budget of one repo beside the limits of all: exact for many callers at once, and in words of its own."""
+"""The budget of one repo beside the limits of all: exact for many callers at once, in its own words."""
 
 import threading
 from decimal import Decimal
