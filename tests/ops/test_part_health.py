@@ -25,7 +25,7 @@ def replicas(transactional_db):
     connections.databases["replica2"] = own | {"HOST": "127.0.0.1", "PORT": "1"}
     yield
     for name in ("replica1", "replica2"):
-        del connections[name], connections.databases[name]
+        del connections.databases[name]
 
 
 def test_replicas_are_asked_and_a_dead_one_costs_nothing_else(replicas):
