@@ -53,7 +53,9 @@ CATALOG = {
 
 
 def own_models() -> list[type[models.Model]]:
-    return [model for app in APPS for model in apps.get_app_config(app).get_models()]
+    models_of_apps = (model for app in APPS for model in apps.get_app_config(app).get_models())
+    # A proxy shares the table of its model.
+    return [model for model in models_of_apps if not model._meta.proxy]
 
 
 def read_catalog(schema: str) -> dict[str, set[tuple]]:

@@ -92,7 +92,7 @@ API = {
     "GET /api/v1/notifications/": "401 403 403 200",
     "GET /api/v1/notifications/<number>/": "401 403 403 404",
     "GET /api/v1/webhooks/": "401 200 200 200",
-    "POST /api/v1/webhooks/": "401 404 201 201",
+    "POST /api/v1/webhooks/": "401 403 201 201",
     "DELETE /api/v1/webhooks/<number>/": "401 404 404 404",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
