@@ -136,8 +136,7 @@ def _find_breaches(measured: ContractMeasurement) -> list[Finding]:
             shown = f"{entry.results} of {entry.distinct} different valid inputs"
             message = f"{entry.call}: only {shown} end in a result; tighten the input schema or add requires"
             found.append(Finding("few-results", message))
-        shown = entry.distinct + entry.examples
-        if shown < _FEWEST_INPUTS and entry.admitted >= _MANY_INPUTS:
+        if entry.distinct + entry.examples < _FEWEST_INPUTS and entry.admitted >= _MANY_INPUTS:
             message = f"{entry.call}: requires leaves {entry.distinct} of many inputs that the schema admits"
             found.append(Finding("narrow-requires", f"{message}; promise more, or tighten the schema"))
         if not entry.drawn:

@@ -68,8 +68,10 @@ def _send(send_now: Callable[[], bool]) -> bool:
 def _send_preparation_now(flow_id: str, kind: str, its_queue: str) -> bool:
     try:
         with app.pool.acquire(block=True) as connection:
-            # Behind other work it would come too late, and hold that up.
-            if connection.default_channel.client.llen(its_queue):
+            # Behind other work it would come too late, and hold that up. The stubs take the connection for a
+            # producer.
+            channel = connection.default_channel  # type: ignore[attr-defined]
+            if channel.client.llen(its_queue):
                 return False
         app.send_task(PREPARE_STAGE_TASK, args=(flow_id, kind), queue=its_queue, retry=False)
     except (OperationalError, RedisError, OSError) as error:

@@ -76,7 +76,7 @@ class EarlyContext:
     @property
     def clone_url(self) -> str:
         """Where the repo may be cloned from."""
-        return self._flow.repo.clone_url
+        return str(self._flow.repo.clone_url)
 
     def attach_snapshot(self, snapshot: bytes, origin: str) -> None:
         """Remember it: it is stored with what was made of it, or not at all."""
