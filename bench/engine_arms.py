@@ -173,7 +173,7 @@ class Arm:
             )
         return dict(json.loads(line))
 
-    def wait_for_line(self, log: str, text: str, seconds: float = 60) -> None:
+    def wait_for_line(self, log: str, text: str, seconds: float = 240) -> None:
         """Wait until a log has ``text`` in it."""
         end = time.monotonic() + seconds
         while text not in self.log_path(log).read_text(errors="replace"):

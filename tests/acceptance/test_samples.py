@@ -30,6 +30,10 @@ def test_a_sample_becomes_a_verified_block(product: Product, tmp_path: Path, sam
     }
     assert float(flow["cost_usd"]) > 0
     assert set(flow["cost_by_provider"]) == {"anthropic", "openai", "google"}
+    # Verify, review and docs ran at the same time: with these stages one by one it would have taken longer.
+    assert flow["time"]["stage_overlap"] > 1
+    assert flow["time"]["critical_path_seconds"] < sum(stage["duration_seconds"] for stage in flow["stages"])
+    assert flow["time"]["bound_by"]
 
     block = Path(flow["block_path"])
     assert block.parts[:-2] == (work / ".blocks" / "catalog").parts

@@ -3,15 +3,18 @@ that.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from orchestrator.core import database
 from orchestrator.core.sql import load_statements
-from orchestrator.flows.flow_types import FlowType
+from orchestrator.flows.flow_types import MODEL_KEYS, FlowType
 
 _FRESH_SECONDS: Final = 60.0
+LEAST_STAGES: Final = 5
+"""Of fewer stages with one model, chance says more than the model; then those with any model count."""
 _SQL = load_statements(__file__)
 
 
@@ -24,6 +27,18 @@ class StageTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """What a stage will take, in seconds. ``model`` is the one whose stages of this kind were measured; empty
+    where those with any model were, or where it asks none.
+    """
+
+    kind: str
+    model: str
+    p50_seconds: float
+    p95_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class FlowEstimate:
     """Seconds of a flow without repair, if every stage of its critical path takes its median or its 95th
     percentile. ``warning`` says that the deadline is earlier; empty if it is not.
@@ -32,21 +47,25 @@ class FlowEstimate:
     p50_seconds: float
     p95_seconds: float
     warning: str = ""
+    stages: tuple[StageEstimate, ...] = ()
 
 
 class RecentTimes:
     """What the stages of each kind took, read again after a minute."""
 
     def __init__(self) -> None:
-        self._times: dict[str, StageTimes] = {}
+        self._times: dict[tuple[str, str], StageTimes] = {}
         self._until = 0.0
 
-    def read(self) -> dict[str, StageTimes]:
-        """Kind to times; a kind of which none passed lately is missing."""
+    def read(self) -> dict[tuple[str, str], StageTimes]:
+        """Kind and model to times, with an empty model for all of a kind. What was hardly seen is missing."""
         now = time.monotonic()
         if now >= self._until:
-            rows = database.fetch_rows(_SQL["measure_stages"])
-            self._times = {row.kind: StageTimes(row.p50, row.p95) for row in rows}
+            rows = database.fetch_rows(_SQL["measure_stages"], {"least": LEAST_STAGES})
+            self._times = {
+                (row.kind, "" if row.of_all_models else row.model): StageTimes(row.p50, row.p95)
+                for row in rows
+            }
             self._until = now + _FRESH_SECONDS
         return self._times
 
@@ -58,16 +77,26 @@ class RecentTimes:
 recent_times = RecentTimes()
 
 
-def estimate_flow(flow_type: FlowType, begins: datetime, deadline: datetime | None) -> FlowEstimate | None:
-    """The estimate for a flow of ``flow_type``; ``None`` while nothing is known of one of its stages."""
+def estimate_flow(
+    flow_type: FlowType, pinned: Mapping[str, Any], begins: datetime, deadline: datetime | None
+) -> FlowEstimate | None:
+    """The estimate for a flow of ``flow_type`` with the models of its settings ``pinned``; ``None`` while
+    nothing is known of one of its stages.
+    """
     times = recent_times.read()
     order = flow_type.order
-    if any(spec.kind not in times for spec in order.stages):
-        return None
+    stages: list[StageEstimate] = []
+    for spec in order.stages:
+        model = str(pinned.get(MODEL_KEYS.get(spec.kind, "")) or "")
+        used = model if (spec.kind, model) in times else ""
+        if (spec.kind, used) not in times:
+            return None
+        own = times[spec.kind, used]
+        stages.append(StageEstimate(spec.kind, used, round(own.p50, 1), round(own.p95, 1)))
     ends: list[StageTimes] = []
-    for spec, needs in zip(order.stages, order.needs, strict=True):
+    for stage, needs in zip(stages, order.needs, strict=True):
         before = [ends[place] for place in needs] or [StageTimes(0.0, 0.0)]
-        own = times[spec.kind]
+        own = times[stage.kind, stage.model]
         slowest = max(each.p95 for each in before)
         ends.append(StageTimes(max(each.p50 for each in before) + own.p50, slowest + own.p95))
     last = ends[-1]
@@ -78,7 +107,7 @@ def estimate_flow(flow_type: FlowType, begins: datetime, deadline: datetime | No
             f"The flow has {allowed:.0f} s, and its stages take about {last.p50:.0f} s at present: "
             "it will probably not end before its deadline. Raise FLOW_DEADLINE_SECONDS."
         )
-    return FlowEstimate(round(last.p50, 1), round(last.p95, 1), warning)
+    return FlowEstimate(round(last.p50, 1), round(last.p95, 1), warning, tuple(stages))
 
 
 def measure_models() -> list[Any]:

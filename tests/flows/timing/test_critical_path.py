@@ -100,6 +100,34 @@ def test_the_estimate_walks_the_graph_and_a_deadline_that_is_too_near_is_said(pa
     assert FlowSerializer(passed).data["estimate"] is None
 
 
+def test_the_estimate_of_a_stage_comes_from_the_model_that_will_be_asked(passed):
+    """Two models, one twice as fast: each flow is told the times of its own."""
+    for model, seconds in (("gemini-pro", 20), ("gemini-flash", 10)):
+        for _ in range(estimates.LEAST_STAGES):
+            flow = scenes.make_flow(settings={"context.model": model})
+            claim = scenes.start_kind(flow, "context")
+            scenes.record_call(claim, "google", model, "0.001")
+            scenes.finish_stage(claim)
+            Attempt.objects.filter(token=claim.token).update(
+                finished_at=F("started_at") + timedelta(seconds=seconds)
+            )
+    estimates.recent_times.forget()
+    told = {}
+    for model in ("gemini-pro", "gemini-flash", "gemini-new"):
+        shown = FlowSerializer(scenes.make_flow(settings={"context.model": model})).data["estimate"]
+        first = shown["stages"][0]
+        told[model] = (first["model"], first["p50_seconds"])
+        # Of the others one stage each was seen, too few to tell their models apart.
+        assert [(row["kind"], row["model"]) for row in shown["stages"][1:3]] == [
+            ("plan", ""),
+            ("implement", ""),
+        ]
+        assert shown["p50_seconds"] == pytest.approx(first["p50_seconds"] + 64 - TOOK["context"])
+    assert told["gemini-pro"] == ("gemini-pro", pytest.approx(20))
+    assert told["gemini-flash"] == ("gemini-flash", pytest.approx(10))
+    assert told["gemini-new"][0] == ""
+
+
 def test_nothing_is_estimated_while_a_stage_is_unknown(db):
     estimates.recent_times.forget()
     assert FlowSerializer(scenes.make_flow()).data["estimate"] is None

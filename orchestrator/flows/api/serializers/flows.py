@@ -35,12 +35,24 @@ class NewFlowSerializer(serializers.Serializer[Any]):
     )
 
 
+class StageEstimateSerializer(serializers.Serializer[Any]):
+    """How long one stage will take."""
+
+    kind = serializers.CharField()
+    model = serializers.CharField(
+        help_text="Whose stages of this kind were measured; empty where those of all models were."
+    )
+    p50_seconds = serializers.FloatField()
+    p95_seconds = serializers.FloatField()
+
+
 class EstimateSerializer(serializers.Serializer[Any]):
-    """How long a flow will take without repair, from how long its kinds of stages took last."""
+    """How long a flow will take without repair, from what stages with its models took last."""
 
     p50_seconds = serializers.FloatField(help_text="Every stage of the critical path at its median.")
     p95_seconds = serializers.FloatField(help_text="Every one of them at its 95th percentile.")
     warning = serializers.CharField(help_text="Why the deadline will probably be missed; empty if not.")
+    stages = StageEstimateSerializer(many=True)
 
 
 class FlowSummarySerializer(serializers.Serializer[Flow]):
@@ -99,7 +111,7 @@ class FlowSummarySerializer(serializers.Serializer[Flow]):
         except KeyError:
             # A deploy has dropped the version; its flows cannot continue, but people can still read them.
             return None
-        found = estimates.estimate_flow(flow_type, flow.created_at, flow.deadline_at)
+        found = estimates.estimate_flow(flow_type, flow.settings or {}, flow.created_at, flow.deadline_at)
         return None if found is None else EstimateSerializer(found).data
 
     def get_url(self, flow: Flow) -> str:
