@@ -73,11 +73,19 @@ def measure_latency(servers: arms.Servers, flows: int) -> dict[str, Any]:
 
 def count_messages(servers: arms.Servers, server: Server, flows: int) -> dict[str, Any]:
     """Statements of the database and messages of the broker per stage, creation included, the dispatcher
-    asleep.
+    asleep: of straight flows, and of flows that fork.
     """
+    return _count_messages(servers, server, flows, "noop", 4) | {
+        f"{key}_forked": value for key, value in _count_messages(servers, server, flows, "forked", 5).items()
+    }
+
+
+def _count_messages(
+    servers: arms.Servers, server: Server, flows: int, flow_type: str, stages: int
+) -> dict[str, Any]:
     broker = redis.Redis.from_url(servers.valkey)
     with (
-        arms.start_orchestrator(servers, "cost") as arm,
+        arms.start_orchestrator(servers, "cost", FLOW_TYPE=flow_type) as arm,
         psycopg.connect(servers.postgres, autocommit=True) as admin,
     ):
         arm.run(choose_size(full=2 * flows, small=1))
@@ -100,8 +108,8 @@ def count_messages(servers: arms.Servers, server: Server, flows: int) -> dict[st
     ran = [line for line in lines if " ms  execute " in line or " ms  statement: " in line]
     ran = [line for line in ran if "AS n FROM flows_flow" not in line and "pg_reload_conf" not in line]
     return {
-        "statements_per_stage": round(len(ran) / flows / 4, 2),
-        "messages_per_stage": round(messages / flows / 4, 2),
+        "statements_per_stage": round(len(ran) / flows / stages, 2),
+        "messages_per_stage": round(messages / flows / stages, 2),
     }
 
 

@@ -97,7 +97,7 @@ def create(
         route = plan_route(ids[0], steps)
         transaction.on_commit(lambda: broker.send_route(route), robust=True)
     elif (first := order.stages[0]).prepared_on is not None:
-        prepare = partial(broker.send_preparation, params["id"], first.kind, first.prepared_on.value)
+        prepare = partial(broker.send_preparation, str(params["id"]), first.kind, first.prepared_on.value)
         transaction.on_commit(prepare, robust=True)
     return _build_flow(repo, params, made[0])
 

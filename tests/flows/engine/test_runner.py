@@ -125,6 +125,7 @@ def test_a_busy_worker_runs_the_branches_of_a_fork_one_by_one(new_flow, serves, 
     assert (flow.status, sent) == ("passed", [])
     assert list(flow.stages.values_list("attempts__outcome", "attempts__number")) == [("passed", 1)] * 5
     assert set(flow.stages.values_list("sends", flat=True)) == {1}
+    assert runner.kept_branches.take() is None
 
 
 def test_a_worker_with_a_free_slot_sends_the_branches_beside_its_own_at_once(new_flow, serves, sent):

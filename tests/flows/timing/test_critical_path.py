@@ -117,7 +117,7 @@ def test_the_estimate_of_a_stage_comes_from_the_model_that_will_be_asked(passed)
         shown = FlowSerializer(scenes.make_flow(settings={"context.model": model})).data["estimate"]
         first = shown["stages"][0]
         told[model] = (first["model"], first["p50_seconds"])
-        # Of the others one stage each was seen, too few to tell their models apart.
+        # Of the others one stage each was seen, too few to speak for a model.
         assert [(row["kind"], row["model"]) for row in shown["stages"][1:3]] == [
             ("plan", ""),
             ("implement", ""),
