@@ -86,7 +86,27 @@ class _Transport(httpx2.HTTPTransport):
             tap.status, tap.headers = response.status_code, response.headers
         if isinstance(response.stream, httpx2.SyncByteStream):
             response.stream = _Body(response.stream, request)
+        if response.status_code >= 300:
+            response = _read_refusal(response)
+            if tap is not None:
+                tap.body = response.content
         return response
+
+
+def _read_refusal(response: httpx2.Response) -> httpx2.Response:
+    """Return a refusal that has been read: without a body that is cut, too long or cannot be unpacked.
+
+    An SDK reads the body to raise its error, and its status would be lost: a 429 keeps everybody away.
+    """
+    try:
+        response.read()
+    except httpx2.HTTPError:
+        response.close()
+        headers = [
+            (name, value) for name, value in response.headers.items() if not name.startswith("content-")
+        ]
+        return httpx2.Response(response.status_code, headers=headers, content=b"")
+    return response
 
 
 def build_client(timeout_seconds: float) -> httpx2.Client:

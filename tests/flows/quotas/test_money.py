@@ -22,7 +22,7 @@ from providers.limiter import Admitted, Health, ReservationRequest
 from providers.models import ProviderCall
 from tests.flows.engine.conftest import let_wait_end, live, new_flow, repo, sent  # noqa: F401 - fixtures
 from tests.flows.engine.stack import ROOT
-from tests.flows.quotas.plugin import MODELS
+from tests.flows.quotas.plugin import MODELS, PROMPT
 from tests.providers.simulated import Simulated, started
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,7 +105,7 @@ def test_answers_that_nobody_can_read_leave_the_ceiling_to_those_that_follow(flo
         run(made)
     calls = ProviderCall.objects.filter(flow_id=made.pk, provider="anthropic")
     assert {call.status for call in calls} <= {"unknown", "settled"}
-    worst = prices.price_worst_case("anthropic", MODELS["anthropic"], 0, 100)
+    worst = prices.price_worst_case("anthropic", MODELS["anthropic"], len(PROMPT), 100)
     assert len(calls) == 3
     assert all(0 < call.cost_usd < worst for call in calls)
     shown = FlowSerializer(made).data

@@ -6,6 +6,7 @@ is written here, with its status and headers. A body that is not text or bytes i
 the request asked for a stream: a server that ignores `stream` answers so.
 """
 
+import gzip
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -1039,6 +1040,19 @@ WORDS = [
         9,
         9,
         b"not gzip",
+    ),
+    *(
+        WireRow(
+            f"{vendor}: a packed body",
+            vendor,
+            429,
+            {"content-encoding": "gzip"},
+            gzip.compress(b'{"error": {"message": "Your credit balance is too low"}}', mtime=0),
+            AccountExhausted,
+            _ACCOUNT_PAUSE,
+            "credit balance is too low",
+        )
+        for vendor in VENDORS
     ),
 ]
 
