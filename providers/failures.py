@@ -110,8 +110,8 @@ _BY_WORDS: Final = (
     (re.compile(r"is not a valid model|invalid model (name|id)|unknown model", re.I), UnknownModel),
 )
 _REFUSING: Final = frozenset({400, 402, 403, 413, 422, 429})
-# What an API answers to a request for a model. Other refusals, and those without a word, come from what is in
-# front of it, or from a server that is not the API's.
+# What an API answers to a request for a model. Other refusals, and those without a message, come from what is
+# in front of it, or from a server that is not the API's.
 _OF_AN_API: Final = frozenset({400, 401, 402, 403, 413, 422, *_BY_STATUS, *range(500, 1000)})
 _MODEL: Final = re.compile(r"model|deployment|not_found", re.I)
 _PAGE: Final = re.compile(rb"\s*(<!doctype|<html|<head|<body|<\?xml|<h1|<title)", re.I)

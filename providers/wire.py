@@ -46,7 +46,7 @@ def _unreadable(provider: str, detail: str, body: bytes) -> MalformedAnswer:
 
 
 def read_texts(value: Any) -> str:
-    """Return all texts inside a response, whatever its shape: no model wrote more than that."""
+    """Return all texts inside a response of any shape: no model wrote more than that."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):

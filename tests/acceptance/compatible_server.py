@@ -16,7 +16,7 @@ KNOWN = {"model", "messages", "max_tokens", "response_format", "stream", "stream
 class CompatibleServer:
     """One server. ``model`` is the only name that it serves.
 
-    ``window``: the tokens that it reads of a prompt, without a word about the rest. ``tells_usage``: it
+    ``window``: the tokens that it reads of a prompt; the rest is cut silently. ``tells_usage``: it
     counts. ``comments``: it keeps the connection busy with comments, as OpenRouter does.
     """
 

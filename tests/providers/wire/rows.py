@@ -1024,7 +1024,7 @@ WORDS = [
         NetworkPathFailed,
         says="Not allowed to POST",
     ),
-    WireRow("openai: 400 without a word", "openai", 400, {}, b"", NetworkPathFailed),
+    WireRow("openai: 400 without a message", "openai", 400, {}, b"", NetworkPathFailed),
     WireRow(
         "openai: 404 with what cannot be shown",
         "openai",

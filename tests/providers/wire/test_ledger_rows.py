@@ -106,7 +106,7 @@ def test_without_a_counter_the_tokens_are_estimated(clock: Clock, vendors: RowSe
     [
         (b"", 0),
         (b'{"content": [{"type": "text", "text": "' + b"word " * 40, 50),
-        # Whatever came, no model writes more than it may.
+        # No model writes more than it may, regardless of what came.
         (b"[" + b'"word",' * 4000, 100),
         ({"type": "message", "content": [{"type": "text", "txt": "word " * 40}], "stop_reason": None}, 45),
     ],
