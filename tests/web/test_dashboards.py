@@ -211,7 +211,7 @@ def test_a_chart_is_within_its_box():
     assert len([line for line in chart.lines if line.dashed]) == 2
 
 
-@pytest.mark.parametrize(("most", "top"), [(0, 1), (1, 1), (3, 5), (0.021, 0.025), (99, 100), (101, 200)])
+@pytest.mark.parametrize(("most", "top"), [(0, 1), (1, 1), (3, 4), (0.021, 0.04), (99, 100), (101, 200)])
 def test_an_axis_ends_with_a_round_number(most, top):
     assert find_top(most) == pytest.approx(top)
 

@@ -72,6 +72,11 @@ class DayChart:
     target_words: str
 
     @property
+    def has_before(self) -> bool:
+        """Whether the period before is drawn."""
+        return any(line.dashed for line in self.lines)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to draw."""
         return not self.shapes and not self.lines
@@ -83,11 +88,11 @@ def name_colours(names: Sequence[str]) -> dict[str, str]:
 
 
 def find_top(most: float) -> float:
-    """The end of an axis: the least of 1, 2, 2.5 and 5 times a power of ten that is not below ``most``."""
+    """The end of an axis: the least of 1, 2, 4, 6 and 8 times a power of ten that is not below ``most``."""
     if most <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(most))
-    return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= most * 0.9999)
+    return next(factor * power for factor in (1, 2, 4, 6, 8, 10) if factor * power >= most * 0.9999)
 
 
 def build_day_chart(
@@ -110,6 +115,9 @@ def build_day_chart(
     most = max(heights, default=0.0)
     # A scale of percent that ended at 200 would be nonsense; a target has to be on the scale.
     top = 100.0 if unit is Unit.PERCENT else find_top(max(most, target or 0.0))
+    if unit is Unit.NUMBER:
+        # Half a flow would be in the middle of the axis.
+        top = max(top, 2.0)
     shapes = () if lines else _stack(names, series, colours, len(labels), top)
     drawn = _draw_lines(names, series, colours, top) if lines else ()
     if before is not None and any(before):

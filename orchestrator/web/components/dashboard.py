@@ -223,7 +223,7 @@ def _show_parts(
             format_number(panel.unit, found[name]),
             round(100 * found[name] / full, 2) if full else 0.0,
             None if panel.target is None else panel.target.is_met(found[name]),
-            "" if before is None else _word_before(panel, old.get(name), found[name]),
+            _word_before(panel, old[name], found[name]) if old.get(name) else "",
             _link_part(panel, reader.period, filters, name),
         )
         for name in order[:LONGEST_PARTS]

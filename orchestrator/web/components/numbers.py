@@ -13,7 +13,7 @@ def format_number(unit: Unit, value: float | None) -> str:
     if unit is Unit.USD:
         return _format_usd(value)
     if unit is Unit.SECONDS:
-        return format_duration(value)
+        return format_duration(value) if value else "0 s"
     if unit is Unit.PERCENT:
         return f"{_round_down(value):g} %"
     if unit is Unit.TIMES:
