@@ -14,6 +14,7 @@ from typing import Any
 from bench.goals import Goals, at_least, at_most, find_results_file, judge_results, write_results
 from bench.ops_alerts import measure_alerts
 from bench.ops_notifications import measure_notifications
+from bench.ops_scale import measure_scale
 from bench.ops_tracing import measure_tracing
 from bench.private_postgres import Server, read_server_version, run_durable_postgres
 from bench.scale import choose_size
@@ -24,6 +25,7 @@ PARTS: dict[str, Callable[[Server, str, Path], dict[str, Any]]] = {
     "tracing": measure_tracing,
     "notifications": measure_notifications,
     "alerts": measure_alerts,
+    "scale": measure_scale,
 }
 GOALS: Goals = {
     "tracing_overhead": at_most(0.02),
@@ -34,6 +36,10 @@ GOALS: Goals = {
     "notifications_given_up": at_most(0, exact=True),
     "synthetic_alert_s": at_most(30),
     "alert_end_to_end_s": at_most(60),
+    "scrape_queries_ratio": at_most(1, exact=True),
+    "scrape_p95_ratio": at_most(2),
+    "admin_queries_ratio": at_most(1, exact=True),
+    "admin_p95_ratio": at_most(2),
 }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench import engine_arms as arms
+from bench.private_postgres import Server
 from bench.scale import choose_size
 
 SMALL_FLOWS = choose_size(full=10_000, small=20)
@@ -57,9 +58,9 @@ class Deployment:
         self.process.wait(timeout=30)
 
 
-def measure_scale(postgres: str, valkey: str, folder: Path) -> dict[str, Any]:
+def measure_scale(server: Server, valkey: str, folder: Path) -> dict[str, Any]:
     """The figures of this part: ratios of the large deployment to the small one, and seconds of both."""
-    servers = arms.Servers(postgres, valkey, folder)
+    servers = arms.Servers(server.url, valkey, folder)
     with (
         contextlib.closing(servers),
         contextlib.closing(Deployment(servers, "scale_small", SMALL_FLOWS)) as small,

@@ -24,6 +24,7 @@ from django.db import connection, models  # noqa: E402
 from django.test import Client  # noqa: E402
 from prometheus_client import CollectorRegistry, generate_latest  # noqa: E402
 
+from bench.scale import choose_size  # noqa: E402
 from bench.stored_flows import NEW_ID, NUMBERS, compose_insert  # noqa: E402
 from gates.base import GateReport, Verdict  # noqa: E402
 from orchestrator.flows import engine  # noqa: E402
@@ -39,7 +40,8 @@ from providers.base import Usage  # noqa: E402
 from providers.limiter import ReservationRequest  # noqa: E402
 from providers.models import ProviderCall  # noqa: E402
 
-REPOS, FAMILIES, DAYS = 10, 4, 360
+REPOS, FAMILIES = 10, 4
+DAYS = choose_size(full=360, small=3)
 _USD = Decimal("0.0213")
 # Copied rows: the time is that of the original, moved back so that the flows are spread evenly over the days.
 _MOVED = "old.{column} - make_interval(secs => (%(flows)s - n) * %(seconds)s)"

@@ -53,7 +53,10 @@ KEYS = {
     },
     "limiter": {"overshoot_tokens", "pairs_per_s", "phantom_tokens", "release_ms_p95", "utilisation"},
     "provider_call": {"cpu_vs_sdk", "wall_vs_sdk"},
-    "ops": {"tracing_flows", "tracing_overhead", "tracing_spans_per_flow"},
+    "ops": {
+        *("tracing_flows", "tracing_overhead", "tracing_spans_per_flow"),
+        *("admin_p95_ratio", "admin_queries_ratio", "scrape_p95_ratio", "scrape_queries_ratio"),
+    },
     "two_minutes": {
         "p50_s_v1",
         "p95_s_v1",
