@@ -44,7 +44,7 @@ def list_flows(request: HttpRequest) -> HttpResponse:
     Filters: ``status`` (also ``going``), ``repo``, ``q``; those of ``flow_filters``, with which the
     dashboards link to here; ``before`` is the id to continue from.
     """
-    _refuse_unknown_query(request, "status", "repo", "q", "before")
+    _refuse_unknown_query(request, "status", "repo", "q", "before", *flow_filters.NAMES)
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
     asked |= flow_filters.read_filters(request.GET)
     # One row more than the page shows says whether there are older ones; counting all of them would be slow.
