@@ -106,8 +106,8 @@ def compare_retirements(report: VerificationReport, retired: Mapping[str, Retire
         if sealed_at is None or since is None or sealed_at >= since:
             report.add_problem(STATEMENTS, f"is signed with {said}")
         else:
-            # Whoever has the key can write any time. Only an entry of the log that somebody kept shows more.
-            report.notes.append(f"It was sealed with {said}. Its time is the word of whoever had the key.")
+            # A thief of the key can write any time. Only an entry of the log that somebody kept shows more.
+            report.notes.append(f"It was sealed with {said}. Its time is what the holder of the key wrote.")
 
 
 def trust_offered(client: Client, blocks_folder: Path, accept: str = "") -> tuple[Keys, list[str]]:

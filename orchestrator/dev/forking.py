@@ -124,7 +124,7 @@ class Zygote:
         return ZygoteError(f"{name} was not forked; the log {self._log} ends with:\n{tail}")
 
     def stop(self) -> None:
-        """End it; what it has forked goes on."""
+        """End it; what it has forked continues."""
         self._channel.close()
         child_processes.stop(self.process)
 

@@ -122,7 +122,7 @@ def become_process(channel: socket.socket, parent: int, name: str, request: int,
         code = 0
     except SystemExit as end:
         code = read_exit_code(end)
-    except BaseException:  # noqa: BLE001 - a forked child must never go on as what it was forked from
+    except BaseException:  # noqa: BLE001 - a forked child must never continue as what it was forked from
         sys.excepthook(*sys.exc_info())
     finally:
         end_process(code)

@@ -47,7 +47,7 @@ def count_by_process(stages: Sequence[Any]) -> Counter[str]:
 
 
 def read_process(worker: str) -> str:
-    """The host and process of a worker's name, which may go on with a thread."""
+    """The host and process of a worker's name, which may end with a thread."""
     return ":".join(worker.split(":")[:2])
 
 

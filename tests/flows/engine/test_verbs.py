@@ -140,7 +140,7 @@ def test_the_pause_between_crashes_grows(new_flow, settings):
     for _ in range(4):
         begun, stage = datetime.now(UTC), lose_worker(flow)
         pauses.append(0 if stage.not_before is None else (stage.not_before - begun).total_seconds())
-    # The first one is no reason to wait; each further one waits twice as long, measured from its end.
+    # After the first one nothing waits; each further one waits twice as long, measured from its end.
     assert [round(pause / 10) for pause in pauses] == [0, 1, 2, 4]
     assert Flow.objects.get(pk=flow.pk).status == "waiting"
 
