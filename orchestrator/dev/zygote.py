@@ -130,7 +130,7 @@ def become_process(channel: socket.socket, parent: int, name: str, request: int,
 
 def read_settings_again() -> None:
     """Let Django and Celery read this process's own environment."""
-    read = importlib.reload(importlib.import_module(SETTINGS))
+    read = importlib.reload(sys.modules[SETTINGS])
     # Over what is there, because some apps add defaults of their own when they are imported.
     for name in dir(read):
         if name.isupper():

@@ -18,7 +18,7 @@ Start = Callable[..., None]
 
 
 @pytest.fixture
-def start_pooler(settings) -> Iterator[Start]:
+def start_pooler(settings, monkeypatch) -> Iterator[Start]:
     """Starts a PgBouncer before the server of the tests, and points ``default`` at it."""
     own = settings.DATABASES["default"]
     target = {"host": own["HOST"], "port": own["PORT"], "user": own["USER"], "password": own["PASSWORD"]}
@@ -28,7 +28,7 @@ def start_pooler(settings) -> Iterator[Start]:
         def start(options: dict[str, str], query: str = "") -> None:
             port = stack.enter_context(pgbouncer.run_pgbouncer(target, options, query))
             changed = {"HOST": "127.0.0.1", "PORT": str(port), "NAME": pgbouncer.NAME}
-            settings.DATABASES = {"default": own | changed}
+            monkeypatch.setitem(settings.DATABASES, "default", own | changed)
 
         yield start
 
@@ -39,9 +39,10 @@ def test_a_server_without_a_pooler_is_taken() -> None:
     assert run_checks(tags=["database"], databases=["default"]) == []
 
 
-def test_a_database_that_is_away_is_not_refused(settings) -> None:
+def test_a_database_that_is_away_is_not_refused(settings, monkeypatch) -> None:
     own = settings.DATABASES["default"]
-    settings.DATABASES = {"default": own | {"HOST": "127.0.0.1", "PORT": str(embedded.find_free_port())}}
+    away = own | {"HOST": "127.0.0.1", "PORT": str(embedded.find_free_port())}
+    monkeypatch.setitem(settings.DATABASES, "default", away)
     require_own_sessions()
 
 
