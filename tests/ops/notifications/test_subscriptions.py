@@ -230,7 +230,7 @@ def test_a_repo_manages_its_webhooks(receivers, service_client):
         403,
     )
     bad = {"repo": "compliance-service", "url": "http://10.1.2.3/", "topics": ALL}
-    service_client("POST", "compliance-service", bad, 400)
+    service_client("POST", "compliance-service", bad, 422)
     made = service_client("POST", "compliance-service", {**bad, "url": "https://example.org/hook"}, 201)
     secret = made.pop("secret")
     assert service_client("GET", "compliance-service", {"repo": "compliance-service"}, 200) == [made]
