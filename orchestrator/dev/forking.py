@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -68,6 +68,14 @@ class ForkedProcess:
     def kill(self) -> None:
         """End it."""
         self.send_signal(signal.SIGKILL)
+
+
+def reap_orphans(known: Collection[int]) -> None:
+    """Wait for every child that has ended and is not ``known``: it came here when its own parent ended."""
+    peek = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, peek)) is not None and ended.si_pid not in known:
+            os.waitpid(ended.si_pid, 0)
 
 
 class ZygoteError(OrchestratorError):

@@ -129,6 +129,7 @@ class Stack:
             # What it has left of its session, as the children of a pool.
             child_processes.stop(self.running[name])
             self.start(name, self.commands[name])
+        forking.reap_orphans({child.pid for child in self.running.values()})
         return ended
 
     def stop(self) -> None:

@@ -136,8 +136,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         assert_all_gone(family)
 
 
+def read_commands(running: Up) -> dict[str, psutil.Process]:
+    """The processes below `make up`, by their commands; none that has ended stays unreaped."""
+    until(lambda: all(one.status() != psutil.STATUS_ZOMBIE for one in running.process.children()), 30)
+    return {" ".join(one.cmdline()): one for one in running.process.children()}
+
+
 def test_each_part_runs_once(running: Up) -> None:
-    lines = [" ".join(process.cmdline()) for process in running.process.children()]
+    lines = list(read_commands(running))
     for queue in Queue:
         assert len([line for line in lines if f" -Q {queue.value} " in line]) == 1, queue
     for part in (" flower ", " dispatcher", " exporter ", "uvicorn", "providers.simulator"):
@@ -238,11 +244,10 @@ def test_what_is_printed_can_be_typed_and_sends_only_the_sample(running: Up, tmp
 
 
 def test_the_loss_of_one_process_ends_nothing(running: Up) -> None:
-    (worker,) = [one for one in running.process.children() if " -Q openai " in " ".join(one.cmdline())]
+    (worker,) = [one for line, one in read_commands(running).items() if " -Q openai " in line]
     worker.kill()
     until(lambda: "openai ended and was started again" in running.text(), 60)
-    found = [one for one in running.process.children() if " -Q openai " in " ".join(one.cmdline())]
-    assert len(found) == 1
+    assert len([line for line in read_commands(running) if " -Q openai " in line]) == 1
     assert running.process.poll() is None
 
 

@@ -13,6 +13,9 @@ NOT_REGISTRIES = {
     "gates/harness/entry_points.py": (
         "loads the block under test inside the sandbox, where the server is not installed"
     ),
+    "gates/scanner_server.py": "runs programs that others wrote, by the names of their modules",
+    "orchestrator/dev/zygote.py": "imports before the fork what its children run",
+    "orchestrator/redis_import.py": "keeps one package from importing another",
     "gates/harness/pytest_run.py": "prepares hypothesis in the sandbox, for the tests that use it",
 }
 # One base for each distribution, the shape of a REST answer, and the simulator's, which answers like a

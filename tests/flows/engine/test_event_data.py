@@ -139,6 +139,8 @@ def test_a_worker_that_is_lost_one_that_stops_and_one_too_many(news):
     ]
     claim(flow, "w3")
     assert engine.take_stages_of_dead(["w3"]) == 1
+    let_wait_end(live(flow).pk)
+    engine.release_due_stages()
     claim(flow, "w4")
     read()
     assert engine.take_stages_of_dead(["w4"]) == 1

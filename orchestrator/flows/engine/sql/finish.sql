@@ -17,7 +17,7 @@ WITH f AS (
     SET status = 'passed', token = NULL, lease_until = NULL, finished_at = clock_timestamp(), output =
     %(output)s FROM f WHERE st.id = %(stage)s AND st.flow_id = f.id AND st.token = %(token)s AND st.status =
     'running' RETURNING st.id, st.flow_id, st.position, st.kind, st.round, st.finished_at AS at
-), following AS (
+), later AS (
     -- The stages that need this one, whether their queues have room, and which of them this worker takes: the
     -- first that it may. A row from before needs were kept has none; it needs the one before it.
     SELECT x.*, x.room AND x.fits AND 1 = row_number() OVER (ORDER BY x.room AND x.fits DESC, x.position) AS
@@ -48,7 +48,7 @@ WITH f AS (
         lease_until = CASE WHEN x.taken AND st.needs_left < 2 THEN x.lease END,
         attempts_made = st.attempts_made + (x.taken AND st.needs_left < 2)::int,
         started_at = COALESCE(st.started_at, CASE WHEN x.taken AND st.needs_left < 2 THEN x.at END)
-    FROM following x WHERE st.id = x.id
+    FROM later x WHERE st.id = x.id
     RETURNING st.id, st.kind, st.round, st.queue, st.feedback, st.attempts_made, st.failures, st.waits_for,
         st.token, st.status, cardinality(st.needs) > 1 AS joins, x.position, x.room
 ), na AS (
@@ -59,9 +59,9 @@ WITH f AS (
 ), c AS (
     -- What the flow and this stage cost, and whether it ends here. The ledger is the truth, so nothing is
     -- added twice.
-    SELECT COALESCE(sum(p.cost_usd), 0) AS usd, NOT EXISTS (SELECT 1 FROM n) AS ends,
-        COALESCE(sum(p.cost_usd) FILTER (WHERE p.stage_id = %(stage)s), 0) AS stage_usd
-    FROM providers_providercall p WHERE p.flow_id = %(flow)s
+    SELECT COALESCE(sum(cost_usd), 0) AS usd, NOT EXISTS (SELECT 1 FROM n) AS ends,
+        COALESCE(sum(cost_usd) FILTER (WHERE stage_id = %(stage)s), 0) AS own_usd
+    FROM providers_providercall WHERE flow_id = %(flow)s
 ), moved AS (
     -- Write the flow only where something changes: its cost, or its end after the last stage.
     UPDATE flows_flow fl
@@ -81,7 +81,7 @@ WITH f AS (
     SELECT s.flow_id, x.kind, x.stage_id, x.data, s.at FROM s, (
         SELECT 0 AS n, 'stage.passed' AS kind, s.id AS stage_id,
             jsonb_build_object('stage', s.kind, 'round', s.round, 'worker', %(worker)s::text,
-                'seconds', a.seconds, 'cost_usd', c.stage_usd::text) AS data
+                'seconds', seconds, 'cost_usd', own_usd::text) AS data
         FROM s, a, c
         UNION ALL
         SELECT position, CASE status WHEN 'ready' THEN 'stage.ready' ELSE 'stage.started' END, id,

@@ -79,10 +79,12 @@ LIMIT %(limit)s;
 -- of its call runs out later, perhaps after the flow has ended. Flows are few, because nearly all calls are
 -- settled by those who made them.
 WITH late AS (
+    -- The flows of calls that were given up lately.
     SELECT DISTINCT flow_id
     FROM providers_providercall
     WHERE status = 'unknown' AND settled_at > now() - make_interval(secs => %(seconds)s) AND flow_id IS NOT NULL
 ), c AS (
+    -- What each of them costs by the ledger.
     SELECT flow_id, sum(cost_usd) AS usd
     FROM providers_providercall JOIN late USING (flow_id)
     GROUP BY flow_id
