@@ -114,7 +114,7 @@ def read_titles(receivers: Receivers) -> list[str]:
     return [attachment["title"] for message in messages for attachment in message["attachments"]]
 
 
-def main() -> int:
+def run() -> int:
     """Start the chain, measure, print."""
     tools = find_ops_tools()
     if tools is None:
@@ -149,4 +149,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run())

@@ -38,7 +38,7 @@ def write_message(number: int) -> None:
         delivery.notify_once(key, "webhook", wish.target, body, subscription=wish)
 
 
-def main() -> int:
+def run() -> int:
     """Write them, however often the database goes away."""
     Subscription.objects.get_or_create(
         key=SUBSCRIPTION,
@@ -58,4 +58,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run())

@@ -28,6 +28,8 @@ _MAX_PATTERN_CHARACTERS = 2000
 EFFORTS = ("low", "medium", "high", "default")
 MODES = ("off", "advisory", "strict")  # from lax to strict
 _MAX_USD = 10**9
+# Tokens of a call that a stage usually makes.
+_USUAL_INPUT, _USUAL_OUTPUT = 10_000, 4_000
 _BYTES_PER_MB = 1_000_000
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
@@ -351,20 +353,31 @@ def _combine_levels(org: dict[str, Any], own: dict[str, Any]) -> dict[str, Setti
         found[name] = _override_with(KEYS[name], below, own, "repo")
         # The organisation may have taken the model from its list after the repo has set it.
         if name in MODEL_KEYS and not _may_choose_model(found[name].value, of_org):
-            note = f"repo has {found[name].value}, which models.allowed does not name"
+            note = f"repo has {found[name].value}, which is dearer than all others and not in models.allowed"
             found[name] = SettingInForce(name, below.value, below.source, note)
     return found
 
 
 def _may_choose_model(model: str, of_org: Mapping[str, SettingInForce]) -> bool:
-    """Whether a repo may use ``model``: the organisation uses it itself, or ``models.allowed`` names it."""
-    if not model or model in {of_org[key].value for key in MODEL_KEYS}:
+    """Whether a repo may use ``model``: ``models.allowed`` names it, or it is no dearer than the dearest one
+    that the organisation uses itself.
+    """
+    used = {of_org[key].value for key in MODEL_KEYS} - {""}
+    if not model or model in used:
         return True
     patterns = of_org["models.allowed"].value.split(",")
     # No other character has a meaning, so a name with brackets stays a name.
-    return any(
-        model.startswith(one[:-1]) if one.endswith("*") else model == one for one in patterns if one != ""
+    named = (model.startswith(one[:-1]) if one.endswith("*") else model == one for one in patterns if one)
+    if any(named):
+        return True
+    return is_known_model(model) and _price_usual_call(model) <= max(
+        (_price_usual_call(other) for other in used if is_known_model(other)), default=Decimal(0)
     )
+
+
+def _price_usual_call(model: str) -> Decimal:
+    """USD of a call of the usual size, to compare models by."""
+    return prices.price_worst_case(registry.provider_for_model(model), model, _USUAL_INPUT, _USUAL_OUTPUT)
 
 
 def read_effective(repo: Repo | None) -> dict[str, Any]:
@@ -455,9 +468,9 @@ def _require_effect(repo: Repo | None, key: SettingKey, value: Any) -> None:
         )
     if repo is not None and key.name in MODEL_KEYS and not _may_choose_model(value, of_org):
         raise SettingRefused(
-            f"{key.name} cannot be {value!r} for {repo}: the organisation does not allow this model.",
+            f"{key.name} cannot be {value!r} for {repo}: it is dearer than the organisation's models.",
             code="config:model-not-allowed",
-            cure="Choose a model of the organisation or of models.allowed (`blocks config show`), or ask "
+            cure="Choose one that is no dearer, or one of models.allowed (`blocks config show`), or ask "
             f"an operator to add it: `blocks config set models.allowed {value}`.",
         )
 

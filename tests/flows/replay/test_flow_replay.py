@@ -132,7 +132,7 @@ def test_a_version_is_judged_by_the_promises_that_were_made_before_it(flow, monk
     assert flow.block.verified
     assert replay_flow(flow).differences == ()
     # The first version: the block of this very flow came after it was judged.
-    assert [candidate.previous_contract for candidate, *_ in gates.seen] == [None]
+    assert {candidate.previous_contract for candidate, *_ in gates.seen} == {None}
 
 
 def test_a_prompt_that_is_built_otherwise_today_is_told(flow, monkeypatch):
