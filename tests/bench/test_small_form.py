@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 COPIED = (
     "bench",
     "blocks",
+    "deploy",
     "gates",
     "onboarding",
     "orchestrator",

@@ -119,11 +119,10 @@ class Stack:
         self._servers = contextlib.ExitStack()
         self._pooled: dict[str, str] = {}
         if pgbouncer.PROGRAM is not None:
-            port = self._servers.enter_context(
-                pgbouncer.run_pgbouncer(
-                    read_target(database.database(name)), pgbouncer.SESSION_OPTIONS, pgbouncer.CONNECT_QUERY
-                )
-            )
+            target = read_target(database.database(name))
+            with psycopg.connect(**target, autocommit=True) as own:
+                own.execute("ALTER ROLE CURRENT_USER SET plan_cache_mode = force_generic_plan")
+            port = self._servers.enter_context(pgbouncer.run_pgbouncer(target, pgbouncer.SESSION_OPTIONS))
             self._pooled = {"DATABASE_URL": f"postgres://postgres@127.0.0.1:{port}/{pgbouncer.NAME}"}
         url = broker.through(self.proxy.port)
         self.values = (

@@ -38,7 +38,7 @@ def test_it_brings_a_block_and_leaves_no_process(tmp_path: Path) -> None:
     (module,) = (state / "demo/devops-tooling/.blocks/catalog").glob("*/*/test_*.py")
     assert "def test_" in module.read_text(encoding="utf-8")
     logs = {path.stem for path in (state / "demo-logs").glob("*.log")}
-    assert logs == {*demo.PROCESSES, "simulator"}
+    assert logs == {*demo.PROCESSES, "simulator", "zygote"}
     left = [process for process in psutil.process_iter(["environ"]) if _belongs(process, state)]
     assert left == []
 

@@ -12,7 +12,10 @@ from orchestrator.repos.repo_settings import SettingRefused
 def test_settings_are_completed_where_the_caller_gives_a_part() -> None:
     complete = complete_settings({"max_repair_rounds": 1, "context.model": None})
     assert complete == {**repo_settings.read_environment(), "max_repair_rounds": 1}
-    assert set(complete) == set(repo_settings.KEYS) - {"enabled"}
+    # What only counts at the creation of a flow is not kept with it.
+    assert set(complete) == {name for name, key in repo_settings.KEYS.items() if key.pinned}
+    assert "enabled" not in complete
+    assert "budget.tokens_day" not in complete
 
 
 def test_settings_carry_their_units() -> None:
