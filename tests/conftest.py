@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -27,6 +28,13 @@ ONE_STACK = {
     "tests/acceptance/test_trace.py": "product",
     "tests/acceptance/test_up.py": "up",
 }
+
+
+# On a busy machine the drawing of inputs is slow now and then, which says nothing of what is tested.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 
 class StacksOnOneWorker(LoadScopeScheduling):

@@ -359,8 +359,8 @@ def _combine_levels(org: dict[str, Any], own: dict[str, Any]) -> dict[str, Setti
 
 
 def _may_choose_model(model: str, of_org: Mapping[str, SettingInForce]) -> bool:
-    """Whether a repo may use ``model``: ``models.allowed`` names it, or it is no dearer than the dearest one
-    that the organisation uses itself.
+    """Whether a repo may use ``model``: ``models.allowed`` names it, or it costs at most as much as the
+    dearest one that the organisation uses itself.
     """
     used = {of_org[key].value for key in MODEL_KEYS} - {""}
     if not model or model in used:
@@ -470,7 +470,7 @@ def _require_effect(repo: Repo | None, key: SettingKey, value: Any) -> None:
         raise SettingRefused(
             f"{key.name} cannot be {value!r} for {repo}: it is dearer than the organisation's models.",
             code="config:model-not-allowed",
-            cure="Choose one that is no dearer, or one of models.allowed (`blocks config show`), or ask "
+            cure="Choose a cheaper one, or one of models.allowed (`blocks config show`), or ask "
             f"an operator to add it: `blocks config set models.allowed {value}`.",
         )
 

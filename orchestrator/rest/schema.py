@@ -5,7 +5,8 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpResponse
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SCHEMA_KWARGS, SpectacularAPIView
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
@@ -20,6 +21,7 @@ class SchemaView(SpectacularAPIView):
     authentication_classes = []
     permission_classes = [KnownQueryOnly]
 
+    @extend_schema(**SCHEMA_KWARGS)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         """The document."""
         renderer: BaseRenderer = request.accepted_renderer

@@ -180,4 +180,4 @@ def test_nobody_waits_for_a_collector_that_does_not_answer(settings, kind):
         # Eight exports of 5 s each are in the queue; none is waited for.
         assert ended.wait(20)
         stopping.join()
-    assert longest < 1
+    assert longest < 4  # the first one imports

@@ -103,6 +103,7 @@ def test_the_plan_is_whole_and_agrees_with_the_contract(name: str) -> None:
             "tests",
             "examples",
             "capabilities",
+            "private_modules",
             "contradictions",
         }
         assert plan["contradictions"] == []
@@ -122,7 +123,7 @@ def test_reviews_end_as_expected_and_point_into_the_files(name: str) -> None:
     one = sample(name)
     reviews = one.parsed("review")
     for index, review in enumerate(reviews):
-        assert set(review) == {"verdict", "summary", "findings"}
+        assert set(review) == {"verdict", "summary", "findings", "wrong_examples"}
         assert review["verdict"] in {"approve", "block"}
         folder = one.answers("implement")[index if len(reviews) > 1 else -1]
         for finding in review["findings"]:

@@ -4,6 +4,7 @@ import uuid
 import zoneinfo
 
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -46,7 +47,7 @@ class Notification(models.Model):
     ``subscription`` is whose wish it was; empty where it was addressed by hand.
     """
 
-    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     notifier = models.CharField(max_length=20)
     target = models.CharField(max_length=254)
     subject = models.CharField(max_length=200, blank=True, default="", db_default="")
@@ -149,7 +150,7 @@ class Subscription(models.Model):
     webhook follows from: a new key is a new secret.
     """
 
-    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     repo = models.ForeignKey(
         "repos.Repo", on_delete=models.CASCADE, null=True, blank=True, related_name="subscriptions"
     )

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import queue
 import threading
 import time
@@ -30,8 +31,9 @@ def connect(url: str) -> Celery:
 
 @pytest.fixture
 def broker_of_its_own(settings, monkeypatch) -> Iterator[redis.Redis]:
-    """A database of Redis that no worker of another test listens to."""
-    url = f"{settings.REDIS_URL.rpartition('/')[0]}/13"
+    """A database of Redis that no worker of another test listens to, nor another process of the suite."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    url = f"{settings.REDIS_URL.rpartition('/')[0]}/{15 - process}"
     client = redis.Redis.from_url(url)
     client.flushdb()
     other = connect(url)

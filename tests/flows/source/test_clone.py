@@ -256,8 +256,8 @@ def test_git_has_an_account_of_its_own_which_reads_nothing_of_the_worker(
     told.chmod(0o666)
     real = shutil.which("git")
     spy.write_text(
-        # Asked for its version, git reads nothing of anybody.
-        f'#!/bin/sh\n[ "$1" = version ] && exec {real} "$@"\n'
+        # Asked for its version, git reads no file.
+        f'#!/bin/sh\ncase " $* " in *" version "*) exec {real} "$@";; esac\n'
         f"(id -u; id -G; cat {secret}; kill -0 {os.getpid()} && echo signalled) >> {told} 2>&1\n"
         f'exec {real} "$@"\n'
     )

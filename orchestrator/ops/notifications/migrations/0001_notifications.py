@@ -6,6 +6,7 @@ from pathlib import Path
 import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.db import migrations, models
 
 
@@ -29,7 +30,12 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("key", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "key",
+                    models.UUIDField(
+                        db_default=RandomUUID(), default=uuid.uuid4, editable=False, unique=True
+                    ),
+                ),
                 ("notifier", models.CharField(max_length=20)),
                 ("target", models.CharField(max_length=254)),
                 ("subject", models.CharField(blank=True, db_default="", default="", max_length=200)),
@@ -96,7 +102,12 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("key", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "key",
+                    models.UUIDField(
+                        db_default=RandomUUID(), default=uuid.uuid4, editable=False, unique=True
+                    ),
+                ),
                 ("notifier", models.CharField(max_length=20)),
                 ("target", models.CharField(max_length=254)),
                 ("topics", models.JSONField(default=list)),
