@@ -30,7 +30,7 @@ ONE_STACK = {
 }
 
 
-# On a busy machine the drawing of inputs is slow now and then, which says nothing of what is tested.
+# On a busy machine the drawing of inputs is slow now and then, and no fault of what is tested.
 hypothesis.settings.register_profile(
     "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

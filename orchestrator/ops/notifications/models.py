@@ -159,7 +159,7 @@ class Subscription(models.Model):
     )
     notifier = models.CharField(max_length=20)
     target = models.CharField(max_length=254)
-    topics = TopicsField(default=list)
+    topics = TopicsField(default=list, db_default=[])
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
     time_zone = TimeZoneField(max_length=64, default="UTC", db_default="UTC")

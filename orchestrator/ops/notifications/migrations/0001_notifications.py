@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
                 ),
                 ("notifier", models.CharField(max_length=20)),
                 ("target", models.CharField(max_length=254)),
-                ("topics", models.JSONField(default=list)),
+                ("topics", models.JSONField(db_default=[], default=list)),
                 ("quiet_from", models.TimeField(blank=True, null=True)),
                 ("quiet_until", models.TimeField(blank=True, null=True)),
                 ("time_zone", models.CharField(db_default="UTC", default="UTC", max_length=64)),
