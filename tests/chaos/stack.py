@@ -119,8 +119,9 @@ class Stack:
         self._servers = contextlib.ExitStack()
         self._pooled: dict[str, str] = {}
         if pgbouncer.PROGRAM is not None:
-            target = read_target(database.database(name))
-            with psycopg.connect(**target, autocommit=True) as own:
+            address = database.database(name)
+            target = read_target(address)
+            with psycopg.connect(address, autocommit=True) as own:
                 own.execute("ALTER ROLE CURRENT_USER SET plan_cache_mode = force_generic_plan")
             port = self._servers.enter_context(pgbouncer.run_pgbouncer(target, pgbouncer.SESSION_OPTIONS))
             self._pooled = {"DATABASE_URL": f"postgres://postgres@127.0.0.1:{port}/{pgbouncer.NAME}"}
