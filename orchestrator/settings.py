@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from orchestrator import env, logs, redis_import
 from orchestrator.process_secrets import MAY_HOLD, refuse_foreign_secrets
@@ -192,6 +193,8 @@ UNFOLD = {
     "SITE_HEADER": "Blocks",
     "SITE_SUBHEADER": "Multi-LLM Orchestrator",
     "SITE_SYMBOL": "deployed_code",
+    # Without one a browser asks for /favicon.ico, which is not there.
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("web/mark.svg")}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
     "DASHBOARD_CALLBACK": "orchestrator.web.pages.admin_home.add_week",

@@ -65,7 +65,6 @@ def test_the_dashboards_are_readable_and_not_empty(page: Page, faults, sre, serv
         assert find_barriers(page) == [], path
 
 
-@pytest.mark.skip(reason="the admin's home asks for a favicon that is not there")
 @pytest.mark.parametrize("width", [390, 1440])
 def test_the_home_of_the_admin_shows_the_week(page: Page, faults, sre, service, width):
     tell_deployment(9)
@@ -101,15 +100,15 @@ def test_a_figure_a_bar_and_a_part_lead_to_their_flows(page: Page, faults, sre, 
     expect(page.locator(".flows .pill.failed").first).to_be_visible()
 
 
-@pytest.mark.skip(reason="fails; not looked into yet")
 def test_the_period_is_chosen_by_the_keyboard_and_numbers_unfold(page: Page, faults, sre, service):
     tell_deployment(9)
     page.goto(f"{service.url}/dashboards/cost/")
-    page.get_by_label("Period").select_option("30")
+    period = page.get_by_role("combobox", name="Period")
+    period.select_option("30")
     page.get_by_label("Compare with").check()
     page.get_by_role("button", name="Show").press("Enter")
     expect(page.get_by_text("before:").first).to_be_visible()
-    expect(page.get_by_label("Period")).to_have_value("30")
+    expect(period).to_have_value("30")
     page.locator("summary", has_text="Numbers").first.press("Enter")
     table = page.get_by_role("region", name="Spend by day and provider: numbers")
     expect(table).to_be_visible()
