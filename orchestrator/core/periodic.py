@@ -23,6 +23,7 @@ class PeriodicWork:
 PERIODIC_WORK: Registry[PeriodicWork] = Registry(
     "periodic work",
     {
+        "late-costs": "orchestrator.flows.engine.sweep:LATE_COSTS",
         "rollups": "orchestrator.ops.rollups.schedule:WORK",
     },
 )

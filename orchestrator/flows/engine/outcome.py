@@ -15,7 +15,6 @@ from orchestrator.flows.flow_settings import FlowSettings
 from orchestrator.flows.stage_protocol import Failed, Park, Repair
 
 MAX_MESSAGE = 4000
-MAX_BACKOFF_SECONDS = 300.0
 _SQL = load_statements(__file__)
 
 
@@ -72,8 +71,7 @@ def end_with_failure(claim: Claim, result: Failed, spent: Spent) -> None:
         # failure.
         tries = claim.failures + 1
         if result.retryable and tries < settings.ENGINE_MAX_ATTEMPTS:
-            # Doubled each time, so that a provider in trouble is left alone.
-            pause = min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (tries - 1), MAX_BACKOFF_SECONDS)
+            pause = transitions.compute_pause(tries)
             transitions.refresh_cost(claim.flow_id)
             why = f"Attempt {tries} of {settings.ENGINE_MAX_ATTEMPTS} failed: {reason['message']}"
             _let_stage_wait(claim, Park(why, datetime.now(UTC)), pause=pause, failed=1)

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
 from orchestrator.core import database
+from orchestrator.core.periodic import PeriodicWork
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import transitions
 from orchestrator.flows.models.states import FLOW_ENDED
@@ -21,7 +22,6 @@ STOPPED, LOST, LOST_WITH_OTHERS = (
 )
 """Why an attempt ended without its worker saying so."""
 SHARED_WEIGHT = 1 / 3
-MAX_PAUSE_SECONDS = 300.0
 
 
 def find_expired_leases(limit: int = 100) -> list[Any]:
@@ -103,12 +103,9 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, code: str, lease_cou
         transitions.fail_flow(flow_id, **reason)
         return True
     shown = {"stage": stage.kind, "round": stage.round, "reason": why}
-    # The first time a machine may have gone. After that, the pause doubles: what takes a worker with it must
-    # not take one after the other.
-    pause = (
-        0.0 if crashes < 2 else min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (crashes - 2), MAX_PAUSE_SECONDS)
-    )
-    if crashed and pause:
+    # The first time a machine may have gone; after that, what takes a worker with it must not take one after
+    # the other.
+    if crashed and (pause := transitions.compute_pause(crashes - 1)):
         params = {"stage": stage_id, "reason": why, "pause": pause}
         row = database.fetch_row(_SQL["let_lost_stage_wait"], params)
         transitions.rest_flow(flow_id)
@@ -119,15 +116,6 @@ def _take_back(flow_id: str, stage_id: int, token: UUID, *, code: str, lease_cou
     shown |= {"queue": stage.queue, "worker": stage.worker}
     transitions.record_event(flow_id, "stage.ready", stage_id, shown)
     return True
-
-
-def _compute_pause(crashes: int) -> float:
-    """Seconds until the next attempt of a stage that has lost its worker so often."""
-    # The first time a machine may have gone. After that the pause doubles: what takes a worker with it must
-    # not take one after the other.
-    if crashes < 2:
-        return 0.0
-    return float(min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (crashes - 2), MAX_PAUSE_SECONDS))
 
 
 def _weigh_crashes(stage_id: int, crashes: int) -> float:
@@ -174,6 +162,9 @@ def fail_overdue_flow(flow_id: str) -> bool:
 def refresh_late_costs(seconds: float = 3600.0) -> int:
     """Correct the cost of flows with a call of unknown use that ended in the last ``seconds``; how many."""
     return len(database.fetch_rows(_SQL["refresh_late_costs"], {"seconds": seconds}))
+
+
+LATE_COSTS: Final = PeriodicWork("late costs", 60.0, refresh_late_costs)
 
 
 def release_due_stages(limit: int = 200) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.conf import settings
 from psycopg.types.json import Jsonb
 
 from orchestrator.core import database
@@ -29,6 +30,17 @@ class Spent:
 
 
 NOTHING_SPENT: Final = Spent()
+MAX_PAUSE_SECONDS: Final = 300.0
+
+
+def compute_pause(times: int) -> float:
+    """Seconds until a stage that has failed ``times`` in a row begins again; 0 where it has not failed.
+
+    It doubles each time, so that who is in trouble is left alone.
+    """
+    if times < 1:
+        return 0.0
+    return float(min(settings.ENGINE_BACKOFF_SECONDS * 2.0 ** (times - 1), MAX_PAUSE_SECONDS))
 
 
 def lock_flow(flow_id: str) -> Any | None:

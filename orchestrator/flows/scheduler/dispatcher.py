@@ -32,7 +32,6 @@ STANDBY_SECONDS = 1.0
 SWEEP_SECONDS = 0.5
 HOLD_SECONDS = 1.0
 OUTBOX_SECONDS = 1.0
-COST_SECONDS = 60.0
 RENEWAL_SECONDS = 2.0
 QUICK_RESEND_SECONDS = 2.0
 FULL_SECONDS = 5.0
@@ -104,7 +103,6 @@ class Dispatcher:
         # Asked before anything is sent, so that nothing sent below is forgotten.
         lost = self._emptied()
         self._every("outbox", OUTBOX_SECONDS, outbox.deliver_due_events)
-        self._every("late costs", COST_SECONDS, engine.refresh_late_costs)
         for work in self._periodic.values():
             self._every(work.name, work.seconds, work.run)
         # At rest one statement a look is all, where every queue would ask several.
