@@ -49,7 +49,7 @@ class ForkedProcess:
             if end is not None and time.monotonic() > end:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
             time.sleep(0.01)
-        # What it leaves of its session comes to this process, which is the reaper of its family.
+        # Its own children that have ended are now children of this process, and wait to be reaped.
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass

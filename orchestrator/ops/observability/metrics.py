@@ -9,8 +9,9 @@ its queries spell counters without ``_total``, so those are sent under both name
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
 import redis
@@ -114,7 +115,7 @@ def _build_histogram(
     name: str,
     text: str,
     measure: str,
-    bounds: Iterable[object],
+    bounds: Sequence[object],
     rows: Iterable[Any],
     sums: Mapping[str, float],
     examples: exemplars.Examples | None = None,
@@ -126,12 +127,11 @@ def _build_histogram(
             found[row.repo][row.bound] += int(row.flows)
     family = HistogramMetricFamily(name, text, labels=["repo"])
     for repo, counts in found.items():
-        within = 0
+        within = accumulate(counts[float(str(bound))] for bound in bounds)
         buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
-        for label, bound in [*((str(bound), float(str(bound))) for bound in bounds), ("+Inf", None)]:
-            within = counts.total() if bound is None else within + counts[bound]
+        for label, number in zip((*map(str, bounds), "+Inf"), (*within, counts.total()), strict=True):
             example = (examples or {}).get((repo, label))
-            bucket = (label, float(within))
+            bucket = (label, float(number))
             buckets.append(bucket if example is None else (*bucket, example))
         family.add_metric([repo], buckets, sums[repo])
     return family
