@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
 
@@ -20,11 +21,10 @@ PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbi
 NAME = "pooled"
 # What the product needs of a pooler, beside session mode.
 SESSION_OPTIONS = {"pool_mode": "session", "ignore_startup_parameters": "options"}
-CONNECT_QUERY = "connect_query='SET plan_cache_mode = force_generic_plan'"
 
 
 @contextmanager
-def run_pgbouncer(target: Mapping[str, str], options: Mapping[str, str], query: str = "") -> Iterator[int]:
+def run_pgbouncer(target: Mapping[str, str], options: Mapping[str, str]) -> Iterator[int]:
     """Run PgBouncer before the server ``target`` (words of libpq); yields the port that has ``NAME``."""
     port = embedded.find_free_port()
     with TemporaryDirectory(prefix="pgbouncer-") as name:
@@ -33,7 +33,7 @@ def run_pgbouncer(target: Mapping[str, str], options: Mapping[str, str], query: 
         settings |= {"unix_socket_dir": "", "logfile": str(log), "max_client_conn": "1000"}
         settings |= {"default_pool_size": "150", **options}
         words = " ".join(f"{word}={value}" for word, value in target.items() if value)
-        lines = ["[databases]", f"{NAME} = {words} {query}", "[pgbouncer]"]
+        lines = ["[databases]", f"{NAME} = {words}", "[pgbouncer]"]
         lines += [f"{word} = {value}" for word, value in settings.items()]
         config = folder / "pgbouncer.ini"
         config.write_text("\n".join([*lines, ""]), encoding="ascii")
@@ -54,6 +54,13 @@ def run_pgbouncer(target: Mapping[str, str], options: Mapping[str, str], query: 
             yield port
         finally:
             child_processes.stop(child, first=signal.SIGKILL)
+
+
+def set_plan_mode(cursor: Any, mode: str) -> None:
+    """Let each session of the cursor's role in its database begin with ``plan_cache_mode`` = ``mode``."""
+    cursor.execute("SELECT quote_ident(current_database())")
+    (name,) = cursor.fetchone()
+    cursor.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {name} SET plan_cache_mode = {mode}")
 
 
 def _wait_until_open(port: int, log: Path) -> None:

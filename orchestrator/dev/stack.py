@@ -10,7 +10,6 @@ import os
 import secrets
 import shlex
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -245,21 +244,6 @@ def _wait_until_ready(stack: Stack, names: Iterable[str], workers: Iterable[str]
 
 def _says_ready(log: Path) -> bool:
     return b" ready." in log.read_bytes()
-
-
-def run_management_command(stack: Stack, *arguments: str) -> str:
-    """Run a management command to its end; returns what it printed."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=stack.values,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise StackError(f"manage.py {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
-    return done.stdout
 
 
 def list_sample_repos() -> list[str]:

@@ -12,6 +12,7 @@ from orchestrator.dev import demo, embedded, stack
 from orchestrator.dev.collector import run_collector
 from tests.acceptance.product import CLOSED_REPO, Product
 from tests.acceptance.scenarios import extra_scenarios
+from tests.commands import run_management_command
 
 GIVEN = (
     "DATABASE_URL",
@@ -52,5 +53,5 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         with stack.run_processes(
             demo.PROCESSES, state=None, logs=folder / "logs", simulator=True, environment=environment
         ) as running:
-            stack.run_management_command(running, "local_access", CLOSED_REPO)
+            run_management_command(running.values, "local_access", CLOSED_REPO)
             yield Product(running, folder, collector)

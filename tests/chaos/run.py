@@ -22,8 +22,9 @@ from tests.chaos import failpoints, invariants, recovery
 from tests.chaos.faults import FAULTS, Heal, Scene, sequence
 from tests.chaos.invariants import Verdict
 from tests.chaos.servers import Broker, Postgres
-from tests.chaos.stack import LEASE_SECONDS, Stack, environment, run_management_command
+from tests.chaos.stack import LEASE_SECONDS, Stack, environment
 from tests.chaos.traffic import REPOS, Traffic
+from tests.commands import run_management_command
 
 TEMPLATE = "chaos_template"
 REST_SECONDS = 180.0

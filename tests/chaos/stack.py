@@ -14,7 +14,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -27,6 +26,7 @@ from orchestrator.dev import embedded, stack
 from tests import pgbouncer
 from tests.chaos.proxy import Proxy
 from tests.chaos.servers import Broker, Postgres
+from tests.commands import run_management_command
 
 LEASE_SECONDS = 3
 WORKERS = ("anthropic", "openai", "google", "gates", "control")
@@ -77,21 +77,6 @@ def environment(database: str, broker: str, simulator: int, logs: Path) -> dict[
     return values
 
 
-def run_management_command(values: Mapping[str, str], *arguments: str) -> str:
-    """Run a management command with ``values`` as its environment; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=values,
-        cwd=stack.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise stack.StackError(f"manage.py {arguments[0]} failed: {done.stderr[-2000:]}")
-    return done.stdout
-
-
 def read_target(url: str) -> dict[str, str]:
     """A server's URL as words of libpq."""
     return {word: str(value) for word, value in conninfo_to_dict(url).items()}
@@ -121,8 +106,8 @@ class Stack:
         if pgbouncer.PROGRAM is not None:
             address = database.database(name)
             target = read_target(address)
-            with psycopg.connect(address, autocommit=True) as own:
-                own.execute("ALTER ROLE CURRENT_USER SET plan_cache_mode = force_generic_plan")
+            with psycopg.connect(address) as own, own.cursor() as cursor:
+                pgbouncer.set_plan_mode(cursor, "force_generic_plan")
             port = self._servers.enter_context(pgbouncer.run_pgbouncer(target, pgbouncer.SESSION_OPTIONS))
             self._pooled = {"DATABASE_URL": f"postgres://postgres@127.0.0.1:{port}/{pgbouncer.NAME}"}
         url = broker.through(self.proxy.port)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from orchestrator.core.pooler import require_own_sessions
 from orchestrator.dev import embedded
@@ -25,8 +26,8 @@ def start_pooler(settings, monkeypatch) -> Iterator[Start]:
     target |= {"dbname": own["NAME"]}
     with ExitStack() as stack:
 
-        def start(options: dict[str, str], query: str = "") -> None:
-            port = stack.enter_context(pgbouncer.run_pgbouncer(target, options, query))
+        def start(options: dict[str, str]) -> None:
+            port = stack.enter_context(pgbouncer.run_pgbouncer(target, options))
             changed = {"HOST": "127.0.0.1", "PORT": str(port), "NAME": pgbouncer.NAME}
             monkeypatch.setitem(settings.DATABASES, "default", own | changed)
 
@@ -67,6 +68,13 @@ def test_what_a_pooler_in_session_mode_needs_is_said(start_pooler: Start) -> Non
 
 
 @with_pgbouncer
+@pytest.mark.django_db(transaction=True)
 def test_a_pooler_in_session_mode_with_its_settings_is_taken(start_pooler: Start) -> None:
-    start_pooler(pgbouncer.SESSION_OPTIONS, pgbouncer.CONNECT_QUERY)
-    require_own_sessions()
+    with connection.cursor() as own:
+        pgbouncer.set_plan_mode(own, "force_generic_plan")
+    try:
+        start_pooler(pgbouncer.SESSION_OPTIONS)
+        require_own_sessions()
+    finally:
+        with connection.cursor() as own:
+            pgbouncer.set_plan_mode(own, "DEFAULT")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.dev import embedded, stack
+from tests.commands import run_management_command
 
 SAY_ARGUMENTS = "python -c 'import sys; print(sys.argv[1:])' ${FOLDER} --port ${PORT}"
 
@@ -79,4 +80,4 @@ def test_nobody_answers_on_a_free_port() -> None:
 def test_a_management_command_that_fails_says_what_it_printed(make_stack: Callable[..., stack.Stack]) -> None:
     one = make_stack(SECRET_KEY="k", PATH=str(Path(sys.executable).parent))  # no DATABASE_URL
     with pytest.raises(stack.StackError, match="DATABASE_URL"):
-        stack.run_management_command(one, "check")
+        run_management_command(one.values, "check")
