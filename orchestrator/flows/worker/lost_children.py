@@ -1,38 +1,73 @@
-"""A pool's process that was killed: what it held is ready again at once, before its lease runs out."""
+"""A pool's process that was killed: what it held is ready again at once, before its lease runs out.
+
+Celery tells of a lost process only where it had read that the process accepted the message. A process that is
+killed right after it began a stage is replaced silently, so the main process looks for itself.
+"""
 
 import logging
+import socket
 import threading
 from typing import Any
 
-from billiard.exceptions import WorkerLostError
-from celery.worker.request import Request
+from celery.apps.worker import Worker
 from django.db import DatabaseError, InterfaceError, connection
 
 from orchestrator.flows import engine
-from orchestrator.flows.worker.shutdown import worker_prefixes
 
+LOOK_SECONDS = 0.5
 log = logging.getLogger(__name__)
 
 
-class StageRequest(Request):
-    """Celery's view of a message that is worked on, in the main process of a worker."""
-
-    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        """Take the stages of a process that was lost, then do what Celery does."""
-        # Celery wraps an exception that has a traceback.
-        error = getattr(exc_info.exception, "exc", exc_info.exception)
-        if isinstance(error, WorkerLostError) and self.worker_pid:
-            # In a thread: the pool must not wait for the database.
-            threading.Thread(target=take_stages_of, args=(self.worker_pid,), name="lost child").start()
-        return super().on_failure(exc_info, *args, **kwargs)
+def list_children(worker: Worker) -> list[int]:
+    """The processes of a prefork pool; none for threads."""
+    pool: Any = getattr(worker.pool, "_pool", None)
+    return [child.pid for child in getattr(pool, "_pool", None) or ()]
 
 
-def take_stages_of(pid: int) -> None:
-    """Make what the process ``pid`` of this machine held ready again; it counts as a crash of the stage."""
+def worker_prefixes(pids: list[int]) -> list[str]:
+    """What the names of workers in these processes begin with, see ``runner``."""
+    return [f"{socket.gethostname()}:{pid}:" for pid in pids]
+
+
+class LostChildren:
+    """Looks which processes of a worker's pool are gone, and gives back what they held."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._seen = set(list_children(worker))
+        self._lost: set[int] = set()
+
+    def start(self) -> None:
+        """Look from a thread for as long as the worker lives; a pool of threads has nobody to look for."""
+        if self._seen:
+            threading.Thread(target=self._look_on, name="lost children", daemon=True).start()
+
+    def look(self) -> None:
+        """Make ready again what processes held that are gone since the last look.
+
+        It counts as a crash of the stage. While the database is away, the next look tries again.
+        """
+        alive = set(list_children(self._worker))
+        self._lost |= self._seen - alive
+        self._seen = alive
+        if self._lost and _take_stages_of(sorted(self._lost)):
+            self._lost.clear()
+
+    def _look_on(self) -> None:
+        while True:
+            threading.Event().wait(LOOK_SECONDS)
+            self.look()
+
+
+def _take_stages_of(pids: list[int]) -> bool:
+    """Whether the database could be asked."""
     try:
-        taken = engine.take_stages_of_dead(worker_prefixes([pid]))
-        log.warning("process %s of the pool was lost: %s stages are ready again", pid, taken)
+        taken = engine.take_stages_of_dead(worker_prefixes(pids))
     except (DatabaseError, InterfaceError) as error:
-        log.warning("nothing was taken back, the leases will run out: %s", type(error).__name__)
+        log.warning("what processes of the pool held is not given back yet: %s", type(error).__name__)
+        return False
     finally:
         connection.close()
+    if taken:
+        log.warning("processes %s of the pool were lost: %s stages are ready again", pids, taken)
+    return True

@@ -9,11 +9,9 @@ count as a crash.
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from types import FrameType
-from typing import Any
 
 from celery.apps.worker import Worker
 from celery.worker import state
@@ -22,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from orchestrator.flows import engine
 from orchestrator.flows.worker.heartbeat import heartbeat
+from orchestrator.flows.worker.lost_children import list_children, worker_prefixes
 from orchestrator.flows.worker.presence import Presence
 
 MARGIN_SECONDS = 2.0
@@ -57,7 +56,7 @@ class Shutdown:
         threading.Event().wait(margin / 2)
         # Nothing that still runs here counts. A thread or a child may be busy for minutes; it ends with this
         # process.
-        for child in self._children():
+        for child in list_children(self._worker):
             _kill_process(child)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -67,7 +66,7 @@ class Shutdown:
     def _give_up(self) -> int:
         """Give back what runs in this process and its children, and tell the attempts of this one."""
         try:
-            return engine.give_back_stages(worker_prefixes([os.getpid(), *self._children()]))
+            return engine.give_back_stages(worker_prefixes([os.getpid(), *list_children(self._worker)]))
         except (DatabaseError, InterfaceError) as error:
             log.warning("nothing was given back, the leases will run out: %s", type(error).__name__)
             return 0
@@ -76,16 +75,6 @@ class Shutdown:
             # Also where the database is away: this process ends, and its attempts stop first.
             for attempt in heartbeat.live():
                 attempt.fence()
-
-    def _children(self) -> list[int]:
-        """The processes of a prefork pool; none for threads."""
-        pool: Any = getattr(self._worker.pool, "_pool", None)
-        return [child.pid for child in getattr(pool, "_pool", None) or ()]
-
-
-def worker_prefixes(pids: list[int]) -> list[str]:
-    """What the names of workers in these processes begin with, see ``runner``."""
-    return [f"{socket.gethostname()}:{pid}:" for pid in pids]
 
 
 def _kill_process(pid: int) -> None:

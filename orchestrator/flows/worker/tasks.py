@@ -12,10 +12,10 @@ from orchestrator.flows.models import ReplayKind
 from orchestrator.flows.replay import flow_replay, gate_replay
 from orchestrator.flows.replay.requests import TASKS
 from orchestrator.flows.worker import preparation, presence, runner, shutdown
-from orchestrator.flows.worker.lost_children import StageRequest
+from orchestrator.flows.worker.lost_children import LostChildren
 
 
-@app.task(name="flows.run_stage", bind=True, Request=StageRequest)
+@app.task(name="flows.run_stage", bind=True)
 def run_stage(self: Task[..., None], stage_id: int) -> None:
     """Run the stage ``stage_id``, and fire the tail of its chain only where that is still to be done.
 
@@ -56,10 +56,14 @@ def prepare(instance: Worker, **_: object) -> None:
 
 
 @worker_ready.connect
-def answer_sigterm(sender: Consumer, **_: object) -> None:
-    """Leave in an orderly way when asked to; Celery has set its own answer before."""
+def watch_over(sender: Consumer, **_: object) -> None:
+    """Tell that this worker lives, notice processes of its pool that are gone, and leave in an orderly way.
+
+    Celery has set its own answer to SIGTERM before.
+    """
     # The consumer sets it in its constructor; the stubs lack it.
     worker: Worker = sender.controller  # type: ignore[attr-defined]
     present = presence.Presence(worker.app.amqp.queues.consume_from)
     present.start()
     shutdown.install_handler(worker, present)
+    LostChildren(worker).start()
