@@ -106,6 +106,9 @@ def build_logging(form: str, level: str) -> dict[str, Any]:
             # uvicorn sets handlers of its own before it loads the application.
             "uvicorn": {"handlers": [], "propagate": True, "level": level},
             "uvicorn.error": {"handlers": [], "propagate": True, "level": level},
+            # Each message that came and was done: the engine's events say it of each stage, in its own words.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
             # The vendors' SDKs would log every call, which the ledger records already.
             "httpx2": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},

@@ -23,6 +23,8 @@ from pathlib import Path
 _NAME = re.compile(r"-- name: ([a-z][a-z0-9_]*)")
 # A string, which is kept as it is, or white space and comments, which become one space.
 _STRING_OR_GAP = re.compile(r"('(?:[^']|'')*')|(?:\s|--[^\n]*)+")
+# The same, or white space beside a bracket or a comma, which says nothing.
+_STRING_OR_BRACKET = re.compile(r"('(?:[^']|'')*')| ?([(),]) ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def _parse_statement(name: str, lines: list[str], path: Path) -> SqlStatement:
         raise ValueError(f"{path}: the statement {name} has no description below its name.")
     body = "\n".join(lines[len(description) :])
     code = _STRING_OR_GAP.sub(lambda found: found[1] or " ", body).strip().removesuffix(";")
+    code = _STRING_OR_BRACKET.sub(lambda found: found[1] or found[2], code)
     if not code:
         raise ValueError(f"{path}: the statement {name} has no SQL.")
     return SqlStatement(name, " ".join(description), f"/* {name} */ {code}", path)

@@ -40,18 +40,31 @@ class Finished:
     claimed: Claim | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class After:
+    """What the same worker may claim with a finish, on ``queues``: a next stage, else ``branch``."""
+
+    queues: tuple[str, ...] = ()
+    branch: int | None = None
+
+
 def finish(
-    claim: Claim, result: StageResult, spent: Spent | None = None, onward: Collection[str] = ()
+    claim: Claim,
+    result: StageResult,
+    spent: Spent | None = None,
+    onward: Collection[str] = (),
+    branch: int | None = None,
 ) -> Finished:
     """Apply ``result`` and end the attempt; raises ``Fenced`` when ``claim`` is no longer the live one.
 
-    A next stage on one of the queues ``onward`` is claimed for the same worker in the same statement. Safe to
-    call again when the answer was lost: what has been applied is found by the token, and a next stage that
-    was claimed comes back by its lease.
+    A next stage on one of the queues ``onward`` is claimed for the same worker in the same statement; where
+    none begins, the ready stage ``branch`` of the same flow, on one of them too. Safe to call again when the
+    answer was lost: what has been applied is found by the token, and a stage that was claimed comes back by
+    its lease.
     """
-    spent = spent or Spent()
+    spent, after = spent or Spent(), After(tuple(onward), branch)
     try:
-        return database.retry_while_away(lambda: _apply_result(claim, result, spent, onward))
+        return database.retry_while_away(lambda: _apply_result(claim, result, spent, after))
     except Fenced:
         # Fenced, or applied by an earlier run whose answer was lost: then the token's attempt is closed.
         earlier = database.fetch_rows(_SQL["find_finished_attempt"], {"token": claim.token})
@@ -60,15 +73,15 @@ def finish(
         return Finished(send=tuple(row.next_id for row in earlier if row.next_id is not None))
 
 
-def _apply_result(claim: Claim, result: StageResult, spent: Spent, onward: Collection[str]) -> Finished:
+def _apply_result(claim: Claim, result: StageResult, spent: Spent, after: After) -> Finished:
     match result:
         case Done(artifacts=(), gates=(), block=None):
             # The common case: one statement, which is its own transaction. It does nothing where a repair was
             # asked for.
-            rows = _pass_stage(claim, result, spent, onward, repair=False)
-            return _read_next_stages(claim, rows) if rows else _pass_under_lock(claim, result, spent, onward)
+            rows = _pass_stage(claim, result, spent, after, repair=False)
+            return _read_next_stages(claim, rows) if rows else _pass_under_lock(claim, result, spent, after)
         case Done():
-            return _pass_under_lock(claim, result, spent, onward)
+            return _pass_under_lock(claim, result, spent, after)
         case Repair():
             return Finished(send=outcome.end_with_repair(claim, result, spent))
         case Park():
@@ -78,14 +91,14 @@ def _apply_result(claim: Claim, result: StageResult, spent: Spent, onward: Colle
     return Finished()
 
 
-def _pass_under_lock(claim: Claim, result: Done, spent: Spent, onward: Collection[str]) -> Finished:
+def _pass_under_lock(claim: Claim, result: Done, spent: Spent, after: After) -> Finished:
     """Pass the stage together with what its result carries, and begin the round that others have asked
     for.
     """
     with transaction.atomic():
         # It takes the flow's lock first, so the statement that follows does not wait for it.
         held = store.store_result(claim, result)
-        rows = _pass_stage(claim, result, spent, onward, repair=held.repair_asked)
+        rows = _pass_stage(claim, result, spent, after, repair=held.repair_asked)
         if not rows:
             raise Fenced(
                 f"{claim.flow_id}: attempt {claim.attempt_number} of {claim.kind} is not the live one."
@@ -98,9 +111,7 @@ def _pass_under_lock(claim: Claim, result: Done, spent: Spent, onward: Collectio
     return finished
 
 
-def _pass_stage(
-    claim: Claim, result: Done, spent: Spent, onward: Collection[str], *, repair: bool
-) -> list[Any]:
+def _pass_stage(claim: Claim, result: Done, spent: Spent, after: After, *, repair: bool) -> list[Any]:
     params = {
         "flow": claim.flow_id,
         "stage": claim.stage_id,
@@ -111,7 +122,8 @@ def _pass_stage(
         "model": spent.model,
         "fallback_from": spent.fallback_from,
         "prompt": spent.prompt,
-        "onward": list(onward),
+        "onward": list(after.queues),
+        "branch": after.branch,
         # Made here, because the next stage is claimed in the same statement.
         "next": uuid.uuid4(),
         "lease": float(settings.ENGINE_LEASE_SECONDS),
@@ -126,8 +138,8 @@ def _read_next_stages(claim: Claim, rows: list[Any]) -> Finished:
     """
     if rows[0].flow_ended:
         flow_trace.record_end_after_commit(claim.flow_id)
+    taken = [row for row in rows if row.attempt is not None]
     started = [row for row in rows if row.id is not None]
-    taken = [row for row in started if row.attempt is not None]
     # Left to the dispatcher: a full queue, a pause.
     sent = [row for row in started if row.attempt is None and row.room]
     # A branch goes alone: what follows it is mostly where branches meet, which no message carries, so a look

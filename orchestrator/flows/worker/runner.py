@@ -79,7 +79,7 @@ def _send_next_stages(claim: engine.Claim, finished: engine.Finished) -> None:
         if not (finished.claimed and _all_slots_taken() and route.chain[0][1] in served_queues()):
             broker.send_route(route)
             continue
-        kept_branches.keep(route)
+        kept_branches.keep(claim.flow_id, route)
 
 
 def _claim_kept_branch(worker: str) -> engine.Claim | None:
@@ -169,7 +169,7 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
             span.set({"stage.result": type(result).__name__.lower()})
             if isinstance(result, Failed | Repair):
                 span.fail(result.code)
-            return engine.finish(claim, result, work.spent, served_queues())
+            return _finish(claim, result, work.spent)
     except engine.Fenced:
         # A call may have been settled before this process knew of the fence, after the flow ended at an
         # older sum.
@@ -181,6 +181,18 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
         raise _give_back(claim, error) from error
     finally:
         heartbeat.leave(attempt)
+
+
+def _finish(claim: engine.Claim, result: StageResult, spent: engine.Spent) -> engine.Finished:
+    """End the attempt; the next stage, or another branch of the flow that waits here, is claimed with it."""
+    queues = served_queues()
+    if not queues:
+        return engine.finish(claim, result, spent)
+    with kept_branches.offer(claim.flow_id) as branch:
+        finished = engine.finish(claim, result, spent, queues, branch.stage_id if branch else None)
+        if branch and finished.claimed:
+            branch.taken = finished.claimed.stage_id == branch.stage_id
+    return finished
 
 
 def _give_back(claim: engine.Claim, error: Exception) -> engine.Fenced:

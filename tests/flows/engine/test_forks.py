@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from orchestrator.flows import engine
-from orchestrator.flows.engine import Claim
+from orchestrator.flows.engine import Claim, dispatch_queue
 from orchestrator.flows.models import Attempt, Flow, Stage
 from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageResult
 from providers import quota_report
@@ -19,6 +19,7 @@ from tests.flows.engine.test_interleavings import together
 
 pytestmark = pytest.mark.django_db
 BRANCHES = ("left", "middle", "right")
+FORK_QUEUES = ("google", "gates", "anthropic", "openai")
 REPAIR = Repair("what was found", "first", "gate:failed", "A gate failed.", "Fix it.")
 
 
@@ -101,6 +102,84 @@ def test_a_worker_takes_one_branch_and_leaves_the_others(new_flow):
     engine.finish(last.claimed, Done())
     flow.refresh_from_db()
     assert flow.status == "passed"
+
+
+def pk_of(flow: Flow, kind: str) -> int:
+    """The stage of ``kind`` in the first round."""
+    return int(flow.stages.get(kind=kind, round=1).pk)
+
+
+def test_the_finish_of_a_branch_takes_the_one_that_waits_in_the_same_process(fork):
+    flow = fork()
+    queues = ("google", "openai", "anthropic")
+    finished = engine.finish(take(flow, "left"), Done(), onward=queues, branch=pk_of(flow, "middle"))
+    middle = finished.claimed
+    assert middle is not None
+    assert (middle.kind, middle.attempt_number, middle.worker) == ("middle", 1, "w1")
+    assert (finished.send, finished.routes, finished.follow_tail) == ((), (), False)
+    assert engine.renew_leases([(middle.stage_id, middle.token)]) == {middle.token}
+    assert engine.claim(middle.stage_id, "w2") is None
+    right = engine.finish(middle, Done(), onward=queues, branch=pk_of(flow, "right")).claimed
+    assert right is not None
+    # A next stage goes first.
+    third = engine.finish(right, Done(), onward=("control",), branch=pk_of(flow, "right")).claimed
+    assert third is not None
+    assert third.kind == "third"
+    engine.finish(third, Done())
+    flow.refresh_from_db()
+    assert flow.status == "passed"
+    assert Attempt.objects.filter(stage__flow=flow, outcome="passed").count() == 5
+    assert kinds(flow).count("stage.started") == kinds(flow).count("stage.passed") == 5
+
+
+@pytest.mark.parametrize(
+    "change", ["claimed", "another flow", "repo", "queue", "paused", "late", "cancelled"]
+)
+def test_the_finish_of_a_branch_takes_no_other_that_a_claim_would_not(fork, change):
+    flow = fork()
+    left, branch, queues = take(flow, "left"), pk_of(flow, "middle"), FORK_QUEUES
+    match change:
+        case "claimed":
+            take(flow, "middle", "w2")
+        case "another flow":
+            branch = pk_of(fork(), "middle")
+        case "repo":
+            engine.hold("repo", flow.repo.name)
+        case "queue":
+            engine.hold("queue", flow.stages.get(kind="middle").queue)
+        case "paused":
+            engine.pause(flow.pk)
+        case "late":
+            Flow.objects.filter(pk=flow.pk).update(deadline_at="2020-01-01T00:00:00Z")
+        case "full":
+            dispatch_queue.publish_full_queues([flow.stages.get(kind="middle").queue], [], 60)
+        case "elsewhere":
+            queues = ("gates",)
+        case "cancelled":
+            engine.cancel(flow.pk)
+            with pytest.raises(engine.Fenced):
+                engine.finish(left, Done(), branch=branch)
+            return
+    before = Stage.objects.get(pk=branch).token
+    finished = engine.finish(left, Done(), onward=queues, branch=branch)
+    assert finished.claimed is None
+    assert Stage.objects.get(pk=branch).token == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_branch_that_a_finish_and_a_claim_want_at_once_goes_to_one_of_them(fork):
+    for _ in range(6):
+        flow = fork()
+        left, middle = take(flow, "left"), pk_of(flow, "middle")
+        won: list[Claim | None] = []
+        together(
+            lambda left=left, middle=middle, won=won: won.append(
+                engine.finish(left, Done(), onward=FORK_QUEUES, branch=middle).claimed
+            ),
+            lambda middle=middle, won=won: won.append(engine.claim(middle, "w2")),
+        )
+        assert len([claim for claim in won if claim]) == 1
+        assert Attempt.objects.filter(stage_id=middle).count() == 1
 
 
 def test_a_branch_that_fails_for_good_stops_the_others_and_nothing_of_theirs_counts(fork):

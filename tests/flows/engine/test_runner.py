@@ -120,9 +120,14 @@ def test_a_busy_worker_runs_the_branches_of_a_fork_one_by_one(new_flow, serves, 
     monkeypatch.setattr(runner, "kept_branches", KeptBranches(seconds=600))
     flow = new_flow(flow_type="forked")
     sent.clear()
+    claimed: list[int] = []
+    by_itself = engine.claim
+    monkeypatch.setattr(engine, "claim", lambda pk, worker: claimed.append(pk) or by_itself(pk, worker))
     assert not run(flow)
     flow.refresh_from_db()
     assert (flow.status, sent) == ("passed", [])
+    # Each branch is claimed by the finish of the one before it.
+    assert claimed == [flow.stages.get(kind="first").pk]
     assert list(flow.stages.values_list("attempts__outcome", "attempts__number")) == [("passed", 1)] * 5
     assert set(flow.stages.values_list("sends", flat=True)) == {1}
     assert runner.kept_branches.take() is None
@@ -140,20 +145,35 @@ def test_a_worker_with_a_free_slot_sends_the_branches_beside_its_own_at_once(new
 
 def test_a_branch_that_no_thread_takes_in_time_goes_to_the_broker(sent):
     kept = KeptBranches(seconds=0.01)
-    kept.keep(Route(((1, "google"),)))
+    kept.keep("f", Route(((1, "google"),)))
     until(lambda: sent == [[(1, "google")]], "the message of the branch")
     assert kept.take() is None
     kept = KeptBranches(seconds=600)
-    kept.keep(Route(((2, "google"),)))
-    kept.keep(Route(((3, "google"),)))
+    kept.keep("f", Route(((2, "google"),)))
+    kept.keep("f", Route(((3, "google"),)))
     assert [kept.take(), kept.take(), kept.take()] == [2, 3, None]
+
+
+def test_a_branch_that_was_offered_and_not_taken_comes_back() -> None:
+    kept = KeptBranches(seconds=600)
+    for flow, stage in (("f", 1), ("g", 2), ("g", 3)):
+        kept.keep(flow, Route(((stage, "google"),)))
+    with kept.offer("none") as branch:
+        assert branch is None
+    with kept.offer("g") as branch:
+        assert branch is not None
+        branch.taken = True
+        assert branch.stage_id == 2
+    with kept.offer("g"):
+        assert [kept.take(), kept.take()] == [1, None]
+    assert [kept.take(), kept.take()] == [3, None]
 
 
 def test_a_worker_that_leaves_takes_no_branch(new_flow, serves, sent, monkeypatch):
     serves(*FORK_QUEUES, slots=0)
     flow = new_flow(flow_type="forked")
     kept = KeptBranches(seconds=600)
-    kept.keep(Route(((live(flow).pk, "google"),)))
+    kept.keep(flow.pk, Route(((live(flow).pk, "google"),)))
     monkeypatch.setattr(runner, "kept_branches", kept)
     monkeypatch.setattr(state, "should_stop", 0)
     assert runner._claim_kept_branch("w") is None

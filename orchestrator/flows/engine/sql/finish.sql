@@ -4,11 +4,11 @@
 -- Pass a stage, count it down in the stages that need it, start or ready those that lack nothing more, and
 -- end the flow after its last stage; no row if the token is not the live one. One next stage goes to the same
 -- worker where it serves the queue, the queue has room and nothing is held: a claim of its own would write
--- the same row twice and wait for a message in between.
+-- the same row twice and wait for a message in between. Where none begins, so does a branch of the flow.
 WITH f AS (
     -- Lock the flow before its stages. A paused flow lets its running stages end. After a repair request the
     -- caller says so, in a transaction in which the round may begin.
-    SELECT id, status, cost_usd, deadline_at > now() AS in_time FROM flows_flow
+    SELECT id, status <> 'paused' AS runs, deadline_at > now() AS in_time FROM flows_flow
     WHERE id = %(flow)s AND status IN ('running', 'waiting', 'paused') AND repair_asked <= %(repair)s
     FOR NO KEY UPDATE
 ), s AS (
@@ -19,36 +19,43 @@ WITH f AS (
     'running' RETURNING st.id, st.flow_id, st.position, st.kind, st.round, st.finished_at AS at
 ), later AS (
     -- The stages that need this one, whether their queues have room, and which of them this worker takes: the
-    -- first that it may. A row from before needs were kept has none; it needs the one before it.
-    SELECT x.*, x.room AND x.fits AND 1 = row_number() OVER (ORDER BY x.room AND x.fits DESC, x.position) AS
-    taken FROM (
-        SELECT p.id, p.position, s.at, s.at + make_interval(secs => %(lease)s) AS lease,
-            f.status <> 'paused' AND NOT EXISTS (
-                SELECT 1 FROM flows_queueload q WHERE q.queue = p.queue AND q.full_until > now()
-            ) AS room,
-            f.in_time AND p.queue = ANY(%(onward)s::text[]) AND NOT EXISTS (
+    -- first that it may. A row from before needs were kept has none; it needs the one before it. Before them
+    -- the branch that waits in the process of this worker, where each of them needs that too and none can
+    -- begin yet.
+    SELECT x.*, x.fits AND 1 = row_number() OVER (ORDER BY x.fits DESC, x.waits DESC, x.position) AS taken
+    FROM (
+        SELECT p.id, p.position, s.at, w.waits, r.room,
+            r.room AND f.in_time AND p.queue = ANY(%(onward)s::text[])
+            AND (NOT w.waits OR bool_and(w.waits OR %(branch)s = ANY(p.needs)) OVER ()) AND NOT EXISTS (
                 SELECT 1 FROM flows_hold h
                 WHERE h.scope = 'everything'
                     OR h.scope = 'repo' AND h.target = %(repo)s
                     OR h.scope = 'queue' AND h.target = p.queue
             ) AS fits
-        FROM s, f, flows_stage p
-        WHERE p.flow_id = s.flow_id AND p.status = 'pending'
-            AND COALESCE(s.id = ANY(p.needs), p.position = s.position + 1)
+        FROM s, f, flows_stage p, LATERAL (SELECT p.status = 'ready' AS waits) w, LATERAL (
+            SELECT f.runs AND NOT EXISTS (
+                SELECT 1 FROM flows_queueload q WHERE q.queue = p.queue AND q.full_until > now()
+            ) AS room
+        ) r
+        WHERE p.flow_id = s.flow_id AND (p.id = %(branch)s AND p.status = 'ready'
+            OR p.status = 'pending' AND COALESCE(s.id = ANY(p.needs), p.position = s.position + 1))
     ) x
 ), n AS (
     -- Count down. An update reads a row that another branch has just counted down again in its newest
     -- version, so the last branch, and no other, finds one left. That one runs the stage under its new token,
-    -- or makes it ready: sent where the queue has room, else left to the dispatcher.
+    -- or makes it ready: sent where the queue has room, else left to the dispatcher. The branch that waited
+    -- runs unless another worker was first.
     UPDATE flows_stage st
-    SET needs_left = GREATEST(st.needs_left - 1, 0), ready_at = x.at, sends = x.room::int,
+    SET needs_left = GREATEST(st.needs_left - 1, 0), ready_at = LEAST(st.ready_at, x.at),
+        sends = x.room::int,
         status = CASE WHEN st.needs_left > 1 THEN 'pending' WHEN x.taken THEN 'running' ELSE 'ready' END,
         sent_at = CASE WHEN x.room THEN x.at END, worker = CASE WHEN x.taken THEN %(worker)s ELSE st.worker
         END, token = CASE WHEN x.taken AND st.needs_left < 2 THEN %(next)s::uuid END,
-        lease_until = CASE WHEN x.taken AND st.needs_left < 2 THEN x.lease END,
+        lease_until = CASE WHEN x.taken AND st.needs_left < 2 THEN x.at + make_interval(secs => %(lease)s) END,
         attempts_made = st.attempts_made + (x.taken AND st.needs_left < 2)::int,
         started_at = COALESCE(st.started_at, CASE WHEN x.taken AND st.needs_left < 2 THEN x.at END)
-    FROM later x WHERE st.id = x.id
+    FROM later x
+    WHERE st.id = x.id AND (NOT x.waits OR x.taken AND st.status = 'ready' AND st.attempts_made = 0)
     RETURNING st.id, st.kind, st.round, st.queue, st.feedback, st.attempts_made, st.failures, st.waits_for,
         st.token, st.status, cardinality(st.needs) > 1 AS joins, x.position, x.room
 ), na AS (
@@ -93,8 +100,7 @@ WITH f AS (
         SELECT 0, 'flow.passed', NULL, jsonb_build_object('cost_usd', usd::text) FROM c WHERE ends
     ) x ORDER BY n, stage_id
 )
-SELECT n.id, n.kind, n.round, n.queue, n.feedback, n.attempts_made, n.failures, n.waits_for, n.joins,
-    n.token, n.room, na.id AS attempt, (SELECT ends FROM c) AS flow_ended
+SELECT n.*, na.id AS attempt, (SELECT ends FROM c) AS flow_ended
 FROM s LEFT JOIN n ON n.status <> 'pending' LEFT JOIN na ON n.status = 'running'
 ORDER BY n.position;
 
