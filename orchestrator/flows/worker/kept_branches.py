@@ -16,7 +16,7 @@ from typing import Final
 from orchestrator.flows.engine import broker
 from orchestrator.flows.engine.routes import Route
 
-KEPT_SECONDS: Final = 0.1
+KEPT_SECONDS: Final = 0.05
 """A stage that does little ends sooner; beside a model's answer, this is nothing."""
 
 

@@ -72,14 +72,14 @@ def run_stages(stage_id: int, *, has_tail: bool = True) -> bool:
 
 
 def _send_next_stages(claim: engine.Claim, finished: engine.Finished) -> None:
-    """Send what ``finished`` made ready; branches that this thread will soon be free for it keeps."""
+    """Send what ``finished`` made ready; branches that this thread may soon be free for it keeps a moment."""
     if not finished.send:
         return
     for route in finished.routes or engine.list_routes(claim.flow_id, finished.send):
-        if not (finished.claimed and _all_slots_taken() and route.chain[0][1] in served_queues()):
+        if finished.claimed and route.chain[0][1] in served_queues():
+            kept_branches.keep(claim.flow_id, route)
+        else:
             broker.send_route(route)
-            continue
-        kept_branches.keep(claim.flow_id, route)
 
 
 def _claim_kept_branch(worker: str) -> engine.Claim | None:
@@ -92,11 +92,10 @@ def _claim_kept_branch(worker: str) -> engine.Claim | None:
 
 @dataclass(frozen=True, slots=True)
 class ServedQueues:
-    """The queues that the process ``pid`` takes stages from, and how many of them it runs at once."""
+    """The queues that the process ``pid`` takes stages from."""
 
     pid: int = 0
     queues: frozenset[str] = frozenset()
-    slots: int = 0
 
 
 _served = ServedQueues()
@@ -110,17 +109,10 @@ def served_queues() -> frozenset[str]:
     return _served.queues if _served.pid == os.getpid() and state.should_stop is None else frozenset()
 
 
-def _all_slots_taken() -> bool:
-    """Whether a message to this process would wait: as much as it may run at once has come already."""
-    return len(state.reserved_requests) >= _served.slots
-
-
-def load_stages(queues: Iterable[str], slots: int) -> None:
-    """Load the stages of ``queues`` and the SDKs of their providers; this process now serves them, ``slots``
-    at once.
-    """
+def load_stages(queues: Iterable[str]) -> None:
+    """Load the stages of ``queues`` and the SDKs of their providers; this process now serves them."""
     global _served  # noqa: PLW0603 - one worker to a process, told once at its start
-    _served = ServedQueues(os.getpid(), frozenset(queues), slots)
+    _served = ServedQueues(os.getpid(), frozenset(queues))
     for queue in _served.queues:
         for kind in flow_types.kinds_on_queue(queue):
             # A stage that has something to look after at start-up has ``prepare``.

@@ -51,8 +51,7 @@ def prepare(instance: Worker, **_: object) -> None:
     Raises ``ImproperlyConfigured`` where the way to the database cannot be used.
     """
     pooler.require_own_sessions()
-    slots: int = instance.concurrency  # type: ignore[attr-defined]  # the stubs lack it
-    runner.load_stages(instance.app.amqp.queues.consume_from, slots)
+    runner.load_stages(instance.app.amqp.queues.consume_from)
 
 
 @worker_ready.connect

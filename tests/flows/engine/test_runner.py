@@ -76,8 +76,8 @@ def test_a_pass_goes_on_with_the_chain_and_a_duplicate_does_not(new_flow):
 def serves(monkeypatch):
     """This process as the worker of some queues."""
 
-    def start(*queues, slots=8):
-        monkeypatch.setattr(runner, "_served", runner.ServedQueues(os.getpid(), frozenset(queues), slots))
+    def start(*queues):
+        monkeypatch.setattr(runner, "_served", runner.ServedQueues(os.getpid(), frozenset(queues)))
 
     return start
 
@@ -114,9 +114,8 @@ def test_a_worker_takes_a_flow_to_its_end_without_a_message(new_flow, serves, se
 FORK_QUEUES = ("google", "gates", "anthropic", "openai", "control")
 
 
-def test_a_busy_worker_runs_the_branches_of_a_fork_one_by_one(new_flow, serves, sent, monkeypatch):
-    # No slot is free: a message would wait behind what has come already.
-    serves(*FORK_QUEUES, slots=0)
+def test_a_worker_with_one_thread_runs_the_branches_of_a_fork_one_by_one(new_flow, serves, sent, monkeypatch):
+    serves(*FORK_QUEUES)
     monkeypatch.setattr(runner, "kept_branches", KeptBranches(seconds=600))
     flow = new_flow(flow_type="forked")
     sent.clear()
@@ -133,14 +132,18 @@ def test_a_busy_worker_runs_the_branches_of_a_fork_one_by_one(new_flow, serves, 
     assert runner.kept_branches.take() is None
 
 
-def test_a_worker_with_a_free_slot_sends_the_branches_beside_its_own_at_once(new_flow, serves, sent):
-    serves(*FORK_QUEUES)
+def test_a_branch_of_a_queue_that_the_worker_does_not_serve_is_sent_at_once(
+    new_flow, serves, sent, monkeypatch
+):
+    serves("google", "anthropic", "control")
+    monkeypatch.setattr(runner, "kept_branches", KeptBranches(seconds=600))
     flow = new_flow(flow_type="forked")
     sent.clear()
     assert not run(flow)
-    ready = flow.stages.filter(status="ready")
-    assert sent == [[(stage.pk, stage.queue)] for stage in ready]
-    assert len(ready) == 2
+    (ready,) = flow.stages.filter(status="ready")
+    assert sent == [[(ready.pk, "gates")]]
+    assert ready.kind == "left"
+    assert flow.stages.filter(status="passed").count() == 3
 
 
 def test_a_branch_that_no_thread_takes_in_time_goes_to_the_broker(sent):
@@ -170,7 +173,7 @@ def test_a_branch_that_was_offered_and_not_taken_comes_back() -> None:
 
 
 def test_a_worker_that_leaves_takes_no_branch(new_flow, serves, sent, monkeypatch):
-    serves(*FORK_QUEUES, slots=0)
+    serves(*FORK_QUEUES)
     flow = new_flow(flow_type="forked")
     kept = KeptBranches(seconds=600)
     kept.keep(flow.pk, Route(((live(flow).pk, "google"),)))
