@@ -16,6 +16,7 @@ from providers.base import (
     NotAdmitted,
     RepoBudgetUsed,
     Request,
+    UnknownModel,
     UsageSource,
 )
 from providers.counting import InputCount
@@ -84,10 +85,17 @@ def admit(
     """Reserve for ``request``; raises ``CallRefused`` with the time to come back, or ``NeverAdmissible``.
 
     The bytes of the request bound its tokens without a call. Where that bound cannot be admitted, the
-    provider counts, once.
+    provider counts, once. A model without a price is refused with ``UnknownModel``; the ledger has a row that
+    says so, unless something else keeps calls away at the moment.
     """
     provider, allowed = wanted.provider, limiter.read_limits(wanted.provider)
-    size, counted = compute_bound(provider, request, adapter.request_bytes(request)), False
+    try:
+        size, counted = compute_bound(provider, request, adapter.request_bytes(request)), False
+    except UnknownModel as error:
+        stored = _record_refusal(wanted, allowed, error)
+        if stored is None:
+            raise
+        return stored  # paid when the model had a price
     # A stored answer is returned even where the request would no longer fit: limits may have been lowered.
     if _find_obstacle(size, allowed, wanted, ceiling_usd):
         stored = ledger.find_stored_call(wanted.stage_id, wanted.digest)
@@ -110,6 +118,17 @@ def admit(
             raise RepoRefused(_with_size(wanted, size), verdict, wanted.budget)
         raise CallRefused(_with_size(wanted, size), verdict, allowed)
     return verdict
+
+
+def _record_refusal(wanted: ReservationRequest, allowed: Limits, error: UnknownModel) -> AnswerStored | None:
+    """Give a call that must not leave a row in the ledger: nothing is reserved, and its end says why.
+
+    Returns the stored answer to the same request, if there is one.
+    """
+    verdict = limiter.acquire(replace(wanted, tokens=0, nano_usd=0), allowed)
+    if isinstance(verdict, Admitted):
+        limiter.release(verdict.call_id, wanted.provider, code=error.code, message=str(error))
+    return verdict if isinstance(verdict, AnswerStored) else None
 
 
 def describe_denial(provider: str, denied: Denied, allowed: Limits) -> str:

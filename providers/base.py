@@ -65,16 +65,24 @@ class Usage:
     reasoning_tokens: int = 0
 
     @property
-    def total(self) -> int:
-        """Return all tokens that the provider counted."""
+    def read_tokens(self) -> int:
+        """Return the tokens of the prompt, cached or not."""
         return (
             self.input_tokens
             + self.cache_read_tokens
             + self.cache_write_5m_tokens
             + self.cache_write_1h_tokens
-            + self.output_tokens
-            + self.reasoning_tokens
         )
+
+    @property
+    def written_tokens(self) -> int:
+        """Return the tokens of the answer, and of what was thought before it."""
+        return self.output_tokens + self.reasoning_tokens
+
+    @property
+    def total(self) -> int:
+        """Return all tokens that the provider counted."""
+        return self.read_tokens + self.written_tokens
 
 
 class UsageSource(StrEnum):
@@ -93,7 +101,8 @@ class Completion:
 
     ``raw`` is the vendor's response as JSON, kept so that usage and price can be recomputed. ``model`` is
     the model that answered. ``usage_source`` says whether ``usage`` can be charged as it is: where it is
-    ``MISSING`` or ``DOUBTFUL``, ``providers.settlement`` decides what is charged.
+    ``MISSING`` or ``DOUBTFUL``, ``providers.charges`` decides what is charged. ``thoughts`` is what the model
+    thought, as far as the vendor shows it; ``silent_seconds`` passed before the first text came.
     """
 
     text: str
@@ -103,14 +112,22 @@ class Completion:
     request_id: str
     raw: Mapping[str, Any] = field(repr=False)
     usage_source: UsageSource = UsageSource.REPORTED
+    thoughts: str = field(default="", repr=False, compare=False)
+    silent_seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PartialAnswer:
-    """What had come of an answer when it broke off: its text, and the usage that was known by then."""
+    """What had come of an answer when it broke off: its text, and the usage that was known by then.
+
+    ``thoughts`` is what the model thought, as far as the vendor shows it; ``silent_seconds`` passed before
+    the first text came, or until the end where none did.
+    """
 
     text: str = field(default="", repr=False)
     usage: Usage | None = None
+    thoughts: str = field(default="", repr=False)
+    silent_seconds: float = 0.0
 
 
 class ProviderError(OrchestratorError):
@@ -309,7 +326,7 @@ class UnknownModel(ProviderError):
     retryable = False
     cure = (
         "Set ARCHITECT_MODEL, IMPLEMENTATION_MODEL, CONTEXT_MODEL or FALLBACK_MODEL to a model that "
-        "`blocks quota show` lists."
+        "`blocks quota show` lists, or give the model a price in MODEL_PRICES."
     )
 
 

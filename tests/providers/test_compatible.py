@@ -16,7 +16,7 @@ from orchestrator.core.errors import FixedBy
 from orchestrator.dev import stack
 from orchestrator.flows.flow_types import choose_queues, newest_version
 from orchestrator.queues import list_queues
-from providers import catalog, prices, registry
+from providers import audit, catalog, prices, registry
 from providers.base import Request, UnknownModel, Usage
 from providers.calls import Caller, call_model
 from providers.models import ProviderCall
@@ -94,7 +94,24 @@ def test_a_model_without_a_price_is_refused_before_anything_is_sent(server: RowS
         call_model("azure", request, Caller(repo="r"))
     assert (refused.value.fixed_by, refused.value.retryable) == (FixedBy.OPERATOR, False)
     assert refused.value.cure
-    assert (server.asked, ProviderCall.objects.count()) == ([], 0)
+    assert server.asked == []
+    call = ProviderCall.objects.get()
+    assert (call.provider, call.model, call.repo) == ("azure", "nobody/has-it", "r")
+    assert (call.status, call.error_code, call.cost_usd) == ("released", "provider:unknown-model", 0)
+    assert "has no price" in call.error_message
+    assert "MODEL_PRICES" in refused.value.cure
+    assert audit.find_differences() == []
+
+
+@pytest.mark.django_db
+def test_an_answer_is_kept_when_its_model_has_lost_its_price(server: RowServer, settings: Any) -> None:
+    request = Request(MODEL, "s", "p", max_output_tokens=64, timeout_seconds=20)
+    caller = Caller(repo="r", stage_id=7)
+    paid = call_model("vllm", request, caller)
+    settings.PROVIDERS["vllm"] = {**settings.PROVIDERS["vllm"], "models": {}}
+    again = call_model("vllm", request, caller)
+    assert (again.replayed, again.call_id, again.cost_usd) == (True, paid.call_id, paid.cost_usd)
+    assert (len(server.asked), ProviderCall.objects.count()) == (1, 1)
 
 
 def test_a_stage_goes_to_the_queue_of_the_server_of_its_model(server: RowServer) -> None:
