@@ -55,7 +55,12 @@ def test_the_older_sdk_conforms() -> None:
         "no:cacheprovider",
         suite,
     ]
-    known = {"PYTHONPATH": ".", "CONFORMANCE_ADAPTERS": "google-generativeai", "PATH": os.environ["PATH"]}
+    known = {
+        "PYTHONPATH": ".",
+        "CONFORMANCE_ADAPTERS": "google-generativeai",
+        "DJANGO_SETTINGS_MODULE": "tests.providers.adapters.bare_settings",
+        "PATH": os.environ["PATH"],
+    }
     done = subprocess.run(command, cwd=ROOT, env=known, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "skipped" not in done.stdout
