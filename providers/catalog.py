@@ -42,7 +42,7 @@ _OUTPUT_LIMITS: Final = (
     # https://platform.openai.com/docs/models, "max output tokens" of each model
     (re.compile(r"gpt-(4-turbo|4-\d{4}-(preview|vision)|4-(vision|turbo)-preview|3\.5-turbo)"), 4096),
     (re.compile(r"gpt-4o-2024-05-13"), 4096),
-    (re.compile(r"gpt-4o"), 16_384),
+    (re.compile(r"(chat)?gpt-4o"), 16_384),
     (re.compile(r"gpt-5(\.\d)?-chat|gpt-audio"), 16_384),
     (re.compile(r"gpt-4\.1"), 32_768),
     # its window of 8192 holds the question too, so that as much could never be asked for
@@ -56,19 +56,31 @@ _OUTPUT_LIMITS: Final = (
     (re.compile(r"(models/)?gemini-2\.5-\w+-preview-tts"), 16_384),
 )
 
-# The models whose effort can be chosen, and how: by a word, by a level of thinking, by a budget in tokens.
-# The others refuse the field. A model that appears tomorrow has the control of the newest one of its vendor.
+# The models that think, and how their effort is chosen: by a word, by a level of thinking, by a budget in
+# tokens, or not at all. The others do not think unless they are asked to, and refuse the field. A model that
+# appears tomorrow has the control of the newest one of its vendor.
 _EFFORT_CONTROLS: Final = (
     # https://platform.claude.com/docs/en/build-with-claude/effort
     (re.compile(r"claude-(3|opus-4-[0-4](-|$)|opus-4-20|sonnet-4-[0-5](-|$)|sonnet-4-20|haiku-4)"), ""),
     (re.compile(r"claude-"), "effort"),
     # https://developers.openai.com/api/docs/guides/reasoning
     (re.compile(r"gpt-([5-9]|\d\d)(\.\d)?-chat"), ""),
+    (re.compile(r"gpt-5-pro"), "fixed"),
     (re.compile(r"gpt-([5-9]|\d\d)|o\d|codex-"), "effort"),
     # https://ai.google.dev/gemini-api/docs/thinking
     (re.compile(r"(models/)?gemini-(1|2\.0|exp|pro)"), ""),
     (re.compile(r"(models/)?gemini-2\.5"), "budget"),
     (re.compile(r"(models/)?gemini-"), "level"),
+)
+
+# The models that cannot be bound to a JSON Schema and refuse the field: the schema is told to them in words.
+_NO_SCHEMA: Final = (
+    # https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+    re.compile(r"claude-(3|opus-4-[01](-|$)|opus-4-20|sonnet-4-0|sonnet-4-20)"),
+    # https://developers.openai.com/api/docs/guides/structured-outputs
+    re.compile(r"gpt-(3\.5|4-|4$|4o-2024-05-13)"),
+    # https://ai.google.dev/gemma/docs/core/gemma_on_gemini_api
+    re.compile(r"(models/)?gemma-"),
 )
 
 # Patterns, not lists: vendors publish models faster than this product is released.
@@ -118,9 +130,22 @@ def output_limit(model: str, on: date | None = None) -> int | None:
 
 
 def effort_control(model: str, on: date | None = None) -> str:
-    """Return how the effort of ``model`` is chosen: ``effort``, ``level`` or ``budget``; else empty."""
+    """Return how the effort of ``model`` is chosen: ``effort``, ``level`` or ``budget``; ``fixed`` where it
+    thinks as much as it likes; empty where it does not think by itself.
+    """
     wire = wire_model(model, on)
     return next((control for pattern, control in _EFFORT_CONTROLS if pattern.match(wire)), "")
+
+
+def takes_schema(model: str, on: date | None = None) -> bool:
+    """Return whether the vendor of ``model`` can bind its answer to a JSON Schema.
+
+    A compatible server is asked to: those that cannot say so.
+    """
+    if find_terms(model) is not None:
+        return True
+    wire = wire_model(model, on).removeprefix("ft:")
+    return not any(pattern.match(wire) for pattern in _NO_SCHEMA)
 
 
 def vendor_of(model: str) -> str:

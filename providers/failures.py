@@ -62,12 +62,21 @@ _BY_CODE: Final[Mapping[str, type[ProviderError]]] = {
     "billing_hard_limit_reached": AccountExhausted,
     "billing_not_active": AccountExhausted,
     "account_deactivated": AccountRestricted,
+    "access_terminated": AccountRestricted,
+    "ip_not_authorized": AccountRestricted,
     "unsupported_country_region_territory": AccountRestricted,
+    # Google's reasons of a 403 that no other key of the same project would change.
+    "API_KEY_SERVICE_BLOCKED": AccountRestricted,
+    "CONSUMER_SUSPENDED": AccountRestricted,
+    "SERVICE_DISABLED": AccountRestricted,
     "model_not_found": UnknownModel,
     "DeploymentNotFound": UnknownModel,
     "context_length_exceeded": ContextTooLong,
     "request_too_large": ContextTooLong,
     "content_filter": ContentFiltered,
+    "content_policy_violation": ContentFiltered,
+    "invalid_prompt": ContentFiltered,
+    "moderation_blocked": ContentFiltered,
     "invalid_api_key": AuthenticationFailed,
     "API_KEY_INVALID": AuthenticationFailed,
     "overloaded_error": Overloaded,
@@ -81,7 +90,7 @@ _BY_WORDS: Final = (
     (
         re.compile(
             r"credit balance is too low|specified (workspace )?API usage limits"
-            r"|prepayment credits are depleted|spending (cap|limit)|key limit exceeded"
+            r"|prepayment credits are depleted|spend(ing)? (cap|limit)|key limit exceeded"
             r"|billing hard limit|limit: 0(?![\d.])|insufficient (credits|balance)",
             re.I,
         ),
@@ -101,39 +110,57 @@ _BY_WORDS: Final = (
         re.compile(
             r"User location is not supported|not available in your country"
             r"|enable billing|billing to be enabled|organization has been disabled"
-            r"|project has been denied access",
+            r"|project has been denied access|organization must be verified",
             re.I,
         ),
         AccountRestricted,
     ),
+    (
+        re.compile(
+            r"flagged as potentially violating|rejected as a result of our safety system"
+            r"|blocked by content filtering|your input was flagged",
+            re.I,
+        ),
+        ContentFiltered,
+    ),
+    # From what is in front of an API, also where it answers in JSON.
+    (re.compile(r"Virtual Network/Firewall rules|Missing Authentication Token", re.I), NetworkPathFailed),
     (re.compile(r"API key (not valid|expired)", re.I), AuthenticationFailed),
     (re.compile(r"is not a valid model|invalid model (name|id)|unknown model", re.I), UnknownModel),
 )
 _REFUSING: Final = frozenset({400, 402, 403, 413, 422, 429})
+# A rate limit says what it admits in a minute and what was asked; used ones in between do not matter.
+_ASKED: Final = re.compile(r"Limit:? (\d{1,12})\b.{0,60}?\bRequested:? (\d{1,12})\b", re.I | re.S)
 # What an API answers to a request for a model. Other refusals, and those without a message, come from what is
 # in front of it, or from a server that is not the API's.
 _OF_AN_API: Final = frozenset({400, 401, 402, 403, 413, 422, *_BY_STATUS, *range(500, 1000)})
-_MODEL: Final = re.compile(r"model|deployment|not_found", re.I)
-_PAGE: Final = re.compile(rb"\s*(<!doctype|<html|<head|<body|<\?xml|<h1|<title)", re.I)
+_MODEL: Final = re.compile(r"model|deployment|not_found|no endpoints found", re.I)
+# No JSON begins so, and no line of an event stream.
+_PAGE: Final = re.compile(rb"\s*<[!?a-z]", re.I)
 _REGAINED: Final = re.compile(r"regain access on (\d{4}-\d\d-\d\d)(?: at (\d\d:\d\d))?")
 _FIRST_CHARACTERS: Final = 2000  # of a message: enough to read, and no prompt echoed back whole
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """What the body of a refusal says. ``page``: it is a web page, so no API wrote it."""
+    """What the body of a refusal says. ``page``: it is a web page, ``plain``: it is not JSON, so that no API
+    wrote it.
+    """
 
     message: str = ""
     codes: tuple[str, ...] = ()
     waits: tuple[float, ...] = ()
     page: bool = False
+    plain: bool = False
 
 
 def error_from_answer(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """Return the error for the refusal that a vendor, or something in front of it, sent."""
     words = _read_words(body)
-    # A page instead of JSON was not written by the API. A 5xx page is what a vendor's own front sends.
-    if (words.page and status < 500) or _is_challenge(headers) or 300 <= status < 400:
+    # A page instead of JSON was not written by the API. A 5xx page is what a vendor's own front sends, and a
+    # page with a 429 asks for a pause like any other.
+    is_page_of_others = words.page and status < 500 and status != 429
+    if is_page_of_others or _is_challenge(headers) or 300 <= status < 400:
         return NetworkPathFailed(provider, _describe(status, words, headers))
     if 200 <= status < 300:
         return MalformedAnswer(provider, f"HTTP {status} without an answer")
@@ -144,7 +171,9 @@ def error_from_answer(provider: str, status: int, headers: Mapping[str, str], bo
         said = clean_text(words.message) or "there is no such path"
         return NetworkPathFailed(provider, f"HTTP {status}: {said}")
     is_silent = status == 400 and not words.message and not words.codes
-    if is_silent or status not in _OF_AN_API:
+    # An API names what its key may not do in JSON; a firewall says "access denied".
+    is_of_firewall = status == 403 and words.plain
+    if is_silent or is_of_firewall or status not in _OF_AN_API:
         said = f": {clean_text(words.message)}" if words.message else ""
         return NetworkPathFailed(provider, _describe(status, words, headers) + said)
     return _build_error(provider, status, words, headers, f"HTTP {status}")
@@ -156,6 +185,9 @@ def error_inside(provider: str, raw: Mapping[str, Any]) -> ProviderError | None:
     OpenRouter answers so when the server behind it fails after the headers were sent.
     """
     inner = raw.get("error")
+    # vLLM puts the fields of the error where the answer would be.
+    if not inner and raw.get("object") == "error":
+        inner = raw
     if not inner:
         return None
     words = _read_object(raw)
@@ -211,6 +243,9 @@ def _build_error(
 def _find_kind(status: int, codes: Iterable[str], message: str) -> type[ProviderError]:
     # Words before codes: OpenAI's code of a request that never fits is the one of any rate limit.
     if status in _REFUSING:
+        asked = _ASKED.search(message[:_FIRST_CHARACTERS])
+        if asked is not None and int(asked[2]) > int(asked[1]):
+            return RequestTooLarge
         for pattern, kind in _BY_WORDS:
             if pattern.search(message[:_FIRST_CHARACTERS]):
                 return kind
@@ -252,7 +287,7 @@ def _read_words(body: bytes) -> _Words:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        return _Words(body[:_FIRST_CHARACTERS].decode("utf-8", "replace").strip())
+        return _Words(body[:_FIRST_CHARACTERS].decode("utf-8", "replace").strip(), plain=bool(body.strip()))
     # Google wraps some errors in a list of one.
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]

@@ -113,6 +113,7 @@ def read_completion(call: ProviderCall) -> Completion:
         raw=call.response or {},
         # Answers that were stored by an older version were all reported.
         usage_source=UsageSource(kept.get("usage_source", UsageSource.REPORTED)),
+        silent_seconds=kept.get("silent_seconds", 0.0),
     )
 
 
@@ -124,6 +125,7 @@ def _answer_fields(completion: Completion) -> dict[str, Any]:
         "model": completion.model,
         "request_id": completion.request_id,
         "usage_source": completion.usage_source.value,
+        "silent_seconds": round(completion.silent_seconds, 3),
         "usage": {name: getattr(usage, name) for name in Usage.__dataclass_fields__},
     }
 

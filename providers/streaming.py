@@ -4,24 +4,53 @@ Usage, price and text are then read from one shape, however the answer came, and
 response. Each adapter has the assembly of its vendor.
 """
 
+import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any
 
-from providers.base import ConnectionCut
+from providers.base import Completion, ConnectionCut
 
 
 class Assembly(ABC):
-    """The events so far. ``started``: one has come; ``ended``: the vendor said that it is complete."""
+    """The events so far. ``started``: one has come; ``ended``: the vendor said that it is complete.
+
+    It is made when the request leaves.
+    """
 
     def __init__(self) -> None:
         self.started = False
         self.ended = False
         self._pieces: list[str] = []
+        self._thoughts: list[str] = []
+        self._sent_at = time.monotonic()
+        self._silent_seconds: float | None = None
 
     @property
     def text(self) -> str:
         """The text of the answer so far."""
         return "".join(self._pieces)
+
+    @property
+    def thoughts(self) -> str:
+        """What the model thought so far, as far as the vendor shows it."""
+        return "".join(self._thoughts)
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long no text came, from the request on: the most that the model can have thought unseen."""
+        if self._silent_seconds is not None:
+            return self._silent_seconds
+        return time.monotonic() - self._sent_at
+
+    def note_thought(self, text: Any) -> None:
+        """Keep a piece of what the model thinks; everything except a text is ignored."""
+        if text and isinstance(text, str):
+            self._thoughts.append(text)
+
+    def describe(self, answer: Completion) -> Completion:
+        """Return ``answer`` with how it came: what the vendor does not count is counted by that."""
+        return replace(answer, thoughts=self.thoughts, silent_seconds=self.silent_seconds)
 
     def take(self, event: Any) -> str:
         """Add one event; return the text that it brought.
@@ -35,6 +64,8 @@ class Assembly(ABC):
         except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"an event of another shape than promised: {type(error).__name__}") from error
         if text:
+            if self._silent_seconds is None:
+                self._silent_seconds = time.monotonic() - self._sent_at
             self._pieces.append(text)
         return text
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx2
 
-from providers import abort, failures, usage, wire
+from providers import abort, event_stream, failures, usage, wire
 from providers.base import (
     ConnectionCut,
     MalformedAnswer,
@@ -38,7 +38,13 @@ class Tap:
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    # A body that grew by each chunk would be copied as often as it has chunks.
+    chunks: list[bytes] = field(default_factory=list)
+
+    @property
+    def body(self) -> bytes:
+        """What has come so far."""
+        return b"".join(self.chunks)
 
 
 @contextlib.contextmanager
@@ -67,7 +73,7 @@ class _Body(httpx2.SyncByteStream):
                     f"the answer is longer than {MAX_ANSWER_BYTES:,} bytes", request=self._request
                 )
             if tap is not None:
-                tap.body += chunk
+                tap.chunks.append(chunk)
             yield chunk
 
     def close(self) -> None:
@@ -75,9 +81,10 @@ class _Body(httpx2.SyncByteStream):
 
 
 class _Transport(httpx2.HTTPTransport):
-    def __init__(self) -> None:
+    def __init__(self, *, names_events: bool) -> None:
         super().__init__(limits=_LIMITS, retries=0)
         self._pool._network_backend = abort.Backend()  # the client has no public door for it
+        self._names_events = names_events
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         response = super().handle_request(request)
@@ -89,7 +96,14 @@ class _Transport(httpx2.HTTPTransport):
         if response.status_code >= 300:
             response = _read_refusal(response)
             if tap is not None:
-                tap.body = response.content
+                tap.chunks = [response.content]
+        elif isinstance(response.stream, httpx2.SyncByteStream):
+            event_stream.label_body(response, names_events=self._names_events)
+            if not event_stream.is_event_stream(response.headers):
+                # Whole, so that an SDK that stops at what it cannot parse does not lose the rest.
+                response.read()
+                if tap is not None:
+                    tap.chunks = [response.content]
         return response
 
 
@@ -109,12 +123,15 @@ def _read_refusal(response: httpx2.Response) -> httpx2.Response:
     return response
 
 
-def build_client(timeout_seconds: float) -> httpx2.Client:
-    """Build a client for one adapter, safe to share between threads; it never retries."""
+def build_client(timeout_seconds: float, *, names_events: bool = False) -> httpx2.Client:
+    """Build a client for one adapter, safe to share between threads; it never retries.
+
+    ``names_events``: its SDK reads the names of the events in a stream, and not only their data.
+    """
     return httpx2.Client(
         # No redirect: it would carry the key to another address. No proxy from the environment: workers
         # reach vendors by the configured base URLs only.
-        transport=_Transport(),
+        transport=_Transport(names_events=names_events),
         timeout=build_timeout(timeout_seconds),
         follow_redirects=False,
         trust_env=False,
@@ -169,7 +186,7 @@ def post_streamed(
                 path, cast_to=object, body=body, options=options, stream=True, stream_cls=sdk.Stream[object]
             )
             response: httpx2.Response = stream.response
-            if not is_event_stream(response.headers):
+            if not event_stream.is_event_stream(response.headers):
                 return wire.parse_json_object(provider, response.read()), response.headers
             note = request.note_text
             for event in stream:
@@ -184,21 +201,21 @@ def post_streamed(
         raise
 
 
-def is_event_stream(headers: Mapping[str, str]) -> bool:
-    """Return whether a response is a stream of server-sent events."""
-    return "text/event-stream" in headers.get("content-type", "").lower()
-
-
 def break_off(error: BaseException, provider: str, assembly: Assembly) -> BaseException:
     """Return what to raise for ``error``, with what had come of the answer: it is shown, and charged."""
+    silent = assembly.silent_seconds
     if not assembly.started:
+        # Nothing has come, but the model may have thought for as long as it was waited for.
+        if not isinstance(error, ProviderError) or isinstance(error, TimedOut | ConnectionCut):
+            error.partial = PartialAnswer(silent_seconds=silent)  # type: ignore[attr-defined]
         return error
     text, raw = assembly.text, assembly.build_raw()
     # An error that would cost nothing before the answer began: what was written by then is billed.
     if isinstance(error, ProviderError) and not error.spent and text:
         error = ConnectionCut(provider, f"broke off while it answered: {error.detail}")
     known, source = usage.read_reported(provider, raw)
-    partial = PartialAnswer(text, known if source is UsageSource.REPORTED else None)
+    reported = known if source is UsageSource.REPORTED else None
+    partial = PartialAnswer(text, reported, thoughts=assembly.thoughts, silent_seconds=silent)
     error.partial = partial  # type: ignore[attr-defined]  # also of an abort, which is not a ProviderError
     if isinstance(error, ProviderError) and error.raw is None:
         # Without its usage, which is that of the beginning: the call would be settled by it.
@@ -219,7 +236,8 @@ def _our_errors(provider: str, sdk: Any) -> Iterator[None]:
         raise error_from_transport(provider, error) from error
     except sdk.APIError as error:
         raise _error_in_stream(provider, error.body, str(error)) from error
-    except ValueError as error:
+    # Python's parser gives up on JSON that is nested too deeply.
+    except (ValueError, RecursionError) as error:
         raise MalformedAnswer(provider, str(error)) from error
 
 

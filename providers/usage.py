@@ -100,6 +100,9 @@ def read_openai_usage(usage: Mapping[str, Any]) -> Usage:
     read, written = _optional_count(inputs, "cached_tokens"), _optional_count(inputs, "cache_write_tokens")
     reasoning = _optional_count(outputs, "reasoning_tokens")
     total = _optional_count(usage, "total_tokens")
+    # Some servers count the thoughts beside the answer; their total tells.
+    if reasoning and total == prompt + answer + reasoning:
+        answer += reasoning
     if read + written > prompt or reasoning > answer or (total and total != prompt + answer):
         # A server that counts its cache outside of the prompt means the sum.
         most = max(total, max(prompt, prompt + read + written) + max(answer, answer + reasoning))

@@ -21,10 +21,21 @@ LONGEST_PLAUSIBLE_SECONDS: Final = 32 * 86_400.0
 # in milliseconds March 1973.
 _FIRST_EPOCH_SECONDS: Final = 1e9
 _FIRST_EPOCH_MILLISECONDS: Final = 1e11
-_SPAN: Final = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|d|h|m|s)")
+_NUMBER: Final = r"\d{1,12}(?:\.\d{1,12})?"
+_UNIT: Final = r"ms|milliseconds?|s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?"
+_SPAN: Final = re.compile(rf"({_NUMBER}) ?({_UNIT})(?![a-z])\s*", re.IGNORECASE)
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_TRY_AGAIN: Final = re.compile(r"try again in ((?:\d{1,9}(?:\.\d{1,9})?(?:ms|[dhms]))+)\b", re.IGNORECASE)
+_SPANS: Final = re.compile(rf"(?:{_SPAN.pattern})+", re.IGNORECASE)
+# OpenAI: try again in 6m0s. Gemini: retry in 38.5s. Azure: retry after 26 seconds.
+_TRY_AGAIN: Final = re.compile(
+    rf"(?:try again|retry) (?:in|after) ((?:{_NUMBER} ?(?:{_UNIT})(?![a-z])\s*)+)", re.IGNORECASE
+)
+# The newest form of the header, as gateways send it: what remains, and the seconds until it is more.
+_REMAINING: Final = re.compile(r"\br=(\d{1,12})\b.{0,200}?\bt=(\d{1,12})\b")
 _SHOWN_CHARACTERS: Final = 40
+_HEADER_CHARACTERS: Final = 1000
+# The headers that ask for a wait, and what one of their units is in seconds; the last one is Azure's.
+_ASKING: Final = {"retry-after": 1.0, "retry-after-ms": 0.001, "x-ms-retry-after-ms": 0.001}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ def read_wait(headers: Mapping[str, str], message: str = "", named: Iterable[flo
     """
     lower = {name.lower(): value for name, value in headers.items()}
     asked: list[tuple[str, float | None]] = [(f"{wait:g} s", wait) for wait in named]
-    for name, scale in (("retry-after", 1.0), ("retry-after-ms", 0.001)):
+    for name, scale in _ASKING.items():
         if name in lower:
             asked.append((f"{name}: {lower[name]}", _parse_wait(lower[name], scale)))
     # Anthropic and OpenAI name these headers differently; both names have ``ratelimit`` and ``-reset`` in
@@ -53,6 +64,8 @@ def read_wait(headers: Mapping[str, str], message: str = "", named: Iterable[flo
         for name, value in lower.items()
         if "ratelimit" in name and "-reset" in name and _is_used_up(lower, name)
     ]
+    told_limits = _REMAINING.findall(lower.get("ratelimit", "")[:_HEADER_CHARACTERS])
+    resets += [(f"ratelimit: t={wait}", float(wait)) for left, wait in told_limits if int(left) == 0]
     told = _TRY_AGAIN.search(message[:2000])
     texts = [] if told is None else [(told[0], parse_span(told[1]))]
     usable = None
@@ -75,19 +88,34 @@ def longest_wait(waits: Iterable[float]) -> float | None:
 
 
 def parse_span(span: str) -> float | None:
-    """Parse a span such as ``17s``, ``6m0s``, ``1d2h`` or ``120ms`` into seconds; None for anything else."""
-    parts = _SPAN.findall(span.strip()[:_SHOWN_CHARACTERS])
-    if not parts or "".join(number + unit for number, unit in parts) != span.strip():
+    """Parse a span such as ``17s``, ``6m0s``, ``1d2h``, ``120ms`` or ``26 seconds`` into seconds; None for
+    anything else.
+    """
+    span = span.strip()
+    if len(span) > _SHOWN_CHARACTERS or not _SPANS.fullmatch(span):
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return sum(float(number) * _SECONDS[_shorten_unit(unit)] for number, unit in _SPAN.findall(span))
+
+
+def _shorten_unit(unit: str) -> str:
+    unit = unit.lower()
+    return "ms" if unit.startswith(("ms", "milli")) else unit[0]
 
 
 def read_retry_info(details: Any) -> list[float]:
     """Return the seconds named by ``google.rpc.RetryInfo`` among the details of a Google error."""
     if not isinstance(details, list):
         return []
-    spans = (str(one.get("retryDelay", "")) for one in details if isinstance(one, dict))
-    return [wait for span in spans if (wait := parse_span(span)) is not None]
+    delays = [one["retryDelay"] for one in details if isinstance(one, dict) and "retryDelay" in one]
+    return [wait for delay in delays if (wait := _parse_delay(delay)) is not None]
+
+
+def _parse_delay(delay: Any) -> float | None:
+    """Return the seconds of a ``google.protobuf.Duration``: a span in JSON, its fields at some proxies."""
+    if isinstance(delay, dict):
+        delay = delay.get("seconds")
+    plain = _parse_number(str(delay).removesuffix("s"))
+    return plain if plain is not None else parse_span(str(delay))
 
 
 def _is_used_up(headers: Mapping[str, str], reset: str) -> bool:

@@ -7,7 +7,7 @@ import anthropic
 from providers import transport, usage, wire
 from providers.base import AnswerMissing, Completion, Request, StopReason
 from providers.catalog import effort_control, wire_model
-from providers.prompt_cache import is_worth_caching, tell_system
+from providers.prompt_cache import is_worth_caching, sends_schema, tell_system
 from providers.streaming import Assembly, merge_known
 from providers.wire_schema import narrow_schema
 
@@ -33,17 +33,19 @@ class AnthropicAdapter:
             base_url=base_url or None,
             # The SDK would retry by itself, past the limiter and without a reservation.
             max_retries=0,
-            http_client=transport.build_client(_COUNT_SECONDS),
+            http_client=transport.build_client(_COUNT_SECONDS, names_events=True),
         )
 
     def complete(self, request: Request) -> Completion:
         """Ask for one message; see ``Adapter``."""
         body = {**build_body(request), "stream": True}
+        assembly = _MessageAssembly()
         raw, headers = transport.post_streamed(
-            self.name, anthropic, self._client, "/v1/messages", body, request, _MessageAssembly()
+            self.name, anthropic, self._client, "/v1/messages", body, request, assembly
         )
         request_id = headers.get("request-id", "")
-        return wire.read_answer(self.name, raw, lambda answer: _read_completion(answer, request_id))
+        answer = wire.read_answer(self.name, raw, lambda found: _read_completion(found, request_id))
+        return assembly.describe(answer)
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``/v1/messages/count_tokens``, which is free."""
@@ -69,10 +71,9 @@ def build_body(request: Request) -> dict[str, Any]:
     """Return the body of ``request`` as it is sent."""
     # The stable part precedes the system text, so that stages with different system texts share its cache.
     system: list[dict[str, Any]] = []
-    cached = is_worth_caching(request)
     if request.stable:
         system.append({"type": "text", "text": request.stable})
-    if cached:
+    if is_worth_caching(request):
         system[0]["cache_control"] = {"type": "ephemeral"}
     # The API refuses a text block that is empty.
     if told := tell_system(request):
@@ -85,9 +86,9 @@ def build_body(request: Request) -> dict[str, Any]:
     if system:
         body["system"] = system
     config: dict[str, Any] = {}
-    if request.effort and effort_control(request.model):
+    if request.effort and effort_control(request.model) == "effort":
         config["effort"] = request.effort
-    if request.json_schema is not None and not cached:
+    if request.json_schema is not None and sends_schema(request):
         schema = anthropic.transform_schema(narrow_schema(request.json_schema))
         config["format"] = {"type": "json_schema", "schema": schema}
     if config:
@@ -135,6 +136,7 @@ class _MessageAssembly(Assembly):
                 if not isinstance(piece, str):
                     raise ValueError(f"{name} is a {type(piece).__name__}")
                 self._parts.setdefault((index, name), []).append(piece)
+        self.note_thought(delta.get("thinking"))
         return str(delta.get("text") or "")
 
     def _take_usage(self, told: Any) -> None:
@@ -160,7 +162,7 @@ def _read_completion(raw: dict[str, Any], request_id: str) -> Completion:
     text = wire.join_texts([part for part in raw["content"] if part["type"] == "text"])
     # A refusal or a cut-off answer may be empty; one that claims to be complete may not.
     if stop is None or (not text and stop is StopReason.END):
-        raise AnswerMissing("anthropic", f"no text, stop reason {raw.get('stop_reason')!r}", raw=raw)
+        raise AnswerMissing("anthropic", f"no whole answer, stop reason {raw.get('stop_reason')!r}", raw=raw)
     used, source = usage.read_reported("anthropic", raw)
     request_id = request_id or str(raw.get("id", ""))
     return Completion(text, stop, used, str(raw.get("model", "")), request_id, raw, source)

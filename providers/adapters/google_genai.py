@@ -1,6 +1,7 @@
 """Gemini through google-genai, the SDK that Google supports."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -8,11 +9,12 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
-from providers import abort, transport, usage, wire
+from providers import abort, event_stream, transport, usage, wire
 from providers.base import AnswerMissing, Completion, Request, StopReason
-from providers.catalog import effort_control, wire_model
+from providers.catalog import effort_control, takes_schema, wire_model
+from providers.failures import error_inside
 from providers.streaming import Assembly
-from providers.wire_schema import narrow_schema
+from providers.wire_schema import describe_schema, narrow_schema
 
 _STOPS: Final = {"STOP": StopReason.END, "MAX_TOKENS": StopReason.LENGTH}
 _FILTERS: Final = frozenset(
@@ -28,6 +30,10 @@ _FILTERS: Final = frozenset(
         "ESCALATION",
     }
 )
+# Fields that we send are documented for this version; the SDK's own choice, ``v1``, is a part of it.
+_API_VERSION: Final = "v1beta"
+# These models refuse a system instruction.
+_GEMMA: Final = re.compile(r"(models/)?gemma-")
 _COUNT_SECONDS: Final = 15.0
 _MS: Final = 1000
 # Gemini 2.5 has no words for it. Its own default is about 8,000.
@@ -45,7 +51,10 @@ class GoogleAdapter:
     def __init__(self, api_key: str, base_url: str = "") -> None:
         self._http = transport.build_client(_COUNT_SECONDS)
         options = types.HttpOptions(
-            base_url=base_url or None, timeout=int(_COUNT_SECONDS * _MS), httpx_client=self._http
+            base_url=base_url or None,
+            api_version=_API_VERSION,
+            timeout=int(_COUNT_SECONDS * _MS),
+            httpx_client=self._http,
         )
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
 
@@ -57,13 +66,13 @@ class GoogleAdapter:
         assembly = _ContentAssembly()
         try:
             with abort.limit_time(request.timeout_seconds), transport.tap_body() as tap:
-                raw = self._call_sdk(lambda: self._read_stream(request, assembly, tap), tap)
+                raw = self._call_sdk(lambda: self._read_stream(request, assembly, tap), tap, assembly)
         except BaseException as error:
             broken = transport.break_off(error, self.name, assembly)
             if broken is not error:
                 raise broken from error
             raise
-        return wire.read_answer(self.name, raw, _read_completion)
+        return assembly.describe(wire.read_answer(self.name, raw, _read_completion))
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``countTokens``, which has no field for the system text: it is counted as content."""
@@ -74,9 +83,13 @@ class GoogleAdapter:
         model = wire_model(request.model)
         with transport.tap_body() as tap:
             counted = self._call_sdk(
-                lambda: self._client.models.count_tokens(model=model, contents=contents, config=config), tap
+                lambda: self._client.models.count_tokens(model=model, contents=contents, config=config),
+                tap,
+                _ContentAssembly(),
             )
-        return wire.check_count(self.name, counted.total_tokens)
+        # What the SDK could not read comes as the vendor sent it.
+        total = counted.get("totalTokens") if isinstance(counted, dict) else counted.total_tokens
+        return wire.check_count(self.name, total)
 
     def request_bytes(self, request: Request) -> int:
         """See ``Adapter``."""
@@ -98,24 +111,47 @@ class GoogleAdapter:
         )
         for chunk in chunks:
             # Of a body that is not a stream the SDK makes what it can; it is read whole, below.
-            if transport.is_event_stream(tap.headers):
+            if event_stream.is_event_stream(tap.headers):
                 text = assembly.take(json.loads(chunk.body or "null"))
                 if text:
                     request.note_text(text)
-        if not transport.is_event_stream(tap.headers):
-            return wire.parse_json_object(self.name, tap.body)
+        if not event_stream.is_event_stream(tap.headers):
+            return self._read_whole(tap.body, assembly)
         return assembly.finish(self.name)
 
-    def _call_sdk(self, send: Callable[[], Any], tap: transport.Tap) -> Any:
+    def _read_whole(self, body: bytes, assembly: "_ContentAssembly") -> dict[str, Any]:
+        """Read an answer that is not a stream: one response, or a list of its chunks."""
+        chunks = _parse_chunks(body)
+        if not chunks:
+            return wire.parse_json_object(self.name, body)
+        for chunk in chunks:
+            assembly.take(chunk)
+        return assembly.finish(self.name)
+
+    def _call_sdk(self, send: Callable[[], Any], tap: transport.Tap, assembly: "_ContentAssembly") -> Any:
         try:
             return send()
         except httpx2.HTTPError as error:
             raise transport.error_from_transport(self.name, error) from error
-        # What the SDK understood of a refusal, or of what is not JSON, is not needed: the tap has it all.
-        except (errors.APIError, ValueError, RecursionError) as error:
-            if 200 <= tap.status < 300 and not transport.is_event_stream(tap.headers):
-                return wire.parse_json_object(self.name, tap.body)
+        # What the SDK understood of a refusal, or of what is not JSON, is not needed: the tap has it all. It
+        # also trips over errors in a shape that is not Google's.
+        except (errors.APIError, ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
+            if 200 <= tap.status < 300 and not event_stream.is_event_stream(tap.headers):
+                return self._read_whole(tap.body, assembly)
             raise transport.error_from_tap(self.name, tap, error) from error
+
+
+def _parse_chunks(body: bytes) -> list[dict[str, Any]]:
+    """Return the chunks of a list, as Gemini streams without ``alt=sse``, which a proxy may drop; none for
+    any other body.
+    """
+    if not body.lstrip().startswith(b"["):
+        return []
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return []
+    return parsed if all(isinstance(one, dict) for one in parsed) else []
 
 
 def build_path(request: Request) -> str:
@@ -132,21 +168,28 @@ def build_body(request: Request) -> dict[str, Any]:
         config["thinkingConfig"] = {"thinkingLevel": request.effort.upper()}
     elif request.effort and control == "budget":
         config["thinkingConfig"] = {"thinkingBudget": _BUDGETS[request.effort]}
-    if request.json_schema is not None:
+    if request.json_schema is not None and takes_schema(request.model):
         config["responseMimeType"] = "application/json"
         config["responseJsonSchema"] = narrow_schema(request.json_schema)
+    told = [{"text": request.prompt}]
     body: dict[str, Any] = {
-        "contents": [{"parts": [{"text": request.prompt}], "role": "user"}],
+        "contents": [{"parts": told, "role": "user"}],
         "generationConfig": config,
     }
     system = _system_text(request)
-    if system:
+    if system and _GEMMA.match(request.model):
+        told.insert(0, {"text": system})
+    elif system:
         body["systemInstruction"] = {"parts": [{"text": system}], "role": "user"}
     return body
 
 
 def _system_text(request: Request) -> str:
-    return "\n\n".join(part for part in (request.stable, request.system) if part)
+    told = ""
+    # Gemini's cache does not depend on the schema, so only a model that takes none is told it.
+    if request.json_schema is not None and not takes_schema(request.model):
+        told = describe_schema(request.json_schema)
+    return "\n\n".join(part for part in (request.stable, request.system, told) if part)
 
 
 def _http_options(timeout_seconds: float) -> types.HttpOptions:
@@ -164,6 +207,9 @@ class _ContentAssembly(Assembly):
         self._content: list[tuple[dict[str, Any], list[str]]] = []
 
     def _take(self, event: dict[str, Any]) -> str:
+        failed = error_inside("google", event)
+        if failed is not None:
+            raise failed
         self._envelope |= {key: value for key, value in event.items() if key != "candidates"}
         if (event.get("promptFeedback") or {}).get("blockReason"):
             self.ended = True
@@ -175,8 +221,11 @@ class _ContentAssembly(Assembly):
         written = ""
         for part in (candidate.get("content") or {}).get("parts") or []:
             self._add_part(part)
-            if not part.get("thought"):
-                written += str(part.get("text") or "")
+            text = str(part.get("text") or "")
+            if part.get("thought"):
+                self.note_thought(text)
+            else:
+                written += text
         return written
 
     def _add_part(self, part: dict[str, Any]) -> None:
@@ -206,5 +255,5 @@ def _read_completion(raw: dict[str, Any]) -> Completion:
     parts = (candidate.get("content") or {}).get("parts") or []
     text = wire.join_texts([part for part in parts if not part.get("thought")])
     if stop is None or (not text and stop is StopReason.END):
-        raise AnswerMissing("google", f"no text, finish reason {reason!r}", raw=raw)
+        raise AnswerMissing("google", f"no whole answer, finish reason {reason!r}", raw=raw)
     return Completion(text, stop, used, model, request_id, raw, source)

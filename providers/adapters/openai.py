@@ -15,29 +15,36 @@ from providers import transport, usage, wire
 from providers.base import (
     AnswerMissing,
     Completion,
+    ConnectionCut,
+    PartialAnswer,
     Request,
     ServerFailed,
     StopReason,
 )
-from providers.catalog import effort_control, output_limit, wire_model
+from providers.catalog import effort_control, output_limit, takes_schema, wire_model
 from providers.failures import error_inside
-from providers.prompt_cache import is_worth_caching, tell_system
+from providers.prompt_cache import is_worth_caching, sends_schema, tell_system
 from providers.streaming import Assembly, merge_known
 from providers.wire_schema import describe_schema, narrow_schema
 
 # By generation, not by name: a model that appears tomorrow should need no release of this product.
 _REASONING: Final = re.compile(r"(o\d|gpt-([5-9]|\d\d)|codex-)")
-# Older models have no structured output, only "some JSON object"; the schema then goes into the system text.
-_NO_SCHEMA: Final = re.compile(r"gpt-(3\.5|4-|4$)")
+# They have neither structured output nor "some JSON object".
+_NO_JSON: Final = re.compile(r"gpt-4(-0613|-0314|$)")
 # From here on writes to the cache have a price, and prefixes are found at breakpoints only.
 _MARKS_CACHE: Final = re.compile(r"gpt-(5\.[6-9]|[6-9]|\d\d)")
+# Some compatible servers hand on the reason of the vendor behind them.
 _FINISHED: Final = {
     "stop": StopReason.END,
     "eos": StopReason.END,
+    "end_turn": StopReason.END,
+    "stop_sequence": StopReason.END,
     "length": StopReason.LENGTH,
+    "max_tokens": StopReason.LENGTH,
     "content_filter": StopReason.CONTENT_FILTER,
 }
 _INCOMPLETE: Final = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
+_THOUGHTS: Final = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
 _LAST_EVENTS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _FAILURES: Final = frozenset({"error", "response.failed"})
 _COUNT_SECONDS: Final = 15.0
@@ -66,14 +73,15 @@ class OpenAIAdapter:
             assembly: Assembly = _ResponseAssembly(self.name)
         else:
             path, body, read = _CHAT, self._build_chat(request), _read_chat
-            assembly = _ChatAssembly()
+            assembly = _ChatAssembly(self.name)
             # Without it a streamed chat completion has no usage.
             body["stream_options"] = {"include_usage": True}
         raw, headers = transport.post_streamed(
             self.name, openai, self._client, path, {**body, "stream": True}, request, assembly
         )
         request_id = headers.get("x-request-id", "")
-        return wire.read_answer(self.name, raw, lambda found: read(self.name, found, request_id))
+        answer = wire.read_answer(self.name, raw, lambda found: read(self.name, found, request_id))
+        return assembly.describe(answer)
 
     def count_tokens(self, request: Request) -> int:
         """Count by ``/v1/responses/input_tokens``, which is free; few compatible servers have that path."""
@@ -144,12 +152,16 @@ def _chat_body(request: Request) -> dict[str, Any]:
     # Asking for more than the model may write is refused with a 400.
     most = min(request.max_output_tokens, output_limit(request.model) or request.max_output_tokens)
     body: dict[str, Any] = {"model": model, "max_tokens": most, **_cache_key(request)}
-    if request.json_schema is not None and _NO_SCHEMA.match(model):
-        body["response_format"] = {"type": "json_object"}
+    if request.json_schema is None:
+        pass
+    elif not takes_schema(request.model):
+        # Older models are bound to some JSON object, by a field that wants the word in the text.
+        if not _NO_JSON.match(model.removeprefix("ft:")):
+            body["response_format"] = {"type": "json_object"}
         system += f"\n\n{describe_schema(request.json_schema)}"
-    elif request.json_schema is not None and is_worth_caching(request) and _cache_key(request):
+    elif is_worth_caching(request) and _cache_key(request):
         system += f"\n\n{describe_schema(request.json_schema)}"
-    elif request.json_schema is not None:
+    else:
         body["response_format"] = {"type": "json_schema", "json_schema": _named_schema(request.json_schema)}
     system_message = [{"role": "system", "content": system}] if system else []
     body["messages"] = [*system_message, {"role": "user", "content": request.prompt}]
@@ -157,7 +169,6 @@ def _chat_body(request: Request) -> dict[str, Any]:
 
 
 def _response_body(request: Request) -> dict[str, Any]:
-    cached = is_worth_caching(request)
     body: dict[str, Any] = {
         "model": wire_model(request.model),
         "input": [
@@ -172,9 +183,9 @@ def _response_body(request: Request) -> dict[str, Any]:
     if _MARKS_CACHE.match(body["model"]):
         # Its own breakpoint, at the end of the question, would be paid for and never read.
         body["prompt_cache_options"] = {"mode": "explicit"}
-    if request.effort and effort_control(request.model):
+    if request.effort and effort_control(request.model) == "effort":
         body["reasoning"] = {"effort": request.effort}
-    if request.json_schema is not None and not cached:
+    if request.json_schema is not None and sends_schema(request):
         body["text"] = {"format": {"type": "json_schema", **_named_schema(request.json_schema)}}
     return body
 
@@ -203,29 +214,54 @@ def _named_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 class _ChatAssembly(Assembly):
     """Chunks of a chat completion: https://platform.openai.com/docs/api-reference/chat-streaming."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str) -> None:
         super().__init__()
+        self._provider = provider
         self._envelope: dict[str, Any] = {}
         self._choice: dict[str, Any] = {}
         self._refusal: list[str] = []
+        self._chunks = self._counted_chunks = 0
 
     def _take(self, event: dict[str, Any]) -> str:
+        choices = event.get("choices")
+        # Some servers send the fields of an error in the place of a chunk.
+        if "choices" not in event and isinstance(event.get("message"), str):
+            event = {"error": event}
+        failed = error_inside(self._provider, event)
+        if failed is not None:
+            raise failed
         # The envelope is the same in every chunk, except the usage of the last one.
         if not self._envelope or event.get("usage"):
             self._envelope |= {key: value for key, value in event.items() if key != "choices"}
-            # Some servers never name a reason to stop, and end with the usage.
-            self.ended = self.ended or bool(event.get("usage"))
-        choices = event.get("choices")
-        if not choices:
+        # Of several alternatives, which nobody asked for, the first one.
+        choice = next((one for one in choices or () if not one.get("index")), None)
+        self._note_end(event, choice)
+        if choice is None:
             return ""
-        choice = choices[0]
-        delta = choice.get("delta") or {}
-        if choice.get("finish_reason") or choice.get("error"):
-            self._choice = {key: value for key, value in choice.items() if key != "delta"}
-            self.ended = True
+        # Raised here, so that what was written before counts.
+        failed = error_inside(self._provider, choice)
+        if failed is not None:
+            raise failed
+        # Some servers call the piece of a chunk like the whole of an answer.
+        delta = choice.get("delta") or (not self._pieces and choice.get("message")) or {}
         if delta.get("refusal"):
             self._refusal.append(str(delta["refusal"]))
+        self.note_thought(delta.get("reasoning_content") or delta.get("reasoning"))
         return wire.join_texts(delta.get("content"))
+
+    def _note_end(self, event: dict[str, Any], choice: dict[str, Any] | None) -> None:
+        """Some servers never name a reason to stop, and end with the usage; others count in every chunk, so
+        that a count of its own says nothing.
+        """
+        is_counted = bool(event.get("usage"))
+        if choice is None and not is_counted:
+            return
+        self._chunks += 1
+        self._counted_chunks += is_counted
+        if choice is not None and choice.get("finish_reason"):
+            self._choice = {key: value for key, value in choice.items() if key not in ("delta", "message")}
+        ends_by_count = is_counted and (choice is None or 2 * self._counted_chunks <= self._chunks)
+        self.ended = bool(self._choice) or ends_by_count
 
     def build_raw(self) -> dict[str, Any]:
         """See ``Assembly``."""
@@ -246,6 +282,9 @@ class _ResponseAssembly(Assembly):
         kind = str(event.get("type"))
         if kind == "response.output_text.delta":
             return str(event.get("delta") or "")
+        if kind in _THOUGHTS:
+            self.note_thought(event.get("delta"))
+            return ""
         # The first events and the last one bring the response as it is by then; the last one is whole.
         self._response = merge_known(self._response, event.get("response"))
         failed = {"error": event} if kind == "error" else self._response
@@ -257,7 +296,8 @@ class _ResponseAssembly(Assembly):
 
     def build_raw(self) -> dict[str, Any]:
         """See ``Assembly``."""
-        if self.ended or not self.text:
+        # Some servers leave the output out of the last event.
+        if not self.text or (self.ended and self._response.get("output")):
             return self._response
         written = {"type": "message", "content": [{"type": "output_text", "text": self.text}]}
         return {**self._response, "output": [written]}
@@ -265,16 +305,19 @@ class _ResponseAssembly(Assembly):
 
 def _read_chat(provider: str, raw: dict[str, Any], request_id: str) -> Completion:
     choice = raw["choices"][0]
-    # A server whose model failed in the middle says so here.
-    failed = error_inside(provider, choice)
-    if failed is not None or choice.get("finish_reason") == "error":
-        failed = failed or ServerFailed(provider, "the model failed while it answered")
-        failed.raw = raw
-        raise failed
     message, finish = choice["message"], choice.get("finish_reason")
     # A refusal has a field of its own and leaves the content null.
     text, refusal = wire.join_texts(message.get("content")), message.get("refusal")
-    stop = _FINISHED.get(str(finish))
+    # A server whose model failed in the middle says so here.
+    failed = error_inside(provider, choice)
+    if failed is not None or finish == "error":
+        failed = failed or ServerFailed(provider, "the model failed while it answered")
+        if text:
+            failed = ConnectionCut(provider, f"broke off while it answered: {failed.detail}")
+            failed.partial = PartialAnswer(text)
+        failed.raw = raw
+        raise failed
+    stop = _FINISHED.get(str(finish).lower())
     # Some servers leave the reason out of an answer that is complete.
     if finish is None and text:
         stop = StopReason.END
@@ -297,7 +340,7 @@ def _build_completion(
     provider: str, raw: dict[str, Any], text: str, stop: StopReason | None, request_id: str
 ) -> Completion:
     if stop is None or (not text and stop is StopReason.END):
-        raise AnswerMissing(provider, "no text, or an unknown reason to stop", raw=raw)
+        raise AnswerMissing(provider, "no whole answer, or an unknown reason to stop", raw=raw)
     used, source = usage.read_reported(provider, raw)
     request_id = request_id or str(raw.get("id", ""))
     return Completion(text, stop, used, str(raw.get("model", "")), request_id, raw, source)

@@ -17,8 +17,10 @@ class ModelFacts:
 
     ``thinking`` are the values of the vendor's switch, ``efforts`` those of its effort; empty where the model
     knows none. ``default_effort`` is what it does unasked; empty for a model that does not think then.
-    ``samples``: it takes ``temperature`` and ``top_p``. ``writes_billed``: a cache write has a price of its
-    own and hits only at breakpoints. ``density`` is the tokens that it makes of what others count as one.
+    ``samples``: it takes ``temperature`` and ``top_p``. ``schemas``, ``json_only``: its answer can be bound
+    to a schema, to JSON of any shape. ``instructions``: it takes a system text. ``writes_billed``: a cache
+    write has a price of its own and hits only at breakpoints. ``density`` is the tokens that it makes of what
+    others count as one.
     """
 
     pattern: re.Pattern[str]
@@ -30,6 +32,8 @@ class ModelFacts:
     default_effort: str = ""
     samples: bool = True
     schemas: bool = True
+    json_only: bool = True
+    instructions: bool = True
     writes_billed: bool = False
     density: float = 1.0
 
@@ -96,6 +100,7 @@ _ANTHROPIC: Final = (
     _family(r"claude-sonnet-4-5", 200_000, 64_000, thinking=("enabled", "disabled")),
     _family(r"claude-opus-4", 200_000, 32_000, thinking=("enabled", "disabled"), schemas=False),
     _family(r"claude-sonnet-4", 200_000, 64_000, thinking=("enabled", "disabled"), schemas=False),
+    _family(r"claude-3-7-", 200_000, 64_000, thinking=("enabled", "disabled"), schemas=False),
     _family(r"claude-3-5-", 200_000, 8192, cached_from=2048, schemas=False),
     _family(r"claude-3-", 200_000, 4096, cached_from=2048, schemas=False),
     # A model that appears tomorrow: the strictest of what is known.
@@ -119,8 +124,9 @@ _OPENAI: Final = (
     _family(r"(ft:)?(gpt|chatgpt)-4o", 128_000, 16_384),
     _family(r"gpt-4-turbo|gpt-4-\d{4}-preview", 128_000, 4096, schemas=False),
     _family(r"(ft:)?gpt-3\.5", 16_385, 4096, schemas=False),
-    _family(r"gpt-4($|-)", 8192, 4096, schemas=False),
+    _family(r"(ft:)?gpt-4($|-)", 8192, 4096, schemas=False, json_only=False),
     _family(r"gpt-5(\.\d)?-chat", 128_000, 16_384),
+    _family(r"gpt-5-pro", 400_000, 272_000, efforts=("high",), default_effort="high", samples=False),
     _family(
         r"gpt-5($|-)",
         400_000,
@@ -162,8 +168,16 @@ _GOOGLE: Final = (
     ),
     _family(r"gemini-2\.5", 1_048_576, 65_536, thinking=("budget", "off"), default_effort="medium"),
     _family(r"gemini-(1|2\.0|exp|pro)", 1_048_576, 8192),
-    _family(r"gemma-", 131_072, 8192, schemas=False),
-    _family(r"gemini-", 1_048_576, 65_536, cached_from=4096, thinking=("level",), default_effort="high"),
+    _family(r"gemma-", 131_072, 8192, schemas=False, json_only=False, instructions=False),
+    _family(
+        r"gemini-",
+        1_048_576,
+        65_536,
+        cached_from=4096,
+        thinking=("level",),
+        efforts=("minimal", *LOW_TO_HIGH),
+        default_effort="high",
+    ),
 )
 _TABLES: Final = {"anthropic": _ANTHROPIC, "openai": _OPENAI, "google": _GOOGLE}
 

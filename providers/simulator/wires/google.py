@@ -69,6 +69,10 @@ class GoogleWire:
         # ``countTokens`` takes either the contents or a whole request.
         inner = body.get("generateContentRequest") or body
         config = inner.get("generationConfig") or {}
+        if inner.get("systemInstruction") and not facts.instructions:
+            raise RequestRejected(400, "", f"Developer instruction is not enabled for models/{model}")
+        if config.get("responseMimeType") == _JSON and not facts.json_only:
+            raise RequestRejected(400, "", f"JSON mode is not enabled for models/{model}")
         contents = [inner.get("systemInstruction") or {}, *(inner.get("contents") or [])]
         blocks = [str(part.get("text") or "") for content in contents for part in content.get("parts") or ()]
         if not any(blocks):

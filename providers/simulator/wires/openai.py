@@ -304,6 +304,9 @@ def _read_format(
     asked = body.get("response_format") if route == "chat" else (body.get("text") or {}).get("format")
     kind = (asked or {}).get("type", "text")
     if kind == "json_object":
+        if not facts.json_only:
+            message = f"Invalid parameter: '{param}' of type 'json_object' is not supported with this model."
+            raise RequestRejected(400, _INVALID, message, param)
         if not _JSON.search(text):
             message = "'messages' must contain the word 'json' in some form, to use 'json_object'."
             raise RequestRejected(400, _INVALID, message, param)

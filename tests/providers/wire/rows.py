@@ -45,7 +45,8 @@ class WireRow:
     `vendor` is `anthropic`, `openai` (chat completions), `responses` (OpenAI's other API) or `google`.
     `error` is the error of the call; None where the row is an answer, with `stop` and `source`.
     `wait` bounds the seconds that everybody stays away afterwards; None: nobody waits.
-    `says` is in the message that people read.
+    `says` is in the message that people read. `stored` is what the ledger says of the tokens of an answer,
+    where that is not `source`. `raw` is sent instead of everything else: bytes, and seconds of silence.
     """
 
     name: str
@@ -58,6 +59,8 @@ class WireRow:
     says: str = ""
     stop: StopReason = StopReason.END
     source: UsageSource = UsageSource.REPORTED
+    stored: UsageSource | None = None
+    raw: tuple[bytes | float, ...] | None = None
 
     @property
     def provider(self) -> str:

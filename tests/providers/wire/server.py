@@ -1,7 +1,9 @@
 """A vendor on loopback that answers every question with one row, as it is written."""
 
+import contextlib
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -59,7 +61,19 @@ class RowServer:
             return
         self.asked.append(handler.path)
         assert self.row is not None
+        if self.row.raw is not None:
+            self._send_raw(handler, self.row.raw)
+            return
         self._send(handler, self.row.status, self.row.sent_headers(), self.row.content())
+
+    def _send_raw(self, handler: BaseHTTPRequestHandler, parts: tuple[bytes | float, ...]) -> None:
+        handler.close_connection = True
+        with contextlib.suppress(OSError):  # the client has read enough
+            for part in parts:
+                if isinstance(part, float):
+                    time.sleep(part)
+                else:
+                    handler.wfile.write(part)
 
     def _send(
         self, handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes

@@ -7,6 +7,7 @@ import pytest
 
 from providers import registry
 from providers.base import Adapter, ProviderError, Request
+from tests.providers.wire.odd_rows import ODD_ROWS
 from tests.providers.wire.rows import ROWS, WireRow
 from tests.providers.wire.server import RowServer
 
@@ -42,10 +43,10 @@ def adapters(server: RowServer) -> Iterator[dict[str, Adapter]]:
 
 
 def test_names_are_given_once() -> None:
-    assert len({row.name for row in ROWS}) == len(ROWS)
+    assert len({row.name for row in (*ROWS, *ODD_ROWS)}) == len(ROWS) + len(ODD_ROWS)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*ROWS, *ODD_ROWS], ids=lambda row: row.name)
 def test_a_row_becomes_what_the_table_says(
     row: WireRow, server: RowServer, adapters: dict[str, Adapter]
 ) -> None:
