@@ -83,7 +83,7 @@ def create(
     # Every later span of the flow is below this one, so the row carries it to the worker of the next stage.
     with tracing.open_root_span("create flow", {"flow.id": str(params["id"]), "repo": repo.name}):
         params["trace_parent"] = tracing.read_trace_parent()
-        made = _insert(repo, params, snapshot, limits)
+        made = _insert(repo, params, limits)
     if not made:
         # No row: the key exists. The other flow is committed, because the insert waited for its transaction.
         return _find_existing_flow(repo, idempotency_key, digest)
@@ -102,11 +102,11 @@ def create(
     return _build_flow(repo, params, made[0])
 
 
-def _insert(repo: Repo, params: Mapping[str, Any], snapshot: bytes, limits: RepoLimits | None) -> list[Any]:
+def _insert(repo: Repo, params: Mapping[str, Any], limits: RepoLimits | None) -> list[Any]:
     if limits is None:
         return database.fetch_rows(_SQL["create_flow"], params)
     with transaction.atomic():
-        repo_limits.require_room(repo, limits, snapshot)
+        repo_limits.require_room(repo, limits, params["snapshot"] or "", len(params["packed"] or b""))
         return database.fetch_rows(_SQL["create_flow"], params)
 
 

@@ -4,7 +4,6 @@ Asked under a lock of the repo and before the write that uses more, in its trans
 at once cannot pass a limit together. Tokens and money are the limiter's (``providers.limiter``).
 """
 
-import hashlib
 import math
 from typing import Any
 
@@ -43,12 +42,13 @@ class RepoLimitReached(EngineError):
         self.http_status, self.retry_after_seconds = http_status, retry_after_seconds
 
 
-def require_room(repo: Repo, limits: RepoLimits, snapshot: bytes = b"") -> None:
-    """Raise ``RepoLimitReached`` where ``repo`` may not have one more flow, which carries ``snapshot``.
+def require_room(repo: Repo, limits: RepoLimits, digest: str = "", size: int = 0) -> None:
+    """Raise ``RepoLimitReached`` where ``repo`` may not have one more flow, which carries a snapshot of
+    ``size`` bytes with the SHA-256 ``digest``.
 
     Must run inside the transaction that creates the flow; the repo stays locked until it ends.
     """
-    use = _measure(repo, limits, snapshot)
+    use = _measure(repo, limits, digest)
     name = repo.name
     _require_open_flow(name, use, limits)
     if use.seconds_until_flow is not None:
@@ -59,20 +59,20 @@ def require_room(repo: Repo, limits: RepoLimits, snapshot: bytes = b"") -> None:
             f"an operator sets more: `blocks config set budget.flows_minute N --repo {name}`.",
             retry_after_seconds=max(1, math.ceil(use.seconds_until_flow)),
         )
-    _require_storage(name, use, limits, snapshot)
+    _require_storage(name, use, limits, size)
 
 
 def require_open_flow(repo: Repo, limits: RepoLimits) -> None:
     """Raise ``RepoLimitReached`` where ``repo`` may not have one more flow open; as ``require_room``."""
-    _require_open_flow(repo.name, _measure(repo, limits, b""), limits)
+    _require_open_flow(repo.name, _measure(repo, limits, ""), limits)
 
 
-def require_storage(repo: Repo, limits: RepoLimits, snapshot: bytes) -> None:
-    """Raise ``RepoLimitReached`` where ``snapshot`` is more than ``repo`` may keep; as ``require_room``."""
-    _require_storage(repo.name, _measure(repo, limits, snapshot), limits, snapshot)
+def require_storage(repo: Repo, limits: RepoLimits, digest: str, size: int) -> None:
+    """Raise ``RepoLimitReached`` where a snapshot is more than ``repo`` may keep; as ``require_room``."""
+    _require_storage(repo.name, _measure(repo, limits, digest), limits, size)
 
 
-def _measure(repo: Repo, limits: RepoLimits, snapshot: bytes) -> Any:
+def _measure(repo: Repo, limits: RepoLimits, digest: str) -> Any:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("The limits of a repo are asked inside the transaction that uses more.")
     database.fetch_rows(_SQL["lock_repo_use"], {"key": f"use of repo {repo.pk}"})
@@ -80,7 +80,7 @@ def _measure(repo: Repo, limits: RepoLimits, snapshot: bytes) -> Any:
         "repo": repo.pk,
         "open_flows": limits.open_flows,
         "flows_minute": limits.flows_minute,
-        "snapshot": hashlib.sha256(snapshot).hexdigest() if snapshot else "",
+        "snapshot": digest,
     }
     return database.fetch_row(_SQL["measure_repo_use"], asked)
 
@@ -97,9 +97,9 @@ def _require_open_flow(name: str, use: Any, limits: RepoLimits) -> None:
     )
 
 
-def _require_storage(name: str, use: Any, limits: RepoLimits, snapshot: bytes) -> None:
+def _require_storage(name: str, use: Any, limits: RepoLimits, size: int) -> None:
     # The same bytes are kept once.
-    size = 0 if use.snapshot_is_kept else len(snapshot)
+    size = 0 if use.snapshot_is_kept else size
     # A repo that keeps all it may can still start flows that bring nothing.
     if size == 0 or use.stored_bytes + size <= limits.stored_bytes:
         return

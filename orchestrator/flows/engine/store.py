@@ -43,10 +43,12 @@ def attach_snapshot(claim: Claim, snapshot: bytes, origin: str) -> None:
     Raises ``Fenced``, and ``RepoLimitReached`` where the repo may not keep as much.
     """
     limits = repo_settings.read_limits(claim.repo)
+    # Before the flow is locked: a snapshot may have megabytes.
+    digest = hashlib.sha256(snapshot).hexdigest()
     with transaction.atomic():
         held = transitions.lock_claim(claim)
-        repo_limits.require_storage(Repo(pk=held.repo_id, name=claim.repo), limits, snapshot)
-        (digest,) = store_blobs([snapshot], held.repo_id)
+        repo_limits.require_storage(Repo(pk=held.repo_id, name=claim.repo), limits, digest, len(snapshot))
+        _store_hashed([(digest, snapshot)], held.repo_id)
         database.fetch_rows(
             _SQL["attach_snapshot"], {"flow": claim.flow_id, "snapshot": digest, "origin": origin}
         )
@@ -67,14 +69,16 @@ def keep_preparation(
     A stage that runs has read the flow as it was and must not find another snapshot at its end. Raises
     ``RepoLimitReached`` where the repo may not keep as much.
     """
+    digest = hashlib.sha256(snapshot).hexdigest()
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)
         if held is None or not database.fetch_rows(_SQL["lock_waiting_stage"], {"stage": stage_id}):
             return False
         if snapshot:
             repo = Repo.objects.get(pk=held.repo_id)
-            repo_limits.require_storage(repo, repo_settings.read_limits(repo.name), snapshot)
-            (digest,) = store_blobs([snapshot], held.repo_id)
+            limits = repo_settings.read_limits(repo.name)
+            repo_limits.require_storage(repo, limits, digest, len(snapshot))
+            _store_hashed([(digest, snapshot)], held.repo_id)
             params = {"flow": flow_id, "snapshot": digest, "origin": origin}
             database.fetch_rows(_SQL["attach_snapshot"], params)
         _store_artifacts(held, stage_id, artifacts)
@@ -83,14 +87,18 @@ def keep_preparation(
 
 def store_blobs(contents: Iterable[bytes], repo_id: int) -> list[str]:
     """Store contents under their SHA-256, once each, as brought by the repo; the digests in order."""
-    digests = [(hashlib.sha256(content).hexdigest(), content) for content in contents]
+    hashed = [(hashlib.sha256(content).hexdigest(), content) for content in contents]
+    _store_hashed(hashed, repo_id)
+    return [digest for digest, _ in hashed]
+
+
+def _store_hashed(hashed: Iterable[tuple[str, bytes]], repo_id: int) -> None:
     new = {
         digest: Blob(sha256=digest, content=content, size=len(content), repo_id=repo_id)
-        for digest, content in digests
+        for digest, content in hashed
     }
     # In the order of their keys: two transactions with the same blobs would otherwise wait for each other.
     Blob.objects.bulk_create([new[digest] for digest in sorted(new)], ignore_conflicts=True)
-    return [digest for digest, _ in digests]
 
 
 def _store_artifacts(held: Any, stage_id: int, artifacts: tuple[NewArtifact, ...]) -> None:
