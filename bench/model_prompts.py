@@ -1,10 +1,10 @@
 """``make prompts``: the samples and the requests of ``bench/prompts/`` against real models.
 
 With a key of each vendor whose model is configured: every request runs as a flow on a stack of its own, and
-``results/prompts.json`` gets, for each model and stage, calls, tokens, the share of the input that came from
-a cache, cost and latency, and how many flows passed, in the first round and in the last. Names of requests as
-arguments choose some of them. What was asked at a base URL of one's own is named, because it may not be the
-vendor.
+``results/prompts.json`` gets, after each flow, by model and stage: calls, tokens, the share of the input
+that came from a cache, cost and latency, and how many flows passed, in the first round and in the last. Names
+of requests as arguments choose some of them. What was asked at a base URL of one's own is named, because it
+may not be the vendor.
 
 Without keys no model is asked, and it says so. Each request that a flow would send is captured and compared
 with the types of the vendors' SDKs and with what the vendors say of their models, by the strict simulator's
@@ -13,9 +13,10 @@ own reading.
 
 import json
 import os
+import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -175,8 +176,17 @@ def run_trials(chosen: Sequence[str] = ()) -> int:
     ) as running:
         for trial in list_trials(chosen):
             flow, calls = _run_trial(running, trial)
-            flows.append(flow)
+            flows.append({**flow, "trial": trial.name})
             _add_calls(figures, calls)
+            # After each: what was paid for is not lost with what comes after it.
+            write_results("prompts", summarise(flows, figures))
+    return 0
+
+
+def summarise(
+    flows: Sequence[Mapping[str, Any]], figures: Mapping[tuple[str, str], Figures]
+) -> dict[str, Any]:
+    """The results: of all flows, and of each stage and model."""
     passed = [flow for flow in flows if flow["status"] == "passed"]
     first = [flow for flow in passed if all(stage["round"] == 1 for stage in flow["stages"])]
     results: dict[str, Any] = {
@@ -185,6 +195,7 @@ def run_trials(chosen: Sequence[str] = ()) -> int:
         "prompt_versions": json.dumps(prompts.VERSIONS),
         "passed_first_round": round(len(first) / len(flows), 3),
         "passed_last_round": round(len(passed) / len(flows), 3),
+        "not_passed": " ".join(flow["trial"] for flow in flows if flow["status"] != "passed"),
         "usd_per_flow": round(sum(float(flow["cost_usd"]) for flow in flows) / len(flows), 4),
     }
     for (stage, model), found in sorted(figures.items()):
@@ -193,9 +204,8 @@ def run_trials(chosen: Sequence[str] = ()) -> int:
         results[f"{key}_tokens"] = found.tokens
         results[f"{key}_cache_share"] = round(found.cached / max(found.inputs, 1), 3)
         results[f"{key}_usd"] = round(found.usd, 4)
-        results[f"{key}_seconds_p50"] = sorted(found.milliseconds)[len(found.milliseconds) // 2] / 1000
-    write_results("prompts", results)
-    return 0
+        results[f"{key}_seconds_p50"] = statistics.median(found.milliseconds or [0]) / 1000
+    return results
 
 
 def _run_trial(running: stack.Stack, trial: Trial) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -219,7 +229,9 @@ def _add_calls(figures: dict[tuple[str, str], Figures], calls: list[dict[str, An
         found.inputs += sum(tokens.values()) - tokens["output"] - tokens["reasoning"]
         found.cached += tokens["cache_read"]
         found.usd += float(call["cost_usd"])
-        found.milliseconds.append(call["latency_ms"] or 0)
+        # A call that was not sent has none.
+        if call["latency_ms"] is not None:
+            found.milliseconds.append(call["latency_ms"])
 
 
 def _say(words: str) -> None:
