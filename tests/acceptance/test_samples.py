@@ -43,6 +43,15 @@ def test_a_sample_becomes_a_verified_block(product: Product, tmp_path: Path, sam
     for name, entry in manifest["files"].items():
         assert hashlib.sha256((block / name).read_bytes()).hexdigest() == entry["sha256"]
 
+    # What was planned is what was sealed: whole, and equal.
+    planned = product.rows(
+        "SELECT output FROM flows_stage WHERE flow_id = %s AND kind = 'plan' AND status = 'passed'",
+        flow["id"],
+    )[0]["output"]["entrypoints"]
+    sealed = json.loads((block / "contract.json").read_text(encoding="utf-8"))["entrypoints"]
+    assert planned
+    assert planned == [{key: entry[key] for key in entry if key != "examples"} for entry in sealed]
+
     shown = product.blocks(work, "verify", "show", flow["id"], "--verbose")
     assert shown.returncode == 0
     assert "mutation" in shown.stdout

@@ -18,7 +18,7 @@ from providers.simulator.scenarios import ScenarioPrompt, read_prompt
 from providers.simulator.server import ROUTES
 from providers.simulator.wires.base import SimulatedAnswer
 
-_IN_WORDS = re.compile(r"follows this JSON schema:\n(\{.*\})$", re.MULTILINE)
+_IN_WORDS = re.compile(r"follows this JSON schema:\n(?=\{)")
 _PLAN = re.compile(r"^The plan, as JSON:\n\n(\{.*?^\})", re.MULTILINE | re.DOTALL)
 Play = Callable[[ScenarioPrompt, str, Mapping[str, Any] | None], str]
 """What the prompt asks for, the whole text and the schema that arrived; the text of the answer."""
@@ -35,7 +35,11 @@ def find_schema(body: Mapping[str, Any], text: str) -> Mapping[str, Any] | None:
     )
     found: Mapping[str, Any] | None = next((field for field in fields if field), None)
     said = _IN_WORDS.search(text)
-    return found or (json.loads(said[1]) if said else None)
+    if found is not None or said is None:
+        return found
+    # The next block of the prompt may follow without a line end.
+    told: Mapping[str, Any] = json.JSONDecoder().raw_decode(text, said.end())[0]
+    return told
 
 
 def write_by_schema(meant: Any, schema: Mapping[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from orchestrator.flows.stage_protocol import Done, Failed
 from orchestrator.flows.stages import context, implement, plan, review
 from providers import registry
 from providers.base import Completion, Request
+from providers.prompt_cache import is_worth_caching
 from providers.simulator.scenarios import ScenarioPrompt
 from providers.wire_schema import narrow_schema
 from tests.flows.generation import reading_model
@@ -25,6 +26,8 @@ from tests.flows.stages.fakes import FakeStageContext
 from tests.samples.scenario_files import NAMES, sample
 
 pytestmark = pytest.mark.django_db
+# Below and above the size from which a bundle is cached.
+SMALL_AND_LARGE = [b"", b"total = 1\n" * 3000]
 ARCHITECTS = ("claude-sonnet-4-5", "gpt-5.6", "gpt-4-turbo", "gemini-pro")
 SCHEMAS = {"context": context.SCHEMA, "plan": plan.SCHEMA, "review": review.SCHEMA}
 
@@ -64,22 +67,52 @@ def vendors() -> Iterator[str]:
         registry.close_adapters()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_contract_of_each_sample_comes_through_whole(name: str, vendors: str, settings: LazySettings) -> None:
+@pytest.fixture
+def online(vendors: str, settings: LazySettings) -> None:
     settings.PROVIDERS = copy.deepcopy(settings.PROVIDERS)
     for provider, options in settings.PROVIDERS.items():
         options.update(base_url=f"{vendors}/v1" if provider == "openai" else vendors, api_key="k")
+
+
+def _plan_of(name: str, model: str, bundle: bytes = b"") -> OnlineStageContext:
+    """The work of a flow before its plan."""
+    return OnlineStageContext(
+        pinned={"architect.model": model},
+        feature_request=(sample(name).folder / "feature_request.md").read_text(),
+        outputs={"context": fakes.CONTEXT},
+        artifacts={"bundle": bundle},
+    )
+
+
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize("bundle", SMALL_AND_LARGE)
+@pytest.mark.parametrize("name", NAMES)
+def test_contract_of_each_sample_comes_through_whole(name: str, bundle: bytes) -> None:
     for model in ARCHITECTS:
-        work = OnlineStageContext(
-            pinned={"architect.model": model},
-            feature_request=(sample(name).folder / "feature_request.md").read_text(),
-            outputs={"context": fakes.CONTEXT},
-        )
+        work = _plan_of(name, model, bundle)
         for stage in (plan.stage, implement.stage):
             assert isinstance(work.run(stage), Done), model
         sealed = json.loads(work.artifacts["contract"])
         assert work.outputs["plan"]["entrypoints"] == _promises(sample(name).contract()), model
         assert _promises(sealed) == _promises(sample(name).contract()), model
+        # A large bundle is cached, and the schema is then told in words behind it.
+        asked = [one for _, one in work.requests if one.json_schema is not None]
+        assert [is_worth_caching(one) for one in asked] == [bool(bundle)]
+
+
+@pytest.mark.usefixtures("online")
+def test_a_schema_that_closes_on_the_way_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Anthropic's SDK makes of a bare object loses what the model means, and no plan comes of it: the
+    test above can fail. The other two vendors refuse such a schema.
+    """
+    bare = copy.deepcopy(plan.SCHEMA)
+    for field in ("input", "output"):
+        bare["properties"]["entrypoints"]["items"]["properties"][field] = {"type": "object"}
+    monkeypatch.setattr(plan, "SCHEMA", bare)
+    monkeypatch.setattr("providers.adapters.anthropic.narrow_schema", dict)
+    result = _plan_of("devops-tooling", "claude-sonnet-5-5").run(plan.stage)
+    assert isinstance(result, Failed)
+    assert result.code == "answer:vacuous-contract"
 
 
 @pytest.mark.parametrize(
