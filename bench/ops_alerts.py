@@ -1,7 +1,8 @@
 """From failing flows to the people: how long each step of the real chain takes.
 
-The chain has the shipped rules and routes, looks every second and does not wait for ``for:``, so the figures
-are the chain's own. Where Prometheus and Alertmanager are missing, there are none: ``make ops`` unpacks them.
+The chain has the shipped rules and routes, looks every second, back over seconds, and does not wait for
+``for:``, so the figures are the chain's own. Only the synthetic alert waits as long as people do.
+Where Prometheus and Alertmanager are missing, there are no figures: ``make ops`` unpacks them.
 """
 
 import json
@@ -20,6 +21,7 @@ KEYS = (
     "alert_fired_s",
     "alert_paged_s",
     "alert_in_slack_s",
+    "alert_acknowledged_s",
     "alert_resolved_s",
     "synthetic_alert_s",
 )

@@ -6,6 +6,8 @@ machine adds is added to both. The overhead is the difference of their own time,
 
 import contextlib
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,20 @@ from bench import engine_arms as arms
 from bench.engine_parts import compose_model_settings
 from bench.private_postgres import Server
 from bench.scale import choose_size
-from orchestrator.dev.collector import run_collector
+from orchestrator.dev.collector import CollectedSpan, run_collector
 
 FLOWS = choose_size(full=40, small=3)
 """Of each version of the flow type, on each engine."""
 QUEUES = "google,anthropic,openai,gates,control"
 # What a traced flow has at least: its own span, its creation, seven stages, five calls.
 _LEAST_SPANS = 14
+
+
+def count_whole_traces(spans: Sequence[CollectedSpan]) -> int:
+    """How many traces have the span of a whole flow, and as many others as a flow leaves at least."""
+    sizes = Counter(span.trace_id for span in spans)
+    flows = {span.trace_id for span in spans if span.name == "orchestrator_flow"}
+    return sum(sizes[trace_id] >= _LEAST_SPANS for trace_id in flows)
 
 
 def start_arm(name: str, broker: int, servers: arms.Servers, **more: str) -> arms.Arm:
@@ -53,7 +62,7 @@ def measure_tracing(server: Server, valkey: str, folder: Path) -> dict[str, Any]
             start_arm("traced", 2, servers, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint) as traced,
         ):
             without, measured = threads.map(lambda arm: arm.run(FLOWS), (plain, traced))
-        spans = len(collector.spans)
+        spans = list(collector.spans)
     flows = 2 * FLOWS
     shares = [
         measured[f"own_time_share_v{version}"] - without[f"own_time_share_v{version}"] for version in (1, 2)
@@ -61,8 +70,8 @@ def measure_tracing(server: Server, valkey: str, folder: Path) -> dict[str, Any]
     return {
         "tracing_overhead": round(sum(shares) / 2, 4),
         "tracing_flows": flows,
-        "tracing_spans_per_flow": round(spans / flows, 1),
-        "tracing_flows_without_spans": max(0, flows - spans // _LEAST_SPANS),
+        "tracing_spans_per_flow": round(len(spans) / flows, 1),
+        "tracing_flows_without_spans": flows - count_whole_traces(spans),
         "own_time_share_traced": round(measured["own_time_share_v2"], 4),
         "own_time_share_untraced": round(without["own_time_share_v2"], 4),
     }

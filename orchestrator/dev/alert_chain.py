@@ -4,6 +4,7 @@ They run with the configuration and the rules that ``deploy/`` ships; only addre
 this machine. Slack and PagerDuty are the receivers of ``orchestrator.dev.receivers``: nobody is woken.
 """
 
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from orchestrator.dev.probes import is_answering
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "127.0.0.1"
+_WINDOW: Final = re.compile(r"\[\d+[smhd]\]")
+_SHORT_WINDOW: Final = "[20s]"
 _PORTS: Final = {"PROMETHEUS_PORT": "9090", "ALERTMANAGER_PORT": "9093", "RECEIVERS_PORT": "9094"}
 
 
@@ -140,7 +143,8 @@ def write_alertmanager_config(folder: Path, receivers: str, *, at_once: bool = F
 def write_prometheus_config(folder: Path, exporter: str, alertmanager: str, *, at_once: bool = False) -> Path:
     """The shipped configuration and rules with the local addresses (host and port); its path.
 
-    ``at_once`` looks every second and takes out what rules wait for, for tests.
+    ``at_once`` looks every second, takes out what rules wait for, and lets them look back over seconds
+    instead of hours, for tests: an alert of the last hour is over in the same minute.
     """
     shutil.copytree(ROOT / "deploy/prometheus", folder)
     path = folder / "prometheus.yml"
@@ -152,7 +156,8 @@ def write_prometheus_config(folder: Path, exporter: str, alertmanager: str, *, a
     if at_once:
         configuration["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
         job["scrape_timeout"] = "1s"
-        _take_out_waits(folder / "rules/alerts.yml")
+        for rules in (folder / "rules").glob("*.yml"):
+            _take_out_waits(rules)
     path.write_text(yaml.safe_dump(configuration, sort_keys=False), encoding="utf-8")
     return path
 
@@ -161,5 +166,7 @@ def _take_out_waits(rules: Path) -> None:
     groups = yaml.safe_load(rules.read_text(encoding="utf-8"))
     for group in groups["groups"]:
         for rule in group["rules"]:
-            rule["for"] = "0s"
+            rule["expr"] = _WINDOW.sub(_SHORT_WINDOW, rule["expr"])
+            if "alert" in rule:
+                rule["for"] = "0s"
     rules.write_text(yaml.safe_dump(groups, sort_keys=False), encoding="utf-8")

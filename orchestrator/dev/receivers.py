@@ -34,7 +34,7 @@ class Received:
     """Messages by ``chat.postMessage``, with ``channel`` and ``ts``."""
     slack_webhooks: list[Json] = field(default_factory=list)
     pages: dict[str, Json] = field(default_factory=dict)
-    """Events of PagerDuty by their ``dedup_key``; ``events`` has the actions in order."""
+    """Events of PagerDuty by their ``dedup_key``; ``events`` has the actions in order, ``at`` their times."""
     webhooks: list[Json] = field(default_factory=list)
     webhook_secret: str = ""
     """The secret that signed webhooks are checked with."""
@@ -153,8 +153,9 @@ def take_page(received: Received, body: Json) -> Reply:
     if problems:
         return HTTPStatus.BAD_REQUEST, {"status": "invalid event", "errors": problems}
     key = str(body.get("dedup_key") or f"local-{time.time_ns()}")
-    page = received.pages.setdefault(key, {"routing_key": body["routing_key"], "events": []})
+    page = received.pages.setdefault(key, {"routing_key": body["routing_key"], "events": [], "at": []})
     page["events"].append(action)
+    page["at"].append(time.time())
     if payload:
         page["payload"] = payload
     return HTTPStatus.ACCEPTED, {"status": "success", "message": "Event processed", "dedup_key": key}

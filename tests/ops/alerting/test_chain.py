@@ -1,11 +1,14 @@
 """From failing flows to the people: real exporter, Prometheus and Alertmanager, receivers on loopback."""
 
+import contextlib
 import functools
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,12 +16,14 @@ import pytest
 
 from orchestrator import child_processes
 from orchestrator.dev import alert_chain
+from orchestrator.dev.ops_tools import OpsTools
 from orchestrator.dev.receivers import Receivers
 from orchestrator.ops.alerts.alert_test import AlertTestFailed, UnknownAlert, run_alert_test
 from orchestrator.ops.observability import part_health
 from orchestrator.ops.observability.exporter import build_server
 from providers.models import ProviderState
 from tests import scenes
+from tests.ops.alerting.test_rules import read_alerts
 
 PATIENCE_SECONDS = 60.0
 
@@ -32,6 +37,7 @@ def find_port() -> int:
 
 def wait_until(check: Callable[[], Any], what: str) -> Any:
     until = time.monotonic() + PATIENCE_SECONDS
+
     while time.monotonic() < until:
         found = check()
         if found:
@@ -57,35 +63,71 @@ class Chain:
         messages = list(self.receivers.received.slack_webhooks)
         return [attachment["title"] for message in messages for attachment in message["attachments"]]
 
+    def list_open_pages(self) -> list[str]:
+        """The titles of the pages that are not resolved."""
+        pages = list(self.receivers.received.pages.values())
+        return [page["payload"]["summary"] for page in pages if page["events"][-1] != "resolve"]
+
+    def ask(self, query: str) -> list[Any]:
+        """What Prometheus answers now."""
+        answer = httpx2.get(f"{self.prometheus}/api/v1/query", params={"query": query}).json()
+        found: list[Any] = answer["data"]["result"]
+        return found
+
+    def post_alert(self, labels: dict[str, str], *, ended: bool = False) -> None:
+        """Tell Alertmanager of an alert, as Prometheus does."""
+        end = datetime.now(UTC) + timedelta(hours=0 if ended else 1)
+        alert = {"labels": labels, "annotations": {"summary": "posted"}, "endsAt": end.isoformat()}
+        httpx2.post(f"{self.alertmanager}/api/v2/alerts", json=[alert]).raise_for_status()
+
+    def acknowledge(self, key: str) -> None:
+        """What PagerDuty does when the person who was paged presses the button."""
+        event = {"routing_key": "commander-key", "event_action": "acknowledge", "dedup_key": key}
+        httpx2.post(f"{self.receivers.url}/pagerduty/v2/enqueue", json=event).raise_for_status()
+
 
 @pytest.fixture
 def chain(ops_tools, tmp_path, transactional_db, settings, monkeypatch) -> Iterator[Chain]:
+    """The chain without what it waits for, looking back over seconds instead of hours."""
     # A machine whose disk is nearly full would page, too.
     monkeypatch.setattr(part_health, "read_disk_space", lambda: part_health.DiskSpace(50, 100))
+    with run_chain(ops_tools, tmp_path, settings, at_once=True) as running:
+        yield running
+
+
+@pytest.fixture
+def shipped_chain(ops_tools, tmp_path, transactional_db, settings) -> Iterator[Chain]:
+    """The chain with every pause that we ship."""
+    with run_chain(ops_tools, tmp_path, settings, at_once=False) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def run_chain(tools: OpsTools, folder: Path, settings: Any, *, at_once: bool) -> Iterator[Chain]:
     ports = [find_port() for _ in range(2)]
     exporter = build_server("127.0.0.1", 0)
     serving = threading.Thread(target=exporter.serve_forever, daemon=True)
     serving.start()
     started: list[subprocess.Popen[bytes]] = []
-    with Receivers() as receivers, (tmp_path / "log").open("wb") as log:
+    with Receivers() as receivers, (folder / "log").open("wb") as log:
         listen = [f"127.0.0.1:{port}" for port in ports]
         manager = alert_chain.write_alertmanager_config(
-            tmp_path / "alertmanager", receivers.url, at_once=True
+            folder / "alertmanager", receivers.url, at_once=at_once
         )
         prometheus = alert_chain.write_prometheus_config(
-            tmp_path / "prometheus", f"127.0.0.1:{exporter.server_port}", listen[1], at_once=True
+            folder / "prometheus", f"127.0.0.1:{exporter.server_port}", listen[1], at_once=at_once
         )
         commands = (
             # Alertmanager first: a Prometheus that does not reach it tries again seconds later.
-            alert_chain.compose_alertmanager(ops_tools, manager, tmp_path, listen[1]),
-            alert_chain.compose_prometheus(ops_tools, prometheus, tmp_path, listen[0]),
+            alert_chain.compose_alertmanager(tools, manager, folder, listen[1]),
+            alert_chain.compose_prometheus(tools, prometheus, folder, listen[0]),
         )
         urls = (f"http://127.0.0.1:{ports[1]}", f"http://127.0.0.1:{ports[0]}")
         try:
             for command, url in zip(commands, urls, strict=True):
-                started.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path))
+                started.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder))
                 ready = functools.partial(answers, f"{url}/-/ready")
-                wait_until(ready, f"{url} ready: {tmp_path / 'log'}")
+                wait_until(ready, f"{url} ready: {folder / 'log'}")
             settings.ALERTMANAGER_URL, settings.PROMETHEUS_URL = urls
             yield Chain(receivers, urls[1], urls[0])
         finally:
@@ -96,26 +138,36 @@ def chain(ops_tools, tmp_path, transactional_db, settings, monkeypatch) -> Itera
             exporter.server_close()
 
 
-def test_failing_flows_page_the_commander(chain):
+def test_failing_flows_page_the_commander_who_acknowledges_until_it_is_over(chain):
     scenes.run_through(scenes.make_flow())
-    query = {"query": "flow_status_total"}
     # A series has to exist before it grows: Prometheus sees no increase in its first sample.
-    wait_until(
-        lambda: httpx2.get(f"{chain.prometheus}/api/v1/query", params=query).json()["data"]["result"],
-        "the first scrape",
-    )
+    wait_until(lambda: chain.ask("flow_status_total"), "the first scrape")
     for _ in range(12):
         scenes.run_through(scenes.make_flow(), gates_fail=True)
     pages = chain.receivers.received.pages
     # Either may be seen first, and the failure rate then keeps mass_failure from paging as well.
     wanted = {"P1: flow_failure_rate", "P1: mass_failure"}
-    (page, *_) = wait_until(
-        lambda: [page for page in list(pages.values()) if page["payload"]["summary"] in wanted],
+    (key, *_) = wait_until(
+        lambda: [key for key, page in list(pages.items()) if page["payload"]["summary"] in wanted],
         "a page",
     )
+    page = pages[key]
     assert (page["routing_key"], page["payload"]["severity"]) == ("commander-key", "critical")
     assert "/runbooks/" in page["payload"]["custom_details"]["runbook"]
     wait_until(lambda: any(title.startswith("P1: ") for title in chain.slack_titles()), "a Slack message")
+    chain.acknowledge(key)
+    assert page["events"] == ["trigger", "acknowledge"]
+
+    # No more flows fail, so the last failure leaves the window. It is over wherever it was told, and who had
+    # acknowledged was not paged again.
+    wait_until(lambda: not chain.ask('ALERTS{severity="P1",alertstate="firing"}'), "the end")
+    # Kill rates of the last hour are read from the database, and stay low for an hour.
+    urgent = [key for key, one in pages.items() if one["payload"]["severity"] == "critical"]
+    wait_until(lambda: all(pages[one]["events"][-1] == "resolve" for one in urgent), "resolved pages")
+    assert page["events"] == ["trigger", "acknowledge", "resolve"]
+    told = {title.removeprefix("P1: ") for title in chain.slack_titles() if title.startswith("P1: ")}
+    over = {f"Resolved: {name}" for name in told}
+    wait_until(lambda: over <= set(chain.slack_titles()), "resolved Slack messages")
 
 
 def test_what_fired_is_resolved_wherever_it_fired(chain):
@@ -130,6 +182,23 @@ def test_what_fired_is_resolved_wherever_it_fired(chain):
     wait_until(lambda: "Resolved: ledger_drift" in chain.slack_titles(), "the resolved Slack message")
 
 
+def test_what_was_silenced_by_a_worse_alert_is_resolved_too(chain):
+    """The inhibit rules: each alert fires and is told, then a worse one silences it, then both are over."""
+    ladder = ("provider_quota_high", "provider_quota_paused", "provider_quota_rollback")
+    rules = read_alerts()
+    for name in ladder:
+        chain.post_alert({"alertname": name, "provider": "openai", **rules[name]["labels"]})
+        told = f"{rules[name]['labels']['severity']}: {name}"
+        wait_until(lambda told=told: told in chain.slack_titles(), told)
+    for name in ladder:
+        labels = {"alertname": name, "provider": "openai", **rules[name]["labels"]}
+        chain.post_alert(labels, ended=True)
+    over = {f"Resolved: {name}" for name in ladder}
+    wait_until(lambda: over <= set(chain.slack_titles()), "resolved Slack messages")
+    wait_until(lambda: not chain.list_open_pages(), "resolved pages")
+    assert len(chain.receivers.received.pages) == 2
+
+
 def test_a_synthetic_alert_reaches_the_receivers_of_its_route(chain):
     found = run_alert_test("budget_burn_rate")
     assert found.receivers == ("slack-ops-alerts",)
@@ -139,6 +208,13 @@ def test_a_synthetic_alert_reaches_the_receivers_of_its_route(chain):
     with pytest.raises(UnknownAlert) as unknown:
         run_alert_test("no_such_alert")
     assert "budget_burn_rate" in unknown.value.cure
+
+
+def test_a_test_of_the_chain_can_be_repeated_at_once(shipped_chain):
+    first, second = run_alert_test("slo_violation"), run_alert_test("slo_violation")
+    assert first.receivers == second.receivers
+    assert max(first.seconds, second.seconds) < 30
+    assert shipped_chain.slack_titles() == ["[TEST] P2: slo_violation"] * 2
 
 
 def test_a_receiver_that_refuses_fails_the_test_of_the_chain(chain, monkeypatch):

@@ -269,6 +269,68 @@ def test_every_alert_is_silent_below_its_limit_and_fires_above_it(ops_tools, tmp
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def fire_at(name: str, moment: str, *, fires: bool) -> dict[str, Any]:
+    """Whether an alert fires at a moment, with any labels."""
+    return {
+        "expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}})',
+        "eval_time": moment,
+        "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
+    }
+
+
+# What begins an hour after a tenth of the flows have begun to fail.
+LATER = {
+    "mass_failure": {},
+    "slo_violation": {
+        name: values.replace("0+", "0x59 0+")
+        for name, values in latency(within_150="0.9", within_180="1").items()
+    },
+    "quality_degradation": {
+        "orchestrator_mutation_kill_rate_mean": "90x59 59.9x60",
+        "orchestrator_mutation_kill_rate_flows": "9x120",
+    },
+}
+
+
+def test_what_a_failure_rate_makes_no_news_does_not_begin_beside_it(ops_tools, tmp_path):
+    failing = flows(failed="0.2", succeeded="1")
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [
+                {"series": series, "values": values} for series, values in (failing | later).items()
+            ],
+            "promql_expr_test": [
+                fire_at("flow_failure_rate", "119m", fires=True),
+                fire_at(name, "119m", fires=False),
+            ],
+        }
+        for name, later in LATER.items()
+    ]
+    done = run_promtool(ops_tools, tmp_path, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_fired_before_a_failure_rate_continues_and_ends(ops_tools, tmp_path):
+    ended = {
+        "failed": "0+0.2x120 24.07+0.07x80",  # twelve an hour, then four
+        "success": "0+5x60 300.1+0.1x140",  # hundreds an hour, then six
+    }
+    series = [
+        {"series": f'flow_status_total{{status="{status}"}}', "values": values}
+        for status, values in ended.items()
+    ]
+    moments = [
+        *(fire_at("flow_failure_rate", at, fires=fires) for at, fires in (("59m", False), ("185m", True))),
+        fire_at("flow_failure_rate", "115m", fires=True),
+        *(fire_at("mass_failure", at, fires=True) for at in ("59m", "115m")),
+        fire_at("mass_failure", "185m", fires=False),
+    ]
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": moments}]
+    done = run_promtool(ops_tools, tmp_path, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_wrong_expectation_fails(ops_tools, tmp_path):
     quiet = CASES[0]
     assert run_promtool(ops_tools, tmp_path, [expect(quiet, quiet.quiet, fires=True)]).returncode != 0
