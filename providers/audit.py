@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection, transaction
 
@@ -12,7 +12,6 @@ from providers.limiter import NANO
 from providers.models import (
     HOURS,
     SECONDS,
-    BudgetState,
     CallStatus,
     ProviderCall,
     ProviderState,
@@ -20,6 +19,7 @@ from providers.models import (
 )
 
 _SQL: Final = load_statements(__file__)
+REPO_PREFIX: Final = "repo "
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,13 @@ class CounterDifference:
 def find_differences() -> list[CounterDifference]:
     """Return all counters that disagree with the ledger; none should.
 
-    Each provider is locked while it is compared, for milliseconds.
+    Each provider is locked while it is compared, for milliseconds; repos and the budget are not.
     """
     found: list[CounterDifference] = []
     # One provider after the other, so that calls to the others continue.
     for name in ProviderState.objects.order_by("provider").values_list("provider", flat=True):
         found += _compare_provider(name)
-    for repo in RepoUse.objects.order_by("repo").values_list("repo", flat=True):
-        found += _compare_repo(repo)
-    return found + _compare_budget()
+    return found + _compare_uses()
 
 
 def repair_counters() -> None:
@@ -63,14 +61,22 @@ def _compare_provider(name: str) -> list[CounterDifference]:
     with transaction.atomic():
         # The lock keeps counters and ledger still, so both are read as of one moment.
         state = ProviderState.objects.select_for_update().get(provider=name)
-        rows = _read_charges(state.head_hour, provider=name)
+        rows = database.fetch_rows(
+            _SQL["read_provider_charges"],
+            {
+                "provider": name,
+                "head_hour": state.head_hour,
+                "first_second": state.head_second - SECONDS + 1,
+            },
+        )
         open_calls = list(ProviderCall.objects.filter(provider=name, status=CallStatus.RESERVED))
     # Counted again in Python, on purpose: a second implementation finds faults of the first.
     hours, seconds, requests = Counter[int](), Counter[int](), Counter[int]()
     for row in rows:
         hours[row.hour] += row.tokens
-        seconds[row.second] += row.tokens
-        requests[row.second] += 1
+        if row.second is not None:
+            seconds[row.second] += row.tokens
+            requests[row.second] += row.calls
     day, minute = _cut_window(hours, state.head_hour, HOURS), _cut_window(seconds, state.head_second, SECONDS)
     minute_requests = _cut_window(requests, state.head_second, SECONDS)
     reserved_nano = sum(int(call.reserved_usd * NANO) for call in open_calls)
@@ -91,45 +97,26 @@ def _compare_provider(name: str) -> list[CounterDifference]:
     return _list_differences(name, pairs)
 
 
-def _compare_repo(name: str) -> list[CounterDifference]:
-    with transaction.atomic():
-        # A call changes the ledger and this row in one transaction, so both are seen as of its commit.
-        state = RepoUse.objects.select_for_update().get(repo=name)
-        rows = _read_charges(state.head_hour, repo=name)
-    tokens, nano = Counter[int](), Counter[int]()
-    for row in rows:
-        tokens[row.hour] += row.tokens
-        nano[row.hour] += row.nano
-    day_tokens = _cut_window(tokens, state.head_hour, HOURS)
-    day_nano = _cut_window(nano, state.head_hour, HOURS)
-    pairs = {
-        "day_tokens": (state.day_tokens, sum(day_tokens.values())),
-        "day_nano": (state.day_nano, sum(day_nano.values())),
-    }
-    pairs |= _pair_buckets("hour_tokens", state.hour_tokens, day_tokens)
-    pairs |= _pair_buckets("hour_nano", state.hour_nano, day_nano)
-    return _list_differences(f"repo {name}", pairs)
+def _compare_uses() -> list[CounterDifference]:
+    """Compare the repos and the budget.
 
-
-def _compare_budget() -> list[CounterDifference]:
-    with transaction.atomic():
-        state = BudgetState.objects.select_for_update().first()
-        if state is None:
-            return []
-        rows = _read_charges(state.head_hour)
-    hours = Counter[int]()
-    for row in rows:
-        hours[row.hour] += row.nano
-    window = _cut_window(hours, state.head_hour, HOURS)
-    pairs = {"day_nano": (state.day_nano, sum(window.values()))} | _pair_buckets(
-        "hour_nano", state.hour_nano, window
-    )
-    return _list_differences("", pairs)
-
-
-def _read_charges(head_hour: int, *, provider: str | None = None, repo: str | None = None) -> list[Any]:
-    parameters = {"provider": provider, "repo": repo, "head_hour": head_hour}
-    return database.fetch_rows(_SQL["read_charges"], parameters)
+    A call changes the ledger and these rows in one transaction, so all are seen as of its commit.
+    """
+    found = []
+    for row in database.fetch_rows(_SQL["read_uses"]):
+        charged = {"nano": (row.day_nano, row.hour_nano, row.nano)}
+        if row.repo is not None:
+            charged["tokens"] = (row.day_tokens, row.hour_tokens, row.tokens)
+        pairs = {}
+        for unit, (day, by_hour, amounts) in charged.items():
+            hours = Counter[int]()
+            for hour, amount in zip(row.hours, amounts, strict=True):
+                hours[hour] += amount
+            window = _cut_window(hours, row.head_hour, HOURS)
+            pairs |= {f"day_{unit}": (day, sum(window.values()))}
+            pairs |= _pair_buckets(f"hour_{unit}", by_hour, window)
+        found += _list_differences("" if row.repo is None else f"{REPO_PREFIX}{row.repo}", pairs)
+    return found
 
 
 def _cut_window(buckets: Counter[int], head: int, span: int) -> dict[int, int]:

@@ -14,7 +14,7 @@ from orchestrator.repos import tokens
 from providers import limiter
 from providers.base import Usage
 from providers.limiter import Admitted, ReservationRequest
-from providers.models import ProviderChange, ProviderState
+from providers.models import ProviderChange, ProviderState, RepoUse
 from tests import scenes
 
 
@@ -134,6 +134,17 @@ def test_drift_is_nothing_until_a_counter_is_wrong(google):
     assert set(read_gauges(quota_metrics.measure_drift).values()) == {0.0}
     ProviderState.objects.filter(provider="google").update(day_tokens=7)
     assert read_gauges(quota_metrics.measure_drift)["provider_ledger_drift", "google"] == 1
+
+
+def test_drift_of_a_repo_is_told_without_its_name(google):
+    wanted = ReservationRequest("google", "m", 50, 10**9, timeout_seconds=60, repo="acme")
+    assert isinstance(limiter.acquire(wanted), Admitted)
+    assert read_gauges(quota_metrics.measure_drift)["provider_ledger_drift", "repos"] == 0
+    RepoUse.objects.filter(repo="acme").update(day_tokens=7)
+    assert read_gauges(quota_metrics.measure_drift)["provider_ledger_drift", "repos"] == 1
+    # What was used a day ago counts no longer, right or wrong.
+    RepoUse.objects.filter(repo="acme").update(head_hour=1)
+    assert read_gauges(quota_metrics.measure_drift)["provider_ledger_drift", "repos"] == 0
 
 
 def test_flows_queued_for_over_five_minutes_are_counted(db):

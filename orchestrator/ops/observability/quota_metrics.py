@@ -82,15 +82,21 @@ def _measure_rates(providers: tuple[ProviderQuota, ...]) -> Metric:
 
 def measure_drift() -> Iterator[Metric]:
     """Counters that disagree with the ledger. Each provider is locked for milliseconds."""
-    # A difference without a provider is one of the budget over all of them.
-    wrong = Counter(found.provider or "budget" for found in audit.find_differences())
+    wrong = Counter(_label_difference(found.provider) for found in audit.find_differences())
     family = GaugeMetricFamily(
         "provider_ledger_drift", "Limiter counters that disagree with the ledger.", labels=["provider"]
     )
     # A zero for each provider, so that an alert can tell "no drift" from "not measured".
-    for name in (*quota_report.provider_names(), "budget"):
+    for name in (*quota_report.provider_names(), "budget", "repos"):
         family.add_metric([name], float(wrong[name]))
     yield family
+
+
+def _label_difference(provider: str) -> str:
+    """Whose counter it is: a provider, the budget over all of them, or one of the repos."""
+    if provider.startswith(audit.REPO_PREFIX):
+        return "repos"
+    return provider or "budget"
 
 
 def measure_queued() -> Iterator[Metric]:
