@@ -50,7 +50,7 @@ MODELS: Final = {
         "anthropic": "claude-sonnet-5-5",
         "openai": "gpt-5.6-sol",
     },
-    "older": {"google": "gemini-2.5-flash", "anthropic": "claude-sonnet-4-5", "openai": "gpt-4.1"},
+    "older": {"google": "gemini-2.5-flash", "anthropic": "claude-sonnet-4-6", "openai": "gpt-4.1"},
 }
 # The stages that answer JSON, each by a schema of its own.
 SCHEMAS: Final = {"context": context.SCHEMA, "plan": plan.SCHEMA, "review": review.SCHEMA}
