@@ -99,8 +99,28 @@ def limit_time(seconds: float) -> Iterator[None]:
         _current.deadline = before
 
 
+@contextlib.contextmanager
+def limit_silence(seconds: float) -> Iterator[None]:
+    """Let a read of this thread meanwhile wait for ``seconds`` at most, or as ``shorten_silence`` says."""
+    _current.silence = seconds
+    try:
+        yield
+    finally:
+        _current.silence = None
+
+
+def shorten_silence(seconds: float) -> None:
+    """Let the reads that follow inside ``limit_silence`` wait for ``seconds`` at most."""
+    _current.silence = seconds
+
+
 def _shorten(timeout: float | None) -> float | None:
-    """The time that a read may take: ``timeout`` seconds, or what is left of the whole call."""
+    """The time that a read may take: ``timeout`` seconds, the silence that is allowed, or what is left of the
+    whole call.
+    """
+    silence: float | None = getattr(_current, "silence", None)
+    if silence is not None:
+        timeout = silence if timeout is None else min(timeout, silence)
     deadline: float | None = getattr(_current, "deadline", None)
     if deadline is None:
         return timeout

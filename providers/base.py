@@ -34,7 +34,8 @@ class Request:
     ``stable`` is the part that does not change between calls of the same flow (the context bundle); it goes
     first and is marked for caching where the vendor can. ``max_output_tokens`` covers thinking tokens too.
     ``timeout_seconds`` is the wall clock of the whole call, ``silence_seconds`` that of a pause in its answer
-    (0: as long as the whole call). ``effort`` is how much the model should think: ``low``, ``medium``,
+    (0: as long as the whole call); its first text may take ``thinking_seconds`` longer, because most vendors
+    send nothing while a model thinks. ``effort`` is how much the model should think: ``low``, ``medium``,
     ``high``, or empty for the vendor's default. ``prompt_name`` is what the texts were made from, with its
     version, for people. ``note_text`` is told each piece of text as it comes; it is quick and raises nothing.
     """
@@ -47,6 +48,7 @@ class Request:
     stable: str = ""
     json_schema: Mapping[str, Any] | None = None
     silence_seconds: float = 0.0
+    thinking_seconds: float = 0.0
     effort: str = ""
     prompt_name: str = field(default="", compare=False)
     note_text: Callable[[str], None] = field(default=ignore_text, compare=False, repr=False)

@@ -178,9 +178,15 @@ def post_streamed(
     Sent as ``post_json`` sends. A server that does not stream answers at once; that is read as it is. Raises
     ``ProviderError``, and everything that breaks the call off; ``partial`` of either is what had come.
     """
-    options = {"timeout": build_timeout(request.silence_seconds or request.timeout_seconds)}
+    pause = request.silence_seconds or request.timeout_seconds
+    first_pause = pause + request.thinking_seconds
+    options = {"timeout": build_timeout(first_pause)}
     try:
-        with _our_errors(provider, sdk), abort.limit_time(request.timeout_seconds):
+        with (
+            _our_errors(provider, sdk),
+            abort.limit_time(request.timeout_seconds),
+            abort.limit_silence(first_pause),
+        ):
             # As ``object``, events stay what they were: the SDK's types would be built for every token.
             stream = client.post(
                 path, cast_to=object, body=body, options=options, stream=True, stream_cls=sdk.Stream[object]
@@ -192,6 +198,7 @@ def post_streamed(
             for event in stream:
                 text = assembly.take(event)
                 if text:
+                    abort.shorten_silence(pause)
                     note(text)
             return assembly.finish(provider), response.headers
     except BaseException as error:

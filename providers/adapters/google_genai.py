@@ -65,7 +65,12 @@ class GoogleAdapter:
         """
         assembly = _ContentAssembly()
         try:
-            with abort.limit_time(request.timeout_seconds), transport.tap_body() as tap:
+            pause = request.silence_seconds or request.timeout_seconds
+            with (
+                abort.limit_time(request.timeout_seconds),
+                abort.limit_silence(pause + request.thinking_seconds),
+                transport.tap_body() as tap,
+            ):
                 raw = self._call_sdk(lambda: self._read_stream(request, assembly, tap), tap, assembly)
         except BaseException as error:
             broken = transport.break_off(error, self.name, assembly)
@@ -103,7 +108,8 @@ class GoogleAdapter:
     def _read_stream(
         self, request: Request, assembly: "_ContentAssembly", tap: transport.Tap
     ) -> dict[str, Any]:
-        silence = _http_options(request.silence_seconds or request.timeout_seconds)
+        pause = request.silence_seconds or request.timeout_seconds
+        silence = _http_options(pause + request.thinking_seconds)
         # The door below ``generate_content_stream``, which builds the SDK's types for every chunk, drops what
         # they do not know, and warns of each reason to stop that is newer than the SDK.
         chunks = self._client._api_client.request_streamed(
@@ -114,6 +120,7 @@ class GoogleAdapter:
             if event_stream.is_event_stream(tap.headers):
                 text = assembly.take(json.loads(chunk.body or "null"))
                 if text:
+                    abort.shorten_silence(pause)
                     request.note_text(text)
         if not event_stream.is_event_stream(tap.headers):
             return self._read_whole(tap.body, assembly)

@@ -16,7 +16,7 @@ from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.parsing import AnswerUnreadable, RequestContradicted
 from orchestrator.flows.stage_protocol import Failed, NewArtifact, StageContext
 from providers.base import Completion, Request, StopReason, UnknownModel
-from providers.catalog import output_limit
+from providers.catalog import effort_control, output_limit
 from providers.registry import provider_for_model
 
 T = TypeVar("T")
@@ -27,6 +27,10 @@ MAX_SHOWN_ANSWER = 60_000
 """The most characters of an unusable answer that the second question shows."""
 SLOWEST_TOKENS_PER_SECOND = 20
 """An answer may take as long as a model of this speed takes to fill its ceiling, after one pause."""
+SLOWEST_THOUGHTS_PER_SECOND = 50
+"""The first text of a model that thinks may take as long as one of this speed takes to use its room."""
+MOST_PAUSES_OF_THINKING = 2
+"""Not longer than so many pauses, so that a vendor that hangs is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,14 @@ def _total_seconds(silence_seconds: float, tokens: int) -> float:
     return silence_seconds + tokens / SLOWEST_TOKENS_PER_SECOND
 
 
+def _thinking_seconds(model: str, effort: str, silence_seconds: float) -> float:
+    """How much longer the first text of ``model`` may take: nothing arrives while it thinks."""
+    if not effort_control(model):
+        return 0.0
+    seconds = THINKING_TOKENS[effort] / SLOWEST_THOUGHTS_PER_SECOND
+    return min(seconds, MOST_PAUSES_OF_THINKING * silence_seconds)
+
+
 def _build_request(work: StageContext, question: ModelRequest, silence_seconds: float) -> Request:
     # No text leaves before redaction. The bundle was redacted when it was built, and the models that wrote
     # plans and code saw only redacted text.
@@ -231,6 +243,7 @@ def _build_request(work: StageContext, question: ModelRequest, silence_seconds: 
         max_output_tokens=tokens,
         timeout_seconds=_total_seconds(silence_seconds, tokens),
         silence_seconds=silence_seconds,
+        thinking_seconds=_thinking_seconds(question.model, effort, silence_seconds),
         effort=effort,
         prompt_name=prompts.version_name(question.prompt),
         stable=question.stable,

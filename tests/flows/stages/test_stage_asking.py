@@ -36,6 +36,28 @@ def test_cut_answer_is_asked_for_again_with_twice_the_room(planned: FakeStageCon
     assert "shorter" in second.prompt
 
 
+@pytest.mark.parametrize(
+    ("model", "pause", "longer"),
+    [
+        # The room for the thoughts of a medium effort, at 50 tokens a second.
+        ("claude-sonnet-5-5", 120, 8192 / 50),
+        ("gpt-5.6-sol", 30, 60),
+        ("gpt-4.1", 120, 0),
+    ],
+)
+def test_first_text_of_a_model_that_thinks_may_take_longer(
+    work: FakeStageContext, settings: Any, model: str, pause: float, longer: float
+) -> None:
+    settings.PROVIDERS = {
+        name: {**options, "timeout_seconds": pause} for name, options in settings.PROVIDERS.items()
+    }
+    work.pinned = {"architect.model": model, "effort.plan": "medium"}
+    work.run(plan.stage, json.dumps(fakes.PLAN))
+    request = work.requests[-1][1]
+    assert (request.silence_seconds, request.thinking_seconds) == (pause, longer)
+    assert request.timeout_seconds > pause + longer
+
+
 def test_answer_cut_twice_is_asked_for_file_by_file_and_fails_where_one_does_not_fit(
     planned: FakeStageContext,
 ) -> None:

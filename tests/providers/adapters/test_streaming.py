@@ -289,6 +289,32 @@ def test_silence_and_the_whole_clock_end_a_call(line: Line, vendor: str) -> None
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
+def test_a_model_may_be_silent_for_longer_while_it_thinks(line: Line, vendor: str) -> None:
+    going = threading.Event()
+
+    def think(connection: Connection) -> None:
+        connection.start()
+        connection.send(*opening(vendor))
+        time.sleep(0.8)
+        connection.send(piece(vendor, TEXT), *closing_events(vendor, TEXT))
+        connection.end()
+
+    def fall_silent(connection: Connection) -> None:
+        connection.start()
+        connection.send(*opening(vendor), piece(vendor, TEXT))
+        going.wait(20)
+
+    assert line.complete(vendor, think, silence_seconds=0.3, thinking_seconds=10).text == TEXT
+    # After its first text it has thought.
+    started = time.monotonic()
+    error = line.fail(vendor, fall_silent, base.TimedOut, silence_seconds=0.3, thinking_seconds=15)
+    assert time.monotonic() - started < 15
+    going.set()
+    assert error.partial is not None
+    assert error.partial.text == TEXT
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
 def test_answer_may_take_longer_than_a_pause_may(line: Line, vendor: str) -> None:
     def serve(connection: Connection) -> None:
         connection.start()
