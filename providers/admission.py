@@ -92,10 +92,10 @@ def admit(
     try:
         size, counted = compute_bound(provider, request, adapter.request_bytes(request)), False
     except UnknownModel as error:
-        stored = _record_refusal(wanted, allowed, error)
-        if stored is None:
+        answered = _record_refusal(wanted, allowed, error)
+        if answered is None:
             raise
-        return stored  # paid when the model had a price
+        return answered  # paid when the model had a price
     # A stored answer is returned even where the request would no longer fit: limits may have been lowered.
     if _find_obstacle(size, allowed, wanted, ceiling_usd):
         stored = ledger.find_stored_call(wanted.stage_id, wanted.digest)
