@@ -137,7 +137,8 @@ def test_the_finish_of_a_branch_takes_the_one_that_waits_in_the_same_process(for
 )
 def test_the_finish_of_a_branch_takes_no_other_that_a_claim_would_not(fork, change):
     flow = fork()
-    left, branch, queues = take(flow, "left"), pk_of(flow, "middle"), FORK_QUEUES
+    left, branch = take(flow, "left"), pk_of(flow, "middle")
+    queues: tuple[str, ...] = FORK_QUEUES
     match change:
         case "claimed":
             take(flow, "middle", "w2")
@@ -166,18 +167,23 @@ def test_the_finish_of_a_branch_takes_no_other_that_a_claim_would_not(fork, chan
     assert Stage.objects.get(pk=branch).token == before
 
 
+def finish_with(held: Claim, branch: int, won: list[Claim | None]) -> None:
+    """Finish, and note what was claimed with it."""
+    won.append(engine.finish(held, Done(), onward=FORK_QUEUES, branch=branch).claimed)
+
+
+def claim_into(stage: int, won: list[Claim | None]) -> None:
+    """Claim, and note it."""
+    won.append(engine.claim(stage, "w2"))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_branch_that_a_finish_and_a_claim_want_at_once_goes_to_one_of_them(fork):
     for _ in range(6):
         flow = fork()
         left, middle = take(flow, "left"), pk_of(flow, "middle")
         won: list[Claim | None] = []
-        together(
-            lambda left=left, middle=middle, won=won: won.append(
-                engine.finish(left, Done(), onward=FORK_QUEUES, branch=middle).claimed
-            ),
-            lambda middle=middle, won=won: won.append(engine.claim(middle, "w2")),
-        )
+        together(partial(finish_with, left, middle, won), partial(claim_into, middle, won))
         assert len([claim for claim in won if claim]) == 1
         assert Attempt.objects.filter(stage_id=middle).count() == 1
 
