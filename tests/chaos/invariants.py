@@ -181,13 +181,13 @@ def _calls(stack: Stack, kills: int, verdict: Verdict) -> None:
     verdict.allowed_extra_calls = kills + int(expired)
     charged: Counter[tuple[str, str, str]] = Counter()
     query = r"""SELECT substring(f.feature_request FROM '# (\w+)'), c.stage_kind, s.round::text,
-            extract(epoch FROM c.settled_at)::float8
+            extract(epoch FROM c.created_at)::float8, extract(epoch FROM c.settled_at)::float8
         FROM providers_providercall c JOIN flows_flow f ON f.id = c.flow_id
         JOIN flows_stage s ON s.id = c.stage_id
         WHERE c.status = 'settled'"""
-    for title, kind, round_, at in stack.rows(query):
+    for title, kind, round_, asked, settled in stack.rows(query):
         # A simulator that is killed may have answered and not written it down.
-        if not any(-1 < at - killed < 4 for killed in stack.simulator_kills):
+        if not any(asked - 1 < killed < settled + 1 for killed in stack.simulator_kills):
             charged[(title, kind, round_)] += 1
     phantom = sum((charged - answers).values())
     if phantom:

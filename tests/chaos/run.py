@@ -30,6 +30,15 @@ TEMPLATE = "chaos_template"
 REST_SECONDS = 180.0
 # Of a run without a sweep, stages of a killed worker stay where they are: waiting longer shows nothing more.
 SABOTAGE_REST_SECONDS = LEASE_SECONDS + 12.0
+# What a call's lease, the look for calls without a worker, and the one for late costs take together.
+SETTLE_SECONDS = 150.0
+_UNSETTLED = """
+SELECT 1 FROM providers_providercall WHERE status = 'reserved'
+UNION ALL
+SELECT 1 FROM flows_flow f WHERE f.cost_usd <> (
+    SELECT COALESCE(sum(c.cost_usd), 0) FROM providers_providercall c WHERE c.flow_id = f.id)
+LIMIT 1
+"""
 Tell = Callable[[str], None]
 
 
@@ -104,7 +113,7 @@ def main_run(
             outcome.faults["backlog, then flush"] += 1
         _inject(scene, sequence(faults, chance), flows - backlog, outcome, tell)
         traffic.stop()
-        _rest(stack, REST_SECONDS + backlog / 5, tell)
+        _rest(stack, REST_SECONDS + backlog / 5, tell, SETTLE_SECONDS)
         outcome.kills = len(stack.killed) + len(stack.fired())
         outcome.verdict = invariants.judge(stack, traffic.flows, traffic.errors, outcome.kills)
         outcome.flows, outcome.restarts = len(traffic.flows), dict(stack.restarts)
@@ -222,8 +231,8 @@ class _Feeder:
                 self._changed.clear()
 
 
-def _rest(stack: Stack, seconds: float, tell: Tell) -> int:
-    """Wait until every flow has ended; those that have not after so long."""
+def _rest(stack: Stack, seconds: float, tell: Tell, settle_seconds: float = 10.0) -> int:
+    """Wait until every flow has ended, then until the ledger is closed; the flows that have not ended."""
     end, last = time.monotonic() + seconds, -1
     while True:
         left = invariants.unfinished(stack)
@@ -233,11 +242,10 @@ def _rest(stack: Stack, seconds: float, tell: Tell) -> int:
             tell(f"coming to rest: {left} flows to go")
         last = left
         time.sleep(0.2)
-    # Late answers of attempts that have been fenced are settled still.
-    quiet = time.monotonic() + 10
-    while time.monotonic() < quiet and stack.rows(
-        "SELECT 1 FROM providers_providercall WHERE status = 'reserved' AND answer IS NOT NULL LIMIT 1"
-    ):
+    # Late answers of attempts that have been fenced are settled still, a call of a lost worker is given up
+    # when its lease runs out, and the cost of its flow follows within a minute.
+    quiet = time.monotonic() + settle_seconds
+    while time.monotonic() < quiet and stack.rows(_UNSETTLED):
         time.sleep(0.1)
     return left
 
@@ -258,7 +266,7 @@ def sabotage_run(
         for scenario in [SABOTAGES[what]] if what else SABOTAGES.values():
             scenario(stack, traffic, flows)
         traffic.stop()
-        _rest(stack, SABOTAGE_REST_SECONDS if what else REST_SECONDS, tell)
+        _rest(stack, *((SABOTAGE_REST_SECONDS, tell) if what else (REST_SECONDS, tell, SETTLE_SECONDS)))
         kills = len(stack.killed) + len(stack.fired())
         return invariants.judge(stack, traffic.flows, traffic.errors, kills)
 
