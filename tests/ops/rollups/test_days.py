@@ -24,12 +24,12 @@ def read_everything() -> list[list[tuple]]:
     """All facts by all of their labels."""
     found = []
     for fact in facts.FACTS:
-        keys = [column for column in fact.columns.split(", ") if column not in SUMMED]
-        sums = {
-            column: f"sum({column})::numeric(20, 6)"
-            for column in fact.columns.split(", ")
-            if column in SUMMED
-        }
+        columns = fact.columns.split(", ")
+        keys = [column for column in columns if column not in SUMMED and column != "first_flow"]
+        sums = {column: f"sum({column})::numeric(20, 6)" for column in columns if column in SUMMED}
+        if "first_flow" in columns:
+            # Of a day that is stored in part, the rest is counted as a row of its own.
+            sums["first_flow"] = "min(first_flow)"
         found.append([tuple(row) for row in reading.sum_facts(fact, keys, sums)])
     return found
 
