@@ -31,6 +31,7 @@ def run_two_stages(flows: list[Flow]) -> bool:
     return Stage.objects.filter(flow__in=flows, status="running").count() >= 2
 
 
+@pytest.mark.slow
 def test_no_worker_ends_when_the_broker_restarts_or_fails_over(stack) -> None:
     repo = scenes.make_repo("demo")
     workers = [
@@ -71,6 +72,7 @@ def test_what_a_killed_process_of_a_pool_held_is_ready_at_once(stack) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_is_seen(stack, settings, monkeypatch) -> None:
     monkeypatch.setattr(presence, "SILENT_SECONDS", presence.BEAT_SECONDS + 1)
     settings.REDIS_URL = stack.url

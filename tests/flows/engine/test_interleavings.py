@@ -67,11 +67,13 @@ def orders(*more: str) -> list[tuple[str, ...]]:
 
 
 ONWARD = pytest.mark.parametrize("onward", [(), ("google", "gates", "control")], ids=["by message", "onward"])
+# The two shorter ones are parts of it.
+ALL_FOUR = pytest.param(("sweep", "cancel"), 90, marks=pytest.mark.slow)
 
 
 @pytest.mark.django_db
 @ONWARD
-@pytest.mark.parametrize(("more", "count"), [(("sweep",), 15), (("cancel",), 15), (("sweep", "cancel"), 90)])
+@pytest.mark.parametrize(("more", "count"), [(("sweep",), 15), (("cancel",), 15), ALL_FOUR])
 def test_every_order_of_two_workers_a_sweep_and_a_cancel(new_flow, more, count, onward):
     merges = orders(*more)
     assert len(merges) == count

@@ -95,6 +95,7 @@ def test_flows_survive_everything_that_gets_lost(stack, demo):
     assert Attempt.objects.filter(stage__flow__in=held).count() <= 14
 
 
+@pytest.mark.slow
 def test_sessions_of_the_database_may_be_cut(stack, demo):
     stack.worker("all", "google,openai,anthropic,control,gates")
     stack.dispatcher()
@@ -113,7 +114,9 @@ def test_sessions_of_the_database_may_be_cut(stack, demo):
     connection.close_pool()
 
 
-@pytest.mark.parametrize(("pool", "kind"), [("threads", "first"), ("prefork", "second")])
+@pytest.mark.parametrize(
+    ("pool", "kind"), [("threads", "first"), pytest.param("prefork", "second", marks=pytest.mark.slow)]
+)
 def test_a_worker_that_is_asked_to_leave_finishes_or_gives_back(stack, demo, pool, kind):
     stack.environment["ENGINE_LEASE_SECONDS"] = "600"  # nothing comes back because a lease ran out
     queues = {"first": "google", "second": "gates"}[kind]
@@ -137,6 +140,7 @@ def test_a_worker_that_is_asked_to_leave_finishes_or_gives_back(stack, demo, poo
     assert Attempt.objects.filter(stage__flow=long).count() == 4
 
 
+@pytest.mark.slow
 def test_an_idle_worker_leaves_at_once(stack, demo):
     idle = stack.worker("idle", "google")
     done = flows(demo, "x")

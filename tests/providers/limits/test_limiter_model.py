@@ -237,11 +237,12 @@ class Leases(RuleBasedStateMachine):
 # test a broken transaction.
 @pytest.mark.timeout(600)
 @pytest.mark.django_db
-def test_in_every_order_of_events_the_ceilings_hold_and_the_counters_equal_the_ledger() -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_in_every_order_of_events_the_ceilings_hold_and_the_counters_equal_the_ledger(examples: int) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Leases,
         settings=settings(
-            max_examples=30,
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
