@@ -6,7 +6,7 @@ so that a vendor's error message or a traceback cannot carry one out.
 
 import logging
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -34,9 +34,25 @@ def _strike_secrets_of_event(
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = strike_secrets(value)
+        # structlog's own keys, which are not rendered, begin so.
+        if not key.startswith("_"):
+            event[key] = _strike_nested(value)
     return event
+
+
+def _strike_nested(value: Any) -> Any:
+    """``value`` with its secrets struck out, also those in lists and objects that are logged as they are."""
+    match value:
+        case str():
+            return strike_secrets(value)
+        case Mapping():
+            return {key: _strike_nested(item) for key, item in value.items()}
+        case list() | tuple() | set():
+            return [_strike_nested(item) for item in value]
+        case None | bool() | int() | float():
+            return value
+    # It would be shown by its text: that of an error, a path, a request.
+    return strike_secrets(str(value))
 
 
 def _drop_django_fields(

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 from orchestrator.core.errors import FixedBy, OrchestratorError
+from orchestrator.core.redaction import redact_text
 
 
 class StopReason(StrEnum):
@@ -151,6 +152,8 @@ class ProviderError(OrchestratorError):
     partial: PartialAnswer | None = None
 
     def __init__(self, provider: str, detail: str = "", *, raw: Mapping[str, Any] | None = None) -> None:
+        # Vendors and proxies quote what they were sent, the key included.
+        detail, _ = redact_text(detail)
         super().__init__(f"{provider}: {detail or type(self).code}")
         self.provider, self.detail, self.raw = provider, detail, raw
 

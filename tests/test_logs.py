@@ -6,6 +6,7 @@ import logging.config
 import subprocess
 import sys
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.http import HttpRequest, HttpResponse
@@ -78,6 +79,15 @@ def test_answers_are_logged_and_probes_are_not(db, lines):
 )
 def test_credentials_are_struck_out(text, left):
     assert logs.strike_secrets(text) == left
+
+
+def test_what_is_logged_inside_lists_objects_and_errors_is_struck_out(lines):
+    token = "blk_" + "a" * 43
+    extra = {"tried": [{"headers": ("x", token)}], "error": ValueError(token), "place": Path("/") / token}
+    logging.getLogger("x").warning("it failed: %s", {"with": token}, extra=extra)
+    (line,) = lines()
+    assert token not in json.dumps(line)
+    assert line["tried"] == [{"headers": ["x", "[REDACTED]"]}]
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

@@ -57,7 +57,8 @@ class JudgedGate(StoredValue):
 @dataclass(frozen=True, slots=True)
 class ContextOutput(StoredValue):
     """What the librarian says of the repo, and what of it is in the bundle. ``relevant_paths`` are those of
-    flows before version 3 of the prompt. ``modules`` and ``packages`` may be imported by the block.
+    flows before version 3 of the prompt. ``modules`` and ``packages`` may be imported by the block. Files in
+    ``unjudged`` could not be searched for secrets in their time and were left out.
     """
 
     summary: str = ""
@@ -71,7 +72,14 @@ class ContextOutput(StoredValue):
     outlined: tuple[str, ...] = ()
     omitted: int = 0
     redactions: int = 0
+    unjudged: tuple[str, ...] = ()
     calls: tuple[RecordedCall, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored."""
+        stored = super(ContextOutput, self).to_json()
+        # Absent, as in flows from before it was recorded, so that a replay finds the same.
+        return stored if self.unjudged else leave_out(stored, "unjudged")
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,16 @@ def test_a_token_of_one_repo_need_not_name_it_but_an_operator_must(api, operator
     read_problem(post_flow(operator, {"feature_request": "x"}), 422, "request:invalid")
 
 
+def test_what_is_stored_of_a_request_is_redacted_and_a_replay_is_still_the_same(api):
+    body = {"feature_request": "# Ratio\n\nAsk https://bank.example with password: Xy7%tresor-Kq2\n"}
+    first = post_flow(api, body, **{"Idempotency-Key": "one"})
+    flow = Flow.objects.get()
+    assert flow.feature_request == "# Ratio\n\nAsk https://bank.example with password: [REDACTED]\n"
+    assert "tresor" not in str(Flow.objects.values())
+    again = post_flow(api, body, **{"Idempotency-Key": "one"})
+    assert again.json()["id"] == first.json()["id"]
+
+
 @pytest.mark.parametrize("text", ["", "  \n\t", None, 7])
 def test_an_empty_request_is_refused(api, text):
     assert read_problem(post_flow(api, {"feature_request": text}), 422, "flow:empty-request")["cure"]

@@ -8,12 +8,16 @@ The sender of a text chooses it, so no rule may take longer than linear time: pa
 text are compiled by RE2, which guarantees it, and everything else looks at a bounded piece behind a match.
 """
 
+import hashlib
+from functools import cache
+from pathlib import Path
+
 from orchestrator.core.redaction.key_blocks import find_key_blocks
 from orchestrator.core.redaction.key_formats import find_known_formats
 from orchestrator.core.redaction.named_values import find_named_values
 from orchestrator.core.redaction.spans import Span, merge_spans
 
-__all__ = ["MARK", "redact_file", "redact_text"]
+__all__ = ["MARK", "digest_rules", "redact_file", "redact_text"]
 
 MARK = "[REDACTED]"
 
@@ -33,14 +37,22 @@ def redact_file(path: str, text: str) -> tuple[str, int]:
 def redact_text(text: str, written: str = "") -> tuple[str, int]:
     """As ``redact_file``, for a feature request or the findings of gates.
 
-    A line of ``written`` stays as it is: text that a model wrote itself tells it nothing new, and it has
+    A value that is in ``written`` stays as it is: what a model wrote itself tells it nothing new, and it has
     to recognise it.
     """
     data = text.encode("utf-8", "surrogatepass")
     spans = _find_secrets("request.md", data)
     if written:
-        spans = [span for span in spans if _line_around(data, span) not in written]
+        known = written.encode("utf-8", "surrogatepass")
+        spans = [span for span in spans if data[span.start : span.end] not in known]
     return _replace_spans(data, spans)
+
+
+@cache
+def digest_rules() -> str:
+    """A digest of the rules: a text that was redacted by others may still hold a secret that these know."""
+    modules = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
 
 
 def _find_secrets(path: str, data: bytes) -> list[Span]:
@@ -55,11 +67,3 @@ def _replace_spans(data: bytes, spans: list[Span]) -> tuple[str, int]:
         reached = span.end
     pieces.append(data[reached:])
     return b"".join(pieces).decode("utf-8", "surrogatepass"), len(spans)
-
-
-def _line_around(data: bytes, span: Span) -> str:
-    """The line in which ``span`` begins, without the spaces around it."""
-    start = data.rfind(b"\n", 0, span.start) + 1
-    end = data.find(b"\n", span.end)
-    line = data[start:] if end < 0 else data[start:end]
-    return line.decode("utf-8", "replace").strip()

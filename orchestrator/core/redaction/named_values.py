@@ -239,10 +239,13 @@ def _read_literals(data: bytes, start: int) -> tuple[Span, bytes]:
     The span goes from behind the first quote to before the last.
     """
     pieces: list[bytes] = []
-    first, reached, place = start, start, start
+    first, reached, place, quote = start, start, start, b""
     for number in range(_MOST_LITERALS):
         opening = _QUOTED.match(data, place)
         if opening is None:
+            break
+        # Code inside a string of JSON: the plain quote behind its own ends the string around it.
+        if number and opening[1].startswith(b"\\") != quote.startswith(b"\\"):
             break
         quote = opening[1]
         content_start = opening.end()

@@ -4,7 +4,7 @@ The same input gives the same bytes, so that a stage that runs again asks the mo
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from blocks.format.secret_files import is_secret_file
@@ -21,7 +21,8 @@ class Bundle:
     """The text that the models see. ``size`` is in bytes of UTF-8.
 
     ``included`` lists the paths in the order of the text. Those in ``outlined`` are shown only by their
-    signatures or their beginning. ``omitted`` counts the files that were left out.
+    signatures or their beginning. ``omitted`` counts the files that were left out. Those in ``unjudged`` are
+    among them, because they could not be searched for secrets in their time.
     """
 
     text: str = field(repr=False)
@@ -31,6 +32,7 @@ class Bundle:
     omitted: int
     redactions: int
     outlined: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
 
 
 class BundleTooLarge(OrchestratorError):
@@ -49,17 +51,25 @@ class BundleTooLarge(OrchestratorError):
         self.size = size
 
 
-def build_bundle(files: Mapping[str, bytes], request: str, *, max_bytes: int, pruning: bool) -> Bundle:
+def build_bundle(
+    files: Mapping[str, bytes],
+    request: str,
+    *,
+    max_bytes: int,
+    pruning: bool,
+    begin_file: Callable[[str], None] = lambda _: None,
+) -> Bundle:
     """The bundle of ``files`` for ``request``, of at most ``max_bytes``.
 
     Without ``pruning`` it holds everything, up to 500 KB; more raises ``BundleTooLarge``. Files that are not
-    text or that exist to hold secrets are left out. Secrets found in the others are replaced.
+    text or that exist to hold secrets are left out. Secrets found in the others are replaced. ``begin_file``
+    is told the path before a file is parsed or searched for secrets.
     """
     texts = _read_texts(files)
     if pruning:
-        packed = pack_files(rank_files(texts, request), texts, max_bytes)
+        packed = pack_files(rank_files(texts, request), texts, max_bytes, begin_file)
     else:
-        packed = _pack_unpruned(texts, request)
+        packed = _pack_unpruned(texts, request, begin_file)
     encoded = packed.text.encode()
     return Bundle(
         text=packed.text,
@@ -93,11 +103,11 @@ def _read_texts(files: Mapping[str, bytes]) -> dict[str, str]:
     return texts
 
 
-def _pack_unpruned(texts: Mapping[str, str], request: str) -> Packed:
+def _pack_unpruned(texts: Mapping[str, str], request: str, begin_file: Callable[[str], None]) -> Packed:
     # Checked before redaction, which takes most of the time, and again after it, because a mark may be longer
     # than the secret that it replaces.
     _check_size(sum(len(format_part(path, text).encode()) for path, text in texts.items()))
-    packed = pack_everything(rank_files(texts, request), texts)
+    packed = pack_everything(rank_files(texts, request), texts, begin_file)
     _check_size(len(packed.text.encode()))
     return packed
 

@@ -6,7 +6,7 @@ like a heading gets a backslash before it, and an unusual path is quoted. So no 
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.core.redaction import redact_file
@@ -61,10 +61,13 @@ def format_part(path: str, text: str, shown_as: str = "") -> str:
     return f"=== {name}{note}\n{body}\n\n"
 
 
-def pack_everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
+def pack_everything(
+    order: Iterable[str], texts: Mapping[str, str], begin_file: Callable[[str], None]
+) -> Packed:
     """All files whole, redacted."""
     parts, paths, redactions = [], [], 0
     for path in order:
+        begin_file(path)
         text, found = redact_file(path, texts[path])
         parts.append(format_part(path, text))
         paths.append(path)
@@ -72,19 +75,29 @@ def pack_everything(order: Iterable[str], texts: Mapping[str, str]) -> Packed:
     return Packed("".join(parts), tuple(paths), (), (), redactions)
 
 
-def pack_files(order: list[str], texts: Mapping[str, str], max_bytes: int) -> Packed:
+def pack_files(
+    order: list[str], texts: Mapping[str, str], max_bytes: int, begin_file: Callable[[str], None]
+) -> Packed:
     """The files in ``order``, redacted, in at most ``max_bytes`` of UTF-8.
 
-    Where the files have enough text, at most 80 bytes stay unused.
+    Where the files have enough text, at most 80 bytes stay unused. ``begin_file`` is told each path before
+    its file is parsed or searched for secrets.
     """
-    return _Packing(order, texts, max_bytes).pack_all()
+    return _Packing(order, texts, max_bytes, begin_file).pack_all()
 
 
 class _Packing:
     """A bundle while it is filled. Every part that is added lowers ``bytes_left``."""
 
-    def __init__(self, order: list[str], texts: Mapping[str, str], max_bytes: int) -> None:
+    def __init__(
+        self,
+        order: list[str],
+        texts: Mapping[str, str],
+        max_bytes: int,
+        begin_file: Callable[[str], None],
+    ) -> None:
         self.order, self.texts, self.max_bytes = order, texts, max_bytes
+        self.begin_file = begin_file
         self.bytes_left = max_bytes
         self.whole: dict[str, str] = {}
         self.outlined: dict[str, str] = {}
@@ -137,6 +150,7 @@ class _Packing:
         for path in self._waiting_paths():
             if misses > _MAX_MISSES or self.bytes_left < _SMALLEST_PIECE:
                 return
+            self.begin_file(path)
             signatures = outline_file(path, self.texts[path])
             if not signatures or len(signatures) > largest:
                 continue
@@ -145,6 +159,7 @@ class _Packing:
 
     def _add_part(self, parts: dict[str, str], path: str, text: str, shown_as: str, budget: int) -> int:
         """Add ``text``, redacted, and return the bytes that it took; 0 where it does not fit ``budget``."""
+        self.begin_file(path)
         # Redacted before it is measured: a mark may be longer than the secret that it replaces.
         clean, found = redact_file(path, text)
         part = format_part(path, clean, shown_as)
@@ -161,6 +176,7 @@ class _Packing:
         for path in self._waiting_paths():
             if self.bytes_left < _SMALLEST_PIECE:
                 return
+            self.begin_file(path)
             # Redacted before it is cut: half a secret would not be recognised.
             clean, found = redact_file(path, self.texts[path])
             part = format_part(path, clean, "its beginning").encode()

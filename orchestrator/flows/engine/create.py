@@ -11,6 +11,7 @@ from django.db import transaction
 from psycopg.types.json import Jsonb
 
 from orchestrator.core import database, tracing
+from orchestrator.core.redaction import redact_text
 from orchestrator.core.sql import load_statements
 from orchestrator.flows import flow_types
 from orchestrator.flows.engine import broker, repo_limits
@@ -62,7 +63,8 @@ def create(
         "flow_type": chosen.name,
         "version": chosen.version,
         "family": block_family,
-        "request": feature_request,
+        # Rows, pages, models and evidence only see the redacted text.
+        "request": redact_text(feature_request)[0],
         "snapshot": carried,
         "packed": snapshot or None,
         "settings": Jsonb(pinned),

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from orchestrator.core import database
+from orchestrator.core.redaction import redact_text
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import repair_round, store, transitions, waits
 from orchestrator.flows.engine.claim import Claim
@@ -25,7 +26,7 @@ def end_with_repair(claim: Claim, result: Repair, spent: Spent) -> tuple[int, ..
     into the same round.
     """
     allowed = FlowSettings.parse(claim.settings).max_repair_rounds
-    reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
+    reason = {"code": result.code, "message": _read_words(result.message), "cure": result.cure}
     with transaction.atomic():
         held = transitions.lock_claim(claim)
         store.store_result(claim, result)
@@ -50,13 +51,13 @@ def end_with_wait(claim: Claim, result: Park) -> None:
     """Let the stage wait without a worker."""
     with transaction.atomic():
         transitions.lock_claim(claim)
-        transitions.end_attempt(claim.token, "parked", message=result.reason[:MAX_MESSAGE])
+        transitions.end_attempt(claim.token, "parked", message=_read_words(result.reason))
         _let_stage_wait(claim, result)
 
 
 def end_with_failure(claim: Claim, result: Failed, spent: Spent) -> None:
     """Try again after a pause while attempts are left, else fail stage and flow."""
-    reason = {"code": result.code, "message": result.message[:MAX_MESSAGE], "cure": result.cure}
+    reason = {"code": result.code, "message": _read_words(result.message), "cure": result.cure}
     with transaction.atomic():
         transitions.lock_claim(claim)
         store.store_result(claim, result)
@@ -84,7 +85,7 @@ def _let_stage_wait(claim: Claim, wait: Park, *, pause: float | None = None, fai
     """Wait as ``wait`` says or, after a failure, for ``pause`` seconds by the database's clock."""
     params: dict[str, Any] = {
         "stage": claim.stage_id,
-        "reason": wait.reason[:MAX_MESSAGE] or "Waiting.",
+        "reason": _read_words(wait.reason) or "Waiting.",
         "provider": wait.provider,
         "tokens": wait.tokens,
         "nano_usd": wait.nano_usd,
@@ -107,6 +108,11 @@ def _let_stage_wait(claim: Claim, wait: Park, *, pause: float | None = None, fai
         claim.stage_id,
         shown | _describe_line(wait),
     )
+
+
+def _read_words(text: str) -> str:
+    """``text`` as rows and events keep it. It may quote a vendor, a tool or a file."""
+    return redact_text(text[:MAX_MESSAGE])[0]
 
 
 def _describe_line(wait: Park) -> dict[str, str]:

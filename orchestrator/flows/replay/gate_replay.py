@@ -26,7 +26,7 @@ from orchestrator.flows.generation.block_files import (
 )
 from orchestrator.flows.models import Blob, Block, Flow
 from orchestrator.flows.replay import requests
-from orchestrator.flows.verification import environment
+from orchestrator.flows.verification import environment, gate_reports
 from orchestrator.flows.verification.environment import BlockSurroundings
 
 _REPORT = "Somebody has changed what was sealed: restore it from a backup, and treat it as an incident."
@@ -64,7 +64,8 @@ def _compare_gates(flow: Flow) -> list[dict[str, Any]]:
     subject = replace(
         _build_candidate(flow.block, manifest, files), repo_files=around.files, environment=around.environment
     )
-    reports = runner.run_gates(subject, _parse_policy(manifest["policy"]), tuple(sealed))
+    found = runner.run_gates(subject, _parse_policy(manifest["policy"]), tuple(sealed))
+    reports = gate_reports.redact_reports(found, subject)
     return [_compare_gate(sealed[report.gate], report) for report in reports]
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from blocks.format import snapshot
 from gates import repo_files
-from orchestrator.core.redaction import redact_text
-from orchestrator.flows.context import Bundle, BundleTooLarge, build_bundle
+from orchestrator.core.redaction import digest_rules
+from orchestrator.flows.context import Bundle, BundleTooLarge, FilesNotJudged, collect_bundle
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
 from orchestrator.flows.generation.parsing import parse_json_object
@@ -58,6 +58,7 @@ class CollectedContext:
         """Both as they are kept for an attempt that comes later."""
         facts = {key: value for key, value in asdict(self).items() if key != "bundle"}
         facts["bundle"] = {key: value for key, value in asdict(self.bundle).items() if key != "text"}
+        facts["redacted_by"] = digest_rules()
         return (
             NewArtifact("bundle", "bundle.txt", self.bundle.text.encode()),
             NewArtifact(FACTS, "bundle.json", json.dumps(facts).encode(), "application/json"),
@@ -82,15 +83,18 @@ class ContextStage:
             collected = _read_collected(context) or _collect(context)
         except clone.CloneFailed as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
-        # Without a retry: the same repo would be too large again.
-        except BundleTooLarge as error:
+        # Without a retry: the same repo would be too large again, and the same files too slow.
+        except (BundleTooLarge, FilesNotJudged) as error:
             return Failed(error.code, str(error), error.cure)
         bundle = collected.bundle
         kept = NewArtifact("bundle", "bundle.txt", bundle.text.encode())
         # What a model is shown is stored before it is shown, so that even a crash leaves the proof.
         context.store_evidence(kept.content)
+        told = f"Context bundle: {len(bundle.included)} files, {bundle.size} bytes"
+        if bundle.unjudged:
+            told += f"; not searched for secrets in time and so left out: {', '.join(bundle.unjudged)}"
         context.report_progress(
-            f"Context bundle: {len(bundle.included)} files, {bundle.size} bytes",
+            told,
             omitted=bundle.omitted,
             redactions=bundle.redactions,
         )
@@ -123,15 +127,16 @@ class ContextStage:
             outlined=tuple(bundle.outlined),
             omitted=bundle.omitted,
             redactions=bundle.redactions,
+            unjudged=tuple(bundle.unjudged),
             calls=tuple(map(RecordedCall.parse, reply.calls)),
         )
         return Done(output=output.to_json(), artifacts=(kept, reply.answer))
 
 
 def _collect(context: PreparationContext) -> CollectedContext:
-    """Raises ``CloneFailed`` and ``BundleTooLarge``."""
+    """Raises ``CloneFailed``, ``BundleTooLarge`` and ``FilesNotJudged``."""
     files = _read_files(context)
-    bundle = build_bundle(
+    bundle = collect_bundle(
         files,
         context.feature_request,
         max_bytes=context.settings.context_max_bytes,
@@ -151,9 +156,10 @@ def _read_collected(context: StageContext) -> CollectedContext | None:
         return None
     kept = json.loads(facts)
     # A flow may wait for days, and the list of secrets may have grown meanwhile.
-    if hashlib.sha256(text).hexdigest() != kept["bundle"]["sha256"] or redact_text(text.decode())[1]:
+    is_whole = hashlib.sha256(text).hexdigest() == kept["bundle"]["sha256"]
+    if not is_whole or kept.get("redacted_by") != digest_rules():
         return None
-    lists = {key: tuple(kept["bundle"][key]) for key in ("included", "outlined")}
+    lists = {key: tuple(kept["bundle"][key]) for key in ("included", "outlined", "unjudged")}
     return CollectedContext(
         Bundle(**kept["bundle"] | lists, text=text.decode()), tuple(kept["modules"]), tuple(kept["packages"])
     )

@@ -65,9 +65,10 @@ class VerifyStage:
         subject = replace(read_candidate(context), repo_files=around.files, environment=around.environment)
         started = time.monotonic()
         with database.without_connection():
-            reports = runner.run_gates(subject, gates, runner.DEFAULT_GATES)
+            found = runner.run_gates(subject, gates, runner.DEFAULT_GATES)
         # A monotonic clock: the wall clock may be set while the gates run.
         seconds = round(time.monotonic() - started, 3)
+        reports = gate_reports.redact_reports(found, subject)
         if (failure := gate_reports.missing_report_failure(reports, runner.DEFAULT_GATES)) is not None:
             return failure
         # Only strict gates wait: in advisory mode a missing sandbox is a finding like any other.

@@ -3,11 +3,53 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
-from gates.base import Finding, GateReport, Verdict
+from gates.base import Candidate, Finding, GateReport, Verdict
+from orchestrator.core.redaction import redact_text
 from orchestrator.flows.stage_outputs import JudgedGate, KeptEvidence
 from orchestrator.flows.stage_protocol import Failed, NewArtifact
+
+
+def redact_reports(found: Iterable[GateReport], subject: Candidate) -> tuple[GateReport, ...]:
+    """``found`` without secrets: a block may print what it reads in the repo's files, and a report is shown,
+    kept for years and told to models.
+
+    What the models themselves have written stays, so that lines are recognised and examples can be run again.
+    """
+    written = [*subject.files.values(), *map(json.dumps, subject.planned_examples)]
+    # In JSON, as most evidence has it, quotes and letters beyond ASCII look different.
+    known = "\n".join([*written, *map(json.dumps, written)])
+    return tuple(_redact_report(report, known) for report in found)
+
+
+def _redact_report(report: GateReport, known: str) -> GateReport:
+    def redact(value: Any) -> Any:
+        match value:
+            case str():
+                return redact_text(value, known)[0]
+            case bytes():
+                return redact_text(value.decode("utf-8", "surrogateescape"), known)[0].encode(
+                    "utf-8", "surrogateescape"
+                )
+            case Mapping():
+                return {key: redact(item) for key, item in value.items()}
+            case list() | tuple():
+                return type(value)(map(redact, value))
+            case Finding():
+                return replace(value, message=redact(value.message), snippet=redact(value.snippet))
+        return value
+
+    return replace(
+        report,
+        summary=redact(report.summary),
+        findings=redact(report.findings),
+        evidence=redact(report.evidence),
+        details=redact(report.details),
+        feedback=redact(report.feedback),
+    )
 
 
 def summarise_reports(reports: Iterable[GateReport], round_: int) -> tuple[JudgedGate, ...]:

@@ -106,6 +106,16 @@ def test_text_that_is_not_ascii_keeps_every_character() -> None:
     assert found == 1
 
 
+@pytest.mark.parametrize(
+    "code", ["password = {}", "API_KEY={} ", "login(password={})", "x = {{'password': {}}}"]
+)
+def test_code_inside_json_leaves_json_that_can_be_read(code: str) -> None:
+    text = json.dumps({"source": [code.format(f'"{PASSWORD}"'), "next"], "more": 1})
+    clean, found = redact_text(text)
+    assert found == 1
+    assert json.loads(clean) == {"source": [code.format(f'"{MARK}"'), "next"], "more": 1}
+
+
 def test_redacting_twice_changes_nothing_more() -> None:
     for path, template in NAMED.values():
         once, _ = redact_file(path, template.format(PASSWORD))

@@ -296,6 +296,26 @@ def test_a_repair_round_and_one_too_many(news):
     ]
 
 
+@pytest.mark.parametrize("end", ["parked", "failed", "tried again", "repaired"])
+def test_no_secret_reaches_rows_and_events(news, end):
+    flow, read = news
+    key = "sk-proj-" + "a1B2c3D4" * 6
+    text = f"openai: HTTP 401: Incorrect API key provided: {key}."
+    engine.finish(
+        claim(flow),
+        {
+            "parked": Park(text, datetime.now(UTC) + timedelta(hours=1)),
+            "failed": Failed("x:y", text, "fix it"),
+            "tried again": Failed("x:y", text, "fix it", retryable=True),
+            "repaired": Repair("", "first", "x:y", text, "fix it"),
+        }[end],
+    )
+    rows = [list(model.objects.values()) for model in (Flow, Stage, Attempt)]
+    told = f"{read()} {rows}"
+    assert key not in told
+    assert "Incorrect API key provided: [REDACTED]" in told
+
+
 def test_a_long_reason_is_cut(news):
     flow, _ = news
     engine.finish(claim(flow), Park("x" * 5000, datetime.now(UTC) + timedelta(hours=1)))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from orchestrator.flows.context import collector
 from orchestrator.flows.stage_protocol import Done, Failed
 from orchestrator.flows.stages import context, implement, plan, verify
 from providers.base import StopReason
@@ -158,3 +159,19 @@ def test_dependencies_that_are_not_pins_are_for_the_owner_to_fix(
     assert (result.code, result.retryable) == ("context:bad-dependencies", False)
     assert "--hash=sha256" in result.cure
     assert not fake.seen
+
+
+def test_a_file_that_cannot_be_searched_in_time_is_left_out_and_said_so(
+    work: FakeStageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "PROCESS", "tests.flows.context.slow_process")
+    work.files = {"ledger/a.py": b"# slow\n", "ledger/b.py": b"x = 1\n"}
+    result = work.run(context.stage, ANSWER)
+    assert isinstance(result, Done)
+    assert result.output["unjudged"] == ["ledger/a.py"]
+    assert result.output["included"] == ["ledger/b.py"]
+    assert any("left out: ledger/a.py" in said for said in work.said)
+    work.files |= {f"{number}.py": b"# crash\n" for number in range(9)}
+    failed = work.run(context.stage)
+    assert isinstance(failed, Failed)
+    assert failed.code == "context:files-not-judged"
