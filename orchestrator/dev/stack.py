@@ -79,6 +79,9 @@ class Stack:
         # Added to, not written over: after a restart, the log says why the process ended.
         with self.log_path(name).open("ab") as output:
             if program == "python" and name != SIMULATOR and self.zygote is not None:
+                # `local_access` has checked the project. Each check looks at every model, address and page,
+                # and writes its count of references into pages that the processes would otherwise share.
+                environment["CELERY_SKIP_CHECKS"] = "1"
                 self.running[name] = self.zygote.fork(name, arguments, environment, output)
                 return
             # When this process is killed, the servers die with it. A worker that ended softly would then wait

@@ -30,12 +30,14 @@ import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import celery.apps.worker  # noqa: E402
+import celery.bin.celery  # noqa: E402
 import celery.bin.worker  # noqa: E402
 import celery.concurrency.prefork  # noqa: E402
 import celery.concurrency.thread  # noqa: E402, F401
 import flower.app  # noqa: E402
 import flower.command  # noqa: E402, F401
 import kombu.transport.redis  # noqa: E402, F401
+import psycopg_pool  # noqa: E402, F401
 import uvicorn.main  # noqa: E402, F401
 from django.conf import settings  # noqa: E402
 from django.db import connections  # noqa: E402

@@ -16,6 +16,8 @@ class Command(BaseCommand):
     """
 
     help = "Sweep, send again and release stages. Start two of it: one leads, the other stands by."
+    # The checks would import every app's views, which this small process never uses.
+    requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Run until told to stop. Raises ``ImproperlyConfigured`` where no lock of a session would hold."""
