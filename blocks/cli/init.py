@@ -12,6 +12,7 @@ from blocks.cli.plain_files import refuse_links, write_file
 from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.work_tree import find_git_root
 
+_ATTRIBUTES = (b"catalog/** -text", b"schemas/** -text")
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _CONFIG = """\
 # What `blocks` knows about this repo. Commit this file; a token never belongs in it (set BLOCKS_TOKEN
@@ -32,10 +33,7 @@ def prepare_repo(root: Path, repo: str, url: str) -> list[str]:
             keep.parent.mkdir(parents=True)
             # git does not keep empty folders.
             keep.touch()
-    attributes = root / BLOCKS_FOLDER / ".gitattributes"
-    if not attributes.exists():
-        # A checkout on Windows would convert line ends, and no digest would be right any more.
-        write_file(root, attributes, b"catalog/** -text\nschemas/** -text\n")
+    if _keep_line_ends(root):
         made.append(f"{BLOCKS_FOLDER}/.gitattributes")
     config = root / CONFIG
     if not config.exists():
@@ -45,6 +43,21 @@ def prepare_repo(root: Path, repo: str, url: str) -> list[str]:
         write_file(root, config, text.encode())
         made.append(CONFIG)
     return made
+
+
+def _keep_line_ends(root: Path) -> bool:
+    """Keep git from converting the line ends of blocks, after which no digest would be right; whether that
+    was missing.
+    """
+    path = root / BLOCKS_FOLDER / ".gitattributes"
+    refuse_links(root, path)
+    found = path.read_bytes() if path.exists() else b""
+    missing = [line for line in _ATTRIBUTES if line not in found.splitlines()]
+    if missing:
+        # Last, because the last line that matches a path counts.
+        start = found if found.endswith(b"\n") or not found else found + b"\n"
+        write_file(root, path, start + b"".join(line + b"\n" for line in missing))
+    return bool(missing)
 
 
 @app.command()

@@ -28,6 +28,10 @@ from blocks.format.statements import (
 )
 
 Statements = Mapping[str, Statement]
+_CONVERTED = (
+    "had its line ends converted by a checkout. Run `blocks init`, which keeps git from it, then check the "
+    "file out again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +127,21 @@ def _open_statements(
             signed = open_envelope(files[path], keys)
             found[name] = read_statement(name, signed.payload)
         except FormatError as error:
-            report.add_problem(path, error.message)
+            report.add_problem(path, _describe_failure(files[path], keys, error))
         else:
             report.key_ids.add(signed.key_id)
     return found
+
+
+def _describe_failure(content: bytes, keys: Keys, error: FormatError) -> str:
+    restored = content.replace(b"\r\n", b"\n")
+    if restored == content:
+        return error.message
+    try:
+        open_envelope(restored, keys)
+    except FormatError:
+        return error.message
+    return _CONVERTED
 
 
 def _merge_digests(statements: Statements, report: VerificationReport) -> dict[str, str]:
@@ -168,10 +183,7 @@ def _compare_files(
 
 def _describe_change(content: bytes, digest: str) -> str:
     if sha256(content.replace(b"\r\n", b"\n")) == digest:
-        return (
-            "had its line ends converted by a checkout. Run `blocks init`, which keeps git from it, then "
-            "check the file out again"
-        )
+        return _CONVERTED
     return "was changed: its SHA-256 is not the one that was signed"
 
 

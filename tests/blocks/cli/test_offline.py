@@ -112,3 +112,28 @@ def test_the_command_line_imports_no_part_of_the_server():
             )
             for name in names:
                 assert name.partition(".")[0] not in OURS or name.startswith("blocks.cli"), (path, name)
+
+
+def test_blocks_survive_a_checkout_that_converts_line_ends(offline, work):
+    """As git does it on Windows: what is stored with LF is written with CRLF."""
+    assert offline("init").returncode == 0
+    places = [f".blocks/{folder}/risk/ratio/ratio.py" for folder in ("catalog", "schemas")]
+    for place in (*places, "app.py"):
+        (work / place).parent.mkdir(parents=True, exist_ok=True)
+        (work / place).write_bytes(b"x = 1\ny = 2\n")
+    git = ["git", "-C", str(work), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "add", "-A"], check=True, capture_output=True)
+    subprocess.run([*git, "commit", "-qm", "x"], check=True)
+    copy = work.parent / "copy"
+    subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "-q", str(work), str(copy)], check=True)
+    assert (copy / "app.py").read_bytes() == b"x = 1\r\ny = 2\r\n"
+    assert [(copy / place).read_bytes() for place in places] == [b"x = 1\ny = 2\n"] * 2
+
+
+def test_init_adds_to_the_attributes_that_are_there(offline, work):
+    attributes = work / ".blocks/.gitattributes"
+    attributes.parent.mkdir()
+    attributes.write_text("* text")
+    for _ in range(2):
+        assert offline("init").returncode == 0
+        assert attributes.read_text() == "* text\ncatalog/** -text\nschemas/** -text\n"

@@ -180,3 +180,15 @@ def test_a_payload_changed_under_its_signature_is_refused(block, trusted):
     assert wrong(
         resigned(block, SUMMARY, lambda payload: payload["predicate"].update(timeVerified="now")), trusted
     ) == {SUMMARY}
+
+
+def test_converted_line_ends_are_named_as_such_in_every_file(block, trusted):
+    for path, content in block.items():
+        if b"\n" in content:
+            (problem, *more) = verify_block(block | {path: content.replace(b"\n", b"\r\n")}, trusted).problems
+            assert (problem.path, more) == (path, [])
+            assert "had its line ends converted by a checkout" in problem.what
+            assert "`blocks init`" in problem.what
+    # Not where more was changed than that.
+    changed = verify_block(block | {"ratio.py": block["ratio.py"].replace(b"\n", b"\r\n ")}, trusted).problems
+    assert "was changed" in changed[0].what
