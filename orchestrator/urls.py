@@ -30,5 +30,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # The pages have paths of their own at the top level, so they come after the fixed prefixes.
     path("", include("orchestrator.web.urls")),
 ]
-# Django looks for this name here.
+# Django looks for these names here.
+handler400 = "orchestrator.web.pages.service.show_refusal"
 handler500 = "orchestrator.web.pages.service.show_failure"

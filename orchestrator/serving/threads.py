@@ -3,6 +3,9 @@
 Its body is read before, and its answer is sent after, both by the loop. So a slow client holds no thread, and
 the number of threads bounds the work that is done at once.
 
+What is held for slow clients is bounded for the whole process (``held_bytes``): 500 of them that send 12 MB
+each, or read as much, would otherwise take all memory.
+
 An answer with an asynchronous iterator (``StreamingHttpResponse``) leaves its thread at once: the loop
 iterates it until it ends or the client is gone.
 """
@@ -20,6 +23,7 @@ from asgiref.wsgi import WsgiToAsgiInstance
 from django.db import connections
 from django.http import StreamingHttpResponse
 
+from orchestrator.serving.held_bytes import HeldBytes, Share
 from orchestrator.serving.protocol import ENDLESS
 
 THREADS: Final = 32
@@ -27,6 +31,9 @@ MOST_WAITING: Final = 2000
 """Requests that may wait for a thread. More are refused at once, which a caller can act on."""
 LONGEST_BODY: Final = 12 * 1024 * 1024 + 1
 """One byte more than the API reads, so that its own refusal is the one seen."""
+ANSWER_SECONDS: Final = 120.0
+"""How long a client may take to read an answer, as it may take to send a body."""
+PART_BYTES: Final = 64 * 1024
 PROBES: Final = frozenset({"/health", "/ready"})
 RETRY_SECONDS: Final = 2
 
@@ -39,11 +46,15 @@ class _ClientGoneError(Exception):
     """The client closed the connection before its request was complete."""
 
 
+class _TooMuchHeldError(Exception):
+    """The process holds as much for its clients as it may."""
+
+
 class ThreadedApplication:
     """An ASGI application around a WSGI one."""
 
-    def __init__(self, wsgi: Callable[..., Iterable[bytes]]) -> None:
-        self._wsgi = wsgi
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]], held: HeldBytes | None = None) -> None:
+        self._wsgi, self._held = wsgi, held or HeldBytes()
         self._work = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
         # Probes have threads of their own: a busy service is alive, and must be able to say so.
         self._probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
@@ -59,9 +70,19 @@ class ThreadedApplication:
         if scope["type"] != "http":
             return
         with suppress(_ClientGoneError):
-            body = await _read_body(receive)
-            answer = await self._run(scope, body)
-            await answer.send(scope, receive, send)
+            answer = await self._read_and_run(scope, receive)
+            with self._held.open_share() as share:
+                if answer.stream is None and not share.add(len(answer.body)):
+                    answer = _refuse_busy()
+                await answer.send(scope, receive, send)
+
+    async def _read_and_run(self, scope: Scope, receive: Callable[..., Any]) -> "_Answer":
+        with self._held.open_share() as share:
+            try:
+                body = await _read_body(receive, share)
+            except _TooMuchHeldError:
+                return _refuse_busy()
+            return await self._run(scope, body)
 
     async def _run(self, scope: Scope, body: bytes) -> "_Answer":
         probe = scope["path"] in PROBES
@@ -120,7 +141,10 @@ class _Answer:
         """Send it; returns early when the client is gone."""
         if self.stream is None:
             await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-            await send({"type": "http.response.body", "body": self.body})
+            # The server closes the connection of an answer that is not whole.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self._send_body(send)
             return
         try:
             scope.setdefault("state", {})[ENDLESS] = True
@@ -128,6 +152,13 @@ class _Answer:
             await _first_to_end(_send_parts(self.stream, send), _wait_until_gone(receive))
         finally:
             self.stream.close()
+
+    async def _send_body(self, send: Callable[..., Any]) -> None:
+        # In parts, because a part waits until the client has taken those before it.
+        for start in range(0, len(self.body) or 1, PART_BYTES):
+            end = start + PART_BYTES
+            more = end < len(self.body)
+            await send({"type": "http.response.body", "body": self.body[start:end], "more_body": more})
 
 
 def _refuse_busy() -> _Answer:
@@ -174,18 +205,30 @@ async def _wait_until_gone(receive: Callable[..., Any]) -> None:
             return
 
 
-async def _read_body(receive: Callable[..., Any]) -> bytes:
-    """The whole body, up to ``LONGEST_BODY``; the protocol bounds the time."""
-    parts, size = [], 0
+async def _read_body(receive: Callable[..., Any], share: Share) -> bytes:
+    """The whole body, up to ``LONGEST_BODY``; the protocol bounds the time.
+
+    Raises ``_TooMuchHeldError`` where ``share`` has no room for it, after the rest has come: a client that
+    still sends might not read the answer.
+    """
+    parts: list[bytes] = []
+    size, refused = 0, False
     while True:
         message: Message = await receive()
         if message["type"] == "http.disconnect":
             raise _ClientGoneError
         part = message.get("body", b"")
-        parts.append(part)
         size += len(part)
+        if not refused and share.add(len(part)):
+            parts.append(part)
+        else:
+            refused = True
+            parts.clear()
+            share.give_back()
         # The rest is not waited for: the application refuses what it sees already.
         if not message.get("more_body", False) or size >= LONGEST_BODY:
+            if refused:
+                raise _TooMuchHeldError
             return b"".join(parts)[:LONGEST_BODY]
 
 

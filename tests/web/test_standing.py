@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 import redis
 from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -134,3 +137,25 @@ def test_what_flows_need_later_is_degraded_and_the_service_stays_ready(transacti
     assert Client().get("/ready").status_code == 200
     OutgoingEvent.objects.update(attempts=16)
     assert "1 given up" in read_status_page()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "a b", "[::1", "x" * 3000])
+def test_another_host_is_refused_in_the_form_that_was_asked_for(host):
+    client = Client(raise_request_exception=False)
+    page = client.get("/status/", headers={"Host": host})
+    assert (page.status_code, page["Content-Type"]) == (400, "text/html; charset=utf-8")
+    answer = client.get("/api/v1/flows/", headers={"Host": host})
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+    assert answer.json()["code"] == "request:malformed"
+    assert host not in answer.content.decode() + page.content.decode()
+
+
+def test_an_error_outside_of_a_view_is_a_problem_too_where_the_api_is_asked(monkeypatch):
+    for error, status in ((OperationalError("away"), 503), (RuntimeError("a fault"), 500)):
+        monkeypatch.setattr(SessionMiddleware, "process_request", Mock(side_effect=error))
+        answer = Client(raise_request_exception=False).get("/api/v1/flows/")
+        assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+        assert answer.json()["status"] == status
+        assert ("Retry-After" in answer) is (status == 503)
+        page = Client(raise_request_exception=False).get("/status/")
+        assert (page.status_code, page["Content-Type"]) == (status, "text/html; charset=utf-8")

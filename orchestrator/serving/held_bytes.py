@@ -1,0 +1,60 @@
+"""How much of bodies and answers the process holds for clients that are slow to send or to read them."""
+
+import threading
+from typing import Final
+
+MOST_HELD: Final = 256 * 1024 * 1024
+"""Bytes, of all connections together."""
+ALWAYS_FREE: Final = 64 * 1024
+"""Bytes of one body or answer that do not count, so that ordinary requests go on while others hold much."""
+
+
+class HeldBytes:
+    """A count with a limit, for all connections of a process."""
+
+    def __init__(self, most: int = MOST_HELD) -> None:
+        self._left, self._lock = most, threading.Lock()
+
+    def open_share(self) -> "Share":
+        """What one body or answer holds; nothing yet."""
+        return Share(self)
+
+    def take(self, count: int) -> bool:
+        """Whether ``count`` more may be held; counted, if so."""
+        with self._lock:
+            if count > self._left:
+                return False
+            self._left -= count
+            return True
+
+    def give_back(self, count: int) -> None:
+        """Let others hold ``count``."""
+        with self._lock:
+            self._left += count
+
+
+class Share:
+    """The part of one body or answer; given back at the end of a ``with``."""
+
+    def __init__(self, held: HeldBytes) -> None:
+        self._held, self._size, self._counted = held, 0, 0
+
+    def add(self, count: int) -> bool:
+        """Whether ``count`` more bytes may be held."""
+        size = self._size + count
+        more = max(0, size - ALWAYS_FREE) - self._counted
+        if not self._held.take(more):
+            return False
+        self._size, self._counted = size, self._counted + more
+        return True
+
+    def give_back(self) -> None:
+        """Hold nothing any more."""
+        self._held.give_back(self._counted)
+        self._size = self._counted = 0
+
+    def __enter__(self) -> "Share":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
