@@ -103,7 +103,7 @@ def measured(change: Change) -> dict[str, float]:
     recent = sorted(code, key=lambda path: (-change.modified[path], path))
 
     def packed(order: list[str]) -> float:
-        return share(change.touched, frozenset(pack_files(order, texts, change.budget).paths))
+        return share(change.touched, frozenset(pack_files(order, texts, change.budget, lambda _: None).paths))
 
     def whole(order: list[str]) -> float:
         return share(change.touched, filled(order, texts, change.budget))
