@@ -6,7 +6,7 @@ from typing import Final
 MOST_HELD: Final = 256 * 1024 * 1024
 """Bytes, of all connections together."""
 ALWAYS_FREE: Final = 64 * 1024
-"""Bytes of one body or answer that do not count, so that ordinary requests go on while others hold much."""
+"""Bytes of one body or answer that do not count, so that ordinary requests continue while others hold much."""
 
 
 class HeldBytes:
@@ -15,9 +15,9 @@ class HeldBytes:
     def __init__(self, most: int = MOST_HELD) -> None:
         self._left, self._lock = most, threading.Lock()
 
-    def open_share(self) -> "Share":
+    def open_share(self) -> "HeldShare":
         """What one body or answer holds; nothing yet."""
-        return Share(self)
+        return HeldShare(self)
 
     def take(self, count: int) -> bool:
         """Whether ``count`` more may be held; counted, if so."""
@@ -33,7 +33,7 @@ class HeldBytes:
             self._left += count
 
 
-class Share:
+class HeldShare:
     """The part of one body or answer; given back at the end of a ``with``."""
 
     def __init__(self, held: HeldBytes) -> None:
@@ -53,7 +53,7 @@ class Share:
         self._held.give_back(self._counted)
         self._size = self._counted = 0
 
-    def __enter__(self) -> "Share":
+    def __enter__(self) -> "HeldShare":
         return self
 
     def __exit__(self, *_: object) -> None:

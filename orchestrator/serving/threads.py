@@ -23,7 +23,7 @@ from asgiref.wsgi import WsgiToAsgiInstance
 from django.db import connections
 from django.http import StreamingHttpResponse
 
-from orchestrator.serving.held_bytes import HeldBytes, Share
+from orchestrator.serving.held_bytes import HeldBytes, HeldShare
 from orchestrator.serving.protocol import ENDLESS
 
 THREADS: Final = 32
@@ -205,7 +205,7 @@ async def _wait_until_gone(receive: Callable[..., Any]) -> None:
             return
 
 
-async def _read_body(receive: Callable[..., Any], share: Share) -> bytes:
+async def _read_body(receive: Callable[..., Any], share: HeldShare) -> bytes:
     """The whole body, up to ``LONGEST_BODY``; the protocol bounds the time.
 
     Raises ``_TooMuchHeldError`` where ``share`` has no room for it, after the rest has come: a client that

@@ -42,7 +42,7 @@ class FilesNotJudged(OrchestratorError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
+class _CollectorEnd:
     """How a process ended: with an answer, or at a file; ``at`` is empty where it had begun none."""
 
     answer: Mapping[str, Any] | None
@@ -80,7 +80,7 @@ def _read_answer(answer: Mapping[str, Any], unjudged: list[str]) -> Bundle:
     return replace(bundle, omitted=bundle.omitted + len(unjudged), unjudged=tuple(unjudged))
 
 
-def _run_process(work: tuple[Any, ...]) -> _Ended:
+def _run_process(work: tuple[Any, ...]) -> _CollectorEnd:
     with subprocess.Popen(
         [sys.executable, "-m", PROCESS],
         cwd=_ROOT,
@@ -106,7 +106,7 @@ def _send_work(process: subprocess.Popen[bytes], work: tuple[Any, ...]) -> None:
         pickle.dump(work, stdin)
 
 
-def _read_lines(process: subprocess.Popen[bytes]) -> _Ended:
+def _read_lines(process: subprocess.Popen[bytes]) -> _CollectorEnd:
     at = ""
     for line in _stream(process.stdout):
         # Cut off where the process was killed while it wrote.
@@ -114,9 +114,9 @@ def _read_lines(process: subprocess.Popen[bytes]) -> _Ended:
             break
         said = json.loads(line)
         if "at" not in said:
-            return _Ended(said, at, "")
+            return _CollectorEnd(said, at, "")
         at = said["at"]
-    return _Ended(None, at, f"the process that reads it ended with {process.wait()}")
+    return _CollectorEnd(None, at, f"the process that reads it ended with {process.wait()}")
 
 
 def _stream(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -9,7 +9,7 @@ from django.db import connection
 from orchestrator.flows import engine
 from orchestrator.flows.engine.errors import EngineError
 from orchestrator.flows.models import Attempt, Flow, Stage
-from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair
+from orchestrator.flows.stage_protocol import Done, Failed, Park, Repair, StageResult
 from tests.flows.engine.conftest import claim, let_lease_run_out, let_wait_end, live
 
 pytestmark = pytest.mark.django_db
@@ -301,15 +301,13 @@ def test_no_secret_reaches_rows_and_events(news, end):
     flow, read = news
     key = "sk-proj-" + "a1B2c3D4" * 6
     text = f"openai: HTTP 401: Incorrect API key provided: {key}."
-    engine.finish(
-        claim(flow),
-        {
-            "parked": Park(text, datetime.now(UTC) + timedelta(hours=1)),
-            "failed": Failed("x:y", text, "fix it"),
-            "tried again": Failed("x:y", text, "fix it", retryable=True),
-            "repaired": Repair("", "first", "x:y", text, "fix it"),
-        }[end],
-    )
+    results: dict[str, StageResult] = {
+        "parked": Park(text, datetime.now(UTC) + timedelta(hours=1)),
+        "failed": Failed("x:y", text, "fix it"),
+        "tried again": Failed("x:y", text, "fix it", retryable=True),
+        "repaired": Repair("", "first", "x:y", text, "fix it"),
+    }
+    engine.finish(claim(flow), results[end])
     rows = [list(model.objects.values()) for model in (Flow, Stage, Attempt)]
     told = f"{read()} {rows}"
     assert key not in told
