@@ -6,7 +6,7 @@ from typing import Final
 MOST_HELD: Final = 256 * 1024 * 1024
 """Bytes, of all connections together."""
 ALWAYS_FREE: Final = 64 * 1024
-"""Bytes of one body or answer that do not count, so that ordinary requests continue while others hold much."""
+"""Bytes of one body or answer that do not count, so that ordinary requests are served at any time."""
 
 
 class HeldBytes:
