@@ -107,7 +107,7 @@ def _compare_uses() -> list[CounterDifference]:
         charged = {"nano": (row.day_nano, row.hour_nano, row.nano)}
         if row.repo is not None:
             charged["tokens"] = (row.day_tokens, row.hour_tokens, row.tokens)
-        pairs = {}
+        pairs: dict[str, tuple[int, int]] = {}
         for unit, (day, by_hour, amounts) in charged.items():
             hours = Counter[int]()
             for hour, amount in zip(row.hours, amounts, strict=True):

@@ -97,7 +97,7 @@ def test_a_model_without_a_price_is_refused_before_anything_is_sent(server: RowS
     assert server.asked == []
     call = ProviderCall.objects.get()
     assert (call.provider, call.model, call.repo) == ("azure", "nobody/has-it", "r")
-    assert (call.status, call.error_code, call.cost_usd) == ("released", "provider:unknown-model", 0)
+    assert (call.status, call.error_code, call.cost_usd) == ("released", "provider:unknown-model", Decimal(0))
     assert "has no price" in call.error_message
     assert "MODEL_PRICES" in refused.value.cure
     assert audit.find_differences() == []
