@@ -68,6 +68,20 @@ def test_a_past_day_that_is_counted_again_is_the_same():
     assert [sorted(rows) for rows in again] == [sorted(rows) for rows in stored]
 
 
+def test_a_call_counts_for_the_model_that_answered():
+    settled = limiter.acquire(limiter.ReservationRequest("openai", "gpt-4-turbo", 10, 10, timeout_seconds=60))
+    refused = limiter.acquire(limiter.ReservationRequest("openai", "gpt-4-turbo", 10, 10, timeout_seconds=60))
+    assert isinstance(settled, limiter.Admitted)
+    assert isinstance(refused, limiter.Admitted)
+    limiter.settle(settled.call_id, "openai", Usage(7), Decimal("0.5"), {}, answered_by="gpt-5.6-sol")
+    limiter.release(refused.call_id, "openai")
+    rows = reading.sum_facts(facts.CALLS, ["model"], {"settled": "sum(settled)", "released": "sum(released)"})
+    assert {(row.model, row.settled, row.released) for row in rows} == {
+        ("gpt-5.6-sol", 1, 0),
+        ("gpt-4-turbo", 0, 1),
+    }
+
+
 def test_rows_that_were_lost_are_counted_again():
     tell_history()
     days.count_due_days()

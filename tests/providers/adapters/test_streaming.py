@@ -424,3 +424,56 @@ def test_effort_goes_to_the_control_that_the_model_has(
     for name in field:
         found = (found or {}).get(name)
     assert found == value
+
+
+def test_what_google_says_is_kept_as_it_came(line: Line) -> None:
+    """Also fields, parts and reasons that are newer than the SDK."""
+    first = {
+        "candidates": [
+            {"content": {"parts": [{"text": "so", "thought": True, "x": 1}]}, "newIn": {"a": [1]}}
+        ],
+        "responseId": "r",
+        "modelStatus": {"stage": "PREVIEW"},
+    }
+    more = {"candidates": [{"content": {"parts": [{"text": "one "}]}}]}
+    last = {
+        "candidates": [
+            {"content": {"parts": [{"text": "two"}]}, "finishReason": "STOP", "avgLogprobs": -0.1}
+        ],
+        "usageMetadata": {
+            "promptTokenCount": 7,
+            "candidatesTokenCount": 2,
+            "thoughtsTokenCount": 3,
+            "totalTokenCount": 12,
+            "trafficType": "ON_DEMAND",
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 7}],
+        },
+        "modelVersion": "gemini-of-tomorrow",
+    }
+
+    def serve(connection: Connection) -> None:
+        connection.start()
+        connection.send(event(first), event(more), event(last))
+        connection.end()
+
+    answer = line.complete("google", serve)
+    assert answer.text == "one two"
+    assert answer.thoughts == "so"
+    assert answer.model == "gemini-of-tomorrow"
+    assert answer.raw == {
+        "candidates": [
+            {
+                "content": {
+                    "role": "model",
+                    "parts": [{"text": "so", "thought": True, "x": 1}, {"text": "one two"}],
+                },
+                "newIn": {"a": [1]},
+                "finishReason": "STOP",
+                "avgLogprobs": -0.1,
+            }
+        ],
+        "responseId": "r",
+        "modelStatus": {"stage": "PREVIEW"},
+        "usageMetadata": last["usageMetadata"],
+        "modelVersion": "gemini-of-tomorrow",
+    }

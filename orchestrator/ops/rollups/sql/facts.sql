@@ -58,13 +58,14 @@ WHERE e.kind IN ('flow.created', 'flow.passed', 'flow.failed', 'flow.cancelled')
 GROUP BY 1, 2, 3, 4, 5
 
 -- name: count_calls
--- Count calls and add up their tokens and USD, by the day on which they left, repo, family, provider and model.
+-- Count calls and add up their tokens and USD, by the day on which they left, repo, family, provider and model:
+-- the one that answered, by the provider's words, or the one that was asked where none did.
 SELECT
     (c.created_at AT TIME ZONE 'UTC')::date AS day,
     c.repo,
     coalesce(f.block_family, '') AS block_family,
     c.provider,
-    c.model,
+    coalesce(nullif(c.answered_by, ''), c.model) AS model,
     count(*) FILTER (WHERE c.status = 'settled') AS settled,
     count(*) FILTER (WHERE c.status = 'released') AS released,
     count(*) FILTER (WHERE c.status = 'unknown') AS unknown,
