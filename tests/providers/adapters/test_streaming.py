@@ -320,12 +320,12 @@ def test_answer_may_take_longer_than_a_pause_may(line: Line, vendor: str) -> Non
         connection.start()
         connection.send(*opening(vendor))
         for letter in TEXT:
-            time.sleep(0.05)
+            time.sleep(0.15)
             connection.send(piece(vendor, letter))
         connection.send(*closing_events(vendor, TEXT))
         connection.end()
 
-    assert line.complete(vendor, serve, silence_seconds=0.5).text == TEXT
+    assert line.complete(vendor, serve, silence_seconds=2).text == TEXT
 
 
 ERRORS = {
