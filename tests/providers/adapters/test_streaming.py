@@ -295,7 +295,7 @@ def test_a_model_may_be_silent_for_longer_while_it_thinks(line: Line, vendor: st
     def think(connection: Connection) -> None:
         connection.start()
         connection.send(*opening(vendor))
-        time.sleep(0.8)
+        time.sleep(1.5)
         connection.send(piece(vendor, TEXT), *closing_events(vendor, TEXT))
         connection.end()
 
@@ -304,7 +304,7 @@ def test_a_model_may_be_silent_for_longer_while_it_thinks(line: Line, vendor: st
         connection.send(*opening(vendor), piece(vendor, TEXT))
         going.wait(20)
 
-    assert line.complete(vendor, think, silence_seconds=0.3, thinking_seconds=10).text == TEXT
+    assert line.complete(vendor, think, silence_seconds=1, thinking_seconds=10).text == TEXT
     # After its first text it has thought.
     started = time.monotonic()
     error = line.fail(vendor, fall_silent, base.TimedOut, silence_seconds=0.3, thinking_seconds=15)
