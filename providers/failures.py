@@ -84,6 +84,23 @@ _BY_CODE: Final[Mapping[str, type[ProviderError]]] = {
     "rate_limit_exceeded": RateLimited,
     "slow_down": Overloaded,
 }
+# What an error is called inside an answer, and the status that it would have had outside: Anthropic's types,
+# Google's codes.
+_STATUS_BY_TYPE: Final[Mapping[str, int]] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "timeout_error": 504,
+    "FAILED_PRECONDITION": 400,
+    "INVALID_ARGUMENT": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
 # Words that say more than the status, where the vendor has no code for it. The words of a vendor may quote
 # the request, so only statuses that refuse one are compared, and the texts are whole phrases.
 _BY_WORDS: Final = (
@@ -170,7 +187,7 @@ def error_from_answer(provider: str, status: int, headers: Mapping[str, str], bo
             return _build_error(provider, 404, words, headers, f"HTTP {status}")
         said = clean_text(words.message) or "there is no such path"
         return NetworkPathFailed(provider, f"HTTP {status}: {said}")
-    is_silent = status == 400 and not words.message and not words.codes
+    is_silent = status in (400, 403) and not words.message and not words.codes
     # An API names what its key may not do in JSON; a firewall says "access denied".
     is_of_firewall = status == 403 and words.plain
     if is_silent or is_of_firewall or status not in _OF_AN_API:
@@ -192,8 +209,10 @@ def error_inside(provider: str, raw: Mapping[str, Any]) -> ProviderError | None:
         return None
     words = _read_object(raw)
     status = _read_status(inner.get("code")) if isinstance(inner, Mapping) else None
-    # Without a status of its own, only its code and words tell; else the provider failed.
-    error = _build_error(provider, status or 500, words, {}, "an error inside the answer")
+    if status is None:
+        # Without a status of its own, its type is that of one; else the provider failed.
+        status = next((_STATUS_BY_TYPE[code] for code in words.codes if code in _STATUS_BY_TYPE), 500)
+    error = _build_error(provider, status, words, {}, "an error inside the answer")
     error.raw = raw
     return error
 

@@ -14,10 +14,13 @@ from providers.base import (
     AccountRestricted,
     AnswerMissing,
     AuthenticationFailed,
+    BadRequest,
     ConnectionCut,
     ContentFiltered,
+    ContextTooLong,
     MalformedAnswer,
     NetworkPathFailed,
+    Overloaded,
     ProviderError,
     RateLimited,
     RequestTooLarge,
@@ -157,6 +160,7 @@ IN_FRONT = [
                 {"message": "Missing Authentication Token"},
                 vendor,
             ),
+            refused("a firewall that says nothing", 403, NetworkPathFailed, "", vendor),
             refused("XML", 403, NetworkPathFailed, '<?xml version="1.0"?><Error/>', vendor),
             refused(
                 "a page behind a comment", 200, NetworkPathFailed, "<!-- x --><html>login</html>", vendor
@@ -276,6 +280,30 @@ WORDS = [
         gemini_error(429, "q", "X"),
         "google",
         wait=FIRST_PAUSE,
+    ),
+    stream(
+        "the prompt is too long for the stream",
+        "anthropic",
+        claude_error("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
+        error=ContextTooLong,
+    ),
+    stream(
+        "no money for the stream",
+        "anthropic",
+        claude_error("invalid_request_error", "Your credit balance is too low"),
+        error=AccountExhausted,
+        wait=ACCOUNT_PAUSE,
+    ),
+    stream("an unknown field", "anthropic", claude_error("invalid_request_error", "x"), error=BadRequest),
+    stream(
+        "a key that ended", "anthropic", claude_error("authentication_error", "x"), error=AuthenticationFailed
+    ),
+    refused(
+        "an error inside without a number",
+        200,
+        Overloaded,
+        {"error": {"status": "UNAVAILABLE", "message": "busy"}},
+        "google",
     ),
     refused("an error inside that is false", 200, AnswerMissing, {"error": False}, "google"),
     refused(
