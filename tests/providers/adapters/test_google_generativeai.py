@@ -15,8 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 HOME = ROOT / ".venv-google"
-# What the tests need, and the simulator, which they start with this interpreter.
-TOOLS = ("pytest", "pytest-timeout", "Django", "PyYAML", "jsonschema")
+# What the tests need, and the simulator, which they start with this interpreter. The last one redacts errors.
+TOOLS = ("pytest", "pytest-timeout", "Django", "PyYAML", "jsonschema", "google-re2")
 
 
 def environment() -> Path:
