@@ -32,7 +32,7 @@ setup: .venv/.ready ## a virtual environment in .venv with everything in it
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@touch $@
 
-.venv/.ready: .venv/.uv $(LOCKS) pyproject.toml blocks/pyproject.toml
+.venv/.ready: .venv/.uv $(LOCKS) pyproject.toml blocks/pyproject.toml gates/sandbox/build.py
 	@echo "Installing what requirements.txt and requirements-dev.txt pin"
 	@$(USE_WRITABLE_CACHE); \
 	  $(UV) pip sync --quiet --python $(PY) --no-build --require-hashes requirements-uv.txt requirements.txt requirements-dev.txt && \

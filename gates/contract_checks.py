@@ -11,7 +11,7 @@ from jsonschema.exceptions import SchemaError
 from gates import syntax
 from gates.allowlist import CAPABILITIES
 from gates.base import CONTRACT_PATH, Candidate, Finding
-from gates.contract_promises import Promises
+from gates.contract_promises import Promises, list_assigned_functions, list_definitions
 from gates.harness.json_schema import make_validator
 from gates.harness.preconditions import MAX_CHARACTERS, Precondition
 from gates.harness.vacuous_schemas import find_vacuous_parts
@@ -77,7 +77,7 @@ def find_objections(candidate: Candidate, contract: Mapping[str, Any] | None) ->
         return tuple(shape_errors[:_MAX_SHAPE_FINDINGS])
     found = list(_check_identity(candidate, contract))
     callables = _list_callables(candidate)
-    builders = _list_functions(candidate.tests)
+    builders = _list_builder_functions(candidate.tests)
     for entry in contract["entrypoints"]:
         for rule, message in _check_entry_point(callables, builders, entry):
             found.append(_contract_finding(rule, f"{entry['call']}: {message}"))
@@ -144,7 +144,7 @@ def _check_identity(candidate: Candidate, contract: Mapping[str, Any]) -> Iterat
 
 
 def _check_entry_point(
-    callables: set[str], builders: set[str], entry: Mapping[str, Any]
+    callables: set[str], builders: Mapping[str, bool], entry: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """Rule and message of each objection to one entry point."""
     if entry["call"] not in callables:
@@ -155,8 +155,13 @@ def _check_entry_point(
     if any(rule == "schema" for rule, _ in promise_objections):
         return
     yield from _check_requires(entry)
-    for name in sorted(_list_builders(entry) - builders):
+    for name in sorted(_list_builders(entry) - builders.keys()):
         yield "builder", f"the tests define no function {name} that builds an argument"
+    arguments = [*entry["input"].get("properties", {}).values()]
+    built_by = [str(each["builder"]) for each in arguments if isinstance(each, Mapping) and "builder" in each]
+    all_built = bool(arguments) and len(built_by) == len(arguments)
+    if all_built and not any(builders.get(name, True) for name in built_by):
+        yield "builder", "every argument is built, and no builder uses what it is given"
     accepts = make_validator(_expand_entry_point(entry)["input"])
     entry = _expand_entry_point(entry)
     for number, example in enumerate(entry.get("examples", []), start=1):
@@ -222,8 +227,14 @@ def _list_builders(entry: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _list_functions(source: str) -> set[str]:
-    return {node.name for node in syntax.parse(source).body if isinstance(node, _FUNCTIONS)}
+def _list_builder_functions(source: str) -> dict[str, bool]:
+    """The functions at the top of a test file, and whether each uses its first argument."""
+    found = {}
+    for node in syntax.parse(source).body:
+        if isinstance(node, _FUNCTIONS):
+            read = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+            found[node.name] = any(argument.arg in read for argument in node.args.args[:1])
+    return found
 
 
 def _list_callables(candidate: Candidate) -> set[str]:
@@ -240,7 +251,9 @@ def _list_callables(candidate: Candidate) -> set[str]:
             body += [each for each in private[node.module] if getattr(each, "name", "") in taken]
     every = [*body, *(node for nodes in private.values() for node in nodes)]
     methods = {node.name: _method_names(node) for node in every if isinstance(node, ast.ClassDef)}
+    body = [each for node in body for each in list_definitions(ast.Module([node], []))]
     names = {node.name for node in body if isinstance(node, _FUNCTIONS)}
+    names |= list_assigned_functions(candidate.module)
     for node in body:
         if not isinstance(node, ast.ClassDef):
             continue

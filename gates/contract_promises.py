@@ -1,17 +1,20 @@
 """Whether a contract promises what its module offers, and nothing that nobody has shown."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gates import syntax
 from gates.base import Candidate
+from gates.harness.json_schema import resolve_reference
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _RAISING_CHECKS = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
 # More kinds of value than this in one place say nothing.
 _MAX_KINDS = 3
+_MAX_DEPTH = 20
+_FUNCTION_MAKERS = frozenset({"cache", "lru_cache", "partial"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,12 @@ class Promises:
     def read(cls, candidate: Candidate) -> "Promises":
         """From the text of a candidate that parses."""
         inputs: dict[str, int] = {}
-        for node in syntax.parse(candidate.module).body:
+        for node in list_definitions(syntax.parse(candidate.module)):
             if isinstance(node, _FUNCTIONS) and not node.name.startswith("_"):
                 inputs[node.name] = _count_arguments(node)
             if isinstance(node, ast.ClassDef):
                 inputs |= _list_methods(node)
+        inputs |= {name: 1 for name in list_assigned_functions(candidate.module) if not name.startswith("_")}
         parents: dict[str, frozenset[str]] = {}
         for source in candidate.modules.values():
             for node in syntax.parse(source).body:
@@ -58,8 +62,8 @@ class Promises:
         for entry in contract["entrypoints"]:
             if contract["contract"] >= 2:
                 yield from self.find_unshown(entry)
-            kinds = entry["output"].get("type")
-            if isinstance(kinds, list) and len(set(kinds) - {"null"}) > _MAX_KINDS:
+            kinds = find_kinds(entry["output"])
+            if len(kinds) > _MAX_KINDS:
                 yield "vacuous", f"{entry['call']}: an output of {len(kinds)} types says nothing"
 
     def find_unshown(
@@ -81,6 +85,79 @@ class Promises:
             found |= new
             waiting += new
         return found
+
+
+def list_definitions(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The statements of a module, those below a condition at its top included."""
+    waiting = list(tree.body)
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        if isinstance(node, ast.If | ast.Try):
+            below = [*node.body, *node.orelse, *getattr(node, "finalbody", [])]
+            waiting += [*below, *(each for handler in getattr(node, "handlers", []) for each in handler.body)]
+
+
+def list_assigned_functions(source: str) -> set[str]:
+    """Names at the top of a module that are set to a function: a lambda, another function, a part of one."""
+    tree = syntax.parse(source)
+    functions = {node.name for node in tree.body if isinstance(node, _FUNCTIONS)}
+    found: set[str] = set()
+    for node in list_definitions(tree):
+        match node:
+            case ast.Assign(targets=targets, value=value) if _is_function(value, functions):
+                found |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                if _is_function(value, functions):
+                    found.add(name)
+    return found
+
+
+def _is_function(value: ast.expr, functions: Iterable[str]) -> bool:
+    match value:
+        case ast.Lambda():
+            return True
+        case ast.Name(id=name):
+            return name in functions
+        case ast.Call(func=called, args=[first, *_]):
+            makes = ast.unparse(called).split(".")[-1] in _FUNCTION_MAKERS
+            return makes and _is_function(first, functions)
+    return False
+
+
+def find_kinds(schema: Any) -> frozenset[str]:
+    """The types of value that a schema of an output leaves open, ``null`` aside.
+
+    A list leaves open what its items do, and an object what its properties do where none of them is narrower.
+    """
+    return _list_kinds(schema, schema, 0)
+
+
+def _list_kinds(schema: Any, root: Any, depth: int) -> frozenset[str]:
+    schema = resolve_reference(schema, root)
+    kinds = _list_own_kinds(schema, root, depth)
+    inner: list[Any] = []
+    if kinds == {"array"} and isinstance(schema.get("items"), dict):
+        inner = [schema["items"]]
+    elif kinds == {"object"}:
+        inner = list(schema.get("properties", {}).values())
+    if inner and depth <= _MAX_DEPTH:
+        return min((_list_kinds(each, root, depth + 1) for each in inner), key=len)
+    return kinds
+
+
+def _list_own_kinds(schema: Any, root: Any, depth: int) -> frozenset[str]:
+    """The types that a schema itself names, or its options do."""
+    schema = resolve_reference(schema, root)
+    if not isinstance(schema, dict) or depth > _MAX_DEPTH or "const" in schema or "enum" in schema:
+        return frozenset()
+    options = [option for keyword in ("anyOf", "oneOf") for option in schema.get(keyword, [])]
+    if options:
+        return frozenset().union(*(_list_own_kinds(option, root, depth + 1) for option in options))
+    given = schema.get("type", [])
+    kinds = {given} if isinstance(given, str) else set(given)
+    # JSON has one kind of number.
+    return frozenset("number" if kind == "integer" else kind for kind in kinds - {"null"})
 
 
 def _count_arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -115,22 +115,25 @@ def run_requests(candidate: Candidate, policy: Policy, requests: Sequence[Harnes
         raise BlockNotMeasurable("; ".join(messages))
     slack = _measure_slack()
     digest = compute_digest(candidate)
+    # The author of a block knows its digest; what follows from these is known here alone.
+    secret = salted_hmac("gates.harness", digest, algorithm="sha256").hexdigest()
+    hash_seed = salted_hmac("gates.hash-seed", digest, algorithm="sha256").hexdigest()[:8]
     task = HarnessTask(
-        name=candidate.name,
+        sources={path.removesuffix(".py"): text for path, text in candidate.modules.items()},
         seed=digest,
-        # The author of a block knows its digest; what follows from this one is known here alone.
-        secret=salted_hmac("gates.harness", digest, algorithm="sha256").hexdigest(),
+        secret=secret,
         seconds=policy.wall_seconds * slack * _HARNESS_SHARE,
         slack=slack,
         requests=tuple(requests),
-        private=tuple(sorted(candidate.private_modules)),
     )
     packages: dict[str, Path] = {}
     if candidate.environment is not None:
         packages[repo_files.PACKAGES] = candidate.environment
     has_network = "network" in list_granted_capabilities(candidate, policy)
     job = Job(
-        argv=("python", "-I", "-B", _START),
+        # Not -I, which would ignore the seed of hash.
+        argv=("python", "-P", "-s", "-B", _START),
+        environment={"PYTHONHASHSEED": str(int(hash_seed, 16))},
         files=_collect_files(candidate),
         stdin=_pack_harness() + _pack_part(task.to_json()),
         wall_seconds=policy.wall_seconds * slack * len(requests),
@@ -172,8 +175,8 @@ def _measure_slack() -> float:
 
 def _collect_files(candidate: Candidate) -> dict[str, bytes]:
     files = {_START: (_HARNESS / _START).read_bytes()}
-    for path, text in candidate.files.items():
-        files[f"block/{path}"] = text.encode()
+    # The modules travel with the task.
+    files[f"block/{candidate.tests_path}"] = candidate.tests.encode()
     # In a folder of its own, so that a file of the repo cannot replace the block or the harness.
     for path, content in repo_files.select_repo_files(candidate).items():
         files[f"{repo_files.REPO}/{path}"] = content

@@ -43,6 +43,14 @@ class LineRange:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreachedPart:
+    """A part of line ``line`` that no test computes, for example an arm of a conditional expression."""
+
+    line: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class CoverageMeasurement:
     """The answer to the task ``coverage``.
 
@@ -67,6 +75,7 @@ class CoverageMeasurement:
     sabotages: int
     sabotages_killed: int
     sabotages_survived: tuple[LineRange, ...]
+    unreached_parts: tuple[UnreachedPart, ...]
     null_mutants_killed: int
     unrun: int
     feasible: bool
@@ -153,7 +162,8 @@ class EntryPointMeasurement:
     Of the ``tried`` calls ``normal`` ended in a result and ``breached`` broke the contract; ``breaches`` are
     the first of these. ``drawn`` counts the inputs that could be drawn from its schema and precondition,
     ``admitted`` the different ones that the schema alone admits, ``examples`` the inputs of examples,
-    ``distinct`` the drawn ones that differ, and ``results`` those of them that ended in a result. ``raised``
+    ``distinct`` the drawn ones that differ, and ``results`` those of them that ended in a result, as
+    ``example_results`` of the examples did. ``raised``
     are the names of the exceptions that calls ended in, with those that they inherit from.
     """
 
@@ -164,6 +174,7 @@ class EntryPointMeasurement:
     examples: int
     distinct: int
     results: int
+    example_results: int
     raised: frozenset[str]
     normal: int
     breached: int
@@ -212,12 +223,18 @@ def parse_coverage(answer: Any) -> CoverageMeasurement:
         sabotages=sabotages,
         sabotages_killed=fields.count("sabotages_killed", at_most=sabotages),
         sabotages_survived=_parse_ranges(fields, "sabotages_survived"),
+        unreached_parts=tuple(map(_parse_part, fields.items("unreached_parts"))),
         null_mutants_killed=fields.count("nulls_killed", at_most=fields.count("nulls")),
         unrun=fields.count("unrun"),
         feasible=fields.flag("feasible"),
         json_report=reports.text("coverage.json"),
         xml_report=reports.text("coverage.xml"),
     )
+
+
+def _parse_part(value: Any) -> UnreachedPart:
+    fields = _Fields(value)
+    return UnreachedPart(fields.count("line", at_least=1), fields.text("source"))
 
 
 def _parse_test(value: Any) -> MeasuredTest:
@@ -306,6 +323,7 @@ def _parse_entry_point(value: Any) -> EntryPointMeasurement:
         examples=fields.count("examples", at_most=tried),
         distinct=fields.count("distinct", at_most=tried),
         results=fields.count("results", at_most=fields.count("distinct")),
+        example_results=fields.count("example_results", at_most=fields.count("examples")),
         raised=frozenset(fields.texts("raised")),
         normal=fields.count("normal", at_most=tried),
         # A call breaks the contract once at most.

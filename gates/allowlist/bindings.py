@@ -23,16 +23,32 @@ _GIVES_PATH = frozenset(
     with_suffix readlink
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
+# Functions that give a value of a class.
+_GIVES_VALUE = {
+    "asyncio.get_event_loop": "asyncio.AbstractEventLoop",
+    "asyncio.get_running_loop": "asyncio.AbstractEventLoop",
+    "asyncio.new_event_loop": "asyncio.AbstractEventLoop",
+    "xml.etree.ElementTree.parse": "xml.etree.ElementTree.ElementTree",
+}
 _PATHS = ("pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath")
+# An annotation of one of these does not say of which class a value is.
+_OPEN_TYPES = ("typing.", "typing_extensions.", "collections.abc.", "types.")
+# Methods that leave a table as it is.
+_READING_METHODS = frozenset({"copy", "count", "get", "index", "items", "keys", "values"})
 _MAX_STEPS = 20
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a value comes from: ``path`` is dotted; ``is_value`` says that it is a value of that class."""
+    """Where a value comes from.
+
+    ``path`` is dotted; ``is_value`` says that it is a value of that class, and ``is_declared`` that only an
+    annotation says so, which may be wrong.
+    """
 
     path: str
     is_value: bool = False
+    is_declared: bool = False
 
 
 @dataclass
@@ -45,6 +61,8 @@ class Scope:
     values: dict[str, list[ast.expr]] = field(default_factory=dict)
     # Parameters with an annotation.
     annotations: dict[str, ast.expr] = field(default_factory=dict)
+    # Names that are also set to something that is not in the text: parameters, targets of loops.
+    opaque: set[str] = field(default_factory=set)
     outside: set[str] = field(default_factory=set)
     # What pytest hands to a test or a fixture.
     fixtures: frozenset[str] = frozenset()
@@ -54,7 +72,9 @@ class Scope:
 
     def bind(self, name: str, value: ast.expr | None = None) -> None:
         known = self.values.setdefault(name, [])
-        if value is not None:
+        if value is None:
+            self.opaque.add(name)
+        else:
             known.append(value)
 
 
@@ -77,6 +97,15 @@ def read_scope(node: ast.AST) -> Scope:
     raise TypeError(f"{type(node).__name__} opens no scope")
 
 
+def _list_names_set_below(node: ast.AST) -> set[str]:
+    """Names that functions inside ``node`` set in the scopes around them."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Global | ast.Nonlocal):
+            found |= set(inner.names)
+    return found
+
+
 def _read_parameters(arguments: ast.arguments) -> Scope:
     scope = Scope("function")
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -91,6 +120,8 @@ def _read_parameters(arguments: ast.arguments) -> Scope:
 
 
 def _read_statements(scope: Scope, body: Iterable[ast.AST]) -> Scope:
+    # Names whose value is known, by id: they are met again as parts of their statement.
+    known: set[int] = set()
     for node in _walk_scope(body):
         match node:
             case ast.Import() | ast.ImportFrom():
@@ -98,11 +129,13 @@ def _read_statements(scope: Scope, body: Iterable[ast.AST]) -> Scope:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
                     _bind_target(scope, target, value)
+                known |= set(map(id, targets))
             case ast.AnnAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
-                _bind_target(scope, target, value)
+                _bind_typed(scope, target, value)
+                known.add(id(target))
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 scope.outside.update(names)
-            case _:
+            case _ if id(node) not in known:
                 for name in _bound_names(node):
                     scope.bind(name)
     return scope
@@ -141,6 +174,14 @@ def _bind_target(scope: Scope, target: ast.expr, value: ast.expr | None) -> None
             scope.bind(node.id)
 
 
+def _bind_typed(scope: Scope, target: ast.expr, value: ast.expr | None) -> None:
+    if value is None and isinstance(target, ast.Name):
+        # `x: int` sets nothing.
+        scope.values.setdefault(target.id, [])
+    else:
+        _bind_target(scope, target, value)
+
+
 def _walk_scope(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """The nodes of one scope, not those of the scopes inside it."""
     waiting = list(body)
@@ -160,6 +201,9 @@ class Bindings:
 
     def __init__(self, module: ast.Module) -> None:
         self.scopes = [read_scope(module)]
+        # Of all scopes together: a name that is set from another scope is unknown wherever it stands.
+        self.set_elsewhere = _list_names_set_below(module)
+        self.changed = _list_changed_names(module)
 
     def resolve(self, node: ast.AST, steps: int = 0) -> Reference | None:
         """What ``node`` stands for; ``None`` where the text does not say."""
@@ -200,28 +244,40 @@ class Bindings:
                 either = [self.find_literals(side, steps + 1) for side in (body, other)]
                 return None if None in either else [text for texts in either for text in texts or ()]
             case ast.Name(id=name):
-                scope = self.find_scope(name)
-                values = scope.values.get(name, []) if scope and name not in scope.imports else []
+                values = self.find_values(name)
                 texts = [self.find_literals(value, steps + 1) for value in values]
-                unknown = not texts or None in texts or (scope and name in scope.annotations)
+                unknown = not texts or None in texts
                 return None if unknown else [text for found in texts for text in found or ()]
             case ast.Subscript(value=table):
                 return self._find_items(table, steps)
         return None
 
-    def _find_items(self, table: ast.AST, steps: int) -> list[str] | None:
-        """The texts of a literal table that is set once."""
+    def find_values(self, name: str) -> list[ast.expr]:
+        """Everything that ``name`` may be, as it is written; nothing where it may also be something else."""
+        scope = self.find_scope(name)
+        if scope is None or name in scope.imports or name in scope.opaque or name in self.set_elsewhere:
+            return []
+        return scope.values.get(name, [])
+
+    def find_table_entries(self, table: ast.AST) -> list[ast.expr]:
+        """The entries of a literal table that is set once and never changed; nothing for any other."""
         if isinstance(table, ast.Name):
-            scope = self.find_scope(table.id)
-            values = scope.values.get(table.id, []) if scope else []
-            if len(values) != 1:
-                return None
+            values = self.find_values(table.id)
+            if len(values) != 1 or table.id in self.changed:
+                return []
             table = values[0]
         match table:
-            case ast.Dict(values=items) | ast.List(elts=items) | ast.Tuple(elts=items):
-                texts = [self.find_literals(item, steps + 1) for item in items]
-                return None if None in texts else [text for found in texts for text in found or ()]
-        return None
+            case ast.Dict(keys=keys, values=entries) if None not in keys:
+                return entries
+            case ast.List(elts=entries) | ast.Tuple(elts=entries):
+                return entries
+        return []
+
+    def _find_items(self, table: ast.AST, steps: int) -> list[str] | None:
+        texts = [self.find_literals(entry, steps + 1) for entry in self.find_table_entries(table)]
+        if not texts or None in texts:
+            return None
+        return [text for found in texts for text in found or ()]
 
     def find_scope(self, name: str) -> Scope | None:
         """The scope in which ``name`` is looked up; ``None`` for a builtin."""
@@ -259,7 +315,8 @@ class Bindings:
                 return found
         if name in scope.annotations:
             found = self.resolve(scope.annotations[name], steps + 1)
-            return found and Reference(found.path, is_value=True)
+            if found and not found.path.startswith(_OPEN_TYPES):
+                return Reference(found.path, is_value=True, is_declared=True)
         return None
 
 
@@ -270,10 +327,32 @@ def _take_attribute(base: Reference, name: str) -> Reference:
     return Reference(f"{base.path}.{name}")
 
 
+def _list_changed_names(tree: ast.AST) -> frozenset[str]:
+    """Names of tables that somebody may add to: by an index, by a method, or because they are handed over."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                found.add(name)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+                if method not in _READING_METHODS:
+                    found.add(name)
+        if isinstance(node, ast.Call) and not _is_plain_builtin(node.func):
+            handed = [*node.args, *(keyword.value for keyword in node.keywords)]
+            found |= {each.id for each in handed if isinstance(each, ast.Name)}
+    return frozenset(found)
+
+
+def _is_plain_builtin(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and hasattr(builtins, function.id)
+
+
 def _call_result(called: Reference) -> Reference | None:
     owner, _, name = called.path.rpartition(".")
     if owner in _PATHS:
         return Reference(owner, is_value=True) if name in _GIVES_PATH else None
+    if called.path in _GIVES_VALUE:
+        return Reference(_GIVES_VALUE[called.path], is_value=True)
     if name[:1].isupper() or called.path in _LOWER_CASE_CLASSES:
         return Reference(called.path, is_value=True)
     return None

@@ -5,7 +5,7 @@ value or on the arguments of a call.
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from gates.allowlist.bindings import Bindings
 
@@ -25,6 +25,8 @@ _READS = (
     "exists glob group is_dir is_file is_symlink iterdir lstat owner read_bytes read_text readlink rglob stat"
 )
 _WRITES = "chmod mkdir rename replace rmdir touch unlink write_bytes write_text"
+_FOLLOWED_READS = "exists glob is_dir is_file is_symlink lstat open readlink samefile stat"
+_FOLLOWED_WRITES = "chmod hardlink_to mkdir rename replace rmdir symlink_to touch unlink"
 _MEMBERS: dict[str, str] = {
     "datetime.date.today": "clock",
     "datetime.datetime.now": "clock",
@@ -38,9 +40,27 @@ for _class in ("Path", "PosixPath", "WindowsPath"):
 for _class in ("ConfigParser", "RawConfigParser", "SafeConfigParser"):
     _MEMBERS[f"configparser.{_class}.read"] = "files:read"
 _MEMBERS |= {
+    "asyncio.AbstractEventLoop.time": "clock",
+    "mimetypes.MimeTypes.read": "files:read",
     "xml.etree.ElementTree.ElementTree.parse": "files:read",
     "xml.etree.ElementTree.ElementTree.write": "files:write",
 }
+# Methods that count on a value of which nothing is known where the file takes what gives such values: there
+# a field, a list or a function may hold one.
+_FOLLOWED_METHODS: dict[str, dict[str, str]] = {
+    "pathlib.Path": {
+        **dict.fromkeys(_FOLLOWED_READS.split(), "files:read"),
+        **dict.fromkeys(_FOLLOWED_WRITES.split(), "files:write"),
+    },
+    "xml.etree.ElementTree.ElementTree": {"write": "files:write"},
+    "xml.etree.ElementTree.parse": {"write": "files:write"},
+    "configparser.ConfigParser": {"read": "files:read"},
+    "configparser.RawConfigParser": {"read": "files:read"},
+    "mimetypes.MimeTypes": {"read": "files:read"},
+}
+_FOLLOWED_METHODS["pathlib.PosixPath"] = _FOLLOWED_METHODS["pathlib.WindowsPath"] = _FOLLOWED_METHODS[
+    "pathlib.Path"
+]
 # Nothing else has methods of these names, so they count on a value of which nothing is known.
 _FILE_METHODS = {
     "iterdir": "files:read",
@@ -83,6 +103,25 @@ OUTSIDE = frozenset(
     }
 )
 _WRITING_MODES = frozenset("wax+")
+# Without words these read the command line.
+PARSERS = frozenset(
+    {"parse_args", "parse_intermixed_args", "parse_known_args", "parse_known_intermixed_args"}
+)
+# Judged by their arguments; as a value, whose arguments are not known, each needs what is listed.
+_JUDGED_BY_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_READERS, ("files:read",)),
+    **{f"argparse.ArgumentParser.{name}": ("environment",) for name in PARSERS},
+    # Its methods are followed by their names.
+    "argparse.ArgumentParser": (),
+    "email.utils.formatdate": ("clock",),
+    "logging.basicConfig": ("files:write",),
+    "mimetypes.MimeTypes": ("files:read",),
+    "random.Random": ("randomness",),
+    "sched.scheduler": ("clock",),
+    "sqlite3.connect": ("files:read", "files:write"),
+    "uuid.uuid1": ("environment", "clock"),
+    "xml.etree.ElementTree.canonicalize": ("files:read",),
+}
 
 
 def member_capability(path: str) -> str:
@@ -95,18 +134,33 @@ def method_capability(name: str) -> str:
     return _FILE_METHODS.get(name, "")
 
 
+def followed_capability(name: str, taken: Collection[str], call: ast.Call | None) -> str:
+    """What a method of an unknown value needs; empty for none.
+
+    ``taken`` is what its file takes from the library, ``call`` its call, where it is called at once.
+    """
+    # A text has a method of this name too, with two arguments; a table has both with keywords.
+    if call is not None and name in ("rename", "replace") and len(call.args) != 1:
+        return ""
+    for holder, methods in _FOLLOWED_METHODS.items():
+        if name in methods and any(each == holder or each.startswith(f"{holder}.") for each in taken):
+            return methods[name]
+    return ""
+
+
 def is_opener(path: str) -> bool:
     """Whether ``path`` names a function whose arguments say what it needs."""
-    return path in _OPENERS or path in (
-        *_READERS,
-        "random.Random",
-        "sqlite3.connect",
-        "argparse.ArgumentParser.parse_args",
-    )
+    return path in _OPENERS or path in _JUDGED_BY_ARGUMENTS
+
+
+def value_capabilities(path: str) -> tuple[str, ...]:
+    """What a function that is judged by its arguments needs where it is used as a value."""
+    return _JUDGED_BY_ARGUMENTS.get(path, ("files:read", "files:write"))
 
 
 def call_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]:
     """What a call needs, by its arguments."""
+    given = {keyword.arg or "": keyword.value for keyword in call.keywords}
     if path in _OPENERS:
         return _open_capabilities(_OPENERS[path], call, bindings)
     if path in _READERS:
@@ -117,10 +171,30 @@ def call_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]
     if path == "sqlite3.connect":
         names = bindings.find_literals(call.args[0]) if call.args else None
         return set() if names == [":memory:"] else {"files:read", "files:write"}
-    if path.endswith(".parse_args"):
+    if path.rpartition(".")[2] in PARSERS:
         words = call.args or call.keywords
         return set() if words else {"environment"}
-    return set()
+    return set(_list_by_keyword(path, call, given))
+
+
+def _list_by_keyword(path: str, call: ast.Call, given: Mapping[str, ast.expr]) -> Iterator[str]:
+    """What needs a capability because of one argument."""
+    match path:
+        case "logging.basicConfig" if not given.keys().isdisjoint({"filename", ""}):
+            yield "files:write"
+        case "xml.etree.ElementTree.canonicalize" if not given.keys().isdisjoint({"from_file", ""}):
+            yield "files:read"
+        case "mimetypes.MimeTypes" if call.args or given:
+            yield "files:read"
+        case "argparse.ArgumentParser":
+            if not given.keys().isdisjoint({"fromfile_prefix_chars", ""}):
+                yield "files:read"
+        case "email.utils.formatdate" if not call.args and "timeval" not in given:
+            yield "clock"
+        case "sched.scheduler" if not call.args and "timefunc" not in given:
+            yield "clock"
+        case "uuid.uuid1":
+            yield from ("environment", "clock")
 
 
 def _read_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]:

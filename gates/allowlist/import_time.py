@@ -63,6 +63,28 @@ _STATEMENTS = (
 )
 _DUNDERS_OF_MODULES = frozenset({"__all__", "__version__", "__author__"})
 _CALLED_FOR_CLASSES = ("__init_subclass__", "__set_name__", "__class_getitem__", "__mro_entries__")
+# Python calls these of a module while somebody imports from it.
+_CALLED_FOR_MODULES = ("__getattr__", "__dir__")
+# What these are given they keep, and call later.
+_STORING_BUILTINS = frozenset(
+    {"classmethod", "dict", "frozenset", "list", "property", "set", "staticmethod", "tuple"}
+)
+_STORING = frozenset(
+    {
+        "collections.OrderedDict",
+        "dataclasses.field",
+        "functools.cache",
+        "functools.cached_property",
+        "functools.lru_cache",
+        "functools.partial",
+        "functools.singledispatch",
+        "functools.wraps",
+        "types.MappingProxyType",
+    }
+)
+# Decorators and bases of classes that only hold their fields.
+_RECORDS = ("dataclass", "NamedTuple")
+_MAKING_METHODS = frozenset({"__init__", "__new__", "__post_init__"})
 _PROPERTIES = frozenset({"property", "cached_property"})
 
 
@@ -75,6 +97,9 @@ def find_actions(
         walks[name] = _ImportWalk(other, own, walks)
     walk = _ImportWalk(tree, own, walks)
     walk.read_body(tree.body, top=True)
+    for node in tree.body:
+        if isinstance(node, _FUNCTIONS) and node.name in _CALLED_FOR_MODULES:
+            walk.read_called(node, [node])
     yield from walk.refusals
 
 
@@ -89,6 +114,8 @@ class _ImportWalk:
     refusals: list[Refusal] = field(default_factory=list)
     # Function or class, and how many levels of it have been read.
     seen: set[tuple[int, int]] = field(default_factory=set)
+    # Values of names that were handed over, by id.
+    followed: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.bindings = Bindings(self.tree)
@@ -241,22 +268,47 @@ class _ImportWalk:
             match node:
                 case ast.Call():
                     self._check_called(node, node.func, self._path_of(node.func))
-                    for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
-                        self._read_passed(argument)
+                    if not self._stores(node.func):
+                        for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+                            self._read_passed(argument)
                 case ast.Await() | ast.Yield() | ast.YieldFrom():
                     self._refuse(node, "this runs on import")
 
+    def _stores(self, function: ast.expr) -> bool:
+        """Whether a call only keeps what it is given."""
+        if isinstance(function, ast.Name) and self.bindings.is_builtin(function.id):
+            return function.id in _STORING_BUILTINS
+        if isinstance(function, ast.Name) and function.id in self.classes:
+            node = self.classes[function.id]
+            made_by = [*node.decorator_list, *node.bases]
+            is_record = any(ast.unparse(each).split("(")[0].endswith(_RECORDS) for each in made_by)
+            methods = {inner.name for inner in node.body if isinstance(inner, _FUNCTIONS)}
+            return is_record and methods.isdisjoint(_MAKING_METHODS)
+        return self._path_of(function) in _STORING
+
     def _read_passed(self, argument: ast.expr) -> None:
-        """A function that is handed over may be called there."""
-        if isinstance(argument, ast.Lambda):
-            self.read_expression(argument.body)
-        if isinstance(argument, ast.Attribute):
-            self._read_passed_attribute(argument)
-        if not isinstance(argument, ast.Name):
-            return
-        self.read_called(argument, self.functions.get(argument.id, []))
-        if argument.id in _ACTING_BUILTINS and self.bindings.is_builtin(argument.id):
-            self._refuse(argument, f"{argument.id} is handed over on import")
+        """Functions and classes that are handed over may be called there, inside a list or a call too."""
+        for node in _walk_running(argument):
+            match node:
+                case ast.Lambda(body=body):
+                    self.read_expression(body)
+                case ast.Attribute():
+                    self._read_passed_attribute(node)
+                case ast.Name(id=name, ctx=ast.Load()):
+                    self._read_passed_name(node, name)
+
+    def _read_passed_name(self, node: ast.Name, name: str) -> None:
+        self.read_called(node, self.functions.get(name, []))
+        if name in self.classes:
+            self.read_instance(self.classes[name])
+        if name in _ACTING_BUILTINS and self.bindings.is_builtin(name):
+            self._refuse(node, f"{name} is handed over on import")
+        # Another name for a function, or a table of some.
+        scope = self.bindings.find_scope(name)
+        for value in scope.values.get(name, []) if scope else []:
+            if id(value) not in self.followed:
+                self.followed.add(id(value))
+                self._read_passed(value)
 
     def _read_passed_attribute(self, argument: ast.Attribute) -> None:
         self.read_called(argument, self.functions.get(argument.attr, []))
@@ -385,9 +437,19 @@ class _ImportWalk:
         for inner in node.body:
             if isinstance(inner, _FUNCTIONS) and (_is_called_by_python(inner.name) or _is_property(inner)):
                 self.read_called(node, [inner])
+            if isinstance(inner, ast.AnnAssign) and isinstance(inner.value, ast.Call):
+                self._read_default(inner.value)
         for base in node.bases:
             if isinstance(base, ast.Name) and base.id in self.classes:
                 self.read_instance(self.classes[base.id])
+
+    def _read_default(self, call: ast.Call) -> None:
+        """``field(default_factory=...)`` is called for each value that is made."""
+        if self._path_of(call.func) != "dataclasses.field":
+            return
+        for keyword in call.keywords:
+            if keyword.arg == "default_factory":
+                self._read_passed(keyword.value)
 
     def read_called(
         self, node: ast.AST, functions: Iterable[ast.FunctionDef | ast.AsyncFunctionDef], levels: int = 1

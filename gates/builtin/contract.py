@@ -1,10 +1,11 @@
 """The contract gate: the block does what its ``contract.json`` says, for examples and for drawn inputs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from gates.allowlist import find_capability_uses
 from gates.base import CONTRACT_PATH, Candidate, Finding, GateReport, Policy, Verdict
 from gates.candidate import list_declared_capabilities, parse_contract
 from gates.contract_checks import (
@@ -16,16 +17,24 @@ from gates.contract_checks import (
 from gates.contract_promises import Promises
 from gates.errors import BlockNotMeasurable
 from gates.harness.conditions import CONDITIONS
+from gates.harness.json_schema import make_validator
 from gates.harness.task import HarnessRequest
 from gates.harness_job import run_harness
 from gates.measurements import Breach, ContractMeasurement, EntryPointMeasurement, parse_contract_calls
+from gates.reach import find_reached_capabilities
+from gates.repo_files import list_importable_modules
 from gates.score import compute_percentage
+from gates.shown_inputs import list_shown_inputs
 
 _CURE = "Fix schema or implementation, then retry."
 # One in so many of the different inputs ends in a result, or the contract promises little but failures.
 _RESULT_SHARE = 10
+# Where drawn inputs hardly ever have one, as with signatures and checksums, so many examples show it instead.
+_ENOUGH_EXAMPLES = 5
 # Where a schema admits many inputs, its precondition leaves more than a few, drawn or in examples.
 _FEWEST_INPUTS, _MANY_INPUTS = 5, 30
+# A schema of few inputs is too narrow where tests call with so many others.
+_SHOWN_BESIDE = 3
 _NOTHING_MEASURED = ContractMeasurement()
 
 
@@ -61,7 +70,15 @@ class ContractGate:
         unshown = _find_unshown(candidate, contract, measured)
         unkept = find_unkept_examples(contract, candidate.planned_examples)
         return self._report(
-            (*unkept, *unshown, *broken_promises, *_find_breaches(measured)), measured, candidate
+            (
+                *unkept,
+                *unshown,
+                *broken_promises,
+                *_find_breaches(measured),
+                *_find_narrow_inputs(candidate, contract, measured),
+            ),
+            measured,
+            candidate,
         )
 
     def _report(
@@ -110,10 +127,11 @@ def _list_calls(
 ) -> list[dict[str, Any]]:
     """The entry points, each with what the previous version promised of it and its conditions."""
     earlier = {entry["call"]: entry for entry in expand_entry_points(previous)}
-    conditions = _choose_conditions(candidate)
+    calls = expand_entry_points(contract, candidate.planned_examples)
+    conditions = _choose_conditions(candidate, calls)
     return [
-        {**entry, "previous": earlier.get(entry["call"]), "conditions": conditions}
-        for entry in expand_entry_points(contract, candidate.planned_examples)
+        {**entry, "previous": earlier.get(entry["call"]), "conditions": conditions[entry["call"]]}
+        for entry in calls
     ]
 
 
@@ -132,9 +150,10 @@ def _find_breaches(measured: ContractMeasurement) -> list[Finding]:
         if not entry.normal:
             message = f"{entry.call}: no valid input ended in a result, so nothing shows that it works"
             found.append(Finding("no-result", message))
-        elif entry.results * _RESULT_SHARE < entry.distinct:
-            shown = f"{entry.results} of {entry.distinct} different valid inputs"
-            message = f"{entry.call}: only {shown} end in a result; tighten the input schema or add requires"
+        elif entry.results * _RESULT_SHARE < entry.distinct and entry.example_results < _ENOUGH_EXAMPLES:
+            shown = f"only {entry.results} of {entry.distinct} different valid inputs end in a result"
+            cure = f"tighten the input schema, add requires, or give {_ENOUGH_EXAMPLES} examples that do"
+            message = f"{entry.call}: {shown}; {cure}"
             found.append(Finding("few-results", message))
         if entry.distinct + entry.examples < _FEWEST_INPUTS and entry.admitted >= _MANY_INPUTS:
             message = f"{entry.call}: requires leaves {entry.distinct} of many inputs that the schema admits"
@@ -143,6 +162,24 @@ def _find_breaches(measured: ContractMeasurement) -> list[Finding]:
             message = f"{entry.call}: no valid input can be drawn from its schema; simplify it"
             found.append(Finding("no-inputs", message))
         found += [_breach_finding(entry, breach) for breach in entry.breaches]
+    return found
+
+
+def _find_narrow_inputs(
+    candidate: Candidate, contract: Mapping[str, Any], measured: ContractMeasurement
+) -> list[Finding]:
+    """Entry points that promise a few inputs, while the tests show that the code takes more."""
+    schemas = {entry["call"]: entry["input"] for entry in contract["entrypoints"]}
+    found = []
+    for entry in measured.entry_points:
+        if entry.admitted >= _MANY_INPUTS:
+            continue
+        accepts = make_validator(schemas[entry.call])
+        refused = [each for each in list_shown_inputs(candidate, entry.call) if not accepts.is_valid(each)]
+        if len({repr(each) for each in refused}) >= _SHOWN_BESIDE:
+            shown = json.dumps(refused[0], default=str)[:120]
+            message = f"{entry.call}: the tests show inputs that the schema does not admit, such as {shown}"
+            found.append(Finding("narrow-input", f"{message}; promise them too", path=CONTRACT_PATH))
     return found
 
 
@@ -159,12 +196,21 @@ def _find_unshown(
     return found
 
 
-def _choose_conditions(candidate: Candidate) -> tuple[str, ...]:
-    """What the results must not depend on: everything that the contract does not declare."""
+def _choose_conditions(
+    candidate: Candidate, calls: Iterable[Mapping[str, Any]]
+) -> dict[str, tuple[str, ...]]:
+    """What the results of each call must not depend on: all but the declared capabilities that it uses."""
     declared = list_declared_capabilities(candidate)
-    if "randomness" in declared:
-        return ()
-    return tuple(name for name in CONDITIONS if name not in declared)
+    sources = tuple(candidate.modules.values())
+    own = {candidate.name, *candidate.private_modules, *list_importable_modules(candidate)}
+    uses = {source: find_capability_uses(source, own) if declared else () for source in sources}
+    found = {}
+    for entry in calls:
+        call = entry["call"]
+        used = declared & find_reached_capabilities(sources, uses, call)
+        # What draws ends otherwise each time, and sometimes the same by chance.
+        found[call] = tuple(name for name in CONDITIONS if name not in used and "randomness" not in used)
+    return found
 
 
 def _breach_finding(entry: EntryPointMeasurement, breach: Breach) -> Finding:

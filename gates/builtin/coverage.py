@@ -149,7 +149,20 @@ def _find_uncovered_lines(candidate: Candidate, measured: CoverageMeasurement) -
     silent = [lines for lines in measured.sabotages_survived if lines not in measured.uncovered]
     message = "no test notices when these lines raise"
     unproven = [finding("sabotage-survived", message, lines) for lines in silent]
-    return (*missed, *unproven, *_find_untaken_branches(candidate, measured))
+    return (
+        *missed,
+        *unproven,
+        *_find_untaken_branches(candidate, measured),
+        *_find_unreached_parts(candidate, measured),
+    )
+
+
+def _find_unreached_parts(candidate: Candidate, measured: CoverageMeasurement) -> Iterator[Finding]:
+    """For the reviewer: what a line does only in a case that no test has."""
+    for part in measured.unreached_parts:
+        path, line = candidate.locate(part.line)
+        message = f"no test gets to `{part.source}`"
+        yield Finding("unreached-part", message, "note", path, line, line)
 
 
 def _find_untaken_branches(candidate: Candidate, measured: CoverageMeasurement) -> Iterator[Finding]:

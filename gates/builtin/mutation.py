@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from gates.base import Candidate, Finding, GateReport, Policy, Verdict
 from gates.contract_calls import list_entry_points
+from gates.copied_code import find_copied_functions
 from gates.errors import HarnessFailed
 from gates.evidence import format_stryker
 from gates.harness.task import HarnessRequest
@@ -172,7 +173,7 @@ def _split_name(function: str) -> list[str]:
 
 def _find_objections(candidate: Candidate, measured: MutationMeasurement) -> Findings:
     """What fails a block at any rate."""
-    found = []
+    found = [*find_copied_functions(candidate)]
     # One is enough: honest tests cannot notice a change that changes nothing.
     if measured.null_mutants_killed:
         found.append(Finding("unstable-tests", _UNSTABLE_TESTS, path=candidate.tests_path))

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
-from gates.allowlist import find_private_names, find_refusals, find_used_capabilities
+from gates.allowlist import find_addressed_findings, find_capability_uses, find_private_names, find_refusals
 from gates.base import CONTRACT_PATH, Candidate, Finding, GateReport, Policy, Verdict
 from gates.candidate import (
     find_problems,
@@ -119,8 +119,8 @@ def _find_unplanned(candidate: Candidate) -> list[Finding]:
 
 def _find_unused(candidate: Candidate, own: Iterable[str]) -> list[Finding]:
     """A capability that nothing needs is one too many."""
-    used = [find_used_capabilities(source, own) for source in candidate.modules.values()]
-    unused = list_declared_capabilities(candidate).difference(*used)
+    uses = [use for source in candidate.modules.values() for use in find_capability_uses(source, own)]
+    unused = list_declared_capabilities(candidate).difference(name for name, _ in uses)
     return [
         Finding(
             "allowlist-unused-capability",
@@ -207,12 +207,13 @@ def check_allowlist(candidate: Candidate, capabilities: frozenset[str]) -> list[
     """What modules and tests do and may not do, with ``capabilities`` declared and allowed."""
     own = {candidate.name, *candidate.private_modules, *list_importable_modules(candidate)}
     try:
+        private = frozenset[str]().union(*map(find_private_names, candidate.modules.values()))
         found: list[Finding] = []
         for path, source in candidate.modules.items():
             others = {name: text for name, text in candidate.private_modules.items() if path != f"{name}.py"}
-            found += find_refusals(path, source, own, False, capabilities, others=others)
-        private = frozenset[str]().union(*map(find_private_names, candidate.modules.values()))
+            found += find_refusals(path, source, own, False, capabilities, private, others)
         found += find_refusals(candidate.tests_path, candidate.tests, own, True, capabilities, private)
+        found += find_addressed_findings(CONTRACT_PATH, candidate.contract)
         return [*found, *_find_unused(candidate, own)]
     except RecursionError:
         return [Finding("syntax", "nested too deeply to be read", path=candidate.module_path)]

@@ -7,11 +7,15 @@ runs, raises or is measured says by its line alone in which module it is.
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 # More lines than a file of the largest size can have.
 LINES_PER_MODULE = 1_000_000
 MAX_PRIVATE_MODULES = 8
+# As pytest shows a frame whose file is not there.
+_PLACE_WITHOUT_SOURCE = re.compile(
+    r"^(?P<place>\S*?(?P<name>\w+)\.py:(?P<line>\d+): in .*)\n    \?\?\?$", re.MULTILINE
+)
 _LINE_IN_TEXT = re.compile(r"(\.py:|\bline )([1-8]\d{6})\b")
 
 
@@ -27,6 +31,21 @@ def find_place(line: int) -> tuple[int, int]:
 def show_lines(text: str) -> str:
     """A traceback with the lines that its readers know."""
     return _LINE_IN_TEXT.sub(lambda found: f"{found[1]}{find_place(int(found[2]))[1]}", text)
+
+
+def show_sources(text: str, sources: Mapping[str, str]) -> str:
+    """A traceback with the lines of the block's modules, which a child cannot read.
+
+    ``sources`` is by name.
+    """
+
+    def show(found: re.Match[str]) -> str:
+        lines = sources.get(found["name"], "").splitlines()
+        number = int(found["line"])
+        source = lines[number - 1].strip() if 0 < number <= len(lines) else "???"
+        return f"{found['place']}\n    {source}"
+
+    return _PLACE_WITHOUT_SOURCE.sub(show, text)
 
 
 def join_modules(trees: Sequence[ast.Module]) -> ast.Module:

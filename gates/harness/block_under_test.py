@@ -4,13 +4,13 @@ import ast
 import json
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gates.harness.block_lines import join_modules, show_lines
+from gates.harness.block_lines import join_modules, show_lines, show_sources
 from gates.harness.channel import split_report
 from gates.harness.decoys import DecoySource, disguise_edit
 from gates.harness.mutants import list_mutants
@@ -40,9 +40,10 @@ class ReportedTest:
     text: str
     asserted: bool
 
-    def to_json(self) -> dict[str, Any]:
-        """The part that the gate reads."""
-        return {"outcome": self.outcome, "seconds": self.seconds, "text": show_lines(self.text)}
+    def to_json(self, sources: Mapping[str, str]) -> dict[str, Any]:
+        """The part that the gate reads, with the lines of ``sources`` in its traceback."""
+        text = show_sources(show_lines(self.text), sources)
+        return {"outcome": self.outcome, "seconds": self.seconds, "text": text}
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class RunReport:
 class BlockUnderTest:
     """A block in its folder, and its runs in a pool.
 
-    - ``modules`` are names: the block's own first, then the private ones.
+    - ``sources`` are name and text of its modules: the block's own first, then the private ones.
     - ``seed`` decides the inputs of calls, ``secret`` all other draws: see ``HarnessTask``.
     - ``patience`` is what the honest run may take, in seconds of processor time; ``slack`` is how many times
       more than that the clock may show, on a machine that has other things to do.
@@ -78,7 +79,7 @@ class BlockUnderTest:
     """
 
     folder: Path
-    modules: Sequence[str]
+    sources: Mapping[str, str]
     pool: ZygotePool
     seed: str
     secret: str
@@ -86,19 +87,27 @@ class BlockUnderTest:
     slack: float = 1.0
     tests: dict[str, ReportedTest] = field(default_factory=dict)
     tests_by_line: dict[int, set[str]] = field(default_factory=dict)
+    # Lines that run while the block is imported, those of functions included.
+    import_lines: set[int] = field(default_factory=set)
     baseline: float = 0.0
     baseline_wall: float = 0.0
     _measured: "tuple[RunReport, RunReport] | None" = None
     _refusal: str = ""
 
     @property
+    def modules(self) -> list[str]:
+        """The names of its modules."""
+        return list(self.sources)
+
+    @property
     def filenames(self) -> list[str]:
-        return [str(self.folder / f"{name}.py") for name in self.modules]
+        """The files that compiled code names; they are on no disk."""
+        return [str(self.folder / f"{name}.py") for name in self.sources]
 
     @cached_property
     def tree(self) -> ast.Module:
         """All modules as one tree, with the lines of ``block_lines``."""
-        return join_modules([ast.parse(Path(name).read_bytes(), name) for name in self.filenames])
+        return join_modules([ast.parse(text) for text in self.sources.values()])
 
     def name_function(self, function: str) -> str:
         """The name that reports give a function of ``tree_edits``: with its module where that is private."""
@@ -207,15 +216,18 @@ class BlockUnderTest:
         self.tests = honest.tests
         for line, names in measured.contexts.items():
             self.tests_by_line[line] = {name for name in names if name in self.tests}
+            if "" in names:
+                self.import_lines.add(line)
         return honest, measured
 
     def select_tests(self, edit: Edit) -> list[str] | None:
         """The tests that reach an edit; ``None`` is all of them, for code that runs on import."""
         names: set[str] = set()
         for part in edit.parts:
-            if not part.function:
+            lines = range(part.first, part.last + 1)
+            if not part.function or not self.import_lines.isdisjoint(lines):
                 return None
-            for line in range(part.first, part.last + 1):
+            for line in lines:
                 names |= self.tests_by_line.get(line, set())
         return sorted(names)
 

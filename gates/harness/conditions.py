@@ -5,6 +5,7 @@ from which it acts otherwise, or a look at whether it is being tested.
 """
 
 import datetime as dt
+import io
 import locale
 import logging
 import os
@@ -18,10 +19,11 @@ from typing import Any
 # Far enough for every date that a block could wait for.
 _SHIFT = dt.timedelta(days=3_777, hours=7, minutes=31)
 _TEST_TOOLS = frozenset({"pytest", "_pytest", "pluggy", "coverage"})
-_LOCALES = ("tr_TR.UTF-8", "de_DE.UTF-8", "C.UTF-8", "C")
+_LOCALES = ("tr_TR.UTF-8", "C.UTF-8", "C")
 _OTHER_RECURSION_LIMIT = 3000
+_STACK_BYTES = 16 << 20
+_LOGGERS = ("app", "celery", "django", "uvicorn", "production")
 _VARIABLES = {
-    "TZ": "Pacific/Kiritimati",
     "LANG": "tr_TR.UTF-8",
     "LC_ALL": "tr_TR.UTF-8",
     "CI": "1",
@@ -34,7 +36,7 @@ _VARIABLES = {
 
 
 def change_conditions(names: list[str]) -> None:
-    """Change what ``names`` say: ``clock``, ``environment``, ``logging``, ``pytest``.
+    """Change what ``names`` say; the others are left to its caller.
 
     Without ``pytest`` the block sees no trace of it: callers do not import it under tests.
     """
@@ -44,35 +46,65 @@ def change_conditions(names: list[str]) -> None:
                 del sys.modules[name]
         sys.argv[:] = ["block"]
     for name in names:
-        _CHANGES[name]()
+        if name in _CHANGES:
+            _CHANGES[name]()
+
+
+def run_in_thread(work: Callable[[], None]) -> None:
+    """Run ``work`` beside the main thread, as servers do."""
+    threading.stack_size(_STACK_BYTES)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+class _Terminal(io.TextIOWrapper):
+    """An output that says of itself that a person looks at it."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def _change_environment() -> None:
     os.environ.update(_VARIABLES)
-    time.tzset()
+    # Where the builder of this interpreter has put one; see gates/sandbox/build.py.
+    os.environ["LOCPATH"] = f"{sys.prefix}/lib/locale"
     for name in _LOCALES:
         try:
             locale.setlocale(locale.LC_ALL, name)
         except locale.Error:
             continue
         break
-    # Programs have threads, and stacks of other depths.
+
+
+def _change_program() -> None:
+    """A program has threads, stacks of other depths, and people who look at its output."""
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     sys.setrecursionlimit(_OTHER_RECURSION_LIMIT)
+    for name in ("stdin", "stdout", "stderr"):
+        mode = "rb" if name == "stdin" else "wb"
+        stream = _Terminal(open(os.devnull, mode), encoding="latin-1")  # noqa: SIM115 - as long as the child
+        setattr(sys, name, stream)
 
 
 def _change_logging() -> None:
     logging.basicConfig(level=logging.DEBUG, handlers=[logging.NullHandler()], force=True)
     warnings.simplefilter("ignore")
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _pretend_pytest() -> None:
     os.environ["PYTEST_CURRENT_TEST"] = "test_block.py::test_block (call)"
     os.environ["PYTEST_VERSION"] = "8"
-    sys.argv[:] = ["pytest", "-q"]
+    # Without options: a block that reads the command line would take them for its own.
+    sys.argv[:] = ["pytest"]
 
 
 def _change_clock() -> None:
+    """Another date, in another time zone."""
+    os.environ["TZ"] = "Pacific/Kiritimati"
+    time.tzset()
     seconds = _SHIFT.total_seconds()
     for name, unit in (("time", 1), ("time_ns", 10**9), ("monotonic", 1), ("perf_counter", 1)):
         setattr(time, name, _shift_clock(getattr(time, name), seconds * unit))
@@ -120,6 +152,10 @@ _CHANGES: dict[str, Callable[[], None]] = {
     "clock": _change_clock,
     "environment": _change_environment,
     "logging": _change_logging,
+    "program": _change_program,
     "pytest": _pretend_pytest,
 }
-CONDITIONS = tuple(_CHANGES)
+# What callers do not choose when they call: another seed of `hash` (another interpreter, in which addresses
+# differ too), and calls that were made before.
+HASH_SEED, EARLIER_CALLS, PROGRAM = "hash seed", "number of earlier calls", "program"
+CONDITIONS = (*_CHANGES, HASH_SEED, EARLIER_CALLS)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gates.harness.block_under_test import BlockUnderTest, Unmeasurable
 from gates.harness.channel import split_report
+from gates.harness.conditions import EARLIER_CALLS, HASH_SEED
 from gates.harness.json_schema import make_validator
 from gates.harness.value_generator import ValueGenerator, holds_requirement
 from gates.harness.zygote_pool import ChildResult
@@ -19,6 +20,8 @@ FEWEST_DISTINCT = 30
 _CALLS_PER_CHILD = 50
 _MAX_BREACHES = 10
 _MAX_RAISED = 100
+# A child makes all its calls so often before those that are compared, as long as there is time.
+_EARLIER_ROUNDS = 20
 
 Entry = dict[str, Any]
 CallOutcome = dict[str, Any]
@@ -48,7 +51,8 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
     for case, outcome in zip(cases, outcomes, strict=True):
         kind = "plan" if case.planned else "contract"
         breaches += _describe_breach(kind, case, _find_breach(entry, case.example, outcome))
-    distinct, results = _count_distinct(cases, outcomes)
+    drawn_ends = _list_ends(cases, outcomes, drawn=True)
+    example_ends = _list_ends(cases, outcomes, drawn=False)
     breaches += _compare_conditions(block, entry, cases, outcomes, deadline)
     if previous:
         earlier_cases, _, _ = _collect_cases(block, previous, f"previous:{call}", count)
@@ -60,16 +64,23 @@ def _measure_entry_point(block: BlockUnderTest, entry: Entry, count: int, deadli
                 reason = "an input that the previous version took is refused by the schema"
             breaches += _describe_breach("compatibility", case, reason)
         outcomes += earlier_outcomes
-    # Examples first, then the shortest inputs: these are the ones that an implementer understands.
-    breaches.sort(key=lambda breach: (not breach["example"], len(json.dumps(breach["input"]))))
+    # Examples first, then what hides something, then the shortest inputs, which an implementer understands.
+    breaches.sort(
+        key=lambda breach: (
+            not breach["example"],
+            breach["kind"] != "conditions",
+            len(json.dumps(breach["input"])),
+        )
+    )
     return {
         "call": call,
         "tried": len(outcomes),
         "drawn": drawn,
         "admitted": admitted,
-        "examples": len({json.dumps(case.value, sort_keys=True) for case in cases if case.example}),
-        "distinct": distinct,
-        "results": results,
+        "examples": len(example_ends),
+        "example_results": sum(example_ends),
+        "distinct": len(drawn_ends),
+        "results": sum(drawn_ends),
         "raised": sorted({name for outcome in outcomes for name in outcome.get("raised", [])})[:_MAX_RAISED],
         "normal": sum("output" in outcome for outcome in outcomes),
         "breached": len(breaches),
@@ -92,37 +103,84 @@ def _collect_cases(
     return [*planned, *examples, *map(_Case, values)], len(values), len(generator.admitted)
 
 
-def _count_distinct(cases: list[_Case], outcomes: list[CallOutcome]) -> tuple[int, int]:
-    """How many different inputs were drawn, and how many of them ended in a result."""
-    drawn = {
-        json.dumps(case.value, sort_keys=True): outcome
+def _list_ends(cases: list[_Case], outcomes: list[CallOutcome], *, drawn: bool) -> list[bool]:
+    """For each different input, drawn or of an example, whether it ended in a result."""
+    found = {
+        json.dumps(case.value, sort_keys=True): "output" in outcome
         for case, outcome in zip(cases, outcomes, strict=True)
-        if case.example is None
+        if (case.example is None) == drawn
     }
-    return len(drawn), sum("output" in outcome for outcome in drawn.values())
+    return list(found.values())
 
 
 def _compare_conditions(
     block: BlockUnderTest, entry: Entry, cases: list[_Case], outcomes: list[CallOutcome], deadline: float
 ) -> list[dict[str, Any]]:
-    """The first call that ends otherwise where clock, environment, logging or pytest are other ones."""
+    """The first call that ends otherwise in other conditions than those of ``outcomes``."""
     names = list(entry.get("conditions", ()))
-    if not names:
+    if not names or not cases:
         return []
-    changed = _call_entry_point(block, entry, cases, deadline, names)
-    differing = [index for index, outcome in enumerate(changed) if outcome != outcomes[index]]
+    calls = _ComparedCalls(block, entry, cases, outcomes, deadline)
+    differing = calls.find_differing(names)
     if not differing:
         return []
-    case, before = cases[differing[0]], outcomes[differing[0]]
-    # Calls that vary by themselves say nothing about their conditions.
-    if _call_entry_point(block, entry, [case], deadline) != [before]:
+    # Calls that vary by themselves say nothing about their conditions, and neither does an entry point that
+    # counts its calls openly.
+    calls.drop_unstable()
+    if not any(index in calls.stable for index, _ in differing):
         return []
+    if EARLIER_CALLS in names and calls.find_differing([EARLIER_CALLS], rounds=1):
+        names.remove(EARLIER_CALLS)
     # One by one, to say which of them it is; together where it takes several.
-    blamed = [name for name in names if _call_entry_point(block, entry, [case], deadline, [name]) != [before]]
-    after = json.dumps(changed[differing[0]])[:200]
-    words = ", ".join(blamed or names)
-    reason = f"ends otherwise with another {words}: {after} instead of {json.dumps(before)[:200]}"
-    return _describe_breach("conditions", case, reason)
+    for blamed in [*([name] for name in names), names]:
+        differing = calls.find_differing(blamed)
+        if differing:
+            index, after = differing[0]
+            before = json.dumps(outcomes[index])[:200]
+            words = ", ".join(blamed)
+            reason = f"ends otherwise with another {words}: {json.dumps(after)[:200]} instead of {before}"
+            return _describe_breach("conditions", cases[index], reason)
+    return []
+
+
+class _ComparedCalls:
+    """Calls of one entry point, and how they ended the first time."""
+
+    def __init__(
+        self,
+        block: BlockUnderTest,
+        entry: Entry,
+        cases: list[_Case],
+        outcomes: list[CallOutcome],
+        deadline: float,
+    ) -> None:
+        self._block, self._entry, self._cases, self._deadline = block, entry, cases, deadline
+        self._outcomes = outcomes
+        self.stable = set(range(len(cases)))
+
+    def drop_unstable(self) -> None:
+        """Leave out the calls that end otherwise though nothing is changed."""
+        again = _call_entry_point(self._block, self._entry, self._cases, self._deadline)
+        self.stable = {index for index in self.stable if again[index] == self._outcomes[index]}
+
+    def find_differing(
+        self, names: Sequence[str], rounds: int = _EARLIER_ROUNDS
+    ) -> list[tuple[int, CallOutcome]]:
+        """The calls that end otherwise where what ``names`` say is changed: their place and their end."""
+        changed = _call_entry_point(
+            self._block,
+            self._entry,
+            self._cases,
+            self._deadline,
+            names,
+            zygote=1 if HASH_SEED in names else 0,
+            rounds=rounds if EARLIER_CALLS in names else 0,
+        )
+        return [
+            (index, changed[index])
+            for index in sorted(self.stable)
+            if changed[index] != self._outcomes[index]
+        ]
 
 
 def _describe_breach(kind: str, case: _Case, reason: str) -> list[dict[str, Any]]:
@@ -137,7 +195,10 @@ def _call_entry_point(
     cases: list[_Case],
     deadline: float,
     conditions: Sequence[str] = (),
+    zygote: int = 0,
+    rounds: int = 0,
 ) -> list[CallOutcome]:
+    """How each call ended. ``rounds`` is how many times all of a child's calls are made beforehand."""
     values = [case.value for case in cases]
     chunks = [values[start : start + _CALLS_PER_CHILD] for start in range(0, len(values), _CALLS_PER_CHILD)]
     answers: dict[int, list[CallOutcome]] = {}
@@ -156,12 +217,13 @@ def _call_entry_point(
                 "schema": json.dumps(entry["input"]),
                 "inputs": json.dumps(chunk),
                 "conditions": list(conditions),
+                "rounds": rounds,
                 "cpu": block.patience,
                 "wall": max(1.0, min(3 * block.patience * block.slack, time_left)),
             }
 
     # Results come in the order in which children end.
-    for result in block.pool.run(list_jobs()):
+    for result in block.pool.run(list_jobs(), zygotes=[zygote]):
         try:
             answers[result.id] = _read_outcomes(result, chunks[result.id])
         except Unmeasurable as refusal:

@@ -71,12 +71,14 @@ class DecoySource:
                 taken |= {chosen.first, chosen.last}
         return decoys
 
-    def draw_null_mutants(self, lines: set[int], count: int) -> list[Edit]:
+    def draw_null_mutants(self, lines: set[int], count: int, like: Sequence[Edit] = ()) -> list[Edit]:
         """``count`` changes that never happen, where tests reach them (``lines``), at places of real ones.
 
         They are as many as asked for wherever there is a statement at all: the same place twice is still a
-        run of its own, with other decoys around it.
+        run of its own, with other decoys around it. Up to half of them have the shapes of ``like``, the real
+        changes that are not of this source.
         """
+        shaped = self._choose([edit for edit in like if _is_reached(edit, lines)], count // 2)
         candidates: Sequence[Edit] = []
         for edits in (self.edits, self.sabotages):
             reached = [edit for edit in edits if edit.function and _is_reached(edit, lines)]
@@ -86,10 +88,13 @@ class DecoySource:
                 break
         if not candidates:
             return []
-        chosen = self.draw.sample(candidates, min(count, len(candidates)))
+        chosen = shaped + self._choose(candidates, count - len(shaped))
         while len(chosen) < count:
             chosen.append(self.draw.choice(candidates))
         return [replace(disguise_edit(edit, self.draw, happens=False), operator="null") for edit in chosen]
+
+    def _choose(self, edits: Sequence[Edit], count: int) -> list[Edit]:
+        return self.draw.sample(edits, min(count, len(edits)))
 
 
 def _is_reached(edit: Edit, lines: set[int]) -> bool:

@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path, PurePath
@@ -18,12 +19,14 @@ from typing import Any
 
 from gates.harness.channel import start_line, write_whole
 from gates.harness.code_importer import CodeImporter, load_codes
-from gates.harness.conditions import change_conditions
+from gates.harness.conditions import PROGRAM, change_conditions, run_in_thread
 from gates.harness.import_path import extend_import_path
 from gates.harness.json_schema import convert_formats
 
 _MAX_ITEMS, _MAX_DEPTH = 10_000, 40
 _MAX_TEXT = 300
+# Processor seconds for the calls that come before those that count.
+_EARLIER_SECONDS = 0.1
 # Every exception has these; a contract cannot mean them.
 _COMMON_BASES = (Exception, BaseException, object)
 
@@ -38,33 +41,56 @@ class EntryPointCalls:
         self.call = ""
         self.schema: Any = None
         self.inputs: list[Any] = []
+        self.rounds = 0
+        self.in_thread = False
 
     def prepare(self, job: dict[str, Any], report: int) -> None:
         """Runs in a child, once."""
         extend_import_path(self.folder)
-        change_conditions(job.get("conditions", []))
+        conditions = job.get("conditions", [])
+        change_conditions(conditions)
+        self.in_thread = PROGRAM in conditions
+        self.rounds = job.get("rounds", 0)
         CodeImporter(load_codes(self.folder, self.modules, job["code"])).install()
         self.report, self.call = report, job["call"]
         self.inputs, self.schema = json.loads(job["inputs"]), json.loads(job["schema"])
 
     def run(self) -> None:
         """Write ``{"outcomes": [...]}`` or ``{"failed": why}`` to ``report``, behind a line for each call."""
+        if self.in_thread:
+            run_in_thread(self._report_calls)
+        else:
+            self._report_calls()
+        os.close(self.report)
+
+    def _report_calls(self) -> None:
         try:
             module = importlib.import_module(self.name)
-            outcomes = []
             builders = self._load_builders(self.schema)
-            constructs = self.schema.get("constructs") is True
-            for number, value in enumerate(self.inputs):
+            self._make_earlier_calls(module, builders)
+            outcomes = []
+            for number in range(len(self.inputs)):
                 # Where a call never ends, this is all that is known of it.
                 write_whole(self.report, start_line(str(number)))
-                arguments = convert_formats(self.schema, value, self.schema)
-                built = _build_arguments(self.schema, arguments, builders)
-                outcomes.append(_call_once(module, self.call, built, constructs))
+                outcomes.append(self._call_with(module, builders, number))
             text = json.dumps({"outcomes": outcomes})
         except Exception as error:  # noqa: BLE001 - an error on import is the block's failure
             text = json.dumps({"failed": f"{type(error).__name__}: {error}"[:500]})
         write_whole(self.report, text.encode())
-        os.close(self.report)
+
+    def _make_earlier_calls(self, module: Any, builders: Any) -> None:
+        """The same calls, several times, as long as there is time; who calls has seen each of them end."""
+        deadline = time.process_time() + _EARLIER_SECONDS
+        for _ in range(self.rounds):
+            for number in range(len(self.inputs)):
+                if time.process_time() > deadline:
+                    return
+                self._call_with(module, builders, number)
+
+    def _call_with(self, module: Any, builders: Any, number: int) -> dict[str, Any]:
+        arguments = convert_formats(self.schema, self.inputs[number], self.schema)
+        built = _build_arguments(self.schema, arguments, builders)
+        return _call_once(module, self.call, built, self.schema.get("constructs") is True)
 
     def _load_builders(self, schema: Any) -> Any:
         """The test file as a module, where a builder is named; pytest is imported for nothing else here."""

@@ -2,11 +2,10 @@
 
 import ast
 import json
-import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +41,12 @@ def main(ends: list[tuple[int, int]], task: str) -> None:
 
 def _run_task(task: HarnessTask, pool: ZygotePool) -> Iterator[tuple[str, dict[str, Any]]]:
     folder = Path.cwd() / "block"
-    modules = [task.name, *task.private]
+    modules = list(task.sources)
     patience = min(_MAX_PATIENCE_SECONDS, task.seconds / task.slack / 5)
-    block = BlockUnderTest(folder, modules, pool, task.seed, task.secret, patience, task.slack)
+    block = BlockUnderTest(folder, task.sources, pool, task.seed, task.secret, patience, task.slack)
     with_tests = any(request.kind != "contract" for request in task.requests)
     setup = {"folder": str(folder), "modules": modules, "with_tests": with_tests}
-    pool.set_up({**setup, "preload": _list_imports(folder, modules)})
+    pool.set_up({**setup, "preload": _list_imports(folder, task.sources)})
     for request in task.requests:
         started = time.monotonic()
         answer = _answer_request(block, request, started + task.seconds)
@@ -71,15 +70,16 @@ def _answer_request(block: BlockUnderTest, request: HarnessRequest, deadline: fl
         return {"error": traceback.format_exc()[-4000:]}
 
 
-def _list_imports(folder: Path, modules: list[str]) -> list[str]:
+def _list_imports(folder: Path, sources: Mapping[str, str]) -> list[str]:
     """Modules that the block or its tests import at their top, other than the block itself."""
     found: set[str] = set()
-    own = [*modules, f"test_{modules[0]}"]
-    for name in own:
+    tests = f"test_{next(iter(sources))}"
+    texts: list[str | bytes] = [*sources.values(), (folder / f"{tests}.py").read_bytes()]
+    for text in texts:
         try:
-            tree = ast.parse((folder / f"{name}.py").read_bytes())
+            tree = ast.parse(text)
         # The child that runs the block reports that, in words for its author.
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         for node in ast.walk(tree):
             match node:
@@ -88,4 +88,4 @@ def _list_imports(folder: Path, modules: list[str]) -> list[str]:
                 case ast.ImportFrom(module=str(module), level=0):
                     found.add(module)
     # Not what belongs to the block, nor what ends a process that imports it.
-    return sorted(found - {*own, "antigravity", "this"} - set(os.listdir(folder)))
+    return sorted(found - {*sources, tests, "antigravity", "this"})

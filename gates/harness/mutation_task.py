@@ -40,7 +40,7 @@ def measure_mutation(
         singles = draw.sample(singles, MAXIMUM)
     stand_ins = list_stand_ins(block.tree, [entry["call"] for entry in entrypoints])
     started = time.monotonic()
-    runs = _run_all(block, [*stand_ins, *singles], _NULL_MUTANTS, draw, deadline)
+    runs = _run_all(block, [*stand_ins, *singles], _NULL_MUTANTS, draw, deadline, stand_ins)
     mutants = singles
     if small:
         # With a change that never ends, a second one would not end either.
@@ -70,9 +70,14 @@ def measure_mutation(
 
 
 def _run_all(
-    block: BlockUnderTest, edits: Sequence[Edit], nulls: int, draw: random.Random, deadline: float
+    block: BlockUnderTest,
+    edits: Sequence[Edit],
+    nulls: int,
+    draw: random.Random,
+    deadline: float,
+    like: Sequence[Edit] = (),
 ) -> EditRuns:
-    null_mutants = block.decoys.draw_null_mutants(set(block.tests_by_line), nulls)
+    null_mutants = block.decoys.draw_null_mutants(set(block.tests_by_line), nulls, like)
     return run_edits(block, edits, null_mutants, draw, deadline)
 
 

@@ -149,6 +149,9 @@ class PytestRun:
             return
         # Once for all children, and not at all for the tests of most blocks: it takes a third of a second.
         hypothesis = importlib.import_module("hypothesis")
+        # What it knows of Unicode is there, put by the builder of this interpreter.
+        configuration = importlib.import_module("hypothesis.configuration")
+        configuration.set_hypothesis_home_dir(f"{sys.prefix}/lib/hypothesis")
         phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
         hypothesis.settings.register_profile(
             "gates",
@@ -160,6 +163,9 @@ class PytestRun:
             suppress_health_check=list(hypothesis.HealthCheck),
         )
         hypothesis.settings.load_profile("gates")
+        # Its engine and its tables load with the first draw.
+        texts = importlib.import_module("hypothesis.strategies").text()
+        hypothesis.settings(max_examples=1)(hypothesis.given(texts)(lambda _: None))()
 
     def _options(self) -> list[str]:
         options = [

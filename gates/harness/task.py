@@ -1,6 +1,7 @@
 """What the server asks the harness to do, as both sides read it. It travels as JSON on standard input."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,21 +22,21 @@ class HarnessRequest:
 class HarnessTask:
     """The measurements of one block.
 
-    - ``name`` is the block's, ``private`` are the names of its private modules; the zygotes are told these,
-      too. Everything else is for the planner alone.
+    - ``sources`` are name and text of its modules, the block's own first. The zygotes are told the names,
+      too; everything else is for the planner alone. The texts are on no disk that a child can read: who could
+      load the original would need no tests to tell a changed one.
     - ``seed`` decides the inputs of calls, so that everybody draws the same; ``secret`` decides the kinds and
       the order of changes, so that nobody can work them out from the block.
     - ``seconds`` is the wall time for each request; ``slack`` says how many times more than on a quiet
       machine that is.
     """
 
-    name: str
+    sources: Mapping[str, str]
     seed: str
     secret: str
     seconds: float
     slack: float
     requests: tuple[HarnessRequest, ...]
-    private: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The task as the harness reads it."""
@@ -47,4 +48,4 @@ def parse_task(text: str | bytes) -> HarnessTask:
     # JSON has no tuples; a frozen value should hold no list.
     fields = json.loads(text)
     requests = tuple(HarnessRequest(each["kind"], tuple(each["entrypoints"])) for each in fields["requests"])
-    return HarnessTask(**{**fields, "requests": requests, "private": tuple(fields["private"])})
+    return HarnessTask(**{**fields, "requests": requests})

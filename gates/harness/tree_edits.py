@@ -14,6 +14,7 @@ from gates.harness.block_lines import find_place, split_modules
 
 _BLOCK_FIELDS = ("body", "orelse", "finalbody")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_EXPRESSION_PARTS = (ast.expr, ast.keyword, ast.comprehension, ast.withitem)
 
 
 @dataclass(frozen=True)
@@ -233,3 +234,38 @@ def sabotage_statement(place: StatementPlace, name: str) -> Edit:
     if isinstance(place.node, ast.ImportFrom) and place.node.module == "__future__":
         new = (place.node, raising)
     return Edit("sabotage", place.parent, place.field, place.index, new, first, last, place.function)
+
+
+def sabotage_parts(place: StatementPlace) -> Iterator[Edit]:
+    """Edits that end the process where a part of ``place`` is computed that a run may leave out.
+
+    These are the arms of conditional expressions, the later operands of ``and`` and ``or``, and the bodies of
+    lambdas. No line tells whether they ran.
+    """
+    first, last = place.lines
+    for node in _walk_own_expressions(place.node):
+        for field, index in _list_optional_parts(node):
+            leave = ast.parse("__import__('os')._exit(0)", mode="eval").body
+            yield Edit("sabotage", node, field, index, (leave,), first, last, place.function)
+
+
+def _walk_own_expressions(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The expressions of a statement without those of the statements below it."""
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        # The parts of an f-string have the place of the whole.
+        if not isinstance(node, ast.JoinedStr):
+            waiting += [each for each in ast.iter_child_nodes(node) if isinstance(each, _EXPRESSION_PARTS)]
+
+
+def _list_optional_parts(node: ast.AST) -> list[tuple[str, int]]:
+    match node:
+        case ast.IfExp():
+            return [("body", -1), ("orelse", -1)]
+        case ast.BoolOp(values=values):
+            return [("values", index) for index in range(1, len(values))]
+        case ast.Lambda():
+            return [("body", -1)]
+    return []

@@ -26,7 +26,6 @@ from gates.harness.confinement import confine, prepare_confinement
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 _MAX_REPORT_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 16
-_MAX_ZYGOTES = 2
 # The sandbox allows a job this many open files.
 _MAX_DESCRIPTORS = 256
 # How often the end of a child is looked for that keeps its pipe open.
@@ -57,30 +56,26 @@ def shield_process() -> None:
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def fork_zygotes(modules: Iterable[str]) -> tuple[list[tuple[int, int]], Work | None]:
-    """Fork as many zygotes as there are cores, two at most.
+def fork_zygote(modules: Iterable[str]) -> tuple[tuple[int, int], Work | None]:
+    """Fork a zygote.
 
-    Returns descriptors (to write requests, to read answers) in the planner; in a child of a zygote there are
-    none, but its work. ``modules`` are the names that no child may find imported.
+    Returns descriptors (to write requests, to read answers) in the planner; in a child of the zygote its
+    work. ``modules`` are the names that no child may find imported.
     """
-    # Before the forks, so that no child of a zygote can look into the planner either.
+    # Before the fork, so that no child of a zygote can look into the planner either.
     shield_process()
-    ends: list[tuple[int, int]] = []
-    for _ in range(min(_MAX_ZYGOTES, os.cpu_count() or 1)):
-        requests, to_zygote = os.pipe()
-        from_zygote, answers = os.pipe()
-        if os.fork() == 0:
-            try:
-                _close_all_but(requests, answers)
-                work = _serve_requests(requests, answers, list(modules))
-            except BaseException:  # noqa: BLE001 - never back into the planner's code
-                os._exit(1)
-            return [], work
-        # With the zygote's ends closed here, its death shows as the end of the file.
-        os.close(requests)
-        os.close(answers)
-        ends.append((to_zygote, from_zygote))
-    return ends, None
+    requests, to_zygote = os.pipe()
+    from_zygote, answers = os.pipe()
+    if os.fork() == 0:
+        try:
+            work = serve_requests(requests, answers, list(modules))
+        except BaseException:  # noqa: BLE001 - never back into the planner's code
+            os._exit(1)
+        return (-1, -1), work
+    # With the zygote's ends closed here, its death shows as the end of the file.
+    os.close(requests)
+    os.close(answers)
+    return (to_zygote, from_zygote), None
 
 
 def _close_all_but(*kept: int) -> None:
@@ -97,13 +92,16 @@ def _close_all_but(*kept: int) -> None:
     os.close(null)
 
 
-def _serve_requests(requests: int, answers: int, modules: list[str]) -> Work:
+def serve_requests(requests: int, answers: int, modules: list[str]) -> Work:
     """Answer each request by one child's fate and report, until the planner closes the channel.
 
     Returns in a child, with its work; the zygote itself never comes back.
     """
-    setup = channel.receive(requests)
+    _close_all_but(requests, answers)
     shield_process()
+    # No child of the other zygote runs before this one is shielded.
+    channel.send(answers, True)
+    setup = channel.receive(requests)
     # In /tmp, which is the sandbox's own tmpfs of limited size. Each zygote has one folder for all its runs.
     folder = tempfile.mkdtemp()
     rules = prepare_confinement(folder)

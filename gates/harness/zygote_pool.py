@@ -2,7 +2,7 @@
 
 import select
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,25 +35,35 @@ class ZygoteDied(Exception):
 
 
 class ZygotePool:
-    """The zygotes, by the descriptors that ``gates.harness.zygote.fork_zygotes`` gave."""
+    """The zygotes, by their descriptors (to write requests, to read answers).
+
+    Each is an interpreter with a seed of its own for ``hash``.
+    """
 
     def __init__(self, ends: list[tuple[int, int]]) -> None:
         self._zygotes = ends
 
     def set_up(self, setup: dict[str, Any]) -> None:
         """Tell every zygote what it may know: which folder, which block."""
-        for index in range(len(self._zygotes)):
+        for index, (_, answers) in enumerate(self._zygotes):
+            _receive(answers)
             self._send(index, setup)
 
-    def run(self, jobs: Iterable[dict[str, Any]], deadline: float = float("inf")) -> Iterator[ChildResult]:
+    def run(
+        self,
+        jobs: Iterable[dict[str, Any]],
+        deadline: float = float("inf"),
+        zygotes: Sequence[int] | None = None,
+    ) -> Iterator[ChildResult]:
         """Yield results as they come.
 
-        Jobs are taken lazily; none is started after ``deadline`` (monotonic seconds).
+        Jobs are taken lazily; none is started after ``deadline`` (monotonic seconds). ``zygotes`` are the
+        numbers of those that may run them.
         """
         queue = iter(jobs)
         # The number of a job stays here: it tells what kind of change the job has.
         busy: dict[int, int] = {}
-        idle = list(range(len(self._zygotes)))
+        idle = list(range(len(self._zygotes)) if zygotes is None else zygotes)
         while True:
             while idle and time.monotonic() < deadline and (job := next(queue, None)) is not None:
                 index = idle.pop()
@@ -64,11 +74,7 @@ class ZygotePool:
             # Whichever zygote answers first gets the next job.
             by_fd = {self._zygotes[index][1]: index for index in busy}
             for fd in select.select(list(by_fd), [], [])[0]:
-                try:
-                    answer = channel.receive(fd)
-                except EOFError:
-                    raise ZygoteDied(_ZYGOTE_DIED) from None
-                result = ChildResult(busy.pop(by_fd[fd]), *answer)
+                result = ChildResult(busy.pop(by_fd[fd]), *_receive(fd))
                 idle.append(by_fd[fd])
                 yield result
 
@@ -87,3 +93,10 @@ class ZygotePool:
             channel.send(self._zygotes[index][0], job)
         except BrokenPipeError:
             raise ZygoteDied(_ZYGOTE_DIED) from None
+
+
+def _receive(fd: int) -> Any:
+    try:
+        return channel.receive(fd)
+    except EOFError:
+        raise ZygoteDied(_ZYGOTE_DIED) from None

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gates.sandbox.layout import is_reachable
-from gates.sandbox.stamp import PINS, STAMP
+from gates.sandbox.stamp import HYPOTHESIS, LOCALES, PINS, STAMP
 
 ROOT = Path(__file__).resolve().parents[2]
 _RUNTIME = "runtime"
+_LOCALE, _LOCALE_SOURCES = "tr_TR", Path("/usr/share/i18n")
 # A block uses none of these, and they are most of what a copy would weigh.
 _LEFT_OUT = ("site-packages", "dist-packages", "test", "idlelib", "ensurepip", "turtledemo", "config-*")
 
@@ -69,7 +70,33 @@ def expected_stamp(target: Path) -> dict[str, str]:
         "base_prefix": str(runtime.prefix),
         "executable": str(runtime.executable),
         "stdlib": str(runtime.stdlib),
+        "hypothesis": HYPOTHESIS,
+        "locale": _LOCALE if _can_build_locale() else "",
     }
+
+
+def _can_build_locale() -> bool:
+    """Whether the C library's tool and its sources are installed; small images leave them out."""
+    return shutil.which("localedef") is not None and (_LOCALE_SOURCES / "locales" / _LOCALE).exists()
+
+
+def _build_locale(folder: Path) -> None:
+    """A locale with other numbers and names, so that the gates can see whether results depend on it."""
+    place = folder / "lib" / LOCALES
+    place.mkdir()
+    # It warns of what newer standards ask for, and then ends with 1.
+    command = ["localedef", "--force", "-i", _LOCALE, "-f", "UTF-8", str(place / f"{_LOCALE}.UTF-8")]
+    subprocess.run(command, check=False, capture_output=True)
+
+
+def _prepare_hypothesis(folder: Path) -> None:
+    """What hypothesis would compute in each run that draws texts: more than a second's work."""
+    code = (
+        "import sys; from hypothesis.configuration import set_hypothesis_home_dir as put; put(sys.argv[1]); "
+        "from hypothesis.internal.charmap import charmap; charmap()"
+    )
+    place = folder / "lib" / HYPOTHESIS
+    subprocess.run([str(folder / "bin" / "python"), "-I", "-c", code, str(place)], check=True)
 
 
 def is_current(target: Path) -> bool:
@@ -125,9 +152,12 @@ def build_interpreter(target: Path) -> bool:
         venv.create(fresh, symlinks=True, with_pip=False)
         python = fresh / "bin" / "python"
         subprocess.run(_installer_command(python), check=True)
+        _prepare_hypothesis(fresh)
         if _needs_copy(target):
             _copy_runtime(fresh, target)
         stamp = expected_stamp(target)
+        if stamp["locale"]:
+            _build_locale(fresh)
         # Straight to the real binary: a link on the way would not be there inside the sandbox.
         python.unlink()
         python.symlink_to(stamp["executable"])

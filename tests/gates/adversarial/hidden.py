@@ -4,11 +4,12 @@ private module.
 Each maps to the gates of which every single one must refuse it.
 """
 
+import json
 from dataclasses import replace
 
 from gates.base import Candidate
 from tests.gates.adversarial.knowing import WRONG
-from tests.gates.blocks import MODULE, TESTS, block
+from tests.gates.blocks import CONTRACT, MODULE, TESTS, block
 
 _CONTRACT, _COVERAGE, _MUTATION, _SECURITY = "contract", "coverage", "mutation", "security"
 _LAST = "    if express:\n        return base * 2 + 99\n"
@@ -21,6 +22,27 @@ _DEPENDS = {
     "log-handlers": ("import logging", "len(logging.getLogger().handlers) > 0"),
     "log-level": ("import logging", "logging.getLogger().isEnabledFor(10)"),
     "time-zone": ("import time", "time.timezone != 0"),
+    "seed-of-hash": ("", "hash(str(weight)) % 2 == 1"),
+    "order-of-sets": ("", "list({str(weight), 'a', 'b'})[0] == 'a'"),
+    "earlier-calls": ("_SEEN = []", "(_SEEN.append(1) or len(_SEEN)) > 300"),
+    "main-thread": ("import threading", "threading.current_thread() is not threading.main_thread()"),
+    "terminal": ("import sys", "sys.stdout.isatty()"),
+    "encoding": ("import sys", "sys.stdout.encoding != 'utf-8'"),
+    "other-loggers": ("import logging", "logging.getLogger('django').level > 0"),
+    "local-time": ("import datetime", "datetime.datetime.fromtimestamp(0).hour != 0"),
+    "clock-of-mail": ("from email.utils import formatdate", "int(formatdate()[12:16]) > 2030"),
+}
+# The same where the contract declares a capability that this does not use, or that another function uses.
+_DECLARED: dict[str, tuple[str, str, tuple[str, ...], str]] = {
+    "environment": ("import time", "time.timezone != 0", ("clock",), ""),
+    "clock": ("import datetime", "datetime.date.today().year > 2030", ("randomness", "environment"), ""),
+    "pytest": ("import os", "'PYTEST_CURRENT_TEST' in os.environ", ("environment",), ""),
+    "date": (
+        "import datetime\nimport random",
+        "datetime.date.today().year > 2030",
+        ("randomness",),
+        "\n\ndef _draw() -> float:\n    return random.random()\n",
+    ),
 }
 _DIVE = (
     "\n\ndef _dive(depth: int) -> int:\n    try:\n        return _dive(depth + 1)\n"
@@ -34,6 +56,12 @@ def _depend(imports: str, condition: str) -> Candidate:
         _LAST, added
     )
     return block(module=text + (_DIVE if "_dive" in condition else ""))
+
+
+def _depend_beside(imports: str, condition: str, declared: tuple[str, ...], more: str) -> Candidate:
+    contract = {**CONTRACT, "capabilities": dict.fromkeys(declared, "for stamps")}
+    candidate = _depend(imports, condition)
+    return replace(candidate, module=candidate.module + more, contract=json.dumps(contract))
 
 
 # Tests of a wrong module that pass, and look busy.
@@ -159,6 +187,7 @@ _PRIVATE: dict[str, tuple[Candidate, tuple[str, ...]]] = {
 
 HIDDEN: dict[str, tuple[Candidate, tuple[str, ...]]] = {
     **{f"depends-on-{name}": (_depend(*each), (_CONTRACT,)) for name, each in _DEPENDS.items()},
+    **{f"declares-beside-{name}": (_depend_beside(*each), (_CONTRACT,)) for name, each in _DECLARED.items()},
     **{
         name: (
             block(module=WRONG, tests=f"import pytest\n\nfrom parcel import fee\n\n\n{text}{_REFUSED}"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gates.allowlist import CAPABILITIES, describe_rules, find_refusals, find_used_capabilities
+from gates.allowlist import CAPABILITIES, describe_rules, find_capability_uses, find_refusals
 from gates.allowlist.library import load_library
 
 USES: dict[str, set[str]] = {
@@ -32,7 +32,7 @@ USES: dict[str, set[str]] = {
 
 @pytest.mark.parametrize(("source", "used"), USES.items())
 def test_what_is_used_is_found_and_refused_until_it_is_declared(source: str, used: set[str]) -> None:
-    assert find_used_capabilities(source, ()) == used
+    assert {capability for capability, _ in find_capability_uses(source, ())} == used
 
     refused = {f.rule for f in find_refusals("x.py", source, (), is_test=False) if "on-import" not in f.rule}
     assert refused == ({"allowlist-capability"} if used else set())

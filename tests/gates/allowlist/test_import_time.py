@@ -24,6 +24,12 @@ DEFINES = (
     "from functools import partial, lru_cache\nfrom operator import itemgetter\n\nFIRST = itemgetter(0)\nHALF = partial(pow, 2)\n\n\n@lru_cache(maxsize=None)\ndef f(n):\n    return n\n",
     "A = ('%d' % 3).join(sorted({'a': 1}.items(), key=lambda kv: kv[0])[0][0])\nassert A is not None\ndel A\n",
     "def _log(x):\n    print(x)\n\n\ndef told(function):\n    def inner(x):\n        _log(x)\n        return function(x)\n\n    return inner\n\n\n@told\ndef f(x):\n    return x\n",
+    "from types import MappingProxyType\n\n\ndef _show(x):\n    print(x)\n\n\nTABLE = MappingProxyType({'show': _show})\n",
+    "from collections.abc import Callable\nfrom dataclasses import dataclass\n\n\n@dataclass(frozen=True)\nclass Command:\n    name: str\n    run: Callable[[int], None]\n\n\ndef _show(x):\n    print(x)\n\n\nCOMMANDS = (Command('show', _show), Command(name='b', run=lambda x: print(x)))\n",
+    'from enum import Enum\nfrom functools import partial\n\n\ndef _show(x):\n    print(x)\n\n\nclass E(Enum):\n    A = 1\n\n\nTABLE = {E.A: _show, 2: partial(_show, 1)}\n',
+    'from functools import lru_cache\n\n\n@lru_cache(maxsize=8)\ndef f(n):\n    return n\n\n\nTABLE = tuple(f(n) for n in range(3))\n',
+    'def _build():\n    return {n: n * n for n in range(9)}\n\n\nTABLE = _build()\n',
+    "from dataclasses import dataclass, field\nfrom datetime import UTC, datetime\n\n\ndef _now():\n    return datetime.now(UTC)\n\n\n@dataclass\nclass R:\n    at: datetime = field(default_factory=_now)\n\n\ndef make(now=_now):\n    return now()\n",
 )  # fmt: skip
 ACTS = (
     "print('hello')\n",

@@ -33,6 +33,47 @@ ALLOWED = (
     "π = 3\nΔx = 1\ngröße = 2\n",
     "import logging\n\nlog = logging.getLogger(__name__)\n\n\nclass H(logging.Formatter):\n    def format(self, record):\n        return super().format(record)\n",
     "from typing import Literal\n\n\ndef f(x: Literal['a b', 'os.system()']) -> 'list[str]':\n    return [x]\n",
+    "def walk(x, seen):\n    key = id(x)\n    if id(x) in seen or key == id(seen):\n        return {id(x): 1}[id(x)]\n    seen.add(id(x))\n    return set(map(id, seen))\n",
+    # Words of the domain, and ordinary programs, that look like ways out.
+    "def f(options):\n    if options.format == 'json':\n        return 1\n    return {'a': 2}[options.format] if options.format else 0\n",
+    "def f(options):\n    match options.format:\n        case 'json':\n            return 1\n    return 0\n",
+    'class Table:\n    def format(self, rows):\n        return str(rows)\n\n\ndef f(rows):\n    return Table().format(rows)\n',
+    'class Table:\n    def format(self, rows):\n        return str(rows)\n\n\ndef f(rows):\n    table = Table()\n    return table.format(rows)\n',
+    'import logging\n\n\nclass H(logging.Handler):\n    def emit(self, record):\n        self.lines = [self.format(record)]\n',
+    "from dataclasses import dataclass\n\n\n@dataclass(frozen=True)\nclass P:\n    x: int\n\n    def __post_init__(self):\n        object.__setattr__(self, 'x', abs(self.x))\n",
+    'class A:\n    def __setattr__(self, name, value):\n        super().__setattr__(name, value)\n',
+    "class A:\n    def copy(self):\n        new = type(self).__new__(type(self))\n        object.__setattr__(new, 'x', 1)\n        return new\n",
+    'import functools\n\n\ndef d(f):\n    @functools.wraps(f)\n    def g(*a):\n        return f(*a)\n\n    functools.update_wrapper(g, f)\n    return g\n',
+    'def f(x):\n    return type(x).__name__, type(x) is int\n',
+    'class A:\n    def __init__(self, x, y, z):\n        self.x = x\n\n    def moved(self):\n        return type(self)(1, 2, 3)\n',
+    'from typing import Any\n\n\nclass D:\n    def __get__(self, instance: Any, owner=None):\n        return instance._values\n\n    def __init__(self):\n        self._values = {}\n',
+    'from typing import Self\n\n\nclass A:\n    def __init__(self):\n        self._x = 1\n\n    def __eq__(self, other: Self):\n        return self._x == other._x\n',
+    "import logging\n\nlog = logging.getLogger(f'{__name__}.x')\n",
+    "def f(name):\n    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')\n",
+    "from functools import singledispatch\n\nNumber = int | float\n\n\n@singledispatch\ndef show(x: object) -> str:\n    return str(x)\n\n\n@show.register\ndef _(x: int) -> str:\n    return 'i'\n\n\n@show.register(list)\ndef _list(x: list[int]) -> str:\n    return 'l'\n",
+    'from dataclasses import dataclass\n\n\n@dataclass\nclass Base:\n    x: int\n\n\n@dataclass\nclass P(Base):\n    y: int\n\n\ndef f(p):\n    match p:\n        case P(a, b):\n            return a + b\n        case Base(a):\n            return a\n',
+    'from typing import NamedTuple\n\n\nclass P(NamedTuple):\n    x: int\n\n\ndef f(p):\n    match p:\n        case P(a):\n            return a\n',
+    "import sqlite3\n\n\ndef f(names):\n    base = sqlite3.connect(':memory:')\n    marks = ', '.join('?' * len(names))\n    return base.execute('SELECT 1 WHERE 1 IN (' + marks + ')', names).fetchall()\n",
+    "import sqlite3\n\nSCHEMA = 'CREATE TABLE a (x)'\n\n\ndef f():\n    base = sqlite3.connect(':memory:')\n    base.executescript(SCHEMA)\n    with base:\n        base.executemany('INSERT INTO a VALUES (?)', [(1,)])\n    return base.execute('  select x from a').fetchall()\n",
+    "from pathlib import PurePosixPath\n\n\ndef f(p):\n    return PurePosixPath(p).with_suffix('.x').name\n",
+    "from pathlib import Path\n\n\ndef f(p: Path):\n    return p.suffix, p.name, p.parent / 'x'\n",
+    "from pathlib import Path\n\n\ndef f(p: Path, text):\n    return text.replace('a', 'b') + p.stem\n",
+    "import argparse\n\n\ndef f(options: argparse.Namespace):\n    return options.format == 'x', options.name\n",
+    'import csv\nimport io\n\n\ndef f(rows):\n    out = io.StringIO()\n    csv.writer(out).writerows(rows)\n    return out.getvalue()\n',
+    'from abc import ABC, abstractmethod\n\n\nclass A(ABC):\n    @property\n    @abstractmethod\n    def name(self) -> str: ...\n',
+    "from contextvars import ContextVar\n\nCURRENT: ContextVar[str] = ContextVar('current', default='x')\n",
+    "from typing import Annotated, TypeAlias\n\nRow: TypeAlias = dict[str, 'int | None']\nName = Annotated[str, 'not empty']\n",
+    "from string import Template\n\nT = Template('$a')\n\n\ndef f(a):\n    return T.substitute(a=a)\n",
+    "import xml.etree.ElementTree as ET\n\n\ndef f(rows):\n    root = ET.Element('rows')\n    for row in rows:\n        ET.SubElement(root, 'row', id=str(row)).text = 'x'\n    ET.indent(root)\n    return ET.tostring(root, encoding='unicode')\n",
+    'import asyncio\n\n\nasync def f(x):\n    loop = asyncio.get_running_loop()\n    return await loop.run_in_executor(None, len, x)\n',
+    'from collections import defaultdict\n\n\ndef f(rows):\n    d = defaultdict(lambda: defaultdict(int))\n    for a, b in rows:\n        d[a][b] += 1\n    return d\n',
+    'import sys\n\n\ndef f(text):\n    sys.stdout.write(text)\n    print(text, file=sys.stderr)\n',
+    "from email.message import EmailMessage\nfrom email.utils import formataddr\n\n\ndef f(a):\n    m = EmailMessage()\n    m['To'] = formataddr(('x', a))\n    m.set_content('hi')\n    return m.as_string()\n",
+    'class A:\n    def __init__(self, x):\n        self.x = x\n\n    def __hash__(self):\n        return hash(self.x)\n\n    def __eq__(self, o):\n        return isinstance(o, A) and o.x == self.x\n',
+    'def _f():\n    return 1\n\n\nclass A:\n    def __getattr__(self, name):\n        raise AttributeError(name)\n',
+    'import sys\n\nNEW = sys.version_info >= (3, 12)\n',
+    'from decimal import Decimal, localcontext\n\n\ndef f(x):\n    with localcontext() as c:\n        c.prec = 6\n        return Decimal(x) / 3\n',
+    "from datetime import date\n\n\ndef f(d: date):\n    return d.isoformat(), d.strftime('%d.%m.%Y'), f'{d:%Y}'\n",
 )  # fmt: skip
 REFUSED = {
     "import ctypes\n": "import",
@@ -200,7 +241,7 @@ def test_what_tests_may_not(source: str, rule: str) -> None:
     ],
 )
 def test_what_tests_may(source: str) -> None:
-    assert find_refusals("test_x.py", source, OWN, is_test=True) == ()
+    assert find_refusals("test_x.py", source, OWN, is_test=True, private=["_round"]) == ()
 
 
 def test_modules_may_import_no_test_tools() -> None:

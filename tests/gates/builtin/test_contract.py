@@ -1,6 +1,7 @@
 """What a contract may say, and that it has to say something."""
 
 import json
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -164,10 +165,17 @@ def test_a_contract_of_hardly_anything_but_failures_is_refused() -> None:
         ("os.environ.get('CI')", "environment"),
         ("logging.getLogger().isEnabledFor(10)", "logging"),
         ("'pytest' in sys.modules", "pytest"),
+        ("hash(str(weight)) % 2", "hash seed"),
+        ("sys.stdout.isatty()", "program"),
+        ("next(CALLS) > 300", "number of earlier calls"),
+        ("sys.getrecursionlimit() > 1500", "program"),
     ],
 )
 def test_results_do_not_depend_on_the_conditions(condition: str, blamed: str) -> None:
-    imports = "import logging\nimport os\nimport sys\nfrom datetime import date\n\n\n"
+    imports = (
+        "import logging\nimport os\nimport sys\nfrom datetime import date\nfrom itertools import count\n\n"
+    )
+    imports += "CALLS = count()\n\n\n"
     module = imports + MODULE.replace(
         "    if express", f"    if {condition}:\n        base = 0\n    if express"
     )
@@ -176,6 +184,74 @@ def test_results_do_not_depend_on_the_conditions(condition: str, blamed: str) ->
 
     assert _rules(report) == {"conditions-breach", "contract-breach"} or "conditions-breach" in _rules(report)
     assert f"ends otherwise with another {blamed}" in report.feedback
+
+
+NUMBERS = """import itertools
+import logging
+import random
+import time
+
+_IDS = itertools.count(1)
+
+
+def draw(n: int) -> int:
+    return random.randint(0, n)
+
+
+def stamp(n: int) -> float:
+    return n + time.time()
+
+
+def number(n: int) -> int:
+    return n + next(_IDS)
+
+
+def label(n: int) -> str:
+    logging.getLogger(__name__).info("label %d", n)
+    return f"{n:03d}" if CONDITION else "late"
+"""
+
+
+def _judge_numbers(condition: str) -> GateReport:
+    outputs = {"draw": _number(0, 99), "stamp": {"type": "number"}, "number": _number(0, 9999)}
+    outputs["label"] = {"type": "string"}
+    taken = _object(n=_number(0, 99))
+    entries = [{"call": call, "input": taken, "output": output} for call, output in outputs.items()]
+    declared = {"clock": "stamps", "randomness": "draws"}
+    return _judge(NUMBERS.replace("CONDITION", condition), NO_TESTS, *entries, capabilities=declared)
+
+
+def test_what_draws_reads_the_clock_or_counts_openly_keeps_its_contract() -> None:
+    assert _judge_numbers("n < 200").feedback == ""
+
+
+@pytest.mark.parametrize(
+    ("condition", "breaches"),
+    [("time.timezone == 0 or n < 50", True), ("time.localtime().tm_year < 2033 or n < 50", False)],
+)
+def test_a_declared_capability_frees_the_calls_that_use_it_from_that_alone(
+    condition: str, breaches: bool
+) -> None:
+    assert ("conditions-breach" in _rules(_judge_numbers(condition))) == breaches
+
+
+def test_a_few_examples_show_what_drawn_inputs_hardly_ever_reach() -> None:
+    module = (
+        '"""Signed numbers."""\n\nimport zlib\n\n\ndef read(text: str) -> int:\n'
+        '    number, _, checksum = text.partition(":")\n'
+        '    if f"{zlib.crc32(number.encode()):08x}" != checksum:\n        raise ValueError(text)\n'
+        "    return int(number)\n"
+    )
+    tests = "import pytest\n\n\ndef test_read():\n    with pytest.raises(ValueError):\n        pass\n"
+    text = {"type": "string", "pattern": "^[0-9]{1,3}:[0-9a-f]{8}$"}
+    call: dict[str, Any] = {"call": "read", "input": _object(text=text), "output": _number(0, 999)}
+    call["raises"] = ["ValueError"]
+    signed = [(number, f"{number}:{zlib.crc32(str(number).encode()):08x}") for number in range(5)]
+
+    call["examples"] = [{"input": {"text": each}, "output": number} for number, each in signed[:4]]
+    assert _rules(_judge(module, tests, call)) == {"few-results"}
+    call["examples"].append({"input": {"text": signed[4][1]}, "output": 4})
+    assert _judge(module, tests, call).feedback == ""
 
 
 EXAMPLES = (

@@ -50,6 +50,18 @@ def test_null_mutants_change_the_code_and_nothing_that_it_does() -> None:
             changed(0)
 
 
+def test_half_of_the_null_mutants_have_the_shape_of_other_real_changes() -> None:
+    tree, source = _source()
+    honest = _results(_fee(tree, []))
+    sabotages = [sabotage_statement(place, "qwertyuio") for place in list_statements(tree) if place.function]
+
+    nulls = source.draw_null_mutants(LINES, COUNT, sabotages)
+
+    raising = [edit for edit in nulls if "qwertyuio" in edit.describe()[1]]
+    assert (len(nulls), len(raising)) == (COUNT, COUNT // 2)
+    assert all(_results(_fee(tree, [edit])) == honest for edit in nulls)
+
+
 def test_no_two_runs_carry_the_same_code() -> None:
     tree, source = _source()
 
