@@ -1,5 +1,8 @@
 """The first process of the ``linux`` backend: it builds the sandbox around itself and becomes the job.
 
+In the mode ``command`` it confines a program of the host instead, one that reads what strangers send, see
+``become_command``.
+
 A fresh interpreter, started as ``python -I -S launcher.py <descriptor>`` with an empty environment. The
 descriptor yields one JSON object, which ``gates.sandbox.linux`` builds:
 
@@ -50,6 +53,7 @@ MNT_DETACH, AT_FDCWD, AT_RECURSIVE = 2, -100, 0x8000
 ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV = 1, 2, 4
 # socket(2), netdevice(7)
 AF_INET, SOCK_DGRAM, SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 2, 2, 0x8914, 1, 64
+LANDLOCK_PATH, LANDLOCK_PORT, CONNECT_RIGHT = 1, 2, 2
 # prctl(2), capset(2), seccomp(2)
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
@@ -114,7 +118,11 @@ def enter_namespaces(spec: Spec) -> None:
     Root needs no user namespace where it may make the others. Every other user, and a root without powers,
     gets one.
     """
-    others = NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWPID | NEWNET
+    enter_new(spec, NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWPID | NEWNET)
+
+
+def enter_new(spec: Spec, others: int) -> None:
+    """Enter new namespaces of the kinds ``others``."""
     if spec["account"]:
         if libc.unshare(others) == 0:
             return
@@ -198,9 +206,11 @@ def find_landlock_version() -> int:
     return max(0, int(libc.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)))
 
 
-def restrict_files(readable: list[str], writable: list[str], devices: list[str], loopback: bool) -> int:
-    """Deny every file but these to this process and its children for good, and all connections by TCP but
-    with ``loopback``. Returns the ABI used.
+def restrict_files(
+    readable: list[str], writable: list[str], devices: list[str], ports: list[int] | None
+) -> int:
+    """Deny every file but these to this process and its children for good, and connections by TCP to other
+    ports than ``ports``; to none where that is ``None``. Returns the ABI used.
     """
     version = find_landlock_version()
     if version < 1:
@@ -213,7 +223,7 @@ def restrict_files(readable: list[str], writable: list[str], devices: list[str],
         known_fields = 2
     if version >= 6:
         known_fields = 3
-    connecting = 0 if loopback else 0b11
+    connecting = 0 if ports is None else 0b11
     attributes = struct.pack("=QQQ", rights, connecting, 0b11)[: 8 * known_fields]
     arguments = (attributes, ctypes.c_size_t(len(attributes)), 0)
     rules = check_call(libc.syscall(LANDLOCK_CREATE, *arguments), "Landlock ruleset")
@@ -224,8 +234,14 @@ def restrict_files(readable: list[str], writable: list[str], devices: list[str],
             # The kernel refuses a rule that gives a file the rights of a folder.
             fitting = rights if stat.S_ISDIR(os.fstat(descriptor).st_mode) else rights & FILE_RIGHTS
             rule = struct.pack("=Qi", allowed & fitting, descriptor)
-            check_call(libc.syscall(LANDLOCK_ADD, rules, 1, rule, 0), f"Landlock rule for {path}")
+            added = libc.syscall(LANDLOCK_ADD, rules, LANDLOCK_PATH, rule, 0)
+            check_call(added, f"Landlock rule for {path}")
             os.close(descriptor)
+    for port in (ports or []) if version >= 4 else []:
+        rule = struct.pack("=QQ", CONNECT_RIGHT, port)
+        check_call(
+            libc.syscall(LANDLOCK_ADD, rules, LANDLOCK_PORT, rule, 0), f"Landlock rule for port {port}"
+        )
     check_call(libc.syscall(LANDLOCK_RESTRICT, rules, 0), "Landlock")
     os.close(rules)
     return version
@@ -253,6 +269,14 @@ def filter_calls(code: bytes) -> None:
     call_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(buffer))
 
 
+def restore_signals() -> None:
+    """As the kernel gives them. Python ignores some, and that is inherited."""
+    for number in range(1, signal.NSIG):
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
 def become_job(spec: Spec, status: int) -> NoReturn:
     """Give up everything, then run the job.
 
@@ -266,14 +290,11 @@ def become_job(spec: Spec, status: int) -> NoReturn:
             drop_privileges(spec["account"])
         os.chdir(spec["source"])
         if not namespaced or find_landlock_version():
-            restrict_files(spec["readable"], [spec["tmp"]], spec["devices"], spec["loopback"])
+            ports = None if spec["loopback"] else []
+            restrict_files(spec["readable"], [spec["tmp"]], spec["devices"], ports)
         for number, value in spec["limits"]:
             resource.setrlimit(number, (value, value))
-        # Python ignores some signals, and that is inherited.
-        for number in range(1, signal.NSIG):
-            with contextlib.suppress(OSError, ValueError):
-                signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        restore_signals()
         # Last: the filter refuses calls that the steps above need.
         filter_calls(binascii.a2b_base64(spec["filter"]))
         os.execve(spec["argv"][0], spec["argv"], spec["environment"])  # noqa: S606 (a shell is what we avoid)
@@ -408,10 +429,49 @@ def inside_namespaces(spec: Spec, status: int) -> NoReturn:
     os._exit(0)
 
 
+# --- a command of the host
+
+
+def open_door(port: int, channel: int) -> None:
+    """Listen at ``port`` of this network, and hand the socket to whoever has the other end of ``channel``."""
+    import socket  # noqa: PLC0415 - jobs start without it
+
+    with socket.create_server(("127.0.0.1", port)) as door, socket.socket(fileno=channel) as taker:
+        socket.send_fds(taker, [b"door"], [door.fileno()])
+
+
+def become_command(spec: Spec) -> NoReturn:
+    """Confine this process, and become ``argv``, with the standard descriptors as they are.
+
+    - ``own_network``: it has a network in which nobody else is. With ``port``, connections to that port of
+      127.0.0.1 are taken by the holder of the other end of the descriptor ``channel``. Without a network of
+      its own it may connect to ``ports`` only, where the kernel can see to that.
+    - ``readable``, ``writable`` and ``devices`` are the files that are left, where the kernel has Landlock.
+    - ``account``: as for a job.
+    """
+    call_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if spec["own_network"]:
+        enter_new(spec, NEWNET)
+        start_loopback()
+        if spec["port"]:
+            open_door(spec["port"], spec["channel"])
+    drop_privileges(spec["account"])
+    # The kernel forgets this with a change of user.
+    call_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if find_landlock_version():
+        ports = None if spec["own_network"] else spec["ports"]
+        restrict_files(spec["readable"], spec["writable"], spec["devices"], ports)
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    restore_signals()
+    os.execve(spec["argv"][0], spec["argv"], spec["environment"])  # noqa: S606 (a shell is what we avoid)
+
+
 def main() -> None:
     """Read the specification, set up the descriptors and run the job in the mode that it names."""
     with open(int(sys.argv[1]), "rb") as file:
         spec = json.loads(file.read())
+    if spec["mode"] == "command":
+        become_command(spec)
     result, status = spec["result"], spec["status"]
     call_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # The two move out of the way first: either may be number 3 already, which is the job's place for its

@@ -19,8 +19,9 @@ from django.conf import settings
 from blocks.format.limits import MIB
 from blocks.format.paths import is_safe_path
 from blocks.format.selection import UNREADABLE, select_files
+from gates.sandbox.command import can_have_own_network
 from orchestrator.core.errors import FixedBy, OrchestratorError
-from orchestrator.flows.source.git import Git, GitFailed, TooLarge, TooSlow
+from orchestrator.flows.source.git import Git, GitFailed, Network, TooLarge, TooSlow
 from orchestrator.repos.clone_urls import CloneUrl, CloneUrlRefused, parse_clone_url, resolve_addresses
 
 LARGEST_BYTES = 256 * MIB
@@ -85,7 +86,9 @@ def clone(url: str) -> ClonedRepo:
     try:
         with tempfile.TemporaryDirectory(prefix="clone-") as folder:
             ends_at = time.monotonic() + settings.CLONE_TIMEOUT_SECONDS
-            git = Git(Path(folder), _list_options(checked, pinned), max_bytes=LARGEST_BYTES, ends_at=ends_at)
+            network = Network(pinned, checked.port, own=_is_isolated(checked))
+            options = _list_options(checked, ("127.0.0.1",) if network.own else pinned)
+            git = Git(Path(folder), options, network, max_bytes=LARGEST_BYTES, ends_at=ends_at)
             return _fetch_repo(git, checked)
     except TooLarge as error:
         raise CloneTooLarge(
@@ -123,14 +126,21 @@ def _resolve_url(url: str) -> tuple[CloneUrl, tuple[str, ...]]:
         raise _unreachable(urlsplit(url).hostname or url) from error
 
 
+def _is_isolated(url: CloneUrl) -> bool:
+    """Whether git gets a network of its own: where the kernel lets us, and the host can be led elsewhere."""
+    # curl takes no address of version 6 in place of a name.
+    return not url.host.startswith("[") and can_have_own_network()
+
+
 def _list_options(url: CloneUrl, pinned: tuple[str, ...]) -> dict[str, str]:
     """git's configuration for this one clone."""
     hosts = ",".join(f"[{address}]" if ":" in address else address for address in pinned)
-    return {
+    # An address of version 6 in place of a name is its own answer, and curl takes no other one for it.
+    resolve = {} if url.host.startswith("[") else {"http.curloptResolve": f"{url.host}:{url.port}:{hosts}"}
+    return resolve | {
         "protocol.allow": "never",
         f"protocol.{url.scheme}.allow": "always",
         "http.followRedirects": "false",  # covers the alternates of dumb servers, too
-        "http.curloptResolve": f"{url.host.strip('[]')}:{url.port}:{hosts}",
         "http.proxy": "",
         # git checks the clock itself, because a worker that was killed no longer does.
         "http.lowSpeedLimit": "1",
@@ -151,7 +161,7 @@ def _fetch_repo(git: Git, url: CloneUrl) -> ClonedRepo:
     git("init", "--quiet", "--bare", "--template=", ".")
     options = ("--quiet", "--depth=1", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head")
     try:
-        git("fetch", *options, str(url), f"+HEAD:{_REF}")
+        git("fetch", *options, str(url), f"+HEAD:{_REF}", online=True)
     except GitFailed as failed:
         raise _explain_failure(url, failed.stderr) from failed
     commit = git("rev-parse", "--verify", f"{_REF}^{{commit}}").decode().strip()

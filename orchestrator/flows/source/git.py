@@ -1,18 +1,25 @@
-"""git within bounds: on what it writes, on memory and on time, and without the worker's environment."""
+"""git within bounds: on what it reads, writes and reaches, on memory and on time, and without the worker's
+environment.
+"""
 
 import contextlib
 import math
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from blocks.format.limits import KIB, MIB
+from gates.sandbox.command import Command, start_command
 from gates.sandbox.layout import spare_account
+from orchestrator.flows.source.door import open_door
 
 _MEMORY_BYTES = 1024 * MIB
 _POLL_SECONDS = 0.05
@@ -28,6 +35,19 @@ _WITH_LIMITS = (
 # Whom to trust may be set for git as always. Nothing else passes: it may hold secrets, or lead git to
 # other hosts.
 _PASSED_VARIABLES = ("PATH", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The server that a fetch may reach: ``port`` at the first of ``addresses`` that answers.
+
+    ``own``: git has a network of its own, in which the server is at 127.0.0.1 and nobody else is. Without it,
+    the kernel lets git connect to this port of any host, and git is told the addresses.
+    """
+
+    addresses: tuple[str, ...]
+    port: int
+    own: bool
 
 
 class GitFailed(Exception):
@@ -51,8 +71,11 @@ class Git:
     (monotonic seconds).
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, str], *, max_bytes: int, ends_at: float) -> None:
+    def __init__(
+        self, folder: Path, options: Mapping[str, str], network: Network, *, max_bytes: int, ends_at: float
+    ) -> None:
         self.folder, self.max_bytes, self.ends_at = folder, max_bytes, ends_at
+        self.network = network
         # git parses what a stranger sends. As another account it can neither read what is the worker's nor
         # signal it. Only root can choose one; elsewhere the bounds and the empty environment remain.
         self.account = spare_account()
@@ -60,21 +83,24 @@ class Git:
             os.chown(folder, self.account.uid, self.account.gid)
         self.options = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
 
-    def __call__(self, *words: str, stdin: bytes = b"", max_bytes: int | None = None) -> bytes:
+    def __call__(
+        self, *words: str, stdin: bytes = b"", max_bytes: int | None = None, online: bool = False
+    ) -> bytes:
         """The output of a git command, at most ``max_bytes``; raises ``GitFailed``, ``TooLarge`` and
-        ``TooSlow``.
+        ``TooSlow``. Only a command that is ``online`` reaches the server.
         """
         max_bytes = min(max_bytes or self.max_bytes, self.max_bytes)
         # Files, not pipes: the limits cover them, and nobody has to read while git writes. Not in git's
         # folder, where the account of git could put a link in their place.
-        with (
-            tempfile.TemporaryFile() as given,
-            tempfile.TemporaryFile() as stderr,
-            tempfile.TemporaryFile() as stdout,
-        ):
+        with ExitStack() as opened:
+            given, stdout, stderr = (opened.enter_context(tempfile.TemporaryFile()) for _ in range(3))
             given.write(stdin)
             given.seek(0)
-            process = self._start_git(words, max_bytes, given, stdout, stderr)
+            channel = -1
+            if online and self.network.own:
+                door = open_door(self.network.addresses, self.network.port, self.ends_at)
+                channel = opened.enter_context(door)
+            process = self._start_git(words, max_bytes, [given, stdout, stderr], channel, online=online)
             try:
                 self._wait_for(process)
             finally:
@@ -87,22 +113,23 @@ class Git:
             return stdout.read()
 
     def _start_git(
-        self, words: tuple[str, ...], max_bytes: int, given: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
+        self, words: tuple[str, ...], max_bytes: int, files: list[IO[bytes]], channel: int, *, online: bool
     ) -> "subprocess.Popen[bytes]":
         seconds = max(1, math.ceil(self.ends_at - time.monotonic()))
         limits = (str(max(max_bytes // _BLOCK_BYTES, 1)), str(_MEMORY_BYTES // KIB), str(seconds))
-        account: dict[str, Any] = {}
-        if self.account is not None:
-            account = {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
-        return subprocess.Popen(
-            [_SHELL, "-c", _WITH_LIMITS, "git", *limits, "git", *self.options, *words],
-            cwd=self.folder,
-            env=self._build_environment(),
-            stdin=given,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-            **account,
+        return start_command(
+            Command(
+                [_SHELL, "-c", _WITH_LIMITS, "git", *limits, "git", *self.options, *words],
+                self.folder,
+                self._build_environment(),
+                self.account,
+                readable=_list_readable(),
+                own_network=self.network.own,
+                ports=[self.network.port] if online else [],
+                port=self.network.port if channel >= 0 else 0,
+                channel=channel,
+                files=files,
+            )
         )
 
     def _wait_for(self, process: "subprocess.Popen[bytes]") -> None:
@@ -138,6 +165,16 @@ class Git:
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_NO_REPLACE_OBJECTS": "1",
         }
+
+
+def _list_readable() -> list[str]:
+    """What git needs beside the system's own files: its program where it is elsewhere, and whom to trust."""
+    program = shutil.which("git")
+    found = [os.environ.get(name, "") for name in ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH")]
+    if program is not None:
+        folder = Path(program).resolve().parent
+        found += [str(Path(program).parent), str(folder.parent if folder.name == "bin" else folder)]
+    return found
 
 
 def _kill_session(process: "subprocess.Popen[bytes]") -> None:

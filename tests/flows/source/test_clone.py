@@ -3,16 +3,21 @@
 import os
 import shutil
 import subprocess
+import sys
+import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
+from gates.sandbox.command import can_have_own_network
+from gates.sandbox.linux import find_landlock_version
 from orchestrator.flows.source import clone as clone_module
 from orchestrator.flows.source.clone import CloneFailed, clone
+from orchestrator.flows.source.git import Git, Network
 from orchestrator.repos import clone_urls
 from tests.flows.source.git_server import (
     GitRepo,
@@ -27,6 +32,8 @@ from tests.flows.source.git_server import (
     send_endless_pack,
     serve_git,
 )
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -243,33 +250,149 @@ def test_nothing_of_the_workers_environment_goes_to_git(
     assert "authorization" not in git_server.asked[0][1]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give git an account of its own")
-def test_git_has_an_account_of_its_own_which_reads_nothing_of_the_worker(
-    git_server: GitServer, git_repo: GitRepo, monkeypatch: pytest.MonkeyPatch, open_folder: Path
-) -> None:
-    git_repo.put("a.py", b"x").commit()
-    secret = open_folder / "key"
-    secret.write_text("marked")
-    secret.chmod(0o600)
-    spy, told = open_folder / "git", open_folder / "told"
-    told.touch()
-    told.chmod(0o666)
-    real = shutil.which("git")
-    spy.write_text(
-        # The server of the test has a git too, in its own name.
-        f'#!/bin/sh\n[ -z "$GIT_PROJECT_ROOT" ] || exec {real} "$@"\n'
-        f"(id -u; id -G; cat {secret}; kill -0 {os.getpid()} && echo signalled) >> {told} 2>&1\n"
-        f'exec {real} "$@"\n'
-    )
-    spy.chmod(0o755)
+Spy = Callable[..., str]
+
+
+@pytest.fixture
+def spy(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spy]:
+    """Runs a shell script in the place of git, and returns what it said."""
+    program = open_folder / "git"
+    home = Path(tempfile.mkdtemp(prefix="clone-"))
     monkeypatch.setenv("PATH", f"{open_folder}:{os.environ['PATH']}")
-    assert clone(git_server.url()).files == {"a.py": b"x"}
-    said = told.read_text()
-    assert "marked" not in said
+
+    def run(script: str, network: Network | None = None, *, online: bool = False) -> str:
+        program.write_text(f"#!/bin/sh\n{script}\nexit 0\n")
+        program.chmod(0o755)
+        network = network or Network(("127.0.0.1",), 1, own=can_have_own_network())
+        git = Git(home, {}, network, max_bytes=1 << 20, ends_at=time.monotonic() + 60)
+        return git("anything", online=online).decode()
+
+    yield run
+    shutil.rmtree(home)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give git an account of its own")
+def test_git_has_an_account_of_its_own_which_signals_nobody(spy: Spy) -> None:
+    said = spy(f"id -u; id -G; (kill -0 {os.getpid()} && echo signalled) 2>&1")
     assert "signalled" not in said
     numbers = {int(line) for line in said.splitlines() if line.isdecimal()}
     assert numbers
     assert 0 not in numbers
+
+
+def test_git_reads_and_writes_only_what_is_its_own(spy: Spy, open_folder: Path) -> None:
+    """Also what everybody may read, where the kernel has Landlock."""
+    if not find_landlock_version():
+        pytest.skip("this kernel has no Landlock")
+    secret, place = open_folder.parent / f"{open_folder.name}.key", open_folder / "written"
+    open_folder.chmod(0o777)
+    secret.write_text("marked")
+    try:
+        said = spy(
+            f"(cat {secret} /etc/hostname /proc/1/cmdline {ROOT}/manage.py; echo x > {place};"
+            " echo mine > own; cat own) 2>&1"
+        )
+    finally:
+        secret.unlink()
+    assert said.splitlines()[-1] == "mine"
+    assert "marked" not in said
+    assert said.count("ermission denied") == 5
+    assert not place.exists()
+
+
+PYTHON = "/usr/bin/python3"
+CONNECT = (
+    PYTHON
+    + """ -I -S -c '
+import socket, sys
+for address in sys.argv[1:]:
+    host, port = address.rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), timeout=5) as found:
+            found.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            print("reached", address, found.recv(9))
+    except OSError as error:
+        print("not", address)
+' """
+)
+
+
+def test_git_reaches_one_server_and_nothing_else(spy: Spy, git_server: GitServer, tmp_path: Path) -> None:
+    """The other one is on this machine's loopback, as a database or a cloud's metadata would be near."""
+    if not can_have_own_network():
+        pytest.skip("no namespaces here")
+    (tmp_path / "other").mkdir()
+    with serve_git(tmp_path / "other") as other:
+        git_server.hostile = other.hostile = answer_with_status(404)
+        there, elsewhere = (f"127.0.0.1:{server.port}" for server in (git_server, other))
+        network = Network(("127.0.0.1",), git_server.port, own=True)
+        script = f"{CONNECT} {there} {elsewhere} 192.0.2.1:443 127.0.0.1:22"
+        said = spy(script, network, online=True).splitlines()
+        assert said == [
+            f"reached {there} b'HTTP/1.1 '",
+            f"not {elsewhere}",
+            "not 192.0.2.1:443",
+            "not 127.0.0.1:22",
+        ]
+        # A command that reads what was fetched reaches nobody at all.
+        assert spy(script, network).count("not ") == 4
+
+
+def test_without_a_network_of_its_own_git_reaches_one_port(
+    spy: Spy, git_server: GitServer, tmp_path: Path
+) -> None:
+    if find_landlock_version() < 4:
+        pytest.skip("this kernel's Landlock knows no ports")
+    (tmp_path / "other").mkdir()
+    with serve_git(tmp_path / "other") as other:
+        git_server.hostile = other.hostile = answer_with_status(404)
+        there, elsewhere = (f"127.0.0.1:{server.port}" for server in (git_server, other))
+        network = Network(("127.0.0.1",), git_server.port, own=False)
+        said = spy(f"{CONNECT} {there} {elsewhere}", network, online=True).splitlines()
+        assert said == [f"reached {there} b'HTTP/1.1 '", f"not {elsewhere}"]
+        assert spy(f"{CONNECT} {there}", network) == f"not {there}\n"
+
+
+def test_a_server_at_two_addresses_is_asked_at_the_one_that_answers(
+    git_server: GitServer, git_repo: GitRepo, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git_repo.put("a.py", b"x").commit()
+    settings.CLONE_PRIVATE_HOSTS = frozenset({"git.example.test"})
+    answer = [(2, 1, 6, "", (address, git_server.port)) for address in ("127.0.0.1", "127.0.0.0")]
+    monkeypatch.setattr(clone_urls.socket, "getaddrinfo", lambda *given, **more: answer)
+    assert clone(f"http://git.example.test:{git_server.port}/repo.git").files == {"a.py": b"x"}
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_an_ordinary_user_clones_too(
+    own: bool, git_server: GitServer, git_repo: GitRepo, open_folder: Path
+) -> None:
+    """In a process that is not root, where this one is."""
+    version = subprocess.run([PYTHON, "-V"], capture_output=True, text=True, check=False).stdout
+    if not version.startswith(f"Python {sys.version_info[0]}.{sys.version_info[1]}."):
+        pytest.skip("the system has no Python of this version")
+    git_repo.put("a.py", b"x").commit()
+    script = open_folder / "script.py"
+    script.write_text(
+        "import os, sys\n"
+        f"sys.path[:0] = {[str(ROOT), sysconfig.get_path('purelib')]}\n"
+        "from django.conf import settings\n"
+        "settings.configure(CLONE_TIMEOUT_SECONDS=60, CLONE_PRIVATE_HOSTS=frozenset({'127.0.0.1'}))\n"
+        "from orchestrator.flows.source import clone\n"
+        f"clone.can_have_own_network = lambda: {own}\n"
+        "print(os.geteuid(), dict(clone.clone(sys.argv[1]).files))\n"
+    )
+    account = 65534 if os.geteuid() == 0 else os.geteuid()
+    done = subprocess.run(
+        [PYTHON, "-P", str(script), git_server.url()],
+        cwd="/",
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        user=account if os.geteuid() == 0 else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split(" ", 1) == [str(account), "{'a.py': b'x'}\n"], done.stderr
 
 
 def test_a_small_pack_that_inflates_is_not_read(git_server: GitServer, git_repo: GitRepo) -> None:
