@@ -70,21 +70,26 @@ API = {
     "GET /api/v1/flows/<flow_id>/events/": FLOWS_OWN,
     "GET /api/v1/flows/<flow_id>/gates/": FLOWS_OWN,
     "GET /api/v1/flows/<flow_id>/gates/replay/": NOT_ASKED,
+    "POST /api/v1/flows/<flow_id>/gates/replay/": "401 404 202 202",
     "GET /api/v1/flows/<flow_id>/calls/": FLOWS_OWN,
     "GET /api/v1/flows/<flow_id>/evidence/": FLOWS_OWN,
     "GET /api/v1/flows/<flow_id>/block/": FLOWS_OWN,
     "POST /api/v1/flows/<flow_id>/cancel/": "401 404 409 409",
     "POST /api/v1/flows/<flow_id>/retry/": "401 404 409 409",
     "GET /api/v1/flows/<flow_id>/replay/": NOT_ASKED,
+    "POST /api/v1/flows/<flow_id>/replay/": "401 404 202 202",
     "GET /api/v1/evidence/keys/": "200 200 200 200",
     "GET /api/v1/quota/": "401 200 200 200",
     "POST /api/v1/quota/<provider>/pause/": "401 403 403 200",
     "POST /api/v1/quota/<provider>/resume/": "401 403 403 200",
     "GET /api/v1/repos/": "401 200 200 200",
+    # Without a name for the new repo.
+    "POST /api/v1/repos/": "401 403 403 422",
     "GET /api/v1/repos/<name>/": REPOS_OWN,
     "GET /api/v1/repos/<name>/config/": REPOS_OWN,
     "PUT /api/v1/repos/<name>/config/": "401 403 200 200",
     "GET /api/v1/config/": "401 200 200 200",
+    "PUT /api/v1/config/": "401 403 403 200",
     "GET /api/v1/whoami/": "401 200 200 200",
     # Neither Slack nor mail is configured here.
     "POST /api/v1/notify/slack/": "401 403 403 503",
@@ -97,8 +102,9 @@ API = {
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }
-# Not addresses of their own: the last resort of /api/, and everything of the admin, which has a table below.
+# Not addresses of their own: the last resort of /api/, and everything of the admin, which has tables below.
 LEFT_OUT = ("/api/v1/^.*$", "/admin/")
+METHODS = ("get", "post", "put", "patch", "delete")
 # What each role may do with each model: v view, a add, c change, d delete. Superusers may do all that the
 # admin offers, so only groups are listed.
 ADMIN = {
@@ -128,14 +134,45 @@ ADMIN = {
 }
 
 
-def list_routes(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
-    """Every address that the service knows, with its variable parts as ``<name>``."""
+ADMIN_OWN = {
+    # address of the admin itself: what GET answers each of PEOPLE
+    "/admin/": "302 302 200 302 302 302 200 200 200",
+    "/admin/<app_label>/": "302 302 404 302 302 302 200 200 200",
+    "/admin/<url>": "302 302 404 302 302 302 404 404 404",
+    # Of no model, which is not allowed to anybody.
+    "/admin/autocomplete/": "302 302 403 302 302 302 403 403 403",
+    "/admin/jsi18n/": "302 302 200 302 302 302 200 200 200",
+    "/admin/login/": "200 200 302 200 200 200 302 302 302",
+    # By POST only.
+    "/admin/logout/": "302 302 405 302 302 302 405 405 405",
+    "/admin/password_change/": "302 302 200 302 302 302 200 200 200",
+    "/admin/password_change/done/": "302 302 200 302 302 302 200 200 200",
+    "/admin/r/<content_type_id>/<object_id>/": "302 302 404 302 302 302 404 404 404",
+    # What it finds is tried below.
+    "/admin/search/": "302 302 200 302 302 302 200 200 200",
+}
+ADMIN_PAGES = {
+    # address of a model: what of the table above opens it
+    "": "vc",
+    "add/": "a",
+    "<object_id>/change/": "vc",
+    "<object_id>/history/": "vc",
+    "<object_id>/delete/": "d",
+    # Leads to the page before.
+    "<object_id>/": "",
+    "<id>/password/": "c",
+    "templates/": "v",
+}
+
+
+def list_views(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[tuple[str, Any]]:
+    """Every address that the service knows, with its variable parts as ``<name>``, and its view."""
     for pattern in (resolver or get_resolver()).url_patterns:
         whole = prefix + _write_plainly(str(pattern.pattern))
         if isinstance(pattern, URLPattern):
-            yield whole
+            yield whole, pattern.callback
         else:
-            yield from list_routes(pattern, whole)
+            yield from list_views(pattern, whole)
 
 
 def _write_plainly(pattern: str) -> str:
@@ -145,9 +182,19 @@ def _write_plainly(pattern: str) -> str:
 
 
 def test_every_address_has_a_row_and_every_row_an_address() -> None:
-    routes = {route for route in list_routes() if not route.startswith(LEFT_OUT)}
+    routes = {route for route, _ in list_views() if not route.startswith(LEFT_OUT)}
     rows = {*PAGES, *POSTED, *(row.split(" ", 1)[1] for row in API)}
     assert routes == rows
+
+
+def test_every_method_of_the_api_has_a_row() -> None:
+    found = {
+        f"{method.upper()} {route}"
+        for route, view in list_views()
+        for method in METHODS
+        if route.startswith("/api/") and not route.startswith(LEFT_OUT) and hasattr(view.view_class, method)
+    }
+    assert found == set(API)
 
 
 @pytest.fixture
@@ -158,7 +205,7 @@ def people(db) -> dict[str, Client]:
     found = {"anonymous": Client(raise_request_exception=False)}
     for name in PEOPLE[1:]:
         user = User.objects.create_user(name, f"{name}@example.org")
-        user.is_staff = name in {"staff", "sre", "commander"}
+        user.is_staff = name in {"staff", "sre", "commander", "superuser"}
         user.is_superuser = name == "superuser"
         user.save()
         found[name] = Client()
@@ -295,3 +342,50 @@ def test_the_list_shows_only_flows_of_ones_own_repos(people) -> None:
         page = people[name].get("/flows/").content.decode()
         assert ("Ours" in page, "Theirs" in page) == seen
         assert ("compliance-service" in page, ">other<" in page) == seen
+
+
+def test_every_address_of_the_admin_has_a_row() -> None:
+    routes = {route for route, _ in list_views() if route.startswith("/admin/")}
+    models = {f"/admin/{label.replace('.', '/')}/" for label in ADMIN}
+    pages = {model + page for model in models for page in ADMIN_PAGES}
+    assert routes - pages == set(ADMIN_OWN)
+    # Each is an address of some model.
+    assert {page for page in ADMIN_PAGES if routes & {model + page for model in models}} == set(ADMIN_PAGES)
+
+
+@pytest.mark.parametrize("address", ADMIN_OWN)
+def test_the_admin_itself_answers_each_person_as_the_table_says(people, address) -> None:
+    found = [call(people[name], "get", fill_in_admin(address)) for name in PEOPLE]
+    assert dict(zip(PEOPLE, found, strict=True)) == _expected(PEOPLE, ADMIN_OWN[address])
+
+
+def fill_in_admin(address: str) -> str:
+    values = {"<app_label>": "flows", "<url>": "nope", "<content_type_id>": "1", "<object_id>": "1"}
+    for part, value in values.items():
+        address = address.replace(part, value)
+    return address
+
+
+@pytest.mark.parametrize("label", ADMIN)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_pages_of_a_model_are_closed_to_those_without_the_right(people, label, method) -> None:
+    scenes.run_through(scenes.make_flow())
+    row = apps.get_model(label)._default_manager.order_by("pk").first()
+    start, known = f"/admin/{label.replace('.', '/')}/", {route for route, _ in list_views()}
+    rights = dict(zip(("staff", "sre", "commander"), ADMIN[label], strict=True))
+    for page in (page for page in ADMIN_PAGES if start + page in known and ADMIN_PAGES[page]):
+        address = (start + page).replace("<object_id>", str(row.pk if row else 0)).replace("<id>", "1")
+        for name in PEOPLE[:-1]:
+            if set(ADMIN_PAGES[page]) & set(rights.get(name, "")):
+                continue
+            found = call(people[name], method, address)
+            # To the page for logging in; of a row that is not there, everybody is led to the start.
+            refused = 403 if name in rights and (row or "history" not in page) else 302
+            assert found == refused, (name, address)
+
+
+def test_the_search_of_the_admin_finds_what_one_may_read(people) -> None:
+    scenes.make_flow()
+    for name, finds in (("staff", False), ("sre", True)):
+        page = people[name].get("/admin/search/?s=flow").content.decode()
+        assert ("/admin/flows/flow/" in page) is finds, name
