@@ -18,7 +18,7 @@ from typing import IO
 from gates.sandbox.layout import DEVICES, HostAccount, spare_account
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
-# Programs and libraries, whom they trust, and how they find each other. Nothing of a deployment is there.
+# Programs and libraries, whom they trust, and how they find each other: no part of a deployment is there.
 _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store"),
     *("/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/ca-certificates.conf", "/etc/crypto-policies"),

@@ -1,7 +1,7 @@
 """The one way out of the network that git has for itself: to the addresses that were checked, and no other.
 
 git finds a server at a port of 127.0.0.1 in its own network. What it sends there is passed on by this
-process, so git itself can reach nothing, whatever a hostile server makes of it.
+process, so git itself can reach nothing, even where a hostile server has taken it over.
 """
 
 import contextlib
