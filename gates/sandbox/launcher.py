@@ -433,7 +433,7 @@ def inside_namespaces(spec: Spec, status: int) -> NoReturn:
 
 
 def open_door(port: int, channel: int) -> None:
-    """Listen at ``port`` of this network, and hand the socket to the process at the other end of ``channel``."""
+    """Listen at ``port`` of this network, and send the socket to the other end of ``channel``."""
     import socket  # noqa: PLC0415 - jobs start without it
 
     with socket.create_server(("127.0.0.1", port)) as door, socket.socket(fileno=channel) as taker:
