@@ -65,7 +65,7 @@ _SUCCESS = FigurePanel(
     (Query(f"100 * sum(increase({_PASSED}[$__range])) / (sum(increase({_ENDED}[$__range])) > 0)"),),
     note="Flows that passed, of those that passed or failed.",
     target=Target(99),
-    drill={"status": "failed"},
+    drill={"ended": "failed"},
     read=lambda reader: figures.success_percent(reader.flows()[0]),
 )
 _LATENCY = FigurePanel(
@@ -117,8 +117,8 @@ _EXECUTED = FigurePanel(
     "Flows executed",
     Unit.NUMBER,
     (Query(f"sum(increase(flow_status_total{{{REPO}}}[$__range]))"),),
-    note="Flows that ended, in whichever way.",
-    drill={},
+    note="Flows that passed, failed or were cancelled; one that is retried ends again.",
+    drill={"ended": "any"},
     read=lambda reader: float(
         reader.flows()[0].passed + reader.flows()[0].failed + reader.flows()[0].cancelled
     ),
@@ -128,7 +128,7 @@ _ENDS_BY_DAY = DaysPanel(
     "Flows by day",
     Unit.NUMBER,
     (Query(f"sum by (status) (increase(flow_status_total{{{REPO}}}[1d]))", "{{status}}"),),
-    drill={},
+    drill={"ended": "any"},
     read=lambda reader, steps: {
         "passed": by_day.add_up(reader.flows("day"), steps, lambda row: row.passed),
         "failed": by_day.add_up(reader.flows("day"), steps, lambda row: row.failed),
@@ -171,9 +171,9 @@ _FAILURES = PartsPanel(
     "Failed flows by reason",
     Unit.NUMBER,
     (Query(f"sum by (repo) (increase({_FAILED}[$__range]))", "{{repo}}"),),
-    note="In Grafana by repo: reasons are not a label of the metrics.",
+    grafana_note="Here by repo: reasons are not a label of the metrics.",
     part="error",
-    drill={"status": "failed"},
+    drill={"ended": "failed"},
     read=lambda reader: {row.keys[0]: float(row.flows) for row in reader.failures()},
 )
 _P95_BY_DAY = DaysPanel(
@@ -417,9 +417,9 @@ ADOPTION: Final = Dashboard(
             "Repos onboarded",
             Unit.NUMBER,
             (Query('sum(orchestrator_repos{state="enabled"})'),),
-            note="Repos that are enabled now.",
-            target=Target(50),
-            read=lambda reader: float(reader.count_repos().onboarded),
+            note="Repos that are enabled now, and were onboarded by the end of the period.",
+            target=Target(50, of_all=True),
+            read=lambda reader: float(reader.count_repos()),
         ),
         FigurePanel(
             "active-repos",
@@ -434,7 +434,7 @@ ADOPTION: Final = Dashboard(
             note="Repos with a flow in the period, of those that are enabled.",
             target=Target(80),
             read=lambda reader: figures.percent_of(
-                sum(1 for row in reader.flows("repo") if row.created), reader.count_repos().onboarded
+                sum(1 for row in reader.flows("repo") if row.created), reader.count_repos()
             ),
         ),
         _EXECUTED,
@@ -443,7 +443,8 @@ ADOPTION: Final = Dashboard(
             "Active users",
             Unit.NUMBER,
             (Query("max(orchestrator_active_users)"),),
-            note="People and tokens that started a flow; Grafana has those of the last seven days.",
+            note="People and tokens that started a flow.",
+            grafana_note="Here: those of the last seven days.",
             read=lambda reader: float(len(reader.starters())),
         ),
         DaysPanel(
@@ -451,7 +452,7 @@ ADOPTION: Final = Dashboard(
             "Flows started by day",
             Unit.NUMBER,
             (Query("sum(increase(flow_status_total[1d]))", "flows"),),
-            note="Grafana counts flows when they end.",
+            grafana_note="Here: counted when they end.",
             drill={},
             read=lambda reader, steps: {
                 "flows": by_day.add_up(reader.flows("day"), steps, lambda row: row.created)
@@ -462,6 +463,7 @@ ADOPTION: Final = Dashboard(
             "Active users by day",
             Unit.NUMBER,
             (Query("max(orchestrator_active_users)", "users of seven days"),),
+            adds_up=False,
             read=lambda reader, steps: {
                 "users": [
                     float(len({row.keys[1] for row in group}))
@@ -498,8 +500,9 @@ COST: Final = Dashboard(
             "Spend a day",
             Unit.USD,
             (Query("sum(increase(flow_cost_usd_total[1d]))"),),
-            note="The average over the days of the period; Grafana has the last 24 hours.",
-            target=Target(50, at_least=False),
+            note="The average over the days of the period.",
+            grafana_note="Here: the last 24 hours.",
+            target=Target(50, at_least=False, of_all=True),
             drill={},
             read=lambda reader: reader.calls()[0].usd / reader.period.length,
         ),

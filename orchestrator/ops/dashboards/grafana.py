@@ -111,7 +111,7 @@ def _build_panel(panel: Panel, number: int, place: Mapping[str, int], repo: str)
         "id": number,
         "type": _KINDS[type(panel)],
         "title": panel.title,
-        "description": panel.note,
+        "description": f"{panel.note} {panel.grafana_note}".strip(),
         "datasource": _SOURCE,
         "gridPos": dict(place),
         "targets": targets,

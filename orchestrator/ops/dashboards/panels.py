@@ -26,11 +26,14 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a figure should be: at least or at most ``bound``. ``source`` says who asks for it."""
+    """What a figure should be: at least or at most ``bound``, as the launch runbook has it.
+
+    One ``of_all`` repos says nothing about some of them.
+    """
 
     bound: float
     at_least: bool = True
-    source: str = "launch runbook"
+    of_all: bool = False
 
     def is_met(self, value: float) -> bool:
         """Whether ``value`` is good enough."""
@@ -47,13 +50,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What all panels have. ``drill`` are the filters of the list of flows behind a figure."""
+    """What all panels have. ``drill`` are the filters of the list of flows behind a figure.
+
+    ``note`` says what is counted, ``grafana_note`` what is different in Grafana.
+    """
 
     key: str
     title: str
     unit: Unit
     queries: tuple[Query, ...]
     note: str = ""
+    grafana_note: str = ""
     target: Target | None = None
     drill: Mapping[str, str] | None = None
 
@@ -69,11 +76,13 @@ class FigurePanel(Panel):
 class DaysPanel(Panel):
     """Numbers by day: stacked bars, or lines.
 
-    ``read`` gives, by name of the series, the number of each step of the period.
+    ``read`` gives, by name of the series, the number of each step of the period. Bars may be added up, except
+    where they count people: those of two days may be the same.
     """
 
     read: Callable[[Reader, tuple[Period, ...]], dict[str, list[float | None]]] = field(kw_only=True)
     lines: bool = False
+    adds_up: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,14 @@ class Period:
         return tuple(self.first + timedelta(days=number) for number in range(self.length))
 
     @property
+    def is_by_week(self) -> bool:
+        """Whether a bar of a chart stands for a week."""
+        return self.length > LONGEST_IN_DAYS
+
+    @property
     def steps(self) -> tuple["Period", ...]:
         """What one bar of a chart stands for: a day, or a week of a long period."""
-        width = 1 if self.length <= LONGEST_IN_DAYS else 7
+        width = 7 if self.is_by_week else 1
         # From the end, so that the last step is a whole one.
         ends = [self.last - timedelta(days=number) for number in range(0, self.length, width)]
         return tuple(Period(max(self.first, end - timedelta(days=width - 1)), end) for end in reversed(ends))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, TypeVar
 
-from django.db.models import Q
 from django.utils import timezone
 
 from orchestrator.ops.dashboards.period import Period
@@ -86,14 +85,6 @@ class Number:
     flows: int
 
 
-@dataclass(frozen=True, slots=True)
-class RepoNumbers:
-    """Repos that are registered, and those of them that were onboarded in the period."""
-
-    onboarded: int
-    new: int
-
-
 class Reader:
     """The facts of a period and of the repos that a person may see; None for all repos."""
 
@@ -132,13 +123,12 @@ class Reader:
         """Flows by who started them, and by ``keys``."""
         return self._sum(facts.STARTERS, (*keys, "starter"), _NUMBER, Number)
 
-    def count_repos(self) -> RepoNumbers:
-        """Repos as they are registered now, and how many of them are new."""
-        rows = Repo.objects.filter(enabled=True)
+    def count_repos(self) -> int:
+        """Repos that are enabled now and were onboarded by the end of the period."""
+        rows = Repo.objects.filter(enabled=True, onboarded_at__date__lte=self.period.last)
         if self.repos is not None:
             rows = rows.filter(name__in=self.repos)
-        new = Q(onboarded_at__date__gte=self.period.first, onboarded_at__date__lte=self.period.last)
-        return self._read_once(("repos",), lambda: RepoNumbers(rows.count(), rows.filter(new).count()))
+        return self._read_once(("repos",), rows.count)
 
     def _sum(
         self, fact: Fact, keys: Sequence[str], sums: dict[str, str], shape: Callable[..., T]

@@ -15,6 +15,10 @@ from orchestrator.web.components.numbers import format_number
 COLOURS = 6
 """How many series have a colour of their own in the style sheet."""
 _NAMED = {"passed": "good", "failed": "bad", "cancelled": "soft"}
+_ROUND_SECONDS = (
+    *(1, 2, 4, 10, 20, 30, 60, 120, 240, 360, 480, 600, 1200, 1800),
+    *(3600, 7200, 14400, 28800, 43200),
+)
 _GAP = 0.22  # of a bar's room
 
 
@@ -95,6 +99,11 @@ def find_top(most: float) -> float:
     return next(factor * power for factor in (1, 2, 4, 6, 8, 10) if factor * power >= most * 0.9999)
 
 
+def find_round_time(most: float) -> float:
+    """The end of an axis of seconds: one whose half is a round time, too."""
+    return next((float(top) for top in _ROUND_SECONDS if top >= most), 86400 * math.ceil(most / 86400))
+
+
 def build_day_chart(
     unit: Unit,
     labels: Sequence[str],
@@ -104,8 +113,12 @@ def build_day_chart(
     links: Sequence[str],
     target: float | None,
     lines: bool,
+    adds_up: bool = True,
 ) -> DayChart:
-    """Stacked bars, or lines; ``before`` is the sum of the period before, drawn dashed."""
+    """Stacked bars, or lines; ``before`` is the sum of the period before, drawn dashed.
+
+    The legend has the sum of each series that ``adds_up``.
+    """
     names = [name for name, values in series.items() if any(values)]
     colours = name_colours(names)
     stacks = [_sum_step(names, series, place) for place in range(len(labels))]
@@ -113,11 +126,8 @@ def build_day_chart(
     tallest = singles if lines else stacks
     heights = [*tallest, *_list_known(before or ())]
     most = max(heights, default=0.0)
-    # A scale of percent that ended at 200 would be nonsense; a target has to be on the scale.
-    top = 100.0 if unit is Unit.PERCENT else find_top(max(most, target or 0.0))
-    if unit is Unit.NUMBER:
-        # Half a flow would be in the middle of the axis.
-        top = max(top, 2.0)
+    # A target has to be on the scale.
+    top = _choose_top(unit, max(most, target or 0.0))
     shapes = () if lines else _stack(names, series, colours, len(labels), top)
     drawn = _draw_lines(names, series, colours, top) if lines else ()
     if before is not None and any(before):
@@ -127,7 +137,11 @@ def build_day_chart(
         Column(round(place * width, 3), round(width, 3), _tell(unit, label, names, series, place), link)
         for place, (label, link) in enumerate(zip(labels, links, strict=True))
     )
-    legend = tuple(Legend(name, colours[name], _total(unit, series[name], lines=lines)) for name in names)
+    # A sum of percentages or of quantiles means nothing.
+    has_totals = adds_up and not lines
+    legend = tuple(
+        Legend(name, colours[name], _add_up(unit, series[name]) if has_totals else "") for name in names
+    )
     return DayChart(
         shapes,
         drawn,
@@ -138,6 +152,17 @@ def build_day_chart(
         None if target is None else round(100 - 100 * target / top, 2),
         "" if target is None else format_number(unit, target),
     )
+
+
+def _choose_top(unit: Unit, most: float) -> float:
+    if unit is Unit.PERCENT:
+        # A scale of percent that ended at 200 would be nonsense.
+        return 100.0
+    if unit is Unit.SECONDS:
+        return find_round_time(most)
+    top = find_top(most)
+    # Half a flow would be in the middle of the axis.
+    return max(top, 2.0) if unit is Unit.NUMBER else top
 
 
 def _list_known(values: Iterable[float | None]) -> list[float]:
@@ -207,9 +232,8 @@ def _tell(
     return f"{label}: {', '.join(parts) or 'nothing'}"
 
 
-def _total(unit: Unit, values: Sequence[float | None], *, lines: bool) -> str:
-    # A sum of percentages or of quantiles means nothing.
-    return "" if lines else format_number(unit, sum(value or 0.0 for value in values))
+def _add_up(unit: Unit, values: Sequence[float | None]) -> str:
+    return format_number(unit, sum(value or 0.0 for value in values))
 
 
 def _choose_dates(labels: Sequence[str]) -> tuple[str, ...]:

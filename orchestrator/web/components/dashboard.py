@@ -14,6 +14,8 @@ from orchestrator.ops.dashboards.panels import (
     FigurePanel,
     Panel,
     PartsPanel,
+    Target,
+    Unit,
 )
 from orchestrator.ops.dashboards.period import Period
 from orchestrator.ops.dashboards.reader import Reader
@@ -137,24 +139,35 @@ def _show_figure(
     panel: FigurePanel, reader: Reader, before: Reader | None, filters: Mapping[str, str]
 ) -> Figure:
     value = panel.read(reader)
-    target = panel.target
+    target = _find_target(panel, reader)
     return Figure(
         panel.key,
         panel.title,
         format_number(panel.unit, value),
         panel.note,
         None if target is None or value is None else target.is_met(value),
-        _word_target(panel),
+        _word_target(panel.unit, target),
         "" if before is None else _word_before(panel, panel.read(before), value),
         link_flows(panel, reader.period, filters),
     )
 
 
-def _word_target(panel: Panel) -> str:
-    if panel.target is None:
+def _find_target(panel: Panel, reader: Reader) -> Target | None:
+    """The target that the figure is judged by: one of all repos does not judge some of them."""
+    target = panel.target
+    return None if target is not None and target.of_all and reader.repos is not None else target
+
+
+def _word_target(unit: Unit, target: Target | None) -> str:
+    if target is None:
         return ""
-    sign = "at least" if panel.target.at_least else "at most"
-    return f"{sign} {format_number(panel.unit, panel.target.bound)}"
+    sign = "at least" if target.at_least else "at most"
+    return f"{sign} {format_number(unit, target.bound)}"
+
+
+def _title(panel: Panel, period: Period) -> str:
+    """The title, which says what a bar stands for."""
+    return panel.title.replace("by day", "by week") if period.is_by_week else panel.title
 
 
 def _word_before(panel: Panel, old: float | None, new: float | None) -> str:
@@ -176,14 +189,16 @@ def _show_chart(
         series = {name: series[name] for name in order}
     labels = tuple(_label_step(step) for step in steps)
     links = tuple(link_flows(panel, step, filters) for step in steps)
+    target = _find_target(panel, reader)
     chart = charts.build_day_chart(
         panel.unit,
         labels,
         series,
         before=None if before is None else _sum_before(panel, before),
         links=links,
-        target=None if panel.target is None else panel.target.bound,
+        target=None if target is None else target.bound,
         lines=panel.lines,
+        adds_up=panel.adds_up,
     )
     rows = tuple(
         NumbersRow(
@@ -193,7 +208,8 @@ def _show_chart(
         )
         for place, step in enumerate(steps)
     )
-    return ChartCard(panel.key, panel.title, panel.note, chart, tuple(series), rows)
+    title = _title(panel, reader.period)
+    return ChartCard(panel.key, title, panel.note, chart, tuple(series), rows)
 
 
 def _sum_before(panel: DaysPanel, before: Reader) -> list[float | None]:
@@ -216,20 +232,22 @@ def _show_parts(
     old = {} if before is None else panel.read(before)
     order = sorted(found, key=lambda name: (-found[name], name))
     most = max(found.values(), default=0.0)
-    full = 100.0 if panel.unit.value == "percent" else most
+    full = 100.0 if panel.unit is Unit.PERCENT else most
+    target = _find_target(panel, reader)
     parts = tuple(
         Part(
             name or NO_NAME,
             format_number(panel.unit, found[name]),
             round(100 * found[name] / full, 2) if full else 0.0,
-            None if panel.target is None else panel.target.is_met(found[name]),
+            None if target is None else target.is_met(found[name]),
             _word_before(panel, old[name], found[name]) if old.get(name) else "",
             _link_part(panel, reader.period, filters, name),
         )
         for name in order[:LONGEST_PARTS]
     )
     left_out = max(0, len(order) - LONGEST_PARTS)
-    return PartsCard(panel.key, panel.title, panel.note, _word_target(panel), parts, left_out)
+    words = _word_target(panel.unit, target)
+    return PartsCard(panel.key, panel.title, panel.note, words, parts, left_out)
 
 
 def _link_part(panel: PartsPanel, period: Period, filters: Mapping[str, str], name: str) -> str:

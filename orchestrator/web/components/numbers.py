@@ -7,13 +7,14 @@ NOTHING = "no data"
 
 
 def format_number(unit: Unit, value: float | None) -> str:
-    """``$1,234.50``, ``97.3 %``, ``1 min 58 s``, ``1,234``; the words for None."""
+    """``$1,234.50``, ``97.3 %``, ``1 min 58 s``, ``2 min``, ``1,234``; the words for None."""
     if value is None:
         return NOTHING
     if unit is Unit.USD:
         return _format_usd(value)
     if unit is Unit.SECONDS:
-        return format_duration(value) if value else "0 s"
+        # Two minutes to the second are a limit or the end of an axis, and not a measurement.
+        return format_duration(value).removesuffix(" 00 s").removesuffix(" 00 min") if value else "0 s"
     if unit is Unit.PERCENT:
         return f"{_round_down(value):g} %"
     if unit is Unit.TIMES:
@@ -23,8 +24,15 @@ def format_number(unit: Unit, value: float | None) -> str:
 
 
 def _format_usd(value: float) -> str:
+    if value == 0:
+        return "$0"
     # A call may cost a hundredth of a cent; 0.00 would hide it.
-    return f"${value:,.4f}" if 0 < value < 0.1 else f"${value:,.2f}"
+    if value < 0.01:
+        return f"${value:.4f}"
+    if value >= 1:
+        return f"${value:,.2f}"
+    words = f"${value:.3f}"
+    return words[:-1] if words.endswith("0") else words
 
 
 def _round_down(percent: float) -> float:

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from orchestrator.core import database
 from orchestrator.ops.dashboards.description import DASHBOARDS, RELIABILITY, find_dashboard
-from orchestrator.ops.dashboards.panels import DaysPanel, FigurePanel
+from orchestrator.ops.dashboards.panels import DaysPanel, FigurePanel, Unit
 from orchestrator.ops.dashboards.period import DEFAULT_RANGE, choose_period
 from orchestrator.ops.dashboards.reader import Reader, read_today
 from orchestrator.web import rights
@@ -24,7 +24,8 @@ _FIGURES = (
     ("quality", "quality"),
 )
 _CHARTS = (("reliability", "ends-by-day"), ("cost", "spend-by-day"))
-# The theme's colours by name; failures have the one of its danger label.
+# The theme's colours by name: ends of flows have those of its labels.
+_NAMED_COLOURS = {"passed": "--color-green-600", "failed": "--color-red-600", "cancelled": "--color-base-400"}
 _COLOURS = ("--color-primary-600", "--color-primary-300", "--color-base-400", "--color-primary-900")
 
 
@@ -62,13 +63,14 @@ def _show_figure(name: str, key: str, reader: Reader) -> dict[str, str]:
 def _show_chart(name: str, key: str, reader: Reader) -> dict[str, str]:
     panel: DaysPanel = _find_panel(name, key)
     steps = reader.period.steps
-    datasets = [
-        {"label": label, "data": values, "backgroundColor": f"var({_COLOURS[place % len(_COLOURS)]})"}
-        for place, (label, values) in enumerate(panel.read(reader, steps).items())
-    ]
+    datasets = []
+    for place, (label, values) in enumerate(panel.read(reader, steps).items()):
+        colour = _NAMED_COLOURS.get(label, _COLOURS[place % len(_COLOURS)])
+        datasets.append({"label": label, "data": values, "backgroundColor": f"var({colour})"})
     data = {"labels": [f"{step.first:%d %b}" for step in steps], "datasets": datasets}
+    title = f"{panel.title}, USD" if panel.unit is Unit.USD else panel.title
     return {
-        "title": panel.title,
+        "title": title,
         "words": f"{panel.title} of the last {len(steps)} days",
         "data": json.dumps(data),
         "options": json.dumps(_OPTIONS),

@@ -24,7 +24,7 @@ from orchestrator.ops.dashboards.description import (
 from orchestrator.ops.dashboards.panels import Dashboard
 from orchestrator.ops.dashboards.period import DEFAULT_RANGE, RANGES, Period, choose_period
 from orchestrator.ops.dashboards.reader import Reader, read_today
-from orchestrator.web import rights
+from orchestrator.web import query, rights
 from orchestrator.web.components.dashboard import build_page, list_rows
 
 STATEMENT_SECONDS = 5.0
@@ -78,6 +78,7 @@ def download_repo_panel(request: HttpRequest, repo: str, panel: str) -> HttpResp
 @rights.for_people_with_flows
 def download_spend(request: HttpRequest) -> HttpResponse:
     """Calls, tokens and USD by day, repo, block family, provider and model as CSV."""
+    query.refuse_unknown(request, "days", "repo")
     period = _read_period(request)
     repos = _read_scope(request)
     if repo := request.GET.get("repo", ""):
@@ -95,8 +96,9 @@ def download_spend(request: HttpRequest) -> HttpResponse:
 def _show(
     request: HttpRequest, dashboard: Dashboard, repos: tuple[str, ...] | None, filters: dict[str, str]
 ) -> HttpResponse:
+    query.refuse_unknown(request, "days", "compare")
     period = _read_period(request)
-    compare = request.GET.get("compare", "") == "1"
+    compare = query.read_choice(request.GET, "compare", ("1",)) == "1"
     page = None
     try:
         with database.limit_statements(STATEMENT_SECONDS):
@@ -143,9 +145,8 @@ def _require_repo(request: HttpRequest, repo: str) -> None:
 
 
 def _read_period(request: HttpRequest) -> Period:
-    asked = request.GET.get("days", "")
-    length = next((days for days in RANGES if str(days) == asked), DEFAULT_RANGE)
-    return choose_period(read_today(), length)
+    asked = query.read_choice(request.GET, "days", tuple(map(str, RANGES)))
+    return choose_period(read_today(), int(asked or DEFAULT_RANGE))
 
 
 def _answer_with_panel(
@@ -154,6 +155,7 @@ def _answer_with_panel(
     panel = dashboard.find_panel(key)
     if panel is None:
         raise Http404
+    query.refuse_unknown(request, "days")
     period = _read_period(request)
     return _answer_with_csv(f"{name}-{key}", period, lambda: list_rows(panel, Reader(period, repos)))
 

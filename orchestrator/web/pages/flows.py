@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
@@ -21,7 +21,7 @@ from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Artifact, Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 from orchestrator.rest.problems import Problem
-from orchestrator.web import rights
+from orchestrator.web import query, rights
 from orchestrator.web.components import flow_filters
 from orchestrator.web.components.flow import build_flow_page
 from orchestrator.web.components.timeline import format_duration
@@ -44,7 +44,7 @@ def list_flows(request: HttpRequest) -> HttpResponse:
     Filters: ``status`` (also ``going``), ``repo``, ``q``; those of ``flow_filters``, with which the
     dashboards link to here; ``before`` is the id to continue from.
     """
-    _refuse_unknown_query(request, "status", "repo", "q", "before", *flow_filters.NAMES)
+    query.refuse_unknown(request, "status", "repo", "q", "before", *flow_filters.NAMES)
     asked = {name: request.GET.get(name, "").strip()[:200] for name in ("status", "repo", "q")}
     asked |= flow_filters.read_filters(request.GET)
     # One row more than the page shows says whether there are older ones; counting all of them would be slow.
@@ -64,15 +64,11 @@ def list_flows(request: HttpRequest) -> HttpResponse:
         "older": older,
         "kept": [(name, asked[name]) for name in flow_filters.NAMES if asked[name]],
         "narrowed": flow_filters.describe_filters(asked),
+        # Of a single page it is known how many there are.
+        "number": len(rows) if len(rows) <= PAGE and "before" not in request.GET else None,
         "filtered": any(asked.values()) or "before" in request.GET,
     }
     return render(request, "web/flows.html", context)
-
-
-def _refuse_unknown_query(request: HttpRequest, *known: str) -> None:
-    """Refuse a parameter that the page does not know: a misspelt filter would show every flow."""
-    if set(request.GET) - set(known):
-        raise BadRequest("unknown parameter")
 
 
 def _summarise_flows(flows: list[Flow]) -> Any:
@@ -110,7 +106,7 @@ def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
     ``?part=body`` is what the page asks for again while the flow runs; ``?round=`` shows an earlier round.
     """
     # isdigit alone is true for a superscript 2, which int() refuses.
-    _refuse_unknown_query(request, "round", "part")
+    query.refuse_unknown(request, "round", "part")
     number = request.GET.get("round", "")
     flow = rights.find_visible_flow(request, flow_id)
     context = build_flow_page(

@@ -15,6 +15,14 @@ from django.views.defaults import bad_request, server_error
 
 from orchestrator.rest.problems import AWAY_RETRY_SECONDS, MEDIA_TYPE, Problem, to_problem
 from orchestrator.web.components import service_status
+from orchestrator.web.query import BadQuery
+
+
+def show_refusal(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for a request that cannot be read; why, where the address is the reason."""
+    if not isinstance(exception, BadQuery):
+        return bad_request(request, exception)
+    return render(request, "400.html", {"why": str(exception)}, status=400)
 
 API = "/api/"
 
