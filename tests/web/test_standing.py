@@ -114,7 +114,7 @@ def test_what_is_not_there_says_so_in_our_own_page(db, path):
 
 
 def test_what_flows_need_later_is_degraded_and_the_service_stays_ready(transactional_db, settings, disk):
-    assert "50% of its disk is free" in read_status_page()
+    assert "50 % of its disk is free" in read_status_page()
     disk[0] = 9
     settings.WATCHED_TOKENS = {"xyzzy": (timezone.now() + timedelta(days=3)).date().isoformat()}
     settings.WATCHED_CERTIFICATES = ("/nowhere/to/be/found.pem",)
@@ -124,7 +124,7 @@ def test_what_flows_need_later_is_degraded_and_the_service_stays_ready(transacti
     text = read_status_page()
     assert "<h1>Works in part</h1>" in text
     for words in (
-        "9% of its disk is free",
+        "9 % of its disk is free",
         "the next ends in 2 days",
         "cannot be read",
         "1 to deliver, 5 min",

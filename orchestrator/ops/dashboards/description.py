@@ -439,6 +439,15 @@ ADOPTION: Final = Dashboard(
         ),
         _EXECUTED,
         FigurePanel(
+            "flows-in-all",
+            "Flows in all",
+            Unit.NUMBER,
+            (Query("sum(flow_status_total)"),),
+            note="Ends of flows since the first day.",
+            target=Target(500, of_all=True),
+            read=lambda reader: float(reader.count_ended()),
+        ),
+        FigurePanel(
             "people",
             "Active users",
             Unit.NUMBER,

@@ -101,6 +101,13 @@ class Reader:
         """Flows by ``keys``, which are columns of the fact; without keys one row."""
         return self._sum(facts.FLOWS, keys, _FLOWS, FlowSums)
 
+    def count_ended(self) -> int:
+        """Flows that ended until the end of the period, in any way."""
+        sums = {"flows": "coalesce(sum(flows) FILTER (WHERE outcome <> 'created'), 0)::bigint"}
+        scope = CountScope(last=self.period.last, repos=self.repos)
+        read = lambda: int(reading.sum_facts(facts.FLOWS, (), sums, scope)[0].flows)  # noqa: E731
+        return self._read_once(("ended",), read)
+
     def failures(self) -> tuple[Number, ...]:
         """Flows that failed, by the code of their error."""
         sums = {"flows": "coalesce(sum(flows) FILTER (WHERE outcome = 'failed'), 0)::bigint"}

@@ -174,8 +174,12 @@ def _word_before(panel: Panel, old: float | None, new: float | None) -> str:
     words = f"before: {format_number(panel.unit, old)}"
     if not old or new is None:
         return words
-    change = 100 * (new - old) / old
-    return f"{words} ({change:+.0f} %)"
+    if panel.unit is Unit.PERCENT:
+        # 77 % after 69 % are 8 points more, and 11 % more: nobody could tell which is meant.
+        change, unit = f"{new - old:+.1f}", "points"
+    else:
+        change, unit = f"{100 * (new - old) / old:+.0f}", "%"
+    return words if float(change) == 0 else f"{words} ({change} {unit})"
 
 
 def _show_chart(

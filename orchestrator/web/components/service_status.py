@@ -159,7 +159,7 @@ def _check_surroundings(now: datetime) -> list[ServicePart]:
     space = part_health.read_disk_space()
     if space is not None:
         level = Level.DEGRADED if space.free_share < FULL_SHARE else Level.OK
-        parts.append(ServicePart("Evidence", level, f"{space.free_share:.0%} of its disk is free"))
+        parts.append(ServicePart("Evidence", level, f"{100 * space.free_share:.0f} % of its disk is free"))
     return parts
 
 

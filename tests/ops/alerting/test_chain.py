@@ -182,14 +182,17 @@ def test_what_fired_is_resolved_wherever_it_fired(chain):
     wait_until(lambda: "Resolved: ledger_drift" in chain.slack_titles(), "the resolved Slack message")
 
 
+def wait_for_title(chain: Chain, title: str) -> None:
+    wait_until(lambda: title in chain.slack_titles(), title)
+
+
 def test_what_was_silenced_by_a_worse_alert_is_resolved_too(chain):
     """The inhibit rules: each alert fires and is told, then a worse one silences it, then both are over."""
     ladder = ("provider_quota_high", "provider_quota_paused", "provider_quota_rollback")
     rules = read_alerts()
     for name in ladder:
         chain.post_alert({"alertname": name, "provider": "openai", **rules[name]["labels"]})
-        told = f"{rules[name]['labels']['severity']}: {name}"
-        wait_until(lambda told=told: told in chain.slack_titles(), told)
+        wait_for_title(chain, f"{rules[name]['labels']['severity']}: {name}")
     for name in ladder:
         labels = {"alertname": name, "provider": "openai", **rules[name]["labels"]}
         chain.post_alert(labels, ended=True)

@@ -5,14 +5,10 @@ Prometheus that has the metrics of a seeded deployment.
 import json
 import math
 import re
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import promql_parser
 import pytest
 import yaml
@@ -22,14 +18,11 @@ from orchestrator.ops.dashboards.description import DASHBOARDS, ONE_REPO
 from orchestrator.ops.dashboards.panels import FigurePanel
 from orchestrator.ops.dashboards.period import choose_period
 from orchestrator.ops.dashboards.reader import Reader, read_today
-from orchestrator.ops.observability.metrics import OrchestratorCollector
-from tests.ops.history import tell_deployment
+from tests.ops.launch_runbook import read_facts
+from tests.ops.seeded_prometheus import HOURS, Prometheus
 
 ROOT = Path(__file__).resolve().parents[3]
-RUNBOOK_UIDS = {f"flowengine-{name}" for name in ("roi", "quality", "slo", "adoption", "cost")}
 REPO = "compliance-service"
-HOURS, STEP_SECONDS = 26, 900
-PATIENCE_SECONDS = 60.0
 # Panels of Grafana that answer for another span of time than our page does.
 OTHER_SPAN = {"spend-a-day", "people", "repos", "active-repos"}
 
@@ -53,9 +46,9 @@ def test_the_files_are_what_the_description_says():
 
 def test_the_dashboards_have_the_addresses_of_the_runbook_and_are_current():
     built = list(grafana.build_all().values())
-    assert {one["uid"] for one in built} == RUNBOOK_UIDS | {"flowengine-repo"}
+    assert {one["uid"] for one in built} == {*read_facts()["dashboards_live"], "flowengine-repo"}
     for one in built:
-        assert (one["refresh"], one["schemaVersion"]) == ("30s", 41)
+        assert (one["refresh"], one["schemaVersion"]) == (read_facts()["refresh"], 41)
         ids = [panel["id"] for panel in one["panels"]]
         assert sorted(set(ids)) == ids
         assert not find_overlaps([panel["gridPos"] for panel in one["panels"]])
@@ -105,80 +98,6 @@ def test_every_expression_of_a_rule_is_promql():
         promql_parser.parse(expr)
 
 
-def write_open_metrics(path: Path, end: int) -> None:
-    """What the exporter says now as a day of samples: counters that grew evenly, gauges that stayed."""
-    moments = range(end - HOURS * 3600, end + 1, STEP_SECONDS)
-    lines = []
-    for family in OrchestratorCollector().collect():
-        for sample in family.samples:
-            labels = ",".join(f"{name}={json.dumps(value)}" for name, value in sample.labels.items())
-            grows = family.type in {"counter", "unknown", "histogram", "summary"}
-            for place, moment in enumerate(moments):
-                value = sample.value * place / (len(moments) - 1) if grows else sample.value
-                lines.append(f"{sample.name}{{{labels}}} {value} {moment}")
-    path.write_text("\n".join([*lines, "# EOF", ""]))
-
-
-class Prometheus:
-    """A running server, and when its data ends."""
-
-    def __init__(self, url: str, end: int) -> None:
-        self.url, self.end = url, end
-
-    def ask(self, expr: str) -> list[tuple[dict[str, str], float]]:
-        """The labels and values of an instant query at the end."""
-        answer = httpx2.get(f"{self.url}/api/v1/query", params={"query": expr, "time": self.end}).json()
-        assert answer["status"] == "success", answer
-        return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
-
-
-@pytest.fixture
-def prometheus(ops_tools, tmp_path, db) -> Iterator[Prometheus]:
-    tell_deployment()
-    # Whole steps, so that a window of a day begins and ends with a sample.
-    end = int(time.time()) // STEP_SECONDS * STEP_SECONDS
-    seed = tmp_path / "seed.om"
-    write_open_metrics(seed, end)
-    data = tmp_path / "data"
-    subprocess.run(
-        [ops_tools.promtool, "tsdb", "create-blocks-from", "openmetrics", str(seed), str(data)],
-        check=True,
-        capture_output=True,
-    )
-    (tmp_path / "prometheus.yml").write_text("{}")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        ops_tools.prometheus,
-        f"--config.file={tmp_path / 'prometheus.yml'}",
-        f"--storage.tsdb.path={data}",
-        # Blocks that end today are not to be compacted, and those of yesterday not to be dropped.
-        "--storage.tsdb.retention.time=10y",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            wait_until_ready(f"http://127.0.0.1:{port}/-/ready", tmp_path / "log")
-            yield Prometheus(f"http://127.0.0.1:{port}", end)
-        finally:
-            server.terminate()
-            server.wait()
-
-
-def wait_until_ready(url: str, log: Path) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < until:
-        try:
-            if httpx2.get(url).is_success:
-                return
-        except httpx2.HTTPError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
-
-
 def test_no_panel_is_empty_and_the_figures_are_those_of_our_pages(prometheus):
     empty = [place for place, expr in every_expression() if not answers_a_number(prometheus, expr)]
     assert empty == []
@@ -190,8 +109,9 @@ def test_no_panel_is_empty_and_the_figures_are_those_of_our_pages(prometheus):
             continue
         ((_, found),) = prometheus.ask(fill_in(grafana.compose_expression(panel.queries[0].expr)))
         ours = panel.read(everything)
-        is_ratio = "/" in panel.queries[0].expr or "quantile" in panel.queries[0].expr
-        share = 1.0 if is_ratio else 24 / HOURS
+        expr = panel.queries[0].expr
+        is_sum_of_a_day = "increase(" in expr and "/" not in expr and "quantile" not in expr
+        share = 24 / HOURS if is_sum_of_a_day else 1.0
         assert found == pytest.approx(ours * share, rel=1e-6), panel.title
         compared += 1
     assert compared >= 12
@@ -205,18 +125,19 @@ def answers_a_number(prometheus: Prometheus, expr: str) -> bool:
 
 def test_the_runbooks_queries_as_typed_answer_beside_what_they_mean(prometheus):
     """The arithmetic of decision 0007."""
-    typed = prometheus.ask('rate(flow_status{status="success"}[1h]) / rate(flow_status[1h]) * 100')
+    typed_rate, typed_p95, typed_projection = read_facts()["queries"].values()
+    typed = prometheus.ask(typed_rate)
     meant = prometheus.ask('sum(rate(flow_status{status="success"}[1h])) / sum(rate(flow_status[1h])) * 100')
     # A series is divided by itself: always 100.
     assert {round(value, 6) for labels, value in typed if value == value} == {100.0}
     assert 0 < meant[0][1] < 100
-    by_repo = prometheus.ask("histogram_quantile(0.95, rate(flow_duration_seconds_bucket[1h]))")
+    by_repo = prometheus.ask(typed_p95)
     ((_, over_all),) = prometheus.ask(
         "histogram_quantile(0.95, sum by (le) (rate(flow_duration_seconds_bucket[1h])))"
     )
     assert len(by_repo) == 4
     assert min(value for _, value in by_repo) <= over_all <= max(value for _, value in by_repo)
-    ((_, projected),) = prometheus.ask("sum(rate(flow_cost_usd[1h])) * 24")
+    ((_, projected),) = prometheus.ask(typed_projection)
     ((_, day),) = prometheus.ask("sum(increase(flow_cost_usd_total[1h])) * 24")
     assert day == pytest.approx(3600 * projected)
 

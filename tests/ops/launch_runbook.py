@@ -1,0 +1,69 @@
+"""What the launch runbook says of alerts, dashboards and queries, as facts in ``launch_runbook.json``.
+
+The runbook itself is not part of the project. Where it is at hand, ``test_launch_runbook`` reads it and holds
+the facts to it.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+Facts = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[2]
+FILE = Path(__file__).with_suffix(".json")
+PLACE = Path("shared", "seed", "launch-runbook.md")
+"""Beside the checkout, or beside the folder of all checkouts."""
+
+
+def read_facts() -> Facts:
+    """The facts that this project keeps."""
+    found: Facts = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def find_runbook() -> Path | None:
+    """The runbook itself: ``LAUNCH_RUNBOOK``, or where it usually is; None where it is not at hand."""
+    named = os.environ.get("LAUNCH_RUNBOOK")
+    places = [Path(named)] if named else [folder / PLACE for folder in (ROOT.parent, ROOT.parent.parent)]
+    return next((place for place in places if place.is_file()), None)
+
+
+def parse_runbook(text: str) -> Facts:
+    """The same facts, read from the text of the runbook."""
+    configured = _cut(text, "**Alerts Configured:**", "**Verification:**")
+    thresholds = _cut(text, "**Alert Thresholds", "---")
+    severities = _cut(text, "### Severity Levels", "---\n\n###")
+    live = _cut(text, "**Dashboards Live:**", "**Alerts Configured:**")
+    critical = _cut(text, "**Critical Dashboards", "**Alert Thresholds")
+    queries = _cut(text, "**Query Examples (Prometheus):**", "---")
+    escalation = next(line for line in text.splitlines() if "Escalation policy:" in line)
+    return {
+        "alerts_configured": _find_all(r"- \[ \] ([\w ]+): (.+?) → (.+)", configured),
+        "alert_thresholds": _find_all(
+            r"- \S+ \*\*(\w+)(?: \(\w+\))?:\*\* (.+?)(?: \(([^)]*)\))? → (.+)", thresholds
+        ),
+        "notification": dict(_find_all(r"\| \*\*(P\d) .+? \|.+\|.+\| (.+?) \|", severities)),
+        "escalation": [
+            [who, int(minutes)] for who, minutes in _find_all(r"([A-Z][\w ]+?) \((\d+) min\)", escalation)
+        ],
+        "tested_alerts": sorted(set(re.findall(r"blocks alerts test (\w+)", text))),
+        "dashboards_live": sorted(re.findall(r"grafana\.company\.com/d/([\w-]+)", live)),
+        "refresh": _find_all(r"Auto-Refresh: (\w+)", critical)[0][0],
+        "dashboards": {
+            uid: _find_all(r"   - (.+?) \((.+)\)", lines)
+            for uid, lines in re.findall(r"/d/([\w-]+)\n((?:   - .+\n?)+)", critical)
+        },
+        "queries": dict(_find_all(r"# (.+)\n(.+)", queries)),
+    }
+
+
+def _cut(text: str, begin: str, end: str) -> str:
+    """What is between two marks."""
+    return text.split(begin, 1)[1].split(end, 1)[0]
+
+
+def _find_all(pattern: str, text: str) -> list[list[str]]:
+    """The groups of every match."""
+    return [[group or "" for group in match.groups()] for match in re.finditer(pattern, text)]
