@@ -17,18 +17,15 @@ from orchestrator.rest.problems import AWAY_RETRY_SECONDS, MEDIA_TYPE, Problem, 
 from orchestrator.web.components import service_status
 from orchestrator.web.query import BadQuery
 
-
-def show_refusal(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer for a request that cannot be read; why, where the address is the reason."""
-    if not isinstance(exception, BadQuery):
-        return bad_request(request, exception)
-    return render(request, "400.html", {"why": str(exception)}, status=400)
-
 API = "/api/"
 
 
 def show_refusal(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400 for a request that no view is asked about: another host, a damaged form."""
+    """400 for a request that cannot be read: another host, a damaged form, a misspelt question in the
+    address of a page, which is the only one that says why.
+    """
+    if isinstance(exception, BadQuery):
+        return render(request, "400.html", {"why": str(exception)}, status=400)
     if not request.path.startswith(API):
         return bad_request(request, exception)
     problem = Problem(
