@@ -35,16 +35,17 @@ class CounterDifference:
     ledger: int
 
 
-def find_differences() -> list[CounterDifference]:
+def find_differences(*, idle_hours: int = 24) -> list[CounterDifference]:
     """Return all counters that disagree with the ledger; none should.
 
-    Each provider is locked while it is compared, for milliseconds; repos and the budget are not.
+    Repos and the budget are compared if they had a call in the last ``idle_hours``: after a day nothing that
+    they hold counts. Each provider is locked while it is compared, for milliseconds; they are not.
     """
     found: list[CounterDifference] = []
     # One provider after the other, so that calls to the others continue.
     for name in ProviderState.objects.order_by("provider").values_list("provider", flat=True):
         found += _compare_provider(name)
-    return found + _compare_uses()
+    return found + _compare_uses(idle_hours)
 
 
 def repair_counters() -> None:
@@ -97,13 +98,13 @@ def _compare_provider(name: str) -> list[CounterDifference]:
     return _list_differences(name, pairs)
 
 
-def _compare_uses() -> list[CounterDifference]:
+def _compare_uses(idle_hours: int) -> list[CounterDifference]:
     """Compare the repos and the budget.
 
     A call changes the ledger and these rows in one transaction, so all are seen as of its commit.
     """
     found = []
-    for row in database.fetch_rows(_SQL["read_uses"]):
+    for row in database.fetch_rows(_SQL["read_uses"], {"idle_hours": idle_hours}):
         charged = {"nano": (row.day_nano, row.hour_nano, row.nano)}
         if row.repo is not None:
             charged["tokens"] = (row.day_tokens, row.hour_tokens, row.tokens)

@@ -15,8 +15,8 @@ GROUP BY 1, 2;
 
 -- name: read_uses
 -- The counters of each repo and of the daily budget, whose repo is NULL, and what the ledger charges by hour: as of one
--- moment, because it is one statement, so nothing is locked meanwhile. What had no call for a day is left out: nothing that
--- its counters hold is in force.
+-- moment, because it is one statement, so nothing is locked meanwhile. What had no call for more than idle_hours is left
+-- out: its counters move with its calls only.
 WITH hourly AS (
     SELECT
         c.repo,
@@ -26,9 +26,11 @@ WITH hourly AS (
     -- From the providers to their calls: the index of calls by time begins with the provider.
     FROM providers_providerstate p
     JOIN providers_providercall c ON c.provider = p.provider
-    -- A window ends with its newest hour, a day ago at the earliest, and is a day long. The clock is read once: a condition
-    -- on it for each row could not use the index.
-    WHERE c.created_at >= to_timestamp(((SELECT provider_hour(provider_now())) - 49) * 3600)
+    -- A window ends with its newest hour, idle_hours ago at the earliest, and is a day long. The clock is read once: a
+    -- condition on it for each row could not use the index.
+    WHERE c.created_at >= to_timestamp(
+            ((SELECT provider_hour(provider_now())) - 25 - %(idle_hours)s::bigint) * 3600
+        )
         AND c.created_at < to_timestamp(((SELECT max(head_hour) FROM providers_budgetstate) + 1) * 3600)
     GROUP BY 1, 2
 ), uses AS (
@@ -48,6 +50,6 @@ SELECT
     coalesce(array_agg(h.nano) FILTER (WHERE h.hour IS NOT NULL), '{}') AS nano
 FROM uses u
 LEFT JOIN hourly h ON u.repo IS NULL OR h.repo = u.repo
-WHERE u.head_hour >= (SELECT provider_hour(provider_now())) - 24
+WHERE u.head_hour >= (SELECT provider_hour(provider_now())) - %(idle_hours)s::bigint
 GROUP BY 1, 2, 3, 4, 5, 6
 ORDER BY 1;

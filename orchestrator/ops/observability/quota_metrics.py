@@ -82,7 +82,9 @@ def _measure_rates(providers: tuple[ProviderQuota, ...]) -> Metric:
 
 def measure_drift() -> Iterator[Metric]:
     """Counters that disagree with the ledger. Each provider is locked for milliseconds."""
-    wrong = Counter(_label_difference(found.provider) for found in audit.find_differences())
+    # A scrape comes every few seconds: what has been idle was compared while it was not.
+    differences = audit.find_differences(idle_hours=1)
+    wrong = Counter(_label_difference(found.provider) for found in differences)
     family = GaugeMetricFamily(
         "provider_ledger_drift", "Limiter counters that disagree with the ledger.", labels=["provider"]
     )
