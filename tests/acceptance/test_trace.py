@@ -1,5 +1,6 @@
 """A whole flow over real workers is one trace, from the request to the last statement."""
 
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -93,7 +94,21 @@ def test_a_flow_is_one_connected_trace(product: Product, tmp_path: Path) -> None
     assert "def " not in told
     assert flow["feature_request"][:40] not in told
 
-    # The log of a worker names the flow, the stage and the trace.
+
+def test_the_log_of_a_failed_stage_names_flow_stage_and_trace(product: Product, tmp_path: Path) -> None:
+    work = product.checkout(QUICK, tmp_path)
+    product.simulate("openai", {"kind": "status", "status": 400})
+    try:
+        code, flow = product.run(work, demo.find_sample_repo(QUICK))
+    finally:
+        product.simulate("openai")
+    assert (code, flow["status"]) == (1, "failed")
+    (row,) = product.rows("SELECT trace_parent FROM flows_flow WHERE id = %s", flow["id"])
     lines = [line for log in product.stack.logs.glob("*.log") for line in log.read_text().splitlines()]
-    about = [line for line in lines if flow["id"] in line]
-    assert all(root.trace_id in line for line in about if '"stage":' in line)
+    entries = [json.loads(line) for line in lines if line.startswith("{")]
+    said = [entry for entry in entries if entry.get("flow_id") == flow["id"] and "stage" in entry]
+    (ended,) = [entry for entry in said if entry["event"] == "stage ended"]
+    assert (ended["stage"], ended["result"], ended["code"]) == ("implement", "failed", flow["error"]["code"])
+    assert (ended["level"], ended["repo"]) == ("warning", flow["repo"])
+    # All that a worker says while it works for the flow.
+    assert {entry["trace_id"] for entry in said} == {row["trace_parent"][3:35]}

@@ -158,9 +158,14 @@ def _run_attempt(claim: engine.Claim) -> engine.Finished:
         preparation.send_preparations(claim)
         with _open_stage_span(claim) as span:
             result = _run_stage(work)
-            span.set({"stage.result": type(result).__name__.lower()})
+            name = type(result).__name__.lower()
+            span.set({"stage.result": name})
             if isinstance(result, Failed | Repair):
                 span.fail(result.code)
+                log.warning("stage ended", extra={"result": name, "code": result.code, "repo": claim.repo})
+            else:
+                # The database has an event of it. A line costs as much as the engine takes for the stage.
+                log.debug("stage ended", extra={"result": name, "repo": claim.repo})
             return _finish(claim, result, work.spent)
     except engine.Fenced:
         # A call may have been settled before this process knew of the fence, after the flow ended at an
