@@ -5,11 +5,13 @@ and no row of the engine: it returns a result, and the engine, if the attempt is
 it in one transaction.
 """
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
+from uuid import UUID
 
 from django.utils.crypto import salted_hmac
 
@@ -114,13 +116,17 @@ class Failed:
 StageResult = Done | Repair | Park | Failed
 
 
-def stage_nonce(stage_id: int) -> str:
+def stage_nonce(stage_id: int, seed: UUID | None) -> str:
     """A word that generated text cannot guess, the same in every attempt of the stage ``stage_id``.
 
-    32 hexadecimal characters, from the secret key and the id.
+    32 hexadecimal characters, from the flow's random ``seed`` and the id. In place of the seed, flows from
+    before it was kept have the secret key, which a worker of the gates is not given: it cannot replay them.
     """
-    # The salt is part of every recorded request: with another one, no earlier flow could be replayed.
-    digest = salted_hmac("orchestrator.flows.nonce", str(stage_id), algorithm="sha256").hexdigest()
+    # All of this is part of every recorded request: made otherwise, no earlier flow could be replayed.
+    if seed is None:
+        digest = salted_hmac("orchestrator.flows.nonce", str(stage_id), algorithm="sha256").hexdigest()
+    else:
+        digest = hmac.digest(seed.bytes, str(stage_id).encode(), "sha256").hex()
     return digest[:32]
 
 

@@ -25,7 +25,8 @@ class Claim:
     """A stage that this worker holds while ``token`` is the stage's, with what its work needs.
 
     ``turn`` is the provider for whose capacity the stage has waited, and whose turn it now has.
-    ``trace_parent`` is W3C's ``traceparent`` of the flow; empty where the flow is not traced.
+    ``trace_parent`` is W3C's ``traceparent`` of the flow; empty where the flow is not traced. The nonces of
+    prompts are made from ``nonce_seed``.
     """
 
     token: UUID
@@ -47,6 +48,7 @@ class Claim:
     settings: dict[str, Any]
     turn: str = ""
     trace_parent: str = ""
+    nonce_seed: UUID | None = None
 
 
 def claim(stage_id: int, worker: str) -> Claim | None:
@@ -90,6 +92,7 @@ def claim(stage_id: int, worker: str) -> Claim | None:
         settings=json.loads(row.settings),  # Django has psycopg hand JSON over as text
         turn=row.waits_for,
         trace_parent=row.trace_parent,
+        nonce_seed=row.nonce_seed,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings as env
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -85,6 +86,9 @@ class Flow(models.Model):
     request_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
     # The span that created it, or that brought it back, as W3C's traceparent; empty where it is not traced.
     trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="")
+    # What the nonces of its prompts are made from. Kept, so that a replay asks the same wherever it runs;
+    # null in rows from before.
+    nonce_seed = models.UUIDField(null=True, blank=True, editable=False, db_default=RandomUUID())
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

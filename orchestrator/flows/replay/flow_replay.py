@@ -114,7 +114,7 @@ class RecordedStageContext:
         self.snapshot = b"" if flow.snapshot is None else bytes(flow.snapshot.content)
         # No clone URL: a replay must not depend on what a remote repo holds today.
         self.origin, self.clone_url = flow.origin, ""
-        self.nonce = stage_nonce(stage.id)
+        self.nonce = stage_nonce(stage.id, flow.nonce_seed)
         self.calls = 0
 
     @cached_property

@@ -67,7 +67,7 @@ class LiveStageContext:
             claim.block_family,
             claim.feedback,
         )
-        self.nonce = stage_nonce(claim.stage_id)
+        self.nonce = stage_nonce(claim.stage_id, claim.nonce_seed)
         self._turn = claim.turn
         self.spent = Spent()
 

@@ -113,6 +113,11 @@ def test_a_replay_is_the_same_without_a_call_without_cost_and_without_a_trace(fl
     assert [simulator.requests(name) for name in ("anthropic", "openai", "google")] == asked
 
 
+def test_a_replay_is_the_same_where_the_secret_key_is_not_known(flow, settings):
+    settings.SECRET_KEY = "that of another process"
+    assert replay_flow(flow).differences == ()
+
+
 def test_the_measured_time_of_the_gates_is_not_a_difference(flow, monkeypatch):
     class SlowGates(FakeGates):
         """Gates that take another time than those of the flow did."""

@@ -5,6 +5,7 @@ gates are not run.
 import copy
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
@@ -51,7 +52,7 @@ def online(name: str, simulator: Simulated, settings: LazySettings) -> Simulated
         repo=name,
         feature_request=(folder / "feature_request.md").read_text(),
         files={name: path.read_bytes() for name, path in files.items() if path.suffix != ".pyc"},
-        nonce=stage_nonce(7),
+        nonce=stage_nonce(7, UUID(int=7)),
     )
 
 

@@ -12,7 +12,7 @@ WITH quick AS MATERIALIZED (
     -- Lock the flow, unless it has ended, is paused, is past its deadline or is held. PostgreSQL reads a
     -- locked row again in its newest version before these conditions count.
     SELECT fl.id, fl.status, fl.feature_request, fl.block_family, fl.flow_type, fl.flow_type_version,
-        fl.settings, fl.created_at, fl.trace_parent, r.repo_name AS repo
+        fl.settings, fl.created_at, fl.trace_parent, fl.nonce_seed, r.repo_name AS repo
     FROM quick, flows_flow fl JOIN repos r ON r.id = fl.repo_id
     WHERE quick.done IS NOT NULL
         AND fl.id = (SELECT flow_id FROM flows_stage WHERE id = %(stage)s)
@@ -55,7 +55,7 @@ WITH quick AS MATERIALIZED (
     FROM s
 )
 SELECT s.*, f.feature_request, f.block_family, f.flow_type, f.flow_type_version, f.settings, f.created_at,
-    f.trace_parent, f.repo, a.id AS attempt
+    f.trace_parent, f.nonce_seed, f.repo, a.id AS attempt
 FROM s CROSS JOIN f CROSS JOIN a;
 
 -- name: renew_leases
