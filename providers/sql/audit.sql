@@ -18,6 +18,7 @@ GROUP BY 1, 2;
 -- moment, because it is one statement, so nothing is locked meanwhile. What had no call for more than idle_hours is left
 -- out: its counters move with its calls only.
 WITH hourly AS (
+    -- What the ledger charges each repo by hour.
     SELECT
         c.repo,
         provider_hour(c.created_at) AS hour,
@@ -34,6 +35,7 @@ WITH hourly AS (
         AND c.created_at < to_timestamp(((SELECT max(head_hour) FROM providers_budgetstate) + 1) * 3600)
     GROUP BY 1, 2
 ), uses AS (
+    -- What the counters say.
     SELECT repo, head_hour, day_tokens, hour_tokens, day_nano, hour_nano FROM providers_repouse
     UNION ALL
     SELECT NULL, head_hour, NULL, NULL, day_nano, hour_nano FROM providers_budgetstate
