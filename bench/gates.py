@@ -1,8 +1,9 @@
-"""``python -m bench.gates``: the whole gate run on one block, and its mutation engine beside mutmut and
-cosmic-ray.
+"""``python -m bench.gates``: the whole gate run on one block, its mutation engine beside mutmut and
+cosmic-ray, and what the gates say to blocks whose right verdict is known.
 
-All three judge the same block one after the other in one run, each with the machine to itself. Ours runs
-inside the sandbox, the peers bare. Writes ``bench/results/gates.json``.
+The three engines judge the same block one after the other in one run, each with the machine to itself. Ours
+runs inside the sandbox, the peers bare. ``GATES_PARTS=hostile,honest`` measures some parts; the others keep
+what the file says of them. Writes ``bench/results/gates.json`` after each part.
 """
 
 import json
@@ -13,14 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.gates_pandas import measure_packages
 from bench.gates_subject import CONTRACT, MODULE, NAME, POLICY, TESTS
-from bench.gates_verdicts import measure_rate, measure_verdicts, read_busy_seconds
-from bench.goals import Goals, at_least, at_most, judge_results, write_results
+from bench.gates_verdicts import judge_honest, judge_hostile, judge_weak, measure_rate, read_busy_seconds
+from bench.goals import Goals, at_least, at_most, find_results_file, judge_results, write_results
 from bench.peer_environments import PeerFailure, require_python, takes_part
 from bench.scale import choose_size
 from gates.base import Candidate, GateReport
@@ -182,41 +184,49 @@ def find_percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def measure_gates() -> dict[str, float | int | str]:
-    """The figures of our gates, ``mutation_seconds`` among them."""
-    candidate = Candidate("bench", NAME, MODULE, TESTS, json.dumps(CONTRACT))
+def measure_time() -> dict[str, Any]:
+    """The whole gate run: wall time, processor time, blocks a minute."""
+    candidate = _make_subject()
     wholes: list[float] = []
-    rounds: list[dict[str, GateReport]] = []
-    alone: list[float] = []
     busy = read_busy_seconds()
     for _ in range(RUNS):
         began = time.monotonic()
         reports = run_gates(candidate, POLICY)
         wholes.append(time.monotonic() - began)
         _require_passed(reports)
-        rounds.append({report.gate: report for report in reports})
     processor_seconds = (read_busy_seconds() - busy) / RUNS
-    for _ in range(RUNS):
-        # By itself, as the peers run: among the other gates it shares their sandbox and their honest run.
-        alone.append(run_gate("mutation", candidate, POLICY).seconds)
-    mutation, coverage = rounds[0]["mutation"], rounds[0]["coverage"]
-    mutants = int(str(mutation.details["mutants"]))
-    lines = MODULE.count("\n")
+    coverage = next(report for report in reports if report.gate == "coverage")
     return {
-        "mutation_seconds": find_percentile(alone, 0.5),
         "gates_cpu_seconds": round(processor_seconds, 2),
         "flows_per_minute_two_cores": measure_rate(candidate, POLICY, RATE_BLOCKS),
         "gates_wall_seconds_p95": round(find_percentile(wholes, 0.95), 2),
         "gates_wall_seconds_p50": round(find_percentile(wholes, 0.5), 2),
         "sandbox_start_ms_p50": round(measure_start_ms(run_job, STARTS), 1),
         "sandbox_backend": choose_backend().name,
-        "block_lines": lines,
+        "block_lines": MODULE.count("\n"),
         "block_tests": int(str(coverage.details["tests"])),
-        "mutants": mutants,
-        "mutants_per_line": round(mutants / lines, 2),
-        "kill_rate": float(mutation.score or 0),
         "cpus": os.cpu_count() or 1,
     }
+
+
+def measure_mutation() -> dict[str, Any]:
+    """Our mutation engine and the peers': our time over theirs, for the peers that take part."""
+    candidate = _make_subject()
+    # By itself, as the peers run: among the other gates it shares their sandbox and their honest run.
+    reports = [run_gate("mutation", candidate, POLICY) for _ in range(RUNS)]
+    _require_passed(reports)
+    seconds = find_percentile([report.seconds for report in reports], 0.5)
+    mutants = int(str(reports[0].details["mutants"]))
+    found = {
+        "mutants": mutants,
+        "mutants_per_line": round(mutants / MODULE.count("\n"), 2),
+        "kill_rate": float(reports[0].score or 0),
+    }
+    return found | _compare_with_peers(seconds, mutants)
+
+
+def _make_subject() -> Candidate:
+    return Candidate("bench", NAME, MODULE, TESTS, json.dumps(CONTRACT))
 
 
 def _require_passed(reports: Iterable[GateReport]) -> None:
@@ -225,10 +235,8 @@ def _require_passed(reports: Iterable[GateReport]) -> None:
             raise SystemExit(f"the subject did not pass {report.gate}: {report.summary} {report.feedback}")
 
 
-def compare_with_peers(ours: dict[str, float | int | str]) -> dict[str, float | int | str]:
-    """The peers' figures and our time over theirs, for the peers that take part."""
-    seconds, mutants = float(ours["mutation_seconds"]), int(ours["mutants"])
-    found: dict[str, float | int | str] = {}
+def _compare_with_peers(seconds: float, mutants: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if takes_part("mutmut"):
         run = run_mutmut()
         found |= {
@@ -249,15 +257,41 @@ def compare_with_peers(ours: dict[str, float | int | str]) -> dict[str, float | 
     return found
 
 
+def _measure_packages() -> dict[str, Any]:
+    return {"pandas_vs_plain": measure_packages(PANDAS_RUNS)} if PANDAS_RUNS else {}
+
+
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "time": measure_time,
+    "mutation": measure_mutation,
+    "packages": _measure_packages,
+    "hostile": judge_hostile,
+    "honest": judge_honest,
+    "weak": judge_weak,
+}
+
+
+def choose_parts(wanted: str) -> list[str]:
+    """The parts that ``wanted`` names, separated by commas; all for an empty text. Raises ``SystemExit``."""
+    chosen = [name for name in wanted.split(",") if name] or list(PARTS)
+    if unknown := sorted(set(chosen) - set(PARTS)):
+        raise SystemExit(f"GATES_PARTS: no part {', '.join(unknown)}. There are: {', '.join(PARTS)}")
+    return chosen
+
+
 def main() -> int:
     """Measure, write ``results/gates.json``; 1 if a goal was missed."""
-    ours = measure_gates()
-    figures = ours | compare_with_peers(ours) | measure_verdicts()
-    if PANDAS_RUNS:
-        figures["pandas_vs_plain"] = measure_packages(PANDAS_RUNS)
-    del figures["mutation_seconds"]
-    write_results("gates", figures)
-    return judge_results(figures, GOALS)
+    chosen = choose_parts(os.environ.get("GATES_PARTS", ""))
+    kept = find_results_file("gates")
+    results: dict[str, Any] = {}
+    if kept is not None and kept.exists():
+        results = json.loads(kept.read_text(encoding="utf-8"))
+    for name in chosen:
+        before = os.getloadavg()[0]
+        results |= PARTS[name]()
+        results[f"{name}_load_average"] = round(max(before, os.getloadavg()[0]), 1)
+        write_results("gates", results)
+    return judge_results(results, GOALS)
 
 
 if __name__ == "__main__":

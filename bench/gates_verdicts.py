@@ -6,23 +6,29 @@ write.
 """
 
 import json
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.scale import choose_size
 from gates.base import Candidate, Policy
-from gates.runner import judge_reports, run_gates
+from gates.runner import DEFAULT_GATES, judge_reports, run_gates
 from tests.gates.adversarial.hostile import HOSTILE
 from tests.gates.adversarial.test_honest import FOLDERS, load_block
 from tests.gates.adversarial.test_honest import POLICY as HONEST_POLICY
+from tests.gates.honest.realistic import REALISTIC
 from tests.gates.honest.textbook import TEXTBOOK, Textbook
 
 # One in so many of the blocks; the small form shows only that the rest works.
 STEP = choose_size(full=1, small=100)
 _AT_ONCE = 2
+_TOGETHER = (DEFAULT_GATES,)
+# The cheapest first: most hostile blocks are refused by it.
+_STEP_BY_STEP = (("security",), ("contract", "coverage", "mutation"))
 # A mistake in each function: what was there, and what is there now.
 MISTAKES = {
     "factorial": ("return 1", "return 2"),
@@ -52,20 +58,38 @@ MISTAKES = {
 }
 
 
-def measure_verdicts() -> dict[str, float | int | str]:
-    """Counts of wrong verdicts, and how many blocks were judged."""
-    hostile = [each.candidate for each in HOSTILE][::STEP]
-    honest = [load_block(folder) for folder in FOLDERS]
-    honest = [*honest, *(textbook.to_candidate() for textbook in TEXTBOOK)][::STEP]
-    weak = [make_weak_block(textbook) for textbook in TEXTBOOK if textbook.name in MISTAKES][::STEP]
-    return {
-        "hostile_blocks": len(hostile),
-        "hostile_accepted": _count_accepted(hostile, Policy()),
-        "honest_blocks": len(honest),
-        "honest_refused": len(honest) - _count_accepted(honest, HONEST_POLICY),
-        "weak_test_blocks": len(weak),
-        "weak_tests_accepted": _count_accepted(weak, Policy()),
-    }
+def judge_hostile() -> dict[str, Any]:
+    """How many hostile blocks get past all automatic gates."""
+    blocks = [(each.name, each.candidate) for each in HOSTILE][::STEP]
+    accepted = _list_accepted(blocks, Policy(), _STEP_BY_STEP)
+    _print_wrong("hostile", accepted)
+    return {"hostile_blocks": len(blocks), "hostile_accepted": len(accepted)}
+
+
+def judge_honest() -> dict[str, Any]:
+    """How many honest blocks are refused."""
+    candidates = [load_block(folder) for folder in FOLDERS]
+    candidates += [each.to_candidate() for each in (*TEXTBOOK, *REALISTIC)]
+    blocks = [(each.name, each) for each in candidates][::STEP]
+    accepted = _list_accepted(blocks, HONEST_POLICY, _TOGETHER)
+    refused = sorted({name for name, _ in blocks} - set(accepted))
+    _print_wrong("honest", refused)
+    return {"honest_blocks": len(blocks), "honest_refused": len(refused)}
+
+
+def judge_weak() -> dict[str, Any]:
+    """How many wrong blocks pass with tests that fit them, beside examples by another hand."""
+    weak = [make_weak_block(textbook) for textbook in TEXTBOOK if textbook.name in MISTAKES]
+    blocks = [(each.name, each) for each in weak][::STEP]
+    accepted = _list_accepted(blocks, Policy(), _STEP_BY_STEP)
+    _print_wrong("weak", accepted)
+    return {"weak_test_blocks": len(blocks), "weak_tests_accepted": len(accepted)}
+
+
+def _print_wrong(kind: str, names: Iterable[str]) -> None:
+    """The figures are counts; somebody has to know which blocks they count."""
+    for name in names:
+        sys.stderr.write(f"wrong verdict on a block of the kind {kind}: {name}\n")
 
 
 def make_weak_block(textbook: Textbook) -> Candidate:
@@ -86,10 +110,18 @@ def make_weak_block(textbook: Textbook) -> Candidate:
     return replace(block, contract=json.dumps(contract))
 
 
-def _count_accepted(candidates: Iterable[Candidate], policy: Policy) -> int:
+def _list_accepted(
+    blocks: Iterable[tuple[str, Candidate]], policy: Policy, steps: Sequence[Sequence[str]]
+) -> list[str]:
+    """The names of the blocks that every gate of ``steps`` passes; a block that one refuses is not run on."""
+
+    def judge(block: tuple[str, Candidate]) -> str:
+        name, candidate = block
+        passed = all(judge_reports(run_gates(candidate, policy, gates), policy) for gates in steps)
+        return name if passed else ""
+
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        verdicts = threads.map(lambda each: judge_reports(run_gates(each, policy), policy), candidates)
-        return sum(verdicts)
+        return sorted(name for name in threads.map(judge, blocks) if name)
 
 
 def measure_rate(candidate: Candidate, policy: Policy, count: int) -> float:

@@ -58,6 +58,8 @@ _PHRASES = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# A text of JSON that has at least two words.
+_PROSE = re.compile(r'"((?:[^"\\]|\\.)*\s(?:[^"\\]|\\.)*)"')
 _SPOKEN = (tokenize.COMMENT, tokenize.STRING)
 _NAME = re.compile(
     r"""
@@ -77,20 +79,31 @@ def find_addressed_findings(path: str, source: str) -> Iterator[Finding]:
 
 
 def find_addressed_text(source: str, *, is_python: bool = True) -> Iterator[tuple[int, str]]:
-    """Line and words of each text that addresses a reviewer or a model."""
-    lines: list[tuple[int, str]] = []
+    """Line and words of each text that addresses a reviewer or a model.
+
+    What is not Python is JSON: only its prose counts, one text at a time.
+    """
     if not is_python:
-        lines = list(enumerate(source.splitlines(), start=1))
-    for token in tokenize.generate_tokens(io.StringIO(source).readline) if is_python else ():
+        for number, line in enumerate(source.splitlines(), start=1):
+            for text in _PROSE.findall(line):
+                yield from _search([(number, text)])
+        return
+    spoken: list[tuple[int, str]] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.NAME and _NAME.match(token.string):
             yield token.start[0], token.string
         if token.type in _SPOKEN:
-            lines.append((token.start[0], token.string))
+            spoken.append((token.start[0], token.string))
     # A sentence may run over several comments.
+    yield from _search(spoken)
+
+
+def _search(spoken: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Line and words of each match in texts with their lines, read as one text."""
     text, starts = "", []
-    for number, spoken in lines:
+    for number, part in spoken:
         starts.append((len(text), number))
-        text += spoken.lstrip("#").replace("\n", " ") + " "
+        text += part.lstrip("#").replace("\n", " ") + " "
     for match in _PHRASES.finditer(text):
         line = max(number for start, number in starts if start <= match.start())
         yield line, " ".join(match.group().split())
