@@ -58,8 +58,7 @@ _PHRASES = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# A text of JSON that has at least two words.
-_PROSE = re.compile(r'"((?:[^"\\]|\\.)*\s(?:[^"\\]|\\.)*)"')
+_JSON_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _SPOKEN = (tokenize.COMMENT, tokenize.STRING)
 _NAME = re.compile(
     r"""
@@ -85,8 +84,10 @@ def find_addressed_text(source: str, *, is_python: bool = True) -> Iterator[tupl
     """
     if not is_python:
         for number, line in enumerate(source.splitlines(), start=1):
-            for text in _PROSE.findall(line):
-                yield from _search([(number, text)])
+            for text in _JSON_TEXT.findall(line):
+                # Prose has blanks.
+                if " " in text:
+                    yield from _search([(number, text)])
         return
     spoken: list[tuple[int, str]] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
