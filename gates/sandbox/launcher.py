@@ -290,7 +290,7 @@ def become_job(spec: Spec, status: int) -> NoReturn:
             drop_privileges(spec["account"])
         os.chdir(spec["source"])
         if not namespaced or find_landlock_version():
-            ports = None if spec["loopback"] else []
+            ports: list[int] | None = None if spec["loopback"] else []
             restrict_files(spec["readable"], [spec["tmp"]], spec["devices"], ports)
         for number, value in spec["limits"]:
             resource.setrlimit(number, (value, value))
