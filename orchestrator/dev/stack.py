@@ -235,7 +235,8 @@ def _wait_until_ready(stack: Stack, names: Iterable[str], workers: Iterable[str]
     host = stack.values["HOST"]
     addresses = {
         "web": f"http://{host}:{stack.values['PORT']}/ready",
-        "exporter": f"http://{host}:{stack.values['EXPORTER_PORT']}/metrics",
+        # Not /metrics, which wants a credential where METRICS_TOKEN is set.
+        "exporter": f"http://{host}:{stack.values['EXPORTER_PORT']}/health",
         "flower": f"http://{host}:{stack.values['FLOWER_PORT']}/healthcheck",
     }
     for name in names:

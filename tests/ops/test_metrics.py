@@ -1,6 +1,8 @@
 """The exporter: what the runbook's queries need, over HTTP."""
 
+import socket
 import threading
+from contextlib import closing
 
 import httpx2
 import pytest
@@ -11,7 +13,7 @@ from orchestrator.core.models import OutgoingEvent
 from orchestrator.flows import engine
 from orchestrator.flows.models import Flow
 from orchestrator.flows.worker import presence
-from orchestrator.ops.observability import metrics
+from orchestrator.ops.observability import exporter, metrics
 from orchestrator.ops.observability.exporter import build_server
 from tests import scenes
 
@@ -144,3 +146,30 @@ def test_a_bucket_of_durations_leads_to_a_trace(rows, settings):
     # In the bucket of its own seconds, and in no other.
     assert 'le="5"' in example
     assert f'# {{trace_id="{"a" * 32}"}}' in example
+
+
+def test_silent_clients_hold_up_no_scrape(rows, monkeypatch):
+    monkeypatch.setattr(exporter, "MOST_CONNECTIONS", 8)
+    listening = build_server("127.0.0.1", 0)
+    serving = threading.Thread(target=listening.serve_forever, args=(0.01,))
+    serving.start()
+    address = ("127.0.0.1", listening.server_port)
+    silent = [socket.create_connection(address, timeout=20) for _ in range(7)]
+    silent[0].sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+    try:
+        assert "flow_status_total" in httpx2.get(f"http://127.0.0.1:{address[1]}/metrics").text
+        # What there is no room for is closed, and no thread waits for it.
+        more = [socket.create_connection(address, timeout=20) for _ in range(5)]
+        assert b"" in [one.recv(1) for one in more]
+        names = [thread.name for thread in threading.enumerate()]
+        assert sum("process_request_thread" in name for name in names) <= 8
+        for one in (*silent, *more):
+            one.close()
+        # Who is silent for too long is closed as well.
+        monkeypatch.setattr(exporter._Quiet, "timeout", 0.1)
+        with closing(socket.create_connection(address, timeout=20)) as one:
+            assert one.recv(1) == b""
+    finally:
+        listening.shutdown()
+        serving.join()
+        listening.server_close()
