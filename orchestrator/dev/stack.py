@@ -75,7 +75,13 @@ class Stack:
         self.commands[name] = command
         # Split first, then fill in: a value with a space stays one argument.
         program, *arguments = [Template(part).substitute(self.values) for part in shlex.split(command)]
-        environment = process_secrets.withhold_secrets(name, self.values)
+        # The simulator and the tools around the product hold no secret of it.
+        own = name in read_procfile()
+        environment = (
+            process_secrets.withhold_secrets(name, self.values)
+            if own
+            else process_secrets.leave_out_secrets(self.values)
+        )
         # Added to, not written over: after a restart, the log says why the process ended.
         with self.log_path(name).open("ab") as output:
             if program == "python" and name != SIMULATOR and self.zygote is not None:

@@ -57,7 +57,7 @@ class _ExporterServer(ThreadingMixIn, WSGIServer):
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that is gone: it decides how often that happens."""
+        """Leave a client that is gone out of the log: it decides how often that happens."""
 
 
 def is_loopback(host: str) -> bool:
