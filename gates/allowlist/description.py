@@ -15,7 +15,9 @@ it pins, and nothing else: {modules}.
 - Do not use `eval`, `exec`, `compile`, `globals`, `vars`, `setattr`, or `getattr`, `attrgetter` and
   `namedtuple` with a name that is not literal. Do not use frames, code objects, tracebacks, `__dict__`,
   `__globals__` or a metaclass of your own. This holds for class patterns and quoted annotations too.
-- Call `format` on a literal text only; f-strings are free.
+- Call `format` on a literal text only; f-strings are free. SQL begins with a literal statement.
+- Write `object.__setattr__` for `self` only, `wraps` with the function alone, classes with `class`, and `id`
+  to compare only. `__name__` is for a logger and for the main check.
 - On import the module only defines: functions, classes, constants. Nothing is printed, read, started or set
   up there, and no function of the repository is called there. `if __name__ == "__main__":` may call `main()`.
 - Write names in ASCII letters, and no invisible characters.
@@ -24,7 +26,7 @@ it pins, and nothing else: {modules}.
 _TEST_RULES = """\
 The tests may also import {tools}. Name nothing `pytest_...`, and use no plugin, `skip` or `xfail`. Replace
 names of the block only, with the name as literal text. A fixture takes `param` from `request` and nothing
-else.
+else. Assert results that you worked out: tests that repeat the code are refused, and no test can read it.
 """
 _NONE_ALLOWED = (
     "The module computes: it does not touch files, environment, command line, network, other programs, the "
