@@ -6,6 +6,7 @@ machine adds is added to both. The overhead is the difference of their own time,
 
 import contextlib
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +17,14 @@ from bench import engine_arms as arms
 from bench.engine_parts import compose_model_settings
 from bench.private_postgres import Server
 from bench.scale import choose_size
-from orchestrator.dev.collector import CollectedSpan, run_collector
+from orchestrator.dev.collector import CollectedSpan, Collector, run_collector
 
 FLOWS = choose_size(full=40, small=3)
 """Of each version of the flow type, on each engine."""
 QUEUES = "google,anthropic,openai,gates,control"
 # What a traced flow has at least: its own span, its creation, seven stages, five calls.
 _LEAST_SPANS = 14
+_PATIENCE_SECONDS = 15.0
 
 
 def count_whole_traces(spans: Sequence[CollectedSpan]) -> int:
@@ -30,6 +32,13 @@ def count_whole_traces(spans: Sequence[CollectedSpan]) -> int:
     sizes = Counter(span.trace_id for span in spans)
     flows = {span.trace_id for span in spans if span.name == "orchestrator_flow"}
     return sum(sizes[trace_id] >= _LEAST_SPANS for trace_id in flows)
+
+
+def wait_for_traces(collector: Collector, flows: int) -> None:
+    """Processes send about once a second, and those that are stopped at once would send no more."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while count_whole_traces(list(collector.spans)) < flows and time.monotonic() < end:
+        time.sleep(0.2)
 
 
 def start_arm(name: str, broker: int, servers: arms.Servers, **more: str) -> arms.Arm:
@@ -62,6 +71,7 @@ def measure_tracing(server: Server, valkey: str, folder: Path) -> dict[str, Any]
             start_arm("traced", 2, servers, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint) as traced,
         ):
             without, measured = threads.map(lambda arm: arm.run(FLOWS), (plain, traced))
+            wait_for_traces(collector, 2 * FLOWS)
         spans = list(collector.spans)
     flows = 2 * FLOWS
     shares = [

@@ -2,7 +2,7 @@
 keys.
 
 The usual suite measures our own parts. With the peers, whose start takes minutes, they run in ``make
-test-slow``.
+test-slow``, and so does what starts many processes.
 """
 
 import json
@@ -55,7 +55,7 @@ KEYS = {
     "limiter": {"overshoot_tokens", "pairs_per_s", "phantom_tokens", "release_ms_p95", "utilisation"},
     "provider_call": {"cpu_vs_sdk", "wall_vs_sdk"},
     "ops": {
-        *("tracing_flows", "tracing_overhead", "tracing_spans_per_flow"),
+        *("alert_acknowledged_s", "alert_end_to_end_s", "alert_resolved_s", "synthetic_alert_s"),
         *("admin_p95_ratio", "admin_queries_ratio", "scrape_p95_ratio", "scrape_queries_ratio"),
     },
     "two_minutes": {
@@ -89,6 +89,14 @@ KEYS = {
 }
 
 
+# The parts that the usual suite runs, where others start ten processes; ``make test-slow`` runs all.
+USUAL_PARTS = {"ops": {"OPS_PARTS": "alerts,scale"}}
+SLOW_KEYS = {
+    "ops": {
+        *("tracing_flows", "tracing_overhead", "tracing_spans_per_flow"),
+        *("notifications", "notifications_lost", "notifications_doubled"),
+    }
+}
 PEERS = ROOT / "bench" / ".venvs"
 # What the small form measures besides where the peer takes part.
 PEERS_KEYS = {
@@ -122,8 +130,16 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", list_benchmarks())
 def test_it_runs_in_its_small_form(name: str, checkout: Path, tmp_path: Path) -> None:
-    figures = run_small_form(name, checkout, tmp_path)
+    figures = run_small_form(name, checkout, tmp_path, **USUAL_PARTS.get(name, {}))
     assert KEYS[name] <= set(figures)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", sorted(SLOW_KEYS))
+def test_every_part_runs_in_its_small_form(name: str, checkout: Path, tmp_path: Path) -> None:
+    figures = run_small_form(name, checkout, tmp_path)
+    assert KEYS[name] | SLOW_KEYS[name] <= set(figures)
 
 
 @pytest.mark.slow
@@ -140,13 +156,13 @@ def test_it_runs_in_its_small_form_beside_its_peers(name: str, checkout: Path, t
     assert KEYS[name] | PEERS_KEYS[name] <= set(figures)
 
 
-def run_small_form(name: str, checkout: Path, results: Path) -> dict[str, Any]:
+def run_small_form(name: str, checkout: Path, results: Path, **chosen: str) -> dict[str, Any]:
     """Run one benchmark in the copy, to its end; the figures that it wrote."""
     # Benchmarks start servers of their own. Coverage of their processes would slow them down for nothing.
     given = {
         key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "REDIS_", "COV"))
     }
-    given |= {
+    given |= chosen | {
         "PYTHONPATH": str(checkout),
         "SANDBOX_VENV": os.environ.get("SANDBOX_VENV", str(ROOT / ".venv-sandbox")),
     }
