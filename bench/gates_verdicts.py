@@ -61,7 +61,7 @@ MISTAKES = {
 def judge_hostile() -> dict[str, Any]:
     """How many hostile blocks get past all automatic gates."""
     blocks = [(each.name, each.candidate) for each in HOSTILE][::STEP]
-    accepted = _list_accepted(blocks, Policy(), _STEP_BY_STEP)
+    accepted = [name for name, said in _judge(blocks, Policy(), _STEP_BY_STEP) if not said]
     _print_wrong("hostile", accepted)
     return {"hostile_blocks": len(blocks), "hostile_accepted": len(accepted)}
 
@@ -69,10 +69,10 @@ def judge_hostile() -> dict[str, Any]:
 def judge_honest() -> dict[str, Any]:
     """How many honest blocks are refused."""
     candidates = [load_block(folder) for folder in FOLDERS]
-    candidates += [each.to_candidate() for each in (*TEXTBOOK, *REALISTIC)]
+    candidates += [each.to_candidate() for each in TEXTBOOK]
+    candidates += [each.to_candidate() for each in REALISTIC]
     blocks = [(each.name, each) for each in candidates][::STEP]
-    accepted = _list_accepted(blocks, HONEST_POLICY, _TOGETHER)
-    refused = sorted({name for name, _ in blocks} - set(accepted))
+    refused = [f"{name}: {said}" for name, said in _judge(blocks, HONEST_POLICY, _TOGETHER) if said]
     _print_wrong("honest", refused)
     return {"honest_blocks": len(blocks), "honest_refused": len(refused)}
 
@@ -81,15 +81,15 @@ def judge_weak() -> dict[str, Any]:
     """How many wrong blocks pass with tests that fit them, beside examples by another hand."""
     weak = [make_weak_block(textbook) for textbook in TEXTBOOK if textbook.name in MISTAKES]
     blocks = [(each.name, each) for each in weak][::STEP]
-    accepted = _list_accepted(blocks, Policy(), _STEP_BY_STEP)
+    accepted = [name for name, said in _judge(blocks, Policy(), _STEP_BY_STEP) if not said]
     _print_wrong("weak", accepted)
     return {"weak_test_blocks": len(blocks), "weak_tests_accepted": len(accepted)}
 
 
-def _print_wrong(kind: str, names: Iterable[str]) -> None:
+def _print_wrong(kind: str, blocks: Iterable[str]) -> None:
     """The figures are counts; somebody has to know which blocks they count."""
-    for name in names:
-        sys.stderr.write(f"wrong verdict on a block of the kind {kind}: {name}\n")
+    for block in blocks:
+        sys.stderr.write(f"wrong verdict on a block of the kind {kind}: {block}\n")
 
 
 def make_weak_block(textbook: Textbook) -> Candidate:
@@ -110,18 +110,25 @@ def make_weak_block(textbook: Textbook) -> Candidate:
     return replace(block, contract=json.dumps(contract))
 
 
-def _list_accepted(
+def _judge(
     blocks: Iterable[tuple[str, Candidate]], policy: Policy, steps: Sequence[Sequence[str]]
-) -> list[str]:
-    """The names of the blocks that every gate of ``steps`` passes; a block that one refuses is not run on."""
+) -> list[tuple[str, str]]:
+    """Name of each block, and what the gates say against it, empty where all of ``steps`` pass it.
 
-    def judge(block: tuple[str, Candidate]) -> str:
+    A block that one step refuses is not judged by the next.
+    """
+
+    def judge(block: tuple[str, Candidate]) -> tuple[str, str]:
         name, candidate = block
-        passed = all(judge_reports(run_gates(candidate, policy, gates), policy) for gates in steps)
-        return name if passed else ""
+        for gates in steps:
+            reports = run_gates(candidate, policy, gates)
+            if not judge_reports(reports, policy):
+                said = [f"{each.gate} {each.verdict}: {each.summary}" for each in reports]
+                return name, "; ".join(text for text in said if " passed: " not in text)
+        return name, ""
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        return sorted(name for name in threads.map(judge, blocks) if name)
+        return list(threads.map(judge, blocks))
 
 
 def measure_rate(candidate: Candidate, policy: Policy, count: int) -> float:

@@ -52,9 +52,11 @@ def change_conditions(names: list[str]) -> None:
 
 def run_in_thread(work: Callable[[], None]) -> None:
     """Run ``work`` beside the main thread, as servers do."""
-    threading.stack_size(_STACK_BYTES)
+    # For this thread alone: of those that the block starts there may be many.
+    usual = threading.stack_size(_STACK_BYTES)
     thread = threading.Thread(target=work)
     thread.start()
+    threading.stack_size(usual)
     thread.join()
 
 
