@@ -66,6 +66,11 @@ def read_statements(path: Path) -> dict[str, SqlStatement]:
     return statements
 
 
+def shorten_sql(code: str) -> str:
+    """``code`` without the spaces beside brackets and commas."""
+    return _STRING_OR_BRACKET.sub(lambda found: found[1] or found[2], code)
+
+
 def _split_at_names(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Each name with the lines below it, up to the next name."""
     name, lines = "", list[str]()
@@ -91,7 +96,7 @@ def _parse_statement(name: str, lines: list[str], path: Path) -> SqlStatement:
         raise ValueError(f"{path}: the statement {name} has no description below its name.")
     body = "\n".join(lines[len(description) :])
     code = _STRING_OR_GAP.sub(lambda found: found[1] or " ", body).strip().removesuffix(";")
-    code = _STRING_OR_BRACKET.sub(lambda found: found[1] or found[2], code)
+    code = shorten_sql(code)
     if not code:
         raise ValueError(f"{path}: the statement {name} has no SQL.")
     return SqlStatement(name, " ".join(description), f"/* {name} */ {code}", path)

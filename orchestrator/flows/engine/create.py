@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -72,6 +73,7 @@ def create(
         "created_by": created_by,
         "key": idempotency_key or None,
         "digest": digest,
+        "nonce_seed": uuid.uuid4(),
         "deadline": float(env.FLOW_DEADLINE_SECONDS if deadline_seconds is None else deadline_seconds),
         "kinds": [spec.kind for spec in order.stages],
         "queues": queues,
@@ -128,6 +130,7 @@ def _build_flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:
         idempotency_key=params["key"],
         request_digest=params["digest"],
         trace_parent=params["trace_parent"],
+        nonce_seed=params["nonce_seed"],
         created_at=row.created_at,
         deadline_at=row.deadline_at,
     )

@@ -371,6 +371,8 @@ def test_an_ordinary_user_clones_too(
     version = subprocess.run([PYTHON, "-V"], capture_output=True, text=True, check=False).stdout
     if not version.startswith(f"Python {sys.version_info[0]}.{sys.version_info[1]}."):
         pytest.skip("the system has no Python of this version")
+    if os.geteuid() == 0 and not all(folder.stat().st_mode & 0o001 for folder in ROOT.parents):
+        pytest.skip("the checkout is where another account cannot enter")
     git_repo.put("a.py", b"x").commit()
     script = open_folder / "script.py"
     script.write_text(

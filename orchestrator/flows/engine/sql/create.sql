@@ -9,11 +9,12 @@ WITH f AS (
     -- The deadline counts from created_at, whose default is the start of this statement.
     INSERT INTO flows_flow (
         id, repo_id, flow_type, flow_type_version, block_family, feature_request, snapshot_id,
-        settings, priority, created_by, idempotency_key, request_digest, trace_parent, deadline_at
+        settings, priority, created_by, idempotency_key, request_digest, trace_parent, nonce_seed,
+        deadline_at
     )
     VALUES (
         %(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(snapshot)s,
-        %(settings)s, %(priority)s, %(created_by)s, %(key)s, %(digest)s, %(trace_parent)s,
+        %(settings)s, %(priority)s, %(created_by)s, %(key)s, %(digest)s, %(trace_parent)s, %(nonce_seed)s,
         statement_timestamp() + make_interval(secs => %(deadline)s)
     )
     ON CONFLICT (repo_id, idempotency_key) DO NOTHING
