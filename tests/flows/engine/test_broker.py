@@ -91,6 +91,8 @@ def count_refused_pushes(client: redis.Redis) -> int:
 
 
 def test_a_broker_that_refuses_is_told_and_logged_and_not_asked_again(broker_of_its_own, caplog):
+    # Connected before, so that a slow connection is not taken for the refusal.
+    assert broker.send_route(Route(((10, "gates"),)))
     broker_of_its_own.set("google", "no list, so nothing can be added to it")
     before = count_refused_pushes(broker_of_its_own)
     assert broker.send_route(STRAIGHT) is False
