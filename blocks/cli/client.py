@@ -1,6 +1,7 @@
 """The service over HTTP: requests, problems as failures, events that survive a broken connection."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from blocks.cli import lazy_commands, workspace
 from blocks.cli.errors import Exit, Failure
+from blocks.format.limits import MAX_BLOCK_BYTES, MIB
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,6 +22,10 @@ _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _STREAM_SECONDS = 60.0  # four keep-alives of the service
 GIVE_UP_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 10.0
+_LONGEST_ANSWER = MAX_BLOCK_BYTES + MIB
+_LONGEST_EVENT = 16 * MIB
+# Names of the service, and what separates them; a query and a fragment begin with other characters.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/@:+-]*")
 # Both mean that a token has to change, which a script handles in one way.
 _NOT_ALLOWED = {401, 403}
 
@@ -74,16 +80,16 @@ class Client:
     def get(self, path: str, **params: Any) -> Any:
         """The JSON under ``/api/v1/<path>``."""
         given = {name: value for name, value in params.items() if value is not None}
-        return self._send_request("GET", path, params=given).json()
+        return _read_json(self._send_request("GET", path, params=given))
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """The JSON that ``POST`` answers with. The same ``key`` makes sending it twice act once."""
         headers = {"Idempotency-Key": key} if key else None
-        return self._send_request("POST", path, json=body, headers=headers).json()
+        return _read_json(self._send_request("POST", path, json=body, headers=headers))
 
     def put(self, path: str, body: Any) -> Any:
         """The JSON that ``PUT`` answers with."""
-        return self._send_request("PUT", path, json=body).json()
+        return _read_json(self._send_request("PUT", path, json=body))
 
     def download(self, path: str) -> bytes:
         """The bytes under ``/api/v1/<path>``."""
@@ -96,8 +102,10 @@ class Client:
         return None if link is None else httpx2.URL(link).params.get("cursor")
 
     def _send_request(self, method: str, path: str, **how: Any) -> "httpx2.Response":
+        require_plain_path(path)
         try:
-            answer = self._http.request(method, f"/api/v1/{path}", **how)
+            with self._http.stream(method, f"/api/v1/{path}", **how) as answer:
+                _read_bounded(answer)
         except httpx2.HTTPError as error:
             raise self._fail_unreachable(error) from error
         if answer.is_success:
@@ -152,13 +160,14 @@ class Client:
     def _stream_events(
         self, flow_id: str, last: str, on_idle: Callable[[], None]
     ) -> Iterator[tuple[Event, str]]:
+        require_plain_path(flow_id)
         headers = {"Accept": "text/event-stream", "Last-Event-ID": last}
         limits = httpx2.Timeout(_STREAM_SECONDS, connect=_CONNECT_SECONDS)
         with self._http.stream(
             "GET", f"/api/v1/flows/{flow_id}/events/", headers=headers, timeout=limits
         ) as answer:
             if not answer.is_success:
-                answer.read()
+                _read_bounded(answer)
                 if seconds := read_retry_after(answer):
                     raise _NoRoomError(seconds)
                 if answer.status_code >= 500:
@@ -178,9 +187,60 @@ class Client:
                     kind = value
                 elif name == "data":
                     data += value
+                    if len(data) > _LONGEST_EVENT:
+                        raise _refuse_answer("an event that does not end")
                 elif not line and data:
-                    yield Event(kind, json.loads(data)), last
+                    yield Event(kind, _parse_event(data)), last
                     kind, data = "", ""
+
+
+def require_plain_path(path: str) -> None:
+    """Raise ``Failure`` for a name that would lead to another address: it is part of a path."""
+    if _PLAIN_PATH.fullmatch(path) and not {"..", "."} & set(path.split("/")):
+        return
+    raise Failure(
+        "A name has a character in it that no name has.",
+        cure="Type it as `blocks status flows` or `blocks config show` shows it.",
+        code="cli:bad-option",
+    )
+
+
+def _read_bounded(answer: "httpx2.Response") -> None:
+    """As ``answer.read()``, unless the answer is longer than anything that the service sends."""
+    parts, size = [], 0
+    # Of what it unpacks to: a small packed answer may stand for more than memory holds.
+    for part in answer.iter_bytes():
+        size += len(part)
+        if size > _LONGEST_ANSWER:
+            raise _refuse_answer("more than any answer has")
+        parts.append(part)
+    answer._content = b"".join(parts)
+
+
+def _read_json(answer: "httpx2.Response") -> Any:
+    try:
+        return answer.json()
+    except (ValueError, RecursionError) as error:
+        raise _refuse_answer("something that is not JSON") from error
+
+
+def _parse_event(data: str) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _refuse_answer("an event that is not JSON") from error
+    if not isinstance(found, dict):
+        raise _refuse_answer("an event that is not an object")
+    return found
+
+
+def _refuse_answer(what: str) -> Failure:
+    return Failure(
+        f"The service sent {what}.",
+        cure="Check that BLOCKS_API_URL names the orchestrator.",
+        code="cli:unexpected-answer",
+        exit_code=Exit.UNREACHABLE,
+    )
 
 
 def read_retry_after(answer: "httpx2.Response") -> float | None:
@@ -203,7 +263,7 @@ def read_failure(answer: "httpx2.Response") -> Failure:
     """A failed response as a failure: a problem document of the service, or what a proxy sent instead."""
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = {}
     body = body if isinstance(body, dict) else {}
     if answer.status_code in _NOT_ALLOWED:

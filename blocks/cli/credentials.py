@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from blocks.cli.errors import Exit, Failure
 from blocks.cli.plain_files import write_file
+from blocks.format.plain_files import read_plain_file
+
+_MOST_BYTES = 1024 * 1024
 
 
 def find_file() -> Path:
@@ -29,10 +32,10 @@ def load_tokens() -> dict[str, str]:
                 code="auth:open-credentials",
                 exit_code=Exit.NOT_ALLOWED,
             )
-        tokens = json.loads(path.read_text(encoding="utf-8"))
+        tokens = json.loads(read_plain_file(path, _MOST_BYTES).decode("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Failure(
             f"{path} cannot be read: {error}",
             cure=f"`rm {path}`, then `blocks login` again.",
@@ -52,7 +55,8 @@ def store_tokens(tokens: dict[str, str]) -> None:
 
 
 def require_safe_address(url: str) -> None:
-    """Raise ``Failure`` for an address over which a token would travel in the open."""
+    """Raise ``Failure`` for an address over which a token would travel in the open, or that is none."""
+    _require_plain_address(url)
     if urlsplit(url).scheme == "https" or (urlsplit(url).scheme == "http" and is_this_machine(url)):
         return
     raise Failure(
@@ -61,6 +65,27 @@ def require_safe_address(url: str) -> None:
         code="cli:insecure-url",
         exit_code=Exit.NOT_ALLOWED,
     )
+
+
+def _require_plain_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_plain = bool(parts.hostname) and (parts.port or 1) > 0 and url.isprintable() and " " not in url
+    except ValueError:
+        parts, is_plain = None, False
+    # Never quoted: it may hold a password.
+    if parts is not None and "@" in parts.netloc:
+        raise Failure(
+            "The address of the service has a user or a password in it.",
+            cure="Leave it out; the token is in BLOCKS_TOKEN, or kept by `blocks login`.",
+            code="cli:bad-config",
+        )
+    if not is_plain:
+        raise Failure(
+            "The address of the service cannot be used.",
+            cure="Use one as https://host or https://host:port, in BLOCKS_API_URL or .blocks/config.yml.",
+            code="cli:bad-config",
+        )
 
 
 def is_this_machine(url: str) -> bool:

@@ -23,6 +23,7 @@ else:
     block_download = lazy_commands.import_lazily("blocks.cli.block_download")
 
 _REPLAY_POLL_SECONDS = 0.5
+_MOST_READ = 16 * MAX_REQUEST_BYTES
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -39,7 +40,9 @@ Timeout = Annotated[
 def read_request(path: Path) -> str:
     """The feature request, refused before anything is sent where the service would refuse it."""
     try:
-        raw = path.read_bytes()
+        # A device has no end.
+        with path.open("rb") as file:
+            raw = file.read(_MOST_READ)
     except OSError as error:
         raise Failure(
             f"{path} cannot be read: {error.strerror}",
@@ -49,8 +52,8 @@ def read_request(path: Path) -> str:
     # The limit counts bytes as sent, so it is checked before decoding.
     if len(raw) > MAX_REQUEST_BYTES:
         raise Failure(
-            f"{path} has {len(raw):,} bytes; at most {MAX_REQUEST_BYTES:,} ({MAX_REQUEST_BYTES // KIB} KB) "
-            "are accepted.",
+            f"{path} has {len(raw):,} bytes{' or more' * (len(raw) == _MOST_READ)}; at most "
+            f"{MAX_REQUEST_BYTES:,} ({MAX_REQUEST_BYTES // KIB} KB) are accepted.",
             cure="Split it into several features, and leave source code to the context.",
             code="flow:request-too-large",
         )

@@ -8,10 +8,14 @@ import typer
 import yaml
 
 from blocks.cli import output
+from blocks.cli.errors import Failure
 from blocks.cli.plain_files import refuse_links, write_file
+from blocks.format.limits import KIB
+from blocks.format.plain_files import read_plain_file
 from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.work_tree import find_git_root
 
+_MOST_ATTRIBUTES = 64 * KIB
 _ATTRIBUTES = (b"catalog/** -text", b"schemas/** -text")
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _CONFIG = """\
@@ -28,6 +32,11 @@ def prepare_repo(root: Path, repo: str, url: str) -> list[str]:
     refuse_links(root, root / CONFIG)
     for folder in ("catalog", "schemas"):
         keep = root / BLOCKS_FOLDER / folder / ".gitkeep"
+        refuse_links(root, keep)
+        if keep.parent.exists() and not keep.parent.is_dir():
+            raise Failure(
+                f"{keep.parent} is not a folder.", cure="Move it away, then run `blocks init` again."
+            )
         if not keep.parent.is_dir():
             made.append(f"{BLOCKS_FOLDER}/{folder}/")
             keep.parent.mkdir(parents=True)
@@ -51,7 +60,16 @@ def _keep_line_ends(root: Path) -> bool:
     """
     path = root / BLOCKS_FOLDER / ".gitattributes"
     refuse_links(root, path)
-    found = path.read_bytes() if path.exists() else b""
+    try:
+        found = read_plain_file(path, _MOST_ATTRIBUTES)
+    except FileNotFoundError:
+        found = b""
+    except OSError as error:
+        raise Failure(
+            f"{path} cannot be read: {error.strerror}.",
+            cure="Make it a plain file, or delete it; then run `blocks init` again.",
+            code="cli:bad-config",
+        ) from error
     missing = [line for line in _ATTRIBUTES if line not in found.splitlines()]
     if missing:
         # Last, because the last line that matches a path counts.

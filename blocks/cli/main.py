@@ -54,11 +54,25 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("blocks: interrupted\n")
         sys.exit(Exit.USAGE)
+    except RecursionError:
+        _end_unexpectedly("something that was read is nested too deeply")
     except BrokenPipeError:
         # The reader of a pipe (head, grep -q) has gone, which is not a failure. Closing keeps Python from
         # complaining at exit.
         sys.stderr.close()
         sys.exit(Exit.DONE)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        _end_unexpectedly(f"{error.strerror or type(error).__name__}{place}")
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        _end_unexpectedly(f"unexpected {type(error).__name__}: {str(error)[:500]}")
+
+
+def _end_unexpectedly(why: str) -> None:
+    # Without a traceback: it would show text of others with the codes that steer a terminal.
+    sys.stderr.write(remove_controls(f"blocks: {why}.\n"))
+    sys.stderr.write("  cure: Try again; if it happens again, report what you typed and this line.\n")
+    sys.exit(Exit.USAGE)
 
 
 def _print_error(error: BlocksError) -> None:

@@ -18,12 +18,15 @@ from blocks.cli.expectations import parse_moment, read_moment
 from blocks.cli.plain_files import write_file
 from blocks.format.errors import FormatError
 from blocks.format.keys import Keys, read_public_key
+from blocks.format.limits import KIB
+from blocks.format.plain_files import read_plain_file
 from blocks.format.statements import FOLDER as STATEMENTS
 from blocks.format.verification import VerificationReport
 
 FOLDER = "keys"
 # Half of the id is 128 bits: enough to be unique, and short enough for a file listing.
 _NAME_LENGTH = 32
+_MOST_KEY_BYTES = 16 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Retirement:
 def load_key(path: Path) -> tuple[str, Any]:
     """Id and key of a PEM file; raises ``Failure`` where there is none."""
     try:
-        return read_public_key(path.read_bytes())
+        return read_public_key(read_plain_file(path, _MOST_KEY_BYTES))
     except (OSError, FormatError) as error:
         raise Failure(
             f"{path} is not an Ed25519 public key in PEM.",
@@ -66,9 +69,9 @@ def load_retired(blocks_folder: Path) -> dict[str, Retirement]:
     found = {}
     for path in sorted((blocks_folder / FOLDER).glob("*.retired.json")):
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
+            said = json.loads(read_plain_file(path, _MOST_KEY_BYTES).decode("utf-8"))
             retired = Retirement(str(said["key_id"]), str(said["since"]), str(said["reason"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise _refuse_retirement(path) from error
         # Read as nothing, it would make a bad key good again.
         if read_moment(retired.since) is None:

@@ -6,14 +6,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from blocks.cli.credentials import load_tokens, require_safe_address
 from blocks.cli.errors import Exit, Failure
+from blocks.format.config_file import MOST_BYTES, read_config
+from blocks.format.errors import FormatError
+from blocks.format.plain_files import read_given_file, read_plain_file
 from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.work_tree import find_git_root
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+_KEYS = ("repo", "url", "block_family")
+_LONGEST_TOKEN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,19 @@ def find_workspace(start: Path | None = None) -> Workspace:
     here = (start or Path.cwd()).resolve()
     # A repo of several services has a .blocks in each of their folders: the nearest one counts.
     for folder in (here, *here.parents):
-        if (folder / CONFIG).is_file():
+        if (folder / CONFIG).exists():
             _require_own_folder(folder, here)
             found = _read_config(folder / CONFIG)
             break
     else:
         folder, found = find_git_root(here) or here, {}
     # The environment wins, so that a job can try another service without changing a file.
-    named, configured = os.environ.get("BLOCKS_API_URL") or "", str(found.get("url") or "")
+    named, configured = os.environ.get("BLOCKS_API_URL") or "", found.get("url", "")
     return Workspace(
         root=folder,
-        repo=str(found.get("repo") or ""),
+        repo=found.get("repo", ""),
         url=(named or configured or DEFAULT_URL).rstrip("/"),
-        family=str(found.get("block_family") or ""),
+        family=found.get("block_family", ""),
         url_is_checked_out=not named and bool(configured),
     )
 
@@ -69,29 +72,28 @@ def _require_own_folder(folder: Path, here: Path) -> None:
     )
 
 
-def _read_config(path: Path) -> dict[str, object]:
+def _read_config(path: Path) -> dict[str, str]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Failure(
-            f"{path} cannot be read: {error}",
-            cure="Fix the file, or delete it and run `blocks init`.",
-            code="cli:bad-config",
-        ) from error
-    if found is not None and not isinstance(found, dict):
-        raise Failure(
-            f"{path} is not a list of keys and values.",
-            cure="Delete it and run `blocks init`.",
-            code="cli:bad-config",
-        )
+        found = read_config(read_plain_file(path, MOST_BYTES))
+    except FormatError as error:
+        raise _refuse_config(f"{path} {error.message}.") from error
+    except OSError as error:
+        raise _refuse_config(f"{path} cannot be read: {error.strerror}.") from error
     # Refused even where BLOCKS_TOKEN is set: the file is committed, so the token has leaked already.
-    if found and "token" in found:
+    if "token" in found:
         raise Failure(
             f"{path} holds a token; a file that is committed must not.",
             cure="Delete the line, revoke the token, and set a new one as BLOCKS_TOKEN.",
             code="cli:token-in-config",
         )
-    return found or {}
+    for name in _KEYS:
+        if not isinstance(found.get(name, ""), str):
+            raise _refuse_config(f"{name} in {path} is not a text.")
+    return {name: str(found.get(name, "")) for name in _KEYS}
+
+
+def _refuse_config(message: str) -> Failure:
+    return Failure(message, cure="Fix the file, or delete it and run `blocks init`.", code="cli:bad-config")
 
 
 def read_token(here: Workspace) -> str:
@@ -131,7 +133,7 @@ def _read_environment() -> str:
     if not path:
         return ""
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return read_given_file(Path(path), _LONGEST_TOKEN).decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(
             f"BLOCKS_TOKEN_FILE cannot be read: {error}",

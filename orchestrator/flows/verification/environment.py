@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
+from blocks.format.config_file import read_config
+from blocks.format.errors import FormatError
 from blocks.format.secret_files import is_secret_file
 from blocks.format.selection import CONFIG
 from gates import environments
@@ -50,12 +50,11 @@ def name_packages(files: Mapping[str, bytes]) -> tuple[str, ...]:
 def read_dependencies(config: bytes) -> tuple[str, ...]:
     """The lines under ``dependencies`` of a configuration; none where there is no such key."""
     try:
-        # The repo wrote it: a tag in it must not make Python objects.
-        read = yaml.safe_load(config)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise environments.EnvironmentRefused(f"{CONFIG} is not YAML.") from error
-    named = read.get("dependencies") if isinstance(read, dict) else None
-    if named is None:
+        named = read_config(config).get("dependencies", "")
+    except FormatError as error:
+        raise environments.EnvironmentRefused(f"{CONFIG} {error.message}.") from error
+    # The key without a value.
+    if named == "":
         return ()
     if not isinstance(named, list) or not all(isinstance(line, str) for line in named):
         raise environments.EnvironmentRefused(f"dependencies in {CONFIG} is not a list of lines.")
