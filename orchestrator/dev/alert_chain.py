@@ -99,6 +99,8 @@ def compose_alertmanager(tools: OpsTools, config: Path, folder: Path, listen: st
         f"--config.file={config}",
         f"--storage.path={folder / 'silences'}",
         f"--web.listen-address={listen}",
+        # Messages link to it, and the name of this machine may lead nowhere.
+        f"--web.external-url=http://{listen}",
         # Empty, else it would listen for siblings on all interfaces.
         "--cluster.listen-address=",
     )
@@ -111,6 +113,7 @@ def compose_prometheus(tools: OpsTools, config: Path, folder: Path, listen: str)
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'samples'}",
         f"--web.listen-address={listen}",
+        f"--web.external-url=http://{listen}",
         # From a slow bucket of the durations to a trace.
         "--enable-feature=exemplar-storage",
     ]

@@ -4,6 +4,7 @@ They accept what the real ones accept, refuse the rest with the same codes, and 
 shows what arrived. They are not Slack and PagerDuty: nobody is woken.
 """
 
+import html
 import json
 import sys
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from string import Template
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -175,6 +177,66 @@ def take_signed_webhook(received: Received, headers: dict[str, str], raw: bytes)
     return HTTPStatus.OK, {"ok": True}
 
 
+def draw_page(everything: Json) -> str:
+    """What arrived as a page that renews itself: Slack's messages and PagerDuty's pages, newest first."""
+    messages = [
+        (float(one["ts"]), find_channel_name(one["channel"]), "", one["text"])
+        for one in everything["slack_messages"]
+    ]
+    messages += [
+        (one["at"], one.get("channel", ""), part.get("title", ""), part.get("text", ""))
+        for one in everything["slack_webhooks"]
+        for part in one.get("attachments", ())
+    ]
+    pages = [
+        (
+            one["at"][-1],
+            one["routing_key"],
+            one.get("payload", {}).get("summary", ""),
+            ", ".join(one["events"]),
+        )
+        for one in everything["pages"].values()
+    ]
+    return _PAGE.substitute(
+        slack=_draw_rows(messages), pages=_draw_rows(pages), watchdog=len(everything["webhooks"])
+    )
+
+
+def _draw_rows(rows: list[tuple[float, str, str, str]]) -> str:
+    drawn = []
+    for moment, *cells in sorted(rows, reverse=True):
+        words = (time.strftime("%H:%M:%S", time.gmtime(moment)), *cells)
+        drawn.append(f"<tr>{''.join(f'<td>{html.escape(word)}</td>' for word in words)}</tr>")
+    return "\n".join(drawn) or "<tr><td colspan=4>Nothing yet.</td></tr>"
+
+
+def find_channel_name(channel: str) -> str:
+    """The name of a channel, from Slack's id of it."""
+    return next((f"#{name}" for name in CHANNELS if find_channel_id(name) == channel), channel)
+
+
+_PAGE: Final = Template("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>What Slack and PagerDuty got</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="5">
+<style>
+:root { color-scheme: light dark } body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
+max-width: 70rem; padding: 0 1rem } table { border-collapse: collapse; width: 100% } td, th {
+text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-top: 1px solid #8885;
+white-space: pre-line; overflow-wrap: anywhere }
+td:first-child { font-variant-numeric: tabular-nums; white-space: nowrap }
+</style></head><body>
+<h1>What Slack and PagerDuty got</h1>
+<p>Receivers on this machine: nobody is woken. Times are UTC. The watchdog has reported $watchdog times.</p>
+<h2>PagerDuty</h2>
+<table><tr><th>Last</th><th>Routing key</th><th>Page</th><th>Events</th></tr>
+$pages</table>
+<h2>Slack</h2>
+<table><tr><th>Time</th><th>Channel</th><th>Title</th><th>Message</th></tr>
+$slack</table>
+</body></html>
+""")
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Both receivers, by path."""
 
@@ -185,8 +247,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
-        """What arrived."""
-        self._answer(HTTPStatus.OK, self.server.received.list_everything())
+        """What arrived: as a page for a browser, as JSON for everybody else."""
+        everything = self.server.received.list_everything()
+        if "text/html" in self.headers.get("Accept", ""):
+            self._send(HTTPStatus.OK, draw_page(everything).encode(), "text/html; charset=utf-8")
+        else:
+            self._answer(HTTPStatus.OK, everything)
 
     def do_POST(self) -> None:
         """Take what is sent."""
@@ -250,9 +316,11 @@ class _Handler(BaseHTTPRequestHandler):
         return HTTPStatus.NOT_FOUND, {"ok": False, "error": "unknown_method"}
 
     def _answer(self, status: int, body: Json) -> None:
-        content = json.dumps(body).encode()
+        self._send(status, json.dumps(body).encode(), "application/json")
+
+    def _send(self, status: int, content: bytes, media_type: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

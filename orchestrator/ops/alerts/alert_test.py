@@ -27,6 +27,9 @@ _COUNTER = re.compile(
     r'^alertmanager_(notifications(?:_failed)?_total)\{.*?integration="(\w+)".*?\} (\S+)$', re.M
 )
 
+_EXTERNAL_LABEL = re.compile(r"\{\{ *\$externalLabels\.(\w+) *\}\}")
+_LINKS: Final = ("runbook_url", "dashboard_url")
+
 
 class AlertTestFailed(OrchestratorError):
     """The synthetic alert did not reach every receiver."""
@@ -118,7 +121,20 @@ def _find_rule(name: str) -> dict[str, Any]:
     return rule
 
 
+def _read_external_labels() -> dict[str, str]:
+    """The labels that Prometheus adds to every alert, and fills in in annotations."""
+    found = _ask("GET", settings.PROMETHEUS_URL, "/api/v1/status/config").json()
+    configuration = yaml.safe_load(found["data"]["yaml"])
+    return dict(configuration["global"].get("external_labels") or {})
+
+
+def _fill_in(template: str, labels: Mapping[str, str]) -> str:
+    """An annotation of a rule, which Prometheus fills in for a real alert."""
+    return _EXTERNAL_LABEL.sub(lambda match: labels.get(match[1], ""), template)
+
+
 def _post_alert(rule: Mapping[str, Any], test_id: str) -> None:
+    links = _read_external_labels()
     now = datetime.now(UTC)
     alert = {
         "labels": {**rule["labels"], "alertname": rule["name"], "synthetic": "true", "test_id": test_id},
@@ -126,7 +142,7 @@ def _post_alert(rule: Mapping[str, Any], test_id: str) -> None:
             # The rule's own words hold places for values that a synthetic alert does not have.
             "summary": "A test of the alert chain: nothing is wrong",
             "action": "Nothing",
-            "runbook_url": rule["annotations"].get("runbook_url", ""),
+            **{name: _fill_in(rule["annotations"].get(name, ""), links) for name in _LINKS},
         },
         "startsAt": now.isoformat(),
         "endsAt": (now + ALERT_LASTS).isoformat(),

@@ -206,6 +206,12 @@ def test_a_synthetic_alert_reaches_the_receivers_of_its_route(chain):
     found = run_alert_test("budget_burn_rate")
     assert found.receivers == ("slack-ops-alerts",)
     assert "[TEST] P3: budget_burn_rate" in chain.slack_titles()
+    (message,) = chain.receivers.received.slack_webhooks
+    (attachment,) = message["attachments"]
+    # Links as those of a real alert.
+    assert "Runbook: https://docs.blocks-orchestrator.com/runbooks/budget_breach.html" in attachment["text"]
+    assert "Dashboard: https://grafana.company.com/d/flowengine-cost" in attachment["text"]
+    assert attachment["title_link"].startswith(f"{chain.alertmanager}/")
     assert 0 < found.seconds < 30
     assert set(run_alert_test("slo_violation").receivers) == {"pagerduty-sre", "slack-ops-alerts"}
     with pytest.raises(UnknownAlert) as unknown:
