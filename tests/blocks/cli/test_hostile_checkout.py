@@ -70,7 +70,7 @@ def test_a_file_that_is_none(offline, work, name, kind) -> None:
         path.symlink_to("/dev/zero")
     else:
         path.mkdir()
-    words = ("verify", "attestation", ".") if "keys" in name else ("init",)
+    words: tuple[str, ...] = ("verify", "attestation", ".") if "keys" in name else ("init",)
     if "config" in name:
         words = LIST
     assert_plain(offline(*words, timeout=30, **AWAY))
