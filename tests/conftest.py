@@ -20,7 +20,7 @@ if (
     os.environ["PYTEST_STATE_DIR"] = tempfile.mkdtemp(prefix="blocks-tests-")
     atexit.register(shutil.rmtree, os.environ["PYTEST_STATE_DIR"], ignore_errors=True)
 os.environ["STATE_DIR"] = os.environ["PYTEST_STATE_DIR"]
-# Tests fork while spans are sent: gRPC would stop its threads at each fork, and now and then for good.
+# Tests fork while spans are sent, and gRPC would try to stop its threads at each fork.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 # Files whose tests share a stack that is expensive to start, and what it is: they run on one worker.
