@@ -13,6 +13,7 @@ from gates.evidence import format_junit
 from gates.harness.task import HarnessRequest
 from gates.harness_job import run_harness
 from gates.measurements import CoverageMeasurement, LineRange, parse_coverage
+from gates.sandbox.layout import SOURCE
 from gates.score import compute_percentage
 
 _CURE_TESTS = (
@@ -21,7 +22,7 @@ _CURE_TESTS = (
 _CURE_COVER = "Add tests that reach the lines listed and assert their results, then retry."
 _UNSTABLE_TESTS = "tests fail where nothing changed: they are flaky, depend on order, or inspect code"
 _MAX_BRANCHES = 20
-_BLOCK_FOLDER = "/work/src/block"
+_BLOCK_FOLDER = f"{SOURCE}/block"
 
 Findings = tuple[Finding, ...]
 

@@ -155,20 +155,12 @@ _OPENAI: Final = (
 # https://ai.google.dev/gemini-api/docs/models, .../thinking and .../caching
 _GOOGLE: Final = (
     _family(
-        r"gemini-[3-9]",
-        1_048_576,
-        65_536,
-        cached_from=4096,
-        thinking=("level",),
-        efforts=("minimal", *LOW_TO_HIGH),
-        default_effort="high",
-    ),
-    _family(
         r"gemini-2\.5-pro", 1_048_576, 65_536, cached_from=4096, thinking=("budget",), default_effort="high"
     ),
     _family(r"gemini-2\.5", 1_048_576, 65_536, thinking=("budget", "off"), default_effort="medium"),
     _family(r"gemini-(1|2\.0|exp|pro)", 1_048_576, 8192),
     _family(r"gemma-", 131_072, 8192, schemas=False, json_only=False, instructions=False),
+    # The third generation, and what comes after it.
     _family(
         r"gemini-",
         1_048_576,

@@ -317,40 +317,45 @@ for address in sys.argv[1:]:
 )
 
 
-def test_git_reaches_one_server_and_nothing_else(spy: Spy, git_server: GitServer, tmp_path: Path) -> None:
+@pytest.fixture
+def addresses(git_server: GitServer, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The address of the server, and of another one; both answer."""
+    (tmp_path / "other").mkdir()
+    with serve_git(tmp_path / "other") as other:
+        git_server.hostile = other.hostile = answer_with_status(404)
+        yield f"127.0.0.1:{git_server.port}", f"127.0.0.1:{other.port}"
+
+
+def test_git_reaches_one_server_and_nothing_else(
+    spy: Spy, git_server: GitServer, addresses: tuple[str, str]
+) -> None:
     """The other one is on this machine's loopback, as a database or a cloud's metadata would be near."""
     if not can_have_own_network():
         pytest.skip("no namespaces here")
-    (tmp_path / "other").mkdir()
-    with serve_git(tmp_path / "other") as other:
-        git_server.hostile = other.hostile = answer_with_status(404)
-        there, elsewhere = (f"127.0.0.1:{server.port}" for server in (git_server, other))
-        network = Network(("127.0.0.1",), git_server.port, own=True)
-        script = f"{CONNECT} {there} {elsewhere} 192.0.2.1:443 127.0.0.1:22"
-        said = spy(script, network, online=True).splitlines()
-        assert said == [
-            f"reached {there} b'HTTP/1.1 '",
-            f"not {elsewhere}",
-            "not 192.0.2.1:443",
-            "not 127.0.0.1:22",
-        ]
-        # A command that reads what was fetched reaches nobody at all.
-        assert spy(script, network).count("not ") == 4
+    there, elsewhere = addresses
+    network = Network(("127.0.0.1",), git_server.port, own=True)
+    script = f"{CONNECT} {there} {elsewhere} 192.0.2.1:443 127.0.0.1:22"
+    said = spy(script, network, online=True).splitlines()
+    assert said == [
+        f"reached {there} b'HTTP/1.1 '",
+        f"not {elsewhere}",
+        "not 192.0.2.1:443",
+        "not 127.0.0.1:22",
+    ]
+    # A command that reads what was fetched reaches nobody at all.
+    assert spy(script, network).count("not ") == 4
 
 
 def test_without_a_network_of_its_own_git_reaches_one_port(
-    spy: Spy, git_server: GitServer, tmp_path: Path
+    spy: Spy, git_server: GitServer, addresses: tuple[str, str]
 ) -> None:
     if find_landlock_version() < 4:
         pytest.skip("this kernel's Landlock knows no ports")
-    (tmp_path / "other").mkdir()
-    with serve_git(tmp_path / "other") as other:
-        git_server.hostile = other.hostile = answer_with_status(404)
-        there, elsewhere = (f"127.0.0.1:{server.port}" for server in (git_server, other))
-        network = Network(("127.0.0.1",), git_server.port, own=False)
-        said = spy(f"{CONNECT} {there} {elsewhere}", network, online=True).splitlines()
-        assert said == [f"reached {there} b'HTTP/1.1 '", f"not {elsewhere}"]
-        assert spy(f"{CONNECT} {there}", network) == f"not {there}\n"
+    there, elsewhere = addresses
+    network = Network(("127.0.0.1",), git_server.port, own=False)
+    said = spy(f"{CONNECT} {there} {elsewhere}", network, online=True).splitlines()
+    assert said == [f"reached {there} b'HTTP/1.1 '", f"not {elsewhere}"]
+    assert spy(f"{CONNECT} {there}", network) == f"not {there}\n"
 
 
 def test_a_server_at_two_addresses_is_asked_at_the_one_that_answers(
