@@ -14,7 +14,7 @@ app = typer.Typer(
 Repo = Annotated[
     str, typer.Option(help="The repo; as in .blocks/config.yml or as the token is bound by default.")
 ]
-Key = Annotated[str, typer.Argument(metavar="KEY")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="A name that `blocks config show` lists.")]
 
 
 def settings_path(client: Client, repo: str) -> str:

@@ -35,6 +35,9 @@ Timeout = Annotated[
     float | None,
     typer.Option(help="Stop following after so many seconds; the flow continues, the exit code is 8."),
 ]
+OutputFolder = Annotated[
+    Path | None, typer.Option("--output", help="Where to put .blocks/; the root of the repo by default.")
+]
 
 
 def read_request(path: Path) -> str:
@@ -117,9 +120,7 @@ def run(
         str, typer.Option(help="compliance, observability, ...; the plan chooses by default.")
     ] = "",
     flow_type: Annotated[str, typer.Option(help="The flow type.")] = "",
-    output_dir: Annotated[
-        Path | None, typer.Option("--output", help="Where to put .blocks/; the root of the repo by default.")
-    ] = None,
+    output_dir: OutputFolder = None,
     context: Annotated[
         bool,
         typer.Option(
@@ -176,7 +177,7 @@ def _describe_context(collected: CollectedFiles) -> str:
 @app.command("follow")
 def follow_flow(
     task: Task,
-    output_dir: Annotated[Path | None, typer.Option("--output")] = None,
+    output_dir: OutputFolder = None,
     timeout: Timeout = None,
     as_json: output.AsJson = False,
 ) -> None:

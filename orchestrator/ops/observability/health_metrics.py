@@ -46,6 +46,6 @@ def measure_kill_rates() -> Iterator[Metric]:
     (found,) = database.fetch_rows(_SQL["summarize_kill_rates"])
     name = "orchestrator_mutation_kill_rate"
     yield GaugeMetricFamily(f"{name}_flows", "Flows with a kill rate in the last hour.", value=found.flows)
-    if found.flows:
-        yield GaugeMetricFamily(f"{name}_mean", "Their average kill rate, percent.", value=found.mean)
-        yield GaugeMetricFamily(f"{name}_min", "Their lowest kill rate, percent.", value=found.least)
+    # Of no flows PostgreSQL computes NULL, and None adds no sample.
+    yield GaugeMetricFamily(f"{name}_mean", "Their average kill rate, percent.", value=found.mean)
+    yield GaugeMetricFamily(f"{name}_min", "Their lowest kill rate, percent.", value=found.least)

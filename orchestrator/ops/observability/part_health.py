@@ -176,9 +176,11 @@ def measure_expiries() -> Iterator[Metric]:
 
 
 def measure_disk() -> Iterator[Metric]:
-    """The disk of the evidence folder."""
+    """The disk of the evidence folder; no sample where evidence goes to a bucket."""
+    free = GaugeMetricFamily("orchestrator_evidence_disk_free_bytes", "Free for evidence.")
+    size = GaugeMetricFamily("orchestrator_evidence_disk_bytes", "Size of that disk.")
     space = read_disk_space()
     if space is not None:
-        name = "orchestrator_evidence_disk"
-        yield GaugeMetricFamily(f"{name}_free_bytes", "Free for evidence.", value=float(space.free))
-        yield GaugeMetricFamily(f"{name}_bytes", "Size of that disk.", value=float(space.size))
+        free.add_metric([], float(space.free))
+        size.add_metric([], float(space.size))
+    yield from (free, size)

@@ -17,13 +17,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Name, domain, team lead, clone URL, phase."""
-        parser.add_argument("name")
-        parser.add_argument("--domain", default="")
-        parser.add_argument("--team-lead", default="")
+        parser.add_argument("name", help="as flows, tokens and the CLI will call it")
+        parser.add_argument("--domain", default="", help="the business domain, for the dashboards")
+        parser.add_argument(
+            "--team-lead", default="", help="the address of the person who decides for the repo"
+        )
         parser.add_argument(
             "--clone-url", default="", help="https://host/owner/repo.git, for flows that bring no files."
         )
-        parser.add_argument("--phase", choices=Phase.values)
+        parser.add_argument(
+            "--phase", choices=Phase.values, help="how far its rollout is; pilot for PILOT_REPOS"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Register; say what happened."""

@@ -31,8 +31,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Where to listen."""
-        parser.add_argument("--address", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=5555)
+        parser.add_argument("--address", default="127.0.0.1", help="the address to listen on")
+        parser.add_argument("--port", type=int, default=5555, help="the port to listen on")
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         """Serve until interrupted."""
