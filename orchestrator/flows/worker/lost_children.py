@@ -20,8 +20,24 @@ log = logging.getLogger(__name__)
 
 def list_children(worker: Worker) -> list[int]:
     """The processes of a prefork pool; none for threads."""
+    pids = [child.pid for child in _list_pool(worker)]
+    # One that is about to start has no number yet.
+    return [pid for pid in pids if pid is not None]
+
+
+def outlive_first_children(worker: Worker) -> None:
+    """Let a worker begin although a process of its new pool has been killed already.
+
+    Celery ends the whole worker then. The pool replaces that process as it replaces every other; only where
+    all of them have ended is something wrong with the start itself.
+    """
+    if list_children(worker):
+        worker.pool.did_start_ok = lambda: any(child.is_alive() for child in _list_pool(worker))
+
+
+def _list_pool(worker: Worker) -> list[Any]:
     pool: Any = getattr(worker.pool, "_pool", None)
-    return [child.pid for child in getattr(pool, "_pool", None) or ()]
+    return list(getattr(pool, "_pool", None) or ())
 
 
 def worker_prefixes(pids: list[int]) -> list[str]:
@@ -40,7 +56,7 @@ class LostChildren:
     def start(self) -> None:
         """Look from a thread for as long as the worker lives; a pool of threads has nobody to look for."""
         if self._seen:
-            threading.Thread(target=self._look_on, name="lost children", daemon=True).start()
+            threading.Thread(target=self.look_on, name="lost children", daemon=True).start()
 
     def look(self) -> None:
         """Make ready again what processes held that are gone since the last look.
@@ -53,10 +69,15 @@ class LostChildren:
         if self._lost and _take_stages_of(sorted(self._lost)):
             self._lost.clear()
 
-    def _look_on(self) -> None:
+    def look_on(self) -> None:
+        """Look again and again; a look that fails is logged, and the next one tries again."""
         while True:
             threading.Event().wait(LOOK_SECONDS)
-            self.look()
+            try:
+                self.look()
+            except Exception:
+                # The outermost edge of this thread: without it nobody would look any more.
+                log.exception("could not look for lost processes of the pool")
 
 
 def _take_stages_of(pids: list[int]) -> bool:

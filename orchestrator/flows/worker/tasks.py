@@ -12,7 +12,7 @@ from orchestrator.flows.models import ReplayKind
 from orchestrator.flows.replay import flow_replay, gate_replay
 from orchestrator.flows.replay.requests import TASKS
 from orchestrator.flows.worker import preparation, presence, runner, shutdown
-from orchestrator.flows.worker.lost_children import LostChildren
+from orchestrator.flows.worker.lost_children import LostChildren, outlive_first_children
 
 
 @app.task(name="flows.run_stage", bind=True)
@@ -65,4 +65,5 @@ def watch_over(sender: Consumer, **_: object) -> None:
     present = presence.Presence(worker.app.amqp.queues.consume_from)
     present.start()
     shutdown.install_handler(worker, present)
+    outlive_first_children(worker)
     LostChildren(worker).start()

@@ -72,6 +72,16 @@ def test_what_a_killed_process_of_a_pool_held_is_ready_at_once(stack) -> None:
     ]
 
 
+def test_a_worker_begins_although_a_process_of_its_pool_is_killed_at_once(stack) -> None:
+    stack.worker("models", "google,openai,anthropic,control")
+    stack.environment = {"ENGINE_PLUGINS": "tests.flows.engine.plugin,tests.flows.engine.short_lived_pool"}
+    gates = stack.worker("gates", "gates", "prefork")
+    flow = engine.create(scenes.make_repo("demo"), "one", flow_type="scripted")
+    stack.dispatcher()
+    until(partial(passed, flow), "the end of the flow")
+    assert gates.poll() is None
+
+
 @pytest.mark.slow
 def test_a_frozen_worker_is_seen(stack, settings, monkeypatch) -> None:
     monkeypatch.setattr(presence, "SILENT_SECONDS", presence.BEAT_SECONDS + 1)

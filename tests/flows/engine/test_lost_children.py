@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from django.db import OperationalError, connection
 
 from orchestrator.flows.worker import lost_children
@@ -60,6 +61,29 @@ def test_a_database_that_is_away_is_asked_again(new_flow, monkeypatch) -> None:
     assert live(flow).status == "running"
     watch.look()
     assert live(flow).status == "ready"
+
+
+def test_a_process_that_is_about_to_start_has_no_number_yet() -> None:
+    pool = Pool()
+    pool.processes.append(SimpleNamespace(pid=None))
+    assert lost_children.list_children(pool.worker) == [101, 102]
+
+
+def test_a_look_that_fails_is_not_the_last(monkeypatch, caplog) -> None:
+    looks: list[int] = []
+
+    def fail_thrice(_: LostChildren) -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            raise KeyboardInterrupt  # which nothing here catches
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(lost_children, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(LostChildren, "look", fail_thrice)
+    with pytest.raises(KeyboardInterrupt):
+        LostChildren(Pool().worker).look_on()
+    assert len(looks) == 3
+    assert "could not look for lost processes" in caplog.text
 
 
 def test_a_pool_of_threads_has_no_processes() -> None:
