@@ -130,9 +130,12 @@ def collect_codes() -> list[ErrorCode]:
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in _list_sources()]
     classes = {node.name: node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     names = {name: code for tree in trees for name, code in _list_named_codes(tree)}
+    members = {text for node in classes.values() for text in _list_members(node)}
     best: dict[str, ErrorCode] = {}
     for tree in trees:
         for found in _Places(tree, classes, names).read():
+            if found.code in members:
+                continue
             known = best.get(found.code)
             if known is None or found.completeness > known.completeness:
                 best[found.code] = found
@@ -151,6 +154,15 @@ def _list_named_codes(tree: ast.Module) -> Iterator[tuple[str, str]]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and (code := _read_code(node.value)):
             yield ast.unparse(node.targets[0]), code
+
+
+def _list_members(found: ast.ClassDef) -> Iterator[str]:
+    """The texts of an enumeration, such as the scopes of tokens, which look like codes."""
+    if not any(ast.unparse(base).endswith("Enum") for base in found.bases):
+        return
+    for node in found.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
 
 
 def _read_code(node: ast.AST) -> str:

@@ -68,6 +68,13 @@ def test_a_code_that_stands_in_the_source_under_an_unknown_area_is_found(monkeyp
     assert (found.code, found.meaning) == ("strange:code", "No.")
 
 
+def test_members_of_an_enumeration_are_no_error_codes(monkeypatch, tmp_path):
+    text = 'class Scope(StrEnum):\n    READ = "flows:read"\nneeded = ("flows:read",)\n'
+    (tmp_path / "scopes.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(error_codes, "_list_sources", lambda: iter([tmp_path / "scopes.py"]))
+    assert error_codes.collect_codes() == []
+
+
 def test_every_metric_of_an_alert_is_described(db):
     described = {family.name for family in metrics.list_metrics()}
     # What Prometheus makes itself, and the parts that a histogram and a summary consist of.
