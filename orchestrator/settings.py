@@ -376,6 +376,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["orchestrator.repos.access.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [
         "orchestrator.rest.authentication.TokenRequired",
+        "orchestrator.repos.access.ScopeRequired",
         "orchestrator.rest.query_names.KnownQueryOnly",
     ],
     "EXCEPTION_HANDLER": "orchestrator.rest.problems.handle_exception",

@@ -49,6 +49,7 @@ AREAS = {
     "service": "the state of the service",
     "source": "the clone of a repo",
     "spec": "the feature request",
+    "token": "making, rotating and ending tokens",
 }
 """What the part of a code before its colon stands for."""
 # Texts of the same shape: capabilities of blocks, keys in Redis, a URN.

@@ -1,14 +1,19 @@
 """Who calls the API, and which repos they reach."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from orchestrator.repos import tokens
-from orchestrator.repos.models import Repo, Token
+from orchestrator.repos.models import Repo, Token, TokenStatus
+from orchestrator.repos.scopes import OPERATOR_SCOPES, TokenScope
 from orchestrator.rest.authentication import BearerAuthentication
 from orchestrator.rest.problems import Problem
+
+if TYPE_CHECKING:  # views import the classes named in settings, those of this module among them
+    from rest_framework.views import APIView
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,29 @@ class TokenHolder:
     @property
     def is_operator(self) -> bool:
         """Whether every repo is within reach."""
-        return self.token.repo_id is None
+        return self.token.is_operator
 
     def reaches(self, repo: Repo) -> bool:
         """Whether ``repo`` is within reach."""
         return self.is_operator or self.token.repo_id == repo.pk
+
+    def require(self, scope: TokenScope) -> None:
+        """Raise a problem where the token does not have ``scope``."""
+        if scope in OPERATOR_SCOPES and not self.is_operator:
+            raise Problem(
+                403,
+                "auth:operators-only",
+                f"A token of {self.token.repo} may not do this.",
+                cure="Ask an operator, or use a token that is not bound to one repo.",
+            )
+        if scope not in self.token.granted_scopes:
+            raise Problem(
+                403,
+                "auth:missing-scope",
+                f"The token {self.token.name!r} does not have the scope {scope}.",
+                cure=f"Use a token that has {scope}; `GET /api/v1/whoami/` shows what this one has.",
+                scope=scope.value,
+            )
 
     def __str__(self) -> str:
         return self.name
@@ -41,10 +64,41 @@ class TokenHolder:
 class TokenAuthentication(BearerAuthentication):
     """Tokens of ``repos.Token``."""
 
-    def owner(self, secret: str) -> tuple[Any, Any] | None:
-        """The caller and the token."""
-        token = tokens.find_token(secret)
-        return None if token is None else (TokenHolder(token), token)
+    def owner(self, secret: str, request: Request) -> tuple[Any, Any] | None:
+        """The caller and the token; a problem where the token has expired."""
+        # Behind trusted proxies, the address is the client's.
+        token = tokens.find_token(secret, request.META.get("REMOTE_ADDR"))
+        if token is None:
+            return None
+        if token.status == TokenStatus.EXPIRED:
+            raise Problem(
+                401,
+                "auth:expired-token",
+                f"The token {token.name!r} expired at {token.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
+                cure="Use its successor, or make a new one; a CI job exchanges its OIDC token again.",
+                headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+            )
+        return TokenHolder(token), token
+
+
+class ScopeRequired(BasePermission):
+    """The token must have the scope that the view declares for the method.
+
+    A view has ``scopes = {"GET": TokenScope.FLOWS_READ}``; ``ANY_TOKEN`` is for what every live token may do.
+    A method without a row fails for everybody; a test compares the rows with the methods.
+    """
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """True, or a problem that names the scope."""
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        handler = getattr(view, method.lower(), None)
+        # What the view does not answer is refused as such, and OPTIONS tells what the schema tells everybody.
+        if handler is None or method == "OPTIONS":
+            return True
+        scope: TokenScope | None = view.scopes[method]  # type: ignore[attr-defined]
+        if scope is not None:
+            caller_of(request).require(scope)
+        return True
 
 
 def caller_of(request: Request) -> TokenHolder:
@@ -56,16 +110,10 @@ def caller_of(request: Request) -> TokenHolder:
     return request.user
 
 
-def require_operator(request: Request) -> TokenHolder:
-    """The caller, who must be an operator."""
+def require_operator(request: Request, scope: TokenScope) -> TokenHolder:
+    """The caller, who must be an operator with ``scope``."""
     caller = caller_of(request)
-    if not caller.is_operator:
-        raise Problem(
-            403,
-            "auth:operators-only",
-            f"A token of {caller.token.repo} may not do this.",
-            cure="Ask an operator, or use a token that is not bound to one repo.",
-        )
+    caller.require(scope)
     return caller
 
 

@@ -4,13 +4,15 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms import BooleanField, ModelForm
+from django.forms import BooleanField, CheckboxSelectMultiple, ModelForm, MultipleChoiceField
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from orchestrator.core.admin import AppendOnlyAdmin, ReadOnlyTabularInline, UndeletableAdmin
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.repos import repo_settings, tokens
 from orchestrator.repos.models import Membership, Repo, RepoSetting, Token
+from orchestrator.repos.scopes import CI_SCOPES, DESCRIPTIONS, OPERATOR_SCOPES, TokenScope
 
 
 class SettingsOfRepo(ReadOnlyTabularInline):
@@ -131,6 +133,27 @@ class RepoSettingAdmin(AppendOnlyAdmin):
         obj.pk, obj.value, obj.actor = newest.pk, newest.value, newest.actor
 
 
+class TokenForm(ReachForm):
+    """A new token: for whom, what it may do, and how long."""
+
+    scopes = MultipleChoiceField(
+        choices=[(scope.value, f"{scope}: {DESCRIPTIONS[scope]}") for scope in TokenScope],
+        widget=CheckboxSelectMultiple,
+        initial=[scope.value for scope in CI_SCOPES],
+    )
+
+    class Meta:
+        model = Token
+        fields = ["name", "repo", "scopes", "expires_at"]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse scopes of operators for the token of a repo."""
+        found = super().clean()
+        if found.get("repo") is not None and OPERATOR_SCOPES & set(found.get("scopes", ())):
+            self.add_error("scopes", "The token of a repo cannot have the scopes of operators (ops:, org:).")
+        return found
+
+
 @admin.register(Token)
 class TokenAdmin(UndeletableAdmin):
     """Tokens, which stay after they were revoked, so that the history has their names.
@@ -138,21 +161,57 @@ class TokenAdmin(UndeletableAdmin):
     The secret is shown once, after saving; what is kept cannot be turned back into it.
     """
 
-    list_display = ["name", "repo", "created_at", "last_used_at", "revoked_at"]
+    list_display = [
+        "name",
+        "repo",
+        "may_do",
+        "status",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "last_used_from",
+        "revoked_at",
+    ]
     list_filter = ["repo", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["repo"]
     search_fields = ["name", "repo__name"]
-    form = ReachForm
-    fields = ["name", "repo", "every_repo"]
-    actions = ["revoke"]
+    form = TokenForm
+    fields = ["name", "repo", "every_repo", "scopes", "expires_at"]
+    actions = ["rotate", "revoke"]
+
+    @admin.display(description="scopes")
+    def may_do(self, token: Token) -> str:
+        """What the token may do within its reach."""
+        return ", ".join(token.granted_scopes)
 
     def save_model(self, request: HttpRequest, obj: Token, form: Any, change: bool) -> None:  # noqa: ARG002
         """Make the token, and say its secret this once."""
         # The row is made here, not by Django: only this call knows the secret.
-        made, secret = tokens.create_token(obj.name, obj.repo)
+        made, secret = tokens.create_token(
+            obj.name,
+            obj.repo,
+            scopes=obj.scopes,
+            expires_at=obj.expires_at,
+            created_by=request.user.get_username(),
+        )
         obj.pk = made.pk
         if obj.repo is None:
             self.message_user(request, "This token reaches every repo.", messages.WARNING)
+        self._show_secret(request, secret)
+
+    def _show_secret(self, request: HttpRequest, secret: str) -> None:
         self.message_user(request, f"Copy the token now, it is not shown again: {secret}", messages.WARNING)
+
+    @admin.action(description="Rotate: the old secret works for a day more")
+    def rotate(self, request: HttpRequest, rows: QuerySet[Token]) -> None:
+        """Give each chosen token a successor, and say its secret this once."""
+        for token in rows:
+            try:
+                _, secret = tokens.rotate_token(token, created_by=request.user.get_username())
+            except OrchestratorError as error:
+                self.message_user(request, f"{error} {error.cure}", messages.ERROR)
+            else:
+                self._show_secret(request, secret)
 
     @admin.action(description="Revoke")
     def revoke(self, request: HttpRequest, rows: QuerySet[Token]) -> None:

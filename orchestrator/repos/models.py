@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from orchestrator.repos import clone_urls
+from orchestrator.repos.scopes import EVERYTHING, TokenScope, read_stored_scopes
 
 REPO_NAME = RegexValidator(
     r"^[a-z0-9][a-z0-9._-]{0,99}$", "Use lower-case letters, digits, dots, dashes or underscores."
@@ -88,22 +91,86 @@ class RepoSetting(models.Model):
         return f"{self.repo or 'all repos'}: {self.key}"
 
 
+def validate_scopes(value: object) -> None:
+    """Refuse what is not a list of scopes."""
+    known = {EVERYTHING, *TokenScope}
+    if not isinstance(value, list) or not value or not set(map(str, value)) <= known:
+        raise ValidationError(f"Name at least one of: {', '.join(TokenScope)}.", code="scopes")
+
+
+class ScopesField(models.JSONField):
+    """Scopes as a JSON list. Migrations see plain JSON and import no code of this project."""
+
+    default_validators = [validate_scopes]
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """What a migration writes down: the column, without what checks it."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
+
+class TokenStatus(models.TextChoices):
+    """Whether a token can be used. It follows from the two ends that a token may have."""
+
+    LIVE = "live"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class Token(models.Model):
-    """An API token, stored as SHA-256 only. Without a repo it is an operator's and reaches every repo."""
+    """An API token, stored as SHA-256 only. Without a repo it is an operator's and reaches every repo.
+
+    ``replaces`` is the token that this one was made for by rotation; both work until the older one expires.
+    """
 
     name = models.CharField(max_length=100)
     repo = models.ForeignKey(Repo, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens")
     # Unique, so that the look-up of a token is one probe of an index.
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    # No default in Python: code that makes a token says what it may do. The database's is for the tokens that
+    # were there before scopes, and for those that old code makes while a deployment runs.
+    scopes = ScopesField(db_default=[EVERYTHING])
+    replaces = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="successors"
+    )
+    created_by = models.CharField(max_length=150, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            # Of two who rotate at the same moment, one is refused. A successor that was revoked does not
+            # count, because its secret may have been lost on its way.
+            models.UniqueConstraint(
+                fields=["replaces"], condition=Q(revoked_at__isnull=True), name="token_replaced_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.repo or 'all repos'})"
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether every repo is within reach."""
+        return self.repo_id is None
+
+    @property
+    def granted_scopes(self) -> tuple[TokenScope, ...]:
+        """What the token may do within its reach."""
+        return read_stored_scopes(self.scopes, of_operator=self.is_operator)
+
+    @property
+    def status(self) -> TokenStatus:
+        """Whether the token can be used now."""
+        if self.revoked_at is not None:
+            return TokenStatus.REVOKED
+        if self.expires_at is not None and self.expires_at <= timezone.now():
+            return TokenStatus.EXPIRED
+        return TokenStatus.LIVE
 
 
 class Role(models.TextChoices):

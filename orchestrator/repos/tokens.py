@@ -1,16 +1,52 @@
-"""API tokens: made once, shown once, known afterwards by their SHA-256 only."""
+"""API tokens: made once, shown once, known afterwards by their SHA-256 only.
+
+A token is rotated without downtime: its successor has the same name, reach and scopes, and both work until
+the older one expires. ``last_used_at`` of the older one tells whether somebody still uses it.
+"""
 
 import hashlib
 import secrets
-from datetime import timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import Final
 
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from orchestrator.repos.models import Repo, Token
+from orchestrator.core.errors import FixedBy, OrchestratorError
+from orchestrator.repos.models import Repo, Token, TokenStatus
+from orchestrator.repos.scopes import EVERYTHING, TokenScope
 
 PREFIX = "blk_"
+DEFAULT_OVERLAP: Final = timedelta(days=1)
+LONGEST_OVERLAP: Final = timedelta(days=7)
 _TOUCH_EVERY = timedelta(minutes=1)
+
+
+class TokenNotLive(OrchestratorError):
+    """The token has ended, so it cannot be rotated."""
+
+    code = "token:not-live"
+    cure = "Make a new one: `POST /api/v1/tokens/`."
+    fixed_by = FixedBy.REPO_OWNER
+    http_status = 409
+
+
+class TokenReplaced(OrchestratorError):
+    """The token was rotated before."""
+
+    code = "token:replaced"
+    fixed_by = FixedBy.REPO_OWNER
+    http_status = 409
+
+
+class ScopeNotHeld(OrchestratorError):
+    """Nobody can give a token more than their own token may do."""
+
+    code = "token:scope-not-held"
+    fixed_by = FixedBy.REPO_OWNER
+    http_status = 403
 
 
 def digest_secret(secret: str) -> str:
@@ -21,25 +57,45 @@ def digest_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def create_token(name: str, repo: Repo | None = None, *, secret: str = "") -> tuple[Token, str]:
+def create_token(
+    name: str,
+    repo: Repo | None = None,
+    *,
+    scopes: Iterable[str] = (EVERYTHING,),
+    expires_at: datetime | None = None,
+    created_by: str = "",
+    secret: str = "",
+    replaces: Token | None = None,
+) -> tuple[Token, str]:
     """A new token and its secret, which nobody can read again. Without a repo it reaches every repo."""
     secret = secret or PREFIX + secrets.token_urlsafe(32)
-    return Token.objects.create(name=name, repo=repo, digest=digest_secret(secret)), secret
+    token = Token.objects.create(
+        name=name,
+        repo=repo,
+        digest=digest_secret(secret),
+        scopes=sorted(set(scopes)),
+        expires_at=expires_at,
+        created_by=created_by,
+        replaces=replaces,
+    )
+    return token, secret
 
 
-def find_token(secret: str) -> Token | None:
-    """The live token behind ``secret``.
+def find_token(secret: str, address: str | None = None) -> Token | None:
+    """The token behind ``secret``, if it was not revoked; it may have expired.
 
-    Its last use is kept to the minute, so that a read is seldom a write.
+    Its last use is kept to the minute, with the ``address`` that it came from, so that a read is seldom a
+    write.
     """
     if not secret.startswith(PREFIX):
         return None
     # The lookup is by the digest, so that no time tells how much of a secret was right.
     token = Token.objects.select_related("repo").filter(digest=digest_secret(secret), revoked_at=None).first()
-    if token is not None:
+    if token is not None and token.status == TokenStatus.LIVE:
         now = timezone.now()
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _TOUCH_EVERY)
-        Token.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+        used = Token.objects.filter(stale, pk=token.pk)
+        used.update(last_used_at=now, last_used_from=address or None)
     return token
 
 
@@ -47,3 +103,53 @@ def revoke_token(token: Token) -> bool:
     """End ``token``; whether it was live until now."""
     # Compare-and-set: of two who revoke at the same moment, one is told that it was live.
     return Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()) == 1
+
+
+def rotate_token(token: Token, *, created_by: str, overlap: timedelta = DEFAULT_OVERLAP) -> tuple[Token, str]:
+    """A successor of ``token`` and its secret; ``token`` itself ends after ``overlap`` at the latest.
+
+    The successor lasts as long as ``token`` was made to last. Raises ``TokenNotLive`` and ``TokenReplaced``.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        # Locked, so that it is not revoked in between: a successor would outlive the revocation.
+        old = Token.objects.select_for_update().get(pk=token.pk)
+        if old.status != TokenStatus.LIVE:
+            raise TokenNotLive(f"The token {old.name!r} is {old.status}, so it cannot be rotated.")
+        # The first rotation has set an end to the old token, so a second one copies from the first successor.
+        pattern = Token.objects.filter(replaces=old).first() or old
+        lifetime = None if pattern.expires_at is None else pattern.expires_at - pattern.created_at
+        try:
+            with transaction.atomic():
+                made = create_token(
+                    old.name,
+                    old.repo,
+                    scopes=old.scopes,
+                    expires_at=None if lifetime is None else now + lifetime,
+                    created_by=created_by,
+                    replaces=old,
+                )
+        except IntegrityError as error:
+            raise _describe_successor(old) from error
+        end = now + overlap
+        old.expires_at = end if old.expires_at is None else min(old.expires_at, end)
+        old.save(update_fields=["expires_at"])
+    return made
+
+
+def _describe_successor(old: Token) -> TokenReplaced:
+    successor = Token.objects.get(replaces=old, revoked_at=None)
+    return TokenReplaced(
+        f"The token {old.name!r} was rotated before; its successor is {successor.pk}.",
+        cure=f"Rotate {successor.pk}; if its secret was lost, revoke it first, then rotate this one again.",
+    )
+
+
+def refuse_scopes_not_held(wanted: Iterable[str], held: Collection[TokenScope]) -> None:
+    """Raise ``ScopeNotHeld`` where ``wanted`` goes beyond ``held``."""
+    missing = sorted(set(map(str, wanted)) - set(map(str, held)))
+    if missing:
+        raise ScopeNotHeld(
+            f"The token of this request lacks {', '.join(missing)}, so it cannot give that to another one.",
+            cure="Ask for fewer scopes, or use a token that has them.",
+        )

@@ -26,8 +26,8 @@ class BearerAuthentication(BaseAuthentication, ABC):
     """``Authorization: Bearer <secret>``; a subclass says whose secret it is."""
 
     @abstractmethod
-    def owner(self, secret: str) -> tuple[Any, Any] | None:
-        """The user and the token behind ``secret``, or nothing."""
+    def owner(self, secret: str, request: Request) -> tuple[Any, Any] | None:
+        """The user and the token behind ``secret``, which came with ``request``; or nothing."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         """The caller; nothing where no bearer token was sent; a problem where a wrong one was."""
@@ -38,7 +38,7 @@ class BearerAuthentication(BaseAuthentication, ABC):
         # Asked before the look-up, so that guessing costs the database nothing. Only failures count.
         throttle = WrongTokenThrottle()
         throttle.refuse_too_many(request)
-        found = self.owner(secret.strip())
+        found = self.owner(secret.strip(), request)
         if found is None:
             throttle.count(request)
             raise Problem(

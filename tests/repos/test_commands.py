@@ -1,9 +1,11 @@
 """manage.py register_repo and create_token."""
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from orchestrator.repos import tokens
 from orchestrator.repos.models import Repo, Token
@@ -29,6 +31,20 @@ def test_what_is_refused(db):
         run_command("create_token", "ci", "--repo", "nowhere")
     with pytest.raises(CommandError, match="lower-case"):
         run_command("register_repo", "Not Good")
+
+
+def test_a_token_for_some_things_and_some_days(db):
+    run_command("register_repo", "compliance-service")
+    limits = ("--scope", "flows:read", "--scope", "blocks:read", "--days", "30")
+    made = tokens.find_token(
+        run_command("create_token", "ci", "--repo", "compliance-service", *limits).strip()
+    )
+    assert made.granted_scopes == ("flows:read", "blocks:read")
+    assert timedelta(days=29) < made.expires_at - timezone.now() <= timedelta(days=30)
+    with pytest.raises(CommandError, match="cannot have ops:write"):
+        run_command("create_token", "ci", "--repo", "compliance-service", "--scope", "ops:write")
+    with pytest.raises(CommandError, match="1 to 3650"):
+        run_command("create_token", "ci", "--operator", "--days", "0")
 
 
 def test_a_token_for_everything_is_asked_for_by_name(db):

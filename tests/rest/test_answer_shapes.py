@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from orchestrator.flows.evidence import keys
 from orchestrator.flows.timing import estimates
-from orchestrator.repos import repo_settings
+from orchestrator.repos import repo_settings, tokens
 from providers import breaker
 from tests import scenes
 
@@ -27,6 +27,9 @@ _VOLATILE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"[0-9a-f]{64}"), "SHA256"),
     (re.compile(r'("(?:id|stage_id)":) ?\d+'), r"\1NUMBER"),
+    (re.compile(r'("replaces":) ?\d+'), r"\1NUMBER"),
+    (re.compile(r"blk_[\w-]{43}"), "blk_SECRET"),
+    (re.compile(r"/tokens/\d+/"), "/tokens/NUMBER/"),
     (re.compile(r'("[a-z0-9_]*seconds":) ?[0-9.]+'), r"\1SECONDS"),
     (re.compile(r'("needs":) ?\[[0-9,]*\]'), r"\1[NUMBERS]"),
     (re.compile(r'("stage_overlap":) ?[0-9.]+'), r"\1RATIO"),
@@ -91,6 +94,11 @@ def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) 
     note("organisation config", api.get("/api/v1/config/"))
     note("put config", api.put(f"/api/v1/repos/{repo.name}/config/", {"max_repair_rounds": 1}, format="json"))
     note("whoami", api.get("/api/v1/whoami/"))
+    made = api.post("/api/v1/tokens/", {"name": "ci", "scopes": ["flows:read"]}, format="json")
+    note("new token", made)
+    note("token", api.get(f"/api/v1/tokens/{made.json()['id']}/"))
+    note("tokens", api.get("/api/v1/tokens/?limit=1"))
+    note("rotate", api.post(f"/api/v1/tokens/{made.json()['id']}/rotate/"))
     note("quota", api.get("/api/v1/quota/"))
     note("notifications", operator.get("/api/v1/notifications/"))
     note("notify without settings", operator.post("/api/v1/notify/slack/", _MESSAGE, format="json"))
@@ -110,7 +118,7 @@ def test_every_answer_keeps_its_shape(asked):
         assert asked[name] == answer, name
 
 
-@pytest.mark.parametrize("url", ["/api/v1/flows/", "/api/v1/repos/"])
+@pytest.mark.parametrize("url", ["/api/v1/flows/", "/api/v1/repos/", "/api/v1/tokens/"])
 def test_a_list_costs_as_many_queries_with_one_row_as_with_many(
     operator, repo, django_assert_num_queries, url
 ):
@@ -119,6 +127,8 @@ def test_a_list_costs_as_many_queries_with_one_row_as_with_many(
     with CaptureQueriesContext(connection) as with_one:
         operator.get(url)
     for number in range(5):
-        scenes.make_flow(scenes.make_repo(f"repo-{number}"))
+        other = scenes.make_repo(f"repo-{number}")
+        scenes.make_flow(other)
+        tokens.create_token("ci", other)
     with django_assert_num_queries(len(with_one)):
         operator.get(url)

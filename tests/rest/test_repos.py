@@ -28,7 +28,13 @@ def test_each_sees_what_is_within_reach(operator, api, repo):
     assert [row["name"] for row in api.get("/api/v1/repos/").json()["results"]] == [repo.name]
     read_problem(api.get("/api/v1/repos/other/"), 403, "auth:wrong-repo")
     read_problem(operator.get("/api/v1/repos/nowhere/"), 404, "repo:unknown")
-    assert api.get("/api/v1/whoami/").json() == {"name": "test", "operator": False, "repo": repo.name}
+    assert api.get("/api/v1/whoami/").json() == {
+        "name": "test",
+        "operator": False,
+        "repo": repo.name,
+        "scopes": ["flows:read", "flows:write", "blocks:read", "config:write", "repo:admin"],
+        "expires_at": None,
+    }
 
 
 def test_settings_show_value_source_and_history(api, repo):

@@ -91,6 +91,11 @@ API = {
     "GET /api/v1/config/": "401 200 200 200",
     "PUT /api/v1/config/": "401 403 403 200",
     "GET /api/v1/whoami/": "401 200 200 200",
+    "GET /api/v1/tokens/": "401 200 200 200",
+    "POST /api/v1/tokens/": "401 403 201 201",
+    "GET /api/v1/tokens/<number>/": "401 404 404 404",
+    "DELETE /api/v1/tokens/<number>/": "401 404 404 404",
+    "POST /api/v1/tokens/<number>/rotate/": "401 404 404 404",
     # Neither Slack nor mail is configured here.
     "POST /api/v1/notify/slack/": "401 403 403 503",
     "POST /api/v1/notify/email/": "401 403 403 503",
@@ -285,6 +290,7 @@ def test_the_api_answers_each_token_as_the_table_says(
             "url": "https://example.org/hook",
             "topics": ["flow.passed"],
         },
+        "POST /api/v1/tokens/": {"name": "ci", "repo": repo.name, "scopes": ["flows:read"]},
         "POST /api/v1/quota/<provider>/pause/": {"reason": "a test"},
         "POST /api/v1/quota/<provider>/resume/": {"reason": "a test"},
     }.get(row, {})

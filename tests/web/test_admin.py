@@ -67,27 +67,36 @@ def test_flows_are_read_only_but_for_the_engines_verbs(sre):
 
 def test_a_tokens_secret_is_shown_once_and_works(sre):
     scenes.make_repo()
-    page = sre.post(
-        "/admin/repos/token/add/", {"name": "ci", "repo": Repo.objects.get().pk}, follow=True
-    ).content.decode()
+    form = {"name": "ci", "repo": Repo.objects.get().pk, "scopes": ["flows:read", "ops:write"]}
+    refused = sre.post("/admin/repos/token/add/", form).content.decode()
+    assert "cannot have the scopes of operators" in refused
+    form["scopes"] = ["flows:read"]
+    page = sre.post("/admin/repos/token/add/", form, follow=True).content.decode()
     secret = page.partition("not shown again: ")[2].partition("<")[0].strip()
-    assert tokens.find_token(secret).name == "ci"
+    made = tokens.find_token(secret)
+    assert (made.name, made.granted_scopes, made.created_by) == ("ci", ("flows:read",), "sre")
     assert secret not in sre.get("/admin/repos/token/").content.decode()
-    run_action(sre, "repos/token", "revoke", Token.objects.get().pk)
+    page = run_action(sre, "repos/token", "rotate", made.pk)
+    successor = tokens.find_token(page.partition("not shown again: ")[2].partition("<")[0].strip())
+    assert successor.replaces == made
+    assert "was rotated before" in run_action(sre, "repos/token", "rotate", made.pk)
+    run_action(sre, "repos/token", "revoke", made.pk)
     assert tokens.find_token(secret) is None
+    assert "it cannot be rotated" in run_action(sre, "repos/token", "rotate", made.pk)
 
 
 def test_an_empty_field_never_means_everything(sre):
     repo = scenes.make_repo()
     for address, body in (
-        ("token", {"name": "ci"}),
-        ("token", {"name": "ci", "repo": repo.pk, "every_repo": "on"}),
+        ("token", {"name": "ci", "scopes": ["flows:read"]}),
+        ("token", {"name": "ci", "scopes": ["flows:read"], "repo": repo.pk, "every_repo": "on"}),
         ("reposetting", {"key": "context.max_size_kb", "value": "90"}),
     ):
         page = sre.post(f"/admin/repos/{address}/add/", body).content.decode()
         assert "Choose one repo, or say that it is for every repo." in page
     assert not Token.objects.exists()
-    page = sre.post("/admin/repos/token/add/", {"name": "ops", "every_repo": "on"}, follow=True)
+    form = {"name": "ops", "scopes": ["ops:read"], "every_repo": "on"}
+    page = sre.post("/admin/repos/token/add/", form, follow=True)
     assert "This token reaches every repo." in page.content.decode()
     assert Token.objects.get().repo is None
     for body in (

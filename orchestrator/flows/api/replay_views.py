@@ -14,6 +14,7 @@ from orchestrator.flows.models import Flow, Replay, ReplayKind
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.flows.replay import requests
 from orchestrator.repos.access import caller_of
+from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.problems import Problem
 
 _REPLAYABLE = {FlowStatus.PASSED, FlowStatus.FAILED}
@@ -22,6 +23,7 @@ _REPLAYABLE = {FlowStatus.PASSED, FlowStatus.FAILED}
 class ReplayView(APIView):
     """What both kinds have in common: at most one is under way, a worker runs it, the newest is shown."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ, "POST": TokenScope.FLOWS_WRITE}
     kind: ClassVar[ReplayKind]
     serializer: ClassVar[type[Serializer[Replay]]]
     place: ClassVar[str]

@@ -34,6 +34,7 @@ from orchestrator.flows.models.states import FlowStatus
 from orchestrator.repos import repo_settings
 from orchestrator.repos.access import caller_of, repo_for
 from orchestrator.repos.models import Repo
+from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest import idempotency
 from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.pagination import NewestFirstPagination
@@ -62,6 +63,7 @@ def flow_for(request: Request, flow_id: str) -> Flow:
 class FlowListView(GenericAPIView[Flow]):
     """All flows within the caller's reach."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ, "POST": TokenScope.FLOWS_WRITE}
     queryset = Flow.objects.select_related("repo")
     serializer_class = FlowSummarySerializer
     filter_backends = [StrictFilterBackend]
@@ -186,6 +188,8 @@ def _answer_accepted(flow: Flow, *, replayed: bool) -> Response:
 class FlowDetailView(APIView):
     """One flow with its stages, attempts, waits, cost and error."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ}
+
     @extend_schema(operation_id="flows_get", tags=_TAGS, responses=FlowSerializer)
     def get(self, request: Request, flow_id: str) -> Response:
         """Show a flow."""
@@ -212,6 +216,7 @@ class AnyAcceptNegotiation(DefaultContentNegotiation):
 class FlowEventsView(APIView):
     """A flow's events."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ}
     query_names = ("after",)
     renderer_classes = [JSONRenderer, event_stream.EventStreamRenderer]
     content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
@@ -239,6 +244,7 @@ class FlowEventsView(APIView):
 class FlowGatesView(GenericAPIView[GateResult]):
     """What the gates found."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ}
     queryset = GateResult.objects.order_by("round", "id")
     serializer_class = FlowGatesSerializer
     filter_backends = [StrictFilterBackend]
@@ -256,6 +262,7 @@ class FlowGatesView(GenericAPIView[GateResult]):
 class FlowCallsView(GenericAPIView[ProviderCall]):
     """What was asked of the providers."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ}
     queryset = ProviderCall.objects.order_by("created_at")
     serializer_class = FlowCallsSerializer
     filter_backends = [StrictFilterBackend]
@@ -273,6 +280,7 @@ class FlowCallsView(GenericAPIView[ProviderCall]):
 class FlowEvidenceView(APIView):
     """What proves that the gates passed."""
 
+    scopes = {"GET": TokenScope.BLOCKS_READ}
     query_names = ("format",)
     content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
@@ -299,6 +307,7 @@ class FlowEvidenceView(APIView):
 class FlowBlockView(APIView):
     """The block itself."""
 
+    scopes = {"GET": TokenScope.BLOCKS_READ}
     content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
     @extend_schema(
@@ -341,6 +350,8 @@ def _answer_with_file(content: bytes, media_type: str, name: str) -> HttpRespons
 class FlowCancelView(APIView):
     """End a flow."""
 
+    scopes = {"POST": TokenScope.FLOWS_WRITE}
+
     @extend_schema(operation_id="flows_cancel", tags=_TAGS, request=None, responses=FlowSummarySerializer)
     def post(self, request: Request, flow_id: str) -> Response:
         """Cancel a flow; cancelling it again changes nothing; one that passed or failed stays so."""
@@ -357,6 +368,8 @@ class FlowCancelView(APIView):
 
 class FlowRetryView(APIView):
     """Run a failed or cancelled flow again, or end the wait of one that waits."""
+
+    scopes = {"POST": TokenScope.FLOWS_WRITE}
 
     @extend_schema(
         operation_id="flows_retry", tags=_TAGS, request=None, responses={202: FlowSummarySerializer}

@@ -1,8 +1,10 @@
-"""The filters of repos."""
+"""The filters of repos and of their tokens."""
 
 import django_filters as filters
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
-from orchestrator.repos.models import Repo
+from orchestrator.repos.models import Repo, Token
 
 
 class RepoFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
@@ -11,3 +13,20 @@ class RepoFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has 
     class Meta:
         model = Repo
         fields = ["phase", "domain", "paused"]
+
+
+class TokenFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+    """``?repo=auth-service&operator=false&live=true``."""
+
+    repo = filters.CharFilter(field_name="repo__name")
+    operator = filters.BooleanFilter(field_name="repo", lookup_expr="isnull")
+    live = filters.BooleanFilter(method="filter_live")
+
+    class Meta:
+        model = Token
+        fields = ["repo", "operator", "live"]
+
+    def filter_live(self, rows: QuerySet[Token], name: str, live: bool) -> QuerySet[Token]:  # noqa: ARG002
+        """Tokens that can be used now, or those that cannot."""
+        usable = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+        return rows.filter(usable) if live else rows.exclude(usable)

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from orchestrator.repos.models import REPO_NAME, Phase, Repo, RepoSetting
+from orchestrator.repos.models import REPO_NAME, Phase, Repo, RepoSetting, Token
+from orchestrator.repos.scopes import TokenScope
 
 
 class RepoSerializer(serializers.ModelSerializer[Repo]):
@@ -69,9 +70,19 @@ class RepoConfigSerializer(serializers.Serializer[Any]):
     history = SettingChangeSerializer(many=True)
 
 
-class TokenOwnerSerializer(serializers.Serializer[Any]):
-    """The token of a request: its name, and the repo that it is bound to."""
+class ScopesSerializerField(serializers.ListField):
+    """What a token may do, in full."""
 
-    name = serializers.CharField()
-    operator = serializers.BooleanField()
-    repo = serializers.CharField(allow_null=True)
+    child = serializers.ChoiceField(choices=list(TokenScope))
+
+
+class TokenOwnerSerializer(serializers.ModelSerializer[Token]):
+    """The token of a request: its name, the repo that it is bound to, what it may do and how long."""
+
+    operator = serializers.BooleanField(source="is_operator")
+    repo = serializers.CharField(source="repo.name", default=None, allow_null=True)
+    scopes = ScopesSerializerField(source="granted_scopes")
+
+    class Meta:
+        model = Token
+        fields = ["name", "operator", "repo", "scopes", "expires_at"]

@@ -23,6 +23,7 @@ from orchestrator.repos.api.serializers import (
 )
 from orchestrator.repos.models import Repo, RepoSetting
 from orchestrator.repos.registration import register_repo
+from orchestrator.repos.scopes import ANY_TOKEN, TokenScope
 from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
@@ -35,6 +36,7 @@ _SETTINGS_BODY = {"application/json": OpenApiTypes.OBJECT}
 class RepoListView(GenericAPIView[Repo]):
     """The repos within the caller's reach."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ, "POST": TokenScope.ORG_ADMIN}
     queryset = Repo.objects.all()
     serializer_class = RepoSerializer
     filter_backends = [StrictFilterBackend]
@@ -65,7 +67,6 @@ class RepoListView(GenericAPIView[Repo]):
 
         For operators.
         """
-        require_operator(request)
         wanted = NewRepoSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         try:
@@ -80,6 +81,8 @@ class RepoListView(GenericAPIView[Repo]):
 class RepoDetailView(APIView):
     """One repo."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ}
+
     @extend_schema(operation_id="repos_get", responses=RepoSerializer, tags=["repos"])
     def get(self, request: Request, name: str) -> Response:
         """Show a repo."""
@@ -88,6 +91,8 @@ class RepoDetailView(APIView):
 
 class RepoConfigView(APIView):
     """The settings in force for a repo."""
+
+    scopes = {"GET": TokenScope.FLOWS_READ, "PUT": TokenScope.CONFIG_WRITE}
 
     @extend_schema(operation_id="repos_config_get", responses=RepoConfigSerializer, tags=["config"])
     def get(self, request: Request, name: str) -> Response:
@@ -105,17 +110,18 @@ class RepoConfigView(APIView):
         repo = repo_for(request, name)
         # A repo's own token may tighten its settings; what costs others, and the switch, are an operator's.
         for_operators = any(repo_settings.is_for_operators(key) for key in request.data)
-        caller = require_operator(request) if for_operators else caller_of(request)
+        caller = require_operator(request, TokenScope.ORG_ADMIN) if for_operators else caller_of(request)
         return _change_config(repo, request, caller)
 
 
 class OrganisationConfigView(APIView):
     """The settings that hold for every repo, unless it sets its own."""
 
+    scopes = {"GET": TokenScope.FLOWS_READ, "PUT": TokenScope.ORG_ADMIN}
+
     @extend_schema(operation_id="config_get", responses=OrganisationConfigSerializer, tags=["config"])
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """Every key with its value, its source (``env``, ``org``), and who changed what when."""
-        caller_of(request)
         return _show_config(None)
 
     @extend_schema(
@@ -126,23 +132,18 @@ class OrganisationConfigView(APIView):
     )
     def put(self, request: Request) -> Response:
         """Set keys for every repo. For operators."""
-        return _change_config(None, request, require_operator(request))
+        return _change_config(None, request, caller_of(request))
 
 
 class TokenOwnerView(APIView):
     """The token of the request."""
 
+    scopes = {"GET": ANY_TOKEN}
+
     @extend_schema(operation_id="whoami", tags=["repos"], responses=TokenOwnerSerializer)
     def get(self, request: Request) -> Response:
         """Whose token this is and which repo it is bound to."""
-        caller = caller_of(request)
-        repo = caller.token.repo
-        owner = {
-            "name": caller.token.name,
-            "operator": caller.is_operator,
-            "repo": None if repo is None else repo.name,
-        }
-        return Response(TokenOwnerSerializer(owner).data)
+        return Response(TokenOwnerSerializer(caller_of(request).token).data)
 
 
 def _change_config(repo: Repo | None, request: Request, caller: TokenHolder) -> Response:
