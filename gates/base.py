@@ -117,7 +117,7 @@ class Policy:
     mode: str = "strict"
     min_unit_coverage: Decimal = Decimal(90)
     min_mutation_kill_rate: Decimal = Decimal(60)
-    # For one gate on a quiet machine; on a busy one it gets up to four times as much.
+    # For one gate. Time for which a busy machine had no processor for it is not counted.
     wall_seconds: float = 120.0
     # What a contract may declare: organisation and repo both allow it.
     capabilities: frozenset[str] = frozenset()

@@ -18,7 +18,7 @@ from gates.harness.tree_edits import Edit, compile_modules, compile_smallest, pu
 from gates.harness.zygote_pool import ChildResult, ZygotePool
 
 # Limits never fall below these, in seconds: a run of a few milliseconds varies by more than its own length.
-CPU_FLOOR, WALL_FLOOR = 0.3, 2.0
+CPU_FLOOR, IDLE_FLOOR = 0.3, 2.0
 # Fewer changes than this bring in second choices.
 _FEW_MUTANTS = 40
 TEST_OUTCOMES = frozenset({"passed", "failed", "skipped", "xfail", "none"})
@@ -73,9 +73,9 @@ class BlockUnderTest:
 
     - ``sources`` are name and text of its modules: the block's own first, then the private ones.
     - ``seed`` decides the inputs of calls, ``secret`` all other draws: see ``HarnessTask``.
-    - ``patience`` is what the honest run may take, in seconds of processor time; ``slack`` is how many times
-      more than that the clock may show, on a machine that has other things to do.
-    - ``baseline`` and ``baseline_wall`` are what the honest run took, once ``measure`` has run.
+    - ``patience`` is what the honest run may take, in seconds of processor time.
+    - ``baseline`` and ``baseline_idle`` are what the honest run took, in seconds of processor time and idle,
+      once ``measure`` has run.
     """
 
     folder: Path
@@ -84,13 +84,12 @@ class BlockUnderTest:
     seed: str
     secret: str
     patience: float
-    slack: float = 1.0
     tests: dict[str, ReportedTest] = field(default_factory=dict)
     tests_by_line: dict[int, set[str]] = field(default_factory=dict)
     # Lines that run while the block is imported, those of functions included.
     import_lines: set[int] = field(default_factory=set)
     baseline: float = 0.0
-    baseline_wall: float = 0.0
+    baseline_idle: float = 0.0
     _measured: "tuple[RunReport, RunReport] | None" = None
     _refusal: str = ""
 
@@ -187,8 +186,8 @@ class BlockUnderTest:
         """
         # Six times: a mutant may take a longer way and still be detected by an assertion.
         cpu = max(CPU_FLOOR, 6 * self.baseline)
-        wall = max(WALL_FLOOR * self.slack, 4 * cpu, 6 * self.baseline_wall)
-        return {"code": code, "only": only, "measure": measure, "quick": True, "cpu": cpu, "wall": wall}
+        idle = max(IDLE_FLOOR, 6 * self.baseline_idle)
+        return {"code": code, "only": only, "measure": measure, "quick": True, "cpu": cpu, "idle": idle}
 
     def measure(self) -> tuple[RunReport, RunReport]:
         """The honest run twice: bare, and under coverage. Raises ``Unmeasurable`` when there is no report."""
@@ -204,7 +203,7 @@ class BlockUnderTest:
         return self._measured
 
     def _run_unchanged(self) -> tuple[RunReport, RunReport]:
-        patient = {"cpu": self.patience, "wall": 1.5 * self.patience * self.slack, "quick": False}
+        patient = {"cpu": self.patience, "idle": self.patience, "quick": False}
         bare = self.pool.run_one(self.test_job(self.code) | patient)
         honest = read_report(bare)
         # A decoy that adds a branch would be counted as one of the block's.
@@ -212,7 +211,7 @@ class BlockUnderTest:
         under_coverage = self.pool.run_one(self.test_job(quiet, measure=True) | patient)
         measured = read_report(under_coverage)
         # The bare run sets the limits: coverage would double what a mutant may take.
-        self.baseline, self.baseline_wall = bare.processor_seconds, bare.seconds
+        self.baseline, self.baseline_idle = bare.processor_seconds, bare.idle_seconds
         self.tests = honest.tests
         for line, names in measured.contexts.items():
             self.tests_by_line[line] = {name for name in names if name in self.tests}

@@ -1,7 +1,6 @@
 """The task ``contract``: compares a block with its contract, by literal examples and by drawn inputs."""
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -209,7 +208,7 @@ def _call_entry_point(
             # Calls that never end cost their time once, not once for each chunk.
             if refusals:
                 return
-            time_left = deadline - time.monotonic()
+            time_left = deadline - block.pool.clock()
             yield {
                 "id": index,
                 "code": block.code,
@@ -219,7 +218,7 @@ def _call_entry_point(
                 "conditions": list(conditions),
                 "rounds": rounds,
                 "cpu": block.patience,
-                "wall": max(1.0, min(3 * block.patience * block.slack, time_left)),
+                "idle": max(1.0, min(3 * block.patience, time_left)),
             }
 
     # Results come in the order in which children end.

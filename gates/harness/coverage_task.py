@@ -6,7 +6,6 @@ What coverage.py recorded, what the syntax tree says there is, and what dies whe
 import ast
 import json
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def _measure_sabotage(
     sabotages = [sabotage_statement(place, draw_name(draw)) for place in inner]
     parts = [edit for place in inner for edit in sabotage_parts(place)][:_MAX_PARTS]
     null_mutants = block.decoys.draw_null_mutants(lines, _NULL_MUTANTS, sabotages)
-    started = time.monotonic()
+    started = block.pool.clock()
     runs = run_edits(block, [*sabotages, *parts], null_mutants, draw, deadline)
     # A sabotage that no test reaches was not run, and so survived.
     survived = [place for index, place in enumerate(inner) if not runs.is_killed(index)]

@@ -5,12 +5,11 @@ call ends as before, it is left out of the count; where calls end otherwise, the
 """
 
 import json
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gates.harness.block_under_test import BlockUnderTest
+from gates.harness.block_under_test import CPU_FLOOR, BlockUnderTest
 from gates.harness.channel import split_report
 from gates.harness.tree_edits import Edit
 from gates.harness.value_generator import ValueGenerator
@@ -20,6 +19,9 @@ _INPUTS = 40
 # Fewer distinct inputs than this show nothing.
 _FEWEST_INPUTS = 10
 _MAX_TEXT = 200
+# Changed code gets so many times the processor time of the original, and where it was stopped so many times
+# that: one that never ends is a difference that people are shown, so a busy machine must not make it.
+_PATIENCE, _RERUN_TIMES = 6, 4
 
 Entry = dict[str, Any]
 # How a call ended: its result, or the class that it raised.
@@ -47,11 +49,12 @@ class CallDifference:
 
 @dataclass(frozen=True)
 class _Baseline:
-    """The inputs of one entry point and how calls of the original ended; empty where they vary."""
+    """The inputs of one entry point, how calls of the original ended, and their processor seconds."""
 
     entry: Entry
     inputs: list[Any]
-    ends: list[CallEnd]
+    ends: list[CallEnd] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 class DrawnCalls:
@@ -90,15 +93,28 @@ class DrawnCalls:
             values = ValueGenerator(entry["input"], draw).draw_values(_INPUTS)
             distinct = list({json.dumps(value, sort_keys=True): value for value in values}.values())
             if distinct:
-                found.append(_Baseline(entry, distinct, []))
+                found.append(_Baseline(entry, distinct))
         # Twice, because code that draws or reads the clock ends otherwise each time.
-        both = self._call_all({0: self.block.code, 1: self.block.code}, found)
+        jobs = [self._make_job(self.block.code, baseline) for baseline in found for _ in range(2)]
+        results = {result.id: result for result in self.block.pool.run(_number_jobs(jobs), self.deadline)}
         stable = []
         for number, baseline in enumerate(found):
-            first, second = both.get(0, {}).get(number), both.get(1, {}).get(number)
-            if first and first == second:
-                stable.append(_Baseline(baseline.entry, baseline.inputs, first))
+            both = [results[place] for place in (2 * number, 2 * number + 1) if place in results]
+            ends = [_read_ends(result) for result in both]
+            if len(ends) == 2 and ends[0] and ends[0] == ends[1]:
+                seconds = max(result.processor_seconds for result in both)
+                stable.append(replace(baseline, ends=ends[0], seconds=seconds))
         return stable
+
+    def _make_job(self, code: bytes, baseline: _Baseline) -> dict[str, Any]:
+        """A run for the pool; before the original was measured, as long as its tests may take."""
+        seconds = max(CPU_FLOOR, _PATIENCE * baseline.seconds) if baseline.ends else self.block.patience
+        return self.block.test_job(code) | {
+            "cpu": seconds,
+            "call": baseline.entry["call"],
+            "schema": json.dumps(baseline.entry["input"]),
+            "inputs": json.dumps(baseline.inputs),
+        }
 
     def _call_all(
         self, codes: Mapping[int, bytes], baselines: Sequence[_Baseline]
@@ -108,23 +124,30 @@ class DrawnCalls:
         keys: list[tuple[int, int]] = []
         for index, code in codes.items():
             for number, baseline in enumerate(baselines):
-                job = self.block.test_job(code) | {
-                    "id": len(keys),
-                    "call": baseline.entry["call"],
-                    "schema": json.dumps(baseline.entry["input"]),
-                    "inputs": json.dumps(baseline.inputs),
-                }
-                jobs.append(job)
+                jobs.append(self._make_job(code, baseline))
                 keys.append((index, number))
         found: dict[int, dict[int, list[CallEnd]]] = {index: {} for index in codes}
-        if time.monotonic() > self.deadline:
-            return found
-        for result in self.block.pool.run(jobs, self.deadline):
+        for result in self._run_patiently(jobs):
             index, number = keys[result.id]
             ends = _read_ends(result)
             # A call that stopped its process, or never ended, is a difference too.
             found[index][number] = ends or ["no result"] * len(baselines[number].inputs)
         return found
+
+    def _run_patiently(self, jobs: Sequence[dict[str, Any]]) -> Iterator[ChildResult]:
+        pool, slow = self.block.pool, []
+        for result in pool.run(_number_jobs(jobs), self.deadline):
+            if result.too_slow:
+                slow.append(result.id)
+            else:
+                yield result
+        again = ({**jobs[place], "id": place} for place in slow if pool.clock() < self.deadline)
+        yield from pool.run_again(again, _RERUN_TIMES)
+
+
+def _number_jobs(jobs: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for place, job in enumerate(jobs):
+        yield {**job, "id": place}
 
 
 def _read_ends(result: ChildResult) -> list[CallEnd]:

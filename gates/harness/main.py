@@ -42,14 +42,14 @@ def main(ends: list[tuple[int, int]], task: str) -> None:
 def _run_task(task: HarnessTask, pool: ZygotePool) -> Iterator[tuple[str, dict[str, Any]]]:
     folder = Path.cwd() / "block"
     modules = list(task.sources)
-    patience = min(_MAX_PATIENCE_SECONDS, task.seconds / task.slack / 5)
-    block = BlockUnderTest(folder, task.sources, pool, task.seed, task.secret, patience, task.slack)
+    patience = min(_MAX_PATIENCE_SECONDS, task.seconds / 5)
+    block = BlockUnderTest(folder, task.sources, pool, task.seed, task.secret, patience)
     with_tests = any(request.kind != "contract" for request in task.requests)
     setup = {"folder": str(folder), "modules": modules, "with_tests": with_tests}
     pool.set_up({**setup, "preload": _list_imports(folder, task.sources)})
     for request in task.requests:
         started = time.monotonic()
-        answer = _answer_request(block, request, started + task.seconds)
+        answer = _answer_request(block, request, pool.clock() + task.seconds)
         yield request.kind, {**answer, "seconds": round(time.monotonic() - started, 3)}
 
 

@@ -1,7 +1,6 @@
 """The task ``mutation``: a fork per mutant, only the tests that reach it, null mutants in between."""
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -39,7 +38,7 @@ def measure_mutation(
     if len(singles) > MAXIMUM:
         singles = draw.sample(singles, MAXIMUM)
     stand_ins = list_stand_ins(block.tree, [entry["call"] for entry in entrypoints])
-    started = time.monotonic()
+    started = block.pool.clock()
     runs = _run_all(block, [*stand_ins, *singles], _NULL_MUTANTS, draw, deadline, stand_ins)
     mutants = singles
     if small:

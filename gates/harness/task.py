@@ -27,15 +27,13 @@ class HarnessTask:
       load the original would need no tests to tell a changed one.
     - ``seed`` decides the inputs of calls, so that everybody draws the same; ``secret`` decides the kinds and
       the order of changes, so that nobody can work them out from the block.
-    - ``seconds`` is the wall time for each request; ``slack`` says how many times more than on a quiet
-      machine that is.
+    - ``seconds`` is the time for each request, by the clock of ``ZygotePool``.
     """
 
     sources: Mapping[str, str]
     seed: str
     secret: str
     seconds: float
-    slack: float
     requests: tuple[HarnessRequest, ...]
 
     def to_json(self) -> bytes:

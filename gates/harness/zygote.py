@@ -5,6 +5,7 @@ which is a null mutant; the zygote and its children know only the code that they
 about its own run, but not about another's, and it cannot know which lie pays.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -28,8 +29,11 @@ _MAX_REPORT_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 16
 # The sandbox allows a job this many open files.
 _MAX_DESCRIPTORS = 256
-# How often the end of a child is looked for that keeps its pipe open.
+# How often a child is looked at: whether it has ended with its pipe open, and whether it does anything.
 _LOOK_SECONDS = 0.05
+# States of threads, see proc_pid_stat(5): runnable, and waiting for a disk. Processor time in the program and
+# in the kernel, then that of children which have ended.
+_AT_WORK, _TICKS = frozenset("RD"), slice(11, 15)
 # Rounds of killing and reaping; a child may fork between two of them, but has no time to do so for ever.
 _REAP_ROUNDS = 256
 
@@ -99,6 +103,8 @@ def serve_requests(requests: int, answers: int, modules: list[str]) -> Work:
     """
     _close_all_but(requests, answers)
     shield_process()
+    # The same in both zygotes: a block may read it.
+    sys.argv[:] = ["block"]
     # No child of the other zygote runs before this one is shielded.
     channel.send(answers, True)
     setup = channel.receive(requests)
@@ -132,7 +138,7 @@ def serve_requests(requests: int, answers: int, modules: list[str]) -> Work:
                 os._exit(1)
             return work
         os.close(outer)
-        ended = _watch_child(pid, inner, started, job["wall"])
+        ended = _watch_child(pid, inner, started, job["cpu"], job["idle"])
         _empty_folder(folder)
         channel.send(answers, ended)
 
@@ -152,16 +158,18 @@ def _become_child(job: dict[str, Any], folder: str, keep_out: list[int]) -> None
     signal.setitimer(signal.ITIMER_PROF, job["cpu"])
 
 
-def _watch_child(pid: int, inner: int, started: float, wall: float) -> tuple[str, bytes, float, float]:
-    """Fate, the report's bytes, seconds by the clock, and seconds of processor time.
+def _watch_child(
+    pid: int, inner: int, started: float, most_processor: float, most_idle: float
+) -> tuple[str, bytes, float, float, float]:
+    """Fate, the report's bytes, and seconds by the clock, of processor time, and idle.
 
-    Fates are ``exited``, ``signalled``, ``timeout`` (its processor time was used up) and ``stalled`` (the
-    clock ran out).
+    Fates are ``exited``, ``signalled``, ``timeout`` (its processor time was used up) and ``stalled`` (it, or
+    what it has started, was idle or at work for too long).
     """
-    report, in_time = _collect_report(inner, pid, started + wall)
+    report, idle, in_time = _collect_report(inner, pid, most_processor, most_idle)
     os.close(inner)
     fate, processor = _end_child(pid, in_time)
-    return fate, report, time.monotonic() - started, processor
+    return fate, report, time.monotonic() - started, processor, idle
 
 
 def _empty_folder(folder: str) -> None:
@@ -173,28 +181,60 @@ def _empty_folder(folder: str) -> None:
                 os.unlink(entry.path)
 
 
-def _collect_report(fd: int, pid: int, deadline: float) -> tuple[bytes, bool]:
-    """What the child wrote, and whether it ended in time.
+def _collect_report(fd: int, pid: int, most_processor: float, most_idle: float) -> tuple[bytes, float, bool]:
+    """What the child wrote, how many seconds it was idle, and whether it ended in time.
 
-    A grandchild that holds the pipe open delays nothing.
+    Seconds in which it had work and no processor are not counted, nor those in which this process had none:
+    a busy machine must not say that a child waits for something that never comes. A grandchild that holds the
+    pipe open delays nothing.
     """
     parts = bytearray()
-    gone = False
+    idle, gone = 0.0, False
+    looked = time.monotonic()
     while len(parts) <= _MAX_REPORT_BYTES:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return bytes(parts), False
-        if not select.select([fd], [], [], 0 if gone else min(left, _LOOK_SECONDS))[0]:
-            if gone:
-                return bytes(parts), True
+        ready = select.select([fd], [], [], 0 if gone else _LOOK_SECONDS)[0]
+        if ready:
+            part = os.read(fd, _CHUNK_BYTES)
+            if not part:
+                return bytes(parts), idle, True
+            parts += part
+        elif gone:
+            return bytes(parts), idle, True
+        # Also where it writes all the time, a little each.
+        if not gone and time.monotonic() - looked >= _LOOK_SECONDS:
             gone = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-            continue
-        part = os.read(fd, _CHUNK_BYTES)
-        if not part:
-            return bytes(parts), True
-        parts += part
+            at_work, processor = _look_at_family(pid)
+            if not gone and not at_work:
+                idle += _LOOK_SECONDS
+            if idle >= most_idle or processor > most_processor:
+                return bytes(parts), idle, False
+            looked = time.monotonic()
     # Longer than any honest report: no report.
-    return b"", True
+    return b"", idle, True
+
+
+def _look_at_family(pid: int) -> tuple[bool, float]:
+    """Whether any thread of a process or of its descendants computes, or would if it had a processor; and
+    the seconds of processor time of all of them.
+    """
+    at_work, ticks = False, 0
+    family = [pid]
+    while family:
+        process = family.pop()
+        # It may end between two lines.
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            ticks += sum(map(int, _read_fields(f"/proc/{process}/stat")[_TICKS]))
+            for thread in os.listdir(f"/proc/{process}/task"):
+                at_work = at_work or _read_fields(f"/proc/{process}/task/{thread}/stat")[0] in _AT_WORK
+                family += _list_children(process, thread)
+    return at_work, ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _read_fields(path: str) -> list[str]:
+    """The fields of a file of proc_pid_stat(5) from the state on."""
+    with open(path) as file:
+        # The name before them, in brackets, may hold blanks and brackets of its own.
+        return file.read().rpartition(")")[2].split()
 
 
 def _end_child(pid: int, in_time: bool) -> tuple[str, float]:
@@ -236,7 +276,7 @@ def _wait_briefly(pid: int) -> tuple[int, int, resource.struct_rusage] | None:
 
 def _reap_orphans() -> None:
     for _ in range(_REAP_ROUNDS):
-        for orphan in _list_children():
+        for orphan in _list_children(os.getpid(), str(os.getpid())):
             try:
                 os.kill(orphan, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
@@ -248,9 +288,9 @@ def _reap_orphans() -> None:
             return
 
 
-def _list_children() -> list[int]:
+def _list_children(pid: int, thread: str) -> list[int]:
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as listing:
+        with open(f"/proc/{pid}/task/{thread}/children") as listing:
             return [int(pid) for pid in listing.read().split()]
     except OSError:
         return []

@@ -60,8 +60,8 @@ def test_the_whole_security_gate_refuses_what_reaches_out(hostile: Hostile) -> N
 @pytest.mark.slow
 @EVERY
 def test_the_second_backend_helps_no_hostile_block(
-    hostile: Hostile, second_backend: str, settings: LazySettings
+    hostile: Hostile, other_backends: list[str], settings: LazySettings
 ) -> None:
     """What only reads a block knows no backend: it is asked again where nothing else has to refuse."""
-    settings.SANDBOX_BACKEND = second_backend
+    settings.SANDBOX_BACKEND = other_backends[-1]
     _refuse(hostile, tuple(gate for gate in hostile.refused_by if gate != SECURITY) or hostile.refused_by)
