@@ -150,6 +150,8 @@ class Arm:
         """
         if self.steps is None:
             return
+        # A system that is frozen stores nothing more.
+        self.thaw()
         url, count = self.steps
         expected, found = math.ceil(4 * self.flows * self.least_stored_share), -1
         end = time.monotonic() + 30
