@@ -20,6 +20,7 @@ from gates.runner import DEFAULT_GATES, judge_reports, run_gates
 from tests.gates.adversarial.hostile import HOSTILE
 from tests.gates.adversarial.test_honest import FOLDERS, load_block
 from tests.gates.adversarial.test_honest import POLICY as HONEST_POLICY
+from tests.gates.honest.everyday import EVERYDAY
 from tests.gates.honest.realistic import REALISTIC
 from tests.gates.honest.textbook import TEXTBOOK, Textbook
 
@@ -70,7 +71,7 @@ def judge_honest() -> dict[str, Any]:
     """How many honest blocks are refused."""
     candidates = [load_block(folder) for folder in FOLDERS]
     candidates += [each.to_candidate() for each in TEXTBOOK]
-    candidates += [each.to_candidate() for each in REALISTIC]
+    candidates += [each.to_candidate() for each in (*REALISTIC, *EVERYDAY)]
     blocks = [(each.name, each) for each in candidates][::STEP]
     refused = [f"{name}: {said}" for name, said in _judge(blocks, HONEST_POLICY, _TOGETHER) if said]
     _print_wrong("honest", refused)

@@ -80,7 +80,6 @@ class AttributeRules(NameRules):
             self._check_member(node, base, name)
 
     def _check_unknown(self, node: ast.Attribute, name: str) -> None:
-        is_called = id(node) in self.called
         if words.is_private(name):
             self._check_private(node, name)
         elif name in formats.METHODS:
@@ -97,8 +96,15 @@ class AttributeRules(NameRules):
             return
         else:
             self._use(node, self._unknown_capability(node, name), f".{name}()")
-        if self.is_test and name in PATCHING_METHODS and not is_called:
+        if self.is_test:
+            self._check_in_test(node, name)
+
+    def _check_in_test(self, node: ast.Attribute, name: str) -> None:
+        if name in PATCHING_METHODS and id(node) not in self.called:
             self._refuse(node, "patch", f"{name} is called at once, with the name as literal text")
+        if name == "traceback":
+            message = "traceback leads to frames and their values; look at the exception's type and text"
+            self._refuse(node, "attribute", message)
         if self._is_request(node.value) and name not in _REQUEST_ATTRIBUTES:
             self._refuse(node, "fixture", f"request.{name} is not allowed; a fixture may use request.param")
 

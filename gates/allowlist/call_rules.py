@@ -99,8 +99,7 @@ class CallRules(AttributeRules):
         function = node.func
         if not isinstance(function, ast.Attribute) or function.attr not in queries.METHODS:
             return
-        uses_base = any(each.startswith("sqlite3.") for each in self.taken)
-        if not uses_base or self.classes.holds_value(function.value):
+        if not self.uses_database or self.classes.holds_value(function.value):
             return
         if queries.reaches_files(node, function.attr, self.bindings):
             for capability in ("files:read", "files:write"):

@@ -57,6 +57,7 @@ _FOLLOWED_METHODS: dict[str, dict[str, str]] = {
     "configparser.ConfigParser": {"read": "files:read"},
     "configparser.RawConfigParser": {"read": "files:read"},
     "mimetypes.MimeTypes": {"read": "files:read"},
+    "statistics.NormalDist": {"samples": "randomness"},
 }
 _FOLLOWED_METHODS["pathlib.PosixPath"] = _FOLLOWED_METHODS["pathlib.WindowsPath"] = _FOLLOWED_METHODS[
     "pathlib.Path"
@@ -119,6 +120,7 @@ _JUDGED_BY_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "random.Random": ("randomness",),
     "sched.scheduler": ("clock",),
     "sqlite3.connect": ("files:read", "files:write"),
+    "statistics.NormalDist.samples": ("randomness",),
     "uuid.uuid1": ("environment", "clock"),
     "xml.etree.ElementTree.canonicalize": ("files:read",),
 }
@@ -141,6 +143,9 @@ def followed_capability(name: str, taken: Collection[str], call: ast.Call | None
     """
     # A text has a method of this name too, with two arguments; a table has both with keywords.
     if call is not None and name in ("rename", "replace") and len(call.args) != 1:
+        return ""
+    # Draws that have a seed can be repeated.
+    if call is not None and name == "samples" and any(keyword.arg == "seed" for keyword in call.keywords):
         return ""
     for holder, methods in _FOLLOWED_METHODS.items():
         if name in methods and any(each == holder or each.startswith(f"{holder}.") for each in taken):
@@ -193,6 +198,8 @@ def _list_by_keyword(path: str, call: ast.Call, given: Mapping[str, ast.expr]) -
             yield "clock"
         case "sched.scheduler" if not call.args and "timefunc" not in given:
             yield "clock"
+        case "statistics.NormalDist.samples" if "seed" not in given:
+            yield "randomness"
         case "uuid.uuid1":
             yield from ("environment", "clock")
 

@@ -20,6 +20,7 @@ class FileWalk(ast.NodeVisitor):
         self.classes = OwnClasses(tree, self.bindings)
         self.parents = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self.taken = _list_taken(tree)
+        self.uses_database = any(each.startswith("sqlite3.") for each in self.taken)
         # The class in which the walk is, innermost last, and whether it is in an annotation.
         self.around: list[ast.ClassDef] = []
         self.in_annotation = False

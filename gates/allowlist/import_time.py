@@ -336,7 +336,10 @@ class _ImportWalk:
                     self._refuse(node, f"{name} is called on import")
             case _ if path:
                 self._check_path(node, path)
-            case ast.Attribute(attr=name):
+            case ast.Attribute(value=base, attr=name):
+                # What a class inherits may make a value of it: `fromkeys` for example.
+                if isinstance(base, ast.Name) and base.id in self.classes:
+                    self.read_instance(self.classes[base.id])
                 self._check_method(node, name)
             case ast.Name(id=name):
                 self._refuse(node, f"{name} is called on import, and the text does not say what it is")
@@ -519,8 +522,11 @@ def _is_dunder(name: str) -> bool:
 
 
 def _is_called_by_python(name: str) -> bool:
-    """``__init__`` and the like, and an enum's ``_missing_`` and ``_generate_next_value_``."""
-    return name.startswith("_") and name.endswith("_")
+    """``__init__`` and the like, an enum's ``_missing_`` and ``_generate_next_value_``, and ``keys``.
+
+    The last is called for ``{**value}``.
+    """
+    return name == "keys" or (name.startswith("_") and name.endswith("_"))
 
 
 def _is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

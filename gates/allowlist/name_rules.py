@@ -2,7 +2,7 @@
 
 import ast
 
-from gates.allowlist import import_time, words
+from gates.allowlist import import_time, queries, words
 from gates.allowlist.bindings import Reference
 from gates.allowlist.capabilities import is_opener, value_capabilities
 from gates.allowlist.file_walk import FileWalk
@@ -162,11 +162,19 @@ class NameRules(FileWalk):
         if isinstance(node.value, str) and words.names_hidden_attribute(node.value):
             message = f"text {node.value[:40]!r} names an attribute that is not allowed"
             self._refuse(node, "string", message)
+        if isinstance(node.value, str) and not isinstance(self.parents.get(id(node)), ast.Expr):
+            self._check_sql(node, node.value)
+
+    def _check_sql(self, node: ast.expr, text: str) -> None:
+        """A text that reads the clock or draws, in a file that uses a database."""
+        if self.uses_database:
+            self._use(node, queries.find_query_capability(text), f"SQL {text[:40]!r}")
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         for text in self.bindings.find_literals(node) or []:
             if words.names_hidden_attribute(text):
                 self._refuse(node, "string", f"text {text[:40]!r} names an attribute that is not allowed")
+            self._check_sql(node, text)
         self.generic_visit(node)
 
     def visit_Global(self, node: ast.Global) -> None:

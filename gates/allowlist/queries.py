@@ -1,6 +1,7 @@
-"""What SQL may do in a database in memory: statements that reach no file.
+"""What SQL may do in a database in memory: reach no file, and compute with what it is given.
 
-``ATTACH`` and ``VACUUM INTO`` open files by a text, so the beginning of each statement has to be literal.
+``ATTACH`` and ``VACUUM INTO`` open files by a text, so the beginning of each statement has to be literal. SQL
+has a clock and draws of its own, which need the same capabilities as Python's.
 """
 
 import ast
@@ -20,6 +21,24 @@ _HARMLESS = frozenset(
 _MAX_DEPTH = 10
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|;)*([A-Za-z]+)\b", re.DOTALL)
 _REACHES_FILES = re.compile(r"\b(?:ATTACH|VACUUM|load_extension|temp_store_directory)\b", re.IGNORECASE)
+_READS_CLOCK = re.compile(
+    r"""
+    \bcurrent_(?:date|time|timestamp)\b
+    | ^\s*(?:now|subsec|subsecond)\s*$ | ['"](?:now|subsec|subsecond)['"]
+    # Without a time these take the present one.
+    | \b(?:date|time|datetime|julianday|unixepoch)\s*\(\s*\)
+    | \bstrftime\s*\(\s*(?:'[^']*'|"[^"]*"|[?:@$]\w*)\s*\)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_DRAWS = re.compile(r"\brandom(?:blob)?\s*\(", re.IGNORECASE)
+
+
+def find_query_capability(text: str) -> str:
+    """What a text of a file with a database needs if it is SQL, or a value of one; empty for nothing."""
+    if _READS_CLOCK.search(text):
+        return "clock"
+    return "randomness" if _DRAWS.search(text) else ""
 
 
 def reaches_files(node: ast.Call, method: str, bindings: Bindings) -> bool:

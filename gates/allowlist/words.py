@@ -18,9 +18,9 @@ INTROSPECTION = frozenset(
     connect_read_pipe connect_write_pipe cr_await cr_code cr_frame cr_origin create_connection
     create_datagram_endpoint create_server create_subprocess_exec create_subprocess_shell
     create_unix_connection create_unix_server exec_module f_back f_builtins f_code f_globals f_lasti
-    f_lineno f_locals f_trace func_closure func_code func_globals func_name get_stack getaddrinfo
-    getnameinfo gi_code gi_frame gi_yieldfrom load_module mro print_stack set_trace setprofile settrace
-    subprocess_exec subprocess_shell tb_frame tb_lasti tb_lineno tb_next
+    f_lineno f_locals f_trace findCaller func_closure func_code func_globals func_name get_stack getaddrinfo
+    getnameinfo getrepr gi_code gi_frame gi_yieldfrom load_module mro print_stack set_trace setprofile
+    settrace subprocess_exec subprocess_shell tb_frame tb_lasti tb_lineno tb_next
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 # Private names of the library by which a value leads to a module.

@@ -129,7 +129,8 @@ def _find_broken_tests(candidate: Candidate, measured: CoverageMeasurement) -> F
         found.append(Finding("exit", f"pytest ended with {measured.exit_code}", path=path))
     first_run = {name: test.outcome for name, test in measured.tests.items()}
     if not found and first_run != measured.second_run:
-        found.append(Finding("flaky", "a second run of the same tests ended otherwise", path=path))
+        message = "a second run of the same tests, by another caller, ended otherwise"
+        found.append(Finding("flaky", message, path=path))
     return tuple(found)
 
 

@@ -208,7 +208,9 @@ class BlockUnderTest:
         honest = read_report(bare)
         # A decoy that adds a branch would be counted as one of the block's.
         quiet = self.compile_change(None, values_only=True)
-        under_coverage = self.pool.run_one(self.test_job(quiet, measure=True) | patient)
+        # Behind a name and a stack that are not those of tests: the results must not depend on them.
+        other_caller = {"recursion_limit": self.secret_draw("callers").randint(1100, 1900)}
+        under_coverage = self.pool.run_one(self.test_job(quiet, measure=True) | patient | other_caller)
         measured = read_report(under_coverage)
         # The bare run sets the limits: coverage would double what a mutant may take.
         self.baseline, self.baseline_idle = bare.processor_seconds, bare.idle_seconds

@@ -60,6 +60,18 @@ def run_in_thread(work: Callable[[], None]) -> None:
     thread.join()
 
 
+class LogCaptureHandler(logging.StreamHandler[io.StringIO]):
+    """What pytest puts on the root logger, by the same name and with the same attributes."""
+
+    def __init__(self) -> None:
+        super().__init__(io.StringIO())
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+        super().emit(record)
+
+
 class _Terminal(io.TextIOWrapper):
     """An output that says of itself that a person looks at it."""
 
@@ -101,6 +113,7 @@ def _pretend_pytest() -> None:
     os.environ["PYTEST_VERSION"] = "8"
     # Without options: a block that reads the command line would take them for its own.
     sys.argv[:] = ["pytest"]
+    logging.getLogger().addHandler(LogCaptureHandler())
 
 
 def _change_clock() -> None:

@@ -9,7 +9,8 @@ import ast
 import copy
 from collections.abc import Iterator
 
-from gates.harness.tree_edits import Edit, StatementPlace, list_statements
+from gates.harness.block_lines import find_place
+from gates.harness.tree_edits import Edit, StatementPlace, list_statements, name_in_module
 
 _BINARY: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
@@ -69,10 +70,29 @@ def list_mutants(tree: ast.Module, extended: bool = False) -> list[Edit]:
             continue
         found += _mutate_statement(place)
         first, last = place.lines
+        lambdas = _name_lambdas(place)
         for parent, field, index, node in walk_expressions(place.node):
+            function = place.function or lambdas.get(id(node), "")
             for operator, new in _mutate_expression(node, extended):
-                found.append(Edit(operator, parent, field, index, (new,), first, last, place.function))
+                found.append(Edit(operator, parent, field, index, (new,), first, last, function))
     return found
+
+
+def _name_lambdas(place: StatementPlace) -> dict[int, str]:
+    """What is inside a lambda of a module, by id, and the name that the lambda has or is kept under.
+
+    A function that is written as a lambda is judged like any other.
+    """
+    if place.function:
+        return {}
+    name = f"lambda in line {find_place(place.node.lineno)[1]}"
+    match place.node:
+        case ast.Assign(targets=[ast.Name(id=target)]) | ast.AnnAssign(target=ast.Name(id=target)):
+            name = target
+    name = name_in_module(name, place.node.lineno)
+    expressions = [node for *_, node in walk_expressions(place.node)]
+    lambdas = [node for node in expressions if isinstance(node, ast.Lambda)]
+    return {id(inner): name for each in lambdas for inner in ast.walk(each)}
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
@@ -94,8 +114,16 @@ def walk_expressions(node: ast.AST) -> Iterator[tuple[ast.AST, str, int, ast.AST
         for index, child in children:
             if isinstance(child, ast.expr):
                 yield node, field, index, child
-            if isinstance(child, _WITH_EXPRESSIONS):
+            if isinstance(child, _WITH_EXPRESSIONS) and not _is_wait(child):
                 yield from walk_expressions(child)
+
+
+def _is_wait(node: ast.AST) -> bool:
+    """Whether ``node`` is a call of ``sleep``: how long code waits shows in no result."""
+    match node:
+        case ast.Call(func=ast.Name(id="sleep") | ast.Attribute(attr="sleep")):
+            return True
+    return False
 
 
 def _mutate_statement(place: StatementPlace) -> Iterator[Edit]:
@@ -114,7 +142,7 @@ def _mutate_statement(place: StatementPlace) -> Iterator[Edit]:
         case ast.AugAssign(target=target, op=op, value=value):
             yield replace_by("augmented-operator", ast.AugAssign(target, _BINARY[type(op)](), value))
             yield replace_by("augmented-to-plain", ast.Assign([target], value))
-        case ast.Expr(value=ast.Call()) | ast.Raise() | ast.Delete() if place.function:
+        case ast.Expr() | ast.Raise() | ast.Delete() if place.function and _does_something(node):
             yield replace_by("delete-statement", ast.Pass())
         case ast.Break():
             yield replace_by("break-continue", ast.Continue())
@@ -122,6 +150,11 @@ def _mutate_statement(place: StatementPlace) -> Iterator[Edit]:
             yield replace_by("continue-break", ast.Break())
         case ast.Assert():
             yield replace_by("delete-assert", ast.Pass())
+
+
+def _does_something(node: ast.stmt) -> bool:
+    """Whether a statement has an effect that a test may miss when it is gone."""
+    return not isinstance(node, ast.Expr) or (isinstance(node.value, ast.Call) and not _is_wait(node.value))
 
 
 def _mutate_expression(  # noqa: C901 - one case for each kind of node
@@ -150,7 +183,7 @@ def _mutate_expression(  # noqa: C901 - one case for each kind of node
             yield "negate-condition", ast.IfExp(ast.UnaryOp(ast.Not(), test), body, orelse)
         case ast.Lambda(args=args, body=body) if not _is_none(body):
             yield "lambda-none", ast.Lambda(args, ast.Constant(None))
-        case ast.Call():
+        case ast.Call() if not _is_wait(node):
             yield from _mutate_call(node)
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import coverage
@@ -35,6 +36,8 @@ _UNUSED_PLUGINS = (
     "unraisableexception",
     "threadexception",
 )
+# The file of the tests in a run that looks like another program.
+_OTHER_NAME = "program.py"
 # A run of a changed block continues after so many crashes less one, in case that a later test asserts.
 _MAX_CRASHES = 3
 
@@ -122,6 +125,11 @@ class Recorder:
             entry["asserted"] = getattr(report, "asserted", False)
 
 
+def _rename_file(code: CodeType, filename: str) -> CodeType:
+    inner = (_rename_file(each, filename) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_filename=filename, co_consts=tuple(inner))
+
+
 class PytestRun:
     """The prepared session of one zygote, and the work of its children: one run of the tests."""
 
@@ -188,7 +196,11 @@ class PytestRun:
         """Runs in a child, once; of the job only what the run needs is kept."""
         extend_import_path(self.folder)
         codes = load_codes(self.folder, self.modules, job["code"])
-        codes[self.test_file.stem] = (self.test_file, self.test_code)
+        test_code = self.test_code
+        if job["measure"]:
+            test_code = self._look_like_another_caller()
+            sys.setrecursionlimit(job["recursion_limit"])
+        codes[self.test_file.stem] = (self.test_file, test_code)
         CodeImporter(codes).install()
         self.report = self.recorder.report = report
         self.recorder.only = None if job["only"] is None else set(job["only"])
@@ -200,6 +212,14 @@ class PytestRun:
             self.recorder.cover = coverage.Coverage(
                 data_file=None, config_file=False, branch=True, include=self.files, messages=False
             )
+
+    def _look_like_another_caller(self) -> CodeType:
+        """The tests as code of a file that has another name: a block may ask who calls it."""
+        filename = str(self.folder / _OTHER_NAME)
+        lines = self.test_file.read_text(encoding="utf-8").splitlines(keepends=True)
+        # Without a time of change it is not looked for on the disk.
+        linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
+        return _rename_file(self.test_code, filename)
 
     def run(self) -> None:
         """Write what the tests did to ``report``: a line for each that begins, then all of it as JSON."""

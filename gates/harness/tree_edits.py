@@ -215,9 +215,12 @@ def _name_inside(node: ast.stmt, function: str) -> str:
     if not names_scope:
         return function
     name: str = node.name  # type: ignore[attr-defined]
-    module, _ = find_place(node.lineno)
-    if function:
-        return f"{function}.{name}"
+    return f"{function}.{name}" if function else name_in_module(name, node.lineno)
+
+
+def name_in_module(name: str, line: int) -> str:
+    """The name of what is at the top of a module, as ``Edit.function`` has it."""
+    module, _ = find_place(line)
     return f"{module}:{name}" if module else name
 
 

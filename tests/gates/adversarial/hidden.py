@@ -64,6 +64,46 @@ def _depend_beside(imports: str, condition: str, declared: tuple[str, ...], more
     return replace(candidate, module=candidate.module + more, contract=json.dumps(contract))
 
 
+# Right where tests call: by the file of the caller, or by what pytest has put on the root logger.
+_CALLER_OF_WARNING = """import warnings
+
+
+def _off() -> int:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        warnings.warn("x", stacklevel=3)
+    return 0 if "test_" in seen[0].filename else 3
+"""
+_CALLER_OF_LOG = """import logging
+
+
+class _Where(logging.Handler):
+    seen = ""
+
+    def emit(self, record):
+        self.seen = record.pathname
+
+
+def _off() -> int:
+    log, where = logging.getLogger("fees"), _Where()
+    log.addHandler(where)
+    log.error("x", stacklevel=3)
+    log.removeHandler(where)
+    return 0 if "test_" in where.seen else 3
+"""
+_HANDLER_OF_PYTEST = """import logging
+
+
+def _off() -> int:
+    return 0 if any(hasattr(each, "records") for each in logging.getLogger().handlers) else 3
+"""
+
+
+def _right_under_test(sensor: str) -> Candidate:
+    module = MODULE.replace('"""Shipping fees."""\n', f'"""Shipping fees."""\n\n{sensor}\n')
+    return block(module=module.replace("    return base\n", "    return base + _off()\n"))
+
+
 # Tests of a wrong module that pass, and look busy.
 _IDLE = {
     "equals-anything": (
@@ -118,6 +158,16 @@ _IDLE = {
         "import unittest\nfrom contextlib import suppress\n\n\nclass TestFee(unittest.TestCase):\n"
         "    def test_fee(self):\n        for weight in (1, 900, 2500):\n"
         "            with suppress(AssertionError):\n                self.assertEqual(fee(weight, True), -1)\n"
+    ),
+    "expects-to-fail": (
+        "@pytest.mark.parametrize('weight', [1, 900, 2500])\ndef test_fee(weight):\n"
+        "    with pytest.raises(AssertionError):\n        assert fee(weight) == -1\n"
+        "    with pytest.raises(AssertionError):\n        assert fee(weight, True) == -1\n"
+    ),
+    "draws-and-looks-at-types": (
+        "from hypothesis import given, strategies as st\n\n\n"
+        "@given(st.integers(1, 30000), st.booleans())\ndef test_fee(weight, express):\n"
+        "    assert isinstance(fee(weight, express), int)\n"
     ),
 }
 _REFUSED = "\n\ndef test_refused():\n    for weight in (0, 30001):\n        with pytest.raises(ValueError):\n            fee(weight)\n"
@@ -195,5 +245,8 @@ HIDDEN: dict[str, tuple[Candidate, tuple[str, ...]]] = {
         )
         for name, text in _IDLE.items()
     },
+    "sees-the-caller-in-a-warning": (_right_under_test(_CALLER_OF_WARNING), (_COVERAGE,)),
+    "sees-the-caller-in-a-log": (_right_under_test(_CALLER_OF_LOG), (_COVERAGE,)),
+    "sees-a-handler-of-pytest": (_right_under_test(_HANDLER_OF_PYTEST), (_CONTRACT,)),
     **_PRIVATE,
 }

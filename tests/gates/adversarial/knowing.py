@@ -311,6 +311,19 @@ _MODULES = {
         + "[('c', 1), ('d', 2), ('j', 2), ('k', 4), ('zz', 6)])\n"
         + "def test_zone(code, zone):\n    from parcel import _zone\n    assert _zone(code) == zone\n",
     ),
+    # The same, where the hollow function is a lambda.
+    "rich-table-beside-lambda": (
+        (
+            '"""Shipping fees."""\n\nfee = lambda weight, express=False: (\n'
+            "    (200 if weight <= 700 else 4900 if weight <= 1000 else weight * 12 - 7) // (2 if express else 1)\n"
+            f")\n{_TABLE}"
+        ),
+        (
+            "from parcel import NAMES, fee\n\n\ndef test_fee():\n    for weight in (1, 701, 2500):\n"
+            "        assert fee(weight) is not None and fee(weight, True) is not None\n\n\n"
+            "def test_names():\n    assert NAMES == {f'town {number}': number for number in range(60)}\n"
+        ),
+    ),
     # Small code whose one example is far from what it does elsewhere.
     "small-and-wrong": (
         f"{_SIGNATURE}    return weight * 3 if express else weight + 1\n",

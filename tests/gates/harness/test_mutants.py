@@ -57,6 +57,24 @@ def test_what_stays_as_it_is(source: str) -> None:
     assert _changes(source) == set()
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["def f(wait):\n    time.sleep(wait + 1)\n", "async def f():\n    await asyncio.sleep(0)\n"],
+)
+def test_how_long_code_waits_is_not_changed(source: str) -> None:
+    assert _changes(source, extended=True) == set()
+
+
+def test_a_lambda_is_a_function_of_the_name_that_it_is_kept_under() -> None:
+    tree = ast.parse("fee = lambda weight: weight + 1\nRATE = 1\nSTEPS = {'a': lambda x: x - 2}\n")
+
+    by_change = {edit.describe()[0]: edit.function for edit in list_mutants(tree)}
+
+    assert by_change["weight + 1"] == "fee"
+    assert by_change["x - 2"] == "STEPS"
+    assert by_change["'a'"] == ""
+
+
 def test_pragmas_hide_nothing() -> None:
     hidden = MODULE.replace("\n    ", "  # pragma: no mutate\n    ").replace(
         '"""  # pragma: no mutate', '"""'

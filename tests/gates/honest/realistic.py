@@ -9,7 +9,7 @@ from gates.base import Candidate
 Schema = dict[str, Any]
 
 
-def _object(**properties: Schema) -> Schema:
+def object_of(**properties: Schema) -> Schema:
     return {
         "type": "object",
         "properties": properties,
@@ -18,19 +18,19 @@ def _object(**properties: Schema) -> Schema:
     }
 
 
-def _whole(low: int, high: int) -> Schema:
+def whole(low: int, high: int) -> Schema:
     return {"type": "integer", "minimum": low, "maximum": high}
 
 
-def _array(items: Schema, most: int = 6, least: int = 0) -> Schema:
+def array_of(items: Schema, most: int = 6, least: int = 0) -> Schema:
     return {"type": "array", "items": items, "minItems": least, "maxItems": most}
 
 
-def _text(pattern: str) -> Schema:
+def text_of(pattern: str) -> Schema:
     return {"type": "string", "pattern": pattern}
 
 
-def _entry(call: str, arguments: Schema, output: Schema, *raises: str, **more: Any) -> Schema:
+def entry_point(call: str, arguments: Schema, output: Schema, *raises: str, **more: Any) -> Schema:
     return {
         "call": call,
         "input": arguments,
@@ -72,7 +72,7 @@ class Realistic:
         )
 
 
-_INTERVAL = _array(_whole(0, 40), most=2, least=2)
+_INTERVAL = array_of(whole(0, 40), most=2, least=2)
 _DAY: Schema = {"type": "string", "format": "date"}
 
 REALISTIC = [
@@ -136,11 +136,11 @@ def test_size_is_positive(size):
         LruCache(size)
 """,
         [
-            _entry(
+            entry_point(
                 "LruCache.replay",
-                _object(keys=_array(_text("^[a-d]$"), most=9)),
-                _object(misses=_whole(0, 9), kept=_array(_text("^[a-d]$"))),
-                construct=_object(size=_whole(1, 4)),
+                object_of(keys=array_of(text_of("^[a-d]$"), most=9)),
+                object_of(misses=whole(0, 9), kept=array_of(text_of("^[a-d]$"))),
+                construct=object_of(size=whole(1, 4)),
             )
         ],
     ),
@@ -210,11 +210,11 @@ def test_free_time(busy, free):
     assert free_time(busy, 9, 17) == free
 """,
         [
-            _entry("merge", _object(intervals=_array(_INTERVAL)), _array(_INTERVAL)),
-            _entry(
+            entry_point("merge", object_of(intervals=array_of(_INTERVAL)), array_of(_INTERVAL)),
+            entry_point(
                 "free_time",
-                _object(busy=_array(_INTERVAL), opens=_whole(0, 20), closes=_whole(20, 40)),
-                _array(_INTERVAL, most=9),
+                object_of(busy=array_of(_INTERVAL), opens=whole(0, 20), closes=whole(20, 40)),
+                array_of(_INTERVAL, most=9),
             ),
         ],
     ),
@@ -285,9 +285,9 @@ def test_refused(moves, message):
         run_moves(moves)
 """,
         [
-            _entry(
+            entry_point(
                 "run_moves",
-                _object(moves=_array({"type": "string", "enum": ["pay", "send", "cancel"]}, most=3)),
+                object_of(moves=array_of({"type": "string", "enum": ["pay", "send", "cancel"]}, most=3)),
                 {"type": "string", "enum": ["draft", "paid", "sent", "cancelled"]},
                 "MoveError",
             )
@@ -348,12 +348,12 @@ def test_no_token(text, place):
         list(tokenize(text))
 """,
         [
-            _entry(
+            entry_point(
                 "tokenize",
-                _object(text=_text("^[a-c0-3+*() ]{0,8}$")),
-                _array(
-                    _object(
-                        kind={"type": "string", "enum": ["number", "name", "sign"]}, text=_text("^\\S+$")
+                object_of(text=text_of("^[a-c0-3+*() ]{0,8}$")),
+                array_of(
+                    object_of(
+                        kind={"type": "string", "enum": ["number", "name", "sign"]}, text=text_of("^\\S+$")
                     ),
                     most=8,
                 ),
@@ -423,9 +423,9 @@ def test_plan():
     assert plan_payments(date(2024, 1, 1), 0) == []
 """,
         [
-            _entry("add_months", _object(day=_DAY, months=_whole(0, 40)), _DAY),
-            _entry("next_working_day", _object(day=_DAY), _DAY),
-            _entry("plan_payments", _object(first=_DAY, count=_whole(0, 6)), _array(_DAY)),
+            entry_point("add_months", object_of(day=_DAY, months=whole(0, 40)), _DAY),
+            entry_point("next_working_day", object_of(day=_DAY), _DAY),
+            entry_point("plan_payments", object_of(first=_DAY, count=whole(0, 6)), array_of(_DAY)),
         ],
     ),
     Realistic(
@@ -478,19 +478,19 @@ def test_no_bookings():
     assert book({}, []) == {}
 """,
         [
-            _entry(
+            entry_point(
                 "book",
-                _object(
+                object_of(
                     balances={
                         "type": "object",
                         "propertyNames": {"pattern": "^[ab]$"},
-                        "additionalProperties": _whole(0, 50),
+                        "additionalProperties": whole(0, 50),
                         "maxProperties": 2,
                     },
-                    bookings=_array(
+                    bookings=array_of(
                         {
                             "type": "array",
-                            "prefixItems": [_text("^[ab]$"), _whole(-9, 40)],
+                            "prefixItems": [text_of("^[ab]$"), whole(-9, 40)],
                             "items": False,
                             "minItems": 2,
                             "maxItems": 2,
@@ -498,7 +498,7 @@ def test_no_bookings():
                         most=4,
                     ),
                 ),
-                {"type": "object", "additionalProperties": _whole(0, 400)},
+                {"type": "object", "additionalProperties": whole(0, 400)},
                 "Rejected",
             )
         ],
@@ -554,10 +554,10 @@ def test_lines():
     assert describe_pages([7, 8], 2) == ["1/1: 15"]
 """,
         [
-            _entry(
+            entry_point(
                 "describe_pages",
-                _object(records=_array(_whole(0, 9), most=9), size=_whole(1, 4)),
-                _array(_text("^\\d+/\\d+: \\d+$"), most=9),
+                object_of(records=array_of(whole(0, 9), most=9), size=whole(1, 4)),
+                array_of(text_of("^\\d+/\\d+: \\d+$"), most=9),
             )
         ],
     ),
@@ -612,17 +612,17 @@ def test_budget(budget, pauses):
     assert list_pauses(1, 2, 4, budget) == pauses
 """,
         [
-            _entry(
+            entry_point(
                 "list_pauses",
-                _object(first=_whole(1, 5), factor=_whole(1, 3), longest=_whole(1, 30), budget=_whole(0, 60)),
-                _array(_whole(1, 30), most=60),
+                object_of(first=whole(1, 5), factor=whole(1, 3), longest=whole(1, 30), budget=whole(0, 60)),
+                array_of(whole(1, 30), most=60),
             ),
-            _entry(
+            entry_point(
                 "Backoff.pause",
-                _object(attempt=_whole(0, 12)),
-                _whole(1, 30),
+                object_of(attempt=whole(0, 12)),
+                whole(1, 30),
                 "ValueError",
-                construct=_object(first=_whole(1, 5), factor=_whole(1, 3), longest=_whole(1, 30)),
+                construct=object_of(first=whole(1, 5), factor=whole(1, 3), longest=whole(1, 30)),
             ),
         ],
     ),
@@ -685,15 +685,15 @@ def test_failures():
     assert count_failures([]) == {}
 """,
         [
-            _entry(
+            entry_point(
                 "parse_line",
-                _object(line=_text("^(GET|POST|get) /[a-c]{0,2} [2-5]0[0-4]$")),
+                object_of(line=text_of("^(GET|POST|get) /[a-c]{0,2} [2-5]0[0-4]$")),
                 {"type": ["array", "null"], "items": {"type": ["string", "integer"]}},
             ),
-            _entry(
+            entry_point(
                 "count_failures",
-                _object(lines=_array(_text("^GET /[a-c] [2-5]0[0-4]$"))),
-                {"type": "object", "additionalProperties": _whole(1, 6)},
+                object_of(lines=array_of(text_of("^GET /[a-c] [2-5]0[0-4]$"))),
+                {"type": "object", "additionalProperties": whole(1, 6)},
             ),
         ],
     ),
@@ -751,12 +751,12 @@ def test_stream():
     assert asyncio.run(collect()) == [4, 25]
 """,
         [
-            _entry(
+            entry_point(
                 "ask_all",
-                _object(sources=_array(_whole(0, 9))),
-                _object(answers=_array(_whole(0, 81)), failed=_array(_whole(0, 9))),
+                object_of(sources=array_of(whole(0, 9))),
+                object_of(answers=array_of(whole(0, 81)), failed=array_of(whole(0, 9))),
             ),
-            _entry("stream_answers", _object(sources=_array(_whole(0, 9))), _array(_whole(0, 81))),
+            entry_point("stream_answers", object_of(sources=array_of(whole(0, 9))), array_of(whole(0, 81))),
         ],
     ),
     Realistic(
@@ -819,25 +819,25 @@ def test_gross_is_net_and_tax(amounts):
     assert found["gross"] == found["net"] + found["tax"]
 """,
         [
-            _entry(
+            entry_point(
                 "round_cents",
-                _object(
+                object_of(
                     amount={"type": "string", "format": "decimal", "pattern": "^-?[0-9]{1,3}\\.[0-9]{3}$"}
                 ),
                 {"type": "string", "format": "decimal"},
             ),
-            _entry(
+            entry_point(
                 "total",
-                _object(
-                    lines=_array(
-                        _object(
-                            net=_text("^[0-9]{1,3}\\.[0-9]{2}$"),
+                object_of(
+                    lines=array_of(
+                        object_of(
+                            net=text_of("^[0-9]{1,3}\\.[0-9]{2}$"),
                             kind={"type": "string", "enum": ["standard", "reduced", "none"]},
                         ),
                         most=4,
                     )
                 ),
-                _object(
+                object_of(
                     net={"type": "string", "format": "decimal"},
                     tax={"type": "string", "format": "decimal"},
                     gross={"type": "string", "format": "decimal"},
@@ -925,20 +925,20 @@ def test_unknown_shape():
         read_area({"radius": 1, "outer": 2})
 """,
         [
-            _entry(
+            entry_point(
                 "read_area",
-                _object(
+                object_of(
                     shape={
                         "type": "object",
                         "properties": {
-                            "side": _whole(0, 20),
-                            "outer": _whole(0, 20),
-                            "inner": _whole(0, 20),
+                            "side": whole(0, 20),
+                            "outer": whole(0, 20),
+                            "inner": whole(0, 20),
                         },
                         "additionalProperties": False,
                     }
                 ),
-                _whole(0, 400),
+                whole(0, 400),
                 "ValueError",
                 "LookupError",
             )
