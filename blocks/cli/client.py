@@ -49,9 +49,11 @@ class _NoRoomError(Exception):
 class Client:
     """A session with the service. Use as a context manager."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str | None) -> None:
         self.url = url
-        headers = {"Authorization": f"Bearer {token}", "User-Agent": "blocks-cli"}
+        headers = {"User-Agent": "blocks-cli"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
         try:
             # A service that is down is noticed soon; a slow answer is waited for.
             timeout = httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)

@@ -27,6 +27,7 @@ COMMANDS = {
     "quota": ("blocks.cli.quota", "Show what each provider may still use."),
     "notify": ("blocks.cli.notify", "Post into Slack, or send a mail, through the service."),
     "alerts": ("blocks.cli.alerts", "Test the chain from an alert to its receivers."),
+    "ci": ("blocks.cli.ci.commands", "In a CI job: run flows, propose their blocks, check all evidence."),
     "test-flow": (
         "blocks.cli.trial",
         "Run a feature request and say whether the service works; keeps no block.",

@@ -1,0 +1,121 @@
+"""GitHub, by its REST API of version 2022-11-28 (GitHub Enterprise Server has the same)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from blocks.cli.ci.code_host import Comment, NothingToPropose, Proposal, ProposalText, Subject
+from blocks.cli.ci.http import Refusal, Session
+from blocks.cli.errors import Exit, Failure
+
+_HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+# The account of the token that each job gets, which may not ask who it is.
+_ACTIONS = "github-actions[bot]"
+_PERMISSIONS = (
+    "Give the job the permissions that docs/how-to/run-in-ci.md names, and allow GitHub Actions to create "
+    "pull requests in the settings of the repo."
+)
+
+
+def open_session(api_url: str, token: str) -> Session:
+    """A session with GitHub."""
+    return Session(api_url, token, _HEADERS)
+
+
+class GitHub:
+    """A repo at GitHub."""
+
+    def __init__(self, session: Session, repository: str) -> None:
+        self._session = session
+        self._repo, self._owner = f"/repos/{repository}", repository.split("/")[0]
+        self._login = ""
+
+    def find_proposal(self, branch: str, base: str) -> Proposal | None:
+        """The open pull request of ``branch`` for ``base``."""
+        params = {"state": "open", "head": f"{self._owner}:{branch}", "base": base}
+        try:
+            found = self._session.get(f"{self._repo}/pulls", params)
+        except Refusal as refused:
+            raise _explain(refused, "list pull requests") from refused
+        return _read_pull(found[0]) if found else None
+
+    def open_proposal(self, text: ProposalText, branch: str, base: str) -> Proposal:
+        """A new pull request."""
+        body = {"title": text.title, "body": text.body, "head": branch, "base": base}
+        try:
+            return _read_pull(self._session.post(f"{self._repo}/pulls", body))
+        except Refusal as refused:
+            if refused.status == 422 and "No commits between" in refused.text:
+                raise NothingToPropose from refused
+            if refused.status == 422 and "already exists" in refused.text:
+                found = self.find_proposal(branch, base)
+                if found is not None:
+                    return self.change_proposal(found, text)
+            raise _explain(refused, "open a pull request") from refused
+
+    def change_proposal(self, proposal: Proposal, text: ProposalText) -> Proposal:
+        """Give a pull request another title and body."""
+        body = {"title": text.title, "body": text.body}
+        try:
+            return _read_pull(self._session.patch(f"{self._repo}/pulls/{proposal.number}", body))
+        except Refusal as refused:
+            raise _explain(refused, "change a pull request") from refused
+
+    def list_comments(self, subject: Subject) -> list[Comment]:
+        """The comments of an issue or a pull request, which are the same at GitHub."""
+        try:
+            found = list(self._session.list(f"{self._repo}/issues/{subject.number}/comments"))
+            login = self._find_login()
+        except Refusal as refused:
+            raise _explain(refused, "read comments") from refused
+        return [
+            Comment(int(one["id"]), str(one.get("body") or ""), _author_of(one) == login) for one in found
+        ]
+
+    def add_comment(self, subject: Subject, body: str) -> None:
+        """A new comment."""
+        try:
+            self._session.post(f"{self._repo}/issues/{subject.number}/comments", {"body": body})
+        except Refusal as refused:
+            raise _explain(refused, "comment") from refused
+
+    def change_comment(self, subject: Subject, comment: Comment, body: str) -> None:  # noqa: ARG002
+        """Give a comment another text. Its id is enough here; GitLab needs the subject, too."""
+        try:
+            self._session.patch(f"{self._repo}/issues/comments/{comment.id}", {"body": body})
+        except Refusal as refused:
+            raise _explain(refused, "change a comment") from refused
+
+    def _find_login(self) -> str:
+        """The account of the token."""
+        if not self._login:
+            try:
+                self._login = str(self._session.get("/user")["login"])
+            except Refusal as refused:
+                if refused.status != 403:
+                    raise
+                self._login = _ACTIONS
+        return self._login
+
+
+def _author_of(comment: Mapping[str, Any]) -> str:
+    user = comment.get("user")
+    return str(user.get("login")) if isinstance(user, dict) else ""
+
+
+def _read_pull(found: Mapping[str, Any]) -> Proposal:
+    return Proposal(int(found["number"]), str(found["html_url"]))
+
+
+def _explain(refused: Refusal, what: str) -> Failure:
+    cures = {
+        401: "Give the step `GITHUB_TOKEN: ${{ github.token }}`.",
+        403: _PERMISSIONS,
+        404: "Check that the token reaches this repo: GitHub answers 404 where it does not.",
+    }
+    not_allowed = refused.status in {401, 403, 404}
+    return Failure(
+        f"GitHub does not let this job {what} ({refused}).",
+        cure=cures.get(refused.status, "Read what GitHub says; the request was not carried out."),
+        code="ci:platform-refused",
+        exit_code=Exit.NOT_ALLOWED if not_allowed else Exit.FAILED,
+    )
