@@ -3,7 +3,8 @@ cosmic-ray, and what the gates say to blocks whose right verdict is known.
 
 The three engines judge the same block one after the other in one run, each with the machine to itself. Ours
 runs inside the sandbox, the peers bare. ``GATES_PARTS=hostile,honest`` measures some parts; the others keep
-what the file says of them. Writes ``bench/results/gates.json`` after each part.
+what the file says of them. The part ``repeated`` judges each honest block five times at once, for most of an
+hour, and is only run where it is named. Writes ``bench/results/gates.json`` after each part.
 """
 
 import json
@@ -21,7 +22,14 @@ from typing import Any
 
 from bench.gates_pandas import measure_packages
 from bench.gates_subject import CONTRACT, MODULE, NAME, POLICY, TESTS
-from bench.gates_verdicts import judge_honest, judge_hostile, judge_weak, measure_rate, read_busy_seconds
+from bench.gates_verdicts import (
+    judge_honest,
+    judge_hostile,
+    judge_repeated,
+    judge_weak,
+    measure_rate,
+    read_busy_seconds,
+)
 from bench.goals import Goals, at_least, at_most, find_results_file, judge_results, write_results
 from bench.peer_environments import PeerFailure, require_python, takes_part
 from bench.scale import choose_size
@@ -268,12 +276,20 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "hostile": judge_hostile,
     "honest": judge_honest,
     "weak": judge_weak,
+    "repeated": judge_repeated,
 }
+# Takes most of an hour, so that it is run where it is named.
+_NAMED_ONLY = frozenset({"repeated"})
 
 
 def choose_parts(wanted: str) -> list[str]:
-    """The parts that ``wanted`` names, separated by commas; all for an empty text. Raises ``SystemExit``."""
-    chosen = [name for name in wanted.split(",") if name] or list(PARTS)
+    """The parts that ``wanted`` names, separated by commas; the usual ones for an empty text.
+
+    Raises ``SystemExit``.
+    """
+    chosen = [name for name in wanted.split(",") if name] or [
+        each for each in PARTS if each not in _NAMED_ONLY
+    ]
     if unknown := sorted(set(chosen) - set(PARTS)):
         raise SystemExit(f"GATES_PARTS: no part {', '.join(unknown)}. There are: {', '.join(PARTS)}")
     return chosen

@@ -22,6 +22,7 @@ from tests.gates.adversarial.test_honest import FOLDERS, load_block
 from tests.gates.adversarial.test_honest import POLICY as HONEST_POLICY
 from tests.gates.honest.everyday import EVERYDAY
 from tests.gates.honest.realistic import REALISTIC
+from tests.gates.honest.repeated import RUNS, judge_at_once, list_refusals
 from tests.gates.honest.textbook import TEXTBOOK, Textbook
 
 # One in so many of the blocks; the small form shows only that the rest works.
@@ -69,13 +70,29 @@ def judge_hostile() -> dict[str, Any]:
 
 def judge_honest() -> dict[str, Any]:
     """How many honest blocks are refused."""
-    candidates = [load_block(folder) for folder in FOLDERS]
-    candidates += [each.to_candidate() for each in TEXTBOOK]
-    candidates += [each.to_candidate() for each in (*REALISTIC, *EVERYDAY)]
-    blocks = [(each.name, each) for each in candidates][::STEP]
+    blocks = [(each.name, each) for each in _list_honest()]
     refused = [f"{name}: {said}" for name, said in _judge(blocks, HONEST_POLICY, _TOGETHER) if said]
     _print_wrong("honest", refused)
     return {"honest_blocks": len(blocks), "honest_refused": len(refused)}
+
+
+def judge_repeated() -> dict[str, Any]:
+    """How many honest blocks are refused once when each is judged five times at once."""
+    blocks = _list_honest()
+    changed = []
+    for candidate in blocks:
+        runs = judge_at_once(candidate, HONEST_POLICY)
+        changed += [f"{candidate.name}: {said}" for said in map(list_refusals, runs) if said][:1]
+    _print_wrong("repeated", changed)
+    return {"repeated_blocks": len(blocks), "repeated_runs": RUNS, "repeated_refused": len(changed)}
+
+
+def _list_honest() -> list[Candidate]:
+    """The honest blocks of the tests, in the small form a few of them."""
+    candidates = [load_block(folder) for folder in FOLDERS]
+    candidates += [each.to_candidate() for each in TEXTBOOK]
+    candidates += [each.to_candidate() for each in (*REALISTIC, *EVERYDAY)]
+    return candidates[::STEP]
 
 
 def judge_weak() -> dict[str, Any]:

@@ -28,8 +28,8 @@ def load_block(folder: Path) -> Candidate:
     return Candidate("honest", name, module, tests, contract, private_modules=private)
 
 
-# All of them take minutes: the default suite judges some, the slow suite all.
-SAMPLE = FOLDERS[::7]
+# All of them take minutes: the default suite judges some, the slow suite all, and some of them often.
+SAMPLE, REPEATED = FOLDERS[::14], FOLDERS[1::5]
 
 
 def test_there_are_enough_kinds() -> None:
@@ -64,7 +64,7 @@ def test_an_honest_block_passes(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", REPEATED, ids=lambda folder: folder.name)
 def test_an_honest_block_is_judged_the_same_five_times(
     folder: Path, other_backends: list[str], settings: LazySettings
 ) -> None:

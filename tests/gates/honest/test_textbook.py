@@ -1,61 +1,33 @@
-"""Small correct functions pass, at any size and under load."""
-
-import contextlib
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+"""Small correct functions pass, at any size and on a busy machine."""
 
 import pytest
 
-from gates.base import GateReport, Policy, Verdict
+from gates.base import Policy
 from gates.runner import run_gates
+from tests.gates.honest.repeated import RUNS, judge_at_once, list_refusals
 from tests.gates.honest.textbook import TEXTBOOK, Textbook
 
-EVERY = pytest.mark.parametrize("textbook", TEXTBOOK, ids=lambda textbook: textbook.name)
-# The default suite has no time for all.
-_SAMPLE = TEXTBOOK[::13]
-
-
-@contextlib.contextmanager
-def _busy_machine() -> Iterator[None]:
-    """Two endless loops for each core."""
-    command = [sys.executable, "-I", "-c", "while True: pass"]
-    loops = [subprocess.Popen(command) for _ in range(2 * (os.cpu_count() or 1))]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            loop.kill()
-            loop.wait()
-
-
-def _judge(textbook: Textbook) -> tuple[GateReport, ...]:
-    return run_gates(textbook.to_candidate(), Policy())
-
-
-def _list_refusals(reports: tuple[GateReport, ...]) -> dict[str, str]:
-    return {
-        report.gate: f"{report.summary}\n{report.feedback}"
-        for report in reports
-        if report.verdict is not Verdict.PASSED
-    }
+# The default suite has no time for all, and the slow one not for all of them five times: the benchmark has.
+_SAMPLE, _REPEATED = TEXTBOOK[::16], TEXTBOOK[1::5]
 
 
 def test_there_are_enough_and_each_has_its_own_name() -> None:
     assert len({textbook.name for textbook in TEXTBOOK}) == len(TEXTBOOK) >= 50
 
 
-@pytest.mark.parametrize("textbook", _SAMPLE, ids=lambda textbook: textbook.name)
+@pytest.mark.parametrize(
+    "textbook",
+    [pytest.param(each, marks=() if each in _SAMPLE else pytest.mark.slow) for each in TEXTBOOK],
+    ids=lambda textbook: textbook.name,
+)
 def test_a_small_correct_function_passes(textbook: Textbook) -> None:
-    assert _list_refusals(_judge(textbook)) == {}
+    assert list_refusals(run_gates(textbook.to_candidate(), Policy())) == {}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-@EVERY
-def test_every_small_correct_function_gets_the_same_verdict_five_times_under_load(textbook: Textbook) -> None:
-    with _busy_machine():
-        verdicts = [_list_refusals(_judge(textbook)) for _ in range(5)]
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("textbook", _REPEATED, ids=lambda textbook: textbook.name)
+def test_a_small_correct_function_gets_the_same_verdict_five_times_at_once(textbook: Textbook) -> None:
+    runs = judge_at_once(textbook.to_candidate(), Policy())
 
-    assert verdicts == [{}] * 5
+    assert [list_refusals(reports) for reports in runs] == [{}] * RUNS
