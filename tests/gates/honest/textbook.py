@@ -533,4 +533,106 @@ TEXTBOOK = [
         [((1, 2), 50.0), ((1, 3), 33.3), ((0, 5), 0.0), ((5, 4), 125.0)],
         [(1, 0)],
     ),
+    Textbook(
+        "def sign(number):\n    return (number > 0) - (number < 0)\n",
+        {"number": SIGNED},
+        _whole(-1, 1),
+        [((7,), 1), ((1,), 1), ((0,), 0), ((-1,), -1)],
+    ),
+    Textbook(
+        "def divisors(n):\n    return [d for d in range(1, n + 1) if n % d == 0]\n",
+        {"n": _whole(1, 200)},
+        _list_of(_whole(1, 200), most=200),
+        [((1,), [1]), ((6,), [1, 2, 3, 6]), ((7,), [1, 7])],
+    ),
+    Textbook(
+        "def digital_root(n):\n    while n > 9:\n        n = sum(int(d) for d in str(n))\n    return n\n",
+        {"n": _whole(0, 10**6)},
+        _whole(0, 9),
+        [((0,), 0), ((9,), 9), ((10,), 1), ((38,), 2), ((999,), 9)],
+    ),
+    Textbook(
+        "def pascal_row(n):\n    row = [1]\n    for k in range(n):\n        row.append(row[k] * (n - k) // (k + 1))\n"
+        "    return row\n",
+        {"n": _whole(0, 20)},
+        _list_of(_whole(1, 200_000), most=21),
+        [((0,), [1]), ((1,), [1, 1]), ((4,), [1, 4, 6, 4, 1])],
+    ),
+    Textbook(
+        "def is_pangram(text):\n    return set('abc') <= set(text.lower())\n",
+        {"text": {"type": "string", "pattern": "^[a-dA-D]{0,6}$"}},
+        FLAG,
+        [(("",), False), (("abc",), True), (("CAB",), True), (("aab",), False), (("dcba",), True)],
+    ),
+    Textbook(
+        "def two_sum(values, total):\n    seen = {}\n    for place, value in enumerate(values):\n"
+        "        if total - value in seen:\n            return [seen[total - value], place]\n"
+        "        seen[value] = place\n    return []\n",
+        {"values": NUMBERS, "total": SIGNED},
+        _list_of(COUNT, most=2),
+        [(([2, 7, 4], 11), [1, 2]), (([3, 3], 6), [0, 1]), (([1, 2], 9), []), (([], 0), [])],
+    ),
+    Textbook(
+        "def majority(values):\n    kept, count = None, 0\n    for value in values:\n        if count == 0:\n"
+        "            kept = value\n        count += 1 if value == kept else -1\n    return kept\n",
+        {"values": _list_of(_whole(0, 3), least=1)},
+        _whole(0, 3),
+        [
+            (([2],), 2),
+            (([1, 2, 2],), 2),
+            (([3, 3, 1],), 3),
+            (([0, 1, 0, 2, 0],), 0),
+            (([1, 2],), 1),
+            (([3, 3, 0, 1, 3],), 3),
+        ],
+    ),
+    Textbook(
+        "def zeros_last(values):\n    return sorted(values, key=lambda value: value == 0)\n",
+        {"values": NUMBERS},
+        NUMBERS,
+        [(([0, 3, 0, 1],), [3, 1, 0, 0]), (([],), []), (([0, -1],), [-1, 0])],
+    ),
+    Textbook(
+        "def bracket_depth(text):\n    depth = deepest = 0\n    for c in text:\n        if c == '(':\n"
+        "            depth += 1\n            deepest = max(deepest, depth)\n        elif c == ')':\n"
+        "            depth -= 1\n    return deepest\n",
+        {"text": {"type": "string", "pattern": "^[()a]{0,10}$"}},
+        _whole(0, 10),
+        [(("",), 0), (("(a)",), 1), (("((a)())",), 2), (("()((()))",), 3)],
+    ),
+    Textbook(
+        "def invert(table):\n    return {value: key for key, value in table.items()}\n",
+        {"table": {"type": "object", "additionalProperties": WORD}},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        [(({},), {}), (({"a": "b", "c": "d"},), {"b": "a", "d": "c"})],
+    ),
+    Textbook(
+        "def running_max(values):\n    found = []\n    for value in values:\n"
+        "        found.append(value if not found else max(found[-1], value))\n    return found\n",
+        {"values": NUMBERS},
+        NUMBERS,
+        [(([],), []), (([3, 1, 4],), [3, 3, 4]), (([-2, -3],), [-2, -2]), (([1, 3, 2],), [1, 3, 3])],
+    ),
+    Textbook(
+        "def days_in_month(year, month):\n    if month == 2:\n"
+        "        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)\n        return 29 if leap else 28\n"
+        "    return 30 if month in (4, 6, 9, 11) else 31\n",
+        {"year": _whole(1900, 2100), "month": _whole(1, 12)},
+        _whole(28, 31),
+        [
+            ((2023, 2), 28),
+            ((2024, 2), 29),
+            ((1900, 2), 28),
+            ((2000, 2), 29),
+            *(((2024, month), 31) for month in (1, 3, 5, 7, 8, 10, 12)),
+            *(((2024, month), 30) for month in (4, 6, 9, 11)),
+        ],
+    ),
+    Textbook(
+        "def whole_root(n):\n    guess = n\n    while guess * guess > n:\n        guess = (guess + n // guess) // 2\n"
+        "    return guess\n",
+        {"n": _whole(0, 10**9)},
+        _whole(0, 40_000),
+        [((0,), 0), ((1,), 1), ((15,), 3), ((16,), 4), ((10**6,), 1000), ((10**6 - 1,), 999)],
+    ),
 ]
