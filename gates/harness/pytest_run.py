@@ -54,11 +54,25 @@ class Recorder:
         self.quick = False
         self.report = -1
         self.only: set[str] | None = None
+        self.collected: set[str] | None = None
         self.cover: coverage.Coverage | None = None
         self.tests: dict[str, dict[str, Any]] = {}
         self.errors: list[str] = []
         self.skipped_modules = 0
         self.stopped = False
+
+    def choose_tests(self, only: Iterable[str] | None) -> None:
+        """``only`` are the node ids of the tests to run; ``None`` means all."""
+        if only is not None:
+            self.only = set(only)
+            # A node id is a file, perhaps classes, and a function with its parameters in brackets.
+            parts = (part for name in self.only for part in name.split("::")[1:])
+            self.collected = {part.partition("[")[0] for part in parts}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, name: str) -> list[pytest.Item] | None:
+        # To make a test that is not run costs more than to run a small one.
+        return None if self.collected is None or name in self.collected else []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -203,7 +217,7 @@ class PytestRun:
         codes[self.test_file.stem] = (self.test_file, test_code)
         CodeImporter(codes).install()
         self.report = self.recorder.report = report
-        self.recorder.only = None if job["only"] is None else set(job["only"])
+        self.recorder.choose_tests(job["only"])
         self.recorder.quick = job["quick"]
         self.config.option.maxfail = _MAX_CRASHES if job["quick"] else 0
         # The child's own folder; pytest would make one that outlives it.
