@@ -134,7 +134,11 @@ def compose_feedback(reports: Iterable[GateReport]) -> str:
     if any(_has_failing_test(report) for report in failed):
         # Mutants say nothing while a test fails without any; its survivors and "flaky" would only mislead.
         failed = [report for report in failed if report.gate != "mutation"]
-    parts = [_describe_failure(report) for report in failed]
+    # What stops one measurement of a block stops the others too: said once, by the first.
+    distinct: dict[str, GateReport] = {}
+    for report in failed:
+        distinct.setdefault(report.feedback or report.gate, report)
+    parts = [_describe_failure(report) for report in distinct.values()]
     sizes = [len(part.encode("utf-8", "replace")) for part in parts]
     shortest_first = sorted(range(len(parts)), key=sizes.__getitem__)
     room = FEEDBACK_BYTES
@@ -152,7 +156,8 @@ def _has_failing_test(report: GateReport) -> bool:
 
 
 def _describe_failure(report: GateReport) -> str:
-    return f"## {report.gate}: {report.summary}\n{report.feedback}\nTo do: {report.cure}\n"
+    details = "" if report.feedback in report.summary else f"{report.feedback}\n"
+    return f"## {report.gate}: {report.summary}\n{details}To do: {report.cure}\n"
 
 
 def _shorten(text: str, size: int) -> str:

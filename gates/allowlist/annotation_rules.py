@@ -12,7 +12,9 @@ class AnnotationRules(CallRules):
 
     def visit_arg(self, node: ast.arg) -> None:
         if self.is_test and node.arg in words.REFUSED_FIXTURES:
-            self._refuse(node, "fixture", f"the fixture {node.arg} is not allowed in the tests of a block")
+            self._refuse(
+                node, "fixture", f"the fixture {node.arg} hands out pytest itself; use tmp_path and the like"
+            )
         self._check_bound(node, node.arg)
         self._visit_annotation(node.annotation)
 
@@ -34,7 +36,7 @@ class AnnotationRules(CallRules):
             return
         for node in ast.walk(annotation):
             if isinstance(node, ast.Call | ast.Lambda | ast.NamedExpr | ast.Await):
-                self._refuse(annotation, "annotation", "an annotation names a type and does nothing")
+                self._refuse(annotation, "annotation", "an annotation does nothing; name a type")
                 return
         literal = {
             id(inner)
@@ -119,6 +121,8 @@ class AnnotationRules(CallRules):
         items = value.elts if isinstance(value, ast.Tuple) else [value]
         for item in items:
             if not (isinstance(item, ast.Constant) and isinstance(item.value, str)):
-                self._refuse(target, "pattern", "__match_args__ is a tuple of literal names")
+                self._refuse(
+                    target, "pattern", "__match_args__ is not computed; write a tuple of literal names"
+                )
                 return
             self._check_named(target, None, item.value)

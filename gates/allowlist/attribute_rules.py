@@ -67,7 +67,8 @@ class AttributeRules(NameRules):
     def _check_attribute(self, node: ast.Attribute) -> None:
         name = node.attr
         if words.is_hidden(name) or name in words.INTROSPECTION or name in words.MODULE_HOLDERS:
-            self._refuse(node, "attribute", f"attribute {name} is not allowed: it leads to the interpreter")
+            message = f"attribute {name} is not allowed, it leads to the interpreter; {words.WITHOUT_IT}"
+            self._refuse(node, "attribute", message)
             return
         base = self.bindings.resolve(node.value)
         if base is None:
@@ -101,7 +102,7 @@ class AttributeRules(NameRules):
 
     def _check_in_test(self, node: ast.Attribute, name: str) -> None:
         if name in PATCHING_METHODS and id(node) not in self.called:
-            self._refuse(node, "patch", f"{name} is called at once, with the name as literal text")
+            self._refuse(node, "patch", f"{name} is not a value; call it at once, with the name as text")
         if name == "traceback":
             message = "traceback leads to frames and their values; look at the exception's type and text"
             self._refuse(node, "attribute", message)
@@ -169,7 +170,8 @@ class AttributeRules(NameRules):
         if isinstance(node.ctx, ast.Store | ast.Del):
             self._refuse(node, "attribute", f"{path} belongs to the library: do not change it")
         elif not is_public_name(module, name):
-            self._refuse(node, "attribute", f"{name} is not a name of {module} that code may use")
+            message = f"{name} is not a name of {module} that code may use; {words.WITHOUT_IT}"
+            self._refuse(node, "attribute", message)
         elif not is_opener(path):
             self._use(node, needed_capability(path), path)
 

@@ -71,14 +71,14 @@ class CallRules(AttributeRules):
         if len(node.args) > most or any(
             keyword.arg not in ("wrapper", "wrapped") for keyword in node.keywords
         ):
-            self._refuse(node, "builtin", f"{path} is called without names of attributes")
+            self._refuse(node, "builtin", f"{path} copies what the library chooses; name no attributes")
 
     def _check_fixtures(self, node: ast.Call) -> None:
         for argument in node.args:
             texts = self.bindings.find_literals(argument)
             if texts is None or not words.REFUSED_FIXTURES.isdisjoint(texts):
                 self._refuse(
-                    node, "fixture", "usefixtures takes literal names of fixtures that tests may use"
+                    node, "fixture", "usefixtures hides its names; write literal ones that tests may use"
                 )
 
     def _makes_class(self, node: ast.Call) -> bool:
@@ -169,7 +169,8 @@ class CallRules(AttributeRules):
             for item in items:
                 texts = self.bindings.find_literals(item)
                 if texts is None:
-                    self._refuse(node, "builtin", f"{path} takes literal names only")
+                    message = f"{path} takes literal names only; write them out, or value.name"
+                    self._refuse(node, "builtin", message)
                     return
                 for text in " ".join(texts).replace(",", " ").split():
                     self._check_named(node, None, text)

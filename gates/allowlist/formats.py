@@ -42,7 +42,7 @@ def find_format_refusals(
     for text in texts:
         for name in words.find_format_attributes(text):
             if words.is_hidden(name) or name.startswith("_") or name in words.INTROSPECTION:
-                yield Refusal(node, "format", f"the format reads {name}, which is not allowed")
+                yield Refusal(node, "format", f"the format reads {name}; hand over the value itself")
 
 
 def is_used_as_data(node: ast.AST, parents: Mapping[int, ast.AST]) -> bool:

@@ -59,7 +59,8 @@ class NameRules(FileWalk):
         if not known:
             self._refuse(node, "import", f"import of {module} is not allowed{_IMPORTABLE}")
         elif not is_public_name(module, name):
-            self._refuse(node, "import", f"{name} is not a name of {module} that code may use")
+            message = f"{name} is not a name of {module} that code may use; {words.WITHOUT_IT}"
+            self._refuse(node, "import", message)
         elif is_library_module(path) and path not in self.modules:
             self._refuse(node, "import", f"import of {path} is not allowed{_IMPORTABLE}")
         elif not is_opener(path):
@@ -69,9 +70,12 @@ class NameRules(FileWalk):
         if isinstance(node.ctx, ast.Store):
             self._check_bound(node, node.id)
         elif words.is_hidden(node.id):
-            self._refuse(node, "attribute", f"{node.id} is not allowed: it leads to the interpreter")
+            message = f"{node.id} is not allowed, it leads to the interpreter; {words.WITHOUT_IT}"
+            self._refuse(node, "attribute", message)
         elif node.id == "__name__" and not self.is_test and not self._names_a_logger(node):
-            self._refuse(node, "attribute", "__name__ is for a logger and for the main check only")
+            self._refuse(
+                node, "attribute", "__name__ is for a logger and for the main check only; write the name"
+            )
         elif self.bindings.is_builtin(node.id):
             self._check_builtin(node)
         elif self._is_request(node):
@@ -84,7 +88,7 @@ class NameRules(FileWalk):
             if not (self.is_test and node.id in ("setattr", "delattr")):
                 self._refuse(node, "builtin", f"{node.id} is not allowed: write out what it would do")
         elif node.id == "getattr":
-            self._refuse(node, "builtin", "getattr is called with a literal name or not at all")
+            self._refuse(node, "builtin", "getattr is called at once with a literal name; write value.name")
         elif node.id == "id" and self._computes_with(node):
             self._refuse(
                 node, "builtin", "id says whether two things are the same; do not compute with an address"
@@ -107,7 +111,7 @@ class NameRules(FileWalk):
             # A module in a variable would be out of sight.
             self._refuse(node, "module", f"{path} is used as a value; take the names you need from it")
         elif path in TAKES_NAMES or path in COPIERS or self._patches(path):
-            self._refuse(node, "builtin", f"{path} is called at once, with literal names")
+            self._refuse(node, "builtin", f"{path} is not a value; call it at once, with literal names")
         elif is_opener(path) and not self.in_annotation:
             self._use_value(node, path)
 
@@ -160,7 +164,7 @@ class NameRules(FileWalk):
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and words.names_hidden_attribute(node.value):
-            message = f"text {node.value[:40]!r} names an attribute that is not allowed"
+            message = f"text {node.value[:40]!r} names an attribute that is not allowed; leave it out"
             self._refuse(node, "string", message)
         if isinstance(node.value, str) and not isinstance(self.parents.get(id(node)), ast.Expr):
             self._check_sql(node, node.value)
@@ -173,7 +177,8 @@ class NameRules(FileWalk):
     def visit_BinOp(self, node: ast.BinOp) -> None:
         for text in self.bindings.find_literals(node) or []:
             if words.names_hidden_attribute(text):
-                self._refuse(node, "string", f"text {text[:40]!r} names an attribute that is not allowed")
+                message = f"text {text[:40]!r} names an attribute that is not allowed; leave it out"
+                self._refuse(node, "string", message)
             self._check_sql(node, text)
         self.generic_visit(node)
 

@@ -81,7 +81,8 @@ def _judge(
         if use.capability not in allowed:
             may = CAPABILITIES[use.capability]
             message = f"{use.what} needs the capability {use.capability} ({may})"
-            yield Refusal(use.node, "capability", f"{message}, which is not declared or not allowed")
+            cure = "take the value as an argument, or declare it where plan and organisation allow it"
+            yield Refusal(use.node, "capability", f"{message}; {cure}")
 
 
 def _make_finding(path: str, refusal: Refusal) -> Finding:

@@ -10,6 +10,8 @@ REFUSED_BUILTINS = frozenset(
     quit setattr vars
     """.split()  # noqa: SIM905 - a list of words reads better as words
 )
+# What a refusal says to write instead, where there is no nearer answer.
+WITHOUT_IT = "compute without it, or take the value as an argument"
 # Frames, code objects, tracebacks and what asyncio's loop opens.
 INTROSPECTION = frozenset(
     """

@@ -187,7 +187,9 @@ def test_missing_interpreter_is_told_apart_from_a_missing_sandbox(
 
 
 def test_feedback_is_bounded_and_leaves_room_for_each_gate() -> None:
-    long = [replace(FAILED, gate=gate, feedback="ü" * 20_000) for gate in ("contract", "coverage")]
+    long = [
+        replace(FAILED, gate=gate, feedback=f"{gate} {'ü' * 20_000}") for gate in ("contract", "coverage")
+    ]
 
     text = compose_feedback([*long, FAILED, PASSED])
 

@@ -1,5 +1,6 @@
 """No hostile block gets past any of the gates that are there to see it."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -43,6 +44,8 @@ def test_the_text_alone_betrays_a_block_that_reaches_out(hostile: Hostile) -> No
 
     assert problems
     assert all(finding.line for finding in problems)
+    # The reason, and what to write instead.
+    assert all(re.search(r"[;:] ", finding.message) for finding in problems)
 
 
 @pytest.mark.parametrize("hostile", SAMPLED)

@@ -51,7 +51,10 @@ def test_a_refusal_names_the_capability_and_what_it_lets_a_block_do() -> None:
     found = find_refusals("x.py", "import time\n\n\ndef f():\n    return time.time()\n", (), is_test=False)
 
     assert [f.message for f in found] == [
-        "time.time needs the capability clock (read the clock or wait), which is not declared or not allowed"
+        (
+            "time.time needs the capability clock (read the clock or wait); take the value as an argument, "
+            "or declare it where plan and organisation allow it"
+        )
     ]
 
 

@@ -256,5 +256,8 @@ def test_each_refusal_says_where_why_and_what_instead() -> None:
 
     named, formatted = find_refusals("x.py", source, OWN, is_test=False)
 
-    assert (named.line, named.message) == (5, "bltns is not a name of enum that code may use")
+    said = (
+        "bltns is not a name of enum that code may use; compute without it, or take the value as an argument"
+    )
+    assert (named.line, named.message) == (5, said)
     assert formatted.message.endswith("use an f-string, or call format on a literal text")

@@ -1,9 +1,12 @@
 """What the coverage gate counts and shows, each by a block that differs from the sound one in that."""
 
+import time
+
 import pytest
 
 from gates.base import GateReport, Policy, Verdict
 from gates.builtin.coverage import gate
+from gates.runner import compose_feedback, run_gates
 from tests.gates.blocks import MODULE, TESTS, block
 
 
@@ -58,3 +61,27 @@ def test_a_traceback_has_the_lines_of_the_block() -> None:
     assert (
         "parcel.py:11: in fee\n    base = 490 // (weight - weight)\nE   ZeroDivisionError" in report.feedback
     )
+
+
+def test_a_test_that_never_ends_is_named_once_and_costs_its_time_once() -> None:
+    endless = "def test_endless():\n    while fee(1):\n        pass\n    assert fee(1)\n"
+    candidate = block(tests=f"{TESTS}\n\n{endless}")
+    began = time.monotonic()
+
+    reports = run_gates(candidate, Policy(wall_seconds=12), ("coverage", "mutation"))
+
+    for report in reports:
+        assert report.verdict is Verdict.FAILED
+        assert "test_parcel.py::test_endless did not end in time." in report.feedback
+    assert compose_feedback(reports).count("did not end in time") == 1
+    # The limit is a fifth of the time for a gate.
+    assert time.monotonic() - began < 30
+
+
+def test_one_failure_is_reported_once() -> None:
+    report = _judge(tests=f"{TESTS}\n\ndef test_wrong():\n    assert fee(1) == 251\n")
+
+    broken = [finding for finding in report.findings if finding.severity == "error"]
+    assert [finding.message for finding in broken] == ["test_parcel.py::test_wrong: failed"]
+    assert report.feedback.count("- test_parcel.py::test_wrong") == 1
+    assert "test_parcel.py:" in report.feedback.partition("test_wrong:\n")[2]
