@@ -12,10 +12,10 @@ from gates import syntax
 from gates.allowlist import CAPABILITIES
 from gates.base import CONTRACT_PATH, Candidate, Finding
 from gates.contract_promises import Promises, list_assigned_functions, list_definitions
-from gates.harness.json_schema import make_validator
 from gates.harness.preconditions import MAX_CHARACTERS, Precondition
 from gates.harness.vacuous_schemas import find_vacuous_parts
 from gates.harness.value_generator import holds_requirement
+from gates.linear_schemas import admits, find_foreign_references
 
 # Naming one of these under "raises" would allow every failure.
 _TOO_WIDE_EXCEPTIONS = {"Exception", "BaseException", "object", "SystemExit", "KeyboardInterrupt"}
@@ -162,10 +162,9 @@ def _check_entry_point(
     all_built = bool(arguments) and len(built_by) == len(arguments)
     if all_built and not any(builders.get(name, True) for name in built_by):
         yield "builder", "every argument is built, and no builder uses what it is given"
-    accepts = make_validator(_expand_entry_point(entry)["input"])
     entry = _expand_entry_point(entry)
     for number, example in enumerate(entry.get("examples", []), start=1):
-        if not accepts.is_valid(example["input"]):
+        if not admits(entry["input"], example["input"]):
             yield "example", f"the input of example {number} breaks the input schema"
 
 
@@ -192,6 +191,10 @@ def _check_schemas(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for side in ("construct", "input", "output"):
         if side not in entry:
             continue
+        foreign = next(find_foreign_references(entry[side]), None)
+        if foreign is not None:
+            yield "schema", f"{side} refers to {foreign[:100]!r}, and only references within it are followed"
+            return
         try:
             Draft202012Validator.check_schema(entry[side])
             vacuous_parts = find_vacuous_parts(entry[side])
@@ -280,9 +283,9 @@ def check_planned_example(entry: Mapping[str, Any] | None, example: Mapping[str,
         return "" if known else f"{example['raises'][:80]} is not among what the entry point raises"
     value = _expand_example(entry, example)["input"]
     schema = _expand_entry_point(entry)["input"]
-    if not make_validator(schema).is_valid(value) or not holds_requirement(schema, value):
+    if not admits(schema, value) or not holds_requirement(schema, value):
         return "the input schema refuses its input"
-    if not make_validator(entry["output"]).is_valid(example["output"]):
+    if not admits(entry["output"], example["output"]):
         return "the output schema refuses its output"
     return ""
 
@@ -302,7 +305,7 @@ def find_unkept_examples(
             found.append(Finding("plan-breach", message, path=CONTRACT_PATH))
             continue
         value = _expand_example(entry, example)["input"]
-        accepts = make_validator(entry["input"]).is_valid(value) and holds_requirement(entry["input"], value)
+        accepts = admits(entry["input"], value) and holds_requirement(entry["input"], value)
         if "output" in example and not accepts:
             message = f"{example['call']}: the input schema refuses example {number} of the plan"
             found.append(Finding("plan-breach", message, path=CONTRACT_PATH))

@@ -14,7 +14,8 @@ import structlog
 from orchestrator.core.redaction import MARK, redact_text
 
 # Connection errors of drivers quote the whole address. In a file `me:secret@` is an example, here it is not.
-_PASSWORD_IN_URL: Final = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
+# No part gives back what it took, so that a long path costs no more than its length.
+_PASSWORD_IN_URL: Final = re.compile(r"((?<!\w)\w++://[^\s:/@]*+):[^\s@/]++@")
 # A line of the log is for people: of a longer text nobody reads the rest, and redaction takes time for it.
 _LONGEST_VALUE: Final = 64 * 1024
 _LONGEST_HOST_LINE: Final = 200

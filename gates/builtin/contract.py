@@ -17,9 +17,9 @@ from gates.contract_checks import (
 from gates.contract_promises import Promises
 from gates.errors import BlockNotMeasurable
 from gates.harness.conditions import CONDITIONS
-from gates.harness.json_schema import make_validator
 from gates.harness.task import HarnessRequest
 from gates.harness_job import run_harness
+from gates.linear_schemas import admits
 from gates.measurements import Breach, ContractMeasurement, EntryPointMeasurement, parse_contract_calls
 from gates.reach import find_reached_capabilities
 from gates.repo_files import list_importable_modules
@@ -174,8 +174,8 @@ def _find_narrow_inputs(
     for entry in measured.entry_points:
         if entry.admitted >= _MANY_INPUTS:
             continue
-        accepts = make_validator(schemas[entry.call])
-        refused = [each for each in list_shown_inputs(candidate, entry.call) if not accepts.is_valid(each)]
+        shown_inputs = list_shown_inputs(candidate, entry.call)
+        refused = [each for each in shown_inputs if not admits(schemas[entry.call], each)]
         if len({repr(each) for each in refused}) >= _SHOWN_BESIDE:
             shown = json.dumps(refused[0], default=str)[:120]
             message = f"{entry.call}: the tests show inputs that the schema does not admit, such as {shown}"

@@ -6,8 +6,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry
 
 FORMATS = FormatChecker()
+NO_OTHER_DOCUMENTS: Registry[Any] = Registry()
+"""Without it a reference to an address is fetched, wherever it leads."""
 _CONVERTED_FORMATS = ("decimal", "date", "date-time", "bytes")
 _COMBINATIONS = ("anyOf", "oneOf", "allOf")
 _MAX_REFERENCES = 20
@@ -30,7 +33,7 @@ def _is_base64(value: object) -> bool:
 
 def make_validator(schema: Any) -> Draft202012Validator:
     """A validator with formats. ``schema`` must have passed ``check_schema``."""
-    return Draft202012Validator(schema, format_checker=FORMATS)
+    return Draft202012Validator(schema, registry=NO_OTHER_DOCUMENTS, format_checker=FORMATS)
 
 
 def resolve_reference(schema: Any, root: Any) -> Any:

@@ -6,12 +6,12 @@ tree and evaluated here, so that the expression of a contract runs no code.
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 MAX_CHARACTERS = 500
-_MAX_ITEMS = 10_000
+_MAX_ITEMS = 100_000
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "abs": abs,
     "all": all,
@@ -77,11 +77,19 @@ class Precondition:
     def holds(self, arguments: Mapping[str, Any]) -> bool:
         """Whether the arguments satisfy it; an expression that cannot be evaluated does not hold."""
         # An argument that may be left out is None.
-        names: dict[str, Any] = dict.fromkeys(self.list_names()) | dict(arguments)
+        values: dict[str, Any] = dict.fromkeys(self.list_names()) | dict(arguments)
         try:
-            return bool(_evaluate(self._body, names))
+            return bool(_evaluate(self._body, _Scope(values, iter(range(_MAX_ITEMS)))))
         except (TypeError, ValueError, ArithmeticError, LookupError, RecursionError):
             return False
+
+
+class _Scope(dict[str, Any]):
+    """The values by their names. ``left`` counts the items that may still be looked at, of all loops."""
+
+    def __init__(self, values: Mapping[str, Any], left: Iterator[int]) -> None:
+        super().__init__(values)
+        self.left = left
 
 
 _ALLOWED_NODES = (
@@ -122,7 +130,7 @@ def _check_node(node: ast.AST) -> None:
             raise ValueError(f"{type(node).__name__} is not in the language of preconditions")
 
 
-def _evaluate(node: ast.AST, names: Mapping[str, Any]) -> Any:  # noqa: C901 - one case for each node
+def _evaluate(node: ast.AST, names: _Scope) -> Any:  # noqa: C901 - one case for each node
     match node:
         case ast.Constant(value=value):
             return value
@@ -167,14 +175,16 @@ def _compare(values: list[Any], ops: list[ast.cmpop]) -> bool:
     return all(_COMPARISONS[type(op)](left, right) for op, left, right in pairs)
 
 
-def _list_items(element: ast.expr, generator: ast.comprehension, names: Mapping[str, Any]) -> list[Any]:
+def _list_items(element: ast.expr, generator: ast.comprehension, names: _Scope) -> list[Any]:
     found = []
     target = generator.target
-    items = _evaluate(generator.iter, names)
-    if not isinstance(target, ast.Name) or len(items) > _MAX_ITEMS:
-        raise ValueError("too many items")
-    for item in items:
-        inner = {**names, target.id: item}
+    if not isinstance(target, ast.Name):
+        raise TypeError("a for binds one name")
+    for item in _evaluate(generator.iter, names):
+        # Of all loops together: one inside another would look at each item as often as there are items.
+        if next(names.left, None) is None:
+            raise ValueError("too many items")
+        inner = _Scope({**names, target.id: item}, names.left)
         if all(_evaluate(condition, inner) for condition in generator.ifs):
             found.append(_evaluate(element, inner))
     return found

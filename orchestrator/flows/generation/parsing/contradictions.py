@@ -24,6 +24,8 @@ _QUOTED = re.compile(
     re.MULTILINE,
 )
 _MIN_LETTERS = 6
+_LONGEST_REASON = 8000
+"""Characters that are searched for quotations: each mark that is not closed is looked for to the end."""
 
 
 def quote_contradictions(claims: Iterable[Mapping[str, str]], request: str) -> str:
@@ -43,7 +45,7 @@ def quote_contradictions(claims: Iterable[Mapping[str, str]], request: str) -> s
 
 def check_reason(reason: str, request: str) -> None:
     """Raise ``AnswerUnreadable`` where ``reason``, free text, does not hold two quotations of ``request``."""
-    _check_quotes(["".join(parts) for parts in _QUOTED.findall(reason)], request)
+    _check_quotes(["".join(parts) for parts in _QUOTED.findall(reason[:_LONGEST_REASON])], request)
 
 
 def is_quoted(quote: str, request: str) -> bool:

@@ -4,35 +4,36 @@ The nonce distinguishes a delimiter from content. Generated code cannot know it 
 like a delimiter with another nonce, or without one, stays content.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+
+import re2
 
 from orchestrator.flows.generation.parsing.contradictions import MAX_REASON, check_reason, is_absent
 from orchestrator.flows.generation.parsing.edits import apply_edits
 from orchestrator.flows.generation.parsing.elision import check_whole
 from orchestrator.flows.generation.parsing.errors import AnswerUnreadable, RequestContradicted
-from orchestrator.flows.generation.parsing.plain_text import is_storable, strip_invisible, strip_wrapping
+from orchestrator.flows.generation.parsing.plain_text import is_storable, simplify_line, strip_wrapping
 
 MAX_FILE_BYTES = 200_000
 
+# By RE2, in linear time: behind `<<<FILE` a model may write spaces without end, and a pattern that tries
+# every way to divide them would hold up all stages of its worker.
 # Models write a delimiter as a quotation, a heading, bold text or code, and with or without `nonce=`.
 _DECORATION = r"[\s#>*`\"']*"
-_OPENING = re.compile(
-    rf"{_DECORATION}<<<\s*(?P<kind>FILE|EDIT|CONTRADICTION)\b:?\s*(?P<path>.*?)\s*"
-    rf"(?:\bnonce=)?(?P<nonce>\b[0-9a-f]{{8,64}})?\s*>>>{_DECORATION}",
-    re.IGNORECASE,
+_OPENING = re2.compile(
+    rf"(?i){_DECORATION}<<<\s*(?P<kind>FILE|EDIT|CONTRADICTION)\b:?\s*(?P<path>.*?)\s*"
+    rf"(?:\bnonce=)?(?P<nonce>\b[0-9a-f]{{8,64}})?\s*>>>{_DECORATION}"
 )
 # Some models close a file the way they opened it, with its path, or as a tag. Text may precede the delimiter,
 # because some end the last line of a file without a line break.
-_CLOSING = re.compile(
-    r"<<<\s*(?:END\b|/\s*(?:FILE|EDIT)\b)(?:\s+(?:OF\s+)?(?:FILE|EDIT)\b)?:?\s*(?:[^\s<>]+\s+)??"
-    r"(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*$",
-    re.IGNORECASE,
+_CLOSING = re2.compile(
+    r"(?i)<<<\s*(?:END\b|/\s*(?:FILE|EDIT)\b)(?:\s+(?:OF\s+)?(?:FILE|EDIT)\b)?:?\s*(?:[^\s<>]+\s+)??"
+    r"(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*$"
 )
 # With any nonce or none: such a line inside a file is most likely a misspelt end.
-_LIKE_CLOSING = re.compile(r"^[\s#>*`]*<<<\s*(END\b|/)", re.IGNORECASE)
-_FENCE = re.compile(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<language>[\w+-]*)\s*")
+_LIKE_CLOSING = re2.compile(r"(?i)^[\s#>*`]*<<<\s*(END\b|/)")
+_FENCE = re2.compile(r"\s*(?P<fence>`{3,}|~{3,})\s*(?P<language>[\w+-]*)\s*")
 
 
 def parse_files(
@@ -167,7 +168,8 @@ def _scan_lines(text: str, nonce: str) -> _Scan:
     scan = _Scan()
     content: list[str] = []
     for line in text.split("\n"):
-        opening = _match_delimiter(_OPENING, line)
+        # Most lines are code: the plain search is fast and spares them the slow pattern.
+        opening = _OPENING.fullmatch(simplify_line(line)) if "<<<" in line else None
         if opening and _has_nonce(opening["nonce"], nonce):
             # A new section ends the open one: some models forget the END between two files.
             if scan.open_path is not None:
@@ -180,7 +182,7 @@ def _scan_lines(text: str, nonce: str) -> _Scan:
         elif scan.open_path is None:
             scan.foreign_delimiters += bool(opening)
         else:
-            closing = _CLOSING.search(strip_invisible(line)) if "<<<" in line else None
+            closing = _CLOSING.search(simplify_line(line)) if "<<<" in line else None
             if closing and _has_nonce(closing["nonce"], nonce):
                 # Text before the delimiter is the last line of the file, except for decoration.
                 content.append(line[: line.index("<<<")].rstrip(" \t#*`>"))
@@ -188,11 +190,6 @@ def _scan_lines(text: str, nonce: str) -> _Scan:
             else:
                 content.append(line)
     return scan
-
-
-def _match_delimiter(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
-    # Most lines are code: the plain search is fast and spares them the slow pattern.
-    return pattern.fullmatch(strip_invisible(line)) if "<<<" in line else None
 
 
 def _has_nonce(found: str | None, nonce: str) -> bool:
@@ -204,9 +201,7 @@ def _close_section(scan: _Scan, content: list[str], *, implicit: bool) -> None:
     """End the open section. ``implicit`` says that the next opening line ended it, not an END of its own."""
     path = scan.open_path or ""
     # Without this check, a misspelt END would become a line of the file.
-    if implicit and any(
-        _LIKE_CLOSING.search(strip_invisible(line)) or _CLOSING.search(line) for line in content
-    ):
+    if implicit and any(_is_like_closing(line) for line in content):
         raise AnswerUnreadable(
             "answer:wrong-nonce",
             f"{path!r} is closed with another nonce than the request's.",
@@ -214,6 +209,11 @@ def _close_section(scan: _Scan, content: list[str], *, implicit: bool) -> None:
         )
     scan.sections.append(_Section(scan.open_kind, path, content))
     scan.open_path = None
+
+
+def _is_like_closing(line: str) -> bool:
+    plain = simplify_line(line) if "<<<" in line else ""
+    return bool(_LIKE_CLOSING.search(plain) or _CLOSING.search(plain))
 
 
 def _clean_path(text: str) -> str:
@@ -224,7 +224,7 @@ def _strip_fence(path: str, lines: list[str]) -> str:
     """The content without a Markdown fence around it; fences that belong to a Markdown file stay."""
     lines = list(_strip_blank_lines(lines))
     # A README may begin with a code example, so its fence goes only if it says that it holds Markdown.
-    if lines and (first := _FENCE.fullmatch(lines[0])):
+    if lines and (first := _FENCE.fullmatch(simplify_line(lines[0]))):
         markdown = path.endswith(".md")
         closed = len(lines) > 1 and lines[-1].strip() == first["fence"]
         if not markdown or (closed and first["language"].lower() in {"markdown", "md"}):

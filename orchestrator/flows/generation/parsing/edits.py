@@ -3,16 +3,16 @@
 A rejected edit costs one more call, which asks for the whole file. A guessed place would cost a wrong file.
 """
 
-import re
 from collections.abc import Iterable
 
+import re2
+
 from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
-from orchestrator.flows.generation.parsing.plain_text import strip_invisible
+from orchestrator.flows.generation.parsing.plain_text import simplify_line
 
 # Models decorate these lines as they decorate Markdown: a quote sign, a heading, bold, code.
-_MARK = re.compile(
-    r"[\s#>*`\"']*<<<\s*(?P<kind>SEARCH|REPLACE)\b:?\s*(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*",
-    re.IGNORECASE,
+_MARK = re2.compile(
+    r"(?i)[\s#>*`\"']*<<<\s*(?P<kind>SEARCH|REPLACE)\b:?\s*(?:\bnonce=)?(?P<nonce>[0-9a-f]*)\s*>>>[\s*`\"']*"
 )
 
 
@@ -44,7 +44,7 @@ def _read_pairs(path: str, lines: Iterable[str], nonce: str) -> list[tuple[list[
     if lines and not lines[-1]:
         lines.pop()
     for line in lines:
-        mark = _MARK.fullmatch(strip_invisible(line)) if "<<<" in line else None
+        mark = _MARK.fullmatch(simplify_line(line)) if "<<<" in line else None
         if mark and mark["nonce"].lower() == nonce.lower():
             parts.append((mark["kind"].upper(), []))
         elif parts:

@@ -4,20 +4,21 @@ Either would be taken as the whole file, judged, and repaired in a round. Asking
 line tells the model what it did.
 """
 
-import re
+import re2
 
 from gates import syntax
 from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
 
-_ELLIPSIS = r"(?:\.\.\.|\u2026)"
+_ELLIPSIS = "(?:\\.\\.\\.|\u2026)"
 _LEFT_OUT = (
     r"rest|remain\w*|unchanged|existing|previous|same as|as before|as above|omitted|elided|truncated"
     r"|keep|other|more|your|implementation|imports?|code|tests?|functions?|methods?"
 )
 # A comment, perhaps behind an ellipsis that stands for code. Only whole comments that say that something is
-# left out: code may mention an ellipsis or "the rest" for other reasons.
-_ELIDED = re.compile(
-    rf"^\s*(?:{_ELLIPSIS}\s*)?(?:#|//|--)\s*\(?\s*(?:"
+# left out: code may mention an ellipsis or "the rest" for other reasons. By RE2: a comment is as long as a
+# model makes it.
+_ELIDED = re2.compile(
+    rf"(?i)^\s*(?:{_ELLIPSIS}\s*)?(?:#|//|--)\s*\(?\s*(?:"
     rf"{_ELLIPSIS}.*\b(?:{_LEFT_OUT})\b.*"
     rf"|.*\b(?:{_LEFT_OUT})\b.*{_ELLIPSIS}\W*"
     r"|(?:the\s+)?rest of (?:the |this |your )?\w+(?: \w+)?(?:\s+(?:is|are|remains?|stays?))?"
@@ -26,8 +27,7 @@ _ELIDED = re.compile(
     r"|(?:existing|previous|unchanged|remaining|other)\s+"
     r"(?:code|imports?|implementation|tests?|functions?|methods?)"
     r"(?:\s+(?:here|unchanged|stays?|remains?|goes here|as before).*)?"
-    r")\s*\)?\W*$",
-    re.IGNORECASE,
+    r")\s*\)?\W*$"
 )
 _SHOWN = 100
 """Characters of a line that are quoted."""

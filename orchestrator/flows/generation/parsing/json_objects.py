@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from orchestrator.flows.generation.parsing.errors import AnswerUnreadable
 from orchestrator.flows.generation.parsing.plain_text import is_storable, strip_wrapping
 
-_FENCED = re.compile(r"\A\s*(`{3,}|~{3,})[^\n]*\n(.*)\n\s*\1\s*\Z", re.DOTALL)
+_FENCE = re.compile(r"`{3,}|~{3,}")
 _REPAIR = "Answer with one JSON object and nothing else: double quotes, no comments, no trailing commas."
 _JSON = "application/json"
 
@@ -63,8 +63,7 @@ def parse_json_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _find_candidates(text: str) -> list[dict[str, Any]]:
     """Every outermost object of ``text``; at least one. Raises ``AnswerUnreadable``."""
-    fenced = _FENCED.match(text)
-    whole = fenced[2] if fenced else text
+    whole = _strip_fence(text)
     # The usual case first: the whole answer is JSON, and no search can pick a wrong part of it.
     try:
         value = _load_json(whole)
@@ -80,6 +79,18 @@ def _find_candidates(text: str) -> list[dict[str, Any]]:
     if not found:
         raise AnswerUnreadable("answer:unparseable", f"The answer is not a JSON object: {problem}.", _REPAIR)
     return found
+
+
+def _strip_fence(text: str) -> str:
+    """What is between the first line of ``text`` and its last one, where both are fences."""
+    # By hand: a pattern would look for the last line again behind each of a million line breaks.
+    plain = text.strip()
+    opening = _FENCE.match(plain)
+    inside, _, closing = plain.partition("\n")[2].rpartition("\n")
+    fences = (
+        opening is not None and _FENCE.fullmatch(closing.strip()) and opening[0].startswith(closing.strip())
+    )
+    return inside if fences else text
 
 
 def _parse_text_fields(value: Any, schema: Mapping[str, Any]) -> Any:

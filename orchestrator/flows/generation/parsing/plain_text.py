@@ -27,9 +27,13 @@ def strip_wrapping(text: str) -> str:
     return _REASONING.sub("", text, count=1)
 
 
-def strip_invisible(line: str) -> str:
-    """``line`` without invisible characters, to compare it with a delimiter."""
-    return _INVISIBLE.sub("", line)
+def simplify_line(line: str) -> str:
+    """``line`` without invisible characters and with one space for each run of spaces, to compare it with a
+    delimiter.
+
+    RE2, which reads it then, knows no lone surrogates and no spaces beyond ASCII.
+    """
+    return " ".join(_INVISIBLE.sub("", line).split()).encode("utf-8", "replace").decode()
 
 
 def is_storable(text: str) -> bool:
