@@ -1,8 +1,8 @@
 """Find and replace secrets before text leaves for a provider, a log, a store or a page.
 
-Three kinds of rules find them, each in a module: values of a known format (``key_formats``), key material
+Four kinds of rules find them, each in a module: values of a known format (``key_formats``), key material
 in blocks (``key_blocks``), and values that are given to something whose name says that they are secret
-(``named_values``).
+(``named_values``), in a table by the name of a column (``columns``).
 
 The sender of a text chooses it, so no rule may take longer than linear time: patterns that run over a whole
 text are compiled by RE2, which guarantees it, and everything else looks at a bounded piece behind a match.
@@ -12,6 +12,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from orchestrator.core.redaction.columns import find_columns
 from orchestrator.core.redaction.key_blocks import find_key_blocks
 from orchestrator.core.redaction.key_formats import find_known_formats
 from orchestrator.core.redaction.named_values import find_named_values
@@ -56,7 +57,12 @@ def digest_rules() -> str:
 
 
 def _find_secrets(path: str, data: bytes) -> list[Span]:
-    found = [*find_key_blocks(data), *find_known_formats(data), *find_named_values(path, data)]
+    found = [
+        *find_key_blocks(data),
+        *find_known_formats(data),
+        *find_named_values(path, data),
+        *find_columns(path, data),
+    ]
     return merge_spans(span for span in found if data[span.start : span.end] != MARK.encode())
 
 

@@ -17,11 +17,16 @@ from orchestrator.core.redaction.secret_values import is_random, is_secret_value
 from orchestrator.core.redaction.spans import Span
 
 _NAMES: Final = re2.compile(
-    rb"(?i)[A-Za-z0-9_.-]*(?:password|passwd|passphrase|passwort|kennwort|contrase|pwd|"
-    rb"secret|token|credential|"
+    rb"(?i)[A-Za-z0-9_.-]*(?:password|passwd|passphrase|passwort|kennwort|pwd|senha|wachtwoord|"
+    # contraseña, mot de passe, and the words of Russian, Chinese and Japanese.
+    rb"contrase(?:\x{f1}|n)a|mot de passe|\x{43f}\x{430}\x{440}\x{43e}\x{43b}\x{44c}|\x{5bc6}\x{7801}|"
+    rb"\x{30d1}\x{30b9}\x{30ef}\x{30fc}\x{30c9}|"
+    rb"secret|token|credential|identified[ \t]+by(?:[ \t]+password)?|"
     rb"api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|signing[_-]?key|"
     rb"encryption[_-]?key|shared[_-]?key|"
-    rb"master[_-]?key|auth[_-]?key|client[_-]?key|session[_-]?id|sessid|_pass\b|"
+    rb"master[_-]?key|auth[_-]?key|client[_-]?key|session[_-]?(?:id|key)|sessid|_pass\b|"
+    rb"(?:cookie|fernet|hmac|unseal|crypt|recovery)[_-]?key|_salt\b|_pw\b|\bpsk\b|masterauth|"
+    rb"(?:store|key|require|become|ssh|db|bind|root|user|smtp|mail|ftp|admin)pass\b|"
     rb"\bpass\b|_auth\b)[A-Za-z0-9_-]*"
 )
 # A name that ends like this is about a secret and does not hold one, unless the value looks drawn at random.
@@ -30,13 +35,31 @@ _ABOUT: Final = re.compile(
     rb"age|length|len|size|limit|count|"
     rb"hasher|hashers|hash|field|header|path|file|dir|id|policy|pattern|regex|class|"
     rb"prefix|suffix|format|version|"
-    rb"algorithm|endpoint|validators?|reset|rotation|manager|store|provider|ref|s)$"
+    rb"algorithm|endpoint|validators?|reset|rotation|manager|store|provider|ref|(?<!s)s)$"
 )
 _SPACE: Final = rb"(?:[ \t]|\xc2\xa0)"
-_CONTINUED: Final = rb"(?:\\\r?\n|\(?[ \t]*\r?\n|[>|][-+]?[ \t]*\r?\n|\()?[ \t]*"
-_SIGN: Final = rb"(?::[ \t]*[A-Za-z_][\w.\[\], |]{0,60}=(?!=)|:=|=>|={1,3}|!={1,2}|:|\xef\xbc\x9a)"
+_CONTINUED: Final = (
+    rb"(?:\\\r?\n|\(?[ \t]*\r?\n|[>|][-+]?[ \t]*\r?\n|<<[-~]?[\"']?\w{1,20}[\"']?\r?\n|\()?[ \t]*"
+    # What YAML says of a value before it: its type, a name for it.
+    rb"(?:(?:!!?[a-z]{1,20}|&\w{1,40})[ \t]+)?"
+)
+# An annotation is not the value: `key: str = "..."`. Base64 ends with the same sign, and with nothing behind.
+_ANNOTATION: Final = rb":[ \t]*[A-Za-z_][\w.\[\], |]{0,60}(?:[ \t]=(?!=)|=(?=[ \t]*[rbfuRBFU]{0,2}[\"'(]))"
+_SIGN: Final = (
+    rb"(?:" + _ANNOTATION + rb"|:=|=>|<-|[?+|]{1,2}=|={1,3}|!={1,2}|:|\xef\xbc\x9a|%3[AaDd]|&#(?:61|58);)"
+)
+# What closes the name: quotes, escaped as often as their text was quoted, brackets, marks of Markdown.
+_CLOSED: Final = (
+    rb"(?:\\{0,7}[\"'`]|%22|&quot;|&#3[49];)?\]?\)?\*{0,3}(?:</\w{1,20}>)?(?:\[\w{0,10}\])?"
+    rb"(?:[ \t]As[ \t]\w{1,20})?"
+)
 _ASSIGNED: Final = re.compile(
-    rb"\\?[\"'`]?\]?\)?" + _SPACE + rb"{0,40}" + _SIGN + _SPACE + rb"{0,40}" + _CONTINUED
+    _CLOSED + _SPACE + rb"{0,40}" + _SIGN + rb"\*{0,3}" + _SPACE + rb"{0,40}" + _CONTINUED
+)
+# SecretStr("..."), String::from("..."), setPassword("..."): the first literal of a call.
+_CALLED: Final = re.compile(
+    rb"(?:[ \t]{0,4}[:=]{1,2}[ \t]{0,4}(?:\w{1,30}[ \t]{0,4}=[ \t]{0,4})?[A-Za-z_][\w.:]{0,60})?"
+    rb"[ \t]{0,4}\((?:[ \t]{0,4}\w{1,30}[ \t]{0,4}=)?[ \t]{0,4}(?=[rbfuRBFU]{0,2}[\"'])"
 )
 _SAID: Final = re.compile(
     rb"[\"'`*]{0,3}"
@@ -51,17 +74,34 @@ _IN_TABLE: Final = re.compile(rb"[`*\"]{0,2}" + _SPACE + rb"{0,40}\|" + _SPACE +
 _ELEMENT: Final = re.compile(rb"(?:\s[^<>]{0,200})?>[ \t\r\n]{0,40}(?:<!\[CDATA\[)?")
 # {"name": "DB_PASSWORD", "value": "..."}, in JSON, YAML, HCL and as attributes of XML.
 _PAIRED: Final = re.compile(
-    rb"[\"']?[ \t\r\n]{0,80},?[ \t\r\n]{0,80}[\"']?(?:value|default)[\"']?[ \t]{0,10}[:=][ \t]{0,10}", re.I
+    rb"[\"']?[ \t\r\n]{0,80},?[ \t\r\n]{0,80}[\"']?(?:value|default)[\"']?[ \t]{0,10}[:=][ \t]{0,10}"
+    # variable "password" { default = "..." }
+    rb"|[\"'][ \t]{0,10}\{[^{}]{0,300}?\bdefault[ \t]{0,20}=[ \t]{0,10}"
+    # <input type="password" value="...">
+    rb"|[\"'][^<>]{0,200}?[ \t\r\n]value=",
+    re.I,
+)
+# <entry key="password">...<, <property name="password"><value>...<, <key>APIKey</key><string>...<
+_WITHIN: Final = re.compile(
+    rb"(?:[\"'][^<>]{0,100}>|</\w{1,20}>)[ \t\r\n]{0,40}(?:<\w{1,20}>[ \t\r\n]{0,40})?(?=[^\s<])"
 )
 _ARGUMENT: Final = re.compile(rb"[\"'][ \t]{0,10},[ \t]{0,10}(?=[rbfuRBFU]?[\"'])")
-_SPACED: Final = re.compile(rb"[ \t]{1,20}")
+_SPACED: Final = re.compile(rb"[ \t]{1,20}(?:[0-9][ \t]{1,4})?")
+# storePassword "...", PASSWORD '...', and the item of a list that follows --password.
+_BEFORE_LITERAL: Final = re.compile(rb"[ \t]{1,20}(?=[\"'])")
+_NEXT_ITEM: Final = re.compile(rb"[\"']?,?[ \t]{0,20}\r?\n[ \t]{0,80}-[ \t]{1,20}")
 _SPACED_BEFORE: Final = re.compile(
-    rb"(?:^|[\r\n;&|(])[ \t]*(?:ENV|ARG|export|set|setx|setenv|declare|(?:machine|user)[^\r\n]{1,200})[ \t]+$"
+    rb"(?:^|[\r\n;&|(])[ \t]*(?:ENV|ARG|export|set(?:[ \t]+-\w+)?|setx|setenv|declare|"
+    rb"(?:machine|default|user|username)[^\r\n]{1,200})[ \t]+$"
     rb"|(?:^|[ \t\"'])--?$",
     re.I,
 )
 
-_QUOTED: Final = re.compile(rb"[rbfuRBFU]{0,2}(\"\"\"|'''|\\?[\"'`])")
+# A line of a configuration: a name, a value and nothing else.
+_LINE_BEGINS: Final = re.compile(rb"(?:^|[\r\n])[ \t]{0,40}$")
+_LINE_ENDS: Final = re.compile(rb"[ \t]{1,20}[^\s=:]{6,200}[ \t]{0,20}(?:[\r\n]|$)")
+_PLAIN: Final = re.compile(rb"(?=[^\d]{0,200}\d)(?=[^A-Za-z]{0,200}[A-Za-z])[\w@!#$^&+=~.:/?*-]+")
+_QUOTED: Final = re.compile(rb"[rbfuRBFU]{0,2}(\"\"\"|'''|\\{0,7}[\"'`]|%22|&quot;|&#3[49];)")
 _BETWEEN_LITERALS: Final = re.compile(rb"[ \t]*[+.]?[ \t]*\\?\r?\n?[ \t]*[+.]?[ \t]*(?=[rbfuRBFU]?[\"'])")
 _BARE: Final = re.compile(rb"[^\s\"'`<>|;,]{1,4096}")
 # The rest of a longer value. It is read only once the beginning is judged a secret: otherwise a line of many
@@ -123,9 +163,24 @@ _COMMANDS: Final = tuple(
         (rb"\b(?:sqlcmd|bcp)\b", rb"[ \t]-P[ \t]*[\"']?([^\s\"']+)"),
         (rb"\bopenssl\b", rb"\bpass:([^\s\"']+)"),
         (rb"\bhtpasswd\b", rb"[ \t]-[a-zA-Z]*b[a-zA-Z]*[ \t]+\S+[ \t]+\S+[ \t]+[\"']?([^\s\"']+)"),
+        (rb"\bConvertTo-SecureString\b", rb"[ \t][\"']([^\s\"']+)"),
+        (
+            rb"\b(?:echo|printf|cat)\b",
+            rb"[ \t]([^\s\"'|]{6,})[\"']?[ \t]*\|[^\r\n]{0,200}--password-stdin",
+        ),
         (rb"\bsmbclient\b", rb"[ \t]-U[ \t]+[\"']?[^\s%\"']+%([^\s\"']+)"),
     )
 )
+# auth=("me", "..."), SetBasicAuth("me", "..."), getConnection(url, "sa", "..."): the literal behind another.
+_SIGNED_IN: Final = re2.compile(
+    rb"(?i)(?:basic_?auth|\bauth|\blogin|getconnection)[ \t]*=?[ \t]*"
+    rb"\([^()\r\n]{0,120}?[\"'][^\"'\r\n]{0,80}[\"'][ \t]*,[ \t]*(?:Some\()?[\"']([^\"'\r\n]{6,100})[\"']"
+)
+# A line of .pgpass, and the names with their password in a configuration of Docker.
+_PGPASS: Final = re2.compile(
+    rb"(?m)^[^\s:]{1,100}:(?:\d{4,5}|\*):[^\s:]{1,60}:[^\s:]{1,60}:([^\s:]{6,100})\r?$"
+)
+_DOCKER_AUTH: Final = re2.compile(rb"\"auth\"[ \t]*:[ \t]*\"([A-Za-z0-9+/]{8,}={0,2})\"")
 _RANDOM: Final = re2.compile(rb"[\"'`]([A-Za-z0-9+/_=-]{32,})[\"'`]")
 
 
@@ -147,9 +202,18 @@ def find_named_values(path: str, data: bytes) -> Iterator[Span]:
         for match in command.finditer(data):
             if not match.group(1).startswith((b"$", b"<", b"{", b"%")):
                 yield Span(*match.span(1))
+    yield from _find_credentials(data)
     for match in _RANDOM.finditer(data):
         if is_random(match.group(1).decode("ascii")):
             yield Span(*match.span(1))
+
+
+def _find_credentials(data: bytes) -> Iterator[Span]:
+    """Passwords beside the name of an account."""
+    for pattern in (_SIGNED_IN, _PGPASS, _DOCKER_AUTH):
+        for match in pattern.finditer(data):
+            if is_secret_value(match.group(1).decode("utf-8", "replace"), password=True):
+                yield Span(*match.span(1))
 
 
 def _find_in_headers(data: bytes) -> Iterator[Span]:
@@ -171,28 +235,44 @@ def _read_value(data: bytes, start: int, end: int, *, code: bool) -> Iterator[Sp
     # --password hunter2: the name matched with its dashes.
     is_flag = name.startswith(b"-") or before.endswith((b" -", b" --"))
     strong = _ABOUT.search(name.rstrip(b"-_.")) is not None
-    for pattern in (_ELEMENT, _ARGUMENT, _PAIRED, _ASSIGNED, _SAID, _IN_TABLE, _SPACED):
+    for pattern in _WAYS:
         separator = pattern.match(tail)
-        if separator is None or not _fits(pattern, before, data, start, is_flag=is_flag):
+        if separator is None or not _fits(pattern, before, data, (start, end), is_flag=is_flag):
             continue
         reference_possible = code and pattern is _ASSIGNED and not _in_string(data, start)
         span = _judge(data, end + separator.end(), strong=strong, bare=not reference_possible, name=name)
+        # Messages and patterns are written in the same places.
+        loose = pattern is _CALLED or pattern is _BEFORE_LITERAL
+        if span is not None and loose and not _PLAIN.fullmatch(data, span.start, span.end):
+            continue
         if span is not None:
             yield span
             return
 
 
-def _fits(pattern: re.Pattern[bytes], before: bytes, data: bytes, start: int, *, is_flag: bool) -> bool:
-    """Whether what is before the name allows this way of giving it a value."""
+_WAYS: Final = (
+    *(_ELEMENT, _ARGUMENT, _PAIRED, _WITHIN, _CALLED, _ASSIGNED, _SAID, _IN_TABLE),
+    *(_NEXT_ITEM, _BEFORE_LITERAL, _SPACED),
+)
+
+
+def _fits(
+    pattern: re.Pattern[bytes], before: bytes, data: bytes, name: tuple[int, int], *, is_flag: bool
+) -> bool:
+    """Whether what is around the name allows this way of giving it a value."""
+    start, end = name
     if pattern is _ELEMENT:
         return before.endswith((b"<", b":")) and b"<" in before[-60:]
-    if pattern is _ARGUMENT or pattern is _PAIRED:
-        return True
+    if pattern is _WITHIN:
+        return b"<" in before[-60:]
+    if pattern is _NEXT_ITEM:
+        return is_flag
     if pattern is _IN_TABLE:
         line = data[data.rfind(b"\n", max(0, start - 300), start) + 1 : start]
         return b"|" in line
     if pattern is _SPACED:
-        return is_flag or _SPACED_BEFORE.search(before) is not None
+        is_line = _LINE_BEGINS.search(before) is not None and _LINE_ENDS.match(data, end) is not None
+        return is_flag or is_line or _SPACED_BEFORE.search(before) is not None
     return True
 
 

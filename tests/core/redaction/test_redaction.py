@@ -17,6 +17,7 @@ from tests.core.redaction.corpus import (
     NAMED,
     PASSWORD,
     PEM,
+    WRITTEN,
     drawn,
 )
 
@@ -41,6 +42,14 @@ def test_value_behind_a_name_is_found(form: str, secret: str) -> None:
     assert secret not in clean, clean
     assert MARK in clean
     assert found == 1
+    assert secret not in redact_text(text)[0]
+
+
+@pytest.mark.parametrize(("path", "template"), WRITTEN)
+@pytest.mark.parametrize("secret", [PASSWORD, KEY])
+def test_value_is_found_as_each_language_writes_it(path: str, template: str, secret: str) -> None:
+    text = template.format(secret)
+    assert secret not in redact_file(path, text)[0]
     assert secret not in redact_text(text)[0]
 
 
