@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpcore2
+import httpx2
 
 # By thread, not by call: the SDK calls down to the socket in the caller's thread and offers no way to hand
 # something through.
@@ -172,3 +173,11 @@ class Backend(httpcore2.SyncBackend):
     ) -> httpcore2.NetworkStream:
         """See ``httpcore2.NetworkBackend``."""
         return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class AbortableTransport(httpx2.HTTPTransport):
+    """A transport whose exchanges end when ``limit_time`` of their thread says so, or an ``Abort``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(retries=0, **options)
+        self._pool._network_backend = Backend()  # the client has no public door for it

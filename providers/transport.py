@@ -80,10 +80,9 @@ class _Body(httpx2.SyncByteStream):
         self._inner.close()
 
 
-class _Transport(httpx2.HTTPTransport):
+class _Transport(abort.AbortableTransport):
     def __init__(self, *, names_events: bool) -> None:
-        super().__init__(limits=_LIMITS, retries=0)
-        self._pool._network_backend = abort.Backend()  # the client has no public door for it
+        super().__init__(limits=_LIMITS)
         self._names_events = names_events
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:

@@ -10,6 +10,8 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from orchestrator.serving.callers import Shares, name_place
+
 HEADER_SECONDS: Final = 10.0
 """From the connection, or the first byte of a further request, to the end of its headers."""
 BODY_SECONDS: Final = 120.0
@@ -18,18 +20,27 @@ HEADER_BYTES: Final = 64 * 1024
 """All headers of a request together; the parser has no limit of its own."""
 UNREAD_SECONDS: Final = 30
 """How long a client may leave what is sent to it unread."""
+MOST_OF_PLACE: Final = 4000
+"""Connections from one place: fewer than ``--limit-concurrency`` in the Procfile, so that it leaves some."""
 ENDLESS: Final = "endless"
 """The key in the state of a request under which a stream says that it does not end by itself."""
 
 _TIMED_OUT: Final = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+)
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 )
 
 
+_connections = Shares()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. At every moment at most one clock runs: for the headers, or for the body."""
 
+    _place = ""
     _clock: asyncio.TimerHandle | None = None
     _in_headers = True
     _header_bytes = 0
@@ -38,11 +49,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to wait for the first request."""
         super().connection_made(transport)
         _bound_silence(transport.get_extra_info("socket"))
+        self._place = name_place(self.client[0]) if self.client else ""
+        _connections.add(self._place)
         self._start_clock(HEADER_SECONDS)
+        if _connections[self._place] > MOST_OF_PLACE:
+            self._refuse(_BUSY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the clock."""
         self._stop_clock()
+        _connections.add(self._place, -1)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

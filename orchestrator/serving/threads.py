@@ -4,7 +4,8 @@ Its body is read before, and its answer is sent after, both by the loop. So a sl
 the number of threads bounds the work that is done at once.
 
 What is held for slow clients is bounded for the whole process (``held_bytes``): 500 of them that send 12 MB
-each, or read as much, would otherwise take all memory.
+each, or read as much, would otherwise take all memory. Callers take turns (``fair_queue``), and one place in
+the network has half of what all have.
 
 An answer with an asynchronous iterator (``StreamingHttpResponse``) leaves its thread at once: the loop
 iterates it until it ends or the client is gone.
@@ -13,7 +14,6 @@ iterates it until it ends or the client is gone.
 import asyncio
 import io
 import logging
-import threading
 from collections.abc import Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +23,8 @@ from asgiref.wsgi import WsgiToAsgiInstance
 from django.db import connections
 from django.http import StreamingHttpResponse
 
+from orchestrator.serving.callers import find_caller, find_place
+from orchestrator.serving.fair_queue import FairQueue
 from orchestrator.serving.held_bytes import HeldBytes, HeldShare
 from orchestrator.serving.protocol import ENDLESS
 
@@ -58,7 +60,7 @@ class ThreadedApplication:
         self._work = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
         # Probes have threads of their own: a busy service is alive, and must be able to say so.
         self._probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
-        self._waiting, self._lock = 0, threading.Lock()
+        self._queue = FairQueue(THREADS)
 
     def close(self) -> None:
         """End the threads, after what they do now."""
@@ -71,13 +73,13 @@ class ThreadedApplication:
             return
         with suppress(_ClientGoneError):
             answer = await self._read_and_run(scope, receive)
-            with self._held.open_share() as share:
+            with self._held.open_share(find_place(scope)) as share:
                 if answer.stream is None and not share.add(len(answer.body)):
                     answer = _refuse_busy()
                 await answer.send(scope, receive, send)
 
     async def _read_and_run(self, scope: Scope, receive: Callable[..., Any]) -> "_Answer":
-        with self._held.open_share() as share:
+        with self._held.open_share(find_place(scope)) as share:
             try:
                 body = await _read_body(receive, share)
             except _TooMuchHeldError:
@@ -85,26 +87,16 @@ class ThreadedApplication:
             return await self._run(scope, body)
 
     async def _run(self, scope: Scope, body: bytes) -> "_Answer":
-        probe = scope["path"] in PROBES
-        if not probe and not self._enter():
+        loop = asyncio.get_running_loop()
+        if scope["path"] in PROBES:
+            return await loop.run_in_executor(self._probes, self._answer, scope, body)
+        caller = find_caller(scope)
+        if not await self._queue.take(caller, find_place(scope), MOST_WAITING):
             return _refuse_busy()
-        pool = self._probes if probe else self._work
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, self._answer, scope, body)
+            return await loop.run_in_executor(self._work, self._answer, scope, body)
         finally:
-            if not probe:
-                self._leave()
-
-    def _enter(self) -> bool:
-        with self._lock:
-            if self._waiting >= THREADS + MOST_WAITING:
-                return False
-            self._waiting += 1
-            return True
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._waiting -= 1
+            self._queue.give_back(caller)
 
     def _answer(self, scope: Scope, body: bytes) -> "_Answer":
         """Call the application, in a thread. What it returns may still have to be iterated by the loop."""

@@ -23,9 +23,9 @@ class Served:
         self.kept: list[socket.socket] = []
         self.rest: list[bytes] = []
 
-    def connect(self, sent: str = "") -> socket.socket:
-        """A connection that has sent ``sent``."""
-        made = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+    def connect(self, sent: str = "", *, source: str = "127.0.0.1") -> socket.socket:
+        """A connection from the address ``source`` that has sent ``sent``."""
+        made = socket.create_connection(("127.0.0.1", self.port), timeout=20, source_address=(source, 0))
         self.opened.append(made)
         made.sendall(sent.encode())
         return made

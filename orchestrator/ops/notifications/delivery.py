@@ -11,6 +11,8 @@
    ``MAX_ATTEMPTS`` it is given up; the admin lists it, and can make it wait again.
 7. Somebody sleeps, or a channel has its fill: the row says not before when, and the outbox waits until then.
    What is P1 is never held up.
+8. A repo's webhook answers slowly, on purpose or not: few are called at once, and fewer of one repo, because
+   the same workers seal the blocks of everybody.
 """
 
 import uuid
@@ -35,6 +37,10 @@ from orchestrator.queues import Queue
 EVENT: Final = "notification.created"
 TASK: Final = "notifications.deliver"
 MAX_ATTEMPTS: Final = 12
+MOST_CALLS: Final = 4
+MOST_CALLS_OF_REPO: Final = 2
+"""Webhooks that are called at once."""
+_NEXT_CALL: Final = timedelta(seconds=2)
 
 
 def notify(
@@ -139,7 +145,7 @@ def _take(notification_id: int) -> Notification | None:
     free = (Q(status=NotificationStatus.WAITING) | lost) & due
     with transaction.atomic():
         wanted = Notification.objects.filter(free, pk=notification_id).first()
-        if wanted is None or _hold_up_full_channel(wanted, now):
+        if wanted is None or _hold_up_full_channel(wanted, now) or _hold_up_webhook(wanted, now):
             return None
         taken = Notification.objects.filter(free, pk=notification_id).update(
             status=NotificationStatus.SENDING, sending_since=now, attempts=F("attempts") + 1
@@ -167,6 +173,27 @@ def _hold_up_full_channel(notification: Notification, now: datetime) -> bool:
     free_at = times[len(times) - most] + timedelta(minutes=1, milliseconds=1)
     Notification.objects.filter(pk=notification.pk, status=NotificationStatus.WAITING).update(
         not_before=free_at
+    )
+    return True
+
+
+def _hold_up_webhook(notification: Notification, now: datetime) -> bool:
+    """Let a webhook wait while too many others are called; whether it waits now."""
+    if notification.notifier != "webhook":
+        return False
+    # One worker after another, else all of them would see the last free place.
+    database.fetch_rows("SELECT pg_advisory_xact_lock(hashtextextended('notify webhook', 0))")
+    called = Notification.objects.filter(
+        notifier="webhook",
+        status=NotificationStatus.SENDING,
+        sending_since__gt=now - _find_lost_after(),
+    ).exclude(pk=notification.pk)
+    repos: list[int | None] = list(called.values_list("subscription__repo", flat=True))
+    repo = notification.subscription.repo_id if notification.subscription else None
+    if len(repos) < MOST_CALLS and repos.count(repo) < MOST_CALLS_OF_REPO:
+        return False
+    Notification.objects.filter(pk=notification.pk, status=NotificationStatus.WAITING).update(
+        not_before=now + _NEXT_CALL
     )
     return True
 

@@ -16,8 +16,10 @@ from orchestrator.ops.notifications.errors import NotificationRefused, NotifierU
 from orchestrator.ops.notifications.models import Notification, Subscription
 from orchestrator.ops.notifications.webhook_secret import derive_secret
 from orchestrator.repos import clone_urls
+from providers import abort
 
 TIMEOUT_SECONDS: Final = 10.0
+"""For the whole exchange, however it goes: the receiver is a stranger, and a worker waits for it."""
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
 
@@ -54,22 +56,31 @@ class WebhookNotifier:
         url, host = _pin_address(target)
         try:
             # No proxy of the environment: the call goes to the address that was checked, or not at all.
-            with httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
-                answer = client.post(
+            with (
+                httpx2.Client(
+                    transport=abort.AbortableTransport(), timeout=TIMEOUT_SECONDS, trust_env=False
+                ) as client,
+                abort.limit_time(TIMEOUT_SECONDS),
+                # The status says all; nobody reads a body, which may have no end.
+                client.stream(
+                    "POST",
                     url,
                     content=body.encode(),
                     headers={**headers, "host": host},
                     # The certificate must be that of the name, although the call goes to its address.
                     extensions={"sni_hostname": urlsplit(target).hostname or ""},
-                )
+                    follow_redirects=False,
+                ) as answer,
+            ):
+                status = answer.status_code
         except httpx2.HTTPError as error:
             raise NotifierUnavailable(f"The webhook cannot be reached: {type(error).__name__}.") from error
-        if answer.is_success:
-            return f"HTTP {answer.status_code}"
-        if answer.status_code == _TOO_MANY or answer.status_code >= _SERVER_ERROR:
-            raise NotifierUnavailable(f"The webhook answers {answer.status_code}.")
+        if httpx2.codes.is_success(status):
+            return f"HTTP {status}"
+        if status == _TOO_MANY or status >= _SERVER_ERROR:
+            raise NotifierUnavailable(f"The webhook answers {status}.")
         raise NotificationRefused(
-            f"The webhook answers {answer.status_code}.",
+            f"The webhook answers {status}.",
             cure="Correct the address or the receiver, then send the message again from the admin.",
         )
 
