@@ -122,6 +122,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "orchestrator.web.admin_queries.UnreadableAdminQuery",
     # Last, as its makers ask: it turns a lock-out into an answer.
     "axes.middleware.AxesMiddleware",
 ]
@@ -140,6 +141,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "orchestrator.web.pages.login.show_lockout"
 AXES_VERBOSE = False
+AXES_USERNAME_CALLABLE = "orchestrator.web.pages.login.read_guessed_name"
 # The address that the web process has found out already, see TRUSTED_PROXIES; headers are not asked again.
 AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
 _VALIDATION = "django.contrib.auth.password_validation"
@@ -404,6 +406,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "FlowStatusEnum": "orchestrator.flows.models.states.FlowStatus",
         "StageStatusEnum": "orchestrator.flows.models.states.StageStatus",
+        "TokenStatusEnum": "orchestrator.repos.models.TokenStatus",
         "VerdictEnum": ["passed", "failed", "errored"],
     },
 }

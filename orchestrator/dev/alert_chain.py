@@ -7,7 +7,7 @@ this machine. Slack and PagerDuty are the receivers of ``orchestrator.dev.receiv
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -86,7 +86,12 @@ class AlertChain:
         receivers = f"http://{HOST}:{values['RECEIVERS_PORT']}"
         manager = write_alertmanager_config(config / "alertmanager", receivers)
         exporter = f"{HOST}:{values['EXPORTER_PORT']}"
-        prometheus = write_prometheus_config(config / "prometheus", exporter, listen["ALERTMANAGER"])
+        prometheus = write_prometheus_config(
+            config / "prometheus",
+            exporter,
+            listen["ALERTMANAGER"],
+            credentials=find_scrape_credentials(values, self.folder / "metrics_token"),
+        )
         return {
             "alertmanager": compose_alertmanager(tools, manager, self.folder, listen["ALERTMANAGER"]),
             "prometheus": compose_prometheus(tools, prometheus, self.folder, listen["PROMETHEUS"]),
@@ -143,17 +148,45 @@ def write_alertmanager_config(folder: Path, receivers: str, *, at_once: bool = F
     return path
 
 
-def write_prometheus_config(folder: Path, exporter: str, alertmanager: str, *, at_once: bool = False) -> Path:
+def find_scrape_credentials(values: Mapping[str, str], path: Path) -> Path | None:
+    """The file with the exporter's METRICS_TOKEN; None where it is not set.
+
+    A token that has no file is written to ``path``, which only this account may read.
+    """
+    if mounted := values.get("METRICS_TOKEN_FILE"):
+        return Path(mounted).resolve()
+    path.unlink(missing_ok=True)
+    if not values.get("METRICS_TOKEN"):
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Closed before the token is in it.
+    path.touch(mode=0o600)
+    path.write_text(values["METRICS_TOKEN"], encoding="utf-8")
+    return path.resolve()
+
+
+def write_prometheus_config(
+    folder: Path,
+    exporter: str,
+    alertmanager: str,
+    *,
+    credentials: Path | None = None,
+    at_once: bool = False,
+) -> Path:
     """The shipped configuration and rules with the local addresses (host and port); its path.
 
-    ``at_once`` looks every second, takes out what rules wait for, and lets them look back over seconds
-    instead of hours, for tests: an alert of the last hour is over in the same minute.
+    ``credentials`` is the file with the token that the exporter wants. ``at_once`` looks every second, takes
+    out what rules wait for, and lets them look back over seconds instead of hours, for tests: an alert of the
+    last hour is over in the same minute.
     """
     shutil.copytree(ROOT / "deploy/prometheus", folder)
     path = folder / "prometheus.yml"
     configuration: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     (job,) = configuration["scrape_configs"]
     job["static_configs"] = [{"targets": [exporter]}]
+    if credentials is not None:
+        # A file, because Prometheus shows its configuration to everybody who opens its pages.
+        job["authorization"] = {"type": "Bearer", "credentials_file": str(credentials)}
     (manager,) = configuration["alerting"]["alertmanagers"]
     manager["static_configs"] = [{"targets": [alertmanager]}]
     if at_once:

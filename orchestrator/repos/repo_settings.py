@@ -467,11 +467,14 @@ def _require_effect(repo: Repo | None, key: SettingKey, value: Any) -> None:
             cure=f"Set {key.name} to {floor} or stricter; an operator can change the value of {above}.",
         )
     if repo is not None and key.name in MODEL_KEYS and not _may_choose_model(value, of_org):
+        # The whole list: what is typed takes the place of what is allowed today.
+        names = {*of_org["models.allowed"].value.split(","), value} - {""}
+        allowed = ",".join(sorted(names))
         raise SettingRefused(
             f"{key.name} cannot be {value!r} for {repo}: it is dearer than the organisation's models.",
             code="config:model-not-allowed",
             cure="Choose a cheaper one, or one of models.allowed (`blocks config show`), or ask "
-            f"an operator to add it: `blocks config set models.allowed {value}`.",
+            f"an operator to add it: `blocks config set models.allowed {allowed}`.",
         )
 
 

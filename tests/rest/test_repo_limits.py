@@ -101,6 +101,11 @@ def test_a_repo_cannot_raise_what_costs_others(api, operator, repo):
         operator.put("/api/v1/config/", {"models.allowed": "claude-opus-*"}, format="json").status_code == 200
     )
     assert api.put(url, {"architect.model": dear}, format="json").status_code == 200
+    # The cure keeps what is allowed already.
+    other = read_problem(
+        api.put(url, {"architect.model": "o1-pro"}, format="json"), 422, "config:model-not-allowed"
+    )
+    assert "models.allowed claude-opus-*,o1-pro`" in other["cure"]
     operator.put("/api/v1/config/", {"models.allowed": ""}, format="json")
     shown = api.get(url).json()["config"]["architect.model"]
     assert (shown["value"], shown["source"]) == ("claude-sonnet-4-5", "env")

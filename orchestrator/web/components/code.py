@@ -5,8 +5,9 @@ its own.
 """
 
 import re
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.utils.html import format_html
@@ -14,10 +15,12 @@ from django.utils.safestring import SafeString, mark_safe
 from pygments import lex
 from pygments.lexer import Lexer
 from pygments.lexers import JsonLexer, PythonLexer, TextLexer
-from pygments.token import STANDARD_TYPES, _TokenType
+from pygments.token import STANDARD_TYPES, Text, _TokenType
 
 COLOURED_BYTES = 200_000
-"""Beyond this a file is shown without colours: lexing is linear, but pages are for people."""
+"""Beyond this a file is shown without colours: pages are for people."""
+COLOURED_SECONDS = 0.5
+"""Of this thread's time. A file of tabs and line ends takes longer: it has no colours behind that."""
 _LEXERS: dict[str, type[Lexer]] = {".py": PythonLexer, ".json": JsonLexer}
 # Not str.splitlines: it also breaks at a form feed or U+2028, where Python and coverage.py begin no line.
 _ENDS = re.compile(r"\r\n|\r|\n")
@@ -84,7 +87,7 @@ def colour_lines(path: str, text: str) -> list[SafeString]:
     # By default Pygments drops blank lines at both ends and adds a newline, which would shift the numbers.
     lexer = (TextLexer if len(text) > COLOURED_BYTES else kind)(stripnl=False, ensurenl=False)
     lines: list[list[SafeString]] = [[]]
-    for token, value in lex("\n".join(_ENDS.split(text)), lexer):
+    for token, value in _lex_in_time("\n".join(_ENDS.split(text)), lexer):
         # A token such as a docstring spans lines: each gets a span of its own, or the tags would not nest.
         for number, piece in enumerate(value.split("\n")):
             if number:
@@ -95,6 +98,17 @@ def colour_lines(path: str, text: str) -> list[SafeString]:
     if len(lines) > 1 and not lines[-1]:
         lines.pop()
     return [mark_safe("".join(parts)) for parts in lines]  # noqa: S308 - every part went through format_html
+
+
+def _lex_in_time(text: str, lexer: Lexer) -> Iterator[tuple[_TokenType, str]]:
+    """The tokens of ``text``, and what is left of it when the time is over as one."""
+    ends_at, place = time.thread_time() + COLOURED_SECONDS, 0
+    for token, value in lex(text, lexer):
+        yield token, value
+        place += len(value)
+        if time.thread_time() > ends_at:
+            yield Text, text[place:]
+            return
 
 
 def _render_span(token: _TokenType, piece: str) -> SafeString:

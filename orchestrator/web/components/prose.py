@@ -6,6 +6,7 @@ It has no raw HTML and no images, its links lead only to the web, and its headin
 from functools import cache
 from urllib.parse import urlsplit
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -13,6 +14,8 @@ from markdown_it.token import Token
 # An allowlist: markdown-it itself refuses only javascript:, vbscript:, file: and most of data:.
 _SCHEMES = {"http", "https", "mailto"}
 _DEEPEST = 6
+_LONGEST = 30_000
+"""Characters. Brackets without end take the reader so long that pages are late for others."""
 
 
 @cache
@@ -34,7 +37,9 @@ def _is_allowed_link(url: str) -> bool:
 
 
 def render_markdown(text: str, *, below: int = 2) -> SafeString:
-    """``text`` as HTML; its headings begin under level ``below``."""
+    """``text`` as HTML; its headings begin under level ``below``. A very long one is shown as it is."""
+    if len(text) > _LONGEST:
+        return format_html("<pre>{}</pre>", text)
     reader = _build_reader()
     tokens = reader.parse(text)
     for token in tokens:

@@ -9,6 +9,14 @@ from django.shortcuts import render
 
 # What is shown in a command to type.
 _PLAIN_NAME = re.compile(r"[\w.@+-]{1,150}")
+_LONGEST_NAME = 150
+"""No account has a longer one, and a guess is kept under its name."""
+
+
+def read_guessed_name(request: HttpRequest, credentials: Any = None) -> str | None:
+    """The name that somebody tried, as django-axes keeps it."""
+    found = (credentials or {}).get("username") or request.POST.get("username")
+    return None if found is None else str(found)[:_LONGEST_NAME]
 
 
 def show_lockout(

@@ -56,10 +56,10 @@ class Stack:
         self.redis = redis.Redis.from_url(self.url)
         until(self._answers, "the broker")
 
-    def _start_broker(self) -> subprocess.Popen[bytes]:
+    def _start_broker(self, *more: str) -> subprocess.Popen[bytes]:
         program = embedded.find_valkey_program()
         options = ["--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", str(self.logs)]
-        return self.start("broker", program, *options)
+        return self.start("broker", program, *options, *more)
 
     def restart_broker(self) -> None:
         """End the broker and start it again, empty."""
@@ -67,6 +67,26 @@ class Stack:
         self.broker.wait(10)
         self.broker = self._start_broker()
         until(self._answers, "the broker")
+
+    def load_slowly(self) -> None:
+        """End the broker and start it again with what it held, which takes it seconds to load."""
+        with self.redis.pipeline() as pipeline:
+            for number in range(2000):
+                pipeline.set(f"ballast {number}", "x" * 100, ex=600)
+            pipeline.execute()
+        self.redis.save()
+        self.broker.kill()
+        self.broker.wait(10)
+        # Microseconds for each key; between so many bytes it answers others.
+        slow = ("--key-load-delay", "1500", "--loading-process-events-interval-bytes", "1024")
+        self.broker = self._start_broker(*slow)
+        until(self._answers, "the broker")
+        os.remove(self.logs / "dump.rdb")
+
+    def count_refusals(self, name: str) -> int:
+        """How often the broker has answered with the error ``name`` since it started."""
+        statistics: Any = self.redis.info("errorstats")
+        return int(statistics.get(f"errorstat_{name}", {}).get("count", 0))
 
     def fail_over(self) -> None:
         """Make the broker a replica that refuses writes, and after a while the primary again."""

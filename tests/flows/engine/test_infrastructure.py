@@ -32,28 +32,38 @@ def run_two_stages(flows: list[Flow]) -> bool:
 
 
 @pytest.mark.slow
-def test_no_worker_ends_when_the_broker_restarts_or_fails_over(stack) -> None:
+def test_no_process_ends_when_the_broker_restarts_or_fails_over(stack) -> None:
     repo = scenes.make_repo("demo")
-    workers = [
+    processes = [
         stack.worker("threads", "google,openai,anthropic,control"),
         stack.worker("processes", "gates", "prefork"),
+        stack.dispatcher(),
     ]
-    stack.dispatcher()
     first = engine.create(repo, "warm up", flow_type="scripted")
     until(partial(passed, first), "the first flow")
-    for number, fault in enumerate((stack.restart_broker, stack.fail_over, stack.refuse_writes)):
+    faults = {
+        stack.restart_broker: (),
+        stack.fail_over: ("READONLY", "UNBLOCKED"),
+        stack.load_slowly: ("LOADING",),
+        stack.refuse_writes: ("MISCONF",),
+    }
+    for number, (fault, answers) in enumerate(faults.items()):
         # Each worker holds a message while it polls for more.
         held = [
             engine.create(repo, f"{number} {kind}\n{kind}: sleep 1.5", flow_type="scripted")
             for kind in ("first", "second")
         ]
         until(partial(run_two_stages, held), "both stages")
+        before = {name: stack.count_refusals(name) for name in answers}
         fault()
         for flow in held:
             until(partial(passed, flow), f"a flow after {fault.__name__}")
         after = engine.create(repo, f"after {number}", flow_type="scripted")
         until(partial(passed, after), f"a new flow after {fault.__name__}")
-        assert [worker.poll() for worker in workers] == [None, None], fault.__name__
+        assert [process.poll() for process in processes] == [None] * 3, fault.__name__
+        # Each was really answered, or nothing was tried here. A broker that restarts counts from the start.
+        met = {name: stack.count_refusals(name) for name in answers}
+        assert all(met[name] > (0 if name == "LOADING" else before[name]) for name in answers), met
 
 
 def test_what_a_killed_process_of_a_pool_held_is_ready_at_once(stack) -> None:

@@ -103,7 +103,9 @@ def shipped_chain(ops_tools, tmp_path, transactional_db, settings) -> Iterator[C
 
 
 @contextlib.contextmanager
-def run_chain(tools: OpsTools, folder: Path, settings: Any, *, at_once: bool) -> Iterator[Chain]:
+def run_chain(
+    tools: OpsTools, folder: Path, settings: Any, *, at_once: bool, credentials: Path | None = None
+) -> Iterator[Chain]:
     ports = [find_port() for _ in range(2)]
     exporter = build_server("127.0.0.1", 0)
     serving = threading.Thread(target=exporter.serve_forever, daemon=True)
@@ -115,7 +117,11 @@ def run_chain(tools: OpsTools, folder: Path, settings: Any, *, at_once: bool) ->
             folder / "alertmanager", receivers.url, at_once=at_once
         )
         prometheus = alert_chain.write_prometheus_config(
-            folder / "prometheus", f"127.0.0.1:{exporter.server_port}", listen[1], at_once=at_once
+            folder / "prometheus",
+            f"127.0.0.1:{exporter.server_port}",
+            listen[1],
+            credentials=credentials,
+            at_once=at_once,
         )
         commands = (
             # Alertmanager first: a Prometheus that does not reach it tries again seconds later.
@@ -231,3 +237,27 @@ def test_a_receiver_that_refuses_fails_the_test_of_the_chain(chain, monkeypatch)
     chain.receivers.received.refuse_next = [(400, "invalid event")] * 50
     with pytest.raises(AlertTestFailed, match="pagerduty-sre has not accepted"):
         run_alert_test("slo_violation")
+
+
+def test_an_exporter_with_a_token_is_scraped_and_the_token_is_in_one_closed_file(
+    ops_tools, tmp_path, transactional_db, settings
+):
+    settings.METRICS_TOKEN = "of-the-exporter"
+    kept = alert_chain.find_scrape_credentials({"METRICS_TOKEN": settings.METRICS_TOKEN}, tmp_path / "token")
+    assert kept is not None
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with run_chain(ops_tools, tmp_path, settings, at_once=True, credentials=kept) as chain:
+        wait_until(lambda: [one for one in chain.ask("up") if one["value"][1] == "1"], "a scrape")
+        for page in ("status/config", "targets"):
+            assert settings.METRICS_TOKEN not in httpx2.get(f"{chain.prometheus}/api/v1/{page}").text
+    holding = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "token"]
+    assert not any(settings.METRICS_TOKEN.encode() in path.read_bytes() for path in holding)
+
+
+def test_a_mounted_token_is_used_where_it_is_and_an_old_copy_goes(tmp_path):
+    mounted, copy = tmp_path / "mounted", tmp_path / "ops" / "metrics_token"
+    mounted.write_text("of-the-exporter")
+    assert alert_chain.find_scrape_credentials({"METRICS_TOKEN": "t"}, copy) == copy
+    assert alert_chain.find_scrape_credentials({"METRICS_TOKEN_FILE": str(mounted)}, copy) == mounted
+    assert alert_chain.find_scrape_credentials({}, copy) is None
+    assert not copy.exists()

@@ -1,0 +1,52 @@
+"""Addresses of the admin that nobody's link has: answered as unreadable, and not as a failure of the service.
+
+Django and the theme read some parameters only as they are used: a page that is not a number, a year before
+the first one, a NUL in a filter. What then goes wrong has as many names as places.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
+from django.core.paginator import InvalidPage
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+_UNREADABLE: Final = (
+    DataError,
+    FieldDoesNotExist,
+    FieldError,
+    InvalidPage,
+    OverflowError,
+    ValidationError,
+    ValueError,
+)
+log = logging.getLogger(__name__)
+
+
+class UnreadableAdminQuery:
+    """Middleware: 400 where a page of the admin fails over the parameters of its address.
+
+    Of an address without parameters, and of a form, the same error stays what it is: an internal error.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer as usual."""
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The refusal, or None for Django's own way."""
+        match = request.resolver_match
+        asked = request.method in {"GET", "HEAD"} and bool(request.GET)
+        if not (asked and match and match.app_name == "admin" and isinstance(exception, _UNREADABLE)):
+            return None
+        # Where it is an internal error after all, the log has its place.
+        log.warning("a query of the admin cannot be read", exc_info=exception)
+        why = "What follows the question mark in the address cannot be read. Choose the page again."
+        return render(request, "400.html", {"why": why}, status=400)
