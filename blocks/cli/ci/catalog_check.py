@@ -7,11 +7,15 @@ from pathlib import Path
 from blocks.cli import expectations, sealed_block, trusted_keys
 from blocks.cli.ci.work_branch import Repository
 from blocks.cli.errors import Failure
+from blocks.format.config_file import read_config
 from blocks.format.keys import Keys
-from blocks.format.selection import BLOCKS_FOLDER
+from blocks.format.limits import KIB
+from blocks.format.plain_files import read_plain_file
+from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.verification import verify_block
 
 _KEYS = f"{BLOCKS_FOLDER}/{trusted_keys.FOLDER}"
+_MOST_KEY_BYTES = 64 * KIB
 _KEYS_ALTERED = (
     "This change alters `.blocks/keys/`. What it has there counts only after it is merged: compare the ids "
     "with those that the operators name."
@@ -46,16 +50,17 @@ class CatalogReport:
 
 
 def check_catalog(repository: Repository, repo: str, *, base: str) -> CatalogReport:
-    """Check every block below ``.blocks/catalog``.
+    """Check every block below ``.blocks/catalog`` as one of ``repo``.
 
     ``base`` is the commit that a pull or merge request would be merged into; empty where the branch itself
-    is under test. Its keys are those that count: a forger could bring a key along with a block.
+    is under test. Its keys and its name of the repo count: a forger could bring others along with a block.
     """
     blocks_folder = repository.root / BLOCKS_FOLDER
     notes: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         keys_folder, keys_from = blocks_folder, "this branch"
         if base:
+            repo = _read_repo(repository, base) or repo
             known = repository.read_folder(base, _KEYS)
             own = _read_own_keys(repository.root)
             if known:
@@ -74,9 +79,21 @@ def check_catalog(repository: Repository, repo: str, *, base: str) -> CatalogRep
     return CatalogReport(checked, notes, keys_from)
 
 
+def _read_repo(repository: Repository, commit: str) -> str:
+    """The name of the repo in the configuration of a commit; empty where it has none."""
+    found = repository.read_folder(commit, CONFIG).get(CONFIG)
+    return "" if found is None else str(read_config(found).get("repo") or "")
+
+
 def _read_own_keys(root: Path) -> dict[str, bytes]:
-    folder = root / _KEYS
-    return {f"{_KEYS}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*")) if path.is_file()}
+    found = {}
+    for path in sorted((root / _KEYS).glob("*")):
+        try:
+            found[f"{_KEYS}/{path.name}"] = read_plain_file(path, _MOST_KEY_BYTES)
+        except OSError:
+            # A link, or more than a key: different from what any commit has there.
+            found[f"{_KEYS}/{path.name}"] = b""
+    return found
 
 
 def _list_blocks(blocks_folder: Path) -> list[Path]:

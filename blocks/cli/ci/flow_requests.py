@@ -9,6 +9,7 @@ from blocks.cli.ci.job import Job
 from blocks.cli.ci.work_branch import Repository
 from blocks.cli.errors import Failure
 from blocks.cli.flow import read_request
+from blocks.cli.plain_files import refuse_links
 from blocks.format.limits import MAX_REQUEST_BYTES
 
 _LONGEST_NAME = 60
@@ -54,7 +55,13 @@ def find_requests(job: Job, repository: Repository, label: str, pattern: str) ->
 
 
 def read_request_file(job: Job, root: Path, path: Path) -> FlowRequest:
-    """The request in a file of the repo."""
+    """The request in a file of the repo; never through a link, which may lead to a secret of the job."""
+    try:
+        refuse_links(root, root / path)
+    except ValueError as error:
+        raise Failure(
+            f"{path} is not in this repo.", cure="Name a file of the repo.", code="ci:bad-event"
+        ) from error
     subject = None if job.proposal is None else Subject(SubjectKind.PROPOSAL, job.proposal)
     name = re.sub(r"[^a-z0-9]+", "-", path.with_suffix("").as_posix().lower()).strip("-")[:_LONGEST_NAME]
     return FlowRequest(name or "request", read_request(root / path), f"`{path.as_posix()}`", subject)

@@ -47,7 +47,8 @@ class Job:
 
     ``branch`` is the branch that changes are proposed to: the one that was pushed, or the one that a pull
     request comes from. ``before`` is the commit that changed files are compared with; empty where there is
-    none. ``proposal`` is the number of the pull or merge request that the job runs for, or ``None``.
+    none. ``proposal`` is the number of the pull or merge request that the job runs for, or ``None``, and
+    ``target`` the branch that it would be merged into.
     """
 
     platform: Platform
@@ -60,6 +61,7 @@ class Job:
     token: str = field(repr=False)
     issue: Issue | None = None
     proposal: int | None = None
+    target: str = ""
 
     def folder_url(self, branch: str, folder: str) -> str:
         """The page of a folder in a branch."""
@@ -97,6 +99,7 @@ def _read_github(environment: Mapping[str, str]) -> Job:
         token=environment.get("GITHUB_TOKEN", ""),
         issue=_read_issue(issue, "number", "body", "name") if issue else None,
         proposal=_to_number(pull.get("number")) if pull else None,
+        target=_check_branch(_need(environment, "GITHUB_BASE_REF")) if pull else "",
     )
 
 
@@ -122,6 +125,9 @@ def _read_gitlab(environment: Mapping[str, str]) -> Job:
         token=environment.get("GITLAB_TOKEN", ""),
         issue=issue,
         proposal=_to_number(merge_request) if merge_request else None,
+        target=_check_branch(_need(environment, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"))
+        if merge_request
+        else "",
     )
 
 

@@ -54,8 +54,8 @@ class Repository:
         With ``on_top`` it follows what the branch has, so that changes of people stay. Else the branch begins
         again at ``base``: what it has was merged or given up.
         """
-        remote = self._fetch_head(branch)
-        parent = remote if on_top and remote else self._fetch_head(base)
+        remote = self.fetch_head(branch)
+        parent = remote if on_top and remote else self.fetch_head(base)
         if not parent:
             raise Failure(
                 f"The repo has no branch {base!r} to propose changes to.",
@@ -89,7 +89,7 @@ class Repository:
             self._run("update-index", "-z", "--index-info", given=lines, more=index)
             return self._run("write-tree", more=index).strip()
 
-    def _fetch_head(self, branch: str) -> str:
+    def fetch_head(self, branch: str) -> str:
         """The newest commit of a branch of the remote, fetched; empty where there is no such branch."""
         if not self._run("ls-remote", "origin", f"refs/heads/{branch}").strip():
             return ""

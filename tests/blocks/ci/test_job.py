@@ -46,8 +46,9 @@ def test_a_new_branch_has_no_commit_before(github):
 
 def test_a_pull_request_is_proposed_to_its_own_branch(github):
     event = {"pull_request": {"number": 5, "base": {"sha": OLD}}}
-    job = read_job(github(event, GITHUB_HEAD_REF="feature/iban", GITHUB_REF_NAME="5/merge"))
-    assert (job.branch, job.before, job.proposal) == ("feature/iban", OLD, 5)
+    more = {"GITHUB_HEAD_REF": "feature/iban", "GITHUB_BASE_REF": "main", "GITHUB_REF_NAME": "5/merge"}
+    job = read_job(github(event, **more))
+    assert (job.branch, job.before, job.proposal, job.target) == ("feature/iban", OLD, 5, "main")
 
 
 def test_an_issue_is_what_the_event_says_and_not_what_became_of_it(github):
@@ -76,10 +77,11 @@ def test_a_merge_request_and_an_issue_at_gitlab(tmp_path):
         | {
             "CI_MERGE_REQUEST_IID": "3",
             "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "feature",
+            "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
             "CI_MERGE_REQUEST_DIFF_BASE_SHA": NEW,
         }
     )
-    assert (merged.branch, merged.before, merged.proposal) == ("feature", NEW, 3)
+    assert (merged.branch, merged.before, merged.proposal, merged.target) == ("feature", NEW, 3, "main")
     event = {
         "object_kind": "issue",
         "object_attributes": {"iid": 8, "title": "IBAN", "description": "Check it."},

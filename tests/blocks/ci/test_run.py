@@ -103,6 +103,18 @@ def test_a_changed_request_file_is_proposed_to_the_branch_that_changed_it(job, g
     assert "M" not in git(work, "status", "--porcelain", "--untracked-files=no")
 
 
+def test_a_request_that_is_a_link_is_not_followed(job, github, work):
+    before = git(work, "rev-parse", "HEAD")
+    (work / "requests").mkdir()
+    (work / "requests/secret.md").symlink_to("../.git/config")
+    commit_files(work, {})
+    job.set_event("GITHUB_EVENT_PATH", {"before": before})
+    done = job.run("ci", "run")
+    assert done.returncode == 2
+    assert "is a link" in done.stderr
+    assert Flow.objects.count() == 0
+
+
 def test_without_a_wish_for_a_proposal_the_flow_is_only_run(job, github, remote):
     label_issue(job, github)
     assert run_to_end(job, "--no-propose").returncode == 0

@@ -27,7 +27,11 @@ def pull_request(github, github_job, work):
         base = git(work, "rev-parse", "HEAD")
         git(work, "checkout", "--quiet", "-b", "change")
         github_job.set_event("GITHUB_EVENT_PATH", {"pull_request": {"number": 5, "base": {"sha": base}}})
-        github_job.values |= {"GITHUB_HEAD_REF": "change", "GITHUB_REF_NAME": "5/merge"}
+        github_job.values |= {
+            "GITHUB_HEAD_REF": "change",
+            "GITHUB_BASE_REF": "main",
+            "GITHUB_REF_NAME": "5/merge",
+        }
         github.issues.add(5)
 
     return make
@@ -107,6 +111,28 @@ def test_a_pull_request_that_brings_a_key_along_with_a_block_is_found(
     assert github_job.run("ci", "verify").returncode == 0
 
 
+def test_a_pull_request_cannot_say_that_it_is_another_repo(github_job, github, catalog, work, pull_request):
+    # A genuine block of another repo, whose name the change puts into the configuration.
+    config = {".blocks/config.yml": "repo: another-service\n"}
+    commit_files(work, {KEY: catalog[KEY]} | config)
+    pull_request()
+    commit_files(work, catalog | {".blocks/config.yml": "repo: compliance-service\n"})
+    done = github_job.run("ci", "verify")
+    assert done.returncode == 1
+    assert "expected was another-service" in done.stdout
+
+
+def test_a_job_of_a_fork_may_not_comment_and_checks_all_the_same(
+    github_job, github, catalog, work, pull_request
+):
+    commit_files(work, catalog)
+    pull_request()
+    github.tokens = {name: set() for name in github.tokens}
+    done = github_job.run("ci", "verify")
+    assert done.returncode == 0
+    assert "Nothing was said at the request: GitHub does not let this job comment" in done.stderr
+
+
 def test_the_first_keys_of_a_repo_are_named_for_a_person(github_job, github, catalog, work, pull_request):
     pull_request()
     commit_files(work, catalog)
@@ -127,9 +153,15 @@ def test_a_job_without_a_token_still_checks(github_job, catalog, work, pull_requ
 
 def test_gitlab_says_it_at_the_merge_request(gitlab_job, gitlab, catalog, work):
     base = git(work, "rev-parse", "HEAD")
+    git(work, "checkout", "--quiet", "-b", "change")
     commit_files(work, catalog)
     gitlab.merge_requests.append({"iid": 3})
-    values = {"CI_MERGE_REQUEST_IID": "3", "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
+    values = {
+        "CI_MERGE_REQUEST_IID": "3",
+        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "change",
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+        "CI_MERGE_REQUEST_DIFF_BASE_SHA": base,
+    }
     for _ in range(2):
         assert gitlab_job.run("ci", "verify", **values).returncode == 0
     (note,) = gitlab.notes

@@ -86,10 +86,10 @@ def test_a_branch_whose_proposal_was_closed_begins_again(repository, work, remot
 
 def test_what_another_job_pushed_meanwhile_is_not_overwritten(repository, work, remote, monkeypatch):
     push(repository)
-    told = repository._fetch_head(BRANCH)
+    told = repository.fetch_head(BRANCH)
     monkeypatch.setattr(
         Repository,
-        "_fetch_head",
+        "fetch_head",
         lambda self, name: told if name == BRANCH else git(work, "rev-parse", "main"),
     )
     git(work, "push", "--quiet", "--force", "origin", f"main:refs/heads/{BRANCH}")
