@@ -28,6 +28,7 @@ ONE_STACK = {
     "tests/acceptance/test_bad_input.py": "product",
     "tests/acceptance/test_samples.py": "product",
     "tests/acceptance/test_trace.py": "product",
+    "tests/acceptance/test_transcripts.py": "product",
     "tests/acceptance/test_up.py": "up",
 }
 
