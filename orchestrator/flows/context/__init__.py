@@ -2,5 +2,13 @@
 
 from orchestrator.flows.context.bundle import Bundle, BundleTooLarge, build_bundle
 from orchestrator.flows.context.collector import FilesNotJudged, collect_bundle
+from orchestrator.flows.context.file_names import leave_out_secret_names
 
-__all__ = ["Bundle", "BundleTooLarge", "FilesNotJudged", "build_bundle", "collect_bundle"]
+__all__ = [
+    "Bundle",
+    "BundleTooLarge",
+    "FilesNotJudged",
+    "build_bundle",
+    "collect_bundle",
+    "leave_out_secret_names",
+]

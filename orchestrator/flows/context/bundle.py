@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from blocks.format.secret_files import is_secret_file
 from orchestrator.core.errors import FixedBy, OrchestratorError
+from orchestrator.flows.context.file_names import leave_out_secret_names
 from orchestrator.flows.context.packing import Packed, format_part, pack_everything, pack_files
 from orchestrator.flows.context.ranking import rank_files
 
@@ -62,10 +63,10 @@ def build_bundle(
     """The bundle of ``files`` for ``request``, of at most ``max_bytes``.
 
     Without ``pruning`` it holds everything, up to 500 KB; more raises ``BundleTooLarge``. Files that are not
-    text or that exist to hold secrets are left out. Secrets found in the others are replaced. ``begin_file``
-    is told the path before a file is parsed or searched for secrets.
+    text, that exist to hold secrets, or whose names hold one are left out. Secrets found in the others are
+    replaced. ``begin_file`` is told the path before a file is parsed or searched for secrets.
     """
-    texts = _read_texts(files)
+    texts = _read_texts(leave_out_secret_names(files))
     if pruning:
         packed = pack_files(rank_files(texts, request), texts, max_bytes, begin_file)
     else:

@@ -4,21 +4,30 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from blocks.format import snapshot
 from gates import repo_files
 from orchestrator.core.redaction import digest_rules
-from orchestrator.flows.context import Bundle, BundleTooLarge, FilesNotJudged, collect_bundle
+from orchestrator.flows.context import (
+    Bundle,
+    BundleTooLarge,
+    FilesNotJudged,
+    collect_bundle,
+    leave_out_secret_names,
+)
 from orchestrator.flows.generation import prompts
 from orchestrator.flows.generation.model_request import ModelRequest, ask_model
 from orchestrator.flows.generation.parsing import parse_json_object
 from orchestrator.flows.source import clone
+from orchestrator.flows.source.clone_seats import ClonesBusy, take_seat
 from orchestrator.flows.stage_outputs import ContextOutput, RecordedCall
 from orchestrator.flows.stage_protocol import (
     Done,
     Failed,
     NewArtifact,
+    Park,
     PreparationContext,
     StageContext,
     StageResult,
@@ -28,6 +37,8 @@ from providers.base import NotAdmitted
 
 ANSWER_TOKENS = 2048
 """A page of prose is under 1,000 tokens."""
+
+NEXT_CLONE_SECONDS = 2
 
 MAX_NAMES = 200
 """How many modules and packages are named to the models that write and review."""
@@ -81,6 +92,9 @@ class ContextStage:
         chosen = context.settings
         try:
             collected = _read_collected(context) or _collect(context)
+        except ClonesBusy:
+            until = datetime.now(UTC) + timedelta(seconds=NEXT_CLONE_SECONDS)
+            return Park("Other repos are being cloned; this one is next.", until)
         except clone.CloneFailed as error:
             return Failed(error.code, str(error), error.cure, retryable=error.retryable)
         # Without a retry: the same repo would be too large again, and the same files too slow.
@@ -142,9 +156,10 @@ def _collect(context: PreparationContext) -> CollectedContext:
         max_bytes=context.settings.context_max_bytes,
         pruning=context.settings.context_pruning,
     )
+    told = leave_out_secret_names(files)
     return CollectedContext(
         bundle,
-        tuple(sorted(repo_files.list_repo_modules(files)))[:MAX_NAMES],
+        tuple(sorted(repo_files.list_repo_modules(told)))[:MAX_NAMES],
         environment.name_packages(files)[:MAX_NAMES],
     )
 
@@ -172,7 +187,8 @@ def _read_files(context: PreparationContext) -> Mapping[str, bytes]:
     packed = context.snapshot
     if packed or not context.clone_url:
         return snapshot.unpack(packed)
-    cloned = clone.clone(context.clone_url)
+    with take_seat(context.clone_url):
+        cloned = clone.clone(context.clone_url)
     # Kept at once: a second attempt must see the same commit, not what the branch has become.
     context.attach_snapshot(snapshot.pack(cloned.files), cloned.origin)
     left_out = "".join(f", {count} {reason}" for reason, count in cloned.reasons.items())

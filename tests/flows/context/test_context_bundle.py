@@ -5,7 +5,8 @@ import hashlib
 import pytest
 
 from orchestrator.core.redaction import MARK, redact_file
-from orchestrator.flows.context import BundleTooLarge, build_bundle
+from orchestrator.flows.context import BundleTooLarge, build_bundle, leave_out_secret_names
+from tests.core.redaction.corpus import FORMATS
 
 FILES = {
     "ledger/ratio.py": b"def capital_ratio(exposures): ...\n",
@@ -28,6 +29,16 @@ def test_relevant_files_come_first_and_what_is_no_text_stays_out() -> None:
         len(bundle.text.encode()),
         hashlib.sha256(bundle.text.encode()).hexdigest(),
     )
+
+
+@pytest.mark.parametrize("pruning", [True, False])
+def test_a_file_whose_name_is_a_secret_is_neither_shown_nor_named(pruning: bool) -> None:
+    key = FORMATS["GitHub token"]
+    named = {f"{key}.py": b"x = 1\n", f"old/{key}/large.py": b"def f(): ...\n" * 9000}
+    bundle = build_bundle(FILES | named, REQUEST, max_bytes=10_000, pruning=pruning)
+    assert key not in f"{bundle}"
+    assert bundle.omitted == 6
+    assert leave_out_secret_names(FILES | named) == FILES
 
 
 @pytest.mark.parametrize("max_bytes", [200, 1000, 1001, 1002, 1003, 5000])

@@ -4,6 +4,7 @@ real.
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from orchestrator.flows.api.serializers.flows import FlowSerializer
 from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.replay import flow_replay
+from orchestrator.flows.source import clone_seats
 from orchestrator.flows.worker import runner
 from providers import registry
 from tests import scenes
@@ -118,6 +120,25 @@ def test_a_repo_that_cannot_be_had_is_never_left_out(
         0,
     )
     assert stage.error_cure
+
+
+def test_a_slow_git_server_takes_few_threads_and_its_flows_wait_without_one(
+    flow: Flow, git_server: GitServer, git_repo: GitRepo
+) -> None:
+    git_repo.put("ledger.py", b"x = 1\n").commit()
+    with ExitStack() as slow:
+        for _ in range(clone_seats.MOST_OF_ADDRESS):
+            slow.enter_context(clone_seats.take_seat(git_server.url()))
+        stage = run_context(flow)
+        assert (stage.status, len(git_server.asked)) == ("waiting", 0)
+        assert "being cloned" in stage.wait_reason
+        # Others have seats, up to those of the worker.
+        for number in range(clone_seats.MOST_CLONES - clone_seats.MOST_OF_ADDRESS):
+            slow.enter_context(clone_seats.take_seat(f"https://git.example.org/{number}"))
+        with pytest.raises(clone_seats.ClonesBusy), clone_seats.take_seat("https://git.example.org/last"):
+            pass
+    let_go(stage)
+    assert run_context(flow).status == "passed"
 
 
 def test_files_that_came_along_are_taken_as_they_are(flow: Flow, git_server: GitServer) -> None:
