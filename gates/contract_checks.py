@@ -12,6 +12,7 @@ from gates import syntax
 from gates.allowlist import CAPABILITIES
 from gates.base import CONTRACT_PATH, Candidate, Finding
 from gates.contract_promises import Promises, list_assigned_functions, list_definitions
+from gates.harness.json_schema import find_unusable_patterns
 from gates.harness.preconditions import MAX_CHARACTERS, Precondition
 from gates.harness.vacuous_schemas import find_vacuous_parts
 from gates.harness.value_generator import holds_requirement
@@ -198,10 +199,12 @@ def _check_schemas(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         try:
             Draft202012Validator.check_schema(entry[side])
             vacuous_parts = find_vacuous_parts(entry[side])
+            unusable = list(find_unusable_patterns(entry[side]))
         # Hostile schemas raise all of these inside jsonschema.
         except (SchemaError, ValueError, KeyError, TypeError, RecursionError, re.error) as error:
             yield "schema", f"{side} is not a usable JSON Schema: {str(error)[:200]}"
             return
+        yield from (("schema", f"{side}: {problem}") for problem in unusable)
         for part in vacuous_parts:
             yield "vacuous", f"{side} schema {part}"
 

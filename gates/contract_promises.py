@@ -13,7 +13,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _RAISING_CHECKS = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
 # More kinds of value than this in one place say nothing.
 _MAX_KINDS = 3
-_MAX_DEPTH = 20
+_MAX_DEPTH = 8
 _FUNCTION_MAKERS = frozenset({"cache", "lru_cache", "partial"})
 
 

@@ -31,6 +31,7 @@ _CHILD_MODULES = frozenset(
         "entry_points",
         "import_path",
         "json_schema",
+        "patterns",
         "pytest_run",
         "zygote",
     }

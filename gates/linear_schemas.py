@@ -1,8 +1,9 @@
 """JSON Schemas that a model wrote, tried in a process that others need: in linear time, without the network.
 
 ``re`` takes exponential time for some patterns, and while it does no other thread of the process runs. So
-patterns are run by RE2 here. Those that it does not know (looking ahead, references to groups) are left to
-the sandbox, which has a clock: here they admit everything.
+patterns are run by RE2 here. Those that it does not know (looking ahead, references to groups) admit
+everything here: a contract with one is refused. The sandbox, which has no RE2, reads them by
+``gates.harness.patterns``.
 """
 
 import json

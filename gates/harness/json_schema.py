@@ -1,12 +1,23 @@
-"""The part of JSON Schema that contracts use: formats, references, and strings turned into values."""
+"""The part of JSON Schema that contracts use: formats, references, and strings turned into values.
+
+Schemas and values may be hostile, so what they cost is bounded: patterns take time by the length of the text,
+and a validation that follows too many references is given up.
+"""
 
 import base64
+import re
+import threading
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema.validators import extend
 from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from gates.harness.patterns import read_pattern
 
 FORMATS = FormatChecker()
 NO_OTHER_DOCUMENTS: Registry[Any] = Registry()
@@ -14,6 +25,11 @@ NO_OTHER_DOCUMENTS: Registry[Any] = Registry()
 _CONVERTED_FORMATS = ("decimal", "date", "date-time", "bytes")
 _COMBINATIONS = ("anyOf", "oneOf", "allOf")
 _MAX_REFERENCES = 20
+# Of one validation: a reference counts as many, and each state that a pattern is in at a character as one.
+_MAX_STEPS, _STEPS_PER_REFERENCE = 3_000_000, 100
+# What they hold is data rather than schemas.
+_DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
+_NAMED_PARTS = frozenset({"$defs", "definitions", "dependentSchemas", "properties"})
 
 
 @FORMATS.checks("decimal", raises=(InvalidOperation, ValueError))
@@ -31,9 +47,92 @@ def _is_base64(value: object) -> bool:
     return not isinstance(value, str) or base64.b64decode(value, validate=True) is not None
 
 
-def make_validator(schema: Any) -> Draft202012Validator:
+class _TooCostly(Exception):
+    """A validation took more steps than it may."""
+
+
+class _Budget(threading.local):
+    """The steps that are left to the validation of a thread."""
+
+    steps = 0
+
+    def spend(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise _TooCostly
+
+
+_budget = _Budget()
+_VALIDATORS = Draft202012Validator.VALIDATORS
+
+
+def _check_pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(value, "string"):
+        return
+    try:
+        is_found = read_pattern(pattern).matches(value, _budget.spend)
+    # Refused in a new contract; of an earlier version it promises nothing that can be checked.
+    except (ValueError, re.error):
+        return
+    if not is_found:
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _check_reference(validator: Any, reference: str, value: Any, schema: Any) -> Iterator[ValidationError]:
+    _budget.spend(_STEPS_PER_REFERENCE)
+    yield from _VALIDATORS["$ref"](validator, reference, value, schema)
+
+
+_KEYWORDS = {"pattern": _check_pattern, "$ref": _check_reference}
+_Validator: Any = extend(Draft202012Validator, _KEYWORDS)  # type: ignore[no-untyped-call]
+
+
+class BoundedValidator:
+    """Holds values against one schema, at a bounded cost."""
+
+    def __init__(self, schema: Any) -> None:
+        self._validator = _Validator(schema, registry=NO_OTHER_DOCUMENTS, format_checker=FORMATS)
+
+    def is_valid(self, value: Any) -> bool:
+        """Whether the schema admits ``value``; one that costs too much is not admitted."""
+        return next(self.iter_errors(value), None) is None
+
+    def iter_errors(self, value: Any) -> Iterator[ValidationError]:
+        """Why the schema does not admit ``value``."""
+        _budget.steps = _MAX_STEPS
+        try:
+            yield from self._validator.iter_errors(value)
+        except (_TooCostly, RecursionError, Unresolvable):
+            yield ValidationError("cannot be checked against the schema, or not in time")
+
+
+def make_validator(schema: Any) -> BoundedValidator:
     """A validator with formats. ``schema`` must have passed ``check_schema``."""
-    return Draft202012Validator(schema, registry=NO_OTHER_DOCUMENTS, format_checker=FORMATS)
+    return BoundedValidator(schema)
+
+
+def find_unusable_patterns(schema: Any) -> Iterator[str]:
+    """Why a pattern of a schema cannot be used, for each of them."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from find_unusable_patterns(part)
+    if not isinstance(schema, dict):
+        return
+    for keyword, part in schema.items():
+        if keyword in _DATA_KEYWORDS:
+            continue
+        # Their keys are names rather than keywords.
+        if keyword in _NAMED_PARTS and isinstance(part, dict):
+            yield from find_unusable_patterns(list(part.values()))
+            continue
+        if keyword == "pattern" and isinstance(part, str):
+            try:
+                read_pattern(part)
+            except (ValueError, re.error, RecursionError) as error:
+                yield f"the pattern {part[:60]!r} cannot be used: {str(error)[:120]}"
+        elif keyword in ("patternProperties", "$dynamicRef"):
+            yield f"{keyword} is not read; use properties, propertyNames or $ref"
+        yield from find_unusable_patterns(part)
 
 
 def resolve_reference(schema: Any, root: Any) -> Any:

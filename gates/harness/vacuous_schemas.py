@@ -7,12 +7,14 @@ from gates.harness.json_schema import resolve_reference
 _COMBINATIONS = ("anyOf", "oneOf", "allOf")
 # null, boolean, object, array, number, string; "integer" is a part of "number".
 _TYPE_COUNT = 6
+# Two references to what has two references, and so on, would take for ever.
+_MAX_VISITS = 10_000
 
 
 def find_vacuous_parts(schema: Any) -> list[str]:
     """Places at which ``schema`` admits everything, as JSON pointers with the reason.
 
-    Raises ``ValueError`` for a reference that cannot be followed.
+    Raises ``ValueError`` for a reference that cannot be followed, and for references that multiply.
     """
     return _VacuityCheck(schema).check_schema(schema, "#", frozenset())
 
@@ -22,9 +24,13 @@ class _VacuityCheck:
 
     def __init__(self, root: Any) -> None:
         self.root = root
+        self._visits = 0
 
     def check_schema(self, schema: Any, where: str, seen: frozenset[int]) -> list[str]:
         """``seen`` holds the parts on the way down, so that a schema that refers to itself ends the walk."""
+        self._visits += 1
+        if self._visits > _MAX_VISITS:
+            raise ValueError(f"its references lead to more than {_MAX_VISITS} parts")
         if not isinstance(schema, dict) or not schema:
             return [] if schema is False else [f"{where}: admits everything"]
         if id(schema) in seen:

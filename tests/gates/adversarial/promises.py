@@ -72,7 +72,38 @@ def _built() -> Candidate:
     return block("def fee(step) -> int:\n    return step() * 3\n", _BUILT_TESTS, contract)
 
 
+def _multiply() -> Schema:
+    """Each part refers to the one before it twice: a trillion of them."""
+    parts: Schema = {"d0": {"type": "integer"}}
+    for number in range(1, 40):
+        parts[f"d{number}"] = {"anyOf": [{"$ref": f"#/$defs/d{number - 1}"}] * 2}
+    return {"$defs": parts, "$ref": "#/$defs/d39"}
+
+
+_NAMES = """def fee(name: str) -> str:
+    return "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"
+"""
+
+
 PROMISES: dict[str, Candidate] = {
+    "output-of-references-that-multiply": block(contract=entry(output=_multiply(), examples=[])),
+    "output-that-takes-years-to-match": block(
+        _NAMES,
+        contract=entry(
+            input=_object(name={"type": "string"}),
+            output={"type": "string", "pattern": "^(a+)+$"},
+            examples=[],
+        ),
+    ),
+    "example-that-takes-years-to-match": block(
+        _NAMES,
+        contract=entry(
+            input=_object(name={"type": "string", "pattern": "^(a|a)*$"}),
+            output={"type": "string"},
+            examples=[{"input": {"name": f"{'a' * 60}!"}, "output": ""}],
+        ),
+    ),
+    "pattern-that-looks-around": _input({"type": "string", "pattern": "(?=.*a)b"}),
     "output-of-options": _output(_OPTIONS),
     "output-by-reference": _output(_REFERENCE),
     "output-in-a-property": _output(_object(cents=_WIDE), _IN_OBJECT),

@@ -737,8 +737,8 @@ def test_words():
         ],
     ),
     Realistic(
-        "order_states",
-        '''"""The states of an order."""
+        "shipment_states",
+        '''"""The states of a shipment."""
 
 from enum import Enum
 
@@ -776,7 +776,7 @@ def advance(events: list[str]) -> State:
     return state
 ''',
         """import pytest
-from order_states import NotPossible, State, advance
+from shipment_states import NotPossible, State, advance
 
 
 @pytest.mark.parametrize(
