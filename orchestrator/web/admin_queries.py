@@ -6,7 +6,7 @@ the first one, a NUL in a filter. What then goes wrong has as many names as plac
 
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.core.paginator import InvalidPage
@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 class UnreadableAdminQuery:
     """Middleware: 400 where a page of the admin fails over the parameters of its address.
 
-    Of an address without parameters, and of a form, the same error stays what it is: an internal error.
+    So where an action is asked for rows that cannot be. Of an address without parameters, and of other forms,
+    the same error stays what it is: an internal error.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -43,10 +44,29 @@ class UnreadableAdminQuery:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The refusal, or None for Django's own way."""
         match = request.resolver_match
-        asked = request.method in {"GET", "HEAD"} and bool(request.GET)
-        if not (asked and match and match.app_name == "admin" and isinstance(exception, _UNREADABLE)):
+        if not (
+            _is_odd(request) and match and match.app_name == "admin" and isinstance(exception, _UNREADABLE)
+        ):
             return None
         # Where it is an internal error after all, the log has its place.
         log.warning("a query of the admin cannot be read", exc_info=exception)
-        why = "What follows the question mark in the address cannot be read. Choose the page again."
+        why = "What the page was asked for cannot be read. Choose it again in the admin."
         return render(request, "400.html", {"why": why}, status=400)
+
+
+def _is_odd(request: HttpRequest) -> bool:
+    """Whether the request asks for something that a person may have made up."""
+    if request.method in {"GET", "HEAD"}:
+        return bool(request.GET)
+    chosen = request.POST.getlist("_selected_action")
+    # Django says so of each view of a model.
+    page = getattr(request.resolver_match.func if request.resolver_match else None, "model_admin", None)
+    return page is not None and not all(_can_be_key(page.model._meta.pk, key) for key in chosen)
+
+
+def _can_be_key(field: Any, key: str) -> bool:
+    try:
+        # A text may be everything except that.
+        return "\0" not in key and field.to_python(key) not in field.empty_values
+    except ValidationError:
+        return False

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
@@ -235,3 +236,13 @@ def test_forms_of_strangers_take_any_text(clients, page, value) -> None:
     headers = {"User-Agent": printable, "X-Forwarded-For": printable, "Accept": printable}
     sent = {"data": body, "content_type": "application/x-www-form-urlencoded", "headers": headers}
     assert not find_failure(clients["nobody"], "POST", f"{page}?next={quote(value)}", **sent)
+
+
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label_lower)
+@pytest.mark.parametrize("chosen", ["", "\0", "abc", "-1", "9" * 30])
+def test_no_action_of_the_admin_fails_over_the_rows_that_it_is_asked_for(clients, model, chosen) -> None:
+    address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    for action in ("delete_selected", "nope", *(admin.site._registry[model].actions or ())):
+        form = f"action={action}&_selected_action={quote(chosen)}&index=0"
+        sent = {"data": form, "content_type": "application/x-www-form-urlencoded"}
+        assert not find_failure(clients["person"], "POST", address, **sent)

@@ -32,7 +32,8 @@ def outlive_first_children(worker: Worker) -> None:
     all of them have ended is something wrong with the start itself.
     """
     if list_children(worker):
-        worker.pool.did_start_ok = lambda: any(child.is_alive() for child in _list_pool(worker))
+        pool: Any = worker.pool
+        pool.did_start_ok = lambda: any(child.is_alive() for child in _list_pool(worker))
 
 
 def _list_pool(worker: Worker) -> list[Any]:
