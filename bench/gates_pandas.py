@@ -1,4 +1,7 @@
-"""What pinned packages cost: one block twice, with pandas and in plain Python, through all gates."""
+"""What pinned packages cost: one block twice, with pandas and in plain Python, through all gates.
+
+Both have more than twenty changes, so that neither is small code, for which the gates make each pair of them.
+"""
 
 import json
 import time
@@ -17,10 +20,10 @@ _PLAIN = '''"""Adds up the orders of customers."""
 
 
 def total_by_customer(orders: list[dict[str, str | int]]) -> dict[str, int]:
-    """Cents by customer, of the orders that are not cancelled; customers in the order of their names."""
+    """Cents by customer, of paid and open orders; customers in the order of their names."""
     totals: dict[str, int] = {}
     for order in orders:
-        if order["state"] != "cancelled":
+        if order["state"] != "cancelled" and int(order["cents"]) > 0:
             customer = str(order["customer"])
             totals[customer] = totals.get(customer, 0) + int(order["cents"])
     return dict(sorted(totals.items()))
@@ -31,11 +34,11 @@ import pandas as pd
 
 
 def total_by_customer(orders: list[dict[str, str | int]]) -> dict[str, int]:
-    """Cents by customer, of the orders that are not cancelled; customers in the order of their names."""
+    """Cents by customer, of paid and open orders; customers in the order of their names."""
     if not orders:
         return {}
     table = pd.DataFrame(orders)
-    kept = table[table["state"] != "cancelled"]
+    kept = table[(table["state"] != "cancelled") & (table["cents"] > 0)]
     totals = kept.groupby("customer")["cents"].sum()
     return {str(customer): int(cents) for customer, cents in totals.items()}
 '''
@@ -55,6 +58,7 @@ def order(customer, cents, state="paid"):
         ([order("b", 3), order("a", 5)], {"a": 5, "b": 3}),
         ([order("a", 3), order("a", 5), order("b", 1)], {"a": 8, "b": 1}),
         ([order("a", 3, "cancelled")], {}),
+        ([order("a", 0), order("b", 1)], {"b": 1}),
         ([order("a", 3, "cancelled"), order("a", 4)], {"a": 4}),
         ([order("a", 3, "open"), order("a", 4, "paid")], {"a": 7}),
     ],
