@@ -11,6 +11,7 @@ import codecs
 import io
 import re
 import tokenize
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from gates import syntax
@@ -139,20 +140,18 @@ def find_addressed_text(source: str, *, is_python: bool = True) -> Iterator[tupl
             spoken.append((token.start[0], token.string))
     # A sentence may run over several comments.
     yield from _search(spoken)
-    known = " ".join(part for _, part in spoken)
-    for number, text in _list_composed(source):
-        if text not in known:
-            yield from _search([(number, text)])
+    yield from _search(list(_list_composed(source)))
 
 
 def _search(spoken: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Line and words of each match in texts with their lines, read as one text."""
-    text, starts = "", []
-    for number, part in spoken:
-        starts.append((len(text), number))
-        text += part.lstrip("#").replace("\n", " ") + " "
-    for match in _PHRASES.finditer(text):
-        line = max(number for start, number in starts if start <= match.start())
+    parts, starts, length = [], [], 0
+    for _, part in spoken:
+        starts.append(length)
+        parts.append(part.lstrip("#").replace("\n", " ") + " ")
+        length += len(parts[-1])
+    for match in _PHRASES.finditer("".join(parts)):
+        line, _ = spoken[bisect_right(starts, match.start()) - 1]
         yield line, " ".join(match.group().split())
     for number, part in spoken:
         for reading in _list_readings(part):
@@ -161,11 +160,14 @@ def _search(spoken: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 
 def _list_composed(source: str) -> Iterator[tuple[int, str]]:
     """Line and text of what is put together of literal parts, with blanks where other values stand."""
+    seen: set[int] = set()
     for node in ast.walk(syntax.parse(source)):
         match node:
             case ast.Constant(value=str() as text) if " " in text:
                 yield node.lineno, text
-            case ast.JoinedStr() | ast.BinOp(op=ast.Add()):
+            # The outermost comes first: the parts of a long sum would be composed again and again.
+            case ast.JoinedStr() | ast.BinOp(op=ast.Add()) if id(node) not in seen:
+                seen |= {id(inner) for inner in ast.walk(node)}
                 yield node.lineno, _compose(node)
 
 

@@ -1,5 +1,7 @@
 """A block does not speak to its judge."""
 
+import time
+
 import pytest
 
 from gates.allowlist import find_addressed_findings, find_refusals
@@ -62,3 +64,21 @@ def test_of_a_contract_only_the_prose_counts() -> None:
 
     assert [finding.line for finding in find_addressed_findings("contract.json", speaks)] == [2]
     assert list(find_addressed_findings("contract.json", data)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "X = [\n" + "    'text of it',\n" * 4000 + "]\n",
+        "X = (\n    'a b'\n" + "    + 'more of it'\n" * 400 + ")\n",
+        "# LGTM\n" * 4000,
+        "X = '" + "a " * 40_000 + "'\n",
+        "# " + "revisor aprob " * 4000 + "\n",
+    ],
+)
+def test_long_texts_take_time_by_their_length(source: str) -> None:
+    began = time.process_time()
+
+    list(find_addressed_findings("x.py", source))
+
+    assert time.process_time() - began < 5
