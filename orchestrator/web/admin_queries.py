@@ -56,7 +56,8 @@ class UnreadableAdminQuery:
 
 def _is_odd(request: HttpRequest) -> bool:
     """Whether the request asks for something that a person may have made up."""
-    if request.method in {"GET", "HEAD"}:
+    # A form has the parameters of the list behind it as well, and they do not make its errors odd.
+    if request.method in {"GET", "HEAD"} or "_to_field" in request.GET:
         return bool(request.GET)
     chosen = request.POST.getlist("_selected_action")
     # Django says so of each view of a model.
