@@ -98,6 +98,25 @@ def read_days(name: str) -> dict[str, str]:
     return days
 
 
+def read_sources(name: str, default: str, kinds: Iterable[str]) -> dict[str, str]:
+    """Addresses with what each is, comma-separated: ``github=https://...,gitlab=https://...``.
+
+    https, or http on this machine. The result is by address, because there may be several of a kind.
+    """
+    found: dict[str, str] = {}
+    allowed = tuple(kinds)
+    for part in read_names(name, default):
+        kind, _, address = part.partition("=")
+        parts = urlsplit(address)
+        is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+        if kind not in allowed or not (is_local or parts.scheme == "https") or not parts.hostname:
+            raise ImproperlyConfigured(
+                f"{name} has {part!r}; use kind=https://host/path with one of {', '.join(allowed)} as kind."
+            )
+        found[address.rstrip("/")] = kind
+    return found
+
+
 def read_identifiers(name: str, taken: Iterable[str] = ()) -> tuple[str, ...]:
     """A comma-separated list of short names, each of which is once in it and not in ``taken``."""
     names, reserved = read_names(name), set(taken)

@@ -321,6 +321,15 @@ _SANDBOXES = ("auto", "bubblewrap", "linux", "linux-namespaces", "linux-landlock
 SANDBOX_BACKEND = env.read_text("SANDBOX_BACKEND", "auto", choices=_SANDBOXES)
 SANDBOX_VENV = Path(env.read_text("SANDBOX_VENV", str(BASE_DIR / ".venv-sandbox")))
 
+# --- CI jobs: whose OIDC tokens are exchanged, and what for; without an audience none is
+CI_VENDORS = ("github", "gitlab")
+CI_OIDC_AUDIENCE = env.read_url("CI_OIDC_AUDIENCE")
+CI_OIDC_ISSUERS = env.read_sources(
+    "CI_OIDC_ISSUERS",
+    "github=https://token.actions.githubusercontent.com,gitlab=https://gitlab.com",
+    CI_VENDORS,
+)
+
 # --- cloning: hosts whose addresses need not be public
 CLONE_PRIVATE_HOSTS = frozenset(name.lower() for name in env.read_names("CLONE_PRIVATE_HOSTS"))
 CLONE_TIMEOUT_SECONDS = env.read_integer("CLONE_TIMEOUT_SECONDS", 60, low=1, high=600)

@@ -31,6 +31,7 @@ AREAS = {
     "engine": "how a stage ended",
     "events": "the stream of a flow's events",
     "evidence": "keys, signatures and stored evidence",
+    "exchange": "the exchange of a CI job's OIDC token",
     "flow": "a flow as a whole",
     "gate": "the result of one gate",
     "gates": "all gates of a flow together, and the sandbox that they need",

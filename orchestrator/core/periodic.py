@@ -24,6 +24,7 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
     "periodic work",
     {
         "late-costs": "orchestrator.flows.engine.sweep:LATE_COSTS",
+        "ci-tokens": "orchestrator.repos.ci_jobs.exchange:WORK",
         "rollups": "orchestrator.ops.rollups.schedule:WORK",
     },
 )

@@ -2,17 +2,18 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.forms import BooleanField, CheckboxSelectMultiple, ModelForm, MultipleChoiceField
+from django.forms import BooleanField, CheckboxSelectMultiple, ChoiceField, ModelForm, MultipleChoiceField
 from django.http import HttpRequest
-from unfold.admin import TabularInline
+from unfold.admin import ModelAdmin, TabularInline
 
 from orchestrator.core.admin import AppendOnlyAdmin, ReadOnlyTabularInline, UndeletableAdmin
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.repos import repo_settings, tokens
-from orchestrator.repos.models import Membership, Repo, RepoSetting, Token
-from orchestrator.repos.scopes import CI_SCOPES, DESCRIPTIONS, OPERATOR_SCOPES, TokenScope
+from orchestrator.repos.models import CiTrust, Membership, Repo, RepoSetting, Token
+from orchestrator.repos.scopes import CI_SCOPES, DESCRIPTIONS, OPERATOR_SCOPES, TRUSTED_SCOPES, TokenScope
 
 
 class SettingsOfRepo(ReadOnlyTabularInline):
@@ -222,3 +223,47 @@ class TokenAdmin(UndeletableAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only the list and its actions: a token is made or revoked, never altered."""
         return obj is None and bool(super().has_change_permission(request, obj))
+
+
+class CiTrustForm(ModelForm):  # type: ignore[type-arg]  # generic in its types only
+    """A new trust, with what there is to choose from."""
+
+    issuer = ChoiceField(choices=lambda: [(address, address) for address in settings.CI_OIDC_ISSUERS])
+    scopes = MultipleChoiceField(
+        choices=[(scope.value, f"{scope}: {DESCRIPTIONS[scope]}") for scope in TRUSTED_SCOPES],
+        widget=CheckboxSelectMultiple,
+        initial=[scope.value for scope in CI_SCOPES],
+    )
+
+    class Meta:
+        model = CiTrust
+        fields = ["repo", "issuer", "repository", "refs", "environment", "scopes"]
+
+
+@admin.register(CiTrust)
+class CiTrustAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Which CI jobs may act for a repo. A trust is made or deleted, never altered; its tokens end with it."""
+
+    form = CiTrustForm
+    list_display = [
+        "repo",
+        "issuer",
+        "repository",
+        "repository_id",
+        "refs",
+        "environment",
+        "scopes",
+        "created_by",
+    ]
+    list_filter = ["issuer", "repo"]
+    list_select_related = ["repo"]
+    search_fields = ["repository", "repo__name"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: CiTrust, form: Any, change: bool) -> None:
+        """Write down who made it."""
+        obj.created_by = request.user.get_username()
+        super().save_model(request, obj, form, change)

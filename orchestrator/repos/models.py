@@ -1,5 +1,6 @@
 """A repository that flows work for: its phase, its settings with their history, its tokens."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,14 @@ from orchestrator.repos.scopes import EVERYTHING, TokenScope, read_stored_scopes
 REPO_NAME = RegexValidator(
     r"^[a-z0-9][a-z0-9._-]{0,99}$", "Use lower-case letters, digits, dots, dashes or underscores."
 )
+
+# As GitHub and GitLab allow them: an owner or groups, and a name.
+CI_REPOSITORY = RegexValidator(
+    r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+\Z", "Name it as its CI does: owner/name or group/project."
+)
+MOST_REFS = 20
+# Branches and tags only: what is below refs/pull/ and the like is proposed by anybody.
+_REF = re.compile(r"refs/(heads|tags)/[A-Za-z0-9*][A-Za-z0-9._/@+#*-]{0,199}")
 
 
 class CloneUrlField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time
@@ -117,10 +126,61 @@ class TokenStatus(models.TextChoices):
     REVOKED = "revoked"
 
 
+def validate_refs(value: object) -> None:
+    """Refuse what is not a list of whole refs of branches and tags, each perhaps with ``*`` in it."""
+    refs = value if isinstance(value, list) else []
+    if not 0 < len(refs) <= MOST_REFS or not all(
+        isinstance(ref, str) and _REF.fullmatch(ref) for ref in refs
+    ):
+        raise ValidationError(
+            "Name refs of branches or tags in full, such as refs/heads/main or refs/tags/v*.", code="refs"
+        )
+
+
+class RefsField(models.JSONField):
+    """Refs as a JSON list. Migrations see plain JSON and import no code of this project."""
+
+    default_validators = [validate_refs]
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """What a migration writes down: the column, without what checks it."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
+
+class CiTrust(models.Model):
+    """A repo's word that jobs of a repository on a CI may act for it, without a secret that is stored there.
+
+    ``issuer`` is who signs the OIDC tokens of the jobs. ``repository_id`` is the CI's number of the
+    repository, written down at the first exchange. ``refs`` are patterns of branches and tags. An
+    ``environment`` that is named must be the job's; empty: any or none.
+    """
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="ci_trusts")
+    issuer = models.CharField(max_length=200)
+    repository = models.CharField(max_length=255, validators=[CI_REPOSITORY])
+    repository_id = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    refs = RefsField()
+    environment = models.CharField(max_length=255, blank=True, default="", db_default="")
+    scopes = ScopesField()
+    created_by = models.CharField(max_length=150, blank=True, default="", db_default="", editable=False)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "CI trust"
+        indexes = [models.Index(fields=["issuer"], name="ci_trust_issuer")]
+
+    def __str__(self) -> str:
+        return f"{self.repo} trusts {self.repository}"
+
+
 class Token(models.Model):
     """An API token, stored as SHA-256 only. Without a repo it is an operator's and reaches every repo.
 
     ``replaces`` is the token that this one was made for by rotation; both work until the older one expires.
+    ``trust`` is what a CI job was given the token by, and ``id_token_digest`` tells which OIDC token it was
+    given for.
     """
 
     name = models.CharField(max_length=100)
@@ -133,6 +193,12 @@ class Token(models.Model):
     replaces = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="successors"
     )
+    # Together with the trust its tokens end.
+    trust = models.ForeignKey(
+        CiTrust, on_delete=models.CASCADE, null=True, blank=True, editable=False, related_name="tokens"
+    )
+    # Unique, so that an OIDC token is exchanged once.
+    id_token_digest = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
     created_by = models.CharField(max_length=150, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -65,9 +65,12 @@ def create_token(
     expires_at: datetime | None = None,
     created_by: str = "",
     secret: str = "",
-    replaces: Token | None = None,
+    **more: Any,
 ) -> tuple[Token, str]:
-    """A new token and its secret, which nobody can read again. Without a repo it reaches every repo."""
+    """A new token and its secret, which nobody can read again. Without a repo it reaches every repo.
+
+    ``more`` are fields of the row: what it ``replaces``, or which ``trust`` it was given by.
+    """
     secret = secret or PREFIX + secrets.token_urlsafe(32)
     token = Token.objects.create(
         name=name,
@@ -76,7 +79,7 @@ def create_token(
         scopes=sorted(set(scopes)),
         expires_at=expires_at,
         created_by=created_by,
-        replaces=replaces,
+        **more,
     )
     return token, secret
 
@@ -114,6 +117,12 @@ def rotate_token(token: Token, *, created_by: str, overlap: timedelta = DEFAULT_
     with transaction.atomic():
         # Locked, so that it is not revoked in between: a successor would outlive the revocation.
         old = Token.objects.select_for_update().get(pk=token.pk)
+        if old.trust_id is not None:
+            raise TokenNotLive(
+                f"The token {old.name!r} is for one CI job, so it is not rotated.",
+                code="token:of-ci-job",
+                cure="The next job exchanges an OIDC token of its own.",
+            )
         if old.status != TokenStatus.LIVE:
             raise TokenNotLive(f"The token {old.name!r} is {old.status}, so it cannot be rotated.")
         # The first rotation has set an end to the old token, so a second one copies from the first successor.

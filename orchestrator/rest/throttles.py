@@ -61,6 +61,12 @@ class WrongTokenThrottle(AddressThrottle):
     scope, rate, what = "wrong-token", "20/min", "unknown tokens"
 
 
+class ExchangeThrottle(AddressThrottle):
+    """OIDC tokens that could not be exchanged."""
+
+    scope, rate, what = "exchange", "30/min", "OIDC tokens that could not be exchanged"
+
+
 class OnboardingThrottle(AddressThrottle):
     """Requests through the form."""
 

@@ -14,7 +14,7 @@ from tests import scenes
 from tests.rest.test_rights import LEFT_OUT, METHODS, fill_in, list_views
 
 # What anybody may read or ask, without a token.
-OPEN = {"/api/v1/schema/", "/api/v1/docs/", "/api/v1/evidence/keys/"}
+OPEN = {"/api/v1/schema/", "/api/v1/docs/", "/api/v1/evidence/keys/", "/api/v1/tokens/exchange/"}
 
 
 def list_declared() -> dict[str, Any]:

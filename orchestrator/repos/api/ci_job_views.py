@@ -1,0 +1,141 @@
+"""CI jobs over REST: which ones a repo trusts, and the exchange of their OIDC tokens."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from orchestrator.repos import tokens
+from orchestrator.repos.access import caller_of, repo_for
+from orchestrator.repos.api.ci_job_serializers import (
+    CiTrustSerializer,
+    IdTokenSerializer,
+    NewCiTrustSerializer,
+)
+from orchestrator.repos.api.token_serializers import CreatedTokenSerializer
+from orchestrator.repos.api.token_views import answer_with_secret
+from orchestrator.repos.ci_jobs.exchange import IdTokenUsed, NoTrust, exchange_id_token
+from orchestrator.repos.ci_jobs.id_tokens import IdTokenRefused
+from orchestrator.repos.models import CiTrust
+from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.problems import Problem
+from orchestrator.rest.query_names import KnownQueryOnly
+from orchestrator.rest.throttles import ExchangeThrottle
+
+_TAGS = ["tokens"]
+_WANTED = {
+    "issuer": "github",
+    "repository": "example-org/auth-service",
+    "refs": ["refs/heads/main", "refs/tags/v*"],
+    "environment": "production",
+}
+_TRUST = {
+    "id": 3,
+    "repo": "auth-service",
+    **_WANTED,
+    "issuer": "https://token.actions.githubusercontent.com",
+    "repository_id": "123456",
+    "scopes": ["blocks:read", "flows:read", "flows:write"],
+    "created_by": "sre",
+    "created_at": "2026-03-02T08:00:00Z",
+}
+_SHOWN = OpenApiExample("A trust", value=_TRUST, response_only=True)
+
+
+class CiTrustListView(APIView):
+    """The CI jobs that a repo trusts."""
+
+    scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
+
+    @extend_schema(
+        operation_id="ci_trusts_list",
+        tags=_TAGS,
+        responses=CiTrustSerializer(many=True),
+        summary="List the CI jobs that a repo trusts.",
+        examples=[_SHOWN],
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """All of them, newest first; there are few."""
+        rows = CiTrust.objects.filter(repo=repo_for(request, name)).select_related("repo")
+        return Response(CiTrustSerializer(rows, many=True).data)
+
+    @extend_schema(
+        operation_id="ci_trusts_create",
+        tags=_TAGS,
+        request=NewCiTrustSerializer,
+        responses={201: CiTrustSerializer},
+        summary="Trust the CI jobs of a repository.",
+        examples=[OpenApiExample("Jobs on main, and of releases", value=_WANTED, request_only=True), _SHOWN],
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """201: such a job can exchange its OIDC token for a token of this repo with these scopes."""
+        repo = repo_for(request, name)
+        wanted = NewCiTrustSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        caller = caller_of(request)
+        tokens.refuse_scopes_not_held(wanted.validated_data["scopes"], caller.token.granted_scopes)
+        made = CiTrust.objects.create(repo=repo, created_by=caller.name, **wanted.validated_data)
+        return Response(CiTrustSerializer(made).data, status=status.HTTP_201_CREATED)
+
+
+class CiTrustDetailView(APIView):
+    """One trust."""
+
+    scopes = {"DELETE": TokenScope.REPO_ADMIN}
+
+    @extend_schema(
+        operation_id="ci_trusts_delete", tags=_TAGS, responses={204: None}, summary="Trust jobs no longer."
+    )
+    def delete(self, request: Request, name: str, number: int) -> Response:
+        """204; the tokens that were given by it end at once."""
+        deleted: Any = CiTrust.objects.filter(repo=repo_for(request, name), pk=number).first()
+        if deleted is None:
+            raise Problem(
+                404,
+                "token:unknown-trust",
+                f"{name} has no trust {number}.",
+                cure=f"`GET /api/v1/repos/{name}/ci-trusts/` lists them.",
+            )
+        deleted.delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TokenExchangeView(APIView):
+    """Exchanges the OIDC token of a CI job. Open: the OIDC token is what the caller shows."""
+
+    authentication_classes = []
+    permission_classes = [KnownQueryOnly]
+
+    @extend_schema(
+        operation_id="tokens_exchange",
+        tags=_TAGS,
+        auth=[],
+        request=IdTokenSerializer,
+        responses={201: CreatedTokenSerializer},
+        summary="Exchange the OIDC token of a CI job for a token of 15 minutes.",
+        examples=[
+            OpenApiExample("A job", value={"oidc_token": "eyJhbGciOiJSUzI1NiIs..."}, request_only=True),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """201 with the secret of a token of the repo that trusts the job.
+
+        The OIDC token must be of an issuer that operators have named, for the audience of this service, and
+        it is exchanged once.
+        """
+        throttle = ExchangeThrottle()
+        throttle.refuse_too_many(request)
+        given = IdTokenSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            token, secret = exchange_id_token(
+                given.validated_data["oidc_token"], given.validated_data["repo"]
+            )
+        except (IdTokenRefused, IdTokenUsed, NoTrust):
+            # Only failures count: many jobs may share an address.
+            throttle.count(request)
+            raise
+        return answer_with_secret(token, secret)
