@@ -5,7 +5,14 @@ from django.utils import timezone
 
 from onboarding.models import OnboardingRequest, OnboardingStatus
 from orchestrator.core.errors import FixedBy, OrchestratorError
+from orchestrator.ops.notifications.happenings import announce
+from orchestrator.ops.notifications.models import Topic
 from orchestrator.repos.registration import register_repo
+
+_TOPICS = {
+    OnboardingStatus.APPROVED: Topic.ONBOARDING_APPROVED,
+    OnboardingStatus.REJECTED: Topic.ONBOARDING_REJECTED,
+}
 
 
 class AlreadyDecided(OrchestratorError):
@@ -46,4 +53,14 @@ def reject_request(request_id: int, *, actor: str) -> OnboardingRequest:
 def _decide_request(found: OnboardingRequest, status: OnboardingStatus, actor: str) -> OnboardingRequest:
     found.status, found.decided_by, found.decided_at = status, actor, timezone.now()
     found.save(update_fields=["status", "decided_by", "decided_at", "repo"])
+    announce(
+        _TOPICS[status],
+        {
+            "repo": found.repo_name,
+            "domain": found.domain,
+            "decided_by": actor,
+            "title": f"{found.repo_name} is {status}.",
+        },
+        repo=found.repo,
+    )
     return found

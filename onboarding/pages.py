@@ -7,6 +7,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from onboarding.forms import OnboardingForm
+from orchestrator.ops.notifications.happenings import announce
+from orchestrator.ops.notifications.models import Topic
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.throttles import OnboardingThrottle
 
@@ -39,6 +41,11 @@ def _store_request(asked: OnboardingForm) -> bool:
         # Where a transaction is open already, only this savepoint fails and later queries still work.
         with transaction.atomic():
             asked.save()
+            name, domain = asked.cleaned_data["repo_name"], asked.cleaned_data["domain"]
+            announce(
+                Topic.ONBOARDING_REQUESTED,
+                {"repo": name, "domain": domain, "title": f"{name} is asked for."},
+            )
     except IntegrityError:
         asked.add_error("repo_name", "This repo has been asked for already; the SREs will answer.")
         return False

@@ -363,6 +363,8 @@ EVIDENCE_SIGNING_KEY = env.read_text("EVIDENCE_SIGNING_KEY", "")
 # --- notifications and alerts
 SLACK_API_URL = env.read_url("SLACK_API_URL", "https://slack.com/api")
 NOTIFICATIONS_PER_MINUTE = env.read_integer("NOTIFICATIONS_PER_MINUTE", 30, low=1)
+# How many workers of the queue control may send webhooks at once; the others are for everything else.
+WEBHOOKS_AT_ONCE = env.read_integer("WEBHOOKS_AT_ONCE", 4, low=1)
 # Longer than the longest call of a notifier, so that a worker which is only slow is not doubled.
 NOTIFICATION_LOST_SECONDS = env.read_integer("NOTIFICATION_LOST_SECONDS", 60, low=15, high=3600)
 SLACK_BOT_TOKEN = env.read_text("SLACK_BOT_TOKEN", "")

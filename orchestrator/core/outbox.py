@@ -50,6 +50,8 @@ SUBSCRIBERS: Registry[Subscriber] = Registry(
     {
         "replay.requested/worker": "orchestrator.flows.replay.requests:send_to_worker",
         "flow.ended/subscriptions": "orchestrator.ops.notifications.subscriptions:tell_of_end",
+        "gate.judged/subscriptions": "orchestrator.ops.notifications.subscriptions:tell_of_verdict",
+        "announced/subscriptions": "orchestrator.ops.notifications.subscriptions:tell_of_announcement",
         "notification.created/worker": "orchestrator.ops.notifications.delivery:send_to_worker",
     },
 )

@@ -41,7 +41,8 @@ def call_outside(
 ) -> OutsideAnswer:
     """Make one call. ``server_name`` is whose certificate is wanted, where ``url`` has an address instead.
 
-    Raises ``httpx2.HTTPError`` where no answer has come within ``seconds``.
+    With ``max_bytes`` 0 the body is not waited for. Raises ``httpx2.HTTPError`` where no answer has come
+    within ``seconds``.
     """
     extensions = {"sni_hostname": server_name} if server_name else {}
     # A compressed body could be far longer than what is read of it.
@@ -55,6 +56,8 @@ def call_outside(
         client.stream(method, url, content=content, headers=wanted, extensions=extensions) as answer,
     ):
         body = b""
+        if max_bytes == 0:
+            return OutsideAnswer(answer.status_code, body, is_whole=False)
         for chunk in answer.iter_raw():
             body += chunk
             if len(body) > max_bytes:

@@ -18,6 +18,7 @@ _READ: Final = (
     "flows.view_hold",
     "flows.view_stage",
     "notifications.view_deadletter",
+    "notifications.view_deliveryattempt",
     "notifications.view_notification",
     "notifications.view_subscription",
     "onboarding.view_onboardingrequest",

@@ -108,7 +108,15 @@ API = {
     "GET /api/v1/notifications/<number>/": "401 403 403 404",
     "GET /api/v1/webhooks/": "401 200 200 200",
     "POST /api/v1/webhooks/": "401 403 201 201",
+    "GET /api/v1/webhooks/<number>/": "401 404 404 404",
+    "PATCH /api/v1/webhooks/<number>/": "401 404 404 404",
     "DELETE /api/v1/webhooks/<number>/": "401 404 404 404",
+    "POST /api/v1/webhooks/<number>/test/": "401 404 404 404",
+    "POST /api/v1/webhooks/<number>/rotate-secret/": "401 404 404 404",
+    "POST /api/v1/webhooks/<number>/replay/": "401 404 404 404",
+    "GET /api/v1/webhooks/<number>/deliveries/": "401 404 404 404",
+    "GET /api/v1/webhooks/<number>/deliveries/<delivery_number>/": "401 404 404 404",
+    "POST /api/v1/webhooks/<number>/deliveries/<delivery_number>/replay/": "401 404 404 404",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }
@@ -245,6 +253,7 @@ def fill_in(address: str, flow: Any) -> str:
         "<panel>": "success",
         "<provider>": "openai",
         "<number>": "999999",
+        "<delivery_number>": "999999",
     }
     for part, value in values.items():
         address = address.replace(part, value)

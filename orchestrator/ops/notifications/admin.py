@@ -12,18 +12,28 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from orchestrator.core.admin import ReadOnlyAdmin
+from orchestrator.core.admin import ReadOnlyAdmin, ReadOnlyTabularInline
 from orchestrator.ops.notifications import message_templates
-from orchestrator.ops.notifications.delivery import send_again
+from orchestrator.ops.notifications.delivery import replay, send_again
 from orchestrator.ops.notifications.models import (
     DeadLetter,
+    DeliveryAttempt,
     Notification,
     NotificationStatus,
     Subscription,
     Topic,
 )
 from orchestrator.ops.notifications.notifier_protocol import NOTIFIERS
-from orchestrator.ops.notifications.webhook_secret import derive_secret
+from orchestrator.ops.notifications.subscriptions import write_test
+from orchestrator.ops.notifications.webhook_secret import read_secret
+
+
+class AttemptsOfNotification(ReadOnlyTabularInline):
+    """Each time that the message was sent, or was tried to be."""
+
+    model = DeliveryAttempt
+    fields = readonly_fields = ["created_at", "accepted", "result", "duration_ms"]
+    verbose_name_plural = "attempts at delivery"
 
 
 @admin.register(Notification)
@@ -43,7 +53,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_filter = ["status", "notifier", "severity"]
     search_fields = ["target", "subject", "body", "created_by"]
     show_full_result_count = False
-    actions = ["send_again"]
+    actions = ["send_again", "replay"]
+    inlines = [AttemptsOfNotification]
     actions_list = ["show_templates"]
 
     def has_send_permission(self, request: HttpRequest) -> bool:
@@ -56,6 +67,13 @@ class NotificationAdmin(ReadOnlyAdmin):
         chosen: list[Any] = list(queryset)
         sent = sum(send_again(one) for one in chosen)
         messages.info(request, f"{sent} of {len(chosen)} are sent again; the others were not given up.")
+
+    @admin.action(description="Replay webhooks, also those that were accepted", permissions=["send"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        """Send the chosen webhooks once more, under their old ids; other messages are left alone."""
+        chosen: list[Any] = list(queryset)
+        sent = sum(replay(one) for one in chosen if one.notifier == "webhook")
+        messages.info(request, f"{sent} of {len(chosen)} are sent once more.")
 
     @action(description="Message templates", url_path="templates")  # type: ignore[untyped-decorator]
     def show_templates(self, request: HttpRequest) -> HttpResponse:
@@ -123,14 +141,23 @@ class SubscriptionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no type
     list_filter = ["notifier", "is_active", "repo"]
     list_select_related = ["repo", "person"]
     search_fields = ["target", "repo__name", "person__username"]
-    readonly_fields = ["secret"]
+    readonly_fields = ["secret", "failures", "rests_until"]
+    actions = ["send_test"]
 
     @admin.display(description="secret of the webhook")
     def secret(self, subscription: Subscription) -> str:
         """What the receiver checks signatures with."""
         if subscription.pk is None or subscription.notifier != "webhook":
             return "-"
-        return derive_secret(subscription.key)
+        return read_secret(subscription)
+
+    @admin.action(description="Send a test to webhooks", permissions=["change"])
+    def send_test(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
+        """Write a test message for each chosen webhook."""
+        webhooks: list[Any] = list(queryset.filter(notifier="webhook"))
+        for webhook in webhooks:
+            write_test(webhook, actor=request.user.get_username())
+        messages.info(request, f"{len(webhooks)} tests are on their way; see the notifications.")
 
     def save_model(self, request: HttpRequest, obj: Subscription, form: Any, change: bool) -> None:
         """Write down who made it."""

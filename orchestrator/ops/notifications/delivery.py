@@ -11,10 +11,12 @@
    ``MAX_ATTEMPTS`` it is given up; the admin lists it, and can make it wait again.
 7. Somebody sleeps, or a channel has its fill: the row says not before when, and the outbox waits until then.
    What is P1 is never held up.
-8. A repo's webhook answers slowly, on purpose or not: few are called at once, and fewer of one repo, because
-   the same workers seal the blocks of everybody.
+8. Webhooks take turns, see ``webhook_turns``: one worker sends what waits for a receiver, in order.
+
+Each time that a message is sent, or is tried to be, leaves a row: the log of deliveries.
 """
 
+import time
 import uuid
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -30,17 +32,19 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.models import OutgoingEvent
 from orchestrator.core.outbox import publish_event
 from orchestrator.core.redaction import redact_text
-from orchestrator.ops.notifications.models import Notification, NotificationStatus, Severity
+from orchestrator.ops.notifications import webhook_turns
+from orchestrator.ops.notifications.models import (
+    DeliveryAttempt,
+    Notification,
+    NotificationStatus,
+    Severity,
+)
 from orchestrator.ops.notifications.notifier_protocol import NOTIFIERS
 from orchestrator.queues import Queue
 
 EVENT: Final = "notification.created"
 TASK: Final = "notifications.deliver"
 MAX_ATTEMPTS: Final = 12
-MOST_CALLS: Final = 4
-MOST_CALLS_OF_REPO: Final = 2
-"""Webhooks that are called at once."""
-_NEXT_CALL: Final = timedelta(seconds=2)
 
 
 def notify(
@@ -84,11 +88,26 @@ def notify_once(
 
 def send_again(notification: Notification) -> bool:
     """Let a message that was given up be sent again; whether it was given up."""
+    return _start_again(notification, [NotificationStatus.GIVEN_UP])
+
+
+def replay(notification: Notification) -> bool:
+    """Let a message that is done with be sent once more, with the same key; whether it was done with.
+
+    For a receiver that has lost it. One that has not drops it, because it knows the key.
+    """
+    return _start_again(notification, [NotificationStatus.GIVEN_UP, NotificationStatus.SENT])
+
+
+def _start_again(notification: Notification, ended: list[NotificationStatus]) -> bool:
     with transaction.atomic():
-        changed = Notification.objects.filter(pk=notification.pk, status=NotificationStatus.GIVEN_UP).update(
-            status=NotificationStatus.WAITING, attempts=0, not_before=None
+        rows = Notification.objects.filter(pk=notification.pk, status__in=ended)
+        changed = rows.update(
+            status=NotificationStatus.WAITING, attempts=0, not_before=None, sent_at=None, receipt=""
         )
         if changed:
+            # Somebody wants it now, so a receiver that failed before is not left alone any longer.
+            webhook_turns.end_rest(notification.subscription_id)
             _publish(notification)
     return bool(changed)
 
@@ -108,23 +127,45 @@ def send_to_worker(event: OutgoingEvent) -> bool | datetime:
         return True
     if notification.not_before is not None and notification.not_before > timezone.now():
         return notification.not_before
-    # retry=False: the outbox repeats the delivery itself, with longer and longer pauses.
-    app.send_task(TASK, args=(event.payload["notification"],), queue=Queue.CONTROL.value, retry=False)
+    turn = webhook_turns.find_turn(notification)
+    if turn is not None:
+        return turn
+    _send_task(notification.pk)
     return False
 
 
+def _send_task(notification_id: int) -> None:
+    # retry=False: the outbox repeats the delivery itself, with longer and longer pauses.
+    app.send_task(TASK, args=(notification_id,), queue=Queue.CONTROL.value, retry=False)
+
+
 def deliver(notification_id: int) -> None:
-    """Send one message, if no other worker does."""
-    notification = _take(notification_id)
-    if notification is None:
-        return
+    """Send one message, if no other worker does; of a webhook also those that wait behind it."""
+    turn_ends = time.monotonic() + webhook_turns.TURN_SECONDS
+    next_id: int | None = notification_id
+    while next_id is not None:
+        notification = _take(next_id)
+        if notification is None:
+            return
+        is_sent = _send(notification)
+        next_id = webhook_turns.find_next(notification) if is_sent else None
+        if next_id is not None and time.monotonic() > turn_ends:
+            # To the end of the queue: other receivers, and other work, come first.
+            _send_task(next_id)
+            return
+
+
+def _send(notification: Notification) -> bool:
+    """Send a message that this worker has claimed; whether it was accepted."""
     notifier = NOTIFIERS.get(notification.notifier)
+    begin = time.monotonic()
     try:
         # Only a message that was begun before can be on the other side already.
         receipt = notifier.find_receipt(notification) if notification.attempts > 1 else ""
         receipt = receipt or notifier.send(notification)
     except OrchestratorError as error:
         _record_failure(notification, error)
+        result, is_sent = redact_text(error.message)[0], False
     else:
         _mine(notification).update(
             status=NotificationStatus.SENT,
@@ -135,17 +176,27 @@ def deliver(notification_id: int) -> None:
             error_message="",
             error_cure="",
         )
+        result, is_sent = receipt, True
+    seconds = time.monotonic() - begin
+    webhook_turns.note_result(notification, seconds, accepted=is_sent)
+    DeliveryAttempt.objects.create(
+        notification=notification,
+        duration_ms=round(1000 * seconds),
+        accepted=is_sent,
+        result=result[:300] or "accepted",
+    )
+    return is_sent
 
 
 def _take(notification_id: int) -> Notification | None:
     """The message, claimed by this worker; None where it is done with, has to wait, or another one has it."""
     now = timezone.now()
     due = Q(not_before=None) | Q(not_before__lte=now)
-    lost = Q(status=NotificationStatus.SENDING, sending_since__lt=now - _find_lost_after())
+    lost = Q(status=NotificationStatus.SENDING, sending_since__lt=now - webhook_turns.find_lost_after())
     free = (Q(status=NotificationStatus.WAITING) | lost) & due
     with transaction.atomic():
         wanted = Notification.objects.filter(free, pk=notification_id).first()
-        if wanted is None or _hold_up_full_channel(wanted, now) or _hold_up_webhook(wanted, now):
+        if wanted is None or not webhook_turns.take_turn(wanted) or _hold_up_full_channel(wanted, now):
             return None
         taken = Notification.objects.filter(free, pk=notification_id).update(
             status=NotificationStatus.SENDING, sending_since=now, attempts=F("attempts") + 1
@@ -155,7 +206,8 @@ def _take(notification_id: int) -> Notification | None:
 
 def _hold_up_full_channel(notification: Notification, now: datetime) -> bool:
     """Let the message wait where its channel has had its fill in the last minute; whether it waits now."""
-    if notification.severity == Severity.P1:
+    # Webhooks are for machines; their receivers are held back by turns.
+    if notification.severity == Severity.P1 or notification.notifier == webhook_turns.NOTIFIER:
         return False
     # One worker after another, else all of them would see the last free place.
     channel = f"notify {notification.notifier} {notification.target}"
@@ -175,31 +227,6 @@ def _hold_up_full_channel(notification: Notification, now: datetime) -> bool:
         not_before=free_at
     )
     return True
-
-
-def _hold_up_webhook(notification: Notification, now: datetime) -> bool:
-    """Let a webhook wait while too many others are called; whether it waits now."""
-    if notification.notifier != "webhook":
-        return False
-    # One worker after another, else all of them would see the last free place.
-    database.fetch_rows("SELECT pg_advisory_xact_lock(hashtextextended('notify webhook', 0))")
-    called = Notification.objects.filter(
-        notifier="webhook",
-        status=NotificationStatus.SENDING,
-        sending_since__gt=now - _find_lost_after(),
-    ).exclude(pk=notification.pk)
-    repos: list[int | None] = list(called.values_list("subscription__repo", flat=True))
-    repo = notification.subscription.repo_id if notification.subscription else None
-    if len(repos) < MOST_CALLS and repos.count(repo) < MOST_CALLS_OF_REPO:
-        return False
-    Notification.objects.filter(pk=notification.pk, status=NotificationStatus.WAITING).update(
-        not_before=now + _NEXT_CALL
-    )
-    return True
-
-
-def _find_lost_after() -> timedelta:
-    return timedelta(seconds=settings.NOTIFICATION_LOST_SECONDS)
 
 
 def _mine(notification: Notification) -> QuerySet[Notification]:

@@ -20,6 +20,13 @@ class NotifierUnavailable(OrchestratorError):
     retryable = True
 
 
+class ReceiverAway(NotificationRefused):
+    """The receiver could not be reached for three days."""
+
+    code = "notify:too-old"
+    cure = "Correct the receiver, then replay the message."
+
+
 class NotifierNotConfigured(OrchestratorError):
     """This deployment has no settings for the notifier."""
 

@@ -36,6 +36,16 @@ class Topic(models.TextChoices):
     FLOW_PASSED = "flow.passed"
     FLOW_FAILED = "flow.failed"
     FLOW_CANCELLED = "flow.cancelled"
+    BLOCK_SEALED = "block.sealed"
+    GATE_PASSED = "gate.passed"
+    GATE_FAILED = "gate.failed"
+    INCIDENT_OPENED = "incident.opened"
+    INCIDENT_RESOLVED = "incident.resolved"
+    ROLLBACK_STARTED = "rollback.started"
+    ROLLBACK_ENDED = "rollback.ended"
+    ONBOARDING_REQUESTED = "onboarding.requested"
+    ONBOARDING_APPROVED = "onboarding.approved"
+    ONBOARDING_REJECTED = "onboarding.rejected"
 
 
 class Notification(models.Model):
@@ -79,7 +89,13 @@ class Notification(models.Model):
         ordering = ["-id"]
         indexes = [
             # The throttle counts what a channel got lately.
-            models.Index(fields=["notifier", "target", "sent_at"], name="notification_channel_sent")
+            models.Index(fields=["notifier", "target", "sent_at"], name="notification_channel_sent"),
+            # Whose turn it is among webhooks is asked before each. Partial: nearly all rows are done with.
+            models.Index(
+                fields=["notifier", "subscription", "id"],
+                condition=Q(status__in=["waiting", "sending"]),
+                name="notification_unfinished",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -99,6 +115,22 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notifier} to {self.target}: {self.status}"
+
+
+class DeliveryAttempt(models.Model):
+    """One time that a message was sent: what the far side answered, and how long it took."""
+
+    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="tries")
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    duration_ms = models.PositiveIntegerField()
+    accepted = models.BooleanField()
+    result = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%Y-%m-%d %H:%M:%S}: {self.result}"
 
 
 class DeadLetter(Notification):
@@ -146,8 +178,11 @@ class Subscription(models.Model):
     """Somebody's wish to hear of the flows of a repo (of all, where none is named) through one channel.
 
     ``person`` is whose preference it is; empty for a team's channel or a machine. Between ``quiet_from`` and
-    ``quiet_until``, in ``time_zone``, messages wait, except those of P1. ``key`` is what the secret of a
-    webhook follows from: a new key is a new secret.
+    ``quiet_until``, in ``time_zone``, messages wait, except those of P1.
+
+    The secret of a webhook follows from ``secret_key``, and from ``key`` until it is rotated; that of
+    ``previous_secret_key`` signs beside it until ``previous_secret_until``. A webhook whose receiver has
+    failed ``failures`` times in a row, or is slow, is left alone until ``rests_until``.
     """
 
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
@@ -164,6 +199,11 @@ class Subscription(models.Model):
     quiet_until = models.TimeField(null=True, blank=True)
     time_zone = TimeZoneField(max_length=64, default="UTC", db_default="UTC")
     is_active = models.BooleanField(default=True, db_default=True)
+    secret_key = models.UUIDField(null=True, blank=True, editable=False)
+    previous_secret_key = models.UUIDField(null=True, blank=True, editable=False)
+    previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    rests_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_by = models.CharField(max_length=150, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
 

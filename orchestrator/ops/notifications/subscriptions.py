@@ -1,7 +1,8 @@
 """Who hears of what: the wishes of people and repos become messages, once for each event."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
@@ -10,28 +11,48 @@ from django.db.models import Q
 from django.utils import timezone
 
 from orchestrator.core.models import OutgoingEvent
-from orchestrator.flows import representation
-from orchestrator.flows.models import FlowEvent
-from orchestrator.ops.notifications import delivery, message_templates
-from orchestrator.ops.notifications.models import Severity, Subscription, Topic
+from orchestrator.ops.notifications import delivery, happenings, message_templates, webhook_turns
+from orchestrator.ops.notifications.happenings import Happening
+from orchestrator.ops.notifications.message_templates import FilledMessage
+from orchestrator.ops.notifications.models import Notification, Severity, Subscription, Topic
 
-_SEVERITIES: Final = {Topic.FLOW_FAILED.value: Severity.P4.value}
+TEST_TOPIC: Final = "webhook.test"
+_SEVERITIES: Final = {
+    Topic.FLOW_FAILED.value: Severity.P4.value,
+    Topic.GATE_FAILED.value: Severity.P4.value,
+    Topic.INCIDENT_OPENED.value: Severity.P2.value,
+    Topic.ROLLBACK_STARTED.value: Severity.P2.value,
+}
 
 
 def tell_of_end(event: OutgoingEvent) -> bool:
-    """The outbox's subscriber: write the messages about a flow that has ended.
+    """The outbox's subscriber: write the messages about a flow that has ended."""
+    return _tell(happenings.read_end_of_flow(event))
 
-    It may get the event twice. Each message has a key that follows from the event and the subscription, so
-    the second time writes nothing.
+
+def tell_of_verdict(event: OutgoingEvent) -> bool:
+    """The outbox's subscriber: write the messages about the verdict of a gate."""
+    return _tell(happenings.read_verdict(event))
+
+
+def tell_of_announcement(event: OutgoingEvent) -> bool:
+    """The outbox's subscriber: write the messages about what was announced."""
+    return _tell(happenings.read_announced(event))
+
+
+def _tell(happened: Iterable[Happening]) -> bool:
+    """Write a message for each who wants to hear of it.
+
+    An event may come twice. Each message has a key that follows from what happened and from the subscription,
+    so the second time writes nothing.
     """
-    happened = FlowEvent.objects.select_related("flow__repo").filter(pk=event.payload["event"]).first()
-    # Deleted with its flow: nobody is told.
-    if happened is None:
-        return True
-    wished = Subscription.objects.filter(Q(repo=None) | Q(repo=happened.flow.repo), is_active=True)
-    for subscription in wished.filter(topics__contains=[happened.kind]).select_related("person"):
-        if _may_hear(subscription):
-            _write_message(subscription, happened)
+    for one in happened:
+        wished = Subscription.objects.filter(
+            Q(repo=None) | Q(repo=one.repo_id), is_active=True, topics__contains=[one.topic]
+        )
+        for subscription in wished.select_related("person"):
+            if _may_hear(subscription):
+                _write_message(subscription, one)
     return True
 
 
@@ -40,30 +61,17 @@ def _may_hear(subscription: Subscription) -> bool:
     return subscription.person is None or subscription.person.is_active
 
 
-def _write_message(subscription: Subscription, happened: FlowEvent) -> None:
-    flow = happened.flow
-    severity = _SEVERITIES.get(happened.kind, Severity.INFO.value)
-    facts: dict[str, Any] = {
-        "flow_id": flow.pk,
-        "repo": flow.repo.name,
-        "status": happened.kind.removeprefix("flow."),
-        "title": representation.request_title(flow),
-        "cost_usd": representation.format_usd(flow.cost_usd),
-        "error_code": str(happened.data.get("code", "")),
-        "error_message": str(happened.data.get("reason", "")),
-        "error_cure": str(happened.data.get("cure", "")),
-    }
+def _write_message(subscription: Subscription, happened: Happening) -> None:
+    severity = _SEVERITIES.get(happened.topic, Severity.INFO.value)
     if subscription.notifier == "webhook":
-        subject, body = (
-            happened.kind,
-            message_templates.render_webhook(happened.kind, happened.created_at, facts),
-        )
+        subject = happened.topic
+        body = message_templates.render_webhook(happened.topic, happened.at, happened.facts)
     else:
-        message = message_templates.render_template("flow_ended", facts)
+        message = _render_for_people(happened)
         subject, body = message.subject, message.body
     with transaction.atomic():
         delivery.notify_once(
-            uuid5(NAMESPACE_URL, f"blocks:{happened.pk}:{subscription.key}"),
+            uuid5(NAMESPACE_URL, f"blocks:{happened.key}:{subscription.key}"),
             subscription.notifier,
             # PagerDuty's target is the severity of its event.
             subscription.target,
@@ -72,6 +80,28 @@ def _write_message(subscription: Subscription, happened: FlowEvent) -> None:
             severity=severity,
             subscription=subscription,
             not_before=find_end_of_quiet_hours(subscription, severity, timezone.now()),
+        )
+
+
+def _render_for_people(happened: Happening) -> FilledMessage:
+    if happened.topic.startswith("flow."):
+        return message_templates.render_template("flow_ended", happened.facts)
+    values = {"topic": happened.topic, "repo": "", "cure": "", **happened.facts}
+    return message_templates.render_template("happened", values)
+
+
+def write_test(subscription: Subscription, *, actor: str) -> Notification:
+    """A message that tests the way to a webhook, whether or not it is switched on."""
+    facts = {"title": "A test of this webhook.", "requested_by": actor}
+    with transaction.atomic():
+        webhook_turns.end_rest(subscription.pk)
+        return delivery.notify(
+            "webhook",
+            subscription.target,
+            message_templates.render_webhook(TEST_TOPIC, timezone.now(), facts),
+            subject=TEST_TOPIC,
+            actor=actor,
+            subscription=subscription,
         )
 
 

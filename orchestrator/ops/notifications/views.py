@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -11,21 +11,17 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from orchestrator.ops.notifications.models import Notification, Subscription
+from orchestrator.ops.notifications.models import Notification
 from orchestrator.ops.notifications.serializers import (
-    CreatedWebhookSerializer,
     NewEmailNotificationSerializer,
     NewSlackNotificationSerializer,
-    NewWebhookSerializer,
     NotificationSerializer,
-    WebhookSerializer,
 )
-from orchestrator.repos.access import caller_of, repo_for, require_operator
+from orchestrator.repos.access import caller_of
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.pagination import NewestFirstPagination
 
 _TAGS = ["notifications"]
-_WEBHOOKS = ["webhooks"]
 
 
 class NewNotificationView(APIView):
@@ -106,67 +102,3 @@ class NotificationDetailView(APIView):
     def get(self, request: Request, number: int) -> Response:  # noqa: ARG002 - DRF's signature
         """The message."""
         return Response(NotificationSerializer(get_object_or_404(Notification, pk=number)).data)
-
-
-class WebhookListView(APIView):
-    """The webhooks of a repo."""
-
-    scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
-    query_names = ("repo",)
-
-    @extend_schema(
-        operation_id="webhooks_list",
-        tags=_WEBHOOKS,
-        responses=WebhookSerializer(many=True),
-        parameters=[OpenApiParameter("repo", str)],
-        summary="List the webhooks within reach, newest first.",
-    )
-    def get(self, request: Request) -> Response:
-        """All of them; there are few."""
-        caller = caller_of(request)
-        found = Subscription.objects.filter(notifier="webhook", repo__isnull=False).select_related("repo")
-        if not caller.is_operator:
-            found = found.filter(repo=caller.token.repo)
-        if "repo" in request.query_params:
-            found = found.filter(repo=repo_for(request, request.query_params["repo"]))
-        return Response(WebhookSerializer(found, many=True).data)
-
-    @extend_schema(
-        operation_id="webhooks_create",
-        tags=_WEBHOOKS,
-        request=NewWebhookSerializer,
-        responses={201: CreatedWebhookSerializer},
-        summary="Be told of the flows of a repo by signed requests to an address.",
-    )
-    def post(self, request: Request) -> Response:
-        """201 with the secret, which signs every request as Standard Webhooks says."""
-        wanted = NewWebhookSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        repo = repo_for(request, wanted.validated_data["repo"])
-        made = Subscription.objects.create(
-            repo=repo,
-            notifier="webhook",
-            target=wanted.validated_data["url"],
-            topics=sorted(wanted.validated_data["topics"]),
-            created_by=caller_of(request).name,
-        )
-        return Response(CreatedWebhookSerializer(made).data, status=status.HTTP_201_CREATED)
-
-
-class WebhookDetailView(APIView):
-    """One webhook."""
-
-    scopes = {"DELETE": TokenScope.REPO_ADMIN}
-
-    @extend_schema(
-        operation_id="webhooks_delete", tags=_WEBHOOKS, responses={204: None}, summary="Remove a webhook."
-    )
-    def delete(self, request: Request, number: int) -> Response:
-        """204; what was written for it and not sent yet is given up."""
-        found = get_object_or_404(Subscription.objects.select_related("repo"), pk=number, notifier="webhook")
-        if found.repo is None:
-            require_operator(request, TokenScope.ORG_ADMIN)
-        else:
-            repo_for(request, found.repo.name)
-        found.delete()
-        return Response(status=status.HTTP_204_NO_CONTENT)

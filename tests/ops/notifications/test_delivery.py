@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orchestrator.core.models import OutgoingEvent
 from orchestrator.dev.receivers import Receivers
-from orchestrator.ops.notifications import delivery
+from orchestrator.ops.notifications import delivery, webhook_turns
 from orchestrator.ops.notifications.errors import NotifierNotConfigured
 from orchestrator.ops.notifications.models import Notification, NotificationStatus
 
@@ -66,7 +66,7 @@ def test_a_worker_that_died_after_sending_does_not_double_the_message(written, r
     delivery.deliver(notification.pk)
     assert read_again(notification).attempts == 1
     Notification.objects.filter(pk=notification.pk).update(
-        sending_since=timezone.now() - delivery._find_lost_after() - timedelta(seconds=1)
+        sending_since=timezone.now() - webhook_turns.find_lost_after() - timedelta(seconds=1)
     )
     delivery.deliver(notification.pk)
     assert len(receivers.received.slack_messages) == 1
@@ -77,7 +77,7 @@ def test_a_worker_that_died_before_sending_does_not_lose_the_message(written, re
     notification = written("slack", "#ops-alerts", "Rollback complete.")
     delivery._take(notification.pk)
     Notification.objects.filter(pk=notification.pk).update(
-        sending_since=timezone.now() - delivery._find_lost_after() - timedelta(seconds=1)
+        sending_since=timezone.now() - webhook_turns.find_lost_after() - timedelta(seconds=1)
     )
     delivery.deliver(notification.pk)
     assert len(receivers.received.slack_messages) == 1

@@ -6,10 +6,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 
 import pytest
 from django.utils import timezone
 
+from orchestrator.core.models import OutgoingEvent
 from orchestrator.ops.notifications import delivery
 from orchestrator.ops.notifications.models import Notification, NotificationStatus, Subscription
 from orchestrator.ops.notifications.notifiers import webhook
@@ -76,19 +78,17 @@ def test_an_answer_has_a_time_in_all(db, tarpit, monkeypatch) -> None:
     assert message.status == came
 
 
-def test_few_are_called_at_once_and_fewer_of_one_repo(db) -> None:
-    of_one = [write_message("slow") for _ in range(delivery.MOST_CALLS)]
-    taken = [delivery._take(one.pk) is not None for one in of_one]
-    assert taken == [True] * delivery.MOST_CALLS_OF_REPO + [False] * (
-        delivery.MOST_CALLS - delivery.MOST_CALLS_OF_REPO
-    )
-    waiting = Notification.objects.get(pk=of_one[-1].pk)
-    assert waiting.status == NotificationStatus.WAITING
-    assert waiting.not_before is not None
+def test_few_are_called_at_once_and_fewer_of_one_repo(db, settings) -> None:
+    settings.WEBHOOKS_AT_ONCE = 4
+    of_one = [write_message("slow") for _ in range(4)]
+    assert [delivery._take(one.pk) is not None for one in of_one] == [True, True, False, False]
+    waiting = OutgoingEvent.objects.get(payload={"notification": of_one[-1].pk})
+    later = delivery.send_to_worker(waiting)
+    assert isinstance(later, datetime)
+    assert later > timezone.now()
     others = [write_message(f"other{number}") for number in range(3)]
     assert [delivery._take(one.pk) is not None for one in others] == [True, True, False]
     # One that ends makes room.
     ended = {"status": NotificationStatus.SENT, "sending_since": None, "sent_at": timezone.now()}
     Notification.objects.filter(pk=of_one[0].pk).update(**ended)
-    Notification.objects.filter(pk=others[-1].pk).update(not_before=None)
     assert delivery._take(others[-1].pk) is not None

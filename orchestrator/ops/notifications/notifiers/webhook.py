@@ -2,7 +2,8 @@
 
 A receiver that sees an id twice drops the second message; that is how the standard keeps a message that was
 sent again from acting twice. The address comes from people, so it is resolved and checked before each call,
-the call goes to the address that was checked, and redirects are not followed.
+the call goes to the address that was checked, and redirects are not followed. An answer has so many seconds
+in all, and only its status is read.
 """
 
 from typing import Final
@@ -14,9 +15,9 @@ from standardwebhooks.webhooks import Webhook
 
 from orchestrator.ops.notifications.errors import NotificationRefused, NotifierUnavailable
 from orchestrator.ops.notifications.models import Notification, Subscription
-from orchestrator.ops.notifications.webhook_secret import derive_secret
+from orchestrator.ops.notifications.webhook_secret import list_signing_secrets
 from orchestrator.repos import clone_urls
-from providers import abort
+from orchestrator.repos.outside_calls import call_outside
 
 TIMEOUT_SECONDS: Final = 10.0
 """For the whole exchange, however it goes: the receiver is a stranger, and a worker waits for it."""
@@ -42,46 +43,42 @@ class WebhookNotifier:
                 "The webhook's subscription is gone.", cure="Subscribe again; old messages stay unsent."
             )
         now = timezone.now()
-        webhook = Webhook(derive_secret(subscription.key))
+        key = str(notification.key)
+        signatures = [
+            Webhook(secret).sign(key, now, notification.body) for secret in list_signing_secrets(subscription)
+        ]
         headers = {
             "content-type": "application/json",
-            "user-agent": "multi-llm-orchestrator",
-            "webhook-id": str(notification.key),
+            "webhook-id": key,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": webhook.sign(str(notification.key), now, notification.body),
+            "webhook-signature": " ".join(signatures),
         }
         return self._post(notification.target, notification.body, headers)
 
     def _post(self, target: str, body: str, headers: dict[str, str]) -> str:
         url, host = _pin_address(target)
         try:
-            # No proxy of the environment: the call goes to the address that was checked, or not at all.
-            with (
-                httpx2.Client(
-                    transport=abort.AbortableTransport(), timeout=TIMEOUT_SECONDS, trust_env=False
-                ) as client,
-                abort.limit_time(TIMEOUT_SECONDS),
+            answer = call_outside(
+                "POST",
+                url,
+                seconds=TIMEOUT_SECONDS,
                 # The status says all; nobody reads a body, which may have no end.
-                client.stream(
-                    "POST",
-                    url,
-                    content=body.encode(),
-                    headers={**headers, "host": host},
-                    # The certificate must be that of the name, although the call goes to its address.
-                    extensions={"sni_hostname": urlsplit(target).hostname or ""},
-                    follow_redirects=False,
-                ) as answer,
-            ):
-                status = answer.status_code
+                max_bytes=0,
+                content=body.encode(),
+                headers={**headers, "host": host},
+                # The certificate must be that of the name, although the call goes to its address.
+                server_name=urlsplit(target).hostname or "",
+            )
         except httpx2.HTTPError as error:
             raise NotifierUnavailable(f"The webhook cannot be reached: {type(error).__name__}.") from error
-        if httpx2.codes.is_success(status):
-            return f"HTTP {status}"
-        if status == _TOO_MANY or status >= _SERVER_ERROR:
-            raise NotifierUnavailable(f"The webhook answers {status}.")
+        if 200 <= answer.status < 300:
+            return f"HTTP {answer.status}"
+        # The status only: what a server of our network might say must not reach those who chose the address.
+        if answer.status == _TOO_MANY or answer.status >= _SERVER_ERROR:
+            raise NotifierUnavailable(f"The webhook answers {answer.status}.")
         raise NotificationRefused(
-            f"The webhook answers {status}.",
-            cure="Correct the address or the receiver, then send the message again from the admin.",
+            f"The webhook answers {answer.status}.",
+            cure="Correct the address or the receiver, then send the message again.",
         )
 
 

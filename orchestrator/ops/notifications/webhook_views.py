@@ -1,0 +1,346 @@
+"""Webhooks over REST: make, test, change, rotate, and the log of each message."""
+
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from orchestrator.ops.notifications import delivery
+from orchestrator.ops.notifications.filters import DeliveryFilter
+from orchestrator.ops.notifications.models import Notification, Subscription
+from orchestrator.ops.notifications.subscriptions import write_test
+from orchestrator.ops.notifications.webhook_secret import rotate_secret
+from orchestrator.ops.notifications.webhook_serializers import (
+    CreatedWebhookSerializer,
+    DeliveryDetailSerializer,
+    DeliverySerializer,
+    NewWebhookSerializer,
+    ReplayedSerializer,
+    ReplayRequestSerializer,
+    WebhookChangeSerializer,
+    WebhookSerializer,
+)
+from orchestrator.repos.access import caller_of, repo_for, require_operator
+from orchestrator.repos.models import Repo
+from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.filters import StrictFilterBackend
+from orchestrator.rest.pagination import NewestFirstPagination
+from orchestrator.rest.problems import Problem
+
+_TAGS = ["webhooks"]
+_MOST_REPLAYED: Final = 500
+_EXAMPLE = {
+    "id": 4,
+    "repo": "auth-service",
+    "url": "https://hooks.example.org/blocks",
+    "topics": ["flow.failed", "flow.passed"],
+    "is_active": True,
+    "failures": 0,
+    "rests_until": None,
+    "created_by": "sre",
+    "created_at": "2026-03-02T08:00:00Z",
+}
+_WANTED = {name: _EXAMPLE[name] for name in ("repo", "url", "topics")}
+_SHOWN = OpenApiExample("A webhook", value=_EXAMPLE, response_only=True)
+_MADE = OpenApiExample(
+    "A webhook with its secret", value={**_EXAMPLE, "secret": "whsec_..."}, response_only=True
+)
+
+
+class WebhookListView(APIView):
+    """The webhooks within the caller's reach."""
+
+    scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
+    query_names = ("repo",)
+
+    @extend_schema(
+        operation_id="webhooks_list",
+        tags=_TAGS,
+        responses=WebhookSerializer(many=True),
+        parameters=[OpenApiParameter("repo", str)],
+        summary="List the webhooks within reach, newest first.",
+        examples=[_SHOWN],
+    )
+    def get(self, request: Request) -> Response:
+        """All of them; there are few. Those of the organisation are shown to operators with `org:admin`."""
+        found = _webhooks_within_reach(request)
+        if "repo" in request.query_params:
+            found = found.filter(repo=repo_for(request, request.query_params["repo"]))
+        return Response(WebhookSerializer(found, many=True).data)
+
+    @extend_schema(
+        operation_id="webhooks_create",
+        tags=_TAGS,
+        request=NewWebhookSerializer,
+        responses={201: CreatedWebhookSerializer},
+        summary="Be told of what happens by signed requests to an address.",
+        examples=[OpenApiExample("The ends of flows", value=_WANTED, request_only=True), _MADE],
+    )
+    def post(self, request: Request) -> Response:
+        """201 with the secret, which signs every request as Standard Webhooks says."""
+        wanted = NewWebhookSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        made = Subscription.objects.create(
+            repo=_choose_repo(request, given),
+            notifier="webhook",
+            target=given["url"],
+            topics=given["topics"],
+            is_active=given.get("is_active", True),
+            created_by=caller_of(request).name,
+        )
+        return _answer_with_secret(made, status.HTTP_201_CREATED)
+
+
+class WebhookDetailView(APIView):
+    """One webhook."""
+
+    scopes = {
+        "GET": TokenScope.REPO_ADMIN,
+        "PATCH": TokenScope.REPO_ADMIN,
+        "DELETE": TokenScope.REPO_ADMIN,
+    }
+
+    @extend_schema(
+        operation_id="webhooks_get",
+        tags=_TAGS,
+        responses=WebhookSerializer,
+        summary="Show a webhook.",
+        examples=[_SHOWN],
+    )
+    def get(self, request: Request, number: int) -> Response:
+        """Where it leads, what it hears of, and whether its receiver fails."""
+        return Response(WebhookSerializer(_find_webhook(request, number)).data)
+
+    @extend_schema(
+        operation_id="webhooks_change",
+        tags=_TAGS,
+        request=WebhookChangeSerializer,
+        responses=WebhookSerializer,
+        summary="Change a webhook.",
+        examples=[OpenApiExample("Switch it off", value={"is_active": False}, request_only=True), _SHOWN],
+    )
+    def patch(self, request: Request, number: int) -> Response:
+        """Another address or other topics hold for what happens from now on."""
+        webhook = _find_webhook(request, number)
+        wanted = WebhookChangeSerializer(webhook, data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        return Response(WebhookSerializer(wanted.save()).data)
+
+    @extend_schema(
+        operation_id="webhooks_delete", tags=_TAGS, responses={204: None}, summary="Remove a webhook."
+    )
+    def delete(self, request: Request, number: int) -> Response:
+        """204; what was written for it and not sent yet is given up."""
+        _find_webhook(request, number).delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class WebhookTestView(APIView):
+    """Tests the way to a webhook."""
+
+    scopes = {"POST": TokenScope.REPO_ADMIN}
+
+    @extend_schema(
+        operation_id="webhooks_test",
+        tags=_TAGS,
+        request=None,
+        responses={202: DeliverySerializer},
+        summary="Send a test message.",
+    )
+    def post(self, request: Request, number: int) -> Response:
+        """202: a message of the type `webhook.test` is on its way; its log is under `Location`."""
+        message = write_test(_find_webhook(request, number), actor=caller_of(request).name)
+        return _answer_accepted(message)
+
+
+class WebhookSecretView(APIView):
+    """Gives a webhook another secret."""
+
+    scopes = {"POST": TokenScope.REPO_ADMIN}
+
+    @extend_schema(
+        operation_id="webhooks_rotate",
+        tags=_TAGS,
+        request=None,
+        responses=CreatedWebhookSerializer,
+        summary="Rotate the secret of a webhook without downtime.",
+        examples=[_MADE],
+    )
+    def post(self, request: Request, number: int) -> Response:
+        """200 with the new secret. For a day each request carries the signatures of both."""
+        webhook = _find_webhook(request, number)
+        rotate_secret(webhook)
+        return _answer_with_secret(webhook, status.HTTP_200_OK)
+
+
+class DeliveryListView(GenericAPIView[Notification]):
+    """The log of a webhook."""
+
+    scopes = {"GET": TokenScope.REPO_ADMIN}
+    queryset = Notification.objects.all()
+    serializer_class = DeliverySerializer
+    filter_backends = [StrictFilterBackend]
+    filterset_class = DeliveryFilter
+    pagination_class = NewestFirstPagination
+
+    @extend_schema(
+        operation_id="webhooks_deliveries_list",
+        tags=_TAGS,
+        responses=DeliverySerializer(many=True),
+        summary="List the messages of a webhook, newest first.",
+    )
+    def get(self, request: Request, number: int) -> Response:
+        """A page of messages of the last 30 days."""
+        rows = self.get_queryset().filter(subscription=_find_webhook(request, number))
+        page: Any = self.paginate_queryset(self.filter_queryset(rows))
+        return self.get_paginated_response(DeliverySerializer(page, many=True).data)
+
+
+class DeliveryDetailView(APIView):
+    """One message of a webhook."""
+
+    scopes = {"GET": TokenScope.REPO_ADMIN}
+
+    @extend_schema(
+        operation_id="webhooks_deliveries_get",
+        tags=_TAGS,
+        responses=DeliveryDetailSerializer,
+        summary="Show a message with its body and each attempt to send it.",
+    )
+    def get(self, request: Request, number: int, delivery_number: int) -> Response:
+        """What was sent, what the receiver answered, and how long it took."""
+        return Response(DeliveryDetailSerializer(_find_delivery(request, number, delivery_number)).data)
+
+
+class DeliveryReplayView(APIView):
+    """Sends one message once more."""
+
+    scopes = {"POST": TokenScope.REPO_ADMIN}
+
+    @extend_schema(
+        operation_id="webhooks_deliveries_replay",
+        tags=_TAGS,
+        request=None,
+        responses={202: DeliverySerializer},
+        summary="Send a message once more, under the same id.",
+    )
+    def post(self, request: Request, number: int, delivery_number: int) -> Response:
+        """202. A receiver that keeps the ids that it has seen drops it; one that lost it acts."""
+        message = _find_delivery(request, number, delivery_number)
+        if not delivery.replay(message):
+            raise Problem(
+                409,
+                "notify:still-waiting",
+                "This message was not sent yet, so it is sent anyway.",
+                cure="Wait; its log shows each attempt.",
+            )
+        return _answer_accepted(message)
+
+
+class WebhookReplayView(APIView):
+    """Sends many messages once more."""
+
+    scopes = {"POST": TokenScope.REPO_ADMIN}
+
+    @extend_schema(
+        operation_id="webhooks_replay",
+        tags=_TAGS,
+        request=ReplayRequestSerializer,
+        responses={202: ReplayedSerializer},
+        summary="Send the messages since a time once more.",
+        examples=[
+            OpenApiExample(
+                "After an outage of the receiver", value={"since": "2026-03-02T08:00:00Z"}, request_only=True
+            ),
+            OpenApiExample("All of them", value={"replayed": 12, "more": False}, response_only=True),
+        ],
+    )
+    def post(self, request: Request, number: int) -> Response:
+        """202: at most 500, the oldest first; `more` says whether there are others."""
+        webhook = _find_webhook(request, number)
+        wanted = ReplayRequestSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        rows = Notification.objects.filter(
+            subscription=webhook,
+            status=wanted.validated_data["status"],
+            created_at__gte=wanted.validated_data["since"],
+        ).order_by("id")
+        chosen = list(rows[: _MOST_REPLAYED + 1])
+        replayed = sum(delivery.replay(one) for one in chosen[:_MOST_REPLAYED])
+        found = {"replayed": replayed, "more": len(chosen) > _MOST_REPLAYED}
+        return Response(ReplayedSerializer(found).data, status=status.HTTP_202_ACCEPTED)
+
+
+def _answer_with_secret(webhook: Subscription, code: int) -> Response:
+    shown = CreatedWebhookSerializer(webhook).data
+    headers = {"Location": f"/api/v1/webhooks/{webhook.pk}/", "Cache-Control": "no-store"}
+    return Response(shown, status=code, headers=headers)
+
+
+def _answer_accepted(message: Notification) -> Response:
+    # Read again: the delivery after the commit may have sent it already.
+    message.refresh_from_db()
+    place = f"/api/v1/webhooks/{message.subscription_id}/deliveries/{message.pk}/"
+    return Response(
+        DeliverySerializer(message).data, status=status.HTTP_202_ACCEPTED, headers={"Location": place}
+    )
+
+
+def _choose_repo(request: Request, given: dict[str, Any]) -> Repo | None:
+    """The repo that a new webhook is for; None for one of the organisation."""
+    if given["organisation"]:
+        require_operator(request, TokenScope.ORG_ADMIN)
+        return None
+    own = caller_of(request).token.repo
+    if "repo" in given:
+        return repo_for(request, given["repo"])
+    if own is None:
+        raise Problem(
+            422,
+            "request:invalid",
+            "repo: a repo must be named.",
+            cure='Send {"repo": "<name>", ...}, or {"organisation": true, ...} to hear of all of them.',
+        )
+    return own
+
+
+def _webhooks_within_reach(request: Request) -> QuerySet[Subscription]:
+    caller = caller_of(request)
+    rows = Subscription.objects.filter(notifier="webhook").select_related("repo")
+    if not caller.is_operator:
+        return rows.filter(repo=caller.token.repo)
+    if TokenScope.ORG_ADMIN not in caller.token.granted_scopes:
+        return rows.filter(repo__isnull=False)
+    return rows
+
+
+def _find_webhook(request: Request, number: int) -> Subscription:
+    found = _webhooks_within_reach(request).filter(pk=number).first()
+    if found is None:
+        # A foreign webhook and none are answered alike.
+        raise Problem(
+            404,
+            "notify:unknown-webhook",
+            f"There is no webhook {number} within your reach.",
+            cure="`GET /api/v1/webhooks/` lists yours.",
+        )
+    return found
+
+
+def _find_delivery(request: Request, number: int, delivery_number: int) -> Notification:
+    rows = Notification.objects.filter(subscription=_find_webhook(request, number), pk=delivery_number)
+    found = rows.first()
+    if found is None:
+        raise Problem(
+            404,
+            "notify:unknown-delivery",
+            f"The webhook {number} has no message {delivery_number}.",
+            cure=f"`GET /api/v1/webhooks/{number}/deliveries/` lists those of the last 30 days.",
+        )
+    return found
