@@ -15,7 +15,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: ops help setup demo test test-slow test-browser test-chaos coverage mutation lint format reference docs up bench prompts chaos lock clean
+.PHONY: ops help setup demo test test-slow test-browser test-chaos coverage mutation lint format reference pictures docs up bench prompts chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +102,9 @@ mutation: setup ## mutants of the engine and the limiter into bench/results/muta
 
 reference: setup ## the reference pages that are generated from the code
 	@$(SERVED) $(PY) -m docs.generators
+
+pictures: setup ## the pictures of the documentation, from the running product
+	@$(PY) -m docs.pictures
 
 docs: setup ## the documentation site into site/, offline; warnings are errors
 	@$(PY) -m sphinx -q -W --keep-going -E -b html docs site

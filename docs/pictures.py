@@ -1,0 +1,123 @@
+"""``make pictures``: the pictures of the documentation, made from the running product.
+
+A sample runs through the whole stack, on servers of its own and with the simulator for the models.
+What the command line prints becomes SVG, with the text as text. Nothing in a picture loads anything from
+elsewhere.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+
+from orchestrator.dev import demo, embedded, sample_repo, stack
+
+FOLDER = Path(__file__).resolve().parent / "_static/pictures"
+SAMPLE = "devops-tooling"
+_COLUMNS = 100
+_PAPER = TerminalTheme(
+    (255, 255, 255),
+    (36, 41, 47),
+    [
+        (36, 41, 47), (207, 34, 46), (17, 99, 41), (149, 108, 0),
+        (9, 105, 218), (130, 80, 223), (27, 124, 131), (110, 119, 129),
+    ],
+)  # fmt: skip
+# rich's own frame loads a font from another host.
+_SVG = """\
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font: {char_height}px/{line_height}px ui-monospace, Menlo, Consolas, monospace; }}
+.{unique_id}-title {{ font: bold 18px sans-serif; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>{lines}</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">{matrix}</g></g>
+</svg>
+"""
+
+
+def main() -> None:
+    """Make every picture."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        state = Path(scratch)
+        environment = {"PORT": str(embedded.find_free_port()), "SIMULATOR_LATENCY_SECONDS": "0.2"}
+        with stack.run_processes(
+            demo.PROCESSES, state=None, logs=state / "logs", simulator=True, environment=environment
+        ) as running:
+            folder = sample_repo.check_out_sample(SAMPLE, state / SAMPLE)
+            url = f"http://{running.values['HOST']}:{running.values['PORT']}"
+            values = {"BLOCKS_API_URL": url, "BLOCKS_TOKEN": running.access["token"]}
+            run_command(folder, values, ("init",))
+            printed = run_command(folder, values, ("flow", "run", "--input", "feature_request.md"))
+            # The last one of many; around it are the codes of its colour.
+            flow_id = re.findall(r"task_[0-9a-z]+", printed)[-1]
+            for name, words in (
+                ("flow-show", ("flow", "show", flow_id)),
+                ("verify-show", ("verify", "show", flow_id)),
+                ("quota-show", ("quota", "show", "--all")),
+            ):
+                draw_terminal(name, words, run_command(folder, values, words))
+
+
+def run_command(folder: Path, values: Mapping[str, str], words: Sequence[str]) -> str:
+    """What `blocks` prints into a terminal of a hundred columns; raises where it does not end with 0."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, _COLUMNS, 0, 0))
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment = kept | {"TERM": "xterm-256color", "PYTHONPATH": str(stack.ROOT)} | dict(values)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "blocks.cli.main", *words],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    printed = b""
+    # A terminal whose other end is closed is an error to read, and the end of the output.
+    while part := _read_part(ours):
+        printed += part
+    os.close(ours)
+    if process.wait() != 0:
+        raise SystemExit(f"blocks {' '.join(words)} ended with {process.returncode}:\n{printed.decode()}")
+    return printed.decode()
+
+
+def _read_part(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65_536)
+    except OSError:
+        return b""
+
+
+def draw_terminal(name: str, words: Sequence[str], printed: str) -> None:
+    """An SVG of a command and what it printed."""
+    console = Console(record=True, width=_COLUMNS, file=StringIO(), color_system="truecolor")
+    console.print(Text(f"$ blocks {' '.join(words)}", style="bold"))
+    console.print(Text.from_ansi(printed.replace("\r\n", "\n").rstrip()))
+    drawn = console.export_svg(title="blocks", theme=_PAPER, code_format=_SVG, unique_id=name)
+    lines = (line.rstrip() for line in drawn.splitlines())
+    (FOLDER / f"{name}.svg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
