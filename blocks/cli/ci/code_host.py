@@ -13,7 +13,7 @@ class SubjectKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class CommentSubject:
     """An issue, or a proposal, by its number."""
 
     kind: SubjectKind
@@ -64,20 +64,20 @@ class CodeHost(Protocol):
         """Give an open one another text."""
         ...
 
-    def list_comments(self, subject: Subject) -> list[Comment]:
+    def list_comments(self, subject: CommentSubject) -> list[Comment]:
         """Its comments, oldest first."""
         ...
 
-    def add_comment(self, subject: Subject, body: str) -> None:
+    def add_comment(self, subject: CommentSubject, body: str) -> None:
         """A new comment."""
         ...
 
-    def change_comment(self, subject: Subject, comment: Comment, body: str) -> None:
+    def change_comment(self, subject: CommentSubject, comment: Comment, body: str) -> None:
         """Give a comment another text."""
         ...
 
 
-def keep_comment(host: CodeHost, subject: Subject, marker: str, body: str) -> None:
+def keep_comment(host: CodeHost, subject: CommentSubject, marker: str, body: str) -> None:
     """Have exactly one comment with ``marker``, and let it say ``body``.
 
     Only a comment by the account of the job counts: anybody could write the marker into theirs.

@@ -127,7 +127,7 @@ def verify(
     text = wording.describe_catalog(report)
     platform_files.add_summary(text)
     if comment and found.proposal is not None and (report.checked or report.notes):
-        subject = code_host.Subject(code_host.SubjectKind.PROPOSAL, found.proposal)
+        subject = code_host.CommentSubject(code_host.SubjectKind.PROPOSAL, found.proposal)
         try:
             with _open_host(found) as host:
                 if host is not None:
@@ -149,7 +149,7 @@ def _need_repo(here: workspace.Workspace) -> str:
 
 
 @contextlib.contextmanager
-def _open_host(found: "job.Job") -> "Iterator[code_host.CodeHost | None]":
+def _open_host(found: "job.CiJob") -> "Iterator[code_host.CodeHost | None]":
     """The platform of the job; ``None`` where the job has no token for it, which a warning says."""
     if not found.token:
         name = "GITHUB_TOKEN" if found.platform is job.Platform.GITHUB else "GITLAB_TOKEN"

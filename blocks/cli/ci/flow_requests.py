@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.cli.ci.code_host import Subject, SubjectKind
-from blocks.cli.ci.job import Job
+from blocks.cli.ci.code_host import CommentSubject, SubjectKind
+from blocks.cli.ci.job import CiJob
 from blocks.cli.ci.work_branch import Repository
 from blocks.cli.errors import Failure
 from blocks.cli.flow import read_request
@@ -27,7 +27,7 @@ class FlowRequest:
     name: str
     text: str
     origin: str
-    subject: Subject | None
+    subject: CommentSubject | None
 
     @property
     def branch(self) -> str:
@@ -40,7 +40,7 @@ class FlowRequest:
         return f"blocks:run:{self.name}"
 
 
-def find_requests(job: Job, repository: Repository, label: str, pattern: str) -> list[FlowRequest]:
+def find_requests(job: CiJob, repository: Repository, label: str, pattern: str) -> list[FlowRequest]:
     """Those of the event that started the job; none where it has none."""
     if job.issue is not None:
         return [_read_issue(job)] if label in job.issue.labels else []
@@ -54,7 +54,7 @@ def find_requests(job: Job, repository: Repository, label: str, pattern: str) ->
     return [read_request_file(job, repository.root, Path(path)) for path in paths]
 
 
-def read_request_file(job: Job, root: Path, path: Path) -> FlowRequest:
+def read_request_file(job: CiJob, root: Path, path: Path) -> FlowRequest:
     """The request in a file of the repo; never through a link, which may lead to a secret of the job."""
     try:
         refuse_links(root, root / path)
@@ -62,12 +62,12 @@ def read_request_file(job: Job, root: Path, path: Path) -> FlowRequest:
         raise Failure(
             f"{path} is not in this repo.", cure="Name a file of the repo.", code="ci:bad-event"
         ) from error
-    subject = None if job.proposal is None else Subject(SubjectKind.PROPOSAL, job.proposal)
+    subject = None if job.proposal is None else CommentSubject(SubjectKind.PROPOSAL, job.proposal)
     name = re.sub(r"[^a-z0-9]+", "-", path.with_suffix("").as_posix().lower()).strip("-")[:_LONGEST_NAME]
     return FlowRequest(name or "request", read_request(root / path), f"`{path.as_posix()}`", subject)
 
 
-def _read_issue(job: Job) -> FlowRequest:
+def _read_issue(job: CiJob) -> FlowRequest:
     issue = job.issue
     if issue is None:
         raise ValueError("the job has no issue")
@@ -82,5 +82,5 @@ def _read_issue(job: Job) -> FlowRequest:
             cure="Split it into several issues.",
             code="flow:request-too-large",
         )
-    subject = Subject(SubjectKind.ISSUE, issue.number)
+    subject = CommentSubject(SubjectKind.ISSUE, issue.number)
     return FlowRequest(f"issue-{issue.number}", f"{text}\n", f"#{issue.number}", subject)

@@ -11,7 +11,7 @@ from blocks.cli.ci import wording
 from blocks.cli.ci.code_host import CodeHost, Proposal, keep_comment, keep_proposal
 from blocks.cli.ci.flow_requests import FlowRequest
 from blocks.cli.ci.identity import Identity
-from blocks.cli.ci.job import Job
+from blocks.cli.ci.job import CiJob
 from blocks.cli.ci.work_branch import Repository
 from blocks.cli.errors import Exit, Failure
 from blocks.cli.flow import follow_to_end
@@ -36,7 +36,7 @@ class FinishedRun:
 class FlowRunner:
     """What every request of a job needs. Without ``host`` nothing is commented on or proposed."""
 
-    job: Job
+    job: CiJob
     repository: Repository
     repo: str
     identity: Identity

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from blocks.cli.ci.code_host import Comment, NothingToPropose, Proposal, ProposalText, Subject
-from blocks.cli.ci.http import Refusal, Session
+from blocks.cli.ci.code_host import Comment, CommentSubject, NothingToPropose, Proposal, ProposalText
+from blocks.cli.ci.http import PlatformRefusal, Session
 from blocks.cli.errors import Exit, Failure
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -34,7 +34,7 @@ class GitHub:
         params = {"state": "open", "head": f"{self._owner}:{branch}", "base": base}
         try:
             found = self._session.get(f"{self._repo}/pulls", params)
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "list pull requests") from refused
         return _read_pull(found[0]) if found else None
 
@@ -43,7 +43,7 @@ class GitHub:
         body = {"title": text.title, "body": text.body, "head": branch, "base": base}
         try:
             return _read_pull(self._session.post(f"{self._repo}/pulls", body))
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             if refused.status == 422 and "No commits between" in refused.text:
                 raise NothingToPropose from refused
             if refused.status == 422 and "already exists" in refused.text:
@@ -57,32 +57,32 @@ class GitHub:
         body = {"title": text.title, "body": text.body}
         try:
             return _read_pull(self._session.patch(f"{self._repo}/pulls/{proposal.number}", body))
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "change a pull request") from refused
 
-    def list_comments(self, subject: Subject) -> list[Comment]:
+    def list_comments(self, subject: CommentSubject) -> list[Comment]:
         """The comments of an issue or a pull request, which are the same at GitHub."""
         try:
             found = list(self._session.list(f"{self._repo}/issues/{subject.number}/comments"))
             login = self._find_login()
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "read comments") from refused
         return [
             Comment(int(one["id"]), str(one.get("body") or ""), _author_of(one) == login) for one in found
         ]
 
-    def add_comment(self, subject: Subject, body: str) -> None:
+    def add_comment(self, subject: CommentSubject, body: str) -> None:
         """A new comment."""
         try:
             self._session.post(f"{self._repo}/issues/{subject.number}/comments", {"body": body})
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "comment") from refused
 
-    def change_comment(self, subject: Subject, comment: Comment, body: str) -> None:  # noqa: ARG002
+    def change_comment(self, subject: CommentSubject, comment: Comment, body: str) -> None:  # noqa: ARG002
         """Give a comment another text. Its id is enough here; GitLab needs the subject, too."""
         try:
             self._session.patch(f"{self._repo}/issues/comments/{comment.id}", {"body": body})
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "change a comment") from refused
 
     def _find_login(self) -> str:
@@ -90,7 +90,7 @@ class GitHub:
         if not self._login:
             try:
                 self._login = str(self._session.get("/user")["login"])
-            except Refusal as refused:
+            except PlatformRefusal as refused:
                 if refused.status != 403:
                     raise
                 self._login = _ACTIONS
@@ -106,7 +106,7 @@ def _read_pull(found: Mapping[str, Any]) -> Proposal:
     return Proposal(int(found["number"]), str(found["html_url"]))
 
 
-def _explain(refused: Refusal, what: str) -> Failure:
+def _explain(refused: PlatformRefusal, what: str) -> Failure:
     cures = {
         401: "Give the step `GITHUB_TOKEN: ${{ github.token }}`.",
         403: _PERMISSIONS,

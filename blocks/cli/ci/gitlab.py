@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from blocks.cli.ci.code_host import Comment, NothingToPropose, Proposal, ProposalText, Subject, SubjectKind
-from blocks.cli.ci.http import Refusal, Session
+from blocks.cli.ci.code_host import (
+    Comment,
+    CommentSubject,
+    NothingToPropose,
+    Proposal,
+    ProposalText,
+    SubjectKind,
+)
+from blocks.cli.ci.http import PlatformRefusal, Session
 from blocks.cli.errors import Exit, Failure
 
 _FOLDERS = {SubjectKind.ISSUE: "issues", SubjectKind.PROPOSAL: "merge_requests"}
@@ -29,7 +36,7 @@ class GitLab:
         params = {"state": "opened", "source_branch": branch, "target_branch": base}
         try:
             found = self._session.get(f"{self._project}/merge_requests", params)
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "list merge requests") from refused
         return _read_request(found[0]) if found else None
 
@@ -47,7 +54,7 @@ class GitLab:
         }
         try:
             return _read_request(self._session.post(f"{self._project}/merge_requests", body))
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             if refused.status == 409:
                 found = self.find_proposal(branch, base)
                 if found is not None:
@@ -59,41 +66,41 @@ class GitLab:
         body = {"title": text.title, "description": text.body}
         try:
             return _read_request(self._session.put(f"{self._project}/merge_requests/{proposal.number}", body))
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "change a merge request") from refused
 
-    def list_comments(self, subject: Subject) -> list[Comment]:
+    def list_comments(self, subject: CommentSubject) -> list[Comment]:
         """The notes of an issue or a merge request."""
         try:
             found = list(self._session.list(self._notes(subject), {"sort": "asc", "order_by": "created_at"}))
             user_id = self._find_user()
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "read comments") from refused
         return [
             Comment(int(one["id"]), str(one.get("body") or ""), _author_of(one) == user_id) for one in found
         ]
 
-    def add_comment(self, subject: Subject, body: str) -> None:
+    def add_comment(self, subject: CommentSubject, body: str) -> None:
         """A new note."""
         try:
             self._session.post(self._notes(subject), {"body": body})
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "comment") from refused
 
-    def change_comment(self, subject: Subject, comment: Comment, body: str) -> None:
+    def change_comment(self, subject: CommentSubject, comment: Comment, body: str) -> None:
         """Give a note another text."""
         try:
             self._session.put(f"{self._notes(subject)}/{comment.id}", {"body": body})
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "change a comment") from refused
 
-    def _notes(self, subject: Subject) -> str:
+    def _notes(self, subject: CommentSubject) -> str:
         return f"{self._project}/{_FOLDERS[subject.kind]}/{subject.number}/notes"
 
     def _has_commits(self, branch: str, base: str) -> bool:
         try:
             found = self._session.get(f"{self._project}/repository/compare", {"from": base, "to": branch})
-        except Refusal as refused:
+        except PlatformRefusal as refused:
             raise _explain(refused, "compare branches") from refused
         return bool(found["commits"])
 
@@ -113,7 +120,7 @@ def _read_request(found: Mapping[str, Any]) -> Proposal:
     return Proposal(int(found["iid"]), str(found["web_url"]))
 
 
-def _explain(refused: Refusal, what: str) -> Failure:
+def _explain(refused: PlatformRefusal, what: str) -> Failure:
     cures = {
         401: "Set GITLAB_TOKEN to a project access token with the scopes api and write_repository.",
         403: "The project access token in GITLAB_TOKEN needs the role Developer and the scope api.",

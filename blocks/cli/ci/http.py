@@ -26,7 +26,7 @@ _LONGEST_PAUSE_SECONDS = 60.0
 _PATH = re.compile(r"[A-Za-z0-9._~/%:-]*")
 
 
-class Refusal(Exception):
+class PlatformRefusal(Exception):
     """The platform refused a request: what to do about it depends on the request."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -101,7 +101,7 @@ class Session:
         if status >= 500:
             raise self._fail_unreachable(str(status))
         if not 200 <= status < 300:
-            raise Refusal(status, _describe_refusal(content))
+            raise PlatformRefusal(status, _describe_refusal(content))
         try:
             return json.loads(content), headers.get("link", "")
         except (ValueError, RecursionError) as error:

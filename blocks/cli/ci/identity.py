@@ -12,7 +12,7 @@ from typing import Any
 
 from blocks.cli import workspace
 from blocks.cli.ci.http import Session
-from blocks.cli.ci.job import Job, Platform
+from blocks.cli.ci.job import CiJob, Platform
 from blocks.cli.client import Client
 from blocks.cli.credentials import require_safe_address
 from blocks.cli.errors import Exit, Failure
@@ -27,7 +27,7 @@ _GITLAB_NAMES = ("BLOCKS_ID_TOKEN", "BLOCKS_ID_TOKEN_2", "BLOCKS_ID_TOKEN_3", "B
 class Identity:
     """The job at one service, for one repo. ``audience`` is what the service expects to be named as."""
 
-    job: Job
+    job: CiJob
     repo: str
     audience: str
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

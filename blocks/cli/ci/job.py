@@ -42,7 +42,7 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class CiJob:
     """The facts of one job.
 
     ``branch`` is the branch that changes are proposed to: the one that was pushed, or the one that a pull
@@ -69,7 +69,7 @@ class Job:
         return f"{self.web_url}/{between}/{branch}/{folder}"
 
 
-def read_job(environment: Mapping[str, str] = os.environ) -> Job:
+def read_job(environment: Mapping[str, str] = os.environ) -> CiJob:
     """The job that this process runs in; raises ``Failure`` outside of one."""
     if environment.get("GITHUB_ACTIONS") == "true":
         return _read_github(environment)
@@ -82,13 +82,13 @@ def read_job(environment: Mapping[str, str] = os.environ) -> Job:
     )
 
 
-def _read_github(environment: Mapping[str, str]) -> Job:
+def _read_github(environment: Mapping[str, str]) -> CiJob:
     event = _read_event(environment.get("GITHUB_EVENT_PATH", ""))
     issue, pull = _member(event, "issue"), _member(event, "pull_request")
     repository = _need(environment, "GITHUB_REPOSITORY")
     server = environment.get("GITHUB_SERVER_URL", "https://github.com")
     base = _member(pull, "base").get("sha")
-    return Job(
+    return CiJob(
         Platform.GITHUB,
         api_url=environment.get("GITHUB_API_URL", "https://api.github.com").rstrip("/"),
         project=repository,
@@ -103,7 +103,7 @@ def _read_github(environment: Mapping[str, str]) -> Job:
     )
 
 
-def _read_gitlab(environment: Mapping[str, str]) -> Job:
+def _read_gitlab(environment: Mapping[str, str]) -> CiJob:
     event = _read_event(environment.get("TRIGGER_PAYLOAD", ""))
     issue = None
     if event.get("object_kind") == "issue":
@@ -114,7 +114,7 @@ def _read_gitlab(environment: Mapping[str, str]) -> Job:
         environment, "CI_COMMIT_REF_NAME"
     )
     before = environment.get("CI_MERGE_REQUEST_DIFF_BASE_SHA") or environment.get("CI_COMMIT_BEFORE_SHA")
-    return Job(
+    return CiJob(
         Platform.GITLAB,
         api_url=_need(environment, "CI_API_V4_URL").rstrip("/"),
         project=_need(environment, "CI_PROJECT_ID"),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.cli.ci.job import Job, Platform
+from blocks.cli.ci.job import CiJob, Platform
 from blocks.cli.errors import Failure
 
 _TIMEOUT_SECONDS = 300
@@ -25,7 +25,7 @@ class Repository:
     """The checkout of a job."""
 
     root: Path
-    job: Job
+    job: CiJob
 
     def list_changed_files(self, before: str, pattern: str) -> list[str]:
         """The files that match ``pattern`` and were added or changed since ``before``; none without it."""
@@ -149,7 +149,7 @@ class Repository:
         return done.stdout
 
 
-def _environment(job: Job) -> dict[str, str]:
+def _environment(job: CiJob) -> dict[str, str]:
     """What git runs with: nothing that a hook or a job set for another repository, and never a prompt."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     for role in ("AUTHOR", "COMMITTER"):

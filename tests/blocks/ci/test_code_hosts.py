@@ -9,9 +9,9 @@ import pytest
 from blocks.cli.ci import github as github_client
 from blocks.cli.ci import gitlab as gitlab_client
 from blocks.cli.ci.code_host import (
+    CommentSubject,
     Proposal,
     ProposalText,
-    Subject,
     SubjectKind,
     keep_comment,
     keep_proposal,
@@ -26,7 +26,7 @@ from tests.blocks.ci.platform_server import Answer, serve
 
 BRANCH = "blocks/issue-12"
 TEXT = ProposalText("Add block finance/iban", "The block.")
-ISSUE = Subject(SubjectKind.ISSUE, 12)
+ISSUE = CommentSubject(SubjectKind.ISSUE, 12)
 
 
 @pytest.fixture

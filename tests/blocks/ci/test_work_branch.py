@@ -2,7 +2,7 @@
 
 import pytest
 
-from blocks.cli.ci.job import Job, Platform
+from blocks.cli.ci.job import CiJob, Platform
 from blocks.cli.ci.work_branch import Repository
 from blocks.cli.errors import Failure
 from tests.blocks.ci.conftest import commit_files, git
@@ -13,7 +13,7 @@ FILES = {f"{FOLDER}/iban.py": b"x = 1\r\n", f"{FOLDER}/manifest.json": b"{}"}
 
 @pytest.fixture
 def repository(work) -> Repository:
-    return Repository(work, Job(Platform.GITHUB, "", "acme/service", "main", "", "", "", "secret"))
+    return Repository(work, CiJob(Platform.GITHUB, "", "acme/service", "main", "", "", "", "secret"))
 
 
 def push(repository: Repository, files=FILES, *, on_top: bool = False) -> bool:
@@ -111,7 +111,7 @@ def test_hooks_of_the_checkout_do_not_run(repository, work):
 
 
 def test_the_token_of_gitlab_is_in_no_argument(repository, work, monkeypatch):
-    job = Job(Platform.GITLAB, "", "42", "main", "", "", "", "glpat-secret")
+    job = CiJob(Platform.GITLAB, "", "42", "main", "", "", "", "glpat-secret")
     seen = []
 
     def watch(argv, **how):
