@@ -114,6 +114,8 @@ MIDDLEWARE = [
     "orchestrator.rest.request_spans.trace_request",
     "orchestrator.rest.request_ids.give_request_id",
     "orchestrator.web.headers.content_security_policy",
+    "orchestrator.rest.rate_limits.tell_rate_limit",
+    "django.middleware.http.ConditionalGetMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -382,8 +384,10 @@ EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.read_text("EMAIL_FROM", "blocks-orchestrator@localhost")
 
+# Of one token, in one web process.
+API_REQUESTS_PER_MINUTE = env.read_integer("API_REQUESTS_PER_MINUTE", 6000, low=1)
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "orchestrator.rest.openapi.OperationSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["orchestrator.rest.parsers.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["orchestrator.repos.access.TokenAuthentication"],
@@ -392,6 +396,7 @@ REST_FRAMEWORK = {
         "orchestrator.repos.access.ScopeRequired",
         "orchestrator.rest.query_names.KnownQueryOnly",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["orchestrator.rest.rate_limits.RequestThrottle"],
     "EXCEPTION_HANDLER": "orchestrator.rest.problems.handle_exception",
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of our own
     "UNAUTHENTICATED_USER": None,
@@ -405,6 +410,7 @@ SPECTACULAR_SETTINGS = {
     "Errors are RFC 9457 problems with a stable `code` and a `cure`.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": "/", "description": "The service that answers with this document."}],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "APPEND_COMPONENTS": {
@@ -417,7 +423,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "FlowStatusEnum": "orchestrator.flows.models.states.FlowStatus",
         "StageStatusEnum": "orchestrator.flows.models.states.StageStatus",
+        "TokenScopeEnum": "orchestrator.repos.scopes.ALL_SCOPES",
+        "TrustedScopeEnum": "orchestrator.repos.scopes.TRUSTED_SCOPES",
         "TokenStatusEnum": "orchestrator.repos.models.TokenStatus",
+        "NotificationStatusEnum": "orchestrator.ops.notifications.models.NotificationStatus",
         "VerdictEnum": ["passed", "failed", "errored"],
     },
 }

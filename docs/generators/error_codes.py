@@ -110,10 +110,14 @@ class ErrorCode:
     meaning: str = ""
     cure: str = ""
     fixed_by: str = ""
+    described: bool = False
+    """Only described for OpenAPI at this place, and raised at another."""
 
     @property
-    def completeness(self) -> int:
+    def completeness(self) -> float:
         """How much the source says at this place."""
+        if self.described:
+            return 0.5
         return bool(self.meaning) * 4 + bool(self.cure) * 2 + bool(self.fixed_by)
 
 
@@ -226,7 +230,8 @@ class _Places:
         return ErrorCode(code, _first_sentence(ast.get_docstring(found) or ""), cure, fixer)
 
     def _read_call(self, code: str, call: ast.Call, after: Sequence[ast.expr]) -> ErrorCode:
-        kind = self._classes.get(ast.unparse(call.func).rpartition(".")[2])
+        name = ast.unparse(call.func).rpartition(".")[2]
+        kind = self._classes.get(name)
         texts = [text for text in map(_read_text, after) if text]
         named = {one.arg: one.value for one in call.keywords}
         cure = _read_text(named["cure"]) if "cure" in named else "".join(texts[1:2])
@@ -234,7 +239,7 @@ class _Places:
         if kind is not None:
             cure = cure or self._read_attribute(kind, "cure")
             fixer = fixer or self._read_attribute(kind, "fixed_by")
-        return ErrorCode(code, "".join(texts[:1]), cure, fixer)
+        return ErrorCode(code, "".join(texts[:1]), cure, fixer, described=name == "ProblemKind")
 
     def _read_texts(self, code: str, after: Sequence[ast.expr]) -> ErrorCode:
         # A tuple of codes alone says nothing about any of them.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from docs.generators import commands, error_codes, manage_commands, metrics
+from docs.generators import commands, error_codes, manage_commands, metrics, operations
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -11,6 +11,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/error-codes.md": error_codes.build_error_page,
     "docs/reference/manage-commands.md": manage_commands.build_manage_page,
     "docs/reference/metrics.md": metrics.build_metrics_page,
+    "docs/reference/rest-operations.md": operations.build_operations_page,
 }
 
 

@@ -59,12 +59,16 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The stage is through. ``output`` is JSON that later stages read, as ``stage_outputs`` says."""
+    """The stage is through. ``output`` is JSON that later stages read, as ``stage_outputs`` says.
+
+    ``block_family`` becomes the flow's where the caller gave it none.
+    """
 
     output: Mapping[str, Any] = field(default_factory=dict)
     artifacts: tuple[NewArtifact, ...] = ()
     gates: tuple[GateReport, ...] = ()
     block: NewBlock | None = None
+    block_family: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Who calls the API, and which repos they reach."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -11,9 +11,16 @@ from orchestrator.repos.models import Repo, Token, TokenStatus
 from orchestrator.repos.scopes import OPERATOR_SCOPES, TokenScope
 from orchestrator.rest.authentication import BearerAuthentication
 from orchestrator.rest.problems import Problem
+from orchestrator.rest.refusals import ProblemKind
 
 if TYPE_CHECKING:  # views import the classes named in settings, those of this module among them
     from rest_framework.views import APIView
+
+
+OPERATORS_ONLY: Final = ProblemKind(403, "auth:operators-only", "Only an operator's token may do this.")
+MISSING_SCOPE: Final = ProblemKind(
+    403, "auth:missing-scope", "The token does not have the scope; `scope` names it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,14 @@ class ScopeRequired(BasePermission):
         if scope is not None:
             caller_of(request).require(scope)
         return True
+
+    @staticmethod
+    def describe(view: "APIView", method: str) -> tuple[str, tuple[ProblemKind, ...]]:
+        """For OpenAPI: the scope that ``method`` needs, and how a token without it is refused."""
+        scope: TokenScope | None = view.scopes[method]  # type: ignore[attr-defined]
+        if scope is None:
+            return "", ()
+        return scope.value, (OPERATORS_ONLY, MISSING_SCOPE) if scope in OPERATOR_SCOPES else (MISSING_SCOPE,)
 
 
 def caller_of(request: Request) -> TokenHolder:

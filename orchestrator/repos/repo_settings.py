@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import JSONField, Q, Value
 
 from gates.allowlist import CAPABILITIES
+from orchestrator.core import database
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.repos.models import Repo, RepoSetting
 from providers import prices, registry
@@ -31,6 +32,8 @@ _MAX_USD = 10**9
 # Tokens of a call that a stage usually makes.
 _USUAL_INPUT, _USUAL_OUTPUT = 10_000, 4_000
 _BYTES_PER_MB = 1_000_000
+_JSON_TYPES = {bool: "boolean", int: "integer", str: "string"}
+_LOCK_LEVEL = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -429,9 +432,29 @@ def is_for_operators(name: str) -> bool:
     return name in KEYS and KEYS[name].for_operators
 
 
-def set_values(repo: Repo | None, values: Mapping[str, Any], *, actor: str) -> None:
-    """Set several keys, or, where one of them is refused, none."""
+def describe_keys() -> dict[str, Any]:
+    """The JSON Schema of what ``set_values`` takes. Text is taken for every key, as one would type it."""
+    in_environment = _read_environment()
+    properties: dict[str, Any] = {}
+    for key in KEYS.values():
+        own = "number" if key.read is _parse_usd else _JSON_TYPES[type(in_environment.get(key.name, True))]
+        types = sorted({own, "string"})
+        properties[key.name] = {"type": [*types, "null"], "description": f"Set it to {key.allowed}."}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def set_values(
+    repo: Repo | None, values: Mapping[str, Any], *, actor: str, check: Callable[[], None] | None = None
+) -> None:
+    """Set several keys, or, where one of them is refused, none.
+
+    ``check`` is asked before, while nobody else can set a key of this level.
+    """
+    level = "all repos" if repo is None else f"repo {repo.pk}"
     with transaction.atomic():
+        database.fetch_rows(_LOCK_LEVEL, {"key": f"settings of {level}"})
+        if check is not None:
+            check()
         # A later value may be refused after earlier ones were written; then the transaction takes those back.
         for name, value in values.items():
             set_value(repo, name, value, actor=actor)

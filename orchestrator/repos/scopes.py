@@ -40,6 +40,7 @@ DESCRIPTIONS: Final[dict[TokenScope, str]] = {
 # Without effect on the token of one repo, and never given to it.
 OPERATOR_SCOPES: Final = frozenset({TokenScope.OPS_READ, TokenScope.OPS_WRITE, TokenScope.ORG_ADMIN})
 REPO_SCOPES: Final = frozenset(TokenScope) - OPERATOR_SCOPES
+ALL_SCOPES: Final = tuple(TokenScope)
 # What a repo can let CI jobs do. Not the making of tokens: a job's own token ends with the job.
 TRUSTED_SCOPES: Final = tuple(
     scope for scope in TokenScope if scope in REPO_SCOPES and scope is not TokenScope.REPO_ADMIN

@@ -2,13 +2,17 @@
 
 from typing import Any, NoReturn
 
+import django_filters
+from django import forms
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from orchestrator.rest.problems import Problem
 
+_YES, _NO = {"1", "true", "yes"}, {"0", "false", "no"}
 INVALID_FILTER = "request:invalid-filter"
 
 
@@ -27,6 +31,29 @@ class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # django-
             refuse_filter(f"{name}: {messages[0]}", cure="/api/v1/docs/ lists what each filter takes.")
         rows: QuerySet[Any] = filterset.qs
         return rows
+
+
+class _FlagField(forms.Field):
+    """true or false, also as 1, yes, 0 and no; empty for neither."""
+
+    def to_python(self, value: Any) -> bool | None:
+        """The flag; other words are refused, where Django's own field takes them for nothing."""
+        word = str(value or "").lower()
+        if word in _YES | _NO:
+            return word in _YES
+        if word:
+            raise forms.ValidationError("Send true or false.")
+        return None
+
+
+class FlagFilter(django_filters.Filter):  # type: ignore[misc]  # django-filter has no types
+    """A filter by true or false."""
+
+    field_class = _FlagField
+
+    def __init__(self, help_text: str, **options: Any) -> None:
+        super().__init__(help_text=help_text, **options)
+        extend_schema_field({"type": "boolean", "description": help_text})(self)
 
 
 def refuse_filter(detail: str, *, cure: str) -> NoReturn:

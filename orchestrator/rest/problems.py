@@ -145,8 +145,13 @@ def _from_database_away(error: Exception) -> Problem:
     )
 
 
+def read_status(error: OrchestratorError) -> int:
+    """The status that REST answers for ``error``."""
+    return error.http_status or _STATUS_BY_FIXER[error.fixed_by]
+
+
 def _from_orchestrator_error(error: OrchestratorError) -> Problem:
-    status = error.http_status or _STATUS_BY_FIXER[error.fixed_by]
+    status = read_status(error)
     if status >= 500:
         log.error("the API answers %s with %s", status, error.code, exc_info=error)
     wait = error.retry_after_seconds

@@ -11,6 +11,12 @@ if TYPE_CHECKING:  # views import the classes named in settings, this one among 
     from rest_framework.views import APIView
 
 
+ORDERING = "ordering"
+"""Known to a view with ``orderings``, see ``pagination``."""
+FIELDS = "fields"
+"""Known to a view with ``sparse_serializer``, see ``sparse_fields``."""
+
+
 class KnownQueryOnly(BasePermission):
     """Asked for each view by default, before it does anything.
 
@@ -19,6 +25,7 @@ class KnownQueryOnly(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """True, or a problem that names the parameter."""
+        _refuse_nul(request, view)
         known = list_known_names(view)
         unknown = sorted(set(request.query_params) - known)
         if unknown:
@@ -32,6 +39,15 @@ class KnownQueryOnly(BasePermission):
         return True
 
 
+def _refuse_nul(request: Request, view: "APIView") -> None:
+    """PostgreSQL takes no text with NUL in it, so nothing has such a name."""
+    if any("\0" in str(value) for value in view.kwargs.values()):
+        raise Problem(404, "request:not-found", "There is nothing under this address.")
+    for name, values in request.query_params.lists():
+        if any("\0" in value for value in values):
+            raise Problem(400, "request:invalid-filter", f"{name[:100]} holds a NUL, which nothing has.")
+
+
 def list_known_names(view: Any) -> set[str]:
     """The parameters that ``view`` reads from the query."""
     known = set(getattr(view, "query_names", ()))
@@ -41,4 +57,8 @@ def list_known_names(view: Any) -> set[str]:
     pagination = getattr(view, "pagination_class", None)
     if pagination is not None:
         known |= {pagination.page_size_query_param, pagination.cursor_query_param}
+    if hasattr(view, "orderings"):
+        known.add(ORDERING)
+    if hasattr(view, "sparse_serializer"):
+        known.add(FIELDS)
     return known

@@ -35,7 +35,7 @@ def test_a_good_request_is_accepted_with_its_address(api, repo):
     )
     assert answer.status_code == 202
     flow = Flow.objects.get()
-    assert answer["Location"] == f"/api/v1/flows/{flow.id}/"
+    assert answer["Location"] == f"http://testserver/api/v1/flows/{flow.id}/"
     assert answer.json()["status"] == "pending"
     assert answer.json()["title"] == "Ratio"
     assert flow.block_family == "compliance"

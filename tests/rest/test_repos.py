@@ -9,7 +9,7 @@ def test_operators_register_repos_once(operator, api):
     body = {"name": "financial-reporting", "domain": "reporting", "team_lead": "lead@example.org"}
     first = operator.post("/api/v1/repos/", body, format="json")
     assert first.status_code == 201
-    assert first["Location"] == "/api/v1/repos/financial-reporting/"
+    assert first["Location"] == "http://testserver/api/v1/repos/financial-reporting/"
     assert operator.post("/api/v1/repos/", body, format="json").status_code == 200
     read_problem(operator.post("/api/v1/repos/", {"name": "Not Good"}, format="json"), 422, "request:invalid")
     read_problem(api.post("/api/v1/repos/", {"name": "mine"}, format="json"), 403, "auth:operators-only")

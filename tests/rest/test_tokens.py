@@ -40,7 +40,7 @@ def test_a_secret_is_shown_once_and_kept_as_a_digest(api, repo):
     assert answer["Cache-Control"] == "no-store"
     made = answer.json()
     secret = made.pop("secret")
-    assert answer["Location"] == f"{URL}{made['id']}/"
+    assert answer["Location"] == f"http://testserver{URL}{made['id']}/"
     assert (made["repo"], made["operator"], made["scopes"]) == (repo.name, False, CI)
     assert (made["status"], made["created_by"], made["last_used_at"]) == ("live", "token:test", None)
     # 90 days, where nothing else is asked for.

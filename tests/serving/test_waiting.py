@@ -59,6 +59,21 @@ def test_followers_and_half_open_connections_hold_up_nobody(service) -> None:
     until(lambda: seats.count() == 0)
 
 
+def test_who_waits_for_the_end_of_a_flow_holds_up_nobody_either(service) -> None:
+    flow = scenes.make_flow()
+    _, secret = tokens.create_token("t", flow.repo)
+    path = f"/api/v1/flows/{flow.id}/?wait=60&fields=status"
+    waiting = [service.get(path, Authorization=f"Bearer {secret}") for _ in range(FOLLOWERS)]
+    until(lambda: seats.count() == FOLLOWERS)
+    assert json.loads(fetch(service, "/api/v1/flows/", secret))["results"][0]["id"] == flow.id
+    scenes.cancel_flow(flow)
+    for one in waiting:
+        text = b""
+        while b'{"status":"cancelled"}' not in text:
+            text += one.recv(65536)
+    until(lambda: seats.count() == 0)
+
+
 def test_a_follower_who_leaves_is_noticed_at_once(service) -> None:
     flow = scenes.make_flow()
     _, secret = tokens.create_token("t", flow.repo)

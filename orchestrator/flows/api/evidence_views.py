@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,6 +10,8 @@ from orchestrator.flows.api.serializers.evidence import EvidenceKeysSerializer
 from orchestrator.flows.evidence import keys
 from orchestrator.flows.evidence.errors import EvidenceError
 from orchestrator.flows.models import EvidenceKey
+from orchestrator.rest.openapi import describe_operation
+from orchestrator.rest.query_names import KnownQueryOnly
 
 
 class EvidenceKeysView(APIView):
@@ -18,9 +19,9 @@ class EvidenceKeysView(APIView):
 
     # Empty also here, or a wrong token would be answered with 401 although none is needed.
     authentication_classes: list[Any] = []
-    permission_classes: list[Any] = []
+    permission_classes: list[Any] = [KnownQueryOnly]
 
-    @extend_schema(operation_id="evidence_keys", tags=["evidence"], responses=EvidenceKeysSerializer, auth=[])
+    @describe_operation("evidence_keys", tags=["evidence"], responses=EvidenceKeysSerializer, auth=[])
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """List the public keys of the evidence, in force and retired."""
         return Response(EvidenceKeysSerializer({"keys": list_public_keys()}).data)

@@ -2,19 +2,22 @@
 
 from typing import ClassVar
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from orchestrator.flows.api import refusals
 from orchestrator.flows.api.serializers.replays import FlowReplaySerializer, GateReplaySerializer
-from orchestrator.flows.api.views import flow_for, read_block
+from orchestrator.flows.api.views import FLOW_ID, flow_for, read_block
 from orchestrator.flows.models import Flow, Replay, ReplayKind
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.flows.replay import requests
 from orchestrator.repos.access import caller_of
 from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.links import build_url
+from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.problems import Problem
 
 _REPLAYABLE = {FlowStatus.PASSED, FlowStatus.FAILED}
@@ -36,7 +39,7 @@ class ReplayView(APIView):
         flow = flow_for(request, flow_id)
         self.refuse(flow)
         replay = requests.request_replay(self.kind, flow, caller_of(request).name)
-        headers = {"Location": f"/api/v1/flows/{flow.id}/{self.place}"}
+        headers = {"Location": build_url(request, f"/api/v1/flows/{flow.id}/{self.place}")}
         return Response(self.serializer(replay).data, status=202, headers=headers)
 
     def get(self, request: Request, flow_id: str) -> Response:
@@ -55,15 +58,19 @@ class ReplayView(APIView):
 
 # The ids of the operations are names in generated clients, so they stay as they are.
 @extend_schema_view(
-    post=extend_schema(
-        operation_id="flows_replay",
+    post=describe_operation(
+        "flows_replay",
+        refused=(refusals.UNKNOWN_FLOW, refusals.NOT_REPLAYABLE),
+        parameters=[FLOW_ID],
         description="Run a finished flow again without calls and costs; 202. The report is under `Location`.",
         tags=["flows"],
         request=None,
         responses={202: FlowReplaySerializer},
     ),
-    get=extend_schema(
-        operation_id="flows_replay_get",
+    get=describe_operation(
+        "flows_replay_get",
+        refused=(refusals.UNKNOWN_FLOW, refusals.NO_REPLAY),
+        parameters=[FLOW_ID],
         description="The newest replay of a flow, with its report once it has ended.",
         tags=["flows"],
         responses=FlowReplaySerializer,
@@ -87,15 +94,19 @@ class FlowReplayView(ReplayView):
 
 
 @extend_schema_view(
-    post=extend_schema(
-        operation_id="flows_gates_replay",
+    post=describe_operation(
+        "flows_gates_replay",
+        refused=(refusals.UNKNOWN_FLOW, refusals.NO_BLOCK, refusals.BLOCK_TO_COME),
+        parameters=[FLOW_ID],
         description="Run the gates again on the sealed block; 202. One that is under way is given back.",
         tags=["flows"],
         request=None,
         responses={202: GateReplaySerializer},
     ),
-    get=extend_schema(
-        operation_id="flows_gates_replayed",
+    get=describe_operation(
+        "flows_gates_replayed",
+        refused=(refusals.UNKNOWN_FLOW, refusals.NO_GATE_REPLAY),
+        parameters=[FLOW_ID],
         description="The last replay: sealed verdicts beside those given again.",
         tags=["flows"],
         responses=GateReplaySerializer,

@@ -1,11 +1,11 @@
-"""Check a request for a new flow before anything is written.
+"""Check a request for a new flow before anything is written: the repo, the fields, the models and their keys.
 
-In this order: repo, flow type, provider keys, models, request text, block family, context.
+All fields with a mistake are named at once.
 """
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,20 +35,55 @@ class WantedFlow:
 
 
 def check_new_flow(repo: Repo, body: Mapping[str, Any]) -> WantedFlow:
-    """``body`` as a flow of ``repo``; a ``Problem`` names the first thing that is wrong and its cure."""
-    # From the cheapest check to the dearest; the first mistake is the one that is reported.
+    """``body`` as a flow of ``repo``; else a ``Problem`` with what is wrong and its cure."""
     _require_open_repo(repo)
+    fields = _check_fields(body)
     in_force = repo_settings.read_effective(repo)
-    flow_type = _check_flow_type(body.get("flow_type"))
     _require_known_models(in_force)
     _require_provider_keys(in_force)
     return WantedFlow(
         repo=repo,
-        feature_request=_check_request(body.get("feature_request")),
-        flow_type=flow_type,
-        block_family=_check_family(body.get("block_family")),
-        snapshot=_pack_context(body.get("context")),
+        feature_request=fields["feature_request"],
+        flow_type=fields["flow_type"],
+        block_family=fields["block_family"],
+        snapshot=fields["context"],
         settings=in_force,
+    )
+
+
+def drop_defaults(body: Mapping[str, Any]) -> dict[str, Any]:
+    """``body`` without the fields that say what is meant without them: one request, however it is written."""
+    defaults: dict[str, tuple[Any, ...]] = {
+        "flow_type": (None, "", flow_types.DEFAULT_NAME),
+        "block_family": (None, ""),
+        "context": (None, {}),
+    }
+    return {name: value for name, value in body.items() if value not in defaults.get(name, ())}
+
+
+def _check_fields(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What each field holds. The first problem is raised, and names the mistakes of all fields."""
+    found: dict[str, Any] = {}
+    problems = {name: _unknown_field(name) for name in sorted(set(body) - _CHECKS.keys() - {"repo"})}
+    for name, check in _CHECKS.items():
+        try:
+            found[name] = check(body.get(name))
+        except Problem as problem:
+            problems[name] = problem
+    if problems:
+        first = next(iter(problems.values()))
+        first.extra["errors"] = {name: [problem.detail] for name, problem in problems.items()}
+        raise first
+    return found
+
+
+def _unknown_field(name: str) -> Problem:
+    # Refused, because a misspelt optional one would otherwise be ignored silently.
+    return Problem(
+        422,
+        "request:unknown-field",
+        f"There is no field {name[:100]!r}.",
+        cure=f"Send only {', '.join(sorted([*_CHECKS, 'repo']))}.",
     )
 
 
@@ -96,7 +131,7 @@ def _check_flow_type(name: Any) -> str:
     if name in (None, ""):
         return flow_types.DEFAULT_NAME
     try:
-        return flow_types.newest_version(name).name
+        return flow_types.newest_version(str(name)).name
     except KeyError as error:
         known = ", ".join(sorted({built_in.name for built_in in flow_types.BUILT_IN}))
         raise Problem(
@@ -209,3 +244,12 @@ def _measure_file(path: str, content: Any) -> int:
         f"{path!r} is neither text nor base64.",
         cure='Send a text, or {"base64": "..."} for other bytes.',
     )
+
+
+# From the cheapest to the dearest.
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "flow_type": _check_flow_type,
+    "feature_request": _check_request,
+    "block_family": _check_family,
+    "context": _pack_context,
+}

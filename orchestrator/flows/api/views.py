@@ -1,12 +1,13 @@
 """Flows over REST: create, list, show, follow, judge, fetch, cancel, retry."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.generics import GenericAPIView
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
@@ -16,12 +17,11 @@ from rest_framework.views import APIView
 
 from blocks.format import snapshot
 from orchestrator.flows import engine, representation
-from orchestrator.flows.api import event_stream, validation
+from orchestrator.flows.api import event_stream, refusals, validation, waiting
 from orchestrator.flows.api.filters import FlowFilter, GateResultFilter, ProviderCallFilter
-from orchestrator.flows.api.follower_seats import seats
+from orchestrator.flows.api.follower_seats import Seat, seats
 from orchestrator.flows.api.serializers.evidence import FlowEvidenceSerializer
 from orchestrator.flows.api.serializers.flows import (
-    FlowPageSerializer,
     FlowSerializer,
     FlowSummarySerializer,
     NewFlowSerializer,
@@ -33,17 +33,33 @@ from orchestrator.flows.models import Flow, GateResult
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.repos import repo_settings
 from orchestrator.repos.access import caller_of, repo_for
+from orchestrator.repos.api.refusals import OF_A_REPO
 from orchestrator.repos.models import Repo
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest import idempotency
-from orchestrator.rest.filters import StrictFilterBackend
+from orchestrator.rest.etags import tag_weakly
+from orchestrator.rest.filters import StrictFilterBackend, refuse_filter
+from orchestrator.rest.links import build_url
+from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
+from orchestrator.rest.query_names import ORDERING
+from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, UNKNOWN_FIELD
+from orchestrator.rest.sparse_fields import SparseFields
 from providers.models import ProviderCall
 
-# Other fields are refused: a misspelt optional one would otherwise be ignored silently.
-_FIELDS = {"repo", "feature_request", "flow_type", "block_family", "context"}
 _TAGS = ["flows"]
+_CLOCKS = frozenset({"duration_seconds", "estimate", "time"})
+"""Fields that change while nothing happens."""
+_EVENT_ID = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+FLOW_ID = OpenApiParameter("flow_id", location=OpenApiParameter.PATH, description="The flow's id.")
+_ORDERINGS = {
+    # Ids ascend with time, and unlike times no two are the same.
+    "-created_at": ("-pk",),
+    "created_at": ("pk",),
+    "-finished_at": ("-finished_at", "-pk"),
+    "finished_at": ("finished_at", "pk"),
+}
 
 
 def flow_for(request: Request, flow_id: str) -> Flow:
@@ -60,10 +76,13 @@ def flow_for(request: Request, flow_id: str) -> Flow:
     return flow
 
 
-class FlowListView(GenericAPIView[Flow]):
+class FlowListView(SparseFields, GenericAPIView[Flow]):
     """All flows within the caller's reach."""
 
     scopes = {"GET": TokenScope.FLOWS_READ, "POST": TokenScope.FLOWS_WRITE}
+    sparse_serializer = FlowSummarySerializer
+    orderings = _ORDERINGS
+
     queryset = Flow.objects.select_related("repo")
     serializer_class = FlowSummarySerializer
     filter_backends = [StrictFilterBackend]
@@ -74,37 +93,37 @@ class FlowListView(GenericAPIView[Flow]):
         """Every flow for an operator; for a token of a repo, those of the repo."""
         caller = caller_of(self.request)
         rows = super().get_queryset()
+        if "finished_at" in self.request.query_params.get(ORDERING, ""):
+            rows = rows.filter(finished_at__isnull=False)
         return rows if caller.is_operator else rows.filter(repo=caller.token.repo)
 
-    @extend_schema(
-        operation_id="flows_list",
-        tags=_TAGS,
-        responses=FlowPageSerializer,
-        parameters=[
-            OpenApiParameter("status", description="One or several, comma-separated."),
-            OpenApiParameter("repo"),
-            OpenApiParameter("since", description="An ISO 8601 time, or how long ago: 1h, 24h, 7d."),
-            OpenApiParameter("failed", OpenApiTypes.BOOL),
-            OpenApiParameter("limit", OpenApiTypes.INT),
-            OpenApiParameter("cursor"),
-        ],
+    @describe_operation(
+        "flows_list", tags=_TAGS, refused=OF_A_REPO, responses=FlowSummarySerializer(many=True)
     )
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        """List flows, newest first, a page at a time."""
+    def get(self, request: Request) -> Response:
+        """List flows, newest first, a page at a time.
+
+        Ordered by `finished_at`, only flows that have ended are listed.
+        """
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         # One query for the reasons of the whole page, instead of one for each flow that waits.
-        context = {"wait_reasons": representation.read_wait_reasons(page)}
+        context = {"request": request, "wait_reasons": representation.read_wait_reasons(page)}
         lines = FlowSummarySerializer(page, many=True, context=context)  # type: ignore[arg-type]
-        return self.get_paginated_response(lines.data)
+        answer = self.get_paginated_response(self.keep_fields(request, lines).data)
+        return tag_weakly(answer, _CLOCKS)
 
-    @extend_schema(
-        operation_id="flows_create",
+    @describe_operation(
+        "flows_create",
         tags=_TAGS,
+        refused=(*OF_A_REPO, INVALID, UNKNOWN_FIELD, *refusals.CREATION),
         request=NewFlowSerializer,
         responses={202: FlowSummarySerializer},
         parameters=[
             OpenApiParameter(
-                "Idempotency-Key", location="header", description="The same key and body give the same flow."
+                "Idempotency-Key",
+                location="header",
+                description="1 to 255 visible ASCII characters. The same key and request give the same flow.",
+                pattern="^[!-~]{1,255}$",
             ),
         ],
     )
@@ -113,19 +132,13 @@ class FlowListView(GenericAPIView[Flow]):
         # A copy, because the name of the repo may be filled in.
         body = dict(request.data)
         repo = repo_for(request, _name_of_repo(request, body))
-        if unknown := sorted(set(body) - _FIELDS):
-            raise Problem(
-                422,
-                "request:unknown-field",
-                f"There is no field {unknown[0]!r}.",
-                cure=f"Send only {', '.join(sorted(_FIELDS))}.",
-            )
         # The digest covers the body with its repo, and is compared before the checks: a replay of a request
         # is answered even where the settings have changed since.
-        key, digest = idempotency.read_key(request), idempotency.digest_body(body)
-        if flow := _find_created(repo, key, digest):
+        key, digest = idempotency.read_key(request), idempotency.digest_body(validation.drop_defaults(body))
+        # A flow from before defaults were left out has the digest of the body as it came.
+        if flow := _find_created(repo, key, {digest, idempotency.digest_body(body)}):
             # The flow as it is now, not as it was at the first answer.
-            return _answer_accepted(flow, replayed=True)
+            return _answer_accepted(request, flow, replayed=True)
         wanted = validation.check_new_flow(repo, body)
         # Two requests with one key at the same moment: the engine refuses the second with
         # IdempotencyConflict.
@@ -141,7 +154,7 @@ class FlowListView(GenericAPIView[Flow]):
             request_digest=digest,
             limits=repo_settings.read_limits(wanted.repo.name),
         )
-        return _answer_accepted(flow, replayed=False)
+        return _answer_accepted(request, flow, replayed=False)
 
 
 def _name_of_repo(request: Request, body: dict[str, Any]) -> str:
@@ -161,13 +174,13 @@ def _name_of_repo(request: Request, body: dict[str, Any]) -> str:
     return name
 
 
-def _find_created(repo: Repo, key: str | None, digest: str) -> Flow | None:
-    """The flow that an earlier request with ``key`` has created."""
+def _find_created(repo: Repo, key: str | None, digests: Collection[str]) -> Flow | None:
+    """The flow that an earlier request with ``key`` has created; its digest must be one of ``digests``."""
     if key is None:
         return None
     flow = Flow.objects.select_related("repo").filter(repo=repo, idempotency_key=key).first()
     # The same answer that the engine gives where two such requests arrive at once.
-    if flow is not None and flow.request_digest != digest:
+    if flow is not None and flow.request_digest not in digests:
         raise Problem(
             409,
             engine.IdempotencyConflict.code,
@@ -178,22 +191,59 @@ def _find_created(repo: Repo, key: str | None, digest: str) -> Flow | None:
     return flow
 
 
-def _answer_accepted(flow: Flow, *, replayed: bool) -> Response:
-    headers = {"Location": f"/api/v1/flows/{flow.id}/"}
+def _answer_accepted(request: Request, flow: Flow, *, replayed: bool) -> Response:
+    headers = {"Location": build_url(request, f"/api/v1/flows/{flow.id}/")}
     if replayed:
         headers["Idempotent-Replayed"] = "true"
-    return Response(FlowSummarySerializer(flow).data, status=202, headers=headers)
+    lines = FlowSummarySerializer(flow, context={"request": request})
+    return Response(lines.data, status=202, headers=headers)
 
 
-class FlowDetailView(APIView):
+class FlowDetailView(SparseFields, APIView):
     """One flow with its stages, attempts, waits, cost and error."""
 
     scopes = {"GET": TokenScope.FLOWS_READ}
+    sparse_serializer = FlowSerializer
+    query_names = (waiting.NAME,)
 
-    @extend_schema(operation_id="flows_get", tags=_TAGS, responses=FlowSerializer)
-    def get(self, request: Request, flow_id: str) -> Response:
-        """Show a flow."""
-        return Response(FlowSerializer(flow_for(request, flow_id)).data)
+    @describe_operation(
+        "flows_get",
+        tags=_TAGS,
+        refused=(refusals.UNKNOWN_FLOW, INVALID_PARAMETER, refusals.TOO_MANY_FOLLOWERS, refusals.NO_ROOM),
+        responses=FlowSerializer,
+        parameters=[
+            FLOW_ID,
+            OpenApiParameter(
+                waiting.NAME,
+                {"type": "integer", "minimum": 0, "maximum": waiting.MOST_SECONDS, "default": 0},
+                description="Seconds to wait for the flow's end before it is shown. The answer then begins "
+                "with white space and has no ETag. It counts as following the flow.",
+            ),
+        ],
+    )
+    def get(self, request: Request, flow_id: str) -> HttpResponseBase:
+        """Show a flow; with `wait`, when it has ended or the time is over."""
+        flow = flow_for(request, flow_id)
+        seconds = waiting.read_seconds(request.query_params.get(waiting.NAME))
+        # Also before the wait, because an answer that has begun cannot be refused.
+        serializer = self._represent(request, flow)
+        if not seconds or flow.finished_at is not None:
+            return tag_weakly(Response(serializer.data), _CLOCKS)
+        return waiting.answer_at_end(
+            flow.id,
+            seconds,
+            lambda: JSONRenderer().render(self._represent(request, flow_for(request, flow_id)).data),
+            _take_seat(request),
+        )
+
+    def _represent(self, request: Request, flow: Flow) -> FlowSerializer:
+        found: FlowSerializer = self.keep_fields(request, FlowSerializer(flow, context={"request": request}))
+        return found
+
+
+def _take_seat(request: Request) -> Seat:
+    caller = caller_of(request)
+    return seats.take(f"token:{caller.token.pk}", operator=caller.is_operator)
 
 
 class AnyAcceptNegotiation(DefaultContentNegotiation):
@@ -221,13 +271,17 @@ class FlowEventsView(APIView):
     renderer_classes = [JSONRenderer, event_stream.EventStreamRenderer]
     content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
-    @extend_schema(
-        operation_id="flows_events",
+    @describe_operation(
+        "flows_events",
         tags=_TAGS,
-        responses={(200, "text/event-stream"): OpenApiTypes.STR},
+        refused=(refusals.UNKNOWN_FLOW, *refusals.FOLLOWING),
+        responses={(200, "text/event-stream"): OpenApiTypes.ANY},
         parameters=[
-            OpenApiParameter("after", OpenApiTypes.INT, description="Only events after this id."),
-            OpenApiParameter("Last-Event-ID", OpenApiTypes.INT, location="header"),
+            FLOW_ID,
+            OpenApiParameter("after", _EVENT_ID, description="Only events after this id."),
+            OpenApiParameter(
+                "Last-Event-ID", _EVENT_ID, location="header", description="The same; it wins over `after`."
+            ),
         ],
     )
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
@@ -236,9 +290,7 @@ class FlowEventsView(APIView):
         last_seen = event_stream.read_last_event_id(
             request.headers.get("Last-Event-ID"), request.query_params.get("after")
         )
-        caller = caller_of(request)
-        seat = seats.take(f"token:{caller.token.pk}", operator=caller.is_operator)
-        return event_stream.answer_with_events(flow.id, last_seen, seat)
+        return event_stream.answer_with_events(flow.id, last_seen, _take_seat(request))
 
 
 class FlowGatesView(GenericAPIView[GateResult]):
@@ -250,7 +302,13 @@ class FlowGatesView(GenericAPIView[GateResult]):
     filter_backends = [StrictFilterBackend]
     filterset_class = GateResultFilter
 
-    @extend_schema(operation_id="flows_gates", tags=_TAGS, responses=FlowGatesSerializer)
+    @describe_operation(
+        "flows_gates",
+        tags=_TAGS,
+        refused=(refusals.UNKNOWN_FLOW,),
+        parameters=[FLOW_ID],
+        responses=FlowGatesSerializer,
+    )
     def get(self, request: Request, flow_id: str) -> Response:
         """Every gate's report, in the order of the rounds."""
         flow = flow_for(request, flow_id)
@@ -268,7 +326,13 @@ class FlowCallsView(GenericAPIView[ProviderCall]):
     filter_backends = [StrictFilterBackend]
     filterset_class = ProviderCallFilter
 
-    @extend_schema(operation_id="flows_calls", tags=_TAGS, responses=FlowCallsSerializer)
+    @describe_operation(
+        "flows_calls",
+        tags=_TAGS,
+        refused=(refusals.UNKNOWN_FLOW,),
+        parameters=[FLOW_ID],
+        responses=FlowCallsSerializer,
+    )
     def get(self, request: Request, flow_id: str) -> Response:
         """Every provider call with tokens and cost."""
         flow = flow_for(request, flow_id)
@@ -284,12 +348,17 @@ class FlowEvidenceView(APIView):
     query_names = ("format",)
     content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
-    @extend_schema(
-        operation_id="flows_evidence",
+    @describe_operation(
+        "flows_evidence",
         tags=_TAGS,
-        responses=FlowEvidenceSerializer,
+        refused=(refusals.UNKNOWN_FLOW, INVALID_PARAMETER),
+        responses={
+            (200, "application/json"): FlowEvidenceSerializer,
+            (200, "application/zip"): OpenApiTypes.BINARY,
+        },
         parameters=[
-            OpenApiParameter("format", enum=["json", "zip"], description="Or Accept: application/zip.")
+            FLOW_ID,
+            OpenApiParameter("format", enum=["json", "zip"], description="Or Accept: application/zip."),
         ],
     )
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
@@ -298,7 +367,10 @@ class FlowEvidenceView(APIView):
         files = downloads.collect_evidence(flow)
         # ``AnyAcceptNegotiation`` ignores the header, so it is read here.
         accepted = request.headers.get("Accept", "")
-        if request.query_params.get("format") == "zip" or "application/zip" in accepted:
+        wanted = request.query_params.get("format")
+        if wanted not in (None, "json", "zip"):
+            refuse_filter(f"format={wanted[:40]!r} is not offered.", cure="Send json or zip.")
+        if wanted == "zip" or (wanted is None and "application/zip" in accepted):
             return _answer_with_file(downloads.pack_zip(files), "application/zip", f"{flow.id}-evidence.zip")
         found = {"flow": flow.id, "status": flow.status, "files": snapshot.encode_files(files)}
         return Response(FlowEvidenceSerializer(found).data)
@@ -310,12 +382,17 @@ class FlowBlockView(APIView):
     scopes = {"GET": TokenScope.BLOCKS_READ}
     content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
-    @extend_schema(
-        operation_id="flows_block", tags=_TAGS, responses={(200, "application/gzip"): OpenApiTypes.BINARY}
+    @describe_operation(
+        "flows_block",
+        tags=_TAGS,
+        refused=(refusals.UNKNOWN_FLOW, refusals.NO_BLOCK, refusals.BLOCK_TO_COME),
+        parameters=[FLOW_ID],
+        responses={(200, "application/gzip"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
-        """The block as tar.gz: its files, its evidence under ``evidence/``, and ``manifest.json`` with every
-        SHA-256.
+        """Download the block as tar.gz.
+
+        It holds the files, the evidence under ``evidence/``, and ``manifest.json`` with every SHA-256.
         """
         flow = flow_for(request, flow_id)
         return _answer_with_file(read_block(flow), "application/gzip", f"{flow.id}-block.tar.gz")
@@ -352,7 +429,14 @@ class FlowCancelView(APIView):
 
     scopes = {"POST": TokenScope.FLOWS_WRITE}
 
-    @extend_schema(operation_id="flows_cancel", tags=_TAGS, request=None, responses=FlowSummarySerializer)
+    @describe_operation(
+        "flows_cancel",
+        tags=_TAGS,
+        refused=(refusals.UNKNOWN_FLOW, refusals.ENDED),
+        parameters=[FLOW_ID],
+        request=None,
+        responses=FlowSummarySerializer,
+    )
     def post(self, request: Request, flow_id: str) -> Response:
         """Cancel a flow; cancelling it again changes nothing; one that passed or failed stays so."""
         flow = flow_for(request, flow_id)
@@ -363,7 +447,7 @@ class FlowCancelView(APIView):
             raise Problem(
                 409, "flow:ended", f"{flow.id} has ended: {flow.status}.", cure="Nothing is left to cancel."
             )
-        return Response(FlowSummarySerializer(flow).data)
+        return Response(FlowSummarySerializer(flow, context={"request": request}).data)
 
 
 class FlowRetryView(APIView):
@@ -371,14 +455,19 @@ class FlowRetryView(APIView):
 
     scopes = {"POST": TokenScope.FLOWS_WRITE}
 
-    @extend_schema(
-        operation_id="flows_retry", tags=_TAGS, request=None, responses={202: FlowSummarySerializer}
+    @describe_operation(
+        "flows_retry",
+        tags=_TAGS,
+        refused=(refusals.UNKNOWN_FLOW, refusals.NOT_RETRYABLE, refusals.TOO_MANY_OPEN),
+        parameters=[FLOW_ID],
+        request=None,
+        responses={202: FlowSummarySerializer},
     )
     def post(self, request: Request, flow_id: str) -> Response:
-        """Run a failed flow again from the stage that failed, or ask again at once where one waits for a
-        provider.
+        """Run a failed flow again from the stage that failed.
 
-        What passed and what was paid is kept.
+        One that waits for a provider asks again at once. What passed and what was paid is kept.
         """
         flow = flow_for(request, flow_id)
-        return _answer_accepted(engine.retry(flow.id, actor=caller_of(request).name), replayed=False)
+        retried = engine.retry(flow.id, actor=caller_of(request).name)
+        return _answer_accepted(request, retried, replayed=False)

@@ -75,7 +75,7 @@ def finish(
 
 def _apply_result(claim: Claim, result: StageResult, spent: Spent, after: After) -> Finished:
     match result:
-        case Done(artifacts=(), gates=(), block=None):
+        case Done(artifacts=(), gates=(), block=None, block_family=""):
             # The common case: one statement, which is its own transaction. It does nothing where a repair was
             # asked for.
             rows = _pass_stage(claim, result, spent, after, repair=False)

@@ -32,8 +32,12 @@ def store_result(claim: Claim, result: Done | Repair | Failed) -> Any:
     held = transitions.lock_claim(claim)
     _store_artifacts(held, claim.stage_id, result.artifacts)
     _store_gate_results(claim, result.gates)
-    if isinstance(result, Done) and result.block is not None:
-        _store_block(claim, held.repo_id, result.block)
+    if isinstance(result, Done):
+        if result.block_family and not claim.block_family:
+            family = {"flow": claim.flow_id, "family": result.block_family}
+            database.fetch_rows(_SQL["choose_family"], family)
+        if result.block is not None:
+            _store_block(claim, held.repo_id, result.block)
     return held
 
 

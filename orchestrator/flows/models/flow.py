@@ -62,6 +62,8 @@ class Flow(models.Model):
     flow_type = models.CharField(max_length=50)
     flow_type_version = models.PositiveIntegerField(default=1, db_default=1)
     block_family = models.CharField(max_length=100, blank=True, default="", db_default="")
+    # Where the caller gave no family: since when it is the one that the plan chose.
+    family_chosen_at = models.DateTimeField(null=True, blank=True)
     feature_request = models.TextField()
     snapshot = models.ForeignKey(
         # By name, because the module of Blob imports this one.
@@ -125,6 +127,9 @@ class Flow(models.Model):
                 name="flow_open_by_repo",
             ),
             models.Index(fields=["repo", "-created_at"], name="flow_newest_of_repo"),
+            # For lists by author and by family, which may be rare among all flows.
+            models.Index(fields=["created_by", "-id"], name="flow_newest_of_author"),
+            models.Index(fields=["block_family", "-id"], name="flow_newest_of_family"),
             # For lists by status, oldest or newest first.
             models.Index(fields=["status", "created_at"], name="flow_status_created"),
             # For what ended in the last hour, and on a day of a chart.
@@ -141,6 +146,11 @@ class Flow(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def asked_family(self) -> str:
+        """The family that the caller gave; empty where the plan has chosen it, or will."""
+        return "" if self.family_chosen_at else self.block_family
 
     @property
     def trace_id(self) -> str:

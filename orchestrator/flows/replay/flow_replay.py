@@ -108,7 +108,7 @@ class RecordedStageContext:
         self.attempt_number = stage.attempts_made
         self.feature_request, self.block_family, self.feedback = (
             flow.feature_request,
-            flow.block_family,
+            flow.asked_family,
             stage.feedback,
         )
         self.snapshot = b"" if flow.snapshot is None else bytes(flow.snapshot.content)

@@ -132,7 +132,7 @@ class PlanStage:
         if isinstance(reply.value, str):
             return replace(contradiction_failure(reply.value), artifacts=(reply.answer,))
         output = PlanOutput.parse({**reply.value, "calls": reply.calls})
-        return Done(output=output.to_json(), artifacts=(reply.answer,))
+        return Done(output=output.to_json(), artifacts=(reply.answer,), block_family=output.block_family)
 
 
 def _read_plan(text: str, context: StageContext) -> dict[str, Any] | str:

@@ -1,13 +1,23 @@
 """Alerts over REST: the test of the chain. For operators."""
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orchestrator.ops.alerts.alert_test import run_alert_test
+from orchestrator.ops.alerts.alert_test import (
+    AlertingUnavailable,
+    AlertTestFailed,
+    UnknownAlert,
+    run_alert_test,
+)
 from orchestrator.ops.alerts.serializers import AlertTestSerializer
 from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.openapi import describe_operation
+from orchestrator.rest.refusals import refusal_by
+
+_NAME = OpenApiParameter("name", location=OpenApiParameter.PATH, description="The alert's name.")
+_FAILURES = (UnknownAlert, AlertTestFailed, AlertingUnavailable)
 
 
 class AlertTestView(APIView):
@@ -15,8 +25,10 @@ class AlertTestView(APIView):
 
     scopes = {"POST": TokenScope.OPS_WRITE}
 
-    @extend_schema(
-        operation_id="alerts_test",
+    @describe_operation(
+        "alerts_test",
+        refused=map(refusal_by, _FAILURES),
+        parameters=[_NAME],
         tags=["alerts"],
         request=None,
         responses=AlertTestSerializer,

@@ -1,14 +1,24 @@
-"""The filters of the log of deliveries."""
+"""The filters of messages, and of the log of what was sent to a webhook."""
 
 import django_filters as filters
 
 from orchestrator.ops.notifications.models import Notification
 
 
+class NotificationFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+    """``?notifier=slack&status=given_up&severity=critical``."""
+
+    notifier = filters.CharFilter(help_text="What it was sent by: slack, email, webhook, ...")
+
+    class Meta:
+        model = Notification
+        fields = ["notifier", "status", "severity"]
+
+
 class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     """``?status=given_up&topic=flow.failed``."""
 
-    topic = filters.CharFilter(field_name="subject")
+    topic = filters.CharFilter(field_name="subject", help_text="What it tells of, such as flow.failed.")
 
     class Meta:
         model = Notification

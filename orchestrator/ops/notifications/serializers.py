@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from orchestrator.ops.notifications.delivery import notify
 from orchestrator.ops.notifications.models import Notification
+from orchestrator.rest.links import url_of
 
 # Slack cuts a message at 40,000 characters; what people read is far below.
 MAX_BODY = 10_000
@@ -13,6 +14,9 @@ MAX_BODY = 10_000
 
 class NotificationSerializer(serializers.ModelSerializer[Notification]):
     """A message to people, and whether its receiver has accepted it."""
+
+    url = serializers.SerializerMethodField(help_text="Where it is.")
+    html_url = serializers.SerializerMethodField(help_text="Its page in the admin.")
 
     class Meta:
         model = Notification
@@ -33,7 +37,17 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
             "created_by",
             "created_at",
             "sent_at",
+            "url",
+            "html_url",
         ]
+
+    def get_url(self, notification: Notification) -> str:
+        """Its address in this API."""
+        return url_of(self.context, f"/api/v1/notifications/{notification.pk}/")
+
+    def get_html_url(self, notification: Notification) -> str:
+        """Where an operator looks at it."""
+        return url_of(self.context, f"/admin/notifications/notification/{notification.pk}/change/")
 
 
 class NewSlackNotificationSerializer(serializers.Serializer[Notification]):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema_view
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -11,6 +11,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from orchestrator.ops.notifications.errors import NotifierNotConfigured
+from orchestrator.ops.notifications.filters import NotificationFilter
 from orchestrator.ops.notifications.models import Notification
 from orchestrator.ops.notifications.serializers import (
     NewEmailNotificationSerializer,
@@ -19,9 +21,21 @@ from orchestrator.ops.notifications.serializers import (
 )
 from orchestrator.repos.access import caller_of
 from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.filters import StrictFilterBackend
+from orchestrator.rest.links import build_url
+from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
+from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
+from orchestrator.rest.sparse_fields import SparseFields
 
 _TAGS = ["notifications"]
+_NOTIFY_REFUSED = (INVALID, refusal_by(NotifierNotConfigured))
+_NUMBER = OpenApiParameter(
+    "number",
+    {"type": "integer", "minimum": 0},
+    location=OpenApiParameter.PATH,
+    description="The number in its address.",
+)
 
 
 class NewNotificationView(APIView):
@@ -39,15 +53,16 @@ class NewNotificationView(APIView):
         # Read again: the delivery after the commit may have sent it already.
         notification.refresh_from_db()
         return Response(
-            NotificationSerializer(notification).data,
+            NotificationSerializer(notification, context={"request": request}).data,
             status=status.HTTP_202_ACCEPTED,
-            headers={"Location": f"/api/v1/notifications/{notification.pk}/"},
+            headers={"Location": build_url(request, f"/api/v1/notifications/{notification.pk}/")},
         )
 
 
 @extend_schema_view(
-    post=extend_schema(
-        operation_id="notify_slack",
+    post=describe_operation(
+        "notify_slack",
+        refused=_NOTIFY_REFUSED,
         tags=_TAGS,
         responses={202: NotificationSerializer},
         summary="Post a message into a Slack channel.",
@@ -60,8 +75,9 @@ class SlackNotificationView(NewNotificationView):
 
 
 @extend_schema_view(
-    post=extend_schema(
-        operation_id="notify_email",
+    post=describe_operation(
+        "notify_email",
+        refused=_NOTIFY_REFUSED,
         tags=_TAGS,
         responses={202: NotificationSerializer},
         summary="Send a mail to one address.",
@@ -73,32 +89,47 @@ class EmailNotificationView(NewNotificationView):
     serializer_class = NewEmailNotificationSerializer
 
 
-class NotificationListView(GenericAPIView[Notification]):
+class NotificationListView(SparseFields, GenericAPIView[Notification]):
     """All messages, newest first."""
 
     scopes = {"GET": TokenScope.OPS_READ}
+    sparse_serializer = NotificationSerializer
+    orderings = {"-created_at": ("-pk",), "created_at": ("pk",)}
+    filter_backends = [StrictFilterBackend]
+    filterset_class = NotificationFilter
     queryset = Notification.objects.all()
     serializer_class = NotificationSerializer
     pagination_class = NewestFirstPagination
 
-    @extend_schema(operation_id="notifications_list", tags=_TAGS, summary="List messages, newest first.")
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+    @describe_operation(
+        "notifications_list",
+        tags=_TAGS,
+        responses=NotificationSerializer(many=True),
+        summary="List messages, newest first.",
+    )
+    def get(self, request: Request) -> Response:
         """A page of messages."""
-        page: Any = self.paginate_queryset(self.get_queryset())
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+        page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        lines = self.keep_fields(request, self.get_serializer(page, many=True))
+        return self.get_paginated_response(lines.data)
 
 
-class NotificationDetailView(APIView):
+class NotificationDetailView(SparseFields, APIView):
     """One message."""
 
     scopes = {"GET": TokenScope.OPS_READ}
+    sparse_serializer = NotificationSerializer
 
-    @extend_schema(
-        operation_id="notifications_read",
+    @describe_operation(
+        "notifications_read",
         tags=_TAGS,
+        refused=(INVALID_PARAMETER,),
+        parameters=[_NUMBER],
         responses=NotificationSerializer,
         summary="Show a message and whether it arrived.",
     )
-    def get(self, request: Request, number: int) -> Response:  # noqa: ARG002 - DRF's signature
+    def get(self, request: Request, number: int) -> Response:
         """The message."""
-        return Response(NotificationSerializer(get_object_or_404(Notification, pk=number)).data)
+        found = get_object_or_404(Notification, pk=number)
+        shown = NotificationSerializer(found, context={"request": request})
+        return Response(self.keep_fields(request, shown).data)

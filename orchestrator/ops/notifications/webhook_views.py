@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -26,30 +26,33 @@ from orchestrator.ops.notifications.webhook_serializers import (
     WebhookSerializer,
 )
 from orchestrator.repos.access import caller_of, repo_for, require_operator
+from orchestrator.repos.api.refusals import FOR_OPERATORS, OF_A_REPO
 from orchestrator.repos.models import Repo
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.filters import StrictFilterBackend
+from orchestrator.rest.links import build_url
+from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
+from orchestrator.rest.refusals import INVALID, ProblemKind
 
 _TAGS = ["webhooks"]
 _MOST_REPLAYED: Final = 500
-_EXAMPLE = {
-    "id": 4,
-    "repo": "auth-service",
-    "url": "https://hooks.example.org/blocks",
-    "topics": ["flow.failed", "flow.passed"],
-    "is_active": True,
-    "failures": 0,
-    "rests_until": None,
-    "created_by": "sre",
-    "created_at": "2026-03-02T08:00:00Z",
-}
-_WANTED = {name: _EXAMPLE[name] for name in ("repo", "url", "topics")}
-_SHOWN = OpenApiExample("A webhook", value=_EXAMPLE, response_only=True)
-_MADE = OpenApiExample(
-    "A webhook with its secret", value={**_EXAMPLE, "secret": "whsec_..."}, response_only=True
+_NUMBER = OpenApiParameter(
+    "number",
+    {"type": "integer", "minimum": 0},
+    location=OpenApiParameter.PATH,
+    description="The webhook's number.",
 )
+_DELIVERY_NUMBER = OpenApiParameter(
+    "delivery_number",
+    {"type": "integer", "minimum": 0},
+    location=OpenApiParameter.PATH,
+    description="The message's number.",
+)
+_UNKNOWN = ProblemKind(404, "notify:unknown-webhook", "There is no such webhook within reach.")
+_UNKNOWN_DELIVERY = ProblemKind(404, "notify:unknown-delivery", "The webhook has no such message.")
+_STILL_WAITING = ProblemKind(409, "notify:still-waiting", "The message was not sent yet, and will be.")
 
 
 class WebhookListView(APIView):
@@ -58,13 +61,13 @@ class WebhookListView(APIView):
     scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
     query_names = ("repo",)
 
-    @extend_schema(
-        operation_id="webhooks_list",
+    @describe_operation(
+        "webhooks_list",
+        refused=OF_A_REPO,
         tags=_TAGS,
         responses=WebhookSerializer(many=True),
-        parameters=[OpenApiParameter("repo", str)],
+        parameters=[OpenApiParameter("repo", str, description="Only those of this repo.")],
         summary="List the webhooks within reach, newest first.",
-        examples=[_SHOWN],
     )
     def get(self, request: Request) -> Response:
         """All of them; there are few. Those of the organisation are shown to operators with `org:admin`."""
@@ -73,13 +76,13 @@ class WebhookListView(APIView):
             found = found.filter(repo=repo_for(request, request.query_params["repo"]))
         return Response(WebhookSerializer(found, many=True).data)
 
-    @extend_schema(
-        operation_id="webhooks_create",
+    @describe_operation(
+        "webhooks_create",
+        refused=(*OF_A_REPO, *FOR_OPERATORS, INVALID),
         tags=_TAGS,
         request=NewWebhookSerializer,
         responses={201: CreatedWebhookSerializer},
         summary="Be told of what happens by signed requests to an address.",
-        examples=[OpenApiExample("The ends of flows", value=_WANTED, request_only=True), _MADE],
     )
     def post(self, request: Request) -> Response:
         """201 with the secret, which signs every request as Standard Webhooks says."""
@@ -94,7 +97,7 @@ class WebhookListView(APIView):
             is_active=given.get("is_active", True),
             created_by=caller_of(request).name,
         )
-        return _answer_with_secret(made, status.HTTP_201_CREATED)
+        return _answer_with_secret(request, made, status.HTTP_201_CREATED)
 
 
 class WebhookDetailView(APIView):
@@ -106,24 +109,26 @@ class WebhookDetailView(APIView):
         "DELETE": TokenScope.REPO_ADMIN,
     }
 
-    @extend_schema(
-        operation_id="webhooks_get",
+    @describe_operation(
+        "webhooks_get",
+        refused=(_UNKNOWN,),
+        parameters=[_NUMBER],
         tags=_TAGS,
         responses=WebhookSerializer,
         summary="Show a webhook.",
-        examples=[_SHOWN],
     )
     def get(self, request: Request, number: int) -> Response:
         """Where it leads, what it hears of, and whether its receiver fails."""
         return Response(WebhookSerializer(_find_webhook(request, number)).data)
 
-    @extend_schema(
-        operation_id="webhooks_change",
+    @describe_operation(
+        "webhooks_change",
+        refused=(_UNKNOWN, INVALID),
+        parameters=[_NUMBER],
         tags=_TAGS,
         request=WebhookChangeSerializer,
         responses=WebhookSerializer,
         summary="Change a webhook.",
-        examples=[OpenApiExample("Switch it off", value={"is_active": False}, request_only=True), _SHOWN],
     )
     def patch(self, request: Request, number: int) -> Response:
         """Another address or other topics hold for what happens from now on."""
@@ -132,8 +137,13 @@ class WebhookDetailView(APIView):
         wanted.is_valid(raise_exception=True)
         return Response(WebhookSerializer(wanted.save()).data)
 
-    @extend_schema(
-        operation_id="webhooks_delete", tags=_TAGS, responses={204: None}, summary="Remove a webhook."
+    @describe_operation(
+        "webhooks_delete",
+        refused=(_UNKNOWN,),
+        parameters=[_NUMBER],
+        tags=_TAGS,
+        responses={204: None},
+        summary="Remove a webhook.",
     )
     def delete(self, request: Request, number: int) -> Response:
         """204; what was written for it and not sent yet is given up."""
@@ -146,8 +156,10 @@ class WebhookTestView(APIView):
 
     scopes = {"POST": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="webhooks_test",
+    @describe_operation(
+        "webhooks_test",
+        refused=(_UNKNOWN,),
+        parameters=[_NUMBER],
         tags=_TAGS,
         request=None,
         responses={202: DeliverySerializer},
@@ -156,7 +168,7 @@ class WebhookTestView(APIView):
     def post(self, request: Request, number: int) -> Response:
         """202: a message of the type `webhook.test` is on its way; its log is under `Location`."""
         message = write_test(_find_webhook(request, number), actor=caller_of(request).name)
-        return _answer_accepted(message)
+        return _answer_accepted(request, message)
 
 
 class WebhookSecretView(APIView):
@@ -164,19 +176,20 @@ class WebhookSecretView(APIView):
 
     scopes = {"POST": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="webhooks_rotate",
+    @describe_operation(
+        "webhooks_rotate",
+        refused=(_UNKNOWN,),
+        parameters=[_NUMBER],
         tags=_TAGS,
         request=None,
         responses=CreatedWebhookSerializer,
         summary="Rotate the secret of a webhook without downtime.",
-        examples=[_MADE],
     )
     def post(self, request: Request, number: int) -> Response:
         """200 with the new secret. For a day each request carries the signatures of both."""
         webhook = _find_webhook(request, number)
         rotate_secret(webhook)
-        return _answer_with_secret(webhook, status.HTTP_200_OK)
+        return _answer_with_secret(request, webhook, status.HTTP_200_OK)
 
 
 class DeliveryListView(GenericAPIView[Notification]):
@@ -189,8 +202,10 @@ class DeliveryListView(GenericAPIView[Notification]):
     filterset_class = DeliveryFilter
     pagination_class = NewestFirstPagination
 
-    @extend_schema(
-        operation_id="webhooks_deliveries_list",
+    @describe_operation(
+        "webhooks_deliveries_list",
+        refused=(_UNKNOWN,),
+        parameters=[_NUMBER],
         tags=_TAGS,
         responses=DeliverySerializer(many=True),
         summary="List the messages of a webhook, newest first.",
@@ -207,8 +222,10 @@ class DeliveryDetailView(APIView):
 
     scopes = {"GET": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="webhooks_deliveries_get",
+    @describe_operation(
+        "webhooks_deliveries_get",
+        refused=(_UNKNOWN, _UNKNOWN_DELIVERY),
+        parameters=[_NUMBER, _DELIVERY_NUMBER],
         tags=_TAGS,
         responses=DeliveryDetailSerializer,
         summary="Show a message with its body and each attempt to send it.",
@@ -223,8 +240,10 @@ class DeliveryReplayView(APIView):
 
     scopes = {"POST": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="webhooks_deliveries_replay",
+    @describe_operation(
+        "webhooks_deliveries_replay",
+        refused=(_UNKNOWN, _UNKNOWN_DELIVERY, _STILL_WAITING),
+        parameters=[_NUMBER, _DELIVERY_NUMBER],
         tags=_TAGS,
         request=None,
         responses={202: DeliverySerializer},
@@ -240,7 +259,7 @@ class DeliveryReplayView(APIView):
                 "This message was not sent yet, so it is sent anyway.",
                 cure="Wait; its log shows each attempt.",
             )
-        return _answer_accepted(message)
+        return _answer_accepted(request, message)
 
 
 class WebhookReplayView(APIView):
@@ -248,18 +267,14 @@ class WebhookReplayView(APIView):
 
     scopes = {"POST": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="webhooks_replay",
+    @describe_operation(
+        "webhooks_replay",
+        refused=(_UNKNOWN, INVALID),
+        parameters=[_NUMBER],
         tags=_TAGS,
         request=ReplayRequestSerializer,
         responses={202: ReplayedSerializer},
         summary="Send the messages since a time once more.",
-        examples=[
-            OpenApiExample(
-                "After an outage of the receiver", value={"since": "2026-03-02T08:00:00Z"}, request_only=True
-            ),
-            OpenApiExample("All of them", value={"replayed": 12, "more": False}, response_only=True),
-        ],
     )
     def post(self, request: Request, number: int) -> Response:
         """202: at most 500, the oldest first; `more` says whether there are others."""
@@ -274,19 +289,21 @@ class WebhookReplayView(APIView):
         chosen = list(rows[: _MOST_REPLAYED + 1])
         replayed = sum(delivery.replay(one) for one in chosen[:_MOST_REPLAYED])
         found = {"replayed": replayed, "more": len(chosen) > _MOST_REPLAYED}
-        return Response(ReplayedSerializer(found).data, status=status.HTTP_202_ACCEPTED)
+        headers = {"Location": build_url(request, f"/api/v1/webhooks/{webhook.pk}/deliveries/")}
+        return Response(ReplayedSerializer(found).data, status=status.HTTP_202_ACCEPTED, headers=headers)
 
 
-def _answer_with_secret(webhook: Subscription, code: int) -> Response:
+def _answer_with_secret(request: Request, webhook: Subscription, code: int) -> Response:
     shown = CreatedWebhookSerializer(webhook).data
-    headers = {"Location": f"/api/v1/webhooks/{webhook.pk}/", "Cache-Control": "no-store"}
+    place = build_url(request, f"/api/v1/webhooks/{webhook.pk}/")
+    headers = {"Location": place, "Cache-Control": "no-store"}
     return Response(shown, status=code, headers=headers)
 
 
-def _answer_accepted(message: Notification) -> Response:
+def _answer_accepted(request: Request, message: Notification) -> Response:
     # Read again: the delivery after the commit may have sent it already.
     message.refresh_from_db()
-    place = f"/api/v1/webhooks/{message.subscription_id}/deliveries/{message.pk}/"
+    place = build_url(request, f"/api/v1/webhooks/{message.subscription_id}/deliveries/{message.pk}/")
     return Response(
         DeliverySerializer(message).data, status=status.HTTP_202_ACCEPTED, headers={"Location": place}
     )

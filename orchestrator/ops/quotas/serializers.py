@@ -8,7 +8,6 @@ from rest_framework import serializers
 
 from blocks.format.moments import read_moments
 from providers.breaker import QuotaLevel
-from providers.models import ProviderChange
 from providers.quota_report import ProviderQuota
 
 
@@ -100,9 +99,12 @@ class SwitchReasonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=1000)
 
 
-class ProviderChangeSerializer(serializers.ModelSerializer[ProviderChange]):
-    """Who paused or resumed a provider, when and why."""
+class ProviderSwitchSerializer(serializers.Serializer[Any]):
+    """The newest turn of a provider's switch, made now or before; one that was never turned has none."""
 
-    class Meta:
-        model = ProviderChange
-        fields = ["provider", "action", "actor", "reason", "created_at"]
+    provider = serializers.CharField()
+    changed = serializers.BooleanField(help_text="Whether this request has turned it.")
+    action = serializers.ChoiceField(choices=["paused", "resumed"], required=False)
+    actor = serializers.CharField(required=False, help_text="Who turned it.")
+    reason = serializers.CharField(required=False)
+    created_at = serializers.DateTimeField(required=False)

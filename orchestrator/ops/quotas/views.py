@@ -4,24 +4,30 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orchestrator.ops.quotas.serializers import (
-    ProviderChangeSerializer,
+    ProviderSwitchSerializer,
     QuotaSerializer,
     SwitchReasonSerializer,
 )
 from orchestrator.repos.access import caller_of
 from orchestrator.repos.scopes import ANY_TOKEN, TokenScope
+from orchestrator.rest.etags import tag_weakly
+from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.problems import Problem
+from orchestrator.rest.refusals import INVALID, ProblemKind
 from providers import breaker, quota_report
 from providers.models import ProviderChange
 
 _WINDOW_HOURS = 24
 _TAGS = ["quota"]
+_PROVIDER = OpenApiParameter("provider", location=OpenApiParameter.PATH, description="Its name.")
+_UNKNOWN = ProblemKind(404, "quota:unknown-provider", "There is no such provider.")
+_REFUSED = (_UNKNOWN, INVALID)
 
 
 class QuotaView(APIView):
@@ -29,7 +35,7 @@ class QuotaView(APIView):
 
     scopes = {"GET": ANY_TOKEN}
 
-    @extend_schema(operation_id="quota", tags=_TAGS, responses=QuotaSerializer)
+    @describe_operation("quota", tags=_TAGS, responses=QuotaSerializer)
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """Tokens used, set aside and left in 24 hours, each provider, what holds it up, and the USD."""
         report = quota_report.read_quotas()
@@ -43,7 +49,8 @@ class QuotaView(APIView):
             "circuit_breaker_threshold": report.circuit_breaker_threshold,
             "providers": report.providers,
         }
-        return Response(QuotaSerializer(found).data)
+        # The moment itself says nothing new.
+        return tag_weakly(Response(QuotaSerializer(found).data), {"at"})
 
 
 class ProviderPauseView(APIView):
@@ -51,11 +58,13 @@ class ProviderPauseView(APIView):
 
     scopes = {"POST": TokenScope.OPS_WRITE}
 
-    @extend_schema(
-        operation_id="quota_pause",
+    @describe_operation(
+        "quota_pause",
         tags=_TAGS,
+        refused=_REFUSED,
+        parameters=[_PROVIDER],
         request=SwitchReasonSerializer,
-        responses=ProviderChangeSerializer,
+        responses=ProviderSwitchSerializer,
         summary="Let no call to a provider leave until it is resumed.",
     )
     def post(self, request: Request, provider: str) -> Response:
@@ -71,11 +80,13 @@ class ProviderResumeView(APIView):
 
     scopes = {"POST": TokenScope.OPS_WRITE}
 
-    @extend_schema(
-        operation_id="quota_resume",
+    @describe_operation(
+        "quota_resume",
         tags=_TAGS,
+        refused=_REFUSED,
+        parameters=[_PROVIDER],
         request=SwitchReasonSerializer,
-        responses=ProviderChangeSerializer,
+        responses=ProviderSwitchSerializer,
         summary="Let calls to a provider leave again.",
     )
     def post(self, request: Request, provider: str) -> Response:
@@ -102,5 +113,5 @@ def _turn_switch(request: Request, provider: str, turn: Callable[..., bool]) -> 
     # Also where the switch was turned before: turning it again changes nothing and is answered alike.
     newest = ProviderChange.objects.filter(provider=provider, action__in=["paused", "resumed"]).first()
     if newest is not None:
-        found |= ProviderChangeSerializer(newest).data
-    return Response(found)
+        found |= {name: getattr(newest, name) for name in ("action", "actor", "reason", "created_at")}
+    return Response(ProviderSwitchSerializer(found).data)

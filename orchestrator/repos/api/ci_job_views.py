@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,34 +15,39 @@ from orchestrator.repos.api.ci_job_serializers import (
     IdTokenSerializer,
     NewCiTrustSerializer,
 )
+from orchestrator.repos.api.refusals import OF_A_REPO
 from orchestrator.repos.api.token_serializers import CreatedTokenSerializer
 from orchestrator.repos.api.token_views import answer_with_secret
-from orchestrator.repos.ci_jobs.exchange import IdTokenUsed, NoTrust, exchange_id_token
-from orchestrator.repos.ci_jobs.id_tokens import IdTokenRefused
+from orchestrator.repos.ci_jobs.exchange import IdTokenUsed, NoTrust, SeveralRepos, exchange_id_token
+from orchestrator.repos.ci_jobs.id_tokens import ExchangeNotConfigured, IdTokenRefused
+from orchestrator.repos.ci_jobs.signing_keys import KeysAway
 from orchestrator.repos.models import CiTrust
 from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.links import build_url
+from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.query_names import KnownQueryOnly
+from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
 from orchestrator.rest.throttles import ExchangeThrottle
 
 _TAGS = ["tokens"]
-_WANTED = {
-    "issuer": "github",
-    "repository": "example-org/auth-service",
-    "refs": ["refs/heads/main", "refs/tags/v*"],
-    "environment": "production",
-}
-_TRUST = {
-    "id": 3,
-    "repo": "auth-service",
-    **_WANTED,
-    "issuer": "https://token.actions.githubusercontent.com",
-    "repository_id": "123456",
-    "scopes": ["blocks:read", "flows:read", "flows:write"],
-    "created_by": "sre",
-    "created_at": "2026-03-02T08:00:00Z",
-}
-_SHOWN = OpenApiExample("A trust", value=_TRUST, response_only=True)
+_NAME = OpenApiParameter("name", location=OpenApiParameter.PATH, description="The repo's name.")
+_NUMBER = OpenApiParameter(
+    "number",
+    {"type": "integer", "minimum": 0},
+    location=OpenApiParameter.PATH,
+    description="The trust's number.",
+)
+_UNKNOWN = ProblemKind(404, "token:unknown-trust", "The repo has no such trust.")
+_EXCHANGE_REFUSED = (
+    INVALID,
+    refusal_by(NoTrust),
+    refusal_by(SeveralRepos),
+    refusal_by(IdTokenUsed),
+    refusal_by(ExchangeNotConfigured),
+    refusal_by(IdTokenRefused),
+    refusal_by(KeysAway),
+)
 
 
 class CiTrustListView(APIView):
@@ -50,25 +55,27 @@ class CiTrustListView(APIView):
 
     scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="ci_trusts_list",
+    @describe_operation(
+        "ci_trusts_list",
+        refused=OF_A_REPO,
+        parameters=[_NAME],
         tags=_TAGS,
         responses=CiTrustSerializer(many=True),
         summary="List the CI jobs that a repo trusts.",
-        examples=[_SHOWN],
     )
     def get(self, request: Request, name: str) -> Response:
         """All of them, newest first; there are few."""
         rows = CiTrust.objects.filter(repo=repo_for(request, name)).select_related("repo")
         return Response(CiTrustSerializer(rows, many=True).data)
 
-    @extend_schema(
-        operation_id="ci_trusts_create",
+    @describe_operation(
+        "ci_trusts_create",
+        refused=(*OF_A_REPO, INVALID, refusal_by(tokens.ScopeNotHeld)),
+        parameters=[_NAME],
         tags=_TAGS,
         request=NewCiTrustSerializer,
         responses={201: CiTrustSerializer},
         summary="Trust the CI jobs of a repository.",
-        examples=[OpenApiExample("Jobs on main, and of releases", value=_WANTED, request_only=True), _SHOWN],
     )
     def post(self, request: Request, name: str) -> Response:
         """201: such a job can exchange its OIDC token for a token of this repo with these scopes."""
@@ -78,7 +85,8 @@ class CiTrustListView(APIView):
         caller = caller_of(request)
         tokens.refuse_scopes_not_held(wanted.validated_data["scopes"], caller.token.granted_scopes)
         made = CiTrust.objects.create(repo=repo, created_by=caller.name, **wanted.validated_data)
-        return Response(CiTrustSerializer(made).data, status=status.HTTP_201_CREATED)
+        headers = {"Location": build_url(request, f"/api/v1/repos/{repo.name}/ci-trusts/{made.pk}/")}
+        return Response(CiTrustSerializer(made).data, status=status.HTTP_201_CREATED, headers=headers)
 
 
 class CiTrustDetailView(APIView):
@@ -86,8 +94,13 @@ class CiTrustDetailView(APIView):
 
     scopes = {"DELETE": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="ci_trusts_delete", tags=_TAGS, responses={204: None}, summary="Trust jobs no longer."
+    @describe_operation(
+        "ci_trusts_delete",
+        refused=(*OF_A_REPO, _UNKNOWN),
+        parameters=[_NAME, _NUMBER],
+        tags=_TAGS,
+        responses={204: None},
+        summary="Trust jobs no longer.",
     )
     def delete(self, request: Request, name: str, number: int) -> Response:
         """204; the tokens that were given by it end at once."""
@@ -109,16 +122,14 @@ class TokenExchangeView(APIView):
     authentication_classes = []
     permission_classes = [KnownQueryOnly]
 
-    @extend_schema(
-        operation_id="tokens_exchange",
+    @describe_operation(
+        "tokens_exchange",
+        refused=_EXCHANGE_REFUSED,
         tags=_TAGS,
         auth=[],
         request=IdTokenSerializer,
         responses={201: CreatedTokenSerializer},
         summary="Exchange the OIDC token of a CI job for a token of 15 minutes.",
-        examples=[
-            OpenApiExample("A job", value={"oidc_token": "eyJhbGciOiJSUzI1NiIs..."}, request_only=True),
-        ],
     )
     def post(self, request: Request) -> Response:
         """201 with the secret of a token of the repo that trusts the job.
@@ -138,4 +149,4 @@ class TokenExchangeView(APIView):
             # Only failures count: many jobs may share an address.
             throttle.count(request)
             raise
-        return answer_with_secret(token, secret)
+        return answer_with_secret(request, token, secret)

@@ -5,22 +5,26 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orchestrator.repos.models import Repo, Token
+from orchestrator.rest.filters import FlagFilter
 
 
 class RepoFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     """``?phase=pilot&domain=compliance&paused=false``."""
 
+    domain = filters.CharFilter(help_text="The domain that it belongs to, exactly.")
+    paused = FlagFilter("Whether an operator has paused it.")
+
     class Meta:
         model = Repo
-        fields = ["phase", "domain", "paused"]
+        fields = ["phase", "domain"]
 
 
 class TokenFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     """``?repo=auth-service&operator=false&live=true``."""
 
-    repo = filters.CharFilter(field_name="repo__name")
-    operator = filters.BooleanFilter(field_name="repo", lookup_expr="isnull")
-    live = filters.BooleanFilter(method="filter_live")
+    repo = filters.CharFilter(field_name="repo__name", help_text="The repo that they are bound to.")
+    operator = FlagFilter("Whether they reach every repo.", field_name="repo", lookup_expr="isnull")
+    live = FlagFilter("Whether they can be used now.", method="filter_live")
 
     class Meta:
         model = Token

@@ -2,23 +2,61 @@
 
 from typing import Any
 
+from django.core.validators import validate_email
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from orchestrator.repos.models import REPO_NAME, Phase, Repo, RepoSetting, Token
 from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.links import url_of
+
+
+@extend_schema_field({"type": "string", "anyOf": [{"format": "email"}, {"maxLength": 0}]})
+class LeadField(serializers.CharField):
+    """The mail address of a team lead; empty where none was named."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """The address. Not an ``EmailField``, whose description would not let it be empty."""
+        text = super().to_internal_value(data)
+        if text:
+            validate_email(text)
+        return text
 
 
 class RepoSerializer(serializers.ModelSerializer[Repo]):
     """A repo as the API shows it."""
 
+    team_lead = LeadField()
     enabled = serializers.BooleanField(
         source="is_enabled", help_text="Switched on, and named in REPO_ALLOWLIST where that is set."
     )
 
+    url = serializers.SerializerMethodField(help_text="Where it is.")
+    html_url = serializers.SerializerMethodField(help_text="Its dashboard, for people.")
+
     class Meta:
         model = Repo
         # The order here is the order of the answer, which tests hold byte for byte.
-        fields = ["name", "domain", "team_lead", "clone_url", "phase", "enabled", "paused", "onboarded_at"]
+        fields = [
+            "name",
+            "domain",
+            "team_lead",
+            "clone_url",
+            "phase",
+            "enabled",
+            "paused",
+            "onboarded_at",
+            "url",
+            "html_url",
+        ]
+
+    def get_url(self, repo: Repo) -> str:
+        """Its address in this API."""
+        return url_of(self.context, f"/api/v1/repos/{repo.name}/")
+
+    def get_html_url(self, repo: Repo) -> str:
+        """Where a person looks at it."""
+        return url_of(self.context, f"/dashboards/repos/{repo.name}/")
 
 
 class NewRepoSerializer(serializers.Serializer[Any]):
@@ -26,7 +64,7 @@ class NewRepoSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=100, validators=[REPO_NAME])
     domain = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
-    team_lead = serializers.EmailField(required=False, default="", allow_blank=True)
+    team_lead = LeadField(required=False, default="", allow_blank=True)
     clone_url = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
     # None and not a phase: registration then asks PILOT_REPOS.
     phase = serializers.ChoiceField(choices=Phase.choices, required=False, default=None, allow_null=True)

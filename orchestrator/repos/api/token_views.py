@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from orchestrator.repos import tokens
 from orchestrator.repos.access import caller_of, repo_for, require_operator
 from orchestrator.repos.api.filters import TokenFilter
+from orchestrator.repos.api.refusals import FOR_OPERATORS, OF_A_REPO
 from orchestrator.repos.api.token_serializers import (
     CreatedTokenSerializer,
     NewTokenSerializer,
@@ -23,27 +24,25 @@ from orchestrator.repos.api.token_serializers import (
 from orchestrator.repos.models import Repo, Token
 from orchestrator.repos.scopes import OPERATOR_SCOPES, TokenScope
 from orchestrator.rest.filters import StrictFilterBackend
+from orchestrator.rest.links import build_url
+from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
+from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
 
 _TAGS = ["tokens"]
-_EXAMPLE = {
-    "id": 12,
-    "name": "nightly build",
-    "repo": "auth-service",
-    "operator": False,
-    "scopes": ["flows:read", "flows:write", "blocks:read"],
-    "status": "live",
-    "replaces": None,
-    "created_by": "sre",
-    "created_at": "2026-03-02T08:00:00Z",
-    "expires_at": "2026-05-31T08:00:00Z",
-    "last_used_at": None,
-    "last_used_from": None,
-    "revoked_at": None,
-}
-_SHOWN = OpenApiExample("A token", value=_EXAMPLE, response_only=True)
-_MADE = OpenApiExample("A new token", value={**_EXAMPLE, "secret": "blk_..."}, response_only=True)
+_UNKNOWN = ProblemKind(404, "token:not-found", "There is no such token within your reach.")
+_SCOPES = (
+    ProblemKind(422, "token:operator-scope", "The token of a repo cannot have a scope of operators."),
+    refusal_by(tokens.ScopeNotHeld),
+)
+_ENDED = tuple(map(refusal_by, (tokens.TokenNotLive, tokens.TokenReplaced)))
+_NUMBER = OpenApiParameter(
+    "number",
+    {"type": "integer", "minimum": 0},
+    location=OpenApiParameter.PATH,
+    description="The token's number.",
+)
 
 
 class TokenListView(GenericAPIView[Token]):
@@ -60,36 +59,24 @@ class TokenListView(GenericAPIView[Token]):
         """Those of the caller's repo; for an operator all, those of operators with ``org:admin`` only."""
         return _tokens_within_reach(self.request)
 
-    @extend_schema(
-        operation_id="tokens_list",
+    @describe_operation(
+        "tokens_list",
         tags=_TAGS,
         responses=TokenSerializer(many=True),
         summary="List tokens, newest first.",
-        examples=[_SHOWN],
     )
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """A page of tokens, with when and from where each was used last. Secrets are never shown."""
         page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(TokenSerializer(page, many=True).data)
 
-    @extend_schema(
-        operation_id="tokens_create",
+    @describe_operation(
+        "tokens_create",
+        refused=(*OF_A_REPO, *FOR_OPERATORS, INVALID, *_SCOPES),
         tags=_TAGS,
         request=NewTokenSerializer,
         responses={201: CreatedTokenSerializer},
         summary="Make a token.",
-        examples=[
-            OpenApiExample(
-                "For a CI job that cannot exchange an OIDC token",
-                value={
-                    "name": "nightly build",
-                    "repo": "auth-service",
-                    "scopes": ["flows:read", "flows:write", "blocks:read"],
-                },
-                request_only=True,
-            ),
-            _MADE,
-        ],
     )
     def post(self, request: Request) -> Response:
         """201 with the secret, which is shown this once and stored as a digest only."""
@@ -105,7 +92,7 @@ class TokenListView(GenericAPIView[Token]):
             expires_at=given["expires_at"],
             created_by=caller_of(request).name,
         )
-        return answer_with_secret(token, secret)
+        return answer_with_secret(request, token, secret)
 
 
 class TokenDetailView(APIView):
@@ -113,18 +100,26 @@ class TokenDetailView(APIView):
 
     scopes = {"GET": TokenScope.REPO_ADMIN, "DELETE": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="tokens_get",
+    @describe_operation(
+        "tokens_get",
+        refused=(_UNKNOWN,),
+        parameters=[_NUMBER],
         tags=_TAGS,
         responses=TokenSerializer,
         summary="Show a token.",
-        examples=[_SHOWN],
     )
     def get(self, request: Request, number: int) -> Response:
         """When and from where it was used last, and how long it lives."""
         return Response(TokenSerializer(_find_token(request, number)).data)
 
-    @extend_schema(operation_id="tokens_revoke", tags=_TAGS, responses={204: None}, summary="Revoke a token.")
+    @describe_operation(
+        "tokens_revoke",
+        refused=(_UNKNOWN,),
+        parameters=[_NUMBER],
+        tags=_TAGS,
+        responses={204: None},
+        summary="Revoke a token.",
+    )
     def delete(self, request: Request, number: int) -> Response:
         """204: it ends at once; revoking it again changes nothing. Its row stays, for the history."""
         tokens.revoke_token(_find_token(request, number))
@@ -136,16 +131,14 @@ class TokenRotationView(APIView):
 
     scopes = {"POST": TokenScope.REPO_ADMIN}
 
-    @extend_schema(
-        operation_id="tokens_rotate",
+    @describe_operation(
+        "tokens_rotate",
+        refused=(_UNKNOWN, INVALID, *_SCOPES, *map(refusal_by, (tokens.TokenNotLive, tokens.TokenReplaced))),
+        parameters=[_NUMBER],
         tags=_TAGS,
         request=TokenRotationSerializer,
         responses={201: CreatedTokenSerializer},
         summary="Rotate a token without downtime.",
-        examples=[
-            OpenApiExample("An hour to change over", value={"overlap_seconds": 3600}, request_only=True),
-            _MADE,
-        ],
     )
     def post(self, request: Request, number: int) -> Response:
         """201 with the secret of a successor, which has the same name, repo, scopes and length of life.
@@ -158,12 +151,12 @@ class TokenRotationView(APIView):
         _refuse_scopes(request, old.granted_scopes, old.repo)
         overlap = timedelta(seconds=wanted.validated_data["overlap_seconds"])
         made, secret = tokens.rotate_token(old, created_by=caller_of(request).name, overlap=overlap)
-        return answer_with_secret(made, secret)
+        return answer_with_secret(request, made, secret)
 
 
-def answer_with_secret(token: Token, secret: str) -> Response:
+def answer_with_secret(request: Request, token: Token, secret: str) -> Response:
     """201 with the token and its secret, which no cache may keep."""
-    headers = {"Location": f"/api/v1/tokens/{token.pk}/", "Cache-Control": "no-store"}
+    headers = {"Location": build_url(request, f"/api/v1/tokens/{token.pk}/"), "Cache-Control": "no-store"}
     shown = CreatedTokenSerializer(token, context={"secret": secret})
     return Response(shown.data, status=status.HTTP_201_CREATED, headers=headers)
 

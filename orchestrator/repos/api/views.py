@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import ValidationError as RefusedFields
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from orchestrator.repos import repo_settings
 from orchestrator.repos.access import TokenHolder, caller_of, repo_for, require_operator
+from orchestrator.repos.api import refusals
 from orchestrator.repos.api.filters import RepoFilter
 from orchestrator.repos.api.serializers import (
     NewRepoSerializer,
@@ -24,19 +25,30 @@ from orchestrator.repos.api.serializers import (
 from orchestrator.repos.models import Repo, RepoSetting
 from orchestrator.repos.registration import register_repo
 from orchestrator.repos.scopes import ANY_TOKEN, TokenScope
+from orchestrator.rest.etags import CHANGED, build_tag, require_match
 from orchestrator.rest.filters import StrictFilterBackend
+from orchestrator.rest.links import build_url
+from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
-from orchestrator.rest.problems import Problem
+from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER
+from orchestrator.rest.sparse_fields import SparseFields
 
 # Settings change seldom; the bound is for a script that sets one in a loop.
 _HISTORY_ROWS = 50
-_SETTINGS_BODY = {"application/json": OpenApiTypes.OBJECT}
+NAME = OpenApiParameter("name", location=OpenApiParameter.PATH, description="The repo's name.")
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    location=OpenApiParameter.HEADER,
+    description="The ETag of what was read: nothing is set where somebody has changed it since.",
+)
 
 
-class RepoListView(GenericAPIView[Repo]):
+class RepoListView(SparseFields, GenericAPIView[Repo]):
     """The repos within the caller's reach."""
 
     scopes = {"GET": TokenScope.FLOWS_READ, "POST": TokenScope.ORG_ADMIN}
+    sparse_serializer = RepoSerializer
+    orderings = {"-created_at": ("-pk",), "created_at": ("pk",), "name": ("name",), "-name": ("-name",)}
     queryset = Repo.objects.all()
     serializer_class = RepoSerializer
     filter_backends = [StrictFilterBackend]
@@ -50,14 +62,16 @@ class RepoListView(GenericAPIView[Repo]):
         # By the token itself and not by its repo's name: a token reaches at most the one row it points to.
         return rows if caller.is_operator else rows.filter(tokens=caller.token)
 
-    @extend_schema(operation_id="repos_list", responses=RepoSerializer(many=True), tags=["repos"])
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+    @describe_operation("repos_list", responses=RepoSerializer(many=True), tags=["repos"])
+    def get(self, request: Request) -> Response:
         """List repos, newest first, a page at a time."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(RepoSerializer(page, many=True).data)
+        lines = self.keep_fields(request, self.get_serializer(page, many=True))
+        return self.get_paginated_response(lines.data)
 
-    @extend_schema(
-        operation_id="repos_register",
+    @describe_operation(
+        "repos_register",
+        refused=(INVALID, refusals.CLONE_URL),
         request=NewRepoSerializer,
         responses={201: RepoSerializer, 200: RepoSerializer},
         tags=["repos"],
@@ -72,21 +86,29 @@ class RepoListView(GenericAPIView[Repo]):
         try:
             repo, is_new = register_repo(**wanted.validated_data)
         except ValidationError as error:
-            message = "; ".join(error.messages)
-            raise Problem(422, "request:invalid", message, cure="Correct the named fields.") from error
-        headers = {"Location": f"/api/v1/repos/{repo.name}/"}
-        return Response(RepoSerializer(repo).data, status=201 if is_new else 200, headers=headers)
+            raise RefusedFields(error.message_dict) from error
+        headers = {"Location": build_url(request, f"/api/v1/repos/{repo.name}/")}
+        shown = self.get_serializer(repo)
+        return Response(shown.data, status=201 if is_new else 200, headers=headers)
 
 
-class RepoDetailView(APIView):
+class RepoDetailView(SparseFields, APIView):
     """One repo."""
 
     scopes = {"GET": TokenScope.FLOWS_READ}
+    sparse_serializer = RepoSerializer
 
-    @extend_schema(operation_id="repos_get", responses=RepoSerializer, tags=["repos"])
+    @describe_operation(
+        "repos_get",
+        tags=["repos"],
+        refused=(*refusals.OF_A_REPO, INVALID_PARAMETER),
+        parameters=[NAME],
+        responses=RepoSerializer,
+    )
     def get(self, request: Request, name: str) -> Response:
         """Show a repo."""
-        return Response(RepoSerializer(repo_for(request, name)).data)
+        repo = RepoSerializer(repo_for(request, name), context={"request": request})
+        return Response(self.keep_fields(request, repo).data)
 
 
 class RepoConfigView(APIView):
@@ -94,16 +116,24 @@ class RepoConfigView(APIView):
 
     scopes = {"GET": TokenScope.FLOWS_READ, "PUT": TokenScope.CONFIG_WRITE}
 
-    @extend_schema(operation_id="repos_config_get", responses=RepoConfigSerializer, tags=["config"])
+    @describe_operation(
+        "repos_config_get",
+        tags=["config"],
+        refused=refusals.OF_A_REPO,
+        parameters=[NAME],
+        responses=RepoConfigSerializer,
+    )
     def get(self, request: Request, name: str) -> Response:
         """Every key with its value, its source (``env``, ``org``, ``repo``), and who changed what when."""
         return _show_config(repo_for(request, name))
 
-    @extend_schema(
-        operation_id="repos_config_put",
-        request=_SETTINGS_BODY,
-        responses=RepoConfigSerializer,
+    @describe_operation(
+        "repos_config_put",
         tags=["config"],
+        refused=(*refusals.OF_A_REPO, *refusals.FOR_OPERATORS, CHANGED, *refusals.SETTINGS),
+        parameters=[NAME, _IF_MATCH],
+        request={"application/json": repo_settings.describe_keys()},
+        responses=RepoConfigSerializer,
     )
     def put(self, request: Request, name: str) -> Response:
         """Set keys: ``{"context.max_size_kb": 180}``; ``null`` takes a value away. All are set, or none."""
@@ -119,16 +149,18 @@ class OrganisationConfigView(APIView):
 
     scopes = {"GET": TokenScope.FLOWS_READ, "PUT": TokenScope.ORG_ADMIN}
 
-    @extend_schema(operation_id="config_get", responses=OrganisationConfigSerializer, tags=["config"])
+    @describe_operation("config_get", responses=OrganisationConfigSerializer, tags=["config"])
     def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
         """Every key with its value, its source (``env``, ``org``), and who changed what when."""
         return _show_config(None)
 
-    @extend_schema(
-        operation_id="config_put",
-        request=_SETTINGS_BODY,
-        responses=OrganisationConfigSerializer,
+    @describe_operation(
+        "config_put",
         tags=["config"],
+        refused=(CHANGED, *refusals.SETTINGS),
+        parameters=[_IF_MATCH],
+        request={"application/json": repo_settings.describe_keys()},
+        responses=OrganisationConfigSerializer,
     )
     def put(self, request: Request) -> Response:
         """Set keys for every repo. For operators."""
@@ -140,22 +172,33 @@ class TokenOwnerView(APIView):
 
     scopes = {"GET": ANY_TOKEN}
 
-    @extend_schema(operation_id="whoami", tags=["repos"], responses=TokenOwnerSerializer)
+    @describe_operation("whoami", tags=["repos"], responses=TokenOwnerSerializer)
     def get(self, request: Request) -> Response:
         """Whose token this is and which repo it is bound to."""
         return Response(TokenOwnerSerializer(caller_of(request).token).data)
 
 
 def _change_config(repo: Repo | None, request: Request, caller: TokenHolder) -> Response:
-    repo_settings.set_values(repo, dict(request.data), actor=caller.name)
+    repo_settings.set_values(
+        repo,
+        dict(request.data),
+        actor=caller.name,
+        # Asked under the lock of the change, so that of two changes at once only one matches.
+        check=lambda: require_match(request, build_tag(_read_config(repo))),
+    )
     return _show_config(repo)
 
 
 def _show_config(repo: Repo | None) -> Response:
+    found = _read_config(repo)
+    return Response(found, headers={"ETag": build_tag(found)})
+
+
+def _read_config(repo: Repo | None) -> Any:
     in_force = repo_settings.read_in_force(repo)
     history = RepoSetting.objects.filter(repo=repo)[:_HISTORY_ROWS]
     found: dict[str, Any] = {"repo": None, "config": in_force, "history": history}
     if repo is None:
-        return Response(OrganisationConfigSerializer(found).data)
+        return OrganisationConfigSerializer(found).data
     found |= {"repo": repo.name, "enabled": in_force["enabled"].value}
-    return Response(RepoConfigSerializer(found).data)
+    return RepoConfigSerializer(found).data

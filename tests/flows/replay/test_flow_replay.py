@@ -183,7 +183,8 @@ def test_over_rest_it_is_run_once_by_a_worker_and_its_report_is_kept(flow, sent,
     url = f"/api/v1/flows/{flow.id}/replay/"
     read_problem(api.get(url), 404, "flow:no-replay")
     answer = api.post(url)
-    assert (answer.status_code, answer["Location"], answer.json()["status"]) == (202, url, "pending")
+    assert (answer.status_code, answer.json()["status"]) == (202, "pending")
+    assert answer["Location"] == f"http://testserver{url}"
     assert api.post(url).json()["id"] == answer.json()["id"]
     assert sent == [("flows.replay_flow", (answer.json()["id"],), "gates")] * 2
     for _, (number,), _ in sent:

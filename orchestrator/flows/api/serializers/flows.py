@@ -7,15 +7,47 @@ from django.db.models import Prefetch, QuerySet, Sum
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from blocks.format.limits import MAX_PATH_LENGTH
 from orchestrator.flows import representation
 from orchestrator.flows.api.serializers.blocks import BlockSerializer
 from orchestrator.flows.api.serializers.fields import ErrorSerializer, UsdField
 from orchestrator.flows.api.serializers.stages import StageSerializer
-from orchestrator.flows.flow_types import pinned_version
+from orchestrator.flows.flow_types import BUILT_IN, DEFAULT_NAME, pinned_version
 from orchestrator.flows.models import Attempt, Block, Flow, Stage
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 from orchestrator.flows.timing import estimates
+from orchestrator.rest.links import url_of
 from providers.models import ProviderCall
+
+_BASE64_PATTERN = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_PATH_PART = r"(?!\.{1,2}(?:/|$))[^/\\\x00]+"
+_BASE64 = {
+    "type": "object",
+    "properties": {"base64": {"type": "string", "pattern": _BASE64_PATTERN}},
+    "required": ["base64"],
+    "additionalProperties": False,
+}
+CONTEXT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "Files of the repo, at most 6 MB. Without `files` the repo is cloned.",
+    "properties": {
+        "files": {
+            "type": "object",
+            "description": "The content by its path: a text, or base64 of bytes that are not text.",
+            "propertyNames": {
+                "maxLength": MAX_PATH_LENGTH,
+                "pattern": f"^{_PATH_PART}(?:/{_PATH_PART})*$",
+            },
+            "additionalProperties": {"anyOf": [{"type": "string"}, _BASE64]},
+        }
+    },
+    "additionalProperties": False,
+}
+
+
+@extend_schema_field(CONTEXT_SCHEMA)
+class ContextField(serializers.DictField):
+    """The files that a request brings. ``validation`` checks them."""
 
 
 # It describes the body for OpenAPI only; no view calls is_valid on it.
@@ -23,16 +55,27 @@ class NewFlowSerializer(serializers.Serializer[Any]):
     """What it takes to start a flow. ``validation`` checks it, because each mistake has a code of its own."""
 
     repo = serializers.CharField(
-        required=False, help_text="A registered repo. A token that is bound to one repo may leave it out."
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        help_text="A registered repo. A token that is bound to one repo may leave it out.",
     )
-    feature_request = serializers.CharField(help_text="Markdown, at most 64 KB.")
-    flow_type = serializers.CharField(required=False, default="plan_impl_review_docs")
-    block_family = serializers.CharField(
-        required=False, allow_blank=True, help_text="compliance, observability, ..."
+    feature_request = serializers.RegexField(r"\S", help_text="Markdown, at most 64 KB.")
+    flow_type = serializers.ChoiceField(
+        choices=sorted({built_in.name for built_in in BUILT_IN}),
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        default=DEFAULT_NAME,
     )
-    context = serializers.DictField(  # type: ignore[assignment]
-        required=False, help_text='{"files": {path: text or {"base64": "..."}}}, at most 6 MB.'
+    block_family = serializers.RegexField(
+        r"^([a-z0-9][a-z0-9._-]{0,99})?$",
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        help_text="compliance, observability, ...; the plan chooses one where it is left out.",
     )
+    context = ContextField(required=False, allow_null=True)  # type: ignore[assignment]  # DRF has one, too
 
 
 class StageEstimateSerializer(serializers.Serializer[Any]):
@@ -77,7 +120,8 @@ class FlowSummarySerializer(serializers.Serializer[Flow]):
     estimate = serializers.SerializerMethodField()
     cost_usd = UsdField()
     error = serializers.SerializerMethodField()
-    url = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField(help_text="Where the whole flow is.")
+    html_url = serializers.SerializerMethodField(help_text="Its page, for people.")
 
     def get_wait_reason(self, flow: Flow) -> str:
         """The reason of the stage that waits."""
@@ -116,7 +160,11 @@ class FlowSummarySerializer(serializers.Serializer[Flow]):
 
     def get_url(self, flow: Flow) -> str:
         """Where the whole flow is."""
-        return f"/api/v1/flows/{flow.id}/"
+        return url_of(self.context, f"/api/v1/flows/{flow.id}/")
+
+    def get_html_url(self, flow: Flow) -> str:
+        """Where a person looks at it."""
+        return url_of(self.context, f"/flows/{flow.id}/")
 
 
 class TimeSpentSerializer(serializers.Serializer[Any]):
@@ -212,11 +260,3 @@ class FlowSerializer(FlowSummarySerializer):
 def _calls_of(flow: Flow) -> QuerySet[ProviderCall]:
     # Without an order: a sum by group would otherwise be grouped by the columns of the order, too.
     return ProviderCall.objects.filter(flow_id=flow.id).order_by()
-
-
-class FlowPageSerializer(serializers.Serializer[Any]):
-    """A page of flows."""
-
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
-    results = FlowSummarySerializer(many=True)

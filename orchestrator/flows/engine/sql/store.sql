@@ -16,3 +16,9 @@ FOR NO KEY UPDATE;
 -- name: lock_block_name
 -- Wait for other transactions that write a version of the same block. The lock ends with the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0));
+
+-- name: choose_family
+-- Give a flow the block family that its plan has chosen, where the caller gave none. Since when it has it tells what
+-- was counted without one.
+UPDATE flows_flow SET block_family = %(family)s, family_chosen_at = clock_timestamp()
+WHERE id = %(flow)s AND block_family = '';

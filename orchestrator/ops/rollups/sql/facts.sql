@@ -7,7 +7,9 @@
 SELECT
     (e.created_at AT TIME ZONE 'UTC')::date AS day,
     r.repo_name AS repo,
-    f.block_family,
+    -- An end before the plan chose a family stays without one: counters must not fall.
+    CASE WHEN e.kind <> 'flow.created' AND e.created_at < f.family_chosen_at THEN '' ELSE f.block_family END
+        AS block_family,
     substr(e.kind, 6) AS outcome,
     CASE e.kind WHEN 'flow.failed' THEN coalesce(e.data ->> 'code', '') ELSE '' END AS error_code,
     count(*) AS flows,
@@ -63,7 +65,8 @@ GROUP BY 1, 2, 3, 4, 5
 SELECT
     (c.created_at AT TIME ZONE 'UTC')::date AS day,
     c.repo,
-    coalesce(f.block_family, '') AS block_family,
+    -- A call before the plan chose a family stays without one: counters must not fall.
+    CASE WHEN c.created_at < f.family_chosen_at THEN '' ELSE coalesce(f.block_family, '') END AS block_family,
     c.provider,
     coalesce(nullif(c.answered_by, ''), c.model) AS model,
     count(*) FILTER (WHERE c.status = 'settled') AS settled,

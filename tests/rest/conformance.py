@@ -1,0 +1,171 @@
+"""Schemathesis over the whole description of the API: what it says is what the service does.
+
+Every case runs in a savepoint of its own, so that none leaves a changed repo or provider to the next. All
+checks are on. What a case cannot make up is put into it: ids of rows that exist, and cursors.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from hypothesis import strategies
+from schemathesis import GenerationMode
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import FailureGroup
+from schemathesis.generation.hypothesis.builder import generate_example_cases
+
+from orchestrator.flows.api import event_reader, views, waiting
+from orchestrator.flows.api.follower_seats import Seats
+from orchestrator.flows.models.states import FlowStatus
+from orchestrator.rest.problems import MEDIA_TYPE
+
+# Without a position, which would have to fit the order of the rows: "o=0", "o=3", "r=1".
+CURSORS = ["bz0w", "bz0z", "cj0x"]
+SHAPE_CODES = {"request:invalid", "request:unknown-field", "request:malformed", "request:not-utf8"}
+"""Codes that a request in the described shape must not be given."""
+NOT_SAID = (b"a repo must be named", b"with a public host")
+"""What the description of a body cannot say: that it depends on the token, and which hosts are public."""
+# Refused although the shape is right: 422 where a value is at odds with the state or the settings.
+CONFIG = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "404", "409", "412", "413", "422", "429", "5xx"]
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", "503"]
+"""
+
+
+@dataclass
+class Found:
+    """What a run has seen."""
+
+    cases: int = 0
+    failures: dict[str, BaseException] = field(default_factory=dict)
+
+    def list_failures(self) -> str:
+        """Each operation that failed, and how."""
+        return "\n\n".join(f"{label}\n{error!r}\n{error}" for label, error in self.failures.items())
+
+
+def load_schema() -> Any:
+    """The description, whose cases can be run."""
+    schemathesis.openapi.format("cursor", strategies.sampled_from(CURSORS))
+    return schemathesis.openapi.from_wsgi(
+        "/api/v1/schema/",
+        headers={"Accept": "application/json"},
+        app=get_wsgi_application(),
+        config=SchemathesisConfig.from_str(CONFIG),
+    )
+
+
+def fill_in(case: Any, values: dict[str, list[str]]) -> None:
+    """Put names of rows that are there into most of the paths that were made up."""
+    for name, known in values.items():
+        made = (case.path_parameters or {}).get(name)
+        # One in four stays as it was made: an id that is not there.
+        if made is not None and not _is_negative(case) and (number := _number(made)) % 4:
+            case.path_parameters[name] = known[number % len(known)]
+
+
+def _is_negative(case: Any) -> bool:
+    return bool(case.meta) and case.meta.generation.mode.is_negative
+
+
+def _number(made: Any) -> int:
+    return sum(str(made).encode())
+
+
+@dataclass
+class Caller:
+    """Somebody who asks, and the rows that are there for them."""
+
+    headers: dict[str, str]
+    values: dict[str, list[str]]
+
+    def run(self, schema: Any, *, examples: int, seed: int) -> Found:
+        """Run ``examples`` made-up cases of every operation, right and wrong ones, and its own examples."""
+        found = Found()
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            try:
+                for case in list_cases(operation, examples, seed):
+                    self.check(case)
+                    found.cases += 1
+            except (Exception, FailureGroup) as error:  # noqa: BLE001 - it is told at the end
+                # All operations run, so that one mistake does not hide the others.
+                found.failures[operation.label] = error
+        return found
+
+    def check(self, case: Any) -> None:
+        """Send ``case`` and compare the answer with the description."""
+        fill_in(case, self.values)
+        with isolate():
+            answer = case.call(headers=self.headers)
+            case.validate_response(answer, headers=self.headers)
+            require_known_code(case, answer)
+
+
+def list_cases(operation: Any, examples: int, seed: int) -> list[Any]:
+    """The operation's examples, and ``examples`` made-up cases, right and wrong ones."""
+    cases = list(generate_example_cases(test=list_cases, operation=operation, fill_missing=False))
+    made = strategies.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(case=made)
+    def keep(case: Any) -> None:
+        cases.append(case)
+
+    keep()
+    return cases
+
+
+def require_known_code(case: Any, answer: Any) -> None:
+    """Every error has a code that the description lists, and none of those that say its shape is wrong."""
+    if answer.status_code < 400:
+        return
+    described = case.operation.definition.raw["responses"][str(answer.status_code)]["content"][MEDIA_TYPE]
+    code = json.loads(answer.content)["code"]
+    assert code in described["examples"], f"{answer.status_code} {code} is not described"
+    if not _is_negative(case) and not any(words in answer.content for words in NOT_SAID):
+        assert code not in SHAPE_CODES, answer.content
+
+
+@contextmanager
+def keep_connection() -> Iterator[None]:
+    """Let the application use the connection of the test, as Django's own test client does."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
+
+
+@contextmanager
+def isolate() -> Iterator[None]:
+    """Take back what happens inside."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def end_streams(monkeypatch: Any) -> None:
+    """Streams end after the events that are there: an endless one has no answer to check."""
+    monkeypatch.setattr(event_reader, "FLOW_ENDED", frozenset(FlowStatus))
+    monkeypatch.setattr(waiting, "KEEP_ALIVE_SECONDS", 0.01)
+    # Schemathesis reads the beginning of a stream and does not close it, so its seats are not given back.
+    monkeypatch.setattr(views, "seats", Seats())

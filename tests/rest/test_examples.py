@@ -1,0 +1,192 @@
+"""Every operation has an example of what is sent and what is answered, and it is one of the real service.
+
+``UPDATE_EXAMPLES=1 pytest tests/rest/test_examples.py`` writes the examples again from what the service
+answers: review the difference.
+"""
+
+import json
+import os
+from typing import Any
+
+import jsonschema
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from orchestrator.flows.evidence import keys
+from orchestrator.ops.notifications.delivery import notify
+from orchestrator.ops.notifications.message_templates import render_webhook
+from orchestrator.ops.notifications.models import Notification, NotificationStatus, Subscription
+from orchestrator.ops.notifications.subscriptions import TEST_TOPIC
+from orchestrator.repos import tokens
+from orchestrator.rest.openapi import EXAMPLES, read_example
+from tests import scenes
+from tests.rest.test_schema import list_operations, load_schema
+
+REQUEST = "# Capital ratio\n\nReturn Tier 1 capital over risk-weighted assets, as a percentage.\n"
+BODIES: dict[str, dict[str, Any]] = {
+    "flows_create": {
+        "repo": "compliance-service",
+        "feature_request": REQUEST,
+        "block_family": "compliance",
+        "context": {"files": {"src/assets.py": "RISK_WEIGHTS = {'cash': 0.0, 'loan': 1.0}\n"}},
+    },
+    "repos_register": {
+        "name": "financial-reporting",
+        "domain": "finance",
+        "team_lead": "lead@example.org",
+        "clone_url": "https://git.example.org/finance/financial-reporting.git",
+    },
+    "repos_config_put": {"gates.min_unit_coverage": 95, "max_repair_rounds": 1},
+    "config_put": {"models.allowed": "claude-*,gpt-4*"},
+    "quota_pause": {"reason": "Answers are garbled since 14:00."},
+    "quota_resume": {"reason": "The provider says that it is repaired."},
+    "notify_slack": {"channel": "engineering", "message": "Flows are paused until 15:00."},
+    "notify_email": {
+        "to": "lead@example.org",
+        "subject": "Flows are paused",
+        "body": "They are paused until 15:00.",
+    },
+    "tokens_create": {
+        "name": "nightly build",
+        "repo": "compliance-service",
+        "scopes": ["flows:read", "flows:write", "blocks:read"],
+    },
+    "tokens_exchange": {"oidc_token": "eyJhbGciOiJSUzI1NiIs..."},
+    "ci_trusts_create": {
+        "issuer": "github",
+        "repository": "example-org/compliance-service",
+        "refs": ["refs/heads/main", "refs/tags/v*"],
+    },
+    "tokens_rotate": {"overlap_seconds": 3600},
+    "webhooks_create": {
+        "repo": "compliance-service",
+        "url": "https://ci.example.org/hooks/blocks",
+        "topics": ["flow.passed", "flow.failed"],
+    },
+    "webhooks_change": {"is_active": False},
+    "webhooks_replay": {"since": "2026-03-02T08:00:00Z"},
+}
+OF_FAILED = {"flows_retry"}
+OF_WAITING = {"flows_cancel"}
+NUMBERS = {"tokens": "token", "webhooks": "webhook"}
+# Answers that are files, and one that needs a chain of alerts.
+WITHOUT_ANSWER = {"flows_block", "flows_events", "alerts_test", "webhooks_delete", "tokens_revoke"}
+WITHOUT_ANSWER |= {"tokens_exchange", "ci_trusts_delete"}
+
+
+@pytest.fixture
+def places(repo, settings) -> dict[str, str]:
+    """What is put into the variable parts of the addresses."""
+    settings.SLACK_BOT_TOKEN = "xoxb-1"
+    settings.EMAIL_HOST = "127.0.0.1"
+    settings.ALLOWED_HOSTS = ["blocks.example.org", "testserver"]
+    keys.current_key()
+    passed = scenes.run_through(scenes.make_flow(repo, request=REQUEST, block_family="compliance"))
+    failed = scenes.run_through(scenes.make_flow(repo, request=REQUEST), gates_fail=True)
+    waiting = scenes.make_flow(repo, request=REQUEST)
+    scenes.park_stage(scenes.start_kind(waiting, "context"), "google: no tokens", provider="google")
+    message = notify("slack", "#engineering", "Hello.", actor="token:operator")
+    token, _ = tokens.create_token("nightly build", repo, scopes=["flows:read"])
+    webhook = Subscription.objects.create(
+        repo=repo, notifier="webhook", target="https://ci.example.org/hooks/blocks", topics=["flow.failed"]
+    )
+    delivery = Notification.objects.create(
+        subscription=webhook,
+        notifier="webhook",
+        target=webhook.target,
+        subject=TEST_TOPIC,
+        body=render_webhook(TEST_TOPIC, timezone.now(), {"title": "A test of this webhook."}),
+        status=NotificationStatus.GIVEN_UP,
+    )
+    return {
+        "flow_id": passed.pk,
+        "failed": failed.pk,
+        "waiting": waiting.pk,
+        "name": repo.name,
+        "provider": "google",
+        "number": str(message.pk),
+        "token": str(token.pk),
+        "webhook": str(webhook.pk),
+        "delivery_number": str(delivery.pk),
+    }
+
+
+def ask(client: Any, operation: dict[str, Any], places: dict[str, str]) -> Any:
+    """What the service answers to the example of an operation."""
+    name = operation["operationId"]
+    flow = "failed" if name in OF_FAILED else "waiting" if name in OF_WAITING else "flow_id"
+    number = NUMBERS.get(name.partition("_")[0], "number")
+    address = operation["path"].format(**places | {"flow_id": places[flow], "number": places[number]})
+    how = {"secure": True, "headers": {"Host": "blocks.example.org"}}
+    if operation["method"] == "get":
+        return client.get(address, **how)
+    return getattr(client, operation["method"])(address, BODIES.get(name), format="json", **how)
+
+
+def have_one_shape(first: Any, second: Any) -> bool:
+    """Whether both have the same names with the same kinds of values; what one leaves open is left out."""
+    match first, second:
+        case (None, _) | (_, None) | ([], list()) | (list(), []):
+            return True
+        case dict(), dict():
+            return first.keys() == second.keys() and all(
+                have_one_shape(value, second[name]) for name, value in first.items()
+            )
+        case list(), list():
+            return have_one_shape(first[0], second[0])
+    return type(first) is type(second)
+
+
+def shorten(value: Any) -> Any:
+    """Long lists are cut, and files are a line: an example is read by people."""
+    match value:
+        case dict():
+            return {
+                name: shorten(inner) if name != "secret" else f"{inner[:4]}..."
+                for name, inner in value.items()
+            }
+        case list():
+            return [shorten(inner) for inner in value[:2]]
+        case str() if len(value) > 400:
+            return value[:60] + "..."
+    return value
+
+
+def test_every_operation_has_an_example(operator, places, django_capture_on_commit_callbacks) -> None:
+    replay = f"/api/v1/flows/{places['flow_id']}/"
+    for part in ("replay/", "gates/replay/"):
+        operator.post(replay + part, headers={"Host": "blocks.example.org"}, secure=True)
+    for operation in list_operations(load_schema()):
+        name = operation["operationId"]
+        wanted: dict[str, Any] = {"request": BODIES[name]} if name in BODIES else {}
+        if name not in WITHOUT_ANSWER:
+            answer = ask(operator, operation, places)
+            assert 200 <= answer.status_code < 300, (name, answer.content)
+            wanted["response"] = {"application/json": shorten(answer.json())}
+        if name in WITHOUT_ANSWER - {"alerts_test"} and "request" not in wanted:
+            continue
+        if os.environ.get("UPDATE_EXAMPLES") and name != "alerts_test":
+            text = json.dumps(wanted, indent=2, ensure_ascii=False) + "\n"
+            (EXAMPLES / f"{name}.json").write_text(text, encoding="utf-8")
+            read_example.cache_clear()
+        found = read_example(name)
+        assert found, f"{name} has no example"
+        if name != "alerts_test":
+            assert have_one_shape(found, wanted), (name, found, wanted)
+
+
+def test_examples_have_the_described_shape(db) -> None:
+    document = load_schema()
+    checked = set()
+    for operation in list_operations(document):
+        bodies = [operation.get("requestBody", {"content": {}})]
+        bodies += [answer for status, answer in operation["responses"].items() if status < "300"]
+        for body in bodies:
+            for content in body.get("content", {}).values():
+                if "example" in content:
+                    described = {**content["schema"], "components": document["components"]}
+                    jsonschema.validate(content["example"], described)
+                    checked.add(operation["operationId"])
+    assert {path.stem for path in EXAMPLES.glob("*.json")} == checked
+    assert Client().get("/api/v1/docs/").status_code == 200
