@@ -60,7 +60,7 @@ class NewCiTrustSerializer(serializers.Serializer[Any]):
         choices=TRUSTED_SCOPES,
         required=False,
         allow_empty=False,
-        default=lambda: set(CI_SCOPES),
+        default=lambda: {str(scope) for scope in CI_SCOPES},
         help_text=f"{', '.join(CI_SCOPES)} if left out.",
     )
 
