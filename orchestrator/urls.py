@@ -1,19 +1,14 @@
 """Every URL of the service; the modules beside the models define them, this file composes."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularSwaggerView
 
 from orchestrator.rest.not_found import NotFoundView
-from orchestrator.rest.schema import SchemaView
+from orchestrator.rest.schema import SchemaPageView, SchemaView
 
-# The schema is public: it describes the API and holds no data.
-_open: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
 api: list[URLPattern | URLResolver] = [
     path("schema/", SchemaView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **_open), name="docs"),
+    path("docs/", SchemaPageView.as_view(url_name="schema"), name="docs"),
     path("flows/", include("orchestrator.flows.api.urls")),
     path("evidence/", include("orchestrator.flows.api.evidence_urls")),
     path("", include("orchestrator.ops.quotas.urls")),

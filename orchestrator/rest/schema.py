@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SCHEMA_KWARGS, SpectacularAPIView
+from drf_spectacular.views import SCHEMA_KWARGS, SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
@@ -29,6 +29,15 @@ class SchemaView(SpectacularAPIView):
             content = _render_document(type(renderer))  # type: ignore[arg-type]  # a class can be hashed
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
         return HttpResponse(content, content_type=f"{renderer.media_type}{charset}")
+
+
+class SchemaPageView(SpectacularSwaggerView):
+    """``/api/v1/docs/``, the document for people. It is public, as the document is."""
+
+    authentication_classes = []
+    permission_classes = []
+    # Its template has no words for an answer to OPTIONS.
+    http_method_names = ("get", "head")
 
 
 @cache

@@ -128,6 +128,10 @@ def test_the_page_needs_no_other_host(db):
     assert "//cdn" not in page
 
 
+def test_the_page_of_the_document_is_only_read() -> None:
+    assert Client().options("/api/v1/docs/").status_code == 405
+
+
 def test_answers_are_as_described(api):
     flow = scenes.run_through(scenes.make_flow())
     document = load_schema()
