@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "orchestrator.web.headers.content_security_policy",
     "orchestrator.rest.rate_limits.tell_rate_limit",
     "django.middleware.http.ConditionalGetMiddleware",
+    "orchestrator.web.headers.name_version",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,4 +1,4 @@
-"""What the launch runbook says of alerts, dashboards and queries, as facts in ``launch_runbook.json``.
+"""What the launch runbook says and types, as facts in ``launch_runbook.json``.
 
 The runbook itself is not part of the project. Where it is at hand, ``test_launch_runbook`` reads it and holds
 the facts to it.
@@ -55,8 +55,19 @@ def parse_runbook(text: str) -> Facts:
             uid: _find_all(r"   - (.+?) \((.+)\)", lines)
             for uid, lines in re.findall(r"/d/([\w-]+)\n((?:   - .+\n?)+)", critical)
         },
+        "commands": find_commands(text),
         "queries": dict(_find_all(r"# (.+)\n(.+)", queries)),
     }
+
+
+def find_commands(text: str) -> list[str]:
+    """Each different ``blocks`` command that is typed, in code and in sentences; TEXT for a message."""
+    # A backslash at the end of a line continues it.
+    joined = re.sub(r"\\\n\s*", "", text)
+    typed = r"^[ \t]*(blocks [a-z].*)$|`(?:cd \S+ && )?(blocks [a-z][^`]*)`"
+    found = [(match[1] or match[2]).strip() for match in re.finditer(typed, joined, re.M)]
+    without_texts = [re.sub(r'"[^"]*"', "TEXT", command) for command in found]
+    return list(dict.fromkeys(without_texts))
 
 
 def _cut(text: str, begin: str, end: str) -> str:
