@@ -112,9 +112,10 @@ class Client:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self._fail_unreachable(error) from error
 
-    def download(self, path: str) -> bytes:
+    def download(self, path: str, **params: Any) -> bytes:
         """The bytes under ``/api/v1/<path>``."""
-        return self._send_request("GET", path).content
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._send_request("GET", path, params=given).content
 
     def list_rows(self, path: str, *, limit: int, **params: Any) -> list[dict[str, Any]]:
         """At most ``limit`` rows of the list under ``path``, page by page."""

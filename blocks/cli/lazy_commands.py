@@ -30,6 +30,7 @@ COMMANDS = {
     "token": ("blocks.cli.token", "Make, list, rotate and revoke tokens."),
     "config": ("blocks.cli.config", "Show and set a repo's settings."),
     "quota": ("blocks.cli.quota", "Show what each provider may still use."),
+    "metrics": ("blocks.cli.metrics", "Export success, latency, cost and quality."),
     "notify": ("blocks.cli.notify", "Post into Slack, or send a mail, through the service."),
     "alerts": ("blocks.cli.alerts", "Test the chain from an alert to its receivers."),
     "ci": ("blocks.cli.ci.commands", "In a CI job: run flows, propose their blocks, check all evidence."),

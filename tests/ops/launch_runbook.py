@@ -39,6 +39,9 @@ def parse_runbook(text: str) -> Facts:
     critical = _cut(text, "**Critical Dashboards", "**Alert Thresholds")
     queries = _cut(text, "**Query Examples (Prometheus):**", "---")
     escalation = next(line for line in text.splitlines() if "Escalation policy:" in line)
+    soak = _cut(text, "**Phase 6 Exit Criteria", "**Evidence Package")
+    evidence = _cut(text, "**Evidence Package", "---")
+    rollout = _cut(text, "### Phase 7 (Org-Wide Rollout) — Success Metrics", "## Appendix")
     return {
         "alerts_configured": _find_all(r"- \[ \] ([\w ]+): (.+?) → (.+)", configured),
         "alert_thresholds": _find_all(
@@ -48,6 +51,10 @@ def parse_runbook(text: str) -> Facts:
         "escalation": [
             [who, int(minutes)] for who, minutes in _find_all(r"([A-Z][\w ]+?) \((\d+) min\)", escalation)
         ],
+        "metrics_exports": sorted(set(re.findall(r"blocks metrics export[ \w-]+\w", text))),
+        "soak_criteria": _find_criteria(soak),
+        "rollout_metrics": _find_criteria(rollout),
+        "evidence_files": sorted(re.findall(r"`(planning/\S+)`", evidence)),
         "tested_alerts": sorted(set(re.findall(r"blocks alerts test (\w+)", text))),
         "dashboards_live": sorted(re.findall(r"grafana\.company\.com/d/([\w-]+)", live)),
         "refresh": _find_all(r"Auto-Refresh: (\w+)", critical)[0][0],
@@ -68,6 +75,12 @@ def find_commands(text: str) -> list[str]:
     found = [(match[1] or match[2]).strip() for match in re.finditer(typed, joined, re.M)]
     without_texts = [re.sub(r'"[^"]*"', "TEXT", command) for command in found]
     return list(dict.fromkeys(without_texts))
+
+
+def _find_criteria(text: str) -> list[str]:
+    """What is judged, without its bound: ``Flow success rate`` of ``- [ ] Flow success rate: ≥99%``."""
+    lines = re.findall(r"- \[ \] (.+)", text)
+    return sorted(re.sub(r"^≥\d+ |[:(].*", "", line).strip() for line in lines)
 
 
 def _cut(text: str, begin: str, end: str) -> str:

@@ -125,6 +125,11 @@ API = {
     "GET /api/v1/webhooks/<number>/deliveries/": "401 404 404 404",
     "GET /api/v1/webhooks/<number>/deliveries/<delivery_number>/": "401 404 404 404",
     "POST /api/v1/webhooks/<number>/deliveries/<delivery_number>/replay/": "401 404 404 404",
+    "GET /api/v1/reports/daily/": "401 200 200 200",
+    "GET /api/v1/reports/weekly/": "401 403 403 200",
+    # Neither SOAK_DAYS nor ROLLOUT_DAYS is set here.
+    "GET /api/v1/reports/soak/": "401 403 403 400",
+    "GET /api/v1/reports/rollout/": "401 403 403 400",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }
@@ -150,6 +155,8 @@ ADMIN = {
     "providers.providercall": ("", "v", "v"),
     "providers.providerchange": ("", "v", "v"),
     "onboarding.onboardingrequest": ("", "v", "v"),
+    "reports.report": ("", "v", "v"),
+    "reports.figureanswer": ("", "va", "va"),
     "notifications.notification": ("", "v", "v"),
     "notifications.deadletter": ("", "v", "v"),
     "notifications.subscription": ("", "vacd", "vacd"),
