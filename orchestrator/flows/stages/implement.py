@@ -95,14 +95,12 @@ class ImplementStage:
             return reply
         # A block owes its provenance every call that led to it, so each round carries those of the rounds
         # before.
-        earlier = ImplementOutput.parse(context.read_output("implement"))
+        earlier = ImplementOutput.parse(context.read_output("implement")).calls
         output = ImplementOutput(
             files=tuple(reply.value),
             model=reply.facts["model"],
             provider=reply.facts["provider"],
-            calls=(*earlier.calls, *map(RecordedCall.parse, reply.calls)),
-            # What a person wrote is still in it.
-            edited_by=earlier.edited_by,
+            calls=(*earlier, *map(RecordedCall.parse, reply.calls)),
         )
         return Done(
             output=output.to_json(),
