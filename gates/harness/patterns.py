@@ -8,7 +8,7 @@ Expression Search Algorithm", 1968). What needs more than states is refused: loo
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from re import _compiler, _parser  # type: ignore[attr-defined]
+from re import _compiler, _parser  # type: ignore[attr-defined,unused-ignore]
 from typing import Any
 
 _MAX_STATES = 3000

@@ -5,7 +5,7 @@ import json
 import random
 import string
 from datetime import UTC, date, datetime, timedelta
-from re import _parser  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined,unused-ignore]
 from typing import Any
 
 from gates.harness.json_schema import make_validator, resolve_reference
