@@ -12,11 +12,10 @@ from gates import syntax
 from gates.allowlist import CAPABILITIES
 from gates.base import CONTRACT_PATH, Candidate, Finding
 from gates.contract_promises import Promises, list_assigned_functions, list_definitions
-from gates.harness.json_schema import find_unusable_patterns
+from gates.harness.json_schema import admits, find_foreign_references, find_unusable_patterns
 from gates.harness.preconditions import MAX_CHARACTERS, Precondition
 from gates.harness.vacuous_schemas import find_vacuous_parts
 from gates.harness.value_generator import holds_requirement
-from gates.linear_schemas import admits, find_foreign_references
 
 # Naming one of these under "raises" would allow every failure.
 _TOO_WIDE_EXCEPTIONS = {"Exception", "BaseException", "object", "SystemExit", "KeyboardInterrupt"}

@@ -17,9 +17,9 @@ from gates.contract_checks import (
 from gates.contract_promises import Promises
 from gates.errors import BlockNotMeasurable
 from gates.harness.conditions import CONDITIONS
+from gates.harness.json_schema import admits
 from gates.harness.task import HarnessRequest
 from gates.harness_job import run_harness
-from gates.linear_schemas import admits
 from gates.measurements import Breach, ContractMeasurement, EntryPointMeasurement, parse_contract_calls
 from gates.reach import find_reached_capabilities
 from gates.repo_files import list_importable_modules

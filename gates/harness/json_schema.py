@@ -5,9 +5,10 @@ and a validation that follows too many references is given up.
 """
 
 import base64
+import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -29,7 +30,10 @@ _MAX_REFERENCES = 20
 _MAX_STEPS, _STEPS_PER_REFERENCE = 3_000_000, 100
 # What they hold is data rather than schemas.
 _DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
-_NAMED_PARTS = frozenset({"$defs", "definitions", "dependentSchemas", "properties"})
+# Their keys are names rather than keywords.
+_NAMED_PARTS = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_UNREAD_KEYWORDS = frozenset({"$dynamicRef", "patternProperties"})
 
 
 @FORMATS.checks("decimal", raises=(InvalidOperation, ValueError))
@@ -66,16 +70,54 @@ _budget = _Budget()
 _VALIDATORS = Draft202012Validator.VALIDATORS
 
 
-def _check_pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not validator.is_type(value, "string"):
-        return
+def _matches(pattern: str, text: str) -> bool:
+    """Whether ``pattern`` is found in ``text``, or cannot be used."""
     try:
-        is_found = read_pattern(pattern).matches(value, _budget.spend)
+        return read_pattern(pattern).matches(text, _budget.spend)
     # Refused in a new contract; of an earlier version it promises nothing that can be checked.
     except (ValueError, re.error):
-        return
-    if not is_found:
+        return True
+
+
+def _check_pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(value, "string") and not _matches(pattern, value):
         yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _check_pattern_properties(
+    validator: Any, patterns: Mapping[str, Any], value: Any, _schema: Any
+) -> Iterator[ValidationError]:
+    if not validator.is_type(value, "object"):
+        return
+    for pattern, inner in patterns.items():
+        if _explain_unusable(pattern):
+            continue
+        for name, item in value.items():
+            if _matches(pattern, name):
+                yield from validator.descend(item, inner, path=name, schema_path=pattern)
+
+
+def _check_additional(
+    validator: Any, additional: Any, value: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if not validator.is_type(value, "object"):
+        return
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name, item in value.items():
+        if name in known or any(_matches(pattern, name) for pattern in patterns):
+            continue
+        if additional is False:
+            yield ValidationError(f"{name!r} is not expected")
+        else:
+            yield from validator.descend(item, additional, path=name)
+
+
+def _check_unevaluated(
+    validator: Any, unevaluated: Any, value: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    # What is evaluated depends on every pattern of the schema, which the library runs by ``re``.
+    if "patternProperties" not in json.dumps(schema, default=str):
+        yield from _VALIDATORS["unevaluatedProperties"](validator, unevaluated, value, schema) or ()
 
 
 def _check_reference(validator: Any, reference: str, value: Any, schema: Any) -> Iterator[ValidationError]:
@@ -83,7 +125,13 @@ def _check_reference(validator: Any, reference: str, value: Any, schema: Any) ->
     yield from _VALIDATORS["$ref"](validator, reference, value, schema)
 
 
-_KEYWORDS = {"pattern": _check_pattern, "$ref": _check_reference}
+_KEYWORDS = {
+    "$ref": _check_reference,
+    "additionalProperties": _check_additional,
+    "pattern": _check_pattern,
+    "patternProperties": _check_pattern_properties,
+    "unevaluatedProperties": _check_unevaluated,
+}
 _Validator: Any = extend(Draft202012Validator, _KEYWORDS)  # type: ignore[no-untyped-call]
 
 
@@ -111,28 +159,52 @@ def make_validator(schema: Any) -> BoundedValidator:
     return BoundedValidator(schema)
 
 
+def admits(schema: Any, value: Any) -> bool:
+    """Whether ``schema``, which must have passed ``check_schema``, admits ``value``."""
+    return make_validator(schema).is_valid(value)
+
+
+def find_foreign_references(schema: Any) -> Iterator[str]:
+    """Every reference of ``schema`` that leads out of it."""
+    for part in _list_parts(schema):
+        targets = [part[name] for name in _REFERENCES if isinstance(part.get(name), str)]
+        yield from (target for target in targets if not target.startswith("#"))
+
+
 def find_unusable_patterns(schema: Any) -> Iterator[str]:
     """Why a pattern of a schema cannot be used, for each of them."""
-    if isinstance(schema, list):
-        for part in schema:
-            yield from find_unusable_patterns(part)
-    if not isinstance(schema, dict):
-        return
-    for keyword, part in schema.items():
-        if keyword in _DATA_KEYWORDS:
-            continue
-        # Their keys are names rather than keywords.
-        if keyword in _NAMED_PARTS and isinstance(part, dict):
-            yield from find_unusable_patterns(list(part.values()))
-            continue
-        if keyword == "pattern" and isinstance(part, str):
-            try:
-                read_pattern(part)
-            except (ValueError, re.error, RecursionError) as error:
-                yield f"the pattern {part[:60]!r} cannot be used: {str(error)[:120]}"
-        elif keyword in ("patternProperties", "$dynamicRef"):
+    for part in _list_parts(schema):
+        pattern = part.get("pattern")
+        if isinstance(pattern, str) and (reason := _explain_unusable(pattern)):
+            yield f"the pattern {pattern[:60]!r} cannot be used: {reason[:120]}"
+        for keyword in _UNREAD_KEYWORDS & part.keys():
             yield f"{keyword} is not read; use properties, propertyNames or $ref"
-        yield from find_unusable_patterns(part)
+
+
+def _explain_unusable(pattern: str) -> str:
+    """Why ``pattern`` cannot be used; empty where it can."""
+    try:
+        read_pattern(pattern)
+    except (ValueError, re.error, RecursionError) as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _list_parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """``schema`` and every schema inside it."""
+    # A loop and not a recursion: the depth is the author's choice.
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            yield part
+            for keyword, inner in part.items():
+                if keyword in _NAMED_PARTS and isinstance(inner, dict):
+                    waiting += inner.values()
+                elif keyword not in _DATA_KEYWORDS:
+                    waiting.append(inner)
 
 
 def resolve_reference(schema: Any, root: Any) -> Any:
@@ -183,7 +255,7 @@ def convert_formats(schema: Any, value: Any, root: Any) -> Any:
 
 def _accepts(option: Any, value: Any, root: Any) -> bool:
     whole = {**resolve_reference(option, root), "$defs": root.get("$defs", {})}
-    return make_validator(whole).is_valid(value)
+    return admits(whole, value)
 
 
 def _convert_items(schema: dict[str, Any], items: list[Any], root: Any) -> list[Any]:

@@ -4,15 +4,15 @@ import multiprocessing
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from gates.contract_checks import check_planned_example, check_promise
+from gates.harness.json_schema import admits
 from gates.harness.preconditions import Precondition
-from gates.linear_schemas import admits
 
 TEXT = {"type": "string", "minLength": 1}
 LIST = {"type": "array", "items": TEXT, "minItems": 1}
@@ -116,8 +116,21 @@ def _judge_hostile_patterns() -> None:
         admits(OBJECT | {"patternProperties": {pattern: True}, "unevaluatedProperties": False}, {text: "a"})
 
 
-def test_patterns_take_linear_time() -> None:
-    child = multiprocessing.get_context("fork").Process(target=_judge_hostile_patterns)
+def _judge_multiplying_references() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    definitions: dict[str, Any] = {"d0": {"type": "integer"}}
+    for number in range(1, 40):
+        inner = {"$ref": f"#/$defs/d{number - 1}"}
+        definitions[f"d{number}"] = {"anyOf": [inner, inner]}
+    # What an argument must not be is no part of what it promises, so the check for empty promises passes by.
+    entry = promise(TEXT | {"not": {"$ref": "#/$defs/d39"}})
+    entry["input"]["$defs"] = definitions
+    assert judge(entry, "x") == ["the input schema refuses its input"]
+
+
+@pytest.mark.parametrize("judge_all", [_judge_hostile_patterns, _judge_multiplying_references])
+def test_the_cost_is_bounded(judge_all: Callable[[], None]) -> None:
+    child = multiprocessing.get_context("fork").Process(target=judge_all)
     child.start()
     child.join(CPU_SECONDS * 4)
     if child.is_alive():
