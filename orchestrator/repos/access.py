@@ -1,8 +1,10 @@
 """Who calls the API, and which repos they reach."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from django.db.models import Model, QuerySet
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:  # views import the classes named in settings, those of this m
     from rest_framework.views import APIView
 
 
+_Row = TypeVar("_Row", bound=Model)
 OPERATORS_ONLY: Final = ProblemKind(403, "auth:operators-only", "Only an operator's token may do this.")
 MISSING_SCOPE: Final = ProblemKind(
     403, "auth:missing-scope", "The token does not have the scope; `scope` names it."
@@ -130,6 +133,36 @@ def require_operator(request: Request, scope: TokenScope) -> TokenHolder:
     caller = caller_of(request)
     caller.require(scope)
     return caller
+
+
+def choose_repo(request: Request, given: Mapping[str, Any], for_all: str, cure: str) -> Repo | None:
+    """The repo that a new row is for: the named one, or that of the caller's token.
+
+    None where the field ``for_all`` of the body is true: for no single repo, which takes ``org:admin``.
+    ``cure`` shows an operator who says neither how to say it.
+    """
+    if given[for_all]:
+        require_operator(request, TokenScope.ORG_ADMIN)
+        return None
+    if "repo" in given:
+        return repo_for(request, given["repo"])
+    own = caller_of(request).token.repo
+    if own is None:
+        raise Problem(422, "request:invalid", "repo: a repo must be named.", cure=cure)
+    return own
+
+
+def limit_to_reach(request: Request, rows: QuerySet[_Row]) -> QuerySet[_Row]:
+    """Those of ``rows`` that belong to the caller's repo, or to any repo where an operator calls.
+
+    Rows of no single repo take ``org:admin``.
+    """
+    caller = caller_of(request)
+    if not caller.is_operator:
+        return rows.filter(repo=caller.token.repo)
+    if TokenScope.ORG_ADMIN not in caller.token.granted_scopes:
+        return rows.filter(repo__isnull=False)
+    return rows
 
 
 def repo_for(request: Request, name: str) -> Repo:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentIdentity, ResolvedComponent
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 
 from orchestrator.rest import refusals
@@ -107,6 +107,12 @@ def describe_operation(
         return described
 
     return decorate
+
+
+def describe_number(description: str, name: str = "number") -> OpenApiParameter:
+    """The number of a row in the path of an operation."""
+    schema = {"type": "integer", "minimum": 0}
+    return OpenApiParameter(name, schema, location=OpenApiParameter.PATH, description=description)
 
 
 class OperationSchema(AutoSchema):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema_view
+from drf_spectacular.utils import extend_schema_view
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -23,19 +23,14 @@ from orchestrator.repos.access import caller_of
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
-from orchestrator.rest.openapi import describe_operation
+from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
 from orchestrator.rest.sparse_fields import SparseFields
 
 _TAGS = ["notifications"]
 _NOTIFY_REFUSED = (INVALID, refusal_by(NotifierNotConfigured))
-_NUMBER = OpenApiParameter(
-    "number",
-    {"type": "integer", "minimum": 0},
-    location=OpenApiParameter.PATH,
-    description="The number in its address.",
-)
+_NUMBER = describe_number("The number in its address.")
 
 
 class NewNotificationView(APIView):

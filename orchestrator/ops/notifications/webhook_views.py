@@ -25,31 +25,21 @@ from orchestrator.ops.notifications.webhook_serializers import (
     WebhookChangeSerializer,
     WebhookSerializer,
 )
-from orchestrator.repos.access import caller_of, repo_for, require_operator
+from orchestrator.repos.access import caller_of, choose_repo, limit_to_reach, repo_for
 from orchestrator.repos.api.refusals import FOR_OPERATORS, OF_A_REPO
-from orchestrator.repos.models import Repo
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
-from orchestrator.rest.openapi import describe_operation
+from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind
 
 _TAGS = ["webhooks"]
 _MOST_REPLAYED: Final = 500
-_NUMBER = OpenApiParameter(
-    "number",
-    {"type": "integer", "minimum": 0},
-    location=OpenApiParameter.PATH,
-    description="The webhook's number.",
-)
-_DELIVERY_NUMBER = OpenApiParameter(
-    "delivery_number",
-    {"type": "integer", "minimum": 0},
-    location=OpenApiParameter.PATH,
-    description="The message's number.",
-)
+_NAME_A_REPO: Final = 'Send {"repo": "<name>", ...}, or {"organisation": true, ...} to hear of all of them.'
+_NUMBER = describe_number("The webhook's number.")
+_DELIVERY_NUMBER = describe_number("The message's number.", "delivery_number")
 _UNKNOWN = ProblemKind(404, "notify:unknown-webhook", "There is no such webhook within reach.")
 _UNKNOWN_DELIVERY = ProblemKind(404, "notify:unknown-delivery", "The webhook has no such message.")
 _STILL_WAITING = ProblemKind(409, "notify:still-waiting", "The message was not sent yet, and will be.")
@@ -90,7 +80,7 @@ class WebhookListView(APIView):
         wanted.is_valid(raise_exception=True)
         given = wanted.validated_data
         made = Subscription.objects.create(
-            repo=_choose_repo(request, given),
+            repo=choose_repo(request, given, for_all="organisation", cure=_NAME_A_REPO),
             notifier="webhook",
             target=given["url"],
             topics=given["topics"],
@@ -309,32 +299,9 @@ def _answer_accepted(request: Request, message: Notification) -> Response:
     )
 
 
-def _choose_repo(request: Request, given: dict[str, Any]) -> Repo | None:
-    """The repo that a new webhook is for; None for one of the organisation."""
-    if given["organisation"]:
-        require_operator(request, TokenScope.ORG_ADMIN)
-        return None
-    own = caller_of(request).token.repo
-    if "repo" in given:
-        return repo_for(request, given["repo"])
-    if own is None:
-        raise Problem(
-            422,
-            "request:invalid",
-            "repo: a repo must be named.",
-            cure='Send {"repo": "<name>", ...}, or {"organisation": true, ...} to hear of all of them.',
-        )
-    return own
-
-
 def _webhooks_within_reach(request: Request) -> QuerySet[Subscription]:
-    caller = caller_of(request)
     rows = Subscription.objects.filter(notifier="webhook").select_related("repo")
-    if not caller.is_operator:
-        return rows.filter(repo=caller.token.repo)
-    if TokenScope.ORG_ADMIN not in caller.token.granted_scopes:
-        return rows.filter(repo__isnull=False)
-    return rows
+    return limit_to_reach(request, rows)
 
 
 def _find_webhook(request: Request, number: int) -> Subscription:

@@ -24,7 +24,7 @@ from orchestrator.repos.ci_jobs.signing_keys import KeysAway
 from orchestrator.repos.models import CiTrust
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.links import build_url
-from orchestrator.rest.openapi import describe_operation
+from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.query_names import KnownQueryOnly
 from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
@@ -32,12 +32,7 @@ from orchestrator.rest.throttles import ExchangeThrottle
 
 _TAGS = ["tokens"]
 _NAME = OpenApiParameter("name", location=OpenApiParameter.PATH, description="The repo's name.")
-_NUMBER = OpenApiParameter(
-    "number",
-    {"type": "integer", "minimum": 0},
-    location=OpenApiParameter.PATH,
-    description="The trust's number.",
-)
+_NUMBER = describe_number("The trust's number.")
 _UNKNOWN = ProblemKind(404, "token:unknown-trust", "The repo has no such trust.")
 _EXCHANGE_REFUSED = (
     INVALID,

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -12,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from orchestrator.repos import tokens
-from orchestrator.repos.access import caller_of, repo_for, require_operator
+from orchestrator.repos.access import caller_of, choose_repo, limit_to_reach
 from orchestrator.repos.api.filters import TokenFilter
 from orchestrator.repos.api.refusals import FOR_OPERATORS, OF_A_REPO
 from orchestrator.repos.api.token_serializers import (
@@ -25,24 +24,20 @@ from orchestrator.repos.models import Repo, Token
 from orchestrator.repos.scopes import OPERATOR_SCOPES, TokenScope
 from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
-from orchestrator.rest.openapi import describe_operation
+from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
 
 _TAGS = ["tokens"]
+_NAME_A_REPO = 'Send {"repo": "<name>", ...}, or {"operator": true, ...} to reach every repo.'
 _UNKNOWN = ProblemKind(404, "token:not-found", "There is no such token within your reach.")
 _SCOPES = (
     ProblemKind(422, "token:operator-scope", "The token of a repo cannot have a scope of operators."),
     refusal_by(tokens.ScopeNotHeld),
 )
 _ENDED = tuple(map(refusal_by, (tokens.TokenNotLive, tokens.TokenReplaced)))
-_NUMBER = OpenApiParameter(
-    "number",
-    {"type": "integer", "minimum": 0},
-    location=OpenApiParameter.PATH,
-    description="The token's number.",
-)
+_NUMBER = describe_number("The token's number.")
 
 
 class TokenListView(GenericAPIView[Token]):
@@ -57,7 +52,7 @@ class TokenListView(GenericAPIView[Token]):
 
     def get_queryset(self) -> QuerySet[Token]:
         """Those of the caller's repo; for an operator all, those of operators with ``org:admin`` only."""
-        return _tokens_within_reach(self.request)
+        return limit_to_reach(self.request, super().get_queryset())
 
     @describe_operation(
         "tokens_list",
@@ -83,7 +78,7 @@ class TokenListView(GenericAPIView[Token]):
         wanted = NewTokenSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         given = wanted.validated_data
-        repo = _choose_repo(request, given)
+        repo = choose_repo(request, given, for_all="operator", cure=_NAME_A_REPO)
         _refuse_scopes(request, given["scopes"], repo)
         token, secret = tokens.create_token(
             given["name"],
@@ -161,24 +156,6 @@ def answer_with_secret(request: Request, token: Token, secret: str) -> Response:
     return Response(shown.data, status=status.HTTP_201_CREATED, headers=headers)
 
 
-def _choose_repo(request: Request, given: dict[str, Any]) -> Repo | None:
-    """The repo that the new token is for; None for an operator's."""
-    if given["operator"]:
-        require_operator(request, TokenScope.ORG_ADMIN)
-        return None
-    own = caller_of(request).token.repo
-    if "repo" in given:
-        return repo_for(request, given["repo"])
-    if own is None:
-        raise Problem(
-            422,
-            "request:invalid",
-            "repo: a repo must be named.",
-            cure='Send {"repo": "<name>", ...}, or {"operator": true, ...} to reach every repo.',
-        )
-    return own
-
-
 def _refuse_scopes(request: Request, wanted: Any, repo: Repo | None) -> None:
     """Refuse scopes that a token of ``repo`` cannot have, and those that the caller does not have."""
     caller = caller_of(request)
@@ -193,18 +170,8 @@ def _refuse_scopes(request: Request, wanted: Any, repo: Repo | None) -> None:
     tokens.refuse_scopes_not_held(wanted, caller.token.granted_scopes)
 
 
-def _tokens_within_reach(request: Request) -> QuerySet[Token]:
-    caller = caller_of(request)
-    rows = Token.objects.select_related("repo")
-    if not caller.is_operator:
-        return rows.filter(repo=caller.token.repo)
-    if TokenScope.ORG_ADMIN not in caller.token.granted_scopes:
-        return rows.filter(repo__isnull=False)
-    return rows
-
-
 def _find_token(request: Request, number: int) -> Token:
-    found = _tokens_within_reach(request).filter(pk=number).first()
+    found = limit_to_reach(request, Token.objects.select_related("repo")).filter(pk=number).first()
     if found is None:
         # A foreign token and none are answered alike.
         raise Problem(
