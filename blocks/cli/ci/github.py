@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from blocks.cli.ci.code_host import Comment, CommentSubject, NothingToPropose, Proposal, ProposalText
-from blocks.cli.ci.http import PlatformRefusal, Session
-from blocks.cli.errors import Exit, Failure
+from blocks.cli.ci.http import PlatformRefusal, Session, explain_refusal
+from blocks.cli.errors import Failure
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 # The account of the token that each job gets, which may not ask who it is.
 _ACTIONS = "github-actions[bot]"
-_PERMISSIONS = (
-    "Give the job the permissions that docs/how-to/run-in-ci.md names, and allow GitHub Actions to create "
-    "pull requests in the settings of the repo."
-)
+_CURES = {
+    401: "Give the step `GITHUB_TOKEN: ${{ github.token }}`.",
+    403: "Give the job the permissions that docs/how-to/run-in-ci.md names, and allow GitHub Actions to "
+    "create pull requests in the settings of the repo.",
+    404: "Check that the token reaches this repo: GitHub answers 404 where it does not.",
+}
 
 
 def open_session(api_url: str, token: str) -> Session:
@@ -107,15 +109,4 @@ def _read_pull(found: Mapping[str, Any]) -> Proposal:
 
 
 def _explain(refused: PlatformRefusal, what: str) -> Failure:
-    cures = {
-        401: "Give the step `GITHUB_TOKEN: ${{ github.token }}`.",
-        403: _PERMISSIONS,
-        404: "Check that the token reaches this repo: GitHub answers 404 where it does not.",
-    }
-    not_allowed = refused.status in {401, 403, 404}
-    return Failure(
-        f"GitHub does not let this job {what} ({refused}).",
-        cure=cures.get(refused.status, "Read what GitHub says; the request was not carried out."),
-        code="ci:platform-refused",
-        exit_code=Exit.NOT_ALLOWED if not_allowed else Exit.FAILED,
-    )
+    return explain_refusal(refused, "GitHub", what, _CURES)

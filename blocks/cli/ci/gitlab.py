@@ -12,10 +12,15 @@ from blocks.cli.ci.code_host import (
     ProposalText,
     SubjectKind,
 )
-from blocks.cli.ci.http import PlatformRefusal, Session
-from blocks.cli.errors import Exit, Failure
+from blocks.cli.ci.http import PlatformRefusal, Session, explain_refusal
+from blocks.cli.errors import Failure
 
 _FOLDERS = {SubjectKind.ISSUE: "issues", SubjectKind.PROPOSAL: "merge_requests"}
+_CURES = {
+    401: "Set GITLAB_TOKEN to a project access token with the scopes api and write_repository.",
+    403: "The project access token in GITLAB_TOKEN needs the role Developer and the scope api.",
+    404: "Check that GITLAB_TOKEN reaches this project: GitLab answers 404 where it does not.",
+}
 
 
 def open_session(api_url: str, token: str) -> Session:
@@ -121,15 +126,4 @@ def _read_request(found: Mapping[str, Any]) -> Proposal:
 
 
 def _explain(refused: PlatformRefusal, what: str) -> Failure:
-    cures = {
-        401: "Set GITLAB_TOKEN to a project access token with the scopes api and write_repository.",
-        403: "The project access token in GITLAB_TOKEN needs the role Developer and the scope api.",
-        404: "Check that GITLAB_TOKEN reaches this project: GitLab answers 404 where it does not.",
-    }
-    not_allowed = refused.status in {401, 403, 404}
-    return Failure(
-        f"GitLab does not let this job {what} ({refused}).",
-        cure=cures.get(refused.status, "Read what GitLab says; the request was not carried out."),
-        code="ci:platform-refused",
-        exit_code=Exit.NOT_ALLOWED if not_allowed else Exit.FAILED,
-    )
+    return explain_refusal(refused, "GitLab", what, _CURES)

@@ -34,6 +34,17 @@ class PlatformRefusal(Exception):
         self.status, self.text = status, text
 
 
+def explain_refusal(refused: PlatformRefusal, platform: str, what: str, cures: Mapping[int, str]) -> Failure:
+    """The failure that ends the command: the job may not do ``what``. ``cures`` are by status."""
+    not_allowed = refused.status in {401, 403, 404}
+    return Failure(
+        f"{platform} does not let this job {what} ({refused}).",
+        cure=cures.get(refused.status, f"Read what {platform} says; the request was not carried out."),
+        code="ci:platform-refused",
+        exit_code=Exit.NOT_ALLOWED if not_allowed else Exit.FAILED,
+    )
+
+
 class Session:
     """Requests below one address, with one token. Use as a context manager."""
 
