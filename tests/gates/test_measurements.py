@@ -17,32 +17,16 @@ from gates.measurements import (
     parse_coverage,
     parse_mutation,
 )
+from tests.gates import harness_answers
 
 MUTANT = {
-    "operator": "number",
-    "line": 3,
-    "column": 0,
-    "end_line": 3,
-    "end_column": 1,
-    "function": "fee",
-    "original": "1",
-    "replacement": "2",
-    "status": "Killed",
+    **harness_answers.MUTANT,
     "covered_by": ["test_parcel.py::test_fee"],
     "compared": 40,
     "differing": 3,
     "example": "fee(1) gives 2 instead of 1",
 }
-MUTATION: dict[str, Any] = {
-    "mutants": [MUTANT],
-    "stand_ins": [],
-    "small": False,
-    "nulls": 12,
-    "nulls_killed": 0,
-    "nulls_run": 12,
-    "unrun": 0,
-    "feasible": True,
-}
+MUTATION = {**harness_answers.MUTATION, "mutants": [MUTANT]}
 COVERAGE: dict[str, Any] = {
     "exit": 0,
     "tests": {"test_parcel.py::test_fee": {"outcome": "passed", "seconds": 0.01, "text": ""}},

@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -18,6 +17,7 @@ from gates.sandbox import interpreter, registry
 from gates.score import compute_quality
 from orchestrator.core.registry import Registry
 from tests.gates.blocks import SOUND, approved, block
+from tests.gates.harness_answers import MUTANT, MUTATION
 
 PASSED = GateReport("contract", Verdict.PASSED, "kept", score=Decimal(100))
 FAILED = GateReport(
@@ -124,34 +124,6 @@ def test_feedback_of_flaky_tests_tells_no_null_mutant_and_no_seed() -> None:
     )
 
 
-def _measured(*, unrun: int, feasible: bool) -> dict[str, Any]:
-    mutant = {
-        "operator": "number",
-        "line": 3,
-        "column": 0,
-        "end_line": 3,
-        "end_column": 1,
-        "function": "fee",
-        "original": "1",
-        "replacement": "2",
-        "status": "Killed",
-        "covered_by": None,
-        "compared": 0,
-        "differing": 0,
-        "example": "",
-    }
-    return {
-        "mutants": [mutant] * 30,
-        "stand_ins": [],
-        "small": False,
-        "nulls": 12,
-        "nulls_killed": 0,
-        "nulls_run": 12,
-        "unrun": unrun,
-        "feasible": feasible,
-    }
-
-
 @pytest.mark.parametrize(
     ("unrun", "feasible", "verdict"),
     [(0, True, Verdict.PASSED), (7, True, Verdict.ERRORED), (7, False, Verdict.FAILED)],
@@ -159,7 +131,8 @@ def _measured(*, unrun: int, feasible: bool) -> dict[str, Any]:
 def test_mutants_for_which_there_was_no_time(
     monkeypatch: pytest.MonkeyPatch, unrun: int, feasible: bool, verdict: Verdict
 ) -> None:
-    monkeypatch.setattr(mutation, "run_harness", lambda *_: _measured(unrun=unrun, feasible=feasible))
+    answer = {**MUTATION, "mutants": [MUTANT] * 30, "unrun": unrun, "feasible": feasible}
+    monkeypatch.setattr(mutation, "run_harness", lambda *_: answer)
 
     report = run_gate("mutation", SOUND, Policy())
 

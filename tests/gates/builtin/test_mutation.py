@@ -11,31 +11,7 @@ from gates.builtin import mutation
 from gates.builtin.mutation import MutantCounts
 from gates.runner import run_gate
 from tests.gates.blocks import SOUND, block
-
-MUTANT: dict[str, Any] = {
-    "operator": "number",
-    "line": 3,
-    "column": 0,
-    "end_line": 3,
-    "end_column": 1,
-    "function": "fee",
-    "original": "1",
-    "replacement": "2",
-    "status": "Killed",
-    "covered_by": None,
-    "compared": 0,
-    "differing": 0,
-    "example": "",
-}
-MEASURED: dict[str, Any] = {
-    "stand_ins": [],
-    "small": False,
-    "nulls": 12,
-    "nulls_killed": 0,
-    "nulls_run": 12,
-    "unrun": 0,
-    "feasible": True,
-}
+from tests.gates.harness_answers import MUTANT, MUTATION
 
 
 def _mutants(function: str, **counts: int) -> list[dict[str, Any]]:
@@ -52,7 +28,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The gate's report where the harness measured these mutants."""
 
     def judge_measured(mutants: list[dict[str, Any]], **changes: Any) -> GateReport:
-        answer = {**MEASURED, "mutants": mutants, **changes}
+        answer = {**MUTATION, "mutants": mutants, **changes}
         monkeypatch.setattr(mutation, "run_harness", lambda *_: answer)
         return run_gate("mutation", SOUND, Policy())
 
