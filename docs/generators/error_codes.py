@@ -64,6 +64,7 @@ MEANINGS = {
     "blocks:error": "Something that the format of blocks does not allow.",
     "ci:bad-event": "The environment or the event of the job holds something that cannot be used.",
     "ci:no-identity": "The job has no identity token that could be exchanged.",
+    "ci:platform-refused": "GitHub or GitLab does not let this job do what it has to.",
     "ci:platform-unreachable": "GitHub or GitLab cannot be reached, or does not speak as its API does.",
     "cli:bad-config": "An address, a token or `.blocks/config.yml` is malformed.",
     "cli:bad-option": "An option or an argument is not what the command takes.",

@@ -122,7 +122,7 @@ def _judge_multiplying_references() -> None:
     for number in range(1, 40):
         inner = {"$ref": f"#/$defs/d{number - 1}"}
         definitions[f"d{number}"] = {"anyOf": [inner, inner]}
-    # What an argument must not be is no part of what it promises, so the check for empty promises passes by.
+    # What an argument must not be is not part of what it promises, so the check for empty promises passes by.
     entry = promise(TEXT | {"not": {"$ref": "#/$defs/d39"}})
     entry["input"]["$defs"] = definitions
     assert judge(entry, "x") == ["the input schema refuses its input"]
