@@ -1,6 +1,5 @@
 """Who is who among the clients: what one of them may hold is a part of what all may."""
 
-from collections import Counter
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -33,19 +32,3 @@ def find_caller(scope: Mapping[str, Any]) -> str:
     """The place of a request, and the token that it names, which nobody has checked yet."""
     tokens = [value for name, value in scope["headers"] if name == b"authorization"]
     return f"{find_place(scope)} {tokens[:1]}"
-
-
-class Shares:
-    """How much each of many holds; what holds nothing is forgotten."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def __getitem__(self, name: str) -> int:
-        return self._counts[name]
-
-    def add(self, name: str, count: int = 1) -> None:
-        """Let ``name`` hold ``count`` more, or fewer."""
-        self._counts[name] += count
-        if not self._counts[name]:
-            del self._counts[name]

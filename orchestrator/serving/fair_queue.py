@@ -6,7 +6,7 @@ Everything here happens in the loop, between two of its steps, and so without a 
 import asyncio
 from collections import deque
 
-from orchestrator.serving.callers import Shares
+from orchestrator.core.shares import Shares
 
 
 class FairQueue:

@@ -3,7 +3,7 @@
 import threading
 from typing import Final
 
-from orchestrator.serving.callers import Shares
+from orchestrator.core.shares import Shares
 
 MOST_HELD: Final = 256 * 1024 * 1024
 """Bytes, of all connections together; those from one place may have half of it."""

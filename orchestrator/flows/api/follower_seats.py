@@ -1,10 +1,10 @@
 """How many may follow flows at once in this process: so many in all, and so many with one token."""
 
 import threading
-from collections import Counter
 
 from django.conf import settings
 
+from orchestrator.core.shares import Shares
 from orchestrator.rest.problems import Problem
 
 RETRY_SECONDS = 5
@@ -29,7 +29,7 @@ class Seats:
     """Who follows how many flows."""
 
     def __init__(self) -> None:
-        self._lock, self._taken = threading.Lock(), Counter[str]()
+        self._lock, self._taken = threading.Lock(), Shares()
 
     def take(self, holder: str, *, operator: bool = False) -> Seat:
         """A seat for ``holder``, or a problem that says when to ask again."""
@@ -54,7 +54,7 @@ class Seats:
                     cure=cure,
                     headers=headers,
                 )
-            self._taken[holder] += 1
+            self._taken.add(holder)
         return Seat(self, holder)
 
     def count(self) -> int:
@@ -65,9 +65,7 @@ class Seats:
     def give_back(self, holder: str) -> None:
         """Count one less."""
         with self._lock:
-            self._taken[holder] -= 1
-            if self._taken[holder] <= 0:
-                del self._taken[holder]
+            self._taken.add(holder, -1)
 
 
 seats = Seats()

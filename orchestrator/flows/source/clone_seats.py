@@ -5,15 +5,16 @@ for one address.
 """
 
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from orchestrator.core.shares import Shares
+
 MOST_CLONES: Final = 8
 MOST_OF_ADDRESS: Final = 2
 _lock = threading.Lock()
-_taken: Counter[str] = Counter()
+_taken = Shares()
 
 
 class ClonesBusy(Exception):
@@ -26,11 +27,9 @@ def take_seat(url: str) -> Iterator[None]:
     with _lock:
         if _taken.total() >= MOST_CLONES or _taken[url] >= MOST_OF_ADDRESS:
             raise ClonesBusy
-        _taken[url] += 1
+        _taken.add(url)
     try:
         yield
     finally:
         with _lock:
-            _taken[url] -= 1
-            if not _taken[url]:
-                del _taken[url]
+            _taken.add(url, -1)
