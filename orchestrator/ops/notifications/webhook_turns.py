@@ -32,13 +32,14 @@ LONGEST_WAIT: Final = timedelta(days=3)
 
 def find_turn(notification: Notification) -> datetime | None:
     """When to look at the message again; None: it may be sent now."""
-    if notification.notifier != NOTIFIER or notification.subscription_id is None:
+    receiver = _find_receiver(notification)
+    if receiver is None:
         return None
     now = timezone.now()
     if now - notification.created_at > LONGEST_WAIT and notification.status == NotificationStatus.WAITING:
         _give_up(notification)
         return None
-    rest = _find_rest(notification, now)
+    rest = _find_rest(receiver, now)
     if rest is not None:
         return rest
     if not _is_occupied(notification, now):
@@ -50,41 +51,42 @@ def find_turn(notification: Notification) -> datetime | None:
 
 def take_turn(notification: Notification) -> bool:
     """Whether this worker may send the message now; asked in the transaction that claims it."""
-    if notification.notifier != NOTIFIER or notification.subscription_id is None:
+    receiver = _find_receiver(notification)
+    if receiver is None:
         return True
     # One worker after another, else two of them would see the last free place.
     database.fetch_rows("SELECT pg_advisory_xact_lock(hashtextextended('webhook turns', 0))", {})
     now = timezone.now()
-    return _find_rest(notification, now) is None and not _is_occupied(notification, now)
+    return _find_rest(receiver, now) is None and not _is_occupied(notification, now)
 
 
 def find_next(notification: Notification) -> int | None:
     """The oldest message that waits behind ``notification`` for the same receiver."""
-    if notification.notifier != NOTIFIER or notification.subscription_id is None:
+    receiver = _find_receiver(notification)
+    if receiver is None:
         return None
     now = timezone.now()
     due = Q(not_before=None) | Q(not_before__lte=now)
-    waiting = Notification.objects.filter(
-        due, subscription_id=notification.subscription_id, status=NotificationStatus.WAITING
-    )
+    waiting = Notification.objects.filter(due, subscription_id=receiver, status=NotificationStatus.WAITING)
     found: int | None = waiting.order_by("id").values_list("pk", flat=True).first()
     return found
 
 
 def note_result(notification: Notification, seconds: float, *, accepted: bool) -> None:
     """Let a receiver that failed or was slow rest."""
-    if notification.notifier != NOTIFIER:
+    receiver = _find_receiver(notification)
+    if receiver is None:
         return
     now = timezone.now()
-    receiver = Subscription.objects.filter(pk=_read_number(notification))
+    rows = Subscription.objects.filter(pk=receiver)
     if accepted:
         rests_until = now + timedelta(seconds=3 * seconds) if seconds > SLOW_SECONDS else None
-        receiver.update(failures=0, rests_until=rests_until)
+        rows.update(failures=0, rests_until=rests_until)
         return
-    failures = receiver.values_list("failures", flat=True).first() or 0
+    failures = rows.values_list("failures", flat=True).first() or 0
     # Bounded before it is a power: nobody waits longer than the longest rest.
     rest = min(FIRST_REST * 2 ** min(failures, 10), LONGEST_REST)
-    receiver.update(failures=F("failures") + 1 if failures < 1000 else failures, rests_until=now + rest)
+    rows.update(failures=F("failures") + 1 if failures < 1000 else failures, rests_until=now + rest)
 
 
 def end_rest(subscription_id: int | None) -> None:
@@ -97,13 +99,13 @@ def find_lost_after() -> timedelta:
     return timedelta(seconds=settings.NOTIFICATION_LOST_SECONDS)
 
 
-def _read_number(notification: Notification) -> int:
-    """The number of the subscription; one that no row has, where it is gone."""
-    return notification.subscription_id or 0
+def _find_receiver(notification: Notification) -> int | None:
+    """The number of the subscription that a message is for, where it is a webhook that is still there."""
+    return notification.subscription_id if notification.notifier == NOTIFIER else None
 
 
-def _find_rest(notification: Notification, now: datetime) -> datetime | None:
-    resting = Subscription.objects.filter(pk=_read_number(notification), rests_until__gt=now)
+def _find_rest(receiver: int, now: datetime) -> datetime | None:
+    resting = Subscription.objects.filter(pk=receiver, rests_until__gt=now)
     found: datetime | None = resting.values_list("rests_until", flat=True).first()
     return found
 
