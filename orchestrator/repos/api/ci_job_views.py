@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,6 +17,7 @@ from orchestrator.repos.api.ci_job_serializers import (
 from orchestrator.repos.api.refusals import OF_A_REPO
 from orchestrator.repos.api.token_serializers import CreatedTokenSerializer
 from orchestrator.repos.api.token_views import answer_with_secret
+from orchestrator.repos.api.views import NAME
 from orchestrator.repos.ci_jobs.exchange import IdTokenUsed, NoTrust, SeveralRepos, exchange_id_token
 from orchestrator.repos.ci_jobs.id_tokens import ExchangeNotConfigured, IdTokenRefused
 from orchestrator.repos.ci_jobs.signing_keys import KeysAway
@@ -31,7 +31,6 @@ from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
 from orchestrator.rest.throttles import ExchangeThrottle
 
 _TAGS = ["tokens"]
-_NAME = OpenApiParameter("name", location=OpenApiParameter.PATH, description="The repo's name.")
 _NUMBER = describe_number("The trust's number.")
 _UNKNOWN = ProblemKind(404, "token:unknown-trust", "The repo has no such trust.")
 _EXCHANGE_REFUSED = (
@@ -53,7 +52,7 @@ class CiTrustListView(APIView):
     @describe_operation(
         "ci_trusts_list",
         refused=OF_A_REPO,
-        parameters=[_NAME],
+        parameters=[NAME],
         tags=_TAGS,
         responses=CiTrustSerializer(many=True),
         summary="List the CI jobs that a repo trusts.",
@@ -66,7 +65,7 @@ class CiTrustListView(APIView):
     @describe_operation(
         "ci_trusts_create",
         refused=(*OF_A_REPO, INVALID, refusal_by(tokens.ScopeNotHeld)),
-        parameters=[_NAME],
+        parameters=[NAME],
         tags=_TAGS,
         request=NewCiTrustSerializer,
         responses={201: CiTrustSerializer},
@@ -92,7 +91,7 @@ class CiTrustDetailView(APIView):
     @describe_operation(
         "ci_trusts_delete",
         refused=(*OF_A_REPO, _UNKNOWN),
-        parameters=[_NAME, _NUMBER],
+        parameters=[NAME, _NUMBER],
         tags=_TAGS,
         responses={204: None},
         summary="Trust jobs no longer.",
