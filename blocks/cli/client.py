@@ -207,16 +207,24 @@ def require_plain_path(path: str) -> None:
     )
 
 
-def _read_bounded(answer: "httpx2.Response") -> None:
-    """As ``answer.read()``, unless the answer is longer than anything that the service sends."""
+def read_at_most(answer: "httpx2.Response", most: int) -> bytes | None:
+    """The body of a streamed answer; ``None`` where it is longer than ``most`` bytes."""
     parts, size = [], 0
     # Of what it unpacks to: a small packed answer may stand for more than memory holds.
     for part in answer.iter_bytes():
         size += len(part)
-        if size > _LONGEST_ANSWER:
-            raise _refuse_answer("more than any answer has")
+        if size > most:
+            return None
         parts.append(part)
-    answer._content = b"".join(parts)
+    return b"".join(parts)
+
+
+def _read_bounded(answer: "httpx2.Response") -> None:
+    """As ``answer.read()``, unless the answer is longer than anything that the service sends."""
+    content = read_at_most(answer, _LONGEST_ANSWER)
+    if content is None:
+        raise _refuse_answer("more than any answer has")
+    answer._content = content
 
 
 def _read_json(answer: "httpx2.Response") -> Any:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from blocks.cli import lazy_commands
+from blocks.cli.client import read_at_most
 from blocks.cli.credentials import require_safe_address
 from blocks.cli.errors import Exit, Failure
 from blocks.format.limits import MIB
@@ -126,11 +127,9 @@ class Session:
         if params:
             target = target.copy_merge_params({name: str(value) for name, value in params.items()})
         with self._http.stream(method, target, json=body) as answer:
-            content = b""
-            for part in answer.iter_bytes():
-                content += part
-                if len(content) > _MOST_BYTES:
-                    raise self._refuse_answer(f"over {_MOST_BYTES // MIB} MB")
+            content = read_at_most(answer, _MOST_BYTES)
+        if content is None:
+            raise self._refuse_answer(f"over {_MOST_BYTES // MIB} MB")
         return answer.status_code, answer.headers, content
 
     def _fail_unreachable(self, why: str) -> Failure:
