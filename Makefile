@@ -7,6 +7,9 @@ UV := .venv/bin/uv
 LOCKS := requirements-uv.txt requirements.txt requirements-dev.txt gates/sandbox/requirements.txt
 SERVED := $(PY) -m orchestrator.dev.embedded
 export PYTHONUNBUFFERED := 1
+# Workers and tests start many processes of Python. One that may not keep what it compiles compiles every module again,
+# which takes longer than most tests.
+unexport PYTHONDONTWRITEBYTECODE
 # The certificates that the machine trusts, a company proxy's among them, not only those that the installer brings.
 export UV_SYSTEM_CERTS := 1
 
