@@ -40,6 +40,29 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("suite")
 
 
+def pytest_configure() -> None:
+    """Hash passwords quickly: those of tests protect nothing, and production's way takes half a second."""
+    # Django is not set up yet when this file is read.
+    from django.conf import settings  # noqa: PLC0415
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+# What takes longest begins first, so that no worker is left alone with it at the end.
+LONGEST = (
+    "tests/bench/",
+    "tests/chaos/",
+    "tests/ops/alerting/test_chain.py",
+    "tests/flows/engine/test_processes.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After the order has been drawn."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 class StacksOnOneWorker(LoadScopeScheduling):
     """Every test goes to a free worker, except those that share a stack.
 
