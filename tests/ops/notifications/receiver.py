@@ -8,14 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
+def _make_set_event() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Receiver:
-    """Answers ``answer``, byte by byte with ``pause`` seconds between where that is set."""
+    """Answers ``answer`` once ``may_answer`` is set, byte by byte with ``pause`` seconds between, if any."""
 
     port: int = 0
     answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n"
     pause: float = 0.0
-    delay: float = 0.0
+    may_answer: threading.Event = field(default_factory=_make_set_event)
     endless: bytes = b""
     requests: list[bytes] = field(default_factory=list)
     sent_bytes: int = 0
@@ -43,7 +49,7 @@ def _serve_one(receiver: Receiver, client: socket.socket) -> None:
         client.settimeout(20)
         try:
             receiver.requests.append(_read_request(client))
-            time.sleep(receiver.delay)
+            receiver.may_answer.wait(20)
             if receiver.pause:
                 for number in range(len(receiver.answer)):
                     client.sendall(receiver.answer[number : number + 1])

@@ -1,11 +1,13 @@
 """Webhooks: every kind of event, the log, replay, test, rotation; receivers slow, away or hostile."""
 
+import itertools
 import json
 import re
 import socket
+import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from pathlib import Path
 
@@ -295,7 +297,7 @@ def test_a_name_that_leads_inside_is_not_called(monkeypatch, settings, address):
 
 def test_a_slow_receiver_holds_up_no_other(receiver, settings):
     settings.WEBHOOKS_AT_ONCE = 4
-    with run_receiver(delay=1.5) as slow:
+    with run_receiver(may_answer=threading.Event()) as slow:
         hook = subscribe(slow)
         with transaction.atomic():
             waiting = write(hook, 5)
@@ -311,19 +313,22 @@ def test_a_slow_receiver_holds_up_no_other(receiver, settings):
                 connection.close()
 
         with ThreadPoolExecutor(5) as pool:
-            begin = time.monotonic()
             running = [pool.submit(run, number) for number in tasks]
-            time.sleep(0.3)
-            # Four of the five workers are free again already, and another receiver gets its message.
-            assert sum(one.done() for one in running) >= 4
+            # Four of the five workers are free again although the receiver holds the first, and another
+            # receiver gets its message.
+            finished = itertools.islice(as_completed(running, timeout=60), 4)
+            assert len(list(finished)) == 4
             (quick,) = write(subscribe(receiver))
             quick.refresh_from_db()
             assert quick.status == "sent"
-            assert time.monotonic() - begin < 1.5
+            assert not all(one.done() for one in running)
+            time.sleep(1.1)  # longer than an answer may take that is not slow
+            released = timezone.now()
+            slow.may_answer.set()
     assert len(slow.requests) == 1
     hook.refresh_from_db()
     # It was slow, so it rests; the others wait.
-    assert hook.rests_until > timezone.now()
+    assert hook.rests_until > released + timedelta(seconds=3)
     assert Notification.objects.filter(subscription=hook, status="waiting").count() == 4
 
 
