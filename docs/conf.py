@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-FOLDERS = ("tutorial", "how-to", "reference", "explanation", "decisions", "runbooks")
+FOLDERS = ("tutorial", "how-to", "reference", "explanation", "decisions", "operate", "runbooks")
 
 project = "Multi-LLM Orchestrator"
 author = project
