@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db.models import F
 from django.utils import timezone
 
 from orchestrator.flows import engine
@@ -21,18 +22,16 @@ REPOS = (
 def move_back(flow: Flow, days_back: float, *, took: float = 0.0) -> None:
     """As if ``flow`` had ended so many days ago and had taken ``took`` seconds more than it did."""
     ago, longer = timedelta(days=days_back), timedelta(seconds=took)
-    for row in FlowEvent.objects.filter(flow=flow):
-        begun = longer if row.kind == "flow.created" else timedelta(0)
-        FlowEvent.objects.filter(pk=row.pk).update(created_at=row.created_at - ago - begun)
+    events = FlowEvent.objects.filter(flow=flow)
+    events.filter(kind="flow.created").update(created_at=F("created_at") - longer)
+    events.update(created_at=F("created_at") - ago)
     flow.refresh_from_db()
     Flow.objects.filter(pk=flow.pk).update(
         created_at=flow.created_at - ago - longer,
         finished_at=None if flow.finished_at is None else flow.finished_at - ago,
     )
-    for report in GateResult.objects.filter(flow=flow):
-        GateResult.objects.filter(pk=report.pk).update(created_at=report.created_at - ago)
-    for call in ProviderCall.objects.filter(flow_id=flow.pk):
-        ProviderCall.objects.filter(pk=call.pk).update(created_at=call.created_at - ago)
+    GateResult.objects.filter(flow=flow).update(created_at=F("created_at") - ago)
+    ProviderCall.objects.filter(flow_id=flow.pk).update(created_at=F("created_at") - ago)
 
 
 def tell_history() -> None:
