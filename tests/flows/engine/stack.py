@@ -25,7 +25,7 @@ from orchestrator.flows.models import Stage
 from tests.databases import url_of_test_database
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 def until(condition: Callable[[], object], what: str) -> None:

@@ -13,7 +13,7 @@ from orchestrator.flows.worker import presence
 from tests import scenes
 from tests.flows.engine.stack import Stack, running, until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from orchestrator.flows.models import Attempt, Flow, Stage
 from orchestrator.repos.models import Repo
 from tests.flows.engine.stack import Stack, running, until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 
 @pytest.fixture

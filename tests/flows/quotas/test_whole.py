@@ -28,7 +28,7 @@ from tests.flows.engine.stack import ROOT, Stack, running, until
 from tests.flows.quotas.plugin import request
 from tests.providers.simulated import Simulated, started
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 PASSING, WAITING = 40, 20
 
 
