@@ -66,7 +66,12 @@ app.conf.update(
     CELERY_DB_REUSE_MAX=2**31,
 )
 app.autodiscover_tasks(
-    ["orchestrator.flows.worker", "orchestrator.ops.notifications", "orchestrator.ops.rollups"]
+    [
+        "orchestrator.flows.worker",
+        "orchestrator.ops.notifications",
+        "orchestrator.ops.rollups",
+        "orchestrator.ops.reports",
+    ]
 )
 
 

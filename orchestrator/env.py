@@ -117,6 +117,20 @@ def read_sources(name: str, default: str, kinds: Iterable[str]) -> dict[str, str
     return found
 
 
+def read_period(name: str) -> tuple[date, date] | None:
+    """The first and the last of some days: ``2026-11-16/2026-11-30``; None where unset."""
+    value = read_text(name, "")
+    if value == "":
+        return None
+    try:
+        first, last = (date.fromisoformat(part) for part in value.split("/"))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use 2026-11-16/2026-11-30.") from error
+    if first > last:
+        raise ImproperlyConfigured(f"{name} is {value!r}: its first day is after its last.")
+    return first, last
+
+
 def read_identifiers(name: str, taken: Iterable[str] = ()) -> tuple[str, ...]:
     """A comma-separated list of short names, each of which is once in it and not in ``taken``."""
     names, reserved = read_names(name), set(taken)

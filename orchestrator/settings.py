@@ -107,6 +107,7 @@ INSTALLED_APPS = [
     "orchestrator.ops.observability",
     "orchestrator.ops.notifications",
     "orchestrator.ops.rollups",
+    "orchestrator.ops.reports",
     "onboarding",
 ]
 MIDDLEWARE = [
@@ -116,6 +117,7 @@ MIDDLEWARE = [
     "orchestrator.web.headers.content_security_policy",
     "orchestrator.rest.rate_limits.tell_rate_limit",
     "django.middleware.http.ConditionalGetMiddleware",
+    "orchestrator.web.headers.name_version",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -343,6 +345,12 @@ ROI_SOURCE = env.read_text(
     "ROI_SOURCE",
     "launch runbook, pilot results: a feature costs 200 USD by hand, taken as 2 hours at 100 USD",
 )
+
+# --- reports: where people reach the service, for links in messages
+PUBLIC_URL = env.read_url("PUBLIC_URL")
+# The days of phases 6 and 7: the report of a phase is written when its last day is over.
+SOAK_DAYS = env.read_period("SOAK_DAYS")
+ROLLOUT_DAYS = env.read_period("ROLLOUT_DAYS")
 
 # --- metrics
 METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")

@@ -193,13 +193,13 @@ def _judge_block(*, mutants_survive: bool) -> tuple[GateReport, ...]:
     return (make_report("contract"), coverage, mutation)
 
 
-def run_through(made: Flow, *, gates_fail: bool = False) -> Flow:
-    """Everything that happens to a flow, at once: passed with a block, or failed at the gates."""
+def run_through(made: Flow, *, gates_fail: bool = False, files: dict[str, bytes] | None = None) -> Flow:
+    """Everything that happens to a flow, at once: passed with a block of ``files``, or failed at a gate."""
     costs = {"google": "0.0012", "anthropic": "0.0213", "openai": "0.0405"}
     models = {kind: model for kind, _, model in STAGES}
     while stage := made.stages.filter(status="ready").order_by("position").first():
         if stage.kind == "seal":
-            seal_block(made)
+            seal_block(made, files)
             break
         claim = start_stage(stage)
         if stage.queue in costs:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,6 +28,12 @@ from orchestrator import env
         (lambda: env.read_url("X_TEST"), "http://host:1/p/", "http://host:1/p"),
         (lambda: env.read_url("X_TEST"), "", ""),
         (lambda: env.read_identifiers("X_TEST"), "vllm, open_router2", ("vllm", "open_router2")),
+        (lambda: env.read_period("X_TEST"), "", None),
+        (
+            lambda: env.read_period("X_TEST"),
+            "2026-11-16/2026-11-30",
+            (date(2026, 11, 16), date(2026, 11, 30)),
+        ),
         (lambda: env.read_models("X_TEST"), "", {}),
         (
             lambda: env.read_models("X_TEST"),
@@ -48,6 +55,9 @@ def test_good_values(
         (lambda: env.read_identifiers("X_TEST"), "vLLM", "use a letter"),
         (lambda: env.read_identifiers("X_TEST"), "a,a", "is taken"),
         (lambda: env.read_identifiers("X_TEST", taken=("gates",)), "gates", "is taken"),
+        (lambda: env.read_period("X_TEST"), "2026-11-16", "use 2026-11-16/2026-11-30"),
+        (lambda: env.read_period("X_TEST"), "2026-11-16/2026-11-31", "use 2026-11-16/2026-11-30"),
+        (lambda: env.read_period("X_TEST"), "2026-11-30/2026-11-16", "is after its last"),
         (lambda: env.read_models("X_TEST"), "{", "not JSON"),
         (lambda: env.read_models("X_TEST"), "[]", "not an object of models"),
         (lambda: env.read_models("X_TEST"), '{"m": {"input": "1"}}', "both or none"),

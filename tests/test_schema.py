@@ -9,12 +9,13 @@ from django.apps import apps
 from django.db import connection, models
 
 ROOT = Path(__file__).parents[1]
-APPS = ("core", "repos", "flows", "providers", "notifications", "onboarding", "rollups")
+APPS = ("core", "repos", "flows", "providers", "notifications", "onboarding", "rollups", "reports")
 # How the functions and triggers are now; migrations have their own frozen copies.
 DESCRIPTIONS = (
     "providers/sql/functions.sql",
     "orchestrator/flows/sql/triggers.sql",
     "orchestrator/ops/notifications/sql/triggers.sql",
+    "orchestrator/ops/reports/sql/triggers.sql",
 )
 
 # Each query reads one kind of object of the schema that is in the search path; so that names come out

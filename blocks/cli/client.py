@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from blocks.cli import lazy_commands, workspace
+from blocks import __version__
+from blocks.cli import lazy_commands, service_version, workspace
 from blocks.cli.errors import Exit, Failure
 from blocks.format.limits import MAX_BLOCK_BYTES, MIB
 
@@ -21,6 +22,7 @@ else:
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _STREAM_SECONDS = 60.0  # four keep-alives of the service
 GIVE_UP_SECONDS = 60.0
+_PAGE = 200  # the longest that the service gives
 LONGEST_WAIT_SECONDS = 10.0
 _LONGEST_ANSWER = MAX_BLOCK_BYTES + MIB
 _LONGEST_EVENT = 16 * MIB
@@ -51,13 +53,16 @@ class Client:
 
     def __init__(self, url: str, token: str | None) -> None:
         self.url = url
-        headers = {"User-Agent": "blocks-cli"}
+        headers = {"User-Agent": f"blocks-cli/{__version__}"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         try:
             # A service that is down is noticed soon; a slow answer is waited for.
             timeout = httpx2.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
-            self._http = httpx2.Client(base_url=url, headers=headers, timeout=timeout)
+            # Over http, which is for this machine only, there is no certificate to check; reading those
+            # that are trusted takes a tenth of a second. Redirects are not followed.
+            self._verify = not url.startswith("http://")
+            self._http = httpx2.Client(base_url=url, headers=headers, timeout=timeout, verify=self._verify)
         except (httpx2.InvalidURL, UnicodeEncodeError, ValueError) as error:
             raise Failure(
                 f"BLOCKS_API_URL or BLOCKS_TOKEN is malformed: {error}",
@@ -93,15 +98,38 @@ class Client:
         """The JSON that ``PUT`` answers with."""
         return _read_json(self._send_request("PUT", path, json=body))
 
-    def download(self, path: str) -> bytes:
-        """The bytes under ``/api/v1/<path>``."""
-        return self._send_request("GET", path).content
+    def delete(self, path: str) -> None:
+        """``DELETE``, which answers nothing."""
+        self._send_request("DELETE", path)
 
-    @staticmethod
-    def read_cursor(link: str | None) -> str | None:
-        """The cursor in the ``next`` link of a page."""
-        # The link itself is not followed: behind a proxy its host may be one that only the proxy reaches.
-        return None if link is None else httpx2.URL(link).params.get("cursor")
+    def ask_anybody(self, path: str) -> "httpx2.Response":
+        """What the service answers under an address that is open to everyone; the token does not go along.
+
+        Raises ``Failure`` where nobody answers.
+        """
+        try:
+            return httpx2.get(f"{self.url}/{path}", timeout=_CONNECT_SECONDS, verify=self._verify)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise self._fail_unreachable(error) from error
+
+    def download(self, path: str, **params: Any) -> bytes:
+        """The bytes under ``/api/v1/<path>``."""
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._send_request("GET", path, params=given).content
+
+    def list_rows(self, path: str, *, limit: int, **params: Any) -> list[dict[str, Any]]:
+        """At most ``limit`` rows of the list under ``path``, page by page."""
+        found: list[dict[str, Any]] = []
+        cursor = None
+        while len(found) < limit:
+            page = self.get(path, limit=min(_PAGE, limit - len(found)), cursor=cursor, **params)
+            found += page["results"]
+            # The last page has no next link. The link itself is not followed: behind a proxy its host may be
+            # one that only the proxy reaches.
+            if page["next"] is None:
+                break
+            cursor = httpx2.URL(page["next"]).params.get("cursor")
+        return found
 
     def _send_request(self, method: str, path: str, **how: Any) -> "httpx2.Response":
         require_plain_path(path)
@@ -110,6 +138,7 @@ class Client:
                 _read_bounded(answer)
         except httpx2.HTTPError as error:
             raise self._fail_unreachable(error) from error
+        service_version.compare(answer.headers.get(service_version.HEADER), self.url)
         if answer.is_success:
             return answer
         raise read_failure(answer)

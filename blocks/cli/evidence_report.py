@@ -3,6 +3,7 @@
 from typing import Any
 
 from blocks.cli import output
+from blocks.cli.terminal_text import make_printable
 from blocks.format.verification import VerificationReport
 
 _UNPROVED = "not proved"
@@ -26,6 +27,7 @@ def build_document(found: VerificationReport, trusted_from: str) -> dict[str, An
         "keys_from": trusted_from,
         "gates": found.gates,
         "verdict": found.verdict,
+        "edited_by": found.edited_by,
         "files": found.files,
         "notes": found.notes,
         "problems": [{"path": problem.path, "problem": problem.what} for problem in found.problems],
@@ -72,6 +74,8 @@ def _describe_block(found: VerificationReport, trusted_from: str) -> list[tuple[
     # Only a repo that was cloned has a commit that the service can vouch for.
     if found.origin:
         lines.append(("From", found.origin))
+    if found.edited_by:
+        lines.append(("Edited", f"by a person: {found.edited_by}"))
     key_ids = ", ".join(sorted(found.key_ids))
     return [
         *lines,
@@ -90,4 +94,4 @@ def _describe_context(found: VerificationReport) -> str:
 
 def _print(text: str) -> None:
     # Names and findings come from inside the block, which may be hostile to a terminal.
-    output.print_line(output.make_printable(text))
+    output.print_line(make_printable(text))

@@ -1,14 +1,19 @@
 """The result of a flow, in a terminal: its gates, its cost, its time, its error."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blocks.cli import output
-from blocks.cli.progress import format_duration, format_usd, mark_status
+from blocks.cli import terminal
+from blocks.cli.candidate import JUNIT, SARIF, Candidate, choose_newest
+from blocks.cli.durations import format_duration, format_usd
+from blocks.cli.progress import mark_status, parse_moment
+from blocks.cli.remedy import find_remedy
 
 
 def _format_percent(value: str | None) -> str:
@@ -17,14 +22,14 @@ def _format_percent(value: str | None) -> str:
 
 def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False) -> Table:
     """One line for each gate: of its newest round, or of every round."""
-    shown = list(gates) if every_round else _keep_newest(gates)
+    shown = list(gates) if every_round else choose_newest(gates)
     grid = _make_table("Quality gates")
     for column in ("gate", "verdict"):
         grid.add_column(column, no_wrap=True)
     for column in ("score", "needed", "round"):
         grid.add_column(column, justify="right", no_wrap=True)
     # Only sentences are wrapped: a verdict or a figure in two halves cannot be read.
-    grid.add_column("finding", max_width=output.TEXT_WIDTH)
+    grid.add_column("finding", max_width=terminal.TEXT_WIDTH)
     for gate in shown:
         grid.add_row(
             gate["gate"],
@@ -37,11 +42,19 @@ def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False)
     return grid
 
 
-def _keep_newest(gates: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Each gate of its newest round; the service lists rounds in their order."""
-    # A later round of the same gate takes the place of an earlier one in the dictionary.
-    newest = {gate["gate"]: gate for gate in gates}
-    return list(newest.values())
+def compare_gates(comparison: Iterable[Mapping[str, Any]]) -> Table:
+    """Each gate as it was sealed and as it was replayed."""
+    grid = Table("Gate", "Sealed", "Score", "Replayed", "Score", "", box=None, pad_edge=False)
+    for row in comparison:
+        grid.add_row(
+            row["gate"],
+            row["sealed"],
+            row["sealed_score"] or "",
+            row["replayed"],
+            row["replayed_score"] or "",
+            "same" if row["same"] else "DIFFERENT",
+        )
+    return grid
 
 
 def _make_table(title: str) -> Table:
@@ -55,6 +68,19 @@ def _make_table(title: str) -> Table:
     )
 
 
+def print_candidate(console: Console, found: Candidate, folder: Path) -> None:
+    """Where a candidate is, and what its gates said."""
+    console.print(f"{found.flow['id']}, round {found.number} of {max(found.rounds)}", soft_wrap=True)
+    if found.gates:
+        console.print(gate_table(found.gates, every_round=True))
+    else:
+        console.print("No gate has judged this round.")
+    console.print()
+    console.print(f"Files     {folder}  ({', '.join(sorted(found.files))})", soft_wrap=True)
+    console.print(f"Findings  {SARIF} for code hosts, {JUNIT} for CI", soft_wrap=True)
+    console.print("Nothing vouches for a candidate: it is not a block, and git ignores it.", soft_wrap=True)
+
+
 def describe_cost(flow: Mapping[str, Any]) -> str:
     """The cost of a flow and each provider's part of it."""
     total = f"Cost {format_usd(flow['cost_usd']) or '$0'}"
@@ -64,11 +90,23 @@ def describe_cost(flow: Mapping[str, Any]) -> str:
 
 def find_first_cure(gates: Iterable[Mapping[str, Any]]) -> str:
     """The cure of the first gate that did not pass in its newest round; empty where all did."""
-    for gate in _keep_newest(gates):
+    for gate in choose_newest(gates):
         # One cure, not all: gates run in order, and a later failure often follows from the first.
         if gate["verdict"] != "passed" and gate["cure"]:
             return f"{gate['gate']}: {gate['cure']}"
     return ""
+
+
+def list_remedies(gates: Iterable[Mapping[str, Any]], flow_id: str) -> list[dict[str, Any]]:
+    """What to do about each gate that did not pass in its newest round, for machines."""
+    found = [(gate["gate"], find_remedy(gate, flow_id)) for gate in choose_newest(gates)]
+    return [{"gate": gate, **asdict(remedy)} for gate, remedy in found if remedy]
+
+
+def find_first_remedy(gates: Iterable[Mapping[str, Any]], flow_id: str) -> str:
+    """What to do about the first gate that did not pass in its newest round; empty where all did."""
+    remedies = [find_remedy(gate, flow_id) for gate in choose_newest(gates)]
+    return next((remedy.describe() for remedy in remedies if remedy), "")
 
 
 def print_replay(console: Console, report: Mapping[str, Any]) -> None:
@@ -102,6 +140,13 @@ def _make_difference_table(differences: Iterable[Mapping[str, Any]]) -> Table:
     return grid
 
 
+def describe_moments(flow: Mapping[str, Any]) -> str:
+    """When a flow began and ended, in UTC."""
+    began, ended = parse_moment(flow["created_at"]), parse_moment(flow["finished_at"])
+    text = f"When {began:%F %T} UTC" if began else "When not known"
+    return f"{text} to {ended:%F %T} UTC" if ended else text
+
+
 def describe_time(flow: Mapping[str, Any]) -> str:
     """Where the time went."""
     spent = flow["time"]
@@ -132,14 +177,15 @@ def print_wait(console: Console, flow: Mapping[str, Any]) -> None:
     """Why a flow waits, where it does."""
     if flow["wait_reason"]:
         console.print(
-            Text(f"waits: {flow['wait_reason']}", style="yellow"), width=min(console.width, output.LINE_WIDTH)
+            Text(f"waits: {flow['wait_reason']}", style="yellow"),
+            width=min(console.width, terminal.LINE_WIDTH),
         )
 
 
 def print_error(console: Console, error: Mapping[str, str] | None) -> None:
     """Why a flow failed, and how to fix it."""
     if error:
-        width = min(console.width, output.LINE_WIDTH)
+        width = min(console.width, terminal.LINE_WIDTH)
         console.print(Text(f"{error['code']}: {error['message']}", style="red"), width=width)
         if error["cure"]:
             console.print(Text(f"  cure: {error['cure']}"), width=width)

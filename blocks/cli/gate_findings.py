@@ -9,22 +9,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from blocks.cli.candidate import find_round, map_rounds
 from blocks.cli.progress import mark_status
+from blocks.cli.remedy import find_remedy
 
 _MAX_MUTANTS = 10
 _MAX_FINDINGS = 40
 _DETECTED = {"Killed", "Timeout"}
 _RANGES = {"uncovered": "Not covered", "sabotage-survived": "Sabotage not detected"}
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
-
-
-def map_rounds(flow: Mapping[str, Any]) -> dict[tuple[str, int], int]:
-    """Stage kind and its round to the round of the implementation that it saw."""
-    found, newest = {}, 1
-    for stage in flow["stages"]:
-        newest = stage["round"] if stage["kind"] == "implement" else newest
-        found[stage["kind"], stage["round"]] = newest
-    return found
 
 
 def _text_of(files: Mapping[str, Any], path: str) -> str:
@@ -42,10 +35,8 @@ def print_findings(
     for gate in gates:
         if gate["verdict"] == "passed" and not gate["findings"]:
             continue  # the table above has it already
-        # A gate of round 2 of the review may have judged the code of round 3: repairs count their own rounds.
-        stage = "review" if gate["gate"] == "review" else "verify"
-        code_round = seen.get((stage, gate["round"]), gate["round"])
-        _print_gate(console, gate, _collect_sources(files, f"implement-{code_round}/"))
+        code_round = find_round(seen, gate)
+        _print_gate(console, gate, str(flow["id"]), _collect_sources(files, f"implement-{code_round}/"))
         if gate["gate"] == "mutation":
             _print_mutants(console, _text_of(files, f"verify-{gate['round']}/mutation.json"))
         console.print()
@@ -56,7 +47,7 @@ def _collect_sources(files: Mapping[str, Any], folder: str) -> dict[str, str]:
     return {path.removeprefix(folder): _text_of(files, path) for path in files if path.startswith(folder)}
 
 
-def _print_gate(console: Console, gate: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+def _print_gate(console: Console, gate: Mapping[str, Any], flow_id: str, sources: Mapping[str, str]) -> None:
     console.print(
         Text.assemble(
             (f"{gate['gate']}, round {gate['round']}  ", "bold"),
@@ -67,6 +58,8 @@ def _print_gate(console: Console, gate: Mapping[str, Any], sources: Mapping[str,
     )
     if gate["cure"]:
         console.print(Text.assemble(("  cure: ", "bold"), gate["cure"]), soft_wrap=True)
+    if remedy := find_remedy(gate, flow_id):
+        console.print(Text.assemble(("  fix: ", "bold"), remedy.describe()), soft_wrap=True)
     for title, ranges in _list_ranges(gate["findings"]):
         console.print(Text(f"  {title}: {ranges}"), soft_wrap=True)
     others = [one for one in gate["findings"] if one.get("rule") not in _RANGES and not _is_mutant(one)]

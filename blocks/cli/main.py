@@ -1,15 +1,19 @@
 """`blocks`: from a feature request to a verified block, from the command line."""
 
 import json
+import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
+from typer import completion as typer_completion
 
 from blocks import __version__
 from blocks.cli.errors import Exit, Failure
 from blocks.cli.lazy_commands import LazyGroup
-from blocks.cli.terminal_text import remove_controls
+from blocks.cli.terminal_text import clean_output
 from blocks.format.errors import BlocksError
 
 app = typer.Typer(
@@ -45,6 +49,10 @@ def run() -> None:
     """The entry point: every failure ends in its message, its cure and its exit code, never in a
     traceback.
     """
+    signal.signal(signal.SIGTERM, _stop)
+    if "_BLOCKS_COMPLETE" in os.environ:
+        # Only now: it costs every command time, and only a shell that asks needs it.
+        typer_completion.completion_init()  # type: ignore[attr-defined]
     try:
         app(prog_name="blocks")
     except BlocksError as error:
@@ -68,22 +76,27 @@ def run() -> None:
         _end_unexpectedly(f"unexpected {type(error).__name__}: {str(error)[:500]}")
 
 
+def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a handler
+    # A job that is cancelled gets SIGTERM, and then means the same as a person who presses ctrl-C.
+    raise KeyboardInterrupt
+
+
 def _end_unexpectedly(why: str) -> None:
     # Without a traceback: it would show text of others with the codes that steer a terminal.
-    sys.stderr.write(remove_controls(f"blocks: {why}.\n"))
+    sys.stderr.write(clean_output(f"blocks: {why}.\n"))
     sys.stderr.write("  cure: Try again; if it happens again, report what you typed and this line.\n")
     sys.exit(Exit.USAGE)
 
 
 def _print_error(error: BlocksError) -> None:
     # The options are not parsed where parsing itself failed, so the words are searched.
-    if "--json" in sys.argv:
+    if any(word.partition("=")[0] == "--json" for word in sys.argv):
         problem = {"error": {"code": error.code, "message": error.message, "cure": error.cure}}
         sys.stdout.write(json.dumps(problem) + "\n")
     # Much of it is text of the service, or of git.
-    sys.stderr.write(remove_controls(f"blocks: {error.message}\n"))
+    sys.stderr.write(clean_output(f"blocks: {error.message}\n"))
     if error.cure:
-        sys.stderr.write(remove_controls(f"  cure: {error.cure}\n"))
+        sys.stderr.write(clean_output(f"  cure: {error.cure}\n"))
 
 
 if __name__ == "__main__":

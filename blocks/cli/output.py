@@ -1,20 +1,23 @@
 """What every command prints with: plain lines, JSON, and the one `--json` option."""
 
 import json
+import os
 import sys
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
 
-from blocks.cli.terminal_text import make_printable, remove_controls
+from blocks.cli.errors import Failure
+from blocks.cli.terminal_text import clean_output
 
-__all__ = ["AsJson", "can_ask", "make_console", "make_printable", "print_json", "print_line", "print_warning"]
-_PIPE_WIDTH = 10_000  # a pipe has no width; cutting ids or titles to fit one would break scripts
-# Sentences wrap here, on a wide terminal and in a log: in a column of a table, and on lines of their own.
-TEXT_WIDTH, LINE_WIDTH = 72, 100
+
+class _State:
+    """What was typed for every command alike."""
+
+    quiet = False
+
+
+_state = _State()
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON for machines, and nothing else, on standard output.")
 ]
@@ -22,12 +25,19 @@ AsJson = Annotated[
 
 def print_line(line: str = "") -> None:
     """One line for people on standard output, without control codes: much of it is text of others."""
-    sys.stdout.write(remove_controls(line) + "\n")
+    if is_quiet():
+        return
+    sys.stdout.write(clean_output(line) + "\n")
+
+
+def print_result(line: str) -> None:
+    """The line that was asked for: printed with ``--quiet`` too."""
+    sys.stdout.write(clean_output(line) + "\n")
 
 
 def print_warning(line: str) -> None:
     """One line for people on standard error, where it does not get into what a script reads."""
-    sys.stderr.write(remove_controls(line) + "\n")
+    sys.stderr.write(clean_output(line) + "\n")
 
 
 def can_ask() -> bool:
@@ -35,29 +45,38 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def be_quiet() -> None:
+    """From now on print only what was asked for by name, and failures."""
+    _state.quiet = True
+
+
+def is_quiet() -> bool:
+    """Whether ``--quiet`` was typed."""
+    return _state.quiet
+
+
+def require_agreement(question: str, *, option: str, default: bool = False) -> None:
+    """Ask a person; raise ``Failure`` where nobody agrees, or where nobody can be asked."""
+    if can_ask():
+        if typer.confirm(question, default=default, err=True):
+            return
+        raise Failure("Nothing was changed.", code="cli:not-agreed")
+    raise Failure(
+        f"Nobody can be asked here: {question}", cure=f"Add {option} where you agree.", code="cli:not-agreed"
+    )
+
+
+def is_job() -> bool:
+    """Whether this runs in a job of CI, by the variable that every CI system sets."""
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
+def is_terminal() -> bool:
+    """Whether standard output is read by a person: a terminal, or something that was told to be one."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
 def print_json(value: Any) -> None:
     """``value`` as JSON on standard output."""
     # Escaped: JSON leaves some control codes as they are, and they would steer a terminal.
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
-
-
-class _Console(Console):
-    """Prints texts of others as they are: without reading markup in them, and without their control codes."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What the base class renders, with no control codes but those of the base class."""
-        for part in super().render(renderable, options):
-            yield (
-                part
-                if part.control or part.text.isprintable()
-                else Segment(remove_controls(part.text), part.style)
-            )
-
-
-def make_console(*, to_stderr: bool = False) -> Console:
-    """Where tables go: as wide as the terminal, or wide enough where there is none."""
-    # No markup and no emoji: titles and messages of others may hold `[red]` or `:boom:`.
-    found = _Console(highlight=False, markup=False, emoji=False, stderr=to_stderr)
-    if not found.is_terminal:
-        found.width = max(found.width, _PIPE_WIDTH)
-    return found

@@ -11,8 +11,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from blocks.cli import output
+from blocks.cli import output, terminal
+from blocks.cli.durations import format_duration, format_usd
 
+# From so many columns of a terminal on there is room for who works, and for sentences beside the figures.
+_ROOMY, _WIDE = 80, 100
 _NOT_STARTED = frozenset({"pending", "ready"})
 MARKS = {
     "pending": ("·", "dim"),
@@ -30,22 +33,7 @@ MARKS = {
 
 def parse_moment(text: str | None) -> datetime | None:
     """A time as the service writes it, RFC 3339."""
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def format_duration(value: float | None) -> str:
-    """A duration for people: ``3.2s``, ``1m 04s``."""
-    if value is None:
-        return ""
-    if value < 60:
-        # Below zero where this machine's clock is behind the service's.
-        return f"{max(value, 0):.1f}s"
-    return f"{int(value // 60)}m {int(value % 60):02d}s"
-
-
-def format_usd(text: str) -> str:
-    """An amount for people, to a hundredth of a cent; empty for nothing."""
-    return f"${float(text):.4f}" if float(text) else ""
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
 def mark_status(status: str) -> Text:
@@ -90,27 +78,34 @@ def describe_note(stage: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def stage_table(flow: Mapping[str, Any]) -> Table:
-    """The stages of a flow."""
+def stage_table(flow: Mapping[str, Any], width: int) -> RenderableType:
+    """The stages of a flow on ``width`` columns of a terminal. Where that is narrow, notes come below, and
+    where it is very narrow nobody is told who works.
+    """
+    roomy, wide = width >= _ROOMY, width >= _WIDE
     grid = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("stage", "status", "by"):
+    for column in ("stage", "status", "by") if roomy else ("stage", "status"):
         grid.add_column(column, no_wrap=True)
     for column in ("time", "cost"):
         grid.add_column(column, justify="right", no_wrap=True)
-    # The notes are sentences, which may be wrapped.
-    grid.add_column("", max_width=output.TEXT_WIDTH)
+    if wide:
+        # The notes are sentences, which may be wrapped.
+        grid.add_column("", max_width=terminal.TEXT_WIDTH)
+    notes = []
     for stage in flow["stages"]:
-        # An older service does not tell the prompt.
-        by = f"{stage['model'] or stage['queue']} {stage.get('prompt') or ''}".rstrip()
-        grid.add_row(
-            name_stage(stage),
-            mark_status(stage["status"]),
-            Text(by, style="dim"),
-            format_duration(measure_elapsed(stage)),
-            format_usd(stage["cost_usd"]),
-            describe_doing(stage),
-        )
-    return grid
+        cells = [Text(name_stage(stage)), mark_status(stage["status"])]
+        if roomy:
+            # An older service does not tell the prompt.
+            by = f"{stage['model'] or stage['queue']} {stage.get('prompt') or ''}".rstrip()
+            cells.append(Text(by, style="dim"))
+        cells += [Text(format_duration(measure_elapsed(stage))), Text(format_usd(stage["cost_usd"]))]
+        note = describe_doing(stage)
+        if wide:
+            cells.append(Text(note))
+        elif note:
+            notes.append(Text(f"{name_stage(stage)}: {note}"))
+        grid.add_row(*cells)
+    return Group(grid, Text(""), *notes) if notes else grid
 
 
 class Progress:
@@ -122,7 +117,8 @@ class Progress:
         self._printed: dict[int, str] = {}
         self._live: Live | None = None
         # A log or a pipe gets a line for each change: a picture that is drawn again and again would fill it.
-        if console.is_terminal and not quiet:
+        # So does a job of CI that asks for colours, which makes the console take it for a terminal.
+        if console.is_terminal and console.file.isatty() and not output.is_job() and not quiet:
             self._live = Live(get_renderable=self._render_live, console=console, refresh_per_second=8)
 
     def __enter__(self) -> Self:
@@ -156,7 +152,7 @@ class Progress:
         # Never inside a word: a search of the log for a path or an id must find it.
         lines = textwrap.wrap(
             line,
-            output.LINE_WIDTH,
+            terminal.LINE_WIDTH,
             subsequent_indent=" " * 21,
             break_long_words=False,
             break_on_hyphens=False,
@@ -175,4 +171,4 @@ class Progress:
             mark_status(flow["status"]),
             (f"   {total}   {format_usd(flow['cost_usd']) or '$0'}   {flow['id']}", "dim"),
         )
-        return Group(head, Text(""), stage_table(flow), Text(""), foot)
+        return Group(head, Text(""), stage_table(flow, self._console.width), Text(""), foot)

@@ -1,4 +1,6 @@
-"""Text of others on a terminal: what could move the cursor or change a title is shown as a question mark."""
+"""Text of others on a terminal or in the log of a job: what could steer either is taken apart."""
+
+import os
 
 
 def remove_controls(text: str) -> str:
@@ -9,3 +11,16 @@ def remove_controls(text: str) -> str:
 def make_printable(text: str) -> str:
     """``text`` in one line without control codes."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def clean_output(text: str) -> str:
+    """``text`` as it may be printed: without control codes, and without what GitHub's runner takes for its
+    commands, as it reads the log of a step.
+
+    A line of a longer text may be wrapped anywhere, so the signs are parted wherever they are; elsewhere they
+    stay together.
+    """
+    shown = remove_controls(text)
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return shown
+    return shown.replace("::", ": :").replace("##[", "## [")

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from blocks.cli import flow_report, gate_findings, lazy_commands, output, sealed_block, workspace
+from blocks.cli import flow_following, lazy_commands, output, sealed_block, workspace
 from blocks.cli.client import Client
 from blocks.cli.errors import Exit, Failure
-from blocks.cli.progress import mark_status
+from blocks.cli.terminal_text import make_printable
 
 _HELP = "Show what the gates found; check a block's evidence; run the gates again."
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=_HELP)
@@ -24,15 +23,27 @@ def verify() -> None:
     """Show what the gates found; check a block's evidence; run the gates again."""
 
 
-# These bring the library for cryptography, which takes a tenth of a second to load and which only some
-# commands need.
+# These bring the libraries for cryptography and for tables, which take a tenth of a second to load and which
+# help does not need.
 if TYPE_CHECKING:
-    from blocks.cli import evidence_report, expectations, trusted_keys
+    from blocks.cli import (
+        candidate,
+        evidence_report,
+        expectations,
+        flow_report,
+        gate_findings,
+        progress,
+        terminal,
+        trusted_keys,
+    )
     from blocks.format import verification
 else:
-    evidence_report = lazy_commands.import_lazily("blocks.cli.evidence_report")
-    expectations = lazy_commands.import_lazily("blocks.cli.expectations")
-    trusted_keys = lazy_commands.import_lazily("blocks.cli.trusted_keys")
+    candidate, evidence_report, expectations, trusted_keys = lazy_commands.import_parts(
+        "candidate", "evidence_report", "expectations", "trusted_keys"
+    )
+    flow_report, gate_findings, progress, terminal = lazy_commands.import_parts(
+        "flow_report", "gate_findings", "progress", "terminal"
+    )
     verification = lazy_commands.import_lazily("blocks.format.verification")
 
 
@@ -59,11 +70,12 @@ def show(
                 "error": flow["error"],
                 "block": flow["block"],
                 "gates": gates,
+                "remedies": flow_report.list_remedies(gates, task),
             }
         )
     else:
-        console = output.make_console()
-        console.print(flow["id"], mark_status(flow["status"]), flow["title"])
+        console = terminal.make_console()
+        console.print(flow["id"], progress.mark_status(flow["status"]), flow["title"])
         flow_report.print_wait(console, flow)
         console.print(
             flow_report.gate_table(gates, every_round=verbose)
@@ -79,6 +91,7 @@ def show(
         if not verbose and any(gate["verdict"] != "passed" for gate in gates):
             if (cure := flow_report.find_first_cure(gates)) and not flow["error"]:
                 console.print(f"cure: {cure}", soft_wrap=True, markup=False)
+            console.print(f"fix: {flow_report.find_first_remedy(gates, task)}", soft_wrap=True)
             console.print(f"Every finding: blocks verify show {task} --verbose", soft_wrap=True)
     # Every state that is not final gives 8, so that a script can tell waiting from failure.
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(
@@ -86,6 +99,28 @@ def show(
     )
     if code:
         raise typer.Exit(code)
+
+
+@app.command("run")
+def run_gates(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="The folder that `blocks flow fetch TASK --candidate` made."),
+    ],
+    timeout: flow_following.Timeout = None,
+    reports: flow_following.Reports = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Have every gate and the reviewer judge a candidate that you edited. If it passes, its block is fetched,
+    and its evidence says that it was edited by you.
+    """
+    task, files = candidate.read_edited(path)
+    here = workspace.find_workspace()
+    with Client(here.url, workspace.read_token(here)) as client:
+        client.post(f"flows/{task}/edit/", {"files": files})
+        flow_following.finish_flow(
+            client, task, here.blocks, timeout=timeout, as_json=as_json, reports=reports
+        )
 
 
 @app.command()
@@ -234,21 +269,10 @@ def replay(
     if as_json:
         output.print_json(found)
     elif found["error"]:
-        output.print_line(f"NOT REPLAYED: {output.make_printable(found['error']['message'])}")
-        output.print_line(f"cure: {output.make_printable(found['error']['cure'])}")
+        output.print_line(f"NOT REPLAYED: {make_printable(found['error']['message'])}")
+        output.print_line(f"cure: {make_printable(found['error']['cure'])}")
     else:
-        table = Table("Gate", "Sealed", "Score", "Replayed", "Score", "", box=None, pad_edge=False)
-        for row in found["comparison"]:
-            word = "same" if row["same"] else "DIFFERENT"
-            table.add_row(
-                row["gate"],
-                row["sealed"],
-                row["sealed_score"] or "",
-                row["replayed"],
-                row["replayed_score"] or "",
-                word,
-            )
-        output.make_console().print(table)
+        terminal.make_console().print(flow_report.compare_gates(found["comparison"]))
     # A replay that could not run is not the same either: it proves nothing.
     if not found["same"]:
         raise typer.Exit(Exit.FAILED)

@@ -5,14 +5,21 @@ token.
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from blocks.cli import lazy_commands
 from blocks.cli.credentials import load_tokens, require_safe_address
 from blocks.cli.errors import Exit, Failure
-from blocks.format.config_file import MOST_BYTES, read_config
 from blocks.format.errors import FormatError
 from blocks.format.plain_files import read_given_file, read_plain_file
 from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.work_tree import find_git_root
+
+if TYPE_CHECKING:
+    from blocks.format import config_file
+else:
+    # Brings a library for YAML, which help does not need.
+    config_file = lazy_commands.import_lazily("blocks.format.config_file")
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _KEYS = ("repo", "url", "block_family")
@@ -74,7 +81,7 @@ def _require_own_folder(folder: Path, here: Path) -> None:
 
 def _read_config(path: Path) -> dict[str, str]:
     try:
-        found = read_config(read_plain_file(path, MOST_BYTES))
+        found = config_file.read_config(read_plain_file(path, config_file.MOST_BYTES))
     except FormatError as error:
         raise _refuse_config(f"{path} {error.message}.") from error
     except OSError as error:

@@ -22,6 +22,8 @@ PREDICATE_TYPES: Mapping[str, str] = {
     VERIFICATION_SUMMARY: "https://slsa.dev/verification_summary/v1",
     LOG_ENTRY: "urn:multi-llm-orchestrator:evidence-log:v1",
 }
+EDITED_BY = "edited_by"
+"""In the internal parameters of the provenance: the person who edited the files; absent where nobody did."""
 _STATEMENT_FIELDS = frozenset({"_type", "subject", "predicateType", "predicate"})
 _SUBJECT_FIELDS = frozenset({"name", "digest"})
 _DIGEST_FIELDS = frozenset({"sha256"})

@@ -16,6 +16,7 @@ from blocks.format.errors import FormatError
 from blocks.format.keys import Keys
 from blocks.format.manifest import MANIFEST, Manifest, read_manifest
 from blocks.format.statements import (
+    EDITED_BY,
     FOLDER,
     LOG_ENTRY,
     PROVENANCE,
@@ -51,7 +52,8 @@ class VerificationReport:
     ``block`` is family/name; ``gates`` is each gate's signed result, ``verdict`` the one over all;
     ``sealed_at`` is RFC 3339 by the service's clock; ``digest`` is the SHA-256 of the manifest, which
     names every file, ``context`` that of the context bundle; ``origin`` is the address and commit of a
-    repo that was cloned; ``sequence`` and the hashes are the log entry's. ``notes`` are sentences that a
+    repo that was cloned; ``sequence`` and the hashes are the log entry's; ``edited_by`` is
+    the person who edited the files, empty where models wrote all of them. ``notes`` are sentences that a
     reader should know and that make nothing wrong.
     """
 
@@ -70,6 +72,7 @@ class VerificationReport:
     gates: dict[str, str] = field(default_factory=dict)
     verdict: str = ""
     files: int = 0
+    edited_by: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -108,6 +111,7 @@ def verify_block(files: Mapping[str, bytes], keys: Keys) -> VerificationReport:
         _check_gate_results(statements, manifest, report)
         _check_summary(statements, manifest, report)
         _check_log_entry(statements, report)
+        _read_editor(statements, report)
     return report
 
 
@@ -236,6 +240,17 @@ def _check_gate_results(statements: Statements, manifest: Manifest, report: Veri
         # An errored gate has FAILED in the statement: no result is never a pass.
         if (result == "PASSED") != (fact.verdict == "passed"):
             report.add_problem(statement_path(name), f"says {result}, the manifest says {fact.verdict}")
+
+
+def _read_editor(statements: Statements, report: VerificationReport) -> None:
+    """Who edited the files, where a person did: the provenance says so."""
+    if PROVENANCE not in statements:
+        return
+    try:
+        build = statements[PROVENANCE].predicate["buildDefinition"]
+        report.edited_by = str(build["internalParameters"].get(EDITED_BY, ""))
+    except (KeyError, TypeError, AttributeError):
+        report.add_problem(statement_path(PROVENANCE), "is not a provenance")
 
 
 def _check_summary(statements: Statements, manifest: Manifest, report: VerificationReport) -> None:

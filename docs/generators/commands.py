@@ -12,7 +12,8 @@ from docs.generators.markdown import build_page, build_table
 
 _INTRODUCTION = """\
 What `blocks COMMAND --help` says, on one page. [The quick start](../tutorial/cli-quickstart.md) shows the
-commands at work. Every command reads `BLOCKS_API_URL` and `BLOCKS_TOKEN`."""
+commands at work. Every command reads `BLOCKS_API_URL` and `BLOCKS_TOKEN`, and takes `--quiet` (`-q`): it then
+prints failures only, and of a list the ids."""
 _EXIT_CODES = {
     Exit.DONE: "done",
     Exit.FAILED: "the flow or a gate failed, or the evidence of a block does not hold",

@@ -45,6 +45,7 @@ AREAS = {
     "repair": "repair rounds after a failed gate",
     "replay": "running recorded work again",
     "repo": "a repo, its state and its limits",
+    "reports": "reports of days, weeks and phases",
     "request": "the form of a REST request",
     "review": "the review by a second model",
     "seal": "sealing a block",

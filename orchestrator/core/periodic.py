@@ -27,5 +27,6 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
         "ci-tokens": "orchestrator.repos.ci_jobs.exchange:WORK",
         "old-deliveries": "orchestrator.ops.notifications.schedule:WORK",
         "rollups": "orchestrator.ops.rollups.schedule:WORK",
+        "reports": "orchestrator.ops.reports.schedule:WORK",
     },
 )

@@ -9,6 +9,9 @@ from typing import Any, Self
 
 from orchestrator.core.stored_values import StoredValue
 
+PERSON = "person"
+"""In place of a provider, where a person wrote the files."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall(StoredValue):
@@ -129,12 +132,22 @@ class PlanOutput(StoredValue):
 
 @dataclass(frozen=True, slots=True)
 class ImplementOutput(StoredValue):
-    """The paths that the implementer wrote, who answered last, and the calls of all rounds so far."""
+    """The paths that the implementer wrote, who answered last, and the calls of all rounds so far.
+
+    ``edited_by`` names the person whose files this or an earlier round took.
+    """
 
     files: tuple[str, ...] = ()
     model: str = ""
     provider: str = ""
     calls: tuple[RecordedCall, ...] = ()
+    edited_by: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What is stored."""
+        stored = super(ImplementOutput, self).to_json()
+        # Absent where no person was, as in rows from before there were edits.
+        return stored if self.edited_by else leave_out(stored, "edited_by")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,10 @@ COPIED = (
 )
 # What the small form always measures, whether peers take part or not.
 KEYS = {
+    "api": {
+        *("list_p95_vs_bare_view", "list_p95_vs_bare_view_alone", "queries_grow_with_flows"),
+        *("queries_per_create", "queries_per_read", "queries_per_list"),
+    },
     "caching": {"cost_with_vs_without_cache_default"},
     "context": {"over_budget_bundles", "recall", "recall_vs_bm25", "recall_vs_recency", "seconds_per_5mb"},
     "cost": {"payloads", "unexplained_differences"},

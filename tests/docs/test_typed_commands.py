@@ -19,7 +19,7 @@ PAGES = sorted(
     if "decisions" not in path.parts and path.name not in {"commands.md", "error-codes.md"}
 )
 # What a page writes where a reader puts something of his own, and the end of a sentence.
-_NUMBER = {"N", "S"}
+_NUMBER = {"N", "S", "ID"}
 
 
 def list_typed(text: str) -> list[tuple[str, bool]]:

@@ -1,4 +1,4 @@
-"""What the launch runbook says of alerts, dashboards and queries, as facts in ``launch_runbook.json``.
+"""What the launch runbook says and types, as facts in ``launch_runbook.json``.
 
 The runbook itself is not part of the project. Where it is at hand, ``test_launch_runbook`` reads it and holds
 the facts to it.
@@ -39,6 +39,9 @@ def parse_runbook(text: str) -> Facts:
     critical = _cut(text, "**Critical Dashboards", "**Alert Thresholds")
     queries = _cut(text, "**Query Examples (Prometheus):**", "---")
     escalation = next(line for line in text.splitlines() if "Escalation policy:" in line)
+    soak = _cut(text, "**Phase 6 Exit Criteria", "**Evidence Package")
+    evidence = _cut(text, "**Evidence Package", "---")
+    rollout = _cut(text, "### Phase 7 (Org-Wide Rollout) — Success Metrics", "## Appendix")
     return {
         "alerts_configured": _find_all(r"- \[ \] ([\w ]+): (.+?) → (.+)", configured),
         "alert_thresholds": _find_all(
@@ -48,6 +51,10 @@ def parse_runbook(text: str) -> Facts:
         "escalation": [
             [who, int(minutes)] for who, minutes in _find_all(r"([A-Z][\w ]+?) \((\d+) min\)", escalation)
         ],
+        "metrics_exports": sorted(set(re.findall(r"blocks metrics export[ \w-]+\w", text))),
+        "soak_criteria": _find_criteria(soak),
+        "rollout_metrics": _find_criteria(rollout),
+        "evidence_files": sorted(re.findall(r"`(planning/\S+)`", evidence)),
         "tested_alerts": sorted(set(re.findall(r"blocks alerts test (\w+)", text))),
         "dashboards_live": sorted(re.findall(r"grafana\.company\.com/d/([\w-]+)", live)),
         "refresh": _find_all(r"Auto-Refresh: (\w+)", critical)[0][0],
@@ -55,8 +62,25 @@ def parse_runbook(text: str) -> Facts:
             uid: _find_all(r"   - (.+?) \((.+)\)", lines)
             for uid, lines in re.findall(r"/d/([\w-]+)\n((?:   - .+\n?)+)", critical)
         },
+        "commands": find_commands(text),
         "queries": dict(_find_all(r"# (.+)\n(.+)", queries)),
     }
+
+
+def find_commands(text: str) -> list[str]:
+    """Each different ``blocks`` command that is typed, in code and in sentences; TEXT for a message."""
+    # A backslash at the end of a line continues it.
+    joined = re.sub(r"\\\n\s*", "", text)
+    typed = r"^[ \t]*(blocks [a-z].*)$|`(?:cd \S+ && )?(blocks [a-z][^`]*)`"
+    found = [(match[1] or match[2]).strip() for match in re.finditer(typed, joined, re.M)]
+    without_texts = [re.sub(r'"[^"]*"', "TEXT", command) for command in found]
+    return list(dict.fromkeys(without_texts))
+
+
+def _find_criteria(text: str) -> list[str]:
+    """What is judged, without its bound: ``Flow success rate`` of ``- [ ] Flow success rate: ≥99%``."""
+    lines = re.findall(r"- \[ \] (.+)", text)
+    return sorted(re.sub(r"^≥\d+ |[:(].*", "", line).strip() for line in lines)
 
 
 def _cut(text: str, begin: str, end: str) -> str:

@@ -36,6 +36,12 @@ PAGES = {
     "/health": OPEN,
     "/ready": OPEN,
     "/login/": OPEN,
+    "/cli/": OPEN,
+    "/cli/simple/": OPEN,
+    "/cli/simple/multi-llm-blocks/": OPEN,
+    "/cli/release.json": OPEN,
+    # Its name has the version in it: tests/web/test_command_line.py asks for it.
+    "/cli/<file>": "404 404 404 404 404 404 404 404 404",
     "/onboarding/": OPEN,
     "/onboarding/thanks/": OPEN,
     "/dashboards/": "302 403 403 302 302 302 302 302 302",
@@ -76,6 +82,8 @@ API = {
     "GET /api/v1/flows/<flow_id>/block/": FLOWS_OWN,
     "POST /api/v1/flows/<flow_id>/cancel/": "401 404 409 409",
     "POST /api/v1/flows/<flow_id>/retry/": "401 404 409 409",
+    # It has no plan here, and so no files.
+    "POST /api/v1/flows/<flow_id>/edit/": "401 404 422 422",
     "GET /api/v1/flows/<flow_id>/replay/": NOT_ASKED,
     "POST /api/v1/flows/<flow_id>/replay/": "401 404 202 202",
     "GET /api/v1/evidence/keys/": "200 200 200 200",
@@ -117,6 +125,11 @@ API = {
     "GET /api/v1/webhooks/<number>/deliveries/": "401 404 404 404",
     "GET /api/v1/webhooks/<number>/deliveries/<delivery_number>/": "401 404 404 404",
     "POST /api/v1/webhooks/<number>/deliveries/<delivery_number>/replay/": "401 404 404 404",
+    "GET /api/v1/reports/daily/": "401 200 200 200",
+    "GET /api/v1/reports/weekly/": "401 403 403 200",
+    # Neither SOAK_DAYS nor ROLLOUT_DAYS is set here.
+    "GET /api/v1/reports/soak/": "401 403 403 400",
+    "GET /api/v1/reports/rollout/": "401 403 403 400",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }
@@ -142,6 +155,8 @@ ADMIN = {
     "providers.providercall": ("", "v", "v"),
     "providers.providerchange": ("", "v", "v"),
     "onboarding.onboardingrequest": ("", "v", "v"),
+    "reports.report": ("", "v", "v"),
+    "reports.figureanswer": ("", "va", "va"),
     "notifications.notification": ("", "v", "v"),
     "notifications.deadletter": ("", "v", "v"),
     "notifications.subscription": ("", "vacd", "vacd"),

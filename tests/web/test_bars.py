@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from orchestrator.web.components import bars, timeline
+from orchestrator.ops.dashboards.numbers import format_duration
+from orchestrator.web.components import bars
 
 
 def test_the_time_bar_is_whole_and_counts_gates_that_still_run():
@@ -26,4 +27,4 @@ def test_bars_stay_within_their_frame():
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.4, "59 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
 )
 def test_durations_for_people(seconds, words):
-    assert timeline.format_duration(seconds) == words
+    assert format_duration(seconds) == words

@@ -13,13 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orchestrator.flows import engine
+from orchestrator.ops.dashboards.csv_cells import escape_cell
 from orchestrator.ops.dashboards.description import DASHBOARDS
+from orchestrator.ops.dashboards.numbers import format_number
 from orchestrator.ops.dashboards.panels import Unit
 from orchestrator.ops.dashboards.period import choose_period
 from orchestrator.ops.rollups import days
 from orchestrator.repos.models import Membership, Repo
 from orchestrator.web.components.charts import build_day_chart, find_round_time, find_top
-from orchestrator.web.components.numbers import format_number
 from orchestrator.web.pages import dashboards
 from tests import scenes
 from tests.ops.history import move_back, tell_deployment
@@ -249,9 +250,9 @@ def test_a_period_that_takes_too_long_is_refused_in_words(operator, monkeypatch)
 
 
 def test_names_in_a_file_are_no_formulas(operator):
-    assert dashboards._escape_cell("=1+1") == "'=1+1"
-    assert dashboards._escape_cell(-1.5) == -1.5
-    assert dashboards._escape_cell(None) == ""
+    assert escape_cell("=1+1") == "'=1+1"
+    assert escape_cell(-1.5) == -1.5
+    assert escape_cell(None) == ""
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from blocks.cli.ci.code_host import CommentSubject, SubjectKind
 from blocks.cli.ci.job import CiJob
 from blocks.cli.ci.work_branch import Repository
 from blocks.cli.errors import Failure
-from blocks.cli.flow import read_request
+from blocks.cli.flow_request import read_request
 from blocks.cli.plain_files import refuse_links
 from blocks.format.limits import MAX_REQUEST_BYTES
 

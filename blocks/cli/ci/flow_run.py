@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from blocks.cli import block_download, output
+from blocks.cli import block_download, output, terminal
 from blocks.cli.ci import wording
 from blocks.cli.ci.code_host import CodeHost, Proposal, keep_comment, keep_proposal
 from blocks.cli.ci.flow_requests import FlowRequest
@@ -14,7 +14,7 @@ from blocks.cli.ci.identity import Identity
 from blocks.cli.ci.job import CiJob
 from blocks.cli.ci.work_branch import Repository
 from blocks.cli.errors import Exit, Failure
-from blocks.cli.flow import follow_to_end
+from blocks.cli.flow_following import follow_to_end
 from blocks.format import work_tree
 from blocks.format.selection import BLOCKS_FOLDER
 
@@ -71,7 +71,7 @@ class FlowRunner:
 
     def _follow(self, flow_id: str) -> dict[str, Any]:
         until = time.monotonic() + self.timeout
-        console = output.make_console()
+        console = terminal.make_console()
         while True:
             left = until - time.monotonic()
             try:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orchestrator.flows.api import replay_views, views
+from orchestrator.flows.api import edit_views, replay_views, views
 
 urlpatterns = [
     path("", views.FlowListView.as_view()),
@@ -15,5 +15,6 @@ urlpatterns = [
     path("<str:flow_id>/block/", views.FlowBlockView.as_view()),
     path("<str:flow_id>/cancel/", views.FlowCancelView.as_view()),
     path("<str:flow_id>/retry/", views.FlowRetryView.as_view()),
+    path("<str:flow_id>/edit/", edit_views.FlowEditView.as_view()),
     path("<str:flow_id>/replay/", replay_views.FlowReplayView.as_view()),
 ]

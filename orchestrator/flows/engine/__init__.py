@@ -8,10 +8,12 @@ from orchestrator.flows.engine.attempt import record_progress, refresh_cost
 from orchestrator.flows.engine.claim import Claim, claim, renew_leases
 from orchestrator.flows.engine.control import cancel, pause, resume, retry, set_priority
 from orchestrator.flows.engine.create import create
+from orchestrator.flows.engine.edited_round import begin_edited_round
 from orchestrator.flows.engine.errors import (
     EngineError,
     Fenced,
     IdempotencyConflict,
+    NotEditable,
     NotPausable,
     NotRetryable,
 )
@@ -41,11 +43,13 @@ __all__ = [
     "Fenced",
     "Finished",
     "IdempotencyConflict",
+    "NotEditable",
     "NotPausable",
     "NotRetryable",
     "RepoLimitReached",
     "Spent",
     "attach_snapshot",
+    "begin_edited_round",
     "cancel",
     "claim",
     "count_by_process",

@@ -74,8 +74,7 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
             transitions.record_event(flow_id, "stage.ready", stage.id, shown)
         # A stage that became ready while the flow was paused has not been sent either.
-        database.fetch_rows(_SQL["mark_ready_stages_as_sent"], {"flow": flow_id})
-        _send_after_commit(flow_id)
+        send_ready_stages(flow_id)
     return True
 
 
@@ -97,26 +96,38 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
                 f"{flow_id} is {held.status if held else 'unknown'}; only a flow that failed, was cancelled "
                 "or waits for a provider can be retried."
             )
-        flow = Flow.objects.select_related("repo").get(pk=flow_id)
-        repo_limits.require_open_flow(flow.repo, repo_settings.read_limits(flow.repo.name))
-        with tracing.open_root_span("retry flow", {"flow.id": flow_id}):
-            reopened = {
-                "flow": flow_id,
-                "deadline": float(settings.FLOW_DEADLINE_SECONDS),
-                "trace_parent": tracing.read_trace_parent(),
-            }
-            database.fetch_rows(_SQL["reopen_flow"], reopened)
-        # A cancelled flow need not have one.
-        failed = [stage.id for stage in database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})]
-        transitions.record_event(flow_id, "flow.retried", next(iter(failed), None), {"by": actor})
+        reopen_flow(flow_id, actor=actor)
         # A second look at the same block would reject it again: the implementer gets another round instead.
         repair_round.begin_asked_round(held)
-        for stage in database.fetch_rows(_SQL["reopen_stages"], {"flow": flow_id}):
-            shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
-            transitions.record_event(flow_id, "stage.ready", stage.id, shown)
-        database.fetch_rows(_SQL["mark_ready_stages_as_sent"], {"flow": flow_id})
-        _send_after_commit(flow_id)
+        bring_back_stages(flow_id)
+        send_ready_stages(flow_id)
     return Flow.objects.select_related("repo").get(pk=flow_id)
+
+
+def reopen_flow(flow_id: str, *, actor: str) -> None:
+    """Let an ended flow run again, with a new deadline. Called under its lock.
+
+    Raises ``RepoLimitReached`` where its repo may not have one more open flow.
+    """
+    flow = Flow.objects.select_related("repo").get(pk=flow_id)
+    repo_limits.require_open_flow(flow.repo, repo_settings.read_limits(flow.repo.name))
+    with tracing.open_root_span("retry flow", {"flow.id": flow_id}):
+        reopened = {
+            "flow": flow_id,
+            "deadline": float(settings.FLOW_DEADLINE_SECONDS),
+            "trace_parent": tracing.read_trace_parent(),
+        }
+        database.fetch_rows(_SQL["reopen_flow"], reopened)
+    # A cancelled flow need not have one.
+    failed = [stage.id for stage in database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})]
+    transitions.record_event(flow_id, "flow.retried", next(iter(failed), None), {"by": actor})
+
+
+def bring_back_stages(flow_id: str) -> None:
+    """Bring back the stages of a reopened flow that no later round has replaced. Called under its lock."""
+    for stage in database.fetch_rows(_SQL["reopen_stages"], {"flow": flow_id}):
+        shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
+        transitions.record_event(flow_id, "stage.ready", stage.id, shown)
 
 
 def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
@@ -136,7 +147,9 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
             transitions.record_event(flow_id, "flow.priority", None, {"by": actor, "priority": priority})
 
 
-def _send_after_commit(flow_id: str) -> None:
+def send_ready_stages(flow_id: str) -> None:
+    """Send every stage of a flow that is ready, after the commit. Called under its lock."""
+    database.fetch_rows(_SQL["mark_ready_stages_as_sent"], {"flow": flow_id})
     routes = list_routes(flow_id)
     if routes:
         # Not before the commit: a worker could get the message and find the stage not ready yet.

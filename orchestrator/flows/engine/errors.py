@@ -26,6 +26,13 @@ class NotRetryable(EngineError):
     cure = "Wait for the flow to end, or create a new flow."
 
 
+class NotEditable(EngineError):
+    """Only a flow that ended without a block, and had files, takes files of a person."""
+
+    code = "flow:not-editable"
+    cure = "Fetch the candidate of a failed flow with `blocks flow fetch TASK --candidate`, and edit that."
+
+
 class NotPausable(EngineError):
     """The flow has ended, so it can neither be paused nor resumed."""
 

@@ -16,7 +16,8 @@ class Subject:
 
     ``snapshot_sha256`` and ``origin`` name the repo around the block: empty where there was none, or
     where it came with the request. ``dependencies_sha256`` is the digest of the pins of the packages that
-    the gates had; empty for none.
+    the gates had; empty for none. ``edited_by`` names the person who edited the files; empty where models
+    wrote all of them.
     """
 
     flow_id: str
@@ -37,6 +38,7 @@ class Subject:
     dependencies_sha256: str
     feature_request: str = field(repr=False)
     sealed_at: datetime
+    edited_by: str = ""
 
 
 def build_manifest(subject: Subject) -> bytes:

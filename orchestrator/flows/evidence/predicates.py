@@ -11,7 +11,7 @@ from typing import Any
 
 from blocks.format.canonical import dump_json, format_time, sha256
 from blocks.format.manifest import GateFact
-from blocks.format.statements import PROVENANCE, VERIFICATION_SUMMARY, Statement, gate_statement
+from blocks.format.statements import EDITED_BY, PROVENANCE, VERIFICATION_SUMMARY, Statement, gate_statement
 from orchestrator.flows.evidence import call_records, tool_versions
 from orchestrator.flows.evidence.manifest import Subject
 
@@ -52,6 +52,8 @@ def provenance(subject: Subject, digests: Mapping[str, str]) -> NamedStatement:
             "internalParameters": {
                 "policy": dict(subject.policy),
                 "models": sorted({call["model"] for call in calls}),
+                # Absent where models wrote all of it.
+                **({EDITED_BY: subject.edited_by} if subject.edited_by else {}),
             },
             "resolvedDependencies": _list_materials(subject),
         },

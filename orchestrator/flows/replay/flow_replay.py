@@ -29,6 +29,7 @@ from orchestrator.flows.replay.comparison import (
     same_bytes,
     strip_times,
 )
+from orchestrator.flows.stage_outputs import PERSON
 from orchestrator.flows.stage_protocol import (
     Budget,
     Done,
@@ -210,6 +211,9 @@ def _why_not_replayable(stage: Stage) -> str:
     """Why a stage cannot be run again from its record; empty if it can."""
     if stage.status not in {StageStatus.PASSED, StageStatus.FAILED}:
         return f"it was {stage.status}"
+    # A person's work is not repeated from a record of calls.
+    if stage.kind == "implement" and stage.output.get("provider") == PERSON:
+        return "a person wrote its files"
     # These errors came from the service, the vendor or the clock around the stage, and no record repeats
     # them.
     if stage.status == StageStatus.FAILED and stage.error_code.startswith(

@@ -95,12 +95,14 @@ class ImplementStage:
             return reply
         # A block owes its provenance every call that led to it, so each round carries those of the rounds
         # before.
-        earlier = ImplementOutput.parse(context.read_output("implement")).calls
+        earlier = ImplementOutput.parse(context.read_output("implement"))
         output = ImplementOutput(
             files=tuple(reply.value),
             model=reply.facts["model"],
             provider=reply.facts["provider"],
-            calls=(*earlier, *map(RecordedCall.parse, reply.calls)),
+            calls=(*earlier.calls, *map(RecordedCall.parse, reply.calls)),
+            # What a person wrote is still in it.
+            edited_by=earlier.edited_by,
         )
         return Done(
             output=output.to_json(),

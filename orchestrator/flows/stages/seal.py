@@ -19,6 +19,7 @@ from orchestrator.flows.generation.block_files import (
 )
 from orchestrator.flows.stage_outputs import (
     ContextOutput,
+    ImplementOutput,
     JudgedGate,
     PlanOutput,
     RecordedCall,
@@ -187,6 +188,7 @@ def _build_subject(
         feature_request=context.feature_request,
         # The time of the first attempt, so that a second one writes the same bytes.
         sealed_at=log.first_sealed_at(context.flow_id),
+        edited_by=ImplementOutput.parse(context.read_output("implement")).edited_by,
     )
 
 

@@ -6,8 +6,6 @@ holds it to this. The targets are the launch runbook's.
 
 from typing import Final
 
-from django.conf import settings
-
 from orchestrator.ops.dashboards import by_day, figures
 from orchestrator.ops.dashboards.panels import (
     REPO,
@@ -203,7 +201,7 @@ ROI: Final = Dashboard(
             note="The value of the hours over the spend on models.",
             target=Target(3),
             drill={"status": "passed"},
-            read=lambda reader: figures.return_ratio(reader.flows()[0], reader.calls()[0]),
+            read=lambda reader: figures.return_ratio(reader.flows()[0], reader.calls()[0], reader.assumed),
         ),
         FigurePanel(
             "hours",
@@ -212,7 +210,7 @@ ROI: Final = Dashboard(
             (Query(f"sum(increase({_PASSED}[$__range])) * on() max(orchestrator_roi_hours_per_block)"),),
             note="Flows that passed, times the hours that a block takes by hand.",
             drill={"status": "passed"},
-            read=lambda reader: figures.hours_saved(reader.flows()[0]),
+            read=lambda reader: figures.hours_saved(reader.flows()[0], reader.assumed),
         ),
         FigurePanel(
             "value",
@@ -221,7 +219,7 @@ ROI: Final = Dashboard(
             (Query(_VALUE),),
             note="The hours saved at the hourly rate.",
             drill={"status": "passed"},
-            read=lambda reader: figures.value_usd(reader.flows()[0]),
+            read=lambda reader: figures.value_usd(reader.flows()[0], reader.assumed),
         ),
         _SPEND,
         _COST_PER_FEATURE,
@@ -248,7 +246,9 @@ ROI: Final = Dashboard(
             ),
             part="repo",
             drill={"status": "passed"},
-            read=lambda reader: {row.keys[0]: figures.value_usd(row) for row in reader.flows("repo")},
+            read=lambda reader: {
+                row.keys[0]: figures.value_usd(row, reader.assumed) for row in reader.flows("repo")
+            },
         ),
         PartsPanel(
             "cost-per-feature-by-repo",
@@ -417,7 +417,7 @@ ADOPTION: Final = Dashboard(
             "Repos onboarded",
             Unit.NUMBER,
             (Query('sum(orchestrator_repos{state="enabled"})'),),
-            note="Repos that are enabled now, and were onboarded by the end of the period.",
+            note="Repos that were onboarded, and enabled, at the end of the period.",
             target=Target(50, of_all=True),
             read=lambda reader: float(reader.count_repos()),
         ),
@@ -571,12 +571,3 @@ DASHBOARDS: Final = (ROI, QUALITY, RELIABILITY, ADOPTION, COST)
 def find_dashboard(name: str) -> Dashboard | None:
     """The dashboard over all repos that is called ``name``."""
     return next((dashboard for dashboard in DASHBOARDS if dashboard.name == name), None)
-
-
-def list_assumptions() -> tuple[tuple[str, str], ...]:
-    """What the figures of ROI assume: words, and the value of the setting."""
-    return (
-        ("Hours that a block takes by hand", f"{settings.ROI_HOURS_PER_BLOCK}"),
-        ("USD an hour", f"{settings.ROI_HOURLY_RATE_USD}"),
-        ("Source", settings.ROI_SOURCE),
-    )

@@ -8,9 +8,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from django.conf import settings
-
 from orchestrator.ops.dashboards.reader import CallSums, FlowSums, GateSums, Number
+from orchestrator.ops.dashboards.roi import RoiAssumptions
 from orchestrator.ops.rollups import facts
 
 LATENCY_TARGET_SECONDS = 120
@@ -76,19 +75,19 @@ def in_time_percent(rows: Iterable[Number]) -> float | None:
     return percent_of(within, sum(row.flows for row in seconds))
 
 
-def hours_saved(flows: FlowSums) -> float:
+def hours_saved(flows: FlowSums, assumed: RoiAssumptions) -> float:
     """Hours that people would have needed for the flows that passed."""
-    return float(settings.ROI_HOURS_PER_BLOCK) * flows.passed
+    return float(assumed.hours_per_block) * flows.passed
 
 
-def value_usd(flows: FlowSums) -> float:
+def value_usd(flows: FlowSums, assumed: RoiAssumptions) -> float:
     """What those hours cost."""
-    return hours_saved(flows) * float(settings.ROI_HOURLY_RATE_USD)
+    return hours_saved(flows, assumed) * float(assumed.hourly_rate_usd)
 
 
-def return_ratio(flows: FlowSums, calls: CallSums) -> float | None:
+def return_ratio(flows: FlowSums, calls: CallSums, assumed: RoiAssumptions) -> float | None:
     """Value over spend. Only calls to models are spend: hours of people are in neither."""
-    return divide(value_usd(flows), calls.usd)
+    return divide(value_usd(flows, assumed), calls.usd)
 
 
 def is_finite(value: float | None) -> bool:

@@ -64,6 +64,11 @@ class Panel:
     target: Target | None = None
     drill: Mapping[str, str] | None = None
 
+    def find_target(self, reader: Reader) -> Target | None:
+        """The target that its numbers are judged by: one of all repos does not judge some of them."""
+        target = self.target
+        return None if target is not None and target.of_all and reader.repos is not None else target
+
 
 @dataclass(frozen=True, slots=True)
 class FigurePanel(Panel):

@@ -5,16 +5,18 @@ Money is in USD, time in seconds, scores in percent.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final, TypeVar
 
+from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
-from orchestrator.ops.dashboards.period import Period
+from orchestrator.ops.dashboards.period import Period, begin_day
+from orchestrator.ops.dashboards.roi import RoiAssumptions
 from orchestrator.ops.rollups import facts, reading
 from orchestrator.ops.rollups.facts import Fact
 from orchestrator.ops.rollups.reading import CountScope
-from orchestrator.repos.models import Repo
+from orchestrator.repos.models import Repo, RepoSetting
 
 T = TypeVar("T")
 _FLOWS: Final = {
@@ -86,16 +88,22 @@ class Number:
 
 
 class Reader:
-    """The facts of a period and of the repos that a person may see; None for all repos."""
+    """The facts of a period and of the repos that a person may see; None for all repos.
 
-    def __init__(self, period: Period, repos: tuple[str, ...] | None) -> None:
+    ``assumed`` is what the return on spend is computed with, by default the settings.
+    """
+
+    def __init__(
+        self, period: Period, repos: tuple[str, ...] | None, assumed: RoiAssumptions | None = None
+    ) -> None:
         self.period = period
         self.repos = repos
+        self.assumed = assumed or RoiAssumptions.in_force()
         self._found: dict[tuple[Any, ...], Any] = {}
 
     def before(self) -> "Reader":
         """The same for the days before."""
-        return Reader(self.period.before, self.repos)
+        return Reader(self.period.before, self.repos, self.assumed)
 
     def flows(self, *keys: str) -> tuple[FlowSums, ...]:
         """Flows by ``keys``, which are columns of the fact; without keys one row."""
@@ -131,16 +139,27 @@ class Reader:
         return self._sum(facts.STARTERS, (*keys, "starter"), _NUMBER, Number)
 
     def count_repos(self) -> int:
-        """Repos that are enabled now and were onboarded by the end of the period."""
-        rows = Repo.objects.filter(enabled=True, onboarded_at__date__lte=self.period.last)
+        """Repos that were onboarded, and enabled, at the end of the period."""
+        end = begin_day(self.period.last + timedelta(days=1))
+        changes = RepoSetting.objects.filter(repo=OuterRef("pk"), key="enabled").order_by("-id")
+        rows = Repo.objects.filter(onboarded_at__lt=end).annotate(
+            # Not what was switched later; without a switch, what it began with.
+            was=Subquery(changes.filter(created_at__lt=end).values("value")[:1]),
+            is_switched_later=Exists(changes.filter(created_at__gte=end)),
+        )
         if self.repos is not None:
             rows = rows.filter(name__in=self.repos)
-        return self._read_once(("repos",), rows.count)
+
+        def count() -> int:
+            states = rows.order_by().values_list("was", "is_switched_later", "enabled")
+            return sum(later or now if was is None else was for was, later, now in states)
+
+        return self._read_once(("repos",), count)
 
     def _sum(
         self, fact: Fact, keys: Sequence[str], sums: dict[str, str], shape: Callable[..., T]
     ) -> tuple[T, ...]:
-        scope = CountScope(self.period.first, self.period.last, self.repos)
+        scope = CountScope(self.period.first, self.period.last, self.repos, self.period.since)
 
         def read() -> tuple[T, ...]:
             rows = reading.sum_facts(fact, keys, sums, scope)

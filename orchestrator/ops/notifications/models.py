@@ -2,6 +2,7 @@
 
 import uuid
 import zoneinfo
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
@@ -46,6 +47,21 @@ class Topic(models.TextChoices):
     ONBOARDING_REQUESTED = "onboarding.requested"
     ONBOARDING_APPROVED = "onboarding.approved"
     ONBOARDING_REJECTED = "onboarding.rejected"
+    REPORT_DAILY = "report.daily"
+    REPORT_WEEKLY = "report.weekly"
+    REPORT_SOAK = "report.soak"
+    REPORT_ROLLOUT = "report.rollout"
+
+
+_TOPICS_OF_NO_REPO = frozenset(
+    {
+        Topic.ONBOARDING_REQUESTED,
+        Topic.ONBOARDING_REJECTED,
+        Topic.REPORT_WEEKLY,
+        Topic.REPORT_SOAK,
+        Topic.REPORT_ROLLOUT,
+    }
+)
 
 
 class Notification(models.Model):
@@ -146,6 +162,16 @@ def validate_topics(value: object) -> None:
         raise ValidationError(f"Name at least one of: {', '.join(Topic.values)}.", code="topics")
 
 
+def validate_topics_of_repo(topics: Iterable[str]) -> None:
+    """Refuse a topic that one repo would never hear of, because it concerns no single one."""
+    never = sorted(_TOPICS_OF_NO_REPO.intersection(topics))
+    if never:
+        raise ValidationError(
+            f"One repo never hears of {', '.join(never)}; leave it out, or name no repo to hear of all.",
+            code="topics",
+        )
+
+
 def validate_time_zone(value: str) -> None:
     """Refuse a name that the time zone database does not have."""
     if value not in zoneinfo.available_timezones():
@@ -175,7 +201,7 @@ class TimeZoneField(models.CharField):  # type: ignore[type-arg]  # Django has n
 
 
 class Subscription(models.Model):
-    """Somebody's wish to hear of the flows of a repo (of all, where none is named) through one channel.
+    """Somebody's wish to hear of a repo (of all, where none is named) through one channel.
 
     ``person`` is whose preference it is; empty for a team's channel or a machine. Between ``quiet_from`` and
     ``quiet_until``, in ``time_zone``, messages wait, except those of P1.
@@ -220,3 +246,11 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notifier} {self.target} ({self.repo or 'all repos'})"
+
+    def clean(self) -> None:
+        """Refuse a topic that would never come."""
+        if self.repo_id is not None:
+            try:
+                validate_topics_of_repo(self.topics)
+            except ValidationError as error:
+                raise ValidationError({"topics": error}) from error

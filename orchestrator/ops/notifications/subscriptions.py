@@ -51,14 +51,29 @@ def _tell(happened: Iterable[Happening]) -> bool:
             Q(repo=None) | Q(repo=one.repo_id), is_active=True, topics__contains=[one.topic]
         )
         for subscription in wished.select_related("person"):
-            if _may_hear(subscription):
-                _write_message(subscription, one)
+            _write_message(subscription, one)
     return True
 
 
-def _may_hear(subscription: Subscription) -> bool:
+def tell_subscriber(
+    subscription: Subscription, event: str, subject: str, body: str, *, severity: str = Severity.INFO.value
+) -> None:
+    """Write a message for ``subscription``; ``event`` names what it is about, so that it is written once."""
     # Who has left keeps rows, and hears nothing.
-    return subscription.person is None or subscription.person.is_active
+    if subscription.person is not None and not subscription.person.is_active:
+        return
+    with transaction.atomic():
+        delivery.notify_once(
+            uuid5(NAMESPACE_URL, f"blocks:{event}:{subscription.key}"),
+            subscription.notifier,
+            # PagerDuty's target is the severity of its event.
+            subscription.target,
+            body,
+            subject=subject,
+            severity=severity,
+            subscription=subscription,
+            not_before=find_end_of_quiet_hours(subscription, severity, timezone.now()),
+        )
 
 
 def _write_message(subscription: Subscription, happened: Happening) -> None:
@@ -69,18 +84,7 @@ def _write_message(subscription: Subscription, happened: Happening) -> None:
     else:
         message = _render_for_people(happened)
         subject, body = message.subject, message.body
-    with transaction.atomic():
-        delivery.notify_once(
-            uuid5(NAMESPACE_URL, f"blocks:{happened.key}:{subscription.key}"),
-            subscription.notifier,
-            # PagerDuty's target is the severity of its event.
-            subscription.target,
-            body,
-            subject=subject,
-            severity=severity,
-            subscription=subscription,
-            not_before=find_end_of_quiet_hours(subscription, severity, timezone.now()),
-        )
+    tell_subscriber(subscription, happened.key, subject, body, severity=severity)
 
 
 def _render_for_people(happened: Happening) -> FilledMessage:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from orchestrator.core.errors import OrchestratorError
@@ -11,6 +12,7 @@ from orchestrator.ops.notifications.models import (
     NotificationStatus,
     Subscription,
     Topic,
+    validate_topics_of_repo,
 )
 from orchestrator.ops.notifications.webhook_secret import read_secret
 from orchestrator.repos import clone_urls
@@ -75,6 +77,13 @@ class WebhookChangeSerializer(serializers.Serializer[Any]):
         """In one order, as they are stored."""
         return sorted(topics)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse topics that a webhook of one repo would never hear of."""
+        webhook: Subscription | None = self.instance
+        if webhook is not None and webhook.repo_id is not None:
+            _refuse_unheard_topics(attrs)
+        return attrs
+
     def update(self, webhook: Subscription, given: dict[str, Any]) -> Subscription:
         """Change the row."""
         for name, value in given.items():
@@ -96,10 +105,19 @@ class NewWebhookSerializer(WebhookChangeSerializer):
     topics = serializers.MultipleChoiceField(choices=Topic.choices, allow_empty=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a webhook that is for one repo and for all."""
+        """Refuse a webhook that is for one repo and for all, or with topics that it would never hear of."""
         if attrs["organisation"] and "repo" in attrs:
             raise serializers.ValidationError({"organisation": "Name a repo, or say organisation, not both."})
+        if not attrs["organisation"]:
+            _refuse_unheard_topics(attrs)
         return attrs
+
+
+def _refuse_unheard_topics(attrs: dict[str, Any]) -> None:
+    try:
+        validate_topics_of_repo(attrs.get("topics", ()))
+    except ValidationError as error:
+        raise serializers.ValidationError({"topics": error.messages}) from error
 
 
 class DeliveryAttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):

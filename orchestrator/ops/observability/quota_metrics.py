@@ -7,7 +7,7 @@ internal defect.
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -111,7 +111,12 @@ def measure_queued() -> Iterator[Metric]:
     oldest = GaugeMetricFamily(
         "orchestrator_flow_queued_seconds_max", "The longest such wait.", labels=["queue", "status"]
     )
-    for row in database.fetch_rows(_SQL["count_late_stages"]):
+    for row in list_late_stages():
         late.add_metric([row.queue, row.status], float(row.late))
         oldest.add_metric([row.queue, row.status], max(0.0, row.oldest))
     yield from (late, oldest)
+
+
+def list_late_stages() -> list[Any]:
+    """For each queue and status, how many stages have been there for over five minutes (``late``)."""
+    return database.fetch_rows(_SQL["count_late_stages"])

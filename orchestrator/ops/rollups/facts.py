@@ -69,13 +69,23 @@ def build_parameters(**bounds: Any) -> dict[str, Any]:
     return {"since": None, "until": None, **constants, **bounds}
 
 
-def compose_reading(fact: Fact) -> str:
+def compose_reading(fact: Fact, *, is_cut: bool = False) -> str:
     """A subquery with the fact of every day: stored, and counted now where it is newer than the tables.
 
     A pair of day and labels may come twice, so a reader adds up. Its parameters are ``build_parameters()``.
+    With ``is_cut`` there is nothing before the moment ``cut``: the rest of its day, up to ``cut_end``, is
+    counted now, because the tables have only the whole day.
     """
     columns = fact.columns
+    every_day = (
+        f"SELECT {columns} FROM {fact.table} "  # noqa: S608 - names of our own models
+        f"UNION ALL SELECT {columns} FROM ({fact.statement.sql}) AS newer"
+    )
+    if not is_cut:
+        return f"({every_day}) AS facts"
+    rest = fact.statement.sql.replace("%(since)s", "%(cut)s").replace("%(until)s", "%(cut_end)s")
     return (
-        f"(SELECT {columns} FROM {fact.table} "  # noqa: S608 - names of our own models
-        f"UNION ALL SELECT {columns} FROM ({fact.statement.sql}) AS newer) AS facts"
+        f"(SELECT {columns} FROM ({every_day}) AS every_day "  # noqa: S608 - names of our own models
+        "WHERE day >= (%(cut_end)s::timestamptz AT TIME ZONE 'UTC')::date "
+        f"UNION ALL SELECT {columns} FROM ({rest}) AS rest) AS facts"
     )

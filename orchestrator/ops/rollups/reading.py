@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from orchestrator.core import database
@@ -16,11 +16,15 @@ OTHER_FAMILIES: Final = "other"
 
 @dataclass(frozen=True, slots=True)
 class CountScope:
-    """Which days and which repos; None for all. ``first`` and ``last`` are days, both within."""
+    """Which days and which repos; None for all. ``first`` and ``last`` are days, both within.
+
+    ``since`` is a moment before which nothing counts, for a period that begins within a day.
+    """
 
     first: date | None = None
     last: date | None = None
     repos: tuple[str, ...] | None = None
+    since: datetime | None = None
 
 
 EVERYTHING: Final = CountScope()
@@ -37,15 +41,24 @@ def sum_facts(
     columns = ", ".join((*keys, *(f"{expression} AS {name}" for name, expression in sums.items())))
     places = ", ".join(str(number) for number in range(1, len(keys) + 1))
     grouping = f" GROUP BY {places} ORDER BY {places}" if keys else ""
+    source = facts.compose_reading(fact, is_cut=scope.since is not None)
     statement = (
-        f"SELECT {columns} FROM {facts.compose_reading(fact)}"  # noqa: S608 - see above
+        f"SELECT {columns} FROM {source}"  # noqa: S608 - see above
         " WHERE (%(repos)s::text[] IS NULL OR repo = ANY(%(repos)s::text[]))"
         " AND day >= coalesce(%(first)s::date, '-infinity') AND day <= coalesce(%(last)s::date, 'infinity')"
         f"{grouping}"
     )
     repos = None if scope.repos is None else list(scope.repos)
-    parameters = facts.build_parameters(repos=repos, first=scope.first, last=scope.last)
+    bounds: dict[str, Any] = {"first": scope.first, "last": scope.last}
+    if scope.since is not None:
+        bounds |= {"cut": scope.since, "cut_end": _find_midnight_after(scope.since)}
+    parameters = facts.build_parameters(repos=repos, **bounds)
     return database.fetch_rows(statement, parameters)
+
+
+def _find_midnight_after(moment: datetime) -> datetime:
+    day = moment.astimezone(UTC).date() + timedelta(days=1)
+    return datetime.combine(day, datetime.min.time(), UTC)
 
 
 def list_labelled_families() -> frozenset[str]:

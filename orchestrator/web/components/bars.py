@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from orchestrator.web.components.timeline import format_duration
+from orchestrator.ops.dashboards.numbers import format_duration
 
 
 @dataclass(frozen=True, slots=True)

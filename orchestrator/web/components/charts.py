@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from orchestrator.ops.dashboards.numbers import format_number
 from orchestrator.ops.dashboards.panels import Unit
-from orchestrator.web.components.numbers import format_number
 
 COLOURS = 6
 """How many series have a colour of their own in the style sheet."""

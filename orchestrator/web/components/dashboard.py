@@ -4,30 +4,25 @@ flows."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from django.urls import reverse
-
+from orchestrator.ops.dashboards.links import link_flows, link_part
+from orchestrator.ops.dashboards.numbers import format_number, word_before, word_target
 from orchestrator.ops.dashboards.panels import (
     Dashboard,
     DaysPanel,
     FigurePanel,
     Panel,
     PartsPanel,
-    Target,
     Unit,
 )
 from orchestrator.ops.dashboards.period import Period
 from orchestrator.ops.dashboards.reader import Reader
 from orchestrator.web.components import charts
 from orchestrator.web.components.charts import DayChart
-from orchestrator.web.components.numbers import format_number
 
 LONGEST_PARTS = 12
 """How many parts a page shows; the file has all of them."""
 NO_NAME = "none"
-NO_FAMILY = "-"
-"""The filter for flows without a block family; no family is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +105,6 @@ def build_page(
     )
 
 
-def link_flows(panel: Panel, period: Period, filters: Mapping[str, str], **more: str) -> str:
-    """The address of the flows behind a number; empty where the panel has no list."""
-    if panel.drill is None and not more:
-        return ""
-    days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
-    return f"{reverse('flows')}?{urlencode({**(panel.drill or {}), **filters, **more, **days})}"
-
-
 def list_rows(panel: Panel, reader: Reader) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The numbers of a panel for a file: the names of the columns, and the rows."""
     if isinstance(panel, FigurePanel):
@@ -139,47 +126,22 @@ def _show_figure(
     panel: FigurePanel, reader: Reader, before: Reader | None, filters: Mapping[str, str]
 ) -> Figure:
     value = panel.read(reader)
-    target = _find_target(panel, reader)
+    target = panel.find_target(reader)
     return Figure(
         panel.key,
         panel.title,
         format_number(panel.unit, value),
         panel.note,
         None if target is None or value is None else target.is_met(value),
-        _word_target(panel.unit, target),
-        "" if before is None else _word_before(panel, panel.read(before), value),
+        word_target(panel.unit, target),
+        "" if before is None else word_before(panel.unit, panel.read(before), value),
         link_flows(panel, reader.period, filters),
     )
-
-
-def _find_target(panel: Panel, reader: Reader) -> Target | None:
-    """The target that the figure is judged by: one of all repos does not judge some of them."""
-    target = panel.target
-    return None if target is not None and target.of_all and reader.repos is not None else target
-
-
-def _word_target(unit: Unit, target: Target | None) -> str:
-    if target is None:
-        return ""
-    sign = "at least" if target.at_least else "at most"
-    return f"{sign} {format_number(unit, target.bound)}"
 
 
 def _title(panel: Panel, period: Period) -> str:
     """The title, which says what a bar stands for."""
     return panel.title.replace("by day", "by week") if period.is_by_week else panel.title
-
-
-def _word_before(panel: Panel, old: float | None, new: float | None) -> str:
-    words = f"before: {format_number(panel.unit, old)}"
-    if not old or new is None:
-        return words
-    if panel.unit is Unit.PERCENT:
-        # 77 % after 69 % are 8 points more, and 11 % more: nobody could tell which is meant.
-        change, unit = f"{new - old:+.1f}", "points"
-    else:
-        change, unit = f"{100 * (new - old) / old:+.0f}", "%"
-    return words if float(change) == 0 else f"{words} ({change} {unit})"
 
 
 def _show_chart(
@@ -193,7 +155,7 @@ def _show_chart(
         series = {name: series[name] for name in order}
     labels = tuple(_label_step(step) for step in steps)
     links = tuple(link_flows(panel, step, filters) for step in steps)
-    target = _find_target(panel, reader)
+    target = panel.find_target(reader)
     chart = charts.build_day_chart(
         panel.unit,
         labels,
@@ -237,25 +199,18 @@ def _show_parts(
     order = sorted(found, key=lambda name: (-found[name], name))
     most = max(found.values(), default=0.0)
     full = 100.0 if panel.unit is Unit.PERCENT else most
-    target = _find_target(panel, reader)
+    target = panel.find_target(reader)
     parts = tuple(
         Part(
             name or NO_NAME,
             format_number(panel.unit, found[name]),
             round(100 * found[name] / full, 2) if full else 0.0,
             None if target is None else target.is_met(found[name]),
-            _word_before(panel, old[name], found[name]) if old.get(name) else "",
-            _link_part(panel, reader.period, filters, name),
+            word_before(panel.unit, old[name], found[name]) if old.get(name) else "",
+            link_part(panel, reader.period, filters, name),
         )
         for name in order[:LONGEST_PARTS]
     )
     left_out = max(0, len(order) - LONGEST_PARTS)
-    words = _word_target(panel.unit, target)
+    words = word_target(panel.unit, target)
     return PartsCard(panel.key, panel.title, panel.note, words, parts, left_out)
-
-
-def _link_part(panel: PartsPanel, period: Period, filters: Mapping[str, str], name: str) -> str:
-    if not panel.part:
-        return ""
-    value = name or (NO_FAMILY if panel.part == "family" else "")
-    return link_flows(panel, period, filters, **{panel.part: value}) if value else ""

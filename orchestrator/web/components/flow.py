@@ -15,6 +15,7 @@ from orchestrator.flows.models import Artifact, Attempt, Flow, FlowEvent, GateRe
 from orchestrator.flows.models.states import FLOW_ENDED, StageStatus
 from orchestrator.flows.representation import read_reason
 from orchestrator.flows.timing import critical_path
+from orchestrator.ops.dashboards.numbers import format_duration
 from orchestrator.web.components import bars, code, notes, prose, rounds, timeline
 from providers.models import ProviderCall
 
@@ -94,7 +95,7 @@ def build_flow_page(flow: Flow, asked: int | None = None) -> dict[str, Any]:
         # Not strict: the serializer reads the stages again, and a repair may have added some in between.
         "lines": list(zip(full["stages"], chart.rows, strict=False)),
         "ended": flow.status in FLOW_ENDED,
-        "took": timeline.format_duration(full["duration_seconds"]),
+        "took": format_duration(full["duration_seconds"]),
         "chart": chart,
         "critical": {step.stage_id for step in critical_path.measure_flow(flow, stages).path},
         "kinds": " ".join(KINDS),
@@ -133,7 +134,7 @@ def describe_event(event: FlowEvent) -> str:
     data = event.data
     words = str(data.get("message") or data.get("reason") or "")
     if not words and isinstance(data.get("seconds"), int | float):
-        words = timeline.format_duration(float(data["seconds"]))
+        words = format_duration(float(data["seconds"]))
     return read_reason(words)
 
 

@@ -8,8 +8,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from orchestrator.flows.models import Flow, FlowEvent, GateResult
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
+from orchestrator.ops.dashboards.links import NO_FAMILY
 from orchestrator.web import query
-from orchestrator.web.components.dashboard import NO_FAMILY
 from providers.models import ProviderCall
 
 NAMES: Final = ("ended", "family", "model", "gate", "error", "from", "to")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from orchestrator.flows.models import Attempt, Flow, FlowEvent, Stage
 from orchestrator.flows.models.states import STAGE_ENDED, AttemptOutcome
+from orchestrator.ops.dashboards.numbers import format_duration
 
 # Distances between ticks that read as round times, from a tenth of a second to a day.
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
@@ -85,19 +86,6 @@ class Chart:
     rows: tuple[Row, ...]
     ticks: tuple[tuple[float, str], ...]
     kinds: tuple[str, ...]
-
-
-def format_duration(seconds: float) -> str:
-    """``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    # From 9.95 on, one decimal would print "10.0 s".
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def build_chart(flow: Flow, stages: Sequence[Stage], events: Iterable[FlowEvent]) -> Chart:

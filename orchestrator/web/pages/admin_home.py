@@ -10,11 +10,11 @@ from django.urls import reverse
 
 from orchestrator.core import database
 from orchestrator.ops.dashboards.description import DASHBOARDS, RELIABILITY, find_dashboard
+from orchestrator.ops.dashboards.numbers import format_number
 from orchestrator.ops.dashboards.panels import DaysPanel, FigurePanel, Unit
 from orchestrator.ops.dashboards.period import DEFAULT_RANGE, choose_period
 from orchestrator.ops.dashboards.reader import Reader, read_today
 from orchestrator.web import rights
-from orchestrator.web.components.numbers import format_number
 from orchestrator.web.pages.dashboards import STATEMENT_SECONDS
 
 _FIGURES = (

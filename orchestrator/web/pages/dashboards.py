@@ -15,15 +15,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from orchestrator.core import database
+from orchestrator.ops.dashboards.csv_cells import escape_cell
 from orchestrator.ops.dashboards.description import (
     DASHBOARDS,
     ONE_REPO,
     find_dashboard,
-    list_assumptions,
 )
 from orchestrator.ops.dashboards.panels import Dashboard
 from orchestrator.ops.dashboards.period import DEFAULT_RANGE, RANGES, Period, choose_period
 from orchestrator.ops.dashboards.reader import Reader, read_today
+from orchestrator.ops.dashboards.roi import RoiAssumptions
 from orchestrator.web import query, rights
 from orchestrator.web.components.dashboard import build_page, list_rows
 
@@ -32,7 +33,6 @@ STATEMENT_SECONDS = 5.0
 _SPEND_KEYS = ("day", "repo", "block_family", "provider", "model")
 Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
 """The names of the columns, and the rows."""
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t")
 
 
 @require_safe
@@ -117,11 +117,20 @@ def _show(
         "compare": compare,
         "repo": filters.get("repo", ""),
         "repos": rights.list_visible_repos(request.user).order_by("name").values_list("name", flat=True),
-        "assumptions": list_assumptions() if dashboard.name == "roi" else (),
+        "assumptions": [one[1:] for one in RoiAssumptions.in_force().describe()]
+        if dashboard.name == "roi"
+        else (),
         "now": timezone.now(),
         "seconds": STATEMENT_SECONDS,
     }
     return render(request, "web/dashboard.html", context)
+
+
+def _list_assumptions(dashboard: Dashboard) -> list[tuple[str, str]]:
+    """Words and values of what the figures of the dashboard assume."""
+    if dashboard.name != "roi":
+        return []
+    return [(words, value) for _, words, value in RoiAssumptions.in_force().describe()]
 
 
 def _find_dashboard(name: str) -> Dashboard:
@@ -174,12 +183,5 @@ def _answer_with_csv(name: str, period: Period, read: Callable[[], Table]) -> Ht
     writer = csv.writer(answer)
     writer.writerow(head)
     for row in rows:
-        writer.writerow([_escape_cell(cell) for cell in row])
+        writer.writerow([escape_cell(cell) for cell in row])
     return answer
-
-
-def _escape_cell(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: some names are chosen by callers."""
-    if isinstance(cell, str) and cell.startswith(_FORMULA_SIGNS):
-        return f"'{cell}"
-    return "" if cell is None else cell

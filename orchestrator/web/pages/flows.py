@@ -20,11 +20,11 @@ from orchestrator.flows.api.serializers.flows import FlowSummarySerializer
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Artifact, Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
+from orchestrator.ops.dashboards.numbers import format_duration
 from orchestrator.rest.problems import Problem
 from orchestrator.web import query, rights
 from orchestrator.web.components import flow_filters
 from orchestrator.web.components.flow import build_flow_page
-from orchestrator.web.components.timeline import format_duration
 
 PAGE = 50
 _ACTIONS: dict[str, Callable[..., object]] = {

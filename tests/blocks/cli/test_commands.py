@@ -200,7 +200,7 @@ def test_operators_pause_and_resume_a_provider(blocks):
     assert blocks("quota", "show", "--all").stdout.splitlines()[2].split()[-1] == "ok"
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [60, 80, 120])
 def test_quotas_are_read_whole_on_any_terminal(blocks, settings, columns):
     everything = limiter.Limits(10**12, 10**12, 10**9, 10**6, 10**18)
     for provider, used in (("anthropic", 1_710_000), ("openai", 1_430_000)):
@@ -211,7 +211,7 @@ def test_quotas_are_read_whole_on_any_terminal(blocks, settings, columns):
         limiter.keep_charged(verdict.call_id, provider, code="x", message="", health=limiter.Health.SILENT)
     breaker.pause_provider("google", actor="sre", reason="the bill looks wrong")
     said = blocks(
-        "quota", "show", "--all", COLUMNS=str(columns), FORCE_COLOR="1", NO_COLOR="1", TERM="dumb"
+        "quota", "show", "--all", COLUMNS=str(columns), FORCE_COLOR="1", NO_COLOR="1", TERM="xterm"
     ).stdout
     lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
     assert "…" not in said

@@ -14,7 +14,7 @@ from blocks.cli.lazy_commands import COMMANDS
 from tests.blocks.conftest import ROOT
 
 # Each costs more than a tenth of a second of processor.
-HEAVY = ["cryptography", "django", "httpx2._client", "pydantic"]
+HEAVY = ["cryptography", "django", "httpx2._client", "pydantic", "rich.console", "yaml"]
 HELPED = f"""
 import json, sys
 from blocks.cli import main

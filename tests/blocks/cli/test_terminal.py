@@ -34,7 +34,7 @@ def terminal(service, repo, work) -> Terminal:
             k: v for k, v in os.environ.items() if not k.startswith(("BLOCKS_", "COV", "COLUMNS", "NO_COLOR"))
         }
         clean |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "TERM": "xterm-256color"} | more
-        clean |= {"BLOCKS_API_URL": service.url, "BLOCKS_TOKEN": secret}
+        clean |= {"BLOCKS_API_URL": service.url, "BLOCKS_TOKEN": secret} | more
         command = [sys.executable, "-m", "blocks.cli.main", *words]
         with subprocess.Popen(
             command, cwd=work, env=clean, stdin=theirs, stdout=theirs, stderr=theirs
@@ -64,26 +64,33 @@ def seen(terminal: Terminal, columns: int, *words: str) -> list[str]:
     return plain(terminal(columns, *words)).splitlines()
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
 def test_the_list_of_flows_keeps_ids_figures_and_words_at_any_width(terminal, columns):
     failed, waits = story.tell_failed_flow(), story.tell_waiting_flow()
     lines = seen(terminal, columns, "status", "flows")
     assert max(map(len, lines)) <= columns
     first = next(line for line in lines if line.startswith(failed.id))
     assert "failed" in first
-    assert "$0.0400" in first
+    assert "…" not in "".join(lines)
     assert any(line.startswith(f"{waits.id} ") and "waiting" in line for line in lines)
     column = lines[0].index("request")
     words = "".join(line[column:].strip() for line in lines[lines.index(first) :])
     assert "gate:contract-failed" in words
+    # A column that has no room joins the words.
+    assert "$0.0400" in first + words
+    assert failed.repo.name in first + words
 
 
-def test_a_list_in_a_pipe_has_one_whole_line_for_each_flow(blocks):
+@pytest.mark.parametrize("words", [("status", "flows"), ("flow", "list")])
+def test_a_list_in_a_pipe_has_nothing_around_its_values(blocks, words):
     made = [story.tell_waiting_flow(), scenes.make_flow()]
-    Flow.objects.filter(pk=made[0].pk).update(feature_request=f"# {'A very long request ' * 20}")
-    lines = blocks("status", "flows").stdout.splitlines()
-    assert sorted(line.split()[0] for line in lines[1:]) == sorted(flow.id for flow in made)
-    assert "come back at 05:00 UTC." in "".join(lines)
+    title = "A very long request " * 7
+    Flow.objects.filter(pk=made[0].pk).update(feature_request=f"# {title}")
+    lines = [line.split("\t") for line in blocks(*words).stdout.splitlines()]
+    assert [cells[0] for cells in lines] == [flow.id for flow in reversed(made)]
+    assert [cells[1] for cells in lines] == ["pending", "waiting"]
+    assert title.strip() in lines[1][-1]
+    assert lines[1][-1].endswith("come back at 05:00 UTC.")
 
 
 @pytest.mark.parametrize("words", [("verify", "show"), ("flow", "show")])
@@ -101,7 +108,7 @@ def test_text_of_others_neither_breaks_nor_controls_the_terminal(terminal, block
         assert "\x1b[31m" not in plain(said)
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
 def test_a_flow_is_shown_as_it_is(terminal, columns):
     flow = story.tell_flow()
     text = plain(terminal(columns, "flow", "show", flow.id))

@@ -489,6 +489,7 @@ def test_a_webhook_is_changed_and_switched_off(receiver):
     wrongs: list[dict] = [
         {"topics": []},
         {"topics": ["flow.lost"]},
+        {"topics": ["flow.failed", "report.weekly"]},
         {"url": "http://10.0.0.1/"},
         {"is_active": "maybe"},
     ]
@@ -508,6 +509,11 @@ def test_the_reach_of_repos_and_of_the_organisation(receiver):
     read_problem(operator.post(URL, wanted, format="json"), 422, "request:invalid")
     both = {**wanted, "organisation": True, "repo": "other"}
     read_problem(operator.post(URL, both, format="json"), 422, "request:invalid")
+    unheard = {**wanted, "topics": ["onboarding.requested", "report.weekly"]}
+    problem = read_problem(api.post(URL, unheard, format="json"), 422, "request:invalid")
+    assert "One repo never hears of onboarding.requested, report.weekly;" in problem["detail"]
+    assert operator.post(URL, {**unheard, "organisation": True}, format="json").status_code == 201
+    Subscription.objects.all().delete()
     mine = api.post(URL, wanted, format="json").json()
     of_all = operator.post(URL, {**wanted, "organisation": True}, format="json").json()
     assert (mine["repo"], of_all["repo"]) == (repo.name, None)

@@ -1,0 +1,16 @@
+"""Durations and amounts of money, for people."""
+
+
+def format_duration(value: float | None) -> str:
+    """A duration for people: ``3.2s``, ``1m 04s``."""
+    if value is None:
+        return ""
+    if value < 60:
+        # Below zero where this machine's clock is behind the service's.
+        return f"{max(value, 0):.1f}s"
+    return f"{int(value // 60)}m {int(value % 60):02d}s"
+
+
+def format_usd(text: str) -> str:
+    """An amount for people, to a hundredth of a cent; empty for nothing."""
+    return f"${float(text):.4f}" if float(text) else ""

@@ -1,0 +1,79 @@
+"""`blocks repo`: the repos within reach of your token."""
+
+from typing import Annotated
+
+import typer
+
+from blocks.cli import listing, output, workspace
+from blocks.cli.client import Client
+from blocks.cli.errors import Failure
+from blocks.cli.listing import Column, Row
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="List repos, and show what is said of one.",
+)
+
+
+def _describe_state(repo: Row) -> str:
+    """Whether flows may be started."""
+    if not repo["enabled"]:
+        return "off"
+    return "paused" if repo["paused"] else "on"
+
+
+COLUMNS = (
+    Column("repo", lambda repo: repo["name"]),
+    Column("state", _describe_state),
+    Column("phase", lambda repo: repo["phase"], leaves=1),
+    Column("domain", lambda repo: repo["domain"], leaves=3),
+    Column("team lead", lambda repo: repo["team_lead"], words=True),
+)
+
+
+@app.callback()
+def repo() -> None:
+    """List repos, and show what is said of one."""
+
+
+@app.command("list", cls=listing.ListCommand)
+def list_repos(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 100,
+    fields: listing.Fields = None,
+) -> None:
+    """List the repos within reach of your token, newest first."""
+    with Client.of_workspace() as client:
+        found = client.list_rows("repos/", limit=limit)
+    listing.print_list("repos", found, COLUMNS, fields, empty="No repos.")
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str, typer.Argument(metavar="REPO", help="As in .blocks/config.yml, or your token's, by default.")
+    ] = "",
+    as_json: output.AsJson = False,
+) -> None:
+    """Show a repo: its phase, whether flows may be started, who leads it."""
+    with Client.of_workspace() as client:
+        chosen = name or workspace.find_workspace().repo or client.get("whoami/")["repo"]
+        if not chosen:
+            raise Failure(
+                "No repo is named.", cure="Name one; `blocks repo list` lists them.", code="cli:no-repo"
+            )
+        found = client.get(f"repos/{chosen}/")
+    if as_json:
+        return output.print_json(found)
+    for field, value in (
+        ("repo", found["name"]),
+        ("state", _describe_state(found)),
+        ("phase", found["phase"]),
+        ("domain", found["domain"]),
+        ("team lead", found["team_lead"]),
+        ("clone url", found["clone_url"]),
+        ("onboarded", found["onboarded_at"] or "not yet"),
+    ):
+        output.print_line(f"{field:<10} {value or '-'}")
+    return None
