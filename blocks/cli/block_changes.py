@@ -43,6 +43,7 @@ class FileChange:
 
 def compare_block(files: Mapping[str, bytes], blocks_folder: Path) -> list[FileChange]:
     """What putting a block of ``files`` in place would change. Evidence is left out: it differs always."""
+    # Before its names become a path below the catalog.
     manifest = check_files(files)
     place = blocks_folder / "catalog" / manifest.family / manifest.name
     old = read_block(place).files if place.is_dir() else {}
@@ -55,6 +56,7 @@ def compare_block(files: Mapping[str, bytes], blocks_folder: Path) -> list[FileC
 
 
 def _compare_file(path: str, before: bytes | None, after: bytes | None) -> FileChange:
+    # An empty file that appears is added, although its diff has no line.
     kind = "added" if before is None else "changed"
     if after is None:
         kind = "removed"

@@ -25,7 +25,7 @@ class DownloadedBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedBlock:
+class ProvenBlock:
     """A block whose evidence holds, not yet in place: as it was packed, and its files."""
 
     packed: bytes = field(repr=False)
@@ -34,7 +34,7 @@ class CheckedBlock:
     new_keys: list[str]
 
 
-def fetch_block(client: Client, flow_id: str, blocks_folder: Path) -> CheckedBlock:
+def fetch_block(client: Client, flow_id: str, blocks_folder: Path) -> ProvenBlock:
     """The block of ``flow_id``, checked with the keys that ``blocks_folder`` trusts. Raises ``Failure`` where
     its evidence does not hold.
     """
@@ -51,10 +51,10 @@ def fetch_block(client: Client, flow_id: str, blocks_folder: Path) -> CheckedBlo
         raise _refuse(report)
     verdict = "verified" if report.ok else "NOT verified, its gates were not strict"
     proof = f"holds: {verdict}; entry {report.sequence} of the log, key {min(report.key_ids)[:16]}"
-    return CheckedBlock(packed, files, proof, new)
+    return ProvenBlock(packed, files, proof, new)
 
 
-def place_block(checked: CheckedBlock, blocks_folder: Path) -> DownloadedBlock:
+def place_block(checked: ProvenBlock, blocks_folder: Path) -> DownloadedBlock:
     """Put a block whose evidence holds in place."""
     placed = catalog.place_block(checked.packed, blocks_folder)
     return DownloadedBlock(placed, checked.proof, checked.new_keys)

@@ -28,7 +28,7 @@ _STAGE: Final = "implement"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class FetchedCandidate:
     """The files of round ``number`` (1 is the first), path to text, and the gates that judged them."""
 
     flow: Mapping[str, Any] = field(repr=False)
@@ -51,7 +51,7 @@ class Candidate:
         return f"{BLOCKS_FOLDER}/{place}/"
 
 
-def fetch_candidate(client: Client, flow_id: str, number: int | None) -> Candidate:
+def fetch_candidate(client: Client, flow_id: str, number: int | None) -> FetchedCandidate:
     """The candidate of round ``number`` of a flow, of its newest round by default.
 
     Raises ``Failure`` where there is none.
@@ -64,6 +64,7 @@ def fetch_candidate(client: Client, flow_id: str, number: int | None) -> Candida
             cure=f"See how far it is: `blocks flow show {flow_id}`.",
             code="flow:no-candidate",
         )
+    # 0 is refused by the option, so None alone means the newest.
     chosen = max(by_round) if number is None else number
     if chosen not in by_round:
         listed = ", ".join(map(str, sorted(by_round)))
@@ -71,7 +72,7 @@ def fetch_candidate(client: Client, flow_id: str, number: int | None) -> Candida
             f"{flow_id} has no round {chosen}.", cure=f"Its rounds are: {listed}.", code="flow:no-candidate"
         )
     gates = client.get(f"flows/{flow_id}/gates/")["gates"]
-    return Candidate(
+    return FetchedCandidate(
         flow, chosen, tuple(sorted(by_round)), by_round[chosen], tuple(select_gates(flow, gates, chosen))
     )
 
@@ -122,7 +123,7 @@ def choose_newest(gates: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     return list(newest.values())
 
 
-def place_candidate(candidate: Candidate, blocks_folder: Path) -> Path:
+def place_candidate(candidate: FetchedCandidate, blocks_folder: Path) -> Path:
     """Write a candidate and its findings below ``blocks_folder``; the folder. What was there before is
     replaced, file by file; files that a person added stay.
     """
@@ -169,7 +170,7 @@ def read_edited(folder: Path) -> tuple[str, dict[str, str]]:
     return flow_id, files
 
 
-def describe(candidate: Candidate, folder: Path) -> dict[str, Any]:
+def describe(candidate: FetchedCandidate, folder: Path) -> dict[str, Any]:
     """Where a candidate is, for machines."""
     return {
         "flow": candidate.flow["id"],

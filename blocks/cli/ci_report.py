@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blocks.cli import output
-from blocks.cli.candidate import Candidate, choose_newest
+from blocks.cli.candidate import FetchedCandidate, choose_newest
 from blocks.cli.durations import format_duration, format_usd
 from blocks.cli.errors import Failure
 from blocks.cli.findings_junit import build_junit
@@ -78,6 +78,7 @@ def list_annotations(flow: Mapping[str, Any], gates: Iterable[Mapping[str, Any]]
     """A workflow command of GitHub for each gate that did not pass, or else for the flow's error."""
     bad = [gate for gate in choose_newest(gates) if gate["verdict"] != "passed"]
     for gate in bad[:_MOST_ANNOTATIONS]:
+        # Three findings of a gate: an annotation points to what is wrong, and SARIF has all of it.
         found = [str(one.get("message") or "") for one in gate["findings"][:3]]
         parts = [gate["summary"], *found, gate["cure"]]
         yield _annotate(f"{gate['gate']} gate {gate['verdict']}", "\n".join(filter(None, parts)))
@@ -87,12 +88,13 @@ def list_annotations(flow: Mapping[str, Any], gates: Iterable[Mapping[str, Any]]
 
 
 def _annotate(title: str, message: str) -> str:
+    # The escapes of workflow commands: without them, a message could begin a command of its own.
     clean = message[:_MOST_MESSAGE].replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     named = title.replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::error title={named}::{clean}"
 
 
-def write_reports(folder: Path, found: Candidate, page: str) -> list[Path]:
+def write_reports(folder: Path, found: FetchedCandidate, page: str) -> list[Path]:
     """Write what CI systems read of the newest round into ``folder``: SARIF, JUnit, GitLab's code quality and
     its link to the flow. Returns the paths.
     """
@@ -114,7 +116,7 @@ def write_reports(folder: Path, found: Candidate, page: str) -> list[Path]:
     return [folder / name for name in texts]
 
 
-def list_issues(found: Candidate) -> list[dict[str, Any]]:
+def list_issues(found: FetchedCandidate) -> list[dict[str, Any]]:
     """The findings in GitLab's form of Code Climate: what SARIF says, in other words."""
     results = build_sarif(found.gates, found.prefix, found.files)["runs"][0]["results"]
     return [_make_issue(result) for result in results]
@@ -136,6 +138,7 @@ def _make_issue(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _append(path: Path, text: str) -> None:
     try:
+        # Over its limit, GitHub refuses the summary of the whole step, with what was written before.
         if path.exists() and path.stat().st_size + len(text.encode()) > _MOST_SUMMARY_BYTES:
             return
         with path.open("a", encoding="utf-8") as file:

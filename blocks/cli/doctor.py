@@ -39,6 +39,7 @@ def examine(as_json: output.AsJson = False) -> None:
     found = []
     for check in run_checks():
         found.append(check)
+        # Each as it is found: those that ask the service may take seconds.
         if not as_json:
             _print_check(check)
     wrong = [check for check in found if check.state == "wrong"]
@@ -94,6 +95,7 @@ def _check_folder(here: Workspace) -> Iterator[Check]:
             "git may convert the line ends of blocks, after which no digest is right",
             "Run `blocks init`; it adds .blocks/.gitattributes.",
         )
+    # Not read here: whether a key is one is said by `blocks verify`, in its own words.
     pinned = len(list((here.blocks / "keys").glob("*.pem")))
     if pinned:
         yield Check("keys", "ok", f"{pinned} trusted, under {BLOCKS_FOLDER}/keys/")
@@ -103,6 +105,7 @@ def _check_folder(here: Workspace) -> Iterator[Check]:
 
 
 def _check_service(client: Client) -> Iterator[Check]:
+    # Without the token: whether the service is there is asked before whether it knows us.
     answer = client.ask_anybody("ready")
     version = answer.headers.get(service_version.HEADER) or "of unknown version"
     if answer.is_success:
@@ -136,6 +139,7 @@ def _measure_clock(date: str | None) -> float:
 def _check_token(client: Client, here: Workspace) -> Iterator[Check]:
     owner: dict[str, Any] = client.get("whoami/")
     yield Check("token", "ok", f"{owner['name']}, for {owner['repo'] or 'every repo'}")
+    # The folder goes first, as in `flow run`.
     name = here.repo or owner["repo"]
     if not name:
         yield Check("repo", "note", "no repo is named", "Use --repo, or run `blocks init` in the repo.")

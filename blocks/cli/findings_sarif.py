@@ -20,6 +20,7 @@ def build_sarif(gates: Iterable[Mapping[str, Any]], prefix: str, files: Mapping[
 
     ``prefix`` is where ``files`` are below the root of the repo, with a slash at its end.
     """
+    # Every gate of the round, in their order; code hosts sort by severity themselves.
     results = [result for gate in gates for result in _list_results(gate, prefix, files)]
     rules = {result["ruleId"]: {"id": result["ruleId"]} for result in results}
     return {
@@ -76,6 +77,7 @@ def _choose_file(gate: str, files: Mapping[str, str]) -> str:
     """The file that a finding without a place is about: the contract, or the module that the tests name."""
     if gate == "contract" and "contract.json" in files:
         return "contract.json"
+    # The module that has a test of its name; a block with private modules has others beside it.
     tested = [path for path in sorted(files) if f"test_{path}" in files]
     return tested[0] if tested else min(files)
 

@@ -168,6 +168,7 @@ def fetch(
 ) -> None:
     """Fetch the block of a flow that has passed into .blocks/catalog/; or what failed, with --candidate."""
     here = workspace.find_workspace()
+    # A block has no rounds; taking the option silently would fetch another thing than was asked for.
     if number is not None and not wanted:
         raise Failure("Only candidates have rounds.", cure="Add --candidate.", code="cli:bad-option")
     with Client(here.url, workspace.read_token(here)) as client:
@@ -190,6 +191,7 @@ def diff(task: Task, output_dir: OutputFolder = None, as_json: output.AsJson = F
     here = workspace.find_workspace()
     with Client(here.url, workspace.read_token(here)) as client:
         blocks_folder = (output_dir or here.root) / BLOCKS_FOLDER
+        # Checked before anything is shown: a diff of a forged block would be read as genuine.
         checked = block_download.fetch_block(client, task, blocks_folder)
     changes = block_changes.compare_block(checked.files, blocks_folder)
     if as_json:
@@ -212,6 +214,7 @@ def apply(
     changes = block_changes.compare_block(checked.files, blocks_folder)
     if changes and not as_json:
         block_changes.print_changes(terminal.make_console(), changes)
+    # Without a change there is nothing to agree to, and a script that applies twice is not asked.
     if changes and not agreed:
         output.require_agreement("Put it in place?", option="--yes")
     fetched = block_download.place_block(checked, blocks_folder)
@@ -226,6 +229,7 @@ def show(task: Task, as_json: output.AsJson = False) -> None:
     it runs.
     """
     with Client.of_workspace() as client:
+        # Two requests, so the gates may be those of a moment later than the flow; nobody minds.
         flow, gates = client.get(f"flows/{task}/"), client.get(f"flows/{task}/gates/")["gates"]
     if as_json:
         output.print_json(flow | {"gates": gates})

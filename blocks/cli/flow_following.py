@@ -47,6 +47,7 @@ def follow_to_end(
     flow: dict[str, Any] = client.get(f"flows/{flow_id}/")
     with progress.Progress(console, quiet=quiet) as shown:
         shown.show(flow)
+        # Events only say that something happened; what is shown is always read whole, so none can be missed.
         for _ in client.events(flow_id, on_idle=in_time):
             flow = client.get(f"flows/{flow_id}/")
             shown.show(flow)
@@ -95,6 +96,7 @@ def _finish(
     # With --json, standard output holds the one document and nothing else.
     console = terminal.make_console(to_stderr=as_json)
     flow = follow_to_end(client, flow_id, console, timeout=timeout, quiet=as_json)
+    # After the end: earlier, gates of the last round would be missing.
     gates = client.get(f"flows/{flow_id}/gates/")["gates"]
     fetched = None
     if flow["status"] == "passed" and blocks is not None:

@@ -8,7 +8,7 @@ import typer
 from blocks.cli import listing
 from blocks.cli.client import Client
 from blocks.cli.durations import format_duration, format_usd
-from blocks.cli.listing import Column
+from blocks.cli.listing import ListColumn
 
 Failed = Annotated[bool, typer.Option("--failed", help="Only failed ones.")]
 LastHour = Annotated[bool, typer.Option("--last-1h", help="Of the last hour.")]
@@ -20,18 +20,19 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, ne
 
 
 def _describe_request(flow: Mapping[str, Any]) -> str:
+    # One reason: a flow that has ended no longer waits.
     reason = flow["error"]["code"] if flow["error"] else flow["wait_reason"]
     return "  ".join(filter(None, (flow["title"], reason)))
 
 
 COLUMNS: Final = (
-    Column("flow", lambda flow: flow["id"]),
-    Column("status", lambda flow: flow["status"], states=True),
-    Column("time", lambda flow: format_duration(flow["duration_seconds"]), right=True, leaves=1),
-    Column("cost", lambda flow: format_usd(flow["cost_usd"]), right=True, leaves=2),
-    Column("family", lambda flow: flow["block_family"], leaves=4),
-    Column("repo", lambda flow: flow["repo"], leaves=3),
-    Column("request", _describe_request, words=True),
+    ListColumn("flow", lambda flow: flow["id"]),
+    ListColumn("status", lambda flow: flow["status"], states=True),
+    ListColumn("time", lambda flow: format_duration(flow["duration_seconds"]), right=True, leaves=1),
+    ListColumn("cost", lambda flow: format_usd(flow["cost_usd"]), right=True, leaves=2),
+    ListColumn("family", lambda flow: flow["block_family"], leaves=4),
+    ListColumn("repo", lambda flow: flow["repo"], leaves=3),
+    ListColumn("request", _describe_request, words=True),
 )
 
 
@@ -39,6 +40,7 @@ def list_flows(
     *, failed: bool, last: str | None, state: str | None, repo: str | None, limit: int, fields: str | None
 ) -> None:
     """Print the flows, newest first."""
+    # Filtered by the service: filtering a page here would show fewer than --limit says.
     query: dict[str, Any] = {
         "since": last,
         "status": state,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blocks.cli import terminal
-from blocks.cli.candidate import JUNIT, SARIF, Candidate, choose_newest
+from blocks.cli.candidate import JUNIT, SARIF, FetchedCandidate, choose_newest
 from blocks.cli.durations import format_duration, format_usd
 from blocks.cli.progress import mark_status, parse_moment
 from blocks.cli.remedy import find_remedy
@@ -68,7 +68,7 @@ def _make_table(title: str) -> Table:
     )
 
 
-def print_candidate(console: Console, found: Candidate, folder: Path) -> None:
+def print_candidate(console: Console, found: FetchedCandidate, folder: Path) -> None:
     """Where a candidate is, and what its gates said."""
     console.print(f"{found.flow['id']}, round {found.number} of {max(found.rounds)}", soft_wrap=True)
     if found.gates:
@@ -105,6 +105,7 @@ def list_remedies(gates: Iterable[Mapping[str, Any]], flow_id: str) -> list[dict
 
 def find_first_remedy(gates: Iterable[Mapping[str, Any]], flow_id: str) -> str:
     """What to do about the first gate that did not pass in its newest round; empty where all did."""
+    # The first only: gates build on each other, and the second often goes away with the first.
     remedies = [find_remedy(gate, flow_id) for gate in choose_newest(gates)]
     return next((remedy.describe() for remedy in remedies if remedy), "")
 
@@ -142,6 +143,7 @@ def _make_difference_table(differences: Iterable[Mapping[str, Any]]) -> Table:
 
 def describe_moments(flow: Mapping[str, Any]) -> str:
     """When a flow began and ended, in UTC."""
+    # UTC, and said so: the reader and the service may be in two zones.
     began, ended = parse_moment(flow["created_at"]), parse_moment(flow["finished_at"])
     text = f"When {began:%F %T} UTC" if began else "When not known"
     return f"{text} to {ended:%F %T} UTC" if ended else text

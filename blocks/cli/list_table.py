@@ -6,14 +6,14 @@ from rich.table import Table
 from rich.text import Text
 
 from blocks.cli import terminal
-from blocks.cli.listing import Column, Row
+from blocks.cli.listing import ListColumn, Row
 from blocks.cli.progress import mark_status
 
 _GAP = 2
 _LEAST_WORDS = 24  # columns of a terminal, below which sentences cannot be read
 
 
-def print_table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
+def print_table(rows: Sequence[Row], columns: Sequence[ListColumn]) -> None:
     """Print ``rows`` with as many of ``columns`` as fit."""
     console = terminal.make_console()
     shown = choose_columns(rows, columns, console.width)
@@ -32,7 +32,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
     console.print(grid)
 
 
-def choose_columns(rows: Sequence[Row], columns: Sequence[Column], width: int) -> list[Column]:
+def choose_columns(rows: Sequence[Row], columns: Sequence[ListColumn], width: int) -> list[ListColumn]:
     """The columns that fit in ``width``: those that leave first are left out first."""
     shown = list(columns)
     while measure_width(rows, shown) > width:
@@ -43,7 +43,7 @@ def choose_columns(rows: Sequence[Row], columns: Sequence[Column], width: int) -
     return shown
 
 
-def measure_width(rows: Sequence[Row], columns: Sequence[Column]) -> int:
+def measure_width(rows: Sequence[Row], columns: Sequence[ListColumn]) -> int:
     """How many columns of a terminal it takes to show ``rows`` whole, words at their narrowest."""
     total = 0
     for column in columns:
@@ -54,7 +54,7 @@ def measure_width(rows: Sequence[Row], columns: Sequence[Column]) -> int:
     return total - _GAP
 
 
-def _make_cell(column: Column, row: Row, left_out: Sequence[Column]) -> Text:
+def _make_cell(column: ListColumn, row: Row, left_out: Sequence[ListColumn]) -> Text:
     text = column.read(row)
     if column.states:
         return mark_status(text)
@@ -64,7 +64,7 @@ def _make_cell(column: Column, row: Row, left_out: Sequence[Column]) -> Text:
     return Text("  ".join(filter(None, (text, f"({rest})" if rest else ""))))
 
 
-def _read_aside(column: Column, row: Row) -> str:
+def _read_aside(column: ListColumn, row: Row) -> str:
     """A cell whose column had no room."""
     text = column.read(row)
     return f"{column.name} {text}" if column.labelled and text else text

@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ListColumn:
     """One column of a list.
 
     - ``read`` gives the cell of a row.
@@ -67,7 +67,7 @@ def _complete_json(args: list[str]) -> list[str]:
 
 
 def print_list(
-    name: str, rows: Sequence[Row], columns: Sequence[Column], fields: str | None, *, empty: str
+    name: str, rows: Sequence[Row], columns: Sequence[ListColumn], fields: str | None, *, empty: str
 ) -> None:
     """Print ``rows``: as JSON under ``name`` where ``fields`` are wanted, else as a table or lines.
 
@@ -104,4 +104,7 @@ def select_fields(rows: Sequence[Row], fields: str) -> list[Row]:
             cure=f"Use some of: {known}.",
             code="cli:unknown-field",
         )
-    return [{field: row[field] for field in wanted} for row in rows]
+    selected: list[Row] = []
+    for row in rows:
+        selected.append({field: row[field] for field in wanted})
+    return selected

@@ -53,6 +53,7 @@ def export(
 ) -> None:
     """Export the figures of the last hours or of a day. A red cross marks a target that was missed."""
     asked = {"24h": last_24h, "7d": last_7d, "14d": last_14d, "30d": last_30d, "90d": last_90d}
+    # A flag for each range, because the launch runbook types them so.
     ranges = [name for name, wanted in asked.items() if wanted]
     if len(ranges) + (day is not None) > 1:
         raise Failure(
@@ -60,6 +61,7 @@ def export(
             cure="Keep one of --last-24h, --last-7d, --last-14d, --last-30d, --last-90d and --day.",
             code="cli:bad-option",
         )
+    # The service has a default as well; this one is said here, so that help and request agree.
     last = None if day is not None else (ranges or ["24h"])[0]
     with Client.of_workspace() as client:
         text = client.download("reports/daily/", last=last, day=day, repo=repo, format=form.value)
@@ -101,12 +103,14 @@ def rollout(first: First = None, last: Last = None, form: Form = Format.MARKDOWN
 
 
 def _print_text(text: bytes) -> None:
+    # As text and not as bytes: what a terminal would obey is taken out on the way.
     output.print_line(text.decode("utf-8", errors="replace").rstrip("\n"))
 
 
 def _write_files(folder: Path, files: Iterable[Mapping[str, str]]) -> None:
     """Write each file below ``folder``; the service chose the names, so none may lead out of it."""
     for file in files:
+        # Before the first byte of this file is written; those before it were harmless and stay.
         if not is_safe_path(file["path"]):
             raise Failure(
                 "The service sent a file whose name leads out of the folder.",

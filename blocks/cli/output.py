@@ -11,13 +11,13 @@ from blocks.cli.errors import Failure
 from blocks.cli.terminal_text import clean_output
 
 
-class _State:
+class _TypedOptions:
     """What was typed for every command alike."""
 
     quiet = False
 
 
-_state = _State()
+_typed = _TypedOptions()
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON for machines, and nothing else, on standard output.")
 ]
@@ -47,12 +47,12 @@ def can_ask() -> bool:
 
 def be_quiet() -> None:
     """From now on print only what was asked for by name, and failures."""
-    _state.quiet = True
+    _typed.quiet = True
 
 
 def is_quiet() -> bool:
     """Whether ``--quiet`` was typed."""
-    return _state.quiet
+    return _typed.quiet
 
 
 def require_agreement(question: str, *, option: str, default: bool = False) -> None:

@@ -99,6 +99,7 @@ def _find_python_runner(root: Path) -> str:
 def _find_javascript_runner(root: Path) -> str:
     try:
         package = json.loads(_read(root / "package.json") or "{}")
+        # Only names are looked at; what the scripts of a package.json would do is not run.
         known = {**package.get("devDependencies", {}), **package.get("dependencies", {})}
     except (ValueError, RecursionError, TypeError, AttributeError):
         return ""
@@ -108,6 +109,7 @@ def _find_javascript_runner(root: Path) -> str:
 def _find_packages(root: Path) -> tuple[str, ...]:
     """The packages at the root, or below ``src``."""
     found = []
+    # src first: in that layout a package at the root is a leftover or a tool.
     for base in (root / "src", root):
         if not base.is_dir():
             continue
@@ -115,6 +117,7 @@ def _find_packages(root: Path) -> tuple[str, ...]:
             named = folder.name.isidentifier() and folder.name not in _NOT_PACKAGES
             if named and not folder.is_symlink() and (folder / "__init__.py").is_file():
                 found.append(folder.relative_to(root).as_posix())
+    # A monorepo has hundreds; the configuration is read by people.
     return tuple(found[:20])
 
 

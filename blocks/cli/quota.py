@@ -78,6 +78,7 @@ def _switch_provider(provider: str, turn: str, reason: str, *, as_json: bool) ->
         change = client.post(f"quota/{provider}/{turn}/", {"reason": reason})
     if as_json:
         return output.print_json(change)
+    # Asking twice is not an error, and it must not look as if the second had done something.
     already = "" if change["changed"] else "already "
     return output.print_line(
         f"{provider} is {already}{turn}d"

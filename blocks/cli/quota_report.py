@@ -64,6 +64,7 @@ def print_usage(console: Console, providers: Iterable[Mapping[str, Any]]) -> Non
     narrow = console.width < _NARROW
     bar = _BAR if console.width >= _WIDE else _SHORT_BAR
     columns = ("provider", "used", "", "tokens", "set aside", "quota", "cost", "state")
+    # The bar repeats the percentage, and what is set aside is said below the table.
     left_out = {"", "set aside"} if narrow else set()
     grid = _make_table(*(name for name in columns if name not in left_out))
     notes = []

@@ -7,7 +7,7 @@ import typer
 from blocks.cli import listing, output, workspace
 from blocks.cli.client import Client
 from blocks.cli.errors import Failure
-from blocks.cli.listing import Column, Row
+from blocks.cli.listing import ListColumn, Row
 
 app = typer.Typer(
     add_completion=False,
@@ -19,17 +19,18 @@ app = typer.Typer(
 
 def _describe_state(repo: Row) -> str:
     """Whether flows may be started."""
+    # Off goes before paused: resuming a repo that is off would not let it run.
     if not repo["enabled"]:
         return "off"
     return "paused" if repo["paused"] else "on"
 
 
 COLUMNS = (
-    Column("repo", lambda repo: repo["name"]),
-    Column("state", _describe_state),
-    Column("phase", lambda repo: repo["phase"], leaves=1),
-    Column("domain", lambda repo: repo["domain"], leaves=3),
-    Column("team lead", lambda repo: repo["team_lead"], words=True),
+    ListColumn("repo", lambda repo: repo["name"]),
+    ListColumn("state", _describe_state),
+    ListColumn("phase", lambda repo: repo["phase"], leaves=1),
+    ListColumn("domain", lambda repo: repo["domain"], leaves=3),
+    ListColumn("team lead", lambda repo: repo["team_lead"], words=True),
 )
 
 
@@ -58,6 +59,7 @@ def show(
 ) -> None:
     """Show a repo: its phase, whether flows may be started, who leads it."""
     with Client.of_workspace() as client:
+        # Where nothing names a repo, the token does: most are bound to one.
         chosen = name or workspace.find_workspace().repo or client.get("whoami/")["repo"]
         if not chosen:
             raise Failure(
@@ -75,5 +77,6 @@ def show(
         ("clone url", found["clone_url"]),
         ("onboarded", found["onboarded_at"] or "not yet"),
     ):
+        # A dash and not nothing: an empty value would look like a line that was cut.
         output.print_line(f"{field:<10} {value or '-'}")
     return None

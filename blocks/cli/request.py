@@ -60,12 +60,14 @@ def new(
     title: Annotated[str, typer.Option(help="What it is, in five words.")] = "TODO: what it is",
 ) -> None:
     """Write a feature request to fill in. A file that is there stays as it is."""
+    # A dangling link does not exist, and writing through it would create its target.
     if path.exists() or path.is_symlink():
         raise Failure(
             f"{path} is there already.",
             cure=f"Name another file, or read it: `blocks request check {path}`.",
             code="request:exists",
         )
+    # A line break in the title would begin the text.
     one_line = " ".join(title.split())
     try:
         write_file(path.parent, path, _TEMPLATE.format(title=one_line).encode())
@@ -96,6 +98,7 @@ def check(
             words = "  ".join(filter(None, (f"{remark.level:<7}", f"{remark.what:<9}", place)))
             output.print_line(f"{words.rstrip()}  {remark.message}")
             output.print_line(f"         {remark.cure}")
+        # Hints are not counted: a request is good without them.
         count = "1 part is" if len(missing) == 1 else f"{len(missing)} parts are"
         output.print_line(f"{count} missing." if missing else "Nothing is missing.")
     if missing:

@@ -11,6 +11,7 @@ from typing import Final
 
 from blocks.format.limits import KIB, MAX_REQUEST_BYTES
 
+# A title, a call, a rule with its limits and two examples hardly fit into fewer.
 _FEWEST_WORDS: Final = 40
 _LONG_BYTES: Final = 12 * KIB
 _FEWEST_EXAMPLES: Final = 2
@@ -20,10 +21,12 @@ _MOST_TITLE_WORDS: Final = 12
 _CALL: Final = re.compile(r"\b[A-Za-z_][\w.]*\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
 # A value that somebody typed: a number, a text, a list, None.
 _VALUE: Final = re.compile(r"\d|[\"'\[{]|\b(?:None|True|False)\b")
+# Words that lead from a call to what comes of it, beside the arrows that people type.
 _RESULT: Final = re.compile(
     r"→|->|=>|==|\b(?:returns?|gives?|yields?|raises?|is|are|becomes?|refused|result)\b", re.I
 )
 _IN_AND_OUT: Final = re.compile(r"\b(?:given|gets?|takes?)\b.*\breturns?\b", re.I | re.S)
+# The name of an exception is enough: an author who names it has decided what is wrong input.
 _REFUSAL: Final = re.compile(r"\b[A-Z]\w*(?:Error|Exception)\b|\brefuse|\breject|\braise", re.I)
 _LIMIT: Final = re.compile(
     r"\b(?:empty|zero|none|negative|at most|at least|more than|less than|fewer|exactly|between|up to|maximum|"
@@ -39,6 +42,7 @@ _VAGUE: Final = re.compile(
     re.I,
 )
 _LEFT_OPEN: Final = re.compile(r"\b(?:TODO|TBD|FIXME)\b|\?\?\?|^\s*(?:-\s*)?…\s*$|\.\.\.\s*\.\.\.")
+# The forms that vendors give their keys; the service redacts many more, and this is only the first look.
 _SECRET: Final = re.compile(
     r"\bsk-[\w-]{16,}|\bAKIA[0-9A-Z]{16}|\bgh[pousr]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}|"
     r"-----BEGIN [A-Z ]*PRIVATE KEY"
@@ -71,6 +75,7 @@ def check_request(text: str) -> list[Remark]:
 
 
 def _check_size(text: str) -> Iterator[Remark]:
+    # In bytes, as the service counts: an umlaut is two.
     size, words = len(text.encode()), len(text.split())
     if size > MAX_REQUEST_BYTES:
         yield Remark(
@@ -171,6 +176,7 @@ def _is_example(lines: Sequence[str], place: int) -> bool:
 
 def _check_words(lines: Sequence[str]) -> Iterator[Remark]:
     for number, line in enumerate(lines, start=1):
+        # Also inside code blocks, where secrets are pasted most.
         if match := _SECRET.search(line):
             yield Remark(
                 "secret",

@@ -12,7 +12,7 @@ import typer
 from blocks.cli import listing, output, workspace
 from blocks.cli.client import Client
 from blocks.cli.errors import Failure
-from blocks.cli.listing import Column, Row
+from blocks.cli.listing import ListColumn, Row
 
 app = typer.Typer(
     add_completion=False,
@@ -41,13 +41,13 @@ def _describe_use(token: Row) -> str:
 
 
 COLUMNS: Final = (
-    Column("id", lambda token: str(token["id"]), right=True),
-    Column("name", lambda token: token["name"]),
-    Column("status", lambda token: token["status"]),
-    Column("repo", lambda token: token["repo"] or "every repo", leaves=2),
-    Column("ends", lambda token: _format_moment(token["expires_at"], "never"), leaves=1, labelled=True),
-    Column("last used", _describe_use, leaves=3, labelled=True),
-    Column("scopes", lambda token: " ".join(token["scopes"]), words=True),
+    ListColumn("id", lambda token: str(token["id"]), right=True),
+    ListColumn("name", lambda token: token["name"]),
+    ListColumn("status", lambda token: token["status"]),
+    ListColumn("repo", lambda token: token["repo"] or "every repo", leaves=2),
+    ListColumn("ends", lambda token: _format_moment(token["expires_at"], "never"), leaves=1, labelled=True),
+    ListColumn("last used", _describe_use, leaves=3, labelled=True),
+    ListColumn("scopes", lambda token: " ".join(token["scopes"]), words=True),
 )
 
 
@@ -83,6 +83,7 @@ def create(
     as_json: output.AsJson = False,
 ) -> None:
     """Make a token. Standard output has its secret and nothing else; it is not shown again."""
+    # Said here, because the service would take the wider of the two.
     if repo and operator:
         raise Failure("A token is for one repo or for all.", cure="Leave out --repo or --operator.")
     body: dict[str, Any] = {"name": name, "scopes": list(scopes or _CI_SCOPES)}
@@ -122,6 +123,7 @@ def revoke(
     """End a token at once. What still uses it is refused from then on."""
     with Client.of_workspace() as client:
         found = client.get(f"tokens/{number}/")
+        # With when it was used last: that is what tells a dead token from one that a job needs tonight.
         if not agreed:
             used = _describe_use(found)
             output.require_agreement(f"Revoke {found['name']}, last used {used}?", option="--yes")
@@ -132,6 +134,7 @@ def revoke(
 
 def _parse_overlap(text: str) -> int:
     """Seconds."""
+    # Six digits of days are 2,700 years; the service has its own bound.
     match = re.fullmatch(r"(\d{1,6})([smhd])", text)
     if match is None:
         raise Failure(

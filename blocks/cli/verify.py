@@ -117,6 +117,7 @@ def run_gates(
     task, files = candidate.read_edited(path)
     here = workspace.find_workspace()
     with Client(here.url, workspace.read_token(here)) as client:
+        # Nothing is judged here: gates of this machine would prove nothing to others.
         client.post(f"flows/{task}/edit/", {"files": files})
         flow_following.finish_flow(
             client, task, here.blocks, timeout=timeout, as_json=as_json, reports=reports

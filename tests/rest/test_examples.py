@@ -6,6 +6,7 @@ answers: review the difference.
 
 import json
 import os
+from datetime import date
 from typing import Any
 
 import jsonschema
@@ -22,9 +23,11 @@ from orchestrator.repos import tokens
 from orchestrator.rest.openapi import EXAMPLES, read_example
 from tests import scenes
 from tests.rest.test_schema import list_operations, load_schema
+from tests.web import story
 
 REQUEST = "# Capital ratio\n\nReturn Tier 1 capital over risk-weighted assets, as a percentage.\n"
 BODIES: dict[str, dict[str, Any]] = {
+    "flows_edit": {"files": {"clip.py": "def clip(value: int) -> int:\n    return min(value, 10)\n"}},
     "flows_create": {
         "repo": "compliance-service",
         "feature_request": REQUEST,
@@ -67,8 +70,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "webhooks_change": {"is_active": False},
     "webhooks_replay": {"since": "2026-03-02T08:00:00Z"},
 }
-OF_FAILED = {"flows_retry"}
-OF_WAITING = {"flows_cancel"}
+# Operations on a flow in another state than passed.
+STATES = {"flows_retry": "failed", "flows_edit": "edited", "flows_cancel": "waiting"}
 NUMBERS = {"tokens": "token", "webhooks": "webhook"}
 # Answers that are files, and one that needs a chain of alerts.
 WITHOUT_ANSWER = {"flows_block", "flows_events", "alerts_test", "webhooks_delete", "tokens_revoke"}
@@ -80,6 +83,7 @@ def places(repo, settings) -> dict[str, str]:
     """What is put into the variable parts of the addresses."""
     settings.SLACK_BOT_TOKEN = "xoxb-1"
     settings.EMAIL_HOST = "127.0.0.1"
+    settings.SOAK_DAYS = settings.ROLLOUT_DAYS = (date(2026, 3, 2), date(2026, 3, 6))
     settings.ALLOWED_HOSTS = ["blocks.example.org", "testserver"]
     keys.current_key()
     passed = scenes.run_through(scenes.make_flow(repo, request=REQUEST, block_family="compliance"))
@@ -102,6 +106,7 @@ def places(repo, settings) -> dict[str, str]:
     return {
         "flow_id": passed.pk,
         "failed": failed.pk,
+        "edited": story.tell_failed_flow().pk,
         "waiting": waiting.pk,
         "name": repo.name,
         "provider": "google",
@@ -115,7 +120,7 @@ def places(repo, settings) -> dict[str, str]:
 def ask(client: Any, operation: dict[str, Any], places: dict[str, str]) -> Any:
     """What the service answers to the example of an operation."""
     name = operation["operationId"]
-    flow = "failed" if name in OF_FAILED else "waiting" if name in OF_WAITING else "flow_id"
+    flow = STATES.get(name, "flow_id")
     number = NUMBERS.get(name.partition("_")[0], "number")
     address = operation["path"].format(**places | {"flow_id": places[flow], "number": places[number]})
     how = {"secure": True, "headers": {"Host": "blocks.example.org"}}

@@ -128,8 +128,8 @@ API = {
     "GET /api/v1/reports/daily/": "401 200 200 200",
     "GET /api/v1/reports/weekly/": "401 403 403 200",
     # Neither SOAK_DAYS nor ROLLOUT_DAYS is set here.
-    "GET /api/v1/reports/soak/": "401 403 403 400",
-    "GET /api/v1/reports/rollout/": "401 403 403 400",
+    "GET /api/v1/reports/soak/": "401 403 403 422",
+    "GET /api/v1/reports/rollout/": "401 403 403 422",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }

@@ -58,9 +58,10 @@ def mutation_json() -> str:
     )
 
 
-def _tell_beginning(flow: Flow) -> None:
-    for kind in ("context", "plan"):
-        scenes.finish_stage(scenes.start_kind(flow, kind), model="gemini-pro")
+def _tell_beginning(flow: Flow, name: str = "clip") -> None:
+    plan = {"block_family": "compliance", "block_name": name}
+    for kind, output in (("context", {}), ("plan", plan)):
+        scenes.finish_stage(scenes.start_kind(flow, kind), model="gemini-pro", output=output)
 
 
 def _tell_implementation(flow: Flow, module: str, name: str = "clip") -> None:
@@ -138,7 +139,7 @@ def tell_failed_flow(name: str = "clip", filler: str = "") -> Flow:
     a place.
     """
     flow = scenes.make_flow(request="# Clip a value to a limit\nValues over the limit become the limit.")
-    _tell_beginning(flow)
+    _tell_beginning(flow, name)
     _tell_implementation(flow, MODULE + filler, name)
     error = ("gate:contract-failed", "The contract gate failed.", "Fix schema or implementation, then retry.")
     verify = scenes.start_kind(flow, "verify")

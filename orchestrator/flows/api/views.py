@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.generics import GenericAPIView
-from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -40,6 +40,7 @@ from orchestrator.rest import idempotency
 from orchestrator.rest.etags import tag_weakly
 from orchestrator.rest.filters import StrictFilterBackend, refuse_filter
 from orchestrator.rest.links import build_url
+from orchestrator.rest.negotiation import AnyAcceptNegotiation
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
@@ -138,7 +139,7 @@ class FlowListView(SparseFields, GenericAPIView[Flow]):
         # A flow from before defaults were left out has the digest of the body as it came.
         if flow := _find_created(repo, key, {digest, idempotency.digest_body(body)}):
             # The flow as it is now, not as it was at the first answer.
-            return _answer_accepted(request, flow, replayed=True)
+            return answer_accepted(request, flow, replayed=True)
         wanted = validation.check_new_flow(repo, body)
         # Two requests with one key at the same moment: the engine refuses the second with
         # IdempotencyConflict.
@@ -154,7 +155,7 @@ class FlowListView(SparseFields, GenericAPIView[Flow]):
             request_digest=digest,
             limits=repo_settings.read_limits(wanted.repo.name),
         )
-        return _answer_accepted(request, flow, replayed=False)
+        return answer_accepted(request, flow, replayed=False)
 
 
 def _name_of_repo(request: Request, body: dict[str, Any]) -> str:
@@ -191,7 +192,8 @@ def _find_created(repo: Repo, key: str | None, digests: Collection[str]) -> Flow
     return flow
 
 
-def _answer_accepted(request: Request, flow: Flow, *, replayed: bool) -> Response:
+def answer_accepted(request: Request, flow: Flow, *, replayed: bool = False) -> Response:
+    """202: the flow runs on, and is found under ``Location``."""
     headers = {"Location": build_url(request, f"/api/v1/flows/{flow.id}/")}
     if replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -244,23 +246,6 @@ class FlowDetailView(SparseFields, APIView):
 def _take_seat(request: Request) -> Seat:
     caller = caller_of(request)
     return seats.take(f"token:{caller.token.pk}", operator=caller.is_operator)
-
-
-class AnyAcceptNegotiation(DefaultContentNegotiation):
-    """Accepts every ``Accept`` header, for answers that are not JSON.
-
-    The view sends what it has, in its own format.
-    """
-
-    def select_renderer(
-        self,
-        request: Request,  # noqa: ARG002
-        renderers: Any,
-        format_suffix: str | None = None,  # noqa: ARG002
-    ) -> Any:
-        """The first renderer, for errors only."""
-        # DRF would answer 406 where a client lists only the type of the file that it wants.
-        return renderers[0], renderers[0].media_type
 
 
 class FlowEventsView(APIView):
@@ -470,4 +455,4 @@ class FlowRetryView(APIView):
         """
         flow = flow_for(request, flow_id)
         retried = engine.retry(flow.id, actor=caller_of(request).name)
-        return _answer_accepted(request, retried, replayed=False)
+        return answer_accepted(request, retried)

@@ -19,12 +19,14 @@ from orchestrator.ops.dashboards.panels import (
 )
 from orchestrator.ops.dashboards.reader import Reader
 
+# Added to when a flow ends: what a window has of them is what ended in it.
 _PASSED = f'flow_status_total{{{REPO}status="success"}}'
 _FAILED = f'flow_status_total{{{REPO}status="failed"}}'
 _ENDED = f'flow_status_total{{{REPO}status=~"success|failed"}}'
 _COST = f"flow_cost_usd_total{{{REPO}}}"
 _GATES = f"quality_gate_result_total{{{REPO}}}"
 _GATES_PASSED = f'quality_gate_result_total{{{REPO}result="passed"}}'
+# max, because every exporter tells the same assumption; on() joins it to sums that have lost their labels.
 _VALUE = (
     f"sum(increase({_PASSED}[$__range]))"
     " * on() max(orchestrator_roi_hours_per_block) * on() max(orchestrator_roi_hourly_rate_usd)"
@@ -36,6 +38,7 @@ def _mean_gate_score(gate: str, window: str) -> str:
     labels = f'{{{REPO}gate="{gate}"}}'
     return (
         f"sum(increase(quality_gate_score_sum{labels}[{window}]))"
+        # > 0: without a report Grafana shows that there is nothing, where a division would show NaN.
         f" / (sum(increase(quality_gate_score_count{labels}[{window}])) > 0)"
     )
 
@@ -47,11 +50,13 @@ def _p95(window: str) -> str:
 
 
 def _mean_score_of(reader: Reader, gate: str) -> float | None:
+    # By gate, as the panel beside it asks: the reader reads the rows once for both.
     found = [row for row in reader.gates("gate") if row.keys[0] == gate]
     return figures.mean_score(found[0]) if found else None
 
 
 def _divide_by_repo(reader: Reader) -> dict[str, float | None]:
+    # A repo whose flows all failed has spent and has no feature; its cost is not zero, it is unknown.
     passed = {row.keys[0]: row.passed for row in reader.flows("repo")}
     return {row.keys[0]: figures.divide(row.usd, passed.get(row.keys[0], 0)) for row in reader.calls("repo")}
 
@@ -63,6 +68,7 @@ _SUCCESS = FigurePanel(
     (Query(f"100 * sum(increase({_PASSED}[$__range])) / (sum(increase({_ENDED}[$__range])) > 0)"),),
     note="Flows that passed, of those that passed or failed.",
     target=Target(99),
+    # The link leads to what pulled the figure down, which is what a reader of it looks for.
     drill={"ended": "failed"},
     read=lambda reader: figures.success_percent(reader.flows()[0]),
 )
@@ -72,10 +78,12 @@ _LATENCY = FigurePanel(
     Unit.SECONDS,
     (Query(_p95("$__range")),),
     note="From the request to the verified block; 95 % of the flows that passed were quicker.",
+    # The same number bounds a bucket of the histogram, so both say the same about a flow at the limit.
     target=Target(figures.LATENCY_TARGET_SECONDS, at_least=False),
     drill={"status": "passed"},
     read=lambda reader: figures.p95_seconds(reader.spread()),
 )
+# On three dashboards: defined once, so that they never differ.
 _SPEND = FigurePanel(
     "spend",
     "Spend",
@@ -85,6 +93,7 @@ _SPEND = FigurePanel(
     drill={},
     read=lambda reader: reader.calls()[0].usd,
 )
+# What failed was paid, too: leaving it out would reward retries.
 _COST_PER_FEATURE = FigurePanel(
     "cost-per-feature",
     "Cost per feature",
@@ -121,6 +130,7 @@ _EXECUTED = FigurePanel(
         reader.flows()[0].passed + reader.flows()[0].failed + reader.flows()[0].cancelled
     ),
 )
+# By the day on which a flow ended: by that of its creation, bars of past days would still grow.
 _ENDS_BY_DAY = DaysPanel(
     "ends-by-day",
     "Flows by day",
@@ -164,6 +174,7 @@ _GATE_PASS_RATE = PartsPanel(
     part="gate",
     read=lambda reader: {row.keys[0]: figures.pass_percent(row) for row in reader.gates("gate")},
 )
+# Reasons are not a label of the metrics: each would be a series of its own, for every repo.
 _FAILURES = PartsPanel(
     "failures-by-reason",
     "Failed flows by reason",
@@ -174,6 +185,7 @@ _FAILURES = PartsPanel(
     drill={"ended": "failed"},
     read=lambda reader: {row.keys[0]: float(row.flows) for row in reader.failures()},
 )
+# Lines: quantiles of days cannot be stacked, nor added up to that of the period.
 _P95_BY_DAY = DaysPanel(
     "p95-by-day",
     "P95 latency by day",
@@ -191,6 +203,7 @@ ROI: Final = Dashboard(
     "roi",
     "ROI",
     "Is it worth what it costs?",
+    # The uids are those that the launch runbook links to.
     "flowengine-roi",
     (
         FigurePanel(
@@ -251,6 +264,7 @@ ROI: Final = Dashboard(
             },
         ),
         PartsPanel(
+            # Not drilled by status: the list of a repo shows what failed beside what passed.
             "cost-per-feature-by-repo",
             "Cost per feature by repo",
             Unit.USD,
@@ -362,6 +376,7 @@ RELIABILITY: Final = Dashboard(
             Unit.PERCENT,
             (
                 Query(
+                    # The bucket that ends at the target: between two buckets it would be an estimate.
                     f'100 * sum(increase(flow_duration_seconds_bucket{{{REPO}le="120"}}[$__range]))'
                     f" / (sum(increase(flow_duration_seconds_count{{{REPO}}}[$__range])) > 0)"
                 ),
@@ -382,6 +397,7 @@ RELIABILITY: Final = Dashboard(
                 ),
             ),
             note="Calls that the provider answered, also with a refusal.",
+            # Refusals count as answers: a rate limit that we hit says nothing about the vendor being up.
             target=Target(99.9),
             read=lambda reader: figures.uptime_percent(reader.calls()[0]),
         ),
@@ -418,6 +434,7 @@ ADOPTION: Final = Dashboard(
             Unit.NUMBER,
             (Query('sum(orchestrator_repos{state="enabled"})'),),
             note="Repos that were onboarded, and enabled, at the end of the period.",
+            # Of all repos: one repo alone cannot be fifty.
             target=Target(50, of_all=True),
             read=lambda reader: float(reader.count_repos()),
         ),
@@ -434,11 +451,14 @@ ADOPTION: Final = Dashboard(
             note="Repos with a flow in the period, of those that are enabled.",
             target=Target(80),
             read=lambda reader: figures.percent_of(
-                sum(1 for row in reader.flows("repo") if row.created), reader.count_repos()
+                # Created, not ended: a repo whose first flow still runs is active.
+                sum(1 for row in reader.flows("repo") if row.created),
+                reader.count_repos(),
             ),
         ),
         _EXECUTED,
         FigurePanel(
+            # Since the first day, and not of the period: the target is one of the whole rollout.
             "flows-in-all",
             "Flows in all",
             Unit.NUMBER,
@@ -472,6 +492,7 @@ ADOPTION: Final = Dashboard(
             "Active users by day",
             Unit.NUMBER,
             (Query("max(orchestrator_active_users)", "users of seven days"),),
+            # The same person on two days is one person: bars of people do not add up to the period.
             adds_up=False,
             read=lambda reader, steps: {
                 "users": [
@@ -513,6 +534,7 @@ COST: Final = Dashboard(
             grafana_note="Here: the last 24 hours.",
             target=Target(50, at_least=False, of_all=True),
             drill={},
+            # Over all days of the period: one without a call costs nothing, and counts.
             read=lambda reader: reader.calls()[0].usd / reader.period.length,
         ),
         _SPEND,
@@ -545,6 +567,7 @@ COST: Final = Dashboard(
         _SPEND_BY_FAMILY,
     ),
 )
+# Of the panels above, those that say something about one repo alone.
 ONE_REPO: Final = Dashboard(
     "repo",
     "Repo",

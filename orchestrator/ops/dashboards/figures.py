@@ -27,6 +27,7 @@ def percent_of(part: float, whole: float) -> float | None:
 
 def success_percent(flows: FlowSums) -> float | None:
     """Flows that passed of those that passed or failed. A cancelled flow says nothing: a person ended it."""
+    # Neither numerator nor denominator has flows that still run: the rate of today moves only with ends.
     return percent_of(flows.passed, flows.passed + flows.failed)
 
 
@@ -52,6 +53,7 @@ def find_quantile(rows: Iterable[Number], quantile: float, bounds: Sequence[floa
         counts[row.keys[-1]] += row.flows
     if not counts.total():
         return None
+    # The first bucket begins at zero: a duration has no other lower bound.
     rank, below, lower = quantile * counts.total(), 0, 0.0
     for bound in bounds:
         here = counts[float(bound)]

@@ -17,6 +17,7 @@ def link_flows(panel: Panel, period: Period, filters: Mapping[str, str], **more:
     """The address of the flows behind a number; empty where the panel has no list."""
     if panel.drill is None and not more:
         return ""
+    # Days, also for a period that begins within one: the list filters by days only.
     days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
     return f"{reverse('flows')}?{urlencode({**(panel.drill or {}), **filters, **more, **days})}"
 

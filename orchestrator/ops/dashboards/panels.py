@@ -16,6 +16,7 @@ REPO = "<repo>"
 class Unit(StrEnum):
     """What a number counts. The value is Grafana's word for it."""
 
+    # Grafana's words, so that the files for it need no table of translations.
     NUMBER = "short"
     PERCENT = "percent"
     SECONDS = "s"
@@ -37,6 +38,7 @@ class Target:
 
     def is_met(self, value: float) -> bool:
         """Whether ``value`` is good enough."""
+        # Reaching the bound is enough, in both directions.
         return value >= self.bound if self.at_least else value <= self.bound
 
 
@@ -66,6 +68,7 @@ class Panel:
 
     def find_target(self, reader: Reader) -> Target | None:
         """The target that its numbers are judged by: one of all repos does not judge some of them."""
+        # Ten repos with a flow are a goal of the rollout; for one repo, nobody could reach it.
         target = self.target
         return None if target is not None and target.of_all and reader.repos is not None else target
 
@@ -115,4 +118,5 @@ class Dashboard:
 
     def select(self, kind: type[Any]) -> tuple[Any, ...]:
         """The panels of one kind."""
+        # In the order of the page, which is the order of importance.
         return tuple(panel for panel in self.panels if isinstance(panel, kind))

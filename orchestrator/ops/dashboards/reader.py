@@ -19,6 +19,7 @@ from orchestrator.ops.rollups.reading import CountScope
 from orchestrator.repos.models import Repo, RepoSetting
 
 T = TypeVar("T")
+# The order of the names is that of the fields of the dataclass: rows are put into it by position.
 _FLOWS: Final = {
     **{name: f"coalesce(sum(flows) FILTER (WHERE outcome = '{name}'), 0)::bigint" for name in facts.OUTCOMES},
     "seconds": "coalesce(sum(seconds), 0)::float8",
@@ -29,6 +30,7 @@ _FLOWS: Final = {
 _CALLS: Final = {
     "calls": "coalesce(sum(settled + released + unknown), 0)::bigint",
     "outages": "coalesce(sum(outages), 0)::bigint",
+    # All kinds together; what each kind costs is in usd already.
     "tokens": ("coalesce(sum(input_tokens + cached_tokens + output_tokens + reasoning_tokens), 0)::bigint"),
     "usd": "coalesce(sum(usd), 0)::float8",
 }
@@ -112,6 +114,7 @@ class Reader:
     def count_ended(self) -> int:
         """Flows that ended until the end of the period, in any way."""
         sums = {"flows": "coalesce(sum(flows) FILTER (WHERE outcome <> 'created'), 0)::bigint"}
+        # Without a first day: from the beginning on.
         scope = CountScope(last=self.period.last, repos=self.repos)
         read = lambda: int(reading.sum_facts(facts.FLOWS, (), sums, scope)[0].flows)  # noqa: E731
         return self._read_once(("ended",), read)
@@ -147,6 +150,7 @@ class Reader:
             was=Subquery(changes.filter(created_at__lt=end).values("value")[:1]),
             is_switched_later=Exists(changes.filter(created_at__gte=end)),
         )
+        # None is all repos and an empty tuple is none of them: a person without repos sees zero.
         if self.repos is not None:
             rows = rows.filter(name__in=self.repos)
 
@@ -168,6 +172,7 @@ class Reader:
         return self._read_once((fact.table, *keys, *sums), read)
 
     def _read_once(self, key: tuple[Any, ...], read: Callable[[], T]) -> T:
+        # A page asks for the same sums in several panels; each is one query.
         if key not in self._found:
             self._found[key] = read()
         found: T = self._found[key]

@@ -25,6 +25,7 @@ class RoiAssumptions:
     def parse(cls, values: Mapping[str, str]) -> Self:
         """Those that ``describe`` has written down, by the names of their settings."""
         return cls(
+            # Decimal, as in the settings: what ``describe`` wrote comes back as the same value.
             Decimal(values["ROI_HOURS_PER_BLOCK"]),
             Decimal(values["ROI_HOURLY_RATE_USD"]),
             values["ROI_SOURCE"],

@@ -24,6 +24,7 @@ class NotificationStatus(models.TextChoices):
 class Severity(models.TextChoices):
     """How urgent a message is. P1 is sent at any hour, and no throttle holds it up."""
 
+    # The names are stored and sent to receivers, so they stay as they are.
     P1 = "P1"
     P2 = "P2"
     P3 = "P3"
@@ -53,6 +54,7 @@ class Topic(models.TextChoices):
     REPORT_ROLLOUT = "report.rollout"
 
 
+# Those that concern the organisation; a subscription of one repo would never be told.
 _TOPICS_OF_NO_REPO = frozenset(
     {
         Topic.ONBOARDING_REQUESTED,
@@ -75,6 +77,7 @@ class Notification(models.Model):
 
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), unique=True, editable=False)
     notifier = models.CharField(max_length=20)
+    # The longest address of a mail (RFC 5321).
     target = models.CharField(max_length=254)
     subject = models.CharField(max_length=200, blank=True, default="", db_default="")
     body = models.TextField()
@@ -140,6 +143,7 @@ class DeliveryAttempt(models.Model):
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     duration_ms = models.PositiveIntegerField()
     accepted = models.BooleanField()
+    # Long enough for a status line and the beginning of an answer, too short for a page.
     result = models.CharField(max_length=300)
 
     class Meta:

@@ -123,6 +123,7 @@ def _refuse_unheard_topics(attrs: dict[str, Any]) -> None:
 class DeliveryAttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
     """One time that a message was sent, or was tried to be."""
 
+    # By our clock: that of a receiver may be wrong.
     at = serializers.DateTimeField(source="created_at")
 
     class Meta:
@@ -133,6 +134,7 @@ class DeliveryAttemptSerializer(serializers.ModelSerializer[DeliveryAttempt]):
 class DeliverySerializer(serializers.ModelSerializer[Notification]):
     """A message for a webhook, and whether its receiver has accepted it."""
 
+    # The same with each attempt: receivers tell repetitions by it.
     webhook_id = serializers.UUIDField(source="key", help_text="Sent as the header of that name, each time.")
     topic = serializers.CharField(source="subject")
 

@@ -23,6 +23,7 @@ class ReportAdmin(ReadOnlyAdmin):
     list_filter = ["kind"]
     search_fields = ["repo", "digest"]
     date_hierarchy = "last"
+    # A count of all rows costs a scan with every search.
     show_full_result_count = False
     fields = ["kind", "repo", "first", "last", "created_at", "digest", "text"]
 
@@ -61,5 +62,6 @@ class FigureAnswerAdmin(AppendOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: FigureAnswer, form: Any, change: bool) -> None:
         """Write down who said it."""
+        # From the session, never from the form: who said it is part of the evidence.
         obj.person = request.user.get_username()
         super().save_model(request, obj, form, change)

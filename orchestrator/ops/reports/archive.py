@@ -58,6 +58,7 @@ def write_report(kind: ReportKind, period: Period, repo: str = "") -> Report | N
     """Write the report of ``period`` and the messages about it; None where it was written before."""
     document = build_report(kind, period, repo)
     content = document.to_json()
+    # Before the transaction, which would otherwise stay open while the figures are read.
     report = Report(
         kind=kind.name,
         repo=repo,
@@ -79,6 +80,7 @@ def write_report(kind: ReportKind, period: Period, repo: str = "") -> Report | N
 
 def compute_digest(content: dict[str, Any]) -> str:
     """SHA-256 of the content of a report, in hexadecimal."""
+    # Canonical, because jsonb keeps neither the order of keys nor white space.
     return canonical.sha256(canonical.dump_json(content))
 
 
@@ -98,12 +100,14 @@ def _list_scopes(kind: ReportKind) -> list[str]:
     """All repos together, and each repo for which somebody wants this kind."""
     if not kind.for_one_repo:
         return [""]
+    # Nobody reads the report of a repo without a subscriber, and anybody can have it made again.
     wished = Subscription.objects.filter(is_active=True, repo__isnull=False, topics__contains=[kind.topic])
     return ["", *sorted(set(wished.values_list("repo__name", flat=True)))]
 
 
 def _list_missing(kind: ReportKind, repo: str, newest: date) -> Iterator[DueReport]:
     written = Report.objects.filter(kind=kind.name, repo=repo).order_by("-last").values("last").first()
+    # The oldest first, so that a run that is out of time has sent the days in their order.
     days = [newest - timedelta(days=back) for back in reversed(range(MOST_MISSED))]
     periods = [period for period in map(kind.find_period, days) if period is not None]
     # Where none was written yet, the past is not made up for: only the newest is sent.
@@ -115,6 +119,7 @@ def _list_missing(kind: ReportKind, repo: str, newest: date) -> Iterator[DueRepo
 def write_due_reports(*, seconds: float = _RUN_SECONDS) -> int:
     """Write what is due, for up to ``seconds``; return how many reports were written."""
     deadline, written = time.monotonic() + seconds, 0
+    # Listed to the end first: a generator would look at the rows that this loop adds.
     for due in list(list_due()):
         if time.monotonic() >= deadline:
             break
@@ -129,6 +134,7 @@ def compare_report(report: Report) -> list[ReportDifference]:
         REPORT_KINDS.get(report.kind),
         Period(report.first, report.last),
         report.repo,
+        # Not those of now: hours and rates change, and the report was made with the original ones.
         RoiAssumptions.parse({one.setting: one.value for one in stored.assumptions}),
     )
     return list(_find_differences("", report.content, again.to_json()))
@@ -138,6 +144,7 @@ def _find_differences(place: str, then: Any, now: Any) -> Iterator[ReportDiffere
     if isinstance(then, dict) and isinstance(now, dict):
         for name in sorted(then.keys() | now.keys()):
             yield from _find_differences(f"{place}/{name}", then.get(name), now.get(name))
+    # Lists of two lengths differ as wholes: from the first gap on, every place would differ.
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for number, (old, new) in enumerate(zip(then, now, strict=True)):
             yield from _find_differences(f"{place}/{number}", old, new)

@@ -41,6 +41,7 @@ def build_report(
 
     Built again for a period that is over, from the same rows and with the same assumptions, it is the same.
     """
+    # One reader for all sections: sums that two panels ask for are read once.
     reader = Reader(period, (repo,) if repo else None, assumed)
     before = reader.before() if kind.compare else None
     filters = {"repo": repo} if repo else {}
@@ -75,6 +76,7 @@ def _build_section(
     lines, tables = [], []
     for panel in plan.panels:
         match panel:
+            # An asked figure is a figure panel, too, and takes the first way.
             case FigurePanel():
                 lines.append(_build_line(panel, reader, before, filters))
             case PartsPanel():
@@ -87,6 +89,7 @@ def _build_section(
 def _build_line(
     panel: FigurePanel, reader: Reader, before: Reader | None, filters: Mapping[str, str]
 ) -> ReportLine:
+    # Rounded before it is judged: what is shown and what the target says can then not contradict.
     value = _round(panel.read(reader))
     old = None if before is None else _round(panel.read(before))
     target = panel.find_target(reader)
@@ -106,7 +109,9 @@ def _build_line(
 
 
 def _build_parts(panel: PartsPanel, reader: Reader, filters: Mapping[str, str]) -> ReportTable:
+    # A part without a value has nothing to compare, and no place in an order by size.
     found = {name: _round(value) for name, value in panel.read(reader).items() if value is not None}
+    # By name where sizes are equal: the report made again must have the same order.
     order = sorted(found, key=lambda name: (-(found[name] or 0.0), name))
     target = panel.find_target(reader)
     rows = tuple(
@@ -134,6 +139,7 @@ def _build_days(panel: DaysPanel, reader: Reader, filters: Mapping[str, str]) ->
         words = tuple(_format_cell(panel.unit, value) for value in values)
         flows = link_flows(panel, step, filters)
         judged = [] if target is None else [target.is_met(value) for value in values if value is not None]
+        # One day below the target has missed it, also where another series of that day is above.
         met = all(judged) if judged else None
         rows.append(ReportRow(step.first.isoformat(), values, words, met, flows))
     title = panel.title.replace("by day", "by week") if reader.period.is_by_week else panel.title

@@ -94,11 +94,13 @@ class ReportDocument:
 
     def find_table(self, key: str) -> ReportTable | None:
         """The first table with that key."""
+        # Keys are unique within a document: the first is the only one.
         tables = (table for section in self.sections for table in section.tables)
         return next((table for table in tables if table.key == key), None)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: what JSON gives back is equal to them."""
+        # Through JSON: tuples become lists, as they come back from the database, so both compare equal.
         content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return content
 
@@ -107,6 +109,7 @@ class ReportDocument:
         """A document that was stored; what later releases add has its default."""
         sections = tuple(_read_section(one) for one in content["sections"])
         assumptions = tuple(ReportAssumption(**one) for one in content["assumptions"])
+        # Fields that an older release did not write take their defaults; unknown ones stop here, loudly.
         return cls(**{**content, "sections": sections, "assumptions": assumptions})
 
 
@@ -116,6 +119,7 @@ def _read_section(content: dict[str, Any]) -> ReportSection:
 
 
 def _read_table(content: dict[str, Any]) -> ReportTable:
+    # JSON has lists only; the frozen classes hold tuples.
     rows = tuple(
         ReportRow(**{**row, "values": tuple(row["values"]), "words": tuple(row["words"])})
         for row in content["rows"]

@@ -9,7 +9,6 @@ class ReportPeriodRefused(OrchestratorError):
     code = "reports:bad-period"
     cure = "Name a day that is over in UTC as YYYY-MM-DD, or one of the ranges that /api/v1/docs/ lists."
     fixed_by = FixedBy.REQUESTER
-    http_status = 400
 
 
 class ReportTooLong(OrchestratorError):

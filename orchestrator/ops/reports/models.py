@@ -13,6 +13,7 @@ class Report(models.Model):
     """
 
     kind = models.CharField(max_length=20)
+    # A name and no foreign key: the report stays when its repo is renamed or removed.
     repo = models.CharField(max_length=100, blank=True, default="", db_default="")
     first = models.DateField()
     last = models.DateField()
@@ -41,6 +42,7 @@ class FigureAnswer(models.Model):
 
     key = models.CharField(max_length=40)
     day = models.DateField()
+    # Decimal: a person typed it, and it is shown as it was typed.
     value = models.DecimalField(max_digits=12, decimal_places=3, validators=[MinValueValidator(0)])
     source = models.CharField(max_length=300)
     person = models.CharField(max_length=150)

@@ -20,6 +20,7 @@ OPEN: Final = "⚪"
 """There is a target, and nothing to judge by it."""
 SHOWN_PARTS: Final = 12
 """How many parts people are shown; JSON and CSV have more."""
+# What could open a link, a table cell, a heading or HTML in Markdown. Names come from callers.
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|#])")
 
 
@@ -33,6 +34,7 @@ def render_markdown(document: ReportDocument, base: str = "") -> str:
 
 def word_title(document: ReportDocument) -> str:
     """The title with its days: ``Daily report: 2026-11-29``."""
+    # One day is named once: "2026-11-29 to 2026-11-29" reads like a mistake.
     days = document.first if document.first == document.last else f"{document.first} to {document.last}"
     return f"{document.title}: {days}"
 
@@ -49,6 +51,7 @@ def render_section(section: ReportSection, base: str = "") -> str:
     parts = [f"## {section.title}"]
     if section.lines:
         parts.append("\n".join(render_line(line, base) for line in section.lines))
+    # A sum of verdicts says something only where every line has one.
     if section.lines and all(line.target for line in section.lines):
         parts.append(_summarise(section.lines))
     parts += [_render_table(table, base) for table in section.tables]
@@ -71,6 +74,7 @@ def mark(line: ReportLine) -> str:
     """Whether the target was met, as a sign; empty without a target."""
     if not line.target:
         return ""
+    # None is not False: what nobody has measured was not missed.
     return {True: MET, False: MISSED, None: OPEN}[line.met]
 
 
@@ -83,10 +87,12 @@ def render_assumptions(document: ReportDocument) -> str:
 def render_csv(document: ReportDocument, base: str = "") -> str:
     """One row for each number: of a figure, of a part, of a day."""
     file = io.StringIO()
+    # Unix line ends: the file goes through grep and awk before it goes into a spreadsheet.
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("section", "key", "name", "column", "value", "unit", "target", "met", "flows"))
     for section in document.sections:
         for row in _list_cells(section):
+            # The address is completed here, because a spreadsheet has no site that it is relative to.
             *cells, flows = row
             cells.append(f"{base}{flows}" if flows else "")
             writer.writerow([escape_cell(cell) for cell in (section.title, *cells)])
@@ -105,6 +111,7 @@ def _render_table(table: ReportTable, base: str) -> str:
         return f"{title}: nothing"
     head = ["", *map(_escape, table.columns), ""]
     lines = [f"{title}", "", _join(head), _join("---" for _ in head)]
+    # Days are all shown: a gap in a row of days would look like a day without flows.
     shown = table.rows[:SHOWN_PARTS] if table.columns == ("value",) else table.rows
     for row in shown:
         name = f"[{_escape(row.name)}]({base}{row.flows})" if row.flows else _escape(row.name)

@@ -43,6 +43,7 @@ class ReportKind:
     title: str
     sections: tuple[SectionPlan, ...]
     find_period: Callable[[date], Period | None]
+    # Comparing reads twice as much, so only the report whose readers ask for it does.
     compare: bool = False
     for_one_repo: bool = False
     message: str = PLAIN_MESSAGE
@@ -57,6 +58,7 @@ class ReportKind:
 
 def find_figure(key: str) -> FigurePanel:
     """The figure of the dashboards that is called ``key``."""
+    # A key that no dashboard has ends the import with StopIteration: a typo is found at start, not on Friday.
     found = [dashboard.find_panel(key) for dashboard in DASHBOARDS]
     return next(panel for panel in found if isinstance(panel, FigurePanel))
 
@@ -70,6 +72,7 @@ def find_table(key: str) -> DaysPanel | PartsPanel:
 REPORT_KINDS: Final[Registry[ReportKind]] = Registry(
     "report",
     {
+        # By path: the kinds import this module, so it cannot import them.
         "daily": "orchestrator.ops.reports.kinds.daily:KIND",
         "weekly": "orchestrator.ops.reports.kinds.weekly:KIND",
         "soak": "orchestrator.ops.reports.kinds.soak:KIND",

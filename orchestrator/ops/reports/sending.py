@@ -17,10 +17,12 @@ def tell_subscribers(report: Report) -> None:
     wished = Subscription.objects.filter(is_active=True, topics__contains=[kind.topic])
     # The figures of all repos are for those who named none.
     wished = wished.filter(repo__name=report.repo or None)
+    # From the stored content: what is sent is what can be looked up later.
     document = ReportDocument.from_json(report.content)
     message = texts.fill_message(document, settings.PUBLIC_URL)
     for subscription in wished.select_related("person"):
         subject, body = message.subject, message.body
+        # Machines get the figures, people the text.
         if subscription.notifier == "webhook":
             subject = kind.topic
             body = message_templates.render_webhook(kind.topic, report.created_at, report.content)

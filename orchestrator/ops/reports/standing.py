@@ -22,8 +22,10 @@ def build_standing() -> ReportSection:
         _build_line(
             f"quota-{one.provider}", f"Quota used: {one.provider}", Unit.PERCENT, one.percent, QUOTA_TARGET
         )
+        # Providers without use as well: a key that was forgotten shows as zero percent.
         for one in quota_report.read_quotas().providers
     ]
+    # Of all repos and queues: the standup asks whether anybody waits.
     late = sum(row.late for row in quota_metrics.list_late_stages())
     title = "Flows queued for over 5 minutes"
     lines.append(_build_line("queued", title, Unit.NUMBER, float(late), QUEUED_TARGET))

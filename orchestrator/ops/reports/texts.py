@@ -15,6 +15,7 @@ def write_markdown(document: ReportDocument, base: str = "") -> str:
     """The whole report; one with a message of its own begins with it."""
     kind = REPORT_KINDS.get(document.kind)
     text = rendering.render_markdown(document, base)
+    # The message first, ready to be copied into a channel; the figures behind it follow.
     return text if kind.message == PLAIN_MESSAGE else f"{fill_message(document, base).body}\n\n{text}"
 
 
@@ -25,6 +26,7 @@ def fill_message(document: ReportDocument, base: str = "") -> FilledMessage:
         "title": rendering.word_title(document),
         "repo": document.repo or "all repos",
         "text": rendering.render_markdown(document, base),
+        # Last, so that a kind may word a value of its own for the same name.
         **kind.values(document),
     }
     return message_templates.render_template(kind.message, values)
@@ -43,6 +45,7 @@ def _write_file(document: ReportDocument, titles: tuple[str, ...], base: str) ->
         f"{rendering.word_title(document)}. {rendering.word_scope(document)}",
     ]
     parts += [rendering.render_section(section, base) for section in sections]
+    # A return without its assumptions would be quoted without them.
     if _WITH_ASSUMPTIONS in titles:
         parts.append(rendering.render_assumptions(document))
     return "\n\n".join(parts) + "\n"

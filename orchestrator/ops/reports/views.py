@@ -9,7 +9,8 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,8 +25,12 @@ from orchestrator.ops.reports.errors import ReportPeriodRefused, ReportTooLong
 from orchestrator.ops.reports.report_kind import REPORT_KINDS
 from orchestrator.ops.reports.serializers import ReportSerializer
 from orchestrator.repos.access import caller_of, repo_for
+from orchestrator.repos.api.refusals import OF_A_REPO
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.filters import refuse_filter
+from orchestrator.rest.negotiation import AnyAcceptNegotiation
+from orchestrator.rest.openapi import describe_operation
+from orchestrator.rest.refusals import INVALID_PARAMETER, refusal_by
 
 STATEMENT_SECONDS: Final = 10.0
 """How long one statement may take: the tables of days answer in milliseconds."""
@@ -36,6 +41,7 @@ _RESPONSES: Final[Any] = {
     (200, "text/markdown"): OpenApiTypes.STR,
     (200, "text/csv"): OpenApiTypes.STR,
 }
+_REFUSED: Final = (INVALID_PARAMETER, refusal_by(ReportPeriodRefused), refusal_by(ReportTooLong))
 _FORMAT = OpenApiParameter("format", enum=FORMATS, description="json without it.")
 
 
@@ -43,17 +49,22 @@ class ReportView(APIView):
     """One kind of report; a subclass names it and reads the period."""
 
     kind = ""
+    # ``format`` decides, so that a link in a message gives what it says in every browser.
+    content_negotiation_class: type[BaseContentNegotiation] = AnyAcceptNegotiation
 
     def answer(self, request: Request, period: Period, repo: str = "") -> HttpResponseBase:
         """The report of ``period`` in the format that was asked for: the stored one where there is one."""
+        # Read here and not by DRF, whose own choice by suffix and header has no CSV.
         form = request.query_params.get("format", "json")
         if form not in FORMATS:
             refuse_filter(f"format={form[:20]!r} is not known.", cure=f"Use one of: {', '.join(FORMATS)}.")
+        # A period up to now is different every second, and is never stored.
         stored = archive.find_report(self.kind, period, repo) if period.since is None else None
         if stored is None:
             document = _build(lambda: build_report(REPORT_KINDS.get(self.kind), period, repo))
         else:
             document = ReportDocument.from_json(stored.content)
+        # Behind a proxy only the setting knows the address that readers can open.
         base = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
         if form == "json":
             files = texts.write_files(document, base)
@@ -76,9 +87,10 @@ class DailyReportView(ReportView):
     kind = "daily"
     query_names = ("last", "day", "repo", "format")
 
-    @extend_schema(
-        operation_id="reports_daily",
+    @describe_operation(
+        "reports_daily",
         tags=_TAGS,
+        refused=(*OF_A_REPO, *_REFUSED),
         parameters=[
             OpenApiParameter("last", enum=list(periods.LAST), description="Up to now; 24h without it."),
             OpenApiParameter("day", OpenApiTypes.DATE, description="A day that is over, in UTC, instead."),
@@ -91,6 +103,7 @@ class DailyReportView(ReportView):
     def get(self, request: Request) -> HttpResponseBase:
         """The figures of the last hours, or of a day. A stored report stays as it was written."""
         asked = request.query_params
+        # Refused rather than ranked: which of the two the caller means is not known.
         if "last" in asked and "day" in asked:
             raise ReportPeriodRefused("last and day exclude each other.")
         if "day" in asked:
@@ -107,9 +120,10 @@ class WeeklyReportView(ReportView):
     kind = "weekly"
     query_names = ("day", "format")
 
-    @extend_schema(
-        operation_id="reports_weekly",
+    @describe_operation(
+        "reports_weekly",
         tags=_TAGS,
+        refused=_REFUSED,
         parameters=[
             OpenApiParameter("day", OpenApiTypes.DATE, description="The week that ended by this day."),
             _FORMAT,
@@ -132,6 +146,7 @@ class PhaseReportView(ReportView):
     def answer_phase(self, request: Request, setting: str) -> HttpResponseBase:
         """The report of the days in the query, or in ``setting`` as far as they are over."""
         asked, today = request.query_params, read_today()
+        # One of the two is enough: the other is then refused as missing, and not taken from a setting.
         if "first" in asked or "last" in asked:
             period = periods.choose_days(today, asked.get("first", ""), asked.get("last", ""))
         else:
@@ -151,9 +166,10 @@ class SoakReportView(PhaseReportView):
 
     kind = "soak"
 
-    @extend_schema(
-        operation_id="reports_soak",
+    @describe_operation(
+        "reports_soak",
         tags=_TAGS,
+        refused=_REFUSED,
         parameters=_PHASE_PARAMETERS,
         responses=_RESPONSES,
         summary="Report the exit criteria of the soak, with the files of its evidence. For operators.",
@@ -168,9 +184,10 @@ class RolloutReportView(PhaseReportView):
 
     kind = "rollout"
 
-    @extend_schema(
-        operation_id="reports_rollout",
+    @describe_operation(
+        "reports_rollout",
         tags=_TAGS,
+        refused=_REFUSED,
         parameters=_PHASE_PARAMETERS,
         responses=_RESPONSES,
         summary="Report the success metrics of the rollout and the return on spend. For operators.",
@@ -183,6 +200,7 @@ class RolloutReportView(PhaseReportView):
 def _choose_repo(request: Request) -> str:
     """The repo whose figures are meant; empty for all of them, which only operators have."""
     caller = caller_of(request)
+    # Through the same door as everywhere: the token of a repo reads its own figures only.
     if "repo" in request.query_params:
         return repo_for(request, request.query_params["repo"]).name
     return "" if caller.is_operator else str(caller.token.repo)

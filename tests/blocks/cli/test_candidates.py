@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from jsonschema import Draft4Validator
 
-from blocks.cli.candidate import Candidate
+from blocks.cli.candidate import FetchedCandidate
 from blocks.cli.findings_junit import build_junit
 from blocks.cli.findings_sarif import build_sarif
 from orchestrator.flows.models import Flow
@@ -211,5 +211,5 @@ def test_a_gate_that_failed_without_a_finding_is_one_result():
 
 
 def test_the_folder_of_a_candidate_names_its_flow_and_round():
-    found = Candidate({"id": "task_x", "block": None}, 2, (1, 2), FILES, ())
+    found = FetchedCandidate({"id": "task_x", "block": None}, 2, (1, 2), FILES, ())
     assert found.prefix == ".blocks/candidates/task_x/round-2/"

@@ -206,7 +206,7 @@ def test_a_phase_is_written_when_its_last_day_is_over(settings, operator):
 )
 def test_days_that_cannot_be_reported_are_refused(operator, asked, words):
     found = operator.get("/api/v1/reports/soak/", asked)
-    assert (found.status_code, found.json()["code"]) == (400, "reports:bad-period")
+    assert (found.status_code, found.json()["code"]) == (422, "reports:bad-period")
     assert words in found.json()["detail"]
 
 

@@ -9,6 +9,7 @@ KIND = ReportKind(
     "daily",
     "Daily report",
     (
+        # First, and nothing else in it: the standup reads this section and may stop there.
         SectionPlan("Targets", tuple(map(find_figure, ("success", "p95", "cost-per-feature", "quality")))),
         SectionPlan(
             "Reliability",

@@ -11,6 +11,7 @@ from orchestrator.ops.reports.report_kind import ReportKind, SectionPlan, find_f
 
 def _find_rollout(day: date) -> Period | None:
     days = settings.ROLLOUT_DAYS
+    # Due once, on the last day of the setting: a phase has one report.
     return Period(*days) if days is not None and days[1] == day else None
 
 

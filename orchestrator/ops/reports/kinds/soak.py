@@ -13,6 +13,7 @@ from orchestrator.ops.dashboards.period import Period
 from orchestrator.ops.reports.asked import ask_figure
 from orchestrator.ops.reports.report_kind import ReportKind, SectionPlan, find_figure, find_table
 
+# Only the soak counts flows that passed; the dashboards show a rate.
 _PASSED = FigurePanel(
     "flows-passed",
     "Flows executed successfully",
@@ -27,6 +28,7 @@ _PASSED = FigurePanel(
 
 def _find_soak(day: date) -> Period | None:
     days = settings.SOAK_DAYS
+    # Due once, on the last day of the setting: a phase has one report.
     return Period(*days) if days is not None and days[1] == day else None
 
 
@@ -37,6 +39,7 @@ KIND = ReportKind(
         SectionPlan(
             "Exit criteria",
             (
+                # Ten repos in the soak; the fifty of the dashboard are those of the rollout.
                 replace(find_figure("repos"), target=Target(10, of_all=True)),
                 replace(find_figure("active-repos"), target=Target(100, of_all=True)),
                 _PASSED,
@@ -78,6 +81,7 @@ KIND = ReportKind(
     ),
     find_period=_find_soak,
     files={
+        # Folders as the launch runbook has them, although this phase is not the pilot.
         "planning/50_pilot/evidence/sre/10_repo_soak_results.md": ("Exit criteria", "Reliability"),
         "planning/50_pilot/evidence/biz/10_repo_cost_analysis.md": ("Cost", "Return on spend"),
         "planning/50_pilot/evidence/qa/10_repo_quality_metrics.md": ("Quality",),

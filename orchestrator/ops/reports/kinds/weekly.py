@@ -61,6 +61,7 @@ def describe_week(document: ReportDocument) -> Mapping[str, Any]:
 
 
 def _require(document: ReportDocument, key: str) -> ReportLine:
+    # A figure that a later edit of the plan drops must fail in a test, not leave a hole in a message.
     line = document.find_line(key)
     if line is None:
         raise LookupError(f"The weekly update has no figure {key!r}.")
@@ -86,6 +87,7 @@ def _list_highlights(document: ReportDocument) -> list[str]:
 
 
 def _list_plans(document: ReportDocument, repos: float, goal: float) -> list[str]:
+    # What missed its target is next week's plan; without one, the rollout continues.
     lines = [line for section in document.sections for line in section.lines]
     missed = [f"{line.title}: {line.words}, to be {line.target}" for line in lines if line.met is False]
     left = round(goal - repos)

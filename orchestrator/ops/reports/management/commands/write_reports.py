@@ -35,8 +35,10 @@ class Command(BaseCommand):
         if first is None and (last is not None or options["compare"]):
             raise CommandError("Name the first day with --from.")
         if first is None:
+            # Without an end: the person who types the command waits, unlike the worker of the schedule.
             self.stdout.write(f"{archive.write_due_reports(seconds=float('inf'))} reports written")
             return
+        # A day that is not over would be kept for good with half of its flows.
         if last >= read_today():
             raise CommandError("A report is written when its last day is over in UTC.")
         names = [options["kind"]] if options["kind"] else REPORT_KINDS.names()
@@ -58,6 +60,7 @@ class Command(BaseCommand):
         compared = len(reports) - reports.count(None)
         self.stdout.write(f"{compared} reports compared, {different} differ")
         if different:
+            # A code other than 0, so that a job that compares reports fails where one differs.
             raise CommandError("Not every report can be made again with the same result.")
 
 
