@@ -1,14 +1,15 @@
 """``make pictures``: the pictures of the documentation, made from the running product.
 
 A sample runs through the whole stack, on servers of its own and with the simulator for the models.
-What the command line prints becomes SVG, with the text as text. Nothing in a picture loads anything from
-elsewhere.
+What the command line prints becomes SVG, with the text as text; a page is photographed in Chromium. Nothing
+in a picture loads anything from elsewhere.
 """
 
 import fcntl
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
+from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -35,7 +37,8 @@ _PAPER = TerminalTheme(
         (9, 105, 218), (130, 80, 223), (27, 124, 131), (110, 119, 129),
     ],
 )  # fmt: skip
-# rich's own frame loads a font from another host.
+# rich's own frame loads a font from another host, and its clip of the terminal cuts what reaches below the
+# last line. Each line is clipped by itself, so the clip of the whole is left out.
 _SVG = """\
 <svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -43,10 +46,9 @@ _SVG = """\
 .{unique_id}-title {{ font: bold 18px sans-serif; }}
 {styles}
 </style>
-<defs><clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/></clipPath>{lines}</defs>
+<defs>{lines}</defs>
 {chrome}
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+<g transform="translate({terminal_x}, {terminal_y})">
 {backgrounds}
 <g class="{unique_id}-matrix">{matrix}</g></g>
 </svg>
@@ -75,6 +77,24 @@ def main() -> None:
                 ("quota-show", ("quota", "show", "--all")),
             ):
                 draw_terminal(name, words, run_command(folder, values, words))
+            photograph_flow(url, running.access, flow_id)
+
+
+def photograph_flow(url: str, access: Mapping[str, str], flow_id: str) -> None:
+    """A PNG of the top of a flow's page, as a person sees it who has logged in."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit("Install Chromium: the picture of the flow page is made in it.")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1100, "height": 900}, color_scheme="light")
+        page.goto(f"{url}/login/?next=/flows/{flow_id}/")
+        page.fill("input[name=username]", access["user"])
+        page.fill("input[name=password]", access["password"])
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"{url}/flows/{flow_id}/")
+        page.screenshot(path=FOLDER / "flow-page.png", animations="disabled")
+        browser.close()
 
 
 def run_command(folder: Path, values: Mapping[str, str], words: Sequence[str]) -> str:

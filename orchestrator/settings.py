@@ -146,8 +146,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "orchestrator.web.pages.login.show_lockout"
 AXES_VERBOSE = False
 AXES_USERNAME_CALLABLE = "orchestrator.web.pages.login.read_guessed_name"
-# The address that the web process has found out already, see TRUSTED_PROXIES; headers are not asked again.
-AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
+AXES_CLIENT_IP_CALLABLE = "orchestrator.web.pages.login.find_guesser"
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},

@@ -17,6 +17,9 @@ from orchestrator.flows.evidence import sealing
 from orchestrator.flows.evidence.manifest import Subject
 from orchestrator.flows.models import Blob, Flow, Stage
 from orchestrator.flows.stage_protocol import Done, Failed, NewArtifact, NewBlock, Park
+from orchestrator.ops.notifications.message_templates import render_webhook
+from orchestrator.ops.notifications.models import Notification, NotificationStatus, Subscription
+from orchestrator.ops.notifications.subscriptions import TEST_TOPIC
 from orchestrator.repos.models import Repo
 from providers import limiter
 from providers.base import Usage
@@ -168,6 +171,22 @@ def seal_block(made: Flow, files: dict[str, bytes] | None = None, *, name: str =
     packed = NewArtifact("block", f"{name}.tar.gz", sealed.block, "application/gzip")
     finish_stage(claim, artifacts=(packed,), block=block)
     made.refresh_from_db()
+
+
+def make_webhook(owner: Repo | None) -> tuple[Subscription, Notification]:
+    """A webhook of a repo or of the organisation, with a message that was given up."""
+    webhook = Subscription.objects.create(
+        repo=owner, notifier="webhook", target="https://ci.example.org/hooks/blocks", topics=["flow.failed"]
+    )
+    delivery = Notification.objects.create(
+        subscription=webhook,
+        notifier="webhook",
+        target=webhook.target,
+        subject=TEST_TOPIC,
+        body=render_webhook(TEST_TOPIC, timezone.now(), {"title": "A test of this webhook."}),
+        status=NotificationStatus.GIVEN_UP,
+    )
+    return webhook, delivery
 
 
 def cancel_flow(made: Flow) -> Flow:

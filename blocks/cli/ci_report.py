@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from blocks.cli import output
 from blocks.cli.candidate import FetchedCandidate, choose_newest
-from blocks.cli.durations import format_duration, format_usd
+from blocks.cli.durations import format_duration, format_percent, format_usd
 from blocks.cli.errors import Failure
 from blocks.cli.findings_junit import build_junit
 from blocks.cli.findings_sarif import FINGERPRINT, build_sarif
@@ -60,13 +60,9 @@ def build_summary(flow: Mapping[str, Any], gates: Sequence[Mapping[str, Any]], p
 
 
 def _make_row(gate: Mapping[str, Any]) -> str:
-    score, needed = (_format_percent(gate[name]) for name in ("score", "threshold"))
+    score, needed = (format_percent(gate[name]) for name in ("score", "threshold"))
     verdict = f"{_SIGNS.get(gate['verdict'], '')} {gate['verdict']}"
     return f"| {gate['gate']} | {verdict} | {score} | {needed} | {_escape(gate['summary'])} |"
-
-
-def _format_percent(value: str | None) -> str:
-    return "" if value is None else f"{float(value):g} %"
 
 
 def _escape(text: str) -> str:

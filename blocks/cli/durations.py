@@ -1,4 +1,4 @@
-"""Durations and amounts of money, for people."""
+"""Durations, amounts of money and percentages, for people."""
 
 
 def format_duration(value: float | None) -> str:
@@ -14,3 +14,8 @@ def format_duration(value: float | None) -> str:
 def format_usd(text: str) -> str:
     """An amount for people, to a hundredth of a cent; empty for nothing."""
     return f"${float(text):.4f}" if float(text) else ""
+
+
+def format_percent(value: str | None) -> str:
+    """``95.5 %``; empty for what was not measured."""
+    return "" if value is None else f"{float(value):g} %"

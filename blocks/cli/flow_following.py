@@ -134,6 +134,7 @@ def print_block(console: "Console", fetched: "block_download.DownloadedBlock") -
 
 def exit_with_status(flow: dict[str, Any]) -> None:
     """Exit with the code of the flow's status."""
+    # Every state that is not final gives 8, so that a script can tell waiting from failure.
     code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(
         flow["status"], Exit.STILL_RUNNING
     )

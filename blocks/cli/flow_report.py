@@ -11,13 +11,9 @@ from rich.text import Text
 
 from blocks.cli import terminal
 from blocks.cli.candidate import JUNIT, SARIF, FetchedCandidate, choose_newest
-from blocks.cli.durations import format_duration, format_usd
+from blocks.cli.durations import format_duration, format_percent, format_usd
 from blocks.cli.progress import mark_status, parse_moment
 from blocks.cli.remedy import find_remedy
-
-
-def _format_percent(value: str | None) -> str:
-    return "" if value is None else f"{float(value):g} %"
 
 
 def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False) -> Table:
@@ -34,8 +30,8 @@ def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False)
         grid.add_row(
             gate["gate"],
             mark_status(gate["verdict"]),
-            _format_percent(gate["score"]),
-            _format_percent(gate["threshold"]),
+            format_percent(gate["score"]),
+            format_percent(gate["threshold"]),
             str(gate["round"]),
             Text(gate["summary"]),
         )

@@ -96,14 +96,14 @@ def select_fields(rows: Sequence[Row], fields: str) -> list[Row]:
         return list(rows)
     wanted = [field.strip() for field in fields.split(",") if field.strip()]
     # Every row of a list has the same fields; without a row there is nothing to select from.
+    known = ", ".join(rows[0]) if rows else "(none: the list is empty)"
     unknown = [field for field in wanted if rows and field not in rows[0]]
-    if unknown or not wanted:
-        known = ", ".join(rows[0]) if rows else "(none: the list is empty)"
+    if unknown:
         raise Failure(
-            f"There is no field {unknown[0]!r}." if unknown else "No field is named.",
-            cure=f"Use some of: {known}.",
-            code="cli:unknown-field",
+            f"There is no field {unknown[0]!r}.", cure=f"Use some of: {known}.", code="cli:unknown-field"
         )
+    if not wanted:
+        raise Failure("No field is named.", cure=f"Use some of: {known}.", code="cli:unknown-field")
     selected: list[Row] = []
     for row in rows:
         selected.append({field: row[field] for field in wanted})

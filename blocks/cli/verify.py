@@ -93,12 +93,7 @@ def show(
                 console.print(f"cure: {cure}", soft_wrap=True, markup=False)
             console.print(f"fix: {flow_report.find_first_remedy(gates, task)}", soft_wrap=True)
             console.print(f"Every finding: blocks verify show {task} --verbose", soft_wrap=True)
-    # Every state that is not final gives 8, so that a script can tell waiting from failure.
-    code = {"passed": Exit.DONE, "failed": Exit.FAILED, "cancelled": Exit.USAGE}.get(
-        flow["status"], Exit.STILL_RUNNING
-    )
-    if code:
-        raise typer.Exit(code)
+    flow_following.exit_with_status(flow)
 
 
 @app.command("run")

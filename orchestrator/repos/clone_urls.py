@@ -17,6 +17,11 @@ from django.core.exceptions import ValidationError
 
 from orchestrator.core.errors import FixedBy, OrchestratorError
 
+PATTERN = (
+    r"^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+    r"(:[0-9]{1,5})?(/[A-Za-z0-9._~%+-]+)+/?$"
+)
+"""The form of an address for descriptions, such as OpenAPI; ``parse_clone_url`` checks more than the form."""
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
     r"(?::(?P<port>[0-9]{1,5}))?"

@@ -25,7 +25,8 @@ CI_REPOSITORY = RegexValidator(
 )
 MOST_REFS = 20
 # Branches and tags only: what is below refs/pull/ and the like is proposed by anybody.
-_REF = re.compile(r"refs/(heads|tags)/[A-Za-z0-9*][A-Za-z0-9._/@+#*-]{0,199}")
+REF_PATTERN = r"^refs/(heads|tags)/[A-Za-z0-9*][A-Za-z0-9._/@+#*-]{0,199}\Z"
+_REF = re.compile(REF_PATTERN)
 
 
 class CloneUrlField(models.CharField):  # type: ignore[type-arg]  # Django has no generics at run time

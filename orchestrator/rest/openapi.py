@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from django.core.validators import RegexValidator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentIdentity, ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -130,11 +131,18 @@ class OperationSchema(AutoSchema):
         """What a page of such rows is called."""
         return f"{serializer_name}Page"
 
-    def _map_serializer_field(self, field: Any, *args: Any, **kwargs: Any) -> Any:
-        """Say of a set of choices, too, that it may not be empty."""
-        schema: Any = super()._map_serializer_field(field, *args, **kwargs)  # type: ignore[no-untyped-call]
+    def _map_serializer_field(self, field: Any, direction: Any, *args: Any, **kwargs: Any) -> Any:
+        """Say of a set of choices, a mapping and a text, too, that it may not be empty."""
+        schema: Any = super()._map_serializer_field(  # type: ignore[no-untyped-call]
+            field, direction, *args, **kwargs
+        )
         if isinstance(field, serializers.MultipleChoiceField) and not field.allow_empty:
             schema["minItems"] = 1
+        if isinstance(field, serializers.DictField) and not field.allow_empty:
+            schema["minProperties"] = 1
+        # White space around a text is dropped, so one that has nothing else is empty, too.
+        if direction == "request" and schema.get("type") == "string" and _refuses_blank(field):
+            schema.setdefault("pattern", r"\S")
         return schema
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
@@ -248,6 +256,13 @@ class OperationSchema(AutoSchema):
         if _answers_json_only(operation):
             found.append(refusals.NOT_ACCEPTABLE)
         return found
+
+
+def _refuses_blank(field: Any) -> bool:
+    if not isinstance(field, serializers.CharField) or field.allow_blank or not field.trim_whitespace:
+        return False
+    # The own pattern of a field says more; it is filled in later, and only where there is none yet.
+    return not any(isinstance(one, RegexValidator) for one in field.validators)
 
 
 def _answers_json_only(operation: dict[str, Any]) -> bool:

@@ -16,6 +16,8 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from orchestrator.core.places import name_place
+
 WINDOW_SECONDS: Final = 60
 _ATTRIBUTE: Final = "rate_limit"
 
@@ -63,7 +65,8 @@ class RequestThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - DRF's signature
         """Whether the caller has requests left in this minute."""
         token = getattr(request.auth, "pk", None)
-        caller = f"address:{request.META.get('REMOTE_ADDR', '')}" if token is None else f"token:{token}"
+        place = name_place(request.META.get("REMOTE_ADDR", ""))
+        caller = f"address:{place}" if token is None else f"token:{token}"
         allowance = counts.count(caller, settings.API_REQUESTS_PER_MINUTE)
         setattr(request._request, _ATTRIBUTE, allowance)
         self._wait_seconds = allowance.reset

@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from rest_framework.throttling import SimpleRateThrottle
 
+from orchestrator.core.places import name_place
 from orchestrator.rest.problems import Problem
 
 
@@ -24,7 +25,7 @@ class AddressThrottle(SimpleRateThrottle):
 
     def get_cache_key(self, request: Any, view: Any) -> str:  # noqa: ARG002 - DRF's signature
         """The address that the request comes from; behind trusted proxies, the client's."""
-        return f"throttle:{self.scope}:{request.META.get('REMOTE_ADDR', '')}"
+        return f"throttle:{self.scope}:{name_place(request.META.get('REMOTE_ADDR', ''))}"
 
     def throttle_success(self) -> bool:
         """Asking does not count by itself, see ``count``."""

@@ -1,25 +1,9 @@
 """Who is who among the clients: what one of them may hold is a part of what all may."""
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
-_NETWORK_BITS = 64
-"""Of an IPv6 address: the rest is the client's to choose."""
-
-
-def name_place(address: str) -> str:
-    """The place that ``address`` belongs to: itself, or the network that a client of IPv6 is given."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        # A socket in a folder, or nothing.
-        return address
-    if not isinstance(found, IPv6Address):
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return f"{int(found) >> (128 - _NETWORK_BITS):x}/{_NETWORK_BITS}"
+from orchestrator.core.places import name_place
 
 
 def find_place(scope: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from orchestrator.core.places import name_place
 from orchestrator.core.shares import Shares
-from orchestrator.serving.callers import name_place
 
 HEADER_SECONDS: Final = 10.0
 """From the connection, or the first byte of a further request, to the end of its headers."""

@@ -30,8 +30,15 @@ from orchestrator.rest.problems import MEDIA_TYPE
 CURSORS = ["bz0w", "bz0z", "cj0x"]
 SHAPE_CODES = {"request:invalid", "request:unknown-field", "request:malformed", "request:not-utf8"}
 """Codes that a request in the described shape must not be given."""
-NOT_SAID = (b"a repo must be named", b"with a public host")
-"""What the description of a body cannot say: that it depends on the token, and which hosts are public."""
+NOT_SAID = (
+    b"a repo must be named",
+    b"with a public host",
+    b"One repo never hears of",
+    b", not both.",
+    b"This time is over.",
+)
+"""What the description of a body cannot say: what depends on the token, on the clock, on another field, and
+which hosts are public."""
 # Refused although the shape is right: 422 where a value is at odds with the state or the settings.
 CONFIG = """
 [checks.positive_data_acceptance]
@@ -65,11 +72,18 @@ def load_schema() -> Any:
 
 
 def fill_in(case: Any, values: dict[str, list[str]]) -> None:
-    """Put names of rows that are there into most of the paths that were made up."""
-    for name, known in values.items():
-        made = (case.path_parameters or {}).get(name)
+    """Put names of rows that are there into most of the paths that were made up.
+
+    ``values`` are by the name of the parameter, or by resource and name where only one resource has them:
+    ``webhooks:number``.
+    """
+    resource = case.operation.path.removeprefix("/api/v1/").partition("/")[0]
+    if _is_negative(case):
+        return
+    for name, made in (case.path_parameters or {}).items():
+        known = values.get(f"{resource}:{name}") or values.get(name)
         # One in four stays as it was made: an id that is not there.
-        if made is not None and not _is_negative(case) and (number := _number(made)) % 4:
+        if known and (number := _number(made)) % 4:
             case.path_parameters[name] = known[number % len(known)]
 
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.ops.notifications.delivery import notify
 from orchestrator.repos import tokens
+from orchestrator.repos.models import CiTrust
 from orchestrator.rest.throttles import WrongTokenThrottle
 from tests import scenes
 from tests.rest import conformance
+from tests.web import story
 
 # Of each operation, for each caller.
 SAMPLE, ALL = 4, 10_000
@@ -23,14 +26,31 @@ def values(repo, monkeypatch, settings) -> dict[str, list[str]]:
     # More wrong tokens, and more requests, than anybody would send in a minute.
     monkeypatch.setattr(WrongTokenThrottle, "rate", "1000000/min")
     settings.API_REQUESTS_PER_MINUTE = 1_000_000
+    settings.SLACK_BOT_TOKEN = "xoxb-1"
+    settings.EMAIL_HOST = "127.0.0.1"
     foreign = scenes.make_flow(scenes.make_repo("other"))
     passed = scenes.run_through(scenes.make_flow(repo))
     failed = scenes.run_through(scenes.make_flow(repo), gates_fail=True)
     waiting = scenes.make_flow(repo)
     scenes.park_stage(scenes.start_kind(waiting, "context"), "google: no tokens", provider="google")
-    flows = [flow.pk for flow in (passed, failed, waiting, foreign)]
+    flows = [flow.pk for flow in (passed, failed, story.tell_failed_flow(), waiting, foreign)]
+    webhook, delivery = scenes.make_webhook(repo)
+    trust = CiTrust.objects.create(
+        repo=repo,
+        issuer="https://gitlab.com",
+        repository="example-org/compliance-service",
+        refs=["refs/heads/main"],
+        scopes=["flows:read"],
+    )
+    token, _ = tokens.create_token("nightly build", repo, scopes=["flows:read"])
+    message = notify("slack", "#engineering", "Hello.", actor="token:operator")
     return {
         "flow_id": flows,
+        "webhooks:number": [str(webhook.pk), str(scenes.make_webhook(None)[0].pk)],
+        "webhooks:delivery_number": [str(delivery.pk)],
+        "repos:number": [str(trust.pk)],
+        "tokens:number": [str(token.pk)],
+        "notifications:number": [str(message.pk)],
         "name": [repo.name, "other", "DailyBudgetBurn"],
         "provider": ["google", "openai"],
     }

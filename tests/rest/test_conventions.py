@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from orchestrator.flows.models import Flow
 from orchestrator.rest import rate_limits
@@ -150,6 +151,35 @@ def test_a_caller_that_asks_too_often_is_told_when_to_come_back(api, operator, s
     assert operator.get("/api/v1/whoami/").status_code == 200
     now[0] += 41
     assert api.get("/api/v1/whoami/").status_code == 200
+
+
+def test_requests_without_a_token_count_by_network(db, settings, monkeypatch):
+    settings.API_REQUESTS_PER_MINUTE = 2
+    monkeypatch.setattr(rate_limits, "counts", rate_limits.RequestCounts(lambda: 600.0))
+    address = "/api/v1/evidence/keys/"
+    places = [f"2001:db8:1:2::{number}" for number in (1, 2, 3)]
+    asked = [APIClient(REMOTE_ADDR=place).get(address).status_code for place in places]
+    assert asked == [200, 200, 429]
+    assert APIClient(REMOTE_ADDR="2001:db8:1:3::1").get(address).status_code == 200
+
+
+def test_lists_of_every_resource_are_paged_and_have_the_named_fields_only(api, repo):
+    for number in range(3):
+        body = {"url": f"https://ci.example.org/hooks/{number}", "topics": ["flow.failed"]}
+        assert api.post("/api/v1/webhooks/", body, format="json").status_code == 201
+        trust = {"issuer": "gitlab", "repository": f"group/project-{number}", "refs": ["refs/heads/main"]}
+        assert api.post(f"/api/v1/repos/{repo.name}/ci-trusts/", trust, format="json").status_code == 201
+        assert api.post("/api/v1/tokens/", {"name": "n", "scopes": ["flows:read"]}, format="json")
+    for address in ("/api/v1/webhooks/", f"/api/v1/repos/{repo.name}/ci-trusts/", "/api/v1/tokens/"):
+        page = api.get(address, {"limit": 2, "fields": "id"}).json()
+        rest = api.get(page["next"]).json()
+        found = page["results"] + rest["results"]
+        assert len(page["results"]) == 2, address
+        assert [set(row) for row in found] == [{"id"}] * len(found), address
+        ids = [row["id"] for row in found]
+        assert ids == sorted(ids, reverse=True), address
+        assert len(set(ids)) >= 3, address
+    read_problem(api.get("/api/v1/webhooks/?fields=secret"), 400, "request:invalid-filter")
 
 
 def test_all_fields_with_a_mistake_are_named_at_once(api):

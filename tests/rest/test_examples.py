@@ -12,13 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from orchestrator.flows.evidence import keys
 from orchestrator.ops.notifications.delivery import notify
-from orchestrator.ops.notifications.message_templates import render_webhook
-from orchestrator.ops.notifications.models import Notification, NotificationStatus, Subscription
-from orchestrator.ops.notifications.subscriptions import TEST_TOPIC
 from orchestrator.repos import tokens
 from orchestrator.rest.openapi import EXAMPLES, read_example
 from tests import scenes
@@ -92,17 +88,7 @@ def places(repo, settings) -> dict[str, str]:
     scenes.park_stage(scenes.start_kind(waiting, "context"), "google: no tokens", provider="google")
     message = notify("slack", "#engineering", "Hello.", actor="token:operator")
     token, _ = tokens.create_token("nightly build", repo, scopes=["flows:read"])
-    webhook = Subscription.objects.create(
-        repo=repo, notifier="webhook", target="https://ci.example.org/hooks/blocks", topics=["flow.failed"]
-    )
-    delivery = Notification.objects.create(
-        subscription=webhook,
-        notifier="webhook",
-        target=webhook.target,
-        subject=TEST_TOPIC,
-        body=render_webhook(TEST_TOPIC, timezone.now(), {"title": "A test of this webhook."}),
-        status=NotificationStatus.GIVEN_UP,
-    )
+    webhook, delivery = scenes.make_webhook(repo)
     return {
         "flow_id": passed.pk,
         "failed": failed.pk,

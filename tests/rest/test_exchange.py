@@ -330,7 +330,7 @@ def test_an_owner_says_which_jobs_are_trusted(api, as_token, issuer, repo):
     made = api.post(url, wanted, format="json").json()
     assert (made["issuer"], made["repository_id"], made["environment"]) == (issuer.url, "", "")
     assert made["scopes"] == ["blocks:read", "flows:read", "flows:write"]
-    assert api.get(url).json() == [made]
+    assert api.get(url).json()["results"] == [made]
     secret = ask(issuer.sign(issuer.github_claims())).json()["secret"]
     job = APIClient()
     job.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")

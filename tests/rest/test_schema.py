@@ -82,6 +82,15 @@ def test_every_operation_says_what_it_does_and_how_it_is_refused(db) -> None:
             assert content["examples"], name
 
 
+def test_every_list_has_pages_and_every_answer_with_rows_has_sparse_fields(db) -> None:
+    for operation in list_operations(load_schema()):
+        answer = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
+        names = {parameter["name"] for parameter in operation.get("parameters", ())}
+        assert answer.get("schema", {}).get("type") != "array", operation["operationId"]
+        if operation["operationId"].endswith("_list"):
+            assert {"limit", "cursor", "fields"} <= names, operation["operationId"]
+
+
 def test_every_row_of_the_table_of_rights_is_an_operation_and_every_operation_has_one(db) -> None:
     described = {
         f"{operation['method'].upper()} {operation['path']}" for operation in list_operations(load_schema())

@@ -3,10 +3,7 @@
 import threading
 from typing import Any
 
-import pytest
-
 from orchestrator.serving import protocol, threads
-from orchestrator.serving.callers import name_place
 from tests.serving.server import read_all, serve, until
 
 FEW_THREADS, MANY = 4, 60
@@ -83,18 +80,3 @@ def test_connections_from_one_place_leave_room_for_those_from_others(monkeypatch
         until(lambda: protocol._connections["127.0.0.1"] == before + 2)
         assert read_all(served.connect(ask)).endswith(b"ok")
     application.close()
-
-
-@pytest.mark.parametrize(
-    ("address", "place"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", name_place("2001:db8:1:2::")),
-        ("/run/web.sock", "/run/web.sock"),
-        ("", ""),
-    ],
-)
-def test_a_client_of_ipv6_has_one_place_for_all_its_addresses(address: str, place: str) -> None:
-    assert name_place(address) == place
-    assert name_place("2001:db8:1:3::") != name_place("2001:db8:1:2::")

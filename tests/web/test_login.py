@@ -61,6 +61,14 @@ def test_who_guesses_is_locked_out_with_the_time_and_others_are_not(person, page
     assert log_in(Client(REMOTE_ADDR="192.0.2.8"), PASSWORD, page).status_code == 302
 
 
+def test_a_guesser_with_many_addresses_of_one_network_is_one_guesser(person):
+    """A customer of IPv6 has 2**64 addresses, and each would have its own five guesses."""
+    for number in range(1, 7):
+        answer = log_in(Client(REMOTE_ADDR=f"2001:db8:1:2::{number}"), "wrong")
+    assert answer.status_code == 429
+    assert log_in(Client(REMOTE_ADDR="2001:db8:1:3::1"), PASSWORD).status_code == 302
+
+
 @pytest.mark.parametrize("weak", ["short7", "123456789012345", "password1234"])
 def test_weak_passwords_are_refused(weak):
     with pytest.raises(ValidationError):
@@ -79,6 +87,16 @@ def test_wrong_tokens_are_throttled_by_address_and_right_ones_are_not(db):
     known = APIClient(REMOTE_ADDR="192.0.2.8")
     known.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
     assert [known.get("/api/v1/flows/").status_code for _ in range(number + 2)] == [200] * (number + 2)
+
+
+def test_wrong_tokens_from_one_network_count_together(db, monkeypatch):
+    monkeypatch.setattr(WrongTokenThrottle, "rate", "2/min")
+    codes = []
+    for number in range(1, 4):
+        guesser = APIClient(REMOTE_ADDR=f"2001:db8:1:2::{number}")
+        guesser.credentials(HTTP_AUTHORIZATION="Bearer blk_wrong")
+        codes.append(guesser.get("/api/v1/flows/").status_code)
+    assert codes == [401, 401, 429]
 
 
 def test_the_onboarding_form_is_throttled_by_address(db, monkeypatch):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from orchestrator.core.errors import OrchestratorError
@@ -16,6 +17,10 @@ from orchestrator.ops.notifications.models import (
 )
 from orchestrator.ops.notifications.webhook_secret import read_secret
 from orchestrator.repos import clone_urls
+
+# As long as the column of targets.
+_LONGEST_URL = 254
+_FORM_OF_URL = "https, public, without user and query."
 
 
 class WebhookSerializer(serializers.ModelSerializer[Subscription]):
@@ -55,23 +60,31 @@ class CreatedWebhookSerializer(WebhookSerializer):
         return read_secret(webhook)
 
 
-class WebhookChangeSerializer(serializers.Serializer[Any]):
-    """What can be changed of a webhook; what is left out stays."""
+@extend_schema_field({"type": "string", "pattern": clone_urls.PATTERN, "maxLength": _LONGEST_URL})
+class ReceiverUrlField(serializers.CharField):
+    """Where the requests of a webhook go. Checked as clone URLs are: both lead from here to anywhere."""
 
-    url = serializers.CharField(
-        max_length=254, required=False, help_text="https, public, without user and query."
-    )
-    topics = serializers.MultipleChoiceField(choices=Topic.choices, allow_empty=False, required=False)
-    is_active = serializers.BooleanField(required=False, help_text="false: nothing new is written for it.")
+    def __init__(self, **kwargs: Any) -> None:
+        # Not trimmed: a client that holds to the described pattern sends no space, and others are refused.
+        described = {"max_length": _LONGEST_URL, "trim_whitespace": False, "help_text": _FORM_OF_URL}
+        super().__init__(**{**described, **kwargs})
 
-    def validate_url(self, url: str) -> str:
-        """Refuse what would never be called."""
+    def to_internal_value(self, data: Any) -> str:
+        """The address in its one form; refuses what would never be called."""
         try:
-            return str(clone_urls.parse_clone_url(url))
+            return str(clone_urls.parse_clone_url(super().to_internal_value(data)))
         except OrchestratorError as error:
             raise serializers.ValidationError(
                 "Use https://host/path with a public host, without user, query or fragment."
             ) from error
+
+
+class WebhookChangeSerializer(serializers.Serializer[Any]):
+    """What can be changed of a webhook; what is left out stays."""
+
+    url = ReceiverUrlField(required=False)
+    topics = serializers.MultipleChoiceField(choices=Topic.choices, allow_empty=False, required=False)
+    is_active = serializers.BooleanField(required=False, help_text="false: nothing new is written for it.")
 
     def validate_topics(self, topics: set[str]) -> list[str]:
         """In one order, as they are stored."""
@@ -101,7 +114,7 @@ class NewWebhookSerializer(WebhookChangeSerializer):
     organisation = serializers.BooleanField(
         required=False, default=False, help_text="In place of `repo`: of every repo, and of the organisation."
     )
-    url = serializers.CharField(max_length=254, help_text="https, public, without user and query.")
+    url = ReceiverUrlField()
     topics = serializers.MultipleChoiceField(choices=Topic.choices, allow_empty=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

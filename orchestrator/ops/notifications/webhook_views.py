@@ -34,6 +34,7 @@ from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind
+from orchestrator.rest.sparse_fields import SparseFields
 
 _TAGS = ["webhooks"]
 _MOST_REPLAYED: Final = 500
@@ -45,10 +46,15 @@ _UNKNOWN_DELIVERY = ProblemKind(404, "notify:unknown-delivery", "The webhook has
 _STILL_WAITING = ProblemKind(409, "notify:still-waiting", "The message was not sent yet, and will be.")
 
 
-class WebhookListView(APIView):
+class WebhookListView(SparseFields, GenericAPIView[Subscription]):
     """The webhooks within the caller's reach."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
+    sparse_serializer = WebhookSerializer
+    queryset = Subscription.objects.filter(notifier="webhook").select_related("repo")
+    serializer_class = WebhookSerializer
+    filter_backends = [StrictFilterBackend]
+    pagination_class = NewestFirstPagination
     query_names = ("repo",)
 
     @describe_operation(
@@ -60,11 +66,14 @@ class WebhookListView(APIView):
         summary="List the webhooks within reach, newest first.",
     )
     def get(self, request: Request) -> Response:
-        """All of them; there are few. Those of the organisation are shown to operators with `org:admin`."""
-        found = _webhooks_within_reach(request)
+        """A page of them. Those of the organisation are shown to operators with `org:admin`."""
+        found = limit_to_reach(request, self.get_queryset())
+        # Not a filter: a repo that is foreign or unknown is refused, where a filter would show no rows.
         if "repo" in request.query_params:
             found = found.filter(repo=repo_for(request, request.query_params["repo"]))
-        return Response(WebhookSerializer(found, many=True).data)
+        page: Any = self.paginate_queryset(found)
+        lines = self.keep_fields(request, WebhookSerializer(page, many=True))
+        return self.get_paginated_response(lines.data)
 
     @describe_operation(
         "webhooks_create",
@@ -90,9 +99,10 @@ class WebhookListView(APIView):
         return _answer_with_secret(request, made, status.HTTP_201_CREATED)
 
 
-class WebhookDetailView(APIView):
+class WebhookDetailView(SparseFields, APIView):
     """One webhook."""
 
+    sparse_serializer = WebhookSerializer
     scopes = {
         "GET": TokenScope.REPO_ADMIN,
         "PATCH": TokenScope.REPO_ADMIN,
@@ -109,7 +119,7 @@ class WebhookDetailView(APIView):
     )
     def get(self, request: Request, number: int) -> Response:
         """Where it leads, what it hears of, and whether its receiver fails."""
-        return Response(WebhookSerializer(_find_webhook(request, number)).data)
+        return Response(self.keep_fields(request, WebhookSerializer(_find_webhook(request, number))).data)
 
     @describe_operation(
         "webhooks_change",
@@ -182,10 +192,11 @@ class WebhookSecretView(APIView):
         return _answer_with_secret(request, webhook, status.HTTP_200_OK)
 
 
-class DeliveryListView(GenericAPIView[Notification]):
+class DeliveryListView(SparseFields, GenericAPIView[Notification]):
     """The log of a webhook."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN}
+    sparse_serializer = DeliverySerializer
     queryset = Notification.objects.all()
     serializer_class = DeliverySerializer
     filter_backends = [StrictFilterBackend]
@@ -204,13 +215,15 @@ class DeliveryListView(GenericAPIView[Notification]):
         """A page of messages of the last 30 days."""
         rows = self.get_queryset().filter(subscription=_find_webhook(request, number))
         page: Any = self.paginate_queryset(self.filter_queryset(rows))
-        return self.get_paginated_response(DeliverySerializer(page, many=True).data)
+        lines = self.keep_fields(request, DeliverySerializer(page, many=True))
+        return self.get_paginated_response(lines.data)
 
 
-class DeliveryDetailView(APIView):
+class DeliveryDetailView(SparseFields, APIView):
     """One message of a webhook."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN}
+    sparse_serializer = DeliveryDetailSerializer
 
     @describe_operation(
         "webhooks_deliveries_get",
@@ -222,7 +235,8 @@ class DeliveryDetailView(APIView):
     )
     def get(self, request: Request, number: int, delivery_number: int) -> Response:
         """What was sent, what the receiver answered, and how long it took."""
-        return Response(DeliveryDetailSerializer(_find_delivery(request, number, delivery_number)).data)
+        found = DeliveryDetailSerializer(_find_delivery(request, number, delivery_number))
+        return Response(self.keep_fields(request, found).data)
 
 
 class DeliveryReplayView(APIView):

@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from orchestrator.repos.ci_jobs.id_tokens import MAX_LENGTH
-from orchestrator.repos.models import CI_REPOSITORY, MOST_REFS, CiTrust, validate_refs
+from orchestrator.repos.models import CI_REPOSITORY, MOST_REFS, REF_PATTERN, CiTrust
 from orchestrator.repos.scopes import CI_SCOPES, TRUSTED_SCOPES
 
 
@@ -39,20 +39,45 @@ class CiTrustSerializer(serializers.ModelSerializer[CiTrust]):
         }
 
 
+class IssuerField(serializers.ChoiceField):
+    """The issuer of OIDC tokens: its address, or its kind where operators have named one of the kind."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # DRF makes a copy of each field for each serializer, so the choices are those of the settings now.
+        super().__init__(choices=list(_name_issuers()), **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The address, also where the kind is named."""
+        return _name_issuers()[super().to_internal_value(data)]
+
+
+def _name_issuers() -> dict[str, str]:
+    """What a caller may say to the address that it means."""
+    issuers: dict[str, str] = settings.CI_OIDC_ISSUERS
+    kinds = list(issuers.values())
+    # With two addresses of a kind, the kind alone does not say which.
+    alone = {kind: address for address, kind in issuers.items() if kinds.count(kind) == 1}
+    return {address: address for address in issuers} | alone
+
+
 class NewCiTrustSerializer(serializers.Serializer[Any]):
     """Which CI jobs to trust."""
 
-    issuer = serializers.CharField(
-        max_length=200, help_text="`github`, `gitlab`, or the address of an issuer that operators have named."
-    )
+    issuer = IssuerField(help_text="The address of an issuer that operators have named, or its kind.")
     repository = serializers.CharField(
         max_length=255, validators=[CI_REPOSITORY], help_text="As the CI names it: owner/name."
     )
     refs = serializers.ListField(
-        child=serializers.CharField(max_length=255),
+        child=serializers.RegexField(
+            REF_PATTERN,
+            max_length=255,
+            trim_whitespace=False,
+            error_messages={
+                "invalid": "Name branches or tags in full, such as refs/heads/main or refs/tags/v*."
+            },
+        ),
         min_length=1,
         max_length=MOST_REFS,
-        validators=[validate_refs],
         help_text="Branches and tags in full; `*` stands for any characters: refs/heads/main, refs/tags/v*.",
     )
     environment = serializers.CharField(max_length=255, required=False, default="", allow_blank=True)
@@ -63,14 +88,6 @@ class NewCiTrustSerializer(serializers.Serializer[Any]):
         default=lambda: {str(scope) for scope in CI_SCOPES},
         help_text=f"{', '.join(CI_SCOPES)} if left out.",
     )
-
-    def validate_issuer(self, value: str) -> str:
-        """The address of the issuer, also where its kind is named."""
-        issuers: dict[str, str] = settings.CI_OIDC_ISSUERS
-        found = [address for address, kind in issuers.items() if value in {address, kind}]
-        if len(found) != 1:
-            raise serializers.ValidationError(f"Name one of {', '.join(issuers)}.")
-        return found[0]
 
     def validate_scopes(self, value: set[str]) -> list[str]:
         """In one order, as they are stored."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rest_framework import status
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -23,11 +24,14 @@ from orchestrator.repos.ci_jobs.id_tokens import ExchangeNotConfigured, IdTokenR
 from orchestrator.repos.ci_jobs.signing_keys import KeysAway
 from orchestrator.repos.models import CiTrust
 from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_number, describe_operation
+from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.query_names import KnownQueryOnly
 from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
+from orchestrator.rest.sparse_fields import SparseFields
 from orchestrator.rest.throttles import ExchangeThrottle
 
 _TAGS = ["tokens"]
@@ -44,10 +48,15 @@ _EXCHANGE_REFUSED = (
 )
 
 
-class CiTrustListView(APIView):
+class CiTrustListView(SparseFields, GenericAPIView[CiTrust]):
     """The CI jobs that a repo trusts."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
+    sparse_serializer = CiTrustSerializer
+    queryset = CiTrust.objects.select_related("repo")
+    serializer_class = CiTrustSerializer
+    filter_backends = [StrictFilterBackend]
+    pagination_class = NewestFirstPagination
 
     @describe_operation(
         "ci_trusts_list",
@@ -58,9 +67,10 @@ class CiTrustListView(APIView):
         summary="List the CI jobs that a repo trusts.",
     )
     def get(self, request: Request, name: str) -> Response:
-        """All of them, newest first; there are few."""
-        rows = CiTrust.objects.filter(repo=repo_for(request, name)).select_related("repo")
-        return Response(CiTrustSerializer(rows, many=True).data)
+        """A page of them, newest first."""
+        page: Any = self.paginate_queryset(self.get_queryset().filter(repo=repo_for(request, name)))
+        lines = self.keep_fields(request, CiTrustSerializer(page, many=True))
+        return self.get_paginated_response(lines.data)
 
     @describe_operation(
         "ci_trusts_create",

@@ -28,6 +28,7 @@ from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
+from orchestrator.rest.sparse_fields import SparseFields
 
 _TAGS = ["tokens"]
 _NAME_A_REPO = 'Send {"repo": "<name>", ...}, or {"operator": true, ...} to reach every repo.'
@@ -40,10 +41,11 @@ _ENDED = tuple(map(refusal_by, (tokens.TokenNotLive, tokens.TokenReplaced)))
 _NUMBER = describe_number("The token's number.")
 
 
-class TokenListView(GenericAPIView[Token]):
+class TokenListView(SparseFields, GenericAPIView[Token]):
     """The tokens within the caller's reach."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
+    sparse_serializer = TokenSerializer
     queryset = Token.objects.select_related("repo")
     serializer_class = TokenSerializer
     filter_backends = [StrictFilterBackend]
@@ -60,10 +62,11 @@ class TokenListView(GenericAPIView[Token]):
         responses=TokenSerializer(many=True),
         summary="List tokens, newest first.",
     )
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
+    def get(self, request: Request) -> Response:
         """A page of tokens, with when and from where each was used last. Secrets are never shown."""
         page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(TokenSerializer(page, many=True).data)
+        lines = self.keep_fields(request, TokenSerializer(page, many=True))
+        return self.get_paginated_response(lines.data)
 
     @describe_operation(
         "tokens_create",
@@ -90,9 +93,10 @@ class TokenListView(GenericAPIView[Token]):
         return answer_with_secret(request, token, secret)
 
 
-class TokenDetailView(APIView):
+class TokenDetailView(SparseFields, APIView):
     """One token."""
 
+    sparse_serializer = TokenSerializer
     scopes = {"GET": TokenScope.REPO_ADMIN, "DELETE": TokenScope.REPO_ADMIN}
 
     @describe_operation(
@@ -105,7 +109,7 @@ class TokenDetailView(APIView):
     )
     def get(self, request: Request, number: int) -> Response:
         """When and from where it was used last, and how long it lives."""
-        return Response(TokenSerializer(_find_token(request, number)).data)
+        return Response(self.keep_fields(request, TokenSerializer(_find_token(request, number))).data)
 
     @describe_operation(
         "tokens_revoke",

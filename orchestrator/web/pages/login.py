@@ -7,6 +7,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from orchestrator.core.places import name_place
+
 # What is shown in a command to type.
 _PLAIN_NAME = re.compile(r"[\w.@+-]{1,150}")
 _LONGEST_NAME = 150
@@ -17,6 +19,14 @@ def read_guessed_name(request: HttpRequest, credentials: Any = None) -> str | No
     """The name that somebody tried, as django-axes keeps it."""
     found = (credentials or {}).get("username") or request.POST.get("username")
     return None if found is None else str(found)[:_LONGEST_NAME]
+
+
+def find_guesser(request: HttpRequest) -> str | None:
+    """The place that a guess comes from, as django-axes keeps it; None where it has no address."""
+    # What the web process has found out already, see TRUSTED_PROXIES; headers are not asked again.
+    place = name_place(request.META.get("REMOTE_ADDR", ""))
+    # A socket in a folder has a path, which is not an address that the table could hold.
+    return None if "/" in place else place or None
 
 
 def show_lockout(

@@ -1,58 +1,52 @@
 """The action for GitHub and the template for GitLab: their steps run as the platforms run them."""
 
-import hashlib
 import re
 import subprocess
 import sys
-import threading
+import sysconfig
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from orchestrator.flows.evidence import keys
+from orchestrator.web.components import cli_wheel
 from tests.blocks.ci.conftest import ROOT, commit_files, git
 
 ACTION = ROOT / "deploy/ci/github/action.yml"
 TEMPLATE = ROOT / "deploy/ci/gitlab/blocks.yml"
-VERSION = "0.1.0"
-WHEEL = f"multi_llm_blocks-{VERSION}-py3-none-any.whl"
+VERSION = cli_wheel.pack_wheel().version
 FOLDER = ".blocks/catalog/compliance/ratio"
 
 
 @pytest.fixture
-def wheel_server(tmp_path):
-    """A server with a wheel at ``/cli/``; its address and the wheel's SHA-256.
+def wheel_server(service, tmp_path, settings):
+    """The service with the wheel that it packs at ``/cli/``; its address and the wheel's SHA-256.
 
-    The wheel starts the command line of this checkout: the packages that it needs would come from an index.
+    The packages that the wheel needs would come from an index. In its place is a folder with a wheel of each
+    name and version, which leads to the package that is installed here.
     """
-    folder = tmp_path / "served/cli"
-    folder.mkdir(parents=True)
-    info = f"multi_llm_blocks-{VERSION}.dist-info"
-    places = [str(ROOT), *sys.path]
-    start = f"import sys\nsys.path[:0] = {places!r}\nfrom blocks.cli.main import run\n"
-    with zipfile.ZipFile(folder / WHEEL, "w") as packed:
-        packed.writestr("start_blocks.py", start)
-        packed.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: multi-llm-blocks\nVersion: {VERSION}\n"
-        )
+    settings.ALLOWED_HOSTS = ["*"]
+    (tmp_path / "index").mkdir()
+    for line in metadata.requires(cli_wheel.DISTRIBUTION) or ():
+        pack_stand_in(tmp_path / "index", Requirement(line).name)
+    return service.url, cli_wheel.pack_wheel().sha256
+
+
+def pack_stand_in(folder: Path, name: str) -> None:
+    """A wheel by which ``name`` is installed, and found where it is installed already."""
+    version, safe = metadata.version(name), name.replace("-", "_")
+    info = f"{safe}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{safe}-{version}-py3-none-any.whl", "w") as packed:
+        # Read when Python starts; what is installed beside it goes before, `blocks` among it.
+        packed.writestr(f"{safe}.pth", sysconfig.get_path("purelib") + "\n")
+        packed.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         packed.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        packed.writestr(f"{info}/entry_points.txt", "[console_scripts]\nblocks = start_blocks:run\n")
         packed.writestr(f"{info}/RECORD", "")
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            return None
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder.parent))) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        digest = hashlib.sha256((folder / WHEEL).read_bytes()).hexdigest()
-        yield f"http://127.0.0.1:{server.server_port}", digest
-        server.shutdown()
 
 
 def run_script(
@@ -62,6 +56,7 @@ def run_script(
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "HOME": str(job.scratch),
         "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(job.scratch / "index"),
     }
     return subprocess.run(
         [*shell, "-c", script],
@@ -114,6 +109,9 @@ def test_the_action_installs_the_wheel_by_its_hash_and_hands_its_inputs_over(
     done = run_action(github_job, given)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "holds  compliance/ratio" in done.stdout
+    # The files of the wheel are those that ran, and not those of this checkout.
+    (installed,) = (github_job.scratch / "blocks-cli").glob("lib/python3*/site-packages/blocks/__init__.py")
+    assert f'"{VERSION}"' in installed.read_text(encoding="utf-8")
 
     hostile = "$(touch broken); `touch broken`"
     issue = {"number": 1, "title": "x", "labels": [{"name": "other"}]}

@@ -2,8 +2,9 @@
 
 import json
 import re
-import shutil
+import shlex
 import subprocess
+import sys
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_the_version_is_told_with_and_without_a_service(blocks, offline):
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("blocks re", {"repo"}),
+        ("blocks re", {"repo", "request"}),
         ("blocks flow re", {"retry", "replay"}),
         ("blocks completion z", {"zsh"}),
         ("blocks flow run --no-f", {"--no-follow"}),
@@ -96,7 +97,7 @@ def test_bash_completes_commands_and_options(offline, typed, offered):
         (
             script,
             f"COMP_WORDS=({typed}) COMP_CWORD={len(words) - 1}",
-            f'blocks() {{ {shutil.which("python") or "python3"} -m blocks.cli.main "$@"; }}',
+            f'blocks() {{ {shlex.quote(sys.executable)} -m blocks.cli.main "$@"; }}',
             "_blocks_completion blocks",
             'printf "%s\\n" "${COMPREPLY[@]}"',
         )

@@ -14,7 +14,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from typer.testing import CliRunner
 
-from blocks.cli import catalog, credentials, flow, login, logout, output, workspace
+from blocks.cli import catalog, credentials, flow_request, login, logout, output, workspace
 from blocks.cli.client import Client
 from blocks.cli.errors import Failure
 from blocks.cli.init import prepare_repo
@@ -143,11 +143,11 @@ def test_source_goes_under_another_name_only_with_a_word(monkeypatch, capsys, pe
     monkeypatch.setattr(output, "can_ask", lambda: person)
     monkeypatch.setattr(typer, "confirm", lambda *_, **__: agrees)
     client = cast(Client, None)  # nobody has to be asked for the name
-    assert flow.choose_repo(client, here, "own-service") == "own-service"
+    assert flow_request.choose_repo(client, here, "own-service") == "own-service"
     assert capsys.readouterr().err == ""
     if person and not agrees:
         with pytest.raises(Failure, match="Nothing was sent"):
-            flow.choose_repo(client, here, "other-service")
+            flow_request.choose_repo(client, here, "other-service")
     else:
-        assert flow.choose_repo(client, here, "other-service") == "other-service"
+        assert flow_request.choose_repo(client, here, "other-service") == "other-service"
     assert "the repo own-service by its .blocks/config.yml" in capsys.readouterr().err

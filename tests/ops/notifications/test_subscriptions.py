@@ -235,7 +235,8 @@ def test_a_repo_manages_its_webhooks(receivers, service_client):
     service_client("POST", "compliance-service", bad, 422)
     made = service_client("POST", "compliance-service", {**bad, "url": "https://example.org/hook"}, 201)
     secret = made.pop("secret")
-    assert service_client("GET", "compliance-service", {"repo": "compliance-service"}, 200) == [made]
+    listed = service_client("GET", "compliance-service", {"repo": "compliance-service"}, 200)
+    assert listed["results"] == [made]
     now = datetime.now(UTC)
     body = '{"type": "flow.passed"}'
     headers = {

@@ -517,10 +517,10 @@ def test_the_reach_of_repos_and_of_the_organisation(receiver):
     mine = api.post(URL, wanted, format="json").json()
     of_all = operator.post(URL, {**wanted, "organisation": True}, format="json").json()
     assert (mine["repo"], of_all["repo"]) == (repo.name, None)
-    assert [row["id"] for row in api.get(URL).json()] == [mine["id"]]
-    assert [row["id"] for row in operator.get(URL).json()] == [of_all["id"], mine["id"]]
+    assert [row["id"] for row in api.get(URL).json()["results"]] == [mine["id"]]
+    assert [row["id"] for row in operator.get(URL).json()["results"]] == [of_all["id"], mine["id"]]
     limited = hold(scopes=["repo:admin"])
-    assert [row["id"] for row in limited.get(URL).json()] == [mine["id"]]
+    assert [row["id"] for row in limited.get(URL).json()["results"]] == [mine["id"]]
     for client, number in ((foreign, mine["id"]), (api, of_all["id"]), (limited, of_all["id"])):
         for method, path in (
             ("get", ""),

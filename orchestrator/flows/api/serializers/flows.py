@@ -156,7 +156,7 @@ class FlowSummarySerializer(serializers.Serializer[Flow]):
             # A deploy has dropped the version; its flows cannot continue, but people can still read them.
             return None
         found = estimates.estimate_flow(flow_type, flow.settings or {}, flow.created_at, flow.deadline_at)
-        return None if found is None else EstimateSerializer(found).data
+        return None if found is None else found.to_json()
 
     def get_url(self, flow: Flow) -> str:
         """Where the whole flow is."""
