@@ -8,12 +8,15 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from orchestrator.flows.models import Flow
+from orchestrator.repos import tokens
 from orchestrator.rest import rate_limits
 from providers.models import ProviderCall
 from tests import scenes
 from tests.rest.test_create import post_flow, read_problem
 
 URL = "/api/v1/flows/"
+HOOK = {"url": "https://ci.example.org/hooks", "topics": ["flow.failed"]}
+TRUST = {"issuer": "gitlab", "repository": "group/project", "refs": ["refs/heads/main"]}
 
 
 def list_ids(client, query: str) -> list[str]:
@@ -188,6 +191,33 @@ def test_all_fields_with_a_mistake_are_named_at_once(api):
     assert set(body["errors"]) == set(wrong)
     body = read_problem(post_flow(api, {"block_family": "../up"}), 422, "flow:empty-request")
     assert set(body["errors"]) == {"feature_request", "block_family"}
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "wrong"),
+    [
+        ("tokens/", {"name": 5, "scopes": ["flows:read"], "operator": 0}, {"name", "operator"}),
+        (
+            "webhooks/",
+            {"url": "https://a.example.org/b", "topics": ["flow.failed"], "is_active": "yes"},
+            {"is_active"},
+        ),
+        ("tokens/1/rotate/", {"overlap_seconds": "60"}, {"overlap_seconds"}),
+        ("tokens/1/rotate/", {"overlap_seconds": True}, {"overlap_seconds"}),
+        ("notify/slack/", {"channel": "general", "message": 7.5}, {"message"}),
+        (
+            "repos/compliance-service/ci-trusts/",
+            {"issuer": "gitlab", "repository": "a/b", "refs": [5]},
+            {"refs"},
+        ),
+    ],
+)
+def test_a_value_of_another_type_is_refused_and_not_converted(operator, repo, address, body, wrong):
+    scenes.make_repo()
+    token, _ = tokens.create_token("nightly", repo, scopes=["flows:read"])
+    address = f"/api/v1/{address}".replace("/1/", f"/{token.pk}/")
+    problem = read_problem(operator.post(address, body, format="json"), 422, "request:invalid")
+    assert set(problem["errors"]) == wrong
 
 
 def test_a_default_that_is_written_out_is_the_same_request(api, repo):

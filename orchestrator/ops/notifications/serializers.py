@@ -7,6 +7,7 @@ from rest_framework import serializers
 from orchestrator.ops.notifications.delivery import notify
 from orchestrator.ops.notifications.models import Notification
 from orchestrator.rest.links import url_of
+from orchestrator.rest.request_bodies import RequestSerializer
 
 # Slack cuts a message at 40,000 characters; what people read is far below.
 MAX_BODY = 10_000
@@ -50,7 +51,7 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
         return url_of(self.context, f"/admin/notifications/notification/{notification.pk}/change/")
 
 
-class NewSlackNotificationSerializer(serializers.Serializer[Notification]):
+class NewSlackNotificationSerializer(RequestSerializer):
     """A message for a Slack channel."""
 
     channel = serializers.RegexField(
@@ -64,7 +65,7 @@ class NewSlackNotificationSerializer(serializers.Serializer[Notification]):
         return notify("slack", channel, given["message"], actor=given["actor"])
 
 
-class NewEmailNotificationSerializer(serializers.Serializer[Notification]):
+class NewEmailNotificationSerializer(RequestSerializer):
     """A mail to one address."""
 
     to = serializers.EmailField()

@@ -17,6 +17,7 @@ from orchestrator.ops.notifications.models import (
 )
 from orchestrator.ops.notifications.webhook_secret import read_secret
 from orchestrator.repos import clone_urls
+from orchestrator.rest.request_bodies import RequestSerializer
 
 # As long as the column of targets.
 _LONGEST_URL = 254
@@ -79,7 +80,7 @@ class ReceiverUrlField(serializers.CharField):
             ) from error
 
 
-class WebhookChangeSerializer(serializers.Serializer[Any]):
+class WebhookChangeSerializer(RequestSerializer):
     """What can be changed of a webhook; what is left out stays."""
 
     url = ReceiverUrlField(required=False)
@@ -176,7 +177,7 @@ class DeliveryDetailSerializer(DeliverySerializer):
         fields = [*DeliverySerializer.Meta.fields, "body", "log"]
 
 
-class ReplayRequestSerializer(serializers.Serializer[Any]):
+class ReplayRequestSerializer(RequestSerializer):
     """Which messages to send once more."""
 
     since = serializers.DateTimeField(help_text="Those that were written at this time or later.")

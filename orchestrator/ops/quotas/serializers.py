@@ -7,6 +7,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from blocks.format.moments import read_moments
+from orchestrator.rest.request_bodies import RequestSerializer
 from providers.breaker import QuotaLevel
 from providers.quota_report import ProviderQuota
 
@@ -93,7 +94,7 @@ class QuotaSerializer(serializers.Serializer[Any]):
     providers = ProviderQuotaSerializer(many=True)
 
 
-class SwitchReasonSerializer(serializers.Serializer[Any]):
+class SwitchReasonSerializer(RequestSerializer):
     """Why an operator pauses or resumes a provider."""
 
     reason = serializers.CharField(max_length=1000)

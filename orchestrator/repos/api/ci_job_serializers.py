@@ -8,6 +8,7 @@ from rest_framework import serializers
 from orchestrator.repos.ci_jobs.id_tokens import MAX_LENGTH
 from orchestrator.repos.models import CI_REPOSITORY, MOST_REFS, REF_PATTERN, CiTrust
 from orchestrator.repos.scopes import CI_SCOPES, TRUSTED_SCOPES
+from orchestrator.rest.request_bodies import RequestSerializer
 
 
 class CiTrustSerializer(serializers.ModelSerializer[CiTrust]):
@@ -60,7 +61,7 @@ def _name_issuers() -> dict[str, str]:
     return {address: address for address in issuers} | alone
 
 
-class NewCiTrustSerializer(serializers.Serializer[Any]):
+class NewCiTrustSerializer(RequestSerializer):
     """Which CI jobs to trust."""
 
     issuer = IssuerField(help_text="The address of an issuer that operators have named, or its kind.")
@@ -94,7 +95,7 @@ class NewCiTrustSerializer(serializers.Serializer[Any]):
         return sorted(value)
 
 
-class IdTokenSerializer(serializers.Serializer[Any]):
+class IdTokenSerializer(RequestSerializer):
     """The OIDC token of a CI job."""
 
     oidc_token = serializers.CharField(max_length=MAX_LENGTH, help_text="What the CI has signed for the job.")

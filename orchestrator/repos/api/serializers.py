@@ -9,6 +9,7 @@ from rest_framework import serializers
 from orchestrator.repos.models import REPO_NAME, Phase, Repo, RepoSetting, Token
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.links import url_of
+from orchestrator.rest.request_bodies import RequestSerializer
 
 
 @extend_schema_field({"type": "string", "anyOf": [{"format": "email"}, {"maxLength": 0}]})
@@ -59,7 +60,7 @@ class RepoSerializer(serializers.ModelSerializer[Repo]):
         return url_of(self.context, f"/dashboards/repos/{repo.name}/")
 
 
-class NewRepoSerializer(serializers.Serializer[Any]):
+class NewRepoSerializer(RequestSerializer):
     """What it takes to register a repo."""
 
     name = serializers.CharField(max_length=100, validators=[REPO_NAME])

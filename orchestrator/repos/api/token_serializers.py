@@ -11,6 +11,7 @@ from orchestrator.repos import tokens
 from orchestrator.repos.api.serializers import ScopesSerializerField
 from orchestrator.repos.models import Token, TokenStatus
 from orchestrator.repos.scopes import TokenScope
+from orchestrator.rest.request_bodies import RequestSerializer
 
 DEFAULT_LIFETIME: Final = timedelta(days=90)
 # It is written down as an author, in the history and in the log.
@@ -64,7 +65,7 @@ class CreatedTokenSerializer(TokenSerializer):
         return str(self.context["secret"])
 
 
-class NewTokenSerializer(serializers.Serializer[Any]):
+class NewTokenSerializer(RequestSerializer):
     """What it takes to make a token."""
 
     name = serializers.CharField(max_length=100, validators=[_NAME], help_text="What the token is for.")
@@ -93,7 +94,7 @@ class NewTokenSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class TokenRotationSerializer(serializers.Serializer[Any]):
+class TokenRotationSerializer(RequestSerializer):
     """How long the old token lives on beside its successor."""
 
     overlap_seconds = serializers.IntegerField(

@@ -1,11 +1,11 @@
 """The shape of an edit by a person."""
 
-from typing import Any
-
 from rest_framework import serializers
 
+from orchestrator.rest.request_bodies import RequestSerializer
 
-class NewEditSerializer(serializers.Serializer[Any]):
+
+class NewEditSerializer(RequestSerializer):
     """Files of the newest candidate as a person has edited them; those that are left out stay."""
 
     files = serializers.DictField(
