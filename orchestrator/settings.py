@@ -108,6 +108,9 @@ INSTALLED_APPS = [
     "orchestrator.ops.notifications",
     "orchestrator.ops.rollups",
     "orchestrator.ops.reports",
+    "orchestrator.ops.training",
+    "orchestrator.ops.alerts",
+    "orchestrator.ops.preflight",
     "onboarding",
 ]
 MIDDLEWARE = [
@@ -350,6 +353,9 @@ PUBLIC_URL = env.read_url("PUBLIC_URL")
 # The days of phases 6 and 7: the report of a phase is written when its last day is over.
 SOAK_DAYS = env.read_period("SOAK_DAYS")
 ROLLOUT_DAYS = env.read_period("ROLLOUT_DAYS")
+
+# --- training: the percentage of a score from which a module is passed
+TRAINING_PASS_MARK = env.read_integer("TRAINING_PASS_MARK", 80, low=1, high=100)
 
 # --- metrics
 METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")

@@ -9,7 +9,8 @@ from django.apps import apps
 from django.db import connection, models
 
 ROOT = Path(__file__).parents[1]
-APPS = ("core", "repos", "flows", "providers", "notifications", "onboarding", "rollups", "reports")
+OPS = ("notifications", "rollups", "reports", "training", "alerts", "preflight")
+APPS = ("core", "repos", "flows", "providers", *OPS, "onboarding")
 # How the functions and triggers are now; migrations have their own frozen copies.
 DESCRIPTIONS = (
     "providers/sql/functions.sql",

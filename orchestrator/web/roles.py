@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
 _READ: Final = (
+    "alerts.view_alerttestresult",
     "core.view_outgoingevent",
     "flows.view_block",
     "flows.view_flow",
@@ -22,6 +23,7 @@ _READ: Final = (
     "notifications.view_notification",
     "notifications.view_subscription",
     "onboarding.view_onboardingrequest",
+    "preflight.view_personanswer",
     "providers.view_providercall",
     "providers.view_providerchange",
     "providers.view_providerstate",
@@ -32,6 +34,12 @@ _READ: Final = (
     "repos.view_repo",
     "repos.view_reposetting",
     "repos.view_token",
+    "training.view_certificate",
+    "training.view_feedback",
+    "training.view_trainee",
+    "training.view_trainingmodule",
+    "training.view_trainingscore",
+    "training.view_trainingsession",
 )
 _OPERATE: Final = (
     "core.change_outgoingevent",
@@ -41,6 +49,7 @@ _OPERATE: Final = (
     "notifications.change_subscription",
     "notifications.delete_subscription",
     "onboarding.change_onboardingrequest",
+    "preflight.add_personanswer",
     "providers.change_providerstate",
     "repos.add_citrust",
     "repos.delete_citrust",
@@ -53,6 +62,16 @@ _OPERATE: Final = (
     "repos.add_reposetting",
     "repos.add_token",
     "repos.change_token",
+    "training.add_feedback",
+    "training.change_feedback",
+    "training.add_trainee",
+    "training.change_trainee",
+    "training.add_trainingmodule",
+    "training.change_trainingmodule",
+    "training.add_trainingscore",
+    "training.change_trainingscore",
+    "training.add_trainingsession",
+    "training.change_trainingsession",
 )
 # The leader of an incident may also stop everything, and let it continue.
 _COMMAND: Final = ("flows.add_hold", "flows.change_hold", "flows.delete_hold")

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from orchestrator.web.pages import command_line, dashboards, flows, health, service
+from orchestrator.web.pages import command_line, dashboards, flows, health, preflight, service
 
 urlpatterns = [
     path("", service.show_landing_page, name="landing"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("cli/simple/multi-llm-blocks/", command_line.show_releases, name="cli-releases"),
     path("cli/release.json", command_line.describe_release, name="cli-release"),
     path("cli/<str:file>", command_line.download_wheel, name="cli-wheel"),
+    path("preflight/", preflight.show_preflight, name="preflight"),
+    path("preflight/answer/", preflight.answer_line, name="preflight-answer"),
     path("login/", LoginView.as_view(template_name="web/login.html"), name="login"),
     path("logout/", LogoutView.as_view(next_page="landing"), name="logout"),
     path("flows/", flows.list_flows, name="flows"),

@@ -51,6 +51,14 @@ BODIES: dict[str, dict[str, Any]] = {
         "repo": "compliance-service",
         "scopes": ["flows:read", "flows:write", "blocks:read"],
     },
+    "preflight_answer": {
+        "phase": 6,
+        "line": "autoscaler",
+        "holds": True,
+        "person": "SRE on call",
+        "note": "kubectl get hpa: 5 to 20 pods, 70 %.",
+    },
+    "training_import": {"csv": "email,name,team,duty\nlead@example.org,Team Lead,payments,secondary\n"},
     "tokens_exchange": {"oidc_token": "eyJhbGciOiJSUzI1NiIs..."},
     "ci_trusts_create": {
         "issuer": "github",
@@ -100,6 +108,7 @@ def places(repo, settings) -> dict[str, str]:
         "token": str(token.pk),
         "webhook": str(webhook.pk),
         "delivery_number": str(delivery.pk),
+        "kind": "people",
     }
 
 

@@ -50,6 +50,7 @@ PAGES = {
     "/dashboards/spend.csv": LISTS,
     "/dashboards/repos/<repo>/": READS,
     "/dashboards/repos/<repo>/<panel>.csv": READS,
+    "/preflight/": "302 403 403 403 403 403 200 200 200",
     "/flows/": LISTS,
     "/flows/<flow_id>/": READS,
     "/flows/<flow_id>/events/": READS,
@@ -60,6 +61,8 @@ PAGES = {
 POSTED = {
     # address: what POST answers each of PEOPLE
     "/flows/<flow_id>/<action>/": ACTS,
+    # Without an answer: those who may are sent back to the page.
+    "/preflight/answer/": "302 403 403 403 403 403 302 302 302",
     "/logout/": "302 302 302 302 302 302 302 302 302",
 }
 REPOS_OWN = "401 403 200 200"
@@ -130,6 +133,13 @@ API = {
     # Neither SOAK_DAYS nor ROLLOUT_DAYS is set here.
     "GET /api/v1/reports/soak/": "401 403 403 422",
     "GET /api/v1/reports/rollout/": "401 403 403 422",
+    "GET /api/v1/preflight/": "401 403 403 200",
+    # Without an answer.
+    "POST /api/v1/preflight/answers/": "401 403 403 422",
+    "GET /api/v1/training/": "401 403 403 200",
+    "GET /api/v1/training/people/": "401 403 403 200",
+    # Without a file.
+    "POST /api/v1/training/imports/<kind>/": "401 403 403 422",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }
@@ -157,6 +167,14 @@ ADMIN = {
     "onboarding.onboardingrequest": ("", "v", "v"),
     "reports.report": ("", "v", "v"),
     "reports.figureanswer": ("", "va", "va"),
+    "alerts.alerttestresult": ("", "v", "v"),
+    "preflight.personanswer": ("", "v", "v"),
+    "training.trainee": ("", "vac", "vac"),
+    "training.trainingmodule": ("", "vac", "vac"),
+    "training.trainingsession": ("", "vac", "vac"),
+    "training.trainingscore": ("", "vac", "vac"),
+    "training.certificate": ("", "v", "v"),
+    "training.feedback": ("", "vac", "vac"),
     "notifications.notification": ("", "v", "v"),
     "notifications.deadletter": ("", "v", "v"),
     "notifications.subscription": ("", "vacd", "vacd"),
@@ -196,6 +214,7 @@ ADMIN_PAGES = {
     "<object_id>/": "",
     "<id>/password/": "c",
     "templates/": "v",
+    "import/": "c",
 }
 
 

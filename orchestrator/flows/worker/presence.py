@@ -74,15 +74,30 @@ class Presence:
 
 def count_workers() -> dict[str, QueueWorkers]:
     """The workers of each queue. Raises ``redis.RedisError`` while the broker is away."""
+    ages: dict[str, list[float]] = {queue: [] for queue in list_queues()}
+    for member, age in _read_ages():
+        queue = member.partition(" ")[0]
+        if queue in ages:
+            ages[queue].append(age)
+    return {queue: _count(found) for queue, found in ages.items()}
+
+
+def count_hosts() -> int:
+    """On how many hosts workers beat; in Kubernetes each pod is one.
+
+    Raises ``redis.RedisError`` while the broker is away.
+    """
+    beating = [member for member, age in _read_ages() if age <= SILENT_SECONDS]
+    # "queue host:pid"; a host may have a colon in its name, a pid has none.
+    return len({member.partition(" ")[2].rpartition(":")[0] for member in beating})
+
+
+def _read_ages() -> list[tuple[str, float]]:
+    """Every listed worker, as "queue host:pid", and the seconds since its last beat."""
     with _connect() as client:
         now = _read_time(client)
         listed: Any = client.zrange(KEY, 0, -1, withscores=True)
-    ages: dict[str, list[float]] = {queue: [] for queue in list_queues()}
-    for member, beaten_at in listed:
-        queue = member.decode().partition(" ")[0]
-        if queue in ages:
-            ages[queue].append(now - beaten_at)
-    return {queue: _count(found) for queue, found in ages.items()}
+    return [(member.decode(), now - beaten_at) for member, beaten_at in listed]
 
 
 def _count(ages: list[float]) -> QueueWorkers:

@@ -17,6 +17,7 @@ import yaml
 from django.conf import settings
 
 from orchestrator.core.errors import FixedBy, OrchestratorError
+from orchestrator.ops.alerts.models import AlertTestResult
 
 ACCEPTED_WITHIN_SECONDS: Final = 30.0
 # After this it is resolved, wherever it fired.
@@ -80,6 +81,23 @@ class _Counters:
     def accepted(self, kind: str) -> float:
         """Messages that receivers of this kind took."""
         return self.sent.get(kind, 0.0) - self.failed.get(kind, 0.0)
+
+
+def record_alert_test(name: str, *, actor: str) -> AlertTest:
+    """As ``run_alert_test``, and keep how it ended: the pre-flight reads the newest result.
+
+    A name that no alert has leaves no row: callers choose it.
+    """
+    try:
+        done = run_alert_test(name)
+    except (AlertTestFailed, AlertingUnavailable) as error:
+        # Outside of a transaction, so the row stays although the request fails.
+        AlertTestResult.objects.create(name=name[:100], error=error.message, requested_by=actor)
+        raise
+    AlertTestResult.objects.create(
+        name=name[:100], receivers=list(done.receivers), seconds=done.seconds, requested_by=actor
+    )
+    return done
 
 
 def run_alert_test(name: str) -> AlertTest:

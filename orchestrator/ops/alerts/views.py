@@ -9,9 +9,10 @@ from orchestrator.ops.alerts.alert_test import (
     AlertingUnavailable,
     AlertTestFailed,
     UnknownAlert,
-    run_alert_test,
+    record_alert_test,
 )
 from orchestrator.ops.alerts.serializers import AlertTestSerializer
+from orchestrator.repos.access import caller_of
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.refusals import refusal_by
@@ -34,6 +35,6 @@ class AlertTestView(APIView):
         responses=AlertTestSerializer,
         summary="Send a synthetic alert through the real chain and wait for its receivers.",
     )
-    def post(self, request: Request, name: str) -> Response:  # noqa: ARG002 - DRF's signature
+    def post(self, request: Request, name: str) -> Response:
         """200 when every receiver has accepted it, at most 30 s later."""
-        return Response(AlertTestSerializer(run_alert_test(name)).data)
+        return Response(AlertTestSerializer(record_alert_test(name, actor=caller_of(request).name)).data)

@@ -11,9 +11,14 @@ from orchestrator.core.sql import load_statements
 _SQL = load_statements(__file__)
 
 
+def read_connections() -> Any:
+    """``used``, and the ``bound`` that the server allows."""
+    return database.fetch_row(_SQL["count_connections"])
+
+
 def measure_connections() -> Iterator[Metric]:
     """Connections of the database server, and how many it allows."""
-    (found,) = database.fetch_rows(_SQL["count_connections"])
+    found = read_connections()
     name = "orchestrator_database_connections"
     yield GaugeMetricFamily(name, "Connections of the database server in use.", value=found.used)
     yield GaugeMetricFamily(f"{name}_limit", "Connections that the server allows.", value=found.bound)
