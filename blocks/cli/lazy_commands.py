@@ -33,6 +33,7 @@ COMMANDS = {
     "metrics": ("blocks.cli.metrics", "Export success, latency, cost and quality."),
     "notify": ("blocks.cli.notify", "Post into Slack, or send a mail, through the service."),
     "alerts": ("blocks.cli.alerts", "Test the chain from an alert to its receivers."),
+    "preflight": ("blocks.cli.preflight", "Is everything ready for the next phase of the rollout?"),
     "ci": ("blocks.cli.ci.commands", "In a CI job: run flows, propose their blocks, check all evidence."),
     "test-flow": (
         "blocks.cli.trial",
