@@ -18,7 +18,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: ops help setup demo test test-slow test-browser test-chaos coverage mutation lint format reference pictures docs up bench prompts chaos lock clean
+.PHONY: ops help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,9 @@ lint: setup ## style, types, import contracts
 	@DATABASE_URL=postgres://nobody@localhost/none SECRET_KEY=lint $(PY) manage.py makemigrations --check --dry-run
 	@DATABASE_URL=postgres://nobody@localhost/none SECRET_KEY=lint $(PY) -m mypy
 
+deploy-check: setup ## every check of deploy/ by the tools of others; needs no cluster
+	@$(PY) -m tests.deploy.check
+
 format: setup ## fix what ruff can fix by itself
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
@@ -114,5 +117,5 @@ docs: setup ## the documentation site into site/, offline; warnings are errors
 	@echo "site/index.html"
 
 lock: setup ## pin requirements*.in again, with hashes
-	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai; do \
+	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai requirements-deploy requirements-checkov; do \
 	  $(UV) pip compile --quiet --no-header --universal --no-strip-extras --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done

@@ -13,7 +13,7 @@ import yaml
 from orchestrator.dev import stack
 from orchestrator.process_secrets import WITHHELD, is_secret, may_hold, refuse_foreign_secrets
 from orchestrator.queues import Queue
-from tests.deploy import budget, manifests, prometheus_rule
+from tests.deploy import budget, check, manifests, prometheus_rule
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = {overlay: manifests.build_overlay(overlay) for overlay in manifests.OVERLAYS}
@@ -342,3 +342,41 @@ def test_the_phases_grow_as_the_runbook_plans():
     for found in BUILT.values():
         quota = manifests.find(found, "ConfigMap", "settings")["data"]["ANTHROPIC_DAILY_TOKEN_QUOTA"]
         assert quota == ("1000000" if found is BUILT["pilot"] else "2000000")
+
+
+def test_kinds_of_others_hold_their_schema_and_a_wrong_field_is_found():
+    others = [one for found in BUILT.values() for one in found]
+    secrets = (manifests.K8S / "components/external-secrets/secrets.yaml").read_text(encoding="utf-8")
+    check.validate_kinds_of_others([*others, *yaml.safe_load_all(secrets)])
+    wrong = manifests.find(BUILT["production"], "ServiceMonitor", "exporter") | {"spec": {"endpoint": []}}
+    with pytest.raises(check.CheckFailed, match="ServiceMonitor exporter"):
+        check.validate_kinds_of_others([wrong])
+
+
+def test_every_skip_of_the_deploy_check_has_a_reason_and_an_idle_or_new_one_is_found():
+    assert all(len(reason) > 20 for skips in check.SKIPS.values() for reason in skips.values())
+    check.check_findings("tool", ["A"], {"A1": "x"}, {"A1": "", "B1": ""})
+    with pytest.raises(check.CheckFailed, match=r"A1 of deploy/skips\.yml finds nothing"):
+        check.check_findings("tool", ["A"], {}, {"A1": ""})
+    with pytest.raises(check.CheckFailed, match="A2: x"):
+        check.check_findings("tool", ["A"], {"A2": "x"}, {})
+
+
+@every_overlay
+def test_pods_of_gates_share_their_user_with_no_pod_of_their_node(found):
+    users = {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
+        for one, _ in manifests.list_workloads(found)
+    }
+    assert [name for name, user in users.items() if user == users["worker-gates"]] == ["worker-gates"]
+    pod = manifests.find(found, "Deployment", "worker-gates")["spec"]["template"]["spec"]
+    (apart,) = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert (apart["topologyKey"], apart["labelSelector"]) == (
+        "kubernetes.io/hostname",
+        {"matchLabels": {"app": "worker-gates"}},
+    )
+    # A new pod needs a node whose old one has gone.
+    assert (
+        manifests.find(found, "Deployment", "worker-gates")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+        == 0
+    )
