@@ -249,7 +249,9 @@ class OperationSchema(AutoSchema):
             found += refusals.WITH_BODY
         if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
             found.append(refusals.NOTHING_HERE)
-        if self.method == "GET" and getattr(view, "filterset_class", None):
+        if self.method == "GET" and (
+            getattr(view, "filterset_class", None) or hasattr(view, "sparse_serializer")
+        ):
             found.append(refusals.INVALID_PARAMETER)
         if self.method == "GET" and getattr(view, "pagination_class", None):
             found += (refusals.INVALID_CURSOR, refusals.INVALID_PARAMETER)
