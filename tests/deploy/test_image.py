@@ -159,7 +159,8 @@ def test_migrations_web_and_sandbox_run_from_the_tree(tree, transactional_db, da
             assert ask(f"http://127.0.0.1:{port}{path}", web) == 200
     finally:
         web.terminate()
-        web.wait(timeout=30)
+        # Reads to the end, and closes the pipe.
+        web.communicate(timeout=30)
 
 
 def ask(address, process):
