@@ -111,6 +111,7 @@ INSTALLED_APPS = [
     "orchestrator.ops.training",
     "orchestrator.ops.alerts",
     "orchestrator.ops.preflight",
+    "orchestrator.ops.incidents",
     "onboarding",
 ]
 MIDDLEWARE = [
@@ -357,6 +358,10 @@ ROLLOUT_DAYS = env.read_period("ROLLOUT_DAYS")
 # --- training: the percentage of a score from which a module is passed
 TRAINING_PASS_MARK = env.read_integer("TRAINING_PASS_MARK", 80, low=1, high=100)
 
+# --- incidents: who leads where nobody is named, and how long an acknowledgement holds
+INCIDENT_COMMANDER = env.read_text("INCIDENT_COMMANDER", "SRE lead")
+INCIDENT_ACKNOWLEDGED_MINUTES = env.read_integer("INCIDENT_ACKNOWLEDGED_MINUTES", 30, low=5, high=1440)
+
 # --- metrics
 METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")
 # Whose end is watched: certificates as host:port or as a file, tokens as name=2027-01-31.
@@ -441,5 +446,10 @@ SPECTACULAR_SETTINGS = {
         "TokenStatusEnum": "orchestrator.repos.models.TokenStatus",
         "NotificationStatusEnum": "orchestrator.ops.notifications.models.NotificationStatus",
         "VerdictEnum": ["passed", "failed", "errored"],
+        "IncidentStatusEnum": "orchestrator.ops.incidents.models.IncidentStatus",
+        "IncidentSeverityEnum": "orchestrator.ops.incidents.models.IncidentSeverity",
+        "IncidentSourceEnum": "orchestrator.ops.incidents.models.IncidentSource",
+        "NotificationSeverityEnum": "orchestrator.ops.notifications.models.Severity",
+        "SettingSourceEnum": ["env", "org", "repo"],
     },
 }

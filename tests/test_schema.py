@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import connection, models
 
 ROOT = Path(__file__).parents[1]
-OPS = ("notifications", "rollups", "reports", "training", "alerts", "preflight")
+OPS = ("notifications", "rollups", "reports", "training", "alerts", "preflight", "incidents")
 APPS = ("core", "repos", "flows", "providers", *OPS, "onboarding")
 # How the functions and triggers are now; migrations have their own frozen copies.
 DESCRIPTIONS = (
@@ -17,6 +17,7 @@ DESCRIPTIONS = (
     "orchestrator/flows/sql/triggers.sql",
     "orchestrator/ops/notifications/sql/triggers.sql",
     "orchestrator/ops/reports/sql/triggers.sql",
+    "orchestrator/ops/incidents/sql/triggers.sql",
 )
 
 # Each query reads one kind of object of the schema that is in the search path; so that names come out

@@ -26,6 +26,7 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
         "late-costs": "orchestrator.flows.engine.sweep:LATE_COSTS",
         "ci-tokens": "orchestrator.repos.ci_jobs.exchange:WORK",
         "old-deliveries": "orchestrator.ops.notifications.schedule:WORK",
+        "incidents": "orchestrator.ops.incidents.schedule:WORK",
         "rollups": "orchestrator.ops.rollups.schedule:WORK",
         "reports": "orchestrator.ops.reports.schedule:WORK",
     },

@@ -45,6 +45,7 @@ class AlertChain:
         self.folder = folder
         self.rows: dict[str, str] = {}
         """What the welcome says of them."""
+        self._token_file: Path | None = None
 
     def start(self, stack: ProcessStarter) -> None:
         """Start the chain, and set what the product's processes need to use it; they start afterwards."""
@@ -72,11 +73,18 @@ class AlertChain:
             stack.start(name, shlex.join(command).replace("$", "$$"))
             url = values[f"{name.upper()}_URL"]
             stack.wait_until(partial(is_answering, f"{url}/-/ready"), name=name)
+        self._token_file = self.folder / "config/alertmanager/secrets/orchestrator_token"
         self.rows = {
             "Prometheus": f"{prometheus}/alerts",
             "Alertmanager": f"{alertmanager}/",
             "Slack, PagerDuty": f"{receivers}/ (what arrived; nobody is woken)",
         }
+
+    def keep_token(self, token: str) -> None:
+        """Let Alertmanager report to the service, which has a token only after it has a database."""
+        if self._token_file is not None:
+            # Read again at each message, so Alertmanager need not be started again.
+            write_secret(self._token_file, token)
 
     def _compose_commands(self, tools: OpsTools, values: dict[str, str]) -> dict[str, list[str]]:
         # Written again at each start: the shipped files may have changed.
@@ -84,7 +92,8 @@ class AlertChain:
         shutil.rmtree(config, ignore_errors=True)
         listen = {name: f"{HOST}:{values[f'{name}_PORT']}" for name in ("PROMETHEUS", "ALERTMANAGER")}
         receivers = f"http://{HOST}:{values['RECEIVERS_PORT']}"
-        manager = write_alertmanager_config(config / "alertmanager", receivers)
+        reports = f"http://{HOST}:{values['PORT']}/api/v1/incidents/alerts/"
+        manager = write_alertmanager_config(config / "alertmanager", receivers, reports=reports)
         exporter = f"{HOST}:{values['EXPORTER_PORT']}"
         prometheus = write_prometheus_config(
             config / "prometheus",
@@ -124,9 +133,12 @@ def compose_prometheus(tools: OpsTools, config: Path, folder: Path, listen: str)
     ]
 
 
-def write_alertmanager_config(folder: Path, receivers: str, *, at_once: bool = False) -> Path:
+def write_alertmanager_config(
+    folder: Path, receivers: str, *, reports: str = "", token: str = "", at_once: bool = False
+) -> Path:
     """The shipped configuration with the local ``receivers``; its path.
 
+    ``reports`` is where the service takes alerts, with ``token``; without it alerts open no incidents.
     ``at_once`` takes out the pauses that gather alerts, for tests.
     """
     shutil.copytree(ROOT / "deploy/alertmanager", folder)
@@ -135,8 +147,12 @@ def write_alertmanager_config(folder: Path, receivers: str, *, at_once: bool = F
     configuration = yaml.safe_load(shipped)
     configuration["global"]["pagerduty_url"] = f"{receivers}/pagerduty/v2/enqueue"
     for receiver in configuration["receivers"]:
-        for webhook in receiver.get("webhook_configs", []):
-            webhook["url"] = f"{receivers}/webhook"
+        webhooks = receiver.pop("webhook_configs", [])
+        for webhook in webhooks:
+            # The others authorize themselves; the watchdog's far side takes everybody.
+            webhook["url"] = reports if "http_config" in webhook else f"{receivers}/webhook"
+        if kept := [webhook for webhook in webhooks if webhook["url"]]:
+            receiver["webhook_configs"] = kept
     if at_once:
         for route in (configuration["route"], *configuration["route"]["routes"]):
             route["group_wait"], route["group_interval"] = "0s", "1s"
@@ -145,7 +161,16 @@ def write_alertmanager_config(folder: Path, receivers: str, *, at_once: bool = F
     (secrets / "slack_api_url").write_text(f"{receivers}/slack/webhook", encoding="utf-8")
     (secrets / "pagerduty_sre").write_text("sre-key", encoding="utf-8")
     (secrets / "pagerduty_incident_commander").write_text("commander-key", encoding="utf-8")
+    if token:
+        write_secret(secrets / "orchestrator_token", token)
     return path
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Write a file that only this account may read."""
+    # Closed before the secret is in it.
+    path.touch(mode=0o600)
+    path.write_text(secret, encoding="utf-8")
 
 
 def find_scrape_credentials(values: Mapping[str, str], path: Path) -> Path | None:
@@ -159,9 +184,7 @@ def find_scrape_credentials(values: Mapping[str, str], path: Path) -> Path | Non
     if not values.get("METRICS_TOKEN"):
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Closed before the token is in it.
-    path.touch(mode=0o600)
-    path.write_text(values["METRICS_TOKEN"], encoding="utf-8")
+    write_secret(path, values["METRICS_TOKEN"])
     return path.resolve()
 
 

@@ -368,6 +368,8 @@ def main() -> int:
             # Kept over restarts, with the blocks that somebody has fetched into it.
             if not tried.exists():
                 check_out_sample(TRIED, tried)
+            if chain is not None:
+                chain.keep_token(stack.access["token"])
             _print_welcome(stack, tried, console, chain.rows if chain is not None else {})
             _watch(stack, console)
     except KeyboardInterrupt:

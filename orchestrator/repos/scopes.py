@@ -24,6 +24,7 @@ class TokenScope(StrEnum):
     REPO_ADMIN = "repo:admin"
     OPS_READ = "ops:read"
     OPS_WRITE = "ops:write"
+    ALERTS_WRITE = "alerts:write"
     ORG_ADMIN = "org:admin"
 
 
@@ -34,11 +35,14 @@ DESCRIPTIONS: Final[dict[TokenScope, str]] = {
     TokenScope.CONFIG_WRITE: "Change the settings that a repo may change itself.",
     TokenScope.REPO_ADMIN: "Manage the tokens and the webhooks of a repo, and which CI jobs it trusts.",
     TokenScope.OPS_READ: "Read what only operators see, such as messages that were sent.",
-    TokenScope.OPS_WRITE: "Pause providers, send messages, test alerts.",
+    TokenScope.OPS_WRITE: "Pause providers, send messages, test alerts, lead incidents.",
+    TokenScope.ALERTS_WRITE: "Report alerts, as Alertmanager does, and nothing else.",
     TokenScope.ORG_ADMIN: "Register repos, change settings of the organisation, make tokens of operators.",
 }
 # Without effect on the token of one repo, and never given to it.
-OPERATOR_SCOPES: Final = frozenset({TokenScope.OPS_READ, TokenScope.OPS_WRITE, TokenScope.ORG_ADMIN})
+OPERATOR_SCOPES: Final = frozenset(
+    {TokenScope.OPS_READ, TokenScope.OPS_WRITE, TokenScope.ALERTS_WRITE, TokenScope.ORG_ADMIN}
+)
 REPO_SCOPES: Final = frozenset(TokenScope) - OPERATOR_SCOPES
 ALL_SCOPES: Final = tuple(TokenScope)
 # What a repo can let CI jobs do. Not the making of tokens: a job's own token ends with the job.

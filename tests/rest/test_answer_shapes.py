@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from orchestrator.flows.evidence import keys
 from orchestrator.flows.timing import estimates
+from orchestrator.ops.incidents import opening
 from orchestrator.repos import repo_settings, tokens
 from providers import breaker
 from tests import scenes
@@ -27,9 +28,13 @@ _VOLATILE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"[0-9a-f]{64}"), "SHA256"),
     (re.compile(r'("(?:id|stage_id)":) ?\d+'), r"\1NUMBER"),
-    (re.compile(r'("replaces":) ?\d+'), r"\1NUMBER"),
+    (re.compile(r'("(?:replaces|incident)":) ?\d+'), r"\1NUMBER"),
     (re.compile(r"blk_[\w-]{43}"), "blk_SECRET"),
     (re.compile(r"/tokens/\d+/"), "/tokens/NUMBER/"),
+    (re.compile(r"/incident(s?)/\d+/"), r"/incident\1/NUMBER/"),
+    (re.compile(r"[Ii]ncident \d+"), "incident NUMBER"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?|\d\d:\d\d(?= UTC|\])|PIR_\d{4}-\d\d-\d\d"), "WHEN"),
+    (re.compile(r"\*\*Date:\*\* [0-9-]+"), "**Date:** DAY"),
     (re.compile(r'("[a-z0-9_]*seconds":) ?[0-9.]+'), r"\1SECONDS"),
     (re.compile(r'("needs":) ?\[[0-9,]*\]'), r"\1[NUMBERS]"),
     (re.compile(r'("stage_overlap":) ?[0-9.]+'), r"\1RATIO"),
@@ -101,6 +106,15 @@ def asked(api, operator, repo, django_capture_on_commit_callbacks, monkeypatch) 
     note("rotate", api.post(f"/api/v1/tokens/{made.json()['id']}/rotate/"))
     note("quota", api.get("/api/v1/quota/"))
     note("notifications", operator.get("/api/v1/notifications/"))
+    incident = operator.post("/api/v1/incidents/", {"title": "Flows fail", "severity": "P1"}, format="json")
+    note("incident", incident)
+    note("incidents", operator.get("/api/v1/incidents/"))
+    number = incident.json()["id"]
+    note("acknowledge", operator.post(f"/api/v1/incidents/{number}/acknowledge/"))
+    note("resolve", operator.post(f"/api/v1/incidents/{number}/resolve/"))
+    note("acknowledge resolved", operator.post(f"/api/v1/incidents/{number}/acknowledge/"))
+    for part in ("timeline/", "diagnosis/", "review/"):
+        note(f"incident {part}", operator.get(f"/api/v1/incidents/{number}/{part}"))
     note("notify without settings", operator.post("/api/v1/notify/slack/", _MESSAGE, format="json"))
     note("notify as a repo", api.post("/api/v1/notify/slack/", _MESSAGE, format="json"))
     note("test an alert without settings", operator.post("/api/v1/alerts/watchdog/test/"))
@@ -118,11 +132,12 @@ def test_every_answer_keeps_its_shape(asked):
         assert asked[name] == answer, name
 
 
-@pytest.mark.parametrize("url", ["/api/v1/flows/", "/api/v1/repos/", "/api/v1/tokens/"])
+@pytest.mark.parametrize("url", ["/api/v1/flows/", "/api/v1/repos/", "/api/v1/tokens/", "/api/v1/incidents/"])
 def test_a_list_costs_as_many_queries_with_one_row_as_with_many(
     operator, repo, django_assert_num_queries, url
 ):
     scenes.run_through(scenes.make_flow())
+    opening.open_incident("Flows fail", "P1", actor="x", repos=[repo])
     operator.get(url)
     with CaptureQueriesContext(connection) as with_one:
         operator.get(url)
@@ -130,5 +145,6 @@ def test_a_list_costs_as_many_queries_with_one_row_as_with_many(
         other = scenes.make_repo(f"repo-{number}")
         scenes.make_flow(other)
         tokens.create_token("ci", other)
+        opening.open_incident("Flows fail", "P1", actor="x", repos=[other])
     with django_assert_num_queries(len(with_one)):
         operator.get(url)

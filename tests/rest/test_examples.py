@@ -12,8 +12,10 @@ from typing import Any
 import jsonschema
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from orchestrator.flows.evidence import keys
+from orchestrator.ops.incidents import handling, opening
 from orchestrator.ops.notifications.delivery import notify
 from orchestrator.repos import tokens
 from orchestrator.rest.openapi import EXAMPLES, read_example
@@ -72,11 +74,41 @@ BODIES: dict[str, dict[str, Any]] = {
         "topics": ["flow.passed", "flow.failed"],
     },
     "webhooks_change": {"is_active": False},
+    "incidents_open": {
+        "title": "Flows of one repo fail since 14:00",
+        "severity": "P2",
+        "commander": "SRE lead",
+        "repos": ["compliance-service"],
+    },
+    "incidents_hand_over": {"commander": "Engineering lead", "note": "The quota is the cause."},
+    "incidents_set_severity": {"severity": "P1"},
+    "incidents_resolve": {"text": "Flows pass again since 14:40."},
+    "incidents_note": {"kind": "update", "text": "We know of it, and will say more by 14:30."},
+    "incidents_review_change": {"root_cause": "A retry without an end used up the quota.", "finish": True},
+    "incidents_action_add": {
+        "text": "Bound the retries of the context stage",
+        "owner": "Engineering lead",
+        "due": "2026-12-04",
+    },
+    "incidents_report_alerts": {
+        "version": "4",
+        "receiver": "pagerduty-incident-commander",
+        "groupKey": '{}/{page="incident-commander"}:{alertname="database_connections"}',
+        "alerts": [
+            {
+                "status": "firing",
+                "labels": {"alertname": "database_connections", "severity": "P1"},
+                "annotations": {"summary": "195 database connections are in use: nearly all"},
+                "startsAt": "2026-03-02T14:00:00Z",
+                "endsAt": "0001-01-01T00:00:00Z",
+            }
+        ],
+    },
     "webhooks_replay": {"since": "2026-03-02T08:00:00Z"},
 }
 # Operations on a flow in another state than passed.
 STATES = {"flows_retry": "failed", "flows_edit": "edited", "flows_cancel": "waiting"}
-NUMBERS = {"tokens": "token", "webhooks": "webhook"}
+NUMBERS = {"tokens": "token", "webhooks": "webhook", "incidents": "incident"}
 # Answers that are files, and one that needs a chain of alerts.
 WITHOUT_ANSWER = {"flows_block", "flows_events", "alerts_test", "webhooks_delete", "tokens_revoke"}
 WITHOUT_ANSWER |= {"tokens_exchange", "ci_trusts_delete"}
@@ -97,7 +129,14 @@ def places(repo, settings) -> dict[str, str]:
     message = notify("slack", "#engineering", "Hello.", actor="token:operator")
     token, _ = tokens.create_token("nightly build", repo, scopes=["flows:read"])
     webhook, delivery = scenes.make_webhook(repo)
+    incident, _ = opening.open_incident("Flows fail", "P1", actor="token:operator", repos=[repo])
+    action = handling.add_action(incident.pk, "Watch the quota", owner="SRE lead", due=timezone.now().date())
+    # Of several incidents, each operation that ends one has one of its own.
+    ended, _ = opening.open_incident("Latency is high", "P2", actor="token:operator")
     return {
+        "incident": str(incident.pk),
+        "ended": str(ended.pk),
+        "action_number": str(action.pk),
         "flow_id": passed.pk,
         "failed": failed.pk,
         "edited": story.tell_failed_flow().pk,
@@ -116,7 +155,7 @@ def ask(client: Any, operation: dict[str, Any], places: dict[str, str]) -> Any:
     """What the service answers to the example of an operation."""
     name = operation["operationId"]
     flow = STATES.get(name, "flow_id")
-    number = NUMBERS.get(name.partition("_")[0], "number")
+    number = "ended" if name == "incidents_resolve" else NUMBERS.get(name.partition("_")[0], "number")
     address = operation["path"].format(**places | {"flow_id": places[flow], "number": places[number]})
     how = {"secure": True, "headers": {"Host": "blocks.example.org"}}
     if operation["method"] == "get":

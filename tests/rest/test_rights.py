@@ -140,6 +140,23 @@ API = {
     "GET /api/v1/training/people/": "401 403 403 200",
     # Without a file.
     "POST /api/v1/training/imports/<kind>/": "401 403 403 422",
+    "GET /api/v1/incidents/": "401 403 403 200",
+    # Without a title.
+    "POST /api/v1/incidents/": "401 403 403 422",
+    # Not a message of Alertmanager's.
+    "POST /api/v1/incidents/alerts/": "401 403 403 422",
+    "GET /api/v1/incidents/<number>/": "401 403 403 404",
+    "POST /api/v1/incidents/<number>/acknowledge/": "401 403 403 404",
+    "POST /api/v1/incidents/<number>/handover/": "401 403 403 422",
+    "POST /api/v1/incidents/<number>/severity/": "401 403 403 422",
+    "POST /api/v1/incidents/<number>/resolve/": "401 403 403 404",
+    "GET /api/v1/incidents/<number>/timeline/": "401 403 403 404",
+    "POST /api/v1/incidents/<number>/timeline/": "401 403 403 422",
+    "GET /api/v1/incidents/<number>/diagnosis/": "401 403 403 404",
+    "GET /api/v1/incidents/<number>/review/": "401 403 403 404",
+    "PATCH /api/v1/incidents/<number>/review/": "401 403 403 404",
+    "POST /api/v1/incidents/<number>/actions/": "401 403 403 422",
+    "POST /api/v1/incidents/<number>/actions/<action_number>/done/": "401 403 403 404",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }
@@ -178,6 +195,10 @@ ADMIN = {
     "notifications.notification": ("", "v", "v"),
     "notifications.deadletter": ("", "v", "v"),
     "notifications.subscription": ("", "vacd", "vacd"),
+    "incidents.incident": ("", "vac", "vac"),
+    "incidents.incidententry": ("", "va", "va"),
+    "incidents.incidentreview": ("", "vc", "vc"),
+    "incidents.actionitem": ("", "vac", "vac"),
     "auth.user": ("", "", ""),
     "auth.group": ("", "", ""),
     "axes.accessattempt": ("", "", ""),
@@ -288,6 +309,7 @@ def fill_in(address: str, flow: Any) -> str:
         "<provider>": "openai",
         "<number>": "999999",
         "<delivery_number>": "999999",
+        "<action_number>": "999999",
     }
     for part, value in values.items():
         address = address.replace(part, value)

@@ -32,6 +32,14 @@ class Severity(models.TextChoices):
     INFO = "info"
 
 
+class PageAction(models.TextChoices):
+    """What a message does at a receiver that keeps incidents of its own, as PagerDuty does."""
+
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
 class Topic(models.TextChoices):
     """What people can subscribe to; also the ``type`` of a webhook."""
 
@@ -42,6 +50,7 @@ class Topic(models.TextChoices):
     GATE_PASSED = "gate.passed"
     GATE_FAILED = "gate.failed"
     INCIDENT_OPENED = "incident.opened"
+    INCIDENT_ACKNOWLEDGED = "incident.acknowledged"
     INCIDENT_RESOLVED = "incident.resolved"
     ROLLBACK_STARTED = "rollback.started"
     ROLLBACK_ENDED = "rollback.ended"
@@ -72,6 +81,8 @@ class Notification(models.Model):
     ``key`` goes to the far side with the message, so that a message which is sent again can be told from a
     new one. ``sending_since`` is the claim of the worker that sends it. ``receipt`` is the far side's own
     name for the message. Before ``not_before`` nobody sends it: quiet hours, or a channel that has its fill.
+    Messages of one ``thread`` are about the same thing; a pager joins them, and ``action`` says what this one
+    does there.
     ``subscription`` is whose wish it was; empty where it was addressed by hand.
     """
 
@@ -86,6 +97,10 @@ class Notification(models.Model):
     )
     subscription = models.ForeignKey(
         "Subscription", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    thread = models.CharField(max_length=100, blank=True, default="", db_default="")
+    action = models.CharField(
+        max_length=11, choices=PageAction, default=PageAction.TRIGGER, db_default=PageAction.TRIGGER
     )
     not_before = models.DateTimeField(null=True, blank=True)
     status = models.CharField(
@@ -115,10 +130,15 @@ class Notification(models.Model):
                 condition=Q(status__in=["waiting", "sending"]),
                 name="notification_unfinished",
             ),
+            # What was said of an incident. Partial: most messages are about nothing else.
+            models.Index(fields=["thread"], condition=~Q(thread=""), name="notification_thread"),
         ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=NotificationStatus.values), name="notification_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(action__in=PageAction.values), name="notification_action_known"
             ),
             models.CheckConstraint(
                 condition=Q(status="sending", sending_since__isnull=False)

@@ -77,7 +77,9 @@ def tell_subscriber(
 
 
 def _write_message(subscription: Subscription, happened: Happening) -> None:
-    severity = _SEVERITIES.get(happened.topic, Severity.INFO.value)
+    # An incident says itself how bad it is: a P1 is told in quiet hours, too.
+    known = _SEVERITIES.get(happened.topic, Severity.INFO.value)
+    severity = str(happened.facts.get("severity", known))
     if subscription.notifier == "webhook":
         subject = happened.topic
         body = message_templates.render_webhook(happened.topic, happened.at, happened.facts)

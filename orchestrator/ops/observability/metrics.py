@@ -38,6 +38,7 @@ from orchestrator.ops.observability import (
     adoption_metrics,
     exemplars,
     health_metrics,
+    incident_metrics,
     part_health,
     quota_metrics,
 )
@@ -328,6 +329,7 @@ SOURCES = {
     "queued": quota_metrics.measure_queued,
     "connections": health_metrics.measure_connections,
     "outgoing_events": health_metrics.measure_outgoing_events,
+    "incidents": incident_metrics.measure_incidents,
     "kill_rates": health_metrics.measure_kill_rates,
     "replicas": part_health.measure_replicas,
     "expiries": part_health.measure_expiries,

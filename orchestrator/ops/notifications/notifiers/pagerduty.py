@@ -1,4 +1,8 @@
-"""PagerDuty by its own client: an event whose ``dedup_key`` is the key of the notification."""
+"""PagerDuty by its own client.
+
+The ``dedup_key`` of an event is the thread of the notification, so that a later message acknowledges or ends
+the page of an earlier one; without a thread it is the key.
+"""
 
 import contextlib
 from typing import Final
@@ -12,7 +16,7 @@ from orchestrator.ops.notifications.errors import (
     NotifierNotConfigured,
     NotifierUnavailable,
 )
-from orchestrator.ops.notifications.models import Notification
+from orchestrator.ops.notifications.models import Notification, PageAction
 
 SOURCE: Final = "multi-llm-orchestrator"
 _TOO_MANY: Final = 429
@@ -46,18 +50,23 @@ class PagerDutyNotifier:
         return ""
 
     def send(self, notification: Notification) -> str:
-        """Trigger the event; the receipt is its ``dedup_key``."""
+        """Trigger, acknowledge or resolve the event; the receipt is its ``dedup_key``."""
         with contextlib.closing(_EventsClient(settings.PAGERDUTY_ROUTING_KEY)) as client:
             # The outbox repeats with its own pauses; a worker does not sleep in between.
             client.retry, client.max_network_attempts = {}, 1
-            return self._trigger(client, notification)
+            return self._send_event(client, notification)
 
-    def _trigger(self, client: _EventsClient, notification: Notification) -> str:
+    def _send_event(self, client: _EventsClient, notification: Notification) -> str:
+        dedup_key = notification.thread or str(notification.key)
         try:
+            if notification.action == PageAction.ACKNOWLEDGE:
+                return client.acknowledge(dedup_key)
+            if notification.action == PageAction.RESOLVE:
+                return client.resolve(dedup_key)
             return client.trigger(
                 notification.subject or notification.body[:200],
                 SOURCE,
-                dedup_key=str(notification.key),
+                dedup_key=dedup_key,
                 severity=notification.target,
                 payload={"custom_details": {"message": notification.body}},
             )
