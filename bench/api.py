@@ -28,6 +28,8 @@ from orchestrator import child_processes
 from orchestrator.dev import embedded
 
 GOALS: Final[Goals] = {
+    "create_p95_vs_bare_view": at_most(3),
+    "read_p95_vs_bare_view": at_most(3),
     "list_p95_vs_bare_view": at_most(3),
     "queries_grow_with_flows": at_most(0, exact=True),
 }

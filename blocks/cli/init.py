@@ -30,6 +30,8 @@ _FOLDERS = ("catalog", "schemas")
 _ATTRIBUTES_FILE = f"{BLOCKS_FOLDER}/.gitattributes"
 _ATTRIBUTES = (b"catalog/** -text", b"schemas/** -text")
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+# What people read in place of the names of the configuration.
+_FACT_WORDS = {"ci": "CI", "test_runner": "test runner", "tests": "tests in"}
 # As the service takes it.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _LONGEST_NAME = 100
@@ -127,7 +129,7 @@ def init(
     facts = project.find_project(root).describe()
     missing = list_missing(root)
     if missing and not as_json:
-        known = ", ".join(f"{field.replace('_', ' ')} {value}" for field, value in facts.items())
+        known = ", ".join(f"{_FACT_WORDS.get(field, field)} {value}" for field, value in facts.items())
         output.print_line(f"Repo {name} in {root}: {known or 'nothing is known of it yet'}")
         if not agreed and output.can_ask():
             output.require_agreement(f"Make {', '.join(missing)}?", option="--yes", default=True)

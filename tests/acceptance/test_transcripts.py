@@ -22,7 +22,7 @@ def compare_page(page: Path, replaced: dict[str, str], home: Path) -> None:
         for step, printed in type_steps(steps, replaced, home, path)
         if (difference := find_difference(step.expected, printed))
     ]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_tutorial_prints_what_it_shows(product: Product, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Field, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -102,6 +103,12 @@ class TrainingSessionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no t
     list_select_related = ["module"]
     search_fields = ["reference"]
     autocomplete_fields = ["attendees"]
+
+    def formfield_for_dbfield(self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        """An address that is typed without a scheme is one of https, which Django's form would not take."""
+        if isinstance(db_field, URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 @admin.register(TrainingScore)

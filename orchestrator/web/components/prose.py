@@ -15,7 +15,10 @@ from markdown_it.token import Token
 _SCHEMES = {"http", "https", "mailto"}
 _DEEPEST = 6
 _LONGEST = 30_000
-"""Characters. Brackets without end take the reader so long that pages are late for others."""
+"""Characters."""
+_MOST_BRACKETS = 2_000
+"""For each opening bracket the reader looks through the rest of the text for its end: 29,000 without an end
+take seconds, and pages are late for others."""
 
 
 @cache
@@ -38,7 +41,7 @@ def _is_allowed_link(url: str) -> bool:
 
 def render_markdown(text: str, *, below: int = 2) -> SafeString:
     """``text`` as HTML; its headings begin under level ``below``. A very long one is shown as it is."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or text.count("[") > _MOST_BRACKETS:
         return format_html("<pre>{}</pre>", text)
     reader = _build_reader()
     tokens = reader.parse(text)

@@ -61,6 +61,10 @@ REPOS: list[tuple[Mapping[str, str], dict[str, str]]] = [
 ]
 
 
+# How people are told of what the configuration calls by these names.
+WORDS = {"ci": "CI", "test_runner": "test runner", "tests": "tests in"}
+
+
 def lay(work: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         (work / name).parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +79,7 @@ def test_what_a_repo_is_gets_into_its_configuration(offline, work, files, facts)
     config = yaml.safe_load((work / ".blocks/config.yml").read_text())
     assert config == {"repo": "compliance-service", **facts}
     for name, value in facts.items():
-        assert f"{name.replace('_', ' ')} {value}" in found.stdout
+        assert f"{WORDS.get(name, name)} {value}" in found.stdout
 
 
 def test_a_second_time_changes_nothing(offline, work):
