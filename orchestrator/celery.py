@@ -69,6 +69,7 @@ app.autodiscover_tasks(
     [
         "orchestrator.flows.worker",
         "orchestrator.ops.notifications",
+        "orchestrator.ops.rollback",
         "orchestrator.ops.rollups",
         "orchestrator.ops.reports",
     ]

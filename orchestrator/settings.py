@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "orchestrator.ops.alerts",
     "orchestrator.ops.preflight",
     "orchestrator.ops.incidents",
+    "orchestrator.ops.rollback",
     "onboarding",
 ]
 MIDDLEWARE = [
@@ -361,6 +362,15 @@ TRAINING_PASS_MARK = env.read_integer("TRAINING_PASS_MARK", 80, low=1, high=100)
 # --- incidents: who leads where nobody is named, and how long an acknowledgement holds
 INCIDENT_COMMANDER = env.read_text("INCIDENT_COMMANDER", "SRE lead")
 INCIDENT_ACKNOWLEDGED_MINUTES = env.read_integer("INCIDENT_ACKNOWLEDGED_MINUTES", 30, low=5, high=1440)
+
+# --- rollback: how long a GO counts, and what each trigger does
+ROLLBACK_VOTE_HOURS = env.read_integer("ROLLBACK_VOTE_HOURS", 24, low=1, high=168)
+_TRIGGER_MODES = ("act", "ask", "off")
+ROLLBACK_FAILURE_RATE = env.read_text("ROLLBACK_FAILURE_RATE", "act", choices=_TRIGGER_MODES)
+ROLLBACK_QUOTA = env.read_text("ROLLBACK_QUOTA", "act", choices=_TRIGGER_MODES)
+ROLLBACK_CONNECTIONS = env.read_text("ROLLBACK_CONNECTIONS", "act", choices=_TRIGGER_MODES)
+# auto: for the first week of a deployment, triggers only say what they would do.
+ROLLBACK_DRY_RUN = env.read_text("ROLLBACK_DRY_RUN", "auto", choices=("auto", "on", "off"))
 
 # --- metrics
 METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")

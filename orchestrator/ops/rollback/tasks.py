@@ -1,0 +1,10 @@
+"""The task of rollbacks; ``applying`` does the work."""
+
+from orchestrator.celery import app
+from orchestrator.ops.rollback import applying
+
+
+@app.task(name=applying.TASK)
+def finish_rollback(number: int) -> None:
+    """Cancel flows and bring the rollback ``number`` into force."""
+    applying.finish_rollback(number)

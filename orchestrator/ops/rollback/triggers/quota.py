@@ -1,0 +1,30 @@
+"""A provider has used over 95 % of its daily tokens: the next calls are refused, whatever the flows need."""
+
+from typing import Final
+
+from orchestrator.ops.rollback.trigger_protocol import Figure
+from providers import quota_report
+
+LIMIT: Final = 0.95
+
+
+class QuotaTrigger:
+    """The fullest daily quota of all providers."""
+
+    setting = "ROLLBACK_QUOTA"
+    looks = 3
+
+    def measure(self) -> Figure:
+        """Used tokens over the quota, of the fullest provider."""
+        # A provider without a quota has none to exhaust.
+        found = [one for one in quota_report.read_quotas().providers if one.limit > 0]
+        if not found:
+            return Figure(None, LIMIT, 0, 1, "no provider has a daily quota")
+        fullest = max(found, key=lambda one: one.used / one.limit)
+        ratio = fullest.used / fullest.limit
+        detail = f"{fullest.provider} has used {ratio:.0%} of its daily tokens (limit 95 %)"
+        # Tokens of the ledger are counted and not estimated: one provider with a quota is enough.
+        return Figure(ratio, LIMIT, len(found), 1, detail)
+
+
+TRIGGER: Final = QuotaTrigger()

@@ -1,0 +1,321 @@
+"""Rollbacks by hand: what is switched off, how people bring it back, and what no crash leaves half done."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from orchestrator.core.models import OutgoingEvent
+from orchestrator.ops.incidents.models import Incident
+from orchestrator.ops.notifications.models import Notification
+from orchestrator.ops.rollback import announcing, applying, planning, restoring
+from orchestrator.ops.rollback.errors import (
+    AnnouncementDecided,
+    RepoNotRolledBack,
+    RollbackInForce,
+    RollbackNotInForce,
+    UnknownRollback,
+    VoteRefused,
+    VotesMissing,
+)
+from orchestrator.ops.rollback.models import (
+    ROLLBACK_TRANSITIONS,
+    Rollback,
+    RollbackStatus,
+    RollbackVote,
+)
+from orchestrator.repos import halts, registration, repo_settings
+from orchestrator.repos.models import Repo, RepoSetting
+from tests import scenes
+
+RUNBOOK_SQL = (
+    "SELECT repo_name, onboarded_at FROM repos WHERE onboarded_at > '2025-11-12' ORDER BY onboarded_at DESC"
+)
+PEOPLE = {"pm": "paula", "tl": "tom", "sre": "sam"}
+
+
+@pytest.fixture
+def repos(db, settings) -> list[Repo]:
+    """The pilot, two repos that came later, and one that is off."""
+    settings.PILOT_REPOS = ("compliance-service",)
+    settings.SLACK_BOT_TOKEN, settings.PAGERDUTY_ROUTING_KEY = "xoxb-1", "key"
+    settings.EMAIL_HOST = "127.0.0.1"
+    pilot = scenes.make_repo("compliance-service")
+    Repo.objects.filter(pk=pilot.pk).update(onboarded_at="2025-11-04T08:00:00Z")
+    made = [
+        scenes.make_repo(name, team_lead=f"{name}@example.org") for name in ("api-gateway", "auth-service")
+    ]
+    return [pilot, *made, scenes.make_repo("data-pipelines", enabled=False)]
+
+
+def apply(kind="pilot", **options) -> Rollback:
+    """Begin a rollback and do what its task does."""
+    made = applying.apply_rollback(kind, reason="many flows fail", actor="alice", **options)
+    applying.finish_rollback(made.pk)
+    made.refresh_from_db()
+    return made
+
+
+def agree(rollback: Rollback, repo: str, **people: str) -> None:
+    for role, person in (PEOPLE | people).items():
+        restoring.cast_vote(rollback.pk, repo, role=role, verdict="go", actor=person)
+
+
+def is_enabled(name: str) -> bool:
+    return bool(repo_settings.read_in_force(Repo.objects.get(name=name))["enabled"].value)
+
+
+def test_the_plan_lists_the_repos_that_the_runbooks_sql_lists(repos):
+    with connection.cursor() as cursor:
+        cursor.execute(RUNBOOK_SQL)
+        by_hand = cursor.fetchall()
+    plan = planning.plan_rollback("pilot", "drain")
+    # Those that are off are in the runbook's list too; there is nothing to switch off.
+    assert [(repo.repo_name, repo.onboarded_at) for repo in plan.repos] == [
+        row for row in by_hand if row[0] != "data-pipelines"
+    ]
+    assert [message.target for message in plan.announcements] == [
+        "#engineering",
+        "api-gateway@example.org",
+        "auth-service@example.org",
+        "#engineering",
+    ]
+    assert not Rollback.objects.exists()
+
+
+def test_pilot_scope_switches_off_everything_else(repos):
+    rollback = apply()
+    assert [is_enabled(repo.name) for repo in repos] == [True, False, False, False]
+    assert rollback.status == "in_force"
+    assert sorted(row.repo.name for row in rollback.repos.all()) == ["api-gateway", "auth-service"]
+    # Every change of a setting leaves a row of history.
+    assert RepoSetting.objects.filter(key="enabled", value=False, actor="alice").count() == 2
+    incident = Incident.objects.get(pk=rollback.incident)
+    assert (incident.severity, incident.source) == ("P1", "rollback")
+    assert Notification.objects.filter(notifier="pagerduty").count() == 1
+    texts = [entry.text for entry in incident.entries.filter(kind="rollback")]
+    assert [" begins" in texts[0], " is in force" in texts[1]] == [True, True]
+
+
+def test_nobody_switches_a_repo_on_past_the_votes(repos):
+    apply()
+    for name in ("api-gateway", "data-pipelines"):
+        with pytest.raises(halts.RepoHalted, match="many flows fail"):
+            repo_settings.set_value(Repo.objects.get(name=name), "enabled", True, actor="bob")
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("UPDATE repos SET enabled = true WHERE repo_name = %s", [name])
+
+
+def test_onboarding_takes_only_pilot_repos_meanwhile(repos, settings):
+    settings.PILOT_REPOS = ("compliance-service", "pilot-two")
+    assert registration.is_onboarding_open()
+    apply()
+    assert not registration.is_onboarding_open()
+    with pytest.raises(registration.OnboardingPaused):
+        registration.register_repo("new-repo")
+    assert registration.register_repo("pilot-two")[1]
+    # One that is there is answered with, as always.
+    assert not registration.register_repo("api-gateway")[1]
+
+
+@pytest.mark.parametrize(("flows", "status"), [("drain", "pending"), ("cancel", "cancelled")])
+def test_running_flows_drain_or_are_cancelled_as_chosen(repos, flows, status):
+    ours, theirs = scenes.make_flow(repos[0]), scenes.make_flow(repos[1])
+    rollback = apply(flows=flows)
+    ours.refresh_from_db()
+    theirs.refresh_from_db()
+    assert (ours.status, theirs.status) == ("pending", status)
+    assert planning.count_unfinished(row.repo for row in rollback.repos.all()) == (flows == "drain")
+
+
+def test_a_task_that_dies_in_the_middle_is_finished_by_the_next(repos, monkeypatch):
+    for _ in range(3):
+        scenes.make_flow(repos[1])
+    made = applying.apply_rollback("pilot", reason="x", actor="alice", flows="cancel")
+    event = OutgoingEvent(subscriber="rollback.applied/worker", payload={"rollback": made.pk})
+    sent = []
+    monkeypatch.setattr(
+        "orchestrator.ops.rollback.applying.app.send_task", lambda *args, **_: sent.append(args)
+    )
+    # The outbox keeps the event until the rollback is in force.
+    assert not applying.send_to_worker(event)
+    cancel, calls = applying.control.cancel, list[str]()
+
+    def die_after_one(flow, **how):
+        if calls:
+            raise SystemExit
+        calls.append(flow)
+        return cancel(flow, **how)
+
+    monkeypatch.setattr("orchestrator.ops.rollback.applying.control.cancel", die_after_one)
+    with pytest.raises(SystemExit):
+        applying.finish_rollback(made.pk)
+    made.refresh_from_db()
+    assert made.status == "applying"
+    assert not is_enabled("api-gateway")
+    assert not applying.send_to_worker(event)
+    monkeypatch.setattr("orchestrator.ops.rollback.applying.control.cancel", cancel)
+    for _ in range(2):
+        applying.finish_rollback(made.pk)
+    made.refresh_from_db()
+    assert made.status == "in_force"
+    assert applying.send_to_worker(event)
+    assert len(sent) == 2
+    assert made.announcements.filter(template="rollback_complete").count() == 1
+    assert Incident.objects.get().entries.filter(text__contains="is in force").count() == 1
+
+
+def test_there_is_one_of_a_kind(repos):
+    apply()
+    with pytest.raises(RollbackInForce):
+        applying.apply_rollback("pilot", reason="again", actor="bob")
+    assert apply("manual").status == "in_force"
+    assert not is_enabled("compliance-service")
+
+
+def test_announcements_are_drafts_until_somebody_sends_them_once(repos):
+    rollback = apply()
+    assert not Notification.objects.filter(target="#engineering").exists()
+    first, *_ = rollback.announcements.order_by("id")
+    assert first.body.startswith("🚨 Orchestrator rollback in progress.")
+    announcing.send_announcement(first.pk, actor="bob")
+    with pytest.raises(AnnouncementDecided):
+        announcing.send_announcement(first.pk, actor="carol")
+    assert Notification.objects.filter(target="#engineering").count() == 1
+    mail = rollback.announcements.get(target="api-gateway@example.org")
+    announcing.send_announcement(mail.pk, actor="bob", body="We are sorry.")
+    assert Notification.objects.get(target="api-gateway@example.org").body == "We are sorry."
+    other = rollback.announcements.get(target="auth-service@example.org")
+    announcing.drop_announcement(other.pk, actor="bob")
+    with pytest.raises(AnnouncementDecided):
+        announcing.send_announcement(other.pk, actor="bob")
+
+
+def test_a_repo_comes_back_after_go_by_three_people(repos):
+    rollback = apply()
+    with pytest.raises(VotesMissing, match="PM, TL, SRE"):
+        restoring.restore_repo(rollback.pk, "api-gateway", actor="sam")
+    agree(rollback, "api-gateway")
+    restoring.restore_repo(rollback.pk, "api-gateway", actor="sam")
+    assert is_enabled("api-gateway")
+    assert not is_enabled("auth-service")
+    with pytest.raises(RepoNotRolledBack):
+        restoring.restore_repo(rollback.pk, "api-gateway", actor="sam")
+    # Votes are for one repo.
+    with pytest.raises(VotesMissing):
+        restoring.restore_repo(rollback.pk, "auth-service", actor="sam")
+
+
+def test_a_no_stops_it_until_all_three_say_go_again(repos):
+    rollback = apply()
+    agree(rollback, "api-gateway")
+    restoring.cast_vote(rollback.pk, "api-gateway", role="tl", verdict="no", actor="tom", reason="not solved")
+    with pytest.raises(VotesMissing, match="not solved"):
+        restoring.restore_repo(rollback.pk, "api-gateway", actor="sam")
+    restoring.cast_vote(rollback.pk, "api-gateway", role="tl", verdict="go", actor="tom")
+    with pytest.raises(VotesMissing, match="PM, SRE"):
+        restoring.restore_repo(rollback.pk, "api-gateway", actor="sam")
+    agree(rollback, "api-gateway")
+    restoring.restore_repo(rollback.pk, "api-gateway", actor="sam")
+
+
+def test_votes_expire(repos, settings):
+    settings.ROLLBACK_VOTE_HOURS = 0
+    rollback = apply()
+    agree(rollback, "api-gateway")
+    with pytest.raises(VotesMissing):
+        restoring.restore_repo(rollback.pk, "api-gateway", actor="sam")
+
+
+def test_one_person_votes_in_one_role(repos):
+    rollback = apply()
+    restoring.cast_vote(rollback.pk, "api-gateway", role="pm", verdict="go", actor="paula")
+    with pytest.raises(VoteRefused):
+        restoring.cast_vote(rollback.pk, "api-gateway", role="sre", verdict="go", actor="paula")
+
+
+def test_votes_stay_as_they_were_cast(repos):
+    rollback = apply()
+    agree(rollback, "api-gateway")
+    for change in (RollbackVote.objects.all().delete, lambda: RollbackVote.objects.update(verdict="no")):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            change()
+
+
+def test_the_last_repo_ends_the_rollback_and_opens_onboarding(repos):
+    rollback = apply()
+    for name in ("api-gateway", "auth-service"):
+        agree(rollback, name)
+        restoring.restore_repo(rollback.pk, name, actor="sam")
+    rollback.refresh_from_db()
+    assert (rollback.status, rollback.ended_by) == ("ended", "sam")
+    assert registration.is_onboarding_open()
+    # What was off before stays off, and may be switched on by hand again.
+    assert not is_enabled("data-pipelines")
+    repo_settings.set_value(repos[3], "enabled", True, actor="bob")
+    topics = [
+        event.payload["topic"] for event in OutgoingEvent.objects.filter(subscriber__startswith="announced")
+    ]
+    assert {"rollback.started", "rollback.ended"} <= set(topics)
+
+
+def test_two_rollbacks_keep_a_repo_off_until_both_let_it_go(repos):
+    pilot, manual = apply(), apply("manual")
+    agree(pilot, "api-gateway")
+    restoring.restore_repo(pilot.pk, "api-gateway", actor="sam")
+    assert not is_enabled("api-gateway")
+    # It was off when manual review began, so it is not in that rollback: its end lets go of it.
+    agree(manual, "compliance-service")
+    restoring.restore_repo(manual.pk, "compliance-service", actor="sam")
+    assert is_enabled("compliance-service")
+
+
+def test_the_previous_version_is_for_people_to_type_and_three_to_end(repos):
+    rollback = apply("version")
+    assert is_enabled("api-gateway")
+    assert planning.COMMANDS["version"][0] == "kubectl rollout undo deployment/flowengine -n production"
+    (said,) = rollback.announcements.all()
+    assert (said.target, said.template) == ("#ops-alerts", "version_rolled_back")
+    with pytest.raises(VotesMissing):
+        restoring.restore_repo(rollback.pk, "", actor="sam")
+    agree(rollback, "")
+    assert restoring.restore_repo(rollback.pk, "", actor="sam").status == "ended"
+
+
+def test_what_asks_is_answered_with_yes_or_no(repos):
+    asked = applying.ask_for_rollback(trigger="quota", reason="96 % used", actor="orchestrator")
+    repos[1].refresh_from_db()
+    assert (asked.status, repos[1].paused, is_enabled("api-gateway")) == ("asked", True, True)
+    assert not registration.is_onboarding_open()
+    declined = applying.decline_rollback(asked.pk, actor="bob", reason="the vendor raised it")
+    repos[1].refresh_from_db()
+    assert (declined.status, repos[1].paused) == ("declined", False)
+    assert registration.is_onboarding_open()
+    with pytest.raises(RollbackNotInForce):
+        applying.decline_rollback(asked.pk, actor="bob", reason="again")
+    again = applying.ask_for_rollback(trigger="quota", reason="97 % used", actor="orchestrator")
+    assert apply().pk == again.pk
+    repos[1].refresh_from_db()
+    assert (repos[1].paused, is_enabled("api-gateway")) == (False, False)
+
+
+def test_moves_outside_the_table_are_refused_by_the_database(repos):
+    rollback = apply()
+    for status in set(RollbackStatus) - ROLLBACK_TRANSITIONS[RollbackStatus.IN_FORCE] - {"in_force"}:
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE rollback_rollback SET status = %s, ended_at = %s",
+                [status, timezone.now() if status in {"ended", "declined"} else None],
+            )
+    with pytest.raises(UnknownRollback):
+        restoring.restore_repo(rollback.pk + 1, "x", actor="sam")
+
+
+def test_a_rollback_that_is_over_stays_as_it_is(repos):
+    rollback = apply("version")
+    agree(rollback, "")
+    restoring.restore_repo(rollback.pk, "", actor="sam")
+    with pytest.raises(RollbackNotInForce):
+        restoring.cast_vote(rollback.pk, "", role="pm", verdict="go", actor="paula")
+    assert Rollback.objects.get().created_at > timezone.now() - timedelta(minutes=5)
