@@ -461,5 +461,11 @@ SPECTACULAR_SETTINGS = {
         "IncidentSourceEnum": "orchestrator.ops.incidents.models.IncidentSource",
         "NotificationSeverityEnum": "orchestrator.ops.notifications.models.Severity",
         "SettingSourceEnum": ["env", "org", "repo"],
+        "RollbackKindEnum": "orchestrator.ops.rollback.models.RollbackKind",
+        "RollbackStatusEnum": "orchestrator.ops.rollback.models.RollbackStatus",
+        "AnnouncementStatusEnum": "orchestrator.ops.rollback.models.AnnouncementStatus",
+        "VoteVerdictEnum": "orchestrator.ops.rollback.models.Verdict",
+        "IncidentNoteKindEnum": "orchestrator.ops.incidents.handling.NOTE_KINDS",
+        "IncidentEntryKindEnum": "orchestrator.ops.incidents.models.EntryKind",
     },
 }

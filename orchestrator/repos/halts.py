@@ -29,6 +29,7 @@ def halt_repos(repos: Iterable[Repo], key: str, *, reason: str, actor: str) -> l
         # In one order, so that two halts at the same moment do not wait for each other for ever.
         locked = Repo.objects.select_for_update().filter(pk__in=[repo.pk for repo in wanted]).order_by("pk")
         switched = [repo for repo in locked if repo.enabled]
+        # Also for those that are off: they must not come on by another door.
         rows = [RepoHalt(repo=repo, key=key, reason=reason, actor=actor) for repo in locked]
         RepoHalt.objects.bulk_create(rows, ignore_conflicts=True)
         # The history that every change of a setting leaves, in bulk: there may be hundreds.
@@ -44,6 +45,7 @@ def end_halt(repo: Repo, key: str, *, actor: str) -> bool:
     with transaction.atomic():
         locked = Repo.objects.select_for_update().get(pk=repo.pk)
         RepoHalt.objects.filter(repo=locked, key=key).delete()
+        # Another rollback may keep it off.
         if RepoHalt.objects.filter(repo=locked).exists():
             return False
         if not locked.enabled:
@@ -59,6 +61,7 @@ def drop_halts(key: str) -> None:
 
 def refuse_halted(repo: Repo) -> None:
     """Raise ``RepoHalted`` where the repo has a halt."""
+    # One is enough to say why; the others follow when it has ended.
     halt = RepoHalt.objects.filter(repo=repo).first()
     if halt is not None:
         raise RepoHalted(f"{repo} is kept switched off by {halt.key}: {halt.reason}")
@@ -70,5 +73,5 @@ def pause_onboarding(key: str, *, reason: str, actor: str) -> None:
 
 
 def resume_onboarding(key: str) -> None:
-    """End the pause under ``key``; another one may go on."""
+    """End the pause under ``key``; another one may remain."""
     OnboardingPause.objects.filter(key=key).delete()

@@ -48,6 +48,7 @@ def _refuse_while_paused(name: str) -> None:
     # A repo that is there already is answered with, as always: nothing new is let in by that.
     if name in settings.PILOT_REPOS or Repo.objects.filter(name=name).exists():
         return
+    # The oldest reason: it is what people have heard of.
     pause = OnboardingPause.objects.first()
     if pause is not None:
         raise OnboardingPaused(f"{name} is not registered: onboarding is paused ({pause.reason}).")

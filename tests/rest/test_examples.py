@@ -159,7 +159,7 @@ def places(repo, settings) -> dict[str, str]:
             rolled_back.pk, "financial-reporting", role=role, verdict="go", actor=f"token:{person}"
         )
     drafts = list(rolled_back.announcements.values_list("pk", flat=True))
-    # What a trigger asks for is of the kind pilot, of which there is one already.
+    # A trigger asks for the kind pilot, and there is one already.
     asked = Rollback.objects.create(
         kind="version", status="asked", trigger="quota", flows="drain", reason="96 % of the tokens are used",
         actor="orchestrator", incident=incident.pk,

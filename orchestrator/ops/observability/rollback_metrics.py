@@ -22,6 +22,7 @@ def measure_rollbacks() -> Iterator[Metric]:
     values = GaugeMetricFamily(
         "rollback_trigger_ratio", "The figure of a trigger, from 0 to 1.", labels=["trigger"]
     )
+    # A trigger that has not looked yet has every verdict at 0.
     states = {state.name: state for state in TriggerState.objects.all()}
     for name in TRIGGERS.names():
         state = states.get(name)

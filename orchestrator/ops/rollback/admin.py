@@ -68,6 +68,7 @@ class RollbackAdmin(AppendOnlyAdmin):
     ]
     list_filter = ["status", "kind", "trigger"]
     search_fields = ["reason", "actor"]
+    # On one screen: who has to say GO, for what, and what was said already.
     inlines = [ReposOfRollback, VotesOfRollback, AnnouncementsOfRollback]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
@@ -103,6 +104,7 @@ class RollbackAdmin(AppendOnlyAdmin):
         change: bool,  # noqa: ARG002
     ) -> None:
         """Begin it, as the API does."""
+        # The form's own object has no row: it takes the number of the one that was begun.
         made = applying.apply_rollback(
             obj.kind, reason=obj.reason, flows=obj.flows, actor=request.user.get_username()
         )
@@ -148,6 +150,7 @@ class RollbackVoteAdmin(AppendOnlyAdmin):
 class _ActingAdmin(ReadOnlyAdmin):
     """Rows on which people act one by one; what is refused is said, and undoes nothing else."""
 
+    # One transaction for each row, as the functions below open it.
     def act_on_each(self, request: HttpRequest, rows: QuerySet[Any], act: Any) -> None:
         """Call ``act`` with each row and the name of the person."""
         for row in rows:

@@ -28,6 +28,7 @@ def find_rollback(number: int, *, locked: bool = False) -> Rollback:
 
 def write_drafts(rollback: Rollback, drafts: Iterable[DraftedMessage]) -> None:
     """Keep drafts for somebody to look at; a step that runs again writes none twice."""
+    # Conflicts are left alone: the row may be sent or dropped by now, and its words stay.
     Announcement.objects.bulk_create(
         [
             Announcement(
@@ -49,9 +50,10 @@ def send_announcement(number: int, *, actor: str, body: str = "") -> Announcemen
     with transaction.atomic():
         found = _lock_draft(number)
         NOTIFIERS.get(found.notifier).check_settings()
+        # Checked before anything is written: a draft that cannot be sent stays a draft.
         found.body = body or found.body
         _decide(found, AnnouncementStatus.SENT, actor)
-        # The key follows from the draft, so that it is sent once whatever happens.
+        # The key follows from the draft, so that it is sent once, also after a crash.
         delivery.notify_once(
             uuid5(NAMESPACE_URL, f"blocks:announcement:{found.pk}"),
             found.notifier,
@@ -76,6 +78,7 @@ def drop_announcement(number: int, *, actor: str) -> Announcement:
 
 
 def _lock_draft(number: int) -> Announcement:
+    # Locked: of two who send at the same moment, the second is told of the first.
     found = Announcement.objects.select_for_update(of=("self",)).filter(pk=number).first()
     if found is None:
         raise UnknownAnnouncement(f"There is no announcement {number}.")

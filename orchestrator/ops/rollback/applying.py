@@ -61,6 +61,7 @@ def apply_rollback(
     ``incident`` is the number of the incident that it belongs to; without one, a P1 opens. Raises
     ``RollbackInForce`` where one of this kind is in force, and ``UnknownIncident``.
     """
+    # One transaction for everything that must not be half done. What takes long, cancelling, comes after it.
     with transaction.atomic():
         # Everybody who begins or asks comes through here one after another.
         database.fetch_rows(_LOCK)
@@ -85,6 +86,7 @@ def apply_rollback(
 
 def _take_back(rollback: Rollback, affected: list[Repo], eta: str) -> None:
     """Switch off, pause, draft, tell: everything that the first transaction does."""
+    # One that was asked for has its rows already.
     rows = [RollbackRepo(rollback=rollback, repo=repo) for repo in affected]
     RollbackRepo.objects.bulk_create(rows, ignore_conflicts=True)
     if rollback.kind != RollbackKind.VERSION:
@@ -134,6 +136,7 @@ def ask_for_rollback(*, trigger: str, reason: str, actor: str) -> Rollback:
         if Rollback.objects.filter(kind=RollbackKind.PILOT, status__in=NOT_OVER).exists():
             raise RollbackInForce
         affected = list(planning.list_affected(RollbackKind.PILOT))
+        # A P1 all the same: people are woken to answer, and what is paused waits for them.
         incident = _find_incident(RollbackKind.PILOT, reason, actor, None, affected, trigger, "")
         rollback = Rollback.objects.create(
             kind=RollbackKind.PILOT,
@@ -146,23 +149,24 @@ def ask_for_rollback(*, trigger: str, reason: str, actor: str) -> Rollback:
         )
         halts.pause_onboarding(rollback.key, reason=reason, actor=actor)
         for repo in affected:
-            # One that somebody has paused before stays paused whatever the answer is.
+            # One that somebody has paused before stays paused after both answers.
             held = holds.hold(HoldScope.REPO, repo.name, actor=actor, reason=reason)
             RollbackRepo.objects.create(rollback=rollback, repo=repo, held=held)
         note(
             rollback,
-            f"{reason}. {len(affected)} repos and onboarding are paused. Roll back: "
-            f"`blocks rollback apply --to pilot`; let them go on: `blocks rollback decline {rollback.pk}`.",
+            f"{reason}. {len(affected)} repos and onboarding are paused. Yes: `blocks rollback apply`; "
+            f"no: `blocks rollback decline {rollback.pk}`.",
         )
     return rollback
 
 
 def decline_rollback(number: int, *, actor: str, reason: str) -> Rollback:
-    """Answer a rollback that a trigger asks for with no: what it has paused goes on."""
+    """Answer a rollback that a trigger asks for with no: what it has paused continues."""
     with transaction.atomic():
         rollback = lock_rollback(number)
         if rollback.status != RollbackStatus.ASKED:
             raise RollbackNotInForce(f"{rollback}; only one that asks can be declined.")
+        # In one transaction with the answer: a crash between them would leave repos paused by nobody.
         _release_held(rollback)
         halts.resume_onboarding(rollback.key)
         rollback.status, rollback.ended_at = RollbackStatus.DECLINED, timezone.now()
@@ -173,6 +177,7 @@ def decline_rollback(number: int, *, actor: str, reason: str) -> Rollback:
 
 
 def _release_held(rollback: Rollback) -> None:
+    # Stages that waited continue in fair order, with their deadlines moved by the pause.
     for row in rollback.repos.filter(held=True).select_related("repo"):
         holds.release(HoldScope.REPO, row.repo.name)
     rollback.repos.filter(held=True).update(held=False)
@@ -180,6 +185,7 @@ def _release_held(rollback: Rollback) -> None:
 
 def send_to_worker(event: OutgoingEvent) -> bool:
     """The outbox's subscriber: send the task until the rollback is in force."""
+    # Asked each time, because the task does not tell the outbox that it is done.
     pending = Rollback.objects.filter(pk=event.payload["rollback"], status=RollbackStatus.APPLYING)
     if not pending.exists():
         return True
@@ -193,9 +199,11 @@ def finish_rollback(number: int) -> None:
     rollback = Rollback.objects.filter(pk=number, status=RollbackStatus.APPLYING).first()
     if rollback is None:
         return
+    # Outside the transaction below: cancelling hundreds of flows must not hold the row of the rollback.
     cancelled = _cancel_flows(rollback) if rollback.flows == RunningFlows.CANCEL else 0
     with transaction.atomic():
         rollback = lock_rollback(number)
+        # The other of two tasks was quicker.
         if rollback.status != RollbackStatus.APPLYING:
             return
         rollback.status, rollback.in_force_at = RollbackStatus.IN_FORCE, timezone.now()
@@ -222,6 +230,7 @@ def lock_rollback(number: int) -> Rollback:
 
 def note(rollback: Rollback, text: str, *, actor: str = "") -> None:
     """Write on the timeline of the incident what happens to a rollback."""
+    # Also where the incident is resolved already: its timeline takes entries for good.
     incident = find_incident(rollback.incident)
     timeline.add_entry(incident, EntryKind.ROLLBACK, text, actor=actor or rollback.actor)
 

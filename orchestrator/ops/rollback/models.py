@@ -31,6 +31,7 @@ class RollbackStatus(models.TextChoices):
     DECLINED = "declined"
 
 
+# The trigger in sql/triggers.sql has the same moves. None leads back: a second rollback is a row of its own.
 ROLLBACK_TRANSITIONS: Final = {
     RollbackStatus.ASKED: frozenset({RollbackStatus.APPLYING, RollbackStatus.DECLINED}),
     RollbackStatus.APPLYING: frozenset({RollbackStatus.IN_FORCE}),
@@ -38,6 +39,7 @@ ROLLBACK_TRANSITIONS: Final = {
     RollbackStatus.ENDED: frozenset(),
     RollbackStatus.DECLINED: frozenset(),
 }
+# While one of these stands, nobody begins another of its kind, and no trigger does anything.
 NOT_OVER: Final = (RollbackStatus.ASKED, RollbackStatus.APPLYING, RollbackStatus.IN_FORCE)
 
 
@@ -61,8 +63,10 @@ class Rollback(models.Model):
     flows = models.CharField(max_length=10, choices=RunningFlows)
     reason = models.TextField()
     actor = models.CharField(max_length=150)
+    # Never empty: what a rollback does is told on a timeline from its first moment.
     incident = models.PositiveBigIntegerField()
     created_at = models.DateTimeField(db_default=Now())
+    # After the last flow was cancelled; for new flows it is in force from the first moment.
     in_force_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_by = models.CharField(max_length=150, blank=True, default="", db_default="")
@@ -101,8 +105,10 @@ class Rollback(models.Model):
 class RollbackRepo(models.Model):
     """A repo that a rollback has switched off, or (``held``) only paused while it asks."""
 
+    # Protected everywhere below: who took what back, and who agreed, is kept for good.
     rollback = models.ForeignKey(Rollback, on_delete=models.PROTECT, related_name="repos")
     repo = models.ForeignKey(Repo, on_delete=models.PROTECT, related_name="+")
+    # Ours to release: a repo that somebody had paused before is not.
     held = models.BooleanField(default=False, db_default=False)
     restored_at = models.DateTimeField(null=True, blank=True)
     restored_by = models.CharField(max_length=150, blank=True, default="", db_default="")
@@ -136,10 +142,12 @@ class RollbackVote(models.Model):
     rollback = models.ForeignKey(Rollback, on_delete=models.PROTECT, related_name="votes")
     repo = models.ForeignKey(Repo, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     role = models.CharField(max_length=3, choices=VoterRole)
+    # The name of a token or of an account: one for each person, or three GO say nothing.
     person = models.CharField(max_length=150)
     verdict = models.CharField(max_length=2, choices=Verdict)
     reason = models.TextField(blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
+    # Set at the vote, so that another setting later neither revives nor ends it.
     expires_at = models.DateTimeField()
 
     class Meta:
@@ -166,10 +174,12 @@ class Announcement(models.Model):
     """What is to be said of a rollback, in the launch runbook's words, to one channel or address."""
 
     rollback = models.ForeignKey(Rollback, on_delete=models.PROTECT, related_name="announcements")
+    # Which of the launch runbook's texts it is; its severity is read from there when it is sent.
     template = models.CharField(max_length=50)
     notifier = models.CharField(max_length=20)
     target = models.CharField(max_length=254)
     subject = models.CharField(max_length=200, blank=True, default="", db_default="")
+    # As drafted, and in the sender's words where they chose others.
     body = models.TextField()
     status = models.CharField(
         max_length=10,
@@ -210,7 +220,9 @@ class TriggerState(models.Model):
     value = models.FloatField(null=True, blank=True)
     samples = models.PositiveBigIntegerField(default=0, db_default=0)
     detail = models.CharField(max_length=300, blank=True, default="", db_default="")
+    # In the row and not in a process: a restart must not make a trigger act twice.
     armed = models.BooleanField(default=True, db_default=True)
+    # Beside the verdict, because one look beyond the limit is not a reason yet.
     beyond = models.PositiveIntegerField(default=0, db_default=0)
     checked_at = models.DateTimeField(db_default=Now())
     first_checked_at = models.DateTimeField(db_default=Now())

@@ -14,7 +14,14 @@ from orchestrator.ops.notifications.message_templates import read_template, rend
 from orchestrator.ops.rollback.models import RollbackKind, RunningFlows
 from orchestrator.repos.models import Repo
 
+# From the engine's own table, so that a new status is counted from its first day.
 UNFINISHED: Final = tuple(sorted(set(FlowStatus) - FLOW_ENDED))
+# Workers and the dispatcher run the same image: two versions of the engine must not stay side by side.
+_UNDO_OTHERS: Final = (
+    "kubectl rollout undo deployment/dispatcher deployment/exporter deployment/onboarding-portal "
+    "deployment/worker-anthropic deployment/worker-openai deployment/worker-google deployment/worker-gates "
+    "deployment/worker-control -n production"
+)
 _SHOW_IMAGE: Final = (
     "kubectl get deployment flowengine -n production -o jsonpath='{.spec.template.spec.containers[0].image}'"
 )
@@ -24,6 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, ...]]] = {
     RollbackKind.MANUAL: ("kubectl scale deployment/flowengine --replicas=0 -n production",),
     RollbackKind.VERSION: (
         "kubectl rollout undo deployment/flowengine -n production",
+        _UNDO_OTHERS,
         "kubectl rollout status deployment/flowengine -n production",
         _SHOW_IMAGE,
         "blocks test-flow --input test_case.md",
@@ -76,6 +84,7 @@ def list_affected(kind: str) -> QuerySet[Repo]:
 
 def plan_rollback(kind: str, flows: str, *, reason: str = "[reason]", eta: str = "[X hours]") -> RollbackPlan:
     """The plan of a rollback that would be begun now."""
+    # Counted in one query: a plan must come in time however many repos there are.
     unfinished = Count("flows", filter=Q(flows__status__in=UNFINISHED))
     repos = list(list_affected(kind).annotate(unfinished=unfinished))
     affected = tuple(
@@ -104,12 +113,14 @@ def count_unfinished(repos: Iterable[Repo]) -> int:
 
 def draft_beginning(kind: str, repos: Iterable[Repo], *, reason: str, eta: str) -> list[DraftedMessage]:
     """What is said when a rollback begins: to everybody, and to the owners of the repos."""
+    # Nothing to say yet: the people who type the commands know when the version runs.
     if kind == RollbackKind.VERSION:
         return []
     if kind == RollbackKind.MANUAL:
         drafts = [draft("orchestrator_unavailable", eta=eta)]
     else:
         drafts = [draft("rollback_started")]
+    # Without an address there is nobody to write to; the plan shows the empty owner.
     # An owner of several repos gets one mail.
     owners = sorted({repo.team_lead for repo in repos if repo.team_lead})
     return [*drafts, *(draft("repo_disabled", target=owner, reason=reason) for owner in owners)]
@@ -142,7 +153,7 @@ def _list_steps(kind: str, flows: str, repos: tuple[AffectedRepo, ...]) -> list[
     end = "cancelled" if flows == RunningFlows.CANCEL else "left to end by themselves"
     return [
         "Onboarding is paused.",
-        f"{len(repos)} repos are switched off; new flows of theirs are refused.",
+        f"{len(repos)} repos are switched off; their new flows are refused.",
         f"{running} flows that have not ended are {end}.",
         "What is to be said is drafted, and sent after a look.",
         "Repos come back one at a time, after GO by PM, TL and SRE.",

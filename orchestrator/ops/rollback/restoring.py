@@ -46,6 +46,7 @@ def cast_vote(
     with transaction.atomic():
         rollback = _lock_in_force(number)
         row = _find_waiting(rollback, repo)
+        # Live votes only: who has changed roles since may vote in the new one.
         other = [vote for vote in _list_live(rollback, row) if vote.person == actor and vote.role != role]
         if other:
             raise VoteRefused(f"{actor} has voted as {VoterRole(other[0].role).label} already.")
@@ -75,6 +76,7 @@ def restore_repo(number: int, repo: str, *, actor: str) -> Rollback:
         _require_votes(rollback, row)
         if row is not None:
             _bring_back(rollback, row, actor)
+        # Under the lock of the rollback, so that of the last two repos one ends it.
         if not rollback.repos.filter(restored_at=None).exists():
             _end(rollback, actor)
     rollback.refresh_from_db()
@@ -89,6 +91,7 @@ def find_votes(rollback: Rollback, row: RollbackRepo | None) -> Mapping[str, Rol
 def _list_live(rollback: Rollback, row: RollbackRepo | None) -> list[RollbackVote]:
     """Votes that count, the oldest first: a NO, and what was said after it."""
     votes = list(rollback.votes.filter(repo=_repo_of(row)).order_by("id"))
+    # From the newest back to the last NO: what was said before it is void.
     for place in reversed(range(len(votes))):
         if votes[place].verdict == Verdict.NO:
             votes = votes[place:]
@@ -111,6 +114,7 @@ def _require_votes(rollback: Rollback, row: RollbackRepo | None) -> None:
             f"{name} does not come back: {refused[0]}: {refused[0].reason or 'no reason given'}.",
             cure="Solve what they name; then all three vote again.",
         )
+    # All of them at once: nobody should come back three times to be told of the next.
     missing = [role.label for role in VoterRole if role not in votes]
     if missing:
         role = VoterRole(next(role for role in VoterRole if role not in votes))
@@ -119,6 +123,7 @@ def _require_votes(rollback: Rollback, row: RollbackRepo | None) -> None:
             f"{name} does not come back without GO by {', '.join(missing)}; GO by others may have expired.",
             cure=f"Let them vote: `blocks rollback vote{of_repo} --role {role.value} --verdict go`.",
         )
+    # The door of votes refuses it already; money and safety are asked twice.
     if len({vote.person for vote in votes.values()}) < len(VoterRole):
         raise VoteRefused
 
@@ -129,6 +134,7 @@ def _bring_back(rollback: Rollback, row: RollbackRepo, actor: str) -> None:
     row.save(update_fields=["restored_at", "restored_by"])
     end = "is enabled again" if is_on else "stays switched off: another rollback halts it"
     applying.note(rollback, f"{row.repo} {end}.", actor=actor)
+    # Drafted, as everything that is said: the owner hears of it when somebody has looked.
     if is_on and row.repo.team_lead:
         mail = planning.draft("repo_enabled_again", target=row.repo.team_lead, repo=row.repo.name)
         announcing.write_drafts(rollback, [mail])

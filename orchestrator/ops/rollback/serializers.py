@@ -57,10 +57,14 @@ class RollbackPlanSerializer(serializers.Serializer[Any]):
 class NewRollbackSerializer(serializers.Serializer[Any]):
     """What it takes to begin a rollback."""
 
+    # Named each time: a default would make the worst of three answers the easiest to type.
     kind = serializers.ChoiceField(choices=RollbackKind.choices)
     reason = serializers.CharField(max_length=1000)
     flows = serializers.ChoiceField(
-        choices=RunningFlows.choices, required=False, default=RunningFlows.DRAIN.value
+        # The launch runbook's: "Existing flows will continue."
+        choices=RunningFlows.choices,
+        required=False,
+        default=RunningFlows.DRAIN.value,
     )
     eta = serializers.CharField(
         max_length=100, required=False, default="not known yet", help_text="For manual review: until when."
@@ -73,6 +77,7 @@ class NewRollbackSerializer(serializers.Serializer[Any]):
 class RollbackVoteSerializer(serializers.ModelSerializer[RollbackVote]):
     """What somebody says to bringing a repo back."""
 
+    # Empty where the rollback has no repos.
     repo = serializers.CharField(source="repo.name", default="")
 
     class Meta:
@@ -85,6 +90,7 @@ class RolledBackRepoSerializer(serializers.ModelSerializer[RollbackRepo]):
 
     repo = serializers.CharField(source="repo.name")
     owner = serializers.CharField(source="repo.team_lead")
+    # Those that count now, and not all that were cast: the question is who is missing.
     votes = serializers.SerializerMethodField()
 
     class Meta:
@@ -93,6 +99,7 @@ class RolledBackRepoSerializer(serializers.ModelSerializer[RollbackRepo]):
 
     def get_votes(self, row: RollbackRepo) -> dict[str, str]:
         """The verdict of each role that has voted."""
+        # It is back: nobody has to vote any more.
         if row.restored_at is not None:
             return {}
         found = restoring.find_votes(row.rollback, row)
@@ -170,6 +177,7 @@ class RolloutStandingSerializer(serializers.Serializer[Any]):
 
     onboarding_open = serializers.BooleanField()
     dry_run = serializers.BooleanField(help_text="Whether triggers only say what they would do.")
+    # Empty until the dispatcher has looked for the first time.
     triggers = TriggerStateSerializer(many=True)
     rollbacks = RollbackSerializer(many=True, help_text="Those that are not over, then the newest others.")
 

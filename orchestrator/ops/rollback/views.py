@@ -82,6 +82,7 @@ class RollbackListView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Rollbacks that are not over, the newest others, the triggers, and whether repos are taken."""
+        # At most one of each kind is not over, so these lists are short.
         rows = _select_rollbacks()
         over = rows.exclude(status__in=NOT_OVER)[:_ENDED_SHOWN]
         content = {
@@ -134,6 +135,7 @@ class RollbackPlanView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Affected repos, steps, commands and what would be said."""
+        # Checked here: a plan has no rows that a filter set could filter.
         kind = request.query_params.get("kind", RollbackKind.PILOT.value)
         flows = request.query_params.get("flows", RunningFlows.DRAIN.value)
         if kind not in RollbackKind.values:
@@ -164,6 +166,7 @@ class RollbackDetailView(APIView):
 class VoteView(APIView):
     """GO or NO."""
 
+    # No scope of its own for each role: the deployment decides who gets which token, and the name is kept.
     scopes = {"POST": TokenScope.OPS_WRITE}
 
     @describe_operation(
@@ -231,7 +234,7 @@ class DeclinationView(APIView):
         parameters=[_NUMBER],
         request=DeclinationSerializer,
         responses=RollbackSerializer,
-        summary="Decline a rollback that a trigger asks for: what it has paused goes on.",
+        summary="Decline a rollback that a trigger asks for: what it has paused continues.",
     )
     def post(self, request: Request, number: int) -> Response:
         """200."""

@@ -1,7 +1,7 @@
 """The automatic rollback: a figure beyond its limit takes the rollout back to pilot scope, once.
 
 1. The dispatcher's leader looks every ``LOOK_SECONDS``. What it saw is in rows, so a restart in the middle
-   forgets nothing and begins nothing anew.
+   forgets nothing and begins nothing again.
 2. A figure with too little data behind it is *not enough data*: an alert, and no act.
 3. A figure has to be beyond its limit at several looks in a row, see ``RollbackTrigger.looks``.
 4. In the first week of a deployment, and where ROLLBACK_DRY_RUN says so, the decision is only written down
@@ -36,7 +36,9 @@ from orchestrator.ops.rollback.models import (
 )
 from orchestrator.ops.rollback.trigger_protocol import TRIGGERS, Figure, RollbackTrigger
 
+# Prometheus evaluates its rules as often; three looks are within its alerts' own patience.
 LOOK_SECONDS: Final = 15.0
+# Long enough for a night, a weekend and a release of the repos that are on.
 DRY_WEEK: Final = timedelta(days=7)
 STATEMENT_SECONDS: Final = 3.0
 ACTOR: Final = "orchestrator"
@@ -52,21 +54,25 @@ def look() -> None:
 
 def check_trigger(name: str, trigger: RollbackTrigger) -> TriggerState:
     """Measure one trigger, and do what follows; the state as it is written."""
+    # Before the lock: a slow measurement must not hold up the next look.
     figure = _measure(trigger)
     with transaction.atomic():
         # One look at a time: a leader that was slow and its successor both see the same figure.
         TriggerState.objects.get_or_create(name=name, defaults={"verdict": OK})
         state = TriggerState.objects.select_for_update().get(pk=name)
+        # Too little data is told when it begins, not at every look.
         before = state.verdict
         state.verdict = _judge(trigger, figure)
         if figure is not None:
             state.value, state.samples, state.detail = figure.value, figure.samples, figure.detail[:300]
+        # One look at a good figure, or at none, starts the count again.
         state.beyond = state.beyond + 1 if state.verdict == BEYOND else 0
         state.checked_at = timezone.now()
         is_free = not Rollback.objects.filter(kind=RollbackKind.PILOT, status__in=NOT_OVER).exists()
         if state.verdict == OK and is_free:
             state.armed = True
         if state.armed and is_free and state.beyond >= trigger.looks:
+            # In the transaction that acts: both are there, or neither.
             state.armed = False
             _decide(name, trigger, state)
         elif state.verdict == NOT_ENOUGH_DATA != before and figure is not None and figure.is_beyond:
@@ -77,7 +83,7 @@ def check_trigger(name: str, trigger: RollbackTrigger) -> TriggerState:
 
 
 def _measure(trigger: RollbackTrigger) -> Figure | None:
-    """The figure; None where it cannot be read, which is no reason to halt anything."""
+    """The figure; None where it cannot be read, which is not a reason to halt anything."""
     try:
         with database.limit_statements(STATEMENT_SECONDS):
             return trigger.measure()
@@ -88,6 +94,7 @@ def _measure(trigger: RollbackTrigger) -> Figure | None:
 
 
 def _judge(trigger: RollbackTrigger, figure: Figure | None) -> str:
+    # Off first: then it does not matter whether a figure can be read.
     if getattr(settings, trigger.setting) == OFF:
         return OFF
     if figure is None:
@@ -122,6 +129,7 @@ def is_dry_run() -> bool:
     """Whether triggers only say what they would do: by the setting, or in a deployment's first week."""
     if settings.ROLLBACK_DRY_RUN != "auto":
         return bool(settings.ROLLBACK_DRY_RUN == "on")
+    # The oldest of all triggers: one that is added later does not begin another week.
     first = TriggerState.objects.order_by("first_checked_at").values_list("first_checked_at", flat=True)
     begun = first.first()
     return begun is None or timezone.now() < begun + DRY_WEEK
@@ -157,6 +165,7 @@ def _tell(name: str, state: TriggerState, outcome: str) -> None:
 
 def count_decisions() -> Iterator[tuple[str, str, int]]:
     """Trigger, decision and how often; zeros, too, so that a first one is an increase."""
+    # Fifteen counts of a table that grows by a row in an incident.
     for name in TRIGGERS.names():
         for decision in DecisionKind:
             yield (

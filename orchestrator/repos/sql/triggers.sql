@@ -2,7 +2,7 @@
 
 
 -- function: repos_guard_halt
--- A repo that is halted stays switched off, whatever statement tries to switch it on.
+-- A repo that is halted stays switched off, also when a statement by hand tries to switch it on.
 CREATE FUNCTION repos_guard_halt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF EXISTS (SELECT 1 FROM repos_repohalt h WHERE h.repo_id = NEW.id) THEN

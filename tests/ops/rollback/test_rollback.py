@@ -1,5 +1,6 @@
 """Rollbacks by hand: what is switched off, how people bring it back, and what no crash leaves half done."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -28,6 +29,7 @@ from orchestrator.ops.rollback.models import (
 from orchestrator.repos import halts, registration, repo_settings
 from orchestrator.repos.models import Repo, RepoSetting
 from tests import scenes
+from tests.deploy import manifests
 
 RUNBOOK_SQL = (
     "SELECT repo_name, onboarded_at FROM repos WHERE onboarded_at > '2025-11-12' ORDER BY onboarded_at DESC"
@@ -281,6 +283,17 @@ def test_the_previous_version_is_for_people_to_type_and_three_to_end(repos):
         restoring.restore_repo(rollback.pk, "", actor="sam")
     agree(rollback, "")
     assert restoring.restore_repo(rollback.pk, "", actor="sam").status == "ended"
+
+
+def test_the_commands_name_what_the_manifests_deploy():
+    found = manifests.build_overlay("production")
+    deployed = {one["metadata"]["name"] for one in found if one["kind"] == "Deployment"}
+    typed = " ".join(command for commands in planning.COMMANDS.values() for command in commands)
+    named = set(re.findall(r"deployment[/ ]([a-z-]+)", typed))
+    assert named <= deployed
+    # Everything that runs the image is undone; Flower is not ours.
+    assert deployed - named <= {"flower"}
+    assert {one["metadata"]["namespace"] for one in found if one["kind"] == "Deployment"} == {"production"}
 
 
 def test_what_asks_is_answered_with_yes_or_no(repos):

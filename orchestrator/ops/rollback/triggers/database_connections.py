@@ -20,6 +20,7 @@ class DatabaseConnectionsTrigger:
 
     def measure(self) -> Figure:
         """Connections in use over those that the server allows."""
+        # The figure of the alert and of the dashboards, from the same statement.
         found = health_metrics.read_connections()
         detail = f"{found.used} of {found.bound} database connections are in use (limit 95 %)"
         return Figure(found.used / found.bound, LIMIT, found.bound, MINIMUM_ALLOWED, detail)

@@ -30,6 +30,7 @@ class FailureRateTrigger:
         ended = Flow.objects.filter(
             finished_at__gt=timezone.now() - WINDOW, status__in=["passed", "failed"]
         ).aggregate(all=Count("pk"), failed=Count("pk", filter=Q(status="failed")))
+        # Of no flows there is no rate, and 0 would say that all is well.
         rate = ended["failed"] / ended["all"] if ended["all"] else None
         words = "no flow ended" if rate is None else f"{rate:.0%} of {ended['all']} flows failed"
         return Figure(rate, LIMIT, ended["all"], MINIMUM_ENDED, f"{words} in the last hour (limit 10 %)")

@@ -1,4 +1,4 @@
-"""A provider has used over 95 % of its daily tokens: the next calls are refused, whatever the flows need."""
+"""A provider has used over 95 % of its daily tokens: soon calls are refused that flows need to end."""
 
 from typing import Final
 
