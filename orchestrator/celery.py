@@ -72,6 +72,7 @@ app.autodiscover_tasks(
         "orchestrator.ops.rollback",
         "orchestrator.ops.rollups",
         "orchestrator.ops.reports",
+        "orchestrator.ops.status",
     ]
 )
 

@@ -113,6 +113,7 @@ INSTALLED_APPS = [
     "orchestrator.ops.preflight",
     "orchestrator.ops.incidents",
     "orchestrator.ops.rollback",
+    "orchestrator.ops.status",
     "onboarding",
 ]
 MIDDLEWARE = [

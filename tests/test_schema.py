@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import connection, models
 
 ROOT = Path(__file__).parents[1]
-OPS = ("notifications", "rollups", "reports", "training", "alerts", "preflight", "incidents", "rollback")
+OPS = ("notifications", "rollups", "reports", "training", "alerts", "preflight", "incidents", "rollback", "status")
 APPS = ("core", "repos", "flows", "providers", *OPS, "onboarding")
 # How the functions and triggers are now; migrations have their own frozen copies.
 DESCRIPTIONS = (

@@ -30,5 +30,6 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
         "rollback-triggers": "orchestrator.ops.rollback.watch:WORK",
         "rollups": "orchestrator.ops.rollups.schedule:WORK",
         "reports": "orchestrator.ops.reports.schedule:WORK",
+        "status": "orchestrator.ops.status.schedule:WORK",
     },
 )

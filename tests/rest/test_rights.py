@@ -33,6 +33,10 @@ PAGES = {
     # address: what GET answers each of PEOPLE
     "/": OPEN,
     "/status/": OPEN,
+    "/status/feed.atom": OPEN,
+    # A key that nobody has.
+    "/status/confirm/<key>/": OPEN,
+    "/status/unsubscribe/<key>/": OPEN,
     "/health": OPEN,
     "/ready": OPEN,
     "/login/": OPEN,
@@ -61,6 +65,8 @@ PAGES = {
 POSTED = {
     # address: what POST answers each of PEOPLE
     "/flows/<flow_id>/<action>/": ACTS,
+    # Without an address: the same words as with one.
+    "/status/subscribe/": "200 200 200 200 200 200 200 200 200",
     # Without an answer: those who may are sent back to the page.
     "/preflight/answer/": "302 403 403 403 403 403 302 302 302",
     "/logout/": "302 302 302 302 302 302 302 302 302",
@@ -196,6 +202,9 @@ ADMIN = {
     "reports.figureanswer": ("", "va", "va"),
     "alerts.alerttestresult": ("", "v", "v"),
     "preflight.personanswer": ("", "v", "v"),
+    "status.maintenance": ("", "va", "va"),
+    "status.statusnews": ("", "v", "v"),
+    "status.statusreader": ("", "v", "v"),
     "training.trainee": ("", "vac", "vac"),
     "training.trainingmodule": ("", "vac", "vac"),
     "training.trainingsession": ("", "vac", "vac"),
@@ -323,6 +332,7 @@ def fill_in(address: str, flow: Any) -> str:
         "<dashboard>": "reliability",
         "<panel>": "success",
         "<provider>": "openai",
+        "<key>": "00000000-0000-4000-8000-000000000000",
         "<number>": "999999",
         "<delivery_number>": "999999",
         "<action_number>": "999999",
