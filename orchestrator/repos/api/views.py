@@ -23,14 +23,14 @@ from orchestrator.repos.api.serializers import (
     TokenOwnerSerializer,
 )
 from orchestrator.repos.models import Repo, RepoSetting
-from orchestrator.repos.registration import OnboardingPaused, register_repo
+from orchestrator.repos.registration import register_repo
 from orchestrator.repos.scopes import ANY_TOKEN, TokenScope
 from orchestrator.rest.etags import CHANGED, build_tag, require_match
 from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
-from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
+from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER
 from orchestrator.rest.sparse_fields import SparseFields
 
 # Settings change seldom; the bound is for a script that sets one in a loop.
@@ -71,7 +71,7 @@ class RepoListView(SparseFields, GenericAPIView[Repo]):
 
     @describe_operation(
         "repos_register",
-        refused=(INVALID, refusals.CLONE_URL, refusal_by(OnboardingPaused)),
+        refused=(INVALID, refusals.CLONE_URL),
         request=NewRepoSerializer,
         responses={201: RepoSerializer, 200: RepoSerializer},
         tags=["repos"],
@@ -130,7 +130,7 @@ class RepoConfigView(APIView):
     @describe_operation(
         "repos_config_put",
         tags=["config"],
-        refused=(*refusals.OF_A_REPO, *refusals.FOR_OPERATORS, CHANGED, refusals.HALTED, *refusals.SETTINGS),
+        refused=(*refusals.OF_A_REPO, *refusals.FOR_OPERATORS, CHANGED, *refusals.SETTINGS),
         parameters=[NAME, _IF_MATCH],
         request={"application/json": repo_settings.describe_keys()},
         responses=RepoConfigSerializer,
