@@ -1,12 +1,17 @@
 """``?fields=id,status``: an answer with these fields only. What is left out is not computed either."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import Model, QuerySet
 from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from orchestrator.rest.filters import refuse_filter
 from orchestrator.rest.query_names import FIELDS
+
+_Row = TypeVar("_Row", bound=Model)
 
 
 class SparseFields:
@@ -30,6 +35,16 @@ class SparseFields:
         for name in set(names) - wanted:
             del whole.fields[name]
         return serializer
+
+
+class SparseListView(SparseFields, GenericAPIView[_Row]):
+    """A list in pages whose lines may be reduced."""
+
+    def answer_page(self, request: Request, rows: QuerySet[_Row]) -> Response:
+        """The page of ``rows`` that the query asks for."""
+        page: Any = self.paginate_queryset(rows)
+        whole = self.sparse_serializer(page, many=True, context=self.get_serializer_context())
+        return self.get_paginated_response(self.keep_fields(request, whole).data)
 
 
 def list_fields(kind: type[serializers.Serializer[Any]]) -> list[str]:

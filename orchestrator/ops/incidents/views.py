@@ -6,7 +6,6 @@ from typing import Any, Final
 from django.db import OperationalError
 from django.db.models import QuerySet
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -38,7 +37,7 @@ from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
-from orchestrator.rest.sparse_fields import SparseFields
+from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 TAGS: Final = ["incidents"]
 NUMBER: Final = describe_number("The incident's number.")
@@ -68,7 +67,7 @@ def select_incidents() -> QuerySet[Incident]:
     return Incident.objects.select_related("review").prefetch_related("repos", "alerts")
 
 
-class IncidentListView(SparseFields, GenericAPIView[Incident]):
+class IncidentListView(SparseListView[Incident]):
     """All incidents."""
 
     scopes = {"GET": TokenScope.OPS_READ, "POST": TokenScope.OPS_WRITE}
@@ -88,9 +87,7 @@ class IncidentListView(SparseFields, GenericAPIView[Incident]):
     )
     def get(self, request: Request) -> Response:
         """A page of incidents."""
-        page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        lines = self.keep_fields(request, self.get_serializer(page, many=True))
-        return self.get_paginated_response(lines.data)
+        return self.answer_page(request, self.filter_queryset(self.get_queryset()))
 
     @describe_operation(
         "incidents_open",

@@ -1,11 +1,8 @@
 """Messages to people over REST: write one, and see whether it arrived. For operators."""
 
-from typing import Any
-
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema_view
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -26,7 +23,7 @@ from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
-from orchestrator.rest.sparse_fields import SparseFields
+from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 _TAGS = ["notifications"]
 _NOTIFY_REFUSED = (INVALID, refusal_by(NotifierNotConfigured))
@@ -84,7 +81,7 @@ class EmailNotificationView(NewNotificationView):
     serializer_class = NewEmailNotificationSerializer
 
 
-class NotificationListView(SparseFields, GenericAPIView[Notification]):
+class NotificationListView(SparseListView[Notification]):
     """All messages, newest first."""
 
     scopes = {"GET": TokenScope.OPS_READ}
@@ -104,9 +101,7 @@ class NotificationListView(SparseFields, GenericAPIView[Notification]):
     )
     def get(self, request: Request) -> Response:
         """A page of messages."""
-        page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        lines = self.keep_fields(request, self.get_serializer(page, many=True))
-        return self.get_paginated_response(lines.data)
+        return self.answer_page(request, self.filter_queryset(self.get_queryset()))
 
 
 class NotificationDetailView(SparseFields, APIView):

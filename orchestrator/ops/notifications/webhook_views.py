@@ -1,11 +1,10 @@
 """Webhooks over REST: make, test, change, rotate, and the log of each message."""
 
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -34,7 +33,7 @@ from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind
-from orchestrator.rest.sparse_fields import SparseFields
+from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 _TAGS = ["webhooks"]
 _MOST_REPLAYED: Final = 500
@@ -46,7 +45,7 @@ _UNKNOWN_DELIVERY = ProblemKind(404, "notify:unknown-delivery", "The webhook has
 _STILL_WAITING = ProblemKind(409, "notify:still-waiting", "The message was not sent yet, and will be.")
 
 
-class WebhookListView(SparseFields, GenericAPIView[Subscription]):
+class WebhookListView(SparseListView[Subscription]):
     """The webhooks within the caller's reach."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
@@ -71,9 +70,7 @@ class WebhookListView(SparseFields, GenericAPIView[Subscription]):
         # Not a filter: a repo that is foreign or unknown is refused, where a filter would show no rows.
         if "repo" in request.query_params:
             found = found.filter(repo=repo_for(request, request.query_params["repo"]))
-        page: Any = self.paginate_queryset(found)
-        lines = self.keep_fields(request, WebhookSerializer(page, many=True))
-        return self.get_paginated_response(lines.data)
+        return self.answer_page(request, found)
 
     @describe_operation(
         "webhooks_create",
@@ -192,7 +189,7 @@ class WebhookSecretView(APIView):
         return _answer_with_secret(request, webhook, status.HTTP_200_OK)
 
 
-class DeliveryListView(SparseFields, GenericAPIView[Notification]):
+class DeliveryListView(SparseListView[Notification]):
     """The log of a webhook."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN}
@@ -214,9 +211,7 @@ class DeliveryListView(SparseFields, GenericAPIView[Notification]):
     def get(self, request: Request, number: int) -> Response:
         """A page of messages of the last 30 days."""
         rows = self.get_queryset().filter(subscription=_find_webhook(request, number))
-        page: Any = self.paginate_queryset(self.filter_queryset(rows))
-        lines = self.keep_fields(request, DeliverySerializer(page, many=True))
-        return self.get_paginated_response(lines.data)
+        return self.answer_page(request, self.filter_queryset(rows))
 
 
 class DeliveryDetailView(SparseFields, APIView):

@@ -1,10 +1,8 @@
 """Training over REST: what the records say, who takes part, and files of records. For operators."""
 
 from dataclasses import asdict
-from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -28,7 +26,7 @@ from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem, read_status
 from orchestrator.rest.refusals import INVALID, refusal_by
-from orchestrator.rest.sparse_fields import SparseFields
+from orchestrator.rest.sparse_fields import SparseListView
 
 _TAGS = ["training"]
 _KIND = OpenApiParameter(
@@ -47,7 +45,7 @@ class TrainingStandingView(APIView):
         return Response(TrainingStandingSerializer({"figures": read_standing()}).data)
 
 
-class TraineeListView(SparseFields, GenericAPIView[Trainee]):
+class TraineeListView(SparseListView[Trainee]):
     """People, newest first."""
 
     scopes = {"GET": TokenScope.OPS_READ}
@@ -67,9 +65,7 @@ class TraineeListView(SparseFields, GenericAPIView[Trainee]):
     )
     def get(self, request: Request) -> Response:
         """A page of people."""
-        page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        lines = self.keep_fields(request, self.get_serializer(page, many=True))
-        return self.get_paginated_response(lines.data)
+        return self.answer_page(request, self.filter_queryset(self.get_queryset()))
 
 
 class TrainingImportView(APIView):

@@ -3,7 +3,6 @@
 from typing import Any
 
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -31,7 +30,7 @@ from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.query_names import KnownQueryOnly
 from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
-from orchestrator.rest.sparse_fields import SparseFields
+from orchestrator.rest.sparse_fields import SparseListView
 from orchestrator.rest.throttles import ExchangeThrottle
 
 _TAGS = ["tokens"]
@@ -48,7 +47,7 @@ _EXCHANGE_REFUSED = (
 )
 
 
-class CiTrustListView(SparseFields, GenericAPIView[CiTrust]):
+class CiTrustListView(SparseListView[CiTrust]):
     """The CI jobs that a repo trusts."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
@@ -68,9 +67,7 @@ class CiTrustListView(SparseFields, GenericAPIView[CiTrust]):
     )
     def get(self, request: Request, name: str) -> Response:
         """A page of them, newest first."""
-        page: Any = self.paginate_queryset(self.get_queryset().filter(repo=repo_for(request, name)))
-        lines = self.keep_fields(request, CiTrustSerializer(page, many=True))
-        return self.get_paginated_response(lines.data)
+        return self.answer_page(request, self.get_queryset().filter(repo=repo_for(request, name)))
 
     @describe_operation(
         "ci_trusts_create",

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -28,7 +27,7 @@ from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
-from orchestrator.rest.sparse_fields import SparseFields
+from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 _TAGS = ["tokens"]
 _NAME_A_REPO = 'Send {"repo": "<name>", ...}, or {"operator": true, ...} to reach every repo.'
@@ -41,7 +40,7 @@ _ENDED = tuple(map(refusal_by, (tokens.TokenNotLive, tokens.TokenReplaced)))
 _NUMBER = describe_number("The token's number.")
 
 
-class TokenListView(SparseFields, GenericAPIView[Token]):
+class TokenListView(SparseListView[Token]):
     """The tokens within the caller's reach."""
 
     scopes = {"GET": TokenScope.REPO_ADMIN, "POST": TokenScope.REPO_ADMIN}
@@ -64,9 +63,7 @@ class TokenListView(SparseFields, GenericAPIView[Token]):
     )
     def get(self, request: Request) -> Response:
         """A page of tokens, with when and from where each was used last. Secrets are never shown."""
-        page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        lines = self.keep_fields(request, TokenSerializer(page, many=True))
-        return self.get_paginated_response(lines.data)
+        return self.answer_page(request, self.filter_queryset(self.get_queryset()))
 
     @describe_operation(
         "tokens_create",

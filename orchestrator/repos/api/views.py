@@ -6,7 +6,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError as RefusedFields
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -31,7 +30,7 @@ from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER
-from orchestrator.rest.sparse_fields import SparseFields
+from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 # Settings change seldom; the bound is for a script that sets one in a loop.
 _HISTORY_ROWS = 50
@@ -43,7 +42,7 @@ _IF_MATCH = OpenApiParameter(
 )
 
 
-class RepoListView(SparseFields, GenericAPIView[Repo]):
+class RepoListView(SparseListView[Repo]):
     """The repos within the caller's reach."""
 
     scopes = {"GET": TokenScope.FLOWS_READ, "POST": TokenScope.ORG_ADMIN}
@@ -65,9 +64,7 @@ class RepoListView(SparseFields, GenericAPIView[Repo]):
     @describe_operation("repos_list", responses=RepoSerializer(many=True), tags=["repos"])
     def get(self, request: Request) -> Response:
         """List repos, newest first, a page at a time."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        lines = self.keep_fields(request, self.get_serializer(page, many=True))
-        return self.get_paginated_response(lines.data)
+        return self.answer_page(request, self.filter_queryset(self.get_queryset()))
 
     @describe_operation(
         "repos_register",
