@@ -41,6 +41,8 @@ gc.disable()
 
 def pytest_collection_finish() -> None:
     """Look for garbage from here on, and only in what tests make."""
+    # What is garbage by now would stay to the end too.
+    gc.collect()
     gc.freeze()
     gc.enable()
 
