@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.request import Request
 
 _NAMES = {str: "a text", bool: "true or false", int: "a whole number"}
 
@@ -30,6 +31,13 @@ class RequestSerializer(serializers.Serializer[Any]):
             # What a field finds itself says more than its type.
             wrong |= error.detail if isinstance(error.detail, dict) else {}
         raise serializers.ValidationError(wrong)
+
+
+def read_valid(kind: type[serializers.BaseSerializer[Any]], request: Request) -> Any:
+    """The body in the shape ``kind``; a problem names every field that is wrong."""
+    wanted = kind(data=request.data)
+    wanted.is_valid(raise_exception=True)
+    return wanted.validated_data
 
 
 def _find_mistake(field: Any, value: Any) -> str:

@@ -14,6 +14,7 @@ from orchestrator.repos.access import caller_of
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.refusals import INVALID
+from orchestrator.rest.request_bodies import read_valid
 
 
 class FlowEditView(APIView):
@@ -33,11 +34,10 @@ class FlowEditView(APIView):
     def post(self, request: Request, flow_id: str) -> Response:
         """202: all gates and the reviewer judge the files; a block says in its evidence who edited it."""
         flow = flow_for(request, flow_id)
-        given = NewEditSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = read_valid(NewEditSerializer, request)
         editor = caller_of(request).name
         # Read before the flow is locked: the engine looks at its status again under the lock, so an edit of a
         # flow that was retried meanwhile is refused there.
-        written = edited_files.accept_edit(flow, given.validated_data["files"], editor=editor)
+        written = edited_files.accept_edit(flow, given["files"], editor=editor)
         edited = engine.begin_edited_round(flow.id, edited_files.KIND, written, actor=editor)
         return answer_accepted(request, edited)

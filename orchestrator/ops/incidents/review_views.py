@@ -16,12 +16,13 @@ from orchestrator.ops.incidents.serializers import (
     ReviewChangeSerializer,
     ReviewSerializer,
 )
-from orchestrator.ops.incidents.views import NUMBER, TAGS, UNKNOWN, read_valid
+from orchestrator.ops.incidents.views import NUMBER, TAGS, UNKNOWN
 from orchestrator.repos.access import caller_of
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.refusals import INVALID, refusal_by
+from orchestrator.rest.request_bodies import read_valid
 
 
 def _show(incident: Incident) -> Any:

@@ -8,7 +8,6 @@ from django.db.models import QuerySet
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from orchestrator.core import database
@@ -37,6 +36,7 @@ from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
+from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 TAGS: Final = ["incidents"]
@@ -52,13 +52,6 @@ class DiagnosisTooLong(OrchestratorError):
     code = "incidents:diagnosis-too-long"
     cure = "Look at the flows that failed: `blocks status flows --failed --last-1h`."
     fixed_by = FixedBy.OPERATOR
-
-
-def read_valid(kind: type[BaseSerializer[Any]], request: Request) -> Any:
-    """The body in the shape ``kind``; a problem names every field that is wrong."""
-    wanted = kind(data=request.data)
-    wanted.is_valid(raise_exception=True)
-    return wanted.validated_data
 
 
 def select_incidents() -> QuerySet[Incident]:
@@ -114,9 +107,13 @@ class IncidentListView(SparseListView[Incident]):
 
 def show(number: int, request: Request) -> Any:
     """The incident as it is answered."""
+    return _serialize(number, request).data
+
+
+def _serialize(number: int, request: Request) -> IncidentSerializer:
     # Asked first, because a missing row is a problem with a cure and not Django's exception.
     handling.find_incident(number)
-    return IncidentSerializer(select_incidents().get(pk=number), context={"request": request}).data
+    return IncidentSerializer(select_incidents().get(pk=number), context={"request": request})
 
 
 class IncidentDetailView(SparseFields, APIView):
@@ -135,9 +132,7 @@ class IncidentDetailView(SparseFields, APIView):
     )
     def get(self, request: Request, number: int) -> Response:
         """The incident."""
-        handling.find_incident(number)
-        shown = IncidentSerializer(select_incidents().get(pk=number), context={"request": request})
-        return Response(self.keep_fields(request, shown).data)
+        return Response(self.keep_fields(request, _serialize(number, request)).data)
 
 
 class AcknowledgementView(APIView):

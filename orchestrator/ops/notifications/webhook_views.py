@@ -33,6 +33,7 @@ from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind
+from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 _TAGS = ["webhooks"]
@@ -82,9 +83,7 @@ class WebhookListView(SparseListView[Subscription]):
     )
     def post(self, request: Request) -> Response:
         """201 with the secret, which signs every request as Standard Webhooks says."""
-        wanted = NewWebhookSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = read_valid(NewWebhookSerializer, request)
         made = Subscription.objects.create(
             repo=choose_repo(request, given, for_all="organisation", cure=_NAME_A_REPO),
             notifier="webhook",
@@ -278,12 +277,11 @@ class WebhookReplayView(APIView):
     def post(self, request: Request, number: int) -> Response:
         """202: at most 500, the oldest first; `more` says whether there are others."""
         webhook = _find_webhook(request, number)
-        wanted = ReplayRequestSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        given = read_valid(ReplayRequestSerializer, request)
         rows = Notification.objects.filter(
             subscription=webhook,
-            status=wanted.validated_data["status"],
-            created_at__gte=wanted.validated_data["since"],
+            status=given["status"],
+            created_at__gte=given["since"],
         ).order_by("id")
         chosen = list(rows[: _MOST_REPLAYED + 1])
         replayed = sum(delivery.replay(one) for one in chosen[:_MOST_REPLAYED])

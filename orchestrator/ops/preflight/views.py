@@ -22,6 +22,7 @@ from orchestrator.rest.filters import refuse_filter
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
+from orchestrator.rest.request_bodies import read_valid
 
 _TAGS = ["preflight"]
 _PHASES: Final = [str(phase) for phase in PHASES]
@@ -67,9 +68,7 @@ class PersonAnswerView(APIView):
     )
     def post(self, request: Request) -> Response:
         """201; the answer counts for 30 days, and the newest one counts."""
-        wanted = NewPersonAnswerSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = read_valid(NewPersonAnswerSerializer, request)
         answer = record_answer(
             given["phase"],
             given["line"],

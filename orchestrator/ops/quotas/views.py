@@ -20,6 +20,7 @@ from orchestrator.rest.etags import tag_weakly
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind
+from orchestrator.rest.request_bodies import read_valid
 from providers import breaker, quota_report
 from providers.models import ProviderChange
 
@@ -106,9 +107,8 @@ def _turn_switch(request: Request, provider: str, turn: Callable[..., bool]) -> 
             f"There is no provider {provider!r}.",
             cure=f"Name one of {', '.join(settings.PROVIDERS)}.",
         )
-    wanted = SwitchReasonSerializer(data=request.data)
-    wanted.is_valid(raise_exception=True)
-    changed = turn(provider, actor=actor, reason=wanted.validated_data["reason"])
+    given = read_valid(SwitchReasonSerializer, request)
+    changed = turn(provider, actor=actor, reason=given["reason"])
     found: dict[str, Any] = {"provider": provider, "changed": changed}
     # Also where the switch was turned before: turning it again changes nothing and is answered alike.
     newest = ProviderChange.objects.filter(provider=provider, action__in=["paused", "resumed"]).first()

@@ -26,6 +26,7 @@ from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem, read_status
 from orchestrator.rest.refusals import INVALID, refusal_by
+from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseListView
 
 _TAGS = ["training"]
@@ -87,10 +88,9 @@ class TrainingImportView(APIView):
 
         A refusal lists every line that is wrong under `lines`, with its number, column and reason.
         """
-        wanted = NewImportSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        given = read_valid(NewImportSerializer, request)
         try:
-            result = import_csv(kind, wanted.validated_data["csv"], actor=caller_of(request).name)
+            result = import_csv(kind, given["csv"], actor=caller_of(request).name)
         except CsvRefused as error:
             # Beside the standard members of a problem, so that a script finds each line.
             lines = [asdict(line) for line in error.bad_lines]

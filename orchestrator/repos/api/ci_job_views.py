@@ -30,6 +30,7 @@ from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.query_names import KnownQueryOnly
 from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
+from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseListView
 from orchestrator.rest.throttles import ExchangeThrottle
 
@@ -81,11 +82,10 @@ class CiTrustListView(SparseListView[CiTrust]):
     def post(self, request: Request, name: str) -> Response:
         """201: such a job can exchange its OIDC token for a token of this repo with these scopes."""
         repo = repo_for(request, name)
-        wanted = NewCiTrustSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        given = read_valid(NewCiTrustSerializer, request)
         caller = caller_of(request)
-        tokens.refuse_scopes_not_held(wanted.validated_data["scopes"], caller.token.granted_scopes)
-        made = CiTrust.objects.create(repo=repo, created_by=caller.name, **wanted.validated_data)
+        tokens.refuse_scopes_not_held(given["scopes"], caller.token.granted_scopes)
+        made = CiTrust.objects.create(repo=repo, created_by=caller.name, **given)
         headers = {"Location": build_url(request, f"/api/v1/repos/{repo.name}/ci-trusts/{made.pk}/")}
         return Response(CiTrustSerializer(made).data, status=status.HTTP_201_CREATED, headers=headers)
 
@@ -140,12 +140,9 @@ class TokenExchangeView(APIView):
         """
         throttle = ExchangeThrottle()
         throttle.refuse_too_many(request)
-        given = IdTokenSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = read_valid(IdTokenSerializer, request)
         try:
-            token, secret = exchange_id_token(
-                given.validated_data["oidc_token"], given.validated_data["repo"]
-            )
+            token, secret = exchange_id_token(given["oidc_token"], given["repo"])
         except (IdTokenRefused, IdTokenUsed, NoTrust):
             # Only failures count: many jobs may share an address.
             throttle.count(request)

@@ -27,6 +27,7 @@ from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.refusals import INVALID, ProblemKind, refusal_by
+from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 _TAGS = ["tokens"]
@@ -75,9 +76,7 @@ class TokenListView(SparseListView[Token]):
     )
     def post(self, request: Request) -> Response:
         """201 with the secret, which is shown this once and stored as a digest only."""
-        wanted = NewTokenSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = read_valid(NewTokenSerializer, request)
         repo = choose_repo(request, given, for_all="operator", cure=_NAME_A_REPO)
         _refuse_scopes(request, given["scopes"], repo)
         token, secret = tokens.create_token(
@@ -141,11 +140,10 @@ class TokenRotationView(APIView):
 
         Both work until the overlap is over. `last_used_at` of the old one tells whether it is still in use.
         """
-        wanted = TokenRotationSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        given = read_valid(TokenRotationSerializer, request)
         old = _find_token(request, number)
         _refuse_scopes(request, old.granted_scopes, old.repo)
-        overlap = timedelta(seconds=wanted.validated_data["overlap_seconds"])
+        overlap = timedelta(seconds=given["overlap_seconds"])
         made, secret = tokens.rotate_token(old, created_by=caller_of(request).name, overlap=overlap)
         return answer_with_secret(request, made, secret)
 

@@ -30,6 +30,7 @@ from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER
+from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 # Settings change seldom; the bound is for a script that sets one in a loop.
@@ -78,10 +79,9 @@ class RepoListView(SparseListView[Repo]):
 
         For operators.
         """
-        wanted = NewRepoSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        given = read_valid(NewRepoSerializer, request)
         try:
-            repo, is_new = register_repo(**wanted.validated_data)
+            repo, is_new = register_repo(**given)
         except ValidationError as error:
             raise RefusedFields(error.message_dict) from error
         headers = {"Location": build_url(request, f"/api/v1/repos/{repo.name}/")}
