@@ -80,7 +80,9 @@ def judge_repeated() -> dict[str, Any]:
     """How many honest blocks are refused once when each is judged five times at once."""
     blocks = _list_honest()
     changed = []
-    for candidate in blocks:
+    for number, candidate in enumerate(blocks, 1):
+        # Most of an hour for all of them: who waits wants to see how far it is.
+        sys.stderr.write(f"repeated: {number} of {len(blocks)}, {candidate.name}\n")
         runs = judge_at_once(candidate, HONEST_POLICY)
         changed += [f"{candidate.name}: {said}" for said in map(list_refusals, runs) if said][:1]
     _print_wrong("repeated", changed)
