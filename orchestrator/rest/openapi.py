@@ -23,6 +23,7 @@ from orchestrator.rest.deprecation import Deprecation, announce
 from orchestrator.rest.problems import MEDIA_TYPE, Problem
 from orchestrator.rest.query_names import FIELDS
 from orchestrator.rest.refusals import ProblemKind
+from orchestrator.rest.request_bodies import RequestSerializer
 from orchestrator.rest.sparse_fields import list_fields
 
 EXAMPLES: Final = Path(__file__).with_name("examples")
@@ -145,11 +146,19 @@ class OperationSchema(AutoSchema):
             schema.setdefault("pattern", r"\S")
         return schema
 
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        """Say of a body that it has no other fields."""
+        schema: Any = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if _refuses_fields(serializer):
+            schema["additionalProperties"] = False
+        return schema
+
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """The operation with its errors, headers and examples."""
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        _refuse_empty(operation)
         operation["summary"] = operation["summary"].removesuffix(".")
         if self.method == "GET" and hasattr(self.view, "sparse_serializer"):
             self._offer_fields(operation)
@@ -247,17 +256,32 @@ class OperationSchema(AutoSchema):
             found += refusals.WITH_TOKEN
         if "requestBody" in operation:
             found += refusals.WITH_BODY
-        if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
+            if _refuses_fields(self.get_request_serializer()):
+                found.append(refusals.UNKNOWN_FIELD)
+        places = {parameter["in"] for parameter in operation.get("parameters", ())}
+        if "path" in places:
             found.append(refusals.NOTHING_HERE)
-        if self.method == "GET" and (
-            getattr(view, "filterset_class", None) or hasattr(view, "sparse_serializer")
-        ):
+        if "query" in places:
             found.append(refusals.INVALID_PARAMETER)
         if self.method == "GET" and getattr(view, "pagination_class", None):
-            found += (refusals.INVALID_CURSOR, refusals.INVALID_PARAMETER)
+            found.append(refusals.INVALID_CURSOR)
         if _answers_json_only(operation):
             found.append(refusals.NOT_ACCEPTABLE)
         return found
+
+
+def _refuse_empty(operation: dict[str, Any]) -> None:
+    """Say of the texts in a query that none of them may be empty."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        if parameter["in"] == "query" and schema.get("type") == "string" and "enum" not in schema:
+            schema["minLength"] = 1
+
+
+def _refuses_fields(serializer: Any) -> bool:
+    """Whether a body of that shape has no other fields."""
+    kind = serializer if isinstance(serializer, type) else type(serializer)
+    return issubclass(kind, RequestSerializer) and not kind.takes_more
 
 
 def _refuses_blank(field: Any) -> bool:

@@ -7,7 +7,7 @@ view becomes a problem here, too, so a client sees one shape only.
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 AWAY_RETRY_SECONDS = 5
+_UNKNOWN_FIELD = "request:unknown-field"
 _TITLES = {
     400: "The request cannot be read",
     401: "A token is needed",
@@ -186,14 +187,31 @@ def _from_api_exception(error: exceptions.APIException) -> Problem:
 def _from_validation_error(error: exceptions.ValidationError) -> Problem:
     fields = error.detail if isinstance(error.detail, dict) else {"request": error.detail}
     errors: dict[str, list[str]] = {}
+    codes = set()
     for name, value in fields.items():
-        messages = value if isinstance(value, list) else [value]
-        errors[name] = [str(message) for message in messages]
+        for text, code in _list_messages("", value):
+            errors.setdefault(name, []).append(text)
+            codes.add(code)
     first_field, its_messages = next(iter(errors.items()), ("request", ["invalid"]))
     return Problem(
         422,
-        "request:invalid",
+        _UNKNOWN_FIELD if _UNKNOWN_FIELD in codes else "request:invalid",
         f"{first_field}: {its_messages[0]}",
         cure="Correct the named fields; /api/v1/docs/ shows what each one takes.",
         errors=errors,
     )
+
+
+def _list_messages(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    """What is wrong with a field, and the code of that. Further down, its place comes first: ``0.name: ``."""
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from _list_messages(f"{path}.{name}".removeprefix("."), inner)
+        case list():
+            for number, inner in enumerate(value):
+                # Texts are what is wrong with the field; others are what is wrong with each of its items.
+                is_text = isinstance(inner, str)
+                yield from _list_messages(path if is_text else f"{path}.{number}".removeprefix("."), inner)
+        case _:
+            yield f"{path}: {value}" if path else str(value), getattr(value, "code", "")

@@ -1,4 +1,7 @@
-"""Parameters of a query that its address does not know are refused: a misspelt filter would show all."""
+"""Parameters of a query that its address does not know, or without a value, are refused.
+
+A misspelt filter would show all rows, and so would the empty one of a script whose variable is not set.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +39,7 @@ class KnownQueryOnly(BasePermission):
                 f"There is no parameter {unknown[0][:100]!r} here.",
                 cure=f"Leave it out; this address knows: {listed}.",
             )
+        _refuse_empty(request)
         return True
 
 
@@ -46,6 +50,12 @@ def _refuse_nul(request: Request, view: "APIView") -> None:
     for name, values in request.query_params.lists():
         if any("\0" in value for value in values):
             raise Problem(400, "request:invalid-filter", f"{name[:100]} holds a NUL, which nothing has.")
+
+
+def _refuse_empty(request: Request) -> None:
+    for name, values in request.query_params.lists():
+        if "" in values:
+            raise Problem(400, "request:invalid-filter", f"{name} is empty.", cure="Leave it out.")
 
 
 def list_known_names(view: Any) -> set[str]:

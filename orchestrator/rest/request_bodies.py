@@ -1,25 +1,34 @@
-"""Bodies of requests: a value of another JSON type than the described one is refused.
+"""Bodies of requests: a field that is not described, and a value of another JSON type, are refused.
 
 DRF's fields were made for forms, in which everything is text: they take 5 for "5", "yes" and 1 for true, and
-"5" for 5. A client that sends them has a mistake, which it should hear of.
+"5" for 5, and they leave out what they do not know. A client that sends such things has a mistake, which it
+should hear of.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
+
+from orchestrator.rest.refusals import UNKNOWN_FIELD
 
 _NAMES = {str: "a text", bool: "true or false", int: "a whole number"}
 
 
 class RequestSerializer(serializers.Serializer[Any]):
-    """The body of a request. All fields with a mistake are named at once."""
+    """The body of a request, or a part of it. All fields with a mistake are named at once."""
+
+    takes_more = False
+    """Whether other fields are left alone: for messages of senders who add fields with each version."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """The values; refuses other types than those that OpenAPI describes."""
+        """The values; refuses other fields and other types than those that OpenAPI describes."""
         wrong: dict[str, Any] = {}
         if isinstance(data, Mapping):
+            if not self.takes_more:
+                wrong |= self._refuse_unknown(data)
             for name, field in self.fields.items():
                 if name in data and (said := _find_mistake(field, data[name])):
                     wrong[name] = [said]
@@ -32,8 +41,13 @@ class RequestSerializer(serializers.Serializer[Any]):
             wrong |= error.detail if isinstance(error.detail, dict) else {}
         raise serializers.ValidationError(wrong)
 
+    def _refuse_unknown(self, data: Mapping[str, Any]) -> dict[str, list[ErrorDetail]]:
+        known = ", ".join(self.fields)
+        said = ErrorDetail(f"There is no such field; there are: {known}.", code=UNKNOWN_FIELD.code)
+        return {name[:100]: [said] for name in sorted(data.keys() - self.fields.keys())}
 
-def read_valid(kind: type[serializers.BaseSerializer[Any]], request: Request) -> Any:
+
+def read_valid(kind: type[RequestSerializer], request: Request) -> Any:
     """The body in the shape ``kind``; a problem names every field that is wrong."""
     wanted = kind(data=request.data)
     wanted.is_valid(raise_exception=True)

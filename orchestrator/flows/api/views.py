@@ -45,7 +45,7 @@ from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.query_names import ORDERING
-from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, UNKNOWN_FIELD
+from orchestrator.rest.refusals import INVALID
 from orchestrator.rest.sparse_fields import SparseFields
 from providers.models import ProviderCall
 
@@ -116,7 +116,7 @@ class FlowListView(SparseFields, GenericAPIView[Flow]):
     @describe_operation(
         "flows_create",
         tags=_TAGS,
-        refused=(*OF_A_REPO, INVALID, UNKNOWN_FIELD, *refusals.CREATION),
+        refused=(*OF_A_REPO, INVALID, *refusals.CREATION),
         request=NewFlowSerializer,
         responses={202: FlowSummarySerializer},
         parameters=[
@@ -211,7 +211,7 @@ class FlowDetailView(SparseFields, APIView):
     @describe_operation(
         "flows_get",
         tags=_TAGS,
-        refused=(refusals.UNKNOWN_FLOW, INVALID_PARAMETER, refusals.TOO_MANY_FOLLOWERS, refusals.NO_ROOM),
+        refused=(refusals.UNKNOWN_FLOW, refusals.TOO_MANY_FOLLOWERS, refusals.NO_ROOM),
         responses=FlowSerializer,
         parameters=[
             FLOW_ID,
@@ -336,7 +336,7 @@ class FlowEvidenceView(APIView):
     @describe_operation(
         "flows_evidence",
         tags=_TAGS,
-        refused=(refusals.UNKNOWN_FLOW, INVALID_PARAMETER),
+        refused=(refusals.UNKNOWN_FLOW,),
         responses={
             (200, "application/json"): FlowEvidenceSerializer,
             (200, "application/zip"): OpenApiTypes.BINARY,

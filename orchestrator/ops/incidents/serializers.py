@@ -21,6 +21,7 @@ from orchestrator.ops.incidents.models import (
 )
 from orchestrator.repos.models import Repo
 from orchestrator.rest.links import url_of
+from orchestrator.rest.request_bodies import RequestSerializer
 
 # As max_alerts in the configuration that is shipped for Alertmanager.
 MOST_ALERTS: Final = 200
@@ -132,7 +133,7 @@ def _measure(incident: Incident, end: datetime | None) -> float | None:
     return None if end is None else (end - incident.detected_at).total_seconds()
 
 
-class NewIncidentSerializer(serializers.Serializer[Any]):
+class NewIncidentSerializer(RequestSerializer):
     """What it takes to open an incident by hand."""
 
     title = serializers.CharField(max_length=200)
@@ -147,7 +148,7 @@ class NewIncidentSerializer(serializers.Serializer[Any]):
     )
 
 
-class HandoverSerializer(serializers.Serializer[Any]):
+class HandoverSerializer(RequestSerializer):
     """Who leads from now on."""
 
     commander = serializers.CharField(max_length=150)
@@ -156,19 +157,19 @@ class HandoverSerializer(serializers.Serializer[Any]):
     )
 
 
-class SeverityChangeSerializer(serializers.Serializer[Any]):
+class SeverityChangeSerializer(RequestSerializer):
     """How bad it is."""
 
     severity = serializers.ChoiceField(choices=IncidentSeverity.choices)
 
 
-class ResolutionSerializer(serializers.Serializer[Any]):
+class ResolutionSerializer(RequestSerializer):
     """How it ended."""
 
     text = serializers.CharField(max_length=MOST_TEXT, required=False, default="", allow_blank=True)
 
 
-class NewNoteSerializer(serializers.Serializer[Any]):
+class NewNoteSerializer(RequestSerializer):
     """What a person adds to a timeline."""
 
     text = serializers.CharField(max_length=MOST_TEXT)
@@ -239,7 +240,7 @@ class ActionItemSerializer(serializers.ModelSerializer[ActionItem]):
         fields = ["id", "text", "owner", "due", "done_at", "done_by"]
 
 
-class NewActionItemSerializer(serializers.Serializer[Any]):
+class NewActionItemSerializer(RequestSerializer):
     """What somebody is to do."""
 
     text = serializers.CharField(max_length=500)
@@ -263,7 +264,7 @@ class ReviewSerializer(serializers.Serializer[Any]):
     markdown = serializers.CharField(help_text="The whole review, in the launch runbook's template.")
 
 
-class ReviewChangeSerializer(serializers.Serializer[Any]):
+class ReviewChangeSerializer(RequestSerializer):
     """Parts of a review."""
 
     root_cause = serializers.CharField(max_length=MOST_TEXT, required=False)
@@ -286,9 +287,10 @@ class LabelsField(serializers.DictField):
         return super().to_internal_value(data)
 
 
-class ReportedAlertSerializer(serializers.Serializer[Any]):
+class ReportedAlertSerializer(RequestSerializer):
     """One alert, as Alertmanager reports it."""
 
+    takes_more = True
     status = serializers.ChoiceField(choices=["firing", "resolved"])
     labels = LabelsField()
     annotations = LabelsField(required=False, default=dict)
@@ -304,9 +306,10 @@ class ReportedAlertSerializer(serializers.Serializer[Any]):
         return labels
 
 
-class AlertmanagerMessageSerializer(serializers.Serializer[Any]):
+class AlertmanagerMessageSerializer(RequestSerializer):
     """A webhook of Alertmanager, version 4. Fields that are not listed are left alone."""
 
+    takes_more = True
     # Another version may mean something else by the same names.
     version = serializers.ChoiceField(choices=["4"])
     receiver = serializers.CharField(max_length=200)

@@ -35,7 +35,7 @@ from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
-from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
+from orchestrator.rest.refusals import INVALID, refusal_by
 from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
@@ -125,7 +125,7 @@ class IncidentDetailView(SparseFields, APIView):
     @describe_operation(
         "incidents_read",
         tags=TAGS,
-        refused=(INVALID_PARAMETER, UNKNOWN),
+        refused=(UNKNOWN,),
         parameters=[NUMBER],
         responses=IncidentSerializer,
         summary="Show an incident with its clocks.",

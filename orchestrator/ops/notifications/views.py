@@ -22,7 +22,7 @@ from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_number, describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
-from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
+from orchestrator.rest.refusals import INVALID, refusal_by
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
 _TAGS = ["notifications"]
@@ -113,7 +113,6 @@ class NotificationDetailView(SparseFields, APIView):
     @describe_operation(
         "notifications_read",
         tags=_TAGS,
-        refused=(INVALID_PARAMETER,),
         parameters=[_NUMBER],
         responses=NotificationSerializer,
         summary="Show a message and whether it arrived.",

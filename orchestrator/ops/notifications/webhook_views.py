@@ -129,6 +129,7 @@ class WebhookDetailView(SparseFields, APIView):
     def patch(self, request: Request, number: int) -> Response:
         """Another address or other topics hold for what happens from now on."""
         webhook = _find_webhook(request, number)
+        # With the row, whose repo says which topics it hears of.
         wanted = WebhookChangeSerializer(webhook, data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
         return Response(WebhookSerializer(wanted.save()).data)

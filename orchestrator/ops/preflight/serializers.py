@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from orchestrator.ops.preflight.check_protocol import PHASES, LineOutcome
 from orchestrator.ops.preflight.models import PersonAnswer
+from orchestrator.rest.request_bodies import RequestSerializer
 
 
 class PersonAnswerSerializer(serializers.ModelSerializer[PersonAnswer]):
@@ -16,7 +17,7 @@ class PersonAnswerSerializer(serializers.ModelSerializer[PersonAnswer]):
         fields = ["line", "phase", "holds", "person", "note", "recorded_by", "created_at"]
 
 
-class NewPersonAnswerSerializer(serializers.Serializer[Any]):
+class NewPersonAnswerSerializer(RequestSerializer):
     """What a person says of a line that the system cannot see."""
 
     # The phase is said, never guessed: an answer for the wrong one is worse than none.

@@ -21,7 +21,7 @@ from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.filters import refuse_filter
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_operation
-from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER, refusal_by
+from orchestrator.rest.refusals import INVALID, refusal_by
 from orchestrator.rest.request_bodies import read_valid
 
 _TAGS = ["preflight"]
@@ -38,7 +38,6 @@ class PreflightView(APIView):
     @describe_operation(
         "preflight",
         tags=_TAGS,
-        refused=(INVALID_PARAMETER,),
         parameters=[_PHASE],
         responses=PreflightReportSerializer,
         summary="Answer every line of the launch runbook's checklists from the live system.",

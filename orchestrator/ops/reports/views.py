@@ -30,7 +30,7 @@ from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.filters import refuse_filter
 from orchestrator.rest.negotiation import AnyAcceptNegotiation
 from orchestrator.rest.openapi import describe_operation
-from orchestrator.rest.refusals import INVALID_PARAMETER, refusal_by
+from orchestrator.rest.refusals import refusal_by
 
 STATEMENT_SECONDS: Final = 10.0
 """How long one statement may take: the tables of days answer in milliseconds."""
@@ -41,7 +41,7 @@ _RESPONSES: Final[Any] = {
     (200, "text/markdown"): OpenApiTypes.STR,
     (200, "text/csv"): OpenApiTypes.STR,
 }
-_REFUSED: Final = (INVALID_PARAMETER, refusal_by(ReportPeriodRefused), refusal_by(ReportTooLong))
+_REFUSED: Final = (refusal_by(ReportPeriodRefused), refusal_by(ReportTooLong))
 _FORMAT = OpenApiParameter("format", enum=FORMATS, description="json without it.")
 
 

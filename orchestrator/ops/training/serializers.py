@@ -7,6 +7,7 @@ from rest_framework import serializers
 from orchestrator.ops.training.csv_import import MOST_BYTES
 from orchestrator.ops.training.models import Trainee
 from orchestrator.ops.training.standing import TrainingFigure
+from orchestrator.rest.request_bodies import RequestSerializer
 
 
 class TrainingFigureSerializer(serializers.Serializer[TrainingFigure]):
@@ -36,7 +37,7 @@ class TraineeSerializer(serializers.ModelSerializer[Trainee]):
         fields = ["id", "email", "name", "team", "duty", "created_at", "certified_at"]
 
 
-class NewImportSerializer(serializers.Serializer[Any]):
+class NewImportSerializer(RequestSerializer):
     """A CSV file as text, header included."""
 
     # White space at the ends belongs to the file, so lines keep their numbers.

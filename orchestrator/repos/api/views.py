@@ -29,7 +29,7 @@ from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
-from orchestrator.rest.refusals import INVALID, INVALID_PARAMETER
+from orchestrator.rest.refusals import INVALID
 from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
@@ -98,7 +98,7 @@ class RepoDetailView(SparseFields, APIView):
     @describe_operation(
         "repos_get",
         tags=["repos"],
-        refused=(*refusals.OF_A_REPO, INVALID_PARAMETER),
+        refused=refusals.OF_A_REPO,
         parameters=[NAME],
         responses=RepoSerializer,
     )

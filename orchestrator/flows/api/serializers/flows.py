@@ -17,6 +17,7 @@ from orchestrator.flows.models import Attempt, Block, Flow, Stage
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 from orchestrator.flows.timing import estimates
 from orchestrator.rest.links import url_of
+from orchestrator.rest.request_bodies import RequestSerializer
 from providers.models import ProviderCall
 
 _BASE64_PATTERN = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -51,7 +52,7 @@ class ContextField(serializers.DictField):
 
 
 # It describes the body for OpenAPI only; no view calls is_valid on it.
-class NewFlowSerializer(serializers.Serializer[Any]):
+class NewFlowSerializer(RequestSerializer):
     """What it takes to start a flow. ``validation`` checks it, because each mistake has a code of its own."""
 
     repo = serializers.CharField(
