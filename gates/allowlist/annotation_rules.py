@@ -3,15 +3,15 @@
 import ast
 
 from gates import syntax
-from gates.allowlist import words
 from gates.allowlist.call_rules import CallRules
+from gates.allowlist.fixtures import gets_refused_fixture
 
 
 class AnnotationRules(CallRules):
     """Annotations and class patterns."""
 
     def visit_arg(self, node: ast.arg) -> None:
-        if self.is_test and node.arg in words.REFUSED_FIXTURES:
+        if self.is_test and gets_refused_fixture(node, self.parents, self.tree):
             self._refuse(
                 node, "fixture", f"the fixture {node.arg} hands out pytest itself; use tmp_path and the like"
             )

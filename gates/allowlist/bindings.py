@@ -136,7 +136,7 @@ def _read_statements(scope: Scope, body: Iterable[ast.AST]) -> Scope:
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 scope.outside.update(names)
             case _ if id(node) not in known:
-                for name in _bound_names(node):
+                for name in list_bound_names(node):
                     scope.bind(name)
     return scope
 
@@ -153,7 +153,8 @@ def _bind_imports(scope: Scope, node: ast.Import | ast.ImportFrom) -> None:
             scope.imports[first] = first
 
 
-def _bound_names(node: ast.AST) -> Iterator[str]:
+def list_bound_names(node: ast.AST) -> Iterator[str]:
+    """The names that ``node`` itself sets or deletes; imports and parameters are read elsewhere."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             yield name

@@ -93,6 +93,8 @@ _READERS = {
     "xml.etree.ElementTree.iterparse": "source",
     "xml.etree.ElementTree.ElementTree": "file",
 }
+# Take the time now unless the argument at this place is a moment.
+_MOMENTS = {"time.asctime": 0, "time.ctime": 0, "time.gmtime": 0, "time.strftime": 1}
 # Leave the folder of a block, so that no capability allows them.
 OUTSIDE = frozenset(
     {
@@ -121,6 +123,7 @@ _JUDGED_BY_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "sched.scheduler": ("clock",),
     "sqlite3.connect": ("files:read", "files:write"),
     "statistics.NormalDist.samples": ("randomness",),
+    **dict.fromkeys(_MOMENTS, ("clock",)),
     "uuid.uuid1": ("environment", "clock"),
     "xml.etree.ElementTree.canonicalize": ("files:read",),
 }
@@ -170,6 +173,8 @@ def call_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]
         return _open_capabilities(_OPENERS[path], call, bindings)
     if path in _READERS:
         return _read_capabilities(path, call, bindings)
+    if path in _MOMENTS:
+        return set() if _gives(call, _MOMENTS[path]) else {"clock"}
     if path == "random.Random":
         # A source that was given a seed can be repeated.
         return set() if call.args or call.keywords else {"randomness"}
@@ -180,6 +185,14 @@ def call_capabilities(path: str, call: ast.Call, bindings: Bindings) -> set[str]
         words = call.args or call.keywords
         return set() if words else {"environment"}
     return set(_list_by_keyword(path, call, given))
+
+
+def _gives(call: ast.Call, place: int) -> bool:
+    """Whether a call gives the argument at ``place`` a value; ``None`` stands for the time now."""
+    if len(call.args) <= place or any(isinstance(each, ast.Starred) for each in call.args):
+        return False
+    argument = call.args[place]
+    return not (isinstance(argument, ast.Constant) and argument.value is None)
 
 
 def _list_by_keyword(path: str, call: ast.Call, given: Mapping[str, ast.expr]) -> Iterator[str]:

@@ -15,7 +15,7 @@ class FileWalk(ast.NodeVisitor):
     """One walk over one file. ``refusals`` and ``uses`` fill as it goes."""
 
     def __init__(self, tree: ast.Module, own: frozenset[str], is_test: bool, private: frozenset[str]) -> None:
-        self.own, self.is_test = own, is_test
+        self.tree, self.own, self.is_test = tree, own, is_test
         self.bindings = Bindings(tree)
         self.classes = OwnClasses(tree, self.bindings)
         self.parents = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}

@@ -108,7 +108,13 @@ def _compute_shares(measured: CoverageMeasurement) -> dict[str, Decimal]:
 
 def _find_lazy_tests(candidate: Candidate) -> Findings:
     return tuple(
-        Finding("no-assertion", f"{name} asserts nothing", path=candidate.tests_path, line=line)
+        Finding(
+            "no-assertion",
+            f"{name} asserts nothing; of a call that must only not raise, assert what it returns, as in "
+            "`assert check(value) is None`",
+            path=candidate.tests_path,
+            line=line,
+        )
         for name, line in find_tests_without_assertion(candidate.tests)
     )
 

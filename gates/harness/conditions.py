@@ -123,9 +123,13 @@ def _change_clock() -> None:
     seconds = _SHIFT.total_seconds()
     for name, unit in (("time", 1), ("time_ns", 10**9), ("monotonic", 1), ("perf_counter", 1)):
         setattr(time, name, _shift_clock(getattr(time, name), seconds * unit))
-    for name in ("gmtime", "localtime"):
+    for name in ("gmtime", "localtime", "ctime"):
         original = getattr(time, name)
         setattr(time, name, _shift_calendar(original, time.time))
+    asctime, strftime = time.asctime, time.strftime
+    # Without a moment they take the time now, past the functions that were just replaced.
+    time.asctime = lambda moment=None: asctime(moment or time.localtime())
+    time.strftime = lambda pattern, moment=None: strftime(pattern, moment or time.localtime())
     for name in ("date", "datetime"):
         setattr(dt, name, _shift_class(getattr(dt, name)))
 

@@ -150,12 +150,22 @@ def _find_function(module: Any, call: str, made_with: dict[str, Any]) -> Any:
 
 
 def _run_function(function: Any, arguments: dict[str, Any]) -> Any:
-    result = function(**arguments)
+    result = _call_function(function, arguments)
     if inspect.isawaitable(result):
         return asyncio.run(_wait_for(result))
     if inspect.isasyncgen(result):
         return asyncio.run(_collect_items(result))
     return result
+
+
+def _call_function(function: Any, arguments: dict[str, Any]) -> Any:
+    """Call ``function`` by position where it may be: dispatch by type looks at the first argument only."""
+    try:
+        bound = inspect.signature(function).bind(**arguments)
+    except (TypeError, ValueError):
+        # No signature, or one that they do not fit: the call itself says what is wrong.
+        return function(**arguments)
+    return function(*bound.args, **bound.kwargs)
 
 
 async def _wait_for(result: Any) -> Any:

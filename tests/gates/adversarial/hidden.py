@@ -30,6 +30,8 @@ _DEPENDS = {
     "encoding": ("import sys", "sys.stdout.encoding != 'utf-8'"),
     "other-loggers": ("import logging", "logging.getLogger('django').level > 0"),
     "local-time": ("import datetime", "datetime.datetime.fromtimestamp(0).hour != 0"),
+    "clock-of-a-pattern": ("import time", "time.strftime('%Y') > '2030'"),
+    "clock-of-a-variable": ("import time\n\n_NOW = None", "time.gmtime(_NOW).tm_year > 2030"),
     "clock-of-mail": ("from email.utils import formatdate", "int(formatdate()[12:16]) > 2030"),
 }
 # The same where the contract declares a capability that this does not use, or that another function uses.

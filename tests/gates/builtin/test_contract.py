@@ -131,6 +131,19 @@ def test_generators_and_coroutines_are_promised_like_functions() -> None:
     assert _judge(module, NO_TESTS, *entries).feedback == ""
 
 
+def test_functions_that_look_at_their_first_argument_are_called_by_position() -> None:
+    module = (
+        "from functools import singledispatch\n\n\n"
+        "@singledispatch\ndef describe(value: object, width: int = 0) -> str:\n    return str(value)\n\n\n"
+        "@describe.register\ndef _(value: bool, width: int = 0) -> str:\n    return 'yes' if value else 'no'\n"
+    )
+    taken = _object(value={"anyOf": [{"type": "boolean"}, _number(0, 90)]})
+    call: dict[str, Any] = {"call": "describe", "input": taken, "output": {"type": "string", "maxLength": 3}}
+    call["examples"] = [{"input": {"value": True}, "output": "yes"}, {"input": {"value": 1}, "output": "1"}]
+
+    assert _judge(module, NO_TESTS, call).feedback == ""
+
+
 def test_what_is_public_is_promised_or_gets_a_private_name() -> None:
     module = f"{TOP}\n\ndef hidden(n: int) -> int:\n    return n\n\n\nclass Kept:\n    def go(self) -> int:\n        return 1\n"
 
