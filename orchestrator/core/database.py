@@ -35,6 +35,7 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 
 RETRY_SECONDS: Final = 20.0
 """How long work is tried again by default while the database is away: longer than a restart takes."""
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%(lock)s, 0))"
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
@@ -55,6 +56,28 @@ def fetch_rows(statement: SqlStatement | str, parameters: Parameters = ()) -> li
     ):
         cursor.execute(sql, parameters)
         return cursor.fetchall() if cursor.description else []
+
+
+def fetch_locked_rows(lock: str, statement: SqlStatement, parameters: Parameters) -> list[Any]:
+    """Return the rows of ``statement``, run while nobody else has the advisory lock called ``lock``.
+
+    Both are sent in one round trip. Where no transaction is open, they are one, and the lock ends with it.
+    They are two statements, because one takes its snapshot before it waits, and would not see what was
+    written under the lock meanwhile.
+    """
+    connection.ensure_connection()
+    raw: Connection[Any] | None = connection.connection
+    assert raw is not None  # noqa: S101 - ensure_connection has just opened it
+    with (
+        _open_statement_span(statement),
+        connection.wrap_database_errors,
+        raw.pipeline(),
+        Cursor(raw) as waiting,
+        Cursor(raw, row_factory=namedtuple_row) as cursor,
+    ):
+        waiting.execute(_LOCK, {"lock": lock})
+        cursor.execute(statement.sql, parameters)
+        return cursor.fetchall()
 
 
 def _open_statement_span(statement: SqlStatement | str) -> tracing.TraceSpan:

@@ -5,14 +5,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from blocks.format.moments import read_moments
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.models.states import FlowStatus, StageStatus
 from orchestrator.flows.timing.critical_path import measure_flow, measure_union
-from providers.models import ProviderCall
 
 _WAITS = (FlowStatus.WAITING, FlowStatus.PAUSED)
 
@@ -41,6 +39,8 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 def read_wait_reasons(flows: Iterable[Flow]) -> dict[str, str]:
     """Why those of ``flows`` wait that do, by id, in one query."""
     waiting_ids = [flow.id for flow in flows if flow.status in _WAITS]
+    if not waiting_ids:
+        return {}
     stages = Stage.objects.filter(flow_id__in=waiting_ids, status=StageStatus.WAITING)
     return {flow_id: read_reason(reason) for flow_id, reason in stages.values_list("flow_id", "wait_reason")}
 
@@ -58,17 +58,17 @@ def request_title(flow: Flow) -> str:
     return ""
 
 
-def measure_time(flow: Flow, calls: QuerySet[ProviderCall], stages: Sequence[Stage]) -> dict[str, Any]:
+def measure_time(
+    flow: Flow, calls: Iterable[tuple[datetime, int | None]], stages: Sequence[Stage]
+) -> dict[str, Any]:
     """Where the seconds of a flow went: models, gates, and the orchestrator itself, waiting included.
 
+    ``calls`` are when each provider call was made and how many milliseconds it took, if it has ended.
     ``stages`` are in order and bring their attempts. Stages run side by side, so that no second is counted
     twice: a second in gates counts as such only where no model was asked.
     """
     wall = seconds_between(flow.created_at, flow.finished_at)
-    asked = [
-        (begun, begun + timedelta(milliseconds=latency or 0))
-        for begun, latency in calls.values_list("created_at", "latency_ms")
-    ]
+    asked = [(begun, begun + timedelta(milliseconds=latency or 0)) for begun, latency in calls]
     judged = [
         (
             stage.finished_at - timedelta(seconds=float(stage.output.get("gates_seconds") or 0)),

@@ -167,21 +167,28 @@ def limit_to_reach(request: Request, rows: QuerySet[_Row]) -> QuerySet[_Row]:
 
 def repo_for(request: Request, name: str) -> Repo:
     """The repo called ``name``, within the caller's reach."""
-    caller = caller_of(request)
-    repo = Repo.objects.filter(name=name).first()
-    if repo is not None and caller.reaches(repo):
+    repo = caller_of(request).token.repo
+    if repo is None:
+        return _find_repo(name)
+    # Read with the token a moment ago.
+    if repo.name == name:
         return repo
-    if not caller.is_operator:
-        # The same answer for a foreign repo and for none, so that names cannot be probed.
-        raise Problem(
-            403,
-            "auth:wrong-repo",
-            f"The token belongs to {caller.token.repo} and does not reach {name!r}.",
-            cure=f"Use a token of {name!r}, or run with --repo {caller.token.repo}.",
-        )
+    # The same answer for a foreign repo and for none, so that names cannot be probed.
     raise Problem(
-        404,
-        "repo:unknown",
-        f"No repo is registered as {name!r}.",
-        cure="Ask for it at /onboarding/, or pick one that `GET /api/v1/repos/` lists.",
+        403,
+        "auth:wrong-repo",
+        f"The token belongs to {repo} and does not reach {name!r}.",
+        cure=f"Use a token of {name!r}, or run with --repo {repo}.",
     )
+
+
+def _find_repo(name: str) -> Repo:
+    repo = Repo.objects.filter(name=name).first()
+    if repo is None:
+        raise Problem(
+            404,
+            "repo:unknown",
+            f"No repo is registered as {name!r}.",
+            cure="Ask for it at /onboarding/, or pick one that `GET /api/v1/repos/` lists.",
+        )
+    return repo

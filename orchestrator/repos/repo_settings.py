@@ -290,10 +290,19 @@ def is_known_model(name: str) -> bool:
         return False
 
 
-def _read_newest(repo: Repo | None) -> dict[str, Any]:
+def _read_newest(own: Q) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is set for the organisation and for the repo whose rows are ``own``, by one query."""
     # DISTINCT ON keeps the newest row of each key, by the index on (repo, key, -id).
-    rows = RepoSetting.objects.filter(repo=repo, key__in=KEYS).order_by("key", "-id").distinct("key")
-    return dict(rows.values_list("key", "value"))
+    rows = (
+        RepoSetting.objects.filter(own | Q(repo=None), key__in=KEYS)
+        .order_by("repo_id", "key", "-id")
+        .distinct("repo_id", "key")
+    )
+    of_org: dict[str, Any] = {}
+    of_repo: dict[str, Any] = {}
+    for repo_id, key, value in rows.values_list("repo_id", "key", "value"):
+        (of_org if repo_id is None else of_repo)[key] = value
+    return of_org, of_repo
 
 
 def _override_with(
@@ -331,8 +340,7 @@ def _read_environment() -> dict[str, Any]:
 
 def read_in_force(repo: Repo | None) -> dict[str, SettingInForce]:
     """Every key with its value and source, for ``repo`` or, without one, for the organisation."""
-    org, own = _read_newest(None), _read_newest(repo) if repo is not None else {}
-    found = _combine_levels(org, own)
+    found = _combine_levels(*_read_newest(Q(repo=repo)))
     if repo is not None:
         # An allowlist that does not name the repo wins over the repo's own switch.
         blocked = bool(env.REPO_ALLOWLIST) and repo.name not in env.REPO_ALLOWLIST
@@ -385,7 +393,17 @@ def _price_usual_call(model: str) -> Decimal:
 
 def read_effective(repo: Repo | None) -> dict[str, Any]:
     """Every key that a flow keeps, with its value: what a flow of ``repo`` is created with."""
-    return {name: found.value for name, found in read_in_force(repo).items() if KEYS[name].pinned}
+    return _keep_pinned(read_in_force(repo))
+
+
+def read_for_flow(repo: Repo) -> tuple[dict[str, Any], RepoLimits]:
+    """What a flow of ``repo`` is created with, and what the repo may use, by one query."""
+    found = read_in_force(repo)
+    return _keep_pinned(found), _build_limits(found)
+
+
+def _keep_pinned(in_force: Mapping[str, SettingInForce]) -> dict[str, Any]:
+    return {name: found.value for name, found in in_force.items() if KEYS[name].pinned}
 
 
 def read_value(repo_name: str, key: str) -> Any:
@@ -395,7 +413,10 @@ def read_value(repo_name: str, key: str) -> Any:
 
 def read_limits(repo_name: str) -> RepoLimits:
     """What the repo may use as of now, by one query."""
-    found = _read_by_name(repo_name)
+    return _build_limits(_read_by_name(repo_name))
+
+
+def _build_limits(found: Mapping[str, SettingInForce]) -> RepoLimits:
     return RepoLimits(
         tokens_day=found["budget.tokens_day"].value,
         usd_day=Decimal(found["budget.usd_day"].value),
@@ -406,16 +427,7 @@ def read_limits(repo_name: str) -> RepoLimits:
 
 
 def _read_by_name(repo_name: str) -> dict[str, SettingInForce]:
-    rows = (
-        RepoSetting.objects.filter(Q(repo__name=repo_name) | Q(repo=None), key__in=KEYS)
-        .order_by("repo_id", "key", "-id")
-        .distinct("repo_id", "key")
-    )
-    org: dict[str, Any] = {}
-    own: dict[str, Any] = {}
-    for repo_id, key, value in rows.values_list("repo_id", "key", "value"):
-        (org if repo_id is None else own)[key] = value
-    return _combine_levels(org, own)
+    return _combine_levels(*_read_newest(Q(repo__name=repo_name)))
 
 
 def find_key(name: str) -> SettingKey:

@@ -35,6 +35,7 @@ KEYS = {
     "api": {
         *("list_p95_vs_bare_view", "list_p95_vs_bare_view_alone", "queries_grow_with_flows"),
         *("queries_per_create", "queries_per_read", "queries_per_list"),
+        "cli_start_cpu_s_max",
     },
     "caching": {"cost_with_vs_without_cache_default"},
     "context": {"over_budget_bundles", "recall", "recall_vs_bm25", "recall_vs_recency", "seconds_per_5mb"},

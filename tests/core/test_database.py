@@ -4,12 +4,14 @@ import contextlib
 import re
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from orchestrator.core import database
+from orchestrator.core.sql import SqlStatement
 from orchestrator.flows import engine
 from providers import limiter
 from tests.databases import url_of_test_database
@@ -206,3 +208,26 @@ def test_only_a_lost_connection_counts_as_away():
     with pytest.raises(DatabaseError) as wrong:
         database.fetch_rows("SELECT 1 / 0")
     assert [database.is_away(found.value) for found in (lost, slow, wrong)] == [True, False, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_and_what_is_done_under_it_are_one_round_trip_and_one_transaction():
+    fill = SqlStatement(
+        "fill", "", "INSERT INTO repos (repo_name) VALUES (%(name)s) RETURNING repo_name", Path()
+    )
+    database.fetch_locked_rows("some lock", fill, {"name": "first"})
+    messages = kinds(
+        trace_messages(lambda: database.fetch_locked_rows("some lock", fill, {"name": "second"}))
+    )
+    assert messages.count("Execute") == 2
+    assert messages.count("Sync") == 1
+    held = "SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    assert database.fetch_row(held).held == 0
+    with pytest.raises(IntegrityError):
+        database.fetch_locked_rows("some lock", fill, {"name": "second"})
+    assert database.fetch_row(held).held == 0
+    # Inside a transaction the lock is kept until that ends.
+    with transaction.atomic():
+        (row,) = database.fetch_locked_rows("some lock", fill, {"name": "third"})
+        assert (row.repo_name, database.fetch_row(held).held) == ("third", 1)
+    assert database.fetch_row(held).held == 0

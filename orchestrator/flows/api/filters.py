@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from orchestrator.flows.models import Flow, GateResult
 from orchestrator.flows.models.states import FlowStatus
 from orchestrator.repos.access import repo_for
-from orchestrator.rest.filters import FlagFilter, refuse_filter
+from orchestrator.rest.filters import FlagFilter, StrictFilterSet, refuse_filter
 from providers.models import ProviderCall
 
 _AGO = re.compile(r"(\d{1,6})([smhd])")
@@ -22,7 +22,7 @@ _TIMES = {"type": "string", "anyOf": [{"pattern": r"^[0-9]{1,4}[smhd]$"}, {"form
 _HOW = "this moment: ISO 8601, or how long ago, such as 90s, 30m, 24h or 7d."
 
 
-class FlowFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class FlowFilter(StrictFilterSet):
     """``?status=passed,failed&repo=...&since=24h&failed=true``; each narrows the list further."""
 
     status = filters.CharFilter(method="filter_status")
@@ -79,7 +79,7 @@ class FlowFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has 
         return rows.filter(status=FlowStatus.FAILED) if value else rows
 
 
-class GateResultFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class GateResultFilter(StrictFilterSet):
     """``?gate=mutation&round=2&verdict=failed`` over the gate results of one flow."""
 
     class Meta:
@@ -87,7 +87,7 @@ class GateResultFilter(filters.FilterSet):  # type: ignore[misc]  # django-filte
         fields = ["gate", "round", "verdict"]
 
 
-class ProviderCallFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class ProviderCallFilter(StrictFilterSet):
     """``?provider=openai&status=settled`` over the provider calls of one flow."""
 
     class Meta:

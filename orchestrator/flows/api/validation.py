@@ -17,6 +17,7 @@ from blocks.format.paths import is_safe_path
 from orchestrator.flows import flow_types
 from orchestrator.repos import repo_settings
 from orchestrator.repos.models import REPO_NAME, Repo
+from orchestrator.repos.repo_settings import RepoLimits
 from orchestrator.rest.problems import Problem
 from providers.registry import provider_for_model
 
@@ -32,13 +33,14 @@ class WantedFlow:
     snapshot: bytes = field(repr=False)
     # Not in the repr: a log line must not carry a repo's source.
     settings: Mapping[str, Any] = field(repr=False)
+    limits: RepoLimits
 
 
 def check_new_flow(repo: Repo, body: Mapping[str, Any]) -> WantedFlow:
     """``body`` as a flow of ``repo``; else a ``Problem`` with what is wrong and its cure."""
     _require_open_repo(repo)
     fields = _check_fields(body)
-    in_force = repo_settings.read_effective(repo)
+    in_force, limits = repo_settings.read_for_flow(repo)
     _require_known_models(in_force)
     _require_provider_keys(in_force)
     return WantedFlow(
@@ -48,6 +50,7 @@ def check_new_flow(repo: Repo, body: Mapping[str, Any]) -> WantedFlow:
         block_family=fields["block_family"],
         snapshot=fields["context"],
         settings=in_force,
+        limits=limits,
     )
 
 

@@ -31,7 +31,6 @@ from orchestrator.flows.api.serializers.provider_calls import FlowCallsSerialize
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Flow, GateResult
 from orchestrator.flows.models.states import FlowStatus
-from orchestrator.repos import repo_settings
 from orchestrator.repos.access import caller_of, repo_for
 from orchestrator.repos.api.refusals import OF_A_REPO
 from orchestrator.repos.models import Repo
@@ -63,9 +62,9 @@ _ORDERINGS = {
 }
 
 
-def flow_for(request: Request, flow_id: str) -> Flow:
-    """The flow ``flow_id``, within the caller's reach."""
-    flow = Flow.objects.select_related("repo").filter(pk=flow_id).first()
+def flow_for(request: Request, flow_id: str, *, related: tuple[str, ...] = ()) -> Flow:
+    """The flow ``flow_id``, within the caller's reach, with its repo and the rows named in ``related``."""
+    flow = Flow.objects.select_related("repo", *related).filter(pk=flow_id).first()
     if flow is None or not caller_of(request).reaches(flow.repo):
         # A foreign flow and an unknown one are answered alike, so that ids cannot be probed.
         raise Problem(
@@ -153,7 +152,7 @@ class FlowListView(SparseFields, GenericAPIView[Flow]):
             created_by=caller_of(request).name,
             idempotency_key=key,
             request_digest=digest,
-            limits=repo_settings.read_limits(wanted.repo.name),
+            limits=wanted.limits,
         )
         return answer_accepted(request, flow, replayed=False)
 
@@ -225,7 +224,7 @@ class FlowDetailView(SparseFields, APIView):
     )
     def get(self, request: Request, flow_id: str) -> HttpResponseBase:
         """Show a flow; with `wait`, when it has ended or the time is over."""
-        flow = flow_for(request, flow_id)
+        flow = self._read_flow(request, flow_id)
         seconds = waiting.read_seconds(request.query_params.get(waiting.NAME))
         # Also before the wait, because an answer that has begun cannot be refused.
         serializer = self._represent(request, flow)
@@ -234,9 +233,12 @@ class FlowDetailView(SparseFields, APIView):
         return waiting.answer_at_end(
             flow.id,
             seconds,
-            lambda: JSONRenderer().render(self._represent(request, flow_for(request, flow_id)).data),
+            lambda: JSONRenderer().render(self._represent(request, self._read_flow(request, flow_id)).data),
             _take_seat(request),
         )
+
+    def _read_flow(self, request: Request, flow_id: str) -> Flow:
+        return flow_for(request, flow_id, related=("block",))
 
     def _represent(self, request: Request, flow: Flow) -> FlowSerializer:
         found: FlowSerializer = self.keep_fields(request, FlowSerializer(flow, context={"request": request}))

@@ -88,8 +88,10 @@ def create(
     with tracing.open_root_span("create flow", {"flow.id": str(params["id"]), "repo": repo.name}):
         params["trace_parent"] = tracing.read_trace_parent()
         made = _insert(repo, params, limits)
-    if not made:
-        # No row: the key exists. The other flow is committed, because the insert waited for its transaction.
+    if made[0].id is None:
+        if limits is not None:
+            repo_limits.refuse_used(repo, limits, made[0], len(snapshot))
+        # The key exists. The other flow is committed, because the insert waited for its transaction.
         return _find_existing_flow(repo, idempotency_key, digest)
     # Otherwise the queue is full or held, and the dispatcher sends the stage in fair order.
     if made[0].sent:
@@ -107,11 +109,20 @@ def create(
 
 
 def _insert(repo: Repo, params: Mapping[str, Any], limits: RepoLimits | None) -> list[Any]:
+    """The stages that were inserted; one row without an id where nothing was."""
     if limits is None:
-        return database.fetch_rows(_SQL["create_flow"], params)
-    with transaction.atomic():
-        repo_limits.require_room(repo, limits, params["snapshot"] or "", len(params["packed"] or b""))
-        return database.fetch_rows(_SQL["create_flow"], params)
+        # Bounds that nothing reaches, because nothing is counted.
+        unlimited = {"limited": False, "open_flows": 1, "flows_minute": 1, "stored_bytes": 0}
+        return database.fetch_rows(_SQL["create_flow"], {**params, **unlimited})
+    bounds = {
+        "limited": True,
+        "open_flows": limits.open_flows,
+        "flows_minute": limits.flows_minute,
+        "stored_bytes": limits.stored_bytes,
+    }
+    # In one round trip: who has the lock holds up every other new flow of the repo.
+    lock = repo_limits.name_lock(repo)
+    return database.fetch_locked_rows(lock, _SQL["create_flow"], {**params, **bounds})
 
 
 def _build_flow(repo: Repo, params: Mapping[str, Any], row: Any) -> Flow:

@@ -3,9 +3,10 @@
 import django_filters as filters
 
 from orchestrator.ops.incidents.models import Incident
+from orchestrator.rest.filters import StrictFilterSet
 
 
-class IncidentFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class IncidentFilter(StrictFilterSet):
     """``?severity=P1&status=open&repo=auth-service``."""
 
     # By name, as everywhere in the API: numbers of repos are internal.

@@ -3,9 +3,10 @@
 import django_filters as filters
 
 from orchestrator.ops.notifications.models import Notification
+from orchestrator.rest.filters import StrictFilterSet
 
 
-class NotificationFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class NotificationFilter(StrictFilterSet):
     """``?notifier=slack&status=given_up&severity=critical``."""
 
     notifier = filters.CharFilter(help_text="What it was sent by: slack, email, webhook, ...")
@@ -15,7 +16,7 @@ class NotificationFilter(filters.FilterSet):  # type: ignore[misc]  # django-fil
         fields = ["notifier", "status", "severity"]
 
 
-class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class DeliveryFilter(StrictFilterSet):
     """``?status=given_up&topic=flow.failed``."""
 
     topic = filters.CharFilter(field_name="subject", help_text="What it tells of, such as flow.failed.")

@@ -3,10 +3,10 @@
 import django_filters as filters
 
 from orchestrator.ops.training.models import OnCallDuty, Trainee
-from orchestrator.rest.filters import FlagFilter
+from orchestrator.rest.filters import FlagFilter, StrictFilterSet
 
 
-class TraineeFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class TraineeFilter(StrictFilterSet):
     """``?team=payments&duty=primary&certified=false``."""
 
     team = filters.CharFilter(help_text="The team, exactly.")

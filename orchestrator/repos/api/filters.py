@@ -5,10 +5,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from orchestrator.repos.models import Repo, Token
-from orchestrator.rest.filters import FlagFilter
+from orchestrator.rest.filters import FlagFilter, StrictFilterSet
 
 
-class RepoFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class RepoFilter(StrictFilterSet):
     """``?phase=pilot&domain=compliance&paused=false``."""
 
     domain = filters.CharFilter(help_text="The domain that it belongs to, exactly.")
@@ -19,7 +19,7 @@ class RepoFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has 
         fields = ["phase", "domain"]
 
 
-class TokenFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+class TokenFilter(StrictFilterSet):
     """``?repo=auth-service&operator=false&live=true``."""
 
     repo = filters.CharFilter(field_name="repo__name", help_text="The repo that they are bound to.")

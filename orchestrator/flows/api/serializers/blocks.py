@@ -3,9 +3,10 @@
 from rest_framework import serializers
 
 from orchestrator.flows.models import Block
+from orchestrator.rest.resolved_fields import ResolvedFields
 
 
-class BlockSerializer(serializers.ModelSerializer[Block]):
+class BlockSerializer(ResolvedFields, serializers.ModelSerializer[Block]):
     """What a flow yielded."""
 
     quality_score = serializers.CharField()

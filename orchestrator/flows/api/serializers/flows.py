@@ -1,9 +1,10 @@
 """The shapes of a flow, in and out."""
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -13,11 +14,12 @@ from orchestrator.flows.api.serializers.blocks import BlockSerializer
 from orchestrator.flows.api.serializers.fields import ErrorSerializer, UsdField
 from orchestrator.flows.api.serializers.stages import StageSerializer
 from orchestrator.flows.flow_types import BUILT_IN, DEFAULT_NAME, pinned_version
-from orchestrator.flows.models import Attempt, Block, Flow, Stage
+from orchestrator.flows.models import Attempt, Flow, Stage
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 from orchestrator.flows.timing import estimates
 from orchestrator.rest.links import url_of
 from orchestrator.rest.request_bodies import RequestSerializer
+from orchestrator.rest.resolved_fields import ResolvedFields
 from providers.models import ProviderCall
 
 _BASE64_PATTERN = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -99,7 +101,7 @@ class EstimateSerializer(serializers.Serializer[Any]):
     stages = StageEstimateSerializer(many=True)
 
 
-class FlowSummarySerializer(serializers.Serializer[Flow]):
+class FlowSummarySerializer(ResolvedFields, serializers.Serializer[Flow]):
     """One line of a list.
 
     A list gives ``wait_reasons`` in its context, so that they cost one query in all.
@@ -186,7 +188,7 @@ class TimeSpentSerializer(serializers.Serializer[Any]):
     bound_by = serializers.CharField(help_text="What took longest on the critical path, in words.")
 
 
-class SnapshotSerializer(serializers.Serializer[Flow]):
+class SnapshotSerializer(ResolvedFields, serializers.Serializer[Flow]):
     """The repo that a flow carries."""
 
     sha256 = serializers.CharField(source="snapshot_id", allow_null=True)
@@ -212,12 +214,13 @@ class FlowSerializer(FlowSummarySerializer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._stages_read: dict[str, tuple[list[Stage], dict[int, Decimal]]] = {}
+        self._stages_read: dict[str, list[Stage]] = {}
+        self._calls_read: dict[str, list[Any]] = {}
 
     @extend_schema_field(StageSerializer(many=True))
     def get_stages(self, flow: Flow) -> Any:
         """Its stages in order, each with its attempts."""
-        stages, costs = self._read_stages(flow)
+        stages, costs = self._read_stages(flow), self._sum_costs(flow)
         wasted = representation.list_wasted(stages, costs)
         return StageSerializer(
             stages, many=True, context={"cost_by_stage": costs, "wasted": frozenset(wasted)}
@@ -225,39 +228,50 @@ class FlowSerializer(FlowSummarySerializer):
 
     def get_wasted_usd(self, flow: Flow) -> str:
         """What was paid for work on files that were repaired meanwhile."""
-        stages, costs = self._read_stages(flow)
-        wasted = representation.list_wasted(stages, costs)
+        costs = self._sum_costs(flow)
+        wasted = representation.list_wasted(self._read_stages(flow), costs)
         return representation.format_usd(sum((costs[stage] for stage in wasted), Decimal(0)))
 
-    def _read_stages(self, flow: Flow) -> tuple[list[Stage], dict[int, Decimal]]:
-        """Its stages with their attempts, and USD by stage: three queries, once for all fields."""
+    def _read_stages(self, flow: Flow) -> list[Stage]:
+        """Its stages with their attempts: two queries, once for all fields."""
         if flow.pk not in self._stages_read:
             attempts: Prefetch[str, QuerySet[Attempt], str] = Prefetch(
                 "attempts", Attempt.objects.order_by("number")
             )
-            costs = dict(_calls_of(flow).values_list("stage_id").annotate(total=Sum("cost_usd")))
-            stages = list(flow.stages.order_by("position").prefetch_related(attempts))
-            self._stages_read[flow.pk] = stages, costs
+            self._stages_read[flow.pk] = list(flow.stages.order_by("position").prefetch_related(attempts))
         return self._stages_read[flow.pk]
+
+    def _read_calls(self, flow: Flow) -> list[Any]:
+        """What its provider calls have cost and when they were made: one query, once for all fields."""
+        if flow.pk not in self._calls_read:
+            rows = ProviderCall.objects.filter(flow_id=flow.id).order_by()
+            figures = ("stage_id", "provider", "cost_usd", "created_at", "latency_ms")
+            self._calls_read[flow.pk] = list(rows.values_list(*figures, named=True))
+        return self._calls_read[flow.pk]
+
+    def _sum_costs(self, flow: Flow) -> dict[int, Decimal]:
+        """USD by stage."""
+        costs: dict[int, Decimal] = defaultdict(Decimal)
+        for call in self._read_calls(flow):
+            costs[call.stage_id] += call.cost_usd
+        return costs
 
     def get_cost_by_provider(self, flow: Flow) -> dict[str, str]:
         """USD by provider."""
-        costs = _calls_of(flow).values_list("provider").annotate(total=Sum("cost_usd"))
-        return {name: representation.format_usd(total or Decimal(0)) for name, total in sorted(costs)}
+        costs: dict[str, Decimal] = defaultdict(Decimal)
+        for call in self._read_calls(flow):
+            costs[call.provider] += call.cost_usd
+        return {name: representation.format_usd(total) for name, total in sorted(costs.items())}
 
     @extend_schema_field(TimeSpentSerializer)
     def get_time(self, flow: Flow) -> dict[str, Any]:
         """Where the seconds went."""
-        stages, _ = self._read_stages(flow)
-        return representation.measure_time(flow, _calls_of(flow), stages)
+        asked = [(call.created_at, call.latency_ms) for call in self._read_calls(flow)]
+        return representation.measure_time(flow, asked, self._read_stages(flow))
 
     @extend_schema_field(BlockSerializer(allow_null=True))
     def get_block(self, flow: Flow) -> Any:
         """What it yielded; ``null`` where it has no block."""
-        block = Block.objects.filter(flow=flow).first()
+        # Read with the flow where the view has asked for that; Django raises where there is none.
+        block = getattr(flow, "block", None)
         return None if block is None else BlockSerializer(block).data
-
-
-def _calls_of(flow: Flow) -> QuerySet[ProviderCall]:
-    # Without an order: a sum by group would otherwise be grouped by the columns of the order, too.
-    return ProviderCall.objects.filter(flow_id=flow.id).order_by()

@@ -7,9 +7,10 @@ from rest_framework import serializers
 from gates.base import Verdict
 from orchestrator.flows.models import GateResult
 from orchestrator.flows.models.states import FlowStatus
+from orchestrator.rest.resolved_fields import ResolvedFields
 
 
-class GateResultSerializer(serializers.ModelSerializer[GateResult]):
+class GateResultSerializer(ResolvedFields, serializers.ModelSerializer[GateResult]):
     """One gate's report in one round."""
 
     verdict = serializers.ChoiceField(choices=[verdict.value for verdict in Verdict])

@@ -5,11 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from orchestrator.flows.api.serializers.fields import UsdField
+from orchestrator.rest.resolved_fields import ResolvedFields
 from providers.base import UsageSource
 from providers.models import CallStatus, ProviderCall
 
 
-class TokenCountsSerializer(serializers.Serializer[ProviderCall]):
+class TokenCountsSerializer(ResolvedFields, serializers.Serializer[ProviderCall]):
     """The tokens of a call in disjoint parts."""
 
     input = serializers.IntegerField(source="input_tokens")
@@ -20,7 +21,7 @@ class TokenCountsSerializer(serializers.Serializer[ProviderCall]):
     reasoning = serializers.IntegerField(source="reasoning_tokens")
 
 
-class ProviderCallSerializer(serializers.ModelSerializer[ProviderCall]):
+class ProviderCallSerializer(ResolvedFields, serializers.ModelSerializer[ProviderCall]):
     """One provider call with its tokens and its cost; never the prompt or the answer."""
 
     id = serializers.UUIDField()

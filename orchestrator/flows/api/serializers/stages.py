@@ -10,9 +10,10 @@ from orchestrator.flows import representation
 from orchestrator.flows.api.serializers.fields import ErrorSerializer
 from orchestrator.flows.models import Attempt, FlowEvent, Stage
 from orchestrator.flows.models.states import AttemptOutcome, StageStatus
+from orchestrator.rest.resolved_fields import ResolvedFields
 
 
-class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+class AttemptSerializer(ResolvedFields, serializers.ModelSerializer[Attempt]):
     """One execution of a stage."""
 
     outcome = serializers.ChoiceField(choices=AttemptOutcome.choices)
@@ -33,7 +34,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
         ]
 
 
-class StageSerializer(serializers.ModelSerializer[Stage]):
+class StageSerializer(ResolvedFields, serializers.ModelSerializer[Stage]):
     """One step of a flow. Needs in its context ``cost_by_stage``, USD by the stage's id, and ``wasted``,
     ids.
     """

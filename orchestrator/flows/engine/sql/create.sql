@@ -1,10 +1,36 @@
 -- A new flow.
 
 -- name: create_flow
--- Insert a flow, its stages, its snapshot and its first events; no row if the idempotency key is in use. The
--- first stage counts as sent when its queue has room: if this process dies before it sends, the dispatcher
--- sends it again.
-WITH f AS (
+-- Insert a flow, its stages, its snapshot and its first events, where its repo may have one more. Returns the
+-- stages, each with what the repo has used; one row without a stage if nothing was inserted: the repo has used
+-- what it may, or the idempotency key is in use. The first stage counts as sent when its queue has room: if
+-- this process dies before it sends, the dispatcher sends it again.
+WITH use AS MATERIALIZED (
+    -- What the repo uses; the caller holds its lock. Nothing is looked at where nothing is limited.
+    SELECT
+        CASE WHEN %(limited)s THEN (
+            SELECT count(*)
+            FROM (
+                SELECT 1 FROM flows_flow
+                WHERE repo_id = %(repo)s AND status IN ('pending', 'running', 'waiting', 'paused')
+                LIMIT %(open_flows)s
+            ) live
+        ) END AS open_flows,
+        -- How long until the limit-th newest flow is a minute old; no row where there are fewer.
+        CASE WHEN %(limited)s THEN (
+            SELECT extract(epoch FROM created_at + interval '1 minute' - clock_timestamp())::float8
+            FROM flows_flow
+            WHERE repo_id = %(repo)s AND created_at > clock_timestamp() - interval '1 minute'
+            ORDER BY created_at DESC
+            OFFSET %(flows_minute)s::bigint - 1 LIMIT 1
+        ) END AS seconds_until_flow,
+        -- Asked only for a flow that brings bytes which are not kept yet.
+        CASE WHEN %(limited)s AND %(snapshot)s::text IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM flows_blob WHERE sha256 = %(snapshot)s::text)
+        THEN (
+            SELECT COALESCE(sum(size), 0)::bigint FROM flows_blob WHERE repo_id = %(repo)s
+        ) END AS stored_bytes
+), f AS (
     -- The same idempotency key in the same repo inserts nothing; the caller then reads the flow that has it.
     -- The deadline counts from created_at, whose default is the start of this statement.
     INSERT INTO flows_flow (
@@ -12,11 +38,14 @@ WITH f AS (
         settings, priority, created_by, idempotency_key, request_digest, trace_parent, nonce_seed,
         deadline_at
     )
-    VALUES (
+    SELECT
         %(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(snapshot)s,
         %(settings)s, %(priority)s, %(created_by)s, %(key)s, %(digest)s, %(trace_parent)s, %(nonce_seed)s,
         statement_timestamp() + make_interval(secs => %(deadline)s)
-    )
+    FROM use
+    WHERE COALESCE(use.open_flows, 0) < %(open_flows)s
+        AND use.seconds_until_flow IS NULL
+        AND COALESCE(use.stored_bytes + octet_length(%(packed)s::bytea), 0) <= %(stored_bytes)s
     ON CONFLICT (repo_id, idempotency_key) DO NOTHING
     RETURNING id, created_at, deadline_at
 ), b AS (
@@ -87,6 +116,7 @@ WITH f AS (
     ) both_events
     ORDER BY n
 )
-SELECT s.id, s.queue, s.sent_at IS NOT NULL AS sent, f.created_at, f.deadline_at
-FROM s CROSS JOIN f
+SELECT s.id, s.queue, s.sent_at IS NOT NULL AS sent, f.created_at, f.deadline_at,
+    use.open_flows, use.seconds_until_flow, use.stored_bytes
+FROM use LEFT JOIN (s CROSS JOIN f) ON true
 ORDER BY s.position;
