@@ -12,6 +12,7 @@ from unfold.decorators import display
 from onboarding import approval
 from onboarding.models import OnboardingRequest
 from orchestrator.core.admin import ReadOnlyAdmin
+from orchestrator.repos.registration import OnboardingPaused
 
 
 @admin.register(OnboardingRequest)
@@ -58,7 +59,7 @@ class OnboardingRequestAdmin(ReadOnlyAdmin):
         for row in rows:
             try:
                 decide(row.pk, actor=request.user.get_username())
-            except (approval.AlreadyDecided, ValidationError) as error:
+            except (approval.AlreadyDecided, OnboardingPaused, ValidationError) as error:
                 self.message_user(request, f"{row.repo_name}: {error}", messages.WARNING)
             else:
                 self.message_user(request, f"{row.repo_name} {done}.", messages.SUCCESS)

@@ -1,6 +1,5 @@
 """The page on which a repo owner asks for a repo to be enabled."""
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -9,14 +8,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 from onboarding.forms import OnboardingForm
 from orchestrator.ops.notifications.happenings import announce
 from orchestrator.ops.notifications.models import Topic
+from orchestrator.repos.registration import is_onboarding_open
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.throttles import OnboardingThrottle
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_form(request: HttpRequest) -> HttpResponse:
-    """The form; a good one is stored, and waits for an SRE. 503 while onboarding is switched off."""
-    if not settings.ONBOARDING_ENABLED:
+    """The form; a good one is stored, and waits for an SRE. 503 while onboarding is off or paused."""
+    if not is_onboarding_open():
         return render(request, "onboarding/paused.html", status=503)
     if request.method == "POST":
         throttle = OnboardingThrottle()

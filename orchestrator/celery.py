@@ -69,8 +69,10 @@ app.autodiscover_tasks(
     [
         "orchestrator.flows.worker",
         "orchestrator.ops.notifications",
+        "orchestrator.ops.rollback",
         "orchestrator.ops.rollups",
         "orchestrator.ops.reports",
+        "orchestrator.ops.status",
     ]
 )
 

@@ -112,6 +112,8 @@ INSTALLED_APPS = [
     "orchestrator.ops.alerts",
     "orchestrator.ops.preflight",
     "orchestrator.ops.incidents",
+    "orchestrator.ops.rollback",
+    "orchestrator.ops.status",
     "onboarding",
 ]
 MIDDLEWARE = [
@@ -362,6 +364,15 @@ TRAINING_PASS_MARK = env.read_integer("TRAINING_PASS_MARK", 80, low=1, high=100)
 INCIDENT_COMMANDER = env.read_text("INCIDENT_COMMANDER", "SRE lead")
 INCIDENT_ACKNOWLEDGED_MINUTES = env.read_integer("INCIDENT_ACKNOWLEDGED_MINUTES", 30, low=5, high=1440)
 
+# --- rollback: how long a GO counts, and what each trigger does
+ROLLBACK_VOTE_HOURS = env.read_integer("ROLLBACK_VOTE_HOURS", 24, low=1, high=168)
+_TRIGGER_MODES = ("act", "ask", "off")
+ROLLBACK_FAILURE_RATE = env.read_text("ROLLBACK_FAILURE_RATE", "act", choices=_TRIGGER_MODES)
+ROLLBACK_QUOTA = env.read_text("ROLLBACK_QUOTA", "act", choices=_TRIGGER_MODES)
+ROLLBACK_CONNECTIONS = env.read_text("ROLLBACK_CONNECTIONS", "act", choices=_TRIGGER_MODES)
+# auto: for the first week of a deployment, triggers only say what they would do.
+ROLLBACK_DRY_RUN = env.read_text("ROLLBACK_DRY_RUN", "auto", choices=("auto", "on", "off"))
+
 # --- metrics
 METRICS_TOKEN = env.read_text("METRICS_TOKEN", "")
 # Whose end is watched: certificates as host:port or as a file, tokens as name=2027-01-31.
@@ -451,5 +462,11 @@ SPECTACULAR_SETTINGS = {
         "IncidentSourceEnum": "orchestrator.ops.incidents.models.IncidentSource",
         "NotificationSeverityEnum": "orchestrator.ops.notifications.models.Severity",
         "SettingSourceEnum": ["env", "org", "repo"],
+        "RollbackKindEnum": "orchestrator.ops.rollback.models.RollbackKind",
+        "RollbackStatusEnum": "orchestrator.ops.rollback.models.RollbackStatus",
+        "AnnouncementStatusEnum": "orchestrator.ops.rollback.models.AnnouncementStatus",
+        "VoteVerdictEnum": "orchestrator.ops.rollback.models.VoteVerdict",
+        "IncidentNoteKindEnum": "orchestrator.ops.incidents.handling.NOTE_KINDS",
+        "IncidentEntryKindEnum": "orchestrator.ops.incidents.models.EntryKind",
     },
 }

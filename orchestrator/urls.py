@@ -18,6 +18,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("orchestrator.ops.training.urls")),
     path("", include("orchestrator.ops.preflight.urls")),
     path("", include("orchestrator.ops.incidents.urls")),
+    path("", include("orchestrator.ops.rollback.urls")),
     path("", include("orchestrator.repos.api.urls")),
     # Last: an unknown path under /api/ is answered as a problem in JSON, not as an HTML page.
     re_path(r"^.*$", NotFoundView.as_view()),

@@ -9,7 +9,17 @@ from django.apps import apps
 from django.db import connection, models
 
 ROOT = Path(__file__).parents[1]
-OPS = ("notifications", "rollups", "reports", "training", "alerts", "preflight", "incidents")
+OPS = (
+    "notifications",
+    "rollups",
+    "reports",
+    "training",
+    "alerts",
+    "preflight",
+    "incidents",
+    "rollback",
+    "status",
+)
 APPS = ("core", "repos", "flows", "providers", *OPS, "onboarding")
 # How the functions and triggers are now; migrations have their own frozen copies.
 DESCRIPTIONS = (
@@ -18,6 +28,8 @@ DESCRIPTIONS = (
     "orchestrator/ops/notifications/sql/triggers.sql",
     "orchestrator/ops/reports/sql/triggers.sql",
     "orchestrator/ops/incidents/sql/triggers.sql",
+    "orchestrator/ops/rollback/sql/triggers.sql",
+    "orchestrator/repos/sql/triggers.sql",
 )
 
 # Each query reads one kind of object of the schema that is in the search path; so that names come out

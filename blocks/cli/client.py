@@ -102,6 +102,10 @@ class Client:
         """``DELETE``, which answers nothing."""
         self._send_request("DELETE", path)
 
+    def patch(self, path: str, body: Any) -> Any:
+        """The JSON that ``PATCH`` answers with."""
+        return _read_json(self._send_request("PATCH", path, json=body))
+
     def ask_anybody(self, path: str) -> "httpx2.Response":
         """What the service answers under an address that is open to everyone; the token does not go along.
 

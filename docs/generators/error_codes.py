@@ -50,6 +50,7 @@ AREAS = {
     "reports": "reports of days, weeks and phases",
     "request": "the form of a REST request",
     "review": "the review by a second model",
+    "rollback": "rollbacks, and bringing repos back",
     "seal": "sealing a block",
     "training": "records of training and feedback",
     "service": "the state of the service",

@@ -52,6 +52,7 @@ SUBSCRIBERS: Registry[Subscriber] = Registry(
         "flow.ended/subscriptions": "orchestrator.ops.notifications.subscriptions:tell_of_end",
         "gate.judged/subscriptions": "orchestrator.ops.notifications.subscriptions:tell_of_verdict",
         "announced/subscriptions": "orchestrator.ops.notifications.subscriptions:tell_of_announcement",
+        "rollback.applied/worker": "orchestrator.ops.rollback.enforcement:send_to_worker",
         "notification.created/worker": "orchestrator.ops.notifications.delivery:send_to_worker",
     },
 )

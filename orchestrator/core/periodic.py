@@ -27,7 +27,9 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
         "ci-tokens": "orchestrator.repos.ci_jobs.exchange:WORK",
         "old-deliveries": "orchestrator.ops.notifications.schedule:WORK",
         "incidents": "orchestrator.ops.incidents.schedule:WORK",
+        "rollback-triggers": "orchestrator.ops.rollback.watch:WORK",
         "rollups": "orchestrator.ops.rollups.schedule:WORK",
         "reports": "orchestrator.ops.reports.schedule:WORK",
+        "status": "orchestrator.ops.status.schedule:WORK",
     },
 )

@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from orchestrator.core.admin import AppendOnlyAdmin, ReadOnlyTabularInline, UndeletableAdmin
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.repos import repo_settings, tokens
+from orchestrator.repos.halts import RepoHalted
 from orchestrator.repos.models import CiTrust, Membership, Repo, RepoSetting, Token
 from orchestrator.repos.scopes import CI_SCOPES, DESCRIPTIONS, OPERATOR_SCOPES, TRUSTED_SCOPES, TokenScope
 
@@ -60,10 +61,16 @@ class RepoAdmin(UndeletableAdmin):
         self._switch(request, rows, on=False)
 
     def _switch(self, request: HttpRequest, rows: QuerySet[Repo], *, on: bool) -> None:
+        switched = 0
         # One by one: QuerySet.update would skip the row of history that every change leaves.
         for repo in rows:
-            repo_settings.set_value(repo, "enabled", on, actor=request.user.get_username())
-        self.message_user(request, f"{rows.count()} switched {'on' if on else 'off'}.")
+            try:
+                repo_settings.set_value(repo, "enabled", on, actor=request.user.get_username())
+            except RepoHalted as error:
+                self.message_user(request, f"{error.message} {error.cure}", messages.WARNING)
+            else:
+                switched += 1
+        self.message_user(request, f"{switched} switched {'on' if on else 'off'}.")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
         """The name is what everything else refers to: given once."""

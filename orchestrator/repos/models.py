@@ -78,6 +78,41 @@ class Repo(models.Model):
         return self.enabled and (not allowlist or self.name in allowlist)
 
 
+class RepoHalt(models.Model):
+    """Why a repo stays switched off: while it has a halt, nobody switches it on, see ``halts``.
+
+    ``key`` names what has halted it, such as ``rollback-7``.
+    """
+
+    repo = models.ForeignKey(Repo, on_delete=models.CASCADE, related_name="halts")
+    key = models.CharField(max_length=50)
+    reason = models.TextField()
+    actor = models.CharField(max_length=150)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["repo", "key"], name="repo_halted_once_per_key")]
+
+    def __str__(self) -> str:
+        return f"{self.repo}: {self.key}"
+
+
+class OnboardingPause(models.Model):
+    """While there is one, no repo outside the pilot is taken; ``key`` names what has paused it."""
+
+    key = models.CharField(max_length=50, unique=True)
+    reason = models.TextField()
+    actor = models.CharField(max_length=150)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class RepoSetting(models.Model):
     """One value set for one repo, or for all (``repo`` empty).
 

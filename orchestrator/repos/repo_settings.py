@@ -19,6 +19,7 @@ from django.db.models import JSONField, Q, Value
 from gates.allowlist import CAPABILITIES
 from orchestrator.core import database
 from orchestrator.core.errors import FixedBy, OrchestratorError
+from orchestrator.repos import halts
 from orchestrator.repos.models import Repo, RepoSetting
 from providers import prices, registry
 from providers.base import UnknownModel
@@ -481,6 +482,8 @@ def check_value(repo: Repo | None, name: str, value: Any) -> Any:
         raise SettingRefused(message, code="provider:unknown-model", cure=MODEL_CURE)
     if name == "enabled" and (repo is None or parsed is None):
         raise SettingRefused("enabled belongs to one repo.", cure="Name a repo and say true or false.")
+    if name == "enabled" and parsed and repo is not None:
+        halts.refuse_halted(repo)
     if repo is not None and name == "models.allowed":
         message = "models.allowed belongs to the organisation: it says what repos may choose."
         raise SettingRefused(message, cure="Set it without a repo.")

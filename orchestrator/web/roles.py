@@ -35,10 +35,19 @@ _READ: Final = (
     "repos.view_citrust",
     "reports.view_figureanswer",
     "reports.view_report",
+    "rollback.view_announcement",
+    "rollback.view_rollback",
+    "rollback.view_rollbackrepo",
+    "rollback.view_rollbackvote",
+    "rollback.view_triggerdecision",
+    "rollback.view_triggerstate",
     "repos.view_membership",
     "repos.view_repo",
     "repos.view_reposetting",
     "repos.view_token",
+    "status.view_maintenance",
+    "status.view_statusnews",
+    "status.view_statusreader",
     "training.view_certificate",
     "training.view_feedback",
     "training.view_trainee",
@@ -62,6 +71,7 @@ _OPERATE: Final = (
     "onboarding.change_onboardingrequest",
     "preflight.add_personanswer",
     "providers.change_providerstate",
+    "rollback.add_rollbackvote",
     "repos.add_citrust",
     "repos.delete_citrust",
     "reports.add_figureanswer",
@@ -73,6 +83,8 @@ _OPERATE: Final = (
     "repos.add_reposetting",
     "repos.add_token",
     "repos.change_token",
+    "status.add_maintenance",
+    "status.change_maintenance",
     "training.add_feedback",
     "training.change_feedback",
     "training.add_trainee",
@@ -85,7 +97,12 @@ _OPERATE: Final = (
     "training.change_trainingsession",
 )
 # The leader of an incident may also stop everything, and let it continue.
-_COMMAND: Final = ("flows.add_hold", "flows.change_hold", "flows.delete_hold")
+_COMMAND: Final = (
+    "flows.add_hold",
+    "flows.change_hold",
+    "flows.delete_hold",
+    "rollback.add_rollback",
+)
 ROLES: Final[dict[str, tuple[str, ...]]] = {
     "SRE": (*_READ, *_OPERATE),
     "Incident commander": (*_READ, *_OPERATE, *_COMMAND),

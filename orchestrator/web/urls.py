@@ -3,16 +3,20 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from orchestrator.web.pages import command_line, dashboards, flows, health, preflight, service
+from orchestrator.web.pages import command_line, dashboards, flows, health, preflight, service, status
 
 urlpatterns = [
     path("", service.show_landing_page, name="landing"),
-    path("status/", service.show_status_page, name="status"),
     path("cli/", command_line.show_page, name="cli"),
     path("cli/simple/", command_line.show_index, name="cli-index"),
     path("cli/simple/multi-llm-blocks/", command_line.show_releases, name="cli-releases"),
     path("cli/release.json", command_line.describe_release, name="cli-release"),
     path("cli/<str:file>", command_line.download_wheel, name="cli-wheel"),
+    path("status/", status.show_status_page, name="status"),
+    path("status/feed.atom", status.send_feed, name="status-feed"),
+    path("status/subscribe/", status.take_subscription, name="status-subscribe"),
+    path("status/confirm/<uuid:key>/", status.confirm_subscription, name="status-confirm"),
+    path("status/unsubscribe/<uuid:key>/", status.end_subscription, name="status-unsubscribe"),
     path("preflight/", preflight.show_preflight, name="preflight"),
     path("preflight/answer/", preflight.answer_line, name="preflight-answer"),
     path("login/", LoginView.as_view(template_name="web/login.html"), name="login"),

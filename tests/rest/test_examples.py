@@ -17,6 +17,8 @@ from django.utils import timezone
 from orchestrator.flows.evidence import keys
 from orchestrator.ops.incidents import handling, opening
 from orchestrator.ops.notifications.delivery import notify
+from orchestrator.ops.rollback import enforcement, restoration
+from orchestrator.ops.rollback.models import Rollback
 from orchestrator.repos import tokens
 from orchestrator.rest.openapi import EXAMPLES, read_example
 from tests import scenes
@@ -104,11 +106,28 @@ BODIES: dict[str, dict[str, Any]] = {
             }
         ],
     },
+    "rollback_apply": {
+        "kind": "manual",
+        "reason": "The database is away every few minutes",
+        "flows": "drain",
+        "eta": "4 hours",
+    },
+    "rollback_vote": {"repo": "api-gateway", "role": "sre", "verdict": "go"},
+    "rollback_restore": {"repo": "financial-reporting"},
+    "rollback_decline": {"reason": "The vendor has raised the quota."},
+    "rollback_announcement_send": {"body": "Orchestrator rollback in progress. New onboarding paused."},
     "webhooks_replay": {"since": "2026-03-02T08:00:00Z"},
 }
 # Operations on a flow in another state than passed.
 STATES = {"flows_retry": "failed", "flows_edit": "edited", "flows_cancel": "waiting"}
-NUMBERS = {"tokens": "token", "webhooks": "webhook", "incidents": "incident"}
+NUMBERS = {"tokens": "token", "webhooks": "webhook", "incidents": "incident", "rollback": "rollback"}
+# What each of these does can be done once, to a row of its own.
+ONLY_ONCE = {
+    "incidents_resolve": "ended",
+    "rollback_decline": "asked",
+    "rollback_announcement_send": "draft",
+    "rollback_announcement_drop": "other_draft",
+}
 # Answers that are files, and one that needs a chain of alerts.
 WITHOUT_ANSWER = {"flows_block", "flows_events", "alerts_test", "webhooks_delete", "tokens_revoke"}
 WITHOUT_ANSWER |= {"tokens_exchange", "ci_trusts_delete"}
@@ -131,11 +150,29 @@ def places(repo, settings) -> dict[str, str]:
     webhook, delivery = scenes.make_webhook(repo)
     incident, _ = opening.open_incident("Flows fail", "P1", actor="token:operator", repos=[repo])
     action = handling.add_action(incident.pk, "Watch the quota", owner="SRE lead", due=timezone.now().date())
+    for name in ("api-gateway", "financial-reporting"):
+        scenes.make_repo(name, team_lead=f"{name}@example.org")
+    rolled_back = enforcement.apply_rollback("pilot", reason="Many flows fail", actor="token:operator")
+    enforcement.finish_rollback(rolled_back.pk)
+    for role, person in (("pm", "paula"), ("tl", "tom"), ("sre", "sam")):
+        restoration.cast_vote(
+            rolled_back.pk, "financial-reporting", role=role, verdict="go", actor=f"token:{person}"
+        )
+    drafts = list(rolled_back.announcements.values_list("pk", flat=True))
+    # A trigger asks for the kind pilot, and there is one already.
+    asked = Rollback.objects.create(
+        kind="version", status="asked", trigger="quota", flows="drain", reason="96 % of the tokens are used",
+        actor="orchestrator", incident=incident.pk,
+    )  # fmt: skip
     # Of several incidents, each operation that ends one has one of its own.
     ended, _ = opening.open_incident("Latency is high", "P2", actor="token:operator")
     return {
         "incident": str(incident.pk),
         "ended": str(ended.pk),
+        "rollback": str(rolled_back.pk),
+        "asked": str(asked.pk),
+        "draft": str(drafts[0]),
+        "other_draft": str(drafts[1]),
         "action_number": str(action.pk),
         "flow_id": passed.pk,
         "failed": failed.pk,
@@ -155,7 +192,7 @@ def ask(client: Any, operation: dict[str, Any], places: dict[str, str]) -> Any:
     """What the service answers to the example of an operation."""
     name = operation["operationId"]
     flow = STATES.get(name, "flow_id")
-    number = "ended" if name == "incidents_resolve" else NUMBERS.get(name.partition("_")[0], "number")
+    number = ONLY_ONCE.get(name) or NUMBERS.get(name.partition("_")[0], "number")
     address = operation["path"].format(**places | {"flow_id": places[flow], "number": places[number]})
     how = {"secure": True, "headers": {"Host": "blocks.example.org"}}
     if operation["method"] == "get":

@@ -33,6 +33,10 @@ PAGES = {
     # address: what GET answers each of PEOPLE
     "/": OPEN,
     "/status/": OPEN,
+    "/status/feed.atom": OPEN,
+    # A key that nobody has.
+    "/status/confirm/<key>/": OPEN,
+    "/status/unsubscribe/<key>/": OPEN,
     "/health": OPEN,
     "/ready": OPEN,
     "/login/": OPEN,
@@ -61,6 +65,8 @@ PAGES = {
 POSTED = {
     # address: what POST answers each of PEOPLE
     "/flows/<flow_id>/<action>/": ACTS,
+    # Without an address: the same words as with one.
+    "/status/subscribe/": "200 200 200 200 200 200 200 200 200",
     # Without an answer: those who may are sent back to the page.
     "/preflight/answer/": "302 403 403 403 403 403 302 302 302",
     "/logout/": "302 302 302 302 302 302 302 302 302",
@@ -157,6 +163,16 @@ API = {
     "PATCH /api/v1/incidents/<number>/review/": "401 403 403 404",
     "POST /api/v1/incidents/<number>/actions/": "401 403 403 422",
     "POST /api/v1/incidents/<number>/actions/<action_number>/done/": "401 403 403 404",
+    "GET /api/v1/rollback/": "401 403 403 200",
+    # Without a reason.
+    "POST /api/v1/rollback/": "401 403 403 422",
+    "GET /api/v1/rollback/plan/": "401 403 403 200",
+    "GET /api/v1/rollback/<number>/": "401 403 403 404",
+    "POST /api/v1/rollback/<number>/votes/": "401 403 403 422",
+    "POST /api/v1/rollback/<number>/restore/": "401 403 403 404",
+    "POST /api/v1/rollback/<number>/decline/": "401 403 403 422",
+    "POST /api/v1/rollback/announcements/<number>/send/": "401 403 403 404",
+    "POST /api/v1/rollback/announcements/<number>/drop/": "401 403 403 404",
     # No Alertmanager is configured here.
     "POST /api/v1/alerts/<name>/test/": "401 403 403 503",
 }
@@ -186,6 +202,9 @@ ADMIN = {
     "reports.figureanswer": ("", "va", "va"),
     "alerts.alerttestresult": ("", "v", "v"),
     "preflight.personanswer": ("", "v", "v"),
+    "status.maintenance": ("", "vac", "vac"),
+    "status.statusnews": ("", "v", "v"),
+    "status.statusreader": ("", "v", "v"),
     "training.trainee": ("", "vac", "vac"),
     "training.trainingmodule": ("", "vac", "vac"),
     "training.trainingsession": ("", "vac", "vac"),
@@ -199,6 +218,12 @@ ADMIN = {
     "incidents.incidententry": ("", "va", "va"),
     "incidents.incidentreview": ("", "vc", "vc"),
     "incidents.actionitem": ("", "vac", "vac"),
+    "rollback.rollback": ("", "v", "va"),
+    "rollback.rollbackvote": ("", "va", "va"),
+    "rollback.rollbackrepo": ("", "v", "v"),
+    "rollback.announcement": ("", "v", "v"),
+    "rollback.triggerstate": ("", "v", "v"),
+    "rollback.triggerdecision": ("", "v", "v"),
     "auth.user": ("", "", ""),
     "auth.group": ("", "", ""),
     "axes.accessattempt": ("", "", ""),
@@ -307,6 +332,7 @@ def fill_in(address: str, flow: Any) -> str:
         "<dashboard>": "reliability",
         "<panel>": "success",
         "<provider>": "openai",
+        "<key>": "00000000-0000-4000-8000-000000000000",
         "<number>": "999999",
         "<delivery_number>": "999999",
         "<action_number>": "999999",

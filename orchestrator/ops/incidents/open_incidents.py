@@ -1,7 +1,9 @@
-"""What everybody may know of the incidents that are not over, for the status page and others."""
+"""What everybody may know of incidents, for the status page and others."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+
+from django.db.models import Q
 
 from orchestrator.ops.incidents.models import EntryKind, Incident, IncidentStatus
 
@@ -33,9 +35,15 @@ def list_open_incidents() -> list[PublicIncident]:
 
 
 def list_incidents_since(since: datetime) -> list[PublicIncident]:
-    """Those detected since ``since``, resolved or not, the newest first."""
-    rows = Incident.objects.filter(detected_at__gte=since).order_by("-detected_at")
+    """Those that are not resolved, and those that were resolved since ``since``, the newest first."""
+    was_open = Q(resolved_at=None) | Q(resolved_at__gte=since)
+    rows = Incident.objects.filter(was_open).order_by("-detected_at", "-id")
     return [_publish(row) for row in rows.prefetch_related("entries")]
+
+
+def count_detected(severity: str, first: date, last: date) -> int:
+    """How many incidents of ``severity`` were detected from the day ``first`` to the day ``last``, in UTC."""
+    return Incident.objects.filter(severity=severity, detected_at__date__range=(first, last)).count()
 
 
 def _publish(incident: Incident) -> PublicIncident:

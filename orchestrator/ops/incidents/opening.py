@@ -68,7 +68,7 @@ def open_incident(
                 ~Q(status=IncidentStatus.RESOLVED), dedup_key=dedup_key
             )
             if (found := known.first()) is not None:
-                _join(found, severity, repos, actor)
+                _join(found, severity, repos, actor, told=told)
                 return found, False
         now = timezone.now()
         incident = Incident(
@@ -109,11 +109,11 @@ def list_facts(incident: Incident, actor: str) -> dict[str, object]:
     }
 
 
-def _join(incident: Incident, severity: str, repos: Iterable[Repo], actor: str) -> None:
+def _join(incident: Incident, severity: str, repos: Iterable[Repo], actor: str, *, told: bool) -> None:
     incident.repos.add(*list(repos)[:MOST_REPOS])
     # As texts, P1 comes before P2.
     if severity < incident.severity:
-        change_severity(incident, severity, actor=actor, told=True)
+        change_severity(incident, severity, actor=actor, told=told)
 
 
 def change_severity(incident: Incident, severity: str, *, actor: str, told: bool = False) -> None:

@@ -10,7 +10,7 @@
 6. The far side asks to wait or is away: the row waits again, and the outbox's pauses double. After
    ``MAX_ATTEMPTS`` it is given up; the admin lists it, and can make it wait again.
 7. Somebody sleeps, or a channel has its fill: the row says not before when, and the outbox waits until then.
-   What is P1 is never held up.
+   What is P1 is never held up. While planned maintenance runs, P2 and P3 wait for its end.
 8. Webhooks take turns, see ``webhook_turns``: one worker sends what waits for a receiver, in order.
 
 Each time that a message is sent, or is tried to be, leaves a row: the log of deliveries.
@@ -40,6 +40,7 @@ from orchestrator.ops.notifications.models import (
     Severity,
 )
 from orchestrator.ops.notifications.notifier_protocol import NOTIFIERS
+from orchestrator.ops.status.maintenance import find_end_of_mute
 from orchestrator.queues import Queue
 
 EVENT: Final = "notification.created"
@@ -196,12 +197,25 @@ def _take(notification_id: int) -> Notification | None:
     free = (Q(status=NotificationStatus.WAITING) | lost) & due
     with transaction.atomic():
         wanted = Notification.objects.filter(free, pk=notification_id).first()
-        if wanted is None or not webhook_turns.take_turn(wanted) or _hold_up_full_channel(wanted, now):
+        if wanted is None or _hold_up_in_maintenance(wanted, now):
+            return None
+        if not webhook_turns.take_turn(wanted) or _hold_up_full_channel(wanted, now):
             return None
         taken = Notification.objects.filter(free, pk=notification_id).update(
             status=NotificationStatus.SENDING, sending_since=now, attempts=F("attempts") + 1
         )
     return Notification.objects.get(pk=notification_id) if taken else None
+
+
+def _hold_up_in_maintenance(notification: Notification, now: datetime) -> bool:
+    """Let the message wait while planned maintenance mutes its severity; whether it waits now."""
+    until = find_end_of_mute(notification.severity, now)
+    if until is None:
+        return False
+    Notification.objects.filter(pk=notification.pk, status=NotificationStatus.WAITING).update(
+        not_before=until
+    )
+    return True
 
 
 def _hold_up_full_channel(notification: Notification, now: datetime) -> bool:

@@ -12,7 +12,7 @@ _SQL = load_statements(__file__)
 
 
 def read_connections() -> Any:
-    """``used``, and the ``bound`` that the server allows."""
+    """``used`` connections of the database server, and ``bound``, how many it allows."""
     return database.fetch_row(_SQL["count_connections"])
 
 

@@ -41,6 +41,7 @@ from orchestrator.ops.observability import (
     incident_metrics,
     part_health,
     quota_metrics,
+    rollback_metrics,
 )
 from orchestrator.ops.rollups import facts, reading
 from orchestrator.queues import list_queues
@@ -330,6 +331,7 @@ SOURCES = {
     "connections": health_metrics.measure_connections,
     "outgoing_events": health_metrics.measure_outgoing_events,
     "incidents": incident_metrics.measure_incidents,
+    "rollbacks": rollback_metrics.measure_rollbacks,
     "kill_rates": health_metrics.measure_kill_rates,
     "replicas": part_health.measure_replicas,
     "expiries": part_health.measure_expiries,

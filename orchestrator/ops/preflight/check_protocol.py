@@ -97,6 +97,8 @@ PREFLIGHT_CHECKS: Registry[PreflightCheck] = Registry(
         "pagerduty": f"{_CHECKS}.pagerduty:CHECK",
         "soak-repos": f"{_CHECKS}.soak_repos:CHECK",
         "approval": f"{_CHECKS}.approval:CHECK",
+        "soak-exit": f"{_CHECKS}.soak_exit:CHECK",
+        "evidence-package": f"{_CHECKS}.evidence_package:CHECK",
         "portal": f"{_CHECKS}.portal:CHECK",
         "go-live": f"{_CHECKS}.go_live:CHECK",
     },

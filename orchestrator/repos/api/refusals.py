@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from orchestrator.repos import clone_urls
+from orchestrator.repos import clone_urls, halts
 from orchestrator.repos.access import MISSING_SCOPE, OPERATORS_ONLY
 from orchestrator.repos.repo_settings import SettingRefused
 from orchestrator.rest.refusals import ProblemKind, refusal_by
@@ -21,4 +21,5 @@ SETTINGS: Final = (
     ProblemKind(422, "config:model-not-allowed", "The model is dearer than the organisation's."),
     UNKNOWN_MODEL,
 )
+HALTED: Final = refusal_by(halts.RepoHalted)
 CLONE_URL: Final = refusal_by(clone_urls.CloneUrlRefused)

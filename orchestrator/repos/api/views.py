@@ -22,14 +22,14 @@ from orchestrator.repos.api.serializers import (
     TokenOwnerSerializer,
 )
 from orchestrator.repos.models import Repo, RepoSetting
-from orchestrator.repos.registration import register_repo
+from orchestrator.repos.registration import OnboardingPaused, register_repo
 from orchestrator.repos.scopes import ANY_TOKEN, TokenScope
 from orchestrator.rest.etags import CHANGED, build_tag, require_match
 from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
-from orchestrator.rest.refusals import INVALID
+from orchestrator.rest.refusals import INVALID, refusal_by
 from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
 
@@ -69,7 +69,7 @@ class RepoListView(SparseListView[Repo]):
 
     @describe_operation(
         "repos_register",
-        refused=(INVALID, refusals.CLONE_URL),
+        refused=(INVALID, refusals.CLONE_URL, refusal_by(OnboardingPaused)),
         request=NewRepoSerializer,
         responses={201: RepoSerializer, 200: RepoSerializer},
         tags=["repos"],
@@ -127,7 +127,7 @@ class RepoConfigView(APIView):
     @describe_operation(
         "repos_config_put",
         tags=["config"],
-        refused=(*refusals.OF_A_REPO, *refusals.FOR_OPERATORS, CHANGED, *refusals.SETTINGS),
+        refused=(*refusals.OF_A_REPO, *refusals.FOR_OPERATORS, CHANGED, refusals.HALTED, *refusals.SETTINGS),
         parameters=[NAME, _IF_MATCH],
         request={"application/json": repo_settings.describe_keys()},
         responses=RepoConfigSerializer,

@@ -1,68 +1,9 @@
 """Whether the process lives, and whether it can work: what Kubernetes asks before it sends anybody here."""
 
-from collections.abc import Callable
-
-import redis
-from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from orchestrator.core import database
-
-_TIMEOUT_SECONDS = 2.0
-_PROBE_KEY = "orchestrator:ready"
-_READ_STATE = (
-    "SELECT pg_is_in_recovery() AS replica, "
-    "(SELECT count(*) FROM providers_providerstate) AS providers, "
-    "(SELECT count(*) FROM providers_budgetstate) AS budgets, "
-    "(SELECT count(*) FROM flows_queueload) AS queues"
-)
-
-
-def _check_database() -> str:
-    """Whether statements can be prepared, and the rows read that every call and every queue needs."""
-    try:
-        with transaction.atomic():
-            # A table that somebody holds locked must not hold the probe.
-            database.fetch_rows(f"SET LOCAL lock_timeout = {int(_TIMEOUT_SECONDS * 1000)}")
-            found = database.fetch_row(_READ_STATE)
-    except (DatabaseError, InterfaceError) as error:
-        # Only the type: the text may hold an address or a user, and this answer is public.
-        return f"unreachable: {type(error).__name__}"
-    return "refuses writes: it is a replica" if found.replica else "ok"
-
-
-def _check_migrations() -> str:
-    try:
-        executor = MigrationExecutor(connection)
-        # Reads the table of migrations, so that a new version takes no traffic before its tables are there.
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except (DatabaseError, InterfaceError) as error:
-        return f"unknown: {type(error).__name__}"
-    return f"{len(missing)} not applied; run manage.py migrate" if missing else "ok"
-
-
-def _check_redis() -> str:
-    try:
-        with redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-        ) as client:
-            # A replica, a full disk and a full memory answer a ping and refuse to write.
-            client.set(_PROBE_KEY, 1, ex=60)
-    except redis.ResponseError as error:
-        return f"refuses writes: {type(error).__name__}"
-    except (redis.RedisError, OSError) as error:
-        return f"unreachable: {type(error).__name__}"
-    return "ok"
-
-
-PARTS: dict[str, Callable[[], str]] = {
-    "database": _check_database,
-    "migrations": _check_migrations,
-    "redis": _check_redis,
-}
+from orchestrator.ops.status.core_parts import PARTS
 
 
 @require_safe

@@ -8,13 +8,10 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.defaults import bad_request, server_error
 
 from orchestrator.rest.problems import AWAY_RETRY_SECONDS, MEDIA_TYPE, Problem, to_problem
-from orchestrator.web.components import service_status
 from orchestrator.web.query import BadQuery
 
 API = "/api/"
@@ -60,22 +57,3 @@ def _answer_with(problem: Problem) -> HttpResponse:
 def show_landing_page(request: HttpRequest) -> HttpResponse:
     """What this is and where to begin."""
     return render(request, "web/landing.html", {"onboarding": settings.ONBOARDING_ENABLED})
-
-
-@require_safe
-@never_cache
-def show_status_page(request: HttpRequest) -> HttpResponse:
-    """How the service stands: its parts, queues and providers, and the flows of the last 24 hours.
-
-    No repo is named.
-    """
-    now = timezone.now()
-    groups = service_status.check_parts(now)
-    context = {
-        "groups": groups,
-        "worst": service_status.find_worst(part for _, parts in groups for part in parts),
-        # Read from the database, which may be the part that is down.
-        "flows": service_status.count_flows(now) if len(groups) > 1 else None,
-        "now": now,
-    }
-    return render(request, "web/status.html", context)

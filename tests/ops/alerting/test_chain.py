@@ -105,8 +105,16 @@ def shipped_chain(ops_tools, tmp_path, transactional_db, settings) -> Iterator[C
 
 @contextlib.contextmanager
 def run_chain(
-    tools: OpsTools, folder: Path, settings: Any, *, at_once: bool, credentials: Path | None = None
+    tools: OpsTools,
+    folder: Path,
+    settings: Any,
+    *,
+    at_once: bool,
+    credentials: Path | None = None,
+    reports: str = "",
+    token: str = "",
 ) -> Iterator[Chain]:
+    """The chain; with ``reports`` alerts open incidents at that address of the service, by its ``token``."""
     ports = [find_port() for _ in range(2)]
     exporter = build_server("127.0.0.1", 0)
     serving = threading.Thread(target=exporter.serve_forever, daemon=True)
@@ -115,7 +123,7 @@ def run_chain(
     with Receivers() as receivers, (folder / "log").open("wb") as log:
         listen = [f"127.0.0.1:{port}" for port in ports]
         manager = alert_chain.write_alertmanager_config(
-            folder / "alertmanager", receivers.url, at_once=at_once
+            folder / "alertmanager", receivers.url, reports=reports, token=token, at_once=at_once
         )
         prometheus = alert_chain.write_prometheus_config(
             folder / "prometheus",

@@ -83,6 +83,13 @@ def spending(usd_a_minute: float) -> Series:
 GOOGLE = 'provider="google"'
 CASES = (
     AlertCase(
+        "rollback_trigger_undecided",
+        quiet=gauge("rollback_actions_total", 3, 'trigger="quota",verdict="not_enough_data"'),
+        firing={'rollback_actions_total{trigger="quota",verdict="not_enough_data"}': "0x80 1x40"},
+        labels=OPS,
+        series_labels={"trigger": "quota"},
+    ),
+    AlertCase(
         "flow_failure_rate",
         quiet=flows(failed="0.09", succeeded="1"),
         firing=flows(failed="0.2", succeeded="1"),

@@ -27,14 +27,7 @@ class EmailNotifier:
 
     def send(self, notification: Notification) -> str:
         """Send the mail; the receipt is its ``Message-ID``."""
-        domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
-        message_id = f"<{notification.key}@{domain}>"
-        message = EmailMessage(
-            subject=notification.subject,
-            body=notification.body,
-            to=[notification.target],
-            headers={"Message-ID": message_id},
-        )
+        message = self.build_message(notification)
         try:
             message.send()
         except smtplib.SMTPRecipientsRefused as error:
@@ -49,7 +42,17 @@ class EmailNotifier:
             raise NotifierUnavailable(
                 f"The mail server cannot be reached or refuses: {type(error).__name__}."
             ) from error
-        return message_id
+        return str(message.extra_headers["Message-ID"])
+
+    def build_message(self, notification: Notification) -> EmailMessage:
+        """The mail; a subclass adds headers."""
+        domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2]
+        return EmailMessage(
+            subject=notification.subject,
+            body=notification.body,
+            to=[notification.target],
+            headers={"Message-ID": f"<{notification.key}@{domain}>"},
+        )
 
 
 NOTIFIER = EmailNotifier()

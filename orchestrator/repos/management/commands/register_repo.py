@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from orchestrator.repos.models import Phase
-from orchestrator.repos.registration import register_repo
+from orchestrator.repos.registration import OnboardingPaused, register_repo
 
 
 class Command(BaseCommand):
@@ -41,4 +41,6 @@ class Command(BaseCommand):
             )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
+        except OnboardingPaused as error:
+            raise CommandError(f"{error.message} {error.cure}") from error
         self.stdout.write(f"{repo.name}: {'registered' if new else 'was registered already'} ({repo.phase})")

@@ -18,8 +18,8 @@ from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus, StageStatus
 from orchestrator.flows.worker import presence
 from orchestrator.ops.dashboards.numbers import format_duration
 from orchestrator.ops.observability import health_metrics, part_health
+from orchestrator.ops.status.core_parts import PARTS
 from orchestrator.queues import list_queues
-from orchestrator.web.pages.health import PARTS
 from providers import quota_report
 from providers.quota_report import ProviderQuota
 

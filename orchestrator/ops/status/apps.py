@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class StatusConfig(AppConfig):
+    name = "orchestrator.ops.status"
+    label = "status"
+    verbose_name = "Status page"
