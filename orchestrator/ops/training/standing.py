@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Avg, Count, Q
+from django.db.models import Avg, Count, Q, QuerySet
 
 from orchestrator.ops.training.models import (
     Certificate,
@@ -57,11 +57,6 @@ def read_standing() -> list[TrainingFigure]:
     held = TrainingSession.objects.filter(kind=SessionKind.MODULE).aggregate(
         all=Count("id"), published=Count("id", filter=~Q(recording_url=""))
     )
-    # Who has no team entered says nothing about any team.
-    teams = Trainee.objects.exclude(team="").aggregate(
-        all=Count("team", distinct=True),
-        certified=Count("team", distinct=True, filter=Q(certificate__isnull=False)),
-    )
     return [
         TrainingFigure(
             "certified", "People certified", Decimal(certified), Decimal(LEAST_CERTIFIED), "certificates"
@@ -70,14 +65,7 @@ def read_standing() -> list[TrainingFigure]:
         _rate_feedback("training-feedback", FeedbackSubject.TRAINING, LEAST_TRAINING_STARS),
         _share("recordings", "Recordings, percent", held["published"], held["all"], 100, "sessions"),
         _rate_feedback("stakeholder-feedback", FeedbackSubject.ORCHESTRATOR, LEAST_STAKEHOLDER_STARS),
-        _share(
-            "certified-teams",
-            "Teams with a certified member, percent",
-            teams["certified"],
-            teams["all"],
-            LEAST_CERTIFIED_TEAMS,
-            "teams",
-        ),
+        _rate_teams(Trainee.objects.all(), Q(certificate__isnull=False)),
     ]
 
 
@@ -85,6 +73,15 @@ def _share(key: str, title: str, part: int, whole: int, least: int, of: str) -> 
     """A share in percent. It is cut and not rounded up: 79.96 % is not 80 %."""
     value = None if not whole else (Decimal(100 * part) / whole).quantize(Decimal("0.1"), ROUND_DOWN)
     return TrainingFigure(key, title, value, Decimal(least), f"{part} of {whole} {of}")
+
+
+def _rate_teams(people: QuerySet[Trainee], is_certified: Q) -> TrainingFigure:
+    # Who has no team entered says nothing about any team.
+    teams = people.exclude(team="").aggregate(
+        all=Count("team", distinct=True), certified=Count("team", distinct=True, filter=is_certified)
+    )
+    title = "Teams with a certified member, percent"
+    return _share("certified-teams", title, teams["certified"], teams["all"], LEAST_CERTIFIED_TEAMS, "teams")
 
 
 def _rate_feedback(key: str, about: FeedbackSubject, least: Decimal) -> TrainingFigure:
@@ -109,9 +106,13 @@ def average_feedback(
     return stars, int(found["count"])
 
 
-def read_certified_teams() -> Decimal | None:
-    """The share of teams with a certified member, in percent; None where no team is known."""
-    return next(figure.value for figure in read_standing() if figure.key == "certified-teams")
+def read_certified_teams(last: date) -> Decimal | None:
+    """The share of teams with a certified member, in percent, as it was on the day ``last``.
+
+    None where no team was known. People count for the team that they are in now: former teams are not kept.
+    """
+    people = Trainee.objects.filter(created_at__date__lte=last)
+    return _rate_teams(people, Q(certificate__issued_at__date__lte=last)).value
 
 
 def count_on_call(duty: OnCallDuty) -> int:

@@ -10,17 +10,21 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from orchestrator.ops.dashboards.period import Period
+from orchestrator.ops.dashboards.period import Period, begin_day
+from orchestrator.ops.incidents.models import Incident
 from orchestrator.ops.reports import archive, texts
 from orchestrator.ops.reports.building import build_report
 from orchestrator.ops.reports.kinds import weekly
 from orchestrator.ops.reports.models import FigureAnswer, Report
 from orchestrator.ops.reports.report_kind import REPORT_KINDS
+from orchestrator.ops.training.csv_import import import_csv
+from orchestrator.ops.training.models import Certificate, Trainee
 from orchestrator.repos import repo_settings, tokens
 from orchestrator.repos.models import Repo
 from tests import scenes
 from tests.ops.history import tell_deployment
 from tests.ops.launch_runbook import read_facts
+from tests.ops.training import records
 
 pytestmark = pytest.mark.django_db
 FACTS = read_facts()
@@ -118,6 +122,52 @@ def test_what_a_person_said_is_in_the_report(operator):
     text = operator.get("/api/v1/reports/weekly/", {"format": "markdown"}).content.decode()
     assert "- Cycle time: 8.5d avg (target: <10d) ✅" in text
     assert "- P1 incidents this week: 0" in text
+
+
+def open_incident(severity: str, day: date) -> None:
+    Incident.objects.create(
+        title="Flows fail",
+        severity=severity,
+        source="person",
+        commander="SRE lead",
+        detected_at=begin_day(day),
+        opened_at=begin_day(day),
+        opened_by="token:sre",
+    )
+
+
+def test_records_come_before_what_a_person_said(operator):
+    tell_deployment(2)
+    first, last = (today() - timedelta(days=back) for back in (2, 1))
+    days = {"first": first.isoformat(), "last": last.isoformat()}
+
+    def read_words(kind: str) -> dict[str, str]:
+        sections = operator.get(f"/api/v1/reports/{kind}/", days).json()["sections"]
+        return {line["key"]: line["words"] for section in sections for line in section["lines"]}
+
+    answer("feedback", "4.9", last)
+    answer("p1-incidents", "0", last)
+    answer("certified-teams", "90", last)
+    assert (read_words("soak")["feedback"], read_words("soak")["p1-incidents"]) == ("4.9", "0")
+    assert read_words("rollout")["certified-teams"] == "90"
+    # Answers of another day, and about the training, are other figures.
+    records.add_feedback("orchestrator", "4", "3.5", "4.4", day=last.isoformat())
+    records.add_feedback("orchestrator", "1", day=(last + timedelta(days=1)).isoformat())
+    records.add_feedback("training", "5", day=last.isoformat())
+    open_incident("P1", first)
+    open_incident("P2", last)
+    open_incident("P1", last + timedelta(days=1))
+    soak = read_words("soak")
+    assert (soak["feedback"], soak["p1-incidents"], soak["p2-incidents"]) == ("3.9", "1", "15")
+    import_csv("modules", records.MODULES, actor="x")
+    records.add_people(("ann", "sre", "none"), ("bob", "payments", "none"), ("eve", "", "none"))
+    records.add_scores("ann", 80, 80, 80, 80, 80)
+    # They were not known on the last day of the report.
+    assert read_words("rollout")["certified-teams"] == "90"
+    Trainee.objects.update(created_at=begin_day(first))
+    assert read_words("rollout")["certified-teams"] == "0"
+    Certificate.objects.update(issued_at=begin_day(last))
+    assert read_words("rollout")["certified-teams"] == "50"
 
 
 def test_answers_are_written_in_the_admin_and_name_who_gave_them(client):
