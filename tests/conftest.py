@@ -63,8 +63,8 @@ def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-# What takes longest begins first, so that no worker is left alone with it at the end. The tutorial lists the flows
-# of a service that has run no others.
+# What takes longest begins first, so that no worker is left alone with it at the end. The tutorial lists the
+# flows of a service that has run no others.
 FIRST = (
     "tests/acceptance/test_transcripts.py",
     "tests/bench/",

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -96,16 +97,20 @@ def deployment(receivers, tmp_path) -> Iterator[HaltedProcesses]:
         yield HaltedProcesses(stack)
 
 
-def count_looks() -> int:
-    state = TriggerState.objects.filter(name=TRIGGER).first()
-    return 0 if state is None else state.beyond
+def has_looked(times: int) -> bool:
+    """Whether so many looks in a row found the figure beyond its limit."""
+    return TriggerState.objects.filter(name=TRIGGER, beyond=times).exists()
+
+
+def has_looked_since(at: datetime) -> bool:
+    return TriggerState.objects.filter(name=TRIGGER, checked_at__gt=at).exists()
 
 
 def wait_for_looks(count: int) -> TriggerState:
     """The state after so many more looks of a dispatcher, which come every 15 seconds."""
     for _ in range(count):
         before = TriggerState.objects.get(name=TRIGGER).checked_at
-        until(lambda at=before: TriggerState.objects.get(name=TRIGGER).checked_at > at, "a look")
+        until(partial(has_looked_since, before), "a look")
     return TriggerState.objects.get(name=TRIGGER)
 
 
@@ -120,7 +125,7 @@ def test_a_halt_outlives_every_process_until_people_end_it(deployment, receivers
     # The dispatcher dies after each look. What it has seen is kept, and begins nothing too early.
     for looks in (1, 2):
         dispatcher = deployment.stack.dispatcher()
-        until(lambda looks=looks: count_looks() == looks, "a look")
+        until(partial(has_looked, looks), "a look")
         kill(dispatcher)
         assert not Rollback.objects.exists()
     deployment.start()

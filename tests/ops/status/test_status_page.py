@@ -226,7 +226,7 @@ def test_a_mail_is_asked_for_confirmed_and_left_by_one_click(db):
     body = {"email": "Ann@Example.org", "csrfmiddlewaretoken": token}
     assert "Look into your mail" in client.post("/status/subscribe/", body).content.decode()
     assert send_all() == ["ann@example.org"]
-    confirm = re.search(r"https://blocks\.example\.org(/status/confirm/\S+)", mail.outbox[0].body)[1]
+    confirm = re.search(r"https://blocks\.example\.org(/status/confirm/\S+)", str(mail.outbox[0].body))[1]
     # Programs that open links confirm nothing.
     assert "Yes, send me mails" in read_page(confirm)
     assert StatusReader.objects.get().confirmed_at is None
