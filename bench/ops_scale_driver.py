@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import django
@@ -29,7 +29,7 @@ from bench.stored_flows import NEW_ID, NUMBERS, compose_insert  # noqa: E402
 from gates.base import GateReport, Verdict  # noqa: E402
 from orchestrator.flows import engine  # noqa: E402
 from orchestrator.flows.engine import Spent  # noqa: E402
-from orchestrator.flows.models import Flow, FlowEvent, GateResult, Stage  # noqa: E402
+from orchestrator.flows.models import Attempt, Flow, FlowEvent, GateResult, Stage  # noqa: E402
 from orchestrator.flows.stage_protocol import Done  # noqa: E402
 from orchestrator.ops.dashboards.description import DASHBOARDS  # noqa: E402
 from orchestrator.ops.observability.metrics import OrchestratorCollector  # noqa: E402
@@ -46,6 +46,27 @@ _USD = Decimal("0.0213")
 # Copied rows: the time is that of the original, moved back so that the flows are spread evenly over the days.
 _MOVED = "old.{column} - make_interval(secs => (%(flows)s - n) * %(seconds)s)"
 _SCORED = ("mutation", "coverage")
+# Lists of the cockpit by name: the newest page, one in the middle, filters, and each kind of search.
+LISTS = {
+    "flows": "flows/flow/",
+    "flows_older": "flows/flow/?before={middle}",
+    "flows_by_status": "flows/flow/?status__exact=passed",
+    "flows_of_none": "flows/flow/?status__exact=paused",
+    "flows_by_id": "flows/flow/?q={middle}",
+    "flows_by_repo": "flows/flow/?q=repo-3",
+    "flows_by_person": "flows/flow/?q=person-7",
+    "flows_by_error": "flows/flow/?q=gate:mut",
+    "flows_by_words": "flows/flow/?q=nothing+has+these+words",
+    "stages": "flows/stage/",
+    "attempts": "flows/attempt/",
+    "waits": "flows/stagewait/",
+    "events": "flows/flowevent/",
+    "events_of_flow": "flows/flowevent/?q={middle}",
+    "gate_results": "flows/gateresult/",
+    "calls": "providers/providercall/",
+    "calls_by_provider": "providers/providercall/?q=openai",
+    "audit_trail": "core/auditentry/",
+}
 
 
 class StatementCount:
@@ -141,8 +162,12 @@ def _compose_copies(first_repo: int) -> list[str]:
         "repo_id": f"{first_repo} + n %% {REPOS}",
         "block_family": f"'family-' || n %% {FAMILIES}",
         "created_by": "'person-' || n %% 40",
+        # One of a hundred has failed, for the lists; days count events.
+        "status": "CASE WHEN n %% 100 = 0 THEN 'failed' ELSE old.status END",
+        "error_code": "CASE WHEN n %% 100 = 0 THEN 'gate:mutation-failed' ELSE '' END",
     }
     replaced[Stage] |= {"flow_id": NEW_ID}
+    replaced[Attempt] = {"stage_id": "copied.id", "token": "gen_random_uuid()"}
     replaced[FlowEvent] |= {"flow_id": NEW_ID, "stage_id": "NULL"}
     replaced[GateResult] |= {"flow_id": NEW_ID, "stage_id": "copied.id"}
     replaced[ProviderCall] |= {
@@ -156,12 +181,19 @@ def _compose_copies(first_repo: int) -> list[str]:
         return compose_insert(model, replaced[model], f"{table} AS old, {NUMBERS} {join} WHERE {where}")
 
     own = "old.flow_id = %(template)s"
+    # The attempt at the verification stands for those of both stages.
+    of_stage = "old.stage_id = (SELECT id FROM flows_stage WHERE flow_id = %(template)s AND kind = 'verify')"
     ends = "old.kind IN ('flow.created', 'flow.passed')"
     copied = f"JOIN flows_stage AS copied ON copied.flow_id = {NEW_ID} AND copied.kind = 'verify'"
     return [
         copy(Flow, "old.id = %(template)s"),
         # Days, pages and scrapes read neither the other stages nor their events.
         copy(Stage, f"{own} AND old.kind IN ('verify', 'seal')"),
+        copy(
+            Attempt,
+            f"{of_stage} AND copied.kind IN ('verify', 'seal')",
+            f"JOIN flows_stage AS copied ON copied.flow_id = {NEW_ID}",
+        ),
         copy(FlowEvent, f"{own} AND {ends}"),
         copy(GateResult, own, copied),
         copy(ProviderCall, own),
@@ -178,7 +210,18 @@ def make_round(client: Client, count: StatementCount) -> dict[str, dict[str, flo
         found[dashboard.name] = measure_call(count, partial(_open_page, client, address))
     found["repo"] = measure_call(count, lambda: _open_page(client, "/dashboards/repos/repo-3/?days=90"))
     found["admin"] = measure_call(count, lambda: _open_page(client, "/admin/"))
+    middle = find_middle_flow()
+    for name, path in LISTS.items():
+        address = f"/admin/{path.format(middle=middle)}"
+        found[f"list_{name}"] = measure_call(count, partial(_open_page, client, address))
     return found
+
+
+@cache
+def find_middle_flow() -> str:
+    """The id of the flow with as many before it as after it."""
+    ids = Flow.objects.order_by("pk").values_list("pk", flat=True)
+    return str(ids[Flow.objects.count() // 2])
 
 
 def _open_page(client: Client, address: str) -> None:

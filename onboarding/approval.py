@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from onboarding.models import OnboardingRequest, OnboardingStatus
+from orchestrator.core import audit
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.ops.notifications.happenings import announce
 from orchestrator.ops.notifications.models import Topic
@@ -36,6 +37,7 @@ def approve_request(request_id: int, *, actor: str) -> OnboardingRequest:
     """Register the repo that was asked for."""
     # The repo and the decision are written together, or a crash would leave a repo without a decision.
     with transaction.atomic():
+        audit.name_actor(actor)
         found = _lock_open_request(request_id)
         # A repo that was registered in the meantime is taken as it is, so approving stays possible.
         found.repo, _ = register_repo(
@@ -46,7 +48,7 @@ def approve_request(request_id: int, *, actor: str) -> OnboardingRequest:
 
 def reject_request(request_id: int, *, actor: str) -> OnboardingRequest:
     """Say no; the repo may be asked for again."""
-    with transaction.atomic():
+    with audit.act_as(actor):
         return _decide_request(_lock_open_request(request_id), OnboardingStatus.REJECTED, actor)
 
 

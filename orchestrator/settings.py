@@ -133,6 +133,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "orchestrator.web.admin_queries.UnreadableAdminQuery",
+    # After the check of the form's token: a view middleware that answers is the last that is asked.
+    "orchestrator.web.admin_actor.NameAdminActor",
     # Last, as its makers ask: it turns a lock-out into an answer.
     "axes.middleware.AxesMiddleware",
 ]
@@ -195,6 +197,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+# Times to the second, saying that they are UTC: of two lists compared at night, neither is local.
+FORMAT_MODULE_PATH = ["orchestrator.web.formats"]
 STATIC_URL = "static/"
 # Where collectstatic puts the static files; without it they are served from the packages that bring them.
 STATIC_ROOT = env.read_text("STATIC_ROOT", "") or None
@@ -353,6 +357,8 @@ ROI_SOURCE = env.read_text(
 
 # --- reports: where people reach the service, for links in messages
 PUBLIC_URL = env.read_url("PUBLIC_URL")
+# Where people find Flower, for a link on the admin's home; empty where nobody should.
+FLOWER_URL = env.read_url("FLOWER_URL")
 # The days of phases 6 and 7: the report of a phase is written when its last day is over.
 SOAK_DAYS = env.read_period("SOAK_DAYS")
 ROLLOUT_DAYS = env.read_period("ROLLOUT_DAYS")

@@ -17,7 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from blocks.format.moments import describe_moment, read_moments
-from orchestrator.core.admin import ReadOnlyAdmin, UndeletableAdmin
+from orchestrator.core.admin import KeysetAdmin, ReadOnlyAdmin, UndeletableAdmin
 from providers import breaker, chart, quota_report
 from providers.models import ProviderCall, ProviderChange, ProviderState
 
@@ -169,7 +169,7 @@ class ProviderStateAdmin(UndeletableAdmin):
 
 
 @admin.register(ProviderCall)
-class ProviderCallAdmin(ReadOnlyAdmin):
+class ProviderCallAdmin(KeysetAdmin):
     """The ledger."""
 
     list_display = [
@@ -185,12 +185,19 @@ class ProviderCallAdmin(ReadOnlyAdmin):
         "latency_ms",
         "error_code",
     ]
-    list_filter = ["provider", "status", "usage_source", "model", "stage_kind", "error_code"]
-    search_fields = ["id", "repo", "flow_id"]
-    date_hierarchy = "created_at"
+    # Keys of calls are random, so the newest are those of the latest moment.
+    keyset = ("created_at", "pk")
+    list_filter = ["status", "usage_source"]
+    search_fields = ["flow_id"]
+    search_help_text = "The id of a flow, or a provider"
     list_select_related = False
     # The vendor's response may be megabytes, and it holds what the model wrote.
     exclude = ["response", "answer"]
+
+    def find_rows(self, rows: QuerySet[ProviderCall], words: str) -> QuerySet[ProviderCall]:
+        """The calls of a flow, or of a provider."""
+        field = "provider" if words in quota_report.provider_names() else "flow_id"
+        return rows.filter(**{field: words})
 
     def tokens(self, call: ProviderCall) -> str:
         """Return the tokens used, or in brackets those reserved while the use is not known."""

@@ -14,6 +14,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection, transaction
 
+from orchestrator.core import audit
 from providers.models import ProviderChange, ProviderState
 
 # Fixed by the product; only the threshold between them is a setting.
@@ -116,6 +117,7 @@ def _set_paused(provider: str, *, paused: bool, actor: str, reason: str) -> bool
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_ENSURE_ROW, [provider, provider])
+            audit.name_actor(actor, reason)
             # Compare and set in one statement: of two operators who pause at once, one is recorded.
             changed = ProviderState.objects.filter(provider=provider, paused=not paused).update(
                 paused=paused, pause_reason=reason.strip() if paused else ""

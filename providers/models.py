@@ -94,6 +94,8 @@ class ProviderCall(models.Model):
         ]
         indexes = [
             models.Index(fields=["provider", "created_at"], name="call_provider_created"),
+            # The newest of all providers, a page at a time.
+            models.Index(fields=["-created_at", "-id"], name="call_newest"),
             models.Index(
                 # Partial: each admission looks for leases that ran out, and nearly all calls are settled.
                 fields=["provider", "lease_until"],

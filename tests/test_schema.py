@@ -23,6 +23,7 @@ OPS = (
 APPS = ("core", "repos", "flows", "providers", *OPS, "onboarding")
 # How the functions and triggers are now; migrations have their own frozen copies.
 DESCRIPTIONS = (
+    "orchestrator/core/sql/triggers.sql",
     "providers/sql/functions.sql",
     "orchestrator/flows/sql/triggers.sql",
     "orchestrator/ops/notifications/sql/triggers.sql",
@@ -30,6 +31,7 @@ DESCRIPTIONS = (
     "orchestrator/ops/incidents/sql/triggers.sql",
     "orchestrator/ops/rollback/sql/triggers.sql",
     "orchestrator/repos/sql/triggers.sql",
+    "onboarding/sql/triggers.sql",
 )
 
 # Each query reads one kind of object of the schema that is in the search path; so that names come out

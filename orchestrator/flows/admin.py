@@ -1,21 +1,43 @@
 """Flows for SREs: everything to read, nothing to edit, and the engine's own verbs as actions."""
 
-from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django import forms
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
 
-from orchestrator.core.admin import ReadOnlyAdmin, ReadOnlyStackedInline, ReadOnlyTabularInline
+from orchestrator.core.admin import (
+    AppendOnlyAdmin,
+    KeysetAdmin,
+    ReadOnlyStackedInline,
+    ReadOnlyTabularInline,
+    ReasonedAction,
+    ReasonedActionsMixin,
+    ReasonForm,
+)
+from orchestrator.core.audit import MOST_REASON
 from orchestrator.flows import engine, representation
-from orchestrator.flows.models import Attempt, Block, Flow, FlowEvent, GateResult, Hold, Stage
+from orchestrator.flows.engine.verbs import VERBS
+from orchestrator.flows.models import (
+    Attempt,
+    Block,
+    Flow,
+    FlowEvent,
+    GateResult,
+    Hold,
+    Stage,
+    StageWait,
+    search,
+)
 from orchestrator.flows.models.hold import HoldScope
 from orchestrator.queues import list_queues
 from orchestrator.repos.models import Repo
@@ -79,20 +101,38 @@ class BlockOfFlow(ReadOnlyStackedInline):
     fields = ["family", "name", "version", "summary", "quality_score", "verified", "manifest"]
 
 
+class PriorityForm(ReasonForm):
+    """Which priority, and why."""
+
+    priority = forms.IntegerField(
+        min_value=-100,
+        max_value=100,
+        initial=0,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="A higher one goes first, in every repo. Flows begin with 0.",
+    )
+    field_order = ["priority", "reason"]
+
+
 @admin.register(Flow)
-class FlowAdmin(ReadOnlyAdmin):
+class FlowAdmin(ReasonedActionsMixin, KeysetAdmin):
     """Flows, and the verbs that are safe to use twice."""
 
     list_display = ["id", "repo", "heading", "state", "cost", "created_at", "finished_at", "error_code"]
-    list_filter = ["status", "repo", "block_family", "created_at"]
+    list_filter = ["status", "repo"]
     list_select_related = ["repo"]
-    search_fields = ["id", "repo__name", "error_code", "created_by", "trace_parent"]
-    date_hierarchy = "created_at"
+    # One field; ``search`` decides what is meant.
+    search_fields = ["id"]
+    search_help_text = search.HELP
     # The snapshot is megabytes of a repo; a page that shows it would load it.
     exclude = ["snapshot"]
     readonly_fields = ["calls"]
     inlines = [StagesOfFlow, GatesOfFlow, BlockOfFlow]
-    actions = ["cancel", "retry", "pause", "resume"]
+    actions = ["cancel", "retry", "pause", "resume", "set_priority"]
+
+    def find_rows(self, rows: QuerySet[Flow], words: str) -> QuerySet[Flow]:
+        """Those that fit."""
+        return search.find_flows(rows, words)
 
     @display(description="status", ordering="status", label=LABELS)  # type: ignore[untyped-decorator]
     def state(self, flow: Flow) -> str:
@@ -131,36 +171,47 @@ class FlowAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm("flows.change_flow"))
 
     @admin.action(description="Cancel", permissions=["act"])
-    def cancel(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
+    def cancel(self, request: HttpRequest, rows: QuerySet[Flow]) -> HttpResponse | None:
         """End the chosen flows."""
-        self._act_on_each(request, rows, engine.cancel, "cancelled")
+        return self._act(request, rows, "cancel")
 
     @admin.action(description="Retry, or end the wait", permissions=["act"])
-    def retry(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
+    def retry(self, request: HttpRequest, rows: QuerySet[Flow]) -> HttpResponse | None:
         """Run failed flows again, and ask again at once for those that wait."""
-        self._act_on_each(request, rows, engine.retry, "run again")
+        return self._act(request, rows, "retry")
 
     @admin.action(description="Pause", permissions=["act"])
-    def pause(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
+    def pause(self, request: HttpRequest, rows: QuerySet[Flow]) -> HttpResponse | None:
         """Start no further stage of the chosen flows."""
-        self._act_on_each(request, rows, engine.pause, "paused")
+        return self._act(request, rows, "pause")
 
     @admin.action(description="Resume", permissions=["act"])
-    def resume(self, request: HttpRequest, rows: QuerySet[Flow]) -> None:
+    def resume(self, request: HttpRequest, rows: QuerySet[Flow]) -> HttpResponse | None:
         """Continue paused flows."""
-        self._act_on_each(request, rows, engine.resume, "resumed")
+        return self._act(request, rows, "resume")
 
-    def _act_on_each(
-        self, request: HttpRequest, rows: QuerySet[Flow], verb: Callable[..., Any], done: str
-    ) -> None:
-        count = 0
-        for flow in rows:
-            try:
-                # A verb says whether it changed something: cancelling a cancelled flow is not counted.
-                count += bool(verb(flow.pk, actor=request.user.get_username()))
-            except engine.EngineError as error:
-                self.message_user(request, f"{error} {error.cure}", messages.WARNING)
-        self.message_user(request, f"{count} {done}.", messages.SUCCESS if count else messages.INFO)
+    @admin.action(description="Change the priority", permissions=["act"])
+    def set_priority(self, request: HttpRequest, rows: QuerySet[Flow]) -> HttpResponse | None:
+        """Let the chosen flows go before or after others."""
+        return self._act(request, rows, "priority")
+
+    def _act(self, request: HttpRequest, rows: QuerySet[Flow], name: str) -> HttpResponse | None:
+        verb, actor = VERBS[name], request.user.get_username()
+
+        def act_on(flow: Flow, given: dict[str, Any]) -> bool:
+            return bool(verb.act(flow.pk, actor=actor, **given))
+
+        action = ReasonedAction(
+            name="set_priority" if name == "priority" else name,
+            title=verb.title,
+            done=verb.done,
+            meaning=verb.meaning,
+            act=act_on,
+            unchanged=verb.unchanged,
+            refusals=(engine.EngineError,),
+            form=PriorityForm if name == "priority" else ReasonForm,
+        )
+        return self.run_with_reason(request, rows, action)
 
 
 class AttemptsOfStage(ReadOnlyTabularInline):
@@ -182,7 +233,7 @@ class AttemptsOfStage(ReadOnlyTabularInline):
 
 
 @admin.register(Stage)
-class StageAdmin(ReadOnlyAdmin):
+class StageAdmin(KeysetAdmin):
     """Stages with their attempts: where work stands and why it waits."""
 
     list_display = [
@@ -194,11 +245,14 @@ class StageAdmin(ReadOnlyAdmin):
         "attempts_made",
         "crashes",
         "ready_at",
+        "started_at",
+        "ran",
         "wait_reason",
     ]
     list_filter = ["status", "queue", "kind"]
     list_select_related = ["flow"]
-    search_fields = ["flow__id", "error_code"]
+    search_fields = ["flow_id"]
+    search_help_text = "The id of a flow"
     # A token fences the writes of an attempt, so nobody needs to see it.
     exclude = ["token"]
     inlines = [AttemptsOfStage]
@@ -208,39 +262,125 @@ class StageAdmin(ReadOnlyAdmin):
         """The status as a label."""
         return stage.status
 
+    @admin.display(description="ran (s)")
+    def ran(self, stage: Stage) -> str:
+        """How long it took, or has taken so far."""
+        return _count_seconds(stage.started_at, stage.finished_at)
+
+
+@admin.register(StageWait)
+class StageWaitAdmin(StageAdmin):
+    """What waits now: for what, since when, and when it is tried again."""
+
+    list_display = [
+        "flow",
+        "kind",
+        "queue",
+        "wait_reason",
+        "waits_since",
+        "waited",
+        "not_before",
+        "waits_for",
+    ]
+    list_filter = ["queue"]
+    inlines: list[Any] = []
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Stage]:
+        """What waits, with the moment at which it began to."""
+        rows: QuerySet[Stage] = super().get_queryset(request)
+        # In one query for the page: the event that began each wait.
+        began = FlowEvent.objects.filter(flow_id=OuterRef("flow_id"), stage_id=OuterRef("pk"))
+        newest = began.filter(kind="stage.waiting").order_by("-id").values("created_at")[:1]
+        return rows.annotate(began=Subquery(newest))
+
+    @admin.display(description="waits since")
+    def waits_since(self, stage: Any) -> datetime | None:
+        """When the wait began."""
+        since: datetime | None = stage.began
+        return since
+
+    @admin.display(description="waited (s)")
+    def waited(self, stage: Any) -> str:
+        """How long so far."""
+        return _count_seconds(stage.began, None)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(KeysetAdmin):
+    """Each execution of a stage: by which worker, when, for how long, and how it ended."""
+
+    list_display = [
+        "stage",
+        "number",
+        "result",
+        "worker",
+        "model",
+        "started_at",
+        "finished_at",
+        "ran",
+        "error_code",
+    ]
+    list_filter = ["outcome"]
+    list_select_related = ["stage"]
+    search_fields = ["stage__flow_id"]
+    search_help_text = "The id of a flow"
+    exclude = ["token"]
+
+    @display(
+        description="outcome",
+        label={"passed": "success", "failed": "danger", "expired": "danger", "parked": "warning"},
+    )  # type: ignore[untyped-decorator]
+    def result(self, attempt: Attempt) -> str:
+        """The outcome as a label."""
+        return attempt.outcome
+
+    @admin.display(description="ran (s)")
+    def ran(self, attempt: Attempt) -> str:
+        """How long it took, or has taken so far."""
+        return _count_seconds(attempt.started_at, attempt.finished_at)
+
+
+def _count_seconds(begin: datetime | None, end: datetime | None) -> str:
+    """From ``begin`` to ``end``, or until now."""
+    if begin is None:
+        return "-"
+    return f"{((end or timezone.now()) - begin).total_seconds():,.1f}"
+
 
 @admin.register(FlowEvent)
-class FlowEventAdmin(ReadOnlyAdmin):
+class FlowEventAdmin(KeysetAdmin):
     """Everything that happened, newest first."""
 
     list_display = ["created_at", "flow", "kind", "stage", "data"]
-    list_filter = ["kind", "created_at"]
     list_select_related = ["flow", "stage"]
-    search_fields = ["flow__id"]
-    ordering = ["-id"]
-    # Counting millions of events would take longer than showing a page of them.
-    show_full_result_count = False
+    search_fields = ["flow_id"]
+    search_help_text = "The id of a flow"
 
 
 @admin.register(Block)
-class BlockAdmin(ReadOnlyAdmin):
+class BlockAdmin(KeysetAdmin):
     """Blocks that flows yielded."""
 
     list_display = ["family", "name", "version", "repo", "quality_score", "verified", "created_at"]
-    list_filter = ["family", "verified", "repo"]
+    list_filter = ["verified", "repo"]
     list_select_related = ["repo"]
-    search_fields = ["name", "family", "flow__id"]
+    search_fields = ["flow_id"]
+    search_help_text = "The id of a flow, or the name of a block"
+
+    def find_rows(self, rows: QuerySet[Block], words: str) -> QuerySet[Block]:
+        """The block of a flow, or all versions of a block."""
+        return rows.filter(flow_id=words) if words.startswith("task_") else rows.filter(name=words)
 
 
 @admin.register(GateResult)
-class GateResultAdmin(ReadOnlyAdmin):
+class GateResultAdmin(KeysetAdmin):
     """Every report of a gate, newest first."""
 
     list_display = ["created_at", "flow", "gate", "round", "outcome", "score", "threshold", "summary"]
-    list_filter = ["gate", "verdict", "created_at"]
+    list_filter = ["verdict"]
     list_select_related = ["flow"]
-    search_fields = ["flow__id", "summary"]
-    ordering = ["-id"]
+    search_fields = ["flow_id"]
+    search_help_text = "The id of a flow"
 
     @display(
         description="verdict",
@@ -259,6 +399,13 @@ class HoldForm(ModelForm):  # type: ignore[type-arg]  # generic in its types onl
         model = Hold
         fields = ["scope", "target", "reason"]
 
+    # The column may be empty, for holds by a command; a person says why.
+    reason = forms.CharField(
+        max_length=MOST_REASON,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Shown to everybody whose work waits, and kept in the audit trail.",
+    )
+
     def clean(self) -> dict[str, Any]:
         """Refuse a target that does not exist, and one beside everything."""
         found: dict[str, Any] = super().clean() or self.cleaned_data
@@ -273,32 +420,46 @@ class HoldForm(ModelForm):  # type: ignore[type-arg]  # generic in its types onl
 
 
 @admin.register(Hold)
-class HoldAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class HoldAdmin(ReasonedActionsMixin, AppendOnlyAdmin):
     """Pauses beyond one flow: of everything, of a repo, of a queue.
 
-    Adding one pauses, deleting one releases.
+    Adding one pauses; the action releases.
     """
 
     form = HoldForm
-    list_display = ["scope", "target", "reason", "actor", "created_at"]
+    list_display = ["scope", "target", "reason", "actor", "created_at", "lasts"]
     fields = ["scope", "target", "reason"]
+    actions = ["release"]
+
+    @admin.display(description="lasts (s)")
+    def lasts(self, hold: Hold) -> str:
+        """How long so far."""
+        return _count_seconds(hold.created_at, None)
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may let everything continue."""
+        return bool(request.user.has_perm("flows.delete_hold"))
+
+    @admin.action(description="Release: let the work continue", permissions=["release"])
+    def release(self, request: HttpRequest, rows: QuerySet[Hold]) -> HttpResponse | None:
+        """End the chosen pauses."""
+        actor = request.user.get_username()
+
+        def act_on(hold: Hold, given: dict[str, Any]) -> bool:
+            return engine.release(hold.scope, hold.target, actor=actor, reason=given["reason"])
+
+        action = ReasonedAction(
+            name="release",
+            title="Release",
+            done="released",
+            meaning="Stages that waited for it continue in fair order. Their deadlines move by that time.",
+            act=act_on,
+            unchanged="somebody has released it already",
+        )
+        return self.run_with_reason(request, rows, action)
 
     def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:  # noqa: ARG002
         """Through the engine, which knows what a pause touches."""
         engine.hold(obj.scope, obj.target, actor=request.user.get_username(), reason=obj.reason)
         # Django logs the addition by the primary key, which the engine's insert does not give back.
         obj.pk = Hold.objects.get(scope=obj.scope, target=obj.target).pk
-
-    def delete_model(self, request: HttpRequest, obj: Hold) -> None:  # noqa: ARG002 - Django's signature
-        """Release."""
-        engine.release(obj.scope, obj.target)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
-        """Release each."""
-        # Not queryset.delete(): a release does more than delete the row.
-        for hold in queryset:
-            self.delete_model(request, hold)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A pause stands or is released; it is not altered."""
-        return obj is None and bool(super().has_change_permission(request, obj))

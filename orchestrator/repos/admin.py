@@ -50,12 +50,12 @@ class RepoAdmin(UndeletableAdmin):
         """Switched on, and named in REPO_ALLOWLIST where that is set."""
         return repo.is_enabled
 
-    @admin.action(description="Switch on: flows may be started")
+    @admin.action(description="Switch on: flows may be started", permissions=["change"])
     def switch_on(self, request: HttpRequest, rows: QuerySet[Repo]) -> None:
         """Enable, with a row of history for each."""
         self._switch(request, rows, on=True)
 
-    @admin.action(description="Switch off: no new flows")
+    @admin.action(description="Switch off: no new flows", permissions=["change"])
     def switch_off(self, request: HttpRequest, rows: QuerySet[Repo]) -> None:
         """Disable, with a row of history for each."""
         self._switch(request, rows, on=False)
@@ -210,7 +210,7 @@ class TokenAdmin(UndeletableAdmin):
     def _show_secret(self, request: HttpRequest, secret: str) -> None:
         self.message_user(request, f"Copy the token now, it is not shown again: {secret}", messages.WARNING)
 
-    @admin.action(description="Rotate: the old secret works for a day more")
+    @admin.action(description="Rotate: the old secret works for a day more", permissions=["change"])
     def rotate(self, request: HttpRequest, rows: QuerySet[Token]) -> None:
         """Give each chosen token a successor, and say its secret this once."""
         for token in rows:
@@ -221,10 +221,11 @@ class TokenAdmin(UndeletableAdmin):
             else:
                 self._show_secret(request, secret)
 
-    @admin.action(description="Revoke")
+    @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, rows: QuerySet[Token]) -> None:
         """End the chosen tokens."""
-        ended = sum(tokens.revoke_token(token) for token in rows)
+        actor = request.user.get_username()
+        ended = sum(tokens.revoke_token(token, revoked_by=actor) for token in rows)
         self.message_user(request, f"{ended} revoked.")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

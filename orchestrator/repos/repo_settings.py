@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import JSONField, Q, Value
 
 from gates.allowlist import CAPABILITIES
-from orchestrator.core import database
+from orchestrator.core import audit, database
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.repos import halts
 from orchestrator.repos.models import Repo, RepoSetting
@@ -524,6 +524,7 @@ def set_value(repo: Repo | None, name: str, value: Any, *, actor: str) -> Settin
     """
     parsed = check_value(repo, name, value)
     with transaction.atomic():
+        audit.name_actor(actor)
         # None must become JSON's null, which means "no longer set here"; SQL's NULL is refused by the column.
         stored = Value(None, JSONField()) if parsed is None else parsed
         RepoSetting.objects.create(repo=repo, key=name, value=stored, actor=actor)

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from orchestrator.core import database
+from orchestrator.core import audit, database
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.core.sql import load_statements
 from orchestrator.repos.models import Repo, Token, TokenStatus
@@ -84,15 +84,16 @@ def create_token(
     ``more`` are fields of the row: what it ``replaces``, or which ``trust`` it was given by.
     """
     secret = secret or PREFIX + secrets.token_urlsafe(32)
-    token = Token.objects.create(
-        name=name,
-        repo=repo,
-        digest=digest_secret(secret),
-        scopes=sorted(set(scopes)),
-        expires_at=expires_at,
-        created_by=created_by,
-        **more,
-    )
+    with audit.act_as(created_by):
+        token = Token.objects.create(
+            name=name,
+            repo=repo,
+            digest=digest_secret(secret),
+            scopes=sorted(set(scopes)),
+            expires_at=expires_at,
+            created_by=created_by,
+            **more,
+        )
     return token, secret
 
 
@@ -129,10 +130,11 @@ def _build_token(row: Any) -> Token:
     return token
 
 
-def revoke_token(token: Token) -> bool:
+def revoke_token(token: Token, *, revoked_by: str = "") -> bool:
     """End ``token``; whether it was live until now."""
-    # Compare-and-set: of two who revoke at the same moment, one is told that it was live.
-    return Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()) == 1
+    with audit.act_as(revoked_by):
+        # Compare-and-set: of two who revoke at the same moment, one is told that it was live.
+        return Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()) == 1
 
 
 def rotate_token(token: Token, *, created_by: str, overlap: timedelta = DEFAULT_OVERLAP) -> tuple[Token, str]:

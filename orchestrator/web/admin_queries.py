@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-_UNREADABLE: Final = (
+UNREADABLE: Final = (
     DataError,
     FieldDoesNotExist,
     FieldError,
@@ -43,15 +43,18 @@ class UnreadableAdminQuery:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The refusal, or None for Django's own way."""
-        match = request.resolver_match
-        if not (
-            _is_odd(request) and match and match.app_name == "admin" and isinstance(exception, _UNREADABLE)
-        ):
-            return None
-        # Where it is an internal error after all, the log has its place.
-        log.warning("a query of the admin cannot be read", exc_info=exception)
-        why = "What the page was asked for cannot be read. Choose it again in the admin."
-        return render(request, "400.html", {"why": why}, status=400)
+        return refuse_unreadable(request, exception) if isinstance(exception, UNREADABLE) else None
+
+
+def refuse_unreadable(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """The refusal of a request that ended in one of ``UNREADABLE``; None where that is our error."""
+    match = request.resolver_match
+    if not (_is_odd(request) and match and match.app_name == "admin"):
+        return None
+    # Where it is an internal error after all, the log has its place.
+    log.warning("a query of the admin cannot be read", exc_info=error)
+    why = "What the page was asked for cannot be read. Choose it again in the admin."
+    return render(request, "400.html", {"why": why}, status=400)
 
 
 def _is_odd(request: HttpRequest) -> bool:

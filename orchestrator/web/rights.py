@@ -44,6 +44,11 @@ def may_act(user: Any, flow: Flow) -> bool:
     return bool(user.memberships.filter(repo=flow.repo_id, role=Role.MEMBER).exists())
 
 
+def may_act_everywhere(user: Any) -> bool:
+    """Whether ``user`` may act on the flows of every repo, and so decide whose flow goes first."""
+    return bool(user.has_perm(_CHANGE))
+
+
 def for_people_with_flows(page: Page) -> Page:
     """Decorate a page about flows: log in first; 403 for a person who may see none of any repo."""
 

@@ -1,7 +1,7 @@
-"""The groups of people that a fresh database has: SREs, and commanders of incidents.
+"""The groups of people that a fresh database has: viewers, SREs, and commanders of incidents.
 
 Written after every migration, so that a new permission reaches them. Other groups are made in
-the admin; these two are set again each time.
+the admin; these three are set again each time.
 """
 
 from typing import Any, Final
@@ -11,13 +11,16 @@ from django.db.models import Q
 
 _READ: Final = (
     "alerts.view_alerttestresult",
+    "core.view_auditentry",
     "core.view_outgoingevent",
+    "flows.view_attempt",
     "flows.view_block",
     "flows.view_flow",
     "flows.view_flowevent",
     "flows.view_gateresult",
     "flows.view_hold",
     "flows.view_stage",
+    "flows.view_stagewait",
     "incidents.view_actionitem",
     "incidents.view_incident",
     "incidents.view_incidentalert",
@@ -104,6 +107,7 @@ _COMMAND: Final = (
     "rollback.add_rollback",
 )
 ROLES: Final[dict[str, tuple[str, ...]]] = {
+    "Viewer": _READ,
     "SRE": (*_READ, *_OPERATE),
     "Incident commander": (*_READ, *_OPERATE, *_COMMAND),
 }

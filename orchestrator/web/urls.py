@@ -29,7 +29,7 @@ urlpatterns = [
     path("flows/<str:flow_id>/artifacts/<int:artifact_id>/", flows.download_artifact, name="flow-artifact"),
     # The pattern lists the verbs, so that no other word reaches the engine.
     re_path(
-        r"^flows/(?P<flow_id>[^/]+)/(?P<action>cancel|retry|pause|resume)/$",
+        r"^flows/(?P<flow_id>[^/]+)/(?P<action>cancel|retry|pause|resume|priority)/$",
         flows.act_on_flow,
         name="flow-act",
     ),

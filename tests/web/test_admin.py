@@ -23,10 +23,16 @@ def sre(db) -> Client:
     return client
 
 
-def run_action(client: Client, path: str, action: str, *keys: object) -> str:
-    """Choose rows and run an action on them; the page that follows."""
-    body = {"action": action, "_selected_action": [str(key) for key in keys], "index": "0"}
+def run_action(client: Client, path: str, action: str, *keys: object, **answers: object) -> str:
+    """Choose rows and run an action on them; the page that follows. ``answers`` are to the page that asks."""
+    body = {"action": action, "_selected_action": [str(key) for key in keys], "index": "0"} | answers
     return client.post(f"/admin/{path}/", body, follow=True).content.decode()
+
+
+def act(client: Client, path: str, action: str, *keys: object, **answers: object) -> str:
+    """The same for an action that asks why, with the answer."""
+    answers.setdefault("reason", "asked for by the team")
+    return run_action(client, path, action, *keys, confirmed="yes", **answers)
 
 
 def test_every_list_and_page_opens(sre):
@@ -55,14 +61,16 @@ def test_flows_are_read_only_but_for_the_engines_verbs(sre):
     flow = scenes.make_flow()
     assert sre.get("/admin/flows/flow/add/").status_code == 403
     assert sre.post(f"/admin/flows/flow/{flow.pk}/delete/", {"post": "yes"}).status_code == 403
-    run_action(sre, "flows/flow", "pause", flow.pk)
+    act(sre, "flows/flow", "pause", flow.pk)
     assert Flow.objects.get().status == "paused"
-    run_action(sre, "flows/flow", "resume", flow.pk)
-    run_action(sre, "flows/flow", "cancel", flow.pk)
+    act(sre, "flows/flow", "resume", flow.pk)
+    act(sre, "flows/flow", "cancel", flow.pk)
     assert Flow.objects.get().status == "cancelled"
-    run_action(sre, "flows/flow", "retry", flow.pk)
+    act(sre, "flows/flow", "retry", flow.pk)
     assert Flow.objects.get().status == "running"
-    assert "Wait for the flow to end" in run_action(sre, "flows/flow", "retry", flow.pk)
+    assert "Wait for the flow to end" in act(sre, "flows/flow", "retry", flow.pk)
+    act(sre, "flows/flow", "set_priority", flow.pk, priority="5")
+    assert Flow.objects.get().priority == 5
 
 
 def test_a_tokens_secret_is_shown_once_and_works(sre):

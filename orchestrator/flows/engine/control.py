@@ -6,7 +6,7 @@ Each is one short transaction.
 from django.conf import settings
 from django.db import transaction
 
-from orchestrator.core import database, tracing
+from orchestrator.core import audit, database, tracing
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import broker, flow_trace, repair_round, repo_limits, transitions, waits
 from orchestrator.flows.engine.errors import NotPausable, NotRetryable
@@ -29,6 +29,7 @@ def cancel(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
         held = transitions.lock_flow(flow_id)
         if held is None or held.status in FLOW_ENDED:
             return False
+        audit.name_actor(actor, reason)
         # Under the flow's lock no stage can start or pass between the look above and this update.
         database.fetch_rows(_SQL["cancel_flow"], {"flow": flow_id})
         transitions.refresh_cost(flow_id)
@@ -49,6 +50,7 @@ def pause(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
         # A second pause would write a second event, and a resume would then count only the time since it.
         if held.status == FlowStatus.PAUSED:
             return False
+        audit.name_actor(actor, reason)
         by = f" by {actor}" if actor else ""
         end = f": {reason}" if reason else "."
         why = f"The flow is paused{by}{end}"
@@ -57,7 +59,7 @@ def pause(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
     return True
 
 
-def resume(flow_id: str, *, actor: str = "") -> bool:
+def resume(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
     """Let a paused flow continue, with its deadline moved by the pause.
 
     False if it was not paused; raises ``NotPausable`` if it has ended.
@@ -68,8 +70,9 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
             raise NotPausable(f"{flow_id} has ended.")
         if held.status != FlowStatus.PAUSED:
             return False
+        audit.name_actor(actor, reason)
         # First, so that followers read it before the stages that become ready.
-        transitions.record_event(flow_id, "flow.resumed", None, {"by": actor})
+        transitions.record_event(flow_id, "flow.resumed", None, _tell_who(actor, reason))
         for stage in database.fetch_rows(_SQL["resume_flow"], {"flow": flow_id}):
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
             transitions.record_event(flow_id, "stage.ready", stage.id, shown)
@@ -78,7 +81,7 @@ def resume(flow_id: str, *, actor: str = "") -> bool:
     return True
 
 
-def retry(flow_id: str, *, actor: str = "") -> Flow:
+def retry(flow_id: str, *, actor: str = "", reason: str = "") -> Flow:
     """Run a failed or cancelled flow on from where it ended, with a new deadline, or end the wait of one that
     waits; raises ``NotRetryable``, and ``RepoLimitReached`` where its repo may not have one more open flow.
 
@@ -88,15 +91,20 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
     """
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)
+        audit.name_actor(actor, reason)
         # What waits is asked again at once. It continues from where it is, so nothing has to be reopened.
-        if held is not None and held.status in _UNDER_WAY and waits.end_waits(flow_id, actor=actor):
+        if (
+            held is not None
+            and held.status in _UNDER_WAY
+            and waits.end_waits(flow_id, actor=actor, reason=reason)
+        ):
             return Flow.objects.select_related("repo").get(pk=flow_id)
         if held is None or held.status not in _REOPENED:
             raise NotRetryable(
                 f"{flow_id} is {held.status if held else 'unknown'}; only a flow that failed, was cancelled "
                 "or waits for a provider can be retried."
             )
-        reopen_flow(flow_id, actor=actor)
+        reopen_flow(flow_id, actor=actor, reason=reason)
         # A second look at the same block would reject it again: the implementer gets another round instead.
         repair_round.begin_asked_round(held)
         bring_back_stages(flow_id)
@@ -104,7 +112,7 @@ def retry(flow_id: str, *, actor: str = "") -> Flow:
     return Flow.objects.select_related("repo").get(pk=flow_id)
 
 
-def reopen_flow(flow_id: str, *, actor: str) -> None:
+def reopen_flow(flow_id: str, *, actor: str, reason: str = "") -> None:
     """Let an ended flow run again, with a new deadline. Called under its lock.
 
     Raises ``RepoLimitReached`` where its repo may not have one more open flow.
@@ -120,7 +128,7 @@ def reopen_flow(flow_id: str, *, actor: str) -> None:
         database.fetch_rows(_SQL["reopen_flow"], reopened)
     # A cancelled flow need not have one.
     failed = [stage.id for stage in database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})]
-    transitions.record_event(flow_id, "flow.retried", next(iter(failed), None), {"by": actor})
+    transitions.record_event(flow_id, "flow.retried", next(iter(failed), None), _tell_who(actor, reason))
 
 
 def bring_back_stages(flow_id: str) -> None:
@@ -130,10 +138,11 @@ def bring_back_stages(flow_id: str) -> None:
         transitions.record_event(flow_id, "stage.ready", stage.id, shown)
 
 
-def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
+def set_priority(flow_id: str, priority: int, *, actor: str = "", reason: str = "") -> None:
     """A higher priority goes first, in every repo. What is already in the broker keeps its place."""
     with transaction.atomic():
         if transitions.lock_flow(flow_id) is not None:
+            audit.name_actor(actor, reason)
             database.fetch_rows(
                 _SQL["write_priority"],
                 {"flow": flow_id, "priority": priority},
@@ -144,7 +153,13 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "") -> None:
                 _SQL["clear_fair_tag"],
                 {"flow": flow_id},
             )
-            transitions.record_event(flow_id, "flow.priority", None, {"by": actor, "priority": priority})
+            changed = _tell_who(actor, reason) | {"priority": priority}
+            transitions.record_event(flow_id, "flow.priority", None, changed)
+
+
+def _tell_who(actor: str, reason: str) -> dict[str, object]:
+    """The data of an event that a person has caused. Without a reason it has none, as it always was."""
+    return {"by": actor, "reason": reason} if reason else {"by": actor}
 
 
 def send_ready_stages(flow_id: str) -> None:

@@ -5,7 +5,7 @@ Stages in their scope wait, and say why.
 
 from django.db import transaction
 
-from orchestrator.core import database
+from orchestrator.core import audit, database
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.models import Hold, HoldScope
 from orchestrator.repos.models import Repo
@@ -20,6 +20,7 @@ def hold(scope: str, target: str = "", *, actor: str = "", reason: str = "") -> 
     reason.
     """
     with transaction.atomic():
+        audit.name_actor(actor, reason)
         _, made = Hold.objects.get_or_create(
             scope=HoldScope(scope), target=target, defaults={"actor": actor, "reason": reason}
         )
@@ -28,9 +29,10 @@ def hold(scope: str, target: str = "", *, actor: str = "", reason: str = "") -> 
     return made
 
 
-def release(scope: str, target: str = "") -> bool:
+def release(scope: str, target: str = "", *, actor: str = "", reason: str = "") -> bool:
     """Take a hold away; the stages that waited for it continue in fair order. False if there was none."""
     with transaction.atomic():
+        audit.name_actor(actor, reason)
         # Locked, so that of two releases only one moves the deadlines.
         held = Hold.objects.select_for_update().filter(scope=scope, target=target).first()
         if scope == HoldScope.REPO:

@@ -17,11 +17,12 @@ _PER_REPO = 4
 _SQL = load_statements(__file__)
 
 
-def end_waits(flow_id: str, *, actor: str) -> int:
+def end_waits(flow_id: str, *, actor: str, reason: str = "") -> int:
     """End what a flow waits for, except for people; how many waits. Called under the flow's lock."""
     ended = database.fetch_rows(_SQL["end_waits"], {"flow": flow_id})
     if ended:
-        transitions.record_event(flow_id, "flow.retried", ended[0].id, {"by": actor})
+        who = {"by": actor, "reason": reason} if reason else {"by": actor}
+        transitions.record_event(flow_id, "flow.retried", ended[0].id, who)
     for stage in ended:
         shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
         transitions.record_event(flow_id, "stage.ready", stage.id, shown)

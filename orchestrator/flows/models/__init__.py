@@ -7,7 +7,7 @@ from orchestrator.flows.models.flow import Flow, new_flow_id
 from orchestrator.flows.models.gate_result import GateResult
 from orchestrator.flows.models.hold import Hold, HoldScope, QueueLoad
 from orchestrator.flows.models.replay import Replay, ReplayKind, ReplayStatus
-from orchestrator.flows.models.stage import Attempt, Stage
+from orchestrator.flows.models.stage import Attempt, Stage, StageWait
 
 __all__ = [
     "Artifact",
@@ -26,5 +26,6 @@ __all__ = [
     "ReplayKind",
     "ReplayStatus",
     "Stage",
+    "StageWait",
     "new_flow_id",
 ]

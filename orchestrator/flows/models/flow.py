@@ -130,6 +130,15 @@ class Flow(models.Model):
             # For lists by author and by family, which may be rare among all flows.
             models.Index(fields=["created_by", "-id"], name="flow_newest_of_author"),
             models.Index(fields=["block_family", "-id"], name="flow_newest_of_family"),
+            # What a search finds is listed newest first, a page at a time.
+            models.Index(fields=["repo", "-id"], name="flow_newest_by_repo"),
+            models.Index(
+                # Partial: nearly all flows have none. Patterns, because people type the beginning of a code.
+                fields=["error_code", "-id"],
+                opclasses=["varchar_pattern_ops", "varchar_ops"],
+                condition=~Q(error_code=""),
+                name="flow_newest_of_error",
+            ),
             # For lists by status, oldest or newest first.
             models.Index(fields=["status", "created_at"], name="flow_status_created"),
             # For what ended in the last hour, and on a day of a chart.

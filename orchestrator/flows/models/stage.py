@@ -1,5 +1,7 @@
 """Stages and their attempts. The stage table is also the queue of messages that are still to be sent."""
 
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Func, Q
@@ -175,3 +177,21 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.stage_id}"
+
+
+class _StageWaits(models.Manager["StageWait"]):
+    """Only what waits, which a partial index keeps few."""
+
+    def get_queryset(self) -> models.QuerySet["StageWait"]:
+        return super().get_queryset().filter(status=StageStatus.WAITING)
+
+
+class StageWait(Stage):
+    """The stages that wait, as a list of the admin."""
+
+    objects: ClassVar[_StageWaits] = _StageWaits()
+
+    class Meta:
+        proxy = True
+        ordering = ["-id"]
+        verbose_name = "wait"

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from orchestrator.core import audit
 from orchestrator.ops.notifications import delivery
 from orchestrator.ops.notifications.filters import DeliveryFilter
 from orchestrator.ops.notifications.models import Notification, Subscription
@@ -84,14 +85,17 @@ class WebhookListView(SparseListView[Subscription]):
     def post(self, request: Request) -> Response:
         """201 with the secret, which signs every request as Standard Webhooks says."""
         given = read_valid(NewWebhookSerializer, request)
-        made = Subscription.objects.create(
-            repo=choose_repo(request, given, for_all="organisation", cure=_NAME_A_REPO),
-            notifier="webhook",
-            target=given["url"],
-            topics=given["topics"],
-            is_active=given.get("is_active", True),
-            created_by=caller_of(request).name,
-        )
+        caller = caller_of(request).name
+        repo = choose_repo(request, given, for_all="organisation", cure=_NAME_A_REPO)
+        with audit.act_as(caller):
+            made = Subscription.objects.create(
+                repo=repo,
+                notifier="webhook",
+                target=given["url"],
+                topics=given["topics"],
+                is_active=given.get("is_active", True),
+                created_by=caller,
+            )
         return _answer_with_secret(request, made, status.HTTP_201_CREATED)
 
 
@@ -132,7 +136,9 @@ class WebhookDetailView(SparseFields, APIView):
         # With the row, whose repo says which topics it hears of.
         wanted = WebhookChangeSerializer(webhook, data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
-        return Response(WebhookSerializer(wanted.save()).data)
+        with audit.act_as(caller_of(request).name):
+            changed = wanted.save()
+        return Response(WebhookSerializer(changed).data)
 
     @describe_operation(
         "webhooks_delete",
@@ -144,7 +150,9 @@ class WebhookDetailView(SparseFields, APIView):
     )
     def delete(self, request: Request, number: int) -> Response:
         """204; what was written for it and not sent yet is given up."""
-        _find_webhook(request, number).delete()
+        webhook = _find_webhook(request, number)
+        with audit.act_as(caller_of(request).name):
+            webhook.delete()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from orchestrator.core import audit
 from orchestrator.repos import tokens
 from orchestrator.repos.access import caller_of, repo_for
 from orchestrator.repos.api.ci_job_serializers import (
@@ -85,7 +86,8 @@ class CiTrustListView(SparseListView[CiTrust]):
         given = read_valid(NewCiTrustSerializer, request)
         caller = caller_of(request)
         tokens.refuse_scopes_not_held(given["scopes"], caller.token.granted_scopes)
-        made = CiTrust.objects.create(repo=repo, created_by=caller.name, **given)
+        with audit.act_as(caller.name):
+            made = CiTrust.objects.create(repo=repo, created_by=caller.name, **given)
         headers = {"Location": build_url(request, f"/api/v1/repos/{repo.name}/ci-trusts/{made.pk}/")}
         return Response(CiTrustSerializer(made).data, status=status.HTTP_201_CREATED, headers=headers)
 
@@ -113,7 +115,8 @@ class CiTrustDetailView(APIView):
                 f"{name} has no trust {number}.",
                 cure=f"`GET /api/v1/repos/{name}/ci-trusts/` lists them.",
             )
-        deleted.delete()
+        with audit.act_as(caller_of(request).name):
+            deleted.delete()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

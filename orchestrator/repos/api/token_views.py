@@ -117,7 +117,7 @@ class TokenDetailView(SparseFields, APIView):
     )
     def delete(self, request: Request, number: int) -> Response:
         """204: it ends at once; revoking it again changes nothing. Its row stays, for the history."""
-        tokens.revoke_token(_find_token(request, number))
+        tokens.revoke_token(_find_token(request, number), revoked_by=caller_of(request).name)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

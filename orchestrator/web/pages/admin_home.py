@@ -1,26 +1,33 @@
-"""The first page of the admin: the week in the theme's own cards and charts, and the way to the
-dashboards."""
+"""The first page of the admin: is it healthy, what needs me, what does it cost; the week in the theme's own
+cards and charts, and the way to the dashboards.
+"""
 
 import json
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from orchestrator.core import database
+from orchestrator.ops.attention.need import list_needs
 from orchestrator.ops.dashboards.description import DASHBOARDS, RELIABILITY, find_dashboard
 from orchestrator.ops.dashboards.numbers import format_number
 from orchestrator.ops.dashboards.panels import DaysPanel, FigurePanel, Unit
 from orchestrator.ops.dashboards.period import DEFAULT_RANGE, choose_period
 from orchestrator.ops.dashboards.reader import Reader, read_today
+from orchestrator.ops.incidents.models import Incident, IncidentStatus
+from orchestrator.ops.status import parts
 from orchestrator.web import rights
+from orchestrator.web.components.status_words import choose_headline
 from orchestrator.web.pages.dashboards import STATEMENT_SECONDS
 
 _FIGURES = (
+    ("cost", "spend-a-day"),
     ("reliability", "success"),
     ("reliability", "p95"),
-    ("cost", "spend-a-day"),
     ("quality", "quality"),
 )
 _CHARTS = (("reliability", "ends-by-day"), ("cost", "spend-by-day"))
@@ -33,6 +40,7 @@ def add_week(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Receives the theme's callback: what the page shows to a person who may see flows, beside the tables."""
     if not rights.sees_all_flows(request.user):
         return context
+    context["flower"] = settings.FLOWER_URL
     context["dashboards"] = [
         {"title": one.title, "question": one.question, "href": reverse("dashboard", args=[one.name])}
         for one in DASHBOARDS
@@ -40,6 +48,8 @@ def add_week(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     reader = Reader(choose_period(read_today(), DEFAULT_RANGE), None)
     try:
         with database.limit_statements(STATEMENT_SECONDS):
+            context["needs"] = list_needs(request.user)
+            context["health"] = _judge_health()
             context["figures"] = [_show_figure(name, key, reader) for name, key in _FIGURES]
             context["charts"] = [_show_chart(name, key, reader) for name, key in _CHARTS]
     except OperationalError as error:
@@ -47,6 +57,18 @@ def add_week(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         if not database.was_cancelled(error):
             raise
     return context
+
+
+def _judge_health() -> dict[str, Any]:
+    """The level of the whole, in the words of the status page, and the parts that do not work well."""
+    found = [part for _, group in parts.check_parts(timezone.now()) for part in group]
+    worst = parts.find_worst(found)
+    is_open = Incident.objects.exclude(status=IncidentStatus.RESOLVED).exists()
+    troubled = [part for part in found if part.level is not parts.Level.OK]
+    words = choose_headline(worst, {"incidents": is_open, "current": False})
+    # The colour says the same as the words.
+    level = "degraded" if is_open and worst is parts.Level.OK else worst.value
+    return {"worst": level, "words": words, "troubled": troubled}
 
 
 def _find_panel(name: str, key: str) -> Any:

@@ -1,24 +1,26 @@
 """The pages of flows: the list, one flow, its events, its files. ``rights`` says for whom."""
 
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase, HttpResponseRedirectBase
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from orchestrator.core.audit import MOST_REASON
 from orchestrator.flows import engine, representation
 from orchestrator.flows.api import event_stream
 from orchestrator.flows.api.follower_seats import seats
 from orchestrator.flows.api.serializers.flows import FlowSummarySerializer
+from orchestrator.flows.engine.verbs import VERBS
 from orchestrator.flows.evidence import downloads
-from orchestrator.flows.models import Artifact, Flow
+from orchestrator.flows.models import Artifact, Flow, search
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
 from orchestrator.ops.dashboards.numbers import format_duration
 from orchestrator.rest.problems import Problem
@@ -27,12 +29,25 @@ from orchestrator.web.components import flow_filters
 from orchestrator.web.components.flow import build_flow_page
 
 PAGE = 50
-_ACTIONS: dict[str, Callable[..., object]] = {
-    "cancel": engine.cancel,
-    "retry": engine.retry,
-    "pause": engine.pause,
-    "resume": engine.resume,
-}
+
+
+class FlowReasonForm(forms.Form):
+    """Why somebody acts on a flow."""
+
+    reason = forms.CharField(
+        max_length=MOST_REASON,
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+        help_text="Kept in the audit trail with your name and the time.",
+    )
+
+
+class FlowPriorityForm(FlowReasonForm):
+    """Which priority, and why."""
+
+    priority = forms.IntegerField(
+        min_value=-100, max_value=100, help_text="A higher one goes first; flows begin with 0."
+    )
+    field_order = ["priority", "reason"]
 
 
 @require_safe
@@ -86,14 +101,7 @@ def _filter_flows(user: Any, asked: dict[str, str], before: str) -> QuerySet[Flo
     if asked["repo"]:
         rows = rows.filter(repo__name=asked["repo"])
     rows = flow_filters.narrow_flows(rows, asked)
-    # Text in PostgreSQL has no NUL: a search for one would be an error and not an empty list.
-    if words := asked["q"].replace("\0", ""):
-        found = (
-            Q(feature_request__icontains=words)
-            | Q(block__name__icontains=words)
-            | Q(error_code__icontains=words)
-        )
-        rows = rows.filter(found | Q(pk__startswith=words))
+    rows = search.find_flows(rows, asked["q"])
     return rows.filter(pk__lt=before.replace("\0", "")) if before else rows
 
 
@@ -114,6 +122,8 @@ def show_flow(request: HttpRequest, flow_id: str) -> HttpResponse:
         int(number) if number.isascii() and number.isdigit() and len(number) < 6 else None,
     )
     context["may_act"] = rights.may_act(request.user, flow)
+    context["may_act_everywhere"] = rights.may_act_everywhere(request.user)
+    context["may_hold"] = request.user.has_perm("flows.add_hold")
     return render(
         request, "web/flow_body.html" if request.GET.get("part") == "body" else "web/flow.html", context
     )
@@ -180,14 +190,26 @@ def download_block(request: HttpRequest, flow_id: str) -> HttpResponse:
     return _answer_with_file(sealed, "application/gzip", f"{found.id}-block.tar.gz")
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
 @rights.for_people_with_flows
-def act_on_flow(request: HttpRequest, flow_id: str, action: str) -> HttpResponseRedirectBase:
-    """Cancel, retry, pause or resume a flow, by the same verbs as everywhere."""
-    if not rights.may_act(request.user, rights.find_visible_flow(request, flow_id)):
+def act_on_flow(request: HttpRequest, flow_id: str, action: str) -> HttpResponse:
+    """Ask why, then cancel, retry, pause or resume a flow, or change its priority, by the engine's verbs."""
+    flow = rights.find_visible_flow(request, flow_id)
+    if not rights.may_act(request.user, flow):
         raise PermissionDenied
-    try:
-        _ACTIONS[action](flow_id, actor=request.user.get_username())
-    except engine.EngineError as error:
-        messages.error(request, f"{error} {error.cure}")
-    return redirect("flow", flow_id=flow_id)
+    # A priority counts in every repo, so it is for operators.
+    if action == "priority" and not rights.may_act_everywhere(request.user):
+        raise PermissionDenied
+    verb, sent = VERBS[action], request.method == "POST"
+    kind = FlowPriorityForm if action == "priority" else FlowReasonForm
+    form = kind(request.POST if sent else None, initial={"priority": flow.priority})
+    if sent and form.is_valid():
+        try:
+            if not verb.act(flow.pk, actor=request.user.get_username(), **form.cleaned_data):
+                messages.warning(request, f"Nothing has changed: {verb.unchanged}.")
+        except engine.EngineError as error:
+            messages.error(request, f"{error} {error.cure}")
+        return redirect("flow", flow_id=flow_id)
+    context = {"flow": flow, "title": representation.request_title(flow), "verb": verb, "form": form}
+    return render(request, "web/flow_action.html", context)
