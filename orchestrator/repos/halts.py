@@ -61,10 +61,16 @@ def drop_halts(key: str) -> None:
 
 def refuse_halted(repo: Repo) -> None:
     """Raise ``RepoHalted`` where the repo has a halt."""
+    halted = describe_halt(repo)
+    if halted:
+        raise RepoHalted(halted)
+
+
+def describe_halt(repo: Repo) -> str:
+    """What keeps the repo switched off, in a sentence; empty where nothing does."""
     # One is enough to say why; the others follow when it has ended.
     halt = RepoHalt.objects.filter(repo=repo).first()
-    if halt is not None:
-        raise RepoHalted(f"{repo} is kept switched off by {halt.key}: {halt.reason}")
+    return "" if halt is None else f"{repo} is kept switched off by {halt.key}: {halt.reason}"
 
 
 def pause_onboarding(key: str, *, reason: str, actor: str) -> None:

@@ -2,7 +2,13 @@
 
 from typing import Final
 
-from orchestrator.flows.engine.errors import IdempotencyConflict, NotEditable, NotPausable, NotRetryable
+from orchestrator.flows.engine.errors import (
+    FlowHalted,
+    IdempotencyConflict,
+    NotEditable,
+    NotPausable,
+    NotRetryable,
+)
 from orchestrator.flows.generation.edited_files import EditRefused
 from orchestrator.repos.api.refusals import UNKNOWN_MODEL
 from orchestrator.rest.refusals import ProblemKind, refusal_by
@@ -24,7 +30,8 @@ FOLLOWING: Final = (INVALID_EVENT_ID, TOO_MANY_FOLLOWERS, NO_ROOM)
 TOO_MANY_OPEN: Final = ProblemKind(
     429, "repo:too-many-open-flows", "The repo has as many open flows as it may have."
 )
-EDITING: Final = (refusal_by(NotEditable), refusal_by(EditRefused), TOO_MANY_OPEN)
+HALTED: Final = refusal_by(FlowHalted)
+EDITING: Final = (refusal_by(NotEditable), refusal_by(EditRefused), TOO_MANY_OPEN, HALTED)
 CREATION: Final = (
     ProblemKind(400, "idempotency:invalid-key", "Idempotency-Key is not 1 to 255 visible ASCII characters."),
     ProblemKind(403, "repo:disabled", "The repo is not enabled for the orchestrator."),

@@ -445,7 +445,7 @@ class FlowRetryView(APIView):
     @describe_operation(
         "flows_retry",
         tags=_TAGS,
-        refused=(refusals.UNKNOWN_FLOW, refusals.NOT_RETRYABLE, refusals.TOO_MANY_OPEN),
+        refused=(refusals.UNKNOWN_FLOW, refusals.NOT_RETRYABLE, refusals.TOO_MANY_OPEN, refusals.HALTED),
         parameters=[FLOW_ID],
         request=None,
         responses={202: FlowSummarySerializer},

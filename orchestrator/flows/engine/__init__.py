@@ -12,6 +12,7 @@ from orchestrator.flows.engine.edited_round import begin_edited_round
 from orchestrator.flows.engine.errors import (
     EngineError,
     Fenced,
+    FlowHalted,
     IdempotencyConflict,
     NotEditable,
     NotPausable,
@@ -42,6 +43,7 @@ __all__ = [
     "EngineError",
     "Fenced",
     "Finished",
+    "FlowHalted",
     "IdempotencyConflict",
     "NotEditable",
     "NotPausable",

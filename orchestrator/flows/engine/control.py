@@ -9,11 +9,11 @@ from django.db import transaction
 from orchestrator.core import audit, database, tracing
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.engine import broker, flow_trace, repair_round, repo_limits, transitions, waits
-from orchestrator.flows.engine.errors import NotPausable, NotRetryable
+from orchestrator.flows.engine.errors import FlowHalted, NotPausable, NotRetryable
 from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.models import Flow
 from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
-from orchestrator.repos import repo_settings
+from orchestrator.repos import halts, repo_settings
 
 _UNDER_WAY = frozenset({FlowStatus.RUNNING, FlowStatus.WAITING})
 _REOPENED = frozenset({FlowStatus.FAILED, FlowStatus.CANCELLED})
@@ -83,7 +83,8 @@ def resume(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
 
 def retry(flow_id: str, *, actor: str = "", reason: str = "") -> Flow:
     """Run a failed or cancelled flow on from where it ended, with a new deadline, or end the wait of one that
-    waits; raises ``NotRetryable``, and ``RepoLimitReached`` where its repo may not have one more open flow.
+    waits; raises ``NotRetryable``, ``RepoLimitReached`` where its repo may not have one more open flow, and
+    ``FlowHalted`` where a rollback keeps it switched off.
 
     What passed is kept, and so is what was paid: a stored answer is used again. What ran beside the stage
     that failed runs again. Stages that failed because no repair round was left get one more round instead of
@@ -115,9 +116,13 @@ def retry(flow_id: str, *, actor: str = "", reason: str = "") -> Flow:
 def reopen_flow(flow_id: str, *, actor: str, reason: str = "") -> None:
     """Let an ended flow run again, with a new deadline. Called under its lock.
 
-    Raises ``RepoLimitReached`` where its repo may not have one more open flow.
+    Raises ``RepoLimitReached`` where its repo may not have one more open flow, and ``FlowHalted``.
     """
     flow = Flow.objects.select_related("repo").get(pk=flow_id)
+    # What a rollback has cancelled would come back past those who have to agree.
+    halted = halts.describe_halt(flow.repo)
+    if halted:
+        raise FlowHalted(halted)
     repo_limits.require_open_flow(flow.repo, repo_settings.read_limits(flow.repo.name))
     with tracing.open_root_span("retry flow", {"flow.id": flow_id}):
         reopened = {

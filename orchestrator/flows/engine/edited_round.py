@@ -24,7 +24,8 @@ _SQL = load_statements(__file__)
 def begin_edited_round(flow_id: str, kind: str, written: Done, *, actor: str) -> Flow:
     """Let a flow continue with what a person wrote in place of its stage ``kind``; with a new deadline.
 
-    Raises ``NotEditable``, and ``RepoLimitReached`` where its repo may not have one more open flow.
+    Raises ``NotEditable``, ``RepoLimitReached`` where its repo may not have one more open flow, and
+    ``FlowHalted`` where a rollback keeps it switched off.
     """
     with transaction.atomic():
         held = transitions.lock_flow(flow_id)

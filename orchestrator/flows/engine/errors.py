@@ -33,6 +33,14 @@ class NotEditable(EngineError):
     cure = "Fetch the candidate of a failed flow with `blocks flow fetch TASK --candidate`, and edit that."
 
 
+class FlowHalted(EngineError):
+    """A rollback keeps the repo of the flow switched off."""
+
+    code = "flow:halted"
+    cure = "Wait until the repo is enabled again: `blocks rollback status` shows who has to agree."
+    fixed_by = FixedBy.OPERATOR
+
+
 class NotPausable(EngineError):
     """The flow has ended, so it can neither be paused nor resumed."""
 

@@ -1,11 +1,15 @@
 """Rollbacks for the operators: what is taken back, the votes, what is to be said, and what triggers saw."""
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from orchestrator.core.admin import AppendOnlyAdmin, ReadOnlyAdmin, ReadOnlyTabularInline
@@ -42,6 +46,36 @@ class AnnouncementsOfRollback(ReadOnlyTabularInline):
     fields = readonly_fields = ["target", "body", "status", "decided_by"]
 
 
+class _DecidingAdmin(AppendOnlyAdmin):
+    """Rows that are added by a function of the room. What it refuses is said above the form, which keeps its
+    words."""
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """The form; Django takes back what the refused one has begun."""
+        try:
+            answer: HttpResponse = super().add_view(request, form_url, extra_context)
+        except OrchestratorError as error:
+            self.message_user(request, f"{error.message} {error.cure}", messages.ERROR)
+            typed = {name: request.POST[name] for name in self.form.base_fields if name in request.POST}
+            # Django fills a form with the values of its address.
+            return redirect(f"{request.path}?{urlencode(typed)}")
+        return answer
+
+
+def _act_on_each(
+    owner: ModelAdmin, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any, str], object]
+) -> None:
+    """Call ``act`` with each row and the name of the person; what is refused is said and undoes nothing."""
+    # One transaction for each row, as the functions open it.
+    for row in rows:
+        try:
+            act(row, request.user.get_username())
+        except OrchestratorError as error:
+            owner.message_user(request, f"{row}: {error.message} {error.cure}", messages.WARNING)
+        else:
+            owner.message_user(request, f"{row}: done.", messages.SUCCESS)
+
+
 class RollbackForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generics at run time
     """What a person says to begin a rollback."""
 
@@ -51,7 +85,7 @@ class RollbackForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no 
 
 
 @admin.register(Rollback)
-class RollbackAdmin(AppendOnlyAdmin):
+class RollbackAdmin(_DecidingAdmin):
     """Rollbacks, the newest first. Adding one rolls back."""
 
     form = RollbackForm
@@ -70,6 +104,15 @@ class RollbackAdmin(AppendOnlyAdmin):
     search_fields = ["reason", "actor"]
     # On one screen: who has to say GO, for what, and what was said already.
     inlines = [ReposOfRollback, VotesOfRollback, AnnouncementsOfRollback]
+    actions = ["decline", "end"]
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """None for one that is not begun yet."""
+        return [] if obj is None else super().get_inlines(request, obj)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """People who may begin a rollback may also answer one that asks, and end one."""
+        return bool(request.user.has_perm("rollback.add_rollback"))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
         """A form with the plan for a new one."""
@@ -110,6 +153,24 @@ class RollbackAdmin(AppendOnlyAdmin):
         )
         obj.pk = made.pk
 
+    @admin.action(description="Decline: what a trigger has paused continues", permissions=["decide"])
+    def decline(self, request: HttpRequest, rows: QuerySet[Rollback]) -> None:
+        """Say no to the chosen ones that ask."""
+
+        def act(row: Rollback, actor: str) -> None:
+            enforcement.decline_rollback(row.pk, actor=actor, reason="by hand in the admin")
+
+        _act_on_each(self, request, rows, act)
+
+    @admin.action(description="End, where no repo is left to bring back", permissions=["decide"])
+    def end(self, request: HttpRequest, rows: QuerySet[Rollback]) -> None:
+        """End the chosen ones, after GO by PM, TL and SRE."""
+
+        def act(row: Rollback, actor: str) -> None:
+            restoration.restore_repo(row.pk, "", actor=actor)
+
+        _act_on_each(self, request, rows, act)
+
 
 class VoteForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generics at run time
     """A GO or a NO, checked as everywhere."""
@@ -120,7 +181,7 @@ class VoteForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no gene
 
 
 @admin.register(RollbackVote)
-class RollbackVoteAdmin(AppendOnlyAdmin):
+class RollbackVoteAdmin(_DecidingAdmin):
     """Votes on bringing repos back; nobody changes one."""
 
     form = VoteForm
@@ -147,23 +208,8 @@ class RollbackVoteAdmin(AppendOnlyAdmin):
         obj.pk, obj.expires_at = made.pk, made.expires_at
 
 
-class _ActingAdmin(ReadOnlyAdmin):
-    """Rows on which people act one by one; what is refused is said, and undoes nothing else."""
-
-    # One transaction for each row, as the functions below open it.
-    def act_on_each(self, request: HttpRequest, rows: QuerySet[Any], act: Any) -> None:
-        """Call ``act`` with each row and the name of the person."""
-        for row in rows:
-            try:
-                act(row, request.user.get_username())
-            except OrchestratorError as error:
-                self.message_user(request, f"{row}: {error.message} {error.cure}", messages.WARNING)
-            else:
-                self.message_user(request, f"{row}: done.", messages.SUCCESS)
-
-
 @admin.register(RollbackRepo)
-class RollbackRepoAdmin(_ActingAdmin):
+class RollbackRepoAdmin(ReadOnlyAdmin):
     """Repos that are rolled back; each comes back alone, after GO by PM, TL and SRE."""
 
     list_display = ["repo", "rollback", "restored_at", "restored_by"]
@@ -179,15 +225,15 @@ class RollbackRepoAdmin(_ActingAdmin):
     @admin.action(description="Bring back", permissions=["restore"])
     def restore(self, request: HttpRequest, rows: QuerySet[RollbackRepo]) -> None:
         """Bring the chosen ones back."""
-        self.act_on_each(
-            request,
-            rows.select_related("rollback", "repo"),
-            lambda row, actor: restoration.restore_repo(row.rollback.pk, row.repo.name, actor=actor),
-        )
+
+        def act(row: RollbackRepo, actor: str) -> None:
+            restoration.restore_repo(row.rollback.pk, row.repo.name, actor=actor)
+
+        _act_on_each(self, request, rows.select_related("rollback", "repo"), act)
 
 
 @admin.register(Announcement)
-class AnnouncementAdmin(_ActingAdmin):
+class AnnouncementAdmin(ReadOnlyAdmin):
     """What is to be said of rollbacks: look, then send or drop."""
 
     list_display = ["created_at", "rollback", "target", "body", "status", "decided_by"]
@@ -202,16 +248,20 @@ class AnnouncementAdmin(_ActingAdmin):
     @admin.action(description="Send", permissions=["send"])
     def send(self, request: HttpRequest, rows: QuerySet[Announcement]) -> None:
         """Send the chosen drafts, each once."""
-        self.act_on_each(
-            request, rows, lambda row, actor: announcement.send_announcement(row.pk, actor=actor)
-        )
+
+        def act(row: Announcement, actor: str) -> None:
+            announcement.send_announcement(row.pk, actor=actor)
+
+        _act_on_each(self, request, rows, act)
 
     @admin.action(description="Drop: do not send", permissions=["send"])
     def drop(self, request: HttpRequest, rows: QuerySet[Announcement]) -> None:
         """Leave the chosen drafts unsent."""
-        self.act_on_each(
-            request, rows, lambda row, actor: announcement.drop_announcement(row.pk, actor=actor)
-        )
+
+        def act(row: Announcement, actor: str) -> None:
+            announcement.drop_announcement(row.pk, actor=actor)
+
+        _act_on_each(self, request, rows, act)
 
 
 @admin.register(TriggerState)

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from django.utils import timezone
 
 from orchestrator import child_processes
 from orchestrator.dev import alert_chain
@@ -21,6 +22,8 @@ from orchestrator.dev.receivers import Receivers
 from orchestrator.ops.alerts.alert_test import AlertTestFailed, UnknownAlert, run_alert_test
 from orchestrator.ops.observability import part_health
 from orchestrator.ops.observability.exporter import build_server
+from orchestrator.ops.status import maintenance
+from orchestrator.ops.status.models import Maintenance
 from providers.models import ProviderState
 from tests import scenes
 from tests.ops.alerting.test_rules import read_alerts
@@ -270,3 +273,31 @@ def test_a_mounted_token_is_used_where_it_is_and_an_old_copy_goes(tmp_path):
     assert alert_chain.find_scrape_credentials({"METRICS_TOKEN_FILE": str(mounted)}, copy) == mounted
     assert alert_chain.find_scrape_credentials({}, copy) is None
     assert not copy.exists()
+
+
+def test_planned_maintenance_silences_p2_and_p3_for_its_hours(chain):
+    begin, end = timezone.now() - timedelta(minutes=1), timezone.now() + timedelta(hours=1)
+    planned = Maintenance.objects.create(title="New database", starts_at=begin, ends_at=end)
+    maintenance.silence_alerts(timezone.now())
+    # Once, however often the service looks.
+    maintenance.silence_alerts(timezone.now())
+    (silence,) = httpx2.get(f"{chain.alertmanager}/api/v2/silences").json()
+    planned.refresh_from_db()
+    assert (silence["id"], silence["comment"]) == (planned.silence_id, "Planned maintenance: New database")
+    for severity in ("P1", "P2", "P3"):
+        labels = {"alertname": f"made_up_{severity.lower()}", "severity": severity, "channel": "ops-alerts"}
+        chain.post_alert(labels)
+    wait_for_title(chain, "P1: made_up_p1")
+
+    def list_silenced() -> set[str]:
+        found = httpx2.get(f"{chain.alertmanager}/api/v2/alerts").json()
+        return {one["labels"]["alertname"] for one in found if one["status"]["state"] == "suppressed"}
+
+    wait_until(lambda: {"made_up_p2", "made_up_p3"} <= list_silenced(), "the silence")
+    assert not {"P2: made_up_p2", "P3: made_up_p3"} & set(chain.slack_titles())
+
+    # Called off: what still fires is told.
+    Maintenance.objects.update(cancelled_at=timezone.now())
+    maintenance.silence_alerts(timezone.now())
+    for severity in ("P2", "P3"):
+        wait_for_title(chain, f"{severity}: made_up_{severity.lower()}")

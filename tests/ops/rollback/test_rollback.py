@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from orchestrator.core.models import OutgoingEvent
+from orchestrator.flows import engine
 from orchestrator.ops.incidents.models import Incident
 from orchestrator.ops.notifications.models import Notification
 from orchestrator.ops.rollback import announcement, enforcement, plan, restoration
@@ -129,6 +130,20 @@ def test_running_flows_drain_or_are_cancelled_as_chosen(repos, flows, status):
     theirs.refresh_from_db()
     assert (ours.status, theirs.status) == ("pending", status)
     assert plan.count_unfinished(row.repo for row in rollback.repos.all()) == (flows == "drain")
+
+
+def test_what_it_has_cancelled_is_not_run_again_past_the_votes(repos):
+    flow, drained = scenes.make_flow(repos[1]), scenes.make_flow(repos[2])
+    scenes.park_stage(scenes.start_kind(drained, "context"), "no tokens", provider="google")
+    scenes.cancel_flow(flow)
+    rollback = apply()
+    with pytest.raises(engine.FlowHalted, match="many flows fail"):
+        engine.retry(flow.pk, actor="bob")
+    # What drains may continue at once: it was never taken back.
+    assert engine.retry(drained.pk, actor="bob").pk == drained.pk
+    agree(rollback, "api-gateway")
+    restoration.restore_repo(rollback.pk, "api-gateway", actor="sam")
+    assert engine.retry(flow.pk, actor="bob").status == "running"
 
 
 def test_a_task_that_dies_in_the_middle_is_finished_by_the_next(repos, monkeypatch):
