@@ -3,6 +3,9 @@
 A sample runs through the whole stack, on servers of its own and with the simulator for the models.
 What the command line prints becomes SVG, with the text as text; a page is photographed in Chromium. Nothing
 in a picture loads anything from elsewhere.
+
+The pictures of the documentation are a hundred columns wide. The same commands and more are drawn at 60, 80
+and 200 columns, too, in ``build/pictures``: for people to look at after a change of the command line.
 """
 
 import fcntl
@@ -27,8 +30,28 @@ from rich.text import Text
 from orchestrator.dev import demo, embedded, sample_repo, stack
 
 FOLDER = Path(__file__).resolve().parent / "_static/pictures"
+TO_LOOK_AT = stack.ROOT / "build/pictures"
 SAMPLE = "devops-tooling"
 _COLUMNS = 100
+_OTHER_COLUMNS = (60, 80, 200)
+# What is drawn at each width; the flow that has just run is put in.
+_LOOKED_AT = (
+    "flow list",
+    "flow show FLOW",
+    "flow logs FLOW",
+    "status flows",
+    "verify show FLOW",
+    "quota show --all",
+    "repo list",
+    "repo show devops-tooling",
+    "token list",
+    "config show",
+    "metrics export",
+    "request check feature_request.md",
+    "doctor",
+    "--help",
+    "flow run --help",
+)
 _PAPER = TerminalTheme(
     (255, 255, 255),
     (36, 41, 47),
@@ -58,6 +81,7 @@ _SVG = """\
 def main() -> None:
     """Make every picture."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    TO_LOOK_AT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         state = Path(scratch)
         environment = {"PORT": str(embedded.find_free_port()), "SIMULATOR_LATENCY_SECONDS": "0.2"}
@@ -76,8 +100,15 @@ def main() -> None:
                 ("verify-show", ("verify", "show", flow_id)),
                 ("quota-show", ("quota", "show", "--all")),
             ):
-                draw_terminal(name, words, run_command(folder, values, words))
+                draw_terminal(FOLDER / f"{name}.svg", words, run_command(folder, values, words))
             photograph_flow(url, running.access, flow_id)
+            for line in _LOOKED_AT:
+                typed = line.replace("FLOW", flow_id).split()
+                name = line.replace(" FLOW", "").replace(" ", "-").replace(".", "-").strip("-")
+                for columns in _OTHER_COLUMNS:
+                    # 1 is a finding: of a request that lacks something, for one.
+                    printed = run_command(folder, values, typed, columns=columns, most=1)
+                    draw_terminal(TO_LOOK_AT / f"{name}-{columns}.svg", typed, printed, columns=columns)
 
 
 def photograph_flow(url: str, access: Mapping[str, str], flow_id: str) -> None:
@@ -93,14 +124,24 @@ def photograph_flow(url: str, access: Mapping[str, str], flow_id: str) -> None:
         page.fill("input[name=password]", access["password"])
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url(f"{url}/flows/{flow_id}/")
-        page.screenshot(path=FOLDER / "flow-page.png", animations="disabled")
+        # Down to the end of the timeline, so that no line is cut in two.
+        box = page.locator("section", has=page.get_by_role("heading", name="Timeline")).bounding_box()
+        assert box is not None  # noqa: S101 - the page of a flow that has ended shows it
+        page.screenshot(
+            path=FOLDER / "flow-page.png",
+            animations="disabled",
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": 1100, "height": box["y"] + box["height"] + 10},
+        )
         browser.close()
 
 
-def run_command(folder: Path, values: Mapping[str, str], words: Sequence[str]) -> str:
-    """What `blocks` prints into a terminal of a hundred columns; raises where it does not end with 0."""
+def run_command(
+    folder: Path, values: Mapping[str, str], words: Sequence[str], *, columns: int = _COLUMNS, most: int = 0
+) -> str:
+    """What `blocks` prints into a terminal of so many columns; raises where it ends with over ``most``."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, _COLUMNS, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment = kept | {"TERM": "xterm-256color", "PYTHONPATH": str(stack.ROOT)} | dict(values)
     process = subprocess.Popen(
@@ -117,7 +158,7 @@ def run_command(folder: Path, values: Mapping[str, str], words: Sequence[str]) -
     while part := _read_part(ours):
         printed += part
     os.close(ours)
-    if process.wait() != 0:
+    if process.wait() > most:
         raise SystemExit(f"blocks {' '.join(words)} ended with {process.returncode}:\n{printed.decode()}")
     return printed.decode()
 
@@ -129,14 +170,14 @@ def _read_part(descriptor: int) -> bytes:
         return b""
 
 
-def draw_terminal(name: str, words: Sequence[str], printed: str) -> None:
+def draw_terminal(path: Path, words: Sequence[str], printed: str, *, columns: int = _COLUMNS) -> None:
     """An SVG of a command and what it printed."""
-    console = Console(record=True, width=_COLUMNS, file=StringIO(), color_system="truecolor")
+    console = Console(record=True, width=columns, file=StringIO(), color_system="truecolor")
     console.print(Text(f"$ blocks {' '.join(words)}", style="bold"))
     console.print(Text.from_ansi(printed.replace("\r\n", "\n").rstrip()))
-    drawn = console.export_svg(title="blocks", theme=_PAPER, code_format=_SVG, unique_id=name)
+    drawn = console.export_svg(title="blocks", theme=_PAPER, code_format=_SVG, unique_id=path.stem)
     lines = (line.rstrip() for line in drawn.splitlines())
-    (FOLDER / f"{name}.svg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ api: list[URLPattern | URLResolver] = [
     path("", include("orchestrator.ops.rollback.urls")),
     path("", include("orchestrator.repos.api.urls")),
     # Last: an unknown path under /api/ is answered as a problem in JSON, not as an HTML page.
-    re_path(r"^.*$", NotFoundView.as_view()),
+    # Not ".*", which ends at the first line end, and a path may hold some.
+    re_path(r"^", NotFoundView.as_view()),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),

@@ -1,5 +1,6 @@
 """`blocks doctor`: is everything here that a flow needs? Each line says what was found, and how to fix it."""
 
+import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,7 +85,9 @@ def _explain(name: str, failure: Failure) -> Check:
 
 def _check_folder(here: Workspace) -> Iterator[Check]:
     if (here.root / CONFIG).is_file():
-        yield Check("folder", "ok", f"{here.root / CONFIG}, repo {here.repo or '(not named)'}")
+        # Where it is seen from here: a path from the root is longer than a line.
+        shown = os.path.relpath(here.root / CONFIG)
+        yield Check("folder", "ok", f"{shown}, repo {here.repo or '(not named)'}")
     else:
         yield Check("folder", "note", f"{here.root} has no {CONFIG}", "Run `blocks init`.")
         return

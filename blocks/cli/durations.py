@@ -1,4 +1,6 @@
-"""Durations, amounts of money and percentages, for people."""
+"""Durations, times, amounts of money and percentages, for people."""
+
+from datetime import UTC, datetime
 
 
 def format_duration(value: float | None) -> str:
@@ -9,6 +11,11 @@ def format_duration(value: float | None) -> str:
         # Below zero where this machine's clock is behind the service's.
         return f"{max(value, 0):.1f}s"
     return f"{int(value // 60)}m {int(value % 60):02d}s"
+
+
+def format_moment(text: str) -> str:
+    """A time of the service in UTC, to the minute: ``2026-11-30 08:14 UTC``."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%F %R} UTC"
 
 
 def format_usd(text: str) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 from blocks.cli import flow_following, output
 from blocks.cli.client import Client
+from blocks.cli.durations import format_usd
 from blocks.cli.terminal_text import make_printable
 
-# What an event says of itself, in the order in which a person wants to know.
-_SAID = ("model", "by", "reason", "message", "code", "cure", "cost_usd")
+# What an event says of itself, in the order in which a person wants to know; its cost comes last.
+_SAID = ("model", "by", "reason", "message", "code", "cure")
 
 
 def print_events(client: Client, flow_id: str, *, timeout: float | None, as_json: bool) -> None:
@@ -44,5 +45,6 @@ def describe_event(event: Mapping[str, Any]) -> str:
     name = f"{stage['kind']} (round {stage['round']})" if stage else ""
     data = event["data"] if isinstance(event["data"], dict) else {}
     said = [str(data[field]) for field in _SAID if data.get(field)]
+    said.append(format_usd(str(data.get("cost_usd") or "0")))
     words = "  ".join(filter(None, (name, *said)))
     return f"{moment:%F %T} UTC  {event['kind']:<16} {make_printable(words)}".rstrip()

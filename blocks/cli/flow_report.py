@@ -1,6 +1,6 @@
 """The result of a flow, in a terminal: its gates, its cost, its time, its error."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,21 @@ def gate_table(gates: Iterable[Mapping[str, Any]], *, every_round: bool = False)
     grid = _make_table("Quality gates")
     for column in ("gate", "verdict"):
         grid.add_column(column, no_wrap=True)
-    for column in ("score", "needed", "round"):
+    figures: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "score": lambda gate: format_percent(gate["score"]),
+        "needed": lambda gate: format_percent(gate["threshold"]),
+        "round": lambda gate: str(gate["round"]),
+    }
+    if terminal.make_console().width < terminal.TEXT_WIDTH:
+        # The verdict says what the figures come to; the sentences need the room.
+        figures = {"round": figures["round"]} if every_round else {}
+    for column in figures:
         grid.add_column(column, justify="right", no_wrap=True)
     # Only sentences are wrapped: a verdict or a figure in two halves cannot be read.
     grid.add_column("finding", max_width=terminal.TEXT_WIDTH)
     for gate in shown:
-        grid.add_row(
-            gate["gate"],
-            mark_status(gate["verdict"]),
-            format_percent(gate["score"]),
-            format_percent(gate["threshold"]),
-            str(gate["round"]),
-            Text(gate["summary"]),
-        )
+        cells = [read(gate) for read in figures.values()]
+        grid.add_row(gate["gate"], mark_status(gate["verdict"]), *cells, Text(gate["summary"]))
     return grid
 
 

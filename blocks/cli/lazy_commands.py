@@ -108,7 +108,8 @@ class LazyGroup(TyperGroup):
             return None
         module, text = COMMANDS[cmd_name]
         if not ctx.meta.get(_LOADING):
-            return TyperCommand(cmd_name, help=text)
+            # As the short help, which is not cut to fit a line.
+            return TyperCommand(cmd_name, help=text, short_help=text)
         command = typer.main.get_command(import_lazily(module).app)
         command.name = cmd_name
         _add_quiet(command)

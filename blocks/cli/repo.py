@@ -6,6 +6,7 @@ import typer
 
 from blocks.cli import listing, output, workspace
 from blocks.cli.client import Client
+from blocks.cli.durations import format_moment
 from blocks.cli.errors import Failure
 from blocks.cli.listing import ListColumn, Row
 
@@ -75,7 +76,7 @@ def show(
         ("domain", found["domain"]),
         ("team lead", found["team_lead"]),
         ("clone url", found["clone_url"]),
-        ("onboarded", found["onboarded_at"] or "not yet"),
+        ("onboarded", format_moment(found["onboarded_at"])),
     ):
         # A dash and not nothing: an empty value would look like a line that was cut.
         output.print_line(f"{field:<10} {value or '-'}")

@@ -11,6 +11,7 @@ import typer
 
 from blocks.cli import listing, output, workspace
 from blocks.cli.client import Client
+from blocks.cli.durations import format_moment
 from blocks.cli.errors import Failure
 from blocks.cli.listing import ListColumn, Row
 
@@ -26,18 +27,15 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 Number = Annotated[int, typer.Argument(metavar="ID", help="As `blocks token list` shows it.")]
 
 
-def _format_moment(text: str | None, otherwise: str) -> str:
-    """A time in UTC, to the minute."""
-    if text is None:
-        return otherwise
-    return f"{datetime.fromisoformat(text).astimezone(UTC):%F %R} UTC"
+def _describe_end(token: Row) -> str:
+    return format_moment(token["expires_at"]) if token["expires_at"] else "never"
 
 
 def _describe_use(token: Row) -> str:
     if token["last_used_at"] is None:
         return "never"
     place = f" from {token['last_used_from']}" if token["last_used_from"] else ""
-    return _format_moment(token["last_used_at"], "") + place
+    return format_moment(token["last_used_at"]) + place
 
 
 COLUMNS: Final = (
@@ -45,7 +43,7 @@ COLUMNS: Final = (
     ListColumn("name", lambda token: token["name"]),
     ListColumn("status", lambda token: token["status"]),
     ListColumn("repo", lambda token: token["repo"] or "every repo", leaves=2),
-    ListColumn("ends", lambda token: _format_moment(token["expires_at"], "never"), leaves=1, labelled=True),
+    ListColumn("ends", _describe_end, leaves=1, labelled=True),
     ListColumn("last used", _describe_use, leaves=3, labelled=True),
     ListColumn("scopes", lambda token: " ".join(token["scopes"]), words=True),
 )
@@ -152,7 +150,7 @@ def _print_secret(made: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         return output.print_json(made)
     if not output.is_quiet():
-        reach, ends = made["repo"] or "every repo", _format_moment(made["expires_at"], "never")
+        reach, ends = made["repo"] or "every repo", _describe_end(made)
         output.print_warning(
             f"Token {made['id']} for {reach}: {' '.join(made['scopes'])}; ends: {ends}. "
             "Keep the secret now; it is not shown again."

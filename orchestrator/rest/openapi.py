@@ -141,9 +141,12 @@ class OperationSchema(AutoSchema):
             schema["minItems"] = 1
         if isinstance(field, serializers.DictField) and not field.allow_empty:
             schema["minProperties"] = 1
-        # White space around a text is dropped, so one that has nothing else is empty, too.
         if direction == "request" and schema.get("type") == "string" and _refuses_blank(field):
-            schema.setdefault("pattern", r"\S")
+            # White space around a text is dropped, so one that has nothing else is empty, too.
+            if field.trim_whitespace:
+                schema.setdefault("pattern", r"\S")
+            else:
+                schema.setdefault("minLength", 1)
         return schema
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
@@ -285,7 +288,7 @@ def _refuses_fields(serializer: Any) -> bool:
 
 
 def _refuses_blank(field: Any) -> bool:
-    if not isinstance(field, serializers.CharField) or field.allow_blank or not field.trim_whitespace:
+    if not isinstance(field, serializers.CharField) or field.allow_blank:
         return False
     # The own pattern of a field says more; it is filled in later, and only where there is none yet.
     return not any(isinstance(one, RegexValidator) for one in field.validators)

@@ -37,9 +37,8 @@ def test_pictures_are_small_and_load_nothing():
             assert list_foreign(content.decode()) == []
 
 
-def test_a_terminal_is_drawn_with_its_text_and_its_colours(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "FOLDER", tmp_path)
-    pictures.draw_terminal("x", ("flow", "show"), "\x1b[32m✓ passed\x1b[0m <b>&\r\nnext\r\n")
+def test_a_terminal_is_drawn_with_its_text_and_its_colours(tmp_path):
+    pictures.draw_terminal(tmp_path / "x.svg", ("flow", "show"), "\x1b[32m✓ passed\x1b[0m <b>&\r\nnext\r\n")
     drawn = (tmp_path / "x.svg").read_text(encoding="utf-8")
     texts = "".join(ET.fromstring(drawn).itertext()).replace("\xa0", " ")  # noqa: S314
     for words in ("$ blocks flow show", "✓ passed", "<b>&", "next"):

@@ -71,3 +71,16 @@ def test_no_parameter_of_a_query_is_empty(operator, repo) -> None:
                 assert name in body["detail"], (path, body)
                 tried += 1
     assert tried > 40
+
+
+@pytest.mark.parametrize("address", ["/api/v1/none/", "/api/v1/webhooks/%0Ax/", "/api/v1/%0d%0a/flows/"])
+def test_an_unknown_address_is_a_problem_with_any_characters_in_it(operator, address) -> None:
+    read_problem(operator.get(address), 404, "request:not-found")
+
+
+def test_what_depends_on_other_rows_has_a_code_of_its_own(operator) -> None:
+    incident = {"title": "Flows fail", "severity": "P2", "repos": ["nobody-has-it"]}
+    read_problem(operator.post("/api/v1/incidents/", incident, format="json"), 404, "repo:unknown")
+    assert not Incident.objects.exists()
+    repo = {"name": "inside", "clone_url": "https://10.0.0.1/a/b.git"}
+    read_problem(operator.post("/api/v1/repos/", repo, format="json"), 422, "repo:clone-url-refused")

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from orchestrator.ops.incidents import review
@@ -142,9 +143,9 @@ class NewIncidentSerializer(RequestSerializer):
         max_length=150, required=False, help_text="Who leads; INCIDENT_COMMANDER without it."
     )
     detected_at = serializers.DateTimeField(required=False, help_text="When it was seen; now without it.")
-    # By name, and refused where it is not known: a repo that is misspelt would not be told.
-    repos = serializers.SlugRelatedField(
-        many=True, slug_field="name", queryset=Repo.objects.all(), required=False, help_text="Affected repos."
+    # By name; the view refuses one that is not known, because a repo that is misspelt would not be told.
+    repos = serializers.ListField(
+        child=serializers.CharField(), max_length=200, required=False, help_text="Affected repos."
     )
 
 
@@ -287,12 +288,25 @@ class LabelsField(serializers.DictField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {"alertname": {"type": "string", "minLength": 1, "maxLength": 100}},
+        "required": ["alertname"],
+        "additionalProperties": {"type": "string", "maxLength": 2000},
+        "maxProperties": MOST_LABELS,
+    }
+)
+class AlertLabelsField(LabelsField):
+    """The labels of an alert, one of which is its name."""
+
+
 class ReportedAlertSerializer(RequestSerializer):
     """One alert, as Alertmanager reports it."""
 
     takes_more = True
     status = serializers.ChoiceField(choices=["firing", "resolved"])
-    labels = LabelsField()
+    labels = AlertLabelsField()
     annotations = LabelsField(required=False, default=dict)
     startsAt = serializers.DateTimeField()  # noqa: N815 - Alertmanager's names
     endsAt = serializers.DateTimeField()  # noqa: N815

@@ -29,7 +29,8 @@ from orchestrator.ops.incidents.serializers import (
     SeverityChangeSerializer,
     TimelineSerializer,
 )
-from orchestrator.repos.access import caller_of
+from orchestrator.repos.access import caller_of, repo_for
+from orchestrator.repos.api.refusals import UNKNOWN_REPO
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
@@ -84,7 +85,7 @@ class IncidentListView(SparseListView[Incident]):
 
     @describe_operation(
         "incidents_open",
-        refused=(INVALID, _WRONG_TIME),
+        refused=(INVALID, UNKNOWN_REPO, _WRONG_TIME),
         tags=TAGS,
         request=NewIncidentSerializer,
         responses={201: IncidentSerializer},
@@ -99,7 +100,7 @@ class IncidentListView(SparseListView[Incident]):
             actor=caller_of(request).name,
             commander=given.get("commander", ""),
             detected_at=timeline.check_time(given.get("detected_at")),
-            repos=given.get("repos", ()),
+            repos=[repo_for(request, name) for name in given.get("repos", ())],
         )
         headers = {"Location": build_url(request, f"/api/v1/incidents/{incident.pk}/")}
         return Response(show(incident.pk, request), status=status.HTTP_201_CREATED, headers=headers)

@@ -6,6 +6,7 @@ from django.core.validators import validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from orchestrator.repos import clone_urls
 from orchestrator.repos.models import REPO_NAME, Phase, Repo, RepoSetting, Token
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest.links import url_of
@@ -22,6 +23,13 @@ class LeadField(serializers.CharField):
         if text:
             validate_email(text)
         return text
+
+
+@extend_schema_field(
+    {"type": "string", "anyOf": [{"pattern": clone_urls.PATTERN, "maxLength": 500}, {"maxLength": 0}]}
+)
+class CloneUrlTextField(serializers.CharField):
+    """Where a repo may be cloned from; empty where it is not."""
 
 
 class RepoSerializer(serializers.ModelSerializer[Repo]):
@@ -66,7 +74,7 @@ class NewRepoSerializer(RequestSerializer):
     name = serializers.CharField(max_length=100, validators=[REPO_NAME])
     domain = serializers.CharField(max_length=100, required=False, default="", allow_blank=True)
     team_lead = LeadField(required=False, default="", allow_blank=True)
-    clone_url = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+    clone_url = CloneUrlTextField(max_length=500, required=False, default="", allow_blank=True)
     # None and not a phase: registration then asks PILOT_REPOS.
     phase = serializers.ChoiceField(choices=Phase.choices, required=False, default=None, allow_null=True)
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orchestrator.repos import repo_settings
+from orchestrator.repos import clone_urls, repo_settings
 from orchestrator.repos.access import TokenHolder, caller_of, repo_for, require_operator
 from orchestrator.repos.api import refusals
 from orchestrator.repos.api.filters import RepoFilter
@@ -80,6 +80,9 @@ class RepoListView(SparseListView[Repo]):
         For operators.
         """
         given = read_valid(NewRepoSerializer, request)
+        if given["clone_url"]:
+            # Whether its host is public, no description can say: it has a code and a cure of its own.
+            clone_urls.parse_clone_url(given["clone_url"])
         try:
             repo, is_new = register_repo(**given)
         except ValidationError as error:

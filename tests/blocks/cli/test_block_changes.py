@@ -97,6 +97,8 @@ def test_the_events_of_a_flow_are_a_log_with_its_zone(blocks):
     assert "flow.passed" in lines[-1]
     assert all(line[19:24] == " UTC " for line in lines)
     assert any("implement (round 2)" in line for line in lines)
+    assert lines[-1].endswith("  $0.0800")
+    assert not any(line.endswith("$0") or "0.0800000" in line for line in lines)
     events = json.loads(blocks("flow", "logs", flow.id, "--json").stdout)["events"]
     assert len(events) == len(lines)
     assert blocks("flow", "logs", scenes.make_flow().id, "--timeout", "0.1").returncode == 8

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from blocks.cli.lazy_commands import COMMANDS
 from orchestrator.flows.models import Flow
 from orchestrator.repos import tokens
 from tests import scenes
@@ -117,6 +118,26 @@ def test_a_flow_is_shown_as_it_is(terminal, columns):
     assert "implement (round 2)" in text
     assert "Cost $0.0800" in text
     assert max(map(len, text.splitlines()[2:])) <= columns
+
+
+def test_gates_leave_the_room_of_a_narrow_terminal_to_their_sentences(terminal):
+    flow = scenes.run_through(scenes.make_flow(), gates_fail=True)
+    wide, narrow = (seen(terminal, columns, "flow", "show", flow.id) for columns in (100, 60))
+    (head,) = (line for line in wide if line.startswith("gate "))
+    assert head.split() == ["gate", "verdict", "score", "needed", "round", "finding"]
+    (head,) = (line for line in narrow if line.startswith("gate "))
+    assert head.split() == ["gate", "verdict", "finding"]
+    # As many columns as a sentence needs to be read.
+    assert 60 - head.index("finding") > 24
+
+
+def test_the_help_is_whole_at_any_width(terminal):
+    for columns in (60, 80):
+        lines = seen(terminal, columns, "--help")
+        assert max(map(len, lines)) <= columns
+        said = " ".join(" ".join(lines).split())
+        for name, (_, text) in COMMANDS.items():
+            assert f"{name} {text}" in said, name
 
 
 def test_a_flow_that_waits_says_why(terminal, blocks):
