@@ -71,6 +71,7 @@ FIRST = (
     "tests/chaos/",
     "tests/ops/alerting/test_chain.py",
     "tests/flows/engine/test_processes.py",
+    "tests/ops/rollback/test_processes.py",
 )
 
 

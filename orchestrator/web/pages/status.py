@@ -1,7 +1,8 @@
 """The status page for everybody: how the service is, what is planned, what went wrong, and news of it.
 
-It names no repo and no person, and it answers while the database is away: then with the record that was kept
-a minute before.
+It names no repo and no person, except for the words that people wrote for everybody: titles of incidents,
+updates, maintenance. It answers while the database is away, too: then with the record that was kept a minute
+before.
 """
 
 from typing import Any, Final
