@@ -126,7 +126,8 @@ class KeysetChangeList(ChangeList):  # type: ignore[misc]  # unfold has no types
         if len(rows) > size:
             self.older = self.get_query_string({self.BEFORE: self._tell_place(rows[size - 1])})
         self.result_count = len(self.result_list)
-        self.full_result_count = None
+        # Equal, so that the theme does not offer to show all of them.
+        self.full_result_count = self.result_count
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = True
         self.paginator = self.model_admin.get_paginator(request, self.result_list, size)
@@ -279,11 +280,13 @@ class AuditEntryAdmin(KeysetAdmin):
     @admin.display(description="changes")
     def shown_changes(self, entry: AuditEntry) -> str:
         """Each column with what it was and what it is."""
-        lines = (
-            (name, _describe_value(before), _describe_value(after))
-            for name, (before, after) in entry.changes.items()
-        )
-        return format_html_join(mark_safe("<br>"), "{}: {} → {}", lines)
+        lines = []
+        for name, (before, after) in entry.changes.items():
+            words = f"{_describe_value(before)} → {_describe_value(after)}"
+            # What is hidden is changed, but a new row's empty columns say nothing.
+            if words != "nothing → nothing":
+                lines.append((name, words))
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines)
 
 
 def _describe_value(value: Any) -> str:

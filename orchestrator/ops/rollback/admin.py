@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from orchestrator.core.admin import AppendOnlyAdmin, ReadOnlyAdmin, ReadOnlyTabularInline
 from orchestrator.core.errors import OrchestratorError
@@ -79,6 +80,13 @@ def _act_on_each(
 class RollbackForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generics at run time
     """What a person says to begin a rollback."""
 
+    incident = forms.IntegerField(
+        required=False,
+        min_value=1,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="The number of the incident whose timeline tells of it. Without one, a P1 opens.",
+    )
+
     class Meta:
         model = Rollback
         fields = ["kind", "flows", "reason"]
@@ -117,7 +125,11 @@ class RollbackAdmin(_DecidingAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
         """A form with the plan for a new one."""
         own = ["kind", "flows", "reason"]
-        return [*own, "status", "trigger", "actor", "incident", "created_at"] if obj else [*own, "plan"]
+        return (
+            [*own, "status", "trigger", "actor", "incident", "created_at"]
+            if obj
+            else [*own, "incident", "plan"]
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
         """Everything of one that there is."""
@@ -143,13 +155,17 @@ class RollbackAdmin(_DecidingAdmin):
         self,
         request: HttpRequest,
         obj: Rollback,
-        form: Any,  # noqa: ARG002 - Django's signature
-        change: bool,  # noqa: ARG002
+        form: Any,
+        change: bool,  # noqa: ARG002 - Django's signature
     ) -> None:
         """Begin it, as the API does."""
         # The form's own object has no row: it takes the number of the one that was begun.
         made = enforcement.apply_rollback(
-            obj.kind, reason=obj.reason, flows=obj.flows, actor=request.user.get_username()
+            obj.kind,
+            reason=obj.reason,
+            flows=obj.flows,
+            incident=form.cleaned_data["incident"],
+            actor=request.user.get_username(),
         )
         obj.pk = made.pk
 
