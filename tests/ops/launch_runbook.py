@@ -13,6 +13,15 @@ from typing import Any
 Facts = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path(__file__).with_suffix(".json")
+PROCEDURES = (
+    "Go-Live Day Procedures",
+    "Monitoring Protocol",
+    "Rollback to Pilot Scope",
+    "Rollback to Manual Review",
+    "Incident Response Playbook",
+)
+"""The beginnings of the headings of what is done in an order."""
+_PROGRAMS = ("blocks ", "kubectl ", "psql ", "curl ", "grep ")
 PLACE = Path("shared", "seed", "launch-runbook.md")
 """Beside the checkout, or beside the folder of all checkouts."""
 
@@ -63,6 +72,7 @@ def parse_runbook(text: str) -> Facts:
             for uid, lines in re.findall(r"/d/([\w-]+)\n((?:   - .+\n?)+)", critical)
         },
         "commands": find_commands(text),
+        "procedures": {name: find_steps(_cut(text, f"### {name}", "\n---\n")) for name in PROCEDURES},
         "queries": dict(_find_all(r"# (.+)\n(.+)", queries)),
     }
 
@@ -75,6 +85,22 @@ def find_commands(text: str) -> list[str]:
     found = [(match[1] or match[2]).strip() for match in re.finditer(typed, joined, re.M)]
     without_texts = [re.sub(r'"[^"]*"', "TEXT", command) for command in found]
     return list(dict.fromkeys(without_texts))
+
+
+def find_steps(text: str) -> list[str]:
+    """What is typed in the code blocks of a procedure, in its order; TEXT for a message."""
+    steps, begun = [], ""
+    for block in re.findall(r"```bash\n(.*?)```", text, re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            begun += f" {line}"
+            # A command continues as long as its quotation is open.
+            if begun.count('"') % 2:
+                continue
+            words = " ".join(re.sub(r"(^|\s)# .*", "", begun).split())
+            begun = ""
+            if words.startswith(_PROGRAMS):
+                steps.append(re.sub(r'--(message|subject|body) "[^"]*"', r"--\1 TEXT", words))
+    return steps
 
 
 def _find_criteria(text: str) -> list[str]:
