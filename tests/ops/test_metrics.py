@@ -3,10 +3,12 @@
 import socket
 import threading
 from contextlib import closing
+from datetime import timedelta
 
 import httpx2
 import pytest
 from django.db import transaction
+from django.db.models import F
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.core.models import OutgoingEvent
@@ -23,7 +25,7 @@ def scrape_metrics() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     listening = build_server("127.0.0.1", 0)
     thread = threading.Thread(target=listening.handle_request)
     thread.start()
-    text = httpx2.get(f"http://127.0.0.1:{listening.server_port}/metrics").text
+    text = httpx2.get(f"http://127.0.0.1:{listening.server_port}/metrics", timeout=60).text
     thread.join()
     listening.server_close()
     found = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
@@ -133,12 +135,13 @@ def test_a_bucket_of_durations_leads_to_a_trace(rows, settings):
     settings.OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:1"
     trace_parent = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     scenes.run_through(scenes.make_flow())
-    Flow.objects.update(trace_parent=trace_parent)
+    # On a busy machine its own time would be in any bucket.
+    Flow.objects.update(trace_parent=trace_parent, finished_at=F("created_at") + timedelta(seconds=3))
     listening = build_server("127.0.0.1", 0)
     thread = threading.Thread(target=listening.handle_request)
     thread.start()
     headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
-    text = httpx2.get(f"http://127.0.0.1:{listening.server_port}/metrics", headers=headers).text
+    text = httpx2.get(f"http://127.0.0.1:{listening.server_port}/metrics", headers=headers, timeout=60).text
     thread.join()
     listening.server_close()
     lines = [line for line in text.splitlines() if line.startswith("flow_duration_seconds_bucket")]
@@ -157,7 +160,7 @@ def test_silent_clients_hold_up_no_scrape(rows, monkeypatch):
     silent = [socket.create_connection(address, timeout=20) for _ in range(7)]
     silent[0].sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
     try:
-        assert "flow_status_total" in httpx2.get(f"http://127.0.0.1:{address[1]}/metrics").text
+        assert "flow_status_total" in httpx2.get(f"http://127.0.0.1:{address[1]}/metrics", timeout=60).text
         # What there is no room for is closed, and no thread waits for it.
         more = [socket.create_connection(address, timeout=20) for _ in range(5)]
         assert b"" in [one.recv(1) for one in more]
