@@ -45,8 +45,8 @@ KINDS: Final = ("create", "read", "list", "bare")
 START_SECONDS: Final = 60.0
 _LIMITS: Final = {
     # What a repo and a token may do is not what is measured here.
-    "REPO_FLOWS_PER_MINUTE": "1000000",
-    "REPO_OPEN_FLOWS": "1000000",
+    "REPO_FLOWS_PER_MINUTE": "10000",
+    "REPO_OPEN_FLOWS": "10000",
     "API_REQUESTS_PER_MINUTE": "10000000",
     "LOG_LEVEL": "ERROR",
     **{f"{name}_API_KEY": "unused" for name in ("ANTHROPIC", "OPENAI", "GOOGLE")},

@@ -29,7 +29,13 @@ def seed_flows(flows: int) -> dict[str, str]:
     first = Repo.objects.get(name="repo-0")
     for number in range(1, REPOS):
         Repo.objects.create(name=f"repo-{number}")
-    replaced = {"id": NEW_ID, "repo_id": f"{first.pk} + n %% {REPOS}", "created_by": "'person-' || n %% 40"}
+    replaced = {
+        "id": NEW_ID,
+        "repo_id": f"{first.pk} + n %% {REPOS}",
+        "created_by": "'person-' || n %% 40",
+        # Not of this minute: a new flow counts those, and no repo has started a hundred thousand in one.
+        "created_at": "old.created_at - interval '1 day'",
+    }
     source = f"{Flow._meta.db_table} AS old, {NUMBERS} WHERE old.id = %(template)s"
     with connection.cursor() as cursor:
         values: dict[str, Any] = {"template": template, "low": 1, "high": flows}

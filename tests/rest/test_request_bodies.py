@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.ops.incidents.models import Incident
-from orchestrator.repos.models import Token
+from orchestrator.repos.models import RepoSetting, Token
 from tests import scenes
 from tests.rest.test_create import read_problem
 from tests.rest.test_schema import list_operations, load_schema
@@ -71,6 +71,17 @@ def test_no_parameter_of_a_query_is_empty(operator, repo) -> None:
                 assert name in body["detail"], (path, body)
                 tried += 1
     assert tried > 40
+
+
+def test_every_setting_that_cannot_be_set_is_named_at_once(operator, repo) -> None:
+    wrong = {"gates.mode": "magic", "context.max_size_kb": 9_000, "no.such.key": 1}
+    for address in ("config/", f"repos/{repo.name}/config/"):
+        body = wrong | {"effort.plan": "high"}
+        answer = operator.put(f"/api/v1/{address}", body, format="json")
+        problem = read_problem(answer, 422, "config:invalid-value")
+        assert set(problem["errors"]) == set(wrong)
+        assert "gates.mode" in problem["cure"]
+    assert not RepoSetting.objects.exists()
 
 
 @pytest.mark.parametrize("address", ["/api/v1/none/", "/api/v1/webhooks/%0Ax/", "/api/v1/%0d%0a/flows/"])

@@ -1,5 +1,6 @@
 """Repos and their settings over REST."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -29,6 +30,7 @@ from orchestrator.rest.filters import StrictFilterBackend
 from orchestrator.rest.links import build_url
 from orchestrator.rest.openapi import describe_operation
 from orchestrator.rest.pagination import NewestFirstPagination
+from orchestrator.rest.problems import to_problem
 from orchestrator.rest.refusals import INVALID, refusal_by
 from orchestrator.rest.request_bodies import read_valid
 from orchestrator.rest.sparse_fields import SparseFields, SparseListView
@@ -179,6 +181,7 @@ class TokenOwnerView(APIView):
 
 
 def _change_config(repo: Repo | None, request: Request, caller: TokenHolder) -> Response:
+    _refuse_wrong_values(repo, dict(request.data))
     repo_settings.set_values(
         repo,
         dict(request.data),
@@ -187,6 +190,20 @@ def _change_config(repo: Repo | None, request: Request, caller: TokenHolder) -> 
         check=lambda: require_match(request, build_tag(_read_config(repo))),
     )
     return _show_config(repo)
+
+
+def _refuse_wrong_values(repo: Repo | None, values: Mapping[str, Any]) -> None:
+    """Raise a problem that names every value that cannot be set, with the code and the cure of the first."""
+    refused: dict[str, repo_settings.SettingRefused] = {}
+    for name, value in values.items():
+        try:
+            repo_settings.check_value(repo, name, value)
+        except repo_settings.SettingRefused as error:
+            refused[name[:100]] = error
+    if refused:
+        problem = to_problem(next(iter(refused.values())))
+        problem.extra["errors"] = {name: [error.message] for name, error in refused.items()}
+        raise problem
 
 
 def _show_config(repo: Repo | None) -> Response:
