@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from onboarding.models import OnboardingRequest
 from orchestrator.flows import engine
@@ -133,3 +133,38 @@ def test_at_three_in_the_morning_from_the_page_to_the_announcement(
     )
     assert Announcement.objects.filter(status="sent").count() == 1
     assert clicks.count <= 6
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press the tabulator until ``wanted`` has the focus; a page has so many stops at most."""
+    for _ in range(150):
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no tabulator reaches {wanted}")
+
+
+def test_the_keyboard_alone_finds_a_flow_and_cancels_it(page: Page, faults, sre, service):
+    tell_night()
+    wanted = scenes.make_flow(scenes.make_repo("ledger"), request="# Leverage")
+    page.goto(f"{service.url}/admin/flows/flow/")
+    page.keyboard.press("/")
+    expect(page.locator("#searchbar")).to_be_focused()
+    page.keyboard.type("ledger")
+    page.keyboard.press("Enter")
+    boxes = page.locator("input.action-select")
+    expect(boxes).to_have_count(1)
+    tab_to(page, boxes.first)
+    page.keyboard.press("Space")
+    action = page.locator("select[name=action]")
+    tab_to(page, action)
+    page.keyboard.type("Cancel")
+    expect(action).to_have_value("cancel")
+    tab_to(page, page.get_by_role("button", name="Run"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("nothing more is started")).to_be_visible()
+    tab_to(page, page.get_by_label("Reason"))
+    page.keyboard.type("wrong branch")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"1 cancelled: {wanted.pk}")).to_be_visible()

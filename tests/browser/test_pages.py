@@ -48,6 +48,8 @@ def test_the_pages_are_readable(page: Page, faults, sre, service, theme, width):
         "flows": "/flows/",
         "flow": f"/flows/{flow.id}/",
         "flow-first-round": f"/flows/{flow.id}/?round=1",
+        "flow-cancel": f"/flows/{odd[1].id}/cancel/",
+        "flow-priority": f"/flows/{odd[1].id}/priority/",
         "refused": "/flows/?from=yesterday",
         "missing": "/flows/none/",
         **{f"flow-odd-{number}": f"/flows/{one.id}/" for number, one in enumerate(odd)},
@@ -136,15 +138,23 @@ def test_paper_shows_what_is_folded_and_nothing_to_press(page: Page, faults, sre
     )  # dark on white
 
 
-def test_cancel_asks_first(page: Page, faults, sre, service):
+def test_cancel_asks_first_and_why(page: Page, faults, sre, service):
     flow = scenes.make_flow()
     page.goto(f"{service.url}/flows/{flow.id}/")
-    page.once("dialog", lambda dialog: dialog.dismiss())
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_text("nothing more is started")).to_be_visible()
+    page.get_by_role("link", name="Back, without doing it").click()
     expect(page.locator("#part-head .pill").first).to_have_text("pending")
-    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("link", name="Cancel").click()
     page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alert")).to_have_text("This field is required.")
+    # By keyboard: the field has the focus, and the button is the next stop.
+    expect(page.get_by_label("Reason")).to_be_focused()
+    page.keyboard.type("wrong branch")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     expect(page.locator("#part-head .pill").first).to_have_text("cancelled")
+    expect(page.get_by_role("region", name="Events")).to_contain_text("wrong branch")
 
 
 def test_onboarding_says_what_is_missing(page: Page, service, transactional_db):
