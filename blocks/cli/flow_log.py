@@ -42,7 +42,10 @@ def describe_event(event: Mapping[str, Any]) -> str:
     """``2026-11-30 08:14:03 UTC  stage.failed  verify (round 2)  ...``."""
     moment = datetime.fromisoformat(event["at"]).astimezone(UTC)
     stage = event.get("stage")
-    name = f"{stage['kind']} (round {stage['round']})" if stage else ""
+    name = stage["kind"] if stage else ""
+    if stage and stage["round"] > 1:
+        # As `blocks flow show` does: most flows have one round.
+        name += f" (round {stage['round']})"
     data = event["data"] if isinstance(event["data"], dict) else {}
     said = [str(data[field]) for field in _SAID if data.get(field)]
     said.append(format_usd(str(data.get("cost_usd") or "0")))
