@@ -157,8 +157,9 @@ class FlowAdmin(ReasonedActionsMixin, KeysetAdmin):
         """
         # format_html_join escapes every value: error messages quote what a provider sent.
         rows = ProviderCall.objects.filter(flow_id=flow.pk).order_by("created_at").values_list(*CALL_COLUMNS)
-        heading = format_html_join("", "<th>{}</th>", ((name.replace("_", " "),) for name in CALL_COLUMNS))
-        cells = "<tr>" + "<td>{}</td>" * len(CALL_COLUMNS) + "</tr>"
+        names = ((name.replace("_", " "),) for name in CALL_COLUMNS)
+        heading = format_html_join("", '<th class="px-3 py-2 text-left">{}</th>', names)
+        cells = "<tr>" + '<td class="px-3 py-2 whitespace-nowrap">{}</td>' * len(CALL_COLUMNS) + "</tr>"
         body = format_html_join("", cells, rows)
         return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", heading, body)
 
