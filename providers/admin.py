@@ -187,7 +187,7 @@ class ProviderCallAdmin(KeysetAdmin):
     ]
     # Keys of calls are random, so the newest are those of the latest moment.
     keyset = ("created_at", "pk")
-    list_filter = ["status", "usage_source"]
+    list_filter = ["status"]
     search_fields = ["flow_id"]
     search_help_text = "The id of a flow, or a provider"
     list_select_related = False

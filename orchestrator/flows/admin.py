@@ -250,7 +250,7 @@ class StageAdmin(KeysetAdmin):
         "ran",
         "wait_reason",
     ]
-    list_filter = ["status", "queue", "kind"]
+    list_filter = ["status", "queue"]
     list_select_related = ["flow"]
     search_fields = ["flow_id"]
     search_help_text = "The id of a flow"

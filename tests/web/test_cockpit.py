@@ -4,15 +4,18 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import BooleanField
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bench.stored_flows import compose_insert
 from onboarding.models import OnboardingRequest
+from orchestrator.core.admin import KeysetMixin
 from orchestrator.core.models import AuditEntry
 from orchestrator.flows import engine
 from orchestrator.flows.admin import FlowAdmin
@@ -268,6 +271,16 @@ def test_a_list_asks_as_much_for_many_rows_as_for_few_and_counts_nothing(sre, pa
     table = path.replace("/", "_")
     counted = [sql for sql in many if "COUNT(" in sql.upper() and table in sql]
     assert counted == [] or path == "flows/hold"
+
+
+def test_no_filter_of_such_a_list_reads_every_row_for_its_values():
+    for model, page in admin.site._registry.items():
+        if not isinstance(page, KeysetMixin):
+            continue
+        for name in page.list_filter:
+            field = model._meta.get_field(name)
+            # Django asks for the values of any other field by a DISTINCT over all rows.
+            assert field.choices or field.is_relation or isinstance(field, BooleanField), (model, name)
 
 
 def test_waits_and_attempts_have_their_times_in_utc_and_seconds(sre):
