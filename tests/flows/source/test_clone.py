@@ -1,6 +1,7 @@
 """Clones from a real git server on loopback, and from servers and repos that mean harm."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -289,7 +290,8 @@ def test_git_reads_and_writes_only_what_is_its_own(spy: Spy, open_folder: Path) 
     secret.write_text("marked")
     try:
         said = spy(
-            f"(cat {secret} /etc/hostname /proc/1/cmdline {ROOT}/manage.py; echo x > {place};"
+            f"(cat {secret} /etc/hostname /proc/1/cmdline {shlex.quote(str(ROOT / 'manage.py'))};"
+            f" echo x > {place};"
             " echo mine > own; cat own) 2>&1"
         )
     finally:

@@ -186,7 +186,12 @@ def test_a_source_that_takes_too_long_says_so(monkeypatch):
 
 def test_the_dispatcher_asks_a_worker_to_count(monkeypatch):
     sent = []
-    monkeypatch.setattr(schedule.app, "send_task", lambda name, **options: sent.append((name, options)))
+    # Other rooms ask for their tasks at the same ticks.
+    monkeypatch.setattr(
+        schedule.app,
+        "send_task",
+        lambda name, **options: sent.append((name, options)) if name == schedule.TASK else None,
+    )
     dispatcher = Dispatcher()
     move_back(scenes.run_through(scenes.make_flow()), 2)
     for _ in range(3):

@@ -11,6 +11,7 @@ from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus, StageStatus
 from orchestrator.ops.attention.need import MOST, Need, NeedSource, Urgency, word_number
 from orchestrator.ops.dashboards.numbers import format_duration
 
+_OPEN: Final = tuple(status for status in FlowStatus if status not in FLOW_ENDED)
 STUCK_SECONDS: Final = 600.0
 """What has been ready for so long finds no worker; what is overdue for so long nobody swept up."""
 
@@ -18,17 +19,22 @@ STUCK_SECONDS: Final = 600.0
 def _list_stuck_flows(now: datetime) -> Iterator[Need]:
     """Those that the dispatcher should have moved long ago, so that something is broken."""
     late = now - timedelta(seconds=STUCK_SECONDS)
-    overdue = Flow.objects.exclude(status__in=FLOW_ENDED).filter(deadline_at__lt=late).order_by("deadline_at")
+    # By what it is, not by what it is not: only so the partial index on deadlines serves.
+    overdue = Flow.objects.filter(status__in=_OPEN, deadline_at__lt=late).order_by("deadline_at")
     for flow in overdue.select_related("repo")[:MOST]:
         detail = "its deadline has passed and nobody has ended it: is the dispatcher alive?"
         yield Need(
             Urgency.NOW, f"{flow.pk} of {flow.repo.name} is stuck", detail, reverse("flow", args=[flow.pk])
         )
     ready = Stage.objects.filter(status=StageStatus.READY, ready_at__lt=late)
-    for stage in ready.exclude(flow__status=FlowStatus.PAUSED).order_by("id")[:MOST]:
-        since = format_duration((now - (stage.ready_at or now)).total_seconds())
-        detail = f"{stage.kind} has been ready for {since}: does a worker of {stage.queue} answer?"
-        yield Need(Urgency.NOW, f"{stage.flow_id} is stuck", detail, reverse("flow", args=[stage.flow_id]))
+    ready = ready.exclude(flow__status=FlowStatus.PAUSED).order_by("id")
+    # What is sent and what is not have an index each, and no index has both.
+    for unsent in (True, False):
+        for stage in ready.filter(sent_at__isnull=unsent)[:MOST]:
+            since = format_duration((now - (stage.ready_at or now)).total_seconds())
+            detail = f"{stage.kind} has been ready for {since}: does a worker of {stage.queue} answer?"
+            href = reverse("flow", args=[stage.flow_id])
+            yield Need(Urgency.NOW, f"{stage.flow_id} is stuck", detail, href)
     lost = Stage.objects.filter(status=StageStatus.RUNNING, lease_until__lt=late).order_by("lease_until")
     for stage in lost[:MOST]:
         detail = f"{stage.kind} ran on a worker that is gone, and nobody took it back"
