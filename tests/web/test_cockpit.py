@@ -20,7 +20,6 @@ from orchestrator.core.models import AuditEntry
 from orchestrator.flows import engine
 from orchestrator.flows.admin import FlowAdmin
 from orchestrator.flows.models import Flow, Hold, Stage, search
-from orchestrator.ops.attention.need import list_needs
 from orchestrator.ops.incidents import handling, opening
 from orchestrator.ops.incidents.models import ActionItem, Incident, IncidentReview
 from orchestrator.repos.models import RepoSetting
@@ -48,22 +47,6 @@ def list_ids(page: str) -> list[str]:
     """The flows of a list, in the order of the page."""
     linked = re.findall(r"/admin/flows/flow/(task_\w+)/change/", page)
     return list(dict.fromkeys(map(unquote, linked)))
-
-
-def test_what_is_stuck_is_found_by_the_indexes_of_what_is_open(sre):
-    scenes.make_flow()
-    with CaptureQueriesContext(connection) as asked:
-        list_needs(User.objects.get(username="sre"))
-    plans = ""
-    with connection.cursor() as cursor:
-        # With so few rows a scan of the table would be the cheapest.
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        for query in asked.captured_queries:
-            if '"flows_' in query["sql"]:
-                cursor.execute(f"EXPLAIN {query['sql']}")
-                plans += "\n".join(line for (line,) in cursor.fetchall())
-    for index in ("flow_deadline", "stage_unsent", "stage_sent", "stage_leases"):
-        assert index in plans, plans
 
 
 # --- actions
