@@ -72,7 +72,7 @@ def resume(flow_id: str, *, actor: str = "", reason: str = "") -> bool:
             return False
         audit.name_actor(actor, reason)
         # First, so that followers read it before the stages that become ready.
-        transitions.record_event(flow_id, "flow.resumed", None, _tell_who(actor, reason))
+        transitions.record_event(flow_id, "flow.resumed", None, transitions.tell_who(actor, reason))
         for stage in database.fetch_rows(_SQL["resume_flow"], {"flow": flow_id}):
             shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}
             transitions.record_event(flow_id, "stage.ready", stage.id, shown)
@@ -133,7 +133,9 @@ def reopen_flow(flow_id: str, *, actor: str, reason: str = "") -> None:
         database.fetch_rows(_SQL["reopen_flow"], reopened)
     # A cancelled flow need not have one.
     failed = [stage.id for stage in database.fetch_rows(_SQL["find_failed_stage"], {"flow": flow_id})]
-    transitions.record_event(flow_id, "flow.retried", next(iter(failed), None), _tell_who(actor, reason))
+    transitions.record_event(
+        flow_id, "flow.retried", next(iter(failed), None), transitions.tell_who(actor, reason)
+    )
 
 
 def bring_back_stages(flow_id: str) -> None:
@@ -158,13 +160,8 @@ def set_priority(flow_id: str, priority: int, *, actor: str = "", reason: str = 
                 _SQL["clear_fair_tag"],
                 {"flow": flow_id},
             )
-            changed = _tell_who(actor, reason) | {"priority": priority}
+            changed = transitions.tell_who(actor, reason) | {"priority": priority}
             transitions.record_event(flow_id, "flow.priority", None, changed)
-
-
-def _tell_who(actor: str, reason: str) -> dict[str, object]:
-    """The data of an event that a person has caused. Without a reason it has none, as it always was."""
-    return {"by": actor, "reason": reason} if reason else {"by": actor}
 
 
 def send_ready_stages(flow_id: str) -> None:

@@ -71,6 +71,11 @@ def record_event(
     )
 
 
+def tell_who(actor: str, reason: str) -> dict[str, object]:
+    """The data of an event that a person has caused. Without a reason it has none, as it always was."""
+    return {"by": actor, "reason": reason} if reason else {"by": actor}
+
+
 def refresh_cost(flow_id: str) -> None:
     """Set the flow's cost to the sum of the ledger, so that no call is added twice.
 

@@ -21,7 +21,7 @@ def end_waits(flow_id: str, *, actor: str, reason: str = "") -> int:
     """End what a flow waits for, except for people; how many waits. Called under the flow's lock."""
     ended = database.fetch_rows(_SQL["end_waits"], {"flow": flow_id})
     if ended:
-        who = {"by": actor, "reason": reason} if reason else {"by": actor}
+        who = transitions.tell_who(actor, reason)
         transitions.record_event(flow_id, "flow.retried", ended[0].id, who)
     for stage in ended:
         shown = {"stage": stage.kind, "round": stage.round, "queue": stage.queue}

@@ -104,4 +104,6 @@ STAGE_TRANSITIONS: dict[str, frozenset[str]] = {
     StageStatus.CANCELLED: frozenset({StageStatus.PENDING, StageStatus.READY}),  # by retry only
 }
 FLOW_ENDED = frozenset({FlowStatus.PASSED, FlowStatus.FAILED, FlowStatus.CANCELLED})
+# For queries: partial indexes serve those that say what a flow is, and not those that say what it is not.
+FLOW_OPEN = tuple(status for status in FlowStatus if status not in FLOW_ENDED)
 STAGE_ENDED = frozenset({StageStatus.PASSED, StageStatus.FAILED, StageStatus.SKIPPED, StageStatus.CANCELLED})

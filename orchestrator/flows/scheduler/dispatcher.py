@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from orchestrator.core import database, outbox
+from orchestrator.core.broker_client import open_broker
 from orchestrator.core.periodic import PERIODIC_WORK
 from orchestrator.flows import engine
 from orchestrator.flows.engine import broker, dispatch_queue, waits
@@ -45,7 +46,7 @@ class Dispatcher:
     def __init__(self, stop: threading.Event | None = None) -> None:
         self.stop = stop or threading.Event()
         self.leads = False
-        self._redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+        self._redis = open_broker(2)
         self._clocks: dict[str, dispatch_queue.VirtualClock] = {}
         self._due: dict[str, float] = {}
         self._full: tuple[str, ...] = ()

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from django.conf import settings
 
+from orchestrator.core.broker_client import open_broker
 from orchestrator.queues import list_queues
 
 KEY = "orchestrator:workers"
@@ -49,7 +49,7 @@ class Presence:
 
     def beat(self) -> None:
         """Say once that this worker lives."""
-        with _connect() as client:
+        with open_broker(_TIMEOUT_SECONDS) as client:
             now = _read_time(client)
             client.zadd(KEY, dict.fromkeys(self._members, now))
             client.zremrangebyscore(KEY, "-inf", now - FORGET_SECONDS)
@@ -58,7 +58,7 @@ class Presence:
         """Take this worker off the list: it stops in an orderly way."""
         self._left.set()
         try:
-            with _connect() as client:
+            with open_broker(_TIMEOUT_SECONDS) as client:
                 client.zrem(KEY, *self._members)
         except (redis.RedisError, OSError) as error:
             log.warning("the broker still lists this worker: %s", type(error).__name__)
@@ -94,7 +94,7 @@ def count_hosts() -> int:
 
 def _read_ages() -> list[tuple[str, float]]:
     """Every listed worker, as "queue host:pid", and the seconds since its last beat."""
-    with _connect() as client:
+    with open_broker(_TIMEOUT_SECONDS) as client:
         now = _read_time(client)
         listed: Any = client.zrange(KEY, 0, -1, withscores=True)
     return [(member.decode(), now - beaten_at) for member, beaten_at in listed]
@@ -103,12 +103,6 @@ def _read_ages() -> list[tuple[str, float]]:
 def _count(ages: list[float]) -> QueueWorkers:
     silent = sum(age > SILENT_SECONDS for age in ages)
     return QueueWorkers(len(ages) - silent, silent)
-
-
-def _connect() -> "redis.Redis":
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-    )
 
 
 def _read_time(client: "redis.Redis") -> float:

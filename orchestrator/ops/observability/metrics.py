@@ -14,8 +14,6 @@ from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
-import redis
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from prometheus_client.core import (
@@ -30,6 +28,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 from orchestrator.core import database
+from orchestrator.core.broker_client import open_broker
 from orchestrator.core.sql import load_statements
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.flows.timing import critical_path, estimates
@@ -293,11 +292,7 @@ def measure_waiting() -> Iterator[Metric]:
 def measure_queues() -> Iterator[Metric]:
     """Messages in Redis, which Celery keeps as one list for each queue."""
     depth = GaugeMetricFamily("orchestrator_queue_depth", "Messages in a queue.", labels=["queue"])
-    timeout = _REDIS_TIMEOUT_SECONDS
-    # A client for each scrape: a kept connection may be half open after a failover.
-    with redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=timeout, socket_connect_timeout=timeout
-    ) as client:
+    with open_broker(_REDIS_TIMEOUT_SECONDS) as client:
         for queue in list_queues():
             depth.add_metric([queue], int(client.llen(queue)))
     yield depth

@@ -6,24 +6,13 @@ from uuid import NAMESPACE_URL, uuid5
 from django.db import transaction
 from django.utils import timezone
 
-from orchestrator.ops.incidents import timeline
-from orchestrator.ops.incidents.handling import find_incident
-from orchestrator.ops.incidents.models import EntryKind
 from orchestrator.ops.notifications import delivery
 from orchestrator.ops.notifications.message_templates import read_template
 from orchestrator.ops.notifications.notifier_protocol import NOTIFIERS
-from orchestrator.ops.rollback.errors import AnnouncementDecided, UnknownAnnouncement, UnknownRollback
+from orchestrator.ops.rollback import record
+from orchestrator.ops.rollback.errors import AnnouncementDecided, UnknownAnnouncement
 from orchestrator.ops.rollback.models import Announcement, AnnouncementStatus, Rollback
 from orchestrator.ops.rollback.plan import DraftedMessage
-
-
-def find_rollback(number: int, *, locked: bool = False) -> Rollback:
-    """The rollback; raises ``UnknownRollback``."""
-    rows = Rollback.objects.select_for_update() if locked else Rollback.objects.all()
-    found = rows.filter(pk=number).first()
-    if found is None:
-        raise UnknownRollback(f"There is no rollback {number}.")
-    return found
 
 
 def write_drafts(rollback: Rollback, drafts: Iterable[DraftedMessage]) -> None:
@@ -63,9 +52,7 @@ def send_announcement(number: int, *, actor: str, body: str = "") -> Announcemen
             severity=read_template(found.template).severity,
             created_by=actor,
         )
-        text = f"Announced to {found.target}: {found.body}"
-        incident = find_incident(found.rollback.incident)
-        timeline.add_entry(incident, EntryKind.ROLLBACK, text, actor=actor)
+        record.write_note(found.rollback, f"Announced to {found.target}: {found.body}", actor=actor)
     return found
 
 

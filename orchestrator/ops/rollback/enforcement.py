@@ -21,12 +21,13 @@ from orchestrator.core.models import OutgoingEvent
 from orchestrator.core.outbox import publish_event
 from orchestrator.flows.engine import control, holds
 from orchestrator.flows.models import Flow, HoldScope
-from orchestrator.ops.incidents import opening, timeline
+from orchestrator.flows.models.states import FLOW_OPEN
+from orchestrator.ops.incidents import opening
 from orchestrator.ops.incidents.handling import find_incident
-from orchestrator.ops.incidents.models import EntryKind, Incident, IncidentSource
+from orchestrator.ops.incidents.models import Incident, IncidentSource
 from orchestrator.ops.notifications.happenings import announce
 from orchestrator.ops.notifications.models import Topic
-from orchestrator.ops.rollback import announcement, plan
+from orchestrator.ops.rollback import announcement, plan, record
 from orchestrator.ops.rollback.errors import RollbackInForce, RollbackNotInForce
 from orchestrator.ops.rollback.models import (
     NOT_OVER,
@@ -102,8 +103,8 @@ def _take_back(rollback: Rollback, affected: list[Repo], eta: str) -> None:
         f"Rollback {rollback.pk} to {rollback.get_kind_display()} begins: {rollback.reason}. "
         f"{len(affected)} repos are switched off; their running flows {rollback.flows}."
     )
-    note(rollback, text)
-    announce(Topic.ROLLBACK_STARTED, list_facts(rollback))
+    record.write_note(rollback, text)
+    announce(Topic.ROLLBACK_STARTED, record.list_facts(rollback))
 
 
 def _list_kept(rollback: Rollback) -> tuple[str, ...]:
@@ -152,7 +153,7 @@ def ask_for_rollback(*, trigger: str, reason: str, actor: str, dedup_key: str = 
             # One that somebody has paused before stays paused after both answers.
             held = holds.hold(HoldScope.REPO, repo.name, actor=actor, reason=reason)
             RollbackRepo.objects.create(rollback=rollback, repo=repo, held=held)
-        note(
+        record.write_note(
             rollback,
             f"{reason}. {len(affected)} repos and onboarding are paused. Yes: `blocks rollback apply`; "
             f"no: `blocks rollback decline {rollback.pk}`.",
@@ -163,7 +164,7 @@ def ask_for_rollback(*, trigger: str, reason: str, actor: str, dedup_key: str = 
 def decline_rollback(number: int, *, actor: str, reason: str) -> Rollback:
     """Answer a rollback that a trigger asks for with no: what it has paused continues."""
     with transaction.atomic():
-        rollback = lock_rollback(number)
+        rollback = record.find_rollback(number, locked=True)
         if rollback.status != RollbackStatus.ASKED:
             raise RollbackNotInForce(f"{rollback}; only one that asks can be declined.")
         # In one transaction with the answer: a crash between them would leave repos paused by nobody.
@@ -172,7 +173,7 @@ def decline_rollback(number: int, *, actor: str, reason: str) -> Rollback:
         rollback.status, rollback.ended_at = RollbackStatus.DECLINED, timezone.now()
         rollback.ended_by = actor[:150]
         rollback.save()
-        note(rollback, f"{actor} declines the rollback: {reason}", actor=actor)
+        record.write_note(rollback, f"{actor} declines the rollback: {reason}", actor=actor)
     return rollback
 
 
@@ -202,49 +203,22 @@ def finish_rollback(number: int) -> None:
     # Outside the transaction below: cancelling hundreds of flows must not hold the row of the rollback.
     cancelled = _cancel_flows(rollback) if rollback.flows == RunningFlows.CANCEL else 0
     with transaction.atomic():
-        rollback = lock_rollback(number)
+        rollback = record.find_rollback(number, locked=True)
         # The other of two tasks was quicker.
         if rollback.status != RollbackStatus.APPLYING:
             return
         rollback.status, rollback.in_force_at = RollbackStatus.IN_FORCE, timezone.now()
         rollback.save(update_fields=["status", "in_force_at"])
         announcement.write_drafts(rollback, plan.draft_end(rollback.kind))
-        note(rollback, f"Rollback {rollback.pk} is in force; {cancelled} flows were cancelled.")
+        record.write_note(rollback, f"Rollback {rollback.pk} is in force; {cancelled} flows were cancelled.")
 
 
 def _cancel_flows(rollback: Rollback) -> int:
     repos = rollback.repos.values("repo")
-    unfinished = Flow.objects.filter(repo__in=repos, status__in=plan.UNFINISHED)
+    unfinished = Flow.objects.filter(repo__in=repos, status__in=FLOW_OPEN)
     reason = f"rollback {rollback.pk}: {rollback.reason}"
     # One transaction for each. No new one can appear: the repos are off since before this began.
     return sum(
         control.cancel(flow, actor=rollback.actor, reason=reason)
         for flow in unfinished.order_by("id").values_list("pk", flat=True)
     )
-
-
-def lock_rollback(number: int) -> Rollback:
-    """The rollback, while nobody else changes it; raises ``UnknownRollback``."""
-    return announcement.find_rollback(number, locked=True)
-
-
-def note(rollback: Rollback, text: str, *, actor: str = "") -> None:
-    """Write on the timeline of the incident what happens to a rollback."""
-    # Also where the incident is resolved already: its timeline takes entries for good.
-    incident = find_incident(rollback.incident)
-    timeline.add_entry(incident, EntryKind.ROLLBACK, text, actor=actor or rollback.actor)
-
-
-def list_facts(rollback: Rollback) -> dict[str, object]:
-    """What webhooks and subscribers are told of a rollback."""
-    return {
-        "rollback": rollback.pk,
-        "kind": rollback.kind,
-        "status": rollback.status,
-        "title": f"Rollback {rollback.pk} to {rollback.get_kind_display()}: {rollback.reason}",
-        "severity": "P1",
-        "incident": rollback.incident,
-        "trigger": rollback.trigger,
-        "repos": sorted(rollback.repos.values_list("repo__name", flat=True)),
-        "by": rollback.actor,
-    }

@@ -9,13 +9,11 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from orchestrator.flows.models import Flow
-from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
+from orchestrator.flows.models.states import FLOW_OPEN
 from orchestrator.ops.notifications.message_templates import read_template, render_template
 from orchestrator.ops.rollback.models import RollbackKind, RunningFlows
 from orchestrator.repos.models import Repo
 
-# From the engine's own table, so that a new status is counted from its first day.
-UNFINISHED: Final = tuple(sorted(set(FlowStatus) - FLOW_ENDED))
 # Workers and the dispatcher run the same image: two versions of the engine must not stay side by side.
 _UNDO_OTHERS: Final = (
     "kubectl rollout undo deployment/dispatcher deployment/exporter deployment/onboarding-portal "
@@ -85,7 +83,7 @@ def list_affected(kind: str) -> QuerySet[Repo]:
 def plan_rollback(kind: str, flows: str, *, reason: str = "[reason]", eta: str = "[X hours]") -> RollbackPlan:
     """The plan of a rollback that would be begun now."""
     # Counted in one query: a plan must come in time however many repos there are.
-    unfinished = Count("flows", filter=Q(flows__status__in=UNFINISHED))
+    unfinished = Count("flows", filter=Q(flows__status__in=FLOW_OPEN))
     repos = list(list_affected(kind).annotate(unfinished=unfinished))
     affected = tuple(
         AffectedRepo(repo.name, repo.onboarded_at, repo.team_lead, repo.unfinished) for repo in repos
@@ -108,7 +106,7 @@ def list_pilot() -> tuple[str, ...]:
 
 def count_unfinished(repos: Iterable[Repo]) -> int:
     """How many flows of ``repos`` have not ended."""
-    return Flow.objects.filter(repo__in=list(repos), status__in=UNFINISHED).count()
+    return Flow.objects.filter(repo__in=list(repos), status__in=FLOW_OPEN).count()
 
 
 def draft_beginning(kind: str, repos: Iterable[Repo], *, reason: str, eta: str) -> list[DraftedMessage]:

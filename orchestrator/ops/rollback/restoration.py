@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from orchestrator.ops.notifications.happenings import announce
 from orchestrator.ops.notifications.models import Topic
-from orchestrator.ops.rollback import announcement, enforcement, plan
+from orchestrator.ops.rollback import announcement, plan, record
 from orchestrator.ops.rollback.errors import (
     RepoNotRolledBack,
     RollbackNotInForce,
@@ -61,7 +61,7 @@ def cast_vote(
         )
         what = repo or "ending the rollback"
         end = f": {reason}" if reason else "."
-        enforcement.note(rollback, f"{vote} on {what}{end}", actor=actor)
+        record.write_note(rollback, f"{vote} on {what}{end}", actor=actor)
     return vote
 
 
@@ -115,13 +115,13 @@ def _require_votes(rollback: Rollback, row: RollbackRepo | None) -> None:
             cure="Solve what they name; then all three vote again.",
         )
     # All of them at once: nobody should come back three times to be told of the next.
-    missing = [role.label for role in VoterRole if role not in votes]
+    missing = [role for role in VoterRole if role not in votes]
     if missing:
-        role = VoterRole(next(role for role in VoterRole if role not in votes))
+        labels = ", ".join(role.label for role in missing)
         of_repo = f" --repo {row.repo.name}" if row else ""
         raise VotesMissing(
-            f"{name} does not come back without GO by {', '.join(missing)}; GO by others may have expired.",
-            cure=f"Let them vote: `blocks rollback vote{of_repo} --role {role.value} --verdict go`.",
+            f"{name} does not come back without GO by {labels}; GO by others may have expired.",
+            cure=f"Let them vote: `blocks rollback vote{of_repo} --role {missing[0].value} --verdict go`.",
         )
     # The door of votes refuses it already; money and safety are asked twice.
     if len({vote.person for vote in votes.values()}) < len(VoterRole):
@@ -133,7 +133,7 @@ def _bring_back(rollback: Rollback, row: RollbackRepo, actor: str) -> None:
     row.restored_at, row.restored_by = timezone.now(), actor[:150]
     row.save(update_fields=["restored_at", "restored_by"])
     end = "is enabled again" if is_on else "stays switched off: another rollback halts it"
-    enforcement.note(rollback, f"{row.repo} {end}.", actor=actor)
+    record.write_note(rollback, f"{row.repo} {end}.", actor=actor)
     # Drafted, as everything that is said: the owner hears of it when somebody has looked.
     if is_on and row.repo.team_lead:
         mail = plan.draft("repo_enabled_again", target=row.repo.team_lead, repo=row.repo.name)
@@ -147,12 +147,12 @@ def _end(rollback: Rollback, actor: str) -> None:
     rollback.status, rollback.ended_at = RollbackStatus.ENDED, timezone.now()
     rollback.ended_by = actor[:150]
     rollback.save(update_fields=["status", "ended_at", "ended_by"])
-    enforcement.note(rollback, f"Rollback {rollback.pk} is over.", actor=actor)
-    announce(Topic.ROLLBACK_ENDED, enforcement.list_facts(rollback))
+    record.write_note(rollback, f"Rollback {rollback.pk} is over.", actor=actor)
+    announce(Topic.ROLLBACK_ENDED, record.list_facts(rollback))
 
 
 def _lock_in_force(number: int) -> Rollback:
-    rollback = enforcement.lock_rollback(number)
+    rollback = record.find_rollback(number, locked=True)
     if rollback.status != RollbackStatus.IN_FORCE:
         raise RollbackNotInForce(f"{rollback}.")
     return rollback

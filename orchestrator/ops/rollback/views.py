@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from orchestrator.ops.incidents.errors import UnknownIncident
 from orchestrator.ops.notifications.errors import NotifierNotConfigured
-from orchestrator.ops.rollback import announcement, enforcement, plan, restoration, watch
+from orchestrator.ops.rollback import announcement, enforcement, plan, record, restoration, watch
 from orchestrator.ops.rollback.errors import (
     AnnouncementDecided,
     RepoNotRolledBack,
@@ -59,7 +59,7 @@ def _select_rollbacks() -> QuerySet[Rollback]:
 
 
 def _show(number: int, request: Request) -> Any:
-    announcement.find_rollback(number)
+    record.find_rollback(number)
     return RollbackSerializer(_select_rollbacks().get(pk=number), context={"request": request}).data
 
 

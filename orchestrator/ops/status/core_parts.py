@@ -6,11 +6,11 @@ Asked by ``/ready`` and the status page. The words are public, so they name a ki
 from collections.abc import Callable
 
 import redis
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from orchestrator.core import database
+from orchestrator.core.broker_client import open_broker
 
 _TIMEOUT_SECONDS = 2.0
 _PROBE_KEY = "orchestrator:ready"
@@ -47,9 +47,7 @@ def _check_migrations() -> str:
 
 def _check_redis() -> str:
     try:
-        with redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-        ) as client:
+        with open_broker(_TIMEOUT_SECONDS) as client:
             # A replica, a full disk and a full memory answer a ping and refuse to write.
             client.set(_PROBE_KEY, 1, ex=60)
     except redis.ResponseError as error:

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 import redis
-from django.conf import settings
 
+from orchestrator.core.broker_client import open_broker
 from orchestrator.ops.status.record import StatusRecord, read_record
 
 _KEY: Final = "orchestrator:status-record"
@@ -21,7 +21,7 @@ def keep(now: datetime) -> None:
     # Read before the broker is asked: a failure to read keeps the copy of before.
     text = json.dumps(read_record(now))
     try:
-        with _connect() as client:
+        with open_broker(_TIMEOUT_SECONDS) as client:
             client.set(_KEY, text)
     except (redis.RedisError, OSError) as error:
         log.warning("the status page was not kept: %s", type(error).__name__)
@@ -30,7 +30,7 @@ def keep(now: datetime) -> None:
 def read_kept() -> StatusRecord | None:
     """What was kept; None where there is nothing, or the broker is away too."""
     try:
-        with _connect() as client:
+        with open_broker(_TIMEOUT_SECONDS) as client:
             found = client.get(_KEY)
     except (redis.RedisError, OSError):
         return None
@@ -40,9 +40,3 @@ def read_kept() -> StatusRecord | None:
     record = json.loads(found)
     # Another version of this code may have kept it.
     return record if isinstance(record, dict) and record.keys() == _NAMES else None
-
-
-def _connect() -> "redis.Redis":
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-    )

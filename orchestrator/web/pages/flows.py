@@ -21,7 +21,7 @@ from orchestrator.flows.api.serializers.flows import FlowSummarySerializer
 from orchestrator.flows.engine.verbs import VERBS
 from orchestrator.flows.evidence import downloads
 from orchestrator.flows.models import Artifact, Flow, search
-from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus
+from orchestrator.flows.models.states import FLOW_OPEN, FlowStatus
 from orchestrator.ops.dashboards.numbers import format_duration
 from orchestrator.rest.problems import Problem
 from orchestrator.web import query, rights
@@ -95,7 +95,7 @@ def _summarise_flows(flows: list[Flow]) -> Any:
 def _filter_flows(user: Any, asked: dict[str, str], before: str) -> QuerySet[Flow]:
     rows = rights.list_visible_flows(user).order_by("-id")
     if asked["status"] == "going":
-        rows = rows.exclude(status__in=FLOW_ENDED)
+        rows = rows.filter(status__in=FLOW_OPEN)
     elif asked["status"]:
         rows = rows.filter(status=asked["status"])
     if asked["repo"]:

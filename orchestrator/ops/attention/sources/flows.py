@@ -7,11 +7,10 @@ from typing import Final
 from django.urls import reverse
 
 from orchestrator.flows.models import Flow, Hold, Stage
-from orchestrator.flows.models.states import FLOW_ENDED, FlowStatus, StageStatus
+from orchestrator.flows.models.states import FLOW_OPEN, FlowStatus, StageStatus
 from orchestrator.ops.attention.need import MOST, Need, NeedSource, Urgency, word_number
 from orchestrator.ops.dashboards.numbers import format_duration
 
-_OPEN: Final = tuple(status for status in FlowStatus if status not in FLOW_ENDED)
 STUCK_SECONDS: Final = 600.0
 """What has been ready for so long finds no worker; what is overdue for so long nobody swept up."""
 
@@ -19,8 +18,7 @@ STUCK_SECONDS: Final = 600.0
 def _list_stuck_flows(now: datetime) -> Iterator[Need]:
     """Those that the dispatcher should have moved long ago, so that something is broken."""
     late = now - timedelta(seconds=STUCK_SECONDS)
-    # By what it is, not by what it is not: only so the partial index on deadlines serves.
-    overdue = Flow.objects.filter(status__in=_OPEN, deadline_at__lt=late).order_by("deadline_at")
+    overdue = Flow.objects.filter(status__in=FLOW_OPEN, deadline_at__lt=late).order_by("deadline_at")
     for flow in overdue.select_related("repo")[:MOST]:
         detail = "its deadline has passed and nobody has ended it: is the dispatcher alive?"
         yield Need(
