@@ -18,7 +18,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: ops help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts chaos lock clean
+.PHONY: ops restore-drill help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ up: setup ## the whole stack in the foreground (PORT, FLOWER_PORT, EXPORTER_PORT
 
 ops: setup ## Prometheus and Alertmanager unpacked without root, for the tests of the alerts
 	@$(PY) -m orchestrator.dev.ops_tools
+
+restore-drill: setup ## back up, restore to an instant on a new server, compare (DATABASE_URL, PG_PROGRAMS for one that runs)
+	@$(PY) -m orchestrator.dev.restore_drill
 
 clean: ## remove what setup and runs have made
 	rm -rf .venv* .state .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

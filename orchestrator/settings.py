@@ -105,6 +105,7 @@ INSTALLED_APPS = [
     "orchestrator.repos",
     "orchestrator.flows",
     "orchestrator.ops.observability",
+    "orchestrator.ops.backups",
     "orchestrator.ops.notifications",
     "orchestrator.ops.rollups",
     "orchestrator.ops.reports",

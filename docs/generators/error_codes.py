@@ -21,6 +21,7 @@ AREAS = {
     "alerts": "the test of the chain from an alert to its receivers",
     "answer": "what a model answered; it goes back to the model as feedback first",
     "auth": "tokens and what they may do",
+    "backups": "marks of an instant, and restored servers beside them",
     "block": "a sealed block as it is fetched",
     "blocks": "the format of blocks",
     "ci": "`blocks ci` in a job of GitHub Actions or GitLab CI",

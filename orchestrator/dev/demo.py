@@ -25,8 +25,10 @@ def find_sample_repo(sample: str) -> str:
     return stack.read_scenario_repo(stack.ROOT / "samples" / sample / "scenario.yml")
 
 
-def run_flow(sample: str, running: stack.Stack, folder: Path) -> int:
-    """Run the flow as its owner would, with the command line; returns its exit code."""
+def start_flow(
+    sample: str, running: stack.Stack, folder: Path, *, output: int | None = None
+) -> "subprocess.Popen[bytes]":
+    """Run a flow as its owner would, with the command line, which ends with the flow's exit code."""
     values = running.values | {
         "BLOCKS_API_URL": f"http://{running.values['HOST']}:{running.values['PORT']}",
         "BLOCKS_TOKEN": running.access["token"],
@@ -44,7 +46,12 @@ def run_flow(sample: str, running: stack.Stack, folder: Path) -> int:
         find_sample_repo(sample),
         "--follow",
     ]
-    return subprocess.run(command, cwd=folder, env=values, check=False).returncode
+    return subprocess.Popen(command, cwd=folder, env=values, stdout=output, stderr=output)
+
+
+def run_flow(sample: str, running: stack.Stack, folder: Path) -> int:
+    """Run a flow to its end; returns its exit code."""
+    return start_flow(sample, running, folder).wait()
 
 
 def main() -> int:
