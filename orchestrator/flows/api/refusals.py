@@ -8,6 +8,7 @@ from orchestrator.flows.engine.errors import (
     NotEditable,
     NotPausable,
     NotRetryable,
+    RepoDisabled,
 )
 from orchestrator.flows.generation.edited_files import EditRefused
 from orchestrator.repos.api.refusals import UNKNOWN_MODEL
@@ -34,7 +35,7 @@ HALTED: Final = refusal_by(FlowHalted)
 EDITING: Final = (refusal_by(NotEditable), refusal_by(EditRefused), TOO_MANY_OPEN, HALTED)
 CREATION: Final = (
     ProblemKind(400, "idempotency:invalid-key", "Idempotency-Key is not 1 to 255 visible ASCII characters."),
-    ProblemKind(403, "repo:disabled", "The repo is not enabled for the orchestrator."),
+    refusal_by(RepoDisabled),
     ProblemKind(403, "repo:paused", "An operator has paused the repo."),
     refusal_by(IdempotencyConflict),
     ProblemKind(413, "flow:request-too-large", "The feature request is over 64 KB."),

@@ -15,6 +15,7 @@ from blocks.format import snapshot
 from blocks.format.limits import MAX_CONTEXT_BYTES, MAX_CONTEXT_FILES, MAX_REQUEST_BYTES
 from blocks.format.paths import is_safe_path
 from orchestrator.flows import flow_types
+from orchestrator.flows.engine.errors import RepoDisabled
 from orchestrator.repos import repo_settings
 from orchestrator.repos.models import REPO_NAME, Repo
 from orchestrator.repos.repo_settings import RepoLimits
@@ -92,13 +93,7 @@ def _unknown_field(name: str) -> Problem:
 
 def _require_open_repo(repo: Repo) -> None:
     if not repo.is_enabled:
-        raise Problem(
-            403,
-            "repo:disabled",
-            f"{repo} is not enabled for the orchestrator at present.",
-            cure="Ask the operators: the repo is switched off, or REPO_ALLOWLIST does not name it. "
-            "Review by hand meanwhile.",
-        )
+        raise RepoDisabled(f"{repo} is not enabled for the orchestrator at present.")
     if repo.paused:
         raise Problem(
             403,

@@ -16,7 +16,7 @@ from orchestrator.core.redaction import redact_text
 from orchestrator.core.sql import load_statements
 from orchestrator.flows import flow_types
 from orchestrator.flows.engine import broker, repo_limits
-from orchestrator.flows.engine.errors import IdempotencyConflict
+from orchestrator.flows.engine.errors import IdempotencyConflict, RepoDisabled
 from orchestrator.flows.engine.routes import RouteStep, plan_route
 from orchestrator.flows.flow_settings import FlowSettings, complete_settings
 from orchestrator.flows.models import Flow, new_flow_id
@@ -47,6 +47,7 @@ def create(
     carry it. The same ``idempotency_key`` in the same repo gives the same flow when ``request_digest`` is the
     same, and raises ``IdempotencyConflict`` when it is another. Without a digest, one of the request is made.
     ``limits`` are what the repo may use: ``RepoLimitReached`` where it may not have one more flow.
+    ``RepoDisabled`` where the repo is switched off, at the same moment too.
     ``KeyError``: no such type.
     """
     chosen = flow_types.newest_version(flow_type)
@@ -89,6 +90,8 @@ def create(
         params["trace_parent"] = tracing.read_trace_parent()
         made = _insert(repo, params, limits)
     if made[0].id is None:
+        if not made[0].enabled:
+            raise RepoDisabled(f"{repo} is not enabled for the orchestrator at present.")
         if limits is not None:
             repo_limits.refuse_used(repo, limits, made[0], len(snapshot))
         # The key exists. The other flow is committed, because the insert waited for its transaction.

@@ -41,6 +41,18 @@ class FlowHalted(EngineError):
     fixed_by = FixedBy.OPERATOR
 
 
+class RepoDisabled(EngineError):
+    """The repo is not enabled for the orchestrator."""
+
+    code = "repo:disabled"
+    cure = (
+        "Ask the operators: the repo is switched off, or REPO_ALLOWLIST does not name it. "
+        "Review by hand meanwhile."
+    )
+    fixed_by = FixedBy.OPERATOR
+    http_status = 403
+
+
 class NotPausable(EngineError):
     """The flow has ended, so it can neither be paused nor resumed."""
 

@@ -2,8 +2,8 @@
 
 -- name: create_flow
 -- Insert a flow, its stages, its snapshot and its first events, where its repo may have one more. Returns the
--- stages, each with what the repo has used; one row without a stage if nothing was inserted: the repo has used
--- what it may, or the idempotency key is in use. The first stage counts as sent when its queue has room: if
+-- stages, each with what the repo has used; one row without a stage if nothing was inserted: the repo is switched
+-- off, has used what it may, or the idempotency key is in use. The first stage counts as sent when its queue has room: if
 -- this process dies before it sends, the dispatcher sends it again.
 WITH use AS MATERIALIZED (
     -- What the repo uses; the caller holds its lock. Nothing is looked at where nothing is limited.
@@ -30,6 +30,10 @@ WITH use AS MATERIALIZED (
         THEN (
             SELECT COALESCE(sum(size), 0)::bigint FROM flows_blob WHERE repo_id = %(repo)s
         ) END AS stored_bytes
+), enabled AS MATERIALIZED (
+    -- A repo that is switched off at this moment: the second of the two waits for the first. So a halt that has
+    -- committed is followed by no new flow, and one that has not yet sees this flow among those it stops.
+    SELECT id FROM repos WHERE id = %(repo)s AND enabled FOR SHARE
 ), f AS (
     -- The same idempotency key in the same repo inserts nothing; the caller then reads the flow that has it.
     -- The deadline counts from created_at, whose default is the start of this statement.
@@ -42,7 +46,7 @@ WITH use AS MATERIALIZED (
         %(id)s, %(repo)s, %(flow_type)s, %(version)s, %(family)s, %(request)s, %(snapshot)s,
         %(settings)s, %(priority)s, %(created_by)s, %(key)s, %(digest)s, %(trace_parent)s, %(nonce_seed)s,
         statement_timestamp() + make_interval(secs => %(deadline)s)
-    FROM use
+    FROM use CROSS JOIN enabled
     WHERE COALESCE(use.open_flows, 0) < %(open_flows)s
         AND use.seconds_until_flow IS NULL
         AND COALESCE(use.stored_bytes + octet_length(%(packed)s::bytea), 0) <= %(stored_bytes)s
@@ -117,6 +121,7 @@ WITH use AS MATERIALIZED (
     ORDER BY n
 )
 SELECT s.id, s.queue, s.sent_at IS NOT NULL AS sent, f.created_at, f.deadline_at,
-    use.open_flows, use.seconds_until_flow, use.stored_bytes
+    use.open_flows, use.seconds_until_flow, use.stored_bytes,
+    EXISTS (SELECT 1 FROM enabled) AS enabled
 FROM use LEFT JOIN (s CROSS JOIN f) ON true
 ORDER BY s.position;

@@ -10,6 +10,9 @@ from gates.sandbox.attacks import ATTACKS, Attack
 from gates.sandbox.base import Job
 from tests.gates.sandbox.test_backends import ONLY_MISSING
 
+# It starts dozens of sandboxes, one after another: minutes on a machine whose cores are taken.
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture
 def one_attack(monkeypatch: pytest.MonkeyPatch) -> Attack:
