@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from orchestrator.dev.far_sides.git_storage import Remote
+from orchestrator.dev.far_sides.server import serve
 from orchestrator.flows.models import Flow
 from tests import scenes
 from tests.blocks.ci import github_server, gitlab_server
 from tests.blocks.ci.github_server import GitHubServer
 from tests.blocks.ci.gitlab_server import GitLabServer
-from tests.blocks.ci.platform_server import Remote, serve
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "token-of-the-job"

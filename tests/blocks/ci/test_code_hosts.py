@@ -19,10 +19,10 @@ from blocks.cli.ci.code_host import (
 from blocks.cli.ci.github import GitHub
 from blocks.cli.ci.gitlab import GitLab
 from blocks.cli.errors import Exit, Failure
+from orchestrator.dev.far_sides.server import Answer, serve
 from tests.blocks.ci import github_server, gitlab_server
 from tests.blocks.ci.conftest import TOKEN, commit_files, git
 from tests.blocks.ci.github_server import list_bodies
-from tests.blocks.ci.platform_server import Answer, serve
 
 BRANCH = "blocks/issue-12"
 TEXT = ProposalText("Add block finance/iban", "The block.")

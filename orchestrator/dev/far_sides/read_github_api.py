@@ -1,8 +1,9 @@
-"""``python -m tests.blocks.ci.read_github_api FILE``: keep of GitHub's OpenAPI document what the tests use.
+"""``python -m orchestrator.dev.far_sides.read_github_api FILE``: keep what is used of GitHub's description.
 
-FILE is ``generated/api.github.com.json`` of the npm package ``@octokit/openapi`` (MIT), which is GitHub's own
-description with nothing taken away. Kept are the operations that ``blocks ci`` calls: parameters, bodies and
-answers as JSON Schemas, without a description or an example, and of objects only what is required.
+FILE is ``generated/api.github.com.json`` of the npm package ``@octokit/openapi`` 23.0.2 (MIT, see
+``github_api.LICENSE``), which is GitHub's own OpenAPI description with nothing taken away. Kept are the
+operations that ``blocks ci`` and onboarding call: parameters, bodies and answers as JSON Schemas, without a
+description or an example, and of objects only what is required.
 """
 
 import json
@@ -13,17 +14,33 @@ from typing import Any
 
 FILE = Path(__file__).with_name("github_api.json")
 OPERATIONS = {
-    "/repos/{owner}/{repo}/pulls": ("get", "post"),
-    "/repos/{owner}/{repo}/pulls/{pull_number}": ("patch",),
+    "/app/installations/{installation_id}/access_tokens": ("post",),
+    "/repos/{owner}/{repo}": ("get",),
+    "/repos/{owner}/{repo}/actions/secrets/public-key": ("get",),
+    "/repos/{owner}/{repo}/actions/secrets/{secret_name}": ("get", "put", "delete"),
+    "/repos/{owner}/{repo}/actions/variables": ("post",),
+    "/repos/{owner}/{repo}/actions/variables/{name}": ("get", "patch", "delete"),
+    "/repos/{owner}/{repo}/branches/{branch}": ("get",),
+    "/repos/{owner}/{repo}/contents/{path}": ("get",),
+    "/repos/{owner}/{repo}/git/commits": ("post",),
+    "/repos/{owner}/{repo}/git/commits/{commit_sha}": ("get",),
+    "/repos/{owner}/{repo}/git/ref/{ref}": ("get",),
+    "/repos/{owner}/{repo}/git/refs": ("post",),
+    "/repos/{owner}/{repo}/git/refs/{ref}": ("patch", "delete"),
+    "/repos/{owner}/{repo}/git/trees": ("post",),
+    "/repos/{owner}/{repo}/git/trees/{tree_sha}": ("get",),
+    "/repos/{owner}/{repo}/installation": ("get",),
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ("get", "post"),
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ("patch",),
+    "/repos/{owner}/{repo}/pulls": ("get", "post"),
+    "/repos/{owner}/{repo}/pulls/{pull_number}": ("patch",),
     "/user": ("get",),
 }
 _KEPT = frozenset({"type", "enum", "format", "required", "items", "maxLength", "minLength", "pattern"})
 _BRANCHES = ("anyOf", "oneOf", "allOf")
 
 
-class Reader:
+class DescriptionReader:
     """GitHub's document."""
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -89,7 +106,7 @@ class Reader:
 def main() -> None:
     """Write the part beside this module."""
     document = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    found = Reader(document).read()
+    found = DescriptionReader(document).read()
     # An operation a line: whole it would be one line of 80 KB, indented it would be twice as large.
     lines = [f'"version": {json.dumps(found["version"])}, "operations": {{']
     operations = sorted(found["operations"].items())
