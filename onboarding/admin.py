@@ -1,18 +1,18 @@
 """Requests for repos, which an SRE approves or rejects."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from onboarding import approval
+from onboarding import engine
 from onboarding.models import OnboardingRequest
 from orchestrator.core.admin import ReadOnlyAdmin
-from orchestrator.repos.registration import OnboardingPaused
+from orchestrator.core.errors import OrchestratorError
 
 
 @admin.register(OnboardingRequest)
@@ -22,16 +22,31 @@ class OnboardingRequestAdmin(ReadOnlyAdmin):
     They come through the form and are decided on, not edited; approving one registers its repo.
     """
 
-    list_display = ["repo_name", "domain", "team_lead", "state", "decided_by", "decided_at", "created_at"]
-    list_filter = ["status", "domain"]
-    search_fields = ["repo_name", "team_lead"]
+    list_display = [
+        "reference",
+        "repo_name",
+        "block_family",
+        "team_lead",
+        "state",
+        "planned_for",
+        "created_at",
+    ]
+    list_filter = ["status", "block_family"]
+    search_fields = ["reference", "repo_name", "team_lead"]
     actions = ["approve", "reject"]
 
     # Not ``status`` itself: unfold colours a label only where a method of the admin yields it.
     @display(
         description="status",
         ordering="status",
-        label={"requested": "info", "approved": "success", "rejected": "danger"},
+        label={
+            "ready": "success",
+            "failed": "danger",
+            "undo_failed": "danger",
+            "checking": "info",
+            "queued": "info",
+            "provisioning": "info",
+        },
     )  # type: ignore[untyped-decorator]
     def state(self, row: OnboardingRequest) -> str:
         """The status as a label."""
@@ -42,15 +57,16 @@ class OnboardingRequestAdmin(ReadOnlyAdmin):
         """Whether the user may decide."""
         return bool(request.user.has_perm("onboarding.change_onboardingrequest"))
 
-    @admin.action(description="Approve: register the repo", permissions=["decide"])
+    @admin.action(description="Approve on behalf of the team lead", permissions=["decide"])
     def approve(self, request: HttpRequest, rows: QuerySet[OnboardingRequest]) -> None:
         """Say yes."""
-        self._act_on_each(request, rows, approval.approve_request, "approved and registered")
+        decide = partial(engine.approve, on_behalf="approved in the admin")
+        self._act_on_each(request, rows, decide, "approved")
 
     @admin.action(description="Reject", permissions=["decide"])
     def reject(self, request: HttpRequest, rows: QuerySet[OnboardingRequest]) -> None:
         """Say no."""
-        self._act_on_each(request, rows, approval.reject_request, "rejected")
+        self._act_on_each(request, rows, engine.reject, "rejected")
 
     def _act_on_each(
         self, request: HttpRequest, rows: QuerySet[OnboardingRequest], decide: Callable[..., Any], done: str
@@ -59,7 +75,7 @@ class OnboardingRequestAdmin(ReadOnlyAdmin):
         for row in rows:
             try:
                 decide(row.pk, actor=request.user.get_username())
-            except (approval.AlreadyDecided, OnboardingPaused, ValidationError) as error:
+            except OrchestratorError as error:
                 self.message_user(request, f"{row.repo_name}: {error}", messages.WARNING)
             else:
                 self.message_user(request, f"{row.repo_name} {done}.", messages.SUCCESS)

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from onboarding.models import OnboardingRequest, OnboardingStatus
+from onboarding.models import OnboardingRequest
 from orchestrator.repos import clone_urls
-from orchestrator.repos.models import Repo
 
 
 # A person types the name as the code host shows it; the validator of the model takes lower case only.
@@ -25,21 +24,22 @@ else:  # generic in its types only
 
 
 class OnboardingForm(_Base):
-    """Repo, domain, team lead. One open request for a repo; none for a repo that is registered."""
+    """Repo, domain, team lead. Whether the repo is known already, the engine says."""
 
     class Meta:
         model = OnboardingRequest
         field_classes = {"repo_name": LowerCaseField}
-        fields = ["repo_name", "domain", "team_lead", "clone_url"]
+        # Unique names are the engine's.
+        fields = ["repo_name", "block_family", "team_lead", "clone_url"]
         labels = {
             "repo_name": "Repository",
-            "domain": "Domain",
+            "block_family": "Domain",
             "team_lead": "Team lead's e-mail address",
             "clone_url": "Clone URL (may stay empty)",
         }
         help_texts = {
             "repo_name": "As it is called in your code host, in lower case: compliance-service.",
-            "domain": "What it is about: regulatory, reporting, payments.",
+            "block_family": "What it is about: regulatory, reporting, payments.",
             "team_lead": "Who answers for the repo, and is told when it is enabled.",
             "clone_url": "https://host/owner/repo.git",
         }
@@ -52,20 +52,6 @@ class OnboardingForm(_Base):
                 attrs={"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}
             ),
         }
-
-    def clean_repo_name(self) -> str:
-        """Not registered, and not asked for already."""
-        name = str(self.cleaned_data["repo_name"])
-        # Both checks are for the message. Two requests at the same moment are decided by the unique index.
-        if Repo.objects.filter(name=name).exists():
-            raise forms.ValidationError(
-                "This repo is enabled already; run `blocks init` in it.", code="registered"
-            )
-        if OnboardingRequest.objects.filter(repo_name=name, status=OnboardingStatus.REQUESTED).exists():
-            raise forms.ValidationError(
-                "This repo has been asked for already; the SREs will answer.", code="open"
-            )
-        return name
 
     def clean_clone_url(self) -> str:
         """Empty, or an address that the repo can be registered with."""

@@ -11,10 +11,12 @@ from orchestrator.ops.dashboards.numbers import format_duration
 
 
 def _list_approvals(now: datetime) -> Iterator[Need]:
-    waiting = OnboardingRequest.objects.filter(status=OnboardingStatus.REQUESTED).order_by("created_at")
+    waiting = OnboardingRequest.objects.filter(status=OnboardingStatus.CHECKING, decided_at=None).order_by(
+        "created_at"
+    )
     for one in waiting[:MOST]:
         age = format_duration((now - one.created_at).total_seconds())
-        href = f"{reverse('admin:onboarding_onboardingrequest_changelist')}?status__exact=requested"
+        href = f"{reverse('admin:onboarding_onboardingrequest_changelist')}?status__exact=checking"
         yield Need(Urgency.TODAY, f"{one.repo_name} asks to be onboarded", f"for {age}", href)
 
 

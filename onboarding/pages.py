@@ -1,13 +1,11 @@
 """The page on which a repo owner asks for a repo to be enabled."""
 
-from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from onboarding import engine
 from onboarding.forms import OnboardingForm
-from orchestrator.ops.notifications.happenings import announce
-from orchestrator.ops.notifications.models import Topic
 from orchestrator.repos.registration import is_onboarding_open
 from orchestrator.rest.problems import Problem
 from orchestrator.rest.throttles import OnboardingThrottle
@@ -36,18 +34,20 @@ def show_form(request: HttpRequest) -> HttpResponse:
 
 
 def _store_request(asked: OnboardingForm) -> bool:
-    """Write the request; False where another one for the same repo was written in between."""
+    """Write the request; False where the repo is known already."""
+    given = asked.cleaned_data
     try:
-        # Where a transaction is open already, only this savepoint fails and later queries still work.
-        with transaction.atomic():
-            asked.save()
-            name, domain = asked.cleaned_data["repo_name"], asked.cleaned_data["domain"]
-            announce(
-                Topic.ONBOARDING_REQUESTED,
-                {"repo": name, "domain": domain, "title": f"{name} is asked for."},
+        engine.create_request(
+            engine.NewRequest(
+                repo_name=given["repo_name"],
+                block_family=given["block_family"],
+                team_lead=given["team_lead"],
+                clone_url=given["clone_url"],
+                requested_from="the form",
             )
-    except IntegrityError:
-        asked.add_error("repo_name", "This repo has been asked for already; the SREs will answer.")
+        )
+    except (engine.AlreadyRequested, engine.AlreadyEnabled) as error:
+        asked.add_error("repo_name", f"{error.message} {error.cure}")
         return False
     return True
 

@@ -16,7 +16,7 @@ from kombu import Queue as Route
 
 from orchestrator import broker_transport, child_processes
 from orchestrator.core import tracing
-from orchestrator.queues import Queue, list_queues
+from orchestrator.queues import ONBOARDING_QUEUE, Queue, list_queues
 
 VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
 
@@ -41,7 +41,9 @@ app.conf.update(
         "retry_on_timeout": False,
     },
     # The anonymous exchange routes by the queue's name alone, so an emptied Redis loses no binding.
-    task_queues=[Route(queue, Exchange(""), routing_key=queue) for queue in list_queues()],
+    task_queues=[
+        Route(queue, Exchange(""), routing_key=queue) for queue in (*list_queues(), ONBOARDING_QUEUE)
+    ],
     task_default_queue=Queue.CONTROL.value,
     task_create_missing_queues=False,
     task_serializer="json",
@@ -73,6 +75,7 @@ app.autodiscover_tasks(
         "orchestrator.ops.rollups",
         "orchestrator.ops.reports",
         "orchestrator.ops.status",
+        "onboarding",
     ]
 )
 

@@ -31,6 +31,8 @@ MAY_HOLD: Final[dict[str, frozenset[str]]] = {
     | _STORE
     | {"SECRET_KEY", "EVIDENCE_SIGNING_KEY", "SLACK_BOT_TOKEN", "PAGERDUTY_ROUTING_KEY", "EMAIL_URL"}
     | {"GITHUB_TOKEN", "GITLAB_TOKEN"},
+    # Checks and provisions repos on their code hosts, and asks their leads; sends no other message.
+    "onboarding": _SERVERS | {"SECRET_KEY", "SLACK_BOT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"},
     "dispatcher": _SERVERS,
     "flower": frozenset({"REDIS_URL", "FLOWER_BASIC_AUTH"}),
     "exporter": _SERVERS | {"METRICS_TOKEN"},

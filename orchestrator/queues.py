@@ -17,6 +17,8 @@ class Queue(StrEnum):
     CONTROL = "control"
 
 
+ONBOARDING_QUEUE = "onboarding"
+"""Not a queue of stages: no flow waits on it, and the fair queue does not know it."""
 PROVIDER_QUEUES = (Queue.ANTHROPIC, Queue.OPENAI, Queue.GOOGLE)
 
 

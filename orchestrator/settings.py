@@ -254,7 +254,7 @@ def _read_compatible(name: str) -> dict[str, Any]:
 
 # Also the names of their queues, so the other queues' names are taken.
 COMPATIBLE_PROVIDERS = env.read_identifiers(
-    "COMPATIBLE_PROVIDERS", taken=(*_DEFAULTS, "gates", "control", "repo")
+    "COMPATIBLE_PROVIDERS", taken=(*_DEFAULTS, "gates", "control", "onboarding", "repo")
 )
 PROVIDERS = {
     **{name: _read_provider(name, *limits) for name, limits in _DEFAULTS.items()},

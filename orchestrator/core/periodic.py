@@ -31,5 +31,6 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
         "rollups": "orchestrator.ops.rollups.schedule:WORK",
         "reports": "orchestrator.ops.reports.schedule:WORK",
         "status": "orchestrator.ops.status.schedule:WORK",
+        "onboarding": "onboarding.schedule:WORK",
     },
 )

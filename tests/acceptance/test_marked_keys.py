@@ -175,7 +175,7 @@ def used(marked: MarkedStack) -> str:
     login = {"username": access["user"], "password": "wrong"}
     assert b"Please" in marked.submit("/login/", login)
     marked.submit("/login/", login | {"password": access["password"]})
-    wish = {"repo_name": "new-service", "domain": "compliance", "team_lead": "lead@example.org"}
+    wish = {"repo_name": "new-service", "block_family": "compliance", "team_lead": "lead@example.org"}
     refused = wish | {"clone_url": f"https://me:{FORM_SECRET}@git.example.org/x.git"}
     assert marked.find_marks(marked.submit("/onboarding/", refused)) == {"form"}, "one's own form, once"
     marked.submit("/onboarding/", wish)

@@ -43,7 +43,7 @@ def tell_night() -> None:
     scenes.park_stage(scenes.start_kind(waits, "context"), reason, provider="google", seconds=1020)
     opening.open_incident("More than 10 % of the flows of an hour failed", "P1", commander="kim", actor="bob")
     engine.hold("queue", "openai", actor="kim", reason="it bills calls twice; a ticket is open")
-    OnboardingRequest.objects.create(repo_name="ledger", domain="d", team_lead="lead@example.org")
+    OnboardingRequest.objects.create(repo_name="ledger", block_family="d", team_lead="lead@example.org")
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, connection, transaction
 
-from onboarding import approval
+from onboarding import engine as onboarding_engine
 from onboarding.models import OnboardingRequest
 from orchestrator.core import audit
 from orchestrator.core.models import AuditEntry
@@ -166,8 +166,8 @@ def test_settings_holds_providers_and_decisions_name_their_people():
     engine.hold("repo", repo.name, actor="bob", reason="too many failures")
     engine.release("repo", repo.name, actor="eve", reason="fixed")
     breaker.pause_provider("openai", actor="sre", reason="bills twice")
-    made = OnboardingRequest.objects.create(repo_name="new", domain="d", team_lead="lead@example.org")
-    approval.approve_request(made.pk, actor="pm")
+    made = OnboardingRequest.objects.create(repo_name="new", block_family="d", team_lead="lead@example.org")
+    onboarding_engine.approve(made.pk, actor="pm")
     Subscription.objects.create(notifier="slack", target="#x", topics=["flow.failed"])
     assert [one[1:3] for one in read_trail("repos_reposetting")] == [("ann", "")]
     assert [one[1:3] for one in read_trail("flows_hold")] == [("bob", "too many failures"), ("eve", "fixed")]
@@ -175,7 +175,7 @@ def test_settings_holds_providers_and_decisions_name_their_people():
     assert (operation, actor, reason) == ("update", "sre", "bills twice")
     assert changes == {"paused": [False, True], "pause_reason": ["", "bills twice"]}
     ((_, decider, _, decided),) = read_trail("onboarding_onboardingrequest")
-    assert (decider, decided["status"]) == ("pm", ["requested", "approved"])
+    assert (decider, decided["decided_by"]) == ("pm", ["", "pm"])
     assert read_trail("notifications_subscription")[0][0] == "insert"
 
 

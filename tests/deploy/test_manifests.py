@@ -12,7 +12,7 @@ import yaml
 
 from orchestrator.dev import stack
 from orchestrator.process_secrets import WITHHELD, is_secret, may_hold, refuse_foreign_secrets
-from orchestrator.queues import Queue
+from orchestrator.queues import ONBOARDING_QUEUE, Queue
 from tests.deploy import budget, check, manifests, prometheus_rule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ def test_every_queue_has_a_worker_that_is_named_after_it(found):
         for one, container in manifests.list_workloads(found)
         if "-Q" in container["command"]
     }
-    assert queues == {queue.value: f"worker-{queue}" for queue in Queue}
+    assert queues == {queue: f"worker-{queue}" for queue in (*Queue, ONBOARDING_QUEUE)}
 
 
 @every_overlay
@@ -261,7 +261,8 @@ def test_only_the_workers_of_providers_and_of_messages_reach_the_outside(found):
         for one, _ in manifests.list_workloads(found)
         if one["kind"] == "Deployment" and may_reach(found, one["metadata"]["name"], "8.8.8.8", 443)
     }
-    assert reaching == {"worker-anthropic", "worker-openai", "worker-google", "worker-control"}
+    models = {"worker-anthropic", "worker-openai", "worker-google"}
+    assert reaching == models | {"worker-control", "worker-onboarding"}
     for name in reaching:
         # The cloud's metadata and what is inside.
         assert not may_reach(found, name, "169.254.169.254", 80)

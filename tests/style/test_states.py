@@ -21,6 +21,9 @@ WRITERS = {
     "tests/flows/engine/test_verbs.py:test_a_move_outside_the_table_is_refused_by_the_database": (
         "it tests the trigger that refuses the write"
     ),
+    "tests/onboarding/test_states.py:test_a_forbidden_move_is_refused_by_the_database": (
+        "it tests the trigger that refuses the write"
+    ),
 }
 # Only the engine makes these rows, and only the limiter makes calls; each has a status from its first moment.
 ROWS = frozenset({"Flow", "Stage", "Attempt", "ProviderCall"})

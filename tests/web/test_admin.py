@@ -39,7 +39,7 @@ def test_every_list_and_page_opens(sre):
     scenes.run_through(scenes.make_flow())
     RepoSetting.objects.create(repo=scenes.make_repo(), key="gates.mode", value="strict", actor="x")
     tokens.create_token("t")
-    OnboardingRequest.objects.create(repo_name="new", domain="d", team_lead="lead@example.org")
+    OnboardingRequest.objects.create(repo_name="new", block_family="d", team_lead="lead@example.org")
     shown = [
         model
         for label in OURS

@@ -323,7 +323,7 @@ def test_the_home_lists_what_needs_somebody_and_links_to_it(sre):
     Stage.objects.filter(flow=stuck, status="ready").update(ready_at=now - timedelta(minutes=30))
     late = scenes.make_flow()
     Flow.objects.filter(pk=late.pk).update(deadline_at=now - timedelta(minutes=30))
-    OnboardingRequest.objects.create(repo_name="ledger", domain="d", team_lead="lead@example.org")
+    OnboardingRequest.objects.create(repo_name="ledger", block_family="d", team_lead="lead@example.org")
     page = read_page(sre, "/admin/")
     for words, href in (
         (f"P1 incident {incident.pk}: Flows fail", f"/admin/incidents/incident/{incident.pk}/change/"),
@@ -337,7 +337,7 @@ def test_the_home_lists_what_needs_somebody_and_links_to_it(sre):
         ("1 flow paused", "/flows/?status=paused"),
         (f"{stuck.pk} is stuck", f"/flows/{stuck.pk}/"),
         (f"{late.pk} of compliance-service is stuck", f"/flows/{late.pk}/"),
-        ("ledger asks to be onboarded", "/admin/onboarding/onboardingrequest/?status__exact=requested"),
+        ("ledger asks to be onboarded", "/admin/onboarding/onboardingrequest/?status__exact=checking"),
     ):
         assert words in page, words
         assert f'href="{href}' in page

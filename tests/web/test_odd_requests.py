@@ -252,7 +252,7 @@ def test_an_hour_of_drawn_requests_is_answered(clients, flow, drawn) -> None:
 @pytest.mark.parametrize("value", ["\0", "a" * 5000, "\U0001f511", "%s\r\nX: y", "\u202e", " "])
 def test_forms_of_strangers_take_any_text(clients, page, value) -> None:
     form = dict.fromkeys(
-        ("username", "password", "next", "repo_name", "domain", "team_lead", "clone_url"), value
+        ("username", "password", "next", "repo_name", "block_family", "team_lead", "clone_url"), value
     )
     body = "&".join(f"{name}={quote(text)}" for name, text in form.items())
     printable = value.encode("ascii", "ignore").decode().translate(dict.fromkeys(range(32)))

@@ -18,7 +18,7 @@ from orchestrator.repos.models import Repo
 _UNDO_OTHERS: Final = (
     "kubectl rollout undo deployment/dispatcher deployment/exporter deployment/onboarding-portal "
     "deployment/worker-anthropic deployment/worker-openai deployment/worker-google deployment/worker-gates "
-    "deployment/worker-control -n production"
+    "deployment/worker-control deployment/worker-onboarding -n production"
 )
 _SHOW_IMAGE: Final = (
     "kubectl get deployment flowengine -n production -o jsonpath='{.spec.template.spec.containers[0].image}'"

@@ -19,7 +19,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from onboarding import approval
+from onboarding import engine as onboarding_engine
 from onboarding.models import OnboardingRequest
 from orchestrator.core import outbox
 from orchestrator.core.models import OutgoingEvent
@@ -128,12 +128,12 @@ def test_verdicts_that_nobody_asked_for_write_nothing(receiver):
 def test_onboarding_is_told_to_the_organisation(receiver):
     mine = subscribe(receiver, "onboarding.requested", "onboarding.approved", "onboarding.rejected")
     of_repo = subscribe(receiver, "onboarding.requested", repo=scenes.make_repo("other"))
-    form = {"repo_name": "auth-service", "domain": "identity", "team_lead": "lead@example.org"}
+    form = {"repo_name": "auth-service", "block_family": "identity", "team_lead": "lead@example.org"}
     assert Client().post("/onboarding/", form).status_code == 302
     asked = OnboardingRequest.objects.get()
-    approval.approve_request(asked.pk, actor="sre")
+    onboarding_engine.approve(asked.pk, actor="sre")
     Client().post("/onboarding/", {**form, "repo_name": "late-service"})
-    approval.reject_request(OnboardingRequest.objects.get(repo_name="late-service").pk, actor="sre")
+    onboarding_engine.reject(OnboardingRequest.objects.get(repo_name="late-service").pk, actor="sre")
     deliver_everything()
     bodies = [verify(request, read_secret(mine)) for request in receiver.requests]
     assert [body["type"] for body in bodies] == [

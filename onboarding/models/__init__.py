@@ -1,0 +1,23 @@
+"""The rows of onboarding, one file a subject."""
+
+from onboarding.models.request import (
+    CiCredentials,
+    CiSystem,
+    CodeHostKind,
+    OnboardingEvent,
+    OnboardingRequest,
+)
+from onboarding.models.states import OnboardingStatus, StepKind, StepStatus
+from onboarding.models.step import OnboardingStep
+
+__all__ = [
+    "CiCredentials",
+    "CiSystem",
+    "CodeHostKind",
+    "OnboardingEvent",
+    "OnboardingRequest",
+    "OnboardingStatus",
+    "OnboardingStep",
+    "StepKind",
+    "StepStatus",
+]

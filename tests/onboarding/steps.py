@@ -1,0 +1,25 @@
+"""Requests in tests: made through the engine, and taken on as a worker would."""
+
+from typing import Any
+
+from onboarding import engine, rollout, runner
+from onboarding.models import OnboardingRequest
+
+
+def ask_for(name: str = "financial-reporting", **given: Any) -> OnboardingRequest:
+    """A request for the repo ``name``."""
+    values: dict[str, Any] = {"block_family": "reporting", "team_lead": "lead@example.org"} | given
+    return engine.create_request(engine.NewRequest(repo_name=name, **values))
+
+
+def run_due_steps() -> int:
+    """Run what is due until nothing is, in this process; how many attempts there were."""
+    attempts = 0
+    while True:
+        rollout.begin_due_requests()
+        due = engine.find_due_steps()
+        if not due:
+            return attempts
+        for step in due:
+            runner.run_step(step)
+            attempts += 1
