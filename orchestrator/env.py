@@ -117,6 +117,34 @@ def read_sources(name: str, default: str, kinds: Iterable[str]) -> dict[str, str
     return found
 
 
+def read_issuer(name: str) -> str:
+    """The address of an OpenID provider: https, or http on this machine; empty where unset."""
+    issuer = read_url(name)
+    parts = urlsplit(issuer)
+    is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if issuer and not (is_local or parts.scheme == "https"):
+        raise ImproperlyConfigured(f"{name} is {issuer!r}; use https://host/path.")
+    # It is kept beside every account that signs in with it.
+    if len(issuer) > 200:
+        raise ImproperlyConfigured(f"{name} has more than 200 characters.")
+    return issuer
+
+
+def read_choices(name: str, choices: Iterable[str]) -> dict[str, str]:
+    """Names with one of ``choices`` each: ``platform-team=SRE,everybody=Viewer``."""
+    chosen: dict[str, str] = {}
+    allowed = tuple(choices)
+    for part in read_names(name):
+        # A name may hold the sign itself, as those of directories do: cn=sre.
+        key, _, choice = (one.strip() for one in part.rpartition("="))
+        if not key or choice not in allowed or key in chosen:
+            raise ImproperlyConfigured(
+                f"{name} has {part!r}; use name=choice, each name once, with one of {', '.join(allowed)}."
+            )
+        chosen[key] = choice
+    return chosen
+
+
 def read_period(name: str) -> tuple[date, date] | None:
     """The first and the last of some days: ``2026-11-16/2026-11-30``; None where unset."""
     value = read_text(name, "")

@@ -99,6 +99,10 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "axes",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "orchestrator.core",
     "providers",
     "gates",
@@ -132,6 +136,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "orchestrator.web.admin_queries.UnreadableAdminQuery",
     # After the check of the form's token: a view middleware that answers is the last that is asked.
@@ -156,6 +161,28 @@ AXES_LOCKOUT_CALLABLE = "orchestrator.web.pages.login.show_lockout"
 AXES_VERBOSE = False
 AXES_USERNAME_CALLABLE = "orchestrator.web.pages.login.read_guessed_name"
 AXES_CLIENT_IP_CALLABLE = "orchestrator.web.pages.login.find_guesser"
+
+# --- signing in by the company's OpenID provider: off without an issuer, see orchestrator.web.sign_in
+OIDC_ISSUER = env.read_issuer("OIDC_ISSUER")
+OIDC_CLIENT_ID = env.read_text("OIDC_CLIENT_ID", "")
+OIDC_CLIENT_SECRET = env.read_text("OIDC_CLIENT_SECRET", "")
+OIDC_NAME = env.read_text("OIDC_NAME", "your company account")
+OIDC_SCOPES = env.read_names("OIDC_SCOPES", "openid,profile,email")
+OIDC_EMAIL_DOMAINS = tuple(name.lower() for name in env.read_names("OIDC_EMAIL_DOMAINS"))
+OIDC_GROUPS_CLAIM = env.read_text("OIDC_GROUPS_CLAIM", "groups")
+OIDC_ROLES = env.read_choices("OIDC_ROLES", ("Viewer", "SRE", "Incident commander"))
+if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET and OIDC_EMAIL_DOMAINS):
+    raise ImproperlyConfigured(
+        "OIDC_ISSUER is set: set OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_EMAIL_DOMAINS, too."
+    )
+if "openid" not in OIDC_SCOPES or "email" not in OIDC_SCOPES:
+    raise ImproperlyConfigured("OIDC_SCOPES needs openid and email; others may follow.")
+SOCIALACCOUNT_ADAPTER = "orchestrator.web.sign_in.openid.CompanyAccounts"
+ACCOUNT_ADAPTER = "orchestrator.web.sign_in.openid.QuietAccounts"
+# A link that somebody else has made must not sign anybody in.
+SOCIALACCOUNT_LOGIN_ON_GET = False
+# The provider vouches for the address, see CompanyAccounts; no mail is sent from here.
+SOCIALACCOUNT_EMAIL_VERIFICATION = ACCOUNT_EMAIL_VERIFICATION = "none"
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},

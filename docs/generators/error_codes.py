@@ -53,6 +53,7 @@ AREAS = {
     "review": "the review by a second model",
     "rollback": "rollbacks, and bringing repos back",
     "seal": "sealing a block",
+    "signin": "signing in with the company account",
     "training": "records of training and feedback",
     "service": "the state of the service",
     "source": "the clone of a repo",

@@ -1,11 +1,18 @@
-"""The admin of guesses at passwords, as django-axes has it."""
+"""The admin of guesses at passwords, as django-axes has it; that of django-allauth is left out."""
 
+from allauth.account import admin as _account_admin  # noqa: F401
+from allauth.account.models import EmailAddress
+from allauth.socialaccount import admin as _socialaccount_admin  # noqa: F401
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from axes.admin import AccessAttemptAdmin
 from axes.models import AccessAttempt
 from django.contrib import admin
 
-# Importing its admin has registered it.
+# Importing their admins has registered them.
 admin.site.unregister(AccessAttempt)
+# The provider is in the settings, and what it says of a person is set again at each sign-in.
+for _model in (EmailAddress, SocialAccount, SocialApp, SocialToken):
+    admin.site.unregister(_model)
 
 
 @admin.register(AccessAttempt)

@@ -1,9 +1,9 @@
 """Pages for people, and the two questions of Kubernetes."""
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import path, re_path
 
-from orchestrator.web.pages import command_line, dashboards, flows, health, preflight, service, status
+from orchestrator.web.pages import command_line, dashboards, flows, health, login, preflight, service, status
 
 urlpatterns = [
     path("", service.show_landing_page, name="landing"),
@@ -19,7 +19,9 @@ urlpatterns = [
     path("status/unsubscribe/<uuid:key>/", status.end_subscription, name="status-unsubscribe"),
     path("preflight/", preflight.show_preflight, name="preflight"),
     path("preflight/answer/", preflight.answer_line, name="preflight-answer"),
-    path("login/", LoginView.as_view(template_name="web/login.html"), name="login"),
+    path("login/", login.LogInPage.as_view(), name="login"),
+    path("login/openid/", login.begin_openid, name="openid-begin"),
+    path("login/openid/callback/", login.finish_openid, name="openid-callback"),
     path("logout/", LogoutView.as_view(next_page="landing"), name="logout"),
     path("flows/", flows.list_flows, name="flows"),
     path("flows/<str:flow_id>/", flows.show_flow, name="flow"),
