@@ -32,7 +32,10 @@ MAY_HOLD: Final[dict[str, frozenset[str]]] = {
     | {"SECRET_KEY", "EVIDENCE_SIGNING_KEY", "SLACK_BOT_TOKEN", "PAGERDUTY_ROUTING_KEY", "EMAIL_URL"}
     | {"GITHUB_TOKEN", "GITLAB_TOKEN"},
     # Checks and provisions repos on their code hosts, and asks their leads; sends no other message.
-    "onboarding": _SERVERS | {"SECRET_KEY", "SLACK_BOT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN"},
+    "onboarding": _SERVERS
+    | _STORE
+    | {"SECRET_KEY", "SLACK_BOT_TOKEN", "GITHUB_TOKEN", "GITHUB_APP_PRIVATE_KEY", "GITLAB_TOKEN"}
+    | {"PAGERDUTY_API_TOKEN", "GRAFANA_TOKEN"},
     "dispatcher": _SERVERS,
     "flower": frozenset({"REDIS_URL", "FLOWER_BASIC_AUTH"}),
     "exporter": _SERVERS | {"METRICS_TOKEN"},

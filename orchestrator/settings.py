@@ -371,6 +371,16 @@ CI_OIDC_ISSUERS = env.read_sources(
     CI_VENDORS,
 )
 
+# --- onboarding: the code hosts, and where pages and dashboards of a repo are made
+GITHUB_API_URL = env.read_url("GITHUB_API_URL", "https://api.github.com")
+GITHUB_TOKEN = env.read_text("GITHUB_TOKEN", "")
+GITHUB_APP_ID = env.read_text("GITHUB_APP_ID", "")
+GITHUB_APP_PRIVATE_KEY = env.read_text("GITHUB_APP_PRIVATE_KEY", "")
+if GITHUB_APP_ID and not GITHUB_APP_PRIVATE_KEY:
+    raise ImproperlyConfigured("GITHUB_APP_ID is set: set GITHUB_APP_PRIVATE_KEY, too.")
+GITLAB_API_URL = env.read_url("GITLAB_API_URL", "https://gitlab.com/api/v4")
+GITLAB_TOKEN = env.read_text("GITLAB_TOKEN", "")
+
 # --- cloning: hosts whose addresses need not be public
 CLONE_PRIVATE_HOSTS = frozenset(name.lower() for name in env.read_names("CLONE_PRIVATE_HOSTS"))
 CLONE_TIMEOUT_SECONDS = env.read_integer("CLONE_TIMEOUT_SECONDS", 60, low=1, high=600)

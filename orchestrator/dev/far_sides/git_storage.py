@@ -55,6 +55,7 @@ class Remote:
 
     def read(self, *words: str, given: bytes = b"", index: Path | None = None) -> bytes:
         """Run git in it; the bytes that it printed."""
+        # Without the configuration of the account that runs it: a commit has the same id everywhere.
         environment = {**os.environ, **COMMITTER}
         if index is not None:
             environment["GIT_INDEX_FILE"] = str(index)
@@ -114,6 +115,7 @@ class Remote:
         found = []
         for line in self.read(*words).split(b"\0"):
             facts, _, path = line.decode("utf-8", "replace").partition("\t")
+            # The last part is empty, behind the last zero byte.
             if path:
                 mode, kind, sha = facts.split()
                 found.append(TreeEntry(mode, kind, sha, path))
@@ -150,6 +152,7 @@ class Remote:
             path: None if content is None else ("100644", self.write_blob(content))
             for path, content in files.items()
         }
+        # The first commit of a repository has no parent.
         base = self.ask("rev-parse", f"{parent}^{{tree}}") if parent else ""
         commit = self.write_commit(self.write_tree(base, entries), [parent] if parent else [], message)
         self.git("update-ref", f"refs/heads/{branch}", commit)

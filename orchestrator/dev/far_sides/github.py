@@ -23,7 +23,7 @@ import jwt
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
-from orchestrator.dev.far_sides.git_storage import Remote
+from orchestrator.dev.far_sides.git_storage import Remote, TreeEntry
 from orchestrator.dev.far_sides.server import Answer, Asked, FarSide, FarSideFault, build_link
 
 API: Final = json.loads(Path(__file__).with_name("github_api.json").read_text(encoding="utf-8"))
@@ -417,35 +417,31 @@ class LocalGitHub(FarSide):
 
     def _give_contents(self, call: GitHubCall) -> Answer:
         self._need(call, "contents")
-        commit = call.repository.remote.find_commit(
-            call.asked.params.get("ref") or call.repository.default_branch
-        )
+        remote = call.repository.remote
+        commit = remote.find_commit(call.asked.params.get("ref") or call.repository.default_branch)
         if not commit:
-            raise GitHubRefusal(404, "This call.repository is empty.")
+            raise GitHubRefusal(404, "This repository is empty.")
         path = call.variables["path"].strip("/")
-        found = next(
-            (one for one in call.repository.remote.list_tree(commit, recursive=True) if one.path == path),
-            None,
-        )
-        if found is None or found.kind != "blob":
+        lines = remote.list_tree(commit, recursive=True)
+        found = next((one for one in lines if one.path == path), None)
+        if found is None or found.kind == "commit":
             raise GitHubRefusal(404, "Not Found")
+        # The description has a folder first, then a file.
+        schemas = API["operations"][call.operation]["answers"]["200"]["oneOf"]
+        if found.kind == "tree":
+            inside = [one for one in lines if one.path.rpartition("/")[0] == path]
+            return Answer(200, [make_instance(schemas[0]["items"], _describe_entry(one)) for one in inside])
         # The id of the content is as good as any tag: it changes when the content does.
         etag = f'"{found.sha}"'
         if call.asked.headers.get("if-none-match") == etag:
             return Answer(304, None, {"ETag": etag})
-        content = call.repository.remote.read("cat-file", "blob", found.sha)
-        # The description has a folder first, then a file.
-        schema = API["operations"][call.operation]["answers"]["200"]["oneOf"][1]
-        known = {
-            "type": "file",
+        content = remote.read("cat-file", "blob", found.sha)
+        known = _describe_entry(found) | {
             "encoding": "base64",
             "size": len(content),
-            "name": path.rsplit("/", 1)[-1],
-            "path": path,
             "content": base64.encodebytes(content).decode(),
-            "sha": found.sha,
         }
-        return Answer(200, make_instance(schema, known), {"ETag": etag})
+        return Answer(200, make_instance(schemas[1], known), {"ETag": etag})
 
     # --- git objects and refs
 
@@ -454,11 +450,12 @@ class LocalGitHub(FarSide):
         commit = call.repository.remote.find_commit(f"refs/{call.variables['ref']}")
         if not commit:
             raise GitHubRefusal(404, "Not Found")
-        return self._answer_ref(call.operation, "200", f"refs/{call.variables['ref']}", commit)
+        return self._answer_ref(call, "200", f"refs/{call.variables['ref']}", commit)
 
-    def _answer_ref(self, operation: str, status: str, ref: str, commit: str) -> Answer:
-        known = {"ref": ref, "object": {"type": "commit", "sha": commit}}
-        schema = API["operations"][operation]["answers"][status]
+    def _answer_ref(self, call: GitHubCall, status: str, ref: str, commit: str) -> Answer:
+        url = f"{self.url}/repos/{call.repository.path}/git/{ref}"
+        known = {"ref": ref, "url": url, "object": {"type": "commit", "sha": commit}}
+        schema = API["operations"][call.operation]["answers"][status]
         made = make_instance(schema, known)
         made["object"]["sha"] = commit
         return Answer(int(status), made)
@@ -479,7 +476,7 @@ class LocalGitHub(FarSide):
         if call.repository.remote.find_commit(ref):
             raise GitHubRefusal(422, "Reference already exists")
         call.repository.remote.git("update-ref", ref, sha)
-        return self._answer_ref(call.operation, "201", ref, sha)
+        return self._answer_ref(call, "201", ref, sha)
 
     def _change_ref(self, call: GitHubCall) -> Answer:
         self._need(call, "contents")
@@ -494,7 +491,7 @@ class LocalGitHub(FarSide):
         if not call.asked.body.get("force") and not call.repository.remote.is_ancestor(old, sha):
             raise GitHubRefusal(422, "Update is not a fast forward")
         call.repository.remote.git("update-ref", ref, sha)
-        return self._answer_ref(call.operation, "200", ref, sha)
+        return self._answer_ref(call, "200", ref, sha)
 
     def _delete_ref(self, call: GitHubCall) -> Answer:
         self._need(call, "contents")
@@ -809,6 +806,12 @@ def write_comment(
     made: dict[str, Any] = make_instance(schema["201"], known)
     repository.comments.append(made)
     return made
+
+
+def _describe_entry(one: TreeEntry) -> dict[str, Any]:
+    kinds = {"blob": "file", "tree": "dir"}
+    name = one.path.rpartition("/")[2]
+    return {"type": kinds[one.kind], "name": name, "path": one.path, "sha": one.sha}
 
 
 def _refuse_field(name: str, code: str) -> NoReturn:

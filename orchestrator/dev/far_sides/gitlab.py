@@ -217,7 +217,12 @@ class LocalGitLab(FarSide):
             200,
             {
                 "name": parts[0],
-                "commit": {"id": commit, "short_id": commit[:8], "title": "x"},
+                "commit": {
+                    "id": commit,
+                    "short_id": commit[:8],
+                    "title": "x",
+                    "message": project.remote.git("log", "-1", "--format=%B", commit),
+                },
                 "protected": parts[0] in project.protected,
                 "default": parts[0] == project.default_branch,
                 "can_push": parts[0] not in project.protected,

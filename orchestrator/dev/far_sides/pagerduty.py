@@ -61,6 +61,7 @@ class LocalPagerDuty(FarSide):
         """Services by name, with their integrations."""
         found = {}
         for one in self.services.values():
+            # Ids are new after each creation, so they would make equal states differ.
             shown = {key: value for key, value in one.items() if key not in {"id", "integrations"}}
             integrations = [[each["type"], each["name"]] for each in one["integrations"]]
             found[one["name"]] = shown | {"integrations": integrations}
@@ -163,6 +164,7 @@ class LocalPagerDuty(FarSide):
     def _handle_integration(self, asked: Asked, parts: list[str]) -> Answer:
         service = self._find_service(parts[0])
         for one in service["integrations"]:
+            # Below its own service only.
             if one["id"] == parts[1]:
                 if asked.method == "DELETE":
                     service["integrations"].remove(one)
@@ -172,6 +174,7 @@ class LocalPagerDuty(FarSide):
 
 
 def _show_service(one: dict[str, Any]) -> dict[str, Any]:
+    # A service lists its integrations without their keys; each is asked for by itself.
     references = [
         {"id": each["id"], "type": f"{each['type']}_reference", "summary": each["name"]}
         for each in one["integrations"]
