@@ -18,7 +18,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: ops restore-drill help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts chaos lock clean
+.PHONY: ops restore-drill help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts rehearse chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -100,6 +100,9 @@ bench: setup ## benchmarks into bench/results (BENCH=<name> for one; ARGS=--smal
 
 prompts: setup ## prompts against real models, where every vendor has a key; else what would be sent is checked (ARGS="<name>" for some)
 	@$(PY) -m bench.model_prompts $(ARGS)
+
+rehearse: setup ## a rolling update behind a proxy under load, into bench/results/rolling_update.json
+	@$(PY) -m bench rolling_update $(ARGS)
 
 chaos: setup ## fault injection into bench/results/chaos.json (SOAK=1 for the long run)
 	@$(PY) -m tests.chaos

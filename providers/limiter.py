@@ -183,7 +183,10 @@ def find_denial(provider: str, *, tokens: int = 1, nano_usd: int = 0) -> Denied 
     # No id: the database function then decides and writes nothing.
     wanted = ReservationRequest(provider, "", tokens, nano_usd, timeout_seconds=0)
     parameters = _acquire_parameters(None, wanted, read_limits(provider))
-    row = database.fetch_row(_SQL["acquire_reservation"], parameters)
+    # It locks as for a call, first the provider, then the budget. A transaction would keep both; the question
+    # about the next provider then waits for a call there, which waits for the budget: a deadlock.
+    with database.undo_in_transaction():
+        row = database.fetch_row(_SQL["acquire_reservation"], parameters)
     return _read_denial(row) if row.outcome else None
 
 

@@ -2,6 +2,8 @@
 # What the image holds, put into a folder: install.sh SOURCE TARGET. The Dockerfile runs it in its first stage; run by hand, it
 # gives the same tree on a machine without a builder of images. PYTHON names the interpreter.
 set -eu
+# The certificates that the machine trusts, a company proxy's among them, not only those that the installer brings.
+export UV_SYSTEM_CERTS=1
 source=$(cd "$1" && pwd)
 mkdir -p "$2"
 target=$(cd "$2" && pwd)

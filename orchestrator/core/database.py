@@ -125,12 +125,32 @@ def in_transaction() -> bool:
     return connection.in_atomic_block
 
 
+@contextmanager
+def undo_in_transaction() -> Iterator[None]:
+    """Inside a transaction: undo what the block does, so that its locks are free again.
+
+    Outside, and inside the one around a test, it does nothing.
+    """
+    if not _is_in_own_transaction():
+        yield
+        return
+    point = transaction.savepoint()
+    try:
+        yield
+    finally:
+        transaction.savepoint_rollback(point)
+
+
 def refuse_open_transaction(reason: str) -> None:
     """Raise ``RuntimeError`` with ``reason`` inside a transaction, except inside the one around a test."""
+    if _is_in_own_transaction():
+        raise RuntimeError(reason)
+
+
+def _is_in_own_transaction() -> bool:
     blocks = connection.atomic_blocks
     # Django asks the same private question for its durable blocks.
-    if blocks and not blocks[-1]._from_testcase:  # type: ignore[attr-defined]
-        raise RuntimeError(reason)
+    return bool(blocks) and not blocks[-1]._from_testcase  # type: ignore[attr-defined]
 
 
 def find_row_elsewhere(name: str, statement: SqlStatement, seconds: int) -> Any | None:

@@ -207,9 +207,11 @@ def write_prometheus_config(
     configuration: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     (job,) = configuration["scrape_configs"]
     job["static_configs"] = [{"targets": [exporter]}]
-    if credentials is not None:
-        # A file, because Prometheus shows its configuration to everybody who opens its pages.
-        job["authorization"] = {"type": "Bearer", "credentials_file": str(credentials)}
+    if credentials is None:
+        # On loopback the exporter asks for none, and Prometheus does not scrape where the file is missing.
+        del job["authorization"]
+    else:
+        job["authorization"]["credentials_file"] = str(credentials)
     (manager,) = configuration["alerting"]["alertmanagers"]
     manager["static_configs"] = [{"targets": [alertmanager]}]
     if at_once:

@@ -6,8 +6,11 @@ without end for the rest of a request.
 
 import asyncio
 import socket
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
+from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.core.places import name_place
@@ -23,6 +26,11 @@ UNREAD_SECONDS: Final = 30
 """How long a client may leave what is sent to it unread."""
 MOST_OF_PLACE: Final = 4000
 """Connections from one place: fewer than ``--limit-concurrency`` in the Procfile, so that it leaves some."""
+PROXY_IDLE_SECONDS: Final = 130
+"""How long a connection of a trusted proxy may be idle: longer than nginx (60 s), Traefik (90 s) and Caddy
+(120 s) keep one. Where the server closes first, a request on its way gets no answer: the proxy says 502."""
+LINGER_SECONDS: Final = 1.0
+"""After SIGTERM, how long a connection without a request may still bring one that is on its way."""
 ENDLESS: Final = "endless"
 """The key in the state of a request under which a stream says that it does not end by itself."""
 
@@ -45,12 +53,15 @@ class BoundedProtocol(HttpToolsProtocol):
     _clock: asyncio.TimerHandle | None = None
     _in_headers = True
     _header_bytes = 0
+    _leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
         _bound_silence(transport.get_extra_info("socket"))
         self._place = name_place(self.client[0]) if self.client else ""
+        if self.client and is_trusted_proxy(self.client[0]):
+            self.timeout_keep_alive = PROXY_IDLE_SECONDS
         _connections.add(self._place)
         self._start_clock(HEADER_SECONDS)
         if _connections[self._place] > MOST_OF_PLACE:
@@ -82,6 +93,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._start_clock(BODY_SECONDS)
         super().on_headers_complete()
+        if self._leaving:
+            # The client learns with this answer that it needs another connection.
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """The whole request is there: from here on it is the server's time."""
@@ -89,14 +103,35 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """Close when the process leaves, also what would hold it up until the time is out.
+        """Close when the process leaves, at once or a moment later, see ``LINGER_SECONDS``."""
+        self._leaving = True
+        if self._streams() or self._is_at_work():
+            super().shutdown()
+            self._leave()
+        else:
+            # Closed now, what a proxy has just sent would be lost, and nobody may send a POST twice.
+            self.loop.call_later(LINGER_SECONDS, self._leave)
 
-        That is a stream, and a request whose rest has not come.
+    def _leave(self) -> None:
+        """Close what would hold up the process; wait for the answer to a whole request.
+
+        A stream is closed: its follower comes back with the id of the last event that it saw.
         """
-        super().shutdown()
-        endless = self.cycle is not None and self.cycle.scope.get("state", {}).get(ENDLESS)
-        if endless or self._clock is not None:
+        if self.transport.is_closing():
+            return
+        if self._streams() or not self._is_at_work():
             self.transport.close()
+        else:
+            # What is at work now may become a stream.
+            self.loop.call_later(LINGER_SECONDS, self._leave)
+
+    def _streams(self) -> bool:
+        """Whether the answer does not end by itself."""
+        return self.cycle is not None and ENDLESS in self.cycle.scope.get("state", {})
+
+    def _is_at_work(self) -> bool:
+        """Whether a whole request is here and not answered yet."""
+        return self._clock is None and self.cycle is not None and not self.cycle.response_complete
 
     def _start_clock(self, seconds: float) -> None:
         self._stop_clock()
@@ -118,6 +153,27 @@ class BoundedProtocol(HttpToolsProtocol):
         if unanswered:
             self.transport.write(answer)
         self.transport.close()
+
+
+@cache
+def list_trusted_networks() -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks of TRUSTED_PROXIES; what is not an address there trusts nobody here."""
+    networks = []
+    for name in settings.TRUSTED_PROXIES:
+        try:
+            networks.append(ip_network(name, strict=False))
+        except ValueError:
+            continue
+    return tuple(networks)
+
+
+def is_trusted_proxy(host: str) -> bool:
+    """Whether a connection from ``host`` is one of a trusted proxy."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in list_trusted_networks())
 
 
 def _bound_silence(connection: socket.socket | None) -> None:

@@ -38,6 +38,11 @@ KEYS = {
         "cli_start_cpu_s_max",
     },
     "caching": {"cost_with_vs_without_cache_default"},
+    "capacity": {
+        *("flows", "repos", "p95_latency_s", "success_rate", "usd_per_flow", "bound_by"),
+        *("flows_500", "bound_by_500", "holds_targets_500", "flows_50000", "bound_by_50000"),
+        *("bound_by_day_more_quota", "own_seconds_per_flow_50000", "wal_bytes_per_flow_50000"),
+    },
     "context": {"over_budget_bundles", "recall", "recall_vs_bm25", "recall_vs_recency", "seconds_per_5mb"},
     "cost": {"payloads", "unexplained_differences"},
     "engine": {
@@ -62,6 +67,12 @@ KEYS = {
     "ops": {
         *("alert_acknowledged_s", "alert_end_to_end_s", "alert_resolved_s", "synthetic_alert_s"),
         *("admin_p95_ratio", "admin_queries_ratio", "scrape_p95_ratio", "scrape_queries_ratio"),
+    },
+    "rolling_update": {
+        *("answers_5xx", "answers_before_ready", "calls_made_twice", "events_missed_or_doubled"),
+        *("flows_not_passed", "followers_cut_for_good", "followers_that_reconnected", "frozen_held_stages"),
+        *("killed_after_grace", "new_code_accepted_before_migration", "processes_replaced"),
+        *("requests_without_answer", "stages_passed_twice", "stages_run_twice"),
     },
     "two_minutes": {
         "p50_s_v1",

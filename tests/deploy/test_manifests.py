@@ -322,6 +322,18 @@ def test_rules_and_dashboards_are_those_that_run_elsewhere():
     assert endpoint["scrapeTimeout"] == scraped[0]["scrape_timeout"]
 
 
+def test_every_prometheus_shows_the_credential_that_the_exporter_asks_for():
+    found = BUILT["production"]
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    (endpoint,) = manifests.find(found, "ServiceMonitor", "exporter")["spec"]["endpoints"]
+    secret = endpoint["authorization"]["credentials"]
+    (exporter,) = manifests.find(found, "Deployment", "exporter")["spec"]["template"]["spec"]["containers"]
+    assert manifests.read_secrets(exporter)["METRICS_TOKEN"] == (secret["name"], secret["key"])
+    place = scraped[0]["authorization"]["credentials_file"]
+    page = (ROOT / "docs/operate/kubernetes.md").read_text(encoding="utf-8")
+    assert f"the key `{secret['key']}` of the secret `{secret['name']}` as `{place}`" in page
+
+
 def test_the_image_is_of_this_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     for found in BUILT.values():

@@ -16,8 +16,8 @@ from orchestrator.serving.protocol import BoundedProtocol
 class Served:
     """The address of the server, and plain sockets to it."""
 
-    def __init__(self, port: int) -> None:
-        self.port, self.url = port, f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, server: uvicorn.Server) -> None:
+        self.port, self.url, self._server = port, f"http://127.0.0.1:{port}", server
         self.opened: list[socket.socket] = []
         # What is read only after the server's end, and what was found then.
         self.kept: list[socket.socket] = []
@@ -30,6 +30,10 @@ class Served:
         made.sendall(sent.encode())
         return made
 
+    def leave(self) -> None:
+        """Tell the process to stop, as SIGTERM does."""
+        self._server.should_exit = True
+
     def get(self, path: str, **headers: str) -> socket.socket:
         """A connection that has asked for ``path``."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -37,10 +41,9 @@ class Served:
 
 
 @contextmanager
-def serve(application: Any) -> Iterator[Served]:
-    """Serve an ASGI application as the Procfile does."""
+def serve(application: Any, **options: Any) -> Iterator[Served]:
+    """Serve an ASGI application as the Procfile does, with further ``options`` of uvicorn."""
     port = embedded.find_free_port()
-    served = Served(port)
     config = uvicorn.Config(
         application,
         port=port,
@@ -50,8 +53,10 @@ def serve(application: Any) -> Iterator[Served]:
         log_config=None,
         access_log=False,
         proxy_headers=False,
+        **options,
     )
     server = uvicorn.Server(config)
+    served = Served(port, server)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -4,14 +4,16 @@ import threading
 from decimal import Decimal
 from io import StringIO
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from providers import audit, limiter
 from providers.base import Usage
 from providers.limiter import Admitted, Denied, Limits, ReservationRequest
 from providers.models import BudgetState, ProviderCall, ProviderState
+from tests.databases import url_of_test_database
 from tests.providers.limits.conftest import Clock
 
 LIMITS = Limits(
@@ -43,6 +45,20 @@ def test_many_at_once_get_the_quota_and_not_one_token_more() -> None:
         thread.join()
     assert len(admitted) == 10_000 // 137
     assert audit.find_differences() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_questions_in_one_transaction_hold_up_no_call() -> None:
+    # As the exporter asks about all providers in one transaction.
+    for name in ("anthropic", "openai"):
+        assert limiter.find_denial(name) is None
+    with transaction.atomic():
+        assert limiter.find_denial("anthropic", nano_usd=1) is None
+        with psycopg.connect(url_of_test_database()) as other:
+            for table in ("providers_providerstate", "providers_budgetstate"):
+                # Fails where somebody has locked a row.
+                other.execute(f"SELECT 1 FROM {table} FOR UPDATE NOWAIT").fetchall()
+        assert limiter.find_denial("openai", nano_usd=1) is None
 
 
 @pytest.mark.django_db(transaction=True)
