@@ -14,16 +14,21 @@ from django.conf import settings
 from kombu import Exchange
 from kombu import Queue as Route
 
-from orchestrator import broker_transport, child_processes
+from orchestrator import broker_address, broker_transport, child_processes
 from orchestrator.core import tracing
 from orchestrator.queues import ONBOARDING_QUEUE, Queue, list_queues
 
 VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
 
+# Of a connection to the broker, in seconds.
+TIMEOUTS = {"socket_timeout": 10, "socket_connect_timeout": 3, "socket_keepalive": True}
+
 broker_transport.install()
+address = broker_address.parse_broker_url(settings.REDIS_URL)
 app = Celery("orchestrator", task_cls="orchestrator.core.tasks:OrchestratorTask")
 app.conf.update(
-    broker_url=settings.REDIS_URL,
+    broker_url=address.celery_url(),
+    broker_use_ssl=address.tls_options() or None,
     broker_connection_retry_on_startup=True,
     # A worker outlives any outage of Redis: it keeps trying, and the database holds the work.
     broker_connection_max_retries=None,
@@ -34,11 +39,12 @@ app.conf.update(
         # The sweep of the database sends the message of a dead worker again long before this. A short timeout
         # would double every stage that runs longer.
         "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
-        "socket_timeout": 10,
-        "socket_connect_timeout": 3,
-        "socket_keepalive": True,
+        **TIMEOUTS,
         "health_check_interval": 5,
         "retry_on_timeout": False,
+        "master_name": address.master or None,
+        # kombu gives Sentinels neither TLS nor a password, nor a limit of time, by itself.
+        "sentinel_kwargs": address.sentinel_options(TIMEOUTS),
     },
     # The anonymous exchange routes by the queue's name alone, so an emptied Redis loses no binding.
     task_queues=[

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from orchestrator import env, logs, redis_import
+from orchestrator import broker_address, env, logs, redis_import
 from orchestrator.process_secrets import MAY_HOLD, refuse_foreign_secrets
 
 redis_import.import_redis()
@@ -57,6 +57,21 @@ def _parse_database_url(value: str, *, pool_size: int, max_overflow: int) -> dic
     }
 
 
+def _parse_replica_url(value: str, *, pool_size: int) -> dict[str, Any]:
+    """The same for a replica: read-only, opened by the first report, and given up early for the primary."""
+    parsed = _parse_database_url(value, pool_size=pool_size, max_overflow=0)
+    options = parsed["OPTIONS"]
+    # A replica refuses to write by itself. One that was promoted would not.
+    options["options"] += " -c default_transaction_read_only=on"
+    options.setdefault("connect_timeout", 2)
+    # Few processes read reports, so nothing is open at rest. A pool tries a server that is away ever less
+    # often; here each attempt ends early, and the next report makes another.
+    options["pool"] |= {"min_size": 0, "timeout": 3, "reconnect_timeout": 1}
+    # A replica may be started again between two reports.
+    parsed["CONN_HEALTH_CHECKS"] = True
+    return parsed
+
+
 # Which process of the Procfile this is; it may then hold the secrets of its row only.
 PROCESS = env.read_text("PROCESS", "", choices=("", *MAY_HOLD))
 refuse_foreign_secrets()
@@ -76,13 +91,14 @@ DATABASES = {
     )
 }
 for _number, _replica in enumerate(env.read_names("DATABASE_REPLICA_URLS"), start=1):
-    DATABASES[f"replica{_number}"] = _parse_database_url(
-        _replica, pool_size=DB_POOL_SIZE, max_overflow=DB_MAX_OVERFLOW
-    )
+    DATABASES[f"replica{_number}"] = _parse_replica_url(_replica, pool_size=DB_POOL_SIZE)
+DATABASE_ROUTERS = ["orchestrator.core.replicas.ReadRouter"]
+# One that is further behind is not read from.
+REPLICA_MAX_LAG_SECONDS = env.read_integer("REPLICA_MAX_LAG_SECONDS", 60, low=1, high=86_400)
 
-REDIS_URL = env.read_url(
-    "REDIS_URL", "redis://127.0.0.1:6379/0", schemes=("redis", "rediss", "unix", "redis+socket")
-)
+REDIS_URL = env.read_url("REDIS_URL", "redis://127.0.0.1:6379/0", schemes=broker_address.SCHEMES)
+# A mistake in it is said now, and not by the first message.
+broker_address.parse_broker_url(REDIS_URL)
 
 INSTALLED_APPS = [
     # Before the theme, whose templates it replaces.

@@ -26,6 +26,8 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 # Files whose tests share a stack that is expensive to start, and what it is: they run on one worker.
 ONE_STACK = {
+    "tests/core/test_replicas.py": "replicas",
+    "tests/flows/engine/test_sentinel.py": "sentinels",
     "tests/acceptance/test_bad_input.py": "product",
     "tests/acceptance/test_flow_replay.py": "product",
     "tests/acceptance/test_samples.py": "product",

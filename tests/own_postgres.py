@@ -81,6 +81,21 @@ def run_own_postgres() -> Iterator[OwnPostgres]:
             server.stop("immediate")
 
 
+@contextmanager
+def run_replica(primary: OwnPostgres, name: str) -> Iterator[OwnPostgres]:
+    """A streaming replica of ``primary``, made as an operator makes one."""
+    replica = OwnPostgres(primary.programs, primary.data.with_name(name))
+    make_socket_folder(replica)
+    words = ("-R", "-X", "stream", "-c", "fast", "--no-sync")
+    primary.programs.run("pg_basebackup", *words, "-d", primary.url, "-D", replica.data, log=replica.log)
+    replica.start()
+    try:
+        yield replica
+    finally:
+        if (replica.data / "postmaster.pid").exists():
+            replica.stop("immediate")
+
+
 def make_socket_folder(server: OwnPostgres) -> None:
     """The folder of its socket, which its account must own."""
     server.sockets.mkdir(mode=0o700)

@@ -13,6 +13,7 @@ round trip is spent on them.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -32,6 +33,8 @@ from orchestrator.core.sql import SqlStatement
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Any]
+PRIMARY: Final = "default"
+_alias: ContextVar[str] = ContextVar("alias", default=PRIMARY)
 
 RETRY_SECONDS: Final = 20.0
 """How long work is tried again by default while the database is away: longer than a restart takes."""
@@ -46,12 +49,13 @@ def fetch_rows(statement: SqlStatement | str, parameters: Parameters = ()) -> li
     A statement of a few lines may be a plain string. Raises ``django.db.Error`` as any other query does.
     """
     sql = statement.sql if isinstance(statement, SqlStatement) else statement
-    connection.ensure_connection()
-    raw: Connection[Any] | None = connection.connection
+    asked = connections[_alias.get()]
+    asked.ensure_connection()
+    raw: Connection[Any] | None = asked.connection
     assert raw is not None  # noqa: S101 - ensure_connection has just opened it
     with (
         _open_statement_span(statement),
-        connection.wrap_database_errors,
+        asked.wrap_database_errors,
         Cursor(raw, row_factory=namedtuple_row) as cursor,
     ):
         cursor.execute(sql, parameters)
@@ -166,13 +170,30 @@ def find_row_elsewhere(name: str, statement: SqlStatement, seconds: int) -> Any 
         return row
 
 
+def current_alias() -> str:
+    """The database that this thread reads from: the primary, or a replica inside of ``read_from``."""
+    return _alias.get()
+
+
+@contextmanager
+def read_from(name: str) -> Iterator[None]:
+    """Send ``fetch_rows`` and the reads of models to the replica ``name``."""
+    token = _alias.set(name)
+    try:
+        yield
+    finally:
+        _alias.reset(token)
+        # Back to its pool.
+        connections[name].close()
+
+
 @contextmanager
 def limit_statements(seconds: float) -> Iterator[None]:
     """A transaction in which each statement may take so long: ``OperationalError`` after that.
 
     ``was_cancelled`` tells that error from others. For reports, which must not hold up what they report on.
     """
-    with transaction.atomic():
+    with transaction.atomic(using=_alias.get()):
         # LOCAL: a pooled connection must not keep it.
         fetch_rows(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
         yield

@@ -30,6 +30,28 @@ def count_at_rest(found: list[Manifest]) -> int:
     )
 
 
+def count_on_a_replica(found: list[Manifest]) -> int:
+    """Connections that all processes may open to one replica. A pool there is as large as the primary's,
+    without overflow (``orchestrator.settings``), and only processes that know of replicas have one."""
+    knowing = [
+        one
+        for one, container in list_workloads(found)
+        if any(value["name"] == "DATABASE_REPLICA_URLS" for value in container.get("env", []))
+    ]
+    names = {one["metadata"]["name"] for one in knowing}
+    others = [
+        one for one in found if one["kind"] not in {"Deployment", "Job"} or one["metadata"]["name"] in names
+    ]
+    return count_at_most(others, "DB_POOL_SIZE")
+
+
+def describe_connections(found: list[Manifest]) -> str:
+    """The sums of an overlay in a sentence."""
+    most, over = count_at_most(found, "DB_POOL_SIZE"), count_at_most(found, "DB_MAX_OVERFLOW")
+    there, rest = count_on_a_replica(found), count_at_rest(found)
+    return f"connections at most {most} + {over} on the primary, {there} on each replica; {rest} at rest"
+
+
 def _count_pods(one: Manifest, found: list[Manifest]) -> tuple[int, int]:
     """The smallest and the largest number of pods."""
     name = one["metadata"]["name"]

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.deploy import manifests
+from tests.deploy import budget, manifests
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -112,6 +112,7 @@ def check_kustomize(kubectl: Path, folder: Path) -> None:
         different = [name for name in built.keys() | read.keys() if built.get(name) != read.get(name)]
         if different:
             raise CheckFailed(f"tests/deploy/manifests.py reads {overlay} otherwise: {sorted(different)}")
+        say(f"  {overlay}: {budget.describe_connections(list(read.values()))}")
     for component in sorted((manifests.K8S / "components").iterdir()):
         # On its own, so that those which no overlay takes in are built too.
         text = f"resources: [../base]\ncomponents: [../components/{component.name}]\n"

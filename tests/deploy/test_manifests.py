@@ -204,6 +204,9 @@ def test_more_than_one_pod_has_a_disruption_budget_and_is_spread(found):
 def test_the_pools_of_all_processes_fit_the_server(found):
     assert budget.count_at_most(found, "DB_POOL_SIZE") <= 200
     assert budget.count_at_most(found, "DB_MAX_OVERFLOW") <= 50
+    # Every process that may read a report, as the server takes as many as the primary does.
+    assert 20 <= budget.count_on_a_replica(found) <= 200
+    assert "on each replica" in budget.describe_connections(found)
 
 
 @every_overlay

@@ -1,10 +1,16 @@
--- Statements of orchestrator/ops/observability/part_health.py.
+-- Statements of orchestrator/core/replicas.py.
 
 -- name: measure_replica_lag
--- How many seconds this replica is behind its primary.
-SELECT CASE
-    -- Everything that has arrived is applied. Where nobody writes, the last transaction may be old, and the
-    -- replica is not behind.
-    WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-    ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0)
-END::float8 AS seconds
+-- Whether this server is a replica, and how many seconds it is behind its primary.
+SELECT
+    pg_is_in_recovery() AS is_replica,
+    (CASE
+        WHEN NOT pg_is_in_recovery() THEN 0
+        -- Everything that has arrived is applied, and more would arrive. Where nobody writes, the last
+        -- transaction may be old, and the replica is not behind. Without a receiver nothing arrives, and the
+        -- replica would seem to be up to date for ever.
+        WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+            AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0
+        -- A replica that never applied anything is as far behind as can be.
+        ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 1e9)
+    END)::float8 AS seconds

@@ -19,13 +19,10 @@ from typing import Final
 import psycopg
 from cryptography import x509
 from django.conf import settings
-from django.db import connections
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from orchestrator.core import database
-from orchestrator.core.sql import load_statements
+from orchestrator.core import replicas
 
-_SQL = load_statements(__file__)
 _TIMEOUT_SECONDS: Final = 3.0
 # Each of two replicas that are away, and the scrape still ends in time.
 _REPLICA_SECONDS: Final = 2
@@ -35,7 +32,7 @@ _KEEP_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ReplicaHealth:
-    """A read replica; ``lag_seconds`` is None where it does not answer."""
+    """A read replica; ``lag_seconds`` is None where it does not answer, or is none any more."""
 
     name: str
     lag_seconds: float | None
@@ -65,16 +62,16 @@ class DiskSpace:
 
 def read_replicas() -> list[ReplicaHealth]:
     """How far each replica of DATABASE_REPLICA_URLS is behind."""
-    names = sorted(name for name in connections if name.startswith("replica"))
-    return [ReplicaHealth(name, _read_lag(name)) for name in names]
+    return [ReplicaHealth(name, _read_lag(name)) for name in replicas.list_replicas()]
 
 
 def _read_lag(name: str) -> float | None:
     try:
-        row = database.find_row_elsewhere(name, _SQL["measure_replica_lag"], _REPLICA_SECONDS)
+        found = replicas.measure(name, _REPLICA_SECONDS)
     except (psycopg.Error, OSError):
         return None
-    return None if row is None else max(0.0, float(row.seconds))
+    # One that was promoted has a history of its own: it does not follow this primary.
+    return found.lag_seconds if found is not None and found.is_replica else None
 
 
 def read_disk_space() -> DiskSpace | None:

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from orchestrator.core import database
+from orchestrator.core import database, replicas
 from orchestrator.ops.dashboards.period import Period
 from orchestrator.ops.dashboards.reader import read_today
 from orchestrator.ops.reports import archive, periods, rendering, texts
@@ -208,8 +208,7 @@ def _choose_repo(request: Request) -> str:
 
 def _build(build: Callable[[], ReportDocument]) -> ReportDocument:
     try:
-        with database.limit_statements(STATEMENT_SECONDS):
-            return build()
+        return replicas.read_report(build, STATEMENT_SECONDS)
     except OperationalError as error:
         # Any other error is the database's being away, which has an answer of its own.
         if not database.was_cancelled(error):

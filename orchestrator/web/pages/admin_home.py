@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from orchestrator.core import database
+from orchestrator.core import database, replicas
 from orchestrator.ops.attention.need import list_needs
 from orchestrator.ops.dashboards.description import DASHBOARDS, RELIABILITY, find_dashboard
 from orchestrator.ops.dashboards.numbers import format_number
@@ -50,13 +50,19 @@ def add_week(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         with database.limit_statements(STATEMENT_SECONDS):
             context["needs"] = list_needs(request.user)
             context["health"] = _judge_health()
-            context["figures"] = [_show_figure(name, key, reader) for name, key in _FIGURES]
-            context["charts"] = [_show_chart(name, key, reader) for name, key in _CHARTS]
+        context |= replicas.read_report(lambda: _show_week(reader), STATEMENT_SECONDS)
     except OperationalError as error:
         # The tables of the admin work without.
         if not database.was_cancelled(error):
             raise
     return context
+
+
+def _show_week(reader: Reader) -> dict[str, Any]:
+    return {
+        "figures": [_show_figure(name, key, reader) for name, key in _FIGURES],
+        "charts": [_show_chart(name, key, reader) for name, key in _CHARTS],
+    }
 
 
 def _judge_health() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from orchestrator.core import database
+from orchestrator.core import database, replicas
 from orchestrator.ops.dashboards.csv_cells import escape_cell
 from orchestrator.ops.dashboards.description import (
     DASHBOARDS,
@@ -101,8 +101,10 @@ def _show(
     compare = query.read_choice(request.GET, "compare", ("1",)) == "1"
     page = None
     try:
-        with database.limit_statements(STATEMENT_SECONDS):
-            page = build_page(dashboard, Reader(period, repos), compare=compare, filters=filters)
+        page = replicas.read_report(
+            lambda: build_page(dashboard, Reader(period, repos), compare=compare, filters=filters),
+            STATEMENT_SECONDS,
+        )
     except OperationalError as error:
         # Any other error is the database's being away, which has a page of its own.
         if not database.was_cancelled(error):
@@ -171,8 +173,7 @@ def _answer_with_panel(
 
 def _answer_with_csv(name: str, period: Period, read: Callable[[], Table]) -> HttpResponse:
     try:
-        with database.limit_statements(STATEMENT_SECONDS):
-            head, rows = read()
+        head, rows = replicas.read_report(read, STATEMENT_SECONDS)
     except OperationalError as error:
         if not database.was_cancelled(error):
             raise
