@@ -1,5 +1,6 @@
 """The page on which a repo owner asks for a repo to be enabled."""
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -46,6 +47,10 @@ def _store_request(asked: OnboardingForm) -> bool:
                 requested_from="the form",
             )
         )
+    except ValidationError as error:
+        for field, said in error.message_dict.items():
+            asked.add_error(field if field in asked.fields else None, said)
+        return False
     except (engine.AlreadyRequested, engine.AlreadyEnabled) as error:
         asked.add_error("repo_name", f"{error.message} {error.cure}")
         return False

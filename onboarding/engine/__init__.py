@@ -7,7 +7,7 @@ attempt asks for that token. Messages are hints: what is due is found in the dat
 from onboarding.engine.begin import begin_provisioning, plan_request
 from onboarding.engine.claim import StepClaim, add_to_log, claim_step, keep_note, renew_lease
 from onboarding.engine.control import approve, cancel, offboard, reject, retry, wake
-from onboarding.engine.create import NewRequest, create_request, refuse_known
+from onboarding.engine.create import NewRequest, check_request, create_request, refuse_known
 from onboarding.engine.dispatch import TASK, send_all_due
 from onboarding.engine.due import complete_requests, find_due_steps, take_back_lost_steps
 from onboarding.engine.errors import AlreadyDecided, AlreadyEnabled, AlreadyRequested, NotInThatState
@@ -26,6 +26,7 @@ __all__ = [
     "approve",
     "begin_provisioning",
     "cancel",
+    "check_request",
     "claim_step",
     "complete_requests",
     "create_request",

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from onboarding.engine import dispatch, rows
+from onboarding.engine import dispatch, rows, validation
 from onboarding.engine.errors import AlreadyEnabled, AlreadyRequested
 from onboarding.models import CiCredentials, CiSystem, CodeHostKind, OnboardingRequest, OnboardingStatus
 from onboarding.models.states import REQUEST_OPEN
@@ -44,25 +44,8 @@ def create_request(new: NewRequest) -> OnboardingRequest:
 
     Raises ``ValidationError``, ``AlreadyEnabled``, and ``AlreadyRequested`` where one is unfinished.
     """
-    name = (new.repo_name or new.code_host_path.rpartition("/")[2]).lower()
-    request = OnboardingRequest(
-        repo_name=name,
-        code_host=new.code_host,
-        code_host_path=new.code_host_path,
-        clone_url=new.clone_url,
-        block_family=new.block_family,
-        team_lead=new.team_lead,
-        ci_system=new.ci_system,
-        ci_credentials=new.ci_credentials,
-        clones_privately=new.clones_privately,
-        requested_by=new.requested_by,
-        requested_from=new.requested_from,
-        phase=new.phase or choose_phase(name),
-        wanted_on=new.wanted_on,
-    )
-    # The reference is made by the database, and uniqueness decided there.
-    request.full_clean(exclude=["reference"], validate_unique=False, validate_constraints=False)
-    refuse_known(name)
+    request = check_request(new)
+    name = request.repo_name
     try:
         # A savepoint: where the caller has a transaction open, its later queries still work.
         with transaction.atomic():
@@ -79,6 +62,32 @@ def create_request(new: NewRequest) -> OnboardingRequest:
         # Of two at the same moment the unique index lets one in.
         refuse_known(name)
         raise AlreadyRequested(f"{name} has been asked for already.") from error
+    return request
+
+
+def check_request(new: NewRequest) -> OnboardingRequest:
+    """The row that ``new`` would be, not written yet.
+
+    Raises ``ValidationError``, ``AlreadyEnabled`` and ``AlreadyRequested``.
+    """
+    name = (new.repo_name or new.code_host_path.rpartition("/")[2]).strip().lower()
+    request = OnboardingRequest(
+        repo_name=name,
+        code_host=new.code_host,
+        code_host_path=new.code_host_path,
+        clone_url=new.clone_url,
+        block_family=new.block_family,
+        team_lead=new.team_lead,
+        ci_system=new.ci_system,
+        ci_credentials=new.ci_credentials,
+        clones_privately=new.clones_privately,
+        requested_by=new.requested_by,
+        requested_from=new.requested_from,
+        phase=new.phase or choose_phase(name),
+        wanted_on=new.wanted_on,
+    )
+    validation.refuse_wrong_values(request)
+    refuse_known(name)
     return request
 
 

@@ -37,7 +37,13 @@ def take_back_lost_steps() -> int:
 
 
 def _take_back(request_id: int, step_id: int, token: object) -> bool:
-    from_here = {"step": step_id, "token": token, "reason": LOST, "most": settings.ENGINE_MAX_CRASHES}
+    from_here = {
+        "step": step_id,
+        "token": token,
+        "reason": LOST,
+        "most": settings.ENGINE_MAX_CRASHES,
+        "pause": float(settings.ENGINE_BACKOFF_SECONDS),
+    }
     with transaction.atomic():
         request = rows.lock_request(request_id)
         # Asked again under the lock: the worker may have renewed its lease, or finished.

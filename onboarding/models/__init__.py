@@ -7,6 +7,7 @@ from onboarding.models.request import (
     OnboardingEvent,
     OnboardingRequest,
 )
+from onboarding.models.rollout import RolloutVote
 from onboarding.models.states import OnboardingStatus, StepKind, StepStatus
 from onboarding.models.step import OnboardingStep
 
@@ -18,6 +19,7 @@ __all__ = [
     "OnboardingRequest",
     "OnboardingStatus",
     "OnboardingStep",
+    "RolloutVote",
     "StepKind",
     "StepStatus",
 ]

@@ -1,5 +1,5 @@
 -- The triggers of onboarding as they are now. A migration creates them from its own frozen copy
--- (migrations/0002_audit_trail.sql, 0003_step_triggers.sql).
+-- (migrations/0002_audit_trail.sql, 0003_step_triggers.sql, 0004_rollout_votes.sql).
 
 
 -- trigger: onboarding_onboardingrequest_is_audited
@@ -68,3 +68,15 @@ CREATE TRIGGER onboarding_onboardingstep_transition BEFORE UPDATE OF status ON o
     errored>pending, errored>skipped
   }'::text[])))
   EXECUTE FUNCTION onboarding_refuse_transition();
+
+
+-- function: onboarding_vote_is_kept
+-- A vote stays as it was cast: nobody changes or deletes one, not even by hand.
+CREATE FUNCTION onboarding_vote_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a vote stays as it was cast: % of vote % refused', TG_OP, OLD.id
+    USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE TRIGGER onboarding_vote_is_kept BEFORE UPDATE OR DELETE ON onboarding_rolloutvote
+  FOR EACH ROW EXECUTE FUNCTION onboarding_vote_is_kept();

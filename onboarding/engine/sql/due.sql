@@ -33,7 +33,8 @@ LIMIT 100;
 UPDATE onboarding_onboardingstep
 SET status = CASE WHEN crashes + 1 >= %(most)s THEN 'errored' ELSE 'pending' END,
     crashes = crashes + 1, token = NULL, lease_until = NULL, reason = %(reason)s,
-    not_before = CASE WHEN crashes > 0 THEN clock_timestamp() + make_interval(secs => 10) END,
+    not_before = CASE WHEN crashes > 0 THEN
+        clock_timestamp() + make_interval(secs => %(pause)s * power(2, crashes - 1)) END,
     finished_at = CASE WHEN crashes + 1 >= %(most)s THEN clock_timestamp() END
 WHERE id = %(step)s AND token = %(token)s AND status = 'running' AND lease_until < clock_timestamp()
 RETURNING name, kind, status, crashes;
