@@ -459,6 +459,8 @@ WEBHOOKS_AT_ONCE = env.read_integer("WEBHOOKS_AT_ONCE", 4, low=1)
 # Longer than the longest call of a notifier, so that a worker which is only slow is not doubled.
 NOTIFICATION_LOST_SECONDS = env.read_integer("NOTIFICATION_LOST_SECONDS", 60, low=15, high=3600)
 SLACK_BOT_TOKEN = env.read_text("SLACK_BOT_TOKEN", "")
+# What Slack signs the presses of buttons with; without it none is believed.
+SLACK_SIGNING_SECRET = env.read_text("SLACK_SIGNING_SECRET", "")
 PAGERDUTY_EVENTS_URL = env.read_url("PAGERDUTY_EVENTS_URL", "https://events.pagerduty.com/v2/enqueue")
 PAGERDUTY_ROUTING_KEY = env.read_text("PAGERDUTY_ROUTING_KEY", "")
 ALERTMANAGER_URL = env.read_url("ALERTMANAGER_URL")

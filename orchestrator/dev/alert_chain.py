@@ -24,6 +24,10 @@ _SHORT_WINDOW: Final = "[20s]"
 _PORTS: Final = {"PROMETHEUS_PORT": "9090", "ALERTMANAGER_PORT": "9093", "RECEIVERS_PORT": "9094"}
 
 
+# Who is in the local workspace of Slack, and can be named as a team lead.
+_PEOPLE = ("lead@example.org", "alice@company.com")
+
+
 class ProcessStarter(Protocol):
     """What the chain needs of the stack."""
 
@@ -62,10 +66,13 @@ class AlertChain:
             "ALERTMANAGER_URL": alertmanager,
             "SLACK_API_URL": f"{receivers}/slack/api",
             "SLACK_BOT_TOKEN": "xoxb-of-this-machine",
+            "SLACK_SIGNING_SECRET": "of-this-machine",
             "PAGERDUTY_EVENTS_URL": f"{receivers}/pagerduty/v2/enqueue",
             "PAGERDUTY_ROUTING_KEY": "of-this-machine",
         }
-        stack.start("receivers", "python -m orchestrator.dev.receivers ${RECEIVERS_PORT}")
+        callback = f"http://{HOST}:${{PORT}}/onboarding/slack/"
+        receive = f"python -m orchestrator.dev.receivers ${{RECEIVERS_PORT}} {callback} {' '.join(_PEOPLE)}"
+        stack.start("receivers", receive)
         stack.wait_until(partial(is_answering, receivers), name="receivers")
         # Alertmanager first: a Prometheus that does not reach it tries again only seconds later.
         for name, command in self._compose_commands(tools, values).items():

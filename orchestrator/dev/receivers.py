@@ -6,24 +6,26 @@ shows what arrived. They are not Slack and PagerDuty: nobody is woken.
 
 import html
 import json
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from string import Template
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-CHANNELS: Final = ("engineering", "ops-alerts", "incidents", "blocks-help")
-SLACK_TEXT_LIMIT: Final = 40_000
+from orchestrator.dev.far_sides.slack import METHODS, LocalSlack, find_channel_name
+
 PAGERDUTY_SEVERITIES: Final = {"critical", "error", "warning", "info"}
 PAGERDUTY_ACTIONS: Final = {"trigger", "acknowledge", "resolve"}
 _MAX_BODY: Final = 1_000_000
+_SLACK_API: Final = "/slack/api/"
 Json = dict[str, Any]
 Reply = tuple[int, Json]
 
@@ -32,8 +34,7 @@ Reply = tuple[int, Json]
 class Received:
     """What the receivers got, and how they are to misbehave."""
 
-    slack_messages: list[Json] = field(default_factory=list)
-    """Messages by ``chat.postMessage``, with ``channel`` and ``ts``."""
+    slack: LocalSlack = field(default_factory=LocalSlack)
     slack_webhooks: list[Json] = field(default_factory=list)
     pages: dict[str, Json] = field(default_factory=dict)
     """Events of PagerDuty by their ``dedup_key``; ``events`` has the actions in order, ``at`` their times."""
@@ -50,6 +51,11 @@ class Received:
     """Keep the next message, then close the connection instead of answering."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def slack_messages(self) -> list[Json]:
+        """Messages by ``chat.postMessage``, with ``channel`` and ``ts``."""
+        return self.slack.messages
+
     def list_everything(self) -> Json:
         """All of it, for ``GET /``."""
         with self.lock:
@@ -65,76 +71,6 @@ class Received:
 
 class AnswerLost(Exception):
     """The answer is not sent."""
-
-
-def find_channel_id(name: str) -> str | None:
-    """Slack's id of a channel, from its name with or without # or from the id itself."""
-    ids = {channel: f"C{number:010d}" for number, channel in enumerate(CHANNELS, start=1)}
-    wanted = name.removeprefix("#")
-    return ids.get(wanted) or (wanted if wanted in ids.values() else None)
-
-
-def post_slack_message(received: Received, body: Json) -> Json:
-    """``chat.postMessage``."""
-    channel = find_channel_id(str(body.get("channel", "")))
-    if channel is None:
-        return {"ok": False, "error": "channel_not_found"}
-    text = body.get("text")
-    if not isinstance(text, str) or not text:
-        return {"ok": False, "error": "no_text"}
-    if len(text) > SLACK_TEXT_LIMIT:
-        return {"ok": False, "error": "msg_too_long"}
-    metadata = body.get("metadata")
-    if metadata is not None and set(metadata) != {"event_type", "event_payload"}:
-        return {"ok": False, "error": "invalid_metadata_format"}
-    # Slack's timestamps name a message in its channel, so they never repeat.
-    stamp = f"{time.time():.3f}{len(received.slack_messages) % 1000:03d}"
-    received.slack_messages.append(
-        {"channel": channel, "text": text, "ts": stamp, "metadata": metadata or {}}
-    )
-    return {"ok": True, "channel": channel, "ts": stamp}
-
-
-def list_slack_channels(_: Received, body: Json) -> Json:
-    """``conversations.list``: two a page, so that a client has to follow the cursor."""
-    start = int(body.get("cursor") or 0)
-    names = CHANNELS[start : start + 2]
-    rest = start + 2 < len(CHANNELS)
-    return {
-        "ok": True,
-        "channels": [{"id": find_channel_id(name), "name": name} for name in names],
-        "response_metadata": {"next_cursor": str(start + 2) if rest else ""},
-    }
-
-
-def read_slack_history(received: Received, body: Json) -> Json:
-    """``conversations.history``: takes an id and no name, and shows metadata only when asked."""
-    channel = str(body.get("channel", ""))
-    if find_channel_id(channel) != channel:
-        return {"ok": False, "error": "channel_not_found"}
-    oldest = float(body.get("oldest") or 0)
-    found = [
-        message
-        for message in received.slack_messages
-        if message["channel"] == channel and float(message["ts"]) > oldest
-    ]
-    if not body.get("include_all_metadata"):
-        found = [{**message, "metadata": {}} for message in found]
-    start, size = int(body.get("cursor") or 0), int(body.get("limit", 100))
-    rest = start + size < len(found)
-    return {
-        "ok": True,
-        "messages": found[::-1][start : start + size],
-        "has_more": rest,
-        "response_metadata": {"next_cursor": str(start + size) if rest else ""},
-    }
-
-
-SLACK_METHODS: Final[dict[str, Callable[[Received, Json], Json]]] = {
-    "chat.postMessage": post_slack_message,
-    "conversations.list": list_slack_channels,
-    "conversations.history": read_slack_history,
-}
 
 
 def take_page(received: Received, body: Json) -> Reply:
@@ -177,10 +113,10 @@ def take_signed_webhook(received: Received, headers: dict[str, str], raw: bytes)
     return HTTPStatus.OK, {"ok": True}
 
 
-def draw_page(everything: Json) -> str:
+def draw_page(everything: Json, slack: LocalSlack) -> str:
     """What arrived as a page that renews itself: Slack's messages and PagerDuty's pages, newest first."""
     messages = [
-        (float(one["ts"]), find_channel_name(one["channel"]), "", one["text"])
+        (float(one["ts"]), find_channel_name(slack, one["channel"]), "", one["text"])
         for one in everything["slack_messages"]
     ]
     messages += [
@@ -198,7 +134,10 @@ def draw_page(everything: Json) -> str:
         for one in everything["pages"].values()
     ]
     return _PAGE.substitute(
-        slack=_draw_rows(messages), pages=_draw_rows(pages), watchdog=len(everything["webhooks"])
+        buttons="".join(_draw_buttons(slack, one) for one in everything["slack_messages"][::-1]),
+        slack=_draw_rows(messages),
+        pages=_draw_rows(pages),
+        watchdog=len(everything["webhooks"]),
     )
 
 
@@ -210,9 +149,19 @@ def _draw_rows(rows: list[tuple[float, str, str, str]]) -> str:
     return "\n".join(drawn) or "<tr><td colspan=4>Nothing yet.</td></tr>"
 
 
-def find_channel_name(channel: str) -> str:
-    """The name of a channel, from Slack's id of it."""
-    return next((f"#{name}" for name in CHANNELS if find_channel_id(name) == channel), channel)
+def _draw_buttons(slack: LocalSlack, message: Json) -> str:
+    """The buttons that a message has, for somebody who plays its receiver."""
+    drawn = ""
+    for block in message.get("blocks") or ():
+        for element in block.get("elements", ()):
+            named = {"channel": message["channel"], "ts": message["ts"], "action_id": element["action_id"]}
+            fields = "".join(
+                f'<input type="hidden" name="{name}" value="{html.escape(value)}">'
+                for name, value in named.items()
+            )
+            words = html.escape(f"{find_channel_name(slack, message['channel'])}: {element['text']['text']}")
+            drawn += f'<form method="post" action="/slack/press">{fields}<button>{words}</button></form>'
+    return drawn
 
 
 _PAGE: Final = Template("""<!doctype html>
@@ -231,6 +180,7 @@ td:first-child { font-variant-numeric: tabular-nums; white-space: nowrap }
 <table><tr><th>Last</th><th>Routing key</th><th>Page</th><th>Events</th></tr>
 $pages</table>
 <h2>Slack</h2>
+$buttons
 <table><tr><th>Time</th><th>Channel</th><th>Title</th><th>Message</th></tr>
 $slack</table>
 </body></html>
@@ -248,11 +198,40 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """What arrived: as a page for a browser, as JSON for everybody else."""
+        if self.path.startswith(_SLACK_API):
+            return self._answer_query()
         everything = self.server.received.list_everything()
         if "text/html" in self.headers.get("Accept", ""):
-            self._send(HTTPStatus.OK, draw_page(everything).encode(), "text/html; charset=utf-8")
-        else:
-            self._answer(HTTPStatus.OK, everything)
+            page = draw_page(everything, self.server.received.slack)
+            return self._send(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8")
+        return self._answer(HTTPStatus.OK, everything)
+
+    def _answer_query(self) -> None:
+        """A method of Slack that is called by GET."""
+        parts = urlsplit(self.path)
+        with self.server.received.lock:
+            self._answer(*self._ask_slack(parts.path, dict(parse_qsl(parts.query)), is_json=False))
+
+    def _ask_slack(self, path: str, body: Json, *, is_json: bool) -> tuple[int, Json, Mapping[str, str]]:
+        method = path.removeprefix(_SLACK_API)
+        # Slack answers 200 to what it refuses; only the body says so.
+        if method not in METHODS:
+            return HTTPStatus.OK, {"ok": False, "error": "unknown_method"}, {}
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        return self.server.received.slack.answer(method, token, body, is_json=is_json)
+
+    def _press_button(self, raw: bytes) -> None:
+        """A person at the page presses a button of a message."""
+        named = dict(parse_qsl(raw.decode()))
+        # Not under the lock: the service may ask for something before it answers.
+        slack = self.server.received.slack
+        try:
+            status = slack.press(named.get("channel", ""), named.get("ts", ""), named.get("action_id", ""))
+        except (LookupError, OSError) as error:
+            return self._answer(HTTPStatus.CONFLICT, {"ok": False, "error": str(error)})
+        return self._send(
+            HTTPStatus.SEE_OTHER, b"", "text/plain", {"Location": "/", "X-Callback": str(status)}
+        )
 
     def do_POST(self) -> None:
         """Take what is sent."""
@@ -261,17 +240,24 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(min(length, _MAX_BODY))
         if path == "/signed-webhook":
             return self._take_signed_webhook(raw)
+        # Of the page, not of Slack.
+        if path == "/slack/press":
+            return self._press_button(raw)
+        # Methods that read are called with a form.
+        if path.startswith(_SLACK_API) and "json" not in self.headers.get("Content-Type", ""):
+            with received.lock:
+                return self._answer(*self._ask_slack(path, dict(parse_qsl(raw.decode())), is_json=False))
         try:
             body = json.loads(raw or b"{}")
         except ValueError:
             return self._answer(HTTPStatus.BAD_REQUEST, {"ok": False, "error": "invalid_json"})
         try:
             with received.lock:
-                status, answer = self._take(path, body)
+                answer = self._take(path, body)
         except AnswerLost:
             self.close_connection = True
             return None
-        return self._answer(status, answer)
+        return self._answer(*answer)
 
     def _take_signed_webhook(self, raw: bytes) -> None:
         received = self.server.received
@@ -288,39 +274,41 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(status, answer)
 
-    def _take(self, path: str, body: Json) -> Reply:
+    def _take(self, path: str, body: Json) -> tuple[int, Json, Mapping[str, str]]:
         received = self.server.received
-        method = path.removeprefix("/slack/api/")
+        method = path.removeprefix(_SLACK_API)
         is_sent = path == "/pagerduty/v2/enqueue" or method == "chat.postMessage"
         if is_sent and received.refuse_next:
             status, code = received.refuse_next.pop(0)
-            return status, {"ok": False, "error": code, "status": code}
-        reply = self._route(path, method, body)
+            return status, {"ok": False, "error": code, "status": code}, {}
+        if path.startswith(_SLACK_API):
+            reply = self._ask_slack(path, body, is_json=True)
+        else:
+            reply = (*self._route(path, body), {})
         if is_sent and received.lose_next_answer:
             received.lose_next_answer = False
             raise AnswerLost
         return reply
 
-    def _route(self, path: str, method: str, body: Json) -> Reply:
+    def _route(self, path: str, body: Json) -> Reply:
         received = self.server.received
         if path == "/pagerduty/v2/enqueue":
             return take_page(received, body)
-        if method in SLACK_METHODS:
-            if not self.headers.get("Authorization", "").startswith("Bearer xoxb-"):
-                return HTTPStatus.OK, {"ok": False, "error": "invalid_auth"}
-            return HTTPStatus.OK, SLACK_METHODS[method](received, body)
         kept = {"/slack/webhook": received.slack_webhooks, "/webhook": received.webhooks}
         if path in kept:
             kept[path].append({"at": time.time(), **body})
             return HTTPStatus.OK, {"ok": True}
         return HTTPStatus.NOT_FOUND, {"ok": False, "error": "unknown_method"}
 
-    def _answer(self, status: int, body: Json) -> None:
-        self._send(status, json.dumps(body).encode(), "application/json")
+    def _answer(self, status: int, body: Json, headers: Mapping[str, str] | None = None) -> None:
+        self._send(status, json.dumps(body).encode(), "application/json", headers)
 
-    def _send(self, status: int, content: bytes, media_type: str) -> None:
+    def _send(
+        self, status: int, content: bytes, media_type: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", media_type)
+        for name, value in {"Content-Type": media_type, **(headers or {})}.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -352,8 +340,18 @@ class Receivers(ThreadingHTTPServer):
 
 
 def main() -> int:
-    """Serve on the port that is named first, until interrupted."""
-    with Receivers(int(sys.argv[1]) if len(sys.argv) > 1 else 0) as receivers:
+    """Serve on the port that is named first, until interrupted.
+
+    Buttons of Slack call the address that is named second; those who are named after it are in the workspace.
+    """
+    given = dict(enumerate(sys.argv[1:]))
+    port, callback, people = given.get(0, "0"), given.get(1, ""), sys.argv[3:]
+    with Receivers(int(port)) as receivers:
+        slack = receivers.received.slack
+        # The service has the same secret, so it believes what is signed here.
+        slack.callback_url, slack.signing_secret = callback, os.environ.get("SLACK_SIGNING_SECRET", "")
+        for email in people:
+            slack.add_person(email)
         sys.stdout.write(f"receivers at {receivers.url}\n")
         sys.stdout.flush()
         try:

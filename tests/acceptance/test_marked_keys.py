@@ -175,8 +175,9 @@ def used(marked: MarkedStack) -> str:
     login = {"username": access["user"], "password": "wrong"}
     assert b"Please" in marked.submit("/login/", login)
     marked.submit("/login/", login | {"password": access["password"]})
-    wish = {"repo_name": "new-service", "block_family": "compliance", "team_lead": "lead@example.org"}
-    refused = wish | {"clone_url": f"https://me:{FORM_SECRET}@git.example.org/x.git"}
+    wish = {"repo": "example-org/new-service", "block_family": "compliance", "team_lead": "lead@example.org"}
+    wish |= {"ci_system": "github_actions", "ci_credentials": "secret"}
+    refused = wish | {"repo": f"https://me:{FORM_SECRET}@git.example.org/x.git"}
     assert marked.find_marks(marked.submit("/onboarding/", refused)) == {"form"}, "one's own form, once"
     marked.submit("/onboarding/", wish)
     rows = marked.open("/admin/onboarding/onboardingrequest/").decode()

@@ -157,14 +157,15 @@ def test_cancel_asks_first_and_why(page: Page, faults, sre, service):
     expect(page.get_by_role("region", name="Events")).to_contain_text("wrong branch")
 
 
-def test_onboarding_says_what_is_missing(page: Page, service, transactional_db):
+def test_onboarding_says_what_is_missing(page: Page, sre, service, transactional_db):
     page.goto(f"{service.url}/onboarding/")
-    page.get_by_label("Repository").fill("ledger")
+    page.get_by_label("Repository").fill("example-org/ledger")
+    page.get_by_label("GitHub Actions").check()
     page.get_by_role("button").click()
     expect(page.get_by_role("alert").first).to_contain_text("2 answers need another look")
     lead = page.get_by_label("Team lead's e-mail address")
     assert lead.get_attribute("aria-invalid") == "true"
-    page.get_by_label("Domain").fill("payments")
+    page.get_by_label("Block family").fill("payments")
     lead.fill("lead@example.org")
     page.get_by_role("button").click()
-    expect(page.get_by_role("heading", name="Your request is in")).to_be_visible()
+    expect(page.get_by_role("heading", name="ledger")).to_be_visible()

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from onboarding import engine, rollout, runner
 from onboarding.models import OnboardingRequest
+from onboarding.step_registry import CHECKS, PROVISIONING
 
 
 def ask_for(name: str = "financial-reporting", **given: Any) -> OnboardingRequest:
@@ -23,3 +26,10 @@ def run_due_steps() -> int:
         for step in due:
             runner.run_step(step)
             attempts += 1
+
+
+def keep_only(patch: pytest.MonkeyPatch, *names: str) -> None:
+    """Leave only these steps of the product, for tests that are about what is around them."""
+    for registry in (CHECKS, PROVISIONING):
+        left = {name: path for name, path in registry.paths().items() if name in names}
+        patch.setattr(registry, "_members", left)

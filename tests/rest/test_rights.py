@@ -29,6 +29,7 @@ OPEN = "200 200 200 200 200 200 200 200 200"
 READS = "302 403 403 404 200 200 200 200 200"
 LISTS = "302 403 403 200 200 200 200 200 200"
 ACTS = "302 403 403 404 403 302 302 302 302"
+NO_REQUEST = "302 404 404 404 404 404 404 404 404"
 PAGES = {
     # address: what GET answers each of PEOPLE
     "/": OPEN,
@@ -40,14 +41,19 @@ PAGES = {
     "/health": OPEN,
     "/ready": OPEN,
     "/login/": OPEN,
+    # Only where people sign in with their company account.
+    "/login/openid/callback/": "404 404 404 404 404 404 404 404 404",
     "/cli/": OPEN,
     "/cli/simple/": OPEN,
     "/cli/simple/multi-llm-blocks/": OPEN,
     "/cli/release.json": OPEN,
     # Its name has the version in it: tests/web/test_command_line.py asks for it.
     "/cli/<file>": "404 404 404 404 404 404 404 404 404",
-    "/onboarding/": OPEN,
-    "/onboarding/thanks/": OPEN,
+    "/onboarding/": "302 200 200 200 200 200 200 200 200",
+    # A link that was not signed here, and a request that none of them may see.
+    "/onboarding/approve/<signed>/": "403 403 403 403 403 403 403 403 403",
+    "/onboarding/<reference>/": NO_REQUEST,
+    "/onboarding/<reference>/live/": NO_REQUEST,
     "/dashboards/": "302 403 403 302 302 302 302 302 302",
     "/dashboards/<dashboard>/": LISTS,
     "/dashboards/<dashboard>/<panel>.csv": LISTS,
@@ -65,6 +71,12 @@ PAGES = {
 POSTED = {
     # address: what POST answers each of PEOPLE
     "/flows/<flow_id>/<action>/": ACTS,
+    "/onboarding/<reference>/token/": NO_REQUEST,
+    "/onboarding/<reference>/retry/": NO_REQUEST,
+    "/onboarding/<reference>/cancel/": NO_REQUEST,
+    # Only where people sign in with their company account, and where Slack is set up.
+    "/login/openid/": "404 404 404 404 404 404 404 404 404",
+    "/onboarding/slack/": "404 404 404 404 404 404 404 404 404",
     # Without an address: the same words as with one.
     "/status/subscribe/": "200 200 200 200 200 200 200 200 200",
     # Without an answer: those who may are sent back to the page.
@@ -333,6 +345,7 @@ def fill_in(address: str, flow: Any) -> str:
         "<name>": flow.repo.name,
         "<repo>": flow.repo.name,
         "<dashboard>": "reliability",
+        "<reference>": "ONB-ZZZZZ",
         "<panel>": "success",
         "<provider>": "openai",
         "<key>": "00000000-0000-4000-8000-000000000000",

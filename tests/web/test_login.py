@@ -102,6 +102,7 @@ def test_wrong_tokens_from_one_network_count_together(db, monkeypatch):
 def test_the_onboarding_form_is_throttled_by_address(db, monkeypatch):
     monkeypatch.setattr(OnboardingThrottle, "rate", "2/hour")
     client = Client(REMOTE_ADDR="192.0.2.7")
+    client.force_login(User.objects.create_user("ann"))
     assert [client.post("/onboarding/", {"repo_name": "x"}).status_code for _ in range(2)] == [422, 422]
     refused = client.post("/onboarding/", {"repo_name": "x"})
     assert refused.status_code == 429

@@ -36,6 +36,7 @@ NOTIFIERS: Registry[Notifier] = Registry(
         "email": "orchestrator.ops.notifications.notifiers.email:NOTIFIER",
         "pagerduty": "orchestrator.ops.notifications.notifiers.pagerduty:NOTIFIER",
         "status-mail": "orchestrator.ops.status.status_mail:NOTIFIER",
+        "slack-update": "orchestrator.ops.notifications.notifiers.slack_update:NOTIFIER",
         "webhook": "orchestrator.ops.notifications.notifiers.webhook:NOTIFIER",
     },
 )
