@@ -7,6 +7,8 @@ from orchestrator.core.registry import Registry
 CHECKS: Registry[OnboardingCheck] = Registry(
     "onboarding check",
     {
+        "repo_exists": "onboarding.checks.repo_exists:CHECK",
+        "ci_configured": "onboarding.checks.ci_configured:CHECK",
         "lead_approved": "onboarding.checks.lead_approved:CHECK",
     },
 )
@@ -15,5 +17,9 @@ PROVISIONING: Registry[ProvisioningStep] = Registry(
     "provisioning step",
     {
         "registration": "onboarding.provisioning.registration:STEP",
+        "read_access": "onboarding.provisioning.read_access:STEP",
+        "ci_credentials": "onboarding.provisioning.ci_credentials:STEP",
+        "blocks_files": "onboarding.provisioning.blocks_files:STEP",
+        "hand_over": "onboarding.provisioning.hand_over:STEP",
     },
 )

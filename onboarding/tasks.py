@@ -1,6 +1,6 @@
 """The task that runs a step; ``runner`` does the work."""
 
-from onboarding import engine, runner
+from onboarding import engine, read_access_renewal, runner
 from orchestrator.celery import app
 
 
@@ -8,3 +8,9 @@ from orchestrator.celery import app
 def run_step(step_id: int) -> None:
     """Run the step ``step_id`` where it is due."""
     runner.run_step(step_id)
+
+
+@app.task(name=read_access_renewal.TASK)
+def renew_read_access() -> None:
+    """Renew the credentials of clones that end soon."""
+    read_access_renewal.renew_due_access()

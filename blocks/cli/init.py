@@ -18,29 +18,19 @@ from blocks.format.selection import BLOCKS_FOLDER, CONFIG
 from blocks.format.work_tree import find_git_root
 
 if TYPE_CHECKING:
-    import yaml
-
     from blocks.cli import project
+    from blocks.format import repo_files
 else:
-    yaml = lazy_commands.import_lazily("yaml")
     project = lazy_commands.import_lazily("blocks.cli.project")
+    repo_files = lazy_commands.import_lazily("blocks.format.repo_files")
 
 _MOST_ATTRIBUTES = 64 * KIB
-_FOLDERS = ("catalog", "schemas")
-_ATTRIBUTES_FILE = f"{BLOCKS_FOLDER}/.gitattributes"
-_ATTRIBUTES = (b"catalog/** -text", b"schemas/** -text")
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 # What people read in place of the names of the configuration.
 _FACT_WORDS = {"ci": "CI", "test_runner": "test runner", "tests": "tests in"}
 # As the service takes it.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _LONGEST_NAME = 100
-_CONFIG = """\
-# What `blocks` knows about this repo. Commit this file; a token never belongs in it (set BLOCKS_TOKEN
-# instead).
-{values}# url: http://127.0.0.1:8000     # where the orchestrator runs; BLOCKS_API_URL wins over it
-# block_family: compliance       # the family of blocks that name none
-"""
 
 
 def prepare_repo(
@@ -48,8 +38,8 @@ def prepare_repo(
 ) -> list[str]:
     """Make what is missing under ``root``; the paths made. A new configuration has the ``facts``."""
     made = list_missing(root)
-    for folder in _FOLDERS:
-        keep = root / BLOCKS_FOLDER / folder / ".gitkeep"
+    for folder in repo_files.KEPT_FOLDERS:
+        keep = root / BLOCKS_FOLDER / folder / repo_files.KEEP_FILE
         if not keep.parent.is_dir():
             keep.parent.mkdir(parents=True)
             # git does not keep empty folders.
@@ -58,13 +48,12 @@ def prepare_repo(
     if missing:
         # Last, because the last line that matches a path counts.
         start = found if found.endswith(b"\n") or not found else found + b"\n"
-        write_file(root, root / _ATTRIBUTES_FILE, start + b"".join(line + b"\n" for line in missing))
+        write_file(
+            root, root / repo_files.ATTRIBUTES_FILE, start + b"".join(line + b"\n" for line in missing)
+        )
     config = root / CONFIG
     if not config.exists():
-        values = {"repo": repo, **({"url": url} if url else {}), **facts}
-        # By a YAML library, because a name such as `on` or `1.0` needs quotes.
-        text = _CONFIG.format(values=yaml.safe_dump(values, sort_keys=False, width=1000))
-        write_file(root, config, text.encode())
+        write_file(root, config, repo_files.build_config(repo, url, facts))
     return made
 
 
@@ -72,7 +61,7 @@ def list_missing(root: Path) -> list[str]:
     """What `blocks init` would make or add to under ``root``. Raises ``Failure`` for what is in its way."""
     refuse_links(root, root / CONFIG)
     missing = []
-    for folder in _FOLDERS:
+    for folder in repo_files.KEPT_FOLDERS:
         place = root / BLOCKS_FOLDER / folder
         refuse_links(root, place / ".gitkeep")
         if place.exists() and not place.is_dir():
@@ -80,7 +69,7 @@ def list_missing(root: Path) -> list[str]:
         if not place.is_dir():
             missing.append(f"{BLOCKS_FOLDER}/{folder}/")
     if _find_attributes(root)[0]:
-        missing.append(_ATTRIBUTES_FILE)
+        missing.append(repo_files.ATTRIBUTES_FILE)
     if not (root / CONFIG).exists():
         missing.append(CONFIG)
     return missing
@@ -90,7 +79,7 @@ def _find_attributes(root: Path) -> tuple[list[bytes], bytes]:
     """The lines that keep git from converting the line ends of blocks, after which no digest would be right:
     those that are missing, and what the file holds.
     """
-    path = root / _ATTRIBUTES_FILE
+    path = root / repo_files.ATTRIBUTES_FILE
     refuse_links(root, path)
     try:
         found = read_plain_file(path, _MOST_ATTRIBUTES)
@@ -102,7 +91,7 @@ def _find_attributes(root: Path) -> tuple[list[bytes], bytes]:
             cure="Make it a plain file, or delete it; then run `blocks init` again.",
             code="cli:bad-config",
         ) from error
-    return [line for line in _ATTRIBUTES if line not in found.splitlines()], found
+    return [line for line in repo_files.ATTRIBUTES if line not in found.splitlines()], found
 
 
 @app.command()

@@ -52,6 +52,7 @@ AREAS = {
     "request": "the form of a REST request",
     "review": "the review by a second model",
     "rollback": "rollbacks, and bringing repos back",
+    "sealing": "secrets that are kept encrypted in the database",
     "seal": "sealing a block",
     "signin": "signing in with the company account",
     "training": "records of training and feedback",

@@ -60,13 +60,17 @@ class HostedRepo:
 
 @dataclass(frozen=True, slots=True)
 class FileProposal:
-    """Files for a branch of their own, offered in one commit and one pull or merge request."""
+    """Files for a branch of their own, offered in one commit and one pull or merge request.
+
+    ``replaces`` are those of ``files`` that the default branch has, in another form.
+    """
 
     branch: str
     title: str
     body: str
     reference: str
     files: Mapping[str, bytes] = field(repr=False)
+    replaces: frozenset[str] = frozenset()
 
     @property
     def mark(self) -> str:

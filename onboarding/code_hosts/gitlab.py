@@ -230,7 +230,7 @@ class GitLabHost:
         actions = [
             {
                 # A file that is there meanwhile is not overwritten: the whole commit is refused.
-                "action": "create",
+                "action": "update" if path in proposal.replaces else "create",
                 "file_path": path,
                 "encoding": "base64",
                 "content": base64.b64encode(content).decode(),

@@ -32,5 +32,6 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
         "reports": "orchestrator.ops.reports.schedule:WORK",
         "status": "orchestrator.ops.status.schedule:WORK",
         "onboarding": "onboarding.schedule:WORK",
+        "read-access": "onboarding.read_access_renewal:WORK",
     },
 )

@@ -139,6 +139,7 @@ class PreparationContext(Protocol):
     all of it.
     """
 
+    repo: str
     feature_request: str
 
     @property

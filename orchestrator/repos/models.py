@@ -184,6 +184,30 @@ class RefsField(models.JSONField):
         return name, "django.db.models.JSONField", args, kwargs
 
 
+class RepoReadAccess(models.Model):
+    """The credential with which a private repo is cloned. ``sealed`` is opened by ``read_access`` alone.
+
+    ``number`` is how the code host knows it: of an installation of the GitHub App, or of a deploy token.
+    It is for ``clone_url`` alone: who changes the URL of a repo must not be sent what opens the old one.
+    """
+
+    repo = models.OneToOneField(Repo, on_delete=models.CASCADE, related_name="read_access")
+    kind = models.CharField(max_length=10)
+    number = models.CharField(max_length=50)
+    clone_url = models.CharField(max_length=500)
+    username = models.CharField(max_length=200)
+    sealed = models.BinaryField(editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    created_at = models.DateTimeField(auto_now=True, db_default=Now())
+
+    class Meta:
+        verbose_name = "read access"
+        verbose_name_plural = "read accesses"
+
+    def __str__(self) -> str:
+        return f"{self.repo} at {self.kind}"
+
+
 class CiTrust(models.Model):
     """A repo's word that jobs of a repository on a CI may act for it, without a secret that is stored there.
 

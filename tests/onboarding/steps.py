@@ -15,6 +15,12 @@ def ask_for(name: str = "financial-reporting", **given: Any) -> OnboardingReques
     return engine.create_request(engine.NewRequest(repo_name=name, **values))
 
 
+def leave_out_code_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the approval is asked for, and only the registration is done: nothing outside is needed."""
+    for table, name in ((CHECKS, "lead_approved"), (PROVISIONING, "registration")):
+        monkeypatch.setattr(table, "_members", {name: table.paths()[name]})
+
+
 def run_due_steps() -> int:
     """Run what is due until nothing is, in this process; how many attempts there were."""
     attempts = 0

@@ -5,6 +5,7 @@ configuration takes part. What arrives is bounded while it arrives; see ``git``.
 ``docs/explanation/threat-model.md`` says what each option protects against.
 """
 
+import base64
 import re
 import tempfile
 import time
@@ -21,7 +22,8 @@ from blocks.format.paths import is_safe_path
 from blocks.format.selection import UNREADABLE, select_files
 from gates.sandbox.command import can_have_own_network
 from orchestrator.core.errors import FixedBy, OrchestratorError
-from orchestrator.flows.source.git import Git, GitFailed, Network, TooLarge, TooSlow
+from orchestrator.flows.source.git import Git, GitFailed, Network, SecretHeader, TooLarge, TooSlow
+from orchestrator.repos.clone_credentials import CloneCredential
 from orchestrator.repos.clone_urls import CloneUrl, CloneUrlRefused, parse_clone_url, resolve_addresses
 
 LARGEST_BYTES = 256 * MIB
@@ -78,9 +80,9 @@ class ClonedRepo:
         return f"git+{self.url}@{self.commit}"
 
 
-def clone(url: str) -> ClonedRepo:
+def clone(url: str, credential: CloneCredential | None = None) -> ClonedRepo:
     """The tracked files of the default branch at ``url``, selected as ``blocks flow run`` selects them;
-    raises ``CloneFailed``.
+    raises ``CloneFailed``. ``credential`` is what a private repo wants; its host alone is told.
     """
     checked, pinned = _resolve_url(url)
     try:
@@ -88,7 +90,8 @@ def clone(url: str) -> ClonedRepo:
             ends_at = time.monotonic() + settings.CLONE_TIMEOUT_SECONDS
             network = Network(pinned, checked.port, own=_is_isolated(checked))
             options = _list_options(checked, ("127.0.0.1",) if network.own else pinned)
-            git = Git(Path(folder), options, network, max_bytes=LARGEST_BYTES, ends_at=ends_at)
+            header = None if credential is None else _build_header(checked, credential)
+            git = Git(Path(folder), options, network, header, max_bytes=LARGEST_BYTES, ends_at=ends_at)
             return _fetch_repo(git, checked)
     except TooLarge as error:
         raise CloneTooLarge(
@@ -111,6 +114,12 @@ def clone(url: str) -> ClonedRepo:
         ) from error
     except OSError as error:
         raise _unreachable(checked.host) from error
+
+
+def _build_header(url: CloneUrl, credential: CloneCredential) -> SecretHeader:
+    """HTTP Basic, for this address and no other; redirects are not followed either."""
+    pair = base64.b64encode(f"{credential.username}:{credential.secret}".encode()).decode()
+    return SecretHeader(str(url), f"Authorization: Basic {pair}")
 
 
 def _resolve_url(url: str) -> tuple[CloneUrl, tuple[str, ...]]:
@@ -238,7 +247,8 @@ def _explain_failure(url: CloneUrl, stderr: str) -> CloneFailed:
     if any(words in stderr for words in _CREDENTIALS_WANTED):
         return CloneRefused(
             f"{url.host} wants credentials for the repo, or refuses it.",
-            cure="Only repos that need no login are cloned: send the files along.",
+            cure="Send the files along; or let the repo be onboarded with private clones, which gives the "
+            "orchestrator a credential that reads it.",
         )
     if any(words in stderr for words in _REDIRECTED):
         return CloneRefused(

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -50,6 +50,14 @@ class Network:
     own: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SecretHeader:
+    """A header for requests to ``url``. Not an option of the command: everybody may list arguments."""
+
+    url: str
+    line: str = field(repr=False)
+
+
 class GitFailed(Exception):
     """git ended with an error. ``stderr`` may quote the server, so it is searched and never shown."""
 
@@ -72,9 +80,17 @@ class Git:
     """
 
     def __init__(
-        self, folder: Path, options: Mapping[str, str], network: Network, *, max_bytes: int, ends_at: float
+        self,
+        folder: Path,
+        options: Mapping[str, str],
+        network: Network,
+        header: SecretHeader | None = None,
+        *,
+        max_bytes: int,
+        ends_at: float,
     ) -> None:
         self.folder, self.max_bytes, self.ends_at = folder, max_bytes, ends_at
+        self.header = header
         self.network = network
         # git parses what a stranger sends. As another account it can neither read what is the worker's nor
         # signal it. Only root can choose one; elsewhere the bounds and the empty environment remain.
@@ -121,7 +137,7 @@ class Git:
             Command(
                 [_SHELL, "-c", _WITH_LIMITS, "git", *limits, "git", *self.options, *words],
                 self.folder,
-                self._build_environment(),
+                self._build_environment(online=online),
                 self.account,
                 readable=_list_readable(),
                 own_network=self.network.own,
@@ -151,9 +167,17 @@ class Git:
         if output_full or _measure_folder(self.folder) > self.max_bytes - _BLOCK_BYTES:
             raise TooLarge
 
-    def _build_environment(self) -> dict[str, str]:
-        """No secret, no proxy, no configuration and no home of the worker."""
+    def _build_environment(self, *, online: bool) -> dict[str, str]:
+        """No secret, no proxy, no configuration and no home of the worker; what opens this one repo goes to
+        the command that fetches it.
+        """
         passed = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+        if online and self.header is not None:
+            passed |= {
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": f"http.{self.header.url}.extraHeader",
+                "GIT_CONFIG_VALUE_0": self.header.line,
+            }
         return passed | {
             "HOME": str(self.folder),
             "LC_ALL": "C",  # the messages are searched for English words

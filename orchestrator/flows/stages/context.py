@@ -33,6 +33,7 @@ from orchestrator.flows.stage_protocol import (
     StageResult,
 )
 from orchestrator.flows.verification import environment
+from orchestrator.repos import read_access
 from providers.base import NotAdmitted
 
 ANSWER_TOKENS = 2048
@@ -188,7 +189,8 @@ def _read_files(context: PreparationContext) -> Mapping[str, bytes]:
     if packed or not context.clone_url:
         return snapshot.unpack(packed)
     with take_seat(context.clone_url):
-        cloned = clone.clone(context.clone_url)
+        credential = read_access.find_credential(context.repo, context.clone_url)
+        cloned = clone.clone(context.clone_url, credential)
     # Kept at once: a second attempt must see the same commit, not what the branch has become.
     context.attach_snapshot(snapshot.pack(cloned.files), cloned.origin)
     left_out = "".join(f", {count} {reason}" for reason, count in cloned.reasons.items())

@@ -60,6 +60,7 @@ class EarlyContext:
 
     def __init__(self, stage: Stage) -> None:
         self._flow = stage.flow
+        self.repo = stage.flow.repo.name
         self.feature_request = stage.flow.feature_request
         self.cloned: tuple[bytes, str] | tuple[()] = ()
 

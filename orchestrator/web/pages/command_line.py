@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from orchestrator.web.components.cli_wheel import DISTRIBUTION, pack_wheel
+from orchestrator.core.cli_wheel import DISTRIBUTION, pack_wheel
 
 
 @require_safe
