@@ -18,7 +18,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: ops restore-drill help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts rehearse chaos lock clean
+.PHONY: ops s3 restore-drill help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts rehearse chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,10 @@ ops: setup ## Prometheus and Alertmanager unpacked without root, for the tests o
 
 restore-drill: setup ## back up, restore to an instant on a new server, compare (DATABASE_URL, PG_PROGRAMS for one that runs)
 	@$(PY) -m orchestrator.dev.restore_drill
+
+s3: setup ## a real S3 with Object Lock, for the tests of the evidence store
+	@$(USE_WRITABLE_CACHE); test -x .venv-s3/bin/python || $(UV) venv --quiet .venv-s3; \
+	  $(UV) pip sync --quiet --no-build --require-hashes --python .venv-s3/bin/python requirements-s3.txt
 
 clean: ## remove what setup and runs have made
 	rm -rf .venv* .state .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -123,5 +127,5 @@ docs: setup ## the documentation site into site/, offline; warnings are errors
 	@echo "site/index.html"
 
 lock: setup ## pin requirements*.in again, with hashes
-	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai requirements-deploy requirements-checkov; do \
+	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai requirements-deploy requirements-checkov requirements-s3; do \
 	  $(UV) pip compile --quiet --no-header --universal --no-strip-extras --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done

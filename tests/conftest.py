@@ -28,6 +28,8 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 ONE_STACK = {
     "tests/core/test_replicas.py": "replicas",
     "tests/flows/engine/test_sentinel.py": "sentinels",
+    "tests/flows/evidence/test_bucket_store.py": "stores of evidence",
+    "tests/flows/evidence/test_bundle_storage.py": "stores of evidence",
     "tests/acceptance/test_bad_input.py": "product",
     "tests/acceptance/test_flow_replay.py": "product",
     "tests/acceptance/test_samples.py": "product",

@@ -8,6 +8,7 @@ from django.conf import LazySettings
 from moto.server import ThreadedMotoServer
 
 from orchestrator.flows.evidence import bucket_store, keys
+from tests import seaweedfs
 
 GLACIER = {
     "ID": "old",
@@ -24,8 +25,17 @@ def _state(settings: LazySettings, tmp_path: Path) -> None:
     settings.STATE_DIR = tmp_path / "state"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
+# The first imitates S3: it also knows lifecycles, and lets retention be shortened. The second refuses what S3
+# refuses, and knows no lifecycle. What holds on both is tried on both.
+@pytest.fixture(scope="module", params=["moto", "seaweedfs"])
+def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a service that keeps Object Lock."""
+    if request.param == "seaweedfs":
+        if seaweedfs.find_program() is None:
+            pytest.skip("SeaweedFS is missing: run make s3")
+        with seaweedfs.run_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as address:
+            yield address
+        return
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -49,10 +59,30 @@ def bucket(client: Any, endpoint: str, request: pytest.FixtureRequest) -> Iterat
     name = f"evidence-{abs(hash(request.node.nodeid)) % 10**9}"
     client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     lock(client, name, COMPLIANCE)
-    client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [GLACIER]})
+    if knows_lifecycles(request):
+        client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [GLACIER]})
     found = bucket_store.open_bucket(name, endpoint)
     yield found
     found.client.close()
+
+
+def knows_lifecycles(request: pytest.FixtureRequest) -> bool:
+    """Whether the service of this test moves objects to an archive."""
+    return "moto" in request.node.callspec.params.values()
+
+
+@pytest.fixture
+def lifecycles(request: pytest.FixtureRequest) -> None:
+    """For tests of lifecycles."""
+    if not knows_lifecycles(request):
+        pytest.skip("SeaweedFS has no lifecycle to an archive")
+
+
+@pytest.fixture
+def strict(request: pytest.FixtureRequest) -> None:
+    """For tests of refusals that only the real service makes."""
+    if knows_lifecycles(request):
+        pytest.skip("moto lets this pass")
 
 
 def lock(client: Any, name: str, retention: dict[str, Any]) -> None:
