@@ -79,6 +79,7 @@ app.autodiscover_tasks(
         "orchestrator.ops.notifications",
         "orchestrator.ops.rollback",
         "orchestrator.ops.rollups",
+        "orchestrator.ops.retention",
         "orchestrator.ops.reports",
         "orchestrator.ops.status",
         "onboarding",

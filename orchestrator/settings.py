@@ -126,6 +126,7 @@ INSTALLED_APPS = [
     "orchestrator.flows",
     "orchestrator.ops.observability",
     "orchestrator.ops.backups",
+    "orchestrator.ops.retention",
     "orchestrator.ops.notifications",
     "orchestrator.ops.rollups",
     "orchestrator.ops.reports",
@@ -355,6 +356,11 @@ ENGINE_MAX_CRASHES = env.read_integer("ENGINE_MAX_CRASHES", 3, low=1, high=100)
 ENGINE_BACKOFF_SECONDS = env.read_integer("ENGINE_BACKOFF_SECONDS", 2, low=0, high=600)
 ENGINE_RESEND_SECONDS = env.read_integer("ENGINE_RESEND_SECONDS", 15, low=1, high=3600)
 ENGINE_SHUTDOWN_SECONDS = env.read_integer("ENGINE_SHUTDOWN_SECONDS", 20, low=1, high=3600)
+# Days after the end of a flow, 0 for good: what happened to its stages, what models answered, and the files
+# with which it worked.
+EVENTS_KEPT_DAYS = env.read_integer("EVENTS_KEPT_DAYS", 400, high=36_500)
+ANSWERS_KEPT_DAYS = env.read_integer("ANSWERS_KEPT_DAYS", 180, high=36_500)
+WORKING_FILES_KEPT_DAYS = env.read_integer("WORKING_FILES_KEPT_DAYS", 180, high=36_500)
 # Modules that bring further flow types and stages, each with FLOW_TYPES and STAGES.
 ENGINE_PLUGINS = env.read_names("ENGINE_PLUGINS")
 # How many stages of a queue run at once over all workers; the broker holds about twice as many messages.

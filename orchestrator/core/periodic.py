@@ -24,6 +24,7 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
     "periodic work",
     {
         "late-costs": "orchestrator.flows.engine.sweep:LATE_COSTS",
+        "retention": "orchestrator.ops.retention.schedule:WORK",
         "ci-tokens": "orchestrator.repos.ci_jobs.exchange:WORK",
         "old-deliveries": "orchestrator.ops.notifications.schedule:WORK",
         "incidents": "orchestrator.ops.incidents.schedule:WORK",

@@ -3,6 +3,8 @@
 Each is one short transaction.
 """
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import transaction
 
@@ -123,6 +125,7 @@ def reopen_flow(flow_id: str, *, actor: str, reason: str = "") -> None:
     halted = halts.describe_halt(flow.repo)
     if halted:
         raise FlowHalted(halted)
+    _require_files(flow)
     repo_limits.require_open_flow(flow.repo, repo_settings.read_limits(flow.repo.name))
     with tracing.open_root_span("retry flow", {"flow.id": flow_id}):
         reopened = {
@@ -136,6 +139,18 @@ def reopen_flow(flow_id: str, *, actor: str, reason: str = "") -> None:
     transitions.record_event(
         flow_id, "flow.retried", next(iter(failed), None), transitions.tell_who(actor, reason)
     )
+
+
+def _require_files(flow: Flow) -> None:
+    """Raise ``NotRetryable`` where the files of ``flow`` may be gone (``ops.retention``)."""
+    days = settings.WORKING_FILES_KEPT_DAYS
+    # By the clock that removes them: from this moment on they may be gone at any time.
+    if days and flow.finished_at and database.read_clock() - flow.finished_at >= timedelta(days=days):
+        raise NotRetryable(
+            f"{flow.id} ended more than {days} days ago, and the files it worked with are removed by then.",
+            code="flow:too-old",
+            cure="Create a new flow with the same feature request.",
+        )
 
 
 def bring_back_stages(flow_id: str) -> None:

@@ -116,7 +116,9 @@ class Flow(models.Model):
                 condition=~Q(status="failed") | ~Q(error_code=""), name="flow_failed_has_reason"
             ),
             models.CheckConstraint(
-                condition=Q(origin="") | Q(snapshot__isnull=False), name="flow_origin_of_a_snapshot"
+                # A flow that ended long ago has lost its snapshot (``ops.retention``).
+                condition=Q(origin="") | Q(snapshot__isnull=False) | Q(finished_at__isnull=False),
+                name="flow_origin_while_open",
             ),
         ]
         indexes = [
@@ -139,6 +141,8 @@ class Flow(models.Model):
                 condition=~Q(error_code=""),
                 name="flow_newest_of_error",
             ),
+            # Before stored bytes go, flows are asked whether one carries them.
+            models.Index(fields=["snapshot"], condition=Q(snapshot__isnull=False), name="flow_by_snapshot"),
             # For lists by status, oldest or newest first.
             models.Index(fields=["status", "created_at"], name="flow_status_created"),
             # For what ended in the last hour, and on a day of a chart.
