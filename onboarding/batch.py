@@ -55,10 +55,12 @@ def schedule_batch(
         except OrchestratorError as error:
             bad.append(BadLine(number, "repo", error.message))
             continue
+        # Two lines about one repo: which of them counts would depend on their order.
         first = seen.setdefault(name, number)
         if first != number:
             bad.append(BadLine(number, "repo", f"names the same repo as line {first}"))
         found.append((number, new))
+    # An empty paste is a mistake of the hand, and not a list of nothing.
     if not bad and not found:
         raise BatchRefused("The list is empty.")
     if bad:
@@ -115,6 +117,7 @@ def _read_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _read_header(number: int, cells: list[str]) -> tuple[str, ...]:
+    # A column that nobody reads would be a wish that is silently left out.
     names = tuple(cell.lower() for cell in cells)
     unknown = [name for name in names if name not in COLUMNS]
     if unknown or len(set(names)) != len(names):
@@ -129,6 +132,7 @@ def _read_request(
     cells: dict[str, str], actor: str, person: User | None, wanted_on: date | None
 ) -> engine.NewRequest:
     given = {name: cells.get(name, "") for name in COLUMNS}
+    # With a slash it is the code host's name; without one, ours alone.
     path = given["repo"] if "/" in given["repo"] else ""
     day = wanted_on
     if given["wanted_on"]:

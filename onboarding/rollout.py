@@ -195,6 +195,7 @@ def _begin(day: date) -> list[int]:
     for request in _list_line():
         if len(begun) >= free:
             break
+        # It keeps its place in line, and those behind it go first until its day.
         is_early = request.wanted_on is not None and request.wanted_on > day
         if not is_early and engine.begin_provisioning(request.pk, day):
             begun.append(request.pk)
@@ -212,6 +213,7 @@ def _plan(today: date) -> None:
     taken = Counter(row.provisioned_on for row in begun if row.provisioned_on is not None)
     for request in _list_line():
         day = _find_day(max(today, request.wanted_on or today), taken)
+        # Taken in the plan too, so that no day is promised to more than it has room for.
         if day is not None:
             taken[day] += 1
         if request.planned_for != day:

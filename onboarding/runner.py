@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 def run_step(step_id: int) -> engine.StepEnd | None:
     """Run a step that is due; ``None`` where somebody else has it, or has taken it over meanwhile."""
+    # Host and process first, as everywhere, so that people find its log.
     worker = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
     claim = engine.claim_step(step_id, worker)
     if claim is None:
@@ -31,6 +32,7 @@ def run_step(step_id: int) -> engine.StepEnd | None:
     except StepTakenOver as error:
         log.info("%s", error)
         return None
+    # At once, where there is room: the clock would find it some seconds later.
     if end.request == OnboardingStatus.QUEUED:
         rollout.begin_due_requests()
     return end

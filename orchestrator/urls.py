@@ -19,6 +19,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("orchestrator.ops.preflight.urls")),
     path("", include("orchestrator.ops.incidents.urls")),
     path("", include("orchestrator.ops.rollback.urls")),
+    path("onboarding/", include("onboarding.api.urls")),
     path("", include("orchestrator.repos.api.urls")),
     # Last: an unknown path under /api/ is answered as a problem in JSON, not as an HTML page.
     # Not ".*", which ends at the first line end, and a path may hold some.

@@ -7,10 +7,16 @@ attempt asks for that token. Messages are hints: what is due is found in the dat
 from onboarding.engine.begin import begin_provisioning, plan_request
 from onboarding.engine.claim import StepClaim, add_to_log, claim_step, keep_note, renew_lease
 from onboarding.engine.control import approve, cancel, offboard, reject, retry, wake
-from onboarding.engine.create import NewRequest, check_request, create_request, refuse_known
+from onboarding.engine.create import NewRequest, check_request, create_request, find_created, refuse_known
 from onboarding.engine.dispatch import TASK, send_all_due
 from onboarding.engine.due import complete_requests, find_due_steps, take_back_lost_steps
-from onboarding.engine.errors import AlreadyDecided, AlreadyEnabled, AlreadyRequested, NotInThatState
+from onboarding.engine.errors import (
+    AlreadyDecided,
+    AlreadyEnabled,
+    AlreadyRequested,
+    KeyUsedAgain,
+    NotInThatState,
+)
 from onboarding.engine.finish import StepEnd, finish_step, record_defect, record_trouble
 
 __all__ = [
@@ -18,6 +24,7 @@ __all__ = [
     "AlreadyDecided",
     "AlreadyEnabled",
     "AlreadyRequested",
+    "KeyUsedAgain",
     "NewRequest",
     "NotInThatState",
     "StepClaim",
@@ -30,6 +37,7 @@ __all__ = [
     "claim_step",
     "complete_requests",
     "create_request",
+    "find_created",
     "find_due_steps",
     "finish_step",
     "keep_note",

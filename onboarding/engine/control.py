@@ -30,6 +30,7 @@ def reject(request_id: int, *, actor: str, reason: str = "") -> OnboardingReques
     """Say no: the request is over, and the repo may be asked for again. Raises ``AlreadyDecided``."""
     with audit.act_as(actor, reason):
         request = _lock_undecided(request_id)
+        # Before the status: a step that runs must not pass a check of a request that is over.
         _skip_steps(request)
         rows.move_request(
             request, OnboardingStatus.REJECTED, decided_by=actor[:150], decided_at=timezone.now()
@@ -70,10 +71,12 @@ def retry(request_id: int, *, actor: str, reason: str = "") -> OnboardingRequest
                 f"{request.reference} is {request.get_status_display()}: nothing has failed."
             )
         for step in steps:
+            # The counts begin again: a person has looked, and wants as many tries as the first time.
             step.status, step.troubles, step.crashes = StepStatus.PENDING, 0, 0
             step.reason = step.cure = ""
             step.not_before = step.finished_at = None
             step.save()
+        # Only steps of one kind can have failed: the next kind begins when all of this one have passed.
         back = {
             StepKind.CHECK: OnboardingStatus.CHECKING,
             StepKind.PROVISION: OnboardingStatus.PROVISIONING,
@@ -89,6 +92,7 @@ def offboard(request_id: int, *, actor: str, reason: str = "") -> OnboardingRequ
     """Take back what was provisioned, in reverse order. Raises ``NotInThatState``; again, it does nothing."""
     with audit.act_as(actor, reason):
         request = rows.lock_request(request_id)
+        # A second click is answered with what the first has begun.
         if request.status in {OnboardingStatus.OFFBOARDING, OnboardingStatus.OFFBOARDED}:
             return request
         if request.status not in {OnboardingStatus.READY, OnboardingStatus.FAILED} or not _has_begun(request):

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from onboarding.engine import dispatch, rows, validation
-from onboarding.engine.errors import AlreadyEnabled, AlreadyRequested
+from onboarding.engine.errors import AlreadyEnabled, AlreadyRequested, KeyUsedAgain
 from onboarding.models import CiCredentials, CiSystem, CodeHostKind, OnboardingRequest, OnboardingStatus
 from onboarding.models.states import REQUEST_OPEN
 from orchestrator.ops.notifications.happenings import announce
@@ -37,6 +37,8 @@ class NewRequest:
     requested_from: str = ""
     phase: str = ""
     wanted_on: date | None = None
+    idempotency_key: str = ""
+    body_digest: str = ""
 
 
 def create_request(new: NewRequest) -> OnboardingRequest:
@@ -50,6 +52,7 @@ def create_request(new: NewRequest) -> OnboardingRequest:
         # A savepoint: where the caller has a transaction open, its later queries still work.
         with transaction.atomic():
             request.save(force_insert=True)
+            # For the reference, which a trigger has made.
             request.refresh_from_db()
             rows.add_steps(request)
             rows.record_event(request, "submitted", request.requested_from)
@@ -59,7 +62,10 @@ def create_request(new: NewRequest) -> OnboardingRequest:
             )
             dispatch.send_due(request.pk)
     except IntegrityError as error:
-        # Of two at the same moment the unique index lets one in.
+        # Of two at the same moment the unique index lets one in; both may be one request, sent twice.
+        same = find_created(new.requested_from, new.idempotency_key, new.body_digest)
+        if same is not None:
+            return same
         refuse_known(name)
         raise AlreadyRequested(f"{name} has been asked for already.") from error
     return request
@@ -85,10 +91,22 @@ def check_request(new: NewRequest) -> OnboardingRequest:
         requested_from=new.requested_from,
         phase=new.phase or choose_phase(name),
         wanted_on=new.wanted_on,
+        idempotency_key=new.idempotency_key,
+        body_digest=new.body_digest,
     )
     validation.refuse_wrong_values(request)
     refuse_known(name)
     return request
+
+
+def find_created(requested_from: str, key: str, digest: str) -> OnboardingRequest | None:
+    """The request that ``key`` has made before; ``KeyUsedAgain`` where its body was another one."""
+    if not key:
+        return None
+    found = OnboardingRequest.objects.filter(requested_from=requested_from, idempotency_key=key).first()
+    if found is not None and found.body_digest != digest:
+        raise KeyUsedAgain(f"The key {key!r} came before with another body and made {found.reference}.")
+    return found
 
 
 def refuse_known(name: str) -> None:

@@ -12,6 +12,15 @@ class AlreadyRequested(OrchestratorError):
     http_status = 409
 
 
+class KeyUsedAgain(OrchestratorError):
+    """The Idempotency-Key came before with another body."""
+
+    code = "onboarding:key-used-again"
+    cure = "Use a new Idempotency-Key for a new request; the same key only ever gives the same request."
+    fixed_by = FixedBy.REQUESTER
+    http_status = 409
+
+
 class AlreadyEnabled(OrchestratorError):
     """The repo is enabled already."""
 

@@ -120,6 +120,7 @@ def _end(
     step.token = step.lease_until = step.not_before = None
     step.reason, step.cure = redact_text(reason)[0], redact_text(cure)[0]
     step.wake_asked = False
+    # What a failed attempt has noted stays, so that a retry finds it.
     if outputs is not None:
         step.outputs = dict(outputs)
     step.save()
@@ -151,6 +152,7 @@ def _move_on(request: OnboardingRequest, step: OnboardingStep, now: datetime) ->
             rows.move_request(request, OnboardingStatus.QUEUED, queued_at=now)
             rows.record_event(request, "checked")
         case StepKind.PROVISION:
+            # Registered by its step; a constraint refuses to be ready without it.
             repo = Repo.objects.get(name=request.repo_name)
             rows.move_request(request, OnboardingStatus.READY, ready_at=now, repo=repo)
             rows.record_event(request, "ready")

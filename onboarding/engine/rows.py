@@ -33,6 +33,7 @@ def record_event(request: OnboardingRequest, kind: str, actor: str = "", text: s
 
 def add_steps(request: OnboardingRequest) -> None:
     """Write the checks and the provisioning steps of a request; those that are there stay as they are."""
+    # All of them at once: the page shows from the beginning what is still to come.
     names = [(StepKind.CHECK, name) for name in CHECKS]
     names += [(StepKind.PROVISION, name) for name in PROVISIONING]
     OnboardingStep.objects.bulk_create(

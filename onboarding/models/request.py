@@ -75,6 +75,9 @@ class OnboardingRequest(models.Model):
     repo = models.ForeignKey(
         Repo, on_delete=models.SET_NULL, null=True, blank=True, related_name="onboarding_requests"
     )
+    # Of REST: the same key and body give the same request.
+    idempotency_key = models.CharField(max_length=255, blank=True, default="", db_default="", editable=False)
+    body_digest = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     # Who said yes or no for the team, and why where it was on somebody's behalf.
     decided_by = models.CharField(max_length=150, blank=True, default="", db_default="")
     decided_at = models.DateTimeField(null=True, blank=True)
@@ -106,6 +109,11 @@ class OnboardingRequest(models.Model):
                 fields=["repo_name"],
                 condition=Q(status__in=REQUEST_OPEN),
                 name="onboarding_one_unfinished_per_repo",
+            ),
+            models.UniqueConstraint(
+                fields=["requested_from", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="onboarding_asked_once_per_key",
             ),
             models.CheckConstraint(
                 # It also refuses the SET_NULL above: the repo of a request that is ready cannot be deleted.

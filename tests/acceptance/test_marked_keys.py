@@ -183,7 +183,7 @@ def used(marked: MarkedStack) -> str:
     rows = marked.open("/admin/onboarding/onboardingrequest/").decode()
     number = re.search(r"/admin/onboarding/onboardingrequest/(\d+)/", rows)
     assert number, rows
-    decide = {"action": "approve", "_selected_action": number[1]}
+    decide = {"action": "approve", "_selected_action": number[1], "confirmed": "yes", "reason": "a test"}
     marked.submit("/admin/onboarding/onboardingrequest/", decide)
     marked.ask_api("notify/slack/", {"channel": "#sre", "message": f"password: {REQUEST_SECRET}"})
     marked.ask_api("notify/email/", {"to": "sre@example.org", "subject": "Hello", "body": "Hello."})

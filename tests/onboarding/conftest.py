@@ -1,4 +1,4 @@
-"""The code hosts on loopback."""
+"""The code hosts on loopback, and steps that call nobody."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.onboarding.far_sides import HostScene, serve_host
-from tests.onboarding.steps import leave_out_code_hosts
+from tests.onboarding.steps import TWO_STEPS, leave_out_code_hosts
 
 
 @pytest.fixture(params=["github", "gitlab"])
@@ -21,3 +21,11 @@ def _leave_out_code_hosts(request, monkeypatch) -> None:
     """The engine and the rules of the rollout are tested with the steps that need nothing outside."""
     if request.path.parent.name not in {"checks", "provisioning"}:
         leave_out_code_hosts(monkeypatch)
+
+
+@pytest.fixture
+def two_steps(monkeypatch) -> None:
+    """One check and one provisioning step that call nobody, in the place of the product's."""
+    for table, step in TWO_STEPS:
+        monkeypatch.setattr(table, "_members", {step.name: f"test:{step.name}"})
+        monkeypatch.setattr(table, "_loaded", {f"test:{step.name}": step})

@@ -21,8 +21,9 @@ def test_an_sre_approves_a_request_once(db):
     sre = Client()
     sre.force_login(User.objects.create_superuser("sre", "sre@example.org", "pw"))
     body = {"action": "approve", "_selected_action": [request.pk], "index": "0"}
+    body |= {"confirmed": "yes", "reason": "the lead is on leave"}
     answer = sre.post("/admin/onboarding/onboardingrequest/", body, follow=True)
-    assert "financial-reporting approved" in answer.content.decode()
+    assert "1 approved: financial-reporting" in answer.content.decode()
     run_due_steps()
     repo = Repo.objects.get()
     assert (repo.name, repo.domain, repo.team_lead) == (

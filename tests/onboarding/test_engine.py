@@ -26,7 +26,7 @@ from onboarding.step_registry import CHECKS, PROVISIONING
 from orchestrator.repos.registration import register_repo
 from tests.onboarding.steps import ask_for, run_due_steps
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("two_steps")]
 
 
 class Scripted:

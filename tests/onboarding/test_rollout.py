@@ -17,6 +17,7 @@ from orchestrator.ops.rollback.errors import VoteRefused
 from orchestrator.repos import halts
 from tests.onboarding.steps import ask_for, run_due_steps
 
+pytestmark = pytest.mark.usefixtures("two_steps")
 MONDAY = date(2026, 12, 7)
 
 

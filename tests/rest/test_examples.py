@@ -14,14 +14,19 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from onboarding import engine as onboarding_engine
+from onboarding.step_protocol import Refused
 from orchestrator.flows.evidence import keys
 from orchestrator.ops.incidents import handling, opening
+from orchestrator.ops.incidents.models import Incident
 from orchestrator.ops.notifications.delivery import notify
 from orchestrator.ops.rollback import enforcement, restoration
 from orchestrator.ops.rollback.models import Rollback
-from orchestrator.repos import tokens
+from orchestrator.repos import halts, tokens
+from orchestrator.repos.models import OnboardingPause
 from orchestrator.rest.openapi import EXAMPLES, read_example
 from tests import scenes
+from tests.onboarding.steps import ask_for, pass_due_steps
 from tests.rest.test_schema import list_operations, load_schema
 from tests.web import story
 
@@ -116,10 +121,37 @@ BODIES: dict[str, dict[str, Any]] = {
     "rollback_restore": {"repo": "financial-reporting"},
     "rollback_decline": {"reason": "The vendor has raised the quota."},
     "rollback_announcement_send": {"body": "Orchestrator rollback in progress. New onboarding paused."},
+    "onboarding_create": {
+        "repo": "example-org/billing",
+        "block_family": "payments",
+        "team_lead": "lead@example.org",
+        "clone_url": "https://github.com/example-org/billing.git",
+    },
+    "onboarding_batch": {
+        "repos": "repo,block_family,team_lead\nexample-org/ledger,payments,lead@example.org\n",
+        "wanted_on": "2026-12-09",
+    },
+    "onboarding_approve": {"reason": "The lead is on leave, and has agreed by telephone."},
+    "onboarding_reject": {"reason": "The repo is archived next month."},
+    "onboarding_retry": {"reason": "The CI workflow is there now."},
+    "onboarding_cancel": {"reason": "It was the wrong repo."},
+    "onboarding_offboard": {"reason": "The team has moved to another repo."},
+    "onboarding_vote": {"role": "sre", "verdict": "go", "reason": "The fix is out since Tuesday."},
+    "onboarding_close": {"reason": "A freeze until Monday."},
+    "onboarding_open": {"reason": "The freeze is over."},
     "webhooks_replay": {"since": "2026-03-02T08:00:00Z"},
 }
 # Operations on a flow in another state than passed.
 STATES = {"flows_retry": "failed", "flows_edit": "edited", "flows_cancel": "waiting"}
+# Each on a request of its own, in the state that it needs.
+REFERENCES = {
+    "onboarding_read": "ready_request",
+    "onboarding_approve": "new_request",
+    "onboarding_reject": "rejected_request",
+    "onboarding_retry": "failed_request",
+    "onboarding_cancel": "cancelled_request",
+    "onboarding_offboard": "ready_request",
+}
 NUMBERS = {"tokens": "token", "webhooks": "webhook", "incidents": "incident", "rollback": "rollback"}
 # What each of these does can be done once, to a row of its own.
 ONLY_ONCE = {
@@ -131,6 +163,37 @@ ONLY_ONCE = {
 # Answers that are files, and one that needs a chain of alerts.
 WITHOUT_ANSWER = {"flows_block", "flows_events", "alerts_test", "webhooks_delete", "tokens_revoke"}
 WITHOUT_ANSWER |= {"tokens_exchange", "ci_trusts_delete"}
+
+
+def tell_onboarding() -> dict[str, str]:
+    """Requests by what is to be done to them."""
+    ready = ask_for("auth-service", code_host_path="example-org/auth-service")
+    onboarding_engine.approve(ready.pk, actor="lead@example.org")
+    pass_due_steps()
+    failed = ask_for("risk-engine", code_host_path="example-org/risk-engine")
+    pass_due_steps(Refused("CI is not configured.", "Add a workflow, then retry."))
+    found = {"ready_request": ready.reference, "failed_request": failed.reference}
+    for name in ("new", "rejected", "cancelled"):
+        found[f"{name}_request"] = ask_for(f"{name}-repo").reference
+    return found
+
+
+def open_portal() -> None:
+    """End what keeps requests out: the rollback of the story."""
+    for pause in OnboardingPause.objects.all():
+        halts.resume_onboarding(pause.key)
+
+
+def resolve_p1s() -> None:
+    """Let a P1 be the last one, and resolved, so that people can say GO."""
+    for incident in Incident.objects.filter(severity="P1").exclude(status="resolved"):
+        handling.set_severity(incident.pk, "P2", actor="token:operator")
+    last, _ = opening.open_incident("Answers are garbled", "P1", actor="token:operator")
+    handling.resolve(last.pk, actor="token:operator")
+
+
+# What has to be so before an operation, and would be in the way of others.
+BEFORE = {"onboarding_create": open_portal, "onboarding_vote": resolve_p1s}
 
 
 @pytest.fixture
@@ -148,6 +211,7 @@ def places(repo, settings) -> dict[str, str]:
     message = notify("slack", "#engineering", "Hello.", actor="token:operator")
     token, _ = tokens.create_token("nightly build", repo, scopes=["flows:read"])
     webhook, delivery = scenes.make_webhook(repo)
+    requests = tell_onboarding()
     incident, _ = opening.open_incident("Flows fail", "P1", actor="token:operator", repos=[repo])
     action = handling.add_action(incident.pk, "Watch the quota", owner="SRE lead", due=timezone.now().date())
     for name in ("api-gateway", "financial-reporting"):
@@ -166,7 +230,7 @@ def places(repo, settings) -> dict[str, str]:
     )  # fmt: skip
     # Of several incidents, each operation that ends one has one of its own.
     ended, _ = opening.open_incident("Latency is high", "P2", actor="token:operator")
-    return {
+    return requests | {
         "incident": str(incident.pk),
         "ended": str(ended.pk),
         "rollback": str(rolled_back.pk),
@@ -191,9 +255,12 @@ def places(repo, settings) -> dict[str, str]:
 def ask(client: Any, operation: dict[str, Any], places: dict[str, str]) -> Any:
     """What the service answers to the example of an operation."""
     name = operation["operationId"]
+    BEFORE.get(name, lambda: None)()
     flow = STATES.get(name, "flow_id")
     number = ONLY_ONCE.get(name) or NUMBERS.get(name.partition("_")[0], "number")
-    address = operation["path"].format(**places | {"flow_id": places[flow], "number": places[number]})
+    parts = {"flow_id": places[flow], "number": places[number]}
+    parts["reference"] = places[REFERENCES.get(name, "new_request")]
+    address = operation["path"].format(**places | parts)
     how = {"secure": True, "headers": {"Host": "blocks.example.org"}}
     if operation["method"] == "get":
         return client.get(address, **how)

@@ -175,6 +175,23 @@ API = {
     "PATCH /api/v1/incidents/<number>/review/": "401 403 403 404",
     "POST /api/v1/incidents/<number>/actions/": "401 403 403 422",
     "POST /api/v1/incidents/<number>/actions/<action_number>/done/": "401 403 403 404",
+    "GET /api/v1/onboarding/": "401 200 200 200",
+    # Without a repo.
+    "POST /api/v1/onboarding/": "401 403 403 422",
+    "POST /api/v1/onboarding/batch/": "401 403 403 422",
+    "GET /api/v1/onboarding/rollout/": "401 403 403 200",
+    # Without a role.
+    "POST /api/v1/onboarding/rollout/votes/": "401 403 403 422",
+    # Without a reason.
+    "POST /api/v1/onboarding/rollout/close/": "401 403 403 422",
+    "POST /api/v1/onboarding/rollout/open/": "401 403 403 422",
+    # Nobody has this reference; whose requests a token reaches is tried in tests/onboarding.
+    "GET /api/v1/onboarding/<reference>/": "401 404 404 404",
+    "POST /api/v1/onboarding/<reference>/approve/": "401 403 403 404",
+    "POST /api/v1/onboarding/<reference>/reject/": "401 403 403 404",
+    "POST /api/v1/onboarding/<reference>/retry/": "401 403 403 404",
+    "POST /api/v1/onboarding/<reference>/cancel/": "401 403 403 404",
+    "POST /api/v1/onboarding/<reference>/offboard/": "401 403 403 404",
     "GET /api/v1/rollback/": "401 403 403 200",
     # Without a reason.
     "POST /api/v1/rollback/": "401 403 403 422",
@@ -276,6 +293,9 @@ ADMIN_PAGES = {
     "<id>/password/": "c",
     "templates/": "v",
     "import/": "c",
+    # Of onboarding: a list that is scheduled, and the switch.
+    "schedule/": "v",
+    "rollout/": "v",
 }
 
 
@@ -411,6 +431,10 @@ def test_the_api_answers_each_token_as_the_table_says(
         },
         "POST /api/v1/quota/<provider>/pause/": {"reason": "a test"},
         "POST /api/v1/quota/<provider>/resume/": {"reason": "a test"},
+        **{
+            f"POST /api/v1/onboarding/<reference>/{action}/": {"reason": "a test"}
+            for action in ("approve", "reject", "retry", "cancel", "offboard")
+        },
     }.get(row, {})
     callers = {
         "none": Client(),
