@@ -23,37 +23,59 @@ NAME = "pooled"
 SESSION_OPTIONS = {"pool_mode": "session", "ignore_startup_parameters": "options"}
 
 
-@contextmanager
-def run_pgbouncer(target: Mapping[str, str], options: Mapping[str, str]) -> Iterator[int]:
-    """Run PgBouncer before the server ``target`` (words of libpq); yields the port that has ``NAME``."""
-    port = embedded.find_free_port()
-    with TemporaryDirectory(prefix="pgbouncer-") as name:
-        folder, log = Path(name), Path(name, "log")
-        settings = {"listen_addr": "127.0.0.1", "listen_port": str(port), "auth_type": "any"}
-        settings |= {"unix_socket_dir": "", "logfile": str(log), "max_client_conn": "1000"}
+class RunningPgBouncer:
+    """One process, which may be killed and started again on the same port."""
+
+    def __init__(self, folder: Path, target: Mapping[str, str], options: Mapping[str, str]) -> None:
+        self.port = embedded.find_free_port()
+        self._log, self._config = folder / "log", folder / "pgbouncer.ini"
+        settings = {"listen_addr": "127.0.0.1", "listen_port": str(self.port), "auth_type": "any"}
+        settings |= {"unix_socket_dir": "", "logfile": str(self._log), "max_client_conn": "1000"}
         settings |= {"default_pool_size": "150", **options}
         words = " ".join(f"{word}={value}" for word, value in target.items() if value)
         lines = ["[databases]", f"{NAME} = {words}", "[pgbouncer]"]
         lines += [f"{word} = {value}" for word, value in settings.items()]
-        config = folder / "pgbouncer.ini"
-        config.write_text("\n".join([*lines, ""]), encoding="ascii")
-        account = None
+        self._config.write_text("\n".join([*lines, ""]), encoding="ascii")
+        self._account = None
         if os.geteuid() == 0:  # which PgBouncer refuses to run as
-            account = pwd.getpwnam("nobody")
-            for path in (folder, config):
-                os.chown(path, account.pw_uid, account.pw_gid)
-        child = child_processes.start(
-            [str(PROGRAM), str(config)],
+            self._account = pwd.getpwnam("nobody")
+            for path in (folder, self._config):
+                os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+    def start(self) -> None:
+        """Start it and wait until it passes a session on."""
+        account = self._account
+        self._child = child_processes.start(
+            [str(PROGRAM), str(self._config)],
             death_signal=signal.SIGKILL,
             output=subprocess.DEVNULL,
             user=account and account.pw_uid,
             group=account and account.pw_gid,
         )
+        _wait_until_open(self.port, self._log)
+
+    def kill(self) -> None:
+        """End it with every session, as a machine that is gone."""
+        child_processes.stop(self._child, first=signal.SIGKILL)
+
+
+@contextmanager
+def run_pgbouncer(target: Mapping[str, str], options: Mapping[str, str]) -> Iterator[int]:
+    """Run PgBouncer before the server ``target`` (words of libpq); yields the port that has ``NAME``."""
+    with start_pgbouncer(target, options) as running:
+        yield running.port
+
+
+@contextmanager
+def start_pgbouncer(target: Mapping[str, str], options: Mapping[str, str]) -> Iterator[RunningPgBouncer]:
+    """The same; yields the process."""
+    with TemporaryDirectory(prefix="pgbouncer-") as name:
+        running = RunningPgBouncer(Path(name), target, options)
+        running.start()
         try:
-            _wait_until_open(port, log)
-            yield port
+            yield running
         finally:
-            child_processes.stop(child, first=signal.SIGKILL)
+            running.kill()
 
 
 def set_plan_mode(cursor: Any, mode: str) -> None:
