@@ -18,7 +18,7 @@ USE_WRITABLE_CACHE = cache="$${UV_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/u
   { test -n "$$HOME" && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache"; } || export UV_CACHE_DIR=.state/uv-cache
 
 .DEFAULT_GOAL := help
-.PHONY: ops s3 restore-drill help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts rehearse chaos lock clean
+.PHONY: ops s3 restore-drill help setup demo test test-slow test-browser test-chaos coverage mutation deploy-check lint format reference pictures docs up bench prompts rehearse image release chaos lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -125,6 +125,13 @@ pictures: setup ## the pictures of the documentation, from the running product
 docs: setup ## the documentation site into site/, offline; warnings are errors
 	@$(PY) -m sphinx -q -W --keep-going -E -b html docs site
 	@echo "site/index.html"
+
+image: ## the image by buildah, on IMAGE_BASE or on a base of Debian's packages (CERTIFICATES= of a company proxy)
+	@test -n "$$IMAGE_BASE" || deploy/docker/base.sh
+	@deploy/docker/build.sh
+
+release: setup ## wheels, list of parts, manifests and image into dist/, signed; nothing is published
+	@$(PY) -m orchestrator.dev.release
 
 lock: setup ## pin requirements*.in again, with hashes
 	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai requirements-deploy requirements-checkov requirements-s3; do \

@@ -3,15 +3,16 @@
 PostgreSQL's own clock is replaced in one database: its functions of the time read a sequence that the
 simulation sets, so that every statement of the engine and the limiter, each default of a column and each
 function in the database lives in simulated time. A job that waits gives its turn away and is woken when its
-moment has come; the clock then jumps to it. One job runs at a time. What it takes in real time is added to
-the simulated time, so the product's own time counts as it is.
+moment has come; the clock then jumps to it. Jobs of one moment run side by side, those of different moments
+one after the other. What they take in real time is added to the simulated time, so the product's own time
+counts as it is.
 """
 
 import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -50,6 +51,7 @@ class SimulatedTime:
 
     def __init__(self, url: str, start: float, threads: int) -> None:
         self.start = self.now = start
+        self.sleeps = 0
         self.real_seconds = 0.0
         """What the jobs have taken in real time, all together."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -62,23 +64,25 @@ class SimulatedTime:
         """Run ``work`` at a moment, or now where that has passed."""
         heapq.heappush(self._events, (when, next(self._order), work))
 
-    def start_job(self, work: Callable[[], None]) -> None:
-        """Run ``work`` in a thread until it waits or ends. From the thread of ``run`` only."""
+    def start_jobs(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Run each job in a thread until it waits or ends. From the thread of ``run`` only."""
+        futures = [self._threads.submit(self._run_to_the_end, work) for work in jobs]
+        for _ in futures:
+            self._rests.acquire()
+        for future in futures:
+            if future.done() and (error := future.exception()) is not None:
+                raise error
 
-        def run_to_the_end() -> None:
-            try:
-                work()
-            finally:
-                self._rests.release()
-
-        future = self._threads.submit(run_to_the_end)
-        self._rests.acquire()
-        if future.done() and (error := future.exception()) is not None:
-            raise error
+    def _run_to_the_end(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self._rests.release()
 
     def sleep(self, seconds: float) -> None:
         """Wait in simulated time. From within a job, in its thread or in one that it waits for."""
         woken = threading.Semaphore(0)
+        self.sleeps += 1
 
         def wake() -> None:
             woken.release()
@@ -100,6 +104,7 @@ class SimulatedTime:
             self.real_seconds += took
             self.now += took
 
-    def has_events(self) -> bool:
-        """Whether anything is still to come."""
-        return bool(self._events)
+    def close(self) -> None:
+        """End the threads and the session."""
+        self._threads.shutdown()
+        self._setter.close()

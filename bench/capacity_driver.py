@@ -13,8 +13,10 @@ import os
 import random
 import statistics
 import sys
+import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -28,6 +30,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 - Django comes first
 from django.db import connection  # noqa: E402
 
+from bench.capacity_causes import find_causes, name_key  # noqa: E402
 from bench.capacity_clock import SimulatedTime  # noqa: E402
 from bench.capacity_plugin import Simulated  # noqa: E402
 from orchestrator.core import database  # noqa: E402
@@ -42,7 +45,6 @@ from providers import quota_report  # noqa: E402
 
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
-WORKING_HOURS: Final = 8
 LOOK_SECONDS: Final = 0.1
 PROGRESS_SECONDS: Final = 20.0
 # What waits, by the time at which it may continue its own, or by the provider that it waits for.
@@ -60,12 +62,15 @@ class Plan:
     flows: int
     repos: int
     days: int
+    hours: float
     rest_days: float
     """How long is waited after the last arrival, in days."""
     most_seconds: float
     """The most real time that the simulation may take."""
     start: float
     url: str
+    together: int = 1
+    """How many flows arrive at one moment: side by side they take less real time."""
     seed: int = 15
 
 
@@ -83,33 +88,37 @@ class Simulation:
     created: int = 0
     messages_sent: int = 0
     looks: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
     began: float = field(default_factory=time.monotonic)
     told: float = 0.0
 
     def send_route(self, route: Route) -> bool:
         """What ``broker.send_route`` does, without a broker."""
         stage, queue = route.chain[0]
-        self.messages_sent += 1
-        self.messages.setdefault(queue, deque()).append(stage)
+        with self.lock:
+            self.messages_sent += 1
+            self.messages.setdefault(queue, deque()).append(stage)
         self.clock.call_at(self.clock.now, lambda: self.serve(queue))
         return True
 
     def serve(self, queue: str) -> None:
-        """Let a free slot of ``queue`` take the next message."""
-        waiting = self.messages.get(queue)
-        if not waiting or not self.slots[queue]:
-            return
-        self.slots[queue] -= 1
-        stage = waiting.popleft()
-        self.clock.start_job(lambda: self.work(queue, stage))
+        """Let the free slots of ``queue`` take the next messages."""
+        waiting = self.messages.get(queue, deque())
+        taken = [waiting.popleft() for _ in range(min(self.slots[queue], len(waiting)))]
+        self.slots[queue] -= len(taken)
+        self.clock.start_jobs([partial(self.work, queue, stage) for stage in taken])
 
     def work(self, queue: str, stage: int) -> None:
         """What a worker does with a message."""
+        sleeps = self.clock.sleeps
         runner.run_stages(stage, has_tail=False)
-        self.slots[queue] += 1
+        with self.lock:
+            self.slots[queue] += 1
         self.clock.call_at(self.clock.now, lambda: self.serve(queue))
-        # A settled call may have made room, and a stage may wait from now on.
-        self.look_soon()
+        # A call that has ended may have made room. One that was refused at once joins a line, which is looked
+        # at when capacity comes back.
+        if self.clock.sleeps != sleeps or self.next_look == math.inf:
+            self.look_soon()
 
     def look_soon(self) -> None:
         """Have the dispatcher look at its next turn."""
@@ -148,12 +157,16 @@ class Simulation:
                 at = hint.at if hint.at is not None else datetime.fromtimestamp(self.clock.now + 60, UTC)
             self._look_at(max(at.timestamp(), self.clock.now + LOOK_SECONDS))
 
-    def create_flow(self, number: int) -> None:
-        """A new flow, as the API creates it."""
-        engine.create(self.repos[number % len(self.repos)], str(number), flow_type="capacity")
-        self.created += 1
+    def create_flows(self, numbers: Sequence[int]) -> None:
+        """New flows, as the API creates them."""
+        self.clock.start_jobs([partial(self.create_flow, number) for number in numbers])
+        self.created += len(numbers)
         if self.dispatcher._full:
             self.look_soon()
+
+    def create_flow(self, number: int) -> None:
+        """One of them."""
+        engine.create(self.repos[number % len(self.repos)], str(number), flow_type="capacity")
         connection.close()
 
     def is_over(self) -> bool:
@@ -175,14 +188,14 @@ def draw_arrivals(plan: Plan) -> list[float]:
     for _ in range(plan.flows):
         day = chance.randrange(plan.days)
         calendar_day = day // 5 * 7 + day % 5
-        moments.append(plan.start + calendar_day * DAY + chance.random() * WORKING_HOURS * HOUR)
+        moments.append(plan.start + calendar_day * DAY + chance.random() * plan.hours * HOUR)
     return sorted(moments)
 
 
 def simulate(plan: Plan) -> dict[str, Any]:
     """Run the plan; what the database says afterwards."""
     slots = {queue: settings.QUEUE_SLOTS[queue] for queue in list_queues()}
-    clock = SimulatedTime(plan.url, plan.start, threads=sum(slots.values()) + 4)
+    clock = SimulatedTime(plan.url, plan.start, threads=sum(slots.values()) + plan.together + 4)
     Simulated.sleep = clock.sleep
     Repo.objects.bulk_create(Repo(name=f"repo-{number:04}") for number in range(plan.repos))
     repos = list(Repo.objects.order_by("name"))
@@ -193,8 +206,9 @@ def simulate(plan: Plan) -> dict[str, Any]:
     broker.send_route = simulation.send_route
     broker.send_preparation = lambda *_: False
     arrivals = draw_arrivals(plan)
-    for number, moment in enumerate(arrivals):
-        clock.call_at(moment, partial(simulation.create_flow, number))
+    for first in range(0, len(arrivals), plan.together):
+        numbers = range(first, min(first + plan.together, len(arrivals)))
+        clock.call_at(arrivals[numbers[-1]], partial(simulation.create_flows, numbers))
     before = read_counters()
     clock.run(arrivals[-1] + plan.rest_days * DAY, stop=simulation.is_over)
     return measure(plan, simulation, before)
@@ -280,42 +294,6 @@ def measure(plan: Plan, simulation: Simulation, before: Any) -> dict[str, Any]:
         **{f"tokens_{row.provider}": int(row.tokens) for row in calls},
         **{f"seconds_{name_key(cause)}": round(value) for cause, value in causes.items() if value >= 0.5},
     }
-
-
-def find_causes(rows: list[Any]) -> dict[str, float]:
-    """What the time of all stages went into, in seconds: work, waits for a slot, waits for room, by cause."""
-    causes: dict[str, float] = {}
-    for row in rows:
-        cause = name_cause(row.kind, row.queue, row.reason)
-        causes[cause] = causes.get(cause, 0.0) + row.seconds
-    return causes
-
-
-def name_cause(kind: str, queue: str, reason: str) -> str:
-    """The cause of a span in words, from the event that began it."""
-    if kind == "stage.started":
-        return "models and gates"
-    if kind == "stage.ready":
-        return f"slots of {queue}"
-    provider = reason.partition(":")[0]
-    if reason.startswith("repo "):
-        return "budget of a repo"
-    if "daily tokens" in reason or "turn" in reason or "waits for its turn" in reason:
-        # Who waits behind others waits for what the first of them waits for.
-        return f"daily quota of {provider}"
-    if "daily budget" in reason:
-        return "daily budget"
-    for words in ("tokens a minute", "requests a minute", "slots are taken"):
-        if words in reason:
-            return f"{words} at {provider}"
-    if provider in settings.PROVIDERS:
-        return f"refusals of {provider}"
-    return "pauses before another attempt"
-
-
-def name_key(cause: str) -> str:
-    """``cause`` as the end of a key of the results."""
-    return cause.replace(" ", "_")
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ KEYS = {
     "capacity": {
         *("flows", "repos", "p95_latency_s", "success_rate", "usd_per_flow", "bound_by"),
         *("flows_500", "bound_by_500", "holds_targets_500", "flows_50000", "bound_by_50000"),
-        *("bound_by_day_more_quota", "own_seconds_per_flow_50000", "wal_bytes_per_flow_50000"),
+        *("bound_by_more_quota", "own_seconds_per_flow_50000", "wal_bytes_per_flow_50000"),
     },
     "context": {"over_budget_bundles", "recall", "recall_vs_bm25", "recall_vs_recency", "seconds_per_5mb"},
     "cost": {"payloads", "unexplained_differences"},

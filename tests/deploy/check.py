@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
+from orchestrator.dev.tool_environments import find_tool
 from tests.deploy import budget, manifests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,23 +46,6 @@ def say(line: str) -> None:
     """A line of the report, at once: a check may take a minute."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def find_tool(environment: str, name: str) -> Path | None:
-    """The program ``name`` of requirements-<environment>.txt, in an environment of its own; None where it
-    cannot be installed."""
-    place = ROOT / f".venv-{environment}"
-    pins = ROOT / f"requirements-{environment}.txt"
-    stamp = place / ".ready"
-    uv = str(ROOT / ".venv" / "bin" / "uv")
-    if not stamp.exists() or stamp.stat().st_mtime < pins.stat().st_mtime:
-        made = subprocess.run([uv, "venv", "--quiet", "--clear", str(place)], check=False).returncode == 0
-        options = ["--quiet", "--require-hashes", "--python", str(place / "bin" / "python")]
-        if not made or subprocess.run([uv, "pip", "sync", *options, str(pins)], check=False).returncode != 0:
-            return None
-        stamp.touch()
-    tool = place / "bin" / name
-    return tool if tool.exists() else None
 
 
 def run(*command: object, folder: Path = ROOT) -> "subprocess.CompletedProcess[str]":

@@ -15,6 +15,7 @@ from orchestrator.flows.api.follower_seats import seats
 from orchestrator.flows.models import FlowEvent
 from orchestrator.repos import tokens
 from orchestrator.serving import threads
+from orchestrator.version import VERSION
 from tests import scenes
 from tests.serving.server import Served, read_all, serve, until
 
@@ -45,7 +46,7 @@ def test_followers_and_half_open_connections_hold_up_nobody(service) -> None:
         service.connect("POST /api/v1/flows/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
     followers = [service.get(path, Authorization=f"Bearer {secret}") for _ in range(FOLLOWERS)]
     until(lambda: seats.count() == FOLLOWERS)
-    assert json.loads(fetch(service, "/health")) == {"status": "ok"}
+    assert json.loads(fetch(service, "/health")) == {"status": "ok", "version": VERSION}
     assert json.loads(fetch(service, "/ready"))["status"] == "ok"
     assert json.loads(fetch(service, "/api/v1/flows/", secret))["results"][0]["id"] == flow.id
     # All of them still get what happens next.

@@ -6,6 +6,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from orchestrator.flows.models import Flow
+from orchestrator.version import VERSION
 from orchestrator.web.pages import flows, health
 from tests import scenes
 from tests.flows.engine.stack import running as broker_running
@@ -22,7 +23,7 @@ def sre(db) -> Client:
 
 
 def test_health_and_ready(db):
-    assert Client().get("/health").json() == {"status": "ok"}
+    assert Client().get("/health").json() == {"status": "ok", "version": VERSION}
     answer = Client().get("/ready")
     assert (answer.status_code, answer.json()["failing"]) == (200, [])
 

@@ -7,6 +7,7 @@ often it had to wait. A repo whose first stage does not fit waits with all its o
 continue, but it is asked first as soon as there is more room.
 """
 
+import heapq
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -43,20 +44,22 @@ class FairOrder:
             for one in waiting:
                 if one.priority == priority:
                     lines.setdefault(one.repo_id, deque()).append(one)
-            while lines and room.calls > 0:
-                # Of repos with equal times, the one whose stage is older.
-                repo = min(lines, key=lambda name: (self._start(name), lines[name][0].id))
+            # Of repos with equal times, the one whose stage is older. A repo's time changes only when one of
+            # its stages is chosen, because that of the provider never passes the first in line.
+            order = [(self._start(repo), line[0].id, repo) for repo, line in lines.items()]
+            heapq.heapify(order)
+            while order and room.calls > 0:
+                start, _, repo = heapq.heappop(order)
                 first = lines[repo][0]
                 # Its later stages must not overtake it: the whole repo waits.
                 if not room.fits(first.tokens, first.nano_usd):
-                    del lines[repo]
                     continue
                 room = room.less(1, first.tokens, first.nano_usd)
-                self._now = self._start(repo)
+                self._now = start
                 self._last[repo] = self._now + 1.0
                 chosen.append(lines[repo].popleft())
-                if not lines[repo]:
-                    del lines[repo]
+                if lines[repo]:
+                    heapq.heappush(order, (self._start(repo), lines[repo][0].id, repo))
         return chosen
 
     def _start(self, repo: int) -> float:

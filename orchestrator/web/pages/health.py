@@ -4,13 +4,14 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from orchestrator.ops.status.core_parts import PARTS
+from orchestrator.version import VERSION
 
 
 @require_safe
 def show_health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Django's signature
     """The process answers."""
     # Nothing else is asked: restarting this process repairs no database, and a failed answer restarts it.
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok", "version": VERSION})
 
 
 @require_safe

@@ -2,6 +2,8 @@
 are told.
 """
 
+import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -78,6 +80,29 @@ def test_a_need_that_did_not_fit_is_asked_first_when_there_is_more():
 
 def test_priority_goes_before_any_turn():
     assert ids(FairOrder().choose(line(2, 9, priority=5) + line(1, 1, 2), Headroom(2, 100, 0))) == [9, 1]
+
+
+def test_a_line_of_many_repos_costs_a_look_little():
+    # For each of them the first does not fit. Asked one by one for the least, they would take seconds.
+    waiting = [one for place in range(20_000) for one in line(place, place, tokens=500)]
+    began = time.process_time()
+    assert FairOrder().choose(waiting, Headroom(9, 100, 0)) == []
+    assert time.process_time() - began < 2
+
+
+def test_many_repos_take_turns_in_the_order_of_their_times():
+    chance, turns = random.Random(7), FairOrder()
+    served: dict[int, int] = {}
+    waiting = [one for place in range(30) for one in line(place, *range(place * 100, place * 100 + 20))]
+    waiting.sort(key=lambda one: (-one.priority, one.id))
+    while waiting:
+        gone = turns.choose(waiting, Headroom(chance.randint(1, 40), 10**6, 0))
+        taken = set(ids(gone))
+        waiting = [one for one in waiting if one.id not in taken]
+        for one in gone:
+            served[one.repo_id] = served.get(one.repo_id, 0) + 1
+            # While all have work, no repo is more than one stage ahead of another.
+            assert max(served.values()) - min(served.get(place, 0) for place in range(30)) <= 1
 
 
 def park(flow: Flow, *, tokens: int = 10, provider: str = "google") -> None:

@@ -1,0 +1,115 @@
+"""A release: the same commit gives the same wheels, and a receiver sees what was changed on the way."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from blocks import __version__ as blocks_version
+from orchestrator.dev import release
+from orchestrator.version import VERSION
+from tests.deploy import manifests
+
+ROOT = Path(__file__).resolve().parents[2]
+needs_git = pytest.mark.skipif(
+    shutil.which("git") is None or not (ROOT / ".git").exists(), reason="this is not a checkout of git"
+)
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+
+
+def verify(folder: Path) -> int:
+    """What `make release` prints, typed by a receiver."""
+    done = subprocess.run(["sh", "-c", release.VERIFY], cwd=folder, capture_output=True, check=False)
+    return done.returncode
+
+
+@needs_openssl
+def test_a_receiver_sees_what_was_changed_on_the_way(tmp_path):
+    (tmp_path / "one.whl").write_bytes(b"one")
+    (tmp_path / "two.yaml").write_bytes(b"two")
+    release.sign_checksums(tmp_path, Ed25519PrivateKey.generate())
+    assert verify(tmp_path) == 0
+    (tmp_path / "one.whl").write_bytes(b"other")
+    assert verify(tmp_path) != 0
+    # A sum that fits the other file is not what was signed.
+    sums = tmp_path / release.SUMS
+    text = sums.read_text().replace(hashlib.sha256(b"one").hexdigest(), hashlib.sha256(b"other").hexdigest())
+    sums.write_text(text)
+    assert verify(tmp_path) != 0
+
+
+def test_only_a_key_of_the_right_kind_signs(tmp_path):
+    path = tmp_path / "key.pem"
+    path.write_text("no key")
+    with pytest.raises(release.ReleaseError, match="not a key in PEM"):
+        release.read_signing_key({"RELEASE_SIGNING_KEY_FILE": str(path)})
+    made = Ed25519PrivateKey.generate()
+    path.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    read = release.read_signing_key({"RELEASE_SIGNING_KEY_FILE": str(path)})
+    assert release.find_fingerprint(read) == release.find_fingerprint(made)
+    with pytest.raises(release.ReleaseError, match=r"gone\.pem"):
+        release.read_signing_key({"RELEASE_SIGNING_KEY_FILE": str(tmp_path / "gone.pem")})
+
+
+def test_every_part_carries_the_same_version(client):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert VERSION == project["version"] == blocks_version
+    assert client.get("/health").json()["version"] == VERSION
+    deployment = manifests.find(manifests.build_overlay("production"), "Deployment", "flowengine")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"flowengine:v{VERSION}"
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@needs_git
+@pytest.mark.timeout(400)
+def test_the_same_commit_gives_the_same_wheels(tmp_path):
+    digests = []
+    for number in range(2):
+        source, target = tmp_path / f"source-{number}", tmp_path / f"wheels-{number}"
+        source.mkdir()
+        target.mkdir()
+        moment = release.export_commit(source)
+        release.build_wheels(source, target, moment)
+        digests.append(
+            {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in target.iterdir()}
+        )
+    assert digests[0] == digests[1]
+    assert sorted(digests[0]) == [
+        f"multi_llm_blocks-{VERSION}-py3-none-any.whl",
+        f"multi_llm_orchestrator-{VERSION}-py3-none-any.whl",
+    ]
+    with zipfile.ZipFile(
+        tmp_path / "wheels-0" / f"multi_llm_orchestrator-{VERSION}-py3-none-any.whl"
+    ) as wheel:
+        names = wheel.namelist()
+    assert "orchestrator/version.py" in names
+    assert [name for name in names if name.startswith(("tests/", "bench/"))] == []
+
+
+@needs_git
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_release_is_whole(tmp_path):
+    missing = release.build_release(tmp_path)
+    found = {path.name for path in tmp_path.iterdir()}
+    assert {release.SUMS, release.SIGNATURE, release.PUBLIC_KEY, "CHANGELOG.md"} <= found
+    left_out = " ".join(missing)
+    if "CycloneDX" not in left_out:
+        parts = json.loads((tmp_path / f"orchestrator-{VERSION}.cdx.json").read_text())
+        names = {one["name"].lower() for one in parts["components"]}
+        assert parts["bomFormat"] == "CycloneDX"
+        assert {"django", "celery", "psycopg"} <= names
+    if "manifests" not in left_out:
+        text = (tmp_path / f"kubernetes-production-{VERSION}.yaml").read_text()
+        assert "Deployment" in {one["kind"] for one in yaml.safe_load_all(text)}
+    if shutil.which("openssl"):
+        assert verify(tmp_path) == 0
