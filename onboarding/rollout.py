@@ -128,8 +128,9 @@ def begin_due_requests(today: date | None = None) -> list[int]:
     with transaction.atomic():
         # One at a time counts and begins, so no two see the same free place.
         database.fetch_rows(_LOCK)
-        begun = [] if find_hold() else _begin(day)
-        _plan(day)
+        hold = find_hold()
+        begun = [] if hold else _begin(day)
+        _plan(day, hold)
     return begun
 
 
@@ -207,7 +208,7 @@ def _list_line() -> list[OnboardingRequest]:
     return list(OnboardingRequest.objects.filter(status=OnboardingStatus.QUEUED).order_by("queued_at", "id"))
 
 
-def _plan(today: date) -> None:
+def _plan(today: date, hold: str) -> None:
     """Give each that waits the first day with room."""
     begun = OnboardingRequest.objects.filter(provisioned_on__gte=today)
     taken = Counter(row.provisioned_on for row in begun if row.provisioned_on is not None)
@@ -217,7 +218,7 @@ def _plan(today: date) -> None:
         if day is not None:
             taken[day] += 1
         if request.planned_for != day:
-            engine.plan_request(request, day)
+            engine.plan_request(request, day, hold)
 
 
 def _find_day(first: date, taken: Counter[date]) -> date | None:

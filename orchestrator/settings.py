@@ -423,6 +423,10 @@ FLOWER_URL = env.read_url("FLOWER_URL")
 SOAK_DAYS = env.read_period("SOAK_DAYS")
 ROLLOUT_DAYS = env.read_period("ROLLOUT_DAYS")
 
+# --- onboarding: where people read on, and find the dashboards; the defaults are the launch runbook's
+DOCS_URL = env.read_url("DOCS_URL", "https://docs.blocks-orchestrator.com")
+GRAFANA_URL = env.read_url("GRAFANA_URL", "https://grafana.company.com")
+
 # --- training: the percentage of a score from which a module is passed
 TRAINING_PASS_MARK = env.read_integer("TRAINING_PASS_MARK", 80, low=1, high=100)
 

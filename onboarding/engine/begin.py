@@ -3,7 +3,7 @@
 from datetime import date
 
 from onboarding.engine import dispatch, rows
-from onboarding.models import OnboardingRequest, OnboardingStatus
+from onboarding.models import OnboardingEvent, OnboardingRequest, OnboardingStatus
 
 
 def begin_provisioning(request_id: int, day: date) -> bool:
@@ -20,6 +20,15 @@ def begin_provisioning(request_id: int, day: date) -> bool:
     return True
 
 
-def plan_request(request: OnboardingRequest, day: date | None) -> None:
-    """Write the day on which the turn of a queued request comes."""
-    OnboardingRequest.objects.filter(pk=request.pk, status=OnboardingStatus.QUEUED).update(planned_for=day)
+def plan_request(request: OnboardingRequest, day: date | None, hold: str = "") -> None:
+    """Write the day on which the turn of a queued request comes, and tell of the first one.
+
+    ``hold`` says what keeps all of them back at present. Called as ``begin_provisioning``.
+    """
+    waiting = OnboardingRequest.objects.filter(pk=request.pk, status=OnboardingStatus.QUEUED)
+    if not waiting.update(planned_for=day):
+        return
+    # Later days are on the page: a hold moves them every night.
+    if day is not None and not OnboardingEvent.objects.filter(request=request, kind="planned").exists():
+        request.planned_for = day
+        rows.record_event(request, "planned", "", hold)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from onboarding import messages
 from onboarding.models import OnboardingEvent, OnboardingRequest, OnboardingStatus, OnboardingStep, StepKind
 from onboarding.step_registry import CHECKS, PROVISIONING
 from orchestrator.core.redaction import redact_text
@@ -27,8 +28,11 @@ def move_request(request: OnboardingRequest, status: OnboardingStatus, **values:
 
 
 def record_event(request: OnboardingRequest, kind: str, actor: str = "", text: str = "") -> None:
-    """Add a line to the timeline."""
-    OnboardingEvent.objects.create(request=request, kind=kind, actor=actor[:150], text=redact_text(text)[0])
+    """Add a line to the timeline, and tell those whom it concerns."""
+    event = OnboardingEvent.objects.create(
+        request=request, kind=kind, actor=actor[:150], text=redact_text(text)[0]
+    )
+    messages.tell_turn(request, event)
 
 
 def add_steps(request: OnboardingRequest) -> None:

@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from onboarding import engine, first_token, progress, visibility
+from onboarding import messages as messages_to_team
 from onboarding.models import OnboardingRequest
 from onboarding.pages import start
 from orchestrator.core.errors import OrchestratorError
@@ -82,5 +83,6 @@ def _describe(request: HttpRequest, found: OnboardingRequest) -> dict[str, Any]:
         "is_of_team": is_of_team,
         "token_shown": first_token.find_showing(found) if view.is_ready else None,
         "start": start.describe_start(found, request.build_absolute_uri("/")) if view.is_ready else None,
+        "mail": messages_to_team.read_confirmation(found),
         "live": reverse("onboarding-live", args=[found.reference]),
     }

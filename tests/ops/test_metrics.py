@@ -60,7 +60,7 @@ def test_the_names_of_the_runbook(rows):
     assert read_value(found, "orchestrator_flows", status="pending") == 1
     assert read_value(found, "orchestrator_stages", queue="google", status="ready") == 1
     assert read_value(found, "provider_tokens_total", provider="openai", kind="input") == 200
-    assert read_value(found, "orchestrator_source_up") == len(metrics.SOURCES)
+    assert read_value(found, "orchestrator_source_up") == len(metrics.SOURCES) + len(metrics.FURTHER_SOURCES)
     assert read_value(found, "orchestrator_source_seconds") > 0
     assert read_value(found, "flow_cost_usd", block_family="compliance") == pytest.approx(0.0855)
     assert read_value(found, "quality_gate_score_count", gate="coverage", repo="compliance-service") == 2

@@ -1,0 +1,32 @@
+"""What Prometheus scrapes of onboarding: requests by phase and status, and how long they take."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from onboarding.models import OnboardingStatus
+from orchestrator.core import database
+from orchestrator.core.sql import load_statements
+from orchestrator.repos.models import Phase
+
+_SQL = load_statements(__file__)
+
+
+def measure_requests() -> Iterator[Metric]:
+    """Requests, and the seconds from submit to ready. Zeros, too: a chart must tell none from not known."""
+    requests = GaugeMetricFamily(
+        "orchestrator_onboarding_requests", "Requests for repos.", labels=["phase", "status"]
+    )
+    found = {(row.phase, row.status): row.requests for row in database.fetch_rows(_SQL["count_requests"])}
+    for phase in Phase.values:
+        for status in OnboardingStatus.values:
+            requests.add_metric([phase, status], found.get((phase, status), 0))
+    yield requests
+    seconds = GaugeMetricFamily(
+        "orchestrator_onboarding_seconds",
+        "Median seconds from submit to ready, of the requests that became ready in 30 days.",
+        labels=["phase"],
+    )
+    for row in database.fetch_rows(_SQL["measure_time_to_ready"]):
+        seconds.add_metric([row.phase], row.seconds)
+    yield seconds
