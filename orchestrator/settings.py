@@ -115,6 +115,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "axes",
+    # For its files only: htmx is served from here.
+    "django_htmx",
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
