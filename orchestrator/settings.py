@@ -190,10 +190,11 @@ OIDC_SCOPES = env.read_names("OIDC_SCOPES", "openid,profile,email")
 OIDC_EMAIL_DOMAINS = tuple(name.lower() for name in env.read_names("OIDC_EMAIL_DOMAINS"))
 OIDC_GROUPS_CLAIM = env.read_text("OIDC_GROUPS_CLAIM", "groups")
 OIDC_ROLES = env.read_choices("OIDC_ROLES", ("Viewer", "SRE", "Incident commander"))
-if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET and OIDC_EMAIL_DOMAINS):
-    raise ImproperlyConfigured(
-        "OIDC_ISSUER is set: set OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_EMAIL_DOMAINS, too."
-    )
+if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_EMAIL_DOMAINS):
+    raise ImproperlyConfigured("OIDC_ISSUER is set: set OIDC_CLIENT_ID and OIDC_EMAIL_DOMAINS, too.")
+# Only the web process uses the secret, and no other may hold it.
+if OIDC_ISSUER and PROCESS == "web" and not OIDC_CLIENT_SECRET:
+    raise ImproperlyConfigured("OIDC_ISSUER is set: set OIDC_CLIENT_SECRET, too.")
 if "openid" not in OIDC_SCOPES or "email" not in OIDC_SCOPES:
     raise ImproperlyConfigured("OIDC_SCOPES needs openid and email; others may follow.")
 SOCIALACCOUNT_ADAPTER = "orchestrator.web.sign_in.openid.CompanyAccounts"

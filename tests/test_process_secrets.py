@@ -132,3 +132,15 @@ def test_flower_has_no_address_that_changes_anything(monkeypatch) -> None:
     assert "/api/workers" in left
     for word in ("shutdown", "revoke", "apply", "send-task", "pool", "abort", "rate-limit", "timeout"):
         assert not [path for path in left if word in path], word
+
+
+def test_sign_in_needs_its_secret_in_the_web_process_only() -> None:
+    shared = {"DATABASE_URL": EVERYTHING["DATABASE_URL"], "SECRET_KEY": "x"}
+    shared |= {"OIDC_ISSUER": "https://id.example.org", "OIDC_CLIENT_ID": "blocks"}
+    shared |= {"OIDC_EMAIL_DOMAINS": "example.org"}
+    assert start(shared | {"PROCESS": "onboarding"}).returncode == 0
+    refused = start(shared | {"PROCESS": "web"})
+    assert refused.returncode != 0
+    assert "set OIDC_CLIENT_SECRET" in refused.stderr
+    assert start(shared | {"PROCESS": "web", "OIDC_CLIENT_SECRET": "s3cret"}).returncode == 0
+    assert "OIDC_EMAIL_DOMAINS" in start(shared | {"OIDC_EMAIL_DOMAINS": ""}).stderr

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from django.conf import settings
 from django.urls import reverse
 
 from onboarding.models import OnboardingRequest
+from orchestrator.core.cli_wheel import pack_wheel
 
 # What makes a request testable: an input, an output, and what is refused.
 _SAMPLES: Final = {
@@ -55,14 +57,11 @@ def describe_start(request: OnboardingRequest, base: str) -> FirstSteps:
         f"# {title}\n\nBlock family: {family}\n\n## What it does\n\n{want}\n\n"
         f"## What it refuses\n\n{refusal}\n"
     )
-    address = base.rstrip("/")
+    # What the operators call the service, or else what this person has typed.
+    address = settings.PUBLIC_URL or base.rstrip("/")
     return FirstSteps(
-        install=f"pipx install {address}{_find_wheel()}",
+        install=f"pipx install {address}{reverse('cli-wheel', args=[pack_wheel().name])}",
         login=f"blocks login --url {address}",
         run="blocks flow run --input feature_request.md",
         sample=sample,
     )
-
-
-def _find_wheel() -> str:
-    return reverse("cli")

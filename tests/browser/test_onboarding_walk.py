@@ -1,0 +1,145 @@
+"""A team onboards its repo by itself, in a browser, against the whole product and far sides on loopback."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from orchestrator.dev import stack
+from orchestrator.dev.far_sides.server import Trouble
+from orchestrator.dev.sample_repo import check_out_sample
+from tests.browser.onboarding_stack import WORKFLOW, OnboardingStack, run_onboarding_stack
+from tests.browser.readability import find_barriers, keep_picture
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    # About a way of authlib that only the provider uses.
+    pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning"),
+]
+LEAD = "lead@example.org"
+SOON = 20_000
+"""Milliseconds that a step may take on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory) -> Iterator[OnboardingStack]:
+    with run_onboarding_stack(tmp_path_factory.mktemp("onboarding")) as running:
+        running.provider.set_person("ann", email="ann@example.org", email_verified=True, name="Ann Bell")
+        yield running
+
+
+def sign_in(page: Page, product: OnboardingStack) -> None:
+    """From the portal through the provider, and back."""
+    page.goto(f"{product.url}/onboarding/")
+    page.get_by_role("button", name="Sign in with Example ID").click()
+    # The page in between sends the browser on by itself.
+    page.wait_for_url(f"{product.provider.url}/**")
+    page.locator("input[name=sub]").fill("ann")
+    page.locator("form button, form input[type=submit]").first.click()
+    page.wait_for_url(f"{product.url}/onboarding/")
+
+
+def ask(page: Page, path: str) -> None:
+    page.get_by_label("Repository").fill(path)
+    page.get_by_label("Block family").fill("compliance")
+    page.get_by_label("Team lead's e-mail address").fill(LEAD)
+    page.get_by_label("GitHub Actions").check()
+    page.get_by_role("button", name="Ask for it").click()
+
+
+def expect_step(page: Page, step: str, words: str) -> None:
+    expect(page.locator(f"#step-{step} .pill")).to_have_text(words, timeout=SOON)
+
+
+def press(product: OnboardingStack, action: str) -> None:
+    message = [one for one in product.slack.list_direct(LEAD) if one.get("blocks")][-1]
+    assert product.slack.press(message["channel"], message["ts"], action) == 200
+
+
+def test_from_sign_in_to_ready_and_the_first_flow(page: Page, product: OnboardingStack):
+    product.slack.add_person(LEAD)
+    product.add_repo("example-org/ledger", {"README.md": b"# Ledger\n", **WORKFLOW})
+    sign_in(page, product)
+    assert not find_barriers(page)
+    begun = time.monotonic()
+    ask(page, "example-org/ledger")
+    expect(page.get_by_role("heading", name="ledger")).to_be_visible()
+    expect_step(page, "check-repo_exists", "passed")
+    expect_step(page, "check-ci_configured", "passed")
+    expect_step(page, "check-lead_approved", "waiting")
+    keep_picture(page, "walk-waiting")
+    checked = time.monotonic()
+    press(product, "onboarding_approve")
+    answered = time.monotonic()
+    expect(page.get_by_role("heading", name="Three commands to your first block")).to_be_visible(
+        timeout=60_000
+    )
+    took = (checked - begun) + (time.monotonic() - answered)
+    sys.stderr.write(f"from submit to ready, approval aside: {took:.1f} s\n")
+    # The issue's figure is 10 s; on a machine that others use too, this holds the order of it.
+    assert took < 30
+    assert not find_barriers(page)
+    keep_picture(page, "walk-ready")
+    page.get_by_role("button", name="Show the token, once").click()
+    token = re.search(r"blk_[\w-]+", page.locator("#token-text").inner_text())
+    assert token
+    keep_picture(page, "walk-token")
+    page.get_by_role("link", name="I have it: back to the request").click()
+    expect(page.get_by_text("The token was shown to ann@example.org")).to_be_visible()
+    expect(page.get_by_role("heading", name="Waiting for your first flow")).to_be_visible()
+    run_first_flow(product, token.group())
+    expect(page.get_by_role("heading", name="Your first flow has passed")).to_be_visible(timeout=SOON)
+    assert not find_barriers(page)
+    keep_picture(page, "walk-first-flow")
+
+
+def run_first_flow(product: OnboardingStack, token: str) -> None:
+    """What the owner types, with the sample of the family."""
+    work = check_out_sample("compliance-service", product.folder / "work")
+    clean = {"PATH": "/usr/bin:/bin", "HOME": str(product.folder), "PYTHONPATH": str(stack.ROOT)}
+    clean |= {"BLOCKS_API_URL": product.url, "BLOCKS_TOKEN": token}
+    for words in (("init", "--repo", "ledger"), ("flow", "run", "--input", "feature_request.md")):
+        command = [sys.executable, "-m", "blocks.cli.main", *words]
+        done = subprocess.run(command, cwd=work, env=clean, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_each_failure_has_a_reason_a_cure_and_a_retry(page: Page, product: OnboardingStack):
+    product.slack.people.clear()
+    sign_in(page, product)
+    ask(page, "example-org/payments")
+    retry = page.get_by_role("button", name="Retry from where it failed")
+    # The repo is not there.
+    expect_step(page, "check-repo_exists", "failed")
+    expect(page.locator("#step-check-repo_exists")).to_contain_text("What to do:")
+    assert not find_barriers(page)
+    keep_picture(page, "walk-no-repo")
+    there = product.add_repo("example-org/payments", {"README.md": b"# Payments\n"})
+    retry.click()
+    # It is, and has no CI; what has passed stays so.
+    expect_step(page, "check-ci_configured", "failed")
+    expect_step(page, "check-repo_exists", "passed")
+    expect(page.locator("#step-check-ci_configured")).to_contain_text("no workflow")
+    keep_picture(page, "walk-no-ci")
+    there.remote.commit_files("main", WORKFLOW)
+    # GitHub is in trouble first: that is tried again by itself.
+    product.code_host.troubles.append(Trouble(status=502, times=1))
+    retry.click()
+    # Nobody of that address is in the workspace.
+    expect_step(page, "check-lead_approved", "failed")
+    expect(page.locator("#step-check-lead_approved")).to_contain_text("is not in the Slack workspace")
+    keep_picture(page, "walk-no-lead")
+    product.slack.add_person(LEAD)
+    retry.click()
+    expect_step(page, "check-lead_approved", "waiting")
+    press(product, "onboarding_decline")
+    expect(page.locator("main .pill").first).to_have_text("rejected", timeout=SOON)
+    expect(page.locator("#said")).to_contain_text("Declined by lead@example.org")
+    assert not find_barriers(page)
+    keep_picture(page, "walk-declined")
+    assert product.code_host.faults == []
