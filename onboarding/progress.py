@@ -23,6 +23,12 @@ _STEP_WORDS: Final = {
     StepStatus.ERRORED: "errored",
     StepStatus.SKIPPED: "left out",
 }
+# Outputs that people open; other addresses are for the steps that come later.
+_LINK_WORDS: Final = {
+    "web_url": "Look at the repo",
+    "url": "Look at the pull or merge request, and merge it",
+    "dashboard_url": "Look at the dashboard of the repo",
+}
 _UNDER_WAY: Final = (
     OnboardingStatus.CHECKING,
     OnboardingStatus.QUEUED,
@@ -161,12 +167,13 @@ def _find_title(step: OnboardingStep) -> str:
 
 
 def _list_links(outputs: dict[str, Any]) -> list[tuple[str, str]]:
-    """Addresses among the outputs, such as that of a pull request, by their names."""
+    """Addresses among the outputs that a person wants to open, with what is there."""
     found = []
-    for name, value in outputs.items():
+    for name, words in _LINK_WORDS.items():
+        value = outputs.get(name)
         # Only what a browser opens: no script, no data.
         if isinstance(value, str) and value.startswith(("https://", "http://")) and len(value) < 500:
-            found.append((name.replace("_", " "), value))
+            found.append((words, value))
     return found
 
 

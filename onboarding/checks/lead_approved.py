@@ -29,8 +29,8 @@ NAME: Final = "lead_approved"
 REMIND_AFTER: Final = timedelta(days=1)
 EXPIRE_AFTER: Final = timedelta(days=3)
 _OTHER_LEAD: Final = (
-    "Cancel this request and name a lead who is in the Slack workspace, or ask an SRE to approve on the "
-    "lead's behalf."
+    "Let the lead join the Slack workspace, then retry. Or cancel this request and name another lead, or ask "
+    "an SRE to approve on the lead's behalf."
 )
 # What Slack answers where the person cannot be asked at all.
 _NOT_THERE: Final = {"users_not_found", "user_not_found", "user_disabled", "cannot_dm_bot"}

@@ -30,7 +30,7 @@ _SHOWN_AT: Final = {"code_host_path": "repo", "repo_name": "repo", "clone_url": 
 def show_form(request: HttpRequest) -> HttpResponse:
     """The form; a good one leads to the page of the new request. Below it, the person's own requests."""
     if request.method == "POST":
-        # By address, as before there were accounts: one account in wrong hands is one address.
+        # Bad answers count too: each makes the service look at a repo's name.
         throttle = OnboardingThrottle()
         try:
             throttle.refuse_too_many(request)

@@ -1,4 +1,4 @@
-"""Limits by address, for those who have shown no token that is known: guesses of tokens, and the open form.
+"""Limits by address, for those who have shown no token that is known, and of the onboarding form by account.
 
 Counted in the memory of the web process: a limit for each process is enough against guessing, and costs no
 round trip.
@@ -40,7 +40,7 @@ class AddressThrottle(SimpleRateThrottle):
             raise Problem(
                 429,
                 "request:throttled",
-                f"Too many {self.what} came from this address.",
+                f"Too many {self.what} came from this {self.whose}.",
                 cure=f"Wait {seconds} seconds, then try again.",
                 headers={"Retry-After": str(seconds)},
             )
@@ -53,7 +53,7 @@ class AddressThrottle(SimpleRateThrottle):
         self._count_now = count
         return bool(self.allow_request(request, None))  # type: ignore[arg-type]  # it only reads META
 
-    what = "requests"
+    what, whose = "requests", "address"
 
 
 class WrongTokenThrottle(AddressThrottle):
@@ -69,6 +69,10 @@ class ExchangeThrottle(AddressThrottle):
 
 
 class OnboardingThrottle(AddressThrottle):
-    """Requests through the form."""
+    """Requests through the form, by account: a whole company may come from one address."""
 
-    scope, rate, what = "onboarding", "20/hour", "requests"
+    scope, rate, what, whose = "onboarding", "20/hour", "requests", "account"
+
+    def get_cache_key(self, request: Any, view: Any) -> str:  # noqa: ARG002 - DRF's signature
+        """The account that asks."""
+        return f"throttle:{self.scope}:{request.user.pk}"

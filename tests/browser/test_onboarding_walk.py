@@ -13,7 +13,7 @@ from orchestrator.dev import stack
 from orchestrator.dev.far_sides.server import Trouble
 from orchestrator.dev.sample_repo import check_out_sample
 from tests.browser.onboarding_stack import WORKFLOW, OnboardingStack, run_onboarding_stack
-from tests.browser.readability import find_barriers, keep_picture
+from tests.browser.readability import find_barriers, find_flaws, keep_picture
 
 pytestmark = [
     pytest.mark.browser,
@@ -36,7 +36,11 @@ def product(tmp_path_factory) -> Iterator[OnboardingStack]:
 def sign_in(page: Page, product: OnboardingStack) -> None:
     """From the portal through the provider, and back."""
     page.goto(f"{product.url}/onboarding/")
-    page.get_by_role("button", name="Sign in with Example ID").click()
+    button = page.get_by_role("button", name="Sign in with Example ID")
+    expect(button).to_be_visible()
+    assert not find_flaws(page, "walk-sign-in")
+    assert not find_barriers(page)
+    button.click()
     # The page in between sends the browser on by itself.
     page.wait_for_url(f"{product.provider.url}/**")
     page.locator("input[name=sub]").fill("ann")

@@ -99,14 +99,17 @@ def test_wrong_tokens_from_one_network_count_together(db, monkeypatch):
     assert codes == [401, 401, 429]
 
 
-def test_the_onboarding_form_is_throttled_by_address(db, monkeypatch):
+def test_the_onboarding_form_is_throttled_by_account(db, monkeypatch):
     monkeypatch.setattr(OnboardingThrottle, "rate", "2/hour")
     client = Client(REMOTE_ADDR="192.0.2.7")
     client.force_login(User.objects.create_user("ann"))
+    colleague = Client(REMOTE_ADDR="192.0.2.7")
+    colleague.force_login(User.objects.create_user("bob"))
     assert [client.post("/onboarding/", {"repo_name": "x"}).status_code for _ in range(2)] == [422, 422]
     refused = client.post("/onboarding/", {"repo_name": "x"})
     assert refused.status_code == 429
-    assert "Too many requests came from this address" in refused.content.decode()
+    assert "Too many requests came from this account" in refused.content.decode()
     assert int(refused["Retry-After"]) > 0
     assert client.get("/onboarding/").status_code == 200
+    assert colleague.post("/onboarding/", {"repo_name": "x"}).status_code == 422
     assert OnboardingRequest.objects.count() == 0
