@@ -6,6 +6,7 @@ code without a challenge is not given, and one whose verifier does not fit is no
 
 import base64
 import hashlib
+import json
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ class Provider:
     is_away: bool = False
     challenges: dict[str, str] = field(default_factory=dict)
     """PKCE challenges by the code that was given for them."""
+    change_answer: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
+    """Makes of an answer in JSON, by its path, one that a provider never gives."""
 
     def set_person(self, subject: str, **claims: Any) -> None:
         """What the provider says of ``subject`` from now on."""
@@ -74,9 +77,20 @@ def _require_pkce(provider: Provider, application: Wsgi) -> Wsgi:
             if wanted != base64.urlsafe_b64encode(digest).rstrip(b"=").decode():
                 start("400 Bad Request", [("Content-Type", "application/json")])
                 return [b'{"error": "invalid_grant"}']
+        if provider.change_answer is not None and environ["PATH_INFO"] in ("/oauth2/token", "/userinfo"):
+            return _change_answer(provider, application, environ, start)
         return application(environ, start)
 
     return answer
+
+
+def _change_answer(provider: Provider, application: Wsgi, environ: dict[str, Any], start: Any) -> list[bytes]:
+    assert provider.change_answer is not None
+    begun: list[Any] = []
+    body = b"".join(application(environ, lambda *given: begun.append(given)))
+    changed = json.dumps(provider.change_answer(environ["PATH_INFO"], json.loads(body))).encode()
+    start(begun[0][0], [("Content-Type", "application/json"), ("Content-Length", str(len(changed)))])
+    return [changed]
 
 
 def _note_challenge(provider: Provider, challenge: str, start: Callable[..., Any]) -> Callable[..., Any]:

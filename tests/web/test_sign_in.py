@@ -5,8 +5,10 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
 from allauth.socialaccount.models import SocialAccount, SocialToken
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import get_resolver
@@ -17,6 +19,7 @@ from tests.web.openid_provider import Provider, change_query, serve_provider
 
 # About a way of authlib that only the provider uses.
 pytestmark = pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning")
+OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 ANN = {"email": "Ann@Example.org", "email_verified": True, "name": "Ann Bell", "groups": ["platform-sre"]}
 
 
@@ -38,7 +41,7 @@ def provider(served, db, settings) -> Provider:
     settings.OIDC_EMAIL_DOMAINS = ("example.org",)
     settings.OIDC_ROLES = {"platform-sre": "SRE", "everybody": "Viewer"}
     write_groups()
-    served.is_away = False
+    served.is_away, served.change_answer = False, None
     served.set_person("ann", **ANN)
     return served
 
@@ -202,6 +205,41 @@ def test_a_replayed_answer_and_a_replayed_code_are_refused(provider):
     used = parse_qs(urlsplit(address).query)["code"][0]
     assert come_back(other, change_query(fresh, code=used)).status_code == 403
     assert not is_signed_in(other)
+
+
+def read_claims(token: str) -> dict:
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+@pytest.mark.parametrize(
+    "spoil", ["signature", "unsigned", "shared secret", "another key", "missing", "person"]
+)
+def test_an_id_token_that_does_not_hold_signs_nobody_in(provider, spoil):
+    """As if somebody between us and the provider had changed it."""
+
+    def change(path: str, answer: dict) -> dict:
+        if path == "/userinfo":
+            return answer | ({"sub": "eve"} if spoil == "person" else {})
+        token = answer["id_token"]
+        match spoil:
+            case "signature":
+                answer["id_token"] = token[:-8] + ("AAAAAAAA" if token[-8:] != "AAAAAAAA" else "BBBBBBBB")
+            case "unsigned":
+                answer["id_token"] = jwt.encode(read_claims(token), "", algorithm="none")
+            case "shared secret":
+                answer["id_token"] = jwt.encode(read_claims(token), "s3cret" * 8, algorithm="HS256")
+            case "another key":
+                answer["id_token"] = jwt.encode(read_claims(token), OTHER_KEY, algorithm="RS256")
+            case "missing":
+                del answer["id_token"]
+        return answer
+
+    provider.change_answer = change
+    client = Client()
+    answer = sign_in(provider, client)
+    assert answer.status_code == 403
+    assert not is_signed_in(client)
+    assert not User.objects.exists()
 
 
 def test_a_code_of_another_browser_does_not_fit_the_verifier(provider):
