@@ -86,6 +86,7 @@ class _Rests:
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
+        self._reasons: dict[str, str] = {}
         self._turn = itertools.count()
         self._lock = threading.Lock()
 
@@ -97,15 +98,27 @@ class _Rests:
             now = time.monotonic()
             return [name for name in (*names[first:], *names[:first]) if self._until.get(name, 0.0) <= now]
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, reason: str) -> None:
         """Leave a replica alone for a while."""
         with self._lock:
             self._until[name] = time.monotonic() + REST_SECONDS
+            self._reasons[name] = reason
+
+    def describe(self) -> dict[str, str]:
+        """Each replica: read, or why it is left alone. Nobody is asked: it is what this process has seen."""
+        with self._lock:
+            now = time.monotonic()
+            resting = {name for name, until in self._until.items() if until > now}
+            return {
+                name: f"left alone: {self._reasons[name]}" if name in resting else "read"
+                for name in list_replicas()
+            }
 
     def end_all(self) -> None:
         """Try every replica again."""
         with self._lock:
             self._until.clear()
+            self._reasons.clear()
 
 
 rests = _Rests()
@@ -141,8 +154,9 @@ def read_report(work: Callable[[], T], seconds: float) -> T:
             except (OperationalError, InterfaceError, ProgrammingError, ReplicaUnfitError) as error:
                 if not _is_the_replicas(error):
                     raise
-                _log.warning("replica left alone", extra={"replica": name, "reason": _describe(error)})
-                rests.begin(name)
+                reason = _describe(error)
+                _log.warning("replica left alone", extra={"replica": name, "reason": reason})
+                rests.begin(name, reason)
     with database.limit_statements(seconds):
         return work()
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import pytest
 from django.db import OperationalError, ProgrammingError, connection, connections, transaction
 from django.db.utils import InternalError
+from django.test import Client
 
 from orchestrator import settings as product_settings
 from orchestrator.core import database, replicas
@@ -116,18 +117,27 @@ def test_nothing_is_written_while_a_report_is_read(add_replica):
         database.fetch_rows("DELETE FROM repos")
 
 
-def test_a_replica_that_lags_is_left_alone_until_it_has_caught_up(add_replica, followed, settings):
+def test_a_replica_that_lags_is_left_alone_until_it_has_caught_up(
+    add_replica, followed, settings, monkeypatch
+):
     replica = add_replica("replica1")
     wait_for("replica1")
     settings.REPLICA_MAX_LAG_SECONDS = 1
     replica.run("SELECT pg_wal_replay_pause()")
     followed.run("CREATE TABLE late (id int)")
+    # Long enough for the pages of a slow machine.
+    monkeypatch.setattr(replicas, "REST_SECONDS", 60)
     wait_for("default")
+    told = Client().get("/ready")
+    assert told.status_code == 200
+    assert told.json()["replicas"]["replica1"].startswith("left alone: it is ")
     time.sleep(1.2)
     (found,) = part_health.read_replicas()
     assert found.lag_seconds > 1
     replica.run("SELECT pg_wal_replay_resume()")
+    replicas.rests.end_all()
     wait_for("replica1")
+    assert Client().get("/ready").json()["replicas"] == {"replica1": "read"}
     (found,) = part_health.read_replicas()
     assert found.lag_seconds < 1
     followed.run("DROP TABLE late")

@@ -11,6 +11,8 @@ SELECT
         -- replica would seem to be up to date for ever.
         WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
             AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0
-        -- A replica that never applied anything is as far behind as can be.
-        ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 1e9)
+        -- A replica that has applied no commit since it started is at least as old as that.
+        ELSE extract(
+            epoch FROM clock_timestamp() - coalesce(pg_last_xact_replay_timestamp(), pg_postmaster_start_time())
+        )
     END)::float8 AS seconds

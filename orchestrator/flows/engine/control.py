@@ -3,14 +3,20 @@
 Each is one short transaction.
 """
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.db import transaction
 
 from orchestrator.core import audit, database, tracing
 from orchestrator.core.sql import load_statements
-from orchestrator.flows.engine import broker, flow_trace, repair_round, repo_limits, transitions, waits
+from orchestrator.flows.engine import (
+    broker,
+    flow_trace,
+    old_flows,
+    repair_round,
+    repo_limits,
+    transitions,
+    waits,
+)
 from orchestrator.flows.engine.errors import FlowHalted, NotPausable, NotRetryable
 from orchestrator.flows.engine.routes import list_routes
 from orchestrator.flows.models import Flow
@@ -125,7 +131,7 @@ def reopen_flow(flow_id: str, *, actor: str, reason: str = "") -> None:
     halted = halts.describe_halt(flow.repo)
     if halted:
         raise FlowHalted(halted)
-    _require_files(flow)
+    old_flows.require_files_for_retry(flow)
     repo_limits.require_open_flow(flow.repo, repo_settings.read_limits(flow.repo.name))
     with tracing.open_root_span("retry flow", {"flow.id": flow_id}):
         reopened = {
@@ -139,18 +145,6 @@ def reopen_flow(flow_id: str, *, actor: str, reason: str = "") -> None:
     transitions.record_event(
         flow_id, "flow.retried", next(iter(failed), None), transitions.tell_who(actor, reason)
     )
-
-
-def _require_files(flow: Flow) -> None:
-    """Raise ``NotRetryable`` where the files of ``flow`` may be gone (``ops.retention``)."""
-    days = settings.WORKING_FILES_KEPT_DAYS
-    # By the clock that removes them: from this moment on they may be gone at any time.
-    if days and flow.finished_at and database.read_clock() - flow.finished_at >= timedelta(days=days):
-        raise NotRetryable(
-            f"{flow.id} ended more than {days} days ago, and the files it worked with are removed by then.",
-            code="flow:too-old",
-            cure="Create a new flow with the same feature request.",
-        )
 
 
 def bring_back_stages(flow_id: str) -> None:

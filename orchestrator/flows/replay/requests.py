@@ -18,6 +18,7 @@ from django.utils import timezone
 from orchestrator.celery import app
 from orchestrator.core.models import OutgoingEvent
 from orchestrator.core.outbox import publish_event
+from orchestrator.flows.engine import old_flows
 from orchestrator.flows.models import Flow, Replay, ReplayKind, ReplayStatus
 from orchestrator.queues import Queue
 
@@ -27,7 +28,11 @@ TASKS = {ReplayKind.GATES: "flows.replay_gates", ReplayKind.FLOW: "flows.replay_
 
 
 def request_replay(kind: ReplayKind, flow: Flow, requested_by: str) -> Replay:
-    """The replay of ``flow`` that is under way, or a new one; a worker of the gates queue runs it."""
+    """The replay of ``flow`` that is under way, or a new one; a worker of the gates queue runs it.
+
+    Raises ``FilesRemoved`` for a flow that ended too long ago.
+    """
+    old_flows.require_files_for_replay(flow)
     try:
         with transaction.atomic():
             replay = Replay.objects.create(kind=kind, flow=flow, created_by=requested_by)

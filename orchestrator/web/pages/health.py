@@ -1,8 +1,11 @@
 """Whether the process lives, and whether it can work: what Kubernetes asks before it sends anybody here."""
 
+from typing import Any
+
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from orchestrator.core import replicas
 from orchestrator.ops.status.core_parts import PARTS
 from orchestrator.version import VERSION
 
@@ -19,5 +22,9 @@ def show_readiness(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - Djan
     """Every part that work needs; 503 with the failing ones."""
     parts = {name: check() for name, check in PARTS.items()}
     failing = sorted(name for name, state in parts.items() if state != "ok")
-    body = {"status": "unready" if failing else "ok", "failing": failing, "parts": parts}
+    body: dict[str, Any] = {"status": "unready" if failing else "ok", "failing": failing, "parts": parts}
+    replicas_read = replicas.rests.describe()
+    if replicas_read:
+        # Only told: without any of them reports are read from the primary.
+        body["replicas"] = replicas_read
     return JsonResponse(body, status=503 if failing else 200, headers={"Cache-Control": "no-store"})

@@ -13,10 +13,11 @@ from django.utils import timezone
 from bench.stored_flows import NEW_ID, NUMBERS, compose_insert
 from orchestrator.core import database
 from orchestrator.flows import engine
-from orchestrator.flows.engine import store
+from orchestrator.flows.engine import old_flows, store
 from orchestrator.flows.engine.errors import NotRetryable
 from orchestrator.flows.evidence import downloads
-from orchestrator.flows.models import Artifact, Blob, EvidenceLog, Flow, FlowEvent
+from orchestrator.flows.models import Artifact, Blob, EvidenceLog, Flow, FlowEvent, ReplayKind
+from orchestrator.flows.replay import requests
 from orchestrator.flows.stage_protocol import NewArtifact
 from orchestrator.ops.retention import removal, schedule
 from orchestrator.ops.retention.models import RetentionMark
@@ -127,6 +128,7 @@ def fail_flow(days_ago: float) -> Flow:
     made = scenes.make_flow()
     scenes.fail_stage(scenes.start_kind(made, "context"), ("context:invalid", "No.", "Send text."))
     Flow.objects.filter(pk=made.pk).update(finished_at=timezone.now() - timedelta(days=days_ago))
+    made.refresh_from_db()
     return made
 
 
@@ -134,6 +136,8 @@ def test_a_flow_whose_files_may_be_gone_is_not_retried_and_one_that_is_retried_k
     with pytest.raises(NotRetryable, match="more than 180 days ago") as caught:
         engine.retry(fail_flow(180.5).pk)
     assert caught.value.code == "flow:too-old"
+    with pytest.raises(old_flows.FilesRemoved, match="more than 180 days ago"):
+        requests.request_replay(ReplayKind.FLOW, fail_flow(180.5), "x")
     young = fail_flow(179.5)
     engine.retry(young.pk)
     before = FlowEvent.objects.filter(flow=young).count()
