@@ -134,5 +134,5 @@ release: setup ## wheels, list of parts, manifests and image into dist/, signed;
 	@$(PY) -m orchestrator.dev.release
 
 lock: setup ## pin requirements*.in again, with hashes
-	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai requirements-deploy requirements-checkov requirements-s3; do \
+	@$(USE_WRITABLE_CACHE); for name in requirements-uv requirements requirements-dev gates/sandbox/requirements requirements-google-generativeai requirements-deploy requirements-checkov requirements-s3 requirements-terraform; do \
 	  $(UV) pip compile --quiet --no-header --universal --no-strip-extras --generate-hashes --python-version 3.11 $(ARGS) $$name.in -o $$name.txt || exit 1; done

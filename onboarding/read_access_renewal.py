@@ -39,6 +39,7 @@ def renew_due_access() -> int:
                 continue
             # Reference: only deploy tokens carry one, and those last.
             give_access(access.repo, host, hosted, access.clone_url, "")
+        # The next look tries again; a clone says when it is too late.
         except (CodeHostRefused, FarSideTrouble) as error:
             log.warning("the read access of %s is not renewed: %s", access.repo, error)
         else:

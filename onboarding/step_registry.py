@@ -17,6 +17,8 @@ PROVISIONING: Registry[ProvisioningStep] = Registry(
     "provisioning step",
     {
         "registration": "onboarding.provisioning.registration:STEP",
+        # First of what is made outside: where Terraform is missing, nothing is half-done.
+        "infrastructure": "onboarding.provisioning.infrastructure:STEP",
         "read_access": "onboarding.provisioning.read_access:STEP",
         "ci_credentials": "onboarding.provisioning.ci_credentials:STEP",
         "blocks_files": "onboarding.provisioning.blocks_files:STEP",

@@ -1,6 +1,6 @@
 """The task that runs a step; ``runner`` does the work."""
 
-from onboarding import engine, read_access_renewal, runner
+from onboarding import drift, engine, read_access_renewal, runner
 from orchestrator.celery import app
 
 
@@ -14,3 +14,9 @@ def run_step(step_id: int) -> None:
 def renew_read_access() -> None:
     """Renew the credentials of clones that end soon."""
     read_access_renewal.renew_due_access()
+
+
+@app.task(name=drift.TASK)
+def check_drift(state_id: int) -> None:
+    """Compare what Terraform has made for a repo with what is there."""
+    drift.check_drift(state_id)

@@ -405,6 +405,14 @@ if GITHUB_APP_ID and not GITHUB_APP_PRIVATE_KEY:
     raise ImproperlyConfigured("GITHUB_APP_ID is set: set GITHUB_APP_PRIVATE_KEY, too.")
 GITLAB_API_URL = env.read_url("GITLAB_API_URL", "https://gitlab.com/api/v4")
 GITLAB_TOKEN = env.read_text("GITLAB_TOKEN", "")
+PAGERDUTY_API_URL = env.read_url("PAGERDUTY_API_URL", "https://api.pagerduty.com")
+PAGERDUTY_API_TOKEN = env.read_text("PAGERDUTY_API_TOKEN", "")
+PAGERDUTY_ESCALATION_POLICY = env.read_text("PAGERDUTY_ESCALATION_POLICY", "flowengine")
+GRAFANA_TOKEN = env.read_text("GRAFANA_TOKEN", "")
+GRAFANA_FOLDER = env.read_text("GRAFANA_FOLDER", "blocks")
+# The program, where it is not on PATH, and its own configuration: mirrors of providers, see onboarding.md.
+TERRAFORM_BIN = env.read_text("TERRAFORM_BIN", "")
+TERRAFORM_CLI_CONFIG = env.read_text("TERRAFORM_CLI_CONFIG", "")
 
 # --- cloning: hosts whose addresses need not be public
 CLONE_PRIVATE_HOSTS = frozenset(name.lower() for name in env.read_names("CLONE_PRIVATE_HOSTS"))

@@ -10,6 +10,7 @@ from onboarding.models.request import (
 from onboarding.models.rollout import RolloutVote
 from onboarding.models.states import OnboardingStatus, StepKind, StepStatus
 from onboarding.models.step import OnboardingStep
+from onboarding.models.terraform_state import TerraformState
 
 __all__ = [
     "CiCredentials",
@@ -22,4 +23,5 @@ __all__ = [
     "RolloutVote",
     "StepKind",
     "StepStatus",
+    "TerraformState",
 ]

@@ -58,7 +58,7 @@ def test_the_role_is_for_the_service_account_of_the_manifests():
     with_role = {one["metadata"]["name"] for one, pod in asking_pods(found) if pod == "orchestrator"}
     # Those whose row of the table of secrets has the store.
     assert with_role == {
-        *("flowengine", "onboarding-portal", "worker-control", "worker-gates"),
+        *("flowengine", "onboarding-portal", "worker-control", "worker-gates", "worker-onboarding"),
         *("worker-anthropic", "worker-openai", "worker-google"),
     }
 

@@ -22,6 +22,41 @@ FILES = {
 SYSTEMS = {"github": "github_actions", "gitlab": "gitlab_ci"}
 
 
+def make_context(
+    lines: list[str], outputs: dict[str, Any] | None = None, *, still_ours: Any = lambda: None, **facts: Any
+) -> StepContext:
+    """What a step is given; what it logs goes to ``lines``."""
+    request = RequestFacts(
+        id=1,
+        reference="ONB-7K3QF",
+        repo_name="compliance-service",
+        code_host="github",
+        code_host_path=PATH,
+        clone_url="",
+        block_family="compliance",
+        team_lead="lead@example.org",
+        ci_system="github_actions",
+        ci_credentials="secret",
+        clones_privately=False,
+        requested_by="owner@example.org",
+        requested_from="",
+        phase="org",
+        created_at=datetime.now(UTC),
+        approved_by="lead@example.org",
+        approved_at=datetime.now(UTC),
+    )
+    return StepContext(
+        request=replace(request, **facts),
+        outputs=outputs or {},
+        previous={},
+        attempt=1,
+        started_at=datetime.now(UTC),
+        log=lines.append,
+        note=lambda _: None,
+        still_ours=still_ours,
+    )
+
+
 @dataclass
 class HostScene:
     """A code host and its one repo; ``context`` makes what a step is given."""
@@ -43,35 +78,8 @@ class HostScene:
 
     def make_context(self, outputs: dict[str, Any] | None = None, **facts: Any) -> StepContext:
         """What a step of this repo's request is given."""
-        request = RequestFacts(
-            id=1,
-            reference="ONB-7K3QF",
-            repo_name="compliance-service",
-            code_host=self.kind,
-            code_host_path=PATH,
-            clone_url="",
-            block_family="compliance",
-            team_lead="lead@example.org",
-            ci_system=SYSTEMS[self.kind],
-            ci_credentials="secret",
-            clones_privately=False,
-            requested_by="owner@example.org",
-            requested_from="",
-            phase="org",
-            created_at=datetime.now(UTC),
-            approved_by="lead@example.org",
-            approved_at=datetime.now(UTC),
-        )
-        return StepContext(
-            request=replace(request, **facts),
-            outputs=outputs or {},
-            previous={},
-            attempt=1,
-            started_at=datetime.now(UTC),
-            log=self.lines.append,
-            note=lambda _: None,
-            still_ours=lambda: None,
-        )
+        hosted = {"code_host": self.kind, "ci_system": SYSTEMS[self.kind]}
+        return make_context(self.lines, outputs, **(hosted | facts))
 
     def run(self, step: Any, outputs: dict[str, Any] | None = None, **facts: Any) -> Any:
         """The answer of a step; where the repo has to be known, as the check has found it."""
