@@ -87,6 +87,8 @@ def test_from_sign_in_to_ready_and_the_first_flow(page: Page, product: Onboardin
     sys.stderr.write(f"from submit to ready, approval aside: {took:.1f} s\n")
     # The issue's figure is 10 s; on a machine that others use too, this holds the order of it.
     assert took < 30
+    page.get_by_text("[Blocks Orchestrator] Onboarding Complete: ledger").click()
+    expect(page.locator("#mail-text pre")).to_contain_text("is now enabled for the Multi-LLM Orchestrator")
     assert not find_barriers(page)
     keep_picture(page, "walk-ready")
     page.get_by_role("button", name="Show the token, once").click()
@@ -96,10 +98,22 @@ def test_from_sign_in_to_ready_and_the_first_flow(page: Page, product: Onboardin
     page.get_by_role("link", name="I have it: back to the request").click()
     expect(page.get_by_text("The token was shown to ann@example.org")).to_be_visible()
     expect(page.get_by_role("heading", name="Waiting for your first flow")).to_be_visible()
+    # By SMTP, to the lead and to who asked.
+    assert wait_for_mails(product, "Onboarding Complete: ledger", 2) == ["ann@example.org", LEAD]
     run_first_flow(product, token.group())
     expect(page.get_by_role("heading", name="Your first flow has passed")).to_be_visible(timeout=SOON)
     assert not find_barriers(page)
     keep_picture(page, "walk-first-flow")
+
+
+def wait_for_mails(product: OnboardingStack, words: str, number: int) -> list[str]:
+    """Whom the mails with these words are for, once there are so many."""
+    for _ in range(200):
+        found = [one for one in product.inbox.mails if words in one]
+        if len(found) >= number:
+            break
+        time.sleep(0.1)
+    return sorted(address for one in found for address in re.findall(r"^To: (\S+)", one, re.M))
 
 
 def run_first_flow(product: OnboardingStack, token: str) -> None:
