@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +13,16 @@ from aiosmtpd.controller import Controller
 
 from orchestrator.dev import embedded, stack
 from orchestrator.dev.far_sides import github
+from orchestrator.dev.far_sides.grafana import LocalGrafana
+from orchestrator.dev.far_sides.pagerduty import LocalPagerDuty
 from orchestrator.dev.far_sides.server import serve
 from orchestrator.dev.far_sides.slack import LocalSlack
+from orchestrator.dev.far_sides.terraform.cli_config import write_cli_config
 from orchestrator.dev.receivers import Receivers
 from tests.web.openid_provider import Provider, serve_provider
 
 TOKEN = "token-of-the-operators"
+PAGERDUTY, GRAFANA = "u+token-of-pagerduty", "glsa_token-of-grafana"
 SIGNING_SECRET = "a signing secret of the app"
 WORKFLOW = {
     ".github/workflows/ci.yml": b"on: push\njobs:\n  test:\n    runs-on: ubuntu-latest\n    steps: []\n"
@@ -45,6 +50,8 @@ class OnboardingStack:
     provider: Provider
     slack: LocalSlack
     code_host: github.LocalGitHub
+    pagerduty: LocalPagerDuty
+    grafana: LocalGrafana
     inbox: Inbox
     folder: Path
 
@@ -58,7 +65,11 @@ class OnboardingStack:
 
 @contextlib.contextmanager
 def run_onboarding_stack(folder: Path) -> Iterator[OnboardingStack]:
-    """As `make up`, with far sides that a test reads and changes."""
+    """As `make up`, with far sides that a test reads and changes, and the real Terraform."""
+    config = write_cli_config(folder)
+    if shutil.which("terraform") is None or config is None:
+        pytest.skip("terraform, or what its stand-ins need, is not on this machine")
+    pagerduty, grafana = LocalPagerDuty(tokens={PAGERDUTY}), LocalGrafana(tokens={GRAFANA})
     ports = {name: str(embedded.find_free_port()) for name in ("PORT", "FLOWER_PORT", "EXPORTER_PORT")}
     url = f"http://127.0.0.1:{ports['PORT']}"
     inbox, code_host = Inbox(), github.LocalGitHub(tokens={TOKEN: github.EVERYTHING})
@@ -71,6 +82,7 @@ def run_onboarding_stack(folder: Path) -> Iterator[OnboardingStack]:
         slack = receivers.received.slack
         slack.callback_url, slack.signing_secret = f"{url}/onboarding/slack/", SIGNING_SECRET
         hosted = around.enter_context(serve(code_host))
+        paging, dashboards = around.enter_context(serve(pagerduty)), around.enter_context(serve(grafana))
         smtp.start()
         around.callback(smtp.stop)
         environment = {
@@ -88,6 +100,11 @@ def run_onboarding_stack(folder: Path) -> Iterator[OnboardingStack]:
             "OIDC_EMAIL_DOMAINS": "example.org",
             "GITHUB_API_URL": hosted,
             "GITHUB_TOKEN": TOKEN,
+            "TERRAFORM_CLI_CONFIG": str(config),
+            "PAGERDUTY_API_URL": paging,
+            "PAGERDUTY_API_TOKEN": PAGERDUTY,
+            "GRAFANA_URL": dashboards,
+            "GRAFANA_TOKEN": GRAFANA,
             "CLONE_PRIVATE_HOSTS": "127.0.0.1",
             "SLACK_API_URL": f"{receivers.url}/slack/api",
             "SLACK_BOT_TOKEN": "xoxb-ours",
@@ -105,4 +122,4 @@ def run_onboarding_stack(folder: Path) -> Iterator[OnboardingStack]:
                 environment=environment,
             )
         )
-        yield OnboardingStack(url, running, provider, slack, code_host, inbox, folder)
+        yield OnboardingStack(url, running, provider, slack, code_host, pagerduty, grafana, inbox, folder)

@@ -81,12 +81,14 @@ def test_from_sign_in_to_ready_and_the_first_flow(page: Page, product: Onboardin
     press(product, "onboarding_approve")
     answered = time.monotonic()
     expect(page.get_by_role("heading", name="Three commands to your first block")).to_be_visible(
-        timeout=60_000
+        timeout=90_000
     )
     took = (checked - begun) + (time.monotonic() - answered)
     sys.stderr.write(f"from submit to ready, approval aside: {took:.1f} s\n")
-    # The figure is 10 s; on a machine that others use too, this holds the order of it.
-    assert took < 30
+    # The figure with Terraform's own time is 30 s; twice that for a machine that others use, too.
+    assert took < 60
+    assert [one["name"] for one in product.pagerduty.services.values()] == ["blocks ledger"]
+    assert "ledger" in product.grafana.dashboards
     page.get_by_text("[Blocks Orchestrator] Onboarding Complete: ledger").click()
     expect(page.locator("#mail-text pre")).to_contain_text("is now enabled for the Multi-LLM Orchestrator")
     assert not find_barriers(page)
