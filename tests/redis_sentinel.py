@@ -40,7 +40,7 @@ def has_tls() -> bool:
     if PROGRAM is None:
         return False
     done = subprocess.run(
-        [PROGRAM, "--port", "0", "--tls-port", "0"], input=b"", capture_output=True, timeout=10, check=False
+        [PROGRAM, "--port", "0", "--tls-port", "0"], input=b"", capture_output=True, timeout=60, check=False
     )
     # Without any port to listen on it ends by itself; without TLS it does not know the option.
     return b"Bad directive" not in done.stdout + done.stderr and b"Failed" not in done.stdout + done.stderr
