@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminSelectWidget, Unfol
 
 from onboarding import batch, engine, rollout
 from onboarding.errors import BatchRefused
-from onboarding.models import OnboardingEvent, OnboardingRequest, OnboardingStep, RolloutVote
+from onboarding.models import OnboardingEvent, OnboardingRequest, OnboardingStep, RolloutVote, TerraformState
 from orchestrator.core.admin import (
     ReadOnlyAdmin,
     ReadOnlyStackedInline,
@@ -245,3 +245,11 @@ class OnboardingRequestAdmin(ReasonedActionsMixin, ReadOnlyAdmin):
     def _render(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
         whole = {**self.admin_site.each_context(request), "opts": self.opts, **context}
         return TemplateResponse(request, f"admin/onboarding/{name}.html", whole)
+
+
+@admin.register(TerraformState)
+class TerraformStateAdmin(ReadOnlyAdmin):
+    """What Terraform has made for each repo, and what the last nightly plan found different."""
+
+    list_display = ["repo_name", "reference", "version", "written_at", "drift_checked_at", "drift", "held_by"]
+    search_fields = ["repo_name", "reference"]

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from orchestrator import child_processes, env, process_secrets
 from orchestrator.core.errors import FixedBy, OrchestratorError
 from orchestrator.dev import embedded, forking
 from orchestrator.dev.alert_chain import AlertChain
+from orchestrator.dev.far_sides.terraform.cli_config import write_cli_config
 from orchestrator.dev.probes import is_answering
 from orchestrator.dev.sample_repo import check_out_sample
 from orchestrator.dev.steps import Steps
@@ -34,6 +36,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS = ("anthropic", "openai", "google")
 SIMULATOR = "simulator"
 """Starts alone: it must not agree with the product by sharing its code."""
+FAR_SIDES = "far-sides"
+"""GitHub, GitLab, PagerDuty and Grafana on this machine, where the real ones are not configured."""
+_CREDENTIALS = ("GITHUB_TOKEN", "GITHUB_APP_ID", "GITLAB_TOKEN", "PAGERDUTY_API_TOKEN", "GRAFANA_TOKEN")
 TRIED = "compliance-service"
 """The sample whose repo `make up` prepares, so that what it prints can be typed."""
 _MOST_RESTARTS = 5
@@ -176,6 +181,7 @@ def run_processes(
     state: Path | None,
     logs: Path,
     simulator: bool,
+    far_sides: bool = False,
     environment: Mapping[str, str] | None = None,
     say: Callable[[str], None] = lambda _: None,
     prepare: Callable[[Stack], None] = lambda _: None,
@@ -183,7 +189,8 @@ def run_processes(
     """Run the named processes of the Procfile, migrated and ready; stop them all at the end.
 
     ``environment`` overrides the process's own. With ``simulator`` every provider without an API key is
-    simulated. ``say`` is called with each step before it begins, ``prepare`` with the stack before a process
+    simulated; with ``far_sides``, so are the services that onboarding writes to. ``say`` is called with each
+    step before it begins, ``prepare`` with the stack before a process
     of the Procfile starts: what it starts is stopped with the others.
     """
     commands, names = read_procfile(), list(names)
@@ -203,6 +210,8 @@ def run_processes(
         try:
             if simulator:
                 _start_simulator(stack)
+            if far_sides:
+                _start_far_sides(stack, logs)
             prepare(stack)
             workers = [name for name in names if " worker " in commands[name]]
             # Workers and the web process need no table to start. The others read tables at once. Workers of
@@ -287,6 +296,35 @@ def _start_simulator(stack: Stack) -> None:
         stack.values[f"{name.upper()}_BASE_URL"] = urls[f"{name.upper()}_BASE_URL"]
 
 
+def _start_far_sides(stack: Stack, folder: Path) -> None:
+    """Serve the services of onboarding where none is configured: real and local ones are not mixed."""
+    if any(stack.values.get(name) or stack.values.get(f"{name}_FILE") for name in _CREDENTIALS):
+        return
+    place = folder.parent / FAR_SIDES
+    stack.start(FAR_SIDES, f"python -m orchestrator.dev.far_sides.local {shlex.quote(str(place))}")
+    log = stack.log_path(FAR_SIDES)
+    stack.wait_until(lambda: _read_simulator_urls(log) != {}, name=FAR_SIDES)
+    stack.values |= _read_simulator_urls(log)
+    stack.values["CLONE_PRIVATE_HOSTS"] = stack.values.get("CLONE_PRIVATE_HOSTS") or "127.0.0.1"
+    stack.values["PUBLIC_URL"] = (
+        stack.values.get("PUBLIC_URL") or f"http://{stack.values['HOST']}:{stack.values['PORT']}"
+    )
+    if shutil.which(stack.values.get("TERRAFORM_BIN") or "terraform") is not None:
+        config = write_cli_config(place)
+        if config is not None:
+            stack.values["TERRAFORM_CLI_CONFIG"] = str(config)
+
+
+def _describe_far_sides(values: Mapping[str, str]) -> dict[str, str]:
+    """What people should know of them; empty where the real ones are used."""
+    if not values.get("GRAFANA_TOKEN"):
+        return {}
+    rows = {"Local GitHub": values.get("GITHUB_API_URL", ""), "Local Grafana": values.get("GRAFANA_URL", "")}
+    if shutil.which(values.get("TERRAFORM_BIN") or "terraform") is None:
+        rows["Missing"] = "terraform: an onboarding stops at its first step (set TERRAFORM_BIN)"
+    return rows
+
+
 def _has_key(values: Mapping[str, str], provider: str) -> bool:
     name = f"{provider.upper()}_API_KEY"
     return bool(values.get(name) or values.get(f"{name}_FILE"))
@@ -359,6 +397,7 @@ def main() -> int:
                 state=state,
                 logs=state / "logs",
                 simulator=simulator,
+                far_sides=os.environ.get("FAR_SIDES", "1") != "0",
                 say=steps.begin,
                 prepare=chain.start if chain is not None else lambda _: None,
             ) as stack,
@@ -370,7 +409,8 @@ def main() -> int:
                 check_out_sample(TRIED, tried)
             if chain is not None:
                 chain.keep_token(stack.access["token"])
-            _print_welcome(stack, tried, console, chain.rows if chain is not None else {})
+            shown = chain.rows if chain is not None else {}
+            _print_welcome(stack, tried, console, {**shown, **_describe_far_sides(stack.values)})
             _watch(stack, console)
     except KeyboardInterrupt:
         console.print("\nStopped.", highlight=False)

@@ -1,4 +1,4 @@
-# What a repo gets at its onboarding. The orchestrator applies it, see docs/explanation/onboarding.md; people can as well:
+# What a repo gets at its onboarding. The orchestrator applies it, see docs/operate/onboarding.md; people can as well:
 #   terraform apply -var="repo_name=new-repo" -var="team_lead=alice@company.com"
 # Versions are bounded, and what `terraform init` picks is written into .terraform.lock.hcl beside this file: commit that one too.
 terraform {

@@ -28,6 +28,16 @@ def measure_repos() -> Iterator[Metric]:
     yield family
 
 
+def measure_drift() -> Iterator[Metric]:
+    """How many onboarded repos differ from what Terraform has made for them, as of the last nightly plan."""
+    (found,) = database.fetch_rows(_SQL["count_drifted"])
+    yield GaugeMetricFamily(
+        "orchestrator_onboarding_drifted",
+        "Repos whose paging or dashboard was changed outside of Terraform.",
+        value=found.drifted,
+    )
+
+
 def measure_people() -> Iterator[Metric]:
     """How many people and tokens started flows lately. Their names are not labels: they are not bounded."""
     first = timezone.now().date() - timedelta(days=_ACTIVE_DAYS - 1)

@@ -334,6 +334,7 @@ SOURCES = {
     "disk": part_health.measure_disk,
     "repos": adoption_metrics.measure_repos,
     "people": adoption_metrics.measure_people,
+    "terraform": adoption_metrics.measure_drift,
     "assumptions": adoption_metrics.show_assumptions,
 }
 # Of layers above this one, which nobody here knows.
