@@ -33,6 +33,7 @@ COLUMNS: Final = (
 )
 MOST_BYTES: Final = 100_000
 MOST_LINES: Final = 500
+_MOST_NAMED: Final = 10
 
 
 def schedule_batch(
@@ -64,9 +65,17 @@ def schedule_batch(
     if not bad and not found:
         raise BatchRefused("The list is empty.")
     if bad:
-        lines = len({one.line for one in bad})
-        raise BatchRefused(f"{lines} lines cannot be taken.", tuple(bad))
+        raise BatchRefused(_name_lines(bad), tuple(bad))
     return _create_each(found)
+
+
+def _name_lines(bad: list[BadLine]) -> str:
+    """The message for those who see no list beside it, such as a terminal: the first lines, in words."""
+    count = len({one.line for one in bad})
+    named = "; ".join(f"line {one.line} {one.column}: {one.message}" for one in bad[:_MOST_NAMED])
+    more = "; ..." if len(bad) > _MOST_NAMED else ""
+    noun = "line" if count == 1 else "lines"
+    return f"{count} {noun} cannot be taken: {named}{more}"
 
 
 def _create_each(found: list[tuple[int, engine.NewRequest]]) -> list[OnboardingRequest]:

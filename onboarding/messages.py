@@ -75,6 +75,7 @@ def _render(request: OnboardingRequest, event: OnboardingEvent) -> FilledMessage
 
 
 def _render_confirmation(request: OnboardingRequest) -> FilledMessage:
+    # The runbook greets by a name; the address is what we know of the lead.
     values = {
         "repo_name": request.repo_name,
         "team_lead": request.team_lead,
@@ -88,6 +89,7 @@ def _find_cure(request: OnboardingRequest, kind: str) -> str:
     """What the step that has stopped the request says to do."""
     if kind not in {"failed", "undo_failed", "expired"}:
         return ""
+    # The newest of them: an undo comes after the steps that it takes back.
     stopped = OnboardingStep.objects.filter(
         request=request, status__in=[StepStatus.FAILED, StepStatus.ERRORED]
     )
@@ -105,6 +107,7 @@ def _link(request: OnboardingRequest) -> str:
 def _list_addresses(request: OnboardingRequest) -> list[str]:
     """The lead, and the owner where that is somebody else."""
     owner = request.requested_by.email if request.requested_by is not None else ""
+    # One person may be both, and reads one mail.
     found = [request.team_lead]
     if owner and owner.lower() != request.team_lead.lower():
         found.append(owner)

@@ -27,6 +27,7 @@ def measure_requests() -> Iterator[Metric]:
         "Median seconds from submit to ready, of the requests that became ready in 30 days.",
         labels=["phase"],
     )
+    # No zero here: a phase without a ready request has no time.
     for row in database.fetch_rows(_SQL["measure_time_to_ready"]):
         seconds.add_metric([row.phase], row.seconds)
     yield seconds

@@ -158,6 +158,7 @@ def _find_last_p1() -> Incident | None:
     over = Incident.objects.filter(severity="P1", status=IncidentStatus.RESOLVED)
     # The GO after a rollback is given at the rollback, repo by repo; it is not asked for twice.
     over = over.exclude(source=IncidentSource.ROLLBACK)
+    # A P1 of before the first request has paused nothing.
     since = OnboardingStep.objects.aggregate(first=Min("created_at"))["first"]
     resumed = RolloutVote.objects.filter(resumes=True).order_by("id").last()
     if resumed is not None:
@@ -186,6 +187,7 @@ def _list_live_votes() -> list[RolloutVote]:
 
 
 def _list_missing_votes() -> tuple[str, ...]:
+    # In the runbook's order, which is that of the roles.
     said = {vote.role for vote in _list_live_votes() if vote.verdict == VoteVerdict.GO}
     return tuple(role.label for role in VoterRole if role.value not in said)
 

@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -15,6 +15,7 @@ from onboarding import engine, rollout
 from onboarding.models import OnboardingStatus, StepKind
 from onboarding.step_protocol import FarSideTrouble, StepAnswer, StepContext, StepTakenOver
 from onboarding.step_registry import CHECKS, PROVISIONING
+from orchestrator.queues import ONBOARDING_QUEUE
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,15 @@ def run_step(step_id: int) -> engine.StepEnd | None:
     if end.request == OnboardingStatus.QUEUED:
         rollout.begin_due_requests()
     return end
+
+
+def load_steps(queues: Collection[str]) -> None:
+    """Import every step where a worker serves the queue of onboarding: nobody waits for a client library."""
+    if ONBOARDING_QUEUE not in queues:
+        return
+    for table in (CHECKS, PROVISIONING):
+        for name in table:
+            table.get(name)
 
 
 def _run_claimed(claim: engine.StepClaim) -> engine.StepEnd:

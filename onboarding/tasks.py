@@ -1,5 +1,8 @@
 """The task that runs a step; ``runner`` does the work."""
 
+from celery.apps.worker import Worker
+from celery.signals import celeryd_after_setup
+
 from onboarding import drift, engine, read_access_renewal, runner
 from orchestrator.celery import app
 
@@ -20,3 +23,9 @@ def renew_read_access() -> None:
 def check_drift(state_id: int) -> None:
     """Compare what Terraform has made for a repo with what is there."""
     drift.check_drift(state_id)
+
+
+@celeryd_after_setup.connect
+def prepare(instance: Worker, **_: object) -> None:
+    """Import what this worker's queues need before it takes work."""
+    runner.load_steps(instance.app.amqp.queues.consume_from)

@@ -35,6 +35,7 @@ COMMANDS = {
     "alerts": ("blocks.cli.alerts", "Test the chain from an alert to its receivers."),
     "preflight": ("blocks.cli.preflight", "Is everything ready for the next phase of the rollout?"),
     "incident": ("blocks.cli.incident", "Open, lead, diagnose and resolve incidents."),
+    "onboarding": ("blocks.cli.onboarding", "Look at requests for repos, act on them, schedule a list."),
     "rollback": ("blocks.cli.rollback", "Plan and apply a rollback; bring repos back."),
     "ci": ("blocks.cli.ci.commands", "In a CI job: run flows, propose their blocks, check all evidence."),
     "test-flow": (

@@ -10,6 +10,7 @@ from orchestrator.rest.filters import StrictFilterSet
 class OnboardingFilter(StrictFilterSet):
     """``?status=queued&phase=soak&planned_for=2026-12-09``."""
 
+    # By equality alone, each on a column of the model: the list has a few hundred rows.
     status = filters.ChoiceFilter(choices=OnboardingStatus.choices, help_text="Where it is.")
     phase = filters.ChoiceFilter(choices=Phase.choices, help_text="How far the repo is rolled out.")
     repo_name = filters.CharFilter(help_text="Our short name, exactly.")

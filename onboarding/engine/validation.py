@@ -35,6 +35,7 @@ def refuse_wrong_values(request: OnboardingRequest) -> None:
         request.full_clean(exclude=["reference"], validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         wrong |= error.message_dict
+    # Beside Django's own, so that a form shows everything that is wrong at once.
     for field, message in _list_own_rules(request).items():
         wrong.setdefault(field, []).append(message)
     if wrong:
@@ -46,6 +47,7 @@ def _list_own_rules(request: OnboardingRequest) -> dict[str, str]:
     path, host = request.code_host_path, request.code_host
     if path and (host not in _PATHS or not _is_path(path, host)):
         wrong["code_host_path"] = _WORDED.get(host, "Choose a code host first.")
+    # What the API of flows takes, so that the family of a repo can be named there.
     if not REPO_NAME.regex.fullmatch(request.block_family):  # type: ignore[union-attr]  # compiled by Django
         wrong["block_family"] = "Use lower-case letters, digits, dots, dashes or underscores: compliance."
     if _is_internal(request.clone_url):

@@ -8,6 +8,7 @@ dies.
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -94,6 +95,37 @@ def install_steps() -> None:
 
 def _count(names: tuple[str, ...]) -> dict[str, str]:
     return {name: f"counted:{name}" for name in names}
+
+
+def keep_product_steps() -> None:
+    """The product's own steps, without Terraform, which has tests of its own."""
+    for table in (CHECKS, PROVISIONING):
+        table._members = {name: path for name, path in table.paths().items() if name != "infrastructure"}
+
+
+def install_deaths_in_steps() -> None:
+    """Let the worker die at the start of a step of the product, and before it writes to a far side."""
+    for table in (CHECKS, PROVISIONING):
+        for name, step in table.items():
+            setattr(step, "run", _wrap(name, step.run))  # noqa: B010 - a protocol takes no assignment
+            if hasattr(step, "undo"):
+                setattr(step, "undo", _wrap(f"undo-{name}", step.undo))  # noqa: B010
+    renew = engine.renew_lease
+
+    def renew_lease(claim: engine.StepClaim) -> None:
+        renew(claim)
+        die_at(f"{claim.name}-middle")
+
+    # What ``still_ours`` is, which steps ask right before they write.
+    engine.renew_lease = renew_lease
+
+
+def _wrap(place: str, run: Callable[[StepContext], StepAnswer]) -> Callable[[StepContext], StepAnswer]:
+    def wrapped(context: StepContext) -> StepAnswer:
+        die_at(f"{place}-start")
+        return run(context)
+
+    return wrapped
 
 
 def install_deaths() -> None:

@@ -19,7 +19,11 @@ OPTIONS = ("-Q", "onboarding", "-P", "threads", "-c", "2", "--without-gossip", "
 
 def main() -> None:
     """Fork workers, one after the other, until somebody ends this process and its group."""
-    counted_steps.install_steps()
+    if os.environ.get("COUNTED_STEPS") == "product":
+        counted_steps.keep_product_steps()
+        counted_steps.install_deaths_in_steps()
+    else:
+        counted_steps.install_steps()
     counted_steps.install_deaths()
     app.loader.import_default_modules()
     while True:

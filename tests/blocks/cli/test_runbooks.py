@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from onboarding.models import OnboardingRequest
+from onboarding.step_protocol import Refused
 from orchestrator.flows.models import Flow
-from orchestrator.ops.incidents import opening
+from orchestrator.ops.incidents import handling, opening
 from orchestrator.ops.incidents.models import Incident
 from orchestrator.ops.rollback import enforcement
 from orchestrator.ops.rollback.models import Announcement, Rollback
 from orchestrator.repos import tokens
 from orchestrator.repos.models import Repo, Token
 from tests import scenes
+from tests.onboarding.steps import ask_for, pass_due_steps
 
 PAGES = sorted((Path(__file__).resolve().parents[3] / "docs/runbooks").glob("*.md"))
 # What a page writes in capitals, and what is typed for it.
@@ -57,6 +60,10 @@ def name_ids(words: list[str]) -> list[str]:
         found["ID"] = Incident.objects.exclude(status="resolved").latest("pk").pk
     if room == "token":
         found["ID"] = tokens.create_token("stolen")[0].pk
+    if room == "onboarding":
+        found["REFERENCE"] = find_request().reference
+    if (room, verb) == ("onboarding", "vote"):
+        resolve_p1s()
     if (room, verb) == ("rollback", "announce"):
         first, second = Announcement.objects.filter(rollback=Rollback.objects.latest("pk")).order_by("pk")[:2]
         found |= {"1": first.pk, "2": second.pk}
@@ -64,6 +71,20 @@ def name_ids(words: list[str]) -> list[str]:
         asked = enforcement.ask_for_rollback(trigger="failure-rate", reason="many fail", actor="trigger")
         found["N"] = asked.pk
     return [str(found.get(word, word)) for word in words]
+
+
+def find_request() -> OnboardingRequest:
+    """A request whose first step has failed."""
+    request = OnboardingRequest.objects.first() or ask_for("ledger")
+    if request.status == "checking":
+        pass_due_steps(Refused("CI is not configured.", "Add a workflow."))
+    return request
+
+
+def resolve_p1s() -> None:
+    """GO is said after a P1 is over."""
+    for one in Incident.objects.filter(severity="P1").exclude(status="resolved"):
+        handling.resolve(one.pk, actor="kim")
 
 
 def run_task(name: str, args: Any = (), **_: Any) -> None:
