@@ -18,7 +18,7 @@ class SlackUpdateNotifier:
         if not settings.SLACK_BOT_TOKEN:
             raise NotifierNotConfigured("Slack is not configured.", cure="Set SLACK_BOT_TOKEN.")
 
-    def find_receipt(self, _: Notification) -> str:
+    def find_receipt(self, notification: Notification) -> str:  # noqa: ARG002 - the protocol
         """Nothing: it is simply done again."""
         return ""
 
