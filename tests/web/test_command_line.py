@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from blocks import __version__
-from orchestrator.web.components import cli_wheel
+from orchestrator.core import cli_wheel
 from tests.blocks.conftest import ROOT
 
 WHEEL = f"multi_llm_blocks-{__version__}-py3-none-any.whl"

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from orchestrator.core import cli_wheel
 from orchestrator.flows.evidence import keys
-from orchestrator.web.components import cli_wheel
 from tests.blocks.ci.conftest import ROOT, commit_files, git
 
 ACTION = ROOT / "deploy/ci/github/action.yml"

@@ -181,7 +181,7 @@ def test_a_source_that_takes_too_long_says_so(monkeypatch):
     monkeypatch.setattr(metrics, "SOURCES", {"gates": slow, "flows": metrics.measure_flows})
     samples = [s for family in metrics.OrchestratorCollector().collect() for s in family.samples]
     up = {s.labels["source"]: s.value for s in samples if s.name == "orchestrator_source_up"}
-    assert up == {"gates": 0, "flows": 1}
+    assert up == {"gates": 0, "flows": 1, "onboarding": 1}
 
 
 def test_the_dispatcher_asks_a_worker_to_count(monkeypatch):
