@@ -29,5 +29,7 @@ SANDBOX_VENV="$target/sandbox" "$target/venv/bin/python" -m gates.sandbox.build
 # Neither is used: the settings ask for both.
 SECRET_KEY=unused DATABASE_URL=postgres://unused@localhost/unused STATIC_ROOT="$target/static" \
   "$target/venv/bin/python" manage.py collectstatic --no-input --verbosity 0
+# What uv locks while it installs, open to everybody.
+rm -f "$target/venv/.lock" "$target/sandbox/.lock"
 # Nobody can write it later, when the tree is read-only.
 "$target/venv/bin/python" -m compileall -q "$target/app"

@@ -51,7 +51,9 @@ def say(line: str) -> None:
 def run(*command: object, folder: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     """Run a tool with what it needs of the environment; it asks nobody whether it is new enough."""
     environment = os.environ | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "DO_NOT_TRACK": "1"}
-    environment.pop("TF_CLI_CONFIG_FILE", None)
+    # A mirror of providers, where this machine has one.
+    if not Path(environment.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        environment.pop("TF_CLI_CONFIG_FILE", None)
     words = list(map(str, command))
     return subprocess.run(
         words,
@@ -220,6 +222,21 @@ def check_terraform(terraform: Path, folder: Path) -> None:
         raise CheckFailed("the tests of the policies accept a lock that can be lifted")
 
 
+def validate_terraform(terraform: Path, folder: Path) -> None:
+    """The whole against the schemas of its providers, where they are at hand; says so where they are not."""
+    whole = folder / "deploy"
+    shutil.copytree(DEPLOY, whole, ignore=shutil.ignore_patterns(".terraform"))
+    place = whole / "terraform"
+    begun = run(terraform, "init", "-no-color", "-input=false", "-backend=false", folder=place)
+    if begun.returncode != 0:
+        say("    the providers are on no mirror of this machine: terraform validate was not tried")
+        return
+    require(run(terraform, "validate", "-no-color", folder=place))
+    (place / "spoilt.tf").write_text('resource "aws_s3_bucket" "spoilt" { no_such = 1 }\n', encoding="utf-8")
+    if run(terraform, "validate", "-no-color", folder=place).returncode == 0:
+        raise CheckFailed("terraform validate accepts an argument that does not exist")
+
+
 def find_terraform() -> Path | None:
     """Terraform comes from no package registry."""
     found = shutil.which("terraform")
@@ -237,6 +254,7 @@ CHECKS: tuple[tuple[str, Callable[[], Path | None], Callable[[Path, Path], None]
     ("trivy: manifests, Dockerfile, Terraform", lambda: find_tool("deploy", "trivy"), check_trivy),
     ("checkov: the same", lambda: find_tool("checkov", "checkov"), check_checkov),
     ("terraform: form, tests of the policies", find_terraform, check_terraform),
+    ("terraform: the whole, where its providers are at hand", find_terraform, validate_terraform),
 )
 
 
@@ -257,7 +275,7 @@ def main() -> int:
                 say(f"    FAILED {error}")
     for title in missing:
         say(f"not checked, because the tool is not at hand: {title}")
-    say("providers of Terraform and an API server are on no package registry: not asked")
+    say("an API server is on no package registry: not asked")
     return int(failed)
 
 

@@ -86,15 +86,17 @@ def run(container, *command, **variables):
 
 def test_it_runs_as_an_ordinary_user_who_can_write_scratch_only(container):
     assert run(container, "id", "-u").strip() == "10001"
-    writable = run(container, "find", "/", "-xdev", "-writable", "-not", "-type", "l")
-    found = [line for line in writable.splitlines() if line.startswith("/")]
+    # What it may not even read does not count.
+    search = "find / -xdev -writable -not -type l 2>/dev/null; true"
+    found = run(container, "sh", "-c", search).splitlines()
+    assert "/tmp" in found
     assert [one for one in found if not one.startswith(SCRATCH)] == []
 
 
 def test_it_has_what_the_gates_need_and_nothing_to_build_with(container):
     there = "for one in bwrap git python; do command -v $one || exit 1; done"
     assert len(run(container, "sh", "-c", there).splitlines()) == 3
-    absent = "for one in gcc cc make apt-key curl wget; do command -v $one; done; true"
+    absent = "for one in gcc cc make ld curl wget; do command -v $one; done; true"
     assert run(container, "sh", "-c", absent).split() == []
     assert "pytest" in run(container, "ls", "/opt/orchestrator/sandbox/bin")
 
