@@ -296,7 +296,7 @@ def measure(plan: Plan, simulation: Simulation, before: Any) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def answer_plan() -> None:
     """Read a plan, simulate it, answer."""
     plan = Plan(**json.loads(sys.stdin.readline()))
     sys.stdout.write(json.dumps(simulate(plan)) + "\n")
@@ -306,4 +306,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer_plan()

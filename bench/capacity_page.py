@@ -205,7 +205,7 @@ def compose_page(text: str) -> str:
     return text
 
 
-def main() -> int:
+def write_page() -> int:
     """Write the figures into the page, and the picture."""
     PAGE.write_text(compose_page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     PICTURE.write_text(draw_chart(read_results("capacity")), encoding="utf-8")
@@ -214,4 +214,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(write_page())
