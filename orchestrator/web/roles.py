@@ -34,6 +34,7 @@ _READ: Final = (
     "onboarding.view_onboardingrequest",
     "onboarding.view_onboardingstep",
     "onboarding.view_rolloutvote",
+    "onboarding.view_terraformstate",
     "preflight.view_personanswer",
     "providers.view_providercall",
     "providers.view_providerchange",

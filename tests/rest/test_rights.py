@@ -230,6 +230,7 @@ ADMIN = {
     "providers.providercall": ("", "v", "v"),
     "providers.providerchange": ("", "v", "v"),
     "onboarding.onboardingrequest": ("", "v", "v"),
+    "onboarding.terraformstate": ("", "v", "v"),
     "reports.report": ("", "v", "v"),
     "reports.figureanswer": ("", "va", "va"),
     "alerts.alerttestresult": ("", "v", "v"),
