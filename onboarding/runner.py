@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Final
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -18,6 +19,7 @@ from onboarding.step_registry import CHECKS, PROVISIONING
 from orchestrator.queues import ONBOARDING_QUEUE
 
 log = logging.getLogger(__name__)
+LEASE_THREAD: Final = "onboarding lease"
 
 
 def run_step(step_id: int) -> engine.StepEnd | None:
@@ -86,7 +88,7 @@ def _call(claim: engine.StepClaim) -> StepAnswer:
 def _keep_lease(claim: engine.StepClaim) -> Iterator[None]:
     """Renew the lease in a thread, for steps that take minutes."""
     is_over = threading.Event()
-    beat = threading.Thread(target=_beat, args=(claim, is_over), name="onboarding lease", daemon=True)
+    beat = threading.Thread(target=_beat, args=(claim, is_over), name=LEASE_THREAD, daemon=True)
     beat.start()
     try:
         yield

@@ -105,8 +105,15 @@ class DeployAccess:
     secret: str = field(repr=False)
 
 
+def write_freely() -> None:
+    """What a caller without a claim gives to ``connect_host``: nobody can take its work over."""
+
+
 class RepoHost(Protocol):
-    """A code host. Every method that writes may be called again after it was cut off anywhere."""
+    """A code host. Every method that writes may be called again after it was cut off anywhere.
+
+    Right before each single write it asks ``still_ours`` of ``connect_host``: one method makes several.
+    """
 
     name: str
 
@@ -155,7 +162,7 @@ def check_path(path: str) -> str:
 
 
 # Lazy, so that a process without onboarding never loads the client of a code host.
-CODE_HOSTS: Registry[Callable[[], RepoHost]] = Registry(
+CODE_HOSTS: Registry[Callable[[Callable[[], None]], RepoHost]] = Registry(
     "code host",
     {
         "github": "onboarding.code_hosts.github:connect",
@@ -164,6 +171,9 @@ CODE_HOSTS: Registry[Callable[[], RepoHost]] = Registry(
 )
 
 
-def connect_host(name: str) -> RepoHost:
-    """The code host called ``name``. Raises ``CodeHostNotConfigured``."""
-    return CODE_HOSTS.get(name)()
+def connect_host(name: str, still_ours: Callable[[], None] = write_freely) -> RepoHost:
+    """The code host called ``name``. Raises ``CodeHostNotConfigured``.
+
+    ``still_ours`` is called right before each write, and raises where another attempt has taken over.
+    """
+    return CODE_HOSTS.get(name)(still_ours)

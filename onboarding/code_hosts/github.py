@@ -5,7 +5,7 @@ GITHUB_TOKEN acts on all. GitHub shows no secret again, so a variable beside a s
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -52,7 +52,7 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 
-def connect() -> "GitHubHost":
+def connect(still_ours: Callable[[], None]) -> "GitHubHost":
     """GitHub as the settings name it. Raises ``CodeHostNotConfigured``."""
     if not settings.GITHUB_TOKEN and not settings.GITHUB_APP_ID:
         raise CodeHostNotConfigured(
@@ -60,13 +60,16 @@ def connect() -> "GitHubHost":
             cure="An operator sets GITHUB_APP_ID with GITHUB_APP_PRIVATE_KEY, or GITHUB_TOKEN; "
             "docs/operate/onboarding.md says which rights it needs.",
         )
-    return GitHubHost()
+    return GitHubHost(still_ours)
 
 
 class GitHubHost:
     """See ``base.RepoHost``."""
 
     name = "github"
+
+    def __init__(self, still_ours: Callable[[], None]) -> None:
+        self._still_ours = still_ours
 
     def find_repo(self, path: str) -> HostedRepo | None:
         """The repo at ``path``, also under an old name; None where we see none."""
@@ -107,6 +110,7 @@ class GitHubHost:
             # Closed by a person, and then retried: people want it again.
             if found is not None and found.state != ProposalState.CLOSED:
                 return found
+            self._still_ours()
             try:
                 made = there.create_pull(
                     repo.default_branch,
@@ -131,11 +135,13 @@ class GitHubHost:
             state = None if pull is None else _read_state(pull)
             # Closed first: GitHub would close it with the branch, and say less.
             if pull is not None and state == ProposalState.OPEN:
+                self._still_ours()
                 pull.edit(state="closed")
             if self._is_branch_ours(there, branch, mark):
                 ref = there.get_git_ref(f"heads/{branch}")
                 # Only fetching it, as this does, gives it the address under which it is deleted.
                 log.info("deleting %s of %s at %s", branch, repo.path, ref.object.sha)
+                self._still_ours()
                 ref.delete()
             return state
 
@@ -152,7 +158,9 @@ class GitHubHost:
                         "in the settings of the repo, or choose keyless; then retry.",
                     )
                 # First whose it is, then the secret: one that is left without its mark would stay for ever.
+                self._still_ours()
                 there.create_variable(OWNER_VARIABLE, build_mark(reference))
+            self._still_ours()
             there.create_secret(name, value)
 
     def delete_secret(self, repo: HostedRepo, name: str, reference: str) -> bool:
@@ -162,7 +170,9 @@ class GitHubHost:
             # Without the mark it is somebody else's secret, also under our name.
             if self._read_owner(there) != build_mark(reference):
                 return False
+            self._still_ours()
             was_there = there.delete_secret(name)
+            self._still_ours()
             there.delete_variable(OWNER_VARIABLE)
             return was_there
 
@@ -186,6 +196,7 @@ class GitHubHost:
     def _mint(self, installation: int, name: str, permissions: dict[str, str]) -> str:
         # PyGithub's own method takes no list of repositories; the token is to open one, not all.
         requester = _open_app().requester
+        self._still_ours()
         _, found = requester.requestJsonAndCheck(
             "POST",
             f"/app/installations/{installation}/access_tokens",
@@ -257,8 +268,12 @@ class GitHubHost:
             for path, content in proposal.files.items()
         ]
         parent = there.get_git_commit(base.sha)
-        tree = there.create_git_tree(elements, there.get_git_tree(parent.tree.sha))
+        base_tree = there.get_git_tree(parent.tree.sha)
+        self._still_ours()
+        tree = there.create_git_tree(elements, base_tree)
+        self._still_ours()
         commit = there.create_git_commit(f"{proposal.title}\n\n{proposal.mark}", tree, [parent])
+        self._still_ours()
         try:
             there.create_git_ref(f"refs/heads/{proposal.branch}", commit.sha)
         except github.GithubException as error:

@@ -1,7 +1,7 @@
 """GitLab through python-gitlab, with GITLAB_TOKEN: of a group or of an account, with the scope api."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -35,14 +35,14 @@ _AT_ONCE: Final[dict[str, Any]] = {"obey_rate_limit": False, "retry_transient_er
 _STATES: Final = {"opened": ProposalState.OPEN, "merged": ProposalState.MERGED}
 
 
-def connect() -> "GitLabHost":
+def connect(still_ours: Callable[[], None]) -> "GitLabHost":
     """GitLab as the settings name it. Raises ``CodeHostNotConfigured``."""
     if not settings.GITLAB_TOKEN:
         raise CodeHostNotConfigured(
             "This orchestrator has no access to GitLab.",
             cure="An operator sets GITLAB_TOKEN; docs/operate/onboarding.md says which rights it needs.",
         )
-    return GitLabHost()
+    return GitLabHost(still_ours)
 
 
 class GitLabHost:
@@ -50,7 +50,8 @@ class GitLabHost:
 
     name = "gitlab"
 
-    def __init__(self) -> None:
+    def __init__(self, still_ours: Callable[[], None]) -> None:
+        self._still_ours = still_ours
         session = requests.Session()
         # python-gitlab keeps no header of an answer that it raises for.
         session.hooks["response"].append(_refuse_when_limited)
@@ -118,6 +119,7 @@ class GitLabHost:
                 "description": f"{proposal.body}\n\n<!-- {proposal.mark} -->",
                 "remove_source_branch": True,
             }
+            self._still_ours()
             try:
                 made = there.mergerequests.create(fields, **_AT_ONCE)
             except gitlab.GitlabCreateError:
@@ -135,8 +137,10 @@ class GitLabHost:
             there = self._open(repo)
             found = self._find_request(there, branch, mark)
             if found is not None and found.state == ProposalState.OPEN:
+                self._still_ours()
                 there.mergerequests.update(found.number, {"state_event": "close"}, **_AT_ONCE)
             if self._is_branch_ours(there, branch, mark):
+                self._still_ours()
                 there.branches.delete(branch, **_AT_ONCE)
             return None if found is None else found.state
 
@@ -154,6 +158,7 @@ class GitLabHost:
                 )
             # `raw`: a $ in a value would be taken for the name of another variable.
             fields = {"value": value, "masked": True, "raw": True, "protected": repo.is_protected}
+            self._still_ours()
             if found is None:
                 # The mark and the secret in one request, so none is left without the other.
                 there.variables.create({"key": name, "description": mark, **fields}, **_AT_ONCE)
@@ -167,6 +172,7 @@ class GitLabHost:
             found = self._find_variable(there, name)
             if found is None or found.description != build_mark(reference):
                 return False
+            self._still_ours()
             there.variables.delete(name, **_AT_ONCE)
             return True
 
@@ -176,6 +182,7 @@ class GitLabHost:
             there = self._open(repo)
             # Its secret is shown once: where that answer was lost, only another token helps.
             self._delete_deploy_tokens(there, reference)
+            self._still_ours()
             made = there.deploytokens.create(
                 {"name": build_mark(reference), "scopes": ["read_repository"]}, **_AT_ONCE
             )
@@ -193,6 +200,7 @@ class GitLabHost:
             if one.name == build_mark(reference)
         ]
         for one in ours:
+            self._still_ours()
             there.deploytokens.delete(one.id, **_AT_ONCE)
         return len(ours)
 
@@ -243,6 +251,7 @@ class GitLabHost:
             "commit_message": f"{proposal.title}\n\n{proposal.mark}",
             "actions": actions,
         }
+        self._still_ours()
         try:
             there.commits.create(fields, **_AT_ONCE)
         except gitlab.GitlabCreateError:

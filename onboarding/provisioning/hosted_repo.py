@@ -21,7 +21,7 @@ def open_repo(context: StepContext) -> tuple[RepoHost, HostedRepo]:
 def find_hosted_repo(context: StepContext) -> tuple[RepoHost, HostedRepo | None]:
     """The same for an undo, where a repo that is gone has nothing left to take back."""
     request = context.request
-    host = connect_host(request.code_host)
+    host = connect_host(request.code_host, context.still_ours)
     path = context.outputs.get("repo_exists", {}).get("path") or request.code_host_path
     repo = host.find_repo(path)
     if repo is None:

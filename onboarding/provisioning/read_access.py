@@ -34,7 +34,6 @@ class ReadAccessStep:
             url = repo.clone_url or hosted.clone_url
             # The host has named it, and hosts are not trusted with addresses inside our network.
             validate_clone_url(url)
-            context.still_ours()
             number = give_access(repo, host, hosted, url, request.reference)
         except CodeHostRefused as error:
             return Refused(error.message, error.cure)

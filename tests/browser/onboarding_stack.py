@@ -54,6 +54,8 @@ class OnboardingStack:
     grafana: LocalGrafana
     inbox: Inbox
     folder: Path
+    terraform: Path
+    """A link to the real one, under which the product knows it: a test can take it away."""
 
     def add_repo(self, path: str, files: dict[str, bytes]) -> Any:
         """A repo on the code host, with these files on its default branch."""
@@ -66,9 +68,11 @@ class OnboardingStack:
 @contextlib.contextmanager
 def run_onboarding_stack(folder: Path) -> Iterator[OnboardingStack]:
     """As `make up`, with far sides that a test reads and changes, and the real Terraform."""
-    config = write_cli_config(folder)
-    if shutil.which("terraform") is None or config is None:
+    config, real = write_cli_config(folder), shutil.which("terraform")
+    if real is None or config is None:
         pytest.skip("terraform, or what its stand-ins need, is not on this machine")
+    terraform = folder / "terraform"
+    terraform.symlink_to(real)
     pagerduty, grafana = LocalPagerDuty(tokens={PAGERDUTY}), LocalGrafana(tokens={GRAFANA})
     ports = {name: str(embedded.find_free_port()) for name in ("PORT", "FLOWER_PORT", "EXPORTER_PORT")}
     url = f"http://127.0.0.1:{ports['PORT']}"
@@ -101,6 +105,7 @@ def run_onboarding_stack(folder: Path) -> Iterator[OnboardingStack]:
             "GITHUB_API_URL": hosted,
             "GITHUB_TOKEN": TOKEN,
             "TERRAFORM_CLI_CONFIG": str(config),
+            "TERRAFORM_BIN": str(terraform),
             "PAGERDUTY_API_URL": paging,
             "PAGERDUTY_API_TOKEN": PAGERDUTY,
             "GRAFANA_URL": dashboards,
@@ -122,4 +127,5 @@ def run_onboarding_stack(folder: Path) -> Iterator[OnboardingStack]:
                 environment=environment,
             )
         )
-        yield OnboardingStack(url, running, provider, slack, code_host, pagerduty, grafana, inbox, folder)
+        services = (provider, slack, code_host, pagerduty, grafana, inbox)
+        yield OnboardingStack(url, running, *services, folder, terraform)

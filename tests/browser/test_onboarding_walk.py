@@ -1,10 +1,12 @@
 """A team onboards its repo by itself, in a browser, against the whole product and far sides on loopback."""
 
+import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -163,3 +165,83 @@ def test_each_failure_has_a_reason_a_cure_and_a_retry(page: Page, product: Onboa
     assert not find_barriers(page)
     keep_picture(page, "walk-declined")
     assert product.code_host.faults == []
+
+
+def test_a_failed_step_of_provisioning_is_retried_from_there(page: Page, product: OnboardingStack):
+    product.slack.people.clear()
+    product.slack.add_person(LEAD)
+    there = product.add_repo("example-org/billing", {"README.md": b"# Billing\n", **WORKFLOW})
+    retry = page.get_by_role("button", name="Retry from where it failed")
+    sign_in(page, product)
+    ask(page, "example-org/billing")
+    expect_step(page, "check-lead_approved", "waiting")
+    # Terraform is not there: an operator has to do something, and nothing was made.
+    real = product.terraform.readlink()
+    product.terraform.unlink()
+    press(product, "onboarding_approve")
+    expect_step(page, "provision-infrastructure", "errored")
+    expect(page.locator("#step-provision-infrastructure")).to_contain_text("Terraform is not on this machine")
+    expect(page.locator("#step-provision-infrastructure")).to_contain_text("TERRAFORM_BIN; then retry.")
+    assert not find_barriers(page)
+    keep_picture(page, "walk-no-terraform")
+    assert list_made(product, there) == NOTHING
+    product.terraform.symlink_to(real)
+    # Now another worker has the state of this repo: that is waited for, and continues by itself.
+    hold_state_elsewhere(product, "billing")
+    # The last write of the whole onboarding but one is refused.
+    product.code_host.troubles.append(Trouble(status=403, method="POST", path="/git/refs$"))
+    retry.click()
+    expect_step(page, "provision-infrastructure", "waiting")
+    expect(page.locator("#step-provision-infrastructure")).to_contain_text("by another worker")
+    keep_picture(page, "walk-state-held")
+    assert list_made(product, there) == NOTHING
+    # The lock of a worker that was lost lasts 20 s.
+    expect(page.locator("#step-provision-infrastructure .pill")).to_have_text("passed", timeout=90_000)
+    expect_step(page, "provision-blocks_files", "failed")
+    expect(page.locator("#step-provision-blocks_files")).to_contain_text("write access to contents")
+    expect_step(page, "provision-ci_credentials", "passed")
+    assert not find_barriers(page)
+    keep_picture(page, "walk-write-refused")
+    assert list_made(product, there) == ALL_MADE | {"pulls": 0, "branches": ["refs/heads/main"]}
+    secret = there.secrets["BLOCKS_TOKEN"]
+    retry.click()
+    expect(page.get_by_role("heading", name="Three commands to your first block")).to_be_visible(timeout=SOON)
+    keep_picture(page, "walk-retried")
+    assert list_made(product, there) == ALL_MADE
+    # From where it failed: the step before it was not run again.
+    assert there.secrets["BLOCKS_TOKEN"] == secret
+    assert product.code_host.faults == product.pagerduty.faults == product.grafana.faults == []
+
+
+NOTHING = {"services": 0, "dashboards": 0, "secrets": [], "pulls": 0, "branches": ["refs/heads/main"]}
+ALL_MADE = {
+    "services": 1,
+    "dashboards": 1,
+    "secrets": ["BLOCKS_TOKEN"],
+    "pulls": 1,
+    "branches": ["refs/heads/blocks/onboarding", "refs/heads/main"],
+}
+
+
+def list_made(product: OnboardingStack, there: Any) -> dict[str, Any]:
+    """What is on the far sides for the repo `billing`."""
+    services = [one["name"] for one in list(product.pagerduty.services.values())]
+    hosted = product.code_host.dump()["example-org/billing"]
+    return {
+        "services": services.count("blocks billing"),
+        "dashboards": list(product.grafana.dashboards).count("billing"),
+        "secrets": sorted(there.secrets),
+        "pulls": len(there.pulls),
+        "branches": sorted(hosted["branches"]),
+    }
+
+
+def hold_state_elsewhere(product: OnboardingStack, repo: str) -> None:
+    """Lock the state of Terraform for a repo, as a worker does that is lost afterwards."""
+    script = (
+        "import django; django.setup()\n"
+        "from onboarding.provisioning.terraform.states import hold_state\n"
+        f"hold_state({repo!r}, 'another worker')\n"
+    )
+    environment = os.environ | product.running.values | {"DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
+    subprocess.run([sys.executable, "-c", script], cwd=stack.ROOT, env=environment, check=True)

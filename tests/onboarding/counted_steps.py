@@ -7,12 +7,16 @@ dies.
 
 import os
 import signal
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from onboarding import engine
+from onboarding.runner import LEASE_THREAD
 from onboarding.step_protocol import Passed, StepAnswer, StepContext
 from onboarding.step_registry import CHECKS, PROVISIONING
 from tests.onboarding.steps import TWO_STEPS
@@ -97,24 +101,32 @@ def _count(names: tuple[str, ...]) -> dict[str, str]:
     return {name: f"counted:{name}" for name in names}
 
 
-def keep_product_steps() -> None:
-    """The product's own steps, without Terraform, which has tests of its own."""
-    for table in (CHECKS, PROVISIONING):
-        table._members = {name: path for name, path in table.paths().items() if name != "infrastructure"}
+def leave_out_terraform() -> None:
+    """The product's own steps, without the one that takes most of the time."""
+    paths = PROVISIONING.paths()
+    PROVISIONING._members = {name: path for name, path in paths.items() if name != "infrastructure"}
 
 
 def install_deaths_in_steps() -> None:
-    """Let the worker die at the start of a step of the product, and before it writes to a far side."""
+    """Let the worker die at the start of a step of the product, and before each write on a far side.
+
+    The places before writes are ``NAME-middle-1``, ``NAME-middle-2`` and so on, counted in each attempt.
+    """
     for table in (CHECKS, PROVISIONING):
         for name, step in table.items():
             setattr(step, "run", _wrap(name, step.run))  # noqa: B010 - a protocol takes no assignment
             if hasattr(step, "undo"):
                 setattr(step, "undo", _wrap(f"undo-{name}", step.undo))  # noqa: B010
     renew = engine.renew_lease
+    asked: Counter[UUID] = Counter()
 
     def renew_lease(claim: engine.StepClaim) -> None:
         renew(claim)
-        die_at(f"{claim.name}-middle")
+        # The thread that keeps the lease asks by the clock, and not before a write.
+        if threading.current_thread().name == LEASE_THREAD:
+            return
+        asked[claim.token] += 1
+        die_at(f"{_name_place(claim)}-middle-{asked[claim.token]}")
 
     # What ``still_ours`` is, which steps ask right before they write.
     engine.renew_lease = renew_lease
@@ -128,12 +140,16 @@ def _wrap(place: str, run: Callable[[StepContext], StepAnswer]) -> Callable[[Ste
     return wrapped
 
 
+def _name_place(claim: engine.StepClaim) -> str:
+    return f"undo-{claim.name}" if claim.kind == "undo" else claim.name
+
+
 def install_deaths() -> None:
     """Let the worker die around the end of an attempt, too."""
     finish = engine.finish_step
 
     def finish_step(claim: engine.StepClaim, answer: StepAnswer) -> engine.StepEnd:
-        place = f"undo-{claim.name}" if claim.kind == "undo" else claim.name
+        place = _name_place(claim)
         die_at(f"{place}-end")
         end = finish(claim, answer)
         die_at(f"{place}-after")

@@ -19,8 +19,10 @@ OPTIONS = ("-Q", "onboarding", "-P", "threads", "-c", "2", "--without-gossip", "
 
 def main() -> None:
     """Fork workers, one after the other, until somebody ends this process and its group."""
-    if os.environ.get("COUNTED_STEPS") == "product":
-        counted_steps.keep_product_steps()
+    steps = os.environ.get("COUNTED_STEPS", "counted")
+    if steps == "product":
+        counted_steps.leave_out_terraform()
+    if steps in {"product", "terraform"}:
         counted_steps.install_deaths_in_steps()
     else:
         counted_steps.install_steps()

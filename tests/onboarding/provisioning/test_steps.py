@@ -1,6 +1,7 @@
 """Each step of provisioning against both code hosts: once, again, after a lost answer, and undone."""
 
 import base64
+import contextlib
 import subprocess
 
 import pytest
@@ -13,7 +14,7 @@ from onboarding.provisioning.ci_credentials import SECRET
 from onboarding.provisioning.ci_credentials import STEP as CI_CREDENTIALS
 from onboarding.provisioning.hand_over import STEP as HAND_OVER
 from onboarding.provisioning.read_access import STEP as READ_ACCESS
-from onboarding.step_protocol import FarSideTrouble, Passed, Refused
+from onboarding.step_protocol import FarSideTrouble, Passed, Refused, StepTakenOver
 from orchestrator.core.cli_wheel import pack_wheel
 from orchestrator.dev.far_sides.server import Trouble
 from orchestrator.flows.source.clone import CloneRefused, clone
@@ -68,6 +69,39 @@ def test_keyless_is_a_trust_rule_and_no_secret(hosted, settings):
     assert hosted.far_side.dump() == before
     hosted.undo(CI_CREDENTIALS, ci_credentials="keyless")
     assert not CiTrust.objects.exists()
+
+
+@pytest.mark.parametrize("step", [CI_CREDENTIALS, BLOCKS_FILES, READ_ACCESS], ids=lambda step: step.name)
+def test_each_single_write_is_asked_for_right_before(hosted, step, monkeypatch):
+    """Also where one method writes several times: a second attempt may take over between two of them."""
+    written: list[str] = []
+    asked_at: list[int] = []
+    answer = hosted.far_side.answer
+
+    def answer_and_count(asked):
+        if asked.method != "GET":
+            written.append(asked.path)
+        return answer(asked)
+
+    monkeypatch.setattr(hosted.far_side, "answer", answer_and_count)
+    # Cloned privately: GitHub gives that through its App only, so there is nothing to write without one.
+    given = {"clones_privately": True, "still_ours": lambda: asked_at.append(len(written))}
+    hosted.run(step, **given)
+    hosted.undo(step, **given)
+    assert asked_at == list(range(len(written)))
+    assert written or (hosted.kind, step) == ("github", READ_ACCESS)
+    # One that is taken over after its first write makes no second one.
+    if len(written) < 2:
+        return
+    written.clear()
+
+    def be_taken_over():
+        if written:
+            raise StepTakenOver("another attempt")
+
+    with contextlib.suppress(StepTakenOver):
+        hosted.run(step, clones_privately=True, still_ours=be_taken_over)
+    assert len(written) == 1
 
 
 def test_keyless_where_no_tokens_are_exchanged(hosted, settings):

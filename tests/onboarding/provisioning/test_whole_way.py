@@ -1,15 +1,27 @@
-"""From submit to ready by a real worker against GitHub on loopback, with the product's own steps."""
+"""From submit to ready by a real worker against far sides on loopback, with the product's own steps."""
 
-from collections.abc import Iterator
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import transaction
 
 from onboarding import engine
-from onboarding.models import OnboardingRequest
+from onboarding.models import OnboardingRequest, OnboardingStep, TerraformState
+from onboarding.provisioning.terraform import command
 from onboarding.step_registry import CHECKS, PROVISIONING
+from orchestrator.dev.far_sides.grafana import LocalGrafana
+from orchestrator.dev.far_sides.pagerduty import LocalPagerDuty
+from orchestrator.dev.far_sides.server import Trouble, serve
+from orchestrator.dev.far_sides.terraform.cli_config import write_cli_config
 from orchestrator.repos.models import Repo, Token
 from tests.flows.engine.stack import until
 from tests.onboarding import counted_steps
@@ -20,6 +32,52 @@ from tests.onboarding.worker_stack import CountedStore, describe_end, reach, run
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 # Without Terraform's own time: the acceptance of the issue.
 AT_MOST = timedelta(seconds=10)
+PAGERDUTY, GRAFANA = "u+token-of-pagerduty", "glsa_token-of-grafana"
+SECOND = "acme/second"
+SLOW_SECONDS = 8.0
+"""How long a dashboard takes: the service beside it is there by then, and the lock of its state lasts on."""
+WRITES = {
+    "ci_credentials": 2,
+    "blocks_files": 4,
+    "undo-blocks_files": 2,
+    "undo-ci_credentials": 2,
+    # The whole apply is one: what happens inside of it is killed by the tests themselves.
+    "infrastructure": 1,
+    "undo-infrastructure": 1,
+}
+"""How often a step writes on GitHub and by Terraform: the mark and the secret; tree, commit, branch and pull
+request; and the way back."""
+
+
+@dataclass
+class WholeScene:
+    """GitHub, and both services where Terraform has its part."""
+
+    hosted: HostScene
+    pagerduty: LocalPagerDuty
+    grafana: LocalGrafana
+
+    def dump(self) -> dict[str, Any]:
+        """Everything that any far side holds."""
+        sides = {"host": self.hosted.far_side, "pagerduty": self.pagerduty, "grafana": self.grafana}
+        return {name: json.loads(json.dumps(side.dump())) for name, side in sides.items()}
+
+    def describe(self, request: OnboardingRequest) -> Any:
+        """What is there for one request, without what differs by nature: secrets, names, shas."""
+        there = self.hosted.far_side.dump()[request.code_host_path]
+        services = [one for one in list(self.pagerduty.services.values()) if _names(one, request)]
+        return {
+            "branches": sorted(there["branches"]),
+            "secrets": sorted(there["secrets"]),
+            "pulls": len(there["open_pulls"]),
+            "variables": sorted(there["variables"]),
+            "integrations": [len(one["integrations"]) for one in services],
+            "dashboards": sum(uid == request.repo_name for uid in list(self.grafana.dashboards)),
+        }
+
+
+def _names(service: dict[str, Any], request: OnboardingRequest) -> bool:
+    return bool(service["name"] == f"blocks {request.repo_name}")
 
 
 @pytest.fixture
@@ -27,24 +85,48 @@ def store(tmp_path) -> CountedStore:
     return CountedStore(tmp_path / "store")
 
 
-@pytest.fixture
-def scene(settings, tmp_path, store, monkeypatch) -> Iterator[HostScene]:
-    """GitHub with two repos, and a worker that is led there."""
-    for table in (CHECKS, PROVISIONING):
-        monkeypatch.setattr(table, "_members", dict(table._members))
-    counted_steps.keep_product_steps()
-    with serve_host("github", settings, tmp_path / "hosted") as scene:
-        second = scene.far_side.add_repository("acme/second", tmp_path / "hosted")
+@contextlib.contextmanager
+def run_scene(settings: Any, folder: Path, store: CountedStore, **environment: str) -> Iterator[WholeScene]:
+    """GitHub with two repos, both services, and a worker that is led there."""
+    with serve_host("github", settings, folder / "hosted") as hosted, contextlib.ExitStack() as around:
+        second = hosted.far_side.add_repository(SECOND, folder / "hosted")
         second.remote.commit_files("main", FILES)
-        environment = {
-            "COUNTED_STEPS": "product",
+        pagerduty, grafana = LocalPagerDuty(tokens={PAGERDUTY}), LocalGrafana(tokens={GRAFANA})
+        environment |= {
             "GITHUB_API_URL": settings.GITHUB_API_URL,
             "GITHUB_TOKEN": TOKEN,
             "PUBLIC_URL": settings.PUBLIC_URL,
             "CLONE_PRIVATE_HOSTS": "127.0.0.1",
+            "PAGERDUTY_API_URL": around.enter_context(serve(pagerduty)),
+            "PAGERDUTY_API_TOKEN": PAGERDUTY,
+            "GRAFANA_URL": around.enter_context(serve(grafana)),
+            "GRAFANA_TOKEN": GRAFANA,
+            "STATE_DIR": str(folder / "state"),
         }
-        with running_worker(tmp_path / "logs", store, settings, **environment):
-            yield scene
+        with running_worker(folder / "logs", store, settings, **environment):
+            yield WholeScene(hosted, pagerduty, grafana)
+        assert pagerduty.faults == []
+        assert grafana.faults == []
+
+
+@pytest.fixture
+def scene(settings, tmp_path, store, monkeypatch) -> Iterator[WholeScene]:
+    """Without Terraform."""
+    monkeypatch.setattr(PROVISIONING, "_members", dict(PROVISIONING._members))
+    counted_steps.leave_out_terraform()
+    with run_scene(settings, tmp_path, store, COUNTED_STEPS="product") as running:
+        yield running
+
+
+@pytest.fixture
+def scene_with_terraform(settings, tmp_path, store) -> Iterator[WholeScene]:
+    """With the real Terraform, and the stand-ins of both providers."""
+    config = write_cli_config(tmp_path)
+    if command.shutil.which("terraform") is None or config is None:
+        pytest.skip("terraform, or what its stand-ins need, is not on this machine")
+    more = {"COUNTED_STEPS": "terraform", "TERRAFORM_CLI_CONFIG": str(config)}
+    with run_scene(settings, tmp_path, store, **more) as running:
+        yield running
 
 
 def begin(path: str) -> OnboardingRequest:
@@ -53,17 +135,6 @@ def begin(path: str) -> OnboardingRequest:
         request = ask_for("", code_host_path=path, block_family="compliance")
         engine.approve(request.pk, actor="lead@example.org")
     return request
-
-
-def describe_host(scene: HostScene, request: OnboardingRequest) -> Any:
-    """What the far side has of a request's repo, without what differs by nature: secrets, names, shas."""
-    dumped = scene.far_side.dump()[request.code_host_path]
-    return {
-        "branches": sorted(dumped["branches"]),
-        "secrets": sorted(dumped["secrets"]),
-        "pulls": len(dumped["open_pulls"]),
-        "variables": sorted(dumped["variables"]),
-    }
 
 
 def test_from_submit_to_ready_in_ten_seconds(scene):
@@ -77,31 +148,129 @@ def test_from_submit_to_ready_in_ten_seconds(scene):
     assert took < AT_MOST
 
 
+def list_places(names: list[str]) -> list[str]:
+    """Where a worker can die: before anything, before each write, before the answer is written, after it."""
+    places = []
+    for name in names:
+        places += [f"{name}-{point}" for point in ("start", "end", "after")]
+        places += [f"{name}-middle-{number}" for number in range(1, WRITES.get(name, 0) + 1)]
+    return places
+
+
 @pytest.mark.slow
 def test_killed_at_every_place_of_every_step_of_the_product(scene, store):
-    before = scene.far_side.dump()
+    check_kills(scene, store)
+
+
+@pytest.mark.slow
+def test_killed_at_every_place_of_every_step_with_terraform(scene_with_terraform, store):
+    check_kills(scene_with_terraform, store, during_terraform=kill_during_terraform)
+
+
+def check_kills(
+    scene: WholeScene, store: CountedStore, *, during_terraform: Callable[..., None] | None = None
+) -> None:
+    """The end is that of a smooth run, and after the undo everything is as it was before."""
+    before = scene.dump()
     smooth = begin("acme/compliance-service")
     reach(smooth, "ready")
-    names = [*CHECKS, *PROVISIONING]
-    places = [f"{name}-{point}" for name in names for point in ("start", "end", "after")]
-    # Those that write to the far side.
-    places += [f"{name}-middle" for name in ("ci_credentials", "blocks_files")]
+    places = list_places([*CHECKS, *PROVISIONING])
     store.kill_at(*places)
-    killed = begin("acme/second")
+    if during_terraform:
+        scene.grafana.troubles.append(make_slow("POST", "/dashboards/db$"))
+    killed = begin(SECOND)
+    if during_terraform:
+        during_terraform(store, lambda: scene.describe(killed)["integrations"] == [1])
+        reach_step(killed, "provision", "infrastructure")
     reach(killed, "ready")
     until(lambda: not store.list_kills_left(), "a death at every place")
-    assert describe_host(scene, killed) == describe_host(scene, smooth)
+    assert scene.describe(killed) == scene.describe(smooth)
     steps = [(kind, name, status) for kind, name, status, _ in describe_end(killed)]
     assert steps == [(kind, name, status) for kind, name, status, _ in describe_end(smooth)]
     for request in (smooth, killed):
         repo = Repo.objects.get(name=request.repo_name)
         assert Token.objects.filter(repo=repo, revoked_at=None).count() == 1
 
-    store.kill_at(*(f"undo-{name}-{point}" for name in PROVISIONING for point in ("start", "end", "after")))
-    for request in (smooth, killed):
-        engine.offboard(request.pk, actor="kim")
-    for request in (smooth, killed):
-        reach(request, "offboarded")
+    undone = list_places([f"undo-{name}" for name in PROVISIONING])
+    store.kill_at(*undone)
+    if during_terraform:
+        scene.grafana.troubles.append(make_slow("DELETE", "/second$"))
+    engine.offboard(killed.pk, actor="kim")
+    if during_terraform:
+        during_terraform(store, lambda: scene.describe(killed)["integrations"] == [])
+        reach_step(killed, "undo", "infrastructure")
+    reach(killed, "offboarded")
     until(lambda: not store.list_kills_left(), "a death at every place")
-    assert scene.far_side.dump() == before
+    engine.offboard(smooth.pk, actor="kim")
+    reach(smooth, "offboarded")
+    assert scene.dump() == before
     assert not Token.objects.filter(revoked_at=None).exists()
+    assert not TerraformState.objects.exists()
+    deaths = len(places) + len(undone) + 2 * bool(during_terraform)
+    print(f"killed {deaths} times")  # noqa: T201
+
+
+def make_slow(method: str, path: str) -> Trouble:
+    return Trouble(seconds=SLOW_SECONDS, method=method, path=path)
+
+
+def reach_step(request: OnboardingRequest, kind: str, name: str) -> None:
+    step = OnboardingStep.objects.filter(request=request, kind=kind, name=name, status="passed")
+    until(step.exists, f"the end of {name}")
+
+
+def kill_during_terraform(store: CountedStore, half_done: Callable[[], bool]) -> None:
+    """kill -9 of the worker once the service is done and the dashboard is not: Terraform dies with it."""
+    until(half_done, "half of what Terraform does")
+    worker = store.read_worker()
+    runs = list_terraform(worker)
+    assert runs, "Terraform has ended already"
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: not any(_is_alive(pid) for pid in runs), "the end of Terraform")
+
+
+def list_terraform(worker: int) -> list[int]:
+    """The processes of Terraform that a worker has started."""
+    found = []
+    for path in Path(f"/proc/{worker}/task").glob("*/children"):
+        for pid in path.read_text(encoding="ascii").split():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == "terraform":
+                    found.append(int(pid))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    # Its state comes after the name, which may hold spaces. Z: dead, and nobody has asked for its end yet.
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.slow
+def test_a_deploy_in_the_middle_of_the_apply(scene_with_terraform, store):
+    scene, before = scene_with_terraform, scene_with_terraform.dump()
+    scene.grafana.troubles.append(make_slow("POST", "/dashboards/db$"))
+    request = begin(SECOND)
+    until(lambda: scene.describe(request)["integrations"] == [1], "half of what Terraform does")
+    old = store.read_worker()
+    assert list_terraform(old)
+    # What Kubernetes does: the old worker is asked to end, and a new one is there.
+    asked = time.monotonic()
+    os.kill(old, signal.SIGTERM)
+    until(lambda: store.read_worker() != old, "the new worker")
+    print(f"the old worker was gone after {time.monotonic() - asked:.1f} s")  # noqa: T201
+    reach(request, "ready")
+    assert scene.describe(request) == {
+        "branches": ["refs/heads/blocks/onboarding", "refs/heads/main"],
+        "secrets": ["BLOCKS_TOKEN"],
+        "pulls": 1,
+        "variables": ["BLOCKS_ONBOARDING"],
+        "integrations": [1],
+        "dashboards": 1,
+    }
+    engine.offboard(request.pk, actor="kim")
+    reach(request, "offboarded")
+    assert scene.dump() == before
