@@ -169,3 +169,21 @@ def test_closed_and_paused_pages_are_readable(page: Page, ann, service, settings
     expect(page.get_by_text("The database moves tonight.")).to_be_visible()
     assert not find_flaws(page, "onboarding-closed")
     assert not find_barriers(page)
+
+
+def test_who_is_signed_in_sees_it_on_every_page_and_logs_out(page: Page, service, ann):
+    requests = [f"/onboarding/{ask(ann, 'ledger-service').reference}/", "/onboarding/", "/flows/"]
+    for width in WIDTHS:
+        for theme in THEMES:
+            choose_screen(page, width, theme)
+            page.goto(f"{service.url}{requests[0]}")
+            assert not find_flaws(page, f"header-{width}-{theme}")
+    for address in requests:
+        page.goto(f"{service.url}{address}")
+        expect(page.locator("header .account")).to_contain_text("ann")
+    # By keyboard; and the session is over, not only its page.
+    page.get_by_role("button", name="Log out").press("Enter")
+    page.wait_for_url(f"{service.url}/")
+    expect(page.get_by_role("button", name="Log out")).to_have_count(0)
+    page.goto(f"{service.url}/onboarding/")
+    expect(page).to_have_url(f"{service.url}/login/?next=/onboarding/")
