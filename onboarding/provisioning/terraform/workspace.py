@@ -1,11 +1,18 @@
 """A folder in which Terraform works on one repo: our module, its variables, the state, and what is adopted.
 
 It is private to its account, and gone afterwards: what stays is the sealed state, and the plan as evidence.
+
+A worker that is killed leaves its folder, and the state in it has keys in clear. Each holds a lock of the
+kernel on its folder, which ends with it however it ends: the next one to open a workspace on this machine
+removes every folder that nobody holds.
 """
 
+import fcntl
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +30,8 @@ _STATE: Final = "terraform.tfstate"
 _PLAN: Final = "onboarding.tfplan"
 _QUIET: Final = ("-no-color", "-input=false")
 _CHANGES: Final = 2
+_PREFIX: Final = "blocks-terraform-"
+_YOUNG_SECONDS: Final = 10.0
 # Attributes that open something. Terraform does not call all of them sensitive.
 _SECRET_NAMES: Final = ("key", "token", "secret", "password", "auth")
 
@@ -102,8 +111,44 @@ class TerraformWorkspace:
 @contextmanager
 def open_workspace(renew: Callable[[], None]) -> Iterator[TerraformWorkspace]:
     """A new folder with mode 0700; ``renew`` is called while Terraform runs."""
-    with tempfile.TemporaryDirectory(prefix="terraform-") as folder:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _hold_folder(Path(folder)):
+        remove_abandoned_folders()
         yield TerraformWorkspace(Path(folder), renew)
+
+
+@contextmanager
+def _hold_folder(folder: Path) -> Iterator[None]:
+    # Not inherited by Terraform: Python closes it in every child.
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def remove_abandoned_folders() -> int:
+    """Remove the folders of workers that were killed; how many."""
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            # A moment passes between the making of a folder and its lock.
+            if time.time() - folder.stat().st_mtime < _YOUNG_SECONDS:
+                continue
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            # Gone meanwhile, or another account's.
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+        except BlockingIOError:
+            # Its worker lives.
+            pass
+        finally:
+            os.close(held)
+    return removed
 
 
 def list_addresses(state: bytes) -> set[str]:

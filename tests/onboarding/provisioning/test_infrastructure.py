@@ -18,7 +18,7 @@ import pytest
 from onboarding import drift
 from onboarding.models import TerraformState
 from onboarding.provisioning.infrastructure import STEP
-from onboarding.provisioning.terraform import command, states
+from onboarding.provisioning.terraform import command, states, workspace
 from onboarding.provisioning.terraform.adoption import build_uid
 from onboarding.provisioning.terraform.workspace import open_workspace, summarise_plan
 from onboarding.step_protocol import FarSideTrouble, Passed, Refused, StepTakenOver, Waiting
@@ -266,6 +266,28 @@ def test_the_environment_and_the_folder_are_closed_to_others(scene, settings, mo
         assert stat.S_IMODE(workspace.folder.stat().st_mode) == 0o700
         assert stat.S_IMODE((workspace.folder / "terraform.tfstate").stat().st_mode) == 0o600
     assert not workspace.folder.exists()
+
+
+def test_the_folder_of_a_killed_worker_is_removed_and_that_of_a_live_one_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace.tempfile, "tempdir", str(tmp_path))
+    script = (
+        "import django, os, signal; django.setup()\n"
+        "from onboarding.provisioning.terraform.workspace import open_workspace\n"
+        "with open_workspace(lambda: None) as workspace:\n"
+        "    (workspace.folder / 'terraform.tfstate').write_text('a key')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "orchestrator.settings"}
+    killed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    long_ago = time.time() - 3600
+    with open_workspace(lambda: None) as living:
+        for folder in (left, living.folder):
+            os.utime(folder, (long_ago, long_ago))
+        assert workspace.remove_abandoned_folders() == 1
+        assert list(tmp_path.iterdir()) == [living.folder]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["ledger", "a.b", "x" * 41, "x" * 100, "team_x-1"])
