@@ -22,10 +22,10 @@ from orchestrator.dev.far_sides.grafana import LocalGrafana
 from orchestrator.dev.far_sides.pagerduty import LocalPagerDuty
 from orchestrator.dev.far_sides.server import Trouble, serve
 from orchestrator.dev.far_sides.terraform.cli_config import write_cli_config
-from orchestrator.repos.models import Repo, Token
+from orchestrator.repos.models import Repo, RepoReadAccess, Token
 from tests.flows.engine.stack import until
 from tests.onboarding import counted_steps
-from tests.onboarding.far_sides import FILES, TOKEN, HostScene, serve_host
+from tests.onboarding.far_sides import FILES, SYSTEMS, TOKEN, HostScene, serve_host
 from tests.onboarding.steps import ask_for
 from tests.onboarding.worker_stack import CountedStore, describe_end, reach, running_worker
 
@@ -36,17 +36,19 @@ PAGERDUTY, GRAFANA = "u+token-of-pagerduty", "glsa_token-of-grafana"
 SECOND = "acme/second"
 SLOW_SECONDS = 8.0
 """How long a dashboard takes: the service beside it is there by then, and the lock of its state lasts on."""
+# The whole apply is one: what happens inside of it is killed by the tests themselves.
+_BY_TERRAFORM = {"infrastructure": 1, "undo-infrastructure": 1}
 WRITES = {
-    "ci_credentials": 2,
-    "blocks_files": 4,
-    "undo-blocks_files": 2,
-    "undo-ci_credentials": 2,
-    # The whole apply is one: what happens inside of it is killed by the tests themselves.
-    "infrastructure": 1,
-    "undo-infrastructure": 1,
+    # The mark and the secret; tree, commit, branch and pull request; and the way back.
+    "github": _BY_TERRAFORM
+    | {"ci_credentials": 2, "blocks_files": 4, "undo-blocks_files": 2, "undo-ci_credentials": 2},
+    # A variable with its mark; the branch with its commit, and the merge request; a deploy token, and the one
+    # of the attempt that died in place of it; and the way back.
+    "gitlab": _BY_TERRAFORM
+    | {"ci_credentials": 1, "blocks_files": 2, "read_access": 2}
+    | {"undo-blocks_files": 2, "undo-ci_credentials": 1, "undo-read_access": 1},
 }
-"""How often a step writes on GitHub and by Terraform: the mark and the secret; tree, commit, branch and pull
-request; and the way back."""
+"""How often each step writes on a far side."""
 
 
 @dataclass
@@ -65,11 +67,13 @@ class WholeScene:
     def describe(self, request: OnboardingRequest) -> Any:
         """What is there for one request, without what differs by nature: secrets, names, shas."""
         there = self.hosted.far_side.dump()[request.code_host_path]
+        is_github = self.hosted.kind == "github"
         services = [one for one in list(self.pagerduty.services.values()) if _names(one, request)]
         return {
             "branches": sorted(there["branches"]),
-            "secrets": sorted(there["secrets"]),
-            "pulls": len(there["open_pulls"]),
+            "secrets": sorted(there["secrets" if is_github else "variables"]),
+            "pulls": len(there["open_pulls" if is_github else "open_requests"]),
+            "deploy_tokens": len(there.get("deploy_tokens", ())),
             "variables": sorted(there["variables"]),
             "integrations": [len(one["integrations"]) for one in services],
             "dashboards": sum(uid == request.repo_name for uid in list(self.grafana.dashboards)),
@@ -86,15 +90,21 @@ def store(tmp_path) -> CountedStore:
 
 
 @contextlib.contextmanager
-def run_scene(settings: Any, folder: Path, store: CountedStore, **environment: str) -> Iterator[WholeScene]:
-    """GitHub with two repos, both services, and a worker that is led there."""
-    with serve_host("github", settings, folder / "hosted") as hosted, contextlib.ExitStack() as around:
-        second = hosted.far_side.add_repository(SECOND, folder / "hosted")
+def run_scene(
+    settings: Any, folder: Path, store: CountedStore, *, kind: str = "github", **environment: str
+) -> Iterator[WholeScene]:
+    """A code host with two repos, both services, and a worker that is led there."""
+    with serve_host(kind, settings, folder / "hosted") as hosted, contextlib.ExitStack() as around:
+        host = hosted.far_side
+        add = host.add_repository if kind == "github" else host.add_project
+        second = add(SECOND, folder / "hosted")
         second.remote.commit_files("main", FILES)
         pagerduty, grafana = LocalPagerDuty(tokens={PAGERDUTY}), LocalGrafana(tokens={GRAFANA})
         environment |= {
             "GITHUB_API_URL": settings.GITHUB_API_URL,
             "GITHUB_TOKEN": TOKEN,
+            "GITLAB_API_URL": settings.GITLAB_API_URL,
+            "GITLAB_TOKEN": TOKEN,
             "PUBLIC_URL": settings.PUBLIC_URL,
             "CLONE_PRIVATE_HOSTS": "127.0.0.1",
             "PAGERDUTY_API_URL": around.enter_context(serve(pagerduty)),
@@ -119,6 +129,15 @@ def scene(settings, tmp_path, store, monkeypatch) -> Iterator[WholeScene]:
 
 
 @pytest.fixture
+def scene_at_gitlab(settings, tmp_path, store, monkeypatch) -> Iterator[WholeScene]:
+    """Without Terraform."""
+    monkeypatch.setattr(PROVISIONING, "_members", dict(PROVISIONING._members))
+    counted_steps.leave_out_terraform()
+    with run_scene(settings, tmp_path, store, kind="gitlab", COUNTED_STEPS="product") as running:
+        yield running
+
+
+@pytest.fixture
 def scene_with_terraform(settings, tmp_path, store) -> Iterator[WholeScene]:
     """With the real Terraform, and the stand-ins of both providers."""
     config = write_cli_config(tmp_path)
@@ -129,10 +148,12 @@ def scene_with_terraform(settings, tmp_path, store) -> Iterator[WholeScene]:
         yield running
 
 
-def begin(path: str) -> OnboardingRequest:
+def begin(path: str, kind: str = "github") -> OnboardingRequest:
     # Both at once, so that the lead has answered before the worker gets to the question.
     with transaction.atomic():
-        request = ask_for("", code_host_path=path, block_family="compliance")
+        given = {"code_host": kind, "code_host_path": path, "ci_system": SYSTEMS[kind]}
+        # Of GitHub only an App gives that, and here is none.
+        request = ask_for("", block_family="compliance", clones_privately=kind == "gitlab", **given)
         engine.approve(request.pk, actor="lead@example.org")
     return request
 
@@ -148,18 +169,23 @@ def test_from_submit_to_ready_in_ten_seconds(scene):
     assert took < AT_MOST
 
 
-def list_places(names: list[str]) -> list[str]:
+def list_places(names: list[str], kind: str) -> list[str]:
     """Where a worker can die: before anything, before each write, before the answer is written, after it."""
     places = []
     for name in names:
         places += [f"{name}-{point}" for point in ("start", "end", "after")]
-        places += [f"{name}-middle-{number}" for number in range(1, WRITES.get(name, 0) + 1)]
+        places += [f"{name}-middle-{number}" for number in range(1, WRITES[kind].get(name, 0) + 1)]
     return places
 
 
 @pytest.mark.slow
 def test_killed_at_every_place_of_every_step_of_the_product(scene, store):
     check_kills(scene, store)
+
+
+@pytest.mark.slow
+def test_killed_at_every_place_of_every_step_at_gitlab(scene_at_gitlab, store):
+    check_kills(scene_at_gitlab, store)
 
 
 @pytest.mark.slow
@@ -171,14 +197,14 @@ def check_kills(
     scene: WholeScene, store: CountedStore, *, during_terraform: Callable[..., None] | None = None
 ) -> None:
     """The end is that of a smooth run, and after the undo everything is as it was before."""
-    before = scene.dump()
-    smooth = begin("acme/compliance-service")
+    before, kind = scene.dump(), scene.hosted.kind
+    smooth = begin("acme/compliance-service", kind)
     reach(smooth, "ready")
-    places = list_places([*CHECKS, *PROVISIONING])
+    places = list_places([*CHECKS, *PROVISIONING], kind)
     store.kill_at(*places)
     if during_terraform:
         scene.grafana.troubles.append(make_slow("POST", "/dashboards/db$"))
-    killed = begin(SECOND)
+    killed = begin(SECOND, kind)
     if during_terraform:
         during_terraform(store, lambda: scene.describe(killed)["integrations"] == [1])
         reach_step(killed, "provision", "infrastructure")
@@ -190,8 +216,9 @@ def check_kills(
     for request in (smooth, killed):
         repo = Repo.objects.get(name=request.repo_name)
         assert Token.objects.filter(repo=repo, revoked_at=None).count() == 1
+        assert RepoReadAccess.objects.filter(repo=repo).count() == (kind == "gitlab")
 
-    undone = list_places([f"undo-{name}" for name in PROVISIONING])
+    undone = list_places([f"undo-{name}" for name in PROVISIONING], kind)
     store.kill_at(*undone)
     if during_terraform:
         scene.grafana.troubles.append(make_slow("DELETE", "/second$"))
@@ -206,6 +233,7 @@ def check_kills(
     assert scene.dump() == before
     assert not Token.objects.filter(revoked_at=None).exists()
     assert not TerraformState.objects.exists()
+    assert not RepoReadAccess.objects.exists()
     deaths = len(places) + len(undone) + 2 * bool(during_terraform)
     print(f"killed {deaths} times")  # noqa: T201
 
@@ -267,6 +295,7 @@ def test_a_deploy_in_the_middle_of_the_apply(scene_with_terraform, store):
         "branches": ["refs/heads/blocks/onboarding", "refs/heads/main"],
         "secrets": ["BLOCKS_TOKEN"],
         "pulls": 1,
+        "deploy_tokens": 0,
         "variables": ["BLOCKS_ONBOARDING"],
         "integrations": [1],
         "dashboards": 1,
