@@ -73,11 +73,15 @@ class BrokerAddress:
 
 def parse_broker_url(url: str) -> BrokerAddress:
     """Read ``REDIS_URL``; raises ``ImproperlyConfigured`` without its value, which may hold a password."""
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    if not parts.scheme.startswith("sentinel"):
+    scheme, _, rest = url.partition("://")
+    if not scheme.startswith("sentinel"):
+        options = dict(parse_qsl(urlsplit(url).query))
         # What else is in the query is for the client of Redis.
-        return BrokerAddress(url, tls=parts.scheme == "rediss", ca_file=options.get("ssl_ca_certs", ""))
+        return BrokerAddress(url, tls=scheme == "rediss", ca_file=options.get("ssl_ca_certs", ""))
+    # Not by the standard reader: some versions of it refuse brackets anywhere but around a single host.
+    location, _, query = rest.partition("?")
+    options = dict(parse_qsl(query))
+    netloc, _, path = location.partition("/")
     unknown = set(options) - _OPTIONS
     if unknown:
         raise ImproperlyConfigured(
@@ -85,14 +89,14 @@ def parse_broker_url(url: str) -> BrokerAddress:
         )
     if not options.get("master"):
         raise ImproperlyConfigured("REDIS_URL names no primary: add ?master= and what the Sentinels call it.")
-    account, _, hosts = parts.netloc.rpartition("@")
+    account, _, hosts = netloc.rpartition("@")
     user, _, password = account.partition(":")
-    database = parts.path.strip("/") or "0"
+    database = path.strip("/") or "0"
     if not database.isdecimal():
         raise ImproperlyConfigured("REDIS_URL names no database: its path is a number, such as /0.")
     return BrokerAddress(
         url,
-        tls=parts.scheme == "sentinel+tls",
+        tls=scheme == "sentinel+tls",
         ca_file=options.get("ssl_ca_certs", ""),
         sentinels=tuple(_parse_host(one) for one in hosts.split(",")),
         master=options["master"],

@@ -326,7 +326,9 @@ class OnboardingBatchView(APIView):
                 read_status(error), error.code, error.message, cure=error.cure, lines=lines
             ) from error
         shown = OnboardingBatchSerializer({"requests": made}, context={"request": request})
-        return Response(shown.data, status=202)
+        # Where all of them are, newest first.
+        headers = {"Location": build_url(request, "/api/v1/onboarding/")}
+        return Response(shown.data, status=202, headers=headers)
 
 
 class OnboardingRolloutView(APIView):

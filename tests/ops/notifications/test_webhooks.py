@@ -20,7 +20,6 @@ from rest_framework.test import APIClient
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from onboarding import engine as onboarding_engine
-from onboarding.models import OnboardingRequest
 from orchestrator.core import outbox
 from orchestrator.core.models import OutgoingEvent
 from orchestrator.ops.notifications import delivery, happenings, schedule, webhook_turns
@@ -28,6 +27,7 @@ from orchestrator.ops.notifications.models import DeliveryAttempt, Notification,
 from orchestrator.ops.notifications.webhook_secret import read_secret
 from orchestrator.repos import clone_urls, tokens
 from tests import scenes
+from tests.onboarding.steps import ask_for
 from tests.ops.notifications.receiver import Receiver, run_receiver
 from tests.rest.test_create import read_problem
 
@@ -128,12 +128,8 @@ def test_verdicts_that_nobody_asked_for_write_nothing(receiver):
 def test_onboarding_is_told_to_the_organisation(receiver):
     mine = subscribe(receiver, "onboarding.requested", "onboarding.approved", "onboarding.rejected")
     of_repo = subscribe(receiver, "onboarding.requested", repo=scenes.make_repo("other"))
-    form = {"repo_name": "auth-service", "block_family": "identity", "team_lead": "lead@example.org"}
-    assert Client().post("/onboarding/", form).status_code == 302
-    asked = OnboardingRequest.objects.get()
-    onboarding_engine.approve(asked.pk, actor="sre")
-    Client().post("/onboarding/", {**form, "repo_name": "late-service"})
-    onboarding_engine.reject(OnboardingRequest.objects.get(repo_name="late-service").pk, actor="sre")
+    onboarding_engine.approve(ask_for("auth-service").pk, actor="sre")
+    onboarding_engine.reject(ask_for("late-service").pk, actor="sre")
     deliver_everything()
     bodies = [verify(request, read_secret(mine)) for request in receiver.requests]
     assert [body["type"] for body in bodies] == [
