@@ -96,6 +96,35 @@ def test_the_same_commit_gives_the_same_wheels(tmp_path):
 
 
 @needs_git
+@needs_openssl
+@pytest.mark.timeout(400)
+def test_a_machine_without_the_tools_builds_what_it_can_and_names_the_rest(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(release, "find_tool", lambda *_: None)
+    which = shutil.which
+    monkeypatch.setattr(
+        shutil, "which", lambda name, *more: None if name == "buildah" else which(name, *more)
+    )
+    target = tmp_path / "dist"
+    assert release.main([str(target)]) == 0
+    said = capsys.readouterr().out
+    for words in ("cyclonedx-py cannot", "kubectl cannot", "buildah is not installed"):
+        assert words in said
+    assert release.VERIFY in said
+    found = {path.name for path in target.iterdir()}
+    assert {release.SUMS, release.SIGNATURE, release.PUBLIC_KEY, "CHANGELOG.md"} < found
+    assert len([name for name in found if name.endswith(".whl")]) == 2
+    assert verify(target) == 0
+
+
+def test_a_release_that_nobody_can_sign_is_not_built(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RELEASE_SIGNING_KEY_FILE", str(tmp_path / "missing.pem"))
+    target = tmp_path / "dist"
+    assert release.main([str(target)]) == 1
+    assert "is not a key in PEM" in capsys.readouterr().err
+    assert list(target.iterdir()) == []
+
+
+@needs_git
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_release_is_whole(tmp_path):
