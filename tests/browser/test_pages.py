@@ -161,11 +161,11 @@ def test_onboarding_says_what_is_missing(page: Page, sre, service, transactional
     page.goto(f"{service.url}/onboarding/")
     page.get_by_label("Repository").fill("example-org/ledger")
     page.get_by_label("GitHub Actions").check()
-    page.get_by_role("button").click()
+    page.get_by_role("button", name="Ask for it").click()
     expect(page.get_by_role("alert").first).to_contain_text("2 answers need another look")
     lead = page.get_by_label("Team lead's e-mail address")
     assert lead.get_attribute("aria-invalid") == "true"
     page.get_by_label("Block family").fill("payments")
     lead.fill("lead@example.org")
-    page.get_by_role("button").click()
+    page.get_by_role("button", name="Ask for it").click()
     expect(page.get_by_role("heading", name="ledger")).to_be_visible()
