@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -211,16 +212,22 @@ class OnboardingActionView(APIView):
         return _show(request, found)
 
 
+# How all of them are asked, and what they answer.
+_describe_action = partial(
+    describe_operation,
+    tags=_TAGS,
+    parameters=[_REFERENCE],
+    request=OnboardingReasonSerializer,
+    responses=OnboardingDetailSerializer,
+)
+
+
 class OnboardingApprovalView(OnboardingActionView):
     """Says yes on behalf of the team lead."""
 
-    @describe_operation(
+    @_describe_action(
         "onboarding_approve",
-        tags=_TAGS,
         refused=(_UNKNOWN, _DECIDED, INVALID),
-        parameters=[_REFERENCE],
-        request=OnboardingReasonSerializer,
-        responses=OnboardingDetailSerializer,
         summary="Approve on behalf of the team lead.",
     )
     def post(self, request: Request, reference: str) -> Response:
@@ -231,13 +238,9 @@ class OnboardingApprovalView(OnboardingActionView):
 class OnboardingRejectionView(OnboardingActionView):
     """Says no."""
 
-    @describe_operation(
+    @_describe_action(
         "onboarding_reject",
-        tags=_TAGS,
         refused=(_UNKNOWN, _DECIDED, INVALID),
-        parameters=[_REFERENCE],
-        request=OnboardingReasonSerializer,
-        responses=OnboardingDetailSerializer,
         summary="Reject: the request is over, and may be made again.",
     )
     def post(self, request: Request, reference: str) -> Response:
@@ -248,13 +251,9 @@ class OnboardingRejectionView(OnboardingActionView):
 class OnboardingRetryView(OnboardingActionView):
     """Continues from the step that failed."""
 
-    @describe_operation(
+    @_describe_action(
         "onboarding_retry",
-        tags=_TAGS,
         refused=(_UNKNOWN, _WRONG_STATE, INVALID),
-        parameters=[_REFERENCE],
-        request=OnboardingReasonSerializer,
-        responses=OnboardingDetailSerializer,
         summary="Retry from the step that failed.",
     )
     def post(self, request: Request, reference: str) -> Response:
@@ -265,13 +264,9 @@ class OnboardingRetryView(OnboardingActionView):
 class OnboardingCancellationView(OnboardingActionView):
     """Ends a request before anything was provisioned."""
 
-    @describe_operation(
+    @_describe_action(
         "onboarding_cancel",
-        tags=_TAGS,
         refused=(_UNKNOWN, _WRONG_STATE, INVALID),
-        parameters=[_REFERENCE],
-        request=OnboardingReasonSerializer,
-        responses=OnboardingDetailSerializer,
         summary="Cancel a request of which nothing was provisioned yet.",
     )
     def post(self, request: Request, reference: str) -> Response:
@@ -282,13 +277,9 @@ class OnboardingCancellationView(OnboardingActionView):
 class OffboardingView(OnboardingActionView):
     """Takes back what was provisioned."""
 
-    @describe_operation(
+    @_describe_action(
         "onboarding_offboard",
-        tags=_TAGS,
         refused=(_UNKNOWN, _WRONG_STATE, INVALID),
-        parameters=[_REFERENCE],
-        request=OnboardingReasonSerializer,
-        responses=OnboardingDetailSerializer,
         summary="Offboard: delete what carries our mark, in reverse order.",
     )
     def post(self, request: Request, reference: str) -> Response:
