@@ -89,7 +89,8 @@ def test_from_sign_in_to_ready_and_the_first_flow(page: Page, product: Onboardin
     sys.stderr.write(f"from submit to ready, approval aside: {took:.1f} s\n")
     # The figure with Terraform's own time is 30 s; twice that for a machine that others use, too.
     assert took < 60
-    assert [one["name"] for one in product.pagerduty.services.values()] == ["blocks ledger"]
+    names = [one["name"] for one in product.pagerduty.services.values()]
+    assert names.count("blocks ledger") == 1, names
     assert "ledger" in product.grafana.dashboards
     page.get_by_text("[Blocks Orchestrator] Onboarding Complete: ledger").click()
     expect(page.locator("#mail-text pre")).to_contain_text("is now enabled for the Multi-LLM Orchestrator")
