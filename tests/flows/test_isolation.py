@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,13 +37,12 @@ def test_an_absent_database_ends_the_round() -> None:
 
 
 def test_bad_data_of_one_provider_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def release(self: Any, provider: str) -> int:
-        if provider == "google":
+    def release(self: Any, least: Any) -> int:
+        if least.provider == "google":
             raise DataError("timestamp too large (after year 10K)")
         return 1
 
-    monkeypatch.setattr(
-        provider_release.capacity, "list_awaited_providers", lambda: ["google", "openai", "anthropic"]
-    )
+    awaited = [SimpleNamespace(provider=name) for name in ("google", "openai", "anthropic")]
+    monkeypatch.setattr(provider_release.capacity, "list_awaited_providers", lambda: awaited)
     monkeypatch.setattr(ProviderRelease, "_release", release)
     assert ProviderRelease().release() == 2

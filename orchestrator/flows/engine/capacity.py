@@ -26,17 +26,23 @@ class WaitingStage:
     id: int
     repo_id: int
     priority: int
+    has_cost: bool
+    """Whether calls of its flow have been paid."""
     tokens: int
     nano_usd: int
 
 
-def list_awaited_providers() -> list[str]:
-    """The providers for whose room any stage waits."""
-    return [row.provider for row in database.fetch_rows(_SQL["list_awaited_providers"], {})]
+def list_awaited_providers() -> Sequence[Any]:
+    """The providers for whose room any stage waits: ``provider``; of all its stages the least need of each
+    kind: ``tokens``, ``nano_usd``.
+    """
+    return database.fetch_rows(_SQL["list_awaited_providers"], {})
 
 
 def list_waiting_stages(provider: str) -> list[WaitingStage]:
-    """The oldest that wait for ``provider``, of every repo, by priority and age."""
+    """The first that wait for ``provider``, of every repo: by priority, by whether their flows have been paid
+    for, by age.
+    """
     return [
         WaitingStage(*row)
         for row in database.fetch_rows(

@@ -5,6 +5,10 @@ new one starts at the time of the others (start-time fair queueing, as in ``engi
 repo with 500 flows and one with a single flow wait alike. Within a repo the oldest flow goes first, however
 often it had to wait. A repo whose first stage does not fit waits with all its others; the other repos
 continue, but it is asked first as soon as there is more room.
+
+What has been paid for comes to its end first: of one priority, the stages of flows that have made calls go
+before the first calls of new flows. Otherwise new flows would use up the room that those under way need, and
+where a quota is short fewer would end than it is for.
 """
 
 import heapq
@@ -12,6 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
 from typing import Any, Final
 
 from django.conf import settings
@@ -37,13 +42,12 @@ class FairOrder:
         self._last: dict[int, float] = {}
 
     def choose(self, waiting: Sequence[WaitingStage], room: Headroom) -> list[WaitingStage]:
-        """Who goes now, in order. ``waiting`` is sorted by priority and age."""
+        """Who goes now, in order. ``waiting`` is sorted by priority, by who has been paid for, by age."""
         chosen: list[WaitingStage] = []
-        for priority in sorted({one.priority for one in waiting}, reverse=True):
+        for _, equals in groupby(waiting, key=lambda one: (one.priority, one.has_cost)):
             lines: dict[int, deque[WaitingStage]] = {}
-            for one in waiting:
-                if one.priority == priority:
-                    lines.setdefault(one.repo_id, deque()).append(one)
+            for one in equals:
+                lines.setdefault(one.repo_id, deque()).append(one)
             # Of repos with equal times, the one whose stage is older. A repo's time changes only when one of
             # its stages is chosen, because that of the provider never passes the first in line.
             order = [(self._start(repo), line[0].id, repo) for repo, line in lines.items()]
@@ -84,17 +88,19 @@ class ProviderRelease:
         providers = self._steps.run("awaited providers", capacity.list_awaited_providers) or ()
         self.waited_for = bool(providers)
         released = (
-            self._steps.run(f"room at {provider}", partial(self._release, provider)) for provider in providers
+            self._steps.run(f"room at {one.provider}", partial(self._release, one)) for one in providers
         )
         return sum(one or 0 for one in released)
 
-    def _release(self, provider: str) -> int:
+    def _release(self, least: Any) -> int:
+        provider: str = least.provider
         room = quota_report.read_headroom(provider)
         if room.calls > 0:
             given = capacity.sum_open_grants(provider)
             # Released stages that have not called yet are not in the limiter's counters.
             room = room.less(given.calls, given.tokens, given.nano_usd)
-        if room.calls <= 0:
+        # A line of ten thousands is read only where something in it may go.
+        if not room.fits(least.tokens, least.nano_usd):
             return 0
         turns = self._turns.setdefault(provider, FairOrder())
         return capacity.grant_room(

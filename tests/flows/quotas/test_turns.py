@@ -28,8 +28,10 @@ from tests.flows.engine.conftest import claim, live, new_flow, plugin, repo, sen
 PLENTY = Headroom(1000, 10**9, 10**12)
 
 
-def line(repo_id: int, *ids: int, tokens: int = 1, priority: int = 0) -> list[WaitingStage]:
-    return [WaitingStage(one, repo_id, priority, tokens, 0) for one in ids]
+def line(
+    repo_id: int, *ids: int, tokens: int = 1, priority: int = 0, has_cost: bool = False
+) -> list[WaitingStage]:
+    return [WaitingStage(one, repo_id, priority, has_cost, tokens, 0) for one in ids]
 
 
 def ids(chosen: list[WaitingStage]) -> list[int]:
@@ -80,6 +82,11 @@ def test_a_need_that_did_not_fit_is_asked_first_when_there_is_more():
 
 def test_priority_goes_before_any_turn():
     assert ids(FairOrder().choose(line(2, 9, priority=5) + line(1, 1, 2), Headroom(2, 100, 0))) == [9, 1]
+
+
+def test_what_has_been_paid_for_goes_before_new_flows_of_its_priority():
+    waiting = line(3, 7, priority=1) + line(1, 5, 6, has_cost=True) + line(2, 1, 2)
+    assert ids(FairOrder().choose(waiting, Headroom(4, 100, 0))) == [7, 5, 6, 1]
 
 
 def test_a_line_of_many_repos_costs_a_look_little():
@@ -191,6 +198,35 @@ def test_flows_and_priorities_sort_what_waits(new_flow: Callable[..., Flow]):  #
     assert [one.id for one in capacity.list_waiting_stages("google")] == [
         live(flows[n]).pk for n in (1, 0, 2)
     ]
+
+
+def test_flows_under_way_end_before_new_ones_begin(new_flow: Callable[..., Flow], google: None):  # noqa: F811
+    new, paid = new_flow(), new_flow()
+    for flow in (new, paid):
+        park(flow)
+    Flow.objects.filter(pk=paid.pk).update(cost_usd="0.01")
+    take()
+    assert ProviderRelease().release() == 1
+    assert [live(flow).status for flow in (new, paid)] == ["waiting", "ready"]
+
+
+def test_the_line_is_not_read_where_nothing_in_it_fits(
+    new_flow: Callable[..., Flow],  # noqa: F811
+    settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    read = capacity.list_waiting_stages
+    monkeypatch.setattr(capacity, "list_waiting_stages", lambda name: asked.append(name) or read(name))
+    settings.PROVIDERS = {
+        **settings.PROVIDERS,
+        "google": settings.PROVIDERS["google"] | {"daily_token_quota": 100},
+    }
+    park(new_flow(), tokens=200)
+    park(new_flow(), tokens=101)
+    assert (ProviderRelease().release(), asked) == (0, [])
+    park(new_flow(repo=Repo.objects.create(name="other")), tokens=100)
+    assert (ProviderRelease().release(), asked) == (1, ["google"])
 
 
 def test_a_429_with_a_fallback_is_asked_again_at_once(new_flow: Callable[..., Flow]):  # noqa: F811

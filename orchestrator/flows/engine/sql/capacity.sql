@@ -1,23 +1,29 @@
 -- Stages that wait for room at a provider.
 
 -- name: list_awaited_providers
--- List the providers for whose room any stage waits. What waits for its repo's budget is in no line.
-SELECT DISTINCT waits_for AS provider
+-- List the providers for whose room any stage waits, with the least that one needs. What waits for its repo's
+-- budget is in no line.
+SELECT waits_for AS provider, min(wait_tokens) AS tokens, min(wait_nano_usd) AS nano_usd
 FROM flows_stage
-WHERE status = 'waiting' AND waits_for <> '' AND waits_for <> 'repo' AND not_before IS NOT NULL;
+WHERE status = 'waiting' AND waits_for <> '' AND waits_for <> 'repo' AND not_before IS NOT NULL
+GROUP BY waits_for;
 
 -- name: list_waiting_stages
--- List the first stages of every repo that wait for a provider, by priority and age of their flows.
-SELECT id, repo_id, priority, tokens, nano_usd
+-- List the first stages of every repo that wait for a provider: by priority, flows with a cost first, by age of
+-- their flows.
+SELECT id, repo_id, priority, has_cost, tokens, nano_usd
 FROM (
-    SELECT st.id, st.flow_id, fl.repo_id, fl.priority, st.wait_tokens AS tokens, st.wait_nano_usd AS nano_usd,
-        row_number() OVER (PARTITION BY fl.repo_id ORDER BY fl.priority DESC, st.flow_id) AS place
+    SELECT st.id, st.flow_id, fl.repo_id, fl.priority, fl.cost_usd > 0 AS has_cost,
+        st.wait_tokens AS tokens, st.wait_nano_usd AS nano_usd,
+        row_number() OVER (
+            PARTITION BY fl.repo_id ORDER BY fl.priority DESC, fl.cost_usd > 0 DESC, st.flow_id
+        ) AS place
     FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id
     WHERE st.status = 'waiting' AND st.waits_for = %(provider)s AND st.not_before IS NOT NULL
         AND fl.status <> 'paused'
 ) heads
 WHERE place <= %(limit)s
-ORDER BY priority DESC, flow_id;
+ORDER BY priority DESC, has_cost DESC, flow_id;
 
 -- name: sum_open_grants
 -- Sum what stages will ask for that were released and have not called yet.
