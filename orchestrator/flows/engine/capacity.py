@@ -1,7 +1,7 @@
 """Stages that wait for room at a provider: which wait, which were released and have not called yet.
 
 A stage that is released keeps ``waits_for``: that is its turn, so it need not wait behind the others. A new
-stage does wait (``count_stages_ahead``), because one that needs little room would otherwise always overtake
+stage does wait (``sum_stages_ahead``), because one that needs little room would otherwise always overtake
 one that needs more.
 """
 
@@ -72,8 +72,8 @@ def update_wait_reason(stage_id: int, reason: str, until: datetime) -> None:
     database.fetch_rows(_SQL["update_wait_reason"], {"stage": stage_id, "reason": reason, "until": until})
 
 
-def count_stages_ahead(provider: str, stage_id: int) -> int:
-    """How many other stages wait for ``provider``, or are on their way to it with their turn."""
-    return int(
-        database.fetch_rows(_SQL["count_stages_ahead"], {"provider": provider, "stage": stage_id})[0].n
-    )
+def sum_stages_ahead(provider: str, stage_id: int) -> Any:
+    """Sum the other stages that wait for ``provider``, or are on their way to it with their turn: ``stages``,
+    and the least ``tokens`` that one of them is known to need.
+    """
+    return database.fetch_rows(_SQL["sum_stages_ahead"], {"provider": provider, "stage": stage_id})[0]

@@ -205,11 +205,13 @@ class LiveStageContext:
         # Released for this provider, or admitted by an earlier call of this attempt.
         if self._turn == provider:
             return
-        others = capacity.count_stages_ahead(provider, self.stage_id)
-        if others and quota_report.admission_hint(provider).admits:
+        ahead = capacity.sum_stages_ahead(provider, self.stage_id)
+        if ahead.stages and quota_report.admission_hint(provider).admits:
             self._turn = provider
-            words = f"{provider}: waits its turn behind {others} other{'s' if others > 1 else ''}"
-            raise NotAdmitted(provider, "turn", words, quota_report.read_clock())
+            words = f"{provider}: waits its turn behind {ahead.stages} other{'s' if ahead.stages > 1 else ''}"
+            # Its own need is known only when it asks. Taken for nothing, the whole line would be released to
+            # ask for room that is not enough for any of it.
+            raise NotAdmitted(provider, "turn", words, quota_report.read_clock(), tokens=ahead.tokens)
         self._turn = provider
 
     def _run(self, call: _ModelCall, provider: str, request: Request, caller: Caller) -> None:

@@ -42,7 +42,7 @@ def test_the_reason_names_the_repo_and_no_provider_is_waited_for(waiting: Flow, 
     assert "of its 1,000 tokens of today; more at " in stage.wait_reason
     assert stage.waits_for == waits.REPO_BUDGET
     assert capacity.list_awaited_providers() == []
-    assert capacity.count_stages_ahead(stage.queue, 0) == 0
+    assert capacity.sum_stages_ahead(stage.queue, 0).stages == 0
     told = waiting.events.filter(kind="stage.waiting").latest("id").data
     assert told["limit"] == "repo"
     assert "provider" not in told

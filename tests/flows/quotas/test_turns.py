@@ -169,10 +169,12 @@ def test_the_wait_does_not_count_against_the_deadline(new_flow: Callable[..., Fl
 
 def test_who_comes_fresh_waits_behind_and_has_a_turn_then(new_flow: Callable[..., Flow]):  # noqa: F811
     first, second = new_flow(), new_flow()
-    park(first)
+    park(first, tokens=70)
     held = claim(second)
-    with pytest.raises(NotAdmitted, match=r"waits its turn behind 1 other$"):
+    with pytest.raises(NotAdmitted, match=r"waits its turn behind 1 other$") as refused:
         LiveStageContext(RunningAttempt(held))._take_turn("google")
+    # It has not asked yet: what the line needs is what it is taken to need.
+    assert refused.value.tokens == 70
     LiveStageContext(RunningAttempt(held))._take_turn("openai")  # nobody waits there
     engine.finish(held, Park("behind", datetime.now(UTC), "google"))
     assert ProviderRelease().release() == 2

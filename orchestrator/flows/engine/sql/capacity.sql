@@ -92,12 +92,12 @@ UPDATE flows_stage
 SET wait_reason = %(reason)s, not_before = %(until)s
 WHERE id = %(stage)s AND status = 'waiting' AND waits_for <> '' AND not_before IS NOT NULL;
 
--- name: count_stages_ahead
--- Count the other stages that wait for a provider or are on their way to it. The bound keeps a long line
--- cheap.
-SELECT count(*) AS n
+-- name: sum_stages_ahead
+-- Count the other stages that wait for a provider or are on their way to it, with the least that one is known to
+-- need. The bound keeps a long line cheap.
+SELECT count(*) AS stages, COALESCE(min(wait_tokens) FILTER (WHERE wait_tokens > 0), 0) AS tokens
 FROM (
-    SELECT 1
+    SELECT wait_tokens
     FROM flows_stage
     WHERE waits_for = %(provider)s AND id <> %(stage)s
         AND (status = 'waiting' AND not_before IS NOT NULL OR status = 'ready')

@@ -49,11 +49,15 @@ RETURNING id;
 
 -- name: release_held_stages
 -- Make waiting stages ready that nothing holds any more.
-WITH f AS (
+WITH st AS MATERIALIZED (
+    -- Apart from the order below, for which the planner would read every stage there is: most have no
+    -- not_before, and it takes that for a sign that many of those that wait have none.
+    SELECT id, flow_id, queue FROM flows_stage WHERE status = 'waiting' AND not_before IS NULL
+), f AS (
     -- A flow whose lock is taken is skipped: the next look finds its stage again.
     SELECT st.id AS stage_id, fl.id
-    FROM flows_stage st JOIN flows_flow fl ON fl.id = st.flow_id JOIN repos r ON r.id = fl.repo_id
-    WHERE st.status = 'waiting' AND st.not_before IS NULL AND fl.status <> 'paused'
+    FROM st JOIN flows_flow fl ON fl.id = st.flow_id JOIN repos r ON r.id = fl.repo_id
+    WHERE fl.status <> 'paused'
         AND NOT EXISTS (
             SELECT 1 FROM flows_hold h
             WHERE h.scope = 'everything'
