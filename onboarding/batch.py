@@ -7,6 +7,7 @@ missing at the end of a line is empty.
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -37,18 +38,25 @@ _MOST_NAMED: Final = 10
 
 
 def schedule_batch(
-    text: str, *, actor: str, person: User | None = None, wanted_on: date | None = None
+    text: str,
+    *,
+    actor: str,
+    person: User | None = None,
+    token_maker: User | None = None,
+    wanted_on: date | None = None,
 ) -> list[OnboardingRequest]:
     """Ask for every repo of the list ``text``; ``wanted_on`` is for lines that name no day.
 
-    Each is checked and approved as any other. Raises ``BatchRefused`` with every line that is wrong.
+    ``person`` asks by an account, ``token_maker`` by a token of REST. Each is checked and approved as any
+    other. Raises ``BatchRefused`` with every line that is wrong.
     """
     bad: list[BadLine] = []
     found: list[tuple[int, engine.NewRequest]] = []
     seen: dict[str, int] = {}
     for number, cells in _read_lines(text):
         try:
-            new = _read_request(cells, actor, person, wanted_on)
+            read = _read_request(cells, actor, wanted_on)
+            new = replace(read, requested_by=person, token_maker=token_maker)
             name = engine.check_request(new).repo_name
         except ValidationError as error:
             bad += [BadLine(number, name, " ".join(said)) for name, said in error.message_dict.items()]
@@ -137,9 +145,7 @@ def _read_header(number: int, cells: list[str]) -> tuple[str, ...]:
     return names
 
 
-def _read_request(
-    cells: dict[str, str], actor: str, person: User | None, wanted_on: date | None
-) -> engine.NewRequest:
+def _read_request(cells: dict[str, str], actor: str, wanted_on: date | None) -> engine.NewRequest:
     given = {name: cells.get(name, "") for name in COLUMNS}
     # With a slash it is the code host's name; without one, ours alone.
     path = given["repo"] if "/" in given["repo"] else ""
@@ -161,6 +167,5 @@ def _read_request(
         ci_system=given["ci_system"] or CiSystem.GITHUB_ACTIONS.value,
         phase=given["phase"],
         wanted_on=day,
-        requested_by=person,
         requested_from=actor,
     )

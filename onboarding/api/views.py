@@ -1,10 +1,11 @@
-"""Onboarding over REST: ask, list, show, decide, schedule, and the rollout as a whole."""
+"""Onboarding over REST: ask, list, show, decide, schedule."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Final
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter
@@ -18,17 +19,14 @@ from onboarding.api.filters import OnboardingFilter
 from onboarding.api.serializers import (
     NewOnboardingBatchSerializer,
     NewOnboardingRequestSerializer,
-    NewRolloutVoteSerializer,
     OnboardingBatchSerializer,
     OnboardingDetailSerializer,
     OnboardingReasonSerializer,
     OnboardingRequestSerializer,
-    OnboardingRolloutSerializer,
 )
-from onboarding.errors import BatchRefused, NothingToVoteOn, PortalClosed, UnknownOnboardingRequest
+from onboarding.errors import BatchRefused, PortalClosed, UnknownOnboardingRequest
 from onboarding.models import OnboardingRequest
-from orchestrator.ops.rollback.errors import VoteRefused
-from orchestrator.repos.access import caller_of
+from orchestrator.repos.access import TokenHolder, caller_of
 from orchestrator.repos.scopes import TokenScope
 from orchestrator.rest import idempotency
 from orchestrator.rest.filters import StrictFilterBackend
@@ -135,7 +133,8 @@ class OnboardingListView(SparseListView[OnboardingRequest]):
         if closed:
             raise PortalClosed(closed)
         try:
-            made = engine.create_request(_read_new(given, caller.name, key, digest))
+            new = _read_new(given, caller.name, key, digest)
+            made = engine.create_request(replace(new, token_maker=_find_maker(caller)))
         except ValidationError as error:
             raise RefusedFields(_name_fields(error.message_dict)) from error
         return self._answer(request, made, replayed=False)
@@ -145,6 +144,12 @@ class OnboardingListView(SparseListView[OnboardingRequest]):
         if replayed:
             headers["Idempotent-Replayed"] = "true"
         return _show(request, found, status=202, headers=headers)
+
+
+def _find_maker(caller: TokenHolder) -> User | None:
+    """The account of the person who has made the caller's token, where it has an address to compare."""
+    maker = caller.token.created_by
+    return User.objects.filter(username=maker).exclude(email="").first() if maker else None
 
 
 def _read_new(given: dict[str, Any], actor: str, key: str, digest: str) -> engine.NewRequest:
@@ -306,9 +311,13 @@ class OnboardingBatchView(APIView):
         A refusal lists every line that is wrong under `lines`, with its number, column and reason.
         """
         given = read_valid(NewOnboardingBatchSerializer, request)
+        caller = caller_of(request)
         try:
             made = batch.schedule_batch(
-                given["repos"], actor=caller_of(request).name, wanted_on=given.get("wanted_on")
+                given["repos"],
+                actor=caller.name,
+                token_maker=_find_maker(caller),
+                wanted_on=given.get("wanted_on"),
             )
         except BatchRefused as error:
             # Beside the standard members of a problem, so that a script finds each line.
@@ -320,84 +329,3 @@ class OnboardingBatchView(APIView):
         # Where all of them are, newest first.
         headers = {"Location": build_url(request, "/api/v1/onboarding/")}
         return Response(shown.data, status=202, headers=headers)
-
-
-class OnboardingRolloutView(APIView):
-    """The rollout as a whole."""
-
-    scopes = {"GET": TokenScope.OPS_READ}
-
-    @describe_operation(
-        "onboarding_rollout",
-        tags=_TAGS,
-        responses=OnboardingRolloutSerializer,
-        summary="Show whether requests are taken and begun, and what is missing.",
-    )
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - DRF's signature
-        """How the rollout stands."""
-        return _show_rollout()
-
-
-class RolloutVoteView(APIView):
-    """GO or NO after a P1."""
-
-    # No scope of its own for each role: the deployment decides who gets which token, and the name is kept.
-    scopes = {"POST": TokenScope.OPS_WRITE}
-
-    @describe_operation(
-        "onboarding_vote",
-        tags=_TAGS,
-        refused=(refusal_by(NothingToVoteOn), refusal_by(VoteRefused), INVALID),
-        request=NewRolloutVoteSerializer,
-        responses={201: OnboardingRolloutSerializer},
-        summary="Say GO or NO to taking repos again after a P1, as PM, TL or SRE.",
-    )
-    def post(self, request: Request) -> Response:
-        """201 with what is missing now. The token's name is who has voted."""
-        given = read_valid(NewRolloutVoteSerializer, request)
-        rollout.cast_vote(**given, actor=caller_of(request).name)
-        return _show_rollout(status=201)
-
-
-class PortalClosingView(APIView):
-    """The switch, off."""
-
-    scopes = {"POST": TokenScope.OPS_WRITE}
-
-    @describe_operation(
-        "onboarding_close",
-        tags=_TAGS,
-        refused=(INVALID,),
-        request=OnboardingReasonSerializer,
-        responses=OnboardingRolloutSerializer,
-        summary="Close the portal: no request is taken, and none begins.",
-    )
-    def post(self, request: Request) -> Response:
-        """200, also where it is closed already. Existing flows continue."""
-        given = read_valid(OnboardingReasonSerializer, request)
-        rollout.close_portal(actor=caller_of(request).name, reason=given["reason"])
-        return _show_rollout()
-
-
-class PortalOpeningView(APIView):
-    """The switch, on."""
-
-    scopes = {"POST": TokenScope.OPS_WRITE}
-
-    @describe_operation(
-        "onboarding_open",
-        tags=_TAGS,
-        refused=(INVALID,),
-        request=OnboardingReasonSerializer,
-        responses=OnboardingRolloutSerializer,
-        summary="Open the portal again.",
-    )
-    def post(self, request: Request) -> Response:
-        """200; `closed` says what keeps it closed all the same, such as a rollback."""
-        given = read_valid(OnboardingReasonSerializer, request)
-        rollout.open_portal(actor=caller_of(request).name, reason=given["reason"])
-        return _show_rollout()
-
-
-def _show_rollout(**more: Any) -> Response:
-    return Response(OnboardingRolloutSerializer(asdict(rollout.read_standing())).data, **more)

@@ -22,6 +22,7 @@ class NewRequest:
     """What somebody asks for. ``repo_name`` may be empty: then it is the last part of the path.
 
     ``wanted_on`` is the day before which it does not begin; ``phase`` is empty where the day decides.
+    ``token_maker`` is the account that has made the token of REST which asks.
     """
 
     block_family: str
@@ -34,6 +35,7 @@ class NewRequest:
     ci_credentials: str = CiCredentials.SECRET
     clones_privately: bool = False
     requested_by: User | None = None
+    token_maker: User | None = None
     requested_from: str = ""
     phase: str = ""
     wanted_on: date | None = None
@@ -94,7 +96,8 @@ def check_request(new: NewRequest) -> OnboardingRequest:
         idempotency_key=new.idempotency_key,
         body_digest=new.body_digest,
     )
-    validation.refuse_wrong_values(request)
+    askers = [account for account in (new.requested_by, new.token_maker) if account is not None]
+    validation.refuse_wrong_values(request, askers)
     refuse_known(name)
     return request
 

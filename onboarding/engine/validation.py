@@ -4,9 +4,11 @@ Everything comes from people and ends in other systems, so what a field may hold
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from onboarding.models import CodeHostKind, OnboardingRequest
@@ -27,8 +29,8 @@ _WORDED: Final = {
 _INTERNAL: Final = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home.arpa", ".svc")
 
 
-def refuse_wrong_values(request: OnboardingRequest) -> None:
-    """Raise ``ValidationError`` with every field that is wrong."""
+def refuse_wrong_values(request: OnboardingRequest, askers: Sequence[User]) -> None:
+    """Raise ``ValidationError`` with every field that is wrong. ``askers`` are the accounts that ask."""
     wrong: dict[str, list[str]] = {}
     try:
         # The reference is made by the database, and uniqueness decided there.
@@ -36,7 +38,11 @@ def refuse_wrong_values(request: OnboardingRequest) -> None:
     except ValidationError as error:
         wrong |= error.message_dict
     # Beside Django's own, so that a form shows everything that is wrong at once.
-    for field, message in _list_own_rules(request).items():
+    own = _list_own_rules(request)
+    trouble = next(filter(None, (_find_single_person(one, request.team_lead) for one in askers)), "")
+    if trouble:
+        own["team_lead"] = trouble
+    for field, message in own.items():
         wrong.setdefault(field, []).append(message)
     if wrong:
         raise ValidationError(wrong)
@@ -56,6 +62,28 @@ def _list_own_rules(request: OnboardingRequest) -> dict[str, str]:
             "If the host is yours, an operator names it in CLONE_PRIVATE_HOSTS."
         )
     return wrong
+
+
+def _find_single_person(asker: User, team_lead: str) -> str:
+    """Why the lead's yes would be no second person's, in words; empty where it is one."""
+    own = {_reduce_address(text) for text in (asker.email, asker.username) if "@" in text}
+    if not own:
+        return (
+            "Your account has no e-mail address, so nobody can tell whether the lead is another person. "
+            "An operator adds it to the account."
+        )
+    if _reduce_address(team_lead) in own:
+        return (
+            "This is your own address, and the yes must come from a second person. Name somebody else who "
+            "answers for the repo, or let a colleague ask and name you."
+        )
+    return ""
+
+
+def _reduce_address(address: str) -> str:
+    """The mailbox of an address: what follows a plus is sorted there, and case is ignored."""
+    name, _, host = address.strip().casefold().rpartition("@")
+    return f"{name.partition('+')[0]}@{host}"
 
 
 def _is_path(path: str, host: str) -> bool:

@@ -57,6 +57,11 @@ class OnboardingStack:
     terraform: Path
     """A link to the real one, under which the product knows it: a test can take it away."""
 
+    def put_terraform_back(self) -> None:
+        """Have the product find Terraform, where a test has taken it away."""
+        if not self.terraform.is_symlink():
+            self.terraform.symlink_to(str(shutil.which("terraform")))
+
     def add_repo(self, path: str, files: dict[str, bytes]) -> Any:
         """A repo on the code host, with these files on its default branch."""
         there = self.code_host.add_repository(path, self.folder / path.replace("/", "-"))

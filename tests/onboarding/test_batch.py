@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from django.contrib.auth.models import User
 
 from onboarding import batch
 from onboarding.errors import BatchRefused
@@ -41,6 +42,16 @@ def test_a_csv_file_names_its_columns_in_any_order():
     text = f"{header}\r\ng/sub/app,a@example.org,gitlab,gitlab_ci,ui\r\n"
     (made,) = batch.schedule_batch(text, actor="kim")
     assert (made.repo_name, made.code_host, made.ci_system) == ("app", "gitlab", "gitlab_ci")
+
+
+def test_who_schedules_is_not_the_lead_of_a_line():
+    kim = User.objects.create_user("kim", "bob@example.org")
+    with pytest.raises(BatchRefused) as refused:
+        batch.schedule_batch(PASTED, actor="kim", person=kim)
+    ((line, column, said),) = [(one.line, one.column, one.message) for one in refused.value.bad_lines]
+    assert (line, column) == (2, "team_lead")
+    assert "from a second person" in said
+    assert not OnboardingRequest.objects.exists()
 
 
 def test_every_bad_line_is_named_and_nothing_is_written():

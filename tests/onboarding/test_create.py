@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
@@ -72,6 +73,34 @@ def test_what_is_refused_with_its_field(db, given, field):
         ask_for(**given)
     assert field in refused.value.message_dict
     assert not OnboardingRequest.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("email", "lead", "words"),
+    [
+        ("lead@example.org", "lead@example.org", "from a second person"),
+        ("Lead@Example.org", "lead@example.ORG", "from a second person"),
+        ("ann@example.org", "ann+lead@example.org", "from a second person"),
+        ("ann+work@example.org", "ann@example.org", "from a second person"),
+        ("", "lead@example.org", "no e-mail address"),
+    ],
+)
+@pytest.mark.parametrize("asks_by", ["requested_by", "token_maker"])
+def test_nobody_is_the_lead_of_their_own_request(db, email, lead, words, asks_by):
+    ann = User.objects.create_user("ann", email)
+    with pytest.raises(ValidationError) as refused:
+        ask_for(**{asks_by: ann}, team_lead=lead)
+    (said,) = refused.value.message_dict["team_lead"]
+    assert words in said
+    assert not OnboardingRequest.objects.exists()
+
+
+def test_an_account_is_its_name_too_where_that_is_an_address(db):
+    ann = User.objects.create_user("ann@example.org", "ann.bell@example.org")
+    for own in ("ann@example.org", "ann.bell@example.org"):
+        with pytest.raises(ValidationError):
+            ask_for(requested_by=ann, team_lead=own)
+    assert ask_for(requested_by=ann, team_lead="ann@example.com").status == "checking"
 
 
 def test_the_short_name_is_the_last_part_of_the_path(db):

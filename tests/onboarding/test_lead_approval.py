@@ -278,7 +278,7 @@ def test_reminded_once_after_a_day_and_over_after_three(slack):
 
 
 def test_what_people_typed_is_no_markup_in_slack(slack):
-    asker = User.objects.create_user("ann", "<!channel>&<http://evil.test|x>")
+    asker = User.objects.create_user("ann", "<!channel>&<http://evil.test|x>@example.org")
     steps.ask_for("financial-reporting", requested_by=asker)
     steps.run_due_steps()
     assert "&lt;!channel&gt;&amp;&lt;http" in slack.messages[0]["text"]

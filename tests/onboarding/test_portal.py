@@ -108,6 +108,7 @@ def test_a_name_or_an_address_is_understood(db, typed, ci, host, path):
         ({"repo": "file:///etc/passwd"}, "not on one of the code hosts"),
         ({"repo": "https://gitlab.com/g/n"}, "does not run on the code host"),
         ({"team_lead": "nobody"}, "valid email"),
+        ({"team_lead": "Ann@example.org"}, "from a second person"),
         ({"block_family": ""}, "required"),
         ({"block_family": "<b>x</b>"}, "lower-case letters"),
         ({"ci_system": "jenkins"}, "valid choice"),

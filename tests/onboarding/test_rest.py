@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
@@ -13,7 +14,7 @@ from onboarding.models import OnboardingRequest
 from onboarding.step_protocol import Refused
 from orchestrator.ops.incidents import handling, opening
 from orchestrator.repos import tokens
-from orchestrator.repos.models import Repo
+from orchestrator.repos.models import Repo, Token
 from tests import scenes
 from tests.onboarding.steps import ask_for, pass_due_steps
 
@@ -80,6 +81,19 @@ def test_every_field_that_is_wrong_is_named(operator):
     answer = post(operator, "", body)
     assert set(answer.json()["errors"]) == {"repo", "block_family", "clone_url"}
     assert not OnboardingRequest.objects.exists()
+
+
+def test_who_has_made_the_token_is_not_the_lead(operator):
+    User.objects.create_user("kim", BODY["team_lead"])
+    Token.objects.update(created_by="kim")
+    refused = post(operator, "", BODY)
+    assert (refused.status_code, list(refused.json()["errors"])) == (422, ["team_lead"])
+    batch = post(operator, "batch/", {"repos": f"acme/a, payments, {BODY['team_lead']}\n"})
+    assert [(one["line"], one["column"]) for one in batch.json()["lines"]] == [(1, "team_lead")]
+    for said in (refused.json()["errors"]["team_lead"][0], batch.json()["lines"][0]["message"]):
+        assert "from a second person" in str(said)
+    assert not OnboardingRequest.objects.exists()
+    assert post(operator, "", BODY | {"team_lead": "tom@example.org"}).status_code == 202
 
 
 def test_who_reaches_a_request(as_token, operator):
