@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from django.db import transaction
 from django.utils import timezone
 
-from onboarding.lead import mail_link, slack_dialog
+from onboarding.lead import mail_link, question, slack_dialog
 from onboarding.step_protocol import (
     Expired,
     FarSideTrouble,
@@ -20,12 +20,13 @@ from onboarding.step_protocol import (
     RequestFacts,
     StepAnswer,
     StepContext,
+    StepTakenOver,
     Waiting,
 )
 from orchestrator.ops.notifications.errors import NotifierUnavailable
 from orchestrator.ops.notifications.slack_api import SlackRefusal
 
-NAME: Final = "lead_approved"
+NAME: Final = question.STEP
 REMIND_AFTER: Final = timedelta(days=1)
 EXPIRE_AFTER: Final = timedelta(days=3)
 _OTHER_LEAD: Final = (
@@ -98,13 +99,23 @@ def _ask_in_slack(context: StepContext, note: dict[str, Any], *, is_late: bool) 
     if not note.get("stamp"):
         text = _describe(request)
         note["stamp"] = _post_once(context, note, "question", text, with_buttons=True)
-        context.note(note)
+        _keep_stamp(context, note)
         context.log(f"Asked {request.team_lead} in Slack.")
     if is_late and not note.get("reminded"):
         text = f"A reminder: {request.reference} above waits for your answer, for two more days."
         note["reminded"] = _post_once(context, note, "reminder", text, with_buttons=False)
         context.note(note)
         context.log(f"Reminded {request.team_lead} in Slack.")
+
+
+def _keep_stamp(context: StepContext, note: dict[str, Any]) -> None:
+    try:
+        context.note(note)
+    except StepTakenOver:
+        # Somebody has said no while it was being posted. Only this attempt knows which message it is.
+        with transaction.atomic():
+            question.close_question(context.request.id, note)
+        raise
 
 
 def _post_once(
@@ -135,21 +146,16 @@ def _describe(request: RequestFacts) -> str:
 
 
 def _conclude(context: StepContext) -> Passed:
-    request = context.request
+    # Where the message was posted at the moment of the yes, the yes has found none to change.
     with transaction.atomic():
-        text = f"{request.reference}: {slack_dialog.escape(request.approved_by)} has approved."
-        slack_dialog.replace_message(context.previous, request.reference, text)
+        question.close_question(context.request.id)
     # Which message it was stays: a second press on it has to be known as one.
-    return Passed({**context.previous, "approved_by": request.approved_by})
+    return Passed({**context.previous, "approved_by": context.request.approved_by})
 
 
 def _expire(context: StepContext) -> Expired:
-    request = context.request
-    with transaction.atomic():
-        text = f"{request.reference} is over: three days have passed without an answer."
-        slack_dialog.replace_message(context.previous, request.reference, text)
     return Expired(
-        f"{request.team_lead} has not answered for three days.",
+        f"{context.request.team_lead} has not answered for three days.",
         "Talk to the lead, then ask again; or ask an SRE to approve on the lead's behalf.",
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from onboarding import messages
+from onboarding.lead import question
 from onboarding.models import OnboardingEvent, OnboardingRequest, OnboardingStatus, OnboardingStep, StepKind
 from onboarding.step_registry import CHECKS, PROVISIONING
 from orchestrator.core.redaction import redact_text
@@ -33,6 +34,8 @@ def record_event(request: OnboardingRequest, kind: str, actor: str = "", text: s
         request=request, kind=kind, actor=actor[:150], text=redact_text(text)[0]
     )
     messages.tell_turn(request, event)
+    if question.ends_question(kind):
+        question.close_question(request.pk)
 
 
 def add_steps(request: OnboardingRequest) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from onboarding import engine
 from onboarding.checks.lead_approved import EXPIRE_AFTER, NAME
-from onboarding.lead import mail_link, slack_dialog
+from onboarding.lead import mail_link, question, slack_dialog
 from onboarding.models import OnboardingRequest, OnboardingStep
 from orchestrator.core.errors import FixedBy, OrchestratorError
 
@@ -38,7 +38,7 @@ def take_press(press: slack_dialog.SlackPress) -> None:
     step = None if request is None else _find_step(request)
     if request is None or step is None or not _is_of_lead(press, step):
         raise AnswerRefused
-    _decide(request, approves=press.approves, note=step.outputs)
+    _decide(request, approves=press.approves)
 
 
 def find_asked(signed: str) -> AskedRequest:
@@ -72,21 +72,13 @@ def _is_of_lead(press: slack_dialog.SlackPress, step: OnboardingStep) -> bool:
     )
 
 
-def _decide(request: OnboardingRequest, *, approves: bool, note: dict[str, str]) -> None:
-    lead = request.team_lead
+def _decide(request: OnboardingRequest, *, approves: bool) -> None:
     try:
-        with transaction.atomic():
-            if approves:
-                # The check takes the buttons off, when it has passed.
-                engine.approve(request.pk, actor=lead)
-            else:
-                engine.reject(request.pk, actor=lead, reason=_DECLINED)
-                _replace(note, request, f"{request.reference}: you have declined.")
-    except engine.AlreadyDecided as error:
+        if approves:
+            engine.approve(request.pk, actor=request.team_lead)
+        else:
+            engine.reject(request.pk, actor=request.team_lead, reason=_DECLINED)
+    except engine.AlreadyDecided:
         # A double click, or an answer after the end: the message says how it stands.
-        _replace(note, request, f"{request.reference}: {slack_dialog.escape(error.message)}")
-
-
-def _replace(note: dict[str, str], request: OnboardingRequest, text: str) -> None:
-    with transaction.atomic():
-        slack_dialog.replace_message(note, request.reference, text)
+        with transaction.atomic():
+            question.close_question(request.pk)

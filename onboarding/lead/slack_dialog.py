@@ -5,7 +5,7 @@
    next attempt looks for our mark in the conversation before it posts again.
 3. A press comes back as a callback, signed by Slack. It counts only for the message that was noted, and from
    the person whom it was sent to.
-4. After the decision the message loses its buttons, through the outbox.
+4. Once the lead is not waited for any more, the message loses its buttons, through the outbox (``question``).
 """
 
 import json

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from onboarding import engine
-from onboarding.lead import mail_link
+from onboarding.lead import answers, mail_link, slack_dialog
 from onboarding.models import OnboardingEvent, OnboardingRequest, OnboardingStep
 from orchestrator.core.redaction import redact_text
 from orchestrator.dev.receivers import Receivers
@@ -113,7 +113,69 @@ def test_a_no_ends_the_request_and_takes_the_buttons_off(slack):
     assert (request.status, request.decided_by) == ("rejected", LEAD)
     deliver()
     (message,) = slack.list_direct(LEAD)
-    assert (message["blocks"], message["text"]) == ([], f"{request.reference}: you have declined.")
+    said = f"{request.reference}: {LEAD} has said no. declined by the team lead"
+    assert (message["blocks"], message["text"]) == ([], said)
+
+
+ENDS = {
+    "approve on behalf": (
+        lambda row: engine.approve(row.pk, actor="sre", on_behalf="on <leave>"),
+        "sre has approved on behalf of the team lead: on &lt;leave&gt;",
+    ),
+    "approve by mail": (
+        lambda row: answers.take_answer(mail_link.sign_link(row.reference, LEAD), approves=True),
+        f"{LEAD} has approved.",
+    ),
+    "decline by mail": (
+        lambda row: answers.take_answer(mail_link.sign_link(row.reference, LEAD), approves=False),
+        f"{LEAD} has said no. declined by the team lead",
+    ),
+    "reject": (
+        lambda row: engine.reject(row.pk, actor="sre", reason="not now"),
+        "sre has said no. not now",
+    ),
+    "cancel": (lambda row: engine.cancel(row.pk, actor="ann"), "ann has cancelled the request."),
+}
+
+
+@pytest.mark.parametrize(("end", "words"), ENDS.values(), ids=ENDS)
+def test_however_the_wait_ends_the_buttons_go_at_once(slack, end, words):
+    request = ask()
+    end(request)
+    # Without a step that runs, and without a press.
+    deliver()
+    (message,) = slack.list_direct(LEAD)
+    assert (message["blocks"], message["text"]) == ([], f"{request.reference}: {words}")
+
+
+@pytest.mark.parametrize(("end", "words"), ENDS.values(), ids=ENDS)
+def test_a_wait_that_ends_while_the_question_is_posted_leaves_no_buttons(slack, monkeypatch, end, words):
+    post = slack_dialog.post_message
+
+    def post_and_end(*given, **named):
+        stamp = post(*given, **named)
+        end(OnboardingRequest.objects.get())
+        return stamp
+
+    monkeypatch.setattr(slack_dialog, "post_message", post_and_end)
+    request = ask()
+    deliver()
+    (message,) = slack.list_direct(LEAD)
+    assert (message["blocks"], message["text"]) == ([], f"{request.reference}: {words}")
+
+
+def test_a_reminder_that_fails_leaves_the_buttons_because_the_answer_still_counts(slack, settings):
+    request = ask()
+    make_older(request, 1.1)
+    settings.SLACK_BOT_TOKEN = "xoxb-of-somebody-else"
+    steps.run_due_steps()
+    assert find_step(request).status == "failed"
+    settings.SLACK_BOT_TOKEN = "xoxb-ours"
+    deliver()
+    assert slack.messages[0]["blocks"]
+    assert press(slack).status_code == 200
+    deliver()
+    assert slack.messages[0]["blocks"] == []
 
 
 def test_a_double_click_and_a_replay_are_one_decision(slack):
@@ -234,8 +296,6 @@ def test_slack_asks_to_wait_and_is_left_alone_for_as_long(slack):
 
 
 def test_an_attempt_that_was_lost_after_posting_posts_no_second_message(slack, monkeypatch):
-    from onboarding.lead import slack_dialog  # noqa: PLC0415 - what is replaced below
-
     post = slack_dialog.post_message
 
     def post_and_die(*given, **named):
@@ -268,7 +328,7 @@ def test_reminded_once_after_a_day_and_over_after_three(slack):
     request.refresh_from_db()
     assert request.status == "expired"
     assert "has not answered for three days" in find_step(request).reason
-    # Late: the buttons are still there until the message is changed.
+    # Late, and faster than the worker who changes the message.
     assert press(slack).status_code == 200
     request.refresh_from_db()
     assert (request.status, request.decided_at) == ("expired", None)
