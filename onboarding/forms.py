@@ -39,7 +39,7 @@ class OnboardingForm(forms.Form):
     )
     team_lead = forms.EmailField(
         label="Team lead's e-mail address",
-        help_text="Who answers for the repo, and is not you: a second person says yes before anything is set up.",
+        help_text="Who answers for the repo: another person than you, who says yes before it is set up.",
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     ci_system = forms.ChoiceField(
