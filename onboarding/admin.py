@@ -17,7 +17,14 @@ from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminSelectWidget, Unfol
 
 from onboarding import batch, engine, rollout
 from onboarding.errors import BatchRefused
-from onboarding.models import OnboardingEvent, OnboardingRequest, OnboardingStep, RolloutVote, TerraformState
+from onboarding.models import (
+    OnboardingEvent,
+    OnboardingRequest,
+    OnboardingStep,
+    RepoPage,
+    RolloutVote,
+    TerraformState,
+)
 from orchestrator.core.admin import (
     ReadOnlyAdmin,
     ReadOnlyStackedInline,
@@ -253,3 +260,13 @@ class TerraformStateAdmin(ReadOnlyAdmin):
 
     list_display = ["repo_name", "reference", "version", "written_at", "drift_checked_at", "drift", "held_by"]
     search_fields = ["repo_name", "reference"]
+
+
+@admin.register(RepoPage)
+class RepoPageAdmin(ReadOnlyAdmin):
+    """What the services of repos were paged for, and until when."""
+
+    list_display = ["repo", "condition", "words", "begun_at", "ended_at"]
+    list_filter = ["condition"]
+    list_select_related = ["repo"]
+    search_fields = ["repo__name"]

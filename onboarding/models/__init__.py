@@ -1,5 +1,6 @@
 """The rows of onboarding, one file a subject."""
 
+from onboarding.models.repo_page import RepoPage
 from onboarding.models.request import (
     CiCredentials,
     CiSystem,
@@ -20,6 +21,7 @@ __all__ = [
     "OnboardingRequest",
     "OnboardingStatus",
     "OnboardingStep",
+    "RepoPage",
     "RolloutVote",
     "StepKind",
     "StepStatus",

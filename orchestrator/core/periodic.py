@@ -33,6 +33,7 @@ PERIODIC_WORK: Registry[PeriodicWork] = Registry(
         "reports": "orchestrator.ops.reports.schedule:WORK",
         "status": "orchestrator.ops.status.schedule:WORK",
         "onboarding": "onboarding.schedule:WORK",
+        "repo-pages": "onboarding.paging.watch:WORK",
         "terraform-drift": "onboarding.drift:WORK",
         "read-access": "onboarding.read_access_renewal:WORK",
     },

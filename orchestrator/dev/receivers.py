@@ -38,6 +38,8 @@ class Received:
     slack_webhooks: list[Json] = field(default_factory=list)
     pages: dict[str, Json] = field(default_factory=dict)
     """Events of PagerDuty by their ``dedup_key``; ``events`` has the actions in order, ``at`` their times."""
+    routing_keys: set[str] = field(default_factory=set)
+    """Keys of the integrations that exist; any key is taken where there is none."""
     webhooks: list[Json] = field(default_factory=list)
     webhook_secret: str = ""
     """The secret that signed webhooks are checked with."""
@@ -78,6 +80,8 @@ def take_page(received: Received, body: Json) -> Reply:
     action, problems = body.get("event_action"), []
     if not body.get("routing_key"):
         problems.append("'routing_key' is missing or blank")
+    elif received.routing_keys and body["routing_key"] not in received.routing_keys:
+        problems.append("Invalid routing key")
     if action not in PAGERDUTY_ACTIONS:
         problems.append("'event_action' is not one of trigger, acknowledge, resolve")
     payload = body.get("payload") or {}

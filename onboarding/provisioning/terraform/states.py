@@ -10,6 +10,7 @@ Two workers and one repo:
 The version counts the writes: a state that was read before somebody else wrote is never written over theirs.
 """
 
+import json
 import logging
 import uuid
 from dataclasses import dataclass, field
@@ -86,6 +87,16 @@ def _open_content(repo_name: str, sealed: bytes | None) -> bytes:
         # The same as lost: what it described is found by its mark and adopted.
         log.warning("the state of %s cannot be opened, and is built again", repo_name)
         return b""
+
+
+def read_integration_key(repo_name: str) -> str:
+    """The key with which the repo's PagerDuty service is paged; empty where it has none. Needs no lock."""
+    row = TerraformState.objects.filter(repo_name=repo_name).first()
+    content = b"" if row is None else _open_content(repo_name, row.sealed)
+    for resource in json.loads(content or b"{}").get("resources", ()):
+        if resource["type"] == "pagerduty_service_integration" and resource["instances"]:
+            return str(resource["instances"][0]["attributes"]["integration_key"])
+    return ""
 
 
 def renew_hold(held: HeldState) -> None:

@@ -35,6 +35,7 @@ NOTIFIERS: Registry[Notifier] = Registry(
         "slack": "orchestrator.ops.notifications.notifiers.slack:NOTIFIER",
         "email": "orchestrator.ops.notifications.notifiers.email:NOTIFIER",
         "pagerduty": "orchestrator.ops.notifications.notifiers.pagerduty:NOTIFIER",
+        "repo-pager": "onboarding.paging.notifier:NOTIFIER",
         "status-mail": "orchestrator.ops.status.status_mail:NOTIFIER",
         "slack-update": "orchestrator.ops.notifications.notifiers.slack_update:NOTIFIER",
         "webhook": "orchestrator.ops.notifications.notifiers.webhook:NOTIFIER",

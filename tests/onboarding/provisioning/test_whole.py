@@ -10,6 +10,7 @@ from onboarding import engine
 from onboarding.models import OnboardingRequest, OnboardingStep
 from onboarding.provisioning.infrastructure import STEP as INFRASTRUCTURE
 from onboarding.provisioning.terraform import command
+from onboarding.provisioning.terraform.states import read_integration_key
 from onboarding.step_protocol import Passed
 from orchestrator.dev.far_sides.grafana import LocalGrafana
 from orchestrator.dev.far_sides.pagerduty import LocalPagerDuty
@@ -86,9 +87,12 @@ def test_the_four_claims_of_the_runbook_and_the_way_back(hosted, services, setti
         CLAIMS[3]: list(services["grafana"].dashboards) == [NAME],
     }
     assert shown == dict.fromkeys(CLAIMS, True)
+    # What pages the repo's own service is read from the state that the real Terraform has written.
+    (service,) = services["pagerduty"].services.values()
+    assert read_integration_key(NAME) == service["integrations"][0]["integration_key"]
     # No page shows what opens something: outputs and logs of all steps.
     kept = str(list(OnboardingStep.objects.values("outputs", "log", "reason")))
-    for token in (secret, "u+pagerduty", "glsa_grafana", settings.GITHUB_TOKEN):
+    for token in (secret, "u+pagerduty", "glsa_grafana", settings.GITHUB_TOKEN, read_integration_key(NAME)):
         assert token not in kept
     engine.offboard(request.pk, actor="sre")
     run_due_steps()

@@ -51,34 +51,43 @@ class PagerDutyNotifier:
 
     def send(self, notification: Notification) -> str:
         """Trigger, acknowledge or resolve the event; the receipt is its ``dedup_key``."""
-        with contextlib.closing(_EventsClient(settings.PAGERDUTY_ROUTING_KEY)) as client:
-            # The outbox repeats with its own pauses; a worker does not sleep in between.
-            client.retry, client.max_network_attempts = {}, 1
-            return self._send_event(client, notification)
+        return send_event(settings.PAGERDUTY_ROUTING_KEY, notification, notification.target)
 
-    def _send_event(self, client: _EventsClient, notification: Notification) -> str:
-        dedup_key = notification.thread or str(notification.key)
+
+def send_event(routing_key: str, notification: Notification, severity: str) -> str:
+    """Tell the service of ``routing_key``; the ``dedup_key`` of the event.
+
+    Raises ``NotifierUnavailable`` and ``NotificationRefused``.
+    """
+    with contextlib.closing(_EventsClient(routing_key)) as client:
+        # The outbox repeats with its own pauses; a worker does not sleep in between.
+        client.retry, client.max_network_attempts = {}, 1
         try:
-            if notification.action == PageAction.ACKNOWLEDGE:
-                return client.acknowledge(dedup_key)
-            if notification.action == PageAction.RESOLVE:
-                return client.resolve(dedup_key)
-            return client.trigger(
-                notification.subject or notification.body[:200],
-                SOURCE,
-                dedup_key=dedup_key,
-                severity=notification.target,
-                payload={"custom_details": {"message": notification.body}},
-            )
+            return _send_by(client, notification, severity)
         except HttpError as error:
             status = error.response.status_code if error.response is not None else _SERVER_ERROR
             if status == _TOO_MANY or status >= _SERVER_ERROR:
                 raise NotifierUnavailable(f"PagerDuty answers {status}.") from error
             raise NotificationRefused(
-                f"PagerDuty answers {status}.", cure="Check PAGERDUTY_ROUTING_KEY and the message."
+                f"PagerDuty answers {status}.", cure="Check the routing key of the service and the message."
             ) from error
         except (Error, OSError) as error:
             raise NotifierUnavailable(f"PagerDuty cannot be reached: {type(error).__name__}.") from error
+
+
+def _send_by(client: _EventsClient, notification: Notification, severity: str) -> str:
+    dedup_key = notification.thread or str(notification.key)
+    if notification.action == PageAction.ACKNOWLEDGE:
+        return client.acknowledge(dedup_key)
+    if notification.action == PageAction.RESOLVE:
+        return client.resolve(dedup_key)
+    return client.trigger(
+        notification.subject or notification.body[:200],
+        SOURCE,
+        dedup_key=dedup_key,
+        severity=severity,
+        payload={"custom_details": {"message": notification.body}},
+    )
 
 
 NOTIFIER = PagerDutyNotifier()

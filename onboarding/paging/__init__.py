@@ -1,0 +1,1 @@
+"""Pages of one repo: its own service in PagerDuty is told what its team can change."""
