@@ -10,7 +10,7 @@ THREAD = "repo-page-"
 
 
 class RepoPage(models.Model):
-    """One page of a repo's own service, from its beginning to its end. ``paging.watch`` writes these rows.
+    """One page of the service that a repo has, from begin to end. ``paging.watch`` writes these rows.
 
     ``seen_at`` is when its condition was last true: it ends when that is some time ago.
     """

@@ -11,7 +11,7 @@ from orchestrator.ops.notifications.notifiers.pagerduty import send_event
 
 
 class RepoPagerNotifier:
-    """PagerDuty, by the integration of the repo's own service."""
+    """PagerDuty, by the integration of the service that the repo has."""
 
     def check_settings(self) -> None:
         """Nothing is set for it: each repo's own provisioning has made what it needs."""

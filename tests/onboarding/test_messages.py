@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from onboarding import engine, messages, rollout
 from onboarding.metrics import measure_requests
@@ -20,7 +21,7 @@ from onboarding.step_protocol import Expired, Refused
 from orchestrator.dev.embedded import find_free_port
 from orchestrator.ops.notifications import delivery
 from orchestrator.ops.notifications.models import Notification
-from tests.onboarding.steps import ask_for, pass_due_steps
+from tests.onboarding.steps import ask_for, onboard, pass_due_steps
 from tests.ops.launch_runbook import find_runbook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_steps")]
@@ -176,15 +177,37 @@ def test_a_hold_that_moves_the_day_every_night_is_told_once(mailbox, settings):
 
 
 def test_figures_of_adoption(db):
-    ready = ask_for("billing")
-    engine.approve(ready.pk, actor="lead@example.org")
-    pass_due_steps()
+    ready = onboard("billing")
+    second = onboard("payments")
     ask_for("ledger")
-    requests, seconds = measure_requests()
+    requests, seconds, work, approval = measure_requests()
     values = {(one.labels["phase"], one.labels["status"]): one.value for one in requests.samples if one.value}
-    assert values == {("org", "ready"): 1.0, ("org", "checking"): 1.0}
-    ready.refresh_from_db()
-    assert ready.ready_at
+    assert values == {("org", "ready"): 2.0, ("org", "checking"): 1.0}
+    move_in_time(ready, {"created_at": 300, "decided_at": 100, "ready_at": 0}, asked=290, begun=4)
+    # A night passes until the lead answers, and another until its day.
+    move_in_time(second, {"created_at": 90_000, "decided_at": 50_000, "ready_at": 0}, asked=89_980, begun=10)
+    requests, seconds, work, approval = measure_requests()
     ((sample,)) = seconds.samples
-    assert sample.value == pytest.approx((ready.ready_at - ready.created_at).total_seconds(), abs=0.01)
-    assert OnboardingStep.objects.filter(request=ready, status="passed").count() == 2
+    assert sample.value == pytest.approx((300 + 90_000) / 2)
+    figures = {
+        one.name.removeprefix("orchestrator_onboarding_"): one.value
+        for one in (*work.samples, *approval.samples)
+    }
+    assert figures == pytest.approx(
+        {
+            "work_seconds_count": 2,
+            "work_seconds_sum": (10 + 4) + (20 + 10),
+            "approval_seconds_count": 2,
+            "approval_seconds_sum": 190 + 39_980,
+        }
+    )
+
+
+def move_in_time(request: OnboardingRequest, ago: dict[str, float], *, asked: float, begun: float) -> None:
+    """As if everything had happened so many seconds ago."""
+    now = timezone.now().replace(microsecond=0)
+    before = lambda seconds: now - timedelta(seconds=seconds)  # noqa: E731
+    moved = {name: before(seconds) for name, seconds in ago.items()}
+    OnboardingRequest.objects.filter(pk=request.pk).update(**moved)
+    OnboardingStep.objects.filter(request=request, kind="check").update(started_at=before(asked))
+    OnboardingStep.objects.filter(request=request, kind="provision").update(started_at=before(begun))

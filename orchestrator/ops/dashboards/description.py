@@ -6,7 +6,7 @@ holds it to this. The targets are the launch runbook's.
 
 from typing import Final
 
-from orchestrator.ops.dashboards import by_day, figures
+from orchestrator.ops.dashboards import by_day, figures, onboardings
 from orchestrator.ops.dashboards.panels import (
     REPO,
     Dashboard,
@@ -41,6 +41,12 @@ def _mean_gate_score(gate: str, window: str) -> str:
         # > 0: without a report Grafana shows that there is nothing, where a division would show NaN.
         f" / (sum(increase(quality_gate_score_count{labels}[{window}])) > 0)"
     )
+
+
+def _mean_onboarding(part: str) -> str:
+    """The mean seconds of a part of onboarding."""
+    name = f"orchestrator_onboarding_{part}_seconds"
+    return f"sum(increase({name}_sum[$__range])) / (sum(increase({name}_count[$__range])) > 0)"
 
 
 def _p95(window: str) -> str:
@@ -476,6 +482,22 @@ ADOPTION: Final = Dashboard(
             grafana_note="Here: those of the last seven days.",
             read=lambda reader: float(len(reader.starters())),
         ),
+        FigurePanel(
+            "time-to-ready",
+            "Time to ready",
+            Unit.SECONDS,
+            (Query(_mean_onboarding("work")),),
+            note="From a request to ready, on average; the waits for the lead and for its day aside.",
+            read=lambda reader: figures.mean_work_seconds(reader.ready()),
+        ),
+        FigurePanel(
+            "approval-time",
+            "Time to the lead's yes",
+            Unit.SECONDS,
+            (Query(_mean_onboarding("approval")),),
+            note="From the question to the team lead to the yes, on average.",
+            read=lambda reader: figures.mean_approval_seconds(reader.ready()),
+        ),
         DaysPanel(
             "started-by-day",
             "Flows started by day",
@@ -500,6 +522,27 @@ ADOPTION: Final = Dashboard(
                     for group in by_day.group_by_step(reader.starters("day"), steps)
                 ]
             },
+        ),
+        DaysPanel(
+            "ready-by-day",
+            "Repos ready by day",
+            Unit.NUMBER,
+            (Query("sum(increase(orchestrator_onboarding_work_seconds_count[1d]))", "repos"),),
+            read=lambda reader, steps: {"repos": by_day.add_up(reader.ready(), steps, lambda row: row.ready)},
+        ),
+        PartsPanel(
+            "onboardings",
+            "Onboardings under way",
+            Unit.NUMBER,
+            (
+                Query(
+                    "sum by (status) (orchestrator_onboarding_requests"
+                    f'{{status=~"{"|".join(onboardings.UNDER_WAY)}"}})',
+                    "{{status}}",
+                ),
+            ),
+            note="Where requests for repos stand now; failed ones wait for somebody to retry.",
+            read=lambda reader: reader.under_way(),
         ),
         PartsPanel(
             "flows-by-repo",

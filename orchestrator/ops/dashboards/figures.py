@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from orchestrator.ops.dashboards.onboardings import ReadySums
 from orchestrator.ops.dashboards.reader import CallSums, FlowSums, GateSums, Number
 from orchestrator.ops.dashboards.roi import RoiAssumptions
 from orchestrator.ops.rollups import facts
@@ -44,6 +45,18 @@ def pass_percent(gates: GateSums) -> float | None:
 def mean_score(gates: GateSums) -> float | None:
     """The average score."""
     return divide(gates.score, gates.scored)
+
+
+def mean_work_seconds(rows: Iterable[ReadySums]) -> float | None:
+    """How long a repo took us from its request to ready, approval and its turn aside."""
+    found = tuple(rows)
+    return divide(sum(row.work_seconds for row in found), sum(row.ready for row in found))
+
+
+def mean_approval_seconds(rows: Iterable[ReadySums]) -> float | None:
+    """How long a lead took to say yes."""
+    found = tuple(rows)
+    return divide(sum(row.approval_seconds for row in found), sum(row.ready for row in found))
 
 
 def find_quantile(rows: Iterable[Number], quantile: float, bounds: Sequence[float]) -> float | None:

@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
+from orchestrator.ops.dashboards import onboardings
+from orchestrator.ops.dashboards.onboardings import ReadySums
 from orchestrator.ops.dashboards.period import Period, begin_day
 from orchestrator.ops.dashboards.roi import RoiAssumptions
 from orchestrator.ops.rollups import facts, reading
@@ -159,6 +161,15 @@ class Reader:
             return sum(later or now if was is None else was for was, later, now in states)
 
         return self._read_once(("repos",), count)
+
+    def ready(self) -> tuple[ReadySums, ...]:
+        """Repos that became ready in the period, by day."""
+        first, last = self.period.first, self.period.last
+        return self._read_once(("ready",), lambda: onboardings.sum_ready(first, last, self.repos))
+
+    def under_way(self) -> dict[str, float | None]:
+        """Requests for repos that are not at their end now, by where they stand."""
+        return self._read_once(("under way",), lambda: onboardings.count_under_way(self.repos))
 
     def _sum(
         self, fact: Fact, keys: Sequence[str], sums: dict[str, str], shape: Callable[..., T]
