@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -88,8 +89,9 @@ def test_what_is_refused_with_its_field(db, given, field):
 @pytest.mark.parametrize("asks_by", ["requested_by", "token_maker"])
 def test_nobody_is_the_lead_of_their_own_request(db, email, lead, words, asks_by):
     ann = User.objects.create_user("ann", email)
+    given: dict[str, Any] = {asks_by: ann, "team_lead": lead}
     with pytest.raises(ValidationError) as refused:
-        ask_for(**{asks_by: ann}, team_lead=lead)
+        ask_for(**given)
     (said,) = refused.value.message_dict["team_lead"]
     assert words in said
     assert not OnboardingRequest.objects.exists()

@@ -205,7 +205,7 @@ def test_the_key_is_nowhere_in_clear(repo, received):
     deliver()
     kept: list[Any] = list(Notification.objects.values()) + list(RepoPage.objects.values())
     assert KEY not in str(kept)
-    assert KEY.encode() not in bytes(TerraformState.objects.get().sealed)
+    assert KEY.encode() not in bytes(TerraformState.objects.get().sealed or b"")
 
 
 @pytest.mark.django_db(transaction=True)

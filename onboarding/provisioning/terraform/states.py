@@ -92,7 +92,9 @@ def _open_content(repo_name: str, sealed: bytes | None) -> bytes:
 def read_integration_key(repo_name: str) -> str:
     """The key with which the repo's PagerDuty service is paged; empty where it has none. Needs no lock."""
     row = TerraformState.objects.filter(repo_name=repo_name).first()
-    content = b"" if row is None else _open_content(repo_name, row.sealed)
+    content = b""
+    if row is not None and row.sealed is not None:
+        content = _open_content(repo_name, bytes(row.sealed))
     for resource in json.loads(content or b"{}").get("resources", ()):
         if resource["type"] == "pagerduty_service_integration" and resource["instances"]:
             return str(resource["instances"][0]["attributes"]["integration_key"])
