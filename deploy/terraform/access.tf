@@ -1,11 +1,9 @@
-data "aws_caller_identity" "current" {}
-
 data "aws_partition" "current" {}
 
 module "policies" {
   source = "./policies"
 
-  account           = data.aws_caller_identity.current.account_id
+  account           = var.account
   partition         = data.aws_partition.current.partition
   bucket            = var.bucket
   key_arn           = aws_kms_key.evidence.arn

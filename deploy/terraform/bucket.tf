@@ -45,6 +45,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "evidence" {
       storage_class = module.policies.archive.class
     }
 
+    # Nobody reads a version that another one has replaced. The lock keeps it all the same.
+    noncurrent_version_transition {
+      noncurrent_days = 30
+      storage_class   = module.policies.archive.class
+    }
+
     # Parts of uploads that were never finished are no versions, and no lock keeps them.
     abort_incomplete_multipart_upload {
       days_after_initiation = 7

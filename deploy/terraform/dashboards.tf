@@ -2,6 +2,8 @@
 resource "grafana_folder" "blocks" {
   title = "Blocks"
   uid   = "blocks"
+  # Each onboarded repo has its dashboard here, made by deploy/terraform/onboarding.
+  prevent_destroy_if_not_empty = true
 }
 
 resource "grafana_dashboard" "dashboard" {

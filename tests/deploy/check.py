@@ -20,6 +20,9 @@ from jsonschema import Draft202012Validator
 
 from orchestrator.dev.tool_environments import find_tool
 from tests.deploy import budget, manifests
+from tests.deploy.terraform.life import check_life
+from tests.deploy.terraform.providers import find_official, list_addresses
+from tests.deploy.terraform.working_copy import NotAtHand, WorkingCopy, open_copy
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -222,19 +225,41 @@ def check_terraform(terraform: Path, folder: Path) -> None:
         raise CheckFailed("the tests of the policies accept a lock that can be lifted")
 
 
-def validate_terraform(terraform: Path, folder: Path) -> None:
-    """The whole against the schemas of its providers, where they are at hand; says so where they are not."""
-    whole = folder / "deploy"
-    shutil.copytree(DEPLOY, whole, ignore=shutil.ignore_patterns(".terraform"))
-    place = whole / "terraform"
-    begun = run(terraform, "init", "-no-color", "-input=false", "-backend=false", folder=place)
-    if begun.returncode != 0:
-        say("    the providers are on no mirror of this machine: terraform validate was not tried")
-        return
-    require(run(terraform, "validate", "-no-color", folder=place))
-    (place / "spoilt.tf").write_text('resource "aws_s3_bucket" "spoilt" { no_such = 1 }\n', encoding="utf-8")
-    if run(terraform, "validate", "-no-color", folder=place).returncode == 0:
-        raise CheckFailed("terraform validate accepts an argument that does not exist")
+def check_whole(_: Path, folder: Path) -> None:
+    """The whole with stand-in providers: form, tests, life. With official ones: form and tests."""
+    try:
+        with open_copy(folder / "stand-ins") as copy:
+            say(f"    stand-ins for {', '.join(list_addresses())}")
+            check_tests_of_whole(copy)
+            check_life(copy)
+        official = {one: found for one in list_addresses() if (found := find_official(one))}
+        for missing in sorted(set(list_addresses()) - set(official)):
+            say(f"    {missing}: no official release on this machine, so nothing was asked of it")
+        if official:
+            with open_copy(folder / "official", official) as copy:
+                say(f"    official: {', '.join(f'{one.address} {one.version}' for one in official.values())}")
+                copy.require("validate")
+                copy.require("test")
+    except NotAtHand as error:
+        say(f"    not checked: {error}")
+    except AssertionError as error:
+        raise CheckFailed(str(error)) from error
+
+
+def check_tests_of_whole(copy: WorkingCopy) -> None:
+    """Validate it and run its tests, which must notice a lock that can be lifted."""
+    copy.require("validate")
+    spoilt = copy.place / "spoilt.tf"
+    spoilt.write_text('resource "aws_s3_bucket" "spoilt" { no_such = 1 }\n', encoding="utf-8")
+    assert copy.run("validate").returncode, "terraform validate accepts an argument that does not exist"
+    spoilt.unlink()
+    copy.require("test")
+    policies = copy.place / "policies" / "main.tf"
+    text = policies.read_text(encoding="utf-8")
+    policies.write_text(text.replace("COMPLIANCE", "GOVERNANCE"), encoding="utf-8")
+    noticed = copy.run("test", "-filter=tests/evidence.tftest.hcl").returncode
+    policies.write_text(text, encoding="utf-8")
+    assert noticed, "the tests of the whole accept a lock that can be lifted"
 
 
 def find_terraform() -> Path | None:
@@ -254,7 +279,7 @@ CHECKS: tuple[tuple[str, Callable[[], Path | None], Callable[[Path, Path], None]
     ("trivy: manifests, Dockerfile, Terraform", lambda: find_tool("deploy", "trivy"), check_trivy),
     ("checkov: the same", lambda: find_tool("checkov", "checkov"), check_checkov),
     ("terraform: form, tests of the policies", find_terraform, check_terraform),
-    ("terraform: the whole, where its providers are at hand", find_terraform, validate_terraform),
+    ("terraform: the whole, planned and applied", find_terraform, check_whole),
 )
 
 
