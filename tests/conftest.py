@@ -65,6 +65,28 @@ def pytest_configure() -> None:
     from django.conf import settings  # noqa: PLC0415
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    find_static_files_once()
+
+
+def find_static_files_once() -> None:
+    """Keep what WhiteNoise finds in the folders of the apps.
+
+    Production does that once in a process. Each client of a test makes the middleware again, and a third of
+    the time of many tests went into looking for the same files.
+    """
+    from whitenoise.middleware import WhiteNoiseMiddleware  # noqa: PLC0415
+
+    by_looking = WhiteNoiseMiddleware.add_files_from_finders
+    found: dict[str, Any] = {}
+
+    def add_known_files(middleware: Any) -> None:
+        if found:
+            middleware.files.update(found)
+            return
+        by_looking(middleware)
+        found.update(middleware.files)
+
+    WhiteNoiseMiddleware.add_files_from_finders = add_known_files
 
 
 # What takes longest begins first, so that no worker is left alone with it at the end. The tutorial lists the
