@@ -206,9 +206,14 @@ SOURCES: Registry[tuple[FlowType, ...]] = Registry(
 )
 
 
-# Every delivery of a stage asks for its flow type, and a running process never gets another plugin.
-@cache
 def _known_versions() -> dict[tuple[str, int], FlowType]:
+    return _read_versions(settings.ENGINE_PLUGINS)
+
+
+# Every delivery of a stage asks for its flow type. A forked process may have other plugins than the one it
+# was forked from.
+@cache
+def _read_versions(plugins: tuple[str, ...]) -> dict[tuple[str, int], FlowType]:  # noqa: ARG001 - of ``SOURCES``
     known: dict[tuple[str, int], FlowType] = {}
     for _, flow_types in SOURCES.items():
         for flow_type in flow_types:

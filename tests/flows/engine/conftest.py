@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from orchestrator.flows import engine, flow_types
+from orchestrator.flows import engine
 from orchestrator.flows.engine import Claim, broker
 from orchestrator.flows.models import Flow, Stage
 from orchestrator.repos.models import Repo
@@ -15,9 +15,6 @@ from orchestrator.repos.models import Repo
 def plugin(settings):
     """The flow types of ``plugin.py``."""
     settings.ENGINE_PLUGINS = ("tests.flows.engine.plugin",)
-    flow_types._known_versions.cache_clear()
-    yield
-    flow_types._known_versions.cache_clear()
 
 
 @pytest.fixture

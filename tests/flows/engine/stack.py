@@ -2,15 +2,18 @@
 started.
 """
 
+import atexit
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,7 +22,9 @@ import pytest
 import redis
 from celery import Celery
 
+from orchestrator.child_processes import ChildProcess
 from orchestrator.dev import embedded
+from orchestrator.dev.forking import Zygote
 from orchestrator.flows.engine import broker
 from orchestrator.flows.models import Stage
 from tests.databases import url_of_test_database
@@ -38,6 +43,16 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
+@cache
+def start_zygote() -> Zygote:
+    """What the processes of every stack of this run are forked from: each starts in 0.3 s, not in 4."""
+    folder = tempfile.TemporaryDirectory(prefix="zygote-")
+    zygote = Zygote(os.environ, Path(folder.name, "zygote.log"), ROOT)
+    atexit.register(folder.cleanup)
+    atexit.register(zygote.stop)
+    return zygote
+
+
 class Stack:
     """A broker, and the processes started on it. ``lease`` is what processes started from now on have, in
     seconds.
@@ -50,13 +65,13 @@ class Stack:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.logs, self.environment = logs, dict(environment or {})
-        self.started: list[Any] = []
+        self.started: list[ChildProcess] = []
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.broker = self._start_broker()
         self.redis = redis.Redis.from_url(self.url)
         until(self._answers, "the broker")
 
-    def _start_broker(self, *more: str) -> subprocess.Popen[bytes]:
+    def _start_broker(self, *more: str) -> ChildProcess:
         program = embedded.find_valkey_program()
         options = ["--port", str(self.port), "--save", "", "--appendonly", "no", "--dir", str(self.logs)]
         return self.start("broker", program, *options, *more)
@@ -110,7 +125,7 @@ class Stack:
         except redis.RedisError:
             return False
 
-    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str, *command: str) -> ChildProcess:
         """Start a process of the stack in a group of its own; its output goes to a file of the test."""
         environment = os.environ | {
             "REDIS_URL": self.url,
@@ -123,14 +138,18 @@ class Stack:
             "ENGINE_SHUTDOWN_SECONDS": "3",
             **self.environment,
         }
+        process: ChildProcess
         with (self.logs / f"{name}-{len(self.started)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+            if command[0] == sys.executable:
+                process = start_zygote().fork(name, command[1:], environment, log)
+            else:
+                process = subprocess.Popen(
+                    command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+                )
         self.started.append(process)
         return process
 
-    def worker(self, name: str, queues: str, pool: str = "threads") -> subprocess.Popen[bytes]:
+    def worker(self, name: str, queues: str, pool: str = "threads") -> ChildProcess:
         """A Celery worker."""
         options = [
             "-Q",
@@ -146,7 +165,7 @@ class Stack:
         ]
         return self.start(name, sys.executable, "-m", "celery", "-A", "orchestrator", "worker", *options)
 
-    def dispatcher(self) -> subprocess.Popen[bytes]:
+    def dispatcher(self) -> ChildProcess:
         """A dispatcher."""
         return self.start("dispatcher", sys.executable, "manage.py", "dispatcher")
 

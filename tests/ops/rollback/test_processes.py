@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ import httpx2
 import pytest
 from django.utils import timezone
 
+from orchestrator.child_processes import ChildProcess
 from orchestrator.dev import embedded
 from orchestrator.dev.receivers import Receivers
 from orchestrator.flows.models import Flow
@@ -32,7 +32,7 @@ class HaltedProcesses:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.url = f"http://127.0.0.1:{embedded.find_free_port()}"
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[ChildProcess] = []
         self._secrets: dict[str, str] = {}
 
     def start(self) -> None:
@@ -72,7 +72,7 @@ class HaltedProcesses:
             return False
 
 
-def kill(process: "subprocess.Popen[bytes]") -> None:
+def kill(process: ChildProcess) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(60)
 
