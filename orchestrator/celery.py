@@ -5,6 +5,7 @@ seen: lost messages, doubled messages, sleeping tasks, half-open sockets, worker
 """
 
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
@@ -23,29 +24,37 @@ VISIBILITY_TIMEOUT_SECONDS = 24 * 3600
 # Of a connection to the broker, in seconds.
 TIMEOUTS = {"socket_timeout": 10, "socket_connect_timeout": 3, "socket_keepalive": True}
 
+
+def compose_broker_settings(url: str) -> dict[str, Any]:
+    """Celery's settings for the broker at ``url``, which may be a server or its Sentinels."""
+    address = broker_address.parse_broker_url(url)
+    return {
+        "broker_url": address.celery_url(),
+        "broker_use_ssl": address.tls_options() or None,
+        "broker_transport_options": {
+            # The sweep of the database sends the message of a dead worker again long before this. A short
+            # timeout would double every stage that runs longer.
+            "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
+            **TIMEOUTS,
+            "health_check_interval": 5,
+            "retry_on_timeout": False,
+            "master_name": address.master or None,
+            # kombu gives Sentinels neither TLS nor a password, nor a limit of time, by itself.
+            "sentinel_kwargs": address.sentinel_options(TIMEOUTS),
+        },
+    }
+
+
 broker_transport.install()
-address = broker_address.parse_broker_url(settings.REDIS_URL)
 app = Celery("orchestrator", task_cls="orchestrator.core.tasks:OrchestratorTask")
 app.conf.update(
-    broker_url=address.celery_url(),
-    broker_use_ssl=address.tls_options() or None,
+    **compose_broker_settings(settings.REDIS_URL),
     broker_connection_retry_on_startup=True,
     # A worker outlives any outage of Redis: it keeps trying, and the database holds the work.
     broker_connection_max_retries=None,
     # A failover is answered (READONLY, UNBLOCKED, LOADING, MISCONF) without a lost connection: connect again.
     broker_channel_error_retry=True,
     broker_pool_limit=16,
-    broker_transport_options={
-        # The sweep of the database sends the message of a dead worker again long before this. A short timeout
-        # would double every stage that runs longer.
-        "visibility_timeout": VISIBILITY_TIMEOUT_SECONDS,
-        **TIMEOUTS,
-        "health_check_interval": 5,
-        "retry_on_timeout": False,
-        "master_name": address.master or None,
-        # kombu gives Sentinels neither TLS nor a password, nor a limit of time, by itself.
-        "sentinel_kwargs": address.sentinel_options(TIMEOUTS),
-    },
     # The anonymous exchange routes by the queue's name alone, so an emptied Redis loses no binding.
     task_queues=[
         Route(queue, Exchange(""), routing_key=queue) for queue in (*list_queues(), ONBOARDING_QUEUE)

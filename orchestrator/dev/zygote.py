@@ -48,7 +48,7 @@ import orchestrator.ops.observability.exporter  # noqa: E402
 import orchestrator.serving.protocol  # noqa: E402
 import orchestrator.urls  # noqa: E402, F401
 from orchestrator import child_processes  # noqa: E402
-from orchestrator.celery import app  # noqa: E402
+from orchestrator.celery import app, compose_broker_settings  # noqa: E402
 from orchestrator.flows import flow_types  # noqa: E402
 from orchestrator.flows.stages.registry import load_stage  # noqa: E402
 from providers.registry import ADAPTERS  # noqa: E402
@@ -140,7 +140,7 @@ def read_settings_again() -> None:
     connections.settings = connections.configure_settings(settings.DATABASES)
     for connection in connections.all(initialized_only=True):
         del connections[connection.alias]
-    app.conf.update(broker_url=settings.REDIS_URL)
+    app.conf.update(compose_broker_settings(settings.REDIS_URL))
 
 
 def run_python(argv: list[str]) -> None:
