@@ -113,6 +113,8 @@ SLOW_KEYS = {
         *("notifications", "notifications_lost", "notifications_doubled"),
     }
 }
+# It replaces six processes in turn: 47 s of processor time.
+LONG = {"rolling_update"}
 PEERS = ROOT / "bench" / ".venvs"
 # What the small form measures besides where the peer takes part.
 PEERS_KEYS = {
@@ -144,7 +146,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", list_benchmarks())
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=pytest.mark.slow if each in LONG else ()) for each in list_benchmarks()]
+)
 def test_it_runs_in_its_small_form(name: str, checkout: Path, tmp_path: Path) -> None:
     figures = run_small_form(name, checkout, tmp_path, **USUAL_PARTS.get(name, {}))
     assert KEYS[name] <= set(figures)
