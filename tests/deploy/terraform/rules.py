@@ -32,11 +32,11 @@ def list_configured(block: Values, values: Values) -> Iterator[str]:
 def list_refusals(rules: Values, values: Values) -> list[str]:
     """Why the provider does not take these values. A value that is not known yet is not judged."""
     found = []
-    for kind, accepts in _RULES.items():
+    for kind, (accepts, text) in _RULES.items():
         for path, wanted in rules.get(kind, {}).items():
             for one in read_path(values, path):
                 if isinstance(one, str | int | float) and not accepts(one, wanted):
-                    found.append(f"expected {path} to be {kind} {wanted}, got {one}")
+                    found.append(f"expected {path} to be {text.format(*wanted)}, got {one}")
     for paths in rules.get("conflicting", []):
         present = [path for path in paths if any(True for _ in read_path(values, path))]
         if len(present) > 1:
@@ -44,8 +44,8 @@ def list_refusals(rules: Values, values: Values) -> list[str]:
     return found
 
 
-_RULES: dict[str, Callable[[Any, Any], bool]] = {
-    "one_of": lambda value, allowed: value in allowed,
-    "between": lambda value, bounds: bool(bounds[0] <= value <= bounds[1]),
-    "like": lambda value, pattern: re.search(pattern, value) is not None,
+_RULES: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "one_of": (lambda value, allowed: value in allowed, "one of {0}, ..."),
+    "between": (lambda value, bounds: bool(bounds[0] <= value <= bounds[1]), "in the range ({0} - {1})"),
+    "like": (lambda value, patterns: re.search(patterns[0], value) is not None, "like {0}"),
 }

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from orchestrator.flows.evidence import bucket_store
 from tests.deploy.terraform.providers import find_official
+from tests.deploy.terraform.refused_resources import check_refused
 from tests.deploy.terraform.working_copy import NotAtHand, WorkingCopy, open_copy
 
 AWS = "registry.terraform.io/hashicorp/aws"
@@ -63,6 +64,10 @@ def copy(endpoint: str, keys: None, tmp_path_factory: pytest.TempPathFactory) ->
             yield opened
     except NotAtHand as missing:
         pytest.skip(str(missing))
+
+
+def test_the_official_provider_refuses_what_the_stand_in_refuses(copy):
+    check_refused(copy)
 
 
 def make_log_bucket(client: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.deploy.terraform.life import check_life
+from tests.deploy.terraform.refused_resources import check_refused
 from tests.deploy.terraform.working_copy import NotAtHand, WorkingCopy, open_copy
 
 # What the module's tests must notice: a file, what is in it, what somebody makes of it, the test that fails.
@@ -70,6 +71,10 @@ def test_it_is_valid_and_passes_its_own_tests(copy):
     assert int(passed[1]) >= len(files) == 5
 
 
+def test_the_stand_ins_refuse_what_the_providers_refuse(copy):
+    check_refused(copy)
+
+
 def test_it_is_applied_once_shows_drift_and_does_not_lose_its_bucket(copy):
     check_life(copy)
 
@@ -87,26 +92,3 @@ def test_its_own_tests_notice(name, copy):
     finally:
         place.write_text(text, encoding="utf-8")
     assert re.search(r"Failure! \d+ passed, [1-9]", done.stdout), done.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("resource", "said"),
-    [
-        ('"aws_s3_bucket" "x" {\n no_such = 1\n}', 'An argument named "no_such" is not expected here'),
-        ('"aws_s3_bucket" "x" {\n arn = "arn"\n}', 'Can\'t configure a value for "arn"'),
-        ('"aws_s3_bucket_policy" "x" {\n bucket = "b"\n}', 'The argument "policy" is required'),
-        ('"aws_s3_bucket" "x" {\n bucket = "b"\n bucket_prefix = "c"\n}', "conflicts with"),
-        ('"pagerduty_escalation_policy" "x" {\n name = "x"\n}', "At least 1"),
-        ('"grafana_folder" "x" {\n title = "x"\n uid = "a b"\n}', "uid"),
-    ],
-)
-def test_a_stand_in_refuses_what_the_provider_refuses(resource, said, copy):
-    place = copy.place / "more.tf"
-    try:
-        place.write_text(f"resource {resource}\n", encoding="utf-8")
-        done = copy.run("validate")
-    finally:
-        place.unlink()
-    assert done.returncode == 1
-    assert said in " ".join(done.stdout.split())
