@@ -136,7 +136,8 @@ def test_a_double_click_makes_one_request_and_shows_it(db):
 
 def test_a_repo_that_is_enabled_is_not_asked_for_again(db):
     scenes.make_repo("financial-reporting")
-    assert "enabled already" in sign_in("ann").post("/onboarding/", GOOD).content.decode()
+    page = sign_in("ann").post("/onboarding/", GOOD).content.decode()
+    assert "is enabled already. Run <code>blocks init</code> in it." in page
 
 
 def test_a_request_is_seen_by_who_asked_the_lead_and_sres_and_nobody_else(db):
@@ -191,12 +192,14 @@ def test_reason_cure_and_log_are_shown_as_text(db):
     claim = engine.claim_step(request.steps.get(name="lead_approved").pk, "w@host")
     assert claim is not None
     engine.add_to_log(claim, f"asked {hostile}")
-    engine.finish_step(claim, Refused(f"because {hostile}", "Do this."))
+    typed = f"Do `this {hostile}` and `that`; a ` alone stays."
+    engine.finish_step(claim, Refused(f"because {hostile}", typed))
     page = ann.get(f"/onboarding/{request.reference}/").content.decode()
     assert hostile not in page
     assert "because &lt;img" in page
     assert "asked &lt;img" in page
-    assert "Do this." in page
+    cure = "Do <code>this &lt;img src=x onerror=alert(1)&gt;</code> and <code>that</code>; a ` alone stays."
+    assert cure in page
     assert "Retry from where it failed" in page
 
 

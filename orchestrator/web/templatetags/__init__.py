@@ -1,0 +1,1 @@
+"""What our templates may use beside Django's own; settings list it, so nothing has to be loaded."""
