@@ -3,11 +3,15 @@ GitHub's own description by the stand-in itself: what does not fit is a fault.
 """
 
 import base64
+import hmac
+import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import github
+import jwt
 import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
@@ -125,17 +129,11 @@ def test_a_renamed_repository_is_followed(far_side, repository):
     assert connect(far_side).get_repo(PATH).full_name == "acme/compliance"
 
 
-def test_an_app_gets_a_token_for_one_repository_which_git_takes(far_side, repository, tmp_path):
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    formats = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    pem = key.private_bytes(*formats).decode()
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    far_side.apps["77"] = public.decode()
+def test_an_app_gets_a_token_for_one_repository_which_git_takes(far_side, repository, app_keys, tmp_path):
+    far_side.apps["77"] = app_keys[1]
     repository.private, repository.seen_by = True, set()
     integration = github.GithubIntegration(
-        auth=github.Auth.AppAuth(77, pem), base_url=far_side.url, retry=None
+        auth=github.Auth.AppAuth(77, app_keys[0]), base_url=far_side.url, retry=None
     )
     with pytest.raises(github.UnknownObjectException):
         integration.get_repo_installation("acme", "compliance-service")
@@ -164,6 +162,84 @@ def test_an_app_gets_a_token_for_one_repository_which_git_takes(far_side, reposi
         check=True,
     )
     assert (tmp_path / "cloned" / "README.md").exists()
+
+
+@pytest.fixture(scope="module")
+def app_keys() -> tuple[str, str]:
+    """An App's private key and its public key in PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return secret.decode(), public.decode()
+
+
+def ask_as_app(far_side: LocalGitHub, token: str) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {token}", "User-Agent": "a test"}
+    answer = requests.get(f"{far_side.url}/repos/{PATH}/installation", headers=headers, timeout=5)
+    return answer.status_code, answer.json().get("message", "")
+
+
+def test_the_token_that_an_app_signs_is_checked_as_github_does(far_side, repository, app_keys):
+    secret, public = app_keys
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    far_side.apps["77"], repository.installations["77"] = public, 5
+    now = int(time.time())
+    good = {"iat": now - 60, "exp": now + 540, "iss": "77"}
+
+    def sign(key=secret, algorithm="RS256", **changes) -> str:
+        claims = {name: value for name, value in (good | changes).items() if value is not None}
+        return jwt.encode(claims, key, algorithm=algorithm)
+
+    assert ask_as_app(far_side, sign()) == (200, "")
+    undecodable = (401, "A JSON web token could not be decoded")
+    assert ask_as_app(far_side, sign(key=other)) == undecodable
+    assert ask_as_app(far_side, sign()[:-4] + "AAAA") == undecodable
+    assert ask_as_app(far_side, sign(algorithm="none", key="")) == undecodable
+    # Its public key is no secret, so it must not be one of the other kind of algorithm.
+    forged = ".".join(_sign_by_digest(good, public))
+    assert ask_as_app(far_side, forged) == undecodable
+    for missing in ("iat", "exp"):
+        assert ask_as_app(far_side, sign(**{missing: None})) == undecodable
+    assert ask_as_app(far_side, sign(iss="78")) == (404, "Integration not found")
+    for changes, claim in (
+        ({"iat": now + 30}, "'Issued at' claim"),
+        ({"exp": now - 1}, "'Expiration time' claim"),
+        ({"exp": now + 700}, "too far in the future"),
+    ):
+        status, said = ask_as_app(far_side, sign(**changes))
+        assert status == 401
+        assert claim in said
+
+
+def _sign_by_digest(claims: dict[str, object], key: str) -> Iterator[str]:
+    """The parts of a token of HS256; the library itself refuses such a key."""
+    parts = [{"alg": "HS256", "typ": "JWT"}, claims]
+    encoded = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=") for one in parts]
+    digest = hmac.digest(key.encode(), b".".join(encoded), "sha256")
+    yield from (one.decode() for one in (*encoded, base64.urlsafe_b64encode(digest).rstrip(b"=")))
+
+
+def test_an_installation_gives_no_more_than_it_was_granted(far_side, repository, app_keys):
+    far_side.apps["77"], repository.installations["77"] = app_keys[1], 5
+    far_side.app_permissions = {"contents": "read"}
+    repository.private, repository.seen_by = True, set()
+    auth = github.Auth.AppAuth(77, app_keys[0])
+    integration = github.GithubIntegration(auth=auth, base_url=far_side.url, retry=None)
+    with pytest.raises(github.GithubException) as refused:
+        integration.get_access_token(5, permissions={"contents": "write"})
+    assert refused.value.status == 422
+    token = integration.get_access_token(5).token
+    reader = connect(far_side, token).get_repo(PATH)
+    assert reader.get_contents("README.md").decoded_content == b"# Service\n"
+    # What a person may do: of an installation, GitHub says nothing of that kind.
+    assert not reader.permissions.push
+    with pytest.raises(github.GithubException) as read_only:
+        reader.create_git_ref("refs/heads/x", reader.get_branch("main").commit.sha)
+    assert read_only.value.status == 403
+    repository.installations.clear()
+    with pytest.raises(github.UnknownObjectException):
+        connect(far_side, token).get_repo(PATH)
 
 
 def test_trouble_comes_when_it_is_asked_for(far_side, repository):
